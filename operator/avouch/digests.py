@@ -1,0 +1,72 @@
+"""Content digests: the only caller of hashlib.
+
+>>> str(of_bytes(b""))
+'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import BinaryIO, Self
+
+from avouch.errors import Invalid
+
+CHUNK = 1024 * 1024  # bytes read at a time: large enough for hashing speed, small enough to keep memory flat
+_FORM = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Digest:
+    """A sha256 digest in the OCI spelling: 64 lower-case hexadecimal characters."""
+
+    hex: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `sha256:<64 lower-case hex>` (OCI image-spec, descriptor.md, digests).
+
+        Raises:
+            Invalid: any other spelling, upper case included.
+        """
+        if not _FORM.fullmatch(text):
+            raise Invalid(f"not a sha256 digest: {text[:80]!r}", fix="write sha256: and 64 lower-case hex characters")
+        return cls(text[7:])
+
+    def __str__(self) -> str:
+        return f"sha256:{self.hex}"
+
+
+class Hasher:
+    """Streaming sha256 that also counts bytes."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self.size = 0
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes of the content."""
+        self._sha256.update(chunk)
+        self.size += len(chunk)
+
+    def digest(self) -> Digest:
+        """Digest of everything taken so far."""
+        return Digest(self._sha256.hexdigest())
+
+
+def of_bytes(content: bytes) -> Digest:
+    """Digest of bytes held in memory."""
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+def of_chunks(chunks: Iterable[bytes]) -> tuple[Digest, int]:
+    """Digest and size in bytes of content that arrives in pieces."""
+    hasher = Hasher()
+    for chunk in chunks:
+        hasher.update(chunk)
+    return hasher.digest(), hasher.size
+
+
+def of_file(file: BinaryIO) -> tuple[Digest, int]:
+    """Digest and size in bytes of an open file, read in pieces of `CHUNK`."""
+    return of_chunks(iter(lambda: file.read(CHUNK), b""))

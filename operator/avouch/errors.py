@@ -1,0 +1,91 @@
+"""The one error tree. Each family answers two questions: is it worth retrying, and whose fault is it.
+
+Doors translate these to HTTP problems, conditions or exit codes in exactly one table each; nothing else subclasses Exception.
+"""
+
+from typing import Literal
+
+Fault = Literal["caller", "avouch", "dependency"]
+
+
+class AvouchError(Exception):
+    """Any failure that avouch names itself. The message says what, where and what to do next."""
+
+    retry: bool = False
+    fault: Fault = "avouch"
+
+
+class Invalid(AvouchError):
+    """The input breaks a rule. `field` is the path of the offending field, `fix` the smallest change that mends it."""
+
+    fault = "caller"
+
+    def __init__(self, message: str, *, field: str = "", fix: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        self.fix = fix
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        fix = f" (fix: {self.fix})" if self.fix else ""
+        return f"{where}{super().__str__()}{fix}"
+
+
+class TooLarge(Invalid):
+    """The input is over a stated limit (bytes, depth or count)."""
+
+
+class Unauthenticated(AvouchError):
+    """Nobody we know: no token, a wrong audience, an expired or forged one. The message never says which."""
+
+    fault = "caller"
+
+
+class Denied(AvouchError):
+    """Known, but may not do this."""
+
+    fault = "caller"
+
+
+class NotFound(AvouchError):
+    """No such thing, or none that this caller may see."""
+
+    fault = "caller"
+
+
+class Conflict(AvouchError):
+    """The thing exists and differs, or a fenced write came from a controller that lost its Lease."""
+
+    fault = "caller"
+
+
+class NotVerified(AvouchError):
+    """A signature, certificate, identity or statement did not verify. `step` is the number and name of the failed step."""
+
+    fault = "caller"
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(f"step {step}: {reason}")
+        self.step = step
+        self.reason = reason
+
+
+class Unavailable(AvouchError):
+    """A dependency (database, API server, artifact store) cannot answer now; trying again may work."""
+
+    retry = True
+    fault = "dependency"
+
+
+class Overloaded(Unavailable):
+    """We are full. `retry_after` is the number of seconds to wait before the next try."""
+
+    fault = "avouch"
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Corrupt(AvouchError):
+    """Stored bytes no longer match their digest. They are never served."""
