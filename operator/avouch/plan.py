@@ -1,0 +1,135 @@
+"""What a run owes and where each piece comes from: the language that server, admission and sidecar share.
+
+Plain dataclasses and JSON, standard library only, because the sidecar reads a plan before it may import anything heavy.
+A plan is worked out from a Workflow and one revision of its Contract; the server works it out again for itself and never
+trusts the copy that travelled through a pod.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from avouch.errors import Invalid
+
+
+class From(StrEnum):
+    """Where a value lies. Results, params and literal environment are read from the TaskRun; files only from the pod."""
+
+    RESULT = "result"  # Task result(s) of the pipelineTask
+    ARTIFACT = "artifact"  # Tekton artifact (TEP-0147) of the pipelineTask: output name
+    WORKSPACE = "workspace"  # file below a workspace of the pipelineTask
+    PARAM = "param"  # param of the TaskRun, or of the PipelineRun for annotations
+    ENV = "env"  # literal environment of a step; valueFrom is refused by name
+    ANNOTATION = "annotation"  # annotation of the PipelineRun (annotation values only)
+    CONVENTION = "convention"  # nothing was said: looked up by the material's name
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one value comes from.
+
+    `task` is the pipelineTask ("" = whichever task of the run has it). `name` is the result, artifact, workspace, param,
+    variable or annotation key; `digest` the result that holds the digest belonging to an image reference in `name`;
+    `path` a path relative to the workspace, `step` the step of a literal environment variable.
+    """
+
+    kind: From = From.CONVENTION
+    task: str = ""
+    name: str = ""
+    digest: str = ""
+    path: str = ""
+    step: str = ""
+
+    @property
+    def needs_pod(self) -> bool:
+        """True where only the pod has the bytes, so a sidecar is worth its second (reference: native sidecars)."""
+        return self.kind in (From.WORKSPACE, From.ARTIFACT)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAnnotation:
+    """One annotation of the contract. `value` is fixed by the contract when not empty, else it comes from `source`."""
+
+    name: str
+    value: str = ""
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMaterial:
+    """One material the contract asks for, and where it comes from. `line` names the contract line, for people."""
+
+    name: str
+    type: str
+    source: Source = field(default_factory=Source)
+    optional: bool = False
+    output: bool = False
+    skip_upload: bool = False
+    group: str = ""
+    annotations: tuple[PlannedAnnotation, ...] = ()
+    line: str = ""  # e.g. spec.materials[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run of one Workflow owes, against one contract revision."""
+
+    workflow: str
+    workflow_uid: str
+    namespace: str
+    contract: str
+    revision: int
+    contract_digest: str
+    materials: tuple[PlannedMaterial, ...] = ()
+    annotations: tuple[PlannedAnnotation, ...] = ()
+    env: tuple[str, ...] = ()  # envAllowList: in Tekton params and literal step environment of these names
+    runner: str = ""
+    inject: str = "auto"  # auto | always | never
+    has_policies: bool = False
+    project: str = ""
+    team: str = ""
+
+    def of_task(self, pipeline_task: str) -> tuple[PlannedMaterial, ...]:
+        """Materials that the pod of this pipelineTask may hold: those mapped to it, and those mapped to no task."""
+        return tuple(m for m in self.materials if m.source.task in ("", pipeline_task))
+
+    def to_json(self) -> str:
+        """Canonical JSON: equal plans are equal bytes."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            Invalid: not a plan.
+        """
+        try:
+            return cls(**_plan(json.loads(text)))
+        except (ValueError, TypeError, KeyError) as exc:
+            raise Invalid(f"not a plan: {exc}") from exc
+
+
+def _source(raw: dict[str, Any]) -> Source:
+    return Source(**{**raw, "kind": From(raw["kind"])})
+
+
+def _annotation(raw: dict[str, Any]) -> PlannedAnnotation:
+    source = raw.get("source")
+    return PlannedAnnotation(**{**raw, "source": _source(source) if source else None})
+
+
+def _material(raw: dict[str, Any]) -> PlannedMaterial:
+    return PlannedMaterial(
+        **{**raw, "source": _source(raw["source"]), "annotations": tuple(map(_annotation, raw["annotations"]))}
+    )
+
+
+def _plan(raw: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **raw,
+        "materials": tuple(map(_material, raw["materials"])),
+        "annotations": tuple(map(_annotation, raw["annotations"])),
+        "env": tuple(raw["env"]),
+    }
