@@ -74,7 +74,7 @@ class Unavailable(AvouchError):
     """A dependency (database, API server, artifact store) cannot answer now; trying again may work."""
 
     retry = True
-    fault = "dependency"
+    fault: Fault = "dependency"
 
 
 class Overloaded(Unavailable):

@@ -14,7 +14,7 @@ from avouch.errors import Invalid
 
 
 class From(StrEnum):
-    """Where a value lies. Results, params and literal environment are read from the TaskRun; files only from the pod."""
+    """Where a value lies. Results, params and literal environment come from the TaskRun; files only from the pod."""
 
     RESULT = "result"  # Task result(s) of the pipelineTask
     ARTIFACT = "artifact"  # Tekton artifact (TEP-0147) of the pipelineTask: output name
@@ -29,8 +29,8 @@ class From(StrEnum):
 class Source:
     """Where one value comes from.
 
-    `task` is the pipelineTask ("" = whichever task of the run has it). `name` is the result, artifact, workspace, param,
-    variable or annotation key; `digest` the result that holds the digest belonging to an image reference in `name`;
+    `task` is the pipelineTask ("" = whichever task of the run has it). `name` is the result, artifact, workspace,
+    param, variable or annotation key; `digest` the result that holds the digest of an image reference in `name`;
     `path` a path relative to the workspace, `step` the step of a literal environment variable.
     """
 
