@@ -1,6 +1,7 @@
 """The one error tree. Each family answers two questions: is it worth retrying, and whose fault is it.
 
-Doors translate these to HTTP problems, conditions or exit codes in exactly one table each; nothing else subclasses Exception.
+Doors translate these to HTTP problems, conditions or exit codes in exactly one table each; nothing else subclasses
+Exception.
 """
 
 from typing import Literal
@@ -60,7 +61,7 @@ class Conflict(AvouchError):
 
 
 class NotVerified(AvouchError):
-    """A signature, certificate, identity or statement did not verify. `step` is the number and name of the failed step."""
+    """A signature, certificate, identity or statement did not verify. `step` names the failed step and its number."""
 
     fault = "caller"
 

@@ -1,8 +1,8 @@
 """What a run owes and where each piece comes from: the language that server, admission and sidecar share.
 
 Plain dataclasses and JSON, standard library only, because the sidecar reads a plan before it may import anything heavy.
-A plan is worked out from a Workflow and one revision of its Contract; the server works it out again for itself and never
-trusts the copy that travelled through a pod.
+A plan is worked out from a Workflow and one revision of its Contract; the server works it out again for itself and
+never trusts the copy that travelled through a pod.
 """
 
 import json

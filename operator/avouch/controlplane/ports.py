@@ -1,7 +1,7 @@
 """Ports: what the use cases need from the world. The consumer owns the Protocol; adapters implement it.
 
-Every method that writes is one transaction, and a return means COMMIT. `epoch` is the Lease's `leaseTransitions`: a write
-with an epoch lower than the newest one seen raises `errors.Conflict` and changes nothing.
+Every method that writes is one transaction, and a return means COMMIT. `epoch` is the Lease's `leaseTransitions`: a
+write with an epoch lower than the newest one seen raises `errors.Conflict` and changes nothing.
 """
 
 import uuid
@@ -100,7 +100,7 @@ class Runs(Protocol):
         ...
 
     async def decide(self, signed: values.SignedVerdict, deliveries: Sequence[values.Delivery]) -> bool:
-        """Commit the verdict and its deliveries together. False if the run had been judged already (nothing changed)."""
+        """Commit the verdict and its deliveries together. False: judged before, nothing changed."""
         ...
 
     async def unfinished(self, limit: int) -> Sequence[values.Run]:

@@ -216,8 +216,8 @@ class SignedVerdict:
 class Snapshot:
     """The cluster's own record of a Done PipelineRun or TaskRun, as the watch stored it.
 
-    `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun object of it; `injected` the pod UIDs in which
-    our sidecar stands (from the pods themselves), `pods` pod name -> pod UID.
+    `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun object of it; `injected` the pod UIDs in
+    which our sidecar stands (from the pods themselves), `pods` pod name -> pod UID.
     """
 
     subject: dict[str, Any]
