@@ -1,0 +1,27 @@
+# Two images from one package. BASE needs python3 (>= 3.11); wheels come from ./wheelhouse, so the build needs no network.
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE} AS install-server
+COPY wheelhouse/server /wheelhouse
+# pip runs out of its own wheel: the base holds a bare interpreter. Tests and byte code of other machines are not shipped.
+RUN python3 /wheelhouse/pip.whl/pip install --no-index --no-deps --no-compile --target /opt/avouch /wheelhouse/*-*.whl \
+ && python3 -m compileall -q /opt/avouch
+
+FROM ${BASE} AS install-sidecar
+COPY wheelhouse/sidecar /wheelhouse
+RUN python3 /wheelhouse/pip.whl/pip install --no-index --no-deps --no-compile --target /opt/avouch /wheelhouse/*-*.whl \
+ && python3 -m compileall -q /opt/avouch
+
+FROM ${BASE} AS sidecar
+COPY --from=install-sidecar /opt/avouch /opt/avouch
+ENV PYTHONPATH=/opt/avouch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+# -S: no site, so an idle sidecar stays small.
+ENTRYPOINT ["python3", "-S", "-m", "avouch.sidecar"]
+
+FROM ${BASE} AS avouch
+COPY --from=install-server /opt/avouch /opt/avouch
+ENV PYTHONPATH=/opt/avouch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["python3", "-m", "avouch.processes.main"]
+CMD ["--help"]

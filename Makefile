@@ -1,0 +1,78 @@
+# Every target has a one-line help after `##`; `make help` prints them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NAME ?= dev
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status demo demo-down bench clean
+
+help: ## Show what can be done here
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Make the virtual environment with locked dependencies
+
+$(VENV)/.ready: requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lint: setup ## Format check, lint, types, walls, docstrings
+	$(BIN)/ruff format --check operator tests bench
+	$(BIN)/ruff check operator tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate -q operator/avouch
+
+unit: setup ## Tests that need nothing: unit, property, architecture
+	$(BIN)/python -m pytest tests/unit tests/property tests/architecture tests/conformance
+
+store: setup ## Tests against a real PostgreSQL (started from a wheel)
+	$(BIN)/python -m pytest tests/store -m postgres
+
+api: setup ## Tests against a real kube-apiserver (built once, then cached)
+	$(BIN)/python -m pytest tests/api -m apiserver
+
+e2e: setup ## Tests on a whole cluster: Tekton, our image, our chart, real TaskRuns
+	$(BIN)/python -m pytest tests/e2e -m cluster
+
+test: setup ## Everything CI runs: lint, verify and all levels of tests; says loudly what it skips
+	$(BIN)/python -m tests.run
+
+verify: setup ## Regenerate all that is generated and fail on a difference
+	$(BIN)/python -m tests.generate --check
+
+generate: setup ## Regenerate CRDs, chart schema, rendered manifests and reference pages
+	$(BIN)/python -m tests.generate
+
+lock: setup ## Lock dependencies with hashes into files that name no host
+	$(BIN)/python -m tests.lock
+
+wheelhouse: setup ## Collect the wheels that the images are built from
+	$(BIN)/python -m tests.cluster.wheelhouse build/wheelhouse
+
+image: wheelhouse ## Build our images from the real Dockerfile into build/images
+	$(BIN)/python -m tests.cluster image
+
+cluster-up: setup ## Start a real cluster with Tekton (NAME=dev)
+	$(BIN)/python -m tests.cluster up --name $(NAME)
+
+cluster-down: setup ## Stop that cluster and leave nothing
+	$(BIN)/python -m tests.cluster down --name $(NAME)
+
+cluster-status: setup ## Show its processes
+	$(BIN)/python -m tests.cluster status --name $(NAME)
+
+demo: setup ## The main job on a real cluster: a good run, an incomplete one and a lie
+	$(BIN)/python -m examples.quickstart.demo up
+
+demo-down: setup ## Remove all that the demo made
+	$(BIN)/python -m examples.quickstart.demo down
+
+bench: setup ## Side-by-side measurements; results belong into bench/RESULTS.md
+	@for b in bench/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+clean: ## Remove build output and caches of this checkout
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
