@@ -210,3 +210,7 @@ class ClusterReader(Protocol):
     async def namespace(self, name: str) -> dict[str, Any] | None:
         """One namespace: its uid tells it from a predecessor of the same name."""
         ...
+
+    async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
+        """Every ResourceQuota of a namespace: `auto` does not inject where one could refuse the pod."""
+        ...

@@ -134,6 +134,7 @@ class Caller:
     pipelinerun: str = ""
     pipelinerun_uid: str = ""
     image_ids: tuple[str, ...] = ()
+    injected: bool = False  # the pod carries our sidecar: read from the pod itself
 
 
 @dataclass(frozen=True, slots=True)
