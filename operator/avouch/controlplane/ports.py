@@ -214,3 +214,7 @@ class ClusterReader(Protocol):
     async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
         """Every ResourceQuota of a namespace: `auto` does not inject where one could refuse the pod."""
         ...
+
+    async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """One PersistentVolumeClaim: a block or ReadWriteOncePod volume is never mounted a second time."""
+        ...
