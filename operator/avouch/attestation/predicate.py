@@ -1,0 +1,248 @@
+"""Chainloop's predicate v0.2: what a run delivered, under field names that Chainloop's own tools read.
+
+Facts go in as frozen values, a deterministic payload comes out, and `read` takes a verified statement back to the same
+facts. Field names: chainloop pkg/attestation/renderer/chainloop/v02.go. Unset text, empty maps and absent parts are
+left out; materials are sorted by name.
+
+Subjects, in order:
+1. `chainloop.workflow.<workflow name>`, sha256 of the canonical record. The record is the predicate itself in canonical
+   JSON (`strictjson.dumps`), so anyone who holds the statement can recompute this digest; Chainloop's own cannot be.
+2. `git.head`, sha1 of the commit, where there is one.
+3. every output material that is a thing: a STRING is a material, never a subject.
+4. extra subjects, such as an image that a Task result names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from avouch import digests, errors
+from avouch.attestation import materials, rfc3339, shape, statement, strictjson
+
+TYPE = "chainloop.dev/attestation/v0.2"
+BUILD_TYPE = "chainloop.dev/workflowrun/v0.1"
+WORKFLOW_SUBJECT = "chainloop.workflow."
+GIT_SUBJECT = "git.head"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Which run of which workflow under which contract. Times are None only in statements that omit them."""
+
+    name: str
+    workflow_name: str
+    workflow_id: str
+    workflow_run_id: str
+    project: str
+    organization: str
+    contract_name: str
+    contract_version: str
+    initialized_at: datetime | None
+    finished_at: datetime | None
+    team: str = ""
+    project_version: str = ""
+    project_version_prerelease: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Where the run happened: Chainloop's runner name (`TEKTON_PIPELINE`), a link to it, managed or self-hosted."""
+
+    type: str
+    url: str = ""
+    environment: str = ""
+    authenticated: bool = False
+    workflow_file_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationFacts:
+    """Everything one attestation says. `policy` holds the policy fields of the predicate by name, as JSON values."""
+
+    metadata: Metadata
+    builder_id: str
+    runner: Runner
+    materials: tuple[materials.Material, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    git_head: statement.ResourceDescriptor | None = None
+    extra_subjects: tuple[statement.ResourceDescriptor, ...] = ()
+    policy: Mapping[str, object] = field(default_factory=dict)
+
+
+# Predicate fields that the policy room fills; anything else in `AttestationFacts.policy` is a mistake.
+POLICY_FIELDS = frozenset(
+    {
+        "policyEvaluations",
+        "policyEvaluationsRef",
+        "policyEvaluationsCount",
+        "policyViolationsCount",
+        "policySkippedCount",
+        "policyPassedCount",
+        "policySuppressedCount",
+        "policyHasViolations",
+        "policyHasGatedViolations",
+        "policyHasGates",
+        "policyCheckBlockingStrategy",
+        "policyBlockBypassEnabled",
+        "policyAttBlocked",
+    }
+)
+
+_METADATA_TEXT = {
+    "name": "name",
+    "workflowName": "workflow_name",
+    "workflowID": "workflow_id",
+    "workflowRunID": "workflow_run_id",
+    "project": "project",
+    "projectVersion": "project_version",
+    "organization": "organization",
+    "contractName": "contract_name",
+    "contractVersion": "contract_version",
+    "team": "team",
+}
+
+
+def build(facts: AttestationFacts) -> bytes:
+    """The payload to sign.
+
+    Raises:
+        Invalid: no workflow name, a material named twice, a `git_head` or extra subject without digest, an unknown
+            policy field, or a value with no canonical form.
+        TooLarge: over 1,024 subjects or 3 MiB (then inline less).
+    """
+    body = _predicate(facts)
+    subjects = (
+        statement.named(f"{WORKFLOW_SUBJECT}{facts.metadata.workflow_name}", _digest(body)),
+        *(() if facts.git_head is None else (facts.git_head,)),
+        *(materials.subject(material) for material in _sorted(facts.materials) if materials.is_subject(material)),
+        *facts.extra_subjects,
+    )
+    return statement.to_bytes(statement.Statement(subjects, TYPE, body))
+
+
+def record_digest(facts: AttestationFacts) -> digests.Digest:
+    """Digest of the canonical run record: what a verdict is about where a run has no output."""
+    return _digest(_predicate(facts))
+
+
+def read(parsed: statement.Statement) -> AttestationFacts:
+    """Facts of an attestation, Chainloop's included; its fields that we do not use are left out.
+
+    Subjects of output materials come back as `output=True`; all others after `git.head` as extra subjects.
+
+    Raises:
+        Invalid: another predicate type, a missing part, a field of the wrong type, a material named twice, or a first
+            subject that is not the workflow.
+    """
+    if parsed.predicate_type != TYPE:
+        raise errors.Invalid(f"not an attestation: {parsed.predicate_type[:80]!r}", field="predicateType", fix=TYPE)
+    body = parsed.predicate
+    metadata = _metadata(shape.mapping(body.get("metadata"), "metadata"))
+    first, *others = parsed.subjects
+    if first.name != f"{WORKFLOW_SUBJECT}{metadata.workflow_name}":
+        raise errors.Invalid("the first subject is not the workflow of the metadata", field="subject[0].name")
+    head = next((subject for subject in others if subject.name == GIT_SUBJECT), None)
+    found = _materials(body.get("materials"), others)
+    outputs = {material.name for material in found if material.output}
+    return AttestationFacts(
+        metadata=metadata,
+        builder_id=shape.text(shape.mapping(body.get("builder"), "builder").get("id"), "builder.id"),
+        runner=_runner(body),
+        materials=found,
+        env=shape.texts(body.get("env"), "env"),
+        annotations=shape.texts(body.get("annotations"), "annotations"),
+        git_head=head,
+        extra_subjects=tuple(
+            subject for subject in others if subject is not head and materials.name_of(subject) not in outputs
+        ),
+        policy={key: value for key, value in body.items() if key in POLICY_FIELDS},
+    )
+
+
+def git_head(commit: str, annotations: Mapping[str, object]) -> statement.ResourceDescriptor:
+    """The commit as a subject; annotations such as `author.name`, `date`, `message`, `remotes` [{name, url}]."""
+    return statement.ResourceDescriptor(name=GIT_SUBJECT, digest={"sha1": commit}, annotations=annotations)
+
+
+def _digest(body: dict[str, object]) -> digests.Digest:
+    return digests.of_bytes(strictjson.dumps(body))
+
+
+def _predicate(facts: AttestationFacts) -> dict[str, object]:
+    unknown = sorted(set(facts.policy) - POLICY_FIELDS)
+    if unknown:
+        raise errors.Invalid(f"unknown policy field {unknown[0]!r}", field="policy")
+    runner = facts.runner
+    optional: dict[str, object] = {
+        "annotations": dict(facts.annotations),
+        "env": dict(facts.env),
+        "runnerURL": runner.url,
+        "runnerEnvironment": runner.environment,
+        "runnerAuthenticated": runner.authenticated,
+        "runnerWorkflowFilePath": runner.workflow_file_path,
+        "materials": [statement.to_dict(materials.descriptor(item)) for item in _sorted(facts.materials)],
+    }
+    return {
+        "metadata": _metadata_dict(facts.metadata),
+        "builder": {"id": facts.builder_id},
+        "buildType": BUILD_TYPE,
+        "runnerType": runner.type,
+        **{key: value for key, value in optional.items() if value},
+        **facts.policy,
+    }
+
+
+def _sorted(found: tuple[materials.Material, ...]) -> list[materials.Material]:
+    names = [material.name for material in found]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise errors.Invalid(f"material {twice[:80]!r} is there twice", field="materials")
+    return sorted(found, key=lambda material: material.name)
+
+
+def _metadata_dict(metadata: Metadata) -> dict[str, object]:
+    if not metadata.workflow_name:
+        raise errors.Invalid("empty", field="metadata.workflowName")
+    optional: dict[str, object] = {key: getattr(metadata, attribute) for key, attribute in _METADATA_TEXT.items()}
+    optional["projectVersionPrerelease"] = metadata.project_version_prerelease
+    optional["initializedAt"] = metadata.initialized_at and rfc3339.write(metadata.initialized_at)
+    optional["finishedAt"] = metadata.finished_at and rfc3339.write(metadata.finished_at)
+    return {key: value for key, value in optional.items() if value}
+
+
+def _metadata(fields: dict[str, object]) -> Metadata:
+    values = {name: shape.optional_text(fields.get(key), f"metadata.{key}") for key, name in _METADATA_TEXT.items()}
+    if not values["workflow_name"]:
+        raise errors.Invalid("empty", field="metadata.workflowName")
+    return Metadata(
+        **values,
+        project_version_prerelease=shape.optional_flag(
+            fields.get("projectVersionPrerelease"), "metadata.projectVersionPrerelease"
+        ),
+        initialized_at=_moment(fields, "initializedAt"),
+        finished_at=_moment(fields, "finishedAt"),
+    )
+
+
+def _moment(fields: dict[str, object], key: str) -> datetime | None:
+    found = shape.optional_text(fields.get(key), f"metadata.{key}")
+    return rfc3339.read(found, f"metadata.{key}") if found else None
+
+
+def _runner(body: Mapping[str, object]) -> Runner:
+    return Runner(
+        type=shape.optional_text(body.get("runnerType"), "runnerType"),
+        url=shape.optional_text(body.get("runnerURL"), "runnerURL"),
+        environment=shape.optional_text(body.get("runnerEnvironment"), "runnerEnvironment"),
+        authenticated=shape.optional_flag(body.get("runnerAuthenticated"), "runnerAuthenticated"),
+        workflow_file_path=shape.optional_text(body.get("runnerWorkflowFilePath"), "runnerWorkflowFilePath"),
+    )
+
+
+def _materials(value: object, subjects: list[statement.ResourceDescriptor]) -> tuple[materials.Material, ...]:
+    items = shape.sequence([] if value is None else value, "materials")
+    descriptors = [statement.descriptor_from_json(item, f"materials[{i}]") for i, item in enumerate(items)]
+    outputs = {materials.name_of(subject): subject for subject in subjects if materials.name_of(subject)}
+    found = tuple(materials.read(item, outputs, f"materials[{i}]") for i, item in enumerate(descriptors))
+    return tuple(_sorted(found))

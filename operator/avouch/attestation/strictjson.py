@@ -1,0 +1,141 @@
+"""JSON that has exactly one reading, and one canonical spelling to digest and sign.
+
+Reading refuses what two parsers could understand differently: duplicate keys, a byte order mark, NaN and Infinity, lone
+surrogates, trailing data, endless numbers, bottomless nesting (RFC 8259 4 and 8, RFC 7493).
+
+Writing is RFC 8785 (JSON Canonicalization Scheme) restricted to str, int, bool, None, list and dict: keys sorted by
+UTF-16 code units, no spaces, UTF-8, the short escapes. Numbers are integers that a double holds exactly (RFC 7493
+2.2), so every RFC 8785 implementation writes the same bytes; a float or a larger integer is refused: write a string.
+
+>>> dumps({"b": [1, True, None], "a": "é"}).decode()
+'{"a":"é","b":[1,true,null]}'
+"""
+
+import json
+import math
+import re
+from typing import NoReturn
+
+from avouch import errors
+
+MAX_DEPTH = 64  # far above any real statement (under 12), far below the interpreter's recursion limit (1000)
+MAX_INT_DIGITS = 4300  # CPython's own default (CVE-2020-10735), held even where an environment variable lifts it
+MAX_EXACT_INT = 2**53 - 1  # the largest integer whose neighbours a double still tells apart (RFC 7493 2.2)
+
+_BOM = b"\xef\xbb\xbf"
+# A closing quote is optional and the repeats are possessive, so hostile input (an unclosed string full of escaped
+# quotes) is scanned once, never once per quote.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
+    """Read one JSON document that every conforming parser reads alike.
+
+    Args:
+        data: the document, UTF-8 without a byte order mark.
+        max_bytes: refuse more bytes than this before looking at them.
+        max_depth: how many arrays and objects may be open at once.
+
+    Raises:
+        TooLarge: over `max_bytes`, `max_depth` or 4,300 digits in a number.
+        Invalid: not JSON, or JSON with more than one reading.
+    """
+    if len(data) > max_bytes:
+        raise errors.TooLarge(f"{len(data)} bytes of JSON, at most {max_bytes} are read")
+    if data.startswith(_BOM):
+        raise errors.Invalid("JSON starts with a byte order mark", fix="write UTF-8 without one")
+    _check_depth(data, max_depth)
+    try:
+        value: object = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+        if _SURROGATE_ESCAPE.search(data):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # only a lone surrogate has no UTF-8
+    except UnicodeError as exc:
+        raise errors.Invalid("JSON text is not Unicode (bad UTF-8 or a lone surrogate)") from exc
+    except json.JSONDecodeError as exc:
+        raise errors.Invalid(f"not JSON: {exc.msg} at character {exc.pos}") from exc
+    return value
+
+
+def dumps(value: object) -> bytes:
+    """Canonical bytes of a value: equal values give equal bytes on every machine and in every release.
+
+    Raises:
+        Invalid: a float, an integer beyond 2^53-1, a key that is not text, a lone surrogate, or any other type.
+        TooLarge: nested deeper than 64.
+    """
+    ordered = _ordered(value, MAX_DEPTH)
+    try:
+        return json.dumps(ordered, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise errors.Invalid("a lone surrogate cannot be written as UTF-8") from exc
+
+
+def _check_depth(data: bytes, max_depth: int) -> None:
+    """Count open brackets outside strings, in constant stack, before the recursive parser sees them."""
+    if data.count(b"[") + data.count(b"{") <= max_depth:
+        return
+    depth = 0
+    for byte in _STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
+        depth += 1 if byte in b"[{" else -1
+        if depth > max_depth:
+            raise errors.TooLarge(f"JSON nested deeper than {max_depth}")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add is None
+        raise errors.Invalid(f"duplicate key {twice[:80]!r} in a JSON object", fix="keep one of them")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_INT_DIGITS:
+        raise errors.TooLarge(f"a number of {len(text)} digits, at most {MAX_INT_DIGITS} are read")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if len(text) > MAX_INT_DIGITS:
+        raise errors.TooLarge(f"a number of {len(text)} characters, at most {MAX_INT_DIGITS} are read")
+    number = float(text)
+    if not math.isfinite(number):
+        raise errors.Invalid(f"number {text[:40]} is too large for a double")
+    return number
+
+
+def _constant(text: str) -> NoReturn:
+    raise errors.Invalid(f"{text} is not JSON (RFC 8259 6)")
+
+
+def _ordered(value: object, room: int) -> object:
+    """The same value with keys in canonical order; refuses what has no single spelling."""
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, int):
+        if abs(value) > MAX_EXACT_INT:
+            raise errors.Invalid("an integer beyond 2^53-1 has no canonical form", fix="write it as a string")
+        return int(value)
+    if room == 0:
+        raise errors.TooLarge(f"nested deeper than {MAX_DEPTH}")
+    if isinstance(value, (list, tuple)):
+        return [_ordered(item, room - 1) for item in value]
+    if isinstance(value, dict):
+        return {key: _ordered(value[key], room - 1) for key in sorted(value, key=_utf16)}
+    raise errors.Invalid(f"{type(value).__name__} has no canonical JSON form", fix="use text, integers, lists and maps")
+
+
+def _utf16(key: object) -> bytes:
+    """Sort key of RFC 8785 3.2.3: UTF-16 code units, which differ from code points above U+FFFF."""
+    if not isinstance(key, str):
+        raise errors.Invalid(f"a JSON key must be text, not {type(key).__name__}")
+    return key.encode("utf-16-be", "surrogatepass")

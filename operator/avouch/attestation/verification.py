@@ -1,0 +1,258 @@
+"""The one algorithm that turns bytes into something avouch believes.
+
+`verify(bundle, trust, expected, at)`, for bundles whose signer a certificate names. All steps in this order, each of
+them must hold, the first that does not ends it with `NotVerified(step, reason)`; whatever else goes wrong inside a step
+counts as that step's failure.
+
+1. size: the bundle has at most `bundle.MAX_BUNDLE` bytes, checked before they are read.
+2. bundle: strict JSON, a known media type, canonical base64, a leaf certificate and no chain.
+3. one signature: exactly one, so there is no question which of them counted.
+4. payload type: `application/vnd.in-toto+json`.
+5. chain: the leaf is X.509 v3 and names, by authority key identifier, a trusted authority; the names match, and that
+   authority's signature (SHA-2) over it is good. There are no intermediates.
+6. time: `at` lies within the validity of leaf and authority, with 60 seconds of leeway for clocks.
+7. use: the leaf is no CA, its key is ECDSA P-256, keyUsage has digitalSignature, extendedKeyUsage has codeSigning, and
+   no critical extension is unknown.
+8. identity: the URIs of subjectAltName, all of them and in order, equal those expected. With `expected` None the caller
+   takes on the question who signed, and the result says what the certificate claims.
+9. signature: over the pre-authentication encoding of exactly the payload bytes received.
+10. statement: strict JSON, in-toto statement v1 with at least one subject, each with well-formed digests.
+11. predicate type: the attestation predicate.
+
+The caller MUST compare run, contract revision and project in the statement with its own records (replay), and MUST take
+`at` from its own clock at receipt or from a verdict it signed, never from the bundle. `verify_with_key` runs steps 3,
+4, 9, 10 and 11 for what we signed ourselves with a known key.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import InitVar, dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from avouch import digests, errors
+from avouch.attestation import bundle as bundles
+from avouch.attestation import dsse, identity, predicate, signing, statement, trust
+
+LEEWAY = timedelta(seconds=60)
+
+_MADE_HERE = object()  # only this module holds it: a verified value cannot be made anywhere else by accident
+_SHA2 = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_KNOWN_EXTENSIONS = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAttestation:
+    """An attestation that passed every step of `verify`.
+
+    Attributes:
+        digest: of the bundle's bytes, the attestation's name.
+        statement: what was signed.
+        uris: who signed, as the certificate says.
+        pod: the same as a pod, or None where it is not one.
+        authority_key: subject key identifier of the authority, hex.
+        verified_at: the time the certificate was judged at.
+    """
+
+    digest: digests.Digest
+    statement: statement.Statement
+    uris: tuple[str, ...]
+    pod: identity.PodIdentity | None
+    authority_key: str
+    verified_at: datetime
+    made_here: InitVar[object]
+
+    def __post_init__(self, made_here: object) -> None:
+        _require_made_here(made_here)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedStatement:
+    """A statement that passed `verify_with_key`; `keyid` is the fingerprint of the key that signed it."""
+
+    statement: statement.Statement
+    keyid: str
+    made_here: InitVar[object]
+
+    def __post_init__(self, made_here: object) -> None:
+        _require_made_here(made_here)
+
+
+def verify(
+    bundle_bytes: bytes, trust_root: trust.TrustRoot, expected: identity.Identity | None, at: datetime
+) -> VerifiedAttestation:
+    """Believe a bundle, or say at which step it fails. The module docstring is the specification.
+
+    Args:
+        bundle_bytes: as received.
+        trust_root: the authorities that count.
+        expected: who must have signed; None only where identity is judged elsewhere (Chainloop's leaves name none).
+        at: when it was received.
+
+    Raises:
+        NotVerified: any step failed.
+    """
+    with _step("1 size"):
+        if len(bundle_bytes) > bundles.MAX_BUNDLE:
+            raise errors.TooLarge(f"{len(bundle_bytes)} bytes, at most {bundles.MAX_BUNDLE}")
+    with _step("2 bundle"):
+        bundle = bundles.parse(bundle_bytes)
+        leaf = _load_leaf(bundle.certificate)
+    signature = _one_signature(bundle.envelope)  # 3
+    _require_payload_type(bundle.envelope)  # 4
+    with _step("5 chain"):
+        issuer = _find_issuer(leaf, trust_root)
+    with _step("6 time"):
+        _check_validity(leaf, "certificate", at)
+        _check_validity(issuer, "authority", at)
+    with _step("7 use"):
+        _check_use(leaf)
+        key = signing.require_p256(leaf.public_key())
+    with _step("8 identity"):
+        uris = _uris(leaf)
+        if expected is not None and uris != expected.uris():
+            raise errors.Invalid(f"signed by {', '.join(uris) or 'nobody in particular'}, not by who was expected")
+    _check_signature(key, bundle.envelope, signature)  # 9
+    parsed = _parse_statement(bundle.envelope.payload, predicate.TYPE)  # 10, 11
+    return VerifiedAttestation(
+        digest=bundles.digest(bundle_bytes),
+        statement=parsed,
+        uris=uris,
+        pod=identity.PodIdentity.from_uris(uris),
+        authority_key=trust.authority_key(issuer).hex(),
+        verified_at=at,
+        made_here=_MADE_HERE,
+    )
+
+
+def verify_with_key(envelope: dsse.Envelope, public_key_pem: bytes, predicate_type: str) -> VerifiedStatement:
+    """Believe what a known P-256 key signed: our own attestations, verdicts and provenance (steps 3, 4, 9, 10, 11).
+
+    The predicate type is required, because a key that signs one family must not vouch for another.
+
+    Raises:
+        NotVerified: any step failed, the key is not P-256, or the signature names another key.
+    """
+    signature = _one_signature(envelope)  # 3
+    _require_payload_type(envelope)  # 4
+    with _step("9 signature"):
+        key = signing.public_key_from_pem(public_key_pem)
+        keyid = signing.fingerprint(key)
+        if signature.keyid not in ("", keyid):
+            raise errors.Invalid("the signature names another key")
+    _check_signature(key, envelope, signature)  # 9
+    parsed = _parse_statement(envelope.payload, predicate_type)  # 10, 11
+    return VerifiedStatement(statement=parsed, keyid=keyid, made_here=_MADE_HERE)
+
+
+@contextmanager
+def _step(step: str) -> Iterator[None]:
+    """Name the step that failed, whatever the failure was: an error inside a check is never a pass."""
+    try:
+        yield
+    except errors.NotVerified:
+        raise
+    except errors.AvouchError as exc:
+        raise errors.NotVerified(step, str(exc)) from exc
+    except Exception as exc:
+        raise errors.NotVerified(step, f"could not be checked ({type(exc).__name__})") from exc
+
+
+def _require_made_here(token: object) -> None:
+    if token is not _MADE_HERE:
+        raise TypeError("verified values are made by avouch.attestation.verification only")
+
+
+def _load_leaf(der: bytes | None) -> x509.Certificate:
+    if der is None:
+        raise errors.Invalid("no certificate: nothing says who signed", field="bundle.verificationMaterial")
+    return x509.load_der_x509_certificate(der)
+
+
+def _one_signature(envelope: dsse.Envelope) -> dsse.Signature:
+    """(3)."""
+    if len(envelope.signatures) != 1:
+        raise errors.NotVerified("3 one signature", f"{len(envelope.signatures)} signatures, exactly one is accepted")
+    return envelope.signatures[0]
+
+
+def _require_payload_type(envelope: dsse.Envelope) -> None:
+    """(4)."""
+    if envelope.payload_type != dsse.IN_TOTO:
+        raise errors.NotVerified("4 payload type", f"{envelope.payload_type[:80]!r} instead of {dsse.IN_TOTO!r}")
+
+
+def _find_issuer(leaf: x509.Certificate, trust_root: trust.TrustRoot) -> x509.Certificate:
+    """(5) The trusted authority that issued the leaf. A renewed key has several certificates: the newest wins."""
+    if leaf.version is not x509.Version.v3:
+        raise errors.Invalid("not an X.509 v3 certificate")
+    if not isinstance(leaf.signature_hash_algorithm, _SHA2):
+        raise errors.Invalid("the certificate is not signed with SHA-2")
+    named = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    candidates = trust_root.candidates(named) if named else ()
+    for issuer in sorted(candidates, key=lambda found: found.not_valid_after_utc, reverse=True):
+        if leaf.issuer == issuer.subject:
+            leaf.verify_directly_issued_by(issuer)
+            return issuer
+    raise errors.Invalid("no trusted authority issued this certificate")
+
+
+def _check_validity(certificate: x509.Certificate, what: str, at: datetime) -> None:
+    """(6)."""
+    if at < certificate.not_valid_before_utc - LEEWAY:
+        raise errors.Invalid(f"the {what} is not valid yet")
+    if at > certificate.not_valid_after_utc + LEEWAY:
+        raise errors.Invalid(f"the {what} has expired")
+
+
+def _check_use(leaf: x509.Certificate) -> None:
+    """(7) Except for the kind of key, which the caller takes from the result of the same check."""
+    for extension in leaf.extensions:
+        if extension.critical and extension.oid not in _KNOWN_EXTENSIONS:
+            raise errors.Invalid(f"unknown critical extension {extension.oid.dotted_string}")
+        if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
+            raise errors.Invalid("a CA certificate signs certificates, not attestations")
+    if not leaf.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature:
+        raise errors.Invalid("keyUsage lacks digitalSignature")
+    uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    if ExtendedKeyUsageOID.CODE_SIGNING not in uses:
+        raise errors.Invalid("extendedKeyUsage lacks codeSigning")
+
+
+def _uris(leaf: x509.Certificate) -> tuple[str, ...]:
+    """(8) All names of the certificate; one that is not a URI would be a second identity nobody compared."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    uris = tuple(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
+    if len(uris) != len(list(names)):
+        raise errors.Invalid("the certificate has a name that is not a URI")
+    return uris
+
+
+def _check_signature(key: ec.EllipticCurvePublicKey, envelope: dsse.Envelope, signature: dsse.Signature) -> None:
+    """(9)."""
+    with _step("9 signature"):
+        key.verify(signature.sig, dsse.pae(envelope.payload_type, envelope.payload), ec.ECDSA(hashes.SHA256()))
+
+
+def _parse_statement(payload: bytes, predicate_type: str) -> statement.Statement:
+    """(10) and (11)."""
+    with _step("10 statement"):
+        parsed = statement.parse(payload)
+    if parsed.predicate_type != predicate_type:
+        reason = f"{parsed.predicate_type[:80]!r} instead of {predicate_type!r}"
+        raise errors.NotVerified("11 predicate type", reason)
+    return parsed

@@ -1,0 +1,119 @@
+"""The signed verdict: a SLSA verification summary (VSA) v1.
+
+Spec: slsa.dev/spec/v1.1/verification_summary. Levels are our own names, which must not start with `SLSA_`; a failed
+verdict has the one level `FAILED`. Each input carries the time it was received, so a claim whose ten-minute certificate
+is long gone can still be verified at that time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from avouch import digests, errors
+from avouch.attestation import rfc3339, shape, statement
+
+TYPE = "https://slsa.dev/verification_summary/v1"
+FAILED_LEVEL = "FAILED"  # the spec's only level of a failed policy
+RUN_SUBJECT = "avouch.run."  # + run name: subject of a run without outputs
+RECEIVED_AT = "https://avouch.dev/receivedAt"  # annotation of an input attestation, RFC 3339
+
+
+@dataclass(frozen=True, slots=True)
+class InputAttestation:
+    """One bundle that the verdict rests on: digest of its bytes, when we received it, where it can be fetched."""
+
+    digest: digests.Digest
+    received_at: datetime
+    uri: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VsaFacts:
+    """One verdict.
+
+    Attributes:
+        verifier_id: URI of this installation, the same for ever.
+        time_verified: when it was judged.
+        resource_uri: what it is about, as a deployer knows it (purl or repository URI).
+        policy_uri: the contract and its revision.
+        policy_digest: digest of the contract's canonical form.
+        inputs: every attestation used, not a selection.
+        passed: the verdict.
+        levels: what was verified, own names; ignored when failed.
+        subjects: the output materials, or `run_subject` where there are none.
+        verifier_version: component name to version.
+    """
+
+    verifier_id: str
+    time_verified: datetime
+    resource_uri: str
+    policy_uri: str
+    policy_digest: digests.Digest
+    inputs: tuple[InputAttestation, ...]
+    passed: bool
+    levels: tuple[str, ...]
+    subjects: tuple[statement.ResourceDescriptor, ...]
+    verifier_version: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_subject(run: str, record: digests.Digest) -> statement.ResourceDescriptor:
+    """Subject of a run that has no output: the digest of its canonical record (`predicate.record_digest`)."""
+    return statement.named(f"{RUN_SUBJECT}{run}", record)
+
+
+def build(facts: VsaFacts) -> bytes:
+    """The payload to sign.
+
+    Raises:
+        Invalid: no verifier, resource or policy URI, no subject, passed without inputs or levels, or a level that
+            starts with `SLSA_` or is `FAILED`.
+    """
+    _check(facts)
+    verifier: dict[str, object] = {"id": facts.verifier_id}
+    if facts.verifier_version:
+        verifier["version"] = dict(facts.verifier_version)
+    body: dict[str, object] = {
+        "verifier": verifier,
+        "timeVerified": rfc3339.write(facts.time_verified),
+        "resourceUri": facts.resource_uri,
+        "policy": {"uri": facts.policy_uri, "digest": {"sha256": facts.policy_digest.hex}},
+        "inputAttestations": [_input(found) for found in facts.inputs],
+        "verificationResult": "PASSED" if facts.passed else "FAILED",
+        "verifiedLevels": list(facts.levels) if facts.passed else [FAILED_LEVEL],
+    }
+    return statement.to_bytes(statement.Statement(facts.subjects, TYPE, body))
+
+
+def passed(parsed: statement.Statement) -> bool:
+    """The verdict of a verified summary; anything but a clear PASSED is not passed.
+
+    Raises:
+        Invalid: another predicate type.
+    """
+    if parsed.predicate_type != TYPE:
+        raise errors.Invalid(f"not a verdict: {parsed.predicate_type[:80]!r}", field="predicateType", fix=TYPE)
+    levels = shape.sequence(parsed.predicate.get("verifiedLevels"), "verifiedLevels")
+    return parsed.predicate.get("verificationResult") == "PASSED" and bool(levels) and FAILED_LEVEL not in levels
+
+
+def _check(facts: VsaFacts) -> None:
+    for name in ("verifier_id", "resource_uri", "policy_uri"):
+        if not getattr(facts, name):
+            raise errors.Invalid("empty", field=name)
+    if facts.passed and not facts.inputs:
+        raise errors.Invalid("passed on no evidence", field="inputs")
+    if facts.passed and not facts.levels:
+        raise errors.Invalid("passed, but nothing was verified", field="levels")
+    for level in facts.levels:
+        if not level or level.startswith("SLSA_") or level == FAILED_LEVEL:
+            raise errors.Invalid(f"not a level of ours: {level[:80]!r}", field="levels")
+
+
+def _input(found: InputAttestation) -> dict[str, object]:
+    return statement.to_dict(
+        statement.ResourceDescriptor(
+            uri=found.uri,
+            digest={"sha256": found.digest.hex},
+            annotations={RECEIVED_AT: rfc3339.write(found.received_at)},
+        )
+    )
