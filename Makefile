@@ -50,8 +50,23 @@ generate: setup ## Regenerate CRDs, chart schema, rendered manifests and referen
 lock: setup ## Lock dependencies with hashes into files that name no host
 	$(BIN)/python -m tests.lock
 
-wheelhouse: setup ## Collect the wheels that the images are built from
-	$(BIN)/python -m tests.cluster.wheelhouse build/wheelhouse
+wheelhouse: build/wheelhouse/.ready ## Collect the wheels that the images are built from
+
+# Wheels for the interpreter of the images (CPython 3.11), whatever Python this machine has.
+WHEELS := --only-binary=:all: --python-version 3.11 --implementation cp \
+  $(foreach p,_2_28 _2_27 _2_24 _2_17 2014 _2_12 _2_5 1,--platform manylinux$(p)_$(shell uname -m))
+PIP_WHEEL := pip==25.3
+
+build/wheelhouse/.ready: requirements/server.txt requirements/sidecar.txt $(VENV)/.ready $(shell find operator/avouch -name '*.py')
+	@for image in server sidecar; do \
+	  mkdir -p build/wheelhouse/$$image && rm -f build/wheelhouse/$$image/avouch-*.whl; \
+	  $(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes $(WHEELS) \
+	    -d build/wheelhouse/$$image -r requirements/$$image.txt || exit 1; \
+	  $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheelhouse/$$image . || exit 1; \
+	  $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps -d build/pip $(PIP_WHEEL) || exit 1; \
+	  cp build/pip/pip-*.whl build/wheelhouse/$$image/pip.whl; \
+	done
+	touch $@
 
 image: wheelhouse ## Build our images from the real Dockerfile into build/images
 	$(BIN)/python -m tests.cluster image
