@@ -1,0 +1,77 @@
+"""`python -m tests.cluster up|down|status|build|apiserver|install`: a cluster from the command line."""
+
+import argparse
+import signal
+import sys
+
+from tests.cluster import packages
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.binaries import PROGRAMS, binary
+from tests.cluster.choice import choose
+from tests.cluster.errors import ClusterError, Impossible
+
+_FAILED, _IMPOSSIBLE = 1, 3
+
+
+def main() -> int:
+    """Do what the command line says; 0 done, 1 failed, 3 not possible on this machine."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("up", "start a whole cluster with Tekton, or say that it is up"),
+        ("down", "stop it and leave nothing behind"),
+        ("status", "show every process of it"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--name", default="dev", help="name of the cluster (default: %(default)s)")
+    commands.add_parser("build", help="compile all programs that are not in the cache")
+    commands.add_parser("install", help="install the Debian packages that a node needs")
+    commands.add_parser("apiserver", help="run an API server without a node until interrupted")
+    arguments = parser.parse_args()
+    try:
+        return _run(arguments)
+    except Impossible as reason:
+        print(f"not possible on this machine: {reason}", file=sys.stderr)
+        return _IMPOSSIBLE
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _FAILED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "build":
+            for name in PROGRAMS:
+                print(binary(name))
+        case "install":
+            packages.ensure()
+        case "apiserver":
+            _serve()
+        case "up":
+            cluster = choose(arguments.name)
+            cluster.up()
+            print(f"export KUBECONFIG={cluster.kubeconfig}")
+        case "down":
+            choose(arguments.name).down()
+        case "status":
+            return _status(arguments.name)
+    return 0
+
+
+def _status(name: str) -> int:
+    rows = choose(name).status()
+    for process, pid, healthy in rows:
+        print(
+            f"{process:<26}{pid or '-':>8}  {'healthy' if healthy else 'NOT RUNNING' if pid is None else 'NOT HEALTHY'}"
+        )
+    return 0 if all(healthy for _, _, healthy in rows) else _FAILED
+
+
+def _serve() -> None:
+    with ApiServer() as api:
+        print(f"export KUBECONFIG={api.kubeconfig}", flush=True)
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Removes everything that a cluster left on the machine, whether it was stopped well or killed."""
+
+import shutil
+import time
+from pathlib import Path
+
+from tests.cluster import cgroups, network, processes
+from tests.cluster.addresses import Addresses
+from tests.cluster.commands import run
+from tests.cluster.processes import Process
+
+_NETWORK_RESULTS = Path("/var/lib/cni/results")
+_LOG_LINKS = Path("/var/log/containers")
+
+
+def sweep(addresses: Addresses, folder: Path) -> None:
+    """Leave no process, mount, control group, network or file of this cluster."""
+    for file in sorted((folder / "run").glob("*.pid")):
+        Process(file.stem, folder).stop(patience=3)
+    _end_shims(folder)
+    deadline = time.monotonic() + 5
+    while cgroups.kill(addresses.cgroup) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    _unmount(folder)
+    cgroups.remove(addresses.cgroup)
+    network.remove(addresses)
+    for result in _NETWORK_RESULTS.glob(f"{addresses.namespace}-*"):
+        result.unlink(missing_ok=True)
+    for link in _LOG_LINKS.glob("*.log"):
+        if link.is_symlink() and folder in link.readlink().parents:
+            link.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_shims(folder: Path) -> None:
+    """A shim outlives its containerd; it is ours when it was told our socket."""
+    ours = str(folder / "run/containerd.sock").encode()
+    for commandline in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = commandline.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if ours in words and b"containerd-shim" in words[0]:
+            processes.end(int(commandline.parent.name))
+
+
+def _unmount(folder: Path) -> None:
+    """Unmount what is mounted below the cluster's folder, the youngest mount first."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
+    for mount in reversed(mounts):
+        if Path(mount.replace("\\040", " ")).is_relative_to(folder):
+            run("umount", "--lazy", mount, tolerate=True)
