@@ -1,0 +1,62 @@
+{{- define "avouch.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "avouch.labels" -}}
+app.kubernetes.io/name: avouch
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "avouch.selector" -}}
+app.kubernetes.io/name: avouch
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "avouch.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "avouch.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "avouch.databaseEnv" -}}
+- name: AVOUCH_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      {{- if .Values.postgres.embedded }}
+      name: avouch-postgres
+      key: url
+      {{- else }}
+      name: {{ .Values.database.urlSecret.name }}
+      key: {{ .Values.database.urlSecret.key }}
+      {{- end }}
+{{- end }}
+
+{{- define "avouch.commonEnv" -}}
+- {name: AVOUCH_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+- {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+- {name: AVOUCH_SIDECAR_IMAGE, value: {{ .Values.sidecar.image | quote }}}
+{{- end }}
+
+{{- define "avouch.migrate" -}}
+- name: migrate
+  image: {{ include "avouch.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [migrate]
+  env:
+    {{- include "avouch.databaseEnv" . | nindent 4 }}
+  securityContext: {{- include "avouch.containerSecurity" . | nindent 4 }}
+  resources:
+    requests: {cpu: 50m, memory: 64Mi}
+    limits: {memory: 256Mi}
+{{- end }}
