@@ -1,0 +1,147 @@
+"""The injection patch: one native sidecar and one volume appended to a TaskRun's pod, and nothing else touched.
+
+Rules, each of which once broke somebody's build or could (Tekton and kubelet sources; tests carry the same numbers):
+ 1. Appended last to initContainers with restartPolicy Always; no startup, readiness or liveness probe: a startup probe
+    would hold back every step.
+ 2. Name without `step-` or `sidecar-`: Tekton waits for, reports and fails on those.
+ 3. No `command`: the image's entry point is the program.
+ 4. Only read-only mounts of run-0..N-1, results, steps, artifacts and the needed workspaces, at the steps' own paths.
+    Never the entrypoint binary, credentials, or anything writable that is shared with a step.
+ 5. Nothing below /tekton/run but the steps' own directories: results-from sidecar-logs waits for each entry there.
+ 6. One projected volume with a random name that no mount refers to beforehand.
+ 7. Explicit requests and limits; Pod Security `restricted`; a numeric user.
+ 8. No Secret or ConfigMap reference: a missing one fails the TaskRun at once.
+ 9. Pod-level fields, labels, annotations and all that exists stay as they are.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from avouch import plan
+from avouch.tekton import pod
+
+IDENTITY = "/var/run/avouch"  # token and labels
+AUDIENCE = "avouch"
+TOKEN_SECONDS = 600  # the shortest that Kubernetes allows; the kubelet renews it at 80 %
+MAX_ENVIRONMENT = 96 * 1024  # bytes of plans: Linux refuses to start a program with a string over 128 KiB
+USER = 65532
+
+_DEFAULT_RESOURCES: Mapping[str, Mapping[str, str]] = {
+    "requests": {"cpu": "5m", "memory": "32Mi", "ephemeral-storage": "16Mi"},
+    "limits": {"cpu": "500m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every injected sidecar has in common. `ca` is PEM; `image` is best pinned by digest."""
+
+    image: str
+    server: str
+    ca: str
+    resources: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _DEFAULT_RESOURCES)
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A decision to inject: what the sidecar will see."""
+
+    shape: pod.Shape
+    plans: tuple[plan.Plan, ...]
+    workspaces: Mapping[str, pod.Mount]
+
+
+def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[str, object]] | pod.Refusal:
+    """The JSON patch (RFC 6902) that injects, or why not after all.
+
+    Args:
+        injection: what to show the sidecar.
+        settings: what all sidecars share.
+        suffix: eight random hexadecimal characters for the volume's name.
+    """
+    shape, volume = injection.shape, f"avouch-{suffix}"
+    if volume in shape.taken:
+        return pod.Refusal(pod.Reason.VOLUME, f"the pod already refers to a volume {volume}")
+    environment = _environment(injection, settings)
+    if sum(len(str(entry.get("value", ""))) for entry in environment) > MAX_ENVIRONMENT:
+        return pod.Refusal(pod.Reason.TOO_LARGE, f"plans over {MAX_ENVIRONMENT} bytes do not fit an environment")
+    container = {
+        "name": pod.SIDECAR,
+        "image": settings.image,
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        "env": environment,
+        "resources": {kind: dict(amounts) for kind, amounts in settings.resources.items()},
+        "securityContext": _security(),
+        "volumeMounts": [*_mounts(injection), {"name": volume, "mountPath": IDENTITY, "readOnly": True}],
+    }
+    return [
+        _append("/spec/initContainers", container, exists=shape.has_init),
+        _append("/spec/volumes", {"name": volume, "projected": _projected()}, exists=shape.has_volumes),
+    ]
+
+
+def _append(path: str, value: object, *, exists: bool) -> dict[str, object]:
+    """Adding to an absent list needs the list itself; adding the list where one exists would replace it."""
+    return (
+        {"op": "add", "path": f"{path}/-", "value": value} if exists else {"op": "add", "path": path, "value": [value]}
+    )
+
+
+def _environment(injection: Injection, settings: Settings) -> list[dict[str, object]]:
+    steps = [step.name for step in injection.shape.steps]
+    places = {name: mount.path for name, mount in sorted(injection.workspaces.items())}
+    plans = [json.loads(each.to_json()) for each in injection.plans]
+    return [
+        {"name": "AVOUCH_SERVER", "value": settings.server},
+        {"name": "AVOUCH_CA", "value": settings.ca},
+        {"name": "AVOUCH_PLAN", "value": _json(plans)},
+        {"name": "AVOUCH_STEPS", "value": str(len(steps))},
+        {"name": "AVOUCH_STEP_NAMES", "value": _json(steps)},
+        {"name": "AVOUCH_WORKSPACES", "value": _json(places)},
+        _downward("POD_NAME", "metadata.name"),
+        _downward("POD_NAMESPACE", "metadata.namespace"),
+        _downward("POD_UID", "metadata.uid"),
+        _downward("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+    ]
+
+
+def _json(value: Mapping[str, object] | Sequence[object]) -> str:
+    """Compact JSON without `$`: the kubelet expands $(NAME) in values of the environment."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).replace("$", "\\u0024")
+
+
+def _downward(name: str, path: str) -> dict[str, object]:
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+
+
+def _security() -> dict[str, object]:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "privileged": False,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _mounts(injection: Injection) -> list[dict[str, object]]:
+    shape = injection.shape
+    names = [*(f"{pod.RUN}{step.index}" for step in shape.steps), pod.RESULTS, pod.STEPS, pod.ARTIFACTS]
+    internal = [mount for mount in map(shape.mount_of, names) if mount is not None and mount.volume in shape.kinds]
+    return [_mount(mount) for mount in dict.fromkeys([*internal, *injection.workspaces.values()])]
+
+
+def _mount(mount: pod.Mount) -> dict[str, object]:
+    whole: dict[str, object] = {"name": mount.volume, "mountPath": mount.path, "readOnly": True}
+    return {**whole, "subPath": mount.sub_path} if mount.sub_path else whole
+
+
+def _projected() -> dict[str, object]:
+    token = {"path": "token", "audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS}
+    labels = {"path": "labels", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}}
+    return {"sources": [{"serviceAccountToken": token}, {"downwardAPI": {"items": [labels]}}]}

@@ -1,0 +1,69 @@
+"""Names Tekton writes on its objects, and the one link between them that can be trusted.
+
+Who may create a TaskRun may set any label but two, and who may create pods may set them all. So labels only select
+and hint; identity is the controller ownerReference, followed by UID (tektoncd/pipeline pkg/pod/pod.go, makeLabels).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from avouch.tekton import objects
+
+GROUP = "tekton.dev"
+TASK = "tekton.dev/task"
+TASKRUN = "tekton.dev/taskRun"
+TASKRUN_UID = "tekton.dev/taskRunUID"
+PIPELINE = "tekton.dev/pipeline"
+PIPELINERUN = "tekton.dev/pipelineRun"
+PIPELINE_TASK = "tekton.dev/pipelineTask"
+MEMBER_OF = "tekton.dev/memberOf"  # tasks | finally
+
+WORKFLOW = "avouch.dev/workflow"  # explicit match, on a PipelineRun or TaskRun
+INJECT = "avouch.dev/inject"  # opt-in of a namespace: `enabled`
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The object that controls another one."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+def name_of(obj: Mapping[str, Any]) -> str:
+    """The object's name."""
+    return objects.text(obj, "metadata", "name")
+
+
+def uid_of(obj: Mapping[str, Any]) -> str:
+    """The object's UID."""
+    return objects.text(obj, "metadata", "uid")
+
+
+def of(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """The object's labels."""
+    return objects.mapping(obj, "metadata", "labels")
+
+
+def controller(obj: Mapping[str, Any], kind: str) -> Owner | None:
+    """The controlling owner, where it is one of Tekton's of this kind."""
+    found = [ref for ref in objects.mappings(obj, "metadata", "ownerReferences") if ref.get("controller") is True]
+    if len(found) != 1:
+        return None
+    ref = found[0]
+    if objects.text(ref, "apiVersion").partition("/")[0] != GROUP or ref.get("kind") != kind:
+        return None
+    owner = Owner(kind, objects.text(ref, "name"), objects.text(ref, "uid"))
+    return owner if owner.name and owner.uid else None
+
+
+def pipeline_task(taskrun: Mapping[str, Any]) -> str:
+    """The task of the Pipeline that this TaskRun runs; empty where it stands alone."""
+    return objects.text(of(taskrun), PIPELINE_TASK)
+
+
+def in_finally(taskrun: Mapping[str, Any]) -> bool:
+    """Whether the TaskRun belongs to the Pipeline's `finally` section."""
+    return of(taskrun).get(MEMBER_OF) == "finally"

@@ -1,0 +1,174 @@
+"""The pod of a TaskRun, read from the pod itself: its steps in order, what they mount, and why we may not touch it.
+
+Layout: tektoncd/pipeline pkg/pod/pod.go and pkg/pod/entrypoint.go. A pod that differs is refused by name, since an
+injection into a shape we do not know could break the build.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from avouch.tekton import labels, objects
+
+SIDECAR = "avouch-sidecar"  # never `step-` or `sidecar-`: Tekton acts on those prefixes
+RESULTS = "tekton-internal-results"
+STEPS = "tekton-internal-steps"
+ARTIFACTS = "tekton-internal-artifacts"
+RUN = "tekton-internal-run-"
+WORKSPACE = "ws-"
+_STEP = "step-"
+_POST = re.compile(r"/tekton/run/([0-9]{1,4})/out", re.ASCII)
+
+
+class Reason(StrEnum):
+    """Why a pod is left as it is. Each is shown to people as a warning, an event or a finding."""
+
+    NOT_OWNED = "NotOwnedByTaskRun"
+    ALREADY = "AlreadyInjected"
+    WINDOWS = "Windows"
+    NO_STEPS = "NoSteps"
+    SHAPE = "UnexpectedShape"
+    VOLUME = "VolumeNameTaken"
+    TOO_LARGE = "PlanTooLarge"
+    NO_WORKFLOW = "NoWorkflow"
+    NEVER = "InjectNever"
+    NOT_NEEDED = "NotNeeded"
+    QUOTA = "ResourceQuota"
+    GONE = "TaskRunGone"
+    NO_CONTRACT = "NoContract"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The pod stays as it is, and why."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `results` are the names its entrypoint will report; `on_error` is `continue` or `stopAndFail`."""
+
+    index: int
+    name: str
+    results: tuple[str, ...] = ()
+    on_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount of a step container."""
+
+    volume: str
+    path: str
+    sub_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What injection needs to know of a pod. `kinds` is volume name -> its source's field name, e.g. emptyDir."""
+
+    owner: labels.Owner
+    steps: tuple[Step, ...]
+    mounts: tuple[Mount, ...]  # of all steps, without repeats
+    kinds: Mapping[str, str]
+    claims: Mapping[str, str]  # volume name -> PersistentVolumeClaim
+    taken: frozenset[str]  # volume names that exist or are referred to
+    has_init: bool
+    has_volumes: bool
+
+    def mount_of(self, volume: str) -> Mount | None:
+        """The mount of a volume that all steps mount at one place."""
+        found = [mount for mount in self.mounts if mount.volume == volume]
+        return found[0] if len(found) == 1 else None
+
+    def workspaces(self) -> tuple[Mount, ...]:
+        """Mounts of workspace volumes."""
+        return tuple(mount for mount in self.mounts if mount.volume.startswith(WORKSPACE))
+
+
+def read(pod: Mapping[str, Any]) -> Shape | Refusal:
+    """The shape of a TaskRun's pod, or why it may not be touched."""
+    owner = labels.controller(pod, "TaskRun")
+    if owner is None:
+        return Refusal(Reason.NOT_OWNED, "no TaskRun controls this pod")
+    if _has_sidecar(pod):
+        return Refusal(Reason.ALREADY, f"the pod has a container {SIDECAR}")
+    if _windows(pod):
+        return Refusal(Reason.WINDOWS, "Windows nodes are not supported")
+    containers = _steps(pod)
+    if not containers:
+        return Refusal(Reason.NO_STEPS, "the pod has no step container")
+    shape = _shape(pod, owner, containers)
+    return _misshapen(containers, shape) or shape
+
+
+def _has_sidecar(pod: Mapping[str, Any]) -> bool:
+    every = objects.mappings(pod, "spec", "containers") + objects.mappings(pod, "spec", "initContainers")
+    return any(container.get("name") == SIDECAR for container in every)
+
+
+def _windows(pod: Mapping[str, Any]) -> bool:
+    selected = objects.text(pod, "spec", "nodeSelector", "kubernetes.io/os")
+    return "windows" in (selected, objects.text(pod, "spec", "os", "name"))
+
+
+def _steps(pod: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(c for c in objects.mappings(pod, "spec", "containers") if objects.text(c, "name").startswith(_STEP))
+
+
+def _shape(pod: Mapping[str, Any], owner: labels.Owner, containers: tuple[Mapping[str, Any], ...]) -> Shape:
+    volumes = objects.mappings(pod, "spec", "volumes")
+    every = objects.mappings(pod, "spec", "containers") + objects.mappings(pod, "spec", "initContainers")
+    referred = {objects.text(m, "name") for c in every for m in objects.mappings(c, "volumeMounts")}
+    referred |= {objects.text(d, "name") for c in every for d in objects.mappings(c, "volumeDevices")}
+    return Shape(
+        owner=owner,
+        steps=tuple(_step(i, container) for i, container in enumerate(containers)),
+        mounts=tuple(dict.fromkeys(_mount(m) for c in containers for m in objects.mappings(c, "volumeMounts"))),
+        kinds={objects.text(v, "name"): next((k for k in v if k != "name"), "") for v in volumes},
+        claims={
+            objects.text(v, "name"): objects.text(v, "persistentVolumeClaim", "claimName")
+            for v in volumes
+            if "persistentVolumeClaim" in v
+        },
+        taken=frozenset(referred | {objects.text(v, "name") for v in volumes}),
+        has_init=bool(objects.mappings(pod, "spec", "initContainers")),
+        has_volumes=bool(volumes),
+    )
+
+
+def _step(index: int, container: Mapping[str, Any]) -> Step:
+    args = objects.texts(container, "args")
+    return Step(
+        index=index,
+        name=objects.text(container, "name").removeprefix(_STEP),
+        results=tuple(filter(None, _flag(args, "-results").split(","))),
+        on_error=_flag(args, "-on_error"),
+    )
+
+
+def _flag(args: tuple[str, ...], name: str) -> str:
+    """The value of an entrypoint flag; everything after `--` is the user's command."""
+    ours = args[: args.index("--")] if "--" in args else args
+    return ours[ours.index(name) + 1] if name in ours[:-1] else ""
+
+
+def _mount(mount: Mapping[str, Any]) -> Mount:
+    return Mount(objects.text(mount, "name"), objects.text(mount, "mountPath"), objects.text(mount, "subPath"))
+
+
+def _misshapen(containers: tuple[Mapping[str, Any], ...], shape: Shape) -> Refusal | None:
+    if Mount(RESULTS, "/tekton/results") not in shape.mounts or RESULTS not in shape.kinds:
+        return Refusal(Reason.SHAPE, f"no volume {RESULTS} at /tekton/results")
+    for step, container in zip(shape.steps, containers, strict=True):
+        volume = f"{RUN}{step.index}"
+        if shape.mount_of(volume) != Mount(volume, f"/tekton/run/{step.index}") or volume not in shape.kinds:
+            return Refusal(Reason.SHAPE, f"no volume {volume} at /tekton/run/{step.index}")
+        posted = _POST.fullmatch(_flag(objects.texts(container, "args"), "-post_file"))
+        if posted is None or int(posted[1]) != step.index:
+            return Refusal(Reason.SHAPE, f"step {step.name} does not post to /tekton/run/{step.index}/out")
+    return None
