@@ -41,6 +41,11 @@ class ClusterReader:
         found = await self._api.get(f"/api/v1/namespaces/{quote(namespace, safe='')}/resourcequotas")
         return list((found or {}).get("items") or ())
 
+    async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """One PersistentVolumeClaim."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/persistentvolumeclaims/{quote(name, safe='')}"
+        return await self._api.get(path)
+
     async def config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
         """One ConfigMap; the server needs the one that names the front proxy's authority."""
         return await self._api.get(f"/api/v1/namespaces/{quote(namespace, safe='')}/configmaps/{quote(name, safe='')}")
