@@ -6,11 +6,11 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, Self
 
-from avouch.errors import Invalid
+from avouch.errors import Corrupt, Invalid, TooLarge
 
 CHUNK = 1024 * 1024  # bytes read at a time: large enough for hashing speed, small enough to keep memory flat
 _FORM = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -70,3 +70,51 @@ def of_chunks(chunks: Iterable[bytes]) -> tuple[Digest, int]:
 def of_file(file: BinaryIO) -> tuple[Digest, int]:
     """Digest and size in bytes of an open file, read in pieces of `CHUNK`."""
     return of_chunks(iter(lambda: file.read(CHUNK), b""))
+
+
+class Intake(Hasher):
+    """Hasher of content on its way in: bounded, and compared with the digest that was promised."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            TooLarge: more than the limit in all.
+        """
+        if self.size + len(chunk) > self._limit:
+            raise TooLarge(f"more than {self._limit} bytes", fix="send less, or raise the limit of the store")
+        super().update(chunk)
+
+    def settle(self, expected: Digest | None) -> Digest:
+        """Digest of all that was taken.
+
+        Raises:
+            Invalid: it is not the expected one.
+        """
+        found = self.digest()
+        if expected is not None and found != expected:
+            raise Invalid(f"the content is {found}, not {expected}", fix="send the bytes of the digest you name")
+        return found
+
+
+async def checked(pieces: AsyncIterator[bytes], digest: Digest) -> AsyncIterator[bytes]:
+    """Stored content, re-hashed on its way out. The last piece is held back until the whole is known to be right.
+
+    Raises:
+        Corrupt: it no longer matches its digest.
+    """
+    hasher = Hasher()
+    held = b""
+    async for piece in pieces:
+        hasher.update(piece)
+        if held:
+            yield held
+        held = piece
+    if hasher.digest() != digest:
+        raise Corrupt(f"stored content no longer matches {digest}: {hasher.size} bytes with {hasher.digest()}")
+    if held:
+        yield held
