@@ -1,0 +1,8 @@
+"""The HTTPS door: the ingest API that sidecars and steps push to, and the aggregated API that kubectl reads runs from.
+
+Belongs here: routes, reading requests within limits, who is calling, turning errors into problems and Status objects,
+discovery and OpenAPI documents, tables, watch frames.
+Never here: SQL, Kubernetes clients, sockets, certificates, deciding anything about runs; that is `controlplane`'s.
+Weight: Starlette and msgspec. Logs go through the standard library; `processes` says how they look.
+Who imports it: processes. Doors never import each other.
+"""

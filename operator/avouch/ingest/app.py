@@ -1,0 +1,171 @@
+"""The ingest API as a Starlette app. Each route reads its request, calls one use case and writes its answer."""
+
+import functools
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from avouch import digests, errors
+from avouch.api import wire
+from avouch.controlplane import callers, runs
+from avouch.ingest import auth, bodies, observer, openapi, problems, requestid
+
+CLIENT = "Avouch-Client"  # `step`: an explicit step of the user's, not our injected sidecar
+_SMALL = 32 * 1024  # bytes of a JSON body
+Body = TypeVar("Body")
+Operation = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The ingest API over its use cases. `worker` is the `namespace/name` of the account that may read artifacts."""
+
+    intake: runs.Intake
+    worker: str
+    watch: observer.Observer = field(default_factory=observer.Nobody)
+    pace: bodies.Pace = field(default_factory=bodies.Pace)
+
+    def routes(self) -> list[BaseRoute]:
+        """Every route, with the operation's name that OpenAPI and metrics use."""
+        return [
+            self._route("POST", "/v1/runs", "openRuns", self.open_runs),
+            self._route("GET", "/v1/runs/{id}", "getRun", self.get_run),
+            self._route("PUT", "/v1/runs/{id}/materials/{digest}", "putMaterial", self.put_material),
+            self._route("POST", "/v1/runs/{id}/certificate", "certify", self.certify),
+            self._route("POST", "/v1/runs/{id}/bundles", "pushBundle", self.push_bundle),
+            self._route("GET", "/v1/artifacts/{digest}", "getArtifact", self.get_artifact),
+            Route("/v1/openapi.json", self.openapi, methods=["GET"], name="openapi"),
+        ]
+
+    async def open_runs(self, request: Request) -> Response:
+        """`POST /v1/runs`: 201 where a run is new, 200 where all were there."""
+        subject = await self._caller(request)
+        _decode(await bodies.whole(request, _SMALL, self.pace) or b"{}", wire.OpenRequest)
+        opened = await self.intake.open(subject)
+        status = 201 if any(one.created for one in opened) else 200
+        return _json(wire.OpenAnswer(runs=[_opened(one) for one in opened]), status)
+
+    async def get_run(self, request: Request) -> Response:
+        """`GET /v1/runs/{id}`: the caller's run and its plan."""
+        return _json(_opened(await self.intake.get(await self._caller(request), _run_id(request))))
+
+    async def put_material(self, request: Request) -> Response:
+        """`PUT /v1/runs/{id}/materials/{digest}`: bytes, hashed while they are written."""
+        subject = await self._caller(request)
+        expected = digests.Digest.parse(request.path_params["digest"])
+        content = bodies.chunks(request, self.intake.max_material, self.pace)
+        known = await self.intake.blobs.has(expected)
+        digest, size = await self.intake.put_material(subject, _run_id(request), expected, content)
+        return _json(wire.MaterialAnswer(digest=str(digest), size=size), 200 if known else 201)
+
+    async def certify(self, request: Request) -> Response:
+        """`POST /v1/runs/{id}/certificate`: a leaf for the caller's key."""
+        subject = await self._caller(request)
+        body = _decode(await bodies.whole(request, _SMALL, self.pace), wire.CertificateRequest)
+        issued = await self.intake.certify(subject, _run_id(request), body.csr.encode())
+        return _json(wire.CertificateAnswer(certificate=issued.certificate, chain=list(issued.chain)))
+
+    async def push_bundle(self, request: Request) -> Response:
+        """`POST /v1/runs/{id}/bundles`: 2xx after COMMIT only."""
+        try:
+            subject = await self._caller(request)
+            content = await bodies.whole(request, runs.MAX_BUNDLE, self.pace)
+            explicit = request.headers.get(CLIENT) == "step"
+            receipt = await self.intake.accept(subject, _run_id(request), content, explicit=explicit)
+        except errors.AvouchError as exc:
+            self.watch.claimed(problems.kind_of(exc).name)
+            raise
+        self.watch.claimed("created" if receipt.created else "resent")
+        answer = wire.BundleAnswer(id=str(receipt.id), digest=str(receipt.digest), created=receipt.created)
+        return _json(answer, 201 if receipt.created else 200)
+
+    async def get_artifact(self, request: Request) -> Response:
+        """`GET /v1/artifacts/{digest}`: for our own worker only, re-hashed while it is read."""
+        if await callers.service_account(auth.bearer(request), self.intake.cluster) != self.worker:
+            raise errors.Denied("artifacts are for avouch's own worker")
+        digest = digests.Digest.parse(request.path_params["digest"])
+        if not await self.intake.blobs.has(digest):
+            raise errors.NotFound("no such artifact")
+        return StreamingResponse(self.intake.blobs.get(digest), media_type="application/octet-stream")
+
+    async def openapi(self, request: Request) -> Response:
+        """`GET /v1/openapi.json`: for anyone who can reach us."""
+        return Response(openapi.document(), media_type="application/json")
+
+    async def _caller(self, request: Request) -> callers.Subject:
+        return await self.intake.identify(auth.bearer(request))
+
+    def _route(self, method: str, path: str, name: str, operation: Operation) -> Route:
+        @functools.wraps(operation)
+        async def timed(request: Request) -> Response:
+            started = time.perf_counter()
+            status = 500
+            try:
+                response = await operation(request)
+                status = response.status_code
+            except errors.AvouchError as exc:
+                status = problems.kind_of(exc).status
+                raise
+            finally:
+                self.watch.answered(name, status, time.perf_counter() - started)
+            return response
+
+        return Route(path, timed, methods=[method], name=name)
+
+
+def create(door: Door, also: Sequence[BaseRoute] = ()) -> Starlette:
+    """The app of the ingest listener; `also` are routes of other doors that share it."""
+    return Starlette(
+        routes=[*door.routes(), *also],
+        middleware=[Middleware(requestid.RequestIds)],
+        exception_handlers={errors.AvouchError: problems.answer, HTTPException: _routing, Exception: problems.answer},
+    )
+
+
+async def _routing(request: Request, exc: Exception) -> Response:
+    """What Starlette's router itself refuses, in the same form as everything else."""
+    status = exc.status_code if isinstance(exc, HTTPException) else 500
+    if status == 405:
+        return await problems.answer(request, problems.WrongMethod(f"{request.method} is not for this path"))
+    if status == 404:
+        return await problems.answer(request, errors.NotFound("no such path"))
+    return await problems.answer(request, exc)
+
+
+def _opened(one: runs.Opened) -> wire.OpenedRun:
+    return wire.OpenedRun(
+        id=str(one.run.id),
+        name=one.run.name,
+        workflow=one.run.workflow,
+        verdict=str(one.run.result),
+        plan=msgspec.json.decode(one.plan.to_json(), type=dict[str, Any]),
+    )
+
+
+def _run_id(request: Request) -> uuid.UUID:
+    """A path that is no UUID names no run: the same 404 as one that does not exist."""
+    try:
+        return uuid.UUID(request.path_params["id"])
+    except ValueError as exc:
+        raise errors.NotFound("no such run") from exc
+
+
+def _decode(content: bytes, kind: type[Body]) -> Body:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise errors.Invalid(str(exc), field="body") from exc
+
+
+def _json(body: msgspec.Struct, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
