@@ -57,7 +57,11 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class AttestationFacts:
-    """Everything one attestation says. `policy` holds the policy fields of the predicate by name, as JSON values."""
+    """Everything one attestation says.
+
+    `policy` and `server` hold predicate fields by name, as JSON values: what the policies found (`POLICY_FIELDS`), and
+    what only the server knows (`SERVER_FIELDS`).
+    """
 
     metadata: Metadata
     builder_id: str
@@ -68,9 +72,12 @@ class AttestationFacts:
     git_head: statement.ResourceDescriptor | None = None
     extra_subjects: tuple[statement.ResourceDescriptor, ...] = ()
     policy: Mapping[str, object] = field(default_factory=dict)
+    server: Mapping[str, object] = field(default_factory=dict)
 
 
-# Predicate fields that the policy room fills; anything else in `AttestationFacts.policy` is a mistake.
+# auth {id, type AUTH_TYPE_*}, casBackend {casBackendID, casBackendName, fallback}, names of the CA and TSA used.
+SERVER_FIELDS = frozenset({"auth", "casBackend", "signingCA", "signingTSA"})
+# What the policy room fills; anything else there is a mistake.
 POLICY_FIELDS = frozenset(
     {
         "policyEvaluations",
@@ -108,7 +115,7 @@ def build(facts: AttestationFacts) -> bytes:
 
     Raises:
         Invalid: no workflow name, a material named twice, a `git_head` or extra subject without digest, an unknown
-            policy field, or a value with no canonical form.
+            policy or server field, or a value with no canonical form.
         TooLarge: over 1,024 subjects or 3 MiB (then inline less).
     """
     body = _predicate(facts)
@@ -157,6 +164,7 @@ def read(parsed: statement.Statement) -> AttestationFacts:
             subject for subject in others if subject is not head and materials.name_of(subject) not in outputs
         ),
         policy={key: value for key, value in body.items() if key in POLICY_FIELDS},
+        server={key: value for key, value in body.items() if key in SERVER_FIELDS},
     )
 
 
@@ -170,9 +178,9 @@ def _digest(body: dict[str, object]) -> digests.Digest:
 
 
 def _predicate(facts: AttestationFacts) -> dict[str, object]:
-    unknown = sorted(set(facts.policy) - POLICY_FIELDS)
+    unknown = sorted((set(facts.policy) - POLICY_FIELDS) | (set(facts.server) - SERVER_FIELDS))
     if unknown:
-        raise errors.Invalid(f"unknown policy field {unknown[0]!r}", field="policy")
+        raise errors.Invalid(f"unknown field {unknown[0]!r}", field="predicate")
     runner = facts.runner
     optional: dict[str, object] = {
         "annotations": dict(facts.annotations),
@@ -190,6 +198,7 @@ def _predicate(facts: AttestationFacts) -> dict[str, object]:
         "runnerType": runner.type,
         **{key: value for key, value in optional.items() if value},
         **facts.policy,
+        **facts.server,
     }
 
 

@@ -30,6 +30,7 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
@@ -112,7 +113,7 @@ def verify(
     signature = _one_signature(bundle.envelope)  # 3
     _require_payload_type(bundle.envelope)  # 4
     with _step("5 chain"):
-        issuer = _find_issuer(leaf, trust_root)
+        issuer = _find_issuer(leaf, trust_root, at)
     with _step("6 time"):
         _check_validity(leaf, "certificate", at)
         _check_validity(issuer, "authority", at)
@@ -165,6 +166,8 @@ def _step(step: str) -> Iterator[None]:
         raise
     except errors.AvouchError as exc:
         raise errors.NotVerified(step, str(exc)) from exc
+    except InvalidSignature as exc:
+        raise errors.NotVerified(step, "the signature does not match") from exc
     except Exception as exc:
         raise errors.NotVerified(step, f"could not be checked ({type(exc).__name__})") from exc
 
@@ -193,19 +196,20 @@ def _require_payload_type(envelope: dsse.Envelope) -> None:
         raise errors.NotVerified("4 payload type", f"{envelope.payload_type[:80]!r} instead of {dsse.IN_TOTO!r}")
 
 
-def _find_issuer(leaf: x509.Certificate, trust_root: trust.TrustRoot) -> x509.Certificate:
-    """(5) The trusted authority that issued the leaf. A renewed key has several certificates: the newest wins."""
+def _find_issuer(leaf: x509.Certificate, trust_root: trust.TrustRoot, at: datetime) -> x509.Certificate:
+    """(5) The trusted authority that issued the leaf; of several for one renewed key, one that was valid then."""
     if leaf.version is not x509.Version.v3:
         raise errors.Invalid("not an X.509 v3 certificate")
     if not isinstance(leaf.signature_hash_algorithm, _SHA2):
         raise errors.Invalid("the certificate is not signed with SHA-2")
     named = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     candidates = trust_root.candidates(named) if named else ()
-    for issuer in sorted(candidates, key=lambda found: found.not_valid_after_utc, reverse=True):
-        if leaf.issuer == issuer.subject:
-            leaf.verify_directly_issued_by(issuer)
-            return issuer
-    raise errors.Invalid("no trusted authority issued this certificate")
+    issuers = [candidate for candidate in candidates if candidate.subject == leaf.issuer]
+    if not issuers:
+        raise errors.Invalid("no trusted authority issued this certificate")
+    issuer = max(issuers, key=lambda found: found.not_valid_before_utc <= at <= found.not_valid_after_utc)
+    leaf.verify_directly_issued_by(issuer)
+    return issuer
 
 
 def _check_validity(certificate: x509.Certificate, what: str, at: datetime) -> None:
