@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.cluster import tekton
 from tests.cluster.binaries import kubectl
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.errors import ClusterError
@@ -105,6 +106,12 @@ class ApiServer:
     def apply(self, manifest: str) -> str:
         """Apply YAML text on the server's side."""
         return self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    def install_tekton_crds(self) -> None:
+        """Let the API server know TaskRuns, PipelineRuns and the rest of Tekton's kinds; nothing runs them."""
+        self.apply(tekton.as_yaml(tekton.crds()))
+        names = [f"crd/{crd['metadata']['name']}" for crd in tekton.crds()]
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
 
     def _stop(self) -> None:
         for name in ("kube-apiserver", "etcd"):

@@ -94,7 +94,7 @@ def kubectl() -> Path:
 
 @functools.cache
 def module_folder(name: str) -> Path:
-    """Unpacked sources of a program's module: its manifests are applied from there, never copied into this repository."""
+    """Unpacked sources of a program's module: its manifests are applied from there, never copied to this repository."""
     program = PROGRAMS[name]
     _go(program.family, "mod", "download", program.module)
     return Path(_go(program.family, "list", "-m", "-f", "{{.Dir}}", program.module).strip())

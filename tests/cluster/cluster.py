@@ -160,7 +160,7 @@ class Cluster:
     def _delete_pods(self) -> None:
         """Nothing may start new pods while the old ones end, so what does is stopped first."""
         for name in ("tekton-controller", "tekton-webhook", "kube-controller-manager"):
-            Process(name, self.folder).stop()
+            Process(name, self.folder).kill()
         delete = ("delete", "pods", "--all", "--all-namespaces", "--grace-period=1", "--timeout=30s")
         run(kubectl(), f"--kubeconfig={self.kubeconfig}", *delete, tolerate=True)
         deadline = time.monotonic() + 10

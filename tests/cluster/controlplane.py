@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver: all of Kubernetes that decides. Controller manager and scheduler: what acts on the decisions."""
+"""etcd and kube-apiserver, which decide everything; controller manager and scheduler, which act on it."""
 
 import ipaddress
 import ssl

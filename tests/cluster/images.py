@@ -28,9 +28,9 @@ REGISTRY = f"localhost/registry:{PROGRAMS['registry'].version}"
 _SUITE = "bookworm"
 _PACKAGES = "python3-minimal,libpython3-stdlib,ca-certificates"
 _APPLETS = (
-    "ash base64 basename cat chmod chown cp cut date dirname du echo env expr false find grep gunzip gzip head hostname id "
-    "ln ls mkdir mktemp mv nc nslookup od printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort stat "
-    "sync tail tar tee test timeout touch tr true uname uniq vi wc wget which xargs"
+    "ash base64 basename cat chmod chown cp cut date dirname du echo env expr false find grep gunzip gzip head "
+    "hostname id ln ls mkdir mktemp mv nc nslookup od printf ps pwd readlink realpath rm rmdir sed seq sh "
+    "sha256sum sleep sort stat sync tail tar tee test timeout touch tr true uname uniq vi wc wget which xargs"
 )
 
 
@@ -101,8 +101,7 @@ def build(
     """Build a Dockerfile with `context` as its build context; returns the image's OCI archive.
 
     `tag` is the full name with a tag, for example `localhost/avouch:dev`. `BASE` is always given as a build argument
-    besides `build_args`. Steps run in a chroot and without isolation of the network, as root of this machine: build only
-    what you trust.
+    besides `build_args`. Steps run in a chroot with the machine's own network, as its root: build only what you trust.
     """
     arguments = {"BASE": ensure_base()} | dict(build_args or {})
     flags = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]

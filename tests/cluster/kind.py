@@ -1,4 +1,4 @@
-"""A cluster by kind, where Docker is. Written after kind's documentation and not tried by its authors: say so if it fails."""
+"""A cluster by kind, where Docker is: written after kind's documentation, never run by its authors."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Keys and certificates of one cluster: one authority for clients and servers, a second one for the aggregation layer."""
+"""Keys and certificates of one cluster: an authority for clients and servers, another for the aggregation layer."""
 
 import datetime
 import ipaddress

@@ -57,11 +57,16 @@ class Process:
         """Ask the program to end; after `patience` seconds end it."""
         pid = self.pid
         if pid is not None:
-            for number, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+            polite = [(signal.SIGTERM, patience)] if patience else []
+            for number, wait in [*polite, (signal.SIGKILL, 5.0)]:
                 _signal(pid, number)
                 if _until(lambda: self.pid is None, wait):
                     break
         self._pid_file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End the program at once, when nothing that it could still write is wanted."""
+        self.stop(patience=0)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait until the program does its work; say what it printed last when it does not."""

@@ -11,12 +11,16 @@ from tests.cluster.processes import Process
 
 _NETWORK_RESULTS = Path("/var/lib/cni/results")
 _LOG_LINKS = Path("/var/log/containers")
+_RUNC_STATE = Path("/run/containerd/runc/k8s.io")
 
 
 def sweep(addresses: Addresses, folder: Path) -> None:
-    """Leave no process, mount, control group, network or file of this cluster."""
-    for file in sorted((folder / "run").glob("*.pid")):
-        Process(file.stem, folder).stop(patience=3)
+    """Leave no process, mount, control group, network or file of this cluster.
+
+    Nobody is asked to end in good order: all that the programs could still write is deleted a moment later.
+    """
+    for file in (folder / "run").glob("*.pid"):
+        Process(file.stem, folder).kill()
     _end_shims(folder)
     deadline = time.monotonic() + 5
     while cgroups.kill(addresses.cgroup) and time.monotonic() < deadline:
@@ -24,8 +28,8 @@ def sweep(addresses: Addresses, folder: Path) -> None:
     _unmount(folder)
     cgroups.remove(addresses.cgroup)
     network.remove(addresses)
-    for result in _NETWORK_RESULTS.glob(f"{addresses.namespace}-*"):
-        result.unlink(missing_ok=True)
+    _forget_networks(addresses)
+    _forget_containers(folder)
     for link in _LOG_LINKS.glob("*.log"):
         if link.is_symlink() and folder in link.readlink().parents:
             link.unlink(missing_ok=True)
@@ -42,6 +46,25 @@ def _end_shims(folder: Path) -> None:
             continue
         if ours in words and b"containerd-shim" in words[0]:
             processes.end(int(commandline.parent.name))
+
+
+def _forget_networks(addresses: Addresses) -> None:
+    """Delete the records that the network plugins keep at a fixed place for each pod."""
+    ours = f"{addresses.namespace}-"
+    for result in _NETWORK_RESULTS.glob(f"{ours}*-eth0"):
+        sandbox = result.name.removeprefix(ours).removesuffix("-eth0")
+        if "-" not in sandbox:  # else it is of a cluster whose name only starts like ours
+            (_NETWORK_RESULTS / f"cni-loopback-{sandbox}-lo").unlink(missing_ok=True)
+            result.unlink(missing_ok=True)
+
+
+def _forget_containers(folder: Path) -> None:
+    """Delete the sockets and records that shims and runc keep at a fixed place for each container that was killed."""
+    for bundle in (folder / "containerd/state/io.containerd.runtime.v2.task/k8s.io").glob("*"):
+        shutil.rmtree(_RUNC_STATE / bundle.name, ignore_errors=True)
+        address = bundle / "address"
+        if address.exists():
+            Path(address.read_text(encoding="utf-8").removeprefix("unix://")).unlink(missing_ok=True)
 
 
 def _unmount(folder: Path) -> None:
