@@ -1,0 +1,75 @@
+"""IntegrationAttachment, `avouch.dev/v1alpha1`: one Integration attached to one Workflow, or to a selection of them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from avouch.api import meta, rules, vocabulary
+
+Verdict = Annotated[vocabulary.VerdictName, Field(strict=False)]
+
+
+class IntegrationAttachmentSpec(meta.Model):
+    """Which verdicts go where."""
+
+    cel = (
+        rules.exactly_one(
+            ("workflowRef", "workflowSelector"),
+            "name one Workflow in workflowRef, or select several by label in workflowSelector",
+        ),
+    )
+
+    integration_ref: meta.ScopedRef
+    """Integration to deliver to."""
+    workflow_ref: meta.LocalRef | None = None
+    """The one Workflow whose verdicts are delivered."""
+    workflow_selector: meta.MatchLabels | None = None
+    """Workflows of this namespace whose verdicts are delivered, by their labels."""
+    suspend: bool = False
+    """Hold deliveries back until it is false again. Default false."""
+    on: Annotated[
+        list[Verdict], Field(min_length=1, max_length=7, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = Field(default_factory=lambda: list(vocabulary.VerdictName))
+    """Verdicts to deliver, such as [Failed, Rejected]; absent, all of them."""
+
+
+class IntegrationAttachmentStatus(meta.Status):
+    """How deliveries fare."""
+
+    pending: int | None = None
+    """Deliveries that wait for their first or next try."""
+    delivered: int | None = None
+    """Deliveries that the receiver took."""
+    failed: int | None = None
+    """Deliveries given up."""
+    last_error: meta.Text | None = None
+    """Why the last try that failed did."""
+
+
+class IntegrationAttachment(meta.Model):
+    """One Integration attached to one Workflow, or to a selection of them."""
+
+    metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
+    """Kubernetes' own metadata."""
+    spec: IntegrationAttachmentSpec
+    """Which verdicts go where."""
+    status: IntegrationAttachmentStatus | None = None
+    """How deliveries fare."""
+
+
+KIND = meta.Kind(
+    IntegrationAttachment,
+    "integrationattachments",
+    "avatt",
+    columns=(
+        meta.READY,
+        meta.Column("Workflow", ".spec.workflowRef.name"),
+        meta.Column("Integration", ".spec.integrationRef.name"),
+        meta.Column("Delivered", ".status.delivered", "integer"),
+        meta.Column("Failed", ".status.failed", "integer"),
+        meta.Column("Pending", ".status.pending", "integer", priority=1),
+        meta.REASON,
+        meta.AGE,
+    ),
+    selectable=(".spec.integrationRef.name", ".spec.workflowRef.name"),
+)

@@ -1,0 +1,78 @@
+"""Organization, `avouch.dev/v1alpha1`, cluster-scoped: which namespaces belong together, and under what settings."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from avouch.api import meta
+
+Hostname = Annotated[str, meta.bounded(253, minimum=1)]
+
+
+class Projects(meta.Model):
+    """Which namespaces are projects of the organization: those named, and those that the labels select."""
+
+    namespaces: Annotated[list[meta.Name], Field(max_length=1000)] = Field(default_factory=list)
+    """Names of namespaces."""
+    selector: meta.MatchLabels | None = None
+    """Namespaces that carry these labels."""
+
+
+class Settings(meta.Model):
+    """Settings of the organization."""
+
+    restrict_contract_creation: bool = False
+    """Only who may create Contracts in the home namespace may create them in a project. Default false."""
+    block_on_policy_violation: bool = False
+    """Policies gate unless their attachment says otherwise. Default false."""
+    policies_allowed_hostnames: Annotated[list[Hostname], Field(max_length=100)] = Field(default_factory=list)
+    """Hosts that policies may call, such as api.example.com; none by default."""
+    prevent_implicit_workflow_creation: bool = False
+    """Runs of Workflows that nobody declared are refused. Default false."""
+
+
+class OrganizationSpec(meta.Model):
+    """What belongs to the organization."""
+
+    suspend: bool = False
+    """Stop acting on changes until it is false again. Default false."""
+    home_namespace: meta.Name
+    """Namespace whose Contracts and Integrations every project may refer to with scope Organization."""
+    projects: Projects | None = None
+    """Namespaces that are projects of this organization; the home namespace always is."""
+    settings: Settings | None = None
+    """Settings of the organization."""
+
+
+class OrganizationStatus(meta.Status):
+    """What the organization holds."""
+
+    projects: int | None = None
+    """How many namespaces are projects of this organization."""
+
+
+class Organization(meta.Model):
+    """A home namespace, the namespaces that are its projects, and their settings."""
+
+    metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
+    """Kubernetes' own metadata."""
+    spec: OrganizationSpec
+    """What belongs to the organization."""
+    status: OrganizationStatus | None = None
+    """What the organization holds."""
+
+
+KIND = meta.Kind(
+    Organization,
+    "organizations",
+    "avorg",
+    columns=(
+        meta.READY,
+        meta.Column("Home", ".spec.homeNamespace"),
+        meta.Column("Projects", ".status.projects", "integer"),
+        meta.REASON,
+        meta.AGE,
+    ),
+    cluster=True,
+    selectable=(".spec.homeNamespace",),
+)
