@@ -1,0 +1,107 @@
+"""POST /admission/pods: always answers 200 and `allowed: true`, with a patch where a sidecar is worth it.
+
+Whatever goes wrong in here is logged, counted and answered with `allowed: true` and a warning: the build goes on
+without us. The API server gives up after 2 s (failurePolicy Ignore); we give up first, so that the reason is known.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from avouch import errors
+from avouch.admission import review
+from avouch.controlplane import injection as planning
+from avouch.tekton import injection, pod
+
+PATH = "/admission/pods"
+SECONDS = 1.5  # of the API server's 2 s
+MAX_BODY = 3 * 1024 * 1024  # bytes: etcd takes objects of 1.5 MiB, a review holds at most one of them and its frame
+log = logging.getLogger(__name__)
+
+# Ordinary, and known to whoever set them up: a warning on each pod would be noise.
+_QUIET = frozenset({pod.Reason.NO_WORKFLOW, pod.Reason.NEVER, pod.Reason.NOT_NEEDED, pod.Reason.ALREADY})
+
+
+class Planner(Protocol):
+    """Decides about one pod."""
+
+    async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> planning.Decision:
+        """Inject, or why not."""
+        ...
+
+
+def _uncounted(outcome: str) -> None:
+    """No metric is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodAdmission:
+    """The webhook. `count` is called once per request with `Injected`, a refusal's reason, or `Error`."""
+
+    planner: Planner
+    settings: injection.Settings
+    count: Callable[[str], None] = _uncounted
+    seconds: float = SECONDS
+    suffix: Callable[[], str] = field(default=lambda: secrets.token_hex(4))
+
+    def routes(self) -> list[Route]:
+        """What to mount."""
+        return [Route(PATH, self.pods, methods=["POST"])]
+
+    async def pods(self, request: Request) -> Response:
+        """Answer one AdmissionReview."""
+        body = b""
+        try:
+            body = await _body(request)
+            async with asyncio.timeout(self.seconds):
+                answer, outcome = await self._answer(review.read(body))
+        except Exception as exc:  # the promise of this door: no failure of ours refuses or delays a pod
+            log.exception("a pod is admitted without a sidecar")
+            answer, outcome = review.allow(review.uid_of(body), warnings=[_not_injected(_why(exc))]), "Error"
+        self.count(outcome)
+        return JSONResponse(answer)
+
+    async def _answer(self, asked: review.PodRequest) -> tuple[dict[str, object], str]:
+        if asked.operation != "CREATE":
+            return review.allow(asked.uid), "NotCreate"
+        planned = await self.planner.plan_for(asked.namespace, asked.pod)
+        if isinstance(planned, pod.Refusal):
+            return _refused(asked, planned)
+        patch = injection.patch(planned.injection, self.settings, self.suffix())
+        if isinstance(patch, pod.Refusal):
+            return _refused(asked, patch)
+        return review.allow(asked.uid, patch, [f"avouch: {warning}" for warning in planned.warnings]), "Injected"
+
+
+def _refused(asked: review.PodRequest, refusal: pod.Refusal) -> tuple[dict[str, object], str]:
+    log.info("no sidecar in a pod of %s: %s: %s", asked.namespace, refusal.reason, refusal.message)
+    quiet = refusal.reason in _QUIET
+    warnings = () if quiet else (_not_injected(f"{refusal.reason}: {refusal.message}"),)
+    return review.allow(asked.uid, warnings=warnings), refusal.reason.value
+
+
+def _not_injected(why: str) -> str:
+    return f"avouch: no sidecar was injected: {why}"
+
+
+def _why(exc: Exception) -> str:
+    """What a user may read: our own errors as they are, others by class only."""
+    if isinstance(exc, TimeoutError):
+        return "no answer in time"
+    return str(exc) if isinstance(exc, errors.AvouchError) else "internal error"
+
+
+async def _body(request: Request) -> bytes:
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > MAX_BODY:
+            raise errors.TooLarge(f"a review over {MAX_BODY} bytes")
+    return bytes(chunks)

@@ -1,0 +1,56 @@
+"""Chains' type hints for images: pairs of results `<marker>IMAGE_URL` and `<marker>IMAGE_DIGEST`, and `IMAGES`.
+
+Rules: tektoncd/chains pkg/artifacts/signable.go. The marker is what stands before the suffix, compared byte for byte;
+values are trimmed; a half without its partner is no pair. Unlike Chains, the order is the order of the results.
+"""
+
+import re
+from collections.abc import Mapping
+
+URL = "IMAGE_URL"
+DIGEST = "IMAGE_DIGEST"
+IMAGES = "IMAGES"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+
+
+def pairs(results: Mapping[str, str]) -> dict[str, str]:
+    """`reference@digest` by marker."""
+    found: dict[str, str] = {}
+    for name, value in results.items():
+        marker = name.removesuffix(URL)
+        digest = results.get(f"{marker}{DIGEST}", "").strip()
+        if name.endswith(URL) and value.strip() and _DIGEST.fullmatch(digest):
+            found[marker] = reference(value, digest)
+    return found
+
+
+def images(results: Mapping[str, str]) -> tuple[str, ...]:
+    """Every image that these results name as `reference@digest`, without repeats."""
+    listed = re.split(r"[,\n]", results.get(IMAGES, ""))
+    whole = (entry.strip() for entry in listed)
+    return tuple(dict.fromkeys([*pairs(results).values(), *(image for image in whole if pinned(image))]))
+
+
+def reference(url: str, digest: str) -> str:
+    """An image reference pinned to a digest; a digest that the reference already has is replaced."""
+    return f"{url.strip().partition('@')[0]}@{digest.strip()}"
+
+
+def pinned(image: str) -> bool:
+    """Whether an image reference ends in a sha256 digest."""
+    repository, _, digest = image.rpartition("@")
+    return bool(repository) and _DIGEST.fullmatch(digest) is not None
+
+
+def for_material(results: Mapping[str, str], material: str) -> str:
+    """The image that a material of this name means: its own marker's, else the only one there is.
+
+    >>> for_material({"app-IMAGE_URL": "reg/app", "app-IMAGE_DIGEST": "sha256:" + "0" * 64}, "app")[:8]
+    'reg/app@'
+    """
+    found = pairs(results)
+    markers = [marker for marker in found if marker.rstrip("-_.") == material]
+    if len(markers) == 1:
+        return found[markers[0]]
+    every = images(results)
+    return every[0] if not markers and len(every) == 1 else ""
