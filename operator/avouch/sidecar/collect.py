@@ -1,0 +1,202 @@
+"""What the pod has of each planned material. A material that cannot be taken becomes a finding, never an error.
+
+Params and literal environment are not here: the server reads them from the TaskRun, which no step can change.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from avouch import digests, errors, plan
+from avouch.sidecar import files
+from avouch.tekton import hints, objects
+
+MAX_RESULT = 1536 * 1024  # bytes: what Tekton takes at most, through sidecar logs
+MAX_PROVENANCE = 1024 * 1024
+IMAGE = "CONTAINER_IMAGE"
+STRING = "STRING"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file that is evidence: below which directory, at which path."""
+
+    root: Path
+    path: str
+    hashed: files.Hashed
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """One material as the pod has it: a text (`value`) or a file, or only a finding."""
+
+    material: plan.PlannedMaterial
+    value: str = ""
+    file: Located | None = None
+    digest: digests.Digest | None = None
+    finding: str = ""
+
+    @property
+    def present(self) -> bool:
+        """Whether there is evidence to put into the statement."""
+        return self.digest is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """Where things lie in this pod."""
+
+    tekton: Path
+    workspaces: Mapping[str, str]
+    steps: int
+    max_file: int
+
+
+def collect(materials: Iterable[plan.PlannedMaterial], pod: Pod, said: Mapping[str, str]) -> tuple[Collected, ...]:
+    """Every material this pod has something to say about, in the plan's order.
+
+    Args:
+        materials: what the pod owes.
+        pod: where things lie.
+        said: values an explicit step gives by material name; they stand above the plan's own places.
+    """
+    found = (_collect(material, pod, said.get(material.name)) for material in materials)
+    return tuple(one for one in found if one is not None)
+
+
+def _collect(material: plan.PlannedMaterial, pod: Pod, said: str | None) -> Collected | None:
+    try:
+        if said is not None:
+            return _said(material, pod, said)
+        return _BY_KIND[material.source.kind](material, pod) if material.source.kind in _BY_KIND else None
+    except errors.NotFound:
+        return None  # absence is the server's to judge: another task may have it
+    except errors.Invalid as exc:
+        return Collected(material, finding=str(exc))
+
+
+def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
+    if material.type in (STRING, IMAGE):
+        return of_text(material, said)
+    path = Path(said)
+    if not path.is_absolute():
+        return _file(material, Path.cwd(), said, pod)
+    return _file(material, Path("/"), str(path).lstrip("/"), pod)
+
+
+def of_text(material: plan.PlannedMaterial, value: str) -> Collected:
+    """A STRING by its text, an image by the digest in its reference, anything else by nothing but its text.
+
+    Raises:
+        Invalid: an empty text, or an image that is not pinned.
+    """
+    value = value.strip()
+    if not value:
+        raise errors.Invalid("the value is empty")
+    if material.type != IMAGE:
+        return Collected(material, value=value, digest=digests.of_bytes(value.encode()))
+    if not hints.pinned(value):
+        raise errors.Invalid(f"{value[:200]!r} is not pinned to a digest", fix="name <repository>@sha256:<digest>")
+    return Collected(material, value=value, digest=digests.Digest.parse(value.rpartition("@")[2]))
+
+
+def _result(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
+    source = material.source
+    digest = source.digest
+    if not digest and material.type == IMAGE and source.name.endswith(hints.URL):
+        digest = source.name.removesuffix(hints.URL) + hints.DIGEST
+    return _of_results(material, pod, source.name, digest)
+
+
+def _of_results(material: plan.PlannedMaterial, pod: Pod, name: str, digest: str) -> Collected:
+    if material.type not in (STRING, IMAGE):
+        return _file(material, pod.tekton / "results", name, pod)
+    value = files.text(pod.tekton / "results", name, MAX_RESULT).strip()
+    if digest:
+        value = hints.reference(value, files.text(pod.tekton / "results", digest, MAX_RESULT))
+    return of_text(material, value)
+
+
+def _workspace(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
+    place = pod.workspaces.get(material.source.name)
+    if place is None:
+        return Collected(material, finding=f"workspace {material.source.name} is not mounted in the sidecar")
+    return _file(material, Path(place), material.source.path, pod)
+
+
+def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
+    """By the material's name: a result; an image by type hints; a file `<name>` or `<name>.*` in a workspace."""
+    if material.type == IMAGE:
+        image = hints.for_material(_hinted(pod), material.name)
+        return of_text(material, image) if image else _of_results(material, pod, material.name, "")
+    if material.type == STRING:
+        return _of_results(material, pod, material.name, "")
+    found = [
+        (Path(root), name) for root in sorted(pod.workspaces.values()) for name in _named(Path(root), material.name)
+    ]
+    if not found:
+        return _file(material, pod.tekton / "results", material.name, pod)
+    if len(found) > 1:
+        names = ", ".join(name for _, name in found[:4])
+        raise errors.Invalid(f"several files could be meant: {names}", fix="name it in spec.tekton.materials")
+    return _file(material, *found[0], pod)
+
+
+def _named(root: Path, name: str) -> list[str]:
+    """Entries of a workspace's top directory with this name, with or without an extension."""
+    try:
+        return sorted(entry.name for entry in root.iterdir() if name in (entry.name, entry.stem))
+    except OSError as exc:
+        raise errors.Invalid(f"workspace at {root} cannot be listed: {exc.strerror}") from exc
+
+
+def _hinted(pod: Pod) -> dict[str, str]:
+    root = pod.tekton / "results"
+    try:
+        names = sorted(entry.name for entry in root.iterdir())
+    except FileNotFoundError:
+        return {}
+    wanted = [name for name in names if name.endswith((hints.URL, hints.DIGEST)) or name == hints.IMAGES]
+    return {name: files.text(root, name, MAX_RESULT) for name in wanted}
+
+
+def _artifact(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
+    """An output of the Tekton artifact file: the task's own first, then each step's."""
+    for path in ("artifacts/provenance.json", *(f"run/{i}/status/artifacts/provenance.json" for i in range(pod.steps))):
+        try:
+            document = json.loads(files.text(pod.tekton, path, MAX_PROVENANCE))
+        except errors.NotFound:
+            continue
+        except ValueError as exc:
+            raise errors.Invalid(f"{path} is not JSON") from exc
+        for value in _outputs(document, material.source.name):
+            return _output(material, value)
+    return None
+
+
+def _outputs(document: object, name: str) -> list[Mapping[str, object]]:
+    outputs = objects.mappings(document, "outputs")
+    return [value for output in outputs if output.get("name") == name for value in objects.mappings(output, "values")]
+
+
+def _output(material: plan.PlannedMaterial, value: Mapping[str, object]) -> Collected:
+    uri, sha256 = objects.text(value, "uri"), objects.text(value, "digest", "sha256")
+    digest = digests.Digest.parse(f"sha256:{sha256}")
+    if not uri:
+        raise errors.Invalid(f"artifact {material.source.name} has no uri")
+    name = hints.reference(uri.removeprefix("oci://"), str(digest)) if material.type == IMAGE else uri
+    return Collected(material, value=name, digest=digest)
+
+
+def _file(material: plan.PlannedMaterial, root: Path, path: str, pod: Pod) -> Collected:
+    hashed = files.hashed(root, path, pod.max_file)
+    return Collected(material, file=Located(root, path, hashed), digest=hashed.digest)
+
+
+_BY_KIND = {
+    plan.From.RESULT: _result,
+    plan.From.ARTIFACT: _artifact,
+    plan.From.WORKSPACE: _workspace,
+    plan.From.CONVENTION: _convention,
+}
