@@ -20,8 +20,8 @@ $(VENV)/.ready: requirements/dev.txt
 	touch $@
 
 lint: setup ## Format check, lint, types, walls, docstrings
-	$(BIN)/ruff format --check operator tests bench
-	$(BIN)/ruff check operator tests bench
+	$(BIN)/ruff format --check operator tests examples .ci
+	$(BIN)/ruff check operator tests examples .ci
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/interrogate -q operator/avouch
@@ -39,16 +39,20 @@ e2e: setup ## Tests on a whole cluster: Tekton, our image, our chart, real TaskR
 	$(BIN)/python -m pytest tests/e2e -m cluster
 
 test: setup ## Everything CI runs: lint, verify and all levels of tests; says loudly what it skips
-	$(BIN)/python -m tests.run
+	$(BIN)/python .ci/test.py
 
 verify: setup ## Regenerate all that is generated and fail on a difference
-	$(BIN)/python -m tests.generate --check
+	$(BIN)/python .ci/generate.py --check
 
 generate: setup ## Regenerate CRDs, chart schema, rendered manifests and reference pages
-	$(BIN)/python -m tests.generate
+	$(BIN)/python .ci/generate.py
 
 lock: setup ## Lock dependencies with hashes into files that name no host
-	$(BIN)/python -m tests.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	for set in sidecar: "server:--extra server --extra postgres" "dev:--extra server --extra postgres --group dev"; do \
+	  $(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 pyproject.toml $${set#*:} -o requirements/$${set%%:*}.txt || exit 1; \
+	done
 
 wheelhouse: build/wheelhouse/.ready ## Collect the wheels that the images are built from
 

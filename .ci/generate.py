@@ -1,0 +1,164 @@
+"""Regenerate every generated file; with --check, do it in memory and fail on the first difference with a diff.
+
+Generated: crds/ and their copy in the chart, the chart's permissions and values schema, manifests/, docs/reference/.
+"""
+
+import argparse
+import difflib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.cluster import binaries
+
+from avouch.api import crds
+from avouch.processes import permissions
+
+ROOT = Path(__file__).parents[1]
+CHART = ROOT / "charts" / "avouch"
+COMMENT = re.compile(r"^(\s*)# -- (.*)$")
+KEY = re.compile(r"^(\s*)([A-Za-z]+):")
+
+
+def custom_resources() -> Iterator[tuple[Path, str]]:
+    """CRDs from the models, and the chart's copy (Helm cannot read files outside the chart)."""
+    for name, text in crds.files().items():
+        yield ROOT / "crds" / name, text
+        yield CHART / "crds-generated" / name, text
+
+
+def chart_permissions() -> tuple[Path, str]:
+    """The rules each process needs, from the one table."""
+    return CHART / "files" / "permissions.yaml", yaml.safe_dump(permissions.as_chart(), sort_keys=True)
+
+
+def values_schema() -> tuple[Path, str]:
+    """JSON schema of values.yaml: types from the defaults, descriptions from the `# --` comments, nothing unknown."""
+    text = (CHART / "values.yaml").read_text()
+    schema = _schema(yaml.safe_load(text), _descriptions(text), ())
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["global"] = {"type": "object"}
+    schema["properties"]["artifacts"]["properties"]["backend"]["enum"] = ["inline", "filesystem"]
+    return CHART / "values.schema.json", json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _descriptions(text: str) -> dict[tuple[str, ...], str]:
+    found: dict[tuple[str, ...], str] = {}
+    path: list[str] = []
+    comment = ""
+    for line in text.splitlines():
+        if match := COMMENT.match(line):
+            comment = match.group(2)
+        elif match := KEY.match(line):
+            path[len(match.group(1)) // 2 :] = [match.group(2)]
+            if comment:
+                found[tuple(path)] = comment
+            comment = ""
+    return found
+
+
+TYPES = {str: "string", bool: "boolean", int: "integer", list: "array"}
+
+
+def _schema(value: Any, descriptions: dict[tuple[str, ...], str], path: tuple[str, ...]) -> dict[str, Any]:
+    said = {"description": descriptions[path]} if path in descriptions else {}
+    if path and path[-1] == "resources":
+        return {**said, "type": "object"}
+    if isinstance(value, dict):
+        properties = {k: _schema(v, descriptions, (*path, k)) for k, v in value.items()}
+        return {**said, "type": "object", "properties": properties, "additionalProperties": False}
+    return {**said, "type": TYPES[type(value)]}
+
+
+def manifests() -> tuple[Path, str]:
+    """The chart rendered with the values most people start from, for those who do not use Helm."""
+    helm = binaries.binary("helm")
+    command = [str(helm), "template", "avouch", str(CHART), "--namespace", "avouch", "--no-hooks"]
+    command += ["--set", "verifierId=https://avouch.example.com/verifier"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"helm template failed:\n{done.stderr}")
+    return ROOT / "manifests" / "avouch.yaml", done.stdout
+
+
+def api_reference() -> tuple[Path, str]:
+    """Every field of every kind, from the CRDs."""
+    lines = ["# API reference", "Generated from the CRDs (`make generate`); the same texts as `kubectl explain`.", ""]
+    for text in crds.files().values():
+        crd = yaml.safe_load(text)
+        version = crd["spec"]["versions"][0]
+        lines += [f"## {crd['spec']['names']['kind']} (`{crd['spec']['group']}/{version['name']}`)", ""]
+        lines += ["| field | type | meaning |", "|---|---|---|"]
+        for part in ("spec", "status"):
+            schema = version["schema"]["openAPIV3Schema"]["properties"].get(part)
+            lines += list(_fields(part, schema)) if schema else []
+        lines.append("")
+    return ROOT / "docs" / "reference" / "api.md", "\n".join(lines)
+
+
+def _fields(path: str, schema: dict[str, Any]) -> Iterator[str]:
+    kind = schema.get("type", "any")
+    meaning = " ".join(schema.get("description", "").split()).replace("|", "\\|")
+    yield f"| `{path}` | {kind} | {meaning} |"
+    if "items" in schema:
+        for name, child in schema["items"].get("properties", {}).items():
+            yield from _fields(f"{path}[].{name}", child)
+    for name, child in schema.get("properties", {}).items():
+        yield from _fields(f"{path}.{name}", child)
+
+
+def cli_reference() -> tuple[Path, str]:
+    """--help of every command."""
+    commands = ("", "controller", "server", "worker", "postgres", "migrate", "uninstall")
+    parts = ["# Command reference", "Generated from `--help` (`make generate`).", ""]
+    for command in commands:
+        argv = [sys.executable, "-m", "avouch.processes.main", *command.split(), "--help"]
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=True, env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+        )
+        title = f"avouch {command}".strip()
+        body = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+        parts += [f"## `{title}`", "```", body, "```", ""]
+    return ROOT / "docs" / "reference" / "cli.md", "\n".join(parts)
+
+
+def main() -> int:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail on a difference")
+    check = parser.parse_args().check
+    stale = 0
+    for makers in (
+        lambda: [*custom_resources(), chart_permissions(), values_schema()],
+        lambda: [manifests(), api_reference(), cli_reference()],
+    ):
+        for path, text in makers():
+            stale += _settle(path, text, check)
+    if stale:
+        print(f"{stale} generated file(s) differ from their source: run `make generate` and commit the result")
+    return 1 if stale else 0
+
+
+def _settle(path: Path, text: str, check: bool) -> int:
+    old = path.read_text() if path.exists() else ""
+    if old == text:
+        return 0
+    name = str(path.relative_to(ROOT))
+    if not check:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"wrote {name}")
+        return 0
+    sys.stdout.writelines(
+        list(difflib.unified_diff(old.splitlines(True), text.splitlines(True), name, "generated"))[:60]
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

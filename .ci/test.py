@@ -1,0 +1,82 @@
+"""Run everything that `make test` promises, level by level, and end with one table of what passed, failed and was skipped.
+
+A level that this machine cannot run is skipped loudly, with what is missing, and never counts as passed.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+PYTEST = (sys.executable, "-m", "pytest", "-q")
+
+
+@dataclass(frozen=True)
+class Level:
+    """One step: its name, command, and what it needs that a machine may lack ("" = nothing)."""
+
+    name: str
+    command: tuple[str, ...]
+    needs: str = ""
+
+
+LEVELS = (
+    Level("format", ("ruff", "format", "--check", "operator", "tests", "examples", ".ci")),
+    Level("lint", ("ruff", "check", "operator", "tests", "examples", ".ci")),
+    Level("types", ("mypy",)),
+    Level("walls", ("lint-imports",)),
+    Level("docstrings", ("interrogate", "-q", "operator/avouch")),
+    Level("unit", (*PYTEST, "tests/unit", "tests/property", "tests/architecture")),
+    Level("postgres", (*PYTEST, "tests/store", "tests/conformance", "-m", "postgres or not postgres")),
+    Level("apiserver", (*PYTEST, "tests/api", "-m", "apiserver"), needs="root"),
+    Level("generated files", (sys.executable, ".ci/generate.py", "--check"), needs="helm"),
+    Level("cluster", (*PYTEST, "tests/e2e", "-m", "cluster"), needs="cluster"),
+)
+
+
+def missing(need: str) -> str:
+    """What this machine lacks for a level, "" if nothing."""
+    if need in ("helm", "root", "cluster") and shutil.which("go") is None:
+        return "Go >= 1.24 (Kubernetes is built from Go modules here)"
+    if need in ("root", "cluster") and os.geteuid() != 0:
+        return "root (a cluster of plain processes makes network namespaces and mounts)"
+    if need == "cluster" and shutil.which("apt-get") is None:
+        return "Debian packages containerd, runc, buildah and mmdebstrap"
+    return ""
+
+
+def run(level: Level) -> tuple[str, str]:
+    """Run one level. Returns outcome (passed | FAILED | SKIPPED) and a note."""
+    lack = missing(level.needs)
+    if lack:
+        return "SKIPPED", f"this machine lacks {lack}"
+    print(f"\n=== {level.name}: {' '.join(level.command)}", flush=True)
+    command = (
+        shutil.which(level.command[0], path=os.path.dirname(sys.executable)) or level.command[0],
+        *level.command[1:],
+    )
+    start = time.monotonic()
+    code = subprocess.run(command, check=False).returncode  # noqa: S603 (a literal table)
+    took = f"{time.monotonic() - start:.0f} s"
+    return ("passed" if code == 0 else "FAILED"), took
+
+
+def main() -> int:
+    """Run the levels named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("levels", nargs="*", help=f"levels to run: {', '.join(level.name for level in LEVELS)}")
+    wanted = set(parser.parse_args().levels)
+    outcomes = [(level, *run(level)) for level in LEVELS if not wanted or level.name in wanted]
+    print("\n=== summary")
+    for level, outcome, note in outcomes:
+        print(f"{outcome:8} {level.name:16} {note}")
+    tally = [outcome for _, outcome, _ in outcomes]
+    print(f"\nlevels: {tally.count('passed')} passed, {tally.count('FAILED')} failed, {tally.count('SKIPPED')} skipped")
+    return 1 if "FAILED" in tally else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

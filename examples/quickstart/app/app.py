@@ -1,0 +1,6 @@
+"""The application of the example."""
+
+
+def greet(name: str) -> str:
+    """Greet somebody."""
+    return f"hello, {name}"
