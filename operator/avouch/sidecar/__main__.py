@@ -47,27 +47,38 @@ def work(arguments: list[str], done: int) -> int:
     return result
 
 
-def main() -> int:
-    """The injected sidecar's life, or one explicit attesting step with `--step`."""
-    arguments = sys.argv[1:]
-    if "--step" in arguments:
-        return work(arguments, 0)
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+def watch() -> bool:
+    """Wait, then work. Returns whether SIGTERM has come meanwhile."""
     steps = int(os.environ.get("AVOUCH_STEPS") or 0)
     started = time.monotonic()
     done, stopped = wait(os.environ.get("AVOUCH_TEKTON") or "/tekton", steps)
-    print(f"avouch: {done} of {steps} steps ended after {time.monotonic() - started:.1f} s", flush=True)  # noqa: T201
-    if done:
-        work(arguments, done)
+    _tell(f"{done} of {steps} steps ended after {time.monotonic() - started:.1f} s")
+    try:
+        if done:
+            work([], done)
+    except Exception as exc:
+        _tell(f"nothing was attested: {type(exc).__name__}: {exc}")
+    return stopped
+
+
+def main() -> int:
+    """The injected sidecar's life, or one explicit attesting step with `--step`."""
+    if "--step" in sys.argv[1:]:
+        return work(sys.argv[1:], 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    stopped = False
+    try:
+        stopped = watch()
+    except Exception as exc:  # a sidecar that fails would be reported in place of the user's own failure
+        _tell(f"{type(exc).__name__}: {exc}")
     if not stopped:
         signal.sigwait(STOP)
     return 0
 
 
+def _tell(line: str) -> None:
+    print(f"avouch: {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
 if __name__ == "__main__":
-    try:
-        code = main()
-    except Exception as exc:  # a sidecar that fails would be reported in place of the user's own failure
-        print(f"avouch: {type(exc).__name__}: {exc}", file=sys.stderr, flush=True)  # noqa: T201
-        code = 0
-    sys.exit(code)
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""Talking to the server: HTTPS with our own CA and nobody else's, bounded retries, a deadline for all of it together.
+
+Tries again after a broken connection, 429 and 5xx, with jittered back-off, or as late as Retry-After says. Each request
+is safe to repeat: runs are opened idempotently, bytes and bundles are named by their digest.
+"""
+
+import http.client
+import json
+import os
+import ssl
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from avouch import errors, plan
+from avouch.sidecar import claim, collect, files, settings
+
+TRIES = 5
+FIRST_WAIT = 0.2  # seconds; doubles each time
+LONGEST_WAIT = 3.0
+CLIENT = "Avouch-Client"  # tells an explicit step from the injected sidecar, for people: the server looks itself
+MAX_ANSWER = 4 * 1024 * 1024  # bytes
+_RETRY = frozenset({429, 500, 502, 503, 504})
+
+Body = bytes | Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and waiting, so that tests need neither."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The ingest API, as one pod sees it. `deadline` is on the clock's monotonic scale."""
+
+    options: settings.Settings
+    deadline: float
+    explicit: bool = False  # a step of the user's, not our injected container
+    clock: Clock = field(default_factory=Clock)
+
+    def open(self) -> tuple[claim.Opened, ...]:
+        """Open the runs that this pod owes to.
+
+        Raises:
+            Unavailable: the server cannot be reached in time.
+            Denied: it refuses; the message is its own.
+        """
+        answer = self._json("POST", "/v1/runs", b"{}", "application/json")
+        return tuple(_opened(run) for run in answer.get("runs") or ())
+
+    def upload(self, run: claim.Opened, file: collect.Located, limit: int) -> None:
+        """Stream a file. Raises as `open`, and errors.Invalid where it is no longer what was hashed."""
+        path = f"/v1/runs/{run.id}/materials/{file.hashed.digest}"
+
+        def stream() -> Iterator[bytes]:
+            with files.opened(file.root, file.path, limit) as descriptor:
+                if files.stamp(descriptor) != file.hashed.stamp:
+                    raise errors.Invalid(f"{file.path} changed after it was read")
+                yield from files.pieces(descriptor, limit, file.path)
+                if files.stamp(descriptor) != file.hashed.stamp:
+                    raise errors.Invalid(f"{file.path} changed while it was sent")
+
+        self._json("PUT", path, stream, "application/octet-stream", file.hashed.size)
+
+    def certificate(self, run: claim.Opened, csr: bytes) -> str:
+        """A certificate for our key, PEM. Raises as `open`."""
+        body = json.dumps({"csr": csr.decode("ascii")}).encode()
+        return str(self._json("POST", f"/v1/runs/{run.id}/certificate", body, "application/json")["certificate"])
+
+    def push(self, run: claim.Opened, bundle: bytes) -> Mapping[str, Any]:
+        """Push the claim: an answer means it is durable. Raises as `open`."""
+        media = "application/vnd.dev.sigstore.bundle.v0.3+json"
+        return self._json("POST", f"/v1/runs/{run.id}/bundles", bundle, media)
+
+    def _json(self, method: str, path: str, body: Body, media: str, size: int | None = None) -> Mapping[str, Any]:
+        headers = {"Content-Type": media, "Accept": "application/json"}
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        for attempt in range(TRIES):
+            wait, failure = backoff(attempt), ""
+            try:
+                status, after, content = self._once(method, path, body, headers)
+            except (OSError, http.client.HTTPException) as exc:
+                failure = f"{type(exc).__name__}: {exc}"
+            else:
+                if status < 300:
+                    return _object(content)
+                if status not in _RETRY:
+                    raise errors.Denied(f"{method} {path}: {status}: {_problem(content)}")
+                failure, wait = f"{status}: {_problem(content)}", wait if after is None else after
+            if attempt == TRIES - 1 or self.clock.monotonic() + wait >= self.deadline:
+                raise errors.Unavailable(f"{method} {path}: {failure}")
+            self.clock.sleep(wait)
+        raise errors.Unavailable(f"{method} {path}: no try left")
+
+    def _once(self, method: str, path: str, body: Body, headers: Mapping[str, str]) -> tuple[int, float | None, bytes]:
+        remaining = self.deadline - self.clock.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("no time left")
+        address = urllib.parse.urlsplit(self.options.server)
+        connection = http.client.HTTPSConnection(
+            address.hostname or "",
+            address.port or 443,
+            timeout=remaining,
+            context=ssl.create_default_context(cadata=self.options.trusted_ca()),
+        )
+        try:
+            connection.request(
+                method, path, body=body() if callable(body) else body, headers={**headers, **self._identity()}
+            )
+            answer = connection.getresponse()
+            return answer.status, retry_after(answer.getheader("Retry-After")), answer.read(MAX_ANSWER)
+        finally:
+            connection.close()
+
+    def _identity(self) -> dict[str, str]:
+        """Read anew each time: the kubelet renews the token under us."""
+        try:
+            token = self.options.token_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as exc:
+            raise errors.Invalid(f"no token in {self.options.token_file}") from exc
+        return {"Authorization": f"Bearer {token}", CLIENT: "step" if self.explicit else "sidecar"}
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before the next try: doubling, capped, with half of it random so that pods do not march in step."""
+    whole: float = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
+    return whole * (0.5 + 0.5 * os.urandom(1)[0] / 255)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds that the server asks for; dates and nonsense count as not said.
+
+    >>> retry_after("7"), retry_after("soon")
+    (7.0, None)
+    """
+    return float(header) if header is not None and header.isascii() and header.isdigit() else None
+
+
+def _opened(run: Mapping[str, Any]) -> claim.Opened:
+    try:
+        owed = plan.Plan.from_json(json.dumps(run["plan"]))
+        return claim.Opened(str(run["id"]), str(run["name"]), str(run["workflow"]), owed)
+    except (KeyError, TypeError) as exc:
+        raise errors.Invalid(f"the server's answer is not a run: {exc}") from exc
+
+
+def _object(content: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError as exc:
+        raise errors.Invalid("the server's answer is not JSON") from exc
+    if not isinstance(found, dict):
+        raise errors.Invalid("the server's answer is not an object")
+    return found
+
+
+def _problem(content: bytes) -> str:
+    """What an RFC 9457 answer says."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = {}
+    said = (
+        [str(found[key]) for key in ("title", "detail", "field", "fix") if found.get(key)]
+        if isinstance(found, dict)
+        else []
+    )
+    return "; ".join(said) or "no explanation"

@@ -1,0 +1,193 @@
+"""What happens after the last step: open the runs, collect, upload, sign, push. Loaded only then.
+
+Whatever fails is told on stderr (and in the report of an explicit step) and the exit code stays 0: only `--strict`,
+which the author of an explicit step must ask for, lets a failure show.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import FrameType
+from typing import NoReturn
+
+from avouch import errors, plan
+from avouch.attestation import signing
+from avouch.sidecar import claim, collect, discover, push, settings
+
+REPORT = "attestation-report"
+MAX_REPORT = 3500  # bytes: Tekton gives all results of a task 4,096 together
+
+
+@dataclass(slots=True)
+class Report:
+    """What is told to people. `failed` where some claim did not arrive."""
+
+    lines: list[str] = field(default_factory=list)
+    failed: bool = False
+
+    def say(self, line: str) -> None:
+        """Tell one thing."""
+        self.lines.append(line)
+        print(f"avouch: {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def fail(self, line: str) -> None:
+        """Tell one failure."""
+        self.failed = True
+        self.say(line)
+
+    def text(self) -> str:
+        """All of it, cut to what a Task result holds."""
+        whole = "\n".join(self.lines).encode()
+        return whole[:MAX_REPORT].decode("utf-8", errors="ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One pod's work. `said` are the values that an explicit step gives by material name."""
+
+    options: settings.Settings
+    place: discover.Place
+    client: push.Client
+    said: Mapping[str, str]
+    started: datetime
+    dashboard: str = ""
+    unfinished: str = ""  # why the evidence may not be complete
+
+
+def main(arguments: Sequence[str], done: int) -> int:
+    """Run the work within its budget. `done` is the number of steps that ended. Returns the exit code."""
+    report = Report()
+    step = "--step" in arguments
+    try:
+        asked = _arguments(arguments)
+        options = settings.read(os.environ)
+        with _Alarm(options.budget):
+            _run(_job(options, dict(asked.material), done, explicit=step), report)
+    except (errors.AvouchError, OSError, ValueError) as exc:
+        report.fail(f"nothing was attested: {exc}")
+    if step:
+        _write(report, os.environ.get("AVOUCH_TEKTON") or "/tekton")
+    return 1 if report.failed and step and "--strict" in arguments else 0
+
+
+def owed(run: claim.Opened, options: settings.Settings, task: str) -> claim.Opened:
+    """The run with what this pod owes to it.
+
+    The environment's copy is already cut to this pod; where it is of another contract, or there is none, the server's
+    plan is cut by the task's name.
+    """
+    for known in options.plans:
+        if (known.workflow_uid, known.contract_digest) == (run.plan.workflow_uid, run.plan.contract_digest):
+            return replace(run, plan=known)
+    return replace(run, plan=replace(run.plan, materials=run.plan.of_task(task)) if task else run.plan)
+
+
+def _job(options: settings.Settings, said: Mapping[str, str], done: int, *, explicit: bool) -> Job:
+    place = discover.discover(os.environ, options.labels_file)
+    missing = options.steps - done
+    return Job(
+        options=options,
+        place=place,
+        client=push.Client(options, time.monotonic() + options.budget, explicit=explicit),
+        said=said,
+        started=datetime.now(UTC),
+        dashboard=os.environ.get("TEKTON_DASHBOARD_URL", ""),
+        unfinished=f"{missing} of {options.steps} steps did not end by themselves" if missing > 0 else "",
+    )
+
+
+def _run(job: Job, report: Report) -> None:
+    opened = job.client.open()
+    if job.unfinished:
+        report.say(job.unfinished)
+    for run in opened:
+        try:
+            _attest(job, owed(run, job.options, job.place.task), report)
+        except (errors.AvouchError, OSError, ValueError) as exc:
+            report.fail(f"{run.workflow}: {exc}")
+
+
+def _attest(job: Job, run: claim.Opened, report: Report) -> None:
+    pod = collect.Pod(job.options.tekton, job.options.workspaces, job.options.steps, job.options.max_file)
+    wanted = (*run.plan.materials, *_unplanned(run.plan, job.said))
+    found = tuple(_uploaded(job, run, one) for one in collect.collect(wanted, pod, job.said))
+    moment = claim.Moment(job.started, datetime.now(UTC))
+    payload = claim.statement(run, found, job.place, moment, job.dashboard)
+    signer = signing.KeySigner.generate()
+    certificate = job.client.certificate(run, signing.csr(signer, job.place.pod[:64] or "avouch-sidecar"))
+    receipt = job.client.push(run, claim.signed(payload, signer, certificate))
+    for one in found:
+        report.say(f"{run.workflow}: {one.material.name}: {one.finding or one.digest}")
+    report.say(f"{run.workflow}: run {run.name}: claim {receipt.get('digest', '')} is stored")
+
+
+def _unplanned(owed_by_run: plan.Plan, said: Mapping[str, str]) -> tuple[plan.PlannedMaterial, ...]:
+    """Materials that the contract does not name, given by hand: Chainloop takes those as well, as texts."""
+    known = {material.name for material in owed_by_run.materials}
+    return tuple(plan.PlannedMaterial(name, collect.STRING, optional=True) for name in said if name not in known)
+
+
+def _uploaded(job: Job, run: claim.Opened, one: collect.Collected) -> collect.Collected:
+    """Send the bytes of a file; a file that changed meanwhile becomes a finding and is no evidence."""
+    if one.file is None or one.material.skip_upload:
+        return one
+    try:
+        job.client.upload(run, one.file, job.options.max_file)
+    except (errors.Invalid, errors.NotFound) as exc:
+        return collect.Collected(one.material, finding=str(exc))
+    return one
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser("avouch.sidecar", description="Collects, signs and pushes the evidence of a task.")
+    parser.add_argument("--step", action="store_true", help="run as an explicit step: do not wait, write a report")
+    parser.add_argument("--strict", action="store_true", help="with --step: exit 1 when nothing could be attested")
+    parser.add_argument(
+        "--material", action="append", default=[], type=_named, metavar="NAME=VALUE", help="a value or file by hand"
+    )
+    return parser.parse_args(arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A mistake in the arguments must not break a build: it is reported like any other failure."""
+
+    def error(self, message: str) -> NoReturn:
+        raise errors.Invalid(message, field="arguments")
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError("write NAME=VALUE")
+    return name, value
+
+
+def _write(report: Report, tekton: str) -> None:
+    try:
+        with open(f"{tekton}/results/{REPORT}", "w", encoding="utf-8") as file:
+            file.write(report.text())
+    except OSError as exc:
+        report.fail(f"the report could not be written: {exc}")
+
+
+class _Alarm:
+    """Ends the work when its budget is spent, also inside a name lookup, which knows no timeout."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        signal.signal(signal.SIGALRM, self._ring)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @staticmethod
+    def _ring(_signal: int, _frame: FrameType | None) -> None:
+        raise TimeoutError("the time for pushing is used up")
