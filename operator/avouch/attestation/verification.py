@@ -113,10 +113,10 @@ def verify(
     signature = _one_signature(bundle.envelope)  # 3
     _require_payload_type(bundle.envelope)  # 4
     with _step("5 chain"):
-        issuer = _find_issuer(leaf, trust_root, at)
+        issuers = _find_issuers(leaf, trust_root)
     with _step("6 time"):
         _check_validity(leaf, "certificate", at)
-        _check_validity(issuer, "authority", at)
+        issuer = _valid_issuer(issuers, at)
     with _step("7 use"):
         _check_use(leaf)
         key = signing.require_p256(leaf.public_key())
@@ -196,8 +196,8 @@ def _require_payload_type(envelope: dsse.Envelope) -> None:
         raise errors.NotVerified("4 payload type", f"{envelope.payload_type[:80]!r} instead of {dsse.IN_TOTO!r}")
 
 
-def _find_issuer(leaf: x509.Certificate, trust_root: trust.TrustRoot, at: datetime) -> x509.Certificate:
-    """(5) The trusted authority that issued the leaf; of several for one renewed key, one that was valid then."""
+def _find_issuers(leaf: x509.Certificate, trust_root: trust.TrustRoot) -> list[x509.Certificate]:
+    """(5) The trusted authority that issued the leaf: at least one certificate, several where its key was renewed."""
     if leaf.version is not x509.Version.v3:
         raise errors.Invalid("not an X.509 v3 certificate")
     if not isinstance(leaf.signature_hash_algorithm, _SHA2):
@@ -207,9 +207,18 @@ def _find_issuer(leaf: x509.Certificate, trust_root: trust.TrustRoot, at: dateti
     issuers = [candidate for candidate in candidates if candidate.subject == leaf.issuer]
     if not issuers:
         raise errors.Invalid("no trusted authority issued this certificate")
-    issuer = max(issuers, key=lambda found: found.not_valid_before_utc <= at <= found.not_valid_after_utc)
-    leaf.verify_directly_issued_by(issuer)
-    return issuer
+    for issuer in issuers:
+        leaf.verify_directly_issued_by(issuer)
+    return issuers
+
+
+def _valid_issuer(issuers: list[x509.Certificate], at: datetime) -> x509.Certificate:
+    """(6) The first of the issuer's certificates that was valid then; where none was, the last one says why."""
+    for issuer in issuers[:-1]:
+        if issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc:
+            return issuer
+    _check_validity(issuers[-1], "authority", at)
+    return issuers[-1]
 
 
 def _check_validity(certificate: x509.Certificate, what: str, at: datetime) -> None:

@@ -4,12 +4,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from avouch import digests
-from avouch.attestation import authority, bundle, dsse, identity, materials, predicate, signing, statement, trust
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from avouch import digests
+from avouch.attestation import (
+    authority,
+    bundle,
+    dsse,
+    identity,
+    materials,
+    predicate,
+    signing,
+    statement,
+    strictjson,
+    trust,
+)
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 POD = identity.PodIdentity(
@@ -59,7 +71,7 @@ def facts(**changes: object) -> predicate.AttestationFacts:
         metadata=metadata(),
         builder_id="avouch.dev/sidecar/0.1.0@sha256:" + "0" * 64,
         runner=predicate.Runner(type="TEKTON_PIPELINE", url="tekton://shop/pipelineruns/build-1"),
-        materials=(file_material(output=True), text_material()),
+        materials=(text_material(), file_material(output=True)),
         env={"PARAM": "1"},
         annotations={"team": "core"},
         git_head=predicate.git_head("a" * 40, {"author.name": "dev"}),
@@ -135,8 +147,6 @@ def raw_leaf(
 
 def statement_bytes(**changes: object) -> bytes:
     """A minimal statement, unchecked, so that tests can break it."""
-    from avouch.attestation import strictjson
-
     whole: dict[str, object] = {
         "_type": statement.TYPE,
         "subject": [{"name": "x", "digest": {"sha256": "a" * 64}}],

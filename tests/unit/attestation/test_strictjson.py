@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+
 from avouch import errors
 from avouch.attestation import strictjson
 

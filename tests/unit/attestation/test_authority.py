@@ -1,0 +1,239 @@
+"""Keys, the authority, identities and trust roots."""
+
+import base64
+import ipaddress
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from tests.unit.attestation import builders
+from tests.unit.attestation.builders import NOW, POD, World
+
+from avouch import errors
+from avouch.attestation import authority, identity, signing, trust
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return builders.world()
+
+
+def pem_of(key: object) -> bytes:
+    return key.private_bytes(  # type: ignore[attr-defined,no-any-return]  # any private key
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def request(key: object, digest: hashes.HashAlgorithm | None = None) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, digest)  # type: ignore[arg-type]
+    return made.public_bytes(serialization.Encoding.PEM)
+
+
+def test_a_leaf_has_the_documented_profile(world: World) -> None:
+    leaf = x509.load_pem_x509_certificate(world.leaf)
+    ext = leaf.extensions
+    names = ext.get_extension_for_class(x509.SubjectAlternativeName)
+    assert (names.critical, tuple(name.value for name in names.value)) == (True, POD.uris())
+    assert len(leaf.subject.rdns) == 0
+    assert list(ext.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.CODE_SIGNING]
+    usage = ext.get_extension_for_class(x509.KeyUsage)
+    assert usage.critical
+    assert usage.value.digital_signature
+    assert not usage.value.key_cert_sign
+    basic = ext.get_extension_for_class(x509.BasicConstraints)
+    assert (basic.critical, basic.value.ca) == (True, False)
+    aki = ext.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    assert aki == trust.authority_key(world.ca.certificate)
+    assert ext.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    assert leaf.not_valid_before_utc == NOW - timedelta(minutes=1)
+    assert leaf.not_valid_after_utc == NOW + timedelta(minutes=10)
+
+
+def test_names_in_the_request_are_ignored(world: World) -> None:
+    leaf = authority.issue(world.ca, signing.csr(world.signer, "system:masters"), POD, NOW)
+    assert len(x509.load_pem_x509_certificate(leaf).subject.rdns) == 0
+
+
+def test_two_leaves_never_share_a_serial(world: World) -> None:
+    again = authority.issue(world.ca, signing.csr(world.signer, "x"), POD, NOW)
+    first, second = map(x509.load_pem_x509_certificate, (world.leaf, again))
+    assert first.serial_number != second.serial_number
+
+
+KEYS = {
+    "P-384": request(ec.generate_private_key(ec.SECP384R1()), hashes.SHA384()),
+    "RSA": request(rsa.generate_private_key(65537, 2048), hashes.SHA256()),
+    "Ed25519": request(ed25519.Ed25519PrivateKey.generate()),
+    "junk": b"junk",
+    "nothing": b"",
+    "17 KiB": b"x" * 17_000,
+}
+
+
+@pytest.mark.parametrize("csr", KEYS.values(), ids=KEYS.keys())
+def test_only_a_p_256_request_is_signed(world: World, csr: bytes) -> None:
+    with pytest.raises(errors.Invalid):
+        authority.issue(world.ca, csr, POD, NOW)
+
+
+def test_a_request_for_someone_elses_key_is_refused(world: World) -> None:
+    good = x509.load_pem_x509_csr(signing.csr(world.signer, "x")).public_bytes(serialization.Encoding.DER)
+    flipped = bytearray(good)
+    flipped[-1] ^= 1
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + base64.encodebytes(bytes(flipped))
+    with pytest.raises(errors.Invalid):
+        authority.issue(world.ca, pem + b"-----END CERTIFICATE REQUEST-----\n", POD, NOW)
+
+
+def test_a_leaf_never_outlives_its_authority_and_a_dead_authority_issues_nothing(world: World) -> None:
+    csr = signing.csr(world.signer, "x")
+    ca = authority.new_authority("short", NOW, timedelta(minutes=2))
+    leaf = x509.load_pem_x509_certificate(authority.issue(ca, csr, POD, NOW))
+    assert leaf.not_valid_after_utc == ca.certificate.not_valid_after_utc
+    for at in (NOW + timedelta(minutes=2), NOW - timedelta(minutes=2)):
+        with pytest.raises(errors.Invalid, match="not valid now"):
+            authority.issue(ca, csr, POD, at)
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(seconds=-1), timedelta(hours=2)])
+def test_a_leaf_lives_between_nothing_and_an_hour(world: World, lifetime: timedelta) -> None:
+    with pytest.raises(errors.Invalid):
+        authority.issue(world.ca, signing.csr(world.signer, "x"), POD, NOW, lifetime)
+
+
+def test_an_authority_survives_its_secret(world: World) -> None:
+    again = authority.Authority.from_pem(world.ca.certificate_pem, world.ca.private_key_pem())
+    assert again.certificate == world.ca.certificate
+
+
+def test_an_authority_with_another_key_or_a_leafs_certificate_is_refused(world: World) -> None:
+    with pytest.raises(errors.Invalid, match="do not belong together"):
+        authority.Authority.from_pem(world.ca.certificate_pem, world.signer.private_key_pem())
+    with pytest.raises(errors.Invalid, match="CA"):
+        authority.Authority.from_pem(world.leaf, world.signer.private_key_pem())
+    with pytest.raises(errors.Invalid):
+        authority.Authority.from_pem(b"junk", world.signer.private_key_pem())
+
+
+def test_private_keys_are_never_printed(world: World) -> None:
+    assert "key=" not in repr(world.signer)
+    assert "PrivateKey" not in repr(world.ca)
+
+
+def test_a_serving_certificate_carries_its_names_and_server_auth(world: World) -> None:
+    pem, _ = authority.serving_certificate(
+        world.ca, ["avouch.avouch.svc"], [ipaddress.ip_address("10.0.0.1")], NOW, timedelta(days=1)
+    )
+    made = x509.load_pem_x509_certificate(pem)
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["avouch.avouch.svc"]
+    assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("10.0.0.1")]
+    uses = made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(uses) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    made.verify_directly_issued_by(world.ca.certificate)
+
+
+def test_a_serving_certificate_needs_a_name(world: World) -> None:
+    for names in ([], ["ü.example"]):
+        with pytest.raises(errors.Invalid):
+            authority.serving_certificate(world.ca, names, [], NOW, timedelta(days=1))
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="compares with openssl")
+def test_openssl_accepts_our_chain_for_its_purpose(world: World, tmp_path: Path) -> None:
+    (tmp_path / "ca").write_bytes(world.ca.certificate_pem)
+    (tmp_path / "leaf").write_bytes(world.leaf)
+    (tmp_path / "tls").write_bytes(authority.serving_certificate(world.ca, ["a.svc"], [], NOW, timedelta(days=1))[0])
+    base = ["openssl", "verify", "-x509_strict", "-attime", str(int(NOW.timestamp())), "-CAfile", str(tmp_path / "ca")]
+    for purpose, file in (("any", "leaf"), ("sslserver", "tls")):
+        done = subprocess.run([*base, "-purpose", purpose, str(tmp_path / file)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="compares with ssh-keygen")
+def test_the_keyid_is_what_ssh_keygen_prints(world: World, tmp_path: Path) -> None:
+    key = world.signer.key.public_key()
+    public = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    (tmp_path / "key.pub").write_bytes(public)
+    done = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "key.pub"], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[1] == world.signer.keyid
+
+
+def test_the_keyid_of_a_known_key_never_changes() -> None:
+    signer = signing.KeySigner(ec.derive_private_key(1, ec.SECP256R1()))
+    assert signer.keyid == KNOWN_KEYID
+    assert signing.fingerprint(signing.public_key_from_pem(signer.public_key_pem)) == KNOWN_KEYID
+
+
+KNOWN_KEYID = "SHA256:SFMVDOrhOSBssOVH9hIcK/Z2XVf1oSVMjNCL8u2aICY"
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        b"junk",
+        b"",
+        pem_of(ec.generate_private_key(ec.SECP384R1())),
+        pem_of(ed25519.Ed25519PrivateKey.generate()),
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        ),
+    ],
+    ids=["junk", "nothing", "P-384", "Ed25519", "encrypted without its password"],
+)
+def test_a_key_that_is_not_a_readable_p_256_key_is_refused(pem: bytes) -> None:
+    with pytest.raises(errors.Invalid):
+        signing.KeySigner.from_pem(pem)
+
+
+def test_a_public_key_of_another_curve_is_refused() -> None:
+    public = ec.generate_private_key(ec.SECP384R1()).public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    for bad in (pem, b"junk"):
+        with pytest.raises(errors.Invalid):
+            signing.public_key_from_pem(bad)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65])
+def test_a_common_name_has_one_to_64_characters(world: World, name: str) -> None:
+    with pytest.raises(errors.Invalid):
+        signing.csr(world.signer, name)
+    with pytest.raises(errors.Invalid):
+        authority.new_authority(name, NOW, timedelta(days=1))
+
+
+def test_a_trust_root_of_nothing_junk_leaves_or_too_many_is_refused(world: World) -> None:
+    for pems in ([], [b""], [b"junk"], [world.leaf], [world.ca.certificate_pem] * 17, [b"x" * 300_000]):
+        with pytest.raises(errors.Invalid):
+            trust.TrustRoot.from_pems(pems)
+
+
+def test_an_empty_trust_root_trusts_nobody() -> None:
+    assert trust.TrustRoot({}).candidates(b"x") == ()
+
+
+@pytest.mark.parametrize("value", ["", "a/b", "A", "a" * 300, "a b", "a\n", "é"])
+@pytest.mark.parametrize("field", ["namespace", "service_account", "pod_uid", "task_run_uid"])
+def test_an_identity_has_only_names_that_kubernetes_allows(field: str, value: str) -> None:
+    if field.endswith("uid") and value == "A":
+        return
+    with pytest.raises(errors.Invalid):
+        replace(POD, **{field: value})
+
+
+def test_a_pod_is_read_back_from_its_uris_and_from_nothing_else() -> None:
+    account, pod = POD.uris()
+    assert identity.PodIdentity.from_uris([account, pod]) == POD
+    for uris in ([], [account], [pod, account], [account, pod, pod], [account + "/x", pod], [account, pod + "\n"]):
+        assert identity.PodIdentity.from_uris(uris) is None
+    assert identity.PodIdentity.from_uris([account.replace("shop", "SHOP"), pod]) is None
