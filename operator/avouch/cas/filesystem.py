@@ -1,0 +1,120 @@
+"""Artifacts as files: `sha256/<first two>/<hex>`. Implements `controlplane.ports.Blobs`.
+
+obstore's LocalStore also writes to a temporary name and renames, but never calls fsync (checked in version 0.12), so an
+acknowledged artifact could be gone or torn after a power cut. Hence this write path of our own: temporary file in the
+target's folder, 1 MiB at a time hashed while written, fsync, rename, fsync of the folder.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+
+from avouch import digests, errors
+
+_TEMPORARY = "incoming-"
+ABANDONED_SECONDS = 24 * 3600  # older than any upload may take
+
+
+class FileSystem:
+    """One folder on one volume. One server, or a volume that all of them mount."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root / "sha256"
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    async def put(
+        self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
+    ) -> tuple[digests.Digest, int]:
+        """Store content; it becomes visible at once and whole, or not at all.
+
+        Raises:
+            errors.TooLarge, errors.Invalid: nothing is kept.
+            errors.Unavailable: the volume refuses (full, failing); nothing is kept.
+        """
+        try:
+            return await self._put(content, digests.Intake(limit), expected)
+        except OSError as exc:
+            raise errors.Unavailable(f"the artifact volume refuses to write: {exc.strerror}") from exc
+
+    async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
+        """Content in pieces of 1 MiB, re-hashed."""
+        try:
+            file = await asyncio.to_thread(self._path(digest).open, "rb")
+        except FileNotFoundError as exc:
+            raise errors.NotFound(f"no content {digest}") from exc
+        with file:
+            async for piece in digests.checked(_pieces(file), digest):
+                yield piece
+
+    async def has(self, digest: digests.Digest) -> bool:
+        """Whether the content is stored."""
+        return await asyncio.to_thread(self._path(digest).is_file)
+
+    def sweep(self, *, older_than: float = ABANDONED_SECONDS) -> int:
+        """Remove temporary files that a killed process left behind; returns how many. For a quiet moment: it walks."""
+        horizon = time.time() - older_than
+        left = [path for path in self._root.glob(f"{_TEMPORARY}*") if path.stat().st_mtime <= horizon]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
+
+    async def _put(
+        self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest | None
+    ) -> tuple[digests.Digest, int]:
+        descriptor, name = await asyncio.to_thread(tempfile.mkstemp, prefix=_TEMPORARY, dir=self._root)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                await _receive(content, file, intake)
+                digest = intake.settle(expected)
+                await asyncio.to_thread(os.fsync, file.fileno())
+            await asyncio.to_thread(self._publish, temporary, digest)
+        finally:  # also where the client went away in the middle (cancelled)
+            temporary.unlink(missing_ok=True)
+        return digest, intake.size
+
+    def _publish(self, temporary: Path, digest: digests.Digest) -> None:
+        target = self._path(digest)
+        target.parent.mkdir(exist_ok=True)
+        temporary.rename(target)  # the same digest is the same bytes: whoever comes last replaces like with like
+        _sync_folder(target.parent)
+        _sync_folder(self._root)
+
+    def _path(self, digest: digests.Digest) -> Path:
+        return self._root / digest.hex[:2] / digest.hex
+
+
+async def _receive(content: AsyncIterator[bytes], file: BinaryIO, intake: digests.Intake) -> None:
+    """Write in pieces of about 1 MiB, off the event loop: hashing and the disk must not hold up other requests."""
+    waiting = bytearray()
+    async for piece in content:
+        waiting += piece
+        if len(waiting) >= digests.CHUNK:
+            await asyncio.to_thread(_write, file, intake, bytes(waiting))
+            waiting.clear()
+    await asyncio.to_thread(_write, file, intake, bytes(waiting))
+
+
+def _write(file: BinaryIO, intake: digests.Intake, piece: bytes) -> None:
+    intake.update(piece)
+    rest = memoryview(piece)
+    while rest:  # an unbuffered write may take less than it was given
+        rest = rest[file.write(rest) :]
+
+
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(file.read, digests.CHUNK):
+        yield piece
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename is durable only once its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

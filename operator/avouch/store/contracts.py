@@ -1,0 +1,82 @@
+"""Contract revisions, append-only. Implements `controlplane.ports.Contracts`."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch import digests
+from avouch.controlplane import values
+from avouch.store import database, fencing, namespaces, tables
+
+
+class Contracts:
+    """Revisions over one database."""
+
+    def __init__(self, opened: database.Database) -> None:
+        self._database = opened
+
+    async def record(self, revision: values.ContractRevision, *, epoch: int) -> values.ContractRevision:
+        """Keep a revision; the newest one with the same digest is returned unchanged, else the number is newest + 1."""
+        stored = tables.contract_revisions
+        async with self._database.transaction() as connection:
+            await fencing.fence(connection, epoch)
+            await namespaces.remember(connection, revision.namespace, revision.namespace_uid)
+            mine = sa.and_(stored.c.namespace_uid == revision.namespace_uid, stored.c.name == revision.name)
+            await connection.execute(_LOCK, {"key": f"{revision.namespace_uid}/{revision.name}"})
+            newest = await _first(connection, sa.select(stored).where(mine).order_by(stored.c.revision.desc()))
+            if newest is not None and newest.digest == revision.digest:
+                return newest
+            numbered = replace(revision, revision=newest.revision + 1 if newest else 1)
+            await connection.execute(sa.insert(stored).values(**_row(numbered)))
+        return numbered
+
+    async def newest(
+        self, namespace: str, name: str, *, before: datetime | None = None
+    ) -> values.ContractRevision | None:
+        """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
+        stored = tables.contract_revisions
+        known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
+        present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
+        every = (
+            sa.select(stored).select_from(known).where(stored.c.namespace == namespace, stored.c.name == name, present)
+        )
+        async with self._database.snapshot() as connection:
+            if before is None:
+                return await _first(connection, every.order_by(stored.c.revision.desc()))
+            old = every.where(stored.c.recorded_at <= before).order_by(stored.c.revision.desc())
+            return await _first(connection, old) or await _first(connection, every.order_by(stored.c.revision))
+
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")  # two recorders never share a number
+
+
+async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> values.ContractRevision | None:
+    row = (await connection.execute(query.limit(1))).first()
+    if row is None:
+        return None
+    return values.ContractRevision(
+        namespace=row.namespace,
+        namespace_uid=row.namespace_uid,
+        name=row.name,
+        uid=row.uid,
+        revision=row.revision,
+        digest=digests.Digest.parse(row.digest),
+        canonical=row.canonical,
+        recorded_at=row.recorded_at,
+    )
+
+
+def _row(revision: values.ContractRevision) -> dict[str, Any]:
+    return {
+        "namespace": revision.namespace,
+        "namespace_uid": revision.namespace_uid,
+        "name": revision.name,
+        "uid": revision.uid,
+        "revision": revision.revision,
+        "digest": str(revision.digest),
+        "canonical": revision.canonical,
+        "recorded_at": revision.recorded_at,
+    }

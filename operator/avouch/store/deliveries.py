@@ -1,0 +1,107 @@
+"""The fan-out ledger. Implements `controlplane.ports.Deliveries`.
+
+A lease is a column, not an open transaction: nothing is held in the database while an integration takes its time. A
+worker that dies leaves a lease that runs out; the next one sends again under the same delivery id.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch import errors
+from avouch.controlplane import values
+from avouch.store import database, jobs, tables, versions
+
+_ERROR_LENGTH = 1024  # an integration's answer must not fill our rows
+_PENDING = values.DeliveryState.PENDING.value
+# Times are compared by the database's clock only, so workers need not agree on theirs.
+_LEASE = sa.text(
+    "WITH due AS ("
+    " SELECT id FROM deliveries WHERE state = 'pending' AND next_try <= now()"
+    "  AND (leased_until IS NULL OR leased_until <= now())"
+    " ORDER BY next_try LIMIT :limit FOR UPDATE SKIP LOCKED"
+    "), taken AS ("
+    " UPDATE deliveries d SET leased_until = now() + make_interval(secs => :seconds), attempts = attempts + 1"
+    " FROM due WHERE d.id = due.id RETURNING d.*"
+    ") SELECT taken.*, payloads.content FROM taken"
+    " JOIN payloads ON payloads.run_id = taken.run_id AND payloads.digest = taken.payload_digest"
+    " ORDER BY taken.next_try, taken.id"
+)
+
+
+class Deliveries:
+    """The ledger over one database."""
+
+    def __init__(self, opened: database.Database) -> None:
+        self._database = opened
+
+    async def lease(self, limit: int, seconds: int) -> Sequence[values.Delivery]:
+        """Take due deliveries; each is ours for `seconds`. `attempts` counts this one; `secret` is the worker's job."""
+        async with self._database.transaction() as connection:
+            taken = (await connection.execute(_LEASE, {"limit": limit, "seconds": seconds})).all()
+        return tuple(map(_delivery, taken))
+
+    async def delivered(self, delivery_id: uuid.UUID, at: datetime) -> None:
+        """It arrived. True whatever the ledger thought before: a receipt is a fact."""
+        ledger = tables.deliveries
+        arrived = sa.update(ledger).where(ledger.c.id == delivery_id, ledger.c.state != "delivered").values(
+            state="delivered", last_error="", next_try=None, leased_until=None, changed_at=at
+        )  # fmt: skip
+        async with self._database.transaction() as connection:
+            await _settle(connection, delivery_id, arrived)
+
+    async def failed(self, delivery_id: uuid.UUID, error: str, *, next_try: datetime | None) -> None:
+        """It did not arrive: tried again at `next_try`, or given up (None). A settled delivery stays settled."""
+        ledger = tables.deliveries
+        state = values.DeliveryState.FAILED.value if next_try is None else _PENDING
+        again = sa.update(ledger).where(ledger.c.id == delivery_id, ledger.c.state == _PENDING).values(
+            state=state, last_error=error.replace("\0", "")[:_ERROR_LENGTH], next_try=next_try, leased_until=None,
+            changed_at=sa.func.now(),
+        )  # fmt: skip
+        async with self._database.transaction() as connection:
+            changed = await _settle(connection, delivery_id, again)
+            if changed and next_try is not None:
+                await jobs.deliver(connection, delivery_id, next_try)
+
+    async def counts(self, attachment_uid: str) -> tuple[int, int, int, str]:
+        """(pending, delivered, failed, last error) of one attachment; "" where its newest change was no error."""
+        ledger = tables.deliveries.c
+        mine = ledger.attachment_uid == attachment_uid
+        by_state = sa.select(ledger.state, sa.func.count()).where(mine).group_by(ledger.state)
+        newest = (
+            sa.select(ledger.last_error).where(mine, ledger.attempts > 0).order_by(ledger.changed_at.desc()).limit(1)
+        )
+        async with self._database.snapshot() as connection:
+            found = {state: count for state, count in (await connection.execute(by_state)).all()}
+            last_error = (await connection.execute(newest)).scalar()
+        return found.get("pending", 0), found.get("delivered", 0), found.get("failed", 0), last_error or ""
+
+
+async def _settle(connection: AsyncConnection, delivery_id: uuid.UUID, change: sa.Update) -> bool:
+    """Make the change and show it in the run's document. Raises errors.NotFound."""
+    ledger = tables.deliveries.c
+    run_id = (await connection.execute(sa.select(ledger.run_id).where(ledger.id == delivery_id))).scalar()
+    if run_id is None:
+        raise errors.NotFound(f"no delivery {delivery_id}")
+    changed = (await connection.execute(change)).rowcount > 0
+    if changed:
+        await versions.stamp(connection, run_id)
+    return changed
+
+
+def _delivery(row: "sa.Row[Any]") -> values.Delivery:
+    return values.Delivery(
+        id=row.id,
+        run_id=row.run_id,
+        attachment_uid=row.attachment_uid,
+        attachment=row.attachment,
+        namespace=row.namespace,
+        type=row.type,
+        config=row.config,
+        payload=row.content,
+        attempts=row.attempts,
+    )

@@ -1,0 +1,92 @@
+"""Run documents, and what a watch tells about a change. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from avouch import errors
+
+# Filters whose value changes in a run's life, and what it is before the verdict. Only `Pending` is ever replaced, so
+# the state that a watcher saw before can be worked out and needs no memory per watcher.
+CHANGING = {"verdict": "Pending", "evidence": ""}
+
+
+def summary(row: "sa.Row[Any]") -> dict[str, Any]:
+    """The run's own columns, as a list shows them."""
+    asked = json.loads(row.plan).get("materials", [])
+    found = row.materials or []
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "namespace": row.namespace,
+        "workflow": row.workflow,
+        "subjectKind": row.subject_kind,
+        "subjectName": row.subject_name,
+        "contract": row.contract,
+        "revision": row.revision,
+        "contractDigest": row.contract_digest,
+        "result": row.result,
+        "evidence": row.evidence,
+        "createdAt": _time(row.created_at),
+        "finishedAt": _time(row.finished_at),
+        "judgedAt": _time(row.judged_at),
+        "labels": row.labels,
+        "resourceVersion": row.resource_version,
+        "materialsFound": len({material["name"] for material in found} & {material["name"] for material in asked}),
+        "materialsAsked": len(asked),
+    }
+
+
+def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequence[sa.Row[Any]]") -> dict[str, Any]:
+    """The summary, and everything below it."""
+    return {
+        **summary(row),
+        "findings": verdict.findings if verdict else [],
+        "materials": verdict.materials if verdict else [],
+        "annotations": verdict.annotations if verdict else {},
+        "env": verdict.env if verdict else {},
+        "statement": json.loads(verdict.statement) if verdict else None,
+        "vsa": json.loads(verdict.vsa) if verdict else None,
+        "attestationBundle": verdict.attestation_digest if verdict else "",
+        "deliveries": [_delivery(delivery) for delivery in deliveries],
+    }
+
+
+def event(row: "sa.Row[Any]", since: int, filters: Mapping[str, str]) -> str:
+    """ADDED, MODIFIED, DELETED (it left the filter) or "" for one run changed after version `since`."""
+    present = {"verdict": row.result, "evidence": row.evidence}
+    before = CHANGING if row.judged_version > since else present
+    was = row.created_version <= since and _matches(before, filters)
+    if _matches(present, filters):
+        return "MODIFIED" if was else "ADDED"
+    return "DELETED" if was else ""
+
+
+def labels(selector: str) -> dict[str, str]:
+    """`a=b,c=d` as a mapping. Raises errors.Invalid."""
+    pairs = [part.split("=", 1) for part in selector.replace("==", "=").split(",") if part.strip()]
+    if any(len(pair) != 2 or pair[0].endswith("!") for pair in pairs):
+        raise errors.Invalid("runs can be selected by equal labels only", field="labelSelector", fix="write key=value")
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _matches(state: Mapping[str, str], filters: Mapping[str, str]) -> bool:
+    return all(state[key] == filters[key] for key in CHANGING if key in filters)
+
+
+def _delivery(row: "sa.Row[Any]") -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "attachment": row.attachment,
+        "state": row.state,
+        "attempts": row.attempts,
+        "lastError": row.last_error,
+        "nextTry": _time(row.next_try),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None

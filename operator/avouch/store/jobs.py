@@ -1,0 +1,54 @@
+"""Jobs inside our own transactions: rows of procrastinate's table, coalesced by their queueing lock.
+
+Procrastinate's own `procrastinate_defer_jobs_v1` runs on any connection but raises where a job with that queueing
+lock waits already, which would abort the whole batch. So we insert into its table with ON CONFLICT; its triggers
+(events, NOTIFY) fire as usual. DO UPDATE rather than DO NOTHING: it locks the waiting job until our COMMIT, so no
+worker can take it and judge without the claim that we are just writing.
+"""
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch.store import database
+
+JUDGE = "judge"
+DELIVER = "deliver"
+
+# The earlier of two times wins, and NULL is "now" (least() alone would ignore a NULL).
+COALESCED = (
+    "ON CONFLICT (queueing_lock) WHERE status = 'todo' DO UPDATE SET scheduled_at = "
+    "CASE WHEN excluded.scheduled_at IS NULL OR procrastinate_jobs.scheduled_at IS NULL THEN NULL "
+    "ELSE least(procrastinate_jobs.scheduled_at, excluded.scheduled_at) END"
+)
+_INSERT = sa.text(
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, scheduled_at) "
+    "VALUES (:queue, :queue, :lock, :queueing, CAST(:args AS jsonb), :at) " + COALESCED
+)
+
+
+async def judge(connection: AsyncConnection, run_id: uuid.UUID, at: datetime | None = None) -> None:
+    """Have this run judged, once, not before `at`; two workers never judge the same run at the same time."""
+    lock = f"{JUDGE}:{run_id}"
+    row = {"queue": JUDGE, "lock": lock, "queueing": lock, "args": f'{{"run_id": "{run_id}"}}', "at": at}
+    await connection.execute(_INSERT, row)
+
+
+async def deliver(connection: AsyncConnection, key: uuid.UUID, at: datetime | None = None) -> None:
+    """Wake a worker for due deliveries not before `at`. `key` is the run, or the delivery that is tried again."""
+    row = {"queue": DELIVER, "lock": None, "queueing": f"{DELIVER}:{key}", "args": "{}", "at": at}
+    await connection.execute(_INSERT, row)
+
+
+class Jobs:
+    """Implements `controlplane.ports.Jobs`."""
+
+    def __init__(self, database: database.Database) -> None:
+        self._database = database
+
+    async def judge_later(self, run_id: uuid.UUID, at: datetime) -> None:
+        """Judge this run again not before `at`; a waiting job that is due earlier stays as it is."""
+        async with self._database.transaction() as connection:
+            await judge(connection, run_id, at)

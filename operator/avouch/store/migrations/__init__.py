@@ -1,0 +1,1 @@
+"""Migrations: immutable files that alembic runs in order; packaged with the wheel."""

@@ -1,0 +1,96 @@
+"""Rows to values and back: plain mappings, no I/O."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+
+from avouch import digests
+from avouch.controlplane import values
+from avouch.store import tables
+
+# Runs of a namespace that was deleted and made anew belong to its predecessor: nobody sees them.
+RUNS = tables.runs.outerjoin(tables.namespaces, tables.namespaces.c.name == tables.runs.c.namespace)
+OF_PRESENT_NAMESPACE = tables.runs.c.namespace_uid == sa.func.coalesce(
+    tables.namespaces.c.uid, tables.runs.c.namespace_uid
+)
+
+
+def run_of(row: "sa.Row[Any]") -> values.Run:
+    """A row of `runs` as the control plane knows it."""
+    return values.Run(
+        id=row.id,
+        name=row.name,
+        key=values.RunKey(workflow_uid=row.workflow_uid, subject_uid=row.subject_uid),
+        namespace=row.namespace,
+        namespace_uid=row.namespace_uid,
+        workflow=row.workflow,
+        subject_kind=row.subject_kind,
+        subject_name=row.subject_name,
+        contract=row.contract,
+        revision=row.revision,
+        contract_digest=row.contract_digest,
+        plan=row.plan,
+        created_at=row.created_at,
+        result=values.VerdictResult(row.result),
+        evidence=values.Evidence(row.evidence),
+        finished_at=row.finished_at,
+        judged_at=row.judged_at,
+        labels=row.labels,
+        resource_version=row.resource_version,
+    )
+
+
+def row_of(run: values.Run) -> dict[str, Any]:
+    """A new run as a row; versions are stamped by the transaction."""
+    return {
+        "id": run.id,
+        "name": run.name,
+        "workflow_uid": run.key.workflow_uid,
+        "subject_uid": run.key.subject_uid,
+        "namespace": run.namespace,
+        "namespace_uid": run.namespace_uid,
+        "workflow": run.workflow,
+        "subject_kind": run.subject_kind,
+        "subject_name": run.subject_name,
+        "contract": run.contract,
+        "revision": run.revision,
+        "contract_digest": run.contract_digest,
+        "plan": run.plan,
+        "created_at": run.created_at,
+        "result": values.VerdictResult.PENDING.value,
+        "evidence": values.Evidence.NONE.value,
+        "labels": run.labels,
+    }
+
+
+def claim_of(row: "sa.Row[Any]") -> values.Claim:
+    """A row of `claims`."""
+    return values.Claim(
+        run_id=row.run_id,
+        digest=digests.Digest.parse(row.digest),
+        bundle=row.bundle,
+        pod_uid=row.pod_uid,
+        taskrun_uid=row.taskrun_uid,
+        taskrun=row.taskrun,
+        pipeline_task=row.pipeline_task,
+        service_account=row.service_account,
+        received_at=row.received_at,
+        explicit=row.explicit,
+    )
+
+
+def snapshot_of(document: dict[str, Any]) -> values.Snapshot:
+    """A stored Done snapshot."""
+    return values.Snapshot(
+        subject=document["subject"],
+        taskruns=tuple(document["taskruns"]),
+        injected=tuple(document["injected"]),
+        pods=document["pods"],
+    )
+
+
+def plain(value: Any) -> Any:
+    """A frozen value as JSON types (tuples become lists, enums their text)."""
+    return json.loads(json.dumps(asdict(value)))

@@ -1,0 +1,126 @@
+"""Every table as the repositories see it. The migrations create them; a test compares the two."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+SCHEMA = "avouch"
+metadata = sa.MetaData()  # no schema here: the connection's search_path names it, so procrastinate shares it
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=key, nullable=False)
+
+
+def _json(name: str) -> sa.Column[object]:
+    return sa.Column(name, pg.JSONB, nullable=False)
+
+
+leases = sa.Table(  # one row: the newest epoch that wrote
+    "leases", metadata, sa.Column("id", sa.Boolean, primary_key=True), sa.Column("epoch", sa.BigInteger, nullable=False)
+)
+versions = sa.Table(  # one row: the newest resource version
+    "versions",
+    metadata,
+    sa.Column("id", sa.Boolean, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+namespaces = sa.Table("namespaces", metadata, _text("name", key=True), _text("uid"))
+contract_revisions = sa.Table(
+    "contract_revisions",
+    metadata,
+    _text("namespace_uid", key=True),
+    _text("name", key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    _text("namespace"),
+    _text("uid"),
+    _text("digest"),
+    sa.Column("canonical", sa.LargeBinary, nullable=False),
+    _time("recorded_at"),
+)
+workflows = sa.Table(
+    "workflows",
+    metadata,
+    _text("namespace", key=True),
+    _text("name", key=True),
+    _text("namespace_uid"),
+    _text("uid"),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    _json("spec"),
+    _json("labels"),
+    _text("contract_namespace"),
+    _text("contract_name"),
+)
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    _text("namespace", key=True),
+    _text("name", key=True),
+    _text("uid"),
+    _text("integration"),
+    _text("type"),
+    _json("config"),
+    _text("workflow"),
+    _json("selector"),
+)
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", pg.UUID(as_uuid=True), primary_key=True),
+    *(_text(n) for n in ("name", "workflow_uid", "subject_uid", "namespace", "namespace_uid", "workflow")),
+    *(_text(n) for n in ("subject_kind", "subject_name", "contract")),
+    sa.Column("revision", sa.Integer, nullable=False),
+    *(_text(n) for n in ("contract_digest", "plan", "result", "evidence")),
+    _time("created_at"),
+    _time("finished_at", nullable=True),
+    _time("judged_at", nullable=True),
+    _json("labels"),
+    *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
+)
+snapshots = sa.Table(
+    "snapshots", metadata, sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True), _json("document")
+)
+claims = sa.Table(
+    "claims",
+    metadata,
+    _text("digest", key=True),
+    sa.Column("id", pg.UUID(as_uuid=True), nullable=False),
+    sa.Column("run_id", pg.UUID(as_uuid=True), nullable=False),
+    sa.Column("bundle", sa.LargeBinary, nullable=False),
+    *(_text(n) for n in ("pod_uid", "taskrun_uid", "taskrun", "pipeline_task", "service_account")),
+    _time("received_at"),
+    sa.Column("explicit", sa.Boolean, nullable=False),
+)
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    *(_json(n) for n in ("findings", "materials", "annotations", "env")),
+    *(sa.Column(n, sa.LargeBinary, nullable=False) for n in ("statement", "attestation", "vsa")),
+    _text("attestation_digest"),
+)
+payloads = sa.Table(  # what is delivered, once per run however many attachments there are
+    "payloads",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    _text("digest", key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", pg.UUID(as_uuid=True), primary_key=True),
+    sa.Column("run_id", pg.UUID(as_uuid=True), nullable=False),
+    *(_text(n) for n in ("payload_digest", "attachment_uid", "attachment", "namespace", "type")),
+    _json("config"),
+    _text("state"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    _text("last_error"),
+    _time("next_try", nullable=True),
+    _time("leased_until", nullable=True),
+    _time("changed_at"),
+)
+blobs = sa.Table("blobs", metadata, _text("digest", key=True), sa.Column("content", sa.LargeBinary, nullable=False))

@@ -1,0 +1,35 @@
+"""Resource versions in the order of COMMIT, so that a watch never misses a change.
+
+A sequence hands out numbers in the order of asking: 7 may commit before 6, and a watch that has seen 7 never asks for 6
+again. Here the number comes from one row. Whoever takes it holds that row until COMMIT, so the next number exists only
+after this one is visible. It is taken last in the transaction, which keeps the wait to one COMMIT; pushes of claims
+change no run document and never take it.
+"""
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch.store import tables
+
+_STAMP = sa.text(
+    "WITH v AS (UPDATE versions SET value = value + 1 RETURNING value) "
+    "UPDATE runs SET resource_version = v.value, "
+    "created_version = CASE WHEN created_version = 0 THEN v.value ELSE created_version END, "
+    "judged_version = CASE WHEN judged_at IS NOT NULL AND judged_version = 0 THEN v.value ELSE judged_version END "
+    "FROM v WHERE runs.id = :id RETURNING v.value"
+)
+
+
+async def stamp(connection: AsyncConnection, run_id: uuid.UUID) -> int:
+    """Give a changed run the next version: the last statement of its transaction."""
+    await connection.execute(
+        sa.select(tables.runs.c.id).where(tables.runs.c.id == run_id).with_for_update(key_share=True)
+    )
+    return int((await connection.execute(_STAMP, {"id": run_id})).scalar_one())
+
+
+async def newest(connection: AsyncConnection) -> int:
+    """The newest version that this transaction's snapshot can see."""
+    return int((await connection.execute(sa.select(tables.versions.c.value))).scalar_one())

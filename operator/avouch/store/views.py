@@ -1,0 +1,133 @@
+"""Runs as documents: keyset pages and a watch in commit order. Implements `controlplane.ports.RunViews`.
+
+Watching is short polling of one index, bounded per turn: no connection is held per watcher, and a slow watcher costs
+nothing. Nothing deletes runs yet, so a watch can start at any version that was ever handed out.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch import errors
+from avouch.store import database, documents, rows, tables, versions
+
+POLL_SECONDS = 0.5
+BOOKMARK_SECONDS = 30  # the API server's clients expect one about each minute
+_TURN = 200  # changes read at a time
+LIMIT = 500  # largest page
+FILTERS = ("workflow", "verdict", "evidence", "labels")
+
+
+class RunViews:
+    """Documents over one database. `filters` has the keys of `FILTERS`; labels as `a=b,c=d`."""
+
+    def __init__(self, opened: database.Database, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._database = opened
+        self._poll = poll_seconds
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+    ) -> tuple[Sequence[dict[str, Any]], str, int]:
+        """(documents, continue token or "", version).
+
+        Every page answers the version of the list's first page, so a watch from there also tells what changed while
+        the list was read.
+        """
+        runs = tables.runs.c
+        size = max(1, min(limit or LIMIT, LIMIT))
+        started, last = _position(after)
+        query = _matching(namespace, filters).order_by(runs.namespace, runs.name).limit(size + 1)
+        if last:
+            query = query.where(sa.tuple_(runs.namespace, runs.name) > sa.tuple_(*map(sa.literal, last)))
+        async with self._database.snapshot() as connection:
+            version = started or await versions.newest(connection)
+            found = (await connection.execute(query)).all()
+        shown = [documents.summary(row) for row in found[:size]]
+        token = _token(version, found[size - 1]) if len(found) > size else ""
+        return shown, token, version
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """One run with its statement, findings, materials and deliveries."""
+        query = _matching(namespace, {}).where(tables.runs.c.name == name)
+        async with self._database.snapshot() as connection:
+            row = (await connection.execute(query)).first()
+            return await _whole(connection, row) if row is not None else None
+
+    async def watch(
+        self, namespace: str | None, since: int, filters: Mapping[str, str]
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Changes after `since` until closed, and a bookmark now and then.
+
+        Raises:
+            errors.Conflict: `since` was never handed out (a restored backup): list again.
+        """
+        seen, quiet = since, 0.0
+        while True:
+            changes, newest = await self._changes(namespace, seen, filters)
+            for row in changes:
+                kind = documents.event(row, seen, filters)
+                if kind:
+                    yield kind, documents.summary(row)
+            quiet = 0.0 if changes else quiet + self._poll
+            seen = newest
+            if quiet >= BOOKMARK_SECONDS:
+                quiet = 0.0
+                yield "BOOKMARK", {"resourceVersion": seen}
+            if len(changes) < _TURN:
+                await asyncio.sleep(self._poll)
+
+    async def _changes(
+        self, namespace: str | None, since: int, filters: Mapping[str, str]
+    ) -> "tuple[Sequence[sa.Row[Any]], int]":
+        version = tables.runs.c.resource_version
+        fixed = {key: value for key, value in filters.items() if key not in documents.CHANGING}
+        query = _matching(namespace, fixed).where(version > since).order_by(version).limit(_TURN)
+        async with self._database.snapshot() as connection:
+            newest = await versions.newest(connection)
+            if since > newest:
+                raise errors.Conflict(f"resource version {since} is not of this database: list again")
+            found = (await connection.execute(query)).all() if since < newest else []
+        return found, found[-1].resource_version if len(found) == _TURN else newest
+
+
+async def _whole(connection: AsyncConnection, row: "sa.Row[Any]") -> dict[str, Any]:
+    verdicts, ledger = tables.verdicts, tables.deliveries
+    verdict = (await connection.execute(sa.select(verdicts).where(verdicts.c.run_id == row.id))).first()
+    mine = sa.select(ledger).where(ledger.c.run_id == row.id).order_by(ledger.c.attachment, ledger.c.id)
+    return documents.whole(row, verdict, (await connection.execute(mine)).all())
+
+
+def _matching(namespace: str | None, filters: Mapping[str, str]) -> "sa.Select[Any]":
+    unknown = sorted(set(filters) - set(FILTERS))
+    if unknown:
+        raise errors.Invalid(f"cannot filter by {unknown[0]}", fix=f"filter by one of {', '.join(FILTERS)}")
+    runs, verdicts = tables.runs, tables.verdicts
+    joined = rows.RUNS.outerjoin(verdicts, verdicts.c.run_id == runs.c.id)
+    query = sa.select(runs, verdicts.c.materials).select_from(joined).where(rows.OF_PRESENT_NAMESPACE)
+    if namespace is not None:
+        query = query.where(runs.c.namespace == namespace)
+    for key, column in (("workflow", runs.c.workflow), ("verdict", runs.c.result), ("evidence", runs.c.evidence)):
+        if key in filters:
+            query = query.where(column == filters[key])
+    if filters.get("labels"):
+        query = query.where(runs.c.labels.contains(documents.labels(filters["labels"])))
+    return query
+
+
+def _token(version: int, last: "sa.Row[Any]") -> str:
+    return base64.urlsafe_b64encode(json.dumps([version, last.namespace, last.name]).encode()).decode()
+
+
+def _position(token: str) -> tuple[int, tuple[str, str] | None]:
+    if not token:
+        return 0, None
+    try:
+        version, namespace, name = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return int(version), (str(namespace), str(name))
+    except (ValueError, TypeError) as exc:
+        raise errors.Invalid("not a continue token of ours", field="continue", fix="start the list again") from exc
