@@ -20,7 +20,7 @@ POLL_SECONDS = 0.5
 BOOKMARK_SECONDS = 30  # the API server's clients expect one about each minute
 _TURN = 200  # changes read at a time
 LIMIT = 500  # largest page
-FILTERS = ("workflow", "verdict", "evidence", "labels")
+FILTERS = ("name", "workflow", "verdict", "evidence", "labels")
 
 
 class RunViews:
@@ -111,7 +111,8 @@ def _matching(namespace: str | None, filters: Mapping[str, str]) -> "sa.Select[A
     query = sa.select(runs, verdicts.c.materials).select_from(joined).where(rows.OF_PRESENT_NAMESPACE)
     if namespace is not None:
         query = query.where(runs.c.namespace == namespace)
-    for key, column in (("workflow", runs.c.workflow), ("verdict", runs.c.result), ("evidence", runs.c.evidence)):
+    plain = {"name": runs.c.name, "workflow": runs.c.workflow, "verdict": runs.c.result, "evidence": runs.c.evidence}
+    for key, column in plain.items():
         if key in filters:
             query = query.where(column == filters[key])
     if filters.get("labels"):

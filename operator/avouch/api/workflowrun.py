@@ -1,0 +1,90 @@
+"""WorkflowRun: a run as kubectl shows it. Read-only and never stored in etcd, so it has a schema and no CRD."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+
+class ContractReference(Struct, frozen=True):
+    """The Contract revision that the run is judged against, fixed when the run was opened."""
+
+    name: Annotated[str, Meta(description="Name of the Contract.")] = ""
+    revision: Annotated[int, Meta(description="Revision number.")] = 0
+    digest: Annotated[str, Meta(description="Digest of the revision's canonical form.")] = ""
+
+
+class SubjectReference(Struct, frozen=True):
+    """What the run is about."""
+
+    kind: Annotated[str, Meta(description="PipelineRun, TaskRun or External.")] = ""
+    name: Annotated[str, Meta(description="Its name, or the id given outside Tekton.")] = ""
+
+
+class RunSpec(Struct, frozen=True):
+    """What the run is: fixed when it was opened."""
+
+    workflow: Annotated[str, Meta(description="Workflow that the run belongs to.")] = ""
+    contract: ContractReference = ContractReference()
+    subject: SubjectReference = SubjectReference()
+
+
+class RunFinding(Struct, frozen=True):
+    """One thing wrong with the run."""
+
+    code: Annotated[str, Meta(description="Stable name of the problem.")] = ""
+    message: Annotated[str, Meta(description="What is wrong.")] = ""
+    line: Annotated[str, Meta(description="The contract line that asked for it.")] = ""
+    fix: Annotated[str, Meta(description="The smallest change that mends it.")] = ""
+    material: Annotated[str, Meta(description="The material it is about.")] = ""
+
+
+class RunMaterial(Struct, frozen=True):
+    """One material as the verdict saw it."""
+
+    name: Annotated[str, Meta(description="Name in the Contract.")] = ""
+    type: Annotated[str, Meta(description="Material type of the Contract.")] = ""
+    digest: Annotated[str, Meta(description="Digest of its content.")] = ""
+    value: Annotated[str, Meta(description="Text, or the reference of an image.")] = ""
+    filename: Annotated[str, Meta(description="Name of the file it came from.")] = ""
+    origin: Annotated[str, Meta(description="sidecar or taskrun.")] = ""
+
+
+class RunDelivery(Struct, frozen=True):
+    """The verdict on its way to one attachment."""
+
+    id: Annotated[str, Meta(description="Delivery id, stable over all tries.")] = ""
+    attachment: Annotated[str, Meta(description="IntegrationAttachment it goes to.")] = ""
+    state: Annotated[str, Meta(description="pending, delivered or failed.")] = ""
+    attempts: Annotated[int, Meta(description="Tries so far.")] = 0
+    lastError: Annotated[str, Meta(description="Why the last try failed.")] = ""  # noqa: N815  # the API's spelling
+
+
+class RunStatus(Struct, frozen=True, rename="camel"):
+    """What is known about the run."""
+
+    verdict: Annotated[
+        str, Meta(description="Pending, Passed, Failed, Rejected, Error, Unobserved, Expired or Canceled.")
+    ] = ""
+    evidence: Annotated[str, Meta(description="Where the evidence came from: sidecar, taskrun or missing.")] = ""
+    materials_found: Annotated[int, Meta(description="Materials found.")] = 0
+    materials_asked: Annotated[int, Meta(description="Materials that the contract asks for.")] = 0
+    finished_at: Annotated[str, Meta(description="When the PipelineRun or TaskRun was done.")] = ""
+    judged_at: Annotated[str, Meta(description="When the verdict was reached.")] = ""
+    findings: list[RunFinding] = []
+    materials: list[RunMaterial] = []
+    deliveries: list[RunDelivery] = []
+    annotations: Annotated[dict[str, str], Meta(description="Contract annotations with their values.")] = {}
+    env: Annotated[dict[str, str], Meta(description="Environment that the contract allows to record.")] = {}
+    attestation_bundle: Annotated[str, Meta(description="Digest of the signed attestation.")] = ""
+    statement: Annotated[dict[str, Any], Meta(description="The in-toto statement of the run's attestation.")] = {}
+    vsa: Annotated[dict[str, Any], Meta(description="The signed verification summary.")] = {}
+
+
+class WorkflowRun(Struct, frozen=True, rename={"api_version": "apiVersion"}):
+    """One run of a Workflow: what it owed, what it delivered, and the verdict."""
+
+    api_version: Annotated[str, Meta(description="runs.avouch.dev/v1alpha1.")] = ""
+    kind: Annotated[str, Meta(description="WorkflowRun.")] = ""
+    metadata: Annotated[dict[str, Any], Meta(description="Standard object's metadata.")] = {}
+    spec: RunSpec = RunSpec()
+    status: RunStatus = RunStatus()

@@ -1,0 +1,124 @@
+"""What a list or watch asks for: limits, selectors, continue tokens and the form of the answer, parsed once."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from starlette.requests import Request
+
+from avouch import errors
+from avouch.ingest import problems
+
+MAX_PAGE = 500  # what kubectl asks for by itself
+CONTINUE_AGE = 15 * 60  # seconds a continue token is good for; etcd's are for five minutes
+
+# Field selectors and what the store calls them; a namespace is a place to look in, not a filter.
+FIELDS = {
+    "metadata.name": "name",
+    "metadata.namespace": "namespace",
+    "spec.workflow": "workflow",
+    "status.verdict": "verdict",
+    "status.evidence": "evidence",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One list or watch. `filters` is what the store filters by."""
+
+    namespace: str | None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    limit: int = MAX_PAGE
+    after: str = ""  # the store's own token
+    version: int | None = None  # resourceVersion; None where none was given
+    timeout: int = 0  # seconds; 0 = ours to choose
+    initial: bool = False  # sendInitialEvents
+
+
+def parse(request: Request, namespace: str | None, now: datetime) -> Selection:
+    """Read the query.
+
+    Raises:
+        Invalid: a selector or number we cannot read, a field that cannot be selected by, a continue token not ours.
+        Expired: a continue token that is too old.
+    """
+    query = request.query_params
+    named = _fields(query.get("fieldSelector", ""))
+    labels = _labels(query.get("labelSelector", ""))
+    wanted = named.pop("namespace", namespace)
+    if namespace is not None and wanted != namespace:
+        raise errors.Invalid("another namespace than the path's", field="fieldSelector", fix="leave it out")
+    return Selection(
+        namespace=wanted,
+        filters={**named, **({"labels": labels} if labels else {})},
+        limit=min(_number(query.get("limit", ""), "limit") or MAX_PAGE, MAX_PAGE),
+        after=opened(query.get("continue", ""), now),
+        version=_number(query.get("resourceVersion", ""), "resourceVersion"),
+        timeout=min(_number(query.get("timeoutSeconds", ""), "timeoutSeconds") or 0, 3600),
+        initial=query.get("sendInitialEvents") == "true",
+    )
+
+
+def sealed(token: str, now: datetime) -> str:
+    """The store's token with its age, as clients see it; empty stays empty."""
+    if not token:
+        return ""
+    return base64.urlsafe_b64encode(json.dumps([int(now.timestamp()), token]).encode()).decode()
+
+
+def opened(token: str, now: datetime) -> str:
+    """What `sealed` was given.
+
+    Raises:
+        Invalid: not a token of ours.
+        Expired: too old.
+    """
+    if not token:
+        return ""
+    try:
+        at, inner = json.loads(base64.urlsafe_b64decode(token.encode()))
+        age = now.timestamp() - int(at)
+    except (ValueError, TypeError) as exc:
+        raise errors.Invalid("not a continue token of ours", field="continue", fix="list from the start") from exc
+    if not isinstance(inner, str) or not inner:
+        raise errors.Invalid("not a continue token of ours", field="continue", fix="list from the start")
+    if age > CONTINUE_AGE:
+        raise problems.Expired("the continue token is too old: list again from the start")
+    return inner
+
+
+def _number(text: str, name: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise errors.Invalid(f"not a number: {text[:40]!r}", field=name)
+    return int(text)
+
+
+def _requirements(selector: str, name: str) -> list[tuple[str, str]]:
+    """`a=b,c==d`. Sets, existence and inequality are refused: leaving them out would show what was not asked for."""
+    found = []
+    for part in filter(None, (part.strip() for part in selector.split(","))):
+        key, equals, value = part.partition("=")
+        value = value.removeprefix("=").strip()
+        if not equals or not key.strip() or key.endswith("!") or set("!=() ") & set(value):
+            raise errors.Invalid(f"cannot select by {part[:80]!r}", field=name, fix="write key=value, joined by commas")
+        found.append((key.strip(), value))
+    return found
+
+
+def _fields(selector: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in _requirements(selector, "fieldSelector"):
+        if key not in FIELDS:
+            raise errors.Invalid(
+                f"cannot select by {key[:80]!r}", field="fieldSelector", fix=f"use {', '.join(FIELDS)}"
+            )
+        found[FIELDS[key]] = value
+    return found
+
+
+def _labels(selector: str) -> str:
+    return ",".join(f"{key}={value}" for key, value in _requirements(selector, "labelSelector"))
