@@ -1,0 +1,222 @@
+"""Judging one run: from the Done snapshot, its claims and its documents to a verdict. Pure; time is an argument.
+
+1. No snapshot: Pending. A subject that was stopped: Canceled.
+2. Claims of tries that a retry superseded are kept, but not judged; all others count, whoever pushed them.
+3. An injected pod that has not spoken is waited for until `GRACE` after Done; then it is a finding.
+4. Every finding keeps the verdict from being Passed; the worst one names it: Rejected, then Error, then Failed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from avouch import plan
+from avouch.controlplane import observations, values, weighing
+from avouch.controlplane.values import Evidence, VerdictResult
+from avouch.controlplane.weighing import Checked, Said
+from avouch.tekton import outcome
+
+GRACE = timedelta(seconds=60)
+
+# What a finding makes of the verdict; every code that is not listed fails it.
+_REJECTS = frozenset({"MaterialContradicted", "AnnotationContradicted", "ClaimOfAnotherRun", "ClaimOfUnknownTaskRun"})
+_ERRS = frozenset({"ClaimNotVerified", "PoliciesNotEvaluated", "RunNotDone", "JudgingFailed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that judging needs. `documents` is keyed by (digest, material type)."""
+
+    run: values.Run
+    plan: plan.Plan
+    snapshot: values.Snapshot | None
+    said: tuple[Said, ...] = ()
+    documents: Mapping[tuple[str, str], Checked] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Not yet: judge again at this time."""
+
+    at: datetime
+
+
+def judge(case: Case, now: datetime) -> values.Verdict | WaitUntil:
+    """Decide one run. The module docstring is the specification."""
+    if case.snapshot is None:
+        return _verdict(case, VerdictResult.PENDING, (), now)
+    ended = outcome.of(case.snapshot.subject)
+    runs = observations.executions(case.snapshot)
+    counting, strays = _counting(case, runs)
+    silent = _silent(case.snapshot, runs, case.said)
+    until = _deadline(case)
+    if silent and not _canceled(ended) and until is not None and now < until:
+        return WaitUntil(until)
+    view = _view(case, case.snapshot, runs, counting)
+    weighed = [weighing.material(asked, view) for asked in case.plan.materials]
+    annotations, unresolved = _annotations(case, view)
+    findings = (
+        *strays,
+        *(finding for one in weighed for finding in one.findings),
+        *unresolved,
+        *_environment(case, view),
+        *(_sidecar_missing(pod, runs) for pod in silent),
+        *_outcome(ended),
+        *_policies(case.plan),
+    )
+    return values.Verdict(
+        run_id=case.run.id,
+        result=VerdictResult.CANCELED if _canceled(ended) else result_of(findings),
+        evidence=Evidence.MISSING if silent else Evidence.SIDECAR if counting else Evidence.TASKRUN,
+        findings=findings,
+        materials=tuple(material for one in weighed for material in one.materials),
+        annotations=annotations,
+        env=observations.variables(case.plan.env, view.subject, runs),
+        judged_at=now,
+    )
+
+
+def failed(case: Case, reason: str, now: datetime) -> values.Verdict:
+    """The verdict on a run that could not be judged: never passed."""
+    finding = values.Finding("JudgingFailed", reason, fix="read the worker's log; the run can be judged again")
+    return _verdict(case, VerdictResult.ERROR, (finding,), now)
+
+
+def result_of(findings: tuple[values.Finding, ...]) -> VerdictResult:
+    """The verdict that these findings make. Only no finding at all passes."""
+    codes = {finding.code for finding in findings}
+    if codes & _REJECTS:
+        return VerdictResult.REJECTED
+    if codes & _ERRS:
+        return VerdictResult.ERROR
+    return VerdictResult.FAILED if codes else VerdictResult.PASSED
+
+
+def counting_claims(case: Case) -> tuple[Said, ...]:
+    """The claims that are judged: what the signed documents list as inputs."""
+    if case.snapshot is None:
+        return ()
+    return tuple(said for said, _ in _counting(case, observations.executions(case.snapshot))[0])
+
+
+def _verdict(case: Case, result: VerdictResult, findings: tuple[values.Finding, ...], now: datetime) -> values.Verdict:
+    return values.Verdict(case.run.id, result, Evidence.NONE, findings, (), {}, {}, now)
+
+
+def _counting(
+    case: Case, runs: tuple[observations.Execution, ...]
+) -> tuple[tuple[tuple[Said, observations.Execution], ...], tuple[values.Finding, ...]]:
+    """(2) Claims with their execution, in an order that does not depend on arrival, and what is wrong with others."""
+    by_uid = {run.uid: run for run in runs}
+    counting: list[tuple[Said, observations.Execution]] = []
+    findings: list[values.Finding] = []
+    for said in sorted(case.said, key=lambda said: (said.claim.digest, said.claim.pod_uid)):
+        run = by_uid.get(said.claim.taskrun_uid)
+        if run is not None and not run.counts(said.claim.pod_uid):
+            continue
+        problem = _problem(case, said, run)
+        if problem is not None:
+            findings.append(problem)
+        elif run is not None:
+            counting.append((said, run))
+    return tuple(counting), tuple(findings)
+
+
+def _problem(case: Case, said: Said, run: observations.Execution | None) -> values.Finding | None:
+    claim = f"claim {said.claim.digest} of pod {said.claim.pod_uid}"
+    if run is None:
+        text = f"{claim} is about TaskRun {said.claim.taskrun}, which the cluster's record of this run does not know"
+        return values.Finding("ClaimOfUnknownTaskRun", text)
+    if said.facts is None:
+        return values.Finding("ClaimNotVerified", f"{claim}: {said.problem}")
+    metadata = said.facts.metadata
+    theirs = (metadata.workflow_run_id, metadata.workflow_name, metadata.contract_name, metadata.contract_version)
+    ours = (str(case.run.id), case.plan.workflow, case.plan.contract, str(case.plan.revision))
+    if theirs != ours:
+        return values.Finding("ClaimOfAnotherRun", f"{claim} is about {'/'.join(theirs)[:300]}, not {'/'.join(ours)}")
+    return None
+
+
+def _silent(
+    snapshot: values.Snapshot, runs: tuple[observations.Execution, ...], said: tuple[Said, ...]
+) -> tuple[str, ...]:
+    """(3) Injected pods of the tries that count, from which nothing came."""
+    spoke = {one.claim.pod_uid for one in said if not one.claim.explicit}
+    superseded = {pod for run in runs for pod in run.superseded}
+    return tuple(sorted(set(snapshot.injected) - spoke - superseded))
+
+
+def _deadline(case: Case) -> datetime | None:
+    return None if case.run.finished_at is None else case.run.finished_at + GRACE
+
+
+def _view(
+    case: Case,
+    snapshot: values.Snapshot,
+    runs: tuple[observations.Execution, ...],
+    counting: tuple[tuple[Said, observations.Execution], ...],
+) -> weighing.View:
+    return weighing.View(runs, counting, case.documents, snapshot.subject)
+
+
+def _annotations(case: Case, view: weighing.View) -> tuple[dict[str, str], tuple[values.Finding, ...]]:
+    found: dict[str, str] = {}
+    findings: list[values.Finding] = []
+    for asked in case.plan.annotations:
+        told = tuple(
+            observations.Seen(run.task, run.uid, f"the claim of TaskRun {run.name}", said.facts.annotations[asked.name])
+            for said, run in view.claims
+            if said.facts is not None and said.facts.annotations.get(asked.name)
+        )
+        where = values.Finding("", "", line="spec.annotations")
+        value, wrong = weighing.annotation(asked, where, told, view)
+        findings += wrong
+        if value:
+            found[asked.name] = value
+    return found, tuple(findings)
+
+
+def _environment(case: Case, view: weighing.View) -> tuple[values.Finding, ...]:
+    found = observations.variables(case.plan.env, view.subject, view.runs)
+    return tuple(
+        values.Finding(
+            "EnvironmentMissing",
+            f"variable {name} has no value",
+            line="spec.envAllowList",
+            fix=f"give the run a param {name}, or a step a literal environment variable of that name",
+        )
+        for name in case.plan.env
+        if name not in found
+    )
+
+
+def _sidecar_missing(pod: str, runs: tuple[observations.Execution, ...]) -> values.Finding:
+    name = next((run.name for run in runs if run.pod_uid == pod), "")
+    where = f"TaskRun {name}" if name else f"pod {pod}"
+    fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
+    return values.Finding("SidecarMissing", f"the sidecar of {where} never delivered its claim", fix=fix)
+
+
+def _canceled(ended: outcome.Outcome) -> bool:
+    return ended.state is outcome.State.CANCELED
+
+
+def _outcome(ended: outcome.Outcome) -> tuple[values.Finding, ...]:
+    text = f"{ended.reason}: {ended.message}"[:1000]
+    match ended.state:
+        case outcome.State.SUCCEEDED:
+            return ()
+        case outcome.State.CANCELED:
+            return (values.Finding("RunCanceled", text),)
+        case outcome.State.FAILED:
+            return (values.Finding("RunFailed", text, fix="mend the build: evidence of a failed run never passes"),)
+        case _:
+            return (values.Finding("RunNotDone", "the stored record is not that of a run that is Done"),)
+
+
+def _policies(asked: plan.Plan) -> tuple[values.Finding, ...]:
+    if not asked.has_policies:
+        return ()
+    text = f"contract {asked.contract} carries policies, which this version does not evaluate"
+    fix = "take spec.policies and spec.policyGroups out of the contract, or wait for a version that evaluates them"
+    return (values.Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix),)

@@ -1,0 +1,296 @@
+"""Weighing one value: what status shows, what claims say, whether they agree, and what the contract still misses.
+
+Pure. A claim is never believed over the cluster's record, and no claim is believed because it came first: values are
+compared as sets, so the order of claims cannot matter.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from avouch import plan
+from avouch.attestation import predicate
+from avouch.controlplane import observations, values
+from avouch.controlplane.observations import IMAGE, SIDECAR, STRING, Seen
+
+Identity = Callable[[Seen], str]
+
+# What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
+_STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A claim with what its statement says, or with the reason why it is not believed."""
+
+    claim: values.Claim
+    facts: predicate.AttestationFacts | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What looking at a document's bytes showed. `problem` is empty where it is of its type."""
+
+    stored: bool
+    problem: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that weighing one material needs; claims are those that count, with their execution."""
+
+    runs: tuple[observations.Execution, ...]
+    claims: tuple[tuple[Said, observations.Execution], ...]
+    documents: Mapping[tuple[str, str], Checked]
+    subject: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The outcome for one material: none, one, or several where a matrix added."""
+
+    materials: tuple[values.JudgedMaterial, ...] = ()
+    findings: tuple[values.Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One material as one claim says it."""
+
+    seen: Seen
+    type: str
+    size: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
+    """Judge one material of the contract."""
+    status = observations.of_material(asked, view.runs)
+    entries = tuple(entry for said, run in view.claims for entry in _entries(asked, said, run))
+    told = tuple(entry.seen for entry in entries)
+    findings = [*_contradiction(asked, status, told), *_other_types(asked, entries)]
+    eligible = tuple(e for e in entries if e.type == asked.type and asked.source.task in ("", e.seen.task))
+    accepted = _accepted(asked, status, eligible)
+    findings += _ambiguous(asked, status)
+    if not accepted:
+        return Weighed(findings=(*findings, *_missing(asked, told, view)))
+    notes, unresolved = _annotations(asked, entries, view)
+    judged = tuple(_judged(asked, entry, view, notes) for entry in accepted.values())
+    findings += [finding for entry in accepted.values() for finding in _defects(asked, entry, view)]
+    return Weighed(judged, (*findings, *unresolved))
+
+
+def annotation(
+    asked: plan.PlannedAnnotation, where: values.Finding, told: tuple[Seen, ...], view: View
+) -> tuple[str, tuple[values.Finding, ...]]:
+    """The value of one annotation and what is wrong with it. `where` lends line and material to the findings."""
+    if asked.value:
+        return asked.value, ()
+    status = () if asked.source is None else observations.of_value(asked.source, view.subject, view.runs)
+    pair = disagreement(status, told, lambda seen: seen.value)
+    if pair is not None:
+        return "", (_finding(where, "AnnotationContradicted", f"annotation {asked.name}: {_both(pair)}"),)
+    usable = status or (told if asked.source is None else ())
+    value = min((seen.value for seen in usable), default="")
+    if not value:
+        fix = f"name a source of {asked.name} in the Workflow's spec.tekton, or give it a value in the contract"
+        return "", (_finding(where, "AnnotationMissing", f"annotation {asked.name} has no value", fix),)
+    return value, ()
+
+
+def disagreement(status: tuple[Seen, ...], told: tuple[Seen, ...], identity: Identity) -> tuple[Seen, Seen] | None:
+    """Two that contradict each other, or None. The same for every order of claims.
+
+    1. A claim is compared with its own TaskRun's status, else with what all statuses show.
+    2. Claims about one TaskRun must be equal.
+    3. Claims of different TaskRuns of one task are a matrix and add; those of different tasks must fit together.
+    """
+    told = tuple(sorted(told, key=lambda seen: (identity(seen), seen.who)))
+    for seen in told:  # 1
+        shown = tuple(s for s in status if s.taskrun_uid == seen.taskrun_uid) or status
+        if shown and identity(seen) not in {identity(s) for s in shown}:
+            return seen, shown[0]
+    for one in told:  # 2, 3
+        for other in told:
+            same_run = one.taskrun_uid == other.taskrun_uid and identity(one) != identity(other)
+            if same_run or (one.task != other.task and not _fit(one.task, other.task, told, identity)):
+                return one, other
+    return None
+
+
+def _fit(task: str, other: str, told: Iterable[Seen], identity: Identity) -> bool:
+    found: dict[str, set[str]] = {task: set(), other: set()}
+    for seen in told:
+        if seen.task in found:
+            found[seen.task].add(identity(seen))
+    return found[task] <= found[other] or found[other] <= found[task]
+
+
+def _identity(type_: str) -> Identity:
+    return (lambda seen: seen.value) if type_ == STRING else (lambda seen: seen.digest)
+
+
+def _entries(asked: plan.PlannedMaterial, said: Said, run: observations.Execution) -> tuple[_Entry, ...]:
+    who = f"the claim of TaskRun {run.name} (pod {said.claim.pod_uid})"
+    found = () if said.facts is None else said.facts.materials
+    return tuple(
+        _Entry(
+            Seen(
+                run.task,
+                run.uid,
+                who,
+                value=(m.content or b"").decode("utf-8", "replace") if m.type == STRING else m.resource,
+                digest=str(m.digest),
+                origin=SIDECAR,
+            ),
+            m.type,
+            m.size or 0,
+            m.annotations,
+        )
+        for m in found
+        if m.name == asked.name
+    )
+
+
+def _contradiction(
+    asked: plan.PlannedMaterial, status: tuple[Seen, ...], told: tuple[Seen, ...]
+) -> tuple[values.Finding, ...]:
+    identity = _identity(asked.type)
+    pair = disagreement(tuple(s for s in status if identity(s)), told, identity)
+    if pair is None:
+        return ()
+    fix = "find out which of the two lies; the build's own result is what the registry should hold"
+    return (_of(asked, "MaterialContradicted", f"material {asked.name}: {_both(pair)}", fix),)
+
+
+def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> list[values.Finding]:
+    wrong = sorted({(e.type, e.seen.who) for e in entries if e.type != asked.type})
+    return [
+        _of(
+            asked,
+            "MaterialTypeMismatch",
+            f"{who} calls {asked.name} {type_}, the contract asks for {asked.type}",
+            f"attest {asked.name} as {asked.type}",
+        )
+        for type_, who in wrong
+    ]
+
+
+def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[values.Finding]:
+    identity = _identity(asked.type)
+    by_task: dict[str, set[str]] = {}
+    for seen in status:
+        by_task.setdefault(seen.task, set()).add(identity(seen))
+    if len({frozenset(found) for found in by_task.values()}) < 2:
+        return []
+    text = f"tasks {', '.join(sorted(by_task))} show different values of {asked.name}"
+    return [_of(asked, "MaterialAmbiguous", text, "name the task in the Workflow's spec.tekton.materials")]
+
+
+def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: tuple[_Entry, ...]) -> dict[str, _Entry]:
+    """What counts, by identity and in its order: status where it shows anything, else the claims."""
+    identity = _identity(asked.type)
+    if status or (asked.source.kind in _STATUS_ONLY and asked.type in (IMAGE, STRING)):
+        found = [_Entry(seen, asked.type, 0) for seen in status]
+    else:
+        found = list(eligible)
+    return {identity(e.seen): e for e in sorted(found, key=lambda e: (identity(e.seen), e.seen.who))}
+
+
+def _missing(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> tuple[values.Finding, ...]:
+    if asked.optional:
+        return ()
+    elsewhere = f"; only {min(seen.who for seen in told)} names it, which is not asked" if told else ""
+    why = observations.refused(asked.source, asked.name, asked.type, view.runs)
+    text = f"material {asked.name} ({asked.type}) was not delivered{elsewhere}{why and f': {why}'}"
+    return (_of(asked, "MaterialMissing", text, _how_to_deliver(asked)),)
+
+
+def _how_to_deliver(asked: plan.PlannedMaterial) -> str:
+    source, task = asked.source, f"task {asked.source.task}" if asked.source.task else "a task"
+    match source.kind:
+        case plan.From.RESULT:
+            return f"let {task} write result {source.name}"
+        case plan.From.WORKSPACE:
+            return f"let {task} write {source.path} in workspace {source.name}"
+        case plan.From.ARTIFACT:
+            return f"let {task} output artifact {source.name}"
+        case plan.From.PARAM | plan.From.ENV:
+            return f"give {task} the {source.kind} {source.name}"
+        case _:
+            return f"say in the Workflow's spec.tekton.materials where {asked.name} lies, or make it optional"
+
+
+def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[values.Finding, ...]:
+    """What is wrong with an accepted one."""
+    if asked.type == STRING:
+        return ()
+    if asked.type == IMAGE:
+        return _image_defects(asked, entry.seen)
+    checked = view.documents.get((entry.seen.digest, asked.type))
+    if asked.skip_upload and (checked is None or not checked.stored):
+        return ()
+    if checked is None or not checked.stored:
+        text = f"material {asked.name} ({entry.seen.digest}) was claimed, but its bytes never arrived"
+        return (_of(asked, "MaterialNotUploaded", text, "upload the file before the claim is pushed"),)
+    return (_of(asked, "MaterialTypeMismatch", checked.problem, checked.fix),) if checked.problem else ()
+
+
+def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[values.Finding, ...]:
+    if not seen.value:
+        text = f"{seen.who} shows a digest of image {asked.name}, but no reference"
+        return (_of(asked, "ImageReferenceMissing", text, "write the image's repository into the result, too"),)
+    if observations.well_formed(seen.digest):
+        return ()
+    text = f"{seen.who} shows image {asked.name} as {seen.value[:200]!r} with digest {seen.digest[:80]!r}"
+    return (_of(asked, "ImageDigestMissing", text, "write sha256: and 64 hex characters into the digest's result"),)
+
+
+def _annotations(
+    asked: plan.PlannedMaterial, entries: tuple[_Entry, ...], view: View
+) -> tuple[dict[str, str], tuple[values.Finding, ...]]:
+    notes: dict[str, str] = {}
+    findings: list[values.Finding] = []
+    for planned in asked.annotations:
+        told = tuple(
+            Seen(e.seen.task, e.seen.taskrun_uid, e.seen.who, value=e.annotations[planned.name])
+            for e in entries
+            if e.annotations.get(planned.name)
+        )
+        value, wrong = annotation(planned, _of(asked, "", ""), told, view)
+        findings += wrong
+        if value:
+            notes[planned.name] = value
+    return notes, tuple(findings)
+
+
+def _judged(asked: plan.PlannedMaterial, entry: _Entry, view: View, notes: Mapping[str, str]) -> values.JudgedMaterial:
+    checked = view.documents.get((entry.seen.digest, asked.type))
+    plain = asked.type in (IMAGE, STRING)
+    return values.JudgedMaterial(
+        name=asked.name,
+        type=asked.type,
+        digest=entry.seen.digest,
+        value=entry.seen.value if plain else "",
+        filename="" if plain else entry.seen.value,
+        size=entry.size,
+        origin=entry.seen.origin,
+        output=asked.output,
+        uploaded=checked is not None and checked.stored,
+        annotations=dict(notes),
+    )
+
+
+def _both(pair: tuple[Seen, Seen]) -> str:
+    one, other = sorted(pair, key=lambda seen: seen.who)
+    return " but ".join(f"{s.who} says {' '.join(filter(None, (s.value, s.digest)))[:300]!r}" for s in (one, other))
+
+
+def _of(asked: plan.PlannedMaterial, code: str, message: str, fix: str = "") -> values.Finding:
+    return values.Finding(code, message, line=asked.line, fix=fix, material=asked.name)
+
+
+def _finding(where: values.Finding, code: str, message: str, fix: str = "") -> values.Finding:
+    return values.Finding(code, message, line=where.line, fix=fix, material=where.material)
