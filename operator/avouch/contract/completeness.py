@@ -1,0 +1,142 @@
+"""What a run still owes: the plan against what was accepted. Every finding names the contract line and the fix."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from avouch import plan
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One thing that is missing or wrong."""
+
+    code: str
+    message: str
+    line: str
+    fix: str
+    material: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One accepted material."""
+
+    name: str
+    type: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that was accepted of a run."""
+
+    materials: tuple[Delivered, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, name: str) -> Delivered | None:
+        """The accepted material of this name; the last one holds, as Chainloop overwrites."""
+        return next((material for material in reversed(self.materials) if material.name == name), None)
+
+
+def owed(asked: plan.Plan, evidence: Evidence) -> tuple[Owed, ...]:
+    """Everything that the run still owes; empty when its evidence is complete."""
+    return tuple(found for check in CHECKS for found in check(asked, evidence))
+
+
+def missing_materials(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+    """Required materials that nobody delivered; those of a group are the group's business."""
+    for material in asked.materials:
+        if not (material.optional or material.group or evidence.of(material.name)):
+            yield Owed(
+                "MaterialMissing",
+                f"material {material.name} ({material.type}) was not delivered",
+                material.line,
+                _deliver(material),
+                material.name,
+            )
+
+
+def unsatisfied_groups(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+    """Groups of which no member was delivered; a member's own `optional` counts for nothing."""
+    groups: dict[str, list[plan.PlannedMaterial]] = {}
+    for material in asked.materials:
+        if material.group:
+            groups.setdefault(material.group, []).append(material)
+    for group, members in sorted(groups.items()):
+        if not any(evidence.of(member.name) for member in members):
+            names = ", ".join(member.name for member in members)
+            message = f"group {group} needs at least one of {names}"
+            yield Owed("GroupUnsatisfied", message, members[0].line, _deliver(members[0]))
+
+
+def wrong_types(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+    """Materials delivered as another type than the contract asks for."""
+    for material in asked.materials:
+        found = evidence.of(material.name)
+        if found and found.type != material.type:
+            message = f"material {material.name} is a {found.type}, the contract asks for {material.type}"
+            fix = f"deliver a {material.type} under that name"
+            yield Owed("MaterialWrongType", message, f"{material.line}.type", fix, material.name)
+
+
+def missing_annotations(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+    """Annotations that the contract leaves empty and the run did not fill: its own, then its materials'."""
+    for annotation in asked.annotations:
+        if not (annotation.value or evidence.annotations.get(annotation.name)):
+            message = f'annotation "{annotation.name}" is required for the attestation and has no value'
+            line = f'spec.annotations[name="{annotation.name}"]'
+            yield Owed("AnnotationMissing", message, line, _fill(annotation))
+    for material in asked.materials:
+        found = evidence.of(material.name)
+        for annotation in material.annotations if found else ():
+            if found and not (annotation.value or found.annotations.get(annotation.name)):
+                message = f'annotations ["{annotation.name}"] required for material "{material.name}"'
+                line = f'{material.line}.annotations[name="{annotation.name}"]'
+                yield Owed("AnnotationMissing", message, line, _fill(annotation), material.name)
+
+
+def missing_env(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+    """Variables of envAllowList without a value: each listed one is mandatory."""
+    for name in asked.env:
+        if not evidence.env.get(name):
+            message = f"variable {name} has no value"
+            fix = f"give the run a param {name}, or a step the literal environment variable {name}"
+            yield Owed("EnvMissing", message, "spec.envAllowList", fix)
+
+
+CHECKS: tuple[Callable[[plan.Plan, Evidence], Iterator[Owed]], ...] = (
+    missing_materials,  # each required material is there
+    unsatisfied_groups,  # at least one of each group is there
+    wrong_types,  # what is there is what was asked for
+    missing_annotations,  # each empty annotation was filled
+    missing_env,  # each listed variable has a value
+)
+
+_WHERE = {
+    plan.From.RESULT: "let {task} write the result {name}",
+    plan.From.ARTIFACT: "let {task} write the output artifact {name}",
+    plan.From.WORKSPACE: "let {task} write {path} in workspace {name}",
+    plan.From.PARAM: "give {task} the param {name}",
+    plan.From.ENV: "give step {step} of {task} the literal environment variable {name}",
+}
+
+
+def _deliver(material: plan.PlannedMaterial) -> str:
+    source = material.source
+    said = _WHERE.get(source.kind)
+    if said is None:
+        return f"name where {material.name} lies in the Workflow's spec.tekton.materials"
+    task = f"task {source.task}" if source.task else "a task"
+    return said.format(task=task, name=source.name, path=source.path, step=source.step)
+
+
+def _fill(annotation: plan.PlannedAnnotation) -> str:
+    source = annotation.source
+    if source is None:
+        return f"say where {annotation.name} comes from in the Workflow's spec.tekton.annotations"
+    if source.kind is plan.From.ANNOTATION:
+        return f"annotate the run with {source.name}"
+    if source.kind is plan.From.PARAM:
+        return f"give the run the param {source.name}"
+    return f"let task {source.task or 'of any name'} write the result {source.name}"

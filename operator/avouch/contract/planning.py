@@ -1,0 +1,160 @@
+"""From a Workflow and one revision of its Contract to the plan: what a run owes and where each piece comes from.
+
+A material that the Workflow does not map keeps the source `convention`, which those who look read like this:
+CONTAINER_IMAGE by Tekton's type hints (results IMAGE_URL and IMAGE_DIGEST, also prefixed with the material's name),
+STRING by the result of that name, files by their name in a workspace.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import pydantic
+
+from avouch import digests, errors, plan
+from avouch.api import workflow as kind
+from avouch.contract import revisions, spec
+
+
+class Workflow(Protocol):
+    """What planning needs of a Workflow; `spec` is the Workflow's spec as JSON holds it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the object."""
+
+    @property
+    def uid(self) -> str:
+        """UID of the object."""
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the Workflow."""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The spec, in camelCase."""
+
+
+class Revision(Protocol):
+    """What planning needs of a contract's revision; `canonical` is what `revisions.canonical` wrote."""
+
+    @property
+    def name(self) -> str:
+        """Name of the object."""
+
+    @property
+    def revision(self) -> int:
+        """Number of the revision."""
+
+    @property
+    def digest(self) -> digests.Digest:
+        """Digest of the canonical form."""
+
+    @property
+    def canonical(self) -> bytes:
+        """The canonical form."""
+
+
+def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
+    """Work out the plan: the same for the same arguments, whoever asks.
+
+    Raises:
+        Invalid: the Workflow's spec breaks the rules of its kind.
+        Corrupt: the revision's bytes are no canonical form.
+    """
+    declared = _declared(workflow)
+    contract = revisions.restore(revision.canonical)
+    tekton = declared.tekton or kind.Tekton()
+    sources = {material.name: _source(material) for material in tekton.materials}
+    values = {(value.material or "", value.name): _value_source(value) for value in tekton.annotations}
+    return plan.Plan(
+        workflow=workflow.name,
+        workflow_uid=workflow.uid,
+        namespace=workflow.namespace,
+        contract=revision.name,
+        revision=revision.revision,
+        contract_digest=str(revision.digest),
+        materials=tuple(_material(material, sources, values) for material in contract.materials),
+        annotations=tuple(_annotations(contract, values)),
+        env=contract.env_allow_list,
+        runner=contract.runner,
+        inject=tekton.inject or "auto",
+        has_policies=contract.has_policies,
+        project=workflow.namespace,
+        team=declared.team,
+    )
+
+
+def unknown_materials(workflow: Workflow, revision: Revision) -> tuple[str, ...]:
+    """Materials that the Workflow maps although its contract asks for none of that name: misspelt, most likely."""
+    asked = {material.name for material in revisions.restore(revision.canonical).materials}
+    tekton = _declared(workflow).tekton or kind.Tekton()
+    return tuple(material.name for material in tekton.materials if material.name not in asked)
+
+
+def line_of(material: str) -> str:
+    """Where the contract asks for a material. By name, because the order of the list means nothing and may change."""
+    return f'spec.materials[name="{material}"]'
+
+
+def _declared(workflow: Workflow) -> kind.WorkflowSpec:
+    try:
+        return kind.WorkflowSpec.model_validate(workflow.spec)
+    except pydantic.ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(map(str, ("spec", *first["loc"])))
+        raise errors.Invalid(f"Workflow {workflow.name}: {first['msg']}", field=place, fix="apply it again") from exc
+
+
+def _source(material: kind.MaterialSource) -> plan.Source:
+    task = material.task or ""
+    if material.result:
+        return plan.Source(plan.From.RESULT, task, material.result.name, digest=material.result.digest or "")
+    if material.artifact:
+        return plan.Source(plan.From.ARTIFACT, task, material.artifact.name)
+    if material.workspace:
+        return plan.Source(plan.From.WORKSPACE, task, material.workspace.name, path=material.workspace.path)
+    if material.param:
+        return plan.Source(plan.From.PARAM, task, material.param.name)
+    if material.env:
+        return plan.Source(plan.From.ENV, task, material.env.name, step=material.env.step)
+    return plan.Source(task=task)
+
+
+def _value_source(value: kind.AnnotationSource) -> plan.Source:
+    if value.param:
+        return plan.Source(plan.From.PARAM, name=value.param)
+    if value.result:
+        return plan.Source(plan.From.RESULT, value.result.task or "", value.result.name)
+    return plan.Source(plan.From.ANNOTATION, name=value.annotation or "")
+
+
+_Values = Mapping[tuple[str, str], plan.Source]
+
+
+def _material(material: spec.Material, sources: Mapping[str, plan.Source], values: _Values) -> plan.PlannedMaterial:
+    return plan.PlannedMaterial(
+        name=material.name,
+        type=material.type,
+        source=sources.get(material.name, plan.Source()),
+        optional=material.optional,
+        output=material.output,
+        skip_upload=material.skip_upload,
+        group=material.group,
+        annotations=tuple(_annotation(each.name, each.value, material.name, values) for each in material.annotations),
+        line=line_of(material.name),
+    )
+
+
+def _annotations(contract: spec.ContractSpec, values: _Values) -> Iterator[plan.PlannedAnnotation]:
+    """Those of spec.annotations, and the bare keys of metadata.annotations, which Chainloop reads as such too."""
+    said = {key: value for key, value in contract.metadata if "/" not in key}
+    said.update((annotation.name, annotation.value) for annotation in contract.annotations)
+    for name, value in sorted(said.items()):
+        yield _annotation(name, value, "", values)
+
+
+def _annotation(name: str, value: str, material: str, values: _Values) -> plan.PlannedAnnotation:
+    if value:
+        return plan.PlannedAnnotation(name, value)
+    return plan.PlannedAnnotation(name, source=values.get((material, name)) or values.get(("", name)))

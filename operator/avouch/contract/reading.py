@@ -1,0 +1,197 @@
+"""From a Contract object, in either spelling, to the domain value; every problem with its place and its fix."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+
+from avouch import errors
+from avouch.api import contract as kind
+from avouch.api import rules
+from avouch.contract import materials, references, spec
+
+_NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
+_OWN_PREFIX = "chainloop.dev/"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the text. `line` is its path, such as spec.materials[1].name."""
+
+    line: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.message} (fix: {self.fix})"
+
+
+def read(manifest: Mapping[str, Any]) -> spec.ContractSpec:
+    """Read a Contract as Kubernetes holds it.
+
+    Raises:
+        Invalid: it breaks rules; `field` and `fix` are those of the first problem, the message tells all.
+    """
+    contract, found = _parsed(manifest)
+    found = found or (tuple(_problems(contract.spec)) if contract else ())
+    if contract is None or found:
+        first, *others = found
+        message = "; ".join([first.message, *map(str, others)])
+        raise errors.Invalid(message, field=first.line, fix=first.fix)
+    return _to_domain(contract)
+
+
+def problems(manifest: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """Everything wrong with a Contract; empty when it can be read."""
+    contract, found = _parsed(manifest)
+    return found or (tuple(_problems(contract.spec)) if contract else ())
+
+
+def own_annotations(annotations: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Annotations of the object that belong to the contract: bare keys and chainloop.dev/*; tools write the others."""
+    return tuple(
+        sorted((key, value) for key, value in annotations.items() if "/" not in key or key.startswith(_OWN_PREFIX))
+    )
+
+
+def _parsed(manifest: Mapping[str, Any]) -> tuple[kind.Contract | None, tuple[Problem, ...]]:
+    head = tuple(_head_problems(manifest))
+    if head:
+        return None, head
+    try:
+        return kind.Contract.model_validate(dict(manifest)), ()
+    except pydantic.ValidationError as exc:
+        return None, tuple(map(_schema_problem, exc.errors()))
+
+
+def _head_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
+    for field, wanted in (("apiVersion", kind.KIND.api_version), ("kind", kind.KIND.name)):
+        if manifest.get(field) != wanted:
+            yield Problem(field, f"must be {wanted}", f"write {field}: {wanted}")
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        yield Problem("metadata.name", rules.NAME.message, f"{rules.NAME.fix}, at most 63 characters")
+
+
+def _schema_problem(error: Any) -> Problem:
+    line = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
+    if error["type"] == rules.ERROR_TYPE:
+        return Problem(line, error["ctx"]["message"], error["ctx"]["fix"])
+    if error["type"] == "enum":
+        words = error["ctx"]["expected"]
+        return Problem(line, f"unknown value {str(error['input'])[:64]!r}", f"use one of {words}")
+    if error["type"] == "missing":
+        return Problem(line, "is required", "add it")
+    return Problem(line, error["msg"], f"see kubectl explain contract.{_explained(line)}")
+
+
+def _explained(line: str) -> str:
+    return "".join(character for character in line if not character.isdigit() and character not in "[]")
+
+
+def _problems(contract: kind.ContractSpec) -> Iterator[Problem]:
+    for check in _CHECKS:
+        yield from check(contract)
+
+
+def _duplicate_materials(contract: kind.ContractSpec) -> Iterator[Problem]:
+    counts = Counter(material.name for material in contract.materials)
+    seen: set[str] = set()
+    for index, material in enumerate(contract.materials):
+        if counts[material.name] > 1 and material.name in seen:
+            message = f"unique material name validation failed: material with name={material.name} is duplicated"
+            yield Problem(f"spec.materials[{index}].name", message, "give each material its own name")
+        seen.add(material.name)
+
+
+def _attachments(contract: kind.ContractSpec) -> Iterator[tuple[str, kind.PolicyAttachment]]:
+    policies = contract.policies or kind.Policies()
+    for field, attachments in (("materials", policies.materials), ("attestation", policies.attestation)):
+        for index, attachment in enumerate(attachments):
+            yield f"spec.policies.{field}[{index}]", attachment
+
+
+def _neither_or_both(contract: kind.ContractSpec) -> Iterator[Problem]:
+    for line, attachment in _attachments(contract):
+        if (attachment.ref is None) == (attachment.embedded is None):
+            rule = kind.REF_OR_EMBEDDED
+            yield Problem(line, "policy: exactly one field is required in oneof: ref, embedded", rule.fix)
+
+
+def _bad_references(contract: kind.ContractSpec) -> Iterator[Problem]:
+    for line, attachment in _attachments(contract):
+        found = references.problem(attachment.ref) if attachment.ref is not None else ""
+        if found:
+            message = f"policy attachment validation failed: {found}"
+            yield Problem(
+                f"{line}.ref", message, "write [provider:][organization/]name, or a file or URL with extension"
+            )
+
+
+_CHECKS: tuple[Callable[[kind.ContractSpec], Iterator[Problem]], ...] = (
+    _duplicate_materials,  # also CEL; here for what comes from a file
+    _neither_or_both,  # also CEL
+    _bad_references,  # CEL cannot see it: the grammar costs more than its budget
+)
+
+
+def _to_domain(contract: kind.Contract) -> spec.ContractSpec:
+    body = contract.spec
+    policies = body.policies or kind.Policies()
+    return spec.ContractSpec(
+        name=contract.metadata.name,
+        metadata=own_annotations(contract.metadata.annotations),
+        materials=tuple(map(_material, body.materials)),
+        annotations=_annotations(body.annotations),
+        env_allow_list=tuple(dict.fromkeys(body.env_allow_list)),
+        runner=str(body.runner.type) if body.runner else "",
+        material_policies=tuple(map(_policy, policies.materials)),
+        attestation_policies=tuple(map(_policy, policies.attestation)),
+        policy_groups=tuple(map(_policy_group, body.policy_groups)),
+    )
+
+
+def _material(material: kind.Material) -> spec.Material:
+    return spec.Material(
+        name=material.name,
+        type=materials.of(material.type).name,
+        optional=material.optional,
+        output=material.output,
+        skip_upload=material.skip_upload,
+        group=material.group,
+        annotations=_annotations(material.annotations),
+    )
+
+
+def _annotations(annotations: list[kind.Annotation]) -> tuple[spec.Annotation, ...]:
+    """A name may repeat, as Chainloop lets it; the last one holds."""
+    last = {annotation.name: annotation.value for annotation in annotations}
+    return tuple(spec.Annotation(name, value) for name, value in last.items())
+
+
+def _policy(attachment: kind.PolicyAttachment) -> spec.PolicyAttachment:
+    selector = attachment.selector or kind.Selector()
+    return spec.PolicyAttachment(
+        ref=attachment.ref or "",
+        embedded="" if attachment.embedded is None else json.dumps(attachment.embedded, sort_keys=True),
+        selector_name=selector.name,
+        match_mode="PREFIX" if selector.match_mode == "PREFIX" else "EXACT" if selector.name else "",
+        disabled=attachment.disabled,
+        inputs=tuple(sorted(attachment.with_.items())),
+        requirements=tuple(attachment.requirements),
+        gate=attachment.gate,
+    )
+
+
+def _policy_group(attachment: kind.PolicyGroupAttachment) -> spec.PolicyGroupAttachment:
+    return spec.PolicyGroupAttachment(
+        ref=attachment.ref,
+        inputs=tuple(sorted(attachment.with_.items())),
+        skip=tuple(attachment.skip),
+        gate=attachment.gate,
+    )

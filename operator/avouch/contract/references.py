@@ -1,0 +1,72 @@
+"""The grammar of policy references (Chainloop's ValidatePolicyAttachmentRef).
+
+1. Not empty.  2. After @, only sha256: and 64 lower-case hex.  3. file:// needs a path with an extension.
+4. http(s):// needs a path with an extension.  5. chainloop:// or no scheme:
+[provider:][organization/]name, DNS-1123 each.  6. No other scheme. Step 2 comes before the names.
+"""
+
+import posixpath
+import re
+from urllib.parse import urlsplit
+
+from avouch.api import rules
+
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+_NAME = re.compile(rules.DNS_1123)
+
+
+def problem(reference: str) -> str:
+    """What is wrong with a policy reference, in Chainloop's words; empty when nothing is.
+
+    >>> problem("chainloop://org/sbom-licenses")
+    ''
+    >>> problem("file://licenses")
+    'invalid reference "file://licenses": missing extension'
+    """
+    reason = _reason(reference)
+    return f'invalid reference "{reference[:256]}": {reason}' if reason else ""
+
+
+def _reason(reference: str) -> str:
+    if not reference:
+        return "reference is empty"  # 1
+    bare, at, digest = reference.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        return "invalid digest, want policy-ref@sha256:[hex]"  # 2
+    scheme, separator, rest = bare.partition("://")
+    if not separator:
+        return _provider_reference(bare)  # 5
+    match scheme:
+        case "file":
+            return _file_reference(rest)  # 3
+        case "http" | "https":
+            return _web_reference(bare)  # 4
+        case "chainloop":
+            return _provider_reference(rest)  # 5
+    return f"unsupported protocol: {scheme}"  # 6
+
+
+def _file_reference(path: str) -> str:
+    if not path:
+        return "invalid file reference"
+    return "" if posixpath.splitext(path)[1] else "missing extension"
+
+
+def _web_reference(url: str) -> str:
+    try:
+        path = urlsplit(url).path
+    except ValueError as exc:
+        return str(exc)
+    return "" if posixpath.splitext(path)[1] else "missing extension"
+
+
+def _provider_reference(text: str) -> str:
+    provider, colon, rest = text.rpartition(":")
+    organization, slash, name = rest.partition("/")
+    if not slash:
+        organization, name = "", organization
+    if colon and not _NAME.fullmatch(provider):
+        return "invalid provider name"
+    if slash and not _NAME.fullmatch(organization):
+        return "invalid organization name"
+    return "" if _NAME.fullmatch(name) else "invalid policy name"

@@ -1,0 +1,80 @@
+"""The canonical form of a contract: equal meaning is equal bytes, so a revision's identity is its digest."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from avouch import digests, errors
+from avouch.contract import spec
+
+_MAPS = ("metadata", "inputs")  # fields that hold pairs of names and values
+_FORM = "avouch.dev/contract/v1"  # names these rules: another form is another name, never a silent change
+
+
+def canonical(contract: spec.ContractSpec) -> bytes:
+    """Canonical bytes: sorted keys, lists sorted by content, no spaces. Order, comments and spelling do not matter."""
+    return _json({"form": _FORM, "contract": _sorted(asdict(contract))})
+
+
+def digest(contract: spec.ContractSpec) -> digests.Digest:
+    """Identity of a revision."""
+    return digests.of_bytes(canonical(contract))
+
+
+def restore(form: bytes) -> spec.ContractSpec:
+    """Read a recorded revision back.
+
+    Raises:
+        Corrupt: these bytes are no canonical form.
+    """
+    try:
+        raw = json.loads(form)
+        if raw["form"] != _FORM:
+            raise errors.Corrupt(f"a contract revision in an unknown form: {raw['form']!r}")
+        return _contract(raw["contract"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise errors.Corrupt(f"not a contract revision: {exc}") from exc
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def _sorted(value: Any) -> Any:
+    """No list of a contract means anything by its order, so each is sorted; maps are kept as pairs until here."""
+    if isinstance(value, dict):
+        return {key: dict(child) if key in _MAPS else _sorted(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return sorted((_sorted(child) for child in value), key=_json)
+    return value
+
+
+def _contract(raw: dict[str, Any]) -> spec.ContractSpec:
+    return spec.ContractSpec(
+        name=raw["name"],
+        metadata=_pairs(raw["metadata"]),
+        materials=tuple(
+            spec.Material(**{**m, "annotations": _annotations(m["annotations"])}) for m in raw["materials"]
+        ),
+        annotations=_annotations(raw["annotations"]),
+        env_allow_list=tuple(raw["env_allow_list"]),
+        runner=raw["runner"],
+        material_policies=tuple(map(_policy, raw["material_policies"])),
+        attestation_policies=tuple(map(_policy, raw["attestation_policies"])),
+        policy_groups=tuple(
+            spec.PolicyGroupAttachment(**{**g, "inputs": _pairs(g["inputs"]), "skip": tuple(g["skip"])})
+            for g in raw["policy_groups"]
+        ),
+    )
+
+
+def _annotations(raw: list[dict[str, str]]) -> tuple[spec.Annotation, ...]:
+    return tuple(spec.Annotation(**annotation) for annotation in raw)
+
+
+def _pairs(raw: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(raw.items()))
+
+
+def _policy(raw: dict[str, Any]) -> spec.PolicyAttachment:
+    return spec.PolicyAttachment(**{**raw, "inputs": _pairs(raw["inputs"]), "requirements": tuple(raw["requirements"])})
