@@ -1,0 +1,106 @@
+"""The newest known state of watched objects, by key, with indices: the only thing a reconcile reads."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+Object: TypeAlias = dict[str, Any]
+Indexer: TypeAlias = Callable[[Object], Iterable[str]]
+
+
+class Key(NamedTuple):
+    """What names an object in a cluster; cluster-scoped ones have no namespace."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+def key_of(kind: str, obj: Mapping[str, Any]) -> Key:
+    """The key of an object. List items carry no kind of their own, so it is given."""
+    meta = obj["metadata"]
+    return Key(kind, meta.get("namespace") or "", meta["name"])
+
+
+class ObjectCache:
+    """Objects by key. `indexers` name the values under which an object is found again, kind by kind."""
+
+    def __init__(self, indexers: Mapping[str, Indexer] | None = None) -> None:
+        self._objects: dict[Key, Object] = {}
+        self._indexers = dict(indexers or {})
+        self._index: dict[tuple[str, str], set[Key]] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def get(self, key: Key) -> Object | None:
+        """The object, or None where there is none. Do not change it."""
+        return self._objects.get(key)
+
+    def put(self, key: Key, obj: Object) -> bool:
+        """Keep an object; an older state of the same object never replaces a newer one. Returns whether it was kept."""
+        old = self._objects.get(key)
+        if old is not None and _older(obj, old):
+            return False
+        obj["metadata"].pop("managedFields", None)  # half of the bytes, and nobody reads them
+        self._unindex(key)
+        self._objects[key] = obj
+        for value in self._values(key, obj):
+            self._index.setdefault((key.kind, value), set()).add(key)
+        return True
+
+    def drop(self, key: Key) -> Object | None:
+        """Forget an object; returns what was known of it."""
+        self._unindex(key)
+        return self._objects.pop(key, None)
+
+    def keys(self, kind: str) -> list[Key]:
+        """The keys of one kind."""
+        return [key for key in self._objects if key.kind == kind]
+
+    def found(self, kind: str, value: str) -> list[Key]:
+        """The keys of one kind that its indexer filed under a value, in order."""
+        return sorted(self._index.get((kind, value), ()))
+
+    def gone(self, kind: str, live: Iterable[Key]) -> list[Key]:
+        """The keys of one kind that are known here and are not among the live ones: deletions nobody reported."""
+        keep = set(live)
+        return [key for key in self.keys(kind) if key not in keep]
+
+    def _values(self, key: Key, obj: Object) -> Iterable[str]:
+        indexer = self._indexers.get(key.kind)
+        return indexer(obj) if indexer else ()
+
+    def _unindex(self, key: Key) -> None:
+        old = self._objects.get(key)
+        if old is None:
+            return
+        for value in self._values(key, old):
+            keys = self._index.get((key.kind, value), set())
+            keys.discard(key)
+            if not keys:
+                self._index.pop((key.kind, value), None)
+
+
+def same_wish(old: Object | None, new: Object) -> bool:
+    """Whether two states ask for the same: our own status writes come back as events and must not run us again."""
+    return old is not None and _wish(old) == _wish(new)
+
+
+def _wish(obj: Object) -> tuple[Any, ...]:
+    meta = obj["metadata"]
+    return (
+        meta.get("uid"),
+        meta.get("generation"),
+        meta.get("labels") or {},
+        meta.get("annotations") or {},
+        meta.get("deletionTimestamp"),
+    )
+
+
+def _older(new: Object, old: Object) -> bool:
+    """Resource versions of one resource are ordered (KEP-5504); anything that is no number is taken as newer."""
+    new_meta, old_meta = new["metadata"], old["metadata"]
+    versions = new_meta.get("resourceVersion", ""), old_meta.get("resourceVersion", "")
+    if new_meta.get("uid") != old_meta.get("uid") or not all(v.isdigit() for v in versions):
+        return False
+    return int(versions[0]) < int(versions[1])

@@ -1,0 +1,143 @@
+"""Events in `events.k8s.io/v1`: told on transitions only, repeats folded into a series, a talkative object silenced."""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeAlias
+
+from avouch import digests, errors
+from avouch.kube.resources import EVENTS, Resource
+
+log = logging.getLogger(__name__)
+
+Json: TypeAlias = dict[str, Any]
+
+CONTROLLER = "avouch.dev/controller"
+_SERIES = 360.0  # seconds in which a repeat belongs to the same series (client-go: 6 min)
+_BURST, _REFILL = 25, 1 / 300  # events per object at once, and per second afterwards (client-go's spam filter)
+_REMEMBERED = 4096  # objects and series kept in memory
+_NOTE = 1024  # bytes that the API server takes
+
+
+class EventApi(Protocol):
+    """The verbs that telling needs."""
+
+    async def create(self, resource: Resource, body: Json) -> Json:
+        """Create an object."""
+        ...
+
+    async def merge(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
+        """Merge patch."""
+        ...
+
+
+@dataclass(slots=True)
+class _Series:
+    name: str
+    namespace: str
+    count: int
+    at: float
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing to tell. `reason` and `action` are stable words in CamelCase; `note` is for people."""
+
+    reason: str
+    note: str
+    action: str = "Reconcile"
+    warning: bool = False
+
+
+class Recorder:
+    """Tells about objects. A failure is logged and never fails the work that it tells about."""
+
+    def __init__(
+        self, api: EventApi, instance: str, *, fallback_namespace: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._api, self._instance, self._fallback, self._clock = api, instance, fallback_namespace, clock
+        self._series: OrderedDict[tuple[str, str, str, str], _Series] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    async def tell(self, regarding: Mapping[str, Any], happening: Happening) -> None:
+        """Record that something happened to an object (its whole JSON, with apiVersion and kind)."""
+        uid = str(regarding["metadata"].get("uid") or "")
+        if not self._allowed(uid):
+            return
+        try:
+            await self._record(uid, regarding, happening)
+        except errors.AvouchError as exc:
+            log.warning("event %s was not recorded: %s", happening.reason, exc)
+
+    async def _record(self, uid: str, regarding: Mapping[str, Any], happening: Happening) -> None:
+        key = (uid, happening.reason, happening.action, happening.note)
+        series: _Series | None = self._series.get(key)
+        now = self._clock()
+        if series is not None and now - series.at < _SERIES:
+            series.count, series.at = series.count + 1, now
+            body = {"series": {"count": series.count, "lastObservedTime": _stamp()}}
+            await self._api.merge(EVENTS, series.namespace, series.name, body)
+            return
+        body = self._body(uid, regarding, happening)
+        await self._api.create(EVENTS, body)
+        _remember(self._series, key, _Series(str(body["metadata"]["name"]), str(body["metadata"]["namespace"]), 1, now))
+
+    def _body(self, uid: str, regarding: Mapping[str, Any], happening: Happening) -> Json:
+        meta = regarding["metadata"]
+        stamp = _stamp()
+        unique = digests.of_bytes(f"{uid}/{happening.reason}/{stamp}/{self._instance}".encode()).hex[:16]
+        reference = {"apiVersion": regarding["apiVersion"], "kind": regarding["kind"], "name": meta["name"], "uid": uid}
+        if meta.get("namespace"):
+            reference["namespace"] = meta["namespace"]
+        return {
+            "apiVersion": EVENTS.api_version,
+            "kind": EVENTS.kind,
+            "metadata": {
+                "namespace": meta.get("namespace") or self._fallback,
+                "name": f"{meta['name'][:200]}.{unique}",
+            },
+            "eventTime": stamp,
+            "reportingController": CONTROLLER,
+            "reportingInstance": self._instance[:128],
+            "action": happening.action,
+            "reason": happening.reason,
+            "regarding": reference,
+            "note": _cut(happening.note),
+            "type": "Warning" if happening.warning else "Normal",
+        }
+
+    def _allowed(self, uid: str) -> bool:
+        now = self._clock()
+        bucket = self._buckets.get(uid) or _Bucket(_BURST, now)
+        bucket.tokens = min(_BURST, bucket.tokens + (now - bucket.at) * _REFILL)
+        bucket.at = now
+        _remember(self._buckets, uid, bucket)
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
+
+
+def _remember(memory: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
+
+
+def _cut(note: str) -> str:
+    raw = note.encode()
+    return note if len(raw) <= _NOTE else raw[: _NOTE - 3].decode(errors="ignore") + "..."
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

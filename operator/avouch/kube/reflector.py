@@ -1,0 +1,145 @@
+"""Our own reflector: a paged LIST, then a WATCH with bookmarks, over and over, into the object cache.
+
+Deletions that happened while nobody watched are found by comparing each LIST with the cache, so a handler sees every
+object that appeared, changed or vanished at least once. A silent connection is dropped after `INACTIVITY` seconds:
+bookmarks come about once a minute, so silence means that nobody is there.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from avouch import errors
+from avouch.kube import client
+from avouch.kube.cache import Key, Object, ObjectCache, key_of
+from avouch.kube.resources import Resource
+
+log = logging.getLogger(__name__)
+
+INACTIVITY = 70.0  # seconds; the API server bookmarks about every 60
+_BACKOFF = (0.5, 30.0)  # seconds: first and longest wait after a failure
+
+Handler: TypeAlias = Callable[[Key, Object | None, Object | None], None]
+"""Told (key, old, new): None as old means new here, None as new means deleted. Must only enqueue."""
+
+
+class Lister(Protocol):
+    """The two verbs that a reflector needs."""
+
+    def list_all(
+        self, resource: Resource, namespace: str = "", **query: str
+    ) -> Coroutine[Any, Any, tuple[list[Object], str]]:
+        """Every object and the resource version of the list."""
+        ...
+
+    def watch(
+        self, resource: Resource, since: str, *, inactivity: float, query: Mapping[str, str] | None = None
+    ) -> Any:
+        """An async generator of watch events."""
+        ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """When a watch last showed that it is alive, and how often it had to start over. Monotonic seconds."""
+
+    synced: bool = False
+    seen_at: float = field(default_factory=time.monotonic)
+    events: int = 0
+    relists: int = 0
+    repairs: int = 0  # deletions that only a list showed
+    problem: str = ""  # what the last failure said; "" while all is well
+
+    def alive(self) -> None:
+        """Something came, be it only a bookmark."""
+        self.seen_at = time.monotonic()
+        self.problem = ""
+
+    def age(self) -> float:
+        """Seconds since something came."""
+        return time.monotonic() - self.seen_at
+
+
+class Reflector:
+    """Mirrors one resource into a cache and tells a handler of every change. Run it as a task; cancel it to stop."""
+
+    def __init__(self, api: Lister, resource: Resource, cache: ObjectCache, handler: Handler, **query: str) -> None:
+        self.resource = resource
+        self.progress = Progress()
+        self.synced = asyncio.Event()
+        self._api, self._cache, self._handler, self._query = api, cache, handler, query  # labelSelector, fieldSelector
+        self._failures = 0
+
+    async def run(self) -> None:
+        """List and watch for ever; every failure is waited out with jittered backoff and then starts with a list."""
+        while True:
+            try:
+                since = await self._list()
+                while True:
+                    since = await self._watch(since)
+            except client.Gone as exc:
+                self.progress.problem = str(exc)  # nothing is wrong with the server: list again at once
+            except errors.AvouchError as exc:
+                self.progress.problem = str(exc)
+                log.warning("reflector of %s: %s", self.resource.plural, exc)
+                await asyncio.sleep(self._pause())
+
+    async def _list(self) -> str:
+        items, version = await self._api.list_all(self.resource, **self._query)
+        live = {key_of(self.resource.kind, item): item for item in items}
+        for key in self._cache.gone(self.resource.kind, live):
+            self.progress.repairs += 1
+            self._deleted(key)
+        for key, item in live.items():
+            self._changed(key, item)
+        self.progress.relists += 1
+        self.progress.synced = True
+        self.progress.alive()
+        self.synced.set()
+        return version
+
+    async def _watch(self, since: str) -> str:
+        """One stream until the server ends it; returns the resource version to go on from."""
+        stream = self._api.watch(self.resource, since, inactivity=INACTIVITY, query=self._query)
+        started = time.monotonic()
+        async with aclosing(stream):
+            async for event in stream:
+                self._failures = 0
+                self.progress.alive()
+                since = self._take(event) or since
+        if time.monotonic() - started < 1.0:  # a server that hangs up at once must not be asked in a tight loop
+            await asyncio.sleep(self._pause())
+        return since
+
+    def _take(self, event: Object) -> str:
+        obj: Object = event["object"]
+        if event["type"] != "BOOKMARK":
+            self.progress.events += 1
+            key = key_of(self.resource.kind, obj)
+            if event["type"] == "DELETED":
+                self._deleted(key)
+            else:
+                self._changed(key, obj)
+        return str(obj["metadata"].get("resourceVersion") or "")
+
+    def _changed(self, key: Key, new: Object) -> None:
+        old = self._cache.get(key)
+        if old is not None and old["metadata"].get("resourceVersion") == new["metadata"].get("resourceVersion"):
+            return
+        if self._cache.put(key, new):
+            self._handler(key, old, new)
+
+    def _deleted(self, key: Key) -> None:
+        old = self._cache.drop(key)
+        if old is not None:
+            self._handler(key, old, None)
+
+    def _pause(self) -> float:
+        self._failures += 1
+        first, longest = _BACKOFF
+        return min(longest, first * float(1 << min(self._failures - 1, 10))) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -1,0 +1,332 @@
+"""`avouch controller`: one active process that makes declarations true and brings runs to their end.
+
+Order matters: serve health, take the Lease, list everything once, compare with the database, and only then start the
+workers; kopf starts last. Losing the Lease ends the process at once: nothing here survives a second leader.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import kopf
+
+from avouch import errors
+from avouch.contract import reading, revisions
+from avouch.controlplane import values
+from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
+from avouch.processes import health
+from avouch.reconcilers import apiservice, certificates, rescue, runs, source, verdicts, work, world
+from avouch.store import contracts, database, deliveries, workflows
+from avouch.store import runs as run_store
+
+log = logging.getLogger(__name__)
+
+LEASE = "avouch-controller"
+_STALE = 300.0  # seconds without any sign of life from a watch: liveness gives the process up
+_CERTIFICATES = 3600.0  # seconds between looks at certificates
+_TEKTON_WAIT = 30.0  # seconds to wait for Tekton's first lists before the controller is called ready anyway
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says."""
+
+    database_url: str
+    namespace: str
+    identity: str
+    kubeconfig: str = ""
+    rescue_image: str = ""
+    aggregated_api: bool = True
+    certificates: bool = True
+    server_service: str = "avouch-server"
+    runs_service: str = "avouch-runs"
+    port: int = 9090
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> Self:
+        """From environment variables. Raises errors.Invalid for one that is missing or wrong."""
+        if not env.get("AVOUCH_DATABASE_URL"):
+            raise errors.Invalid("not set", field="AVOUCH_DATABASE_URL", fix="set it to postgresql://...")
+        try:
+            port = int(env.get("AVOUCH_METRICS_PORT", "9090"))
+        except ValueError as exc:
+            raise errors.Invalid("not a number", field="AVOUCH_METRICS_PORT") from exc
+        return cls(
+            database_url=env["AVOUCH_DATABASE_URL"],
+            namespace=env.get("POD_NAMESPACE", "avouch"),
+            identity=f"{env.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+            kubeconfig=env.get("KUBECONFIG", ""),
+            rescue_image=env.get("AVOUCH_RESCUE_IMAGE", ""),
+            aggregated_api=env.get("AVOUCH_AGGREGATED_API", "true") == "true",
+            certificates=env.get("AVOUCH_CERTIFICATES", "true") == "true",
+            server_service=env.get("AVOUCH_SERVER_SERVICE", "avouch-server"),
+            runs_service=env.get("AVOUCH_RUNS_SERVICE", "avouch-runs"),
+            port=port,
+        )
+
+
+class UtcClock:
+    """The wall clock."""
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return datetime.now(UTC)
+
+
+class Controller:
+    """Everything wired, for one life of the process."""
+
+    def __init__(self, settings: Settings, api: client.KubeClient, opened: database.Database) -> None:
+        self.settings, self.api = settings, api
+        self.lease = lease.Lease(api, settings.namespace, LEASE, settings.identity)
+        self.recorder = events.Recorder(api, settings.identity, fallback_namespace="default")
+        self.cache = cache.ObjectCache(world.INDEXERS)
+        self.world = world.World(
+            cache=self.cache,
+            contracts=contracts.Contracts(opened),
+            workflows=workflows.Workflows(opened),
+            deliveries=deliveries.Deliveries(opened),
+            canonical=lambda obj: revisions.canonical(reading.read(obj)),
+            clock=UtcClock(),
+            epoch=lambda: self.lease.epoch,
+        )
+        self.writer = status.StatusWriter(api)
+        self.shop = work.Workshop(self.world, queue.WorkQueue(), self.writer, self.recorder)
+        self.declarations = source.Declarations(api, self.cache, self.shop.changed)
+        self.run_store = run_store.Runs(opened)
+        awaited: dict[uuid.UUID, values.Run] = {}
+        self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited)
+        self.verdicts = verdicts.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
+        self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, settings.rescue_image)
+        self.certificates = certificates.Keeper(
+            api, settings.namespace, (settings.server_service, settings.runs_service)
+        )
+        self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
+        self.vanished: dict[cache.Key, cache.Object] = {}
+        self.reflectors = self._reflectors()
+        self.ready = False
+
+    def _reflectors(self) -> list[reflector.Reflector]:
+        watched = [
+            reflector.Reflector(self.api, resources.NAMESPACES, self.cache, self._namespace),
+            reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self._tekton),
+            reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self._tekton),
+        ]
+        if self.settings.rescue_image:
+            query = {"labelSelector": "tekton.dev/taskRunUID", "fieldSelector": "status.phase=Pending"}
+            watched.append(reflector.Reflector(self.api, resources.PODS, self.cache, self._pod, **query))
+        return watched
+
+    def _namespace(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
+        if old is None or new is None or old["metadata"].get("labels") != new["metadata"].get("labels"):
+            self.shop.changed(key, None)
+
+    def _tekton(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
+        if new is None and old is not None:
+            self.vanished[key] = old
+            self.others.add(key)
+        elif new is not None and runs.worth_a_look(old, new):
+            self.others.add(key)
+
+    def _pod(self, key: cache.Key, _old: cache.Object | None, _new: cache.Object | None) -> None:
+        self.others.add(key)
+
+    async def prepare(self) -> None:
+        """List every declaration, compare with the database, queue all: before any worker starts."""
+        live = set(await self.declarations.resync())
+        for namespace, name, uid in await self.world.workflows.keys():
+            key = cache.Key("Workflow", namespace, name)
+            if key not in live:
+                self.shop.changed(key, {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
+        for namespace in {key[0] for key in await self.world.workflows.keys()}:
+            for attachment in await self.world.workflows.attachments(namespace):
+                key = cache.Key("IntegrationAttachment", namespace, attachment.name)
+                if key not in live:
+                    self.shop.queue.add(key)
+        self.shop.queue.add_many(live)
+
+    async def lead(self, stop: asyncio.Event) -> None:
+        """Be the leader until `stop`, then let go in order. The Lease must be held already."""
+        async with asyncio.TaskGroup() as group:
+            background = [group.create_task(each) for each in self._background()]
+            await self._synced()
+            await self.prepare()
+            workers = [group.create_task(self.shop.run()), *(group.create_task(self._other()) for _ in range(4))]
+            kopf_stop = asyncio.Event()
+            watching = group.create_task(source.watch(self.declarations, self._login, kopf_stop))
+            self.ready = True
+            await stop.wait()
+            self.ready = False
+            await asyncio.gather(self.shop.queue.drain(), self.others.drain())
+            await self.lease.release()
+            for task in (*background, *workers):
+                task.cancel()
+            kopf_stop.set()
+            await watching
+
+    def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
+        yield self.lease.hold(_die)
+        for each in self.reflectors:
+            yield each.run()
+        yield self.declarations.resync_forever(self.shop.queue.add_many)
+        yield self.verdicts.run()
+        yield self._unfinished()
+        if self.settings.certificates:
+            yield self._certify()
+
+    async def _synced(self) -> None:
+        """Namespaces must be known; Tekton may be missing and must not hold the kinds up."""
+        await self.reflectors[0].synced.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TEKTON_WAIT if self.reflectors[1].progress.synced else 2.0):
+                await asyncio.gather(*(each.synced.wait() for each in self.reflectors))
+
+    async def _other(self) -> None:
+        with contextlib.suppress(queue.Closed):
+            while True:
+                key = await self.others.get()
+                try:
+                    again = await self._one(key)
+                    self.others.forget(key)
+                    if again is not None:
+                        self.others.add_after(key, again)
+                except errors.AvouchError as exc:
+                    delay = self.others.add_rate_limited(key)
+                    log.warning("%s %s/%s: %s; again in %.1f s", *key, exc, delay)
+                finally:
+                    self.others.done(key)
+
+    async def _one(self, key: cache.Key) -> float | None:
+        if key.kind == "Pod":
+            return await self.rescuer.reconcile(key)
+        old = self.vanished.get(key)
+        if old is not None:
+            await self.keeper.vanished(key, old)
+            self.vanished.pop(key, None)
+        await self.keeper.reconcile(key)
+        return None
+
+    async def _unfinished(self) -> None:
+        while True:
+            await _tried("unfinished runs", self.keeper.look_up_unfinished())
+            await asyncio.sleep(source.RESYNC)
+
+    async def _certify(self) -> None:
+        while not await _tried("certificates", self.certificates.reconcile(self.world.clock.now())):
+            await asyncio.sleep(2)
+        dog = apiservice.Watchdog(
+            self.api, self.settings.namespace, self.settings.runs_service, lambda: self.certificates.bundle
+        )
+        async with asyncio.TaskGroup() as group:
+            if self.settings.aggregated_api:
+                group.create_task(dog.run())
+            else:
+                await _tried("APIService", dog.remove())
+            while True:
+                await asyncio.sleep(_CERTIFICATES)
+                await _tried("certificates", self.certificates.reconcile(self.world.clock.now()))
+
+    def _login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
+        if self.settings.kubeconfig:
+            return kopf.login_with_kubeconfig(**kwargs)
+        return kopf.login_with_service_account(**kwargs)
+
+    def alive(self) -> bool:
+        """Whether some watch showed a sign of life lately; one that waits for the Lease has none to show."""
+        if not self.lease.leading:
+            return True
+        needed = (self.reflectors[0].progress, self.declarations.progress)
+        return min(p.age() for p in needed) < _STALE
+
+    def figures(self) -> Mapping[str, float]:
+        """For /metrics: name (with labels) -> value."""
+        figures = {
+            "avouch_leader": float(self.lease.leading),
+            "avouch_queue_depth": float(len(self.shop.queue) + len(self.others)),
+            "avouch_status_writes_total": float(self.writer.writes),
+            "avouch_pods_rescued_total": float(self.rescuer.rescued),
+            "avouch_awaited_verdicts": float(len(self.keeper.awaited)),
+        }
+        watches = {r.resource.plural: r.progress for r in self.reflectors}
+        for name, progress in {**watches, "declarations": self.declarations.progress}.items():
+            figures[f'avouch_watch_age_seconds{{resource="{name}"}}'] = progress.age()
+            figures[f'avouch_watch_events_total{{resource="{name}"}}'] = float(progress.events)
+            figures[f'avouch_relists_total{{resource="{name}"}}'] = float(progress.relists)
+            figures[f'avouch_resync_repairs_total{{resource="{name}"}}'] = float(progress.repairs)
+        for (kind, result), count in self.shop.tally.reconciles.items():
+            figures[f'avouch_reconciles_total{{kind="{kind}",result="{result}"}}'] = float(count)
+        return figures
+
+
+async def _tried(what: str, attempt: Coroutine[Any, Any, Any]) -> bool:
+    try:
+        await attempt
+    except errors.AvouchError as exc:
+        log.warning("%s: %s", what, exc)
+        return False
+    return True
+
+
+def _die() -> None:
+    """The Lease is lost: another one may lead already, so nothing of ours may run a moment longer."""
+    logging.shutdown()
+    os._exit(1)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """The whole life: health, Lease, leading."""
+    api = (
+        connection.from_kubeconfig(Path(settings.kubeconfig))
+        if settings.kubeconfig
+        else connection.in_cluster(os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"])
+    )
+    async with database.Database(settings.database_url) as opened:
+        controller = Controller(settings, client.KubeClient(api), opened)
+        served = health.Health(
+            controller.alive, lambda: controller.ready or not controller.lease.leading, controller.figures
+        )
+        async with served.serving(settings.port):
+            acquiring = asyncio.ensure_future(controller.lease.acquire())
+            stopping = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({acquiring, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if acquiring.done():
+                await controller.lead(stop)
+            acquiring.cancel()
+    await api.close()
+
+
+async def _main() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(Settings.read(os.environ), stop)
+
+
+def main() -> int:
+    """Run until SIGTERM. Exit code 2: the environment is wrong; 1: the Lease was lost."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.Formatter.converter = time.gmtime
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_main())
+    except errors.Invalid as exc:
+        log.error("%s", exc)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What each process may do in the cluster: one literal table that the chart renders and tests compare.
+
+`namespace` rules hold in the install's own namespace (a Role), the others everywhere (a ClusterRole).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One RBAC rule. `names` limits it to objects of these names (never for create, list or watch)."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, list[str]]:
+        """As a Role holds it."""
+        limited = {"resourceNames": list(self.names)} if self.names else {}
+        return {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs), **limited}
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """The rules of one process, everywhere and in its own namespace; `kube_system` in that namespace."""
+
+    cluster: tuple[Rule, ...] = ()
+    namespace: tuple[Rule, ...] = ()
+    kube_system: tuple[Rule, ...] = ()
+
+
+_OURS = ("organizations", "workflows", "integrations", "integrationattachments")
+_WATCH = ("get", "list", "watch")
+_SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
+
+CONTROLLER = Permissions(
+    cluster=(
+        Rule("chainloop.dev", ("contracts",), _WATCH),
+        Rule("chainloop.dev", ("contracts/status",), ("patch",)),
+        Rule("avouch.dev", _OURS, _WATCH),
+        Rule("avouch.dev", tuple(f"{kind}/status" for kind in _OURS), ("patch",)),
+        Rule("tekton.dev", ("pipelineruns", "taskruns"), _WATCH),
+        Rule("", ("pods",), (*_WATCH, "patch")),  # patch: the image of our own container when it cannot be pulled
+        Rule("", ("namespaces",), _WATCH),
+        Rule("events.k8s.io", ("events",), ("create", "patch")),
+        Rule("apiregistration.k8s.io", ("apiservices",), ("get", "patch", "delete"), ("v1alpha1.runs.avouch.dev",)),
+        Rule("apiregistration.k8s.io", ("apiservices",), ("create",)),  # create by apply is not limited by name
+        Rule("admissionregistration.k8s.io", ("mutatingwebhookconfigurations",), ("get", "patch"), ("avouch-pods",)),
+        Rule("admissionregistration.k8s.io", ("mutatingwebhookconfigurations",), ("create",)),
+    ),
+    namespace=(
+        Rule("coordination.k8s.io", ("leases",), ("get", "update"), ("avouch-controller",)),
+        Rule("coordination.k8s.io", ("leases",), ("create",)),
+        Rule("", ("secrets",), ("get", "update"), _SECRETS),
+        Rule("", ("secrets",), ("create",)),
+        Rule("discovery.k8s.io", ("endpointslices",), ("list",)),
+    ),
+)
+
+SERVER = Permissions(
+    cluster=(
+        Rule("authentication.k8s.io", ("tokenreviews",), ("create",)),
+        Rule("", ("pods", "namespaces"), ("get",)),
+        Rule("", ("persistentvolumeclaims",), ("get",)),  # admission looks at a claim before it mounts it
+        Rule("", ("resourcequotas",), ("list",)),
+        Rule("tekton.dev", ("taskruns", "pipelineruns"), ("get",)),
+    ),
+    kube_system=(Rule("", ("configmaps",), ("get",), ("extension-apiserver-authentication",)),),
+)
+
+WORKER = Permissions(
+    cluster=(Rule("", ("secrets",), ("get",)),),  # HMAC keys that Integrations refer to, read when a delivery is made
+)
+
+PERMISSIONS = {"controller": CONTROLLER, "server": SERVER, "worker": WORKER}

@@ -1,0 +1,126 @@
+"""IntegrationAttachment: both ends resolved and recorded, so that a verdict finds where it has to go.
+
+The record holds a reference to the signing Secret, never its content: the worker reads it when it delivers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from avouch import errors
+from avouch.controlplane import values
+from avouch.kube.cache import Key, Object
+from avouch.reconcilers import conditions, organizations
+from avouch.reconcilers.world import World, spec_of
+
+_RECHECK = 30.0  # seconds between looks at deliveries that wait for a try
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How deliveries stand."""
+
+    pending: int = 0
+    delivered: int = 0
+    failed: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What was found at both ends; None = not there. `problem` says why the Integration's namespace is unknown."""
+
+    integration: Object | None
+    workflow_found: bool
+    namespace: str = ""
+    problem: str = ""
+
+
+def record_of(attachment: Object, integration: Object) -> values.AttachmentRecord:
+    """The row that judging reads. Suspended ends are recorded as such, so that deliveries wait."""
+    spec, target, meta = spec_of(attachment), spec_of(integration), attachment["metadata"]
+    config: dict[str, Any] = {**(target.get("webhook") or {}), "on": list(spec.get("on") or ())}
+    if target.get("secretRef"):
+        config["secretRef"] = {**target["secretRef"], "namespace": integration["metadata"]["namespace"]}
+    if spec.get("suspend") is True or target.get("suspend") is True:
+        config["suspend"] = True
+    return values.AttachmentRecord(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        integration=integration["metadata"]["name"],
+        type=str(target["type"]),
+        config=config,
+        workflow=(spec.get("workflowRef") or {}).get("name", ""),
+        selector=dict((spec.get("workflowSelector") or {}).get("matchLabels") or {}),
+    )
+
+
+def decide(attachment: Object, ends: Ends, counts: Counts) -> conditions.Desired:
+    """What the status should say."""
+    told = {
+        "pending": counts.pending,
+        "delivered": counts.delivered,
+        "failed": counts.failed,
+        "lastError": counts.last_error or None,
+    }
+    return _resolved(attachment, ends, counts).having(*_delivering(counts), **told)
+
+
+def _resolved(attachment: Object, ends: Ends, counts: Counts) -> conditions.Desired:
+    spec = spec_of(attachment)
+    name = (spec.get("integrationRef") or {}).get("name")
+    if spec.get("suspend") is True:
+        return conditions.suspended(attachment.get("status") or {})
+    if ends.problem:
+        return conditions.waiting(ends.problem)
+    if ends.integration is None:
+        return conditions.waiting(
+            f"Integration {name} does not exist in namespace {ends.namespace}: apply it, or correct spec.integrationRef"
+        )
+    if conditions.holds(ends.integration, conditions.STALLED):
+        return conditions.waiting(f"Integration {name} is not ready: see kubectl describe integration {name}")
+    if not ends.workflow_found:
+        workflow = (spec.get("workflowRef") or {}).get("name")
+        return conditions.waiting(f"Workflow {workflow} does not exist: apply it, or correct spec.workflowRef")
+    done = conditions.succeeded("both ends resolved")
+    return conditions.Desired(done.conditions, recheck=_RECHECK if counts.pending else None)
+
+
+def _delivering(counts: Counts) -> tuple[conditions.Condition, ...]:
+    if counts.last_error:
+        return (
+            conditions.Condition(conditions.DELIVERING, "False", conditions.DELIVERY_FAILED, counts.last_error[:1024]),
+        )
+    if counts.delivered:
+        return (conditions.Condition(conditions.DELIVERING, "True", conditions.DELIVERED, "the receiver answers"),)
+    return ()
+
+
+async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+    """Gather both ends and the counts, record the attachment where it is whole, say so."""
+    ends = _ends(world, key, obj)
+    if ends.integration is not None and not ends.problem:
+        await world.workflows.upsert_attachment(record_of(obj, ends.integration), epoch=world.epoch())
+    else:
+        await world.workflows.remove_attachment(key.namespace, key.name, epoch=world.epoch())
+    counts = Counts(*await world.deliveries.counts(obj["metadata"]["uid"]))
+    return decide(obj, ends, counts)
+
+
+async def remove(world: World, key: Key, old: Object | None) -> None:
+    """Forget the attachment; deliveries already written go on."""
+    await world.workflows.remove_attachment(key.namespace, key.name, epoch=world.epoch())
+
+
+def _ends(world: World, key: Key, obj: Object) -> Ends:
+    spec = spec_of(obj)
+    reference = spec.get("integrationRef") or {}
+    workflow = (spec.get("workflowRef") or {}).get("name", "")
+    found = not workflow or world.cache.get(Key("Workflow", key.namespace, workflow)) is not None
+    namespace = key.namespace
+    if reference.get("scope") == "Organization":
+        try:
+            namespace = organizations.home_of(world.cache, key.namespace)
+        except (errors.NotFound, errors.Conflict) as exc:
+            return Ends(None, found, problem=str(exc))
+    return Ends(world.cache.get(Key("Integration", namespace, str(reference.get("name")))), found, namespace)

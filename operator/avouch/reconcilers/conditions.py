@@ -1,0 +1,123 @@
+"""The condition contract: what a status may say, as verbs. Nothing else in the package writes a condition.
+
+kstatus and GitOps tools read them in this order: an old observedGeneration, Reconciling, Stalled, Ready. So Reconciling
+and Stalled are never set together, and both are present only while they are true. Waiting for something that may appear
+by itself is Ready=False with Reconciling; Stalled means that only a person's edit helps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
+LAST_RUN_PASSED, DELIVERING = "LastRunPassed", "Delivering"
+
+# Reasons: programs compare them, so they never change.
+SUCCEEDED = "Succeeded"
+PROGRESSING = "Progressing"
+PROGRESSING_WITH_RETRY = "ProgressingWithRetry"
+DEPENDENCY_NOT_READY = "DependencyNotReady"
+SUSPENDED = "Suspended"
+INVALID_CONTRACT = "InvalidContract"
+INVALID_CONTRACT_REF = "InvalidContractRef"
+INVALID_INTEGRATION = "InvalidIntegration"
+INVALID_PROJECTS = "InvalidProjects"
+DELIVERED = "Delivered"
+DELIVERY_FAILED = "DeliveryFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition without times; the status writer keeps those."""
+
+    type: str
+    status: str  # True | False | Unknown
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What an object's status should say. `fields` are the kind's own; `recheck` asks for another look, in seconds."""
+
+    conditions: tuple[Condition, ...]
+    fields: Json = field(default_factory=dict)
+    recheck: float | None = None
+
+    def having(self, *more: Condition, **fields: Any) -> "Desired":
+        """The same with conditions and fields of the kind's own; fields that are None are left out."""
+        kept = {name: value for name, value in fields.items() if value is not None}
+        return Desired((*self.conditions, *more), {**self.fields, **kept}, self.recheck)
+
+    def status(self, generation: int) -> Json:
+        """As JSON, each condition with the generation it speaks about."""
+        listed = [
+            {
+                "type": c.type,
+                "status": c.status,
+                "reason": c.reason,
+                "message": c.message,
+                "observedGeneration": generation,
+            }
+            for c in self.conditions
+        ]
+        return {"observedGeneration": generation, "conditions": listed, **self.fields}
+
+
+def succeeded(message: str) -> Desired:
+    """All is as the spec wants it."""
+    return Desired((Condition(READY, "True", SUCCEEDED, message),))
+
+
+def progressing(message: str) -> Desired:
+    """Still at it, for more than a moment."""
+    return Desired(
+        (
+            Condition(READY, "Unknown", PROGRESSING, message),
+            Condition(RECONCILING, "True", PROGRESSING, message),
+        )
+    )
+
+
+def waiting(message: str, recheck: float | None = None) -> Desired:
+    """Something referred to is not there or not ready; it heals by itself when that appears."""
+    return Desired(
+        (
+            Condition(READY, "False", DEPENDENCY_NOT_READY, message),
+            Condition(RECONCILING, "True", DEPENDENCY_NOT_READY, message),
+        ),
+        recheck=recheck,
+    )
+
+
+def retrying(message: str) -> Desired:
+    """A failure of ours or of a dependency that another try may mend."""
+    return Desired(
+        (
+            Condition(READY, "False", PROGRESSING_WITH_RETRY, message),
+            Condition(RECONCILING, "True", PROGRESSING_WITH_RETRY, message),
+        )
+    )
+
+
+def stalled(reason: str, message: str) -> Desired:
+    """Only an edit of the object helps; the message names it."""
+    return Desired((Condition(READY, "False", reason, message), Condition(STALLED, "True", reason, message)))
+
+
+def suspended(current: Mapping[str, Any]) -> Desired:
+    """The user said stop: Ready keeps its last value."""
+    last = of(current, READY)
+    return Desired((Condition(READY, last.get("status") or "Unknown", SUSPENDED, "spec.suspend is true"),))
+
+
+def of(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The condition of this type in an object's status; empty where it has none."""
+    return next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
+
+
+def holds(obj: Mapping[str, Any], kind: str) -> bool:
+    """Whether the condition is True in this object."""
+    return of(obj.get("status") or {}, kind).get("status") == "True"

@@ -1,0 +1,77 @@
+"""Contract: read, brought into its canonical form, recorded as a revision. Every revision is kept."""
+
+from dataclasses import dataclass
+
+from avouch import digests, errors
+from avouch.controlplane import values
+from avouch.kube.cache import Key, Object
+from avouch.reconcilers import conditions, organizations
+from avouch.reconcilers.world import World, spec_of
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of the contract: its newest revision, or why it could not be read."""
+
+    revision: values.ContractRevision | None = None
+    problem: errors.Invalid | None = None
+
+
+def decide(contract: Object, recorded: Recorded, workflows: int) -> conditions.Desired:
+    """What the status should say."""
+    revision = recorded.revision
+    fields = {"workflows": workflows}
+    if revision is not None:
+        return _resolved(contract, recorded).having(**fields, revision=revision.revision, digest=str(revision.digest))
+    return _resolved(contract, recorded).having(**fields)
+
+
+def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
+    if spec_of(contract).get("suspend") is True:
+        return conditions.suspended(contract.get("status") or {})
+    if recorded.problem is not None:
+        return conditions.stalled(conditions.INVALID_CONTRACT, str(recorded.problem))
+    return conditions.succeeded("recorded")
+
+
+async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+    """Read and record; a suspended or unreadable contract keeps the revision it had."""
+    bound = _bound(world, key)
+    if spec_of(obj).get("suspend") is True:
+        return decide(obj, Recorded(await world.contracts.newest(key.namespace, key.name)), bound)
+    try:
+        canonical = world.canonical(obj)
+    except errors.Invalid as exc:
+        return decide(obj, Recorded(await world.contracts.newest(key.namespace, key.name), exc), bound)
+    revision = values.ContractRevision(
+        namespace=key.namespace,
+        namespace_uid=world.namespace_uid(key.namespace),
+        name=key.name,
+        uid=str(obj["metadata"]["uid"]),
+        revision=0,  # the store gives the number
+        digest=digests.of_bytes(canonical),
+        canonical=canonical,
+        recorded_at=world.clock.now(),
+    )
+    return decide(obj, Recorded(await world.contracts.record(revision, epoch=world.epoch())), bound)
+
+
+async def remove(world: World, key: Key, old: Object | None) -> None:
+    """Revisions are append-only: runs were judged against them."""
+
+
+def _bound(world: World, key: Key) -> int:
+    """Workflows bound to this contract: those that name it here, and those that name it as their organization's."""
+    filed = (world.cache.get(k) for k in world.cache.found("Workflow", f"contract/{key.name}"))
+    return sum(_means(world, key, workflow) for workflow in filed if workflow is not None)
+
+
+def _means(world: World, key: Key, workflow: Object) -> bool:
+    reference = spec_of(workflow).get("contractRef") or {}
+    own = str(workflow["metadata"]["namespace"])
+    if reference.get("scope") != "Organization":
+        return own == key.namespace
+    try:
+        return organizations.home_of(world.cache, own) == key.namespace
+    except (errors.NotFound, errors.Conflict):
+        return False

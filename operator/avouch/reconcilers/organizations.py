@@ -1,0 +1,84 @@
+"""Organization: which namespaces are its projects. A namespace that two of them claim stalls both."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from avouch import errors
+from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.reconcilers import conditions
+from avouch.reconcilers.world import World, spec_of
+
+
+def projects(organization: Object, namespaces: Iterable[Object]) -> frozenset[str]:
+    """The namespaces that an Organization claims: its home, those it names, those it selects among existing ones."""
+    spec = spec_of(organization)
+    chosen = spec.get("projects") or {}
+    labels: Mapping[str, str] = (chosen.get("selector") or {}).get("matchLabels") or {}
+    selected = (n["metadata"]["name"] for n in namespaces if labels and _carries(n, labels))
+    return frozenset((str(spec["homeNamespace"]), *(chosen.get("namespaces") or ()), *selected))
+
+
+def rivals(organization: Object, others: Iterable[Object], namespaces: Iterable[Object]) -> dict[str, str]:
+    """Namespace -> the other Organization that claims it as well."""
+    known = tuple(namespaces)
+    mine = projects(organization, known)
+    name = organization["metadata"]["name"]
+    return {
+        namespace: str(other["metadata"]["name"])
+        for other in others
+        if other["metadata"]["name"] != name
+        for namespace in sorted(mine & projects(other, known))
+    }
+
+
+def home_of(cache: ObjectCache, namespace: str) -> str:
+    """The home namespace of the one Organization that claims a namespace.
+
+    Raises:
+        NotFound: none claims it.
+        Conflict: two do.
+    """
+    known = _all(cache, "Namespace")
+    claiming = [o for o in _all(cache, "Organization") if namespace in projects(o, known)]
+    if not claiming:
+        raise errors.NotFound(f"no Organization has namespace {namespace} among its projects")
+    if len(claiming) > 1:
+        names = " and ".join(sorted(o["metadata"]["name"] for o in claiming))
+        raise errors.Conflict(f"Organizations {names} both claim namespace {namespace}")
+    return str(spec_of(claiming[0])["homeNamespace"])
+
+
+def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[Object]) -> conditions.Desired:
+    """What the status should say."""
+    if spec_of(organization).get("suspend") is True:
+        return conditions.suspended(organization.get("status") or {})
+    known = tuple(namespaces)
+    contested = rivals(organization, others, known)
+    if contested:
+        words = "; ".join(
+            f"namespace {n} is also claimed by Organization {o}" for n, o in sorted(contested.items())[:5]
+        )
+        return conditions.stalled(conditions.INVALID_PROJECTS, f"{words} (fix: take it out of one of the two)")
+    home = str(spec_of(organization)["homeNamespace"])
+    if home not in {n["metadata"]["name"] for n in known}:
+        return conditions.waiting(f"home namespace {home} does not exist: create it, or correct spec.homeNamespace")
+    existing = projects(organization, known) & {n["metadata"]["name"] for n in known}
+    return conditions.succeeded("projects resolved").having(projects=len(existing))
+
+
+async def reconcile(world: World, _key: Key, obj: Object) -> conditions.Desired:
+    """Gather and decide; an Organization has no rows of its own."""
+    return decide(obj, _all(world.cache, "Organization"), _all(world.cache, "Namespace"))
+
+
+async def remove(world: World, key: Key, old: Object | None) -> None:
+    """Nothing was recorded."""
+
+
+def _carries(namespace: Object, wanted: Mapping[str, Any]) -> bool:
+    labels = namespace["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items())
+
+
+def _all(cache: ObjectCache, kind: str) -> list[Object]:
+    return [obj for key in cache.keys(kind) if (obj := cache.get(key)) is not None]

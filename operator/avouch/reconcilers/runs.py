@@ -1,0 +1,175 @@
+"""Runs from Tekton's own objects: opened when a PipelineRun or TaskRun appears, finished when it is Done.
+
+At Done the cluster's record is put together afresh (the subject, all its TaskRuns by reference and UID, which of their
+pods carry our sidecar) and stored; judging starts from there. Nothing of Tekton's is ever written.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from avouch import errors
+from avouch.controlplane import planning, ports, values
+from avouch.kube import resources
+from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.kube.client import Json
+from avouch.reconcilers.world import World
+from avouch.tekton import labels
+
+log = logging.getLogger(__name__)
+
+SIDECAR = "avouch-sidecar"
+_PIPELINERUN_UID = "tekton.dev/pipelineRunUID"
+KINDS = {"PipelineRun": resources.PIPELINERUNS, "TaskRun": resources.TASKRUNS}
+
+
+class ClusterApi(Protocol):
+    """The verbs that a snapshot needs."""
+
+    async def get(self, resource: resources.Resource, namespace: str, name: str) -> Json | None:
+        """One object, or None."""
+        ...
+
+    async def list_all(self, resource: resources.Resource, namespace: str = "", **query: str) -> tuple[list[Json], str]:
+        """Every object and the resource version of the list."""
+        ...
+
+
+def done(obj: Mapping[str, Any]) -> bool:
+    """Whether a PipelineRun or TaskRun is over, whatever came of it."""
+    listed = (obj.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Succeeded" and c.get("status") in ("True", "False") for c in listed)
+
+
+def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:
+    """When it was over by its own word."""
+    said = (obj.get("status") or {}).get("completionTime")
+    return datetime.fromisoformat(said).astimezone(UTC) if said else otherwise
+
+
+def worth_a_look(old: Object | None, new: Object) -> bool:
+    """First sight and Done are what matters; everything between changes nothing for us."""
+    return old is None or done(new) != done(old)
+
+
+def children(pipelinerun: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the TaskRuns that a PipelineRun itself says are its own."""
+    references = (pipelinerun.get("status") or {}).get("childReferences") or ()
+    return tuple(str(r["name"]) for r in references if r.get("kind") == "TaskRun" and r.get("name"))
+
+
+def injected(
+    pods: Iterable[Mapping[str, Any]], taskruns: Iterable[Mapping[str, Any]]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Pod name -> UID of the pods that these TaskRuns control, and the UIDs of those that carry our sidecar."""
+    owners = {labels.uid_of(taskrun) for taskrun in taskruns}
+    owned = [pod for pod in pods if (owner := labels.controller(pod, "TaskRun")) is not None and owner.uid in owners]
+    ours = tuple(sorted(labels.uid_of(pod) for pod in owned if carries_sidecar(pod)))
+    return {labels.name_of(pod): labels.uid_of(pod) for pod in owned}, ours
+
+
+def carries_sidecar(pod: Mapping[str, Any]) -> bool:
+    """Whether our container was injected into the pod."""
+    return any(c.get("name") == SIDECAR for c in (pod.get("spec") or {}).get("initContainers") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class RunKeeper:
+    """Opens and finishes runs. `finished` collects runs whose verdict is awaited."""
+
+    world: World
+    runs: ports.Runs
+    api: ClusterApi
+    awaited: dict[Any, values.Run]
+
+    async def reconcile(self, key: Key) -> None:
+        """One PipelineRun or TaskRun. Raises errors.AvouchError to be tried again."""
+        obj = self.world.cache.get(key)
+        if obj is None or not self.world.cache.found("Workflow", f"namespace/{key.namespace}"):
+            return
+        opened = [await self._open(owed) for owed in await self._owed(key, obj)]
+        if not done(obj):
+            return
+        waiting = [run for run in opened if run.finished_at is None]
+        if not waiting:
+            return
+        snapshot = await self.snapshot(key, obj)
+        for run in waiting:
+            await self._finish(run, snapshot, finished_at(obj, self.world.clock.now()))
+
+    async def vanished(self, key: Key, old: Object) -> None:
+        """The object was deleted: a run that never saw its end is finished with what was last known."""
+        waiting = [r for r in await self.runs.of_subject(labels.uid_of(old)) if r.finished_at is None]
+        for run in waiting:
+            taskruns = (old,) if key.kind == "TaskRun" else self._cached(labels.uid_of(old))
+            await self._finish(run, values.Snapshot(old, tuple(taskruns)), self.world.clock.now())
+
+    async def look_up_unfinished(self, limit: int = 500) -> None:
+        """Runs whose subject went away while nobody watched. Those that are still there the watch takes care of."""
+        for run in await self.runs.unfinished(limit):
+            resource = KINDS.get(run.subject_kind)
+            if resource is None:
+                continue
+            found = await self.api.get(resource, run.namespace, run.subject_name)
+            if found is None or found["metadata"]["uid"] != run.key.subject_uid:
+                log.warning("run %s: its %s is gone and nobody saw it end", run.name, run.subject_kind)
+                await self._finish(run, values.Snapshot({}, ()), self.world.clock.now())
+
+    async def snapshot(self, key: Key, obj: Object) -> values.Snapshot:
+        """The cluster's record of a Done subject.
+
+        Raises:
+            errors.Unavailable: a TaskRun of it is not Done yet, so the record would be half of one.
+        """
+        uid = labels.uid_of(obj)
+        taskruns = (obj,) if key.kind == "TaskRun" else await self._taskruns(key.namespace, obj)
+        selector = f"{_PIPELINERUN_UID if key.kind == 'PipelineRun' else labels.TASKRUN_UID}={uid}"
+        pods, _ = await self.api.list_all(resources.PODS, key.namespace, labelSelector=selector)
+        names, ours = injected(pods, taskruns)
+        return values.Snapshot(obj, tuple(taskruns), ours, names)
+
+    async def _taskruns(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
+        uid = labels.uid_of(pipelinerun)
+        known = {labels.name_of(t): t for t in self._cached(uid)}
+        names = sorted({*children(pipelinerun), *known})
+        found = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
+        mine = [t for t in found if t is not None and _owned(t, uid)]
+        late = [labels.name_of(t) for t in mine if not done(t)]
+        if late:
+            raise errors.Unavailable(f"TaskRun {late[0]} is not Done yet although its PipelineRun is")
+        return mine
+
+    async def _fresh(self, namespace: str, name: str, known: Object | None) -> Object | None:
+        if known is not None and done(known):
+            return known
+        return await self.api.get(resources.TASKRUNS, namespace, name)
+
+    def _cached(self, owner_uid: str) -> list[Object]:
+        cache: ObjectCache = self.world.cache
+        return [obj for key in cache.found("TaskRun", owner_uid) if (obj := cache.get(key)) is not None]
+
+    async def _owed(self, key: Key, obj: Object) -> Sequence[planning.Owed]:
+        """What this object itself is the subject of; a TaskRun's debts to its PipelineRun's runs are not its own."""
+        world = self.world
+        if key.kind == "PipelineRun":
+            return await planning.owed_by(key.namespace, None, obj, world.workflows, world.contracts)
+        owner = labels.controller(obj, "PipelineRun")
+        pipelinerun = world.cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
+        owed = await planning.owed_by(key.namespace, obj, pipelinerun, world.workflows, world.contracts)
+        return [one for one in owed if one.subject.kind == "TaskRun"]
+
+    async def _open(self, owed: planning.Owed) -> values.Run:
+        known = await self.runs.get(owed.run_id)
+        return known or await self.runs.open(owed.run(self.world.clock.now()))
+
+    async def _finish(self, run: values.Run, snapshot: values.Snapshot, at: datetime) -> None:
+        await self.runs.finish(run.id, snapshot, at, epoch=self.world.epoch())
+        self.awaited[run.id] = run
+
+
+def _owned(taskrun: Mapping[str, Any], pipelinerun_uid: str) -> bool:
+    owner = labels.controller(taskrun, "PipelineRun")
+    return owner is not None and owner.uid == pipelinerun_uid

@@ -1,0 +1,208 @@
+"""Workers: take a key, reconcile it, write its status once, tell about transitions, or try again later.
+
+The one place where errors become conditions, and the only one that writes status.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from avouch import errors
+from avouch.kube import events, resources, status
+from avouch.kube.cache import Key, Object
+from avouch.kube.queue import Closed, WorkQueue
+from avouch.reconcilers import attachments, conditions, contracts, integrations, organizations, workflows
+from avouch.reconcilers.world import World, spec_of
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 30.0  # seconds for one reconcile
+LEISURE = 30.0  # seconds after which counts in a status catch up
+SLOW = 2.0  # seconds after which an object says that it is being worked on
+
+Reconcile: TypeAlias = Callable[[World, Key, Object], Awaitable[conditions.Desired]]
+Remove: TypeAlias = Callable[[World, Key, Object | None], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind is reconciled."""
+
+    resource: resources.Resource
+    reconcile: Reconcile
+    remove: Remove
+
+
+KINDS: Mapping[str, Kind] = {
+    "Contract": Kind(resources.CONTRACTS, contracts.reconcile, contracts.remove),
+    "Organization": Kind(resources.ORGANIZATIONS, organizations.reconcile, organizations.remove),
+    "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
+    "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
+    "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
+}
+
+
+def desired_of(error: errors.AvouchError) -> conditions.Desired:
+    """What a failed reconcile says: the one table from errors to conditions."""
+    if isinstance(error, errors.Invalid):
+        return conditions.stalled(conditions.INVALID_CONTRACT, str(error))
+    if isinstance(error, errors.Unavailable):
+        return conditions.retrying(str(error))
+    return conditions.retrying("an unexpected failure; the controller's log has it")
+
+
+def dependents(world: World, key: Key) -> list[Key]:
+    """Whose outcome may change because of this object."""
+    cache = world.cache
+    if key.kind == "Contract":
+        return cache.found("Workflow", f"contract/{key.name}")
+    if key.kind == "Integration":
+        return cache.found("IntegrationAttachment", f"integration/{key.name}")
+    if key.kind == "Workflow":
+        return cache.found("IntegrationAttachment", f"namespace/{key.namespace}")
+    if key.kind == "Namespace":
+        return cache.keys("Organization")
+    if key.kind == "Organization":
+        kinds = ("Organization", "Workflow", "IntegrationAttachment")
+        return [other for kind in kinds for other in cache.keys(kind) if other != key]
+    return []
+
+
+def counted_by(world: World, key: Key, obj: Object) -> list[Key]:
+    """Contracts that count this Workflow: they hear of it at leisure, or binding a thousand would write a thousand."""
+    name = (spec_of(obj).get("contractRef") or {}).get("name") if key.kind == "Workflow" else None
+    return [k for k in world.cache.keys("Contract") if k.name == name] if name else []
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counted for metrics."""
+
+    reconciles: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, kind: str, result: str) -> None:
+        """One more reconcile of a kind with this result: ok, retry or error."""
+        self.reconciles[kind, result] = self.reconciles.get((kind, result), 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The workers' tools."""
+
+    world: World
+    queue: WorkQueue[Key]
+    writer: status.StatusWriter
+    recorder: events.Recorder
+    tally: Tally = field(default_factory=Tally)
+    gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
+
+    def changed(self, key: Key, old: Object | None) -> None:
+        """A declaration asks for something else, or was deleted (`old`): enqueue it and all that depends on it."""
+        if old is not None:
+            self.gone[key] = old
+        if key.kind in KINDS:
+            self.queue.add(key)
+        self.queue.add_many(dependents(self.world, key))
+        now = old or self.world.cache.get(key)
+        for counting in counted_by(self.world, key, now) if now else ():
+            self.queue.add_after(counting, LEISURE)
+
+    async def run(self, workers: int = 6) -> None:
+        """Work until the queue drains. A fenced-out write ends it with errors.Conflict."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        with contextlib.suppress(Closed):
+            while True:
+                key = await self.queue.get()
+                try:
+                    await self._one(key)
+                finally:
+                    self.queue.done(key)
+
+    async def _one(self, key: Key) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                recheck = await self.reconcile(key)
+        except (errors.AvouchError, TimeoutError) as exc:
+            delay = self.queue.add_rate_limited(key)
+            self.tally.add(key.kind, "retry")
+            log.warning("%s %s/%s: %s; again in %.1f s", *key, exc or "timed out", delay)
+            return
+        self.tally.add(key.kind, "ok")
+        self.queue.forget(key)
+        if recheck is not None:
+            self.queue.add_after(key, recheck)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One reconcile of one key. Returns after how many seconds to look again, or None.
+
+        Raises:
+            AvouchError: it has to be tried again; the status says so already.
+        """
+        kind = KINDS[key.kind]
+        obj = self.world.cache.get(key)
+        if obj is None:
+            await kind.remove(self.world, key, self.gone.get(key))
+            self.gone.pop(key, None)
+            return None
+        failed: errors.AvouchError | None = None
+        try:
+            desired = await self._watched(kind, key, obj)
+        except errors.AvouchError as exc:
+            desired, failed = desired_of(exc), exc
+        await self._say(kind, key, desired)
+        if failed is not None and not isinstance(failed, errors.Invalid):
+            raise failed
+        return desired.recheck
+
+    async def _watched(self, kind: Kind, key: Key, obj: Object) -> conditions.Desired:
+        """Reconcile; one that takes longer than `SLOW` on an unseen generation says first that it is at it."""
+        work = asyncio.ensure_future(kind.reconcile(self.world, key, obj))
+        try:
+            done, _ = await asyncio.wait({work}, timeout=SLOW)
+            seen = (obj.get("status") or {}).get("observedGeneration")
+            if not done and seen != obj["metadata"].get("generation"):
+                await self._say(kind, key, conditions.progressing("reconciling"))
+            return await work
+        finally:
+            work.cancel()
+
+    async def _say(self, kind: Kind, key: Key, desired: conditions.Desired) -> None:
+        obj = self.world.cache.get(key)
+        if obj is None:
+            return
+        wanted = desired.status(int(obj["metadata"].get("generation") or 0))
+        try:
+            after = await self.writer.write(kind.resource, obj, wanted, _stamp(self.world.clock.now()))
+        except errors.NotFound:
+            return  # deleted under us: the watch says so too
+        if after is None:
+            return
+        self.world.cache.put(key, after)
+        told = happening(obj.get("status") or {}, wanted)
+        if told is not None:
+            subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
+            await self.recorder.tell(subject, told)
+        if key.kind in ("Contract", "Integration"):  # others are depended on for what they wish, not for their status
+            self.queue.add_many(dependents(self.world, key))
+
+
+def happening(before: Object, after: Object) -> events.Happening | None:
+    """The Event of a transition: Ready became another one, or its reason did while it is not True."""
+    old, new = conditions.of(before, conditions.READY), conditions.of(after, conditions.READY)
+    same = (old.get("status"), old.get("reason")) == (new.get("status"), new.get("reason"))
+    if same or new.get("status") == "Unknown":
+        return None
+    reason = "Ready" if new["status"] == "True" else str(new["reason"])
+    return events.Happening(reason, str(new["message"]), warning=bool(conditions.of(after, conditions.STALLED)))
+
+
+def _stamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,63 @@
+"""What a reconcile may touch: the cache of declarations, the database through ports, the clock and the epoch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from avouch import errors
+from avouch.controlplane import ports, values
+from avouch.kube.cache import Key, Object, ObjectCache
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Handed to every reconcile. `last_runs` is the newest judged run by (namespace, Workflow)."""
+
+    cache: ObjectCache
+    contracts: ports.Contracts
+    workflows: ports.Workflows
+    deliveries: ports.Deliveries
+    canonical: Callable[[Object], bytes]  # a Contract's canonical form; raises errors.Invalid with the line
+    clock: ports.Clock
+    epoch: Callable[[], int]
+    last_runs: dict[tuple[str, str], values.Run] = field(default_factory=dict)
+
+    def namespace_uid(self, name: str) -> str:
+        """The UID of a namespace: it tells one from a predecessor of the same name.
+
+        Raises:
+            Unavailable: the namespace has not been seen yet; a moment later it has.
+        """
+        found = self.cache.get(Key("Namespace", "", name))
+        if found is None:
+            raise errors.Unavailable(f"namespace {name} has not been seen yet")
+        return str(found["metadata"]["uid"])
+
+
+def spec_of(obj: Object) -> Mapping[str, Any]:
+    """The spec; empty where there is none."""
+    return obj.get("spec") or {}
+
+
+def file_by_contract(workflow: Object) -> tuple[str, ...]:
+    """Index of Workflows: by the name of the Contract they refer to, and by their namespace."""
+    reference = spec_of(workflow).get("contractRef") or {}
+    return (f"contract/{reference.get('name', '')}", _by_namespace(workflow))
+
+
+def file_by_ends(attachment: Object) -> tuple[str, ...]:
+    """Index of IntegrationAttachments: by the name of their Integration, and by their namespace."""
+    reference = spec_of(attachment).get("integrationRef") or {}
+    return (f"integration/{reference.get('name', '')}", _by_namespace(attachment))
+
+
+def file_by_pipelinerun(taskrun: Object) -> tuple[str, ...]:
+    """Index of TaskRuns: by the UIDs of their owners."""
+    return tuple(str(owner.get("uid")) for owner in taskrun["metadata"].get("ownerReferences") or ())
+
+
+def _by_namespace(obj: Object) -> str:
+    return f"namespace/{obj['metadata'].get('namespace', '')}"
+
+
+INDEXERS = {"Workflow": file_by_contract, "IntegrationAttachment": file_by_ends, "TaskRun": file_by_pipelinerun}
