@@ -1,0 +1,281 @@
+"""The numbered rules of `tekton/injection.py`, and every reason not to inject."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.tekton import pods
+
+from avouch import plan
+from avouch.tekton import decision, injection, pod, workspaces
+
+PVC = {"persistentVolumeClaim": {"claimName": "c"}}
+
+
+def apply(target: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
+    done = copy.deepcopy(target)
+    for change in patch:
+        assert change["op"] == "add"
+        *parents, last = change["path"].strip("/").split("/")
+        place: Any = done
+        for key in parents:
+            place = place[key]
+        if last == "-":
+            place.append(change["value"])
+        else:
+            assert last not in place, "adding over an existing field would replace it"
+            place[last] = change["value"]
+    return done
+
+
+def injected(target: dict[str, Any], *materials: plan.PlannedMaterial, suffix: str = "0123abcd") -> dict[str, Any]:
+    shape = pod.read(target)
+    assert isinstance(shape, pod.Shape)
+    chosen = workspaces.choose(shape, pods.taskrun(), workspaces.wanted(materials), {})
+    patch = injection.patch(
+        injection.Injection(shape, (pods.a_plan(*materials),), chosen.mounts), pods.SETTINGS, suffix
+    )
+    assert isinstance(patch, list)
+    return apply(target, patch)
+
+
+def sidecar(target: dict[str, Any]) -> dict[str, Any]:
+    found = target["spec"]["initContainers"][-1]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_1_it_is_one_native_sidecar_appended_last_without_any_probe() -> None:
+    after = injected(pods.pod())
+    assert [c["name"] for c in after["spec"]["initContainers"]] == ["prepare", "avouch-sidecar"]
+    assert sidecar(after)["restartPolicy"] == "Always"
+    assert not {"startupProbe", "readinessProbe", "livenessProbe", "lifecycle"} & set(sidecar(after))
+
+
+def test_2_its_name_has_no_prefix_that_tekton_acts_on() -> None:
+    assert not pod.SIDECAR.startswith(("step-", "sidecar-"))
+
+
+def test_3_it_has_no_command() -> None:
+    assert not {"command", "args"} & set(sidecar(injected(pods.pod())))
+
+
+def test_4_it_mounts_read_only_what_it_needs_and_no_binary_and_no_credentials() -> None:
+    target = pods.pod(3, {"source": PVC, "other": {"emptyDir": {}}})
+    mounts = sidecar(injected(target, pods.workspace_file()))["volumeMounts"]
+    assert all(mount["readOnly"] is True for mount in mounts)
+    assert [(m["name"], m["mountPath"]) for m in mounts] == [
+        ("tekton-internal-run-0", "/tekton/run/0"),
+        ("tekton-internal-run-1", "/tekton/run/1"),
+        ("tekton-internal-run-2", "/tekton/run/2"),
+        ("tekton-internal-results", "/tekton/results"),
+        ("tekton-internal-steps", "/tekton/steps"),
+        ("tekton-internal-artifacts", "/tekton/artifacts"),
+        ("ws-source", "/workspace/source"),
+        ("avouch-0123abcd", "/var/run/avouch"),
+    ]
+    assert next(m for m in mounts if m["name"] == "ws-source")["subPath"] == "sub"
+
+
+def test_5_it_adds_nothing_below_tekton_run() -> None:
+    mounts = sidecar(injected(pods.pod(2)))["volumeMounts"]
+    assert [m["mountPath"] for m in mounts if m["mountPath"].startswith("/tekton/run")] == [
+        "/tekton/run/0",
+        "/tekton/run/1",
+    ]
+
+
+def test_6_a_volume_name_that_a_step_declared_beforehand_is_refused() -> None:
+    target = pods.pod()
+    target["spec"]["containers"][0]["volumeMounts"].append({"name": "avouch-0123abcd", "mountPath": "/steal"})
+    shape = pod.read(target)
+    assert isinstance(shape, pod.Shape)
+    refusal = injection.patch(injection.Injection(shape, (), {}), pods.SETTINGS, "0123abcd")
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.VOLUME
+
+
+def test_6_the_volume_is_a_short_lived_token_for_our_audience_and_the_labels() -> None:
+    volume = injected(pods.pod())["spec"]["volumes"][-1]
+    token, labels = volume["projected"]["sources"]
+    assert token == {"serviceAccountToken": {"path": "token", "audience": "avouch", "expirationSeconds": 600}}
+    assert labels["downwardAPI"]["items"][0]["path"] == "labels"
+
+
+def test_7_it_meets_pod_security_restricted_and_states_requests_and_limits() -> None:
+    container = sidecar(injected(pods.pod()))
+    security = container["securityContext"]
+    assert security["runAsNonRoot"] is True
+    assert security["runAsUser"] == 65532
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    for kind in ("requests", "limits"):
+        assert set(container["resources"][kind]) == {"cpu", "memory", "ephemeral-storage"}
+
+
+def test_8_no_secret_or_configmap_is_referred_to() -> None:
+    after = injected(pods.pod())
+    text = json.dumps([sidecar(after), after["spec"]["volumes"][-1]])
+    assert "secretKeyRef" not in text
+    assert "configMap" not in text
+    assert "envFrom" not in text
+
+
+def test_the_kubelet_finds_no_reference_to_expand_in_a_plan() -> None:
+    after = injected(pods.pod(), pods.workspace_file(name="$(POD_NAME)"))
+    value = next(e["value"] for e in sidecar(after)["env"] if e["name"] == "AVOUCH_PLAN")
+    assert "$" not in value
+    assert json.loads(value)[0]["materials"][0]["name"] == "$(POD_NAME)"
+
+
+def test_a_plan_that_no_environment_can_hold_is_refused() -> None:
+    shape = pod.read(pods.pod())
+    assert isinstance(shape, pod.Shape)
+    big = pods.a_plan(*(pods.workspace_file(name="m" * 60 + str(i)) for i in range(1000)))
+    refusal = injection.patch(injection.Injection(shape, (big,), {}), pods.SETTINGS, "0123abcd")
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.TOO_LARGE
+
+
+@given(
+    steps=st.integers(1, 30),
+    names=st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), unique=True, max_size=4),
+    init=st.booleans(),
+    extra=st.dictionaries(
+        st.sampled_from(["hostNetwork", "priority", "nodeSelector", "overhead"]), st.just({"a": "b"})
+    ),
+)
+def test_9_whatever_the_pod_nothing_that_exists_is_changed(
+    steps: int, names: list[str], init: bool, extra: dict[str, Any]
+) -> None:
+    target = pods.pod(steps, {name: PVC for name in names}, **extra)
+    if not init:
+        del target["spec"]["initContainers"]
+    after = injected(target, *(pods.workspace_file(name=n, workspace=n) for n in names))
+    after["spec"]["volumes"].pop()
+    after["spec"]["initContainers"].pop()
+    if not init:
+        del after["spec"]["initContainers"]
+    assert after == target
+
+
+def broken(change: str) -> dict[str, Any]:
+    target = pods.pod()
+    spec = target["spec"]
+    match change:
+        case "no owner":
+            del target["metadata"]["ownerReferences"]
+        case "owner of another group":
+            target["metadata"]["ownerReferences"][0]["apiVersion"] = "evil.dev/v1"
+        case "owner that does not control":
+            target["metadata"]["ownerReferences"][0]["controller"] = False
+        case "injected before":
+            spec["initContainers"].append({"name": "avouch-sidecar"})
+        case "windows":
+            spec["nodeSelector"] = {"kubernetes.io/os": "windows"}
+        case "no steps":
+            spec["containers"] = [{"name": "main"}]
+        case "no results volume":
+            spec["volumes"] = [v for v in spec["volumes"] if v["name"] != "tekton-internal-results"]
+        case "run mounted elsewhere":
+            spec["containers"][1]["volumeMounts"][1]["mountPath"] = "/elsewhere"
+        case "other order":
+            spec["containers"].reverse()
+        case "no entrypoint":
+            spec["containers"][0]["args"] = []
+    return target
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("no owner", pod.Reason.NOT_OWNED),
+        ("owner of another group", pod.Reason.NOT_OWNED),
+        ("owner that does not control", pod.Reason.NOT_OWNED),
+        ("injected before", pod.Reason.ALREADY),
+        ("windows", pod.Reason.WINDOWS),
+        ("no steps", pod.Reason.NO_STEPS),
+        ("no results volume", pod.Reason.SHAPE),
+        ("run mounted elsewhere", pod.Reason.SHAPE),
+        ("other order", pod.Reason.SHAPE),
+        ("no entrypoint", pod.Reason.SHAPE),
+    ],
+)
+def test_a_pod_that_is_not_as_expected_is_left_alone_and_the_reason_is_named(change: str, reason: pod.Reason) -> None:
+    refusal = pod.read(broken(change))
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is reason
+
+
+def test_steps_are_read_from_the_entrypoints_own_flags_not_the_users_command() -> None:
+    shape = pod.read(pods.pod(2))
+    assert isinstance(shape, pod.Shape)
+    assert shape.steps[1] == pod.Step(1, "s1", ("image", "digest"), "continue")
+
+
+@pytest.mark.parametrize(
+    ("source", "refused", "shown"),
+    [
+        (PVC, {}, True),
+        ({"emptyDir": {}}, {}, True),
+        ({"secret": {"secretName": "s"}}, {}, False),
+        ({"configMap": {"name": "s"}}, {}, False),
+        ({"csi": {"driver": "s"}}, {}, False),
+        (PVC, {"c": workspaces.claim_problem({"spec": {"volumeMode": "Block"}})}, False),
+        (PVC, {"c": workspaces.claim_problem({"spec": {"accessModes": ["ReadWriteOncePod"]}})}, False),
+        (PVC, {"c": workspaces.claim_problem(None)}, False),
+    ],
+)
+def test_only_workspaces_that_hold_files_are_shown(
+    source: dict[str, Any], refused: dict[str, str], shown: bool
+) -> None:
+    shape = pod.read(pods.pod(1, {"source": source}))
+    assert isinstance(shape, pod.Shape)
+    chosen = workspaces.choose(shape, pods.taskrun(), frozenset({"source"}), refused)
+    assert (set(chosen.mounts), set(chosen.skipped)) == (({"source"}, set()) if shown else (set(), {"source"}))
+
+
+def test_a_workspace_that_the_task_places_elsewhere_is_found_there() -> None:
+    target = pods.pod(1, {"source": PVC})
+    target["spec"]["containers"][0]["volumeMounts"][-1]["mountPath"] = "/src"
+    shape = pod.read(target)
+    assert isinstance(shape, pod.Shape)
+    run = pods.taskrun(spec={"taskSpec": {"workspaces": [{"name": "source", "mountPath": "/src"}]}})
+    assert workspaces.choose(shape, run, frozenset({"source"}), {}).mounts["source"].path == "/src"
+
+
+RESULT = plan.PlannedMaterial("image", "CONTAINER_IMAGE", plan.Source(plan.From.RESULT, name="image"))
+CONVENTION = plan.PlannedMaterial("sbom", "SBOM_CYCLONEDX_JSON")
+TEXT = plan.PlannedMaterial("version", "STRING")
+
+
+@pytest.mark.parametrize(
+    ("inject", "materials", "quota", "reason"),
+    [
+        ("auto", (pods.workspace_file(),), False, None),
+        ("auto", (CONVENTION,), False, None),
+        ("auto", (TEXT,), False, pod.Reason.NOT_NEEDED),
+        ("auto", (RESULT,), False, pod.Reason.NOT_NEEDED),
+        ("auto", (), False, pod.Reason.NOT_NEEDED),
+        ("auto", (pods.workspace_file(),), True, pod.Reason.QUOTA),
+        ("always", (RESULT,), True, None),
+        ("never", (pods.workspace_file(),), False, pod.Reason.NEVER),
+    ],
+)
+def test_auto_injects_only_for_what_only_the_pod_has_and_never_under_a_quota(
+    inject: str, materials: tuple[plan.PlannedMaterial, ...], quota: bool, reason: pod.Reason | None
+) -> None:
+    chosen = decision.decide([decision.Owed(pods.a_plan(*materials, inject=inject), materials)], quota=quota)
+    assert (chosen.reason if isinstance(chosen, pod.Refusal) else None) is reason
+
+
+def test_no_workflow_no_sidecar_and_one_that_wants_it_serves_all_but_never() -> None:
+    assert isinstance(decision.decide([], quota=False), pod.Refusal)
+    wanting = decision.Owed(pods.a_plan(inject="auto"), (pods.workspace_file(),))
+    content = decision.Owed(pods.a_plan(inject="auto"), ())
+    never = decision.Owed(pods.a_plan(inject="never"), (pods.workspace_file(),))
+    assert decision.decide([content, never, wanting], quota=False) == (content, wanting)
