@@ -27,24 +27,35 @@ KEY = re.compile(r"^(\s*)([A-Za-z]+):")
 
 def custom_resources() -> Iterator[tuple[Path, str]]:
     """CRDs from the models, and the chart's copy (Helm cannot read files outside the chart)."""
-    for name, text in crds.files().items():
-        yield ROOT / "crds" / name, text
-        yield CHART / "crds-generated" / name, text
+    for kind in crds.KINDS:
+        for folder in (ROOT / "crds", CHART / "crds-generated"):
+            yield folder / crds.file_name(kind), crds.to_yaml(kind)
 
 
-def chart_permissions() -> tuple[Path, str]:
+def chart_permissions() -> Iterator[tuple[Path, str]]:
     """The rules each process needs, from the one table."""
-    return CHART / "files" / "permissions.yaml", yaml.safe_dump(permissions.as_chart(), sort_keys=True)
+    yield (
+        CHART / "files" / "permissions.yaml",
+        yaml.safe_dump(
+            {
+                process: {
+                    part: [rule.to_json() for rule in getattr(granted, part)]
+                    for part in ("cluster", "namespace", "kube_system")
+                }
+                for process, granted in permissions.PERMISSIONS.items()
+            }
+        ),
+    )
 
 
-def values_schema() -> tuple[Path, str]:
+def values_schema() -> Iterator[tuple[Path, str]]:
     """JSON schema of values.yaml: types from the defaults, descriptions from the `# --` comments, nothing unknown."""
     text = (CHART / "values.yaml").read_text()
     schema = _schema(yaml.safe_load(text), _descriptions(text), ())
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["properties"]["global"] = {"type": "object"}
     schema["properties"]["artifacts"]["properties"]["backend"]["enum"] = ["inline", "filesystem"]
-    return CHART / "values.schema.json", json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    yield CHART / "values.schema.json", json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 def _descriptions(text: str) -> dict[tuple[str, ...], str]:
@@ -75,22 +86,32 @@ def _schema(value: Any, descriptions: dict[tuple[str, ...], str], path: tuple[st
     return {**said, "type": TYPES[type(value)]}
 
 
-def manifests() -> tuple[Path, str]:
+def manifests() -> Iterator[tuple[Path, str]]:
     """The chart rendered with the values most people start from, for those who do not use Helm."""
     helm = binaries.binary("helm")
-    command = [str(helm), "template", "avouch", str(CHART), "--namespace", "avouch", "--no-hooks"]
+    command = [
+        str(helm),
+        "template",
+        "avouch",
+        str(CHART),
+        "--namespace",
+        "avouch",
+        "--no-hooks",
+        "--kube-version",
+        "1.34.0",
+    ]
     command += ["--set", "verifierId=https://avouch.example.com/verifier"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"helm template failed:\n{done.stderr}")
-    return ROOT / "manifests" / "avouch.yaml", done.stdout
+    yield ROOT / "manifests" / "avouch.yaml", done.stdout
 
 
-def api_reference() -> tuple[Path, str]:
+def api_reference() -> Iterator[tuple[Path, str]]:
     """Every field of every kind, from the CRDs."""
     lines = ["# API reference", "Generated from the CRDs (`make generate`); the same texts as `kubectl explain`.", ""]
-    for text in crds.files().values():
-        crd = yaml.safe_load(text)
+    for kind in crds.KINDS:
+        crd = crds.crd(kind)
         version = crd["spec"]["versions"][0]
         lines += [f"## {crd['spec']['names']['kind']} (`{crd['spec']['group']}/{version['name']}`)", ""]
         lines += ["| field | type | meaning |", "|---|---|---|"]
@@ -98,7 +119,7 @@ def api_reference() -> tuple[Path, str]:
             schema = version["schema"]["openAPIV3Schema"]["properties"].get(part)
             lines += list(_fields(part, schema)) if schema else []
         lines.append("")
-    return ROOT / "docs" / "reference" / "api.md", "\n".join(lines)
+    yield ROOT / "docs" / "reference" / "api.md", "\n".join(lines)
 
 
 def _fields(path: str, schema: dict[str, Any]) -> Iterator[str]:
@@ -112,7 +133,7 @@ def _fields(path: str, schema: dict[str, Any]) -> Iterator[str]:
         yield from _fields(f"{path}.{name}", child)
 
 
-def cli_reference() -> tuple[Path, str]:
+def cli_reference() -> Iterator[tuple[Path, str]]:
     """--help of every command."""
     commands = ("", "controller", "server", "worker", "postgres", "migrate", "uninstall")
     parts = ["# Command reference", "Generated from `--help` (`make generate`).", ""]
@@ -124,7 +145,7 @@ def cli_reference() -> tuple[Path, str]:
         title = f"avouch {command}".strip()
         body = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
         parts += [f"## `{title}`", "```", body, "```", ""]
-    return ROOT / "docs" / "reference" / "cli.md", "\n".join(parts)
+    yield ROOT / "docs" / "reference" / "cli.md", "\n".join(parts)
 
 
 def main() -> int:
@@ -133,11 +154,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; fail on a difference")
     check = parser.parse_args().check
     stale = 0
-    for makers in (
-        lambda: [*custom_resources(), chart_permissions(), values_schema()],
-        lambda: [manifests(), api_reference(), cli_reference()],
-    ):
-        for path, text in makers():
+    for make in (custom_resources, chart_permissions, values_schema, manifests, api_reference, cli_reference):
+        for path, text in make():  # the chart is complete before it is rendered
             stale += _settle(path, text, check)
     if stale:
         print(f"{stale} generated file(s) differ from their source: run `make generate` and commit the result")
