@@ -1,0 +1,165 @@
+"""Every way in which a run could be passed wrongly."""
+
+from datetime import timedelta
+
+import pytest
+
+from avouch import plan
+from avouch.controlplane import judgement, values, weighing
+from tests.unit.controlplane import judgement_cases as make
+
+V = values.VerdictResult
+E = values.Evidence
+BOTH = make.planned(make.image(), make.asked())
+SHOT = make.snapshot(make.built(), injected=["build-1-pod-uid"])
+HONEST = make.said(make.file(), make.claimed_image())
+
+
+def test_a_run_that_delivers_everything_passes():
+    found = make.verdict(make.case(BOTH, SHOT, HONEST))
+    assert (found.result, found.evidence, found.findings) == (V.PASSED, E.SIDECAR, ())
+    assert [(m.name, m.origin) for m in found.materials] == [("image", "taskrun"), ("sbom", "sidecar")]
+
+
+def wrong_type():
+    return {(make.FILE, make.SBOM): weighing.Checked(True, "not a CycloneDX document", "write CycloneDX JSON")}
+
+
+CASES = {
+    "an SBOM that nobody delivered fails": (
+        make.case(BOTH, SHOT, make.said(make.claimed_image())), V.FAILED, "MaterialMissing"),
+    "a claim without any material fails": (make.case(BOTH, SHOT, make.said()), V.FAILED, "MaterialMissing"),
+    "a claim that lies about the image is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), make.claimed_image(make.EVIL))), V.REJECTED, "MaterialContradicted"),
+    "an explicit step that lies about the image is rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.claimed_image(make.EVIL), pod="x", explicit=True)),
+        V.REJECTED, "MaterialContradicted"),
+    "a lie from another task is rejected": (
+        make.case(BOTH, make.snapshot(make.built(), make.taskrun("lint-1", "lint")), HONEST,
+                  make.said(make.claimed_image(make.EVIL), taskrun="lint-1")), V.REJECTED, "MaterialContradicted"),
+    "two claims that differ about one file are rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.file(make.EVIL), explicit=True),
+                  documents=make.fine(make.FILE, make.EVIL)), V.REJECTED, "MaterialContradicted"),
+    "a claim that no longer verifies is an error": (
+        make.case(BOTH, SHOT, make.said(facts=False)), V.ERROR, "ClaimNotVerified"),
+    "a claim of another run is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), workflow_run_id="other")), V.REJECTED, "ClaimOfAnotherRun"),
+    "a claim made under an older contract is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), contract_version="2")), V.REJECTED, "ClaimOfAnotherRun"),
+    "a claim about a TaskRun that the record does not know is rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.file(), taskrun="ghost")), V.REJECTED, "ClaimOfUnknownTaskRun"),
+    "a document of another type fails": (
+        make.case(BOTH, SHOT, HONEST, documents=wrong_type()), V.FAILED, "MaterialTypeMismatch"),
+    "a material attested as another type fails": (
+        make.case(BOTH, SHOT, make.said(make.file(type_="ARTIFACT"))), V.FAILED, "MaterialTypeMismatch"),
+    "a file whose bytes never arrived fails": (
+        make.case(BOTH, SHOT, HONEST, documents={}), V.FAILED, "MaterialNotUploaded"),
+    "policies that nobody evaluated are an error": (
+        make.case(make.planned(make.image(), make.asked(), has_policies=True), SHOT, HONEST),
+        V.ERROR, "PoliciesNotEvaluated"),
+    "a lie is rejected even where policies are not evaluated": (
+        make.case(make.planned(make.image(), has_policies=True), SHOT, make.said(make.claimed_image(make.EVIL))),
+        V.REJECTED, "MaterialContradicted"),
+    "a cancelled run is Canceled": (
+        make.case(BOTH, make.snapshot(make.built(), status="False", reason="Cancelled"), HONEST),
+        V.CANCELED, "RunCanceled"),
+    "a failed run fails with all its evidence": (
+        make.case(BOTH, make.snapshot(make.built(), status="False", reason="Failed"), HONEST), V.FAILED, "RunFailed"),
+    "a run whose record is not Done is an error": (
+        make.case(BOTH, make.snapshot(make.built(), status="Unknown", reason="Running"), HONEST), V.ERROR, "RunNotDone"),
+    "an image without a digest fails": (
+        make.case(make.planned(make.image()), make.snapshot(make.built("latest"))), V.FAILED, "ImageDigestMissing"),
+    "an image that only a claim knows is missing": (
+        make.case(make.planned(make.image()), make.snapshot(make.taskrun()), make.said(make.claimed_image())),
+        V.FAILED, "MaterialMissing"),
+    "a file claimed by a task that was not asked is missing": (
+        make.case(make.planned(make.asked()), make.snapshot(make.built(), make.taskrun("lint-1", "lint")),
+                  make.said(make.file(), taskrun="lint-1")), V.FAILED, "MaterialMissing"),
+    "the claim of a try that a retry superseded does not count": (
+        make.case(make.planned(make.asked()),
+                  make.snapshot(make.built(retries=["old"]), pods={"build-1-pod": "new-uid", "old": "old-uid"}),
+                  make.said(make.file(), pod="old-uid")), V.FAILED, "MaterialMissing"),
+    "an annotation without a value fails": (
+        make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket"),)), SHOT, HONEST),
+        V.FAILED, "AnnotationMissing"),
+    "a variable of envAllowList without a value fails": (
+        make.case(make.planned(env=("CI",)), SHOT, HONEST), V.FAILED, "EnvironmentMissing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "result", "code"), CASES.values(), ids=CASES)
+def test_never_passed(made, result, code):
+    found = make.verdict(made)
+    assert found.result is result
+    assert code in make.codes(found)
+
+
+def test_a_contradiction_names_both_values():
+    found = make.verdict(make.case(BOTH, SHOT, make.said(make.file(), make.claimed_image(make.EVIL))))
+    assert make.EVIL in found.findings[0].message
+    assert make.GOOD in found.findings[0].message
+
+
+def test_what_is_missing_names_the_contract_line_and_the_fix():
+    finding = make.verdict(make.case(make.planned(make.asked()), SHOT, make.said())).findings[0]
+    assert finding.line == "spec.materials[sbom]"
+    assert finding.fix == "let task build write bom.json in workspace src"
+
+
+def test_a_run_without_a_snapshot_is_pending():
+    assert make.verdict(make.case(BOTH, None, HONEST)).result is V.PENDING
+
+
+def test_a_silent_sidecar_is_waited_for_one_minute_after_done():
+    assert judgement.judge(make.case(BOTH, SHOT), make.DONE) == judgement.WaitUntil(make.DONE + timedelta(seconds=60))
+
+
+def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():
+    found = make.verdict(make.case(make.planned(make.image()), SHOT))
+    assert (found.result, found.evidence, make.codes(found)) == (V.FAILED, E.MISSING, ["SidecarMissing"])
+
+
+def test_an_explicit_step_does_not_speak_for_a_silent_sidecar():
+    explicit = make.said(make.file(), explicit=True)
+    assert make.verdict(make.case(BOTH, SHOT, explicit)).evidence is E.MISSING
+
+
+def test_without_injection_the_record_alone_can_pass():
+    found = make.verdict(make.case(make.planned(make.image()), make.snapshot(make.built())), make.DONE)
+    assert (found.result, found.evidence) == (V.PASSED, E.TASKRUN)
+
+
+def test_an_empty_contract_passes_on_the_record():
+    found = make.verdict(make.case(make.planned(), make.snapshot(make.built())))
+    assert (found.result, found.evidence) == (V.PASSED, E.TASKRUN)
+
+
+def test_an_optional_material_may_be_absent():
+    assert make.verdict(make.case(make.planned(make.asked(optional=True)), SHOT, make.said())).result is V.PASSED
+
+
+def test_a_superseded_lie_is_ignored():
+    shot = make.snapshot(make.built(retries=["old"]), pods={"build-1-pod": "new-uid", "old": "old-uid"})
+    told = (
+        make.said(make.claimed_image(make.EVIL), pod="old-uid"),
+        make.said(make.file(), make.claimed_image(), pod="new-uid"),
+    )
+    assert make.verdict(make.case(BOTH, shot, *told)).result is V.PASSED
+
+
+def test_the_pods_of_a_matrix_add():
+    shot = make.snapshot(make.built(), make.built(make.EVIL, "build-2"))
+    told = (
+        make.said(make.file(), make.claimed_image()),
+        make.said(make.file(make.EVIL), make.claimed_image(make.EVIL), taskrun="build-2"),
+    )
+    found = make.verdict(make.case(BOTH, shot, *told, documents=make.fine(make.FILE, make.EVIL)))
+    assert found.result is V.PASSED
+    assert len(found.materials) == 4
+
+
+def test_a_finally_task_counts_like_any_other():
+    shot = make.snapshot(make.built(), make.taskrun("report-1", "report", member="finally"))
+    source = plan.Source(plan.From.WORKSPACE, task="report", name="src", path="bom.json")
+    told = make.said(make.file(), taskrun="report-1")
+    assert make.verdict(make.case(make.planned(make.asked(source=source)), shot, told)).result is V.PASSED
