@@ -1,0 +1,179 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from avouch import digests, errors, plan
+from avouch.contract import completeness, planning, reading, revisions
+
+CONTRACT = {
+    "materials": [
+        {"name": "image", "type": "CONTAINER_IMAGE", "output": True, "annotations": [{"name": "asset"}]},
+        {"name": "sbom", "type": "SBOM_CYCLONEDX_JSON", "group": "bill"},
+        {"name": "spdx", "type": "SBOM_SPDX_JSON", "group": "bill"},
+        {"name": "notes", "type": "ARTIFACT", "optional": True},
+    ],
+    "annotations": [{"name": "version", "value": "1"}, {"name": "commit"}],
+    "envAllowList": ["STAGE"],
+}
+
+
+@dataclass(frozen=True)
+class Workflow:
+    spec: dict[str, Any] = field(default_factory=lambda: {"contractRef": {"name": "c"}})
+    name: str = "build"
+    uid: str = "w-1"
+    namespace: str = "team"
+
+
+@dataclass(frozen=True)
+class Revision:
+    canonical: bytes
+    name: str = "c"
+    revision: int = 3
+
+    @property
+    def digest(self) -> digests.Digest:
+        return digests.of_bytes(self.canonical)
+
+
+def revision(spec: dict[str, Any] | None = None, **annotations: str) -> Revision:
+    metadata = {"name": "c", "annotations": annotations}
+    body = CONTRACT if spec is None else spec
+    manifest = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": metadata, "spec": body}
+    return Revision(revisions.canonical(reading.read(manifest)))
+
+
+def planned(tekton: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **annotations: str) -> plan.Plan:
+    workflow = Workflow({"contractRef": {"name": "c"}, "team": "core", "tekton": tekton or {}})
+    return planning.plan_of(workflow, revision(spec, **annotations))
+
+
+def material(found: plan.Plan, name: str) -> plan.PlannedMaterial:
+    return next(material for material in found.materials if material.name == name)
+
+
+def test_a_plan_pins_the_contract_and_names_lines_that_order_cannot_move():
+    found = planned()
+    assert (found.contract, found.revision, found.team, found.project) == ("c", 3, "core", "team")
+    assert found.contract_digest == str(revision().digest)
+    assert material(found, "sbom").line == 'spec.materials[name="sbom"]'
+    assert plan.Plan.from_json(found.to_json()) == found
+
+
+def test_what_the_workflow_does_not_map_stays_by_convention():
+    assert {each.source for each in planned().materials} == {plan.Source()}
+    assert planned().inject == "auto"
+
+
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        (
+            {"result": {"name": "IMAGE_URL", "digest": "IMAGE_DIGEST"}},
+            plan.Source(plan.From.RESULT, "t", "IMAGE_URL", digest="IMAGE_DIGEST"),
+        ),
+        ({"artifact": {"name": "a"}}, plan.Source(plan.From.ARTIFACT, "t", "a")),
+        ({"workspace": {"name": "w", "path": "x/y"}}, plan.Source(plan.From.WORKSPACE, "t", "w", path="x/y")),
+        ({"param": {"name": "p"}}, plan.Source(plan.From.PARAM, "t", "p")),
+        ({"env": {"step": "s", "name": "E"}}, plan.Source(plan.From.ENV, "t", "E", step="s")),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_each_source_of_a_workflow_lands_in_the_plan(said, source):
+    found = planned({"materials": [{"name": "sbom", "task": "t", **said}]})
+    assert material(found, "sbom").source == source
+
+
+def test_empty_annotations_get_the_source_the_workflow_names_and_a_materials_own_wins():
+    found = planned(
+        {
+            "annotations": [
+                {"name": "commit", "result": {"task": "clone", "name": "sha"}},
+                {"name": "asset", "param": "everywhere"},
+                {"name": "asset", "material": "image", "annotation": "example.com/asset"},
+            ]
+        }
+    )
+    commit = next(each for each in found.annotations if each.name == "commit")
+    assert commit.source == plan.Source(plan.From.RESULT, "clone", "sha")
+    assert material(found, "image").annotations[0].source == plan.Source(plan.From.ANNOTATION, name="example.com/asset")
+
+
+def test_bare_metadata_annotations_are_annotations_of_the_attestation():
+    found = planned(owner="me", **{"chainloop.dev/description": "not one"})
+    assert [(each.name, each.value) for each in found.annotations] == [
+        ("commit", ""),
+        ("owner", "me"),
+        ("version", "1"),
+    ]
+
+
+def test_policies_are_seen():
+    assert planned(spec={"policyGroups": [{"ref": "g"}]}).has_policies
+    assert not planned().has_policies
+
+
+def test_a_workflow_that_breaks_its_rules_is_named():
+    with pytest.raises(errors.Invalid, match="Workflow build"):
+        planning.plan_of(Workflow({}), revision())
+
+
+def test_a_misspelt_mapping_is_found():
+    workflow = Workflow({"contractRef": {"name": "c"}, "tekton": {"materials": [{"name": "sbmo"}]}})
+    assert planning.unknown_materials(workflow, revision()) == ("sbmo",)
+
+
+@pytest.mark.parametrize("form", [b"", b"{}", b"[]", b'{"form":"other"}', b"[" * 100000])
+def test_bytes_that_are_no_revision_are_corrupt(form):
+    with pytest.raises(errors.Corrupt):
+        revisions.restore(form)
+
+
+def codes(found: plan.Plan, evidence: completeness.Evidence) -> list[tuple[str, str]]:
+    return [(owed.code, owed.line) for owed in completeness.owed(found, evidence)]
+
+
+COMPLETE = completeness.Evidence(
+    (
+        completeness.Delivered("image", "CONTAINER_IMAGE", {"asset": "x"}),
+        completeness.Delivered("spdx", "SBOM_SPDX_JSON"),
+    ),
+    annotations={"commit": "abc"},
+    env={"STAGE": "prod"},
+)
+
+
+def test_complete_evidence_owes_nothing_one_member_of_a_group_is_enough_and_optional_is_optional():
+    assert completeness.owed(planned(), COMPLETE) == ()
+
+
+def test_nothing_delivered_owes_everything_with_its_line_and_a_fix():
+    found = completeness.owed(planned(), completeness.Evidence())
+    assert [(each.code, each.line) for each in found] == [
+        ("MaterialMissing", 'spec.materials[name="image"]'),
+        ("GroupUnsatisfied", 'spec.materials[name="sbom"]'),
+        ("AnnotationMissing", 'spec.annotations[name="commit"]'),
+        ("EnvMissing", "spec.envAllowList"),
+    ]
+    assert all(each.fix and each.message for each in found)
+
+
+def test_a_delivered_material_owes_its_empty_annotations():
+    bare = completeness.Delivered("image", "CONTAINER_IMAGE")
+    evidence = completeness.Evidence((bare, COMPLETE.materials[1]), COMPLETE.annotations, COMPLETE.env)
+    assert codes(planned(), evidence) == [
+        ("AnnotationMissing", 'spec.materials[name="image"].annotations[name="asset"]')
+    ]
+
+
+def test_another_type_than_asked_for_is_named():
+    wrong = completeness.Delivered("spdx", "ARTIFACT")
+    evidence = completeness.Evidence((COMPLETE.materials[0], wrong), COMPLETE.annotations, COMPLETE.env)
+    assert codes(planned(), evidence) == [("MaterialWrongType", 'spec.materials[name="spdx"].type')]
+
+
+def test_the_fix_says_where_the_workflow_expects_the_piece():
+    mapped = planned({"materials": [{"name": "image", "task": "build", "result": {"name": "IMAGE_URL"}}]})
+    assert completeness.owed(mapped, completeness.Evidence())[0].fix == "let task build write the result IMAGE_URL"
+    assert "spec.tekton.materials" in completeness.owed(planned(), completeness.Evidence())[0].fix
