@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
-from avouch.controlplane import values
+from avouch.controlplane import values, weighing
 
 
 class Clock(Protocol):
@@ -185,6 +185,22 @@ class Blobs(Protocol):
 
     async def has(self, digest: digests.Digest) -> bool:
         """Whether the content is stored."""
+        ...
+
+
+class Artifacts(Protocol):
+    """Looks at documents: whether their bytes are stored, and whether they are what they are called."""
+
+    async def check(self, digest: digests.Digest, type_: str, size: int | None) -> weighing.Checked:
+        """What the bytes show. Raises errors.Unavailable where the store cannot answer now."""
+        ...
+
+
+class Secrets(Protocol):
+    """Secrets of integrations, read when they are needed and never stored."""
+
+    async def read(self, namespace: str, name: str, key: str) -> bytes:
+        """One value. Raises errors.NotFound, errors.Denied or errors.Unavailable."""
         ...
 
 
