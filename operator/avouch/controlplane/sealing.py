@@ -1,0 +1,192 @@
+"""Sealing a verdict: the run's own attestation, the verification summary, and what is delivered. Pure but for keys.
+
+Payload of a delivery, schema `avouch.dev/verdict/v1`: {schema, run{id, name, namespace, workflow, subject{kind, name,
+uid}}, contract{name, revision, digest}, verdict, evidence, judgedAt, findings[{code, message, line, fix, material}],
+materials[{name, type, digest, value, filename, origin, output}], statementDigest, links{run}}.
+"""
+
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from avouch import digests, plan
+from avouch.attestation import bundle, dsse, materials, predicate, signing, vsa
+from avouch.controlplane import judgement, observations, values
+from avouch.controlplane.values import VerdictResult
+
+LEVEL = "AVOUCH_CONTRACT_SATISFIED"
+BUILDER = "https://avouch.dev/worker"
+_DELIVERY_NAMESPACE = uuid.UUID("a3c1c7a2-6a0e-5d52-9a35-0b9d6f6f6f10")  # uuid5 namespace of delivery ids
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """One key per family: a FAILED verdict is never signed with the key that admission trusts for PASSED."""
+
+    attestation: signing.Signer
+    passed: signing.Signer
+    failed: signing.Signer
+    verifier_id: str
+
+
+def seal(case: judgement.Case, verdict: values.Verdict, keys: Keys) -> values.SignedVerdict:
+    """Sign the run's attestation and the verdict on it."""
+    claims = judgement.counting_claims(case)
+    facts = _facts(case, verdict, [said.claim for said in claims])
+    payload = predicate.build(facts)
+    attestation = _bundle(keys.attestation, payload)
+    passed = verdict.result is VerdictResult.PASSED
+    inputs = [vsa.InputAttestation(said.claim.digest, said.claim.received_at) for said in claims]
+    inputs.append(vsa.InputAttestation(bundle.digest(attestation), verdict.judged_at))
+    outputs = tuple(materials.subject(found) for found in facts.materials if materials.is_subject(found))
+    asked, run = case.plan, case.run
+    summary = vsa.VsaFacts(
+        verifier_id=keys.verifier_id,
+        time_verified=verdict.judged_at,
+        resource_uri=f"avouch://{run.namespace}/workflows/{run.workflow}",
+        policy_uri=f"avouch://{run.namespace}/contracts/{asked.contract}@{asked.revision}",
+        policy_digest=digests.Digest.parse(asked.contract_digest),
+        inputs=tuple(inputs),
+        passed=passed,
+        levels=(LEVEL,),
+        subjects=outputs or (vsa.run_subject(run.name, predicate.record_digest(facts)),),
+    )
+    signed = _bundle(keys.passed if passed else keys.failed, vsa.build(summary))
+    return values.SignedVerdict(verdict, attestation, signed, payload)
+
+
+def deliveries(
+    run: values.Run, signed: values.SignedVerdict, attachments: tuple[values.AttachmentRecord, ...]
+) -> tuple[values.Delivery, ...]:
+    """One delivery for each attachment that wants this verdict; the id is the same however often this is worked out."""
+    content = payload(run, signed)
+    return tuple(
+        values.Delivery(
+            id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}"),
+            run_id=run.id,
+            attachment_uid=attachment.uid,
+            attachment=attachment.name,
+            namespace=attachment.namespace,
+            type=attachment.type,
+            config=attachment.config,
+            payload=content,
+            attempts=0,
+        )
+        for attachment in attachments
+        if wants(attachment, run, signed.verdict.result)
+    )
+
+
+def wants(attachment: values.AttachmentRecord, run: values.Run, result: VerdictResult) -> bool:
+    """By name, or by every label of the selector; an attachment with neither wants nothing. `on` lists verdicts."""
+    on = attachment.config.get("on") or ()
+    if on and result.value not in on:
+        return False
+    if attachment.workflow:
+        return attachment.workflow == run.workflow
+    return bool(attachment.selector) and attachment.selector.items() <= run.labels.items()
+
+
+def payload(run: values.Run, signed: values.SignedVerdict) -> bytes:
+    """The body that every integration gets. The module docstring is the schema."""
+    verdict = signed.verdict
+    shown = ("name", "type", "digest", "value", "filename", "origin", "output")
+    body = {
+        "schema": "avouch.dev/verdict/v1",
+        "run": {
+            "id": str(run.id),
+            "name": run.name,
+            "namespace": run.namespace,
+            "workflow": run.workflow,
+            "subject": {"kind": run.subject_kind, "name": run.subject_name, "uid": run.key.subject_uid},
+        },
+        "contract": {"name": run.contract, "revision": run.revision, "digest": run.contract_digest},
+        "verdict": verdict.result.value,
+        "evidence": verdict.evidence.value,
+        "judgedAt": verdict.judged_at.isoformat(),
+        "findings": [asdict(finding) for finding in verdict.findings],
+        "materials": [{key: getattr(found, key) for key in shown} for found in verdict.materials],
+        "statementDigest": str(digests.of_bytes(signed.statement)),
+        "links": {"run": f"/apis/runs.avouch.dev/v1alpha1/namespaces/{run.namespace}/workflowruns/{run.name}"},
+    }
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _bundle(signer: signing.Signer, content: bytes) -> bytes:
+    envelope = signing.sign_envelope(signer, dsse.IN_TOTO, content)
+    return bundle.to_bytes(bundle.Bundle(envelope, key_hint=signer.keyid))
+
+
+def _facts(case: judgement.Case, verdict: values.Verdict, claims: list[values.Claim]) -> predicate.AttestationFacts:
+    run, asked = case.run, case.plan
+    taken = {material.name for material in asked.materials}
+    found = [_material(one, _free(one.name, taken, index)) for index, one in _numbered(verdict.materials)]
+    return predicate.AttestationFacts(
+        metadata=_metadata(run, asked, verdict.judged_at),
+        builder_id=BUILDER,
+        runner=predicate.Runner(asked.runner or "TEKTON_PIPELINE", environment="self-hosted", authenticated=True),
+        materials=(*(one for one in found if one is not None), *(_claim(claim) for claim in claims)),
+        env=verdict.env,
+        annotations=verdict.annotations,
+    )
+
+
+def _numbered(found: tuple[values.JudgedMaterial, ...]) -> list[tuple[int, values.JudgedMaterial]]:
+    """Each with how many of its name came before: a matrix delivers several."""
+    return [(sum(other.name == one.name for other in found[:at]), one) for at, one in enumerate(found)]
+
+
+def _free(name: str, taken: set[str], index: int) -> str:
+    """`sbom`, then `sbom-1`, `sbom-2`: as Chainloop names several of one; never the name of another material."""
+    if index == 0:
+        return name
+    while f"{name}-{index}" in taken:
+        index += 1
+    taken.add(f"{name}-{index}")
+    return f"{name}-{index}"
+
+
+def _material(found: values.JudgedMaterial, name: str) -> materials.Material | None:
+    """None for an image whose digest is no digest: the finding says so, an attestation cannot."""
+    content = found.value.encode() if found.type == materials.STRING else None
+    digest = digests.of_bytes(content) if content is not None else _parsed(found)
+    if digest is None:
+        return None
+    return materials.Material(
+        name=name,
+        type=found.type,
+        digest=digest,
+        resource="" if content is not None else found.filename or found.value,
+        content=content,
+        size=found.size or None,
+        output=found.output,
+        storage="uploaded" if found.uploaded else "none",
+        annotations=found.annotations,
+    )
+
+
+def _parsed(found: values.JudgedMaterial) -> digests.Digest | None:
+    unusable = not observations.well_formed(found.digest) or not (found.filename or found.value)
+    return None if unusable else digests.Digest.parse(found.digest)
+
+
+def _claim(claim: values.Claim) -> materials.Material:
+    name = f"claim-{claim.digest.hex[:12]}"
+    return materials.Material(name, "ATTESTATION", claim.digest, resource=f"{claim.taskrun}.sigstore.json")
+
+
+def _metadata(run: values.Run, asked: plan.Plan, finished: datetime) -> predicate.Metadata:
+    return predicate.Metadata(
+        name=run.workflow,
+        workflow_name=run.workflow,
+        workflow_id=run.key.workflow_uid,
+        workflow_run_id=str(run.id),
+        project=asked.project or run.namespace,
+        organization="",
+        contract_name=asked.contract,
+        contract_version=str(asked.revision),
+        initialized_at=run.created_at,
+        finished_at=run.finished_at or finished,
+        team=asked.team,
+    )
