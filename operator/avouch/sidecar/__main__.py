@@ -51,6 +51,7 @@ def watch() -> bool:
     """Wait, then work. Returns whether SIGTERM has come meanwhile."""
     steps = int(os.environ.get("AVOUCH_STEPS") or 0)
     started = time.monotonic()
+    _tell(f"waiting for {steps} steps")
     done, stopped = wait(os.environ.get("AVOUCH_TEKTON") or "/tekton", steps)
     _tell(f"{done} of {steps} steps ended after {time.monotonic() - started:.1f} s")
     try:

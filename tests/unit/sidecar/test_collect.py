@@ -1,0 +1,210 @@
+"""What is taken from a pod's real files, and what is refused."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from avouch import digests, errors, plan
+from avouch.sidecar import collect, discover, files
+
+DIGEST = "sha256:" + "a" * 64
+SBOM = "SBOM_CYCLONEDX_JSON"
+
+
+def at(root: Path, limit: int = 1000) -> collect.Pod:
+    (root / "results").mkdir(exist_ok=True)
+    (root / "ws").mkdir(exist_ok=True)
+    return collect.Pod(root, {"source": str(root / "ws")}, 1, limit)
+
+
+def planned(type_: str, kind: plan.From, source: str = "", path: str = "", digest: str = "") -> plan.PlannedMaterial:
+    return plan.PlannedMaterial("m", type_, plan.Source(kind, name=source, path=path, digest=digest))
+
+
+def in_workspace(path: str) -> plan.PlannedMaterial:
+    return planned(SBOM, plan.From.WORKSPACE, "source", path)
+
+
+def one(material: plan.PlannedMaterial, pod: collect.Pod, **said: str) -> collect.Collected | None:
+    found = collect.collect([material], pod, said)
+    return found[0] if found else None
+
+
+def test_a_workspace_file_is_hashed(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "ws" / "out").mkdir()
+    (tmp_path / "ws" / "out" / "sbom.json").write_bytes(b"{}")
+    found = one(in_workspace("out/sbom.json"), pod)
+    assert found is not None
+    assert (found.digest, found.finding) == (digests.of_bytes(b"{}"), "")
+
+
+def test_what_is_not_there_is_not_mentioned(tmp_path: Path) -> None:
+    assert one(in_workspace("sbom.json"), at(tmp_path)) is None
+
+
+def attack(root: Path, name: str) -> str:  # noqa: C901 - a table of cases
+    """Prepare a bad file; returns the path to ask for."""
+    (root / "secret").write_text("secret")
+    ws = root / "ws"
+    match name:
+        case "symlink":
+            (ws / "f").symlink_to(root / "secret")
+        case "symlinked directory":
+            (root / "elsewhere").mkdir()
+            (root / "elsewhere" / "f").write_text("secret")
+            (ws / "d").symlink_to(root / "elsewhere")
+            return "d/f"
+        case "fifo":
+            os.mkfifo(ws / "f")
+        case "directory":
+            (ws / "f").mkdir()
+        case "empty":
+            (ws / "f").write_bytes(b"")
+        case "oversize":
+            (ws / "f").write_bytes(b"x" * 1001)
+        case "dots":
+            return "../secret"
+        case "absolute":
+            return str(root / "secret")
+    return "f"
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("symlink", "symbolic link"),
+        ("symlinked directory", "symbolic link"),
+        ("fifo", "not a regular file"),
+        ("directory", "not a regular file"),
+        ("empty", "is empty"),
+        ("oversize", "1001 bytes"),
+        ("dots", "relative path"),
+        ("absolute", "relative path"),
+    ],
+)
+def test_a_file_that_may_not_be_taken_is_a_finding(tmp_path: Path, name: str, word: str) -> None:
+    pod = at(tmp_path)
+    found = one(in_workspace(attack(tmp_path, name)), pod)
+    assert found is not None
+    assert not found.present
+    assert word in found.finding
+
+
+def test_a_symlinked_result_is_refused(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "results" / "v").symlink_to(tmp_path / "token")
+    found = one(planned("STRING", plan.From.RESULT, "v"), pod)
+    assert found is not None
+    assert "symbolic link" in found.finding
+    assert "secret" not in found.finding + found.value
+
+
+def test_a_megabyte_of_result_is_taken_and_an_empty_one_is_a_finding(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "big").write_text("x" * 1024 * 1024)
+    (tmp_path / "results" / "none").write_text("")
+    big, none = (one(planned("STRING", plan.From.RESULT, name), pod) for name in ("big", "none"))
+    assert big is not None
+    assert len(big.value) == 1024 * 1024
+    assert none is not None
+    assert "empty" in none.finding
+
+
+@pytest.mark.parametrize(
+    ("results", "source"),
+    [
+        (
+            {"IMAGE_URL": "reg:5/app:1\n", "IMAGE_DIGEST": DIGEST},
+            planned("CONTAINER_IMAGE", plan.From.RESULT, "IMAGE_URL"),
+        ),
+        ({"u": "reg:5/app:1", "d": DIGEST}, planned("CONTAINER_IMAGE", plan.From.RESULT, "u", digest="d")),
+        ({"IMAGE_URL": "reg:5/app:1", "IMAGE_DIGEST": DIGEST}, planned("CONTAINER_IMAGE", plan.From.CONVENTION)),
+        ({"m": f"reg:5/app:1@{DIGEST}"}, planned("CONTAINER_IMAGE", plan.From.CONVENTION)),
+    ],
+)
+def test_images_come_from_results(tmp_path: Path, results: dict[str, str], source: plan.PlannedMaterial) -> None:
+    pod = at(tmp_path)
+    for name, value in results.items():
+        (tmp_path / "results" / name).write_text(value)
+    found = one(source, pod)
+    assert found is not None
+    assert found.value == f"reg:5/app:1@{DIGEST}"
+    assert str(found.digest) == DIGEST
+
+
+def test_an_image_without_a_digest_is_a_finding(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "m").write_text("reg/app:latest")
+    found = one(planned("CONTAINER_IMAGE", plan.From.RESULT, "m"), pod)
+    assert found is not None
+    assert "not pinned" in found.finding
+
+
+@pytest.mark.parametrize(("names", "expected"), [(["m.json"], True), (["m"], True), (["m.json", "m.xml"], False)])
+def test_a_file_nobody_placed_is_found_by_its_name_unless_several_could_be_meant(
+    tmp_path: Path, names: list[str], expected: bool
+) -> None:
+    pod = at(tmp_path)
+    for name in names:
+        (tmp_path / "ws" / name).write_text("{}")
+    found = one(planned(SBOM, plan.From.CONVENTION), pod)
+    assert found is not None
+    assert found.present is expected
+
+
+@pytest.mark.parametrize("place", ["artifacts", "run/0/status/artifacts"])
+def test_a_tekton_artifact_names_its_digest(tmp_path: Path, place: str) -> None:
+    pod = at(tmp_path)
+    (tmp_path / place).mkdir(parents=True)
+    value = {"uri": "oci://reg/app", "digest": {"sha256": "a" * 64}}
+    (tmp_path / place / "provenance.json").write_text(json.dumps({"outputs": [{"name": "img", "values": [value]}]}))
+    found = one(planned("CONTAINER_IMAGE", plan.From.ARTIFACT, "img"), pod)
+    assert found is not None
+    assert found.value == f"reg/app@{DIGEST}"
+
+
+def test_params_and_environment_are_left_to_the_server(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    assert one(planned("STRING", plan.From.PARAM, "p"), pod) is None
+    assert one(planned("STRING", plan.From.ENV, "p"), pod) is None
+
+
+def test_what_an_explicit_step_says_stands_above_the_plan(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "m").write_text(f"reg/app@{DIGEST}")
+    lie = "reg/app@sha256:" + "b" * 64
+    found = one(planned("CONTAINER_IMAGE", plan.From.RESULT, "m"), pod, m=lie)
+    assert found is not None
+    assert found.value == lie
+
+
+def test_a_file_that_grows_past_the_limit_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 10)
+    with files.opened(tmp_path, "f", 10) as descriptor:
+        (tmp_path / "f").write_bytes(b"x" * 11)
+        with pytest.raises(errors.TooLarge):
+            list(files.pieces(descriptor, 10, "f"))
+
+
+def test_labels_of_the_downward_api_are_unquoted() -> None:
+    assert discover.parse_labels('a/b="c"\nd="say \\"x\\""\nnonsense\n') == {"a/b": "c", "d": 'say "x"'}
+
+
+def test_without_leave_to_read_pods_only_the_name_and_namespace_are_known(tmp_path: Path) -> None:
+    (tmp_path / "namespace").write_text("ns")
+    place = discover.discover({"HOSTNAME": "build-pod-retry1"}, tmp_path / "labels", tmp_path)
+    assert place.variables() == {
+        "HOSTNAME": "build-pod-retry1",
+        "TEKTON_NAMESPACE": "ns",
+        "TEKTON_TASKRUN_NAME": "build",
+    }
+
+
+def test_the_link_names_the_pipelinerun_in_the_dashboard_or_without() -> None:
+    place = discover.Place("ns", "p", {"tekton.dev/pipelineRun": "r"})
+    assert place.url("") == "tekton://ns/pipelineruns/r"
+    assert place.url("https://dash/") == "https://dash/#/namespaces/ns/pipelineruns/r"
