@@ -1,0 +1,149 @@
+"""Certificates that change under a running process: mounted Secrets, and the authority of the cluster's front proxy.
+
+A listener keeps one SSL context for its life and asks, in the handshake's SNI callback, for the newest one; so a new
+certificate counts from the next connection on and no connection is dropped.
+"""
+
+import asyncio
+import json
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from avouch import digests, errors
+from avouch.attestation import authority, trust
+from avouch.kube import reader
+
+SECONDS = 10.0  # between looks at files; the kubelet takes up to a minute anyway
+_log = logging.getLogger(__name__)
+
+
+class Watched:
+    """Builds something from files, and again when their bytes change. A broken change keeps what was there before."""
+
+    def __init__(self, paths: tuple[Path, ...], build: Callable[[], None]) -> None:
+        self._paths = paths
+        self._build = build
+        self._seen = self._look()
+        build()
+
+    def refresh(self) -> bool:
+        """Look once; True where something was rebuilt."""
+        try:
+            found = self._look()
+            if found == self._seen:
+                return False
+            self._build()
+        except (OSError, ssl.SSLError, errors.AvouchError) as exc:
+            _log.error("cannot load %s, the old one stays: %s", self._paths[0], exc)
+            return False
+        self._seen = found
+        _log.info("loaded %s again", self._paths[0])
+        return True
+
+    def _look(self) -> tuple[digests.Digest, ...]:
+        return tuple(digests.of_bytes(path.read_bytes()) for path in self._paths)
+
+
+class Serving:
+    """TLS of one listener from tls.crt and tls.key; with `client_ca` (PEM) only clients of that authority get in."""
+
+    def __init__(self, folder: Path, *, client_ca: str | None = None) -> None:
+        self._folder = folder
+        self._client_ca = client_ca
+        self._newest = self._fresh()
+        self.context = self._fresh()
+        self.context.sni_callback = self._swap
+        self.watched = Watched((folder / "tls.crt", folder / "tls.key"), self._rebuild)
+
+    def trust_clients_of(self, client_ca: str) -> None:
+        """Another authority of clients, from the next handshake on."""
+        if client_ca != self._client_ca:
+            self._client_ca = client_ca
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._newest = self._fresh()
+
+    def _fresh(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._folder / "tls.crt", self._folder / "tls.key")
+        if self._client_ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=self._client_ca)
+        return context
+
+    def _swap(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        connection.context = self._newest
+
+
+class Authorities:
+    """The authority for pod certificates from ca.crt and ca.key: `controlplane.runs.Keys`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._authority: authority.Authority
+        self._trust: trust.TrustRoot
+        self.watched = Watched((folder / "ca.crt", folder / "ca.key"), self._build)
+
+    def authority(self) -> authority.Authority:
+        """Who issues leaves: the first certificate of ca.crt."""
+        return self._authority
+
+    def trust(self) -> trust.TrustRoot:
+        """Every certificate of ca.crt."""
+        return self._trust
+
+    def bundle_pem(self) -> str:
+        """The same as text, for whoever must trust our servers."""
+        return (self._folder / "ca.crt").read_text(encoding="ascii")
+
+    def _build(self) -> None:
+        certificates = (self._folder / "ca.crt").read_bytes()
+        issuer = authority.Authority.from_pem(certificates, (self._folder / "ca.key").read_bytes())
+        self._authority, self._trust = issuer, trust.TrustRoot.from_pems([certificates])
+
+
+class FrontProxy:
+    """Whom the aggregated listener believes, from ConfigMap kube-system/extension-apiserver-authentication."""
+
+    def __init__(self) -> None:
+        self.client_ca = ""
+        self._names: frozenset[str] = frozenset()
+        self._any = False
+
+    def allows(self, common_name: str) -> bool:
+        """The cluster's list of names; an empty list there means any client of its authority."""
+        return self._any or common_name in self._names
+
+    async def load(self, cluster: reader.ClusterReader) -> None:
+        """Read the ConfigMap.
+
+        Raises:
+            Unavailable: it is not there, names no authority, or the API server does not answer.
+        """
+        found = await cluster.config_map("kube-system", "extension-apiserver-authentication")
+        data = (found or {}).get("data") or {}
+        if not data.get("requestheader-client-ca-file"):
+            raise errors.Unavailable("the cluster names no front proxy: its aggregation layer is switched off")
+        try:
+            names = [str(name) for name in json.loads(data.get("requestheader-allowed-names") or "[]")]
+        except (ValueError, TypeError) as exc:
+            raise errors.Unavailable("requestheader-allowed-names is no JSON list") from exc
+        self.client_ca = str(data["requestheader-client-ca-file"])
+        self._names, self._any = frozenset(names), not names
+
+
+async def keep_fresh(watched: tuple[Watched, ...], proxy: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Look at everything until cancelled."""
+    while True:
+        await asyncio.sleep(SECONDS)
+        for one in watched:
+            one.refresh()
+        if proxy is not None:
+            try:
+                await proxy()
+            except errors.AvouchError as exc:
+                _log.warning("front proxy not read again: %s", exc)

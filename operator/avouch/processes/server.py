@@ -1,0 +1,185 @@
+"""`avouch server`: ingest API and admission on 8443, the aggregated API on 8444 (mTLS), health and metrics on 9090.
+
+Stateless: any number of replicas. It starts without the database, says so at /readyz, and heals by itself.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+from starlette.applications import Starlette
+
+from avouch import errors
+from avouch.admission import app as admission
+from avouch.cas import filesystem
+from avouch.controlplane import injection as planner
+from avouch.controlplane import ports, runs
+from avouch.ingest import aggregated, app
+from avouch.kube import connection, reader
+from avouch.processes import certificates, health, listeners, logs, servermetrics, settings
+from avouch.store import contracts, database, inline, views, workflows
+from avouch.store import runs as stored
+from avouch.tekton import injection
+
+_log = logging.getLogger(__name__)
+_PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
+
+
+class Clock:
+    """The wall clock."""
+
+    def now(self) -> datetime:
+        """The present, UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Every adapter of the process."""
+
+    database: database.Database
+    runs: stored.Runs
+    cluster: reader.ClusterReader
+    blobs: ports.Blobs
+    authorities: certificates.Authorities
+    metrics: servermetrics.Metrics
+
+
+def main() -> int:
+    """Run until SIGTERM. Returns the exit code."""
+    try:
+        config = settings.Server.from_environment(os.environ)
+    except errors.Invalid as exc:
+        logs.configure("INFO")
+        _log.error("cannot start: %s", exc)
+        return 2
+    logs.configure(config.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_signal(config))
+    return 0
+
+
+async def _until_signal(config: settings.Server) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(config, stop)
+
+
+async def serve(config: settings.Server, stop: asyncio.Event) -> None:
+    """Build everything, serve until `stop`, finish what is under way and close everything.
+
+    A listener that fails takes the process with it, so that it is started again.
+    """
+    async with _world(config) as world, asyncio.TaskGroup() as tasks:
+        tls = certificates.Serving(config.tls)
+        ingest = listeners.Listener(_ingest(config, world), config.host, config.port, tls.context)
+        status = listeners.Listener(
+            health.create(world.database.ping, world.metrics.registry), config.host, config.health_port
+        )
+        fresh = tasks.create_task(certificates.keep_fresh((tls.watched, world.authorities.watched)))
+        aside = tasks.create_task(_serve_runs(config, world, stop))
+        serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
+        await stop.wait()
+        for one in (ingest, status):
+            one.should_exit = True
+        await asyncio.gather(*serving, aside)
+        fresh.cancel()
+
+
+async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event) -> None:
+    """The aggregated API, as soon as the cluster says whom to believe; until then nothing listens."""
+    proxy = certificates.FrontProxy()
+    if not await _learned(proxy, world.cluster, stop):
+        return
+    tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
+    api = aggregated.Aggregated(views.RunViews(world.database), Clock())
+    listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
+
+    async def again() -> None:
+        await proxy.load(world.cluster)
+        tls.trust_clients_of(proxy.client_ca)
+
+    async with asyncio.TaskGroup() as tasks:
+        fresh = tasks.create_task(certificates.keep_fresh((tls.watched,), again))
+        serving = tasks.create_task(listener.run_until_told())
+        await stop.wait()
+        listener.should_exit = True
+        await serving
+        fresh.cancel()
+
+
+async def _learned(proxy: certificates.FrontProxy, cluster: reader.ClusterReader, stop: asyncio.Event) -> bool:
+    while not stop.is_set():
+        try:
+            await proxy.load(cluster)
+        except errors.Unavailable as exc:
+            _log.warning("the aggregated API waits: %s", exc)
+            with contextlib.suppress(TimeoutError):  # time to try again
+                await asyncio.wait_for(stop.wait(), _PROXY_RETRY)
+        else:
+            return True
+    return False
+
+
+@contextlib.asynccontextmanager
+async def _world(config: settings.Server) -> AsyncIterator[World]:
+    async with contextlib.AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(database.Database(config.database_url))
+        pushes = stored.Runs(opened)
+        stack.push_async_callback(pushes.close)
+        api = _connection(config)
+        stack.push_async_callback(api.close)
+        yield World(
+            database=opened,
+            runs=pushes,
+            cluster=reader.ClusterReader(api),
+            blobs=_blobs(config, opened),
+            authorities=certificates.Authorities(config.authority),
+            metrics=servermetrics.Metrics(lambda: pushes.waiting),
+        )
+
+
+def _connection(config: settings.Server) -> connection.Connection:
+    if config.kubeconfig is not None:
+        return connection.from_kubeconfig(config.kubeconfig)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        raise errors.Invalid("not in a cluster", field="AVOUCH_KUBECONFIG", fix="name a kubeconfig file")
+    return connection.in_cluster(host, port)
+
+
+def _blobs(config: settings.Server, opened: database.Database) -> ports.Blobs:
+    if config.blobs == "inline:":
+        return inline.Inline(opened)
+    return filesystem.FileSystem(Path(config.blobs.removeprefix("file://")))
+
+
+def _ingest(config: settings.Server, world: World) -> Starlette:
+    known, revisions = workflows.Workflows(world.database), contracts.Contracts(world.database)
+    intake = runs.Intake(
+        runs=world.runs,
+        workflows=known,
+        contracts=revisions,
+        blobs=world.blobs,
+        cluster=world.cluster,
+        clock=Clock(),
+        keys=world.authorities,
+        max_material=config.max_material,
+    )
+    door = app.Door(intake, config.worker, world.metrics)
+    if not config.sidecar_image:
+        return app.create(door)
+    hook = admission.PodAdmission(
+        planner.InjectionPlanner(world.cluster, known, revisions),
+        injection.Settings(config.sidecar_image, config.server_url, world.authorities.bundle_pem()),
+        world.metrics.admitted,
+    )
+    return app.create(door, also=hook.routes())

@@ -1,0 +1,86 @@
+"""The server's settings from its environment. A wrong one stops the process at once and names its variable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from avouch import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Settings of `avouch server`."""
+
+    namespace: str  # of our install
+    worker: str  # namespace/name of the ServiceAccount that may read artifacts
+    database_url: str = field(repr=False)
+    blobs: str = "inline:"  # or file:///folder
+    tls: Path = Path("/etc/avouch/tls")  # tls.crt, tls.key
+    authority: Path = Path("/etc/avouch/ca")  # ca.crt, ca.key: pod certificates; ca.crt may hold an older one too
+    sidecar_image: str = ""  # empty: no injection
+    server_url: str = ""  # what sidecars call
+    kubeconfig: Path | None = None  # outside a cluster
+    host: str = ""  # every address, IPv4 and IPv6
+    port: int = 8443
+    runs_port: int = 8444
+    health_port: int = 9090
+    max_material: int = 1024 * 1024 * 1024  # bytes of one file
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read AVOUCH_* variables; `docs` and chart name the same ones.
+
+        Raises:
+            Invalid: one is missing or unusable; `field` names it.
+        """
+        namespace = _needed(environment, "AVOUCH_NAMESPACE")
+        kubeconfig = environment.get("AVOUCH_KUBECONFIG", "")
+        return cls(
+            namespace=namespace,
+            worker=f"{namespace}/{environment.get('AVOUCH_WORKER_SERVICE_ACCOUNT') or 'avouch-worker'}",
+            database_url=_needed(environment, "AVOUCH_DATABASE_URL"),
+            blobs=_blobs(environment),
+            tls=Path(environment.get("AVOUCH_TLS_DIR") or "/etc/avouch/tls"),
+            authority=Path(environment.get("AVOUCH_CA_DIR") or "/etc/avouch/ca"),
+            sidecar_image=environment.get("AVOUCH_SIDECAR_IMAGE", ""),
+            server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
+            kubeconfig=Path(kubeconfig) if kubeconfig else None,
+            host=environment.get("AVOUCH_HOST", ""),
+            port=_number(environment, "AVOUCH_PORT", 8443),
+            runs_port=_number(environment, "AVOUCH_RUNS_PORT", 8444),
+            health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
+            max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
+            log_level=_level(environment),
+        )
+
+
+def _needed(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise errors.Invalid("not set", field=name, fix=f"set {name} in the process's environment")
+    return value
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "") or str(default)
+    if not (text.isascii() and text.isdigit()):
+        raise errors.Invalid(f"not a whole number: {text[:40]!r}", field=name)
+    return int(text)
+
+
+def _level(environment: Mapping[str, str]) -> str:
+    level = (environment.get("AVOUCH_LOG_LEVEL") or "INFO").upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise errors.Invalid(
+            f"no such level: {level[:40]!r}", field="AVOUCH_LOG_LEVEL", fix="DEBUG, INFO, WARNING, ERROR"
+        )
+    return level
+
+
+def _blobs(environment: Mapping[str, str]) -> str:
+    found = environment.get("AVOUCH_BLOBS") or "inline:"
+    if found != "inline:" and not found.startswith("file:///"):
+        raise errors.Invalid(f"no such store: {found[:80]!r}", field="AVOUCH_BLOBS", fix="inline: or file:///folder")
+    return found
