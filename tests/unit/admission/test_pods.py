@@ -1,0 +1,135 @@
+"""The webhook: always 200 and allowed, with a patch or a reason, over the real planner."""
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from tests.unit.tekton import pods
+
+from avouch import errors
+from avouch.admission import app
+from avouch.controlplane import injection as planning
+from avouch.tekton import injection, pod
+
+
+class Planner:
+    """Answers what it is told to."""
+
+    def __init__(self, answer: planning.Decision | Exception | None = None) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> planning.Decision:
+        self.asked.append((namespace, created))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer is None:
+            await asyncio.Event().wait()
+        assert self.answer is not None
+        return self.answer
+
+
+def inject(*warnings: str) -> planning.Planned:
+    shape = pod.read(pods.pod())
+    assert isinstance(shape, pod.Shape)
+    return planning.Planned(injection.Injection(shape, (pods.a_plan(),), {}), warnings)
+
+
+def review(operation: str = "CREATE", kind: str = "Pod") -> dict[str, Any]:
+    request = {"uid": "u-1", "kind": {"kind": kind}, "operation": operation, "namespace": "ns", "object": pods.pod()}
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+
+async def post(planner: Planner, body: bytes, seconds: float = 5) -> tuple[dict[str, Any], list[str]]:
+    counted: list[str] = []
+    door = app.PodAdmission(planner, pods.SETTINGS, counted.append, seconds, suffix=lambda: "0123abcd")
+    transport = httpx.ASGITransport(app=Starlette(routes=door.routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
+        answer = await client.post(app.PATH, content=body)
+    assert answer.status_code == 200
+    document = answer.json()
+    assert (document["apiVersion"], document["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+    assert document["response"]["allowed"] is True
+    return document["response"], counted
+
+
+async def test_a_pod_that_is_worth_it_gets_the_patch() -> None:
+    planner = Planner(inject("workspace x is not collected: a block volume"))
+    response, counted = await post(planner, json.dumps(review()).encode())
+    assert response["uid"] == "u-1"
+    assert response["patchType"] == "JSONPatch"
+    paths = [change["path"] for change in json.loads(base64.b64decode(response["patch"]))]
+    assert paths == ["/spec/initContainers/-", "/spec/volumes/-"]
+    assert response["warnings"] == ["avouch: workspace x is not collected: a block volume"]
+    assert (counted, planner.asked[0][0]) == (["Injected"], "ns")
+
+
+@pytest.mark.parametrize(
+    ("reason", "warned"),
+    [(pod.Reason.QUOTA, True), (pod.Reason.SHAPE, True), (pod.Reason.NOT_NEEDED, False), (pod.Reason.NEVER, False)],
+)
+async def test_a_pod_left_alone_says_why_where_somebody_could_wonder(reason: pod.Reason, warned: bool) -> None:
+    response, counted = await post(Planner(pod.Refusal(reason, "because")), json.dumps(review()).encode())
+    assert "patch" not in response
+    assert ("because" in str(response.get("warnings"))) is warned
+    assert counted == [reason.value]
+
+
+@pytest.mark.parametrize(
+    ("failure", "shown"),
+    [
+        (errors.Unavailable("the database is away"), "the database is away"),
+        (RuntimeError("password=secret"), "internal error"),
+    ],
+)
+async def test_a_failure_of_ours_is_logged_counted_and_admitted(
+    failure: Exception, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        response, counted = await post(Planner(failure), json.dumps(review()).encode())
+    assert shown in response["warnings"][0]
+    assert "password" not in response["warnings"][0]
+    assert counted == ["Error"]
+    assert caplog.records[0].exc_info is not None
+
+
+async def test_an_answer_that_would_take_too_long_is_no_sidecar() -> None:
+    response, counted = await post(Planner(None), json.dumps(review()).encode(), seconds=0.01)
+    assert "no answer in time" in response["warnings"][0]
+    assert (counted, response["uid"]) == (["Error"], "u-1")
+
+
+async def test_only_creation_is_looked_at() -> None:
+    planner = Planner(inject())
+    response, _ = await post(planner, json.dumps(review("UPDATE")).encode())
+    assert "patch" not in response
+    assert not planner.asked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"apiVersion":"admission.k8s.io/v1beta1"}',
+        json.dumps(review(kind="Job")).encode(),
+        b"[" * 9999,
+    ],
+)
+async def test_what_is_no_review_of_a_pod_is_allowed_all_the_same(body: bytes) -> None:
+    response, counted = await post(Planner(inject()), body)
+    assert "patch" not in response
+    assert counted == ["Error"]
+
+
+async def test_a_body_over_the_limit_is_not_read_to_its_end() -> None:
+    response, counted = await post(Planner(inject()), b" " * (app.MAX_BODY + 1))
+    assert "over" in response["warnings"][0]
+    assert counted == ["Error"]
