@@ -1,0 +1,195 @@
+"""What the API server itself makes of our kinds: schemas, CEL, spellings, columns, explain."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.errors import ClusterError
+
+from avouch.contract import reading, revisions
+
+pytestmark = pytest.mark.apiserver
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SEED = REPOSITORY / "tests/assets/seed"
+CRDS = sorted((REPOSITORY / "crds").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[ApiServer]:
+    with ApiServer() as server:
+        for crd in CRDS:
+            server.kubectl("apply", "--server-side", "-f", str(crd))
+        server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"-f{crd}" for crd in CRDS))
+        yield server
+
+
+def contract(spec: dict[str, Any], name: str = "c") -> dict[str, Any]:
+    return {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": name}, "spec": spec}
+
+
+def ours(kind: str, spec: dict[str, Any], name: str = "x") -> dict[str, Any]:
+    return {"apiVersion": "avouch.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def material(**more: Any) -> dict[str, Any]:
+    return {"materials": [{"name": "a", "type": "STRING", **more}]}
+
+
+def apply(api: ApiServer, manifest: dict[str, Any] | str) -> str:
+    text = manifest if isinstance(manifest, str) else json.dumps(manifest)
+    return api.kubectl("apply", "-f", "-", stdin=text)
+
+
+def stored(api: ApiServer, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(api.kubectl("get", "contract", name, "-o", "json"))
+    return found
+
+
+@pytest.mark.parametrize("crd", CRDS, ids=lambda path: path.stem)
+def test_a_crd_is_structural_and_established(api, crd):
+    name = yaml.safe_load(crd.read_text())["metadata"]["name"]
+    status = json.loads(api.kubectl("get", "crd", name, "-o", "json"))["status"]
+    conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}
+    assert conditions.get("Established") == "True"
+    assert conditions.get("NonStructuralSchema", "False") == "False"
+
+
+@pytest.mark.parametrize("file", sorted(SEED.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("how", [(), ("--server-side", "--force-conflicts")], ids=["client", "server"])
+@pytest.mark.parametrize(("old", "new"), [("", ""), ("skip_upload", "skipUpload"), ("envAllowList", "env_allow_list")])
+def test_the_seeds_contracts_apply_in_both_spellings_and_mean_the_same(api, file, how, old, new):
+    text = file.read_text()
+    written = text.replace(old, new) if old else text
+    name = yaml.safe_load(text)["metadata"]["name"]
+    api.kubectl("delete", "contract", name, "--ignore-not-found")
+    api.kubectl("apply", *how, "-f", "-", stdin=written)
+    wanted = revisions.digest(reading.read(yaml.safe_load(text)))
+    assert revisions.digest(reading.read(stored(api, name))) == wanted
+
+
+def test_a_contract_nobody_has_seen_says_so(api):
+    apply(api, contract({}, "unseen"))
+    assert stored(api, "unseen")["status"] == {"observedGeneration": -1}
+
+
+def test_both_spellings_together_are_taken_when_they_agree(api):
+    groups = [{"ref": "g", "with": {"a": "b"}}]
+    apply(api, contract({"policyGroups": groups, "policy_groups": groups}, "twins"))
+    assert len(reading.read(stored(api, "twins")).policy_groups) == 1
+
+
+def test_an_embedded_policy_is_kept_whole(api):
+    policy = {"kind": "Policy", "metadata": {"name": "p"}, "spec": {"policies": [{"embedded": "package main\n"}]}}
+    apply(api, contract({"policies": {"attestation": [{"embedded": policy}]}}, "embedded"))
+    assert stored(api, "embedded")["spec"]["policies"]["attestation"][0]["embedded"] == policy
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            {"materials": [{"name": "a", "type": "STRING"}, {"name": "a", "type": "ARTIFACT"}]},
+            "fix: give each entry of spec.materials its own name",
+        ),
+        (material(type="SBOM"), 'spec.materials[0].type: Unsupported value: "SBOM": supported values: "STRING"'),
+        (material(type=2), "spec.materials[0].type"),
+        (material(name="My_SBOM"), "fix: write a DNS-1123 label such as my-sbom"),
+        (material(group="My Group"), "fix: write a DNS-1123 label such as scans"),
+        (material(annotations=[{"name": "my-x"}]), "fix: write it without hyphens, dots or spaces"),
+        ({"annotations": [{"name": "a b"}]}, "fix: write it without hyphens, dots or spaces"),
+        (material(skip_upload=True, skipUpload=False), "fix: keep one of skipUpload and skip_upload"),
+        (
+            {"policyGroups": [{"ref": "a"}], "policy_groups": [{"ref": "b"}]},
+            "fix: keep one of policyGroups and policy_groups",
+        ),
+        ({"policies": {"materials": [{}]}}, "fix: write ref to point at a policy, or embedded"),
+        ({"policies": {"materials": [{"ref": "a", "embedded": {"a": 1}}]}}, "exactly one of ref, embedded"),
+        ({"policies": {"materials": [{"ref": "a", "requirements": ["x"]}]}}, "fix: write [organization/]framework"),
+        ({"runner": {"type": "JENKINS"}}, "JENKINS_JOB"),
+        (material(optionl=True), "optionl"),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_a_bad_contract_is_refused_with_the_fix(api, spec, said):
+    with pytest.raises(ClusterError) as refused:
+        apply(api, contract(spec, "bad"))
+    assert said in str(refused.value)
+
+
+def test_what_metadata_cannot_hold_is_refused_by_kubernetes_itself(api):
+    described = contract({}, "described")
+    described["metadata"]["description"] = "x"
+    with pytest.raises(ClusterError, match=r"description"):
+        apply(api, described)
+
+
+WORKFLOW = {"contractRef": {"name": "c"}}
+ATTACHMENT = {"integrationRef": {"name": "hook"}}
+GOOD = [
+    ours("Organization", {"homeNamespace": "security", "projects": {"selector": {"matchLabels": {"a": "b"}}}}),
+    ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p"}, {"matchLabels": {"a": "b"}}]}}),
+    ours("Integration", {"type": "webhook", "webhook": {"url": "https://h/x"}, "secretRef": {"name": "s", "key": "k"}}),
+    ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "on": ["Failed"]}),
+]
+BAD = [
+    (ours("Organization", {"homeNamespace": "Security"}), "fix: write a DNS-1123 label"),
+    (ours("Workflow", WORKFLOW, "dots.in.name"), "fix: rename the Workflow"),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{}]}}), "fix: write name, or matchLabels"),
+    (
+        ours("Workflow", {**WORKFLOW, "tekton": {"materials": [{"name": "m"}]}}),
+        "fix: say where the material comes from",
+    ),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"annotations": [{"name": "m"}]}}), "fix: say where the value comes from"),
+    (ours("Integration", {"type": "webhook"}), "fix: add spec.webhook.url"),
+    (ours("Integration", {"type": "webhook", "webhook": {"url": "ftp://h"}}), "fix: write https://host/path"),
+    (ours("IntegrationAttachment", ATTACHMENT), "fix: name one Workflow in workflowRef"),
+    (
+        ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "on": ["Pending"]}),
+        'Unsupported value: "Pending"',
+    ),
+]
+
+
+@pytest.mark.parametrize("manifest", GOOD, ids=lambda manifest: manifest["kind"])
+def test_a_good_object_is_taken_and_found_by_category(api, manifest):
+    apply(api, manifest)
+    found = api.kubectl("get", "avouch,organizations", "-A", "-o", "name")
+    assert f"{manifest['kind'].lower()}.avouch.dev/x" in found
+
+
+@pytest.mark.parametrize(("manifest", "said"), BAD, ids=[f"{bad['kind']}: {said}" for bad, said in BAD])
+def test_a_bad_object_is_refused_with_the_fix(api, manifest, said):
+    with pytest.raises(ClusterError) as refused:
+        apply(api, manifest)
+    assert said in str(refused.value)
+
+
+def test_workflows_are_selected_by_the_contract_they_name(api):
+    apply(api, ours("Workflow", {"contractRef": {"name": "selected"}}, "chosen"))
+    found = api.kubectl(
+        "get", "workflows.avouch.dev", "--field-selector", "spec.contractRef.name=selected", "-o", "name"
+    )
+    assert found.split() == ["workflow.avouch.dev/chosen"]
+
+
+def test_explain_answers_for_a_nested_field(api):
+    assert "Unique name of the material" in api.kubectl("explain", "contract.spec.materials.name")
+
+
+def test_columns_show_what_a_user_looks_for(api):
+    heads = {
+        "contracts": "NAME READY REVISION WORKFLOWS AGE",
+        "workflows.avouch.dev": "NAME READY CONTRACT LASTRUN RESULT AGE",
+        "integrations.avouch.dev": "NAME READY TYPE AGE",
+        "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERED FAILED AGE",
+        "organizations": "NAME READY HOME PROJECTS AGE",
+    }
+    for manifest in (*GOOD, contract({}, "shown")):
+        apply(api, manifest)
+    for plural, wanted in heads.items():
+        assert api.kubectl("get", plural).splitlines()[0].split() == wanted.split()
