@@ -1,10 +1,11 @@
 """`python -m tests.cluster up|down|status|build|apiserver|install`: a cluster from the command line."""
 
 import argparse
+import shutil
 import signal
 import sys
 
-from tests.cluster import packages
+from tests.cluster import images, packages, places
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import PROGRAMS, binary
 from tests.cluster.choice import choose
@@ -24,6 +25,8 @@ def main() -> int:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--name", default="dev", help="name of the cluster (default: %(default)s)")
+    command = commands.add_parser("image", help="build our own images from the Dockerfile into build/images")
+    command.add_argument("--tag", default="dev", help="tag of the images (default: %(default)s)")
     commands.add_parser("build", help="compile all programs that are not in the cache")
     commands.add_parser("install", help="install the Debian packages that a node needs")
     commands.add_parser("apiserver", help="run an API server without a node until interrupted")
@@ -40,6 +43,8 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
+        case "up" | "down" | "status":
+            return _of_cluster(arguments.command, arguments.name)
         case "build":
             for name in PROGRAMS:
                 print(binary(name))
@@ -47,24 +52,40 @@ def _run(arguments: argparse.Namespace) -> int:
             packages.ensure()
         case "apiserver":
             _serve()
-        case "up":
-            cluster = choose(arguments.name)
-            cluster.up()
-            print(f"export KUBECONFIG={cluster.kubeconfig}")
-        case "down":
-            choose(arguments.name).down()
-        case "status":
-            return _status(arguments.name)
+        case "image":
+            _build_images(arguments.tag)
     return 0
 
 
-def _status(name: str) -> int:
-    rows = choose(name).status()
+def _of_cluster(command: str, name: str) -> int:
+    cluster = choose(name)
+    match command:
+        case "up":
+            cluster.up()
+            print(f"export KUBECONFIG={cluster.kubeconfig}")
+        case "down":
+            cluster.down()
+        case "status":
+            return _status(cluster.status())
+    return 0
+
+
+def _status(rows: list[tuple[str, int | None, bool]]) -> int:
     for process, pid, healthy in rows:
         print(
             f"{process:<26}{pid or '-':>8}  {'healthy' if healthy else 'NOT RUNNING' if pid is None else 'NOT HEALTHY'}"
         )
     return 0 if all(healthy for _, _, healthy in rows) else _FAILED
+
+
+def _build_images(tag: str) -> None:
+    """Build every image of the repository's Dockerfile; `make wheelhouse` has put the wheels beside it."""
+    packages.ensure()
+    context, target = places.REPOSITORY / "build", places.REPOSITORY / "build/images"
+    target.mkdir(parents=True, exist_ok=True)
+    for stage, name in (("avouch", "avouch"), ("sidecar", "avouch-sidecar")):
+        archive = images.build(context, places.REPOSITORY / "Dockerfile", f"localhost/{name}:{tag}", stage)
+        print(shutil.copy(archive, target / f"{name}.tar"))
 
 
 def _serve() -> None:

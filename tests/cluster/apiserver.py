@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.cluster import tekton
+from tests.cluster import exposure, tekton
 from tests.cluster.binaries import kubectl
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.errors import ClusterError
@@ -106,6 +106,13 @@ class ApiServer:
     def apply(self, manifest: str) -> str:
         """Apply YAML text on the server's side."""
         return self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    def expose(self, name: str, namespace: str, port: int) -> None:
+        """Make a Service lead to a port of this machine, for an aggregated API or a webhook that a test serves.
+
+        The process must listen on all addresses: Kubernetes accepts no loopback address as an endpoint.
+        """
+        self.apply(tekton.as_yaml(exposure.service(name, namespace, exposure.machine_address(), port)))
 
     def install_tekton_crds(self) -> None:
         """Let the API server know TaskRuns, PipelineRuns and the rest of Tekton's kinds; nothing runs them."""

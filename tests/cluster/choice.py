@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.cluster import kind
+from tests.cluster.binaries import kubectl
 from tests.cluster.cluster import Cluster, require_possible
 from tests.cluster.commands import run
 from tests.cluster.errors import Impossible
@@ -52,7 +53,7 @@ class GivenCluster:
 
     def status(self) -> list[tuple[str, int | None, bool]]:
         """Whether its API server says that it is ready."""
-        answer = run("kubectl", f"--kubeconfig={self.kubeconfig}", "get", "--raw", "/readyz", tolerate=True)
+        answer = run(kubectl(), f"--kubeconfig={self.kubeconfig}", "get", "--raw", "/readyz", tolerate=True)
         return [("API server", None, answer == "ok")]
 
     def load_image(self, archive: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from tests.cluster import cgroups, images, network, packages, places, sweep, tekton
+from tests.cluster import cgroups, exposure, images, network, packages, places, sweep, tekton
 from tests.cluster.addresses import Addresses
 from tests.cluster.binaries import PROGRAMS, binary, kubectl
 from tests.cluster.commands import run
@@ -92,6 +92,10 @@ class Cluster:
     def apply(self, manifest: str) -> str:
         """Apply YAML text on the server's side."""
         return self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    def expose(self, name: str, namespace: str, port: int) -> None:
+        """Make a Service lead to a port of this machine, on which a process listens on all addresses."""
+        self.apply(tekton.as_yaml(exposure.service(name, namespace, self.host_ip, port)))
 
     @cached_property
     def _plane(self) -> ControlPlane:

@@ -4,6 +4,7 @@ No registry is asked for anything. Base and builds use buildah's own storage on 
 the base (a folder of wheels, a binary) the caller puts into the build context.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -50,7 +51,12 @@ def helpers() -> list[Path]:
         _image(PAUSE, **shell, entrypoint=("/bin/sleep", "2147483647")),
         _image(COREDNS, programs={"/coredns": binary("coredns")}, entrypoint=("/coredns",)),
         _image(
-            REGISTRY, programs={"/registry": binary("registry")}, entrypoint=("/registry", "serve"), folders=("/data",)
+            REGISTRY,
+            programs={
+                "/crane": binary("crane")
+            },  # its registry listens on all addresses, that of `registry` on loopback
+            entrypoint=("/crane", "registry", "serve"),
+            environment={"PORT": "5000"},
         ),
     ]
     for helper in ("entrypoint", "nop", "workingdirinit", "sidecarlogresults"):
@@ -125,8 +131,13 @@ def archive_of(name: str) -> Path:
 
 def _image(name: str, **content: object) -> Path:
     archive = archive_of(name)
-    if not archive.exists():
-        ocilayout.write(ocilayout.Image(name, architecture(), **content), archive)  # type: ignore[arg-type]
+    image = ocilayout.Image(name, architecture(), **content)  # type: ignore[arg-type]
+    sizes = [file.stat().st_size for file in image.programs.values()]
+    made_from = hashlib.sha256(f"{image} {sizes}".encode()).hexdigest()
+    stamp = archive.with_suffix(".helper")
+    if not (archive.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from):
+        ocilayout.write(image, archive)
+        stamp.write_text(made_from, encoding="utf-8")
     return archive
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _CHUNK = 1 << 20
+_PATH = "/usr/local/bin:/usr/bin:/bin:/ko-app"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Image:
     folders: Sequence[str] = ()
     """Folders that everybody may write into, like /tmp."""
     entrypoint: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
 
 
@@ -125,7 +127,7 @@ def _config(image: Image, layer_digest: str) -> dict[str, Any]:
         "architecture": image.architecture,
         "os": "linux",
         "config": {
-            "Env": ["PATH=/usr/local/bin:/usr/bin:/bin:/ko-app"],
+            "Env": [f"{key}={value}" for key, value in {"PATH": _PATH, **image.environment}.items()],
             "Entrypoint": list(image.entrypoint),
             "User": image.user,
         },

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.cluster import images
+from tests.cluster import exposure, images
 from tests.cluster.addresses import Addresses
 from tests.cluster.binaries import binary, module_folder
 from tests.cluster.controlplane import ControlPlane
@@ -54,21 +54,8 @@ class Tekton:
     addresses: Addresses
 
     def webhook_manifests(self) -> list[dict[str, Any]]:
-        """A Service that leads to the webhook's process, and the Secret that it fills with its certificate."""
-        ports = [{"name": "https-webhook", "port": 443, "targetPort": WEBHOOK_PORT}]
-        name = "tekton-pipelines-webhook"
-        metadata = {"name": name, "namespace": NAMESPACE}
-        return [
-            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}},
-            {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": metadata | {"labels": {"kubernetes.io/service-name": name}},
-                "addressType": "IPv4",
-                "endpoints": [{"addresses": [self.addresses.node], "conditions": {"ready": True}}],
-                "ports": [{"name": "https-webhook", "port": WEBHOOK_PORT, "protocol": "TCP"}],
-            },
-        ]
+        """A Service that leads to the webhook's process."""
+        return exposure.service("tekton-pipelines-webhook", NAMESPACE, self.addresses.node, WEBHOOK_PORT)
 
     def start_webhook(self) -> None:
         """Start what validates, converts and defaults Tekton's objects."""
