@@ -45,6 +45,22 @@ def test_canonical_json_reads_back_and_writes_the_same(value: object) -> None:
     assert strictjson.dumps(loads(written)) == written
 
 
+DEEP = st.recursive(st.text('[]{}\\"u', max_size=8), lambda inner: st.lists(inner, max_size=3), max_leaves=40)
+
+
+@given(DEEP, st.integers(1, 5))
+def test_depth_is_counted_outside_strings_only(value: object, limit: int) -> None:
+    def depth(item: object) -> int:
+        return 1 + max(map(depth, item), default=0) if isinstance(item, list) else 0
+
+    data = json.dumps(value).encode()
+    if depth(value) > limit:
+        with pytest.raises(errors.TooLarge):
+            strictjson.loads(data, max_bytes=10_000_000, max_depth=limit)
+    else:
+        assert strictjson.loads(data, max_bytes=10_000_000, max_depth=limit) == value
+
+
 @given(JSON)
 def test_spacing_and_escapes_do_not_change_the_canonical_form(value: object) -> None:
     assert strictjson.dumps(loads(json.dumps(value, indent=2).encode())) == strictjson.dumps(value)

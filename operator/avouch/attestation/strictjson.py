@@ -11,6 +11,7 @@ UTF-16 code units, no spaces, UTF-8, the short escapes. Numbers are integers tha
 '{"a":"é","b":[1,true,null]}'
 """
 
+import itertools
 import json
 import math
 import re
@@ -19,14 +20,13 @@ from typing import NoReturn
 from avouch import errors
 
 MAX_DEPTH = 64  # far above any real statement (under 12), far below the interpreter's recursion limit (1000)
+MAX_ITEMS = 250_000  # commas and open brackets; 4 MiB of "[],[]" would become 100 MB of Python objects
 MAX_INT_DIGITS = 4300  # CPython's own default (CVE-2020-10735), held even where an environment variable lifts it
 MAX_EXACT_INT = 2**53 - 1  # the largest integer whose neighbours a double still tells apart (RFC 7493 2.2)
 
 _BOM = b"\xef\xbb\xbf"
-# A closing quote is optional and the repeats are possessive, so hostile input (an unclosed string full of escaped
-# quotes) is scanned once, never once per quote.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEPS = tuple(1 if byte in b"[{" else -1 for byte in range(256))
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -39,14 +39,14 @@ def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
         max_depth: how many arrays and objects may be open at once.
 
     Raises:
-        TooLarge: over `max_bytes`, `max_depth` or 4,300 digits in a number.
+        TooLarge: over `max_bytes`, `max_depth`, 250,000 items or 4,300 digits in a number.
         Invalid: not JSON, or JSON with more than one reading.
     """
     if len(data) > max_bytes:
         raise errors.TooLarge(f"{len(data)} bytes of JSON, at most {max_bytes} are read")
     if data.startswith(_BOM):
         raise errors.Invalid("JSON starts with a byte order mark", fix="write UTF-8 without one")
-    _check_depth(data, max_depth)
+    _check_shape(data, max_depth)
     try:
         value: object = json.loads(
             data.decode("utf-8"),
@@ -78,15 +78,21 @@ def dumps(value: object) -> bytes:
         raise errors.Invalid("a lone surrogate cannot be written as UTF-8") from exc
 
 
-def _check_depth(data: bytes, max_depth: int) -> None:
-    """Count open brackets outside strings, in constant stack, before the recursive parser sees them."""
-    if data.count(b"[") + data.count(b"{") <= max_depth:
+def _check_shape(data: bytes, max_depth: int) -> None:
+    """Count items and nesting outside strings, in linear time and constant stack, before the recursive parser runs.
+
+    Without escaped backslashes and then escaped quotes, every second piece between quotes lies outside strings. That
+    holds as far as the text is JSON, and the parser goes no further.
+    """
+    opened = data.count(b"[") + data.count(b"{")
+    if opened <= max_depth and data.count(b",") <= MAX_ITEMS:
         return
-    depth = 0
-    for byte in _STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
-        depth += 1 if byte in b"[{" else -1
-        if depth > max_depth:
-            raise errors.TooLarge(f"JSON nested deeper than {max_depth}")
+    outside = b"".join(data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > MAX_ITEMS:
+        raise errors.TooLarge(f"JSON of more than {MAX_ITEMS} items")
+    depths = itertools.accumulate(map(_STEPS.__getitem__, outside.translate(None, _NOT_BRACKETS)))
+    if max(depths, default=0) > max_depth:
+        raise errors.TooLarge(f"JSON nested deeper than {max_depth}")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

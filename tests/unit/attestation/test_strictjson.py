@@ -72,6 +72,16 @@ def test_an_unclosed_string_full_of_escaped_quotes_is_scanned_once() -> None:
     assert time.perf_counter() - started < 5  # a scan per quote would take hours
 
 
+@pytest.mark.parametrize("item", [b"0", b"[]", b"{}", b'""'])
+def test_few_bytes_that_become_many_objects_are_refused(item: bytes) -> None:
+    with pytest.raises(errors.TooLarge, match="items"):
+        loads(b"[" + b",".join([item] * 260_000) + b"]")
+
+
+def test_commas_inside_strings_are_not_items() -> None:
+    assert loads(b'"' + b"," * 300_000 + b'"') == "," * 300_000
+
+
 def test_too_many_bytes_are_refused_unread() -> None:
     with pytest.raises(errors.TooLarge, match="at most 10"):
         strictjson.loads(b" " * 11, max_bytes=10)
