@@ -11,13 +11,15 @@ import random
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
+from avouch import errors
+
 K = TypeVar("K", bound=Hashable)
 
 _MAX_EXPONENT = 20  # 0.05 s * 2^20 is over half a day; beyond it the power only overflows
 
 
-class Closed(asyncio.CancelledError):
-    """`get` was waiting when the queue drained: the worker ends like a cancelled one."""
+class Closed(errors.AvouchError):
+    """The queue was drained: there is nothing more to do for the worker that asked."""
 
 
 class WorkQueue(Generic[K]):

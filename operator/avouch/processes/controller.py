@@ -25,7 +25,7 @@ from avouch import errors
 from avouch.contract import reading, revisions
 from avouch.controlplane import values
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
-from avouch.processes import health
+from avouch.processes import probes
 from avouch.reconcilers import apiservice, certificates, rescue, runs, source, verdicts, work, world
 from avouch.store import contracts, database, deliveries, workflows
 from avouch.store import runs as run_store
@@ -163,8 +163,10 @@ class Controller:
             await self._synced()
             await self.prepare()
             workers = [group.create_task(self.shop.run()), *(group.create_task(self._other()) for _ in range(4))]
-            kopf_stop = asyncio.Event()
-            watching = group.create_task(source.watch(self.declarations, self._login, kopf_stop))
+            kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
+            watching = group.create_task(source.watch(self.declarations, self._login, kopf_stop, kopf_ready))
+            await kopf_ready.wait()
+            _stop_on_signals(stop)
             self.ready = True
             await stop.wait()
             self.ready = False
@@ -293,7 +295,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     )
     async with database.Database(settings.database_url) as opened:
         controller = Controller(settings, client.KubeClient(api), opened)
-        served = health.Health(
+        served = probes.Probes(
             controller.alive, lambda: controller.ready or not controller.lease.leading, controller.figures
         )
         async with served.serving(settings.port):
@@ -307,11 +309,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await api.close()
 
 
-async def _main() -> None:
-    stop = asyncio.Event()
+def _stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+async def _main() -> None:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
     await run(Settings.read(os.environ), stop)
 
 

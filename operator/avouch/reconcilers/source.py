@@ -107,10 +107,14 @@ def registry(declarations: Declarations, login: Login) -> kopf.OperatorRegistry:
     return registered
 
 
-async def watch(declarations: Declarations, login: Login, stop: asyncio.Event) -> None:
-    """Run kopf until `stop` is set; it must be the last thing that stops, for it cancels the loop's younger tasks."""
+async def watch(declarations: Declarations, login: Login, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Run kopf until `stop` is set; it must be the last thing that stops, for it cancels the loop's younger tasks.
+
+    It also takes SIGTERM and SIGINT for itself: whoever wants them puts its handlers back once `ready` is set.
+    """
     logging.getLogger("kopf").setLevel(logging.WARNING)  # it logs every event at INFO
-    await kopf.operator(registry=registry(declarations, login), clusterwide=True, stop_flag=stop, standalone=True)
+    registered = registry(declarations, login)
+    await kopf.operator(registry=registered, clusterwide=True, stop_flag=stop, ready_flag=ready, standalone=True)
 
 
 async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:

@@ -1,0 +1,252 @@
+"""The controller as a process of its own against a real API server and a real PostgreSQL."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests import postgres
+from tests.cluster.apiserver import ApiServer
+
+from avouch.store import migrate
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 40.0  # seconds
+AUDIT = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  verbs: [create, update, patch, delete]
+"""
+TEKTON = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.tekton.dev}}
+spec:
+  group: tekton.dev
+  names: {{plural: {plural}, singular: {singular}, kind: {kind}}}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+    subresources: {{status: {{}}}}
+"""
+CONTRACT = """
+apiVersion: chainloop.dev/v1
+kind: Contract
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  materials:
+  - {{type: JUNIT_XML, name: tests}}
+"""
+WORKFLOW = """
+apiVersion: avouch.dev/v1alpha1
+kind: Workflow
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  contractRef: {{name: {contract}}}
+  tekton:
+    pipelines: [{{name: build}}]
+"""
+PIPELINERUN = """
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {{name: {name}, namespace: {namespace}}}
+spec: {{pipelineRef: {{name: build}}}}
+"""
+
+
+class Bench:
+    """One API server, one database, and controllers started at will."""
+
+    def __init__(self, api: ApiServer, database: postgres.Postgres, folder: Path) -> None:
+        self.api, self.database, self.folder = api, database, folder
+        self.audit = folder / "audit.log"
+        self._count = 0
+
+    @contextlib.contextmanager
+    def controller(self, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+        self._count += 1
+        log = self.folder / f"controller-{self._count}.log"
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "operator"),
+            "KUBECONFIG": str(self.api.client_kubeconfig(f"controller-{self._count}", ["system:masters"])),
+            "AVOUCH_DATABASE_URL": self.database.url,
+            "AVOUCH_METRICS_PORT": "0",
+            "AVOUCH_CERTIFICATES": "false",
+            "AVOUCH_AGGREGATED_API": "false",
+            "POD_NAMESPACE": "avouch",
+            "POD_NAME": f"controller-{self._count}",
+            **env,
+        }
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "avouch.processes.controller"], env=environment, stdout=out, stderr=out
+            )
+        try:
+            yield process
+        except BaseException:
+            print(log.read_text()[-6000:])
+            raise
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(20)
+
+    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.api.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
+        return found
+
+    def condition(self, kind: str, name: str, namespace: str, wanted: str = "Ready") -> dict[str, str]:
+        listed = self.get(kind, name, namespace).get("status", {}).get("conditions", [])
+        return next((c for c in listed if c["type"] == wanted), {})
+
+    def becomes(self, look: Callable[[], Any], wanted: Any) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while (found := look()) != wanted:
+            assert time.monotonic() < deadline, f"still {found!r}, not {wanted!r}"
+            time.sleep(0.2)
+
+    def ready(self, kind: str, name: str, namespace: str, status: str = "True") -> None:
+        self.becomes(lambda: self.condition(kind, name, namespace).get("status"), status)
+
+    def writes(self, user: str) -> list[str]:
+        """Requests of a user that changed something of ours, from the API server's audit log."""
+        lines = map(json.loads, self.audit.read_text().splitlines())
+        return [
+            f"{line['verb']} {line['requestURI'].split('?')[0]}"
+            for line in lines
+            if line["user"]["username"] == user and line["objectRef"]["resource"] not in ("leases", "events")
+        ]
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database.url) as connection:
+            return connection.execute(query).fetchall()
+
+    def namespace(self, name: str) -> str:
+        self.api.kubectl("create", "namespace", name)
+        return name
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("controller")
+    (folder / "audit.yaml").write_text(AUDIT)
+    flags = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
+    with postgres.running() as database, ApiServer(flags) as api:
+        migrate.migrate(database.url)
+        api.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+        for kind in ("PipelineRun", "TaskRun"):
+            api.apply(TEKTON.format(plural=f"{kind.lower()}s", singular=kind.lower(), kind=kind))
+        api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        api.kubectl("create", "namespace", "avouch")
+        yield Bench(api, database, folder)
+
+
+def test_a_contract_is_ready_after_one_patch_and_a_restart_writes_nothing(bench: Bench) -> None:
+    namespace = bench.namespace("one-patch")
+    with bench.controller() as _:
+        user = f"controller-{bench._count}"
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        bench.ready("contract", "build", namespace)
+        status = bench.get("contract", "build", namespace)["status"]
+        assert status["revision"] == 1
+        assert status["digest"].startswith("sha256:")
+        assert status["observedGeneration"] == 1
+        time.sleep(2)  # a second write would come now
+        path = f"/apis/chainloop.dev/v1/namespaces/{namespace}/contracts/build/status"
+        assert bench.writes(user) == [f"patch {path}"]
+    with bench.controller() as _:
+        user = f"controller-{bench._count}"
+        bench.api.apply(CONTRACT.format(name="later", namespace=namespace))  # ready = the resync of all is done
+        bench.ready("contract", "later", namespace)
+        time.sleep(2)
+        assert [w for w in bench.writes(user) if "/build/" in w] == []
+
+
+def test_a_workflow_waits_for_its_contract_and_heals_when_it_appears(bench: Bench) -> None:
+    namespace = bench.namespace("heals")
+    with bench.controller() as _:
+        bench.api.apply(WORKFLOW.format(name="release", namespace=namespace, contract="late"))
+        bench.ready("workflow", "release", namespace, "False")
+        assert bench.condition("workflow", "release", namespace)["reason"] == "DependencyNotReady"
+        assert bench.condition("workflow", "release", namespace, "Reconciling")["status"] == "True"
+        assert bench.condition("workflow", "release", namespace, "Stalled") == {}
+        bench.api.apply(CONTRACT.format(name="late", namespace=namespace))
+        bench.ready("workflow", "release", namespace)
+        assert bench.condition("workflow", "release", namespace, "Reconciling") == {}
+        assert bench.get("workflow", "release", namespace)["status"]["contractRevision"] == 1
+
+
+def test_a_workflow_deleted_while_no_controller_ran_leaves_the_database(bench: Bench) -> None:
+    namespace = bench.namespace("downtime")
+    look = f"select name from avouch.workflows where namespace = '{namespace}'"  # noqa: S608 - ours
+    with bench.controller() as _:
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        bench.api.apply(WORKFLOW.format(name="release", namespace=namespace, contract="build"))
+        bench.ready("workflow", "release", namespace)
+        assert bench.rows(look) == [("release",)]
+    bench.api.kubectl("delete", "workflow", "release", "-n", namespace)
+    with bench.controller() as _:
+        bench.becomes(lambda: bench.rows(look), [])
+
+
+def test_a_killed_leader_is_replaced_with_a_higher_epoch(bench: Bench) -> None:
+    namespace = bench.namespace("takeover")
+
+    def spec() -> dict[str, Any]:
+        found: dict[str, Any] = bench.get("lease", "avouch-controller", "avouch")["spec"]
+        return found
+
+    with bench.controller() as first, bench.controller() as _:
+        bench.api.apply(CONTRACT.format(name="before", namespace=namespace))
+        bench.ready("contract", "before", namespace)
+        leader = spec()
+        if not leader["holderIdentity"].startswith(f"controller-{bench._count - 1}_"):
+            pytest.fail(f"the first one should lead, not {leader['holderIdentity']}")
+        first.send_signal(signal.SIGKILL)
+        first.wait(10)
+        bench.api.apply(CONTRACT.format(name="after", namespace=namespace))
+        bench.ready("contract", "after", namespace)
+        assert spec()["leaseTransitions"] == leader["leaseTransitions"] + 1
+    assert spec()["holderIdentity"] == ""  # SIGTERM gives the Lease back
+
+
+def test_a_pipelinerun_opens_a_run_and_its_end_is_stored_once(bench: Bench) -> None:
+    namespace = bench.namespace("pipelines")
+    look = f"select subject_name, finished_at is not null from avouch.runs where namespace = '{namespace}'"  # noqa: S608 - ours
+    with bench.controller() as _:
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        bench.api.apply(WORKFLOW.format(name="release", namespace=namespace, contract="build"))
+        bench.ready("workflow", "release", namespace)
+        bench.api.apply(PIPELINERUN.format(name="run-1", namespace=namespace))
+        bench.becomes(lambda: bench.rows(look), [("run-1", False)])
+        done = {
+            "status": {
+                "conditions": [{"type": "Succeeded", "status": "True"}],
+                "completionTime": "2026-01-01T00:00:00Z",
+            }
+        }
+        bench.api.kubectl(
+            "patch", "pipelinerun", "run-1", "-n", namespace, "--subresource=status", "--type=merge",
+            "-p", json.dumps(done),
+        )  # fmt: skip
+        bench.becomes(lambda: bench.rows(look), [("run-1", True)])
+        bench.becomes(
+            lambda: bench.rows("select count(*) from avouch.procrastinate_jobs where queue_name = 'judge'"), [(1,)]
+        )

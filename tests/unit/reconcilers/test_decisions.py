@@ -1,0 +1,217 @@
+"""The pure middles: from what was gathered to what a status should say."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avouch import digests, errors
+from avouch.controlplane import values
+from avouch.kube.cache import Key, ObjectCache
+from avouch.reconcilers import (
+    apiservice,
+    attachments,
+    certificates,
+    conditions,
+    contracts,
+    organizations,
+    rescue,
+    runs,
+    work,
+    workflows,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def obj(name: str, namespace: str = "team", **spec: Any) -> dict[str, Any]:
+    meta = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1}
+    return {"metadata": meta, "spec": spec}
+
+
+def revision(number: int = 1) -> values.ContractRevision:
+    digest = digests.of_bytes(b"x")
+    return values.ContractRevision("team", "u", "build", "uid", number, digest, b"x", NOW)
+
+
+def says(desired: conditions.Desired) -> dict[str, tuple[str, str]]:
+    return {c.type: (c.status, c.reason) for c in desired.conditions}
+
+
+ALL = (
+    conditions.succeeded("x"),
+    conditions.progressing("x"),
+    conditions.waiting("x"),
+    conditions.retrying("x"),
+    conditions.stalled("Invalid", "x"),
+    conditions.suspended({}),
+)
+
+
+@pytest.mark.parametrize("desired", ALL)
+def test_no_verb_sets_stalled_and_reconciling_together_or_ready_true_with_either(desired: conditions.Desired) -> None:
+    kinds = {c.type: c.status for c in desired.conditions}
+    assert not {"Stalled", "Reconciling"} <= kinds.keys()
+    assert kinds["Ready"] != "True" or kinds.keys() == {"Ready"}
+    assert all(c["observedGeneration"] == 7 for c in desired.status(7)["conditions"])
+
+
+def test_a_missing_contract_is_waited_for_and_named() -> None:
+    workflow = obj("w", contractRef={"name": "build"})
+    desired = workflows.decide(workflow, workflows.Bound("build", "team"), None)
+    assert says(desired) == {
+        "Ready": ("False", "DependencyNotReady"),
+        "Reconciling": ("True", "DependencyNotReady"),
+    }
+    assert "Contract build does not exist in namespace team" in desired.conditions[0].message
+
+
+def test_a_workflow_without_a_contract_reference_is_stalled_with_the_fix() -> None:
+    desired = workflows.decide(obj("w"), workflows.Bound(), None)
+    assert says(desired)["Stalled"] == ("True", "InvalidContractRef")
+    assert "contractRef is required" in desired.conditions[0].message
+
+
+def test_a_red_run_leaves_the_workflow_ready() -> None:
+    run = values.Run(
+        id=values.RunKey("w", "s").id, name="w-1", key=values.RunKey("w", "s"), namespace="team", namespace_uid="u",
+        workflow="w", subject_kind="PipelineRun", subject_name="p", contract="build", revision=1, contract_digest="",
+        plan="", created_at=NOW, result=values.VerdictResult.FAILED, finished_at=NOW,
+    )  # fmt: skip
+    bound = workflows.Bound("build", "team", obj("build"), revision(3))
+    desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, run)
+    assert says(desired) == {"Ready": ("True", "Succeeded"), "LastRunPassed": ("False", "Failed")}
+    assert desired.fields["lastRun"] == {"name": "w-1", "verdict": "Failed", "finishedAt": "2026-01-01T00:00:00Z"}
+    assert desired.fields["contractRevision"] == 3
+
+
+def test_an_unreadable_contract_is_stalled_with_the_line_and_keeps_its_revision() -> None:
+    problem = errors.Invalid("unknown", field="spec.materials[1].type", fix="write JUNIT_XML")
+    desired = contracts.decide(obj("c"), contracts.Recorded(revision(2), problem), 0)
+    assert says(desired)["Stalled"] == ("True", "InvalidContract")
+    assert desired.conditions[0].message.startswith("spec.materials[1].type: unknown (fix:")
+    assert desired.fields["revision"] == 2
+
+
+def test_two_organizations_that_claim_a_namespace_are_both_stalled() -> None:
+    namespaces = [
+        {"metadata": {"name": n, "labels": {"org": "a"} if n == "shared" else {}}} for n in ("a", "b", "shared")
+    ]
+    one = obj("one", "", homeNamespace="a", projects={"selector": {"matchLabels": {"org": "a"}}})
+    two = obj("two", "", homeNamespace="b", projects={"namespaces": ["shared"]})
+    for organization in (one, two):
+        desired = organizations.decide(organization, [one, two], namespaces)
+        assert says(desired)["Stalled"] == ("True", "InvalidProjects")
+        assert "namespace shared is also claimed" in desired.conditions[0].message
+
+
+def test_organization_scope_resolves_to_the_home_of_the_one_that_claims_the_namespace() -> None:
+    cache = ObjectCache()
+    cache.put(Key("Organization", "", "one"), obj("one", "", homeNamespace="home", projects={"namespaces": ["team"]}))
+    assert organizations.home_of(cache, "team") == "home"
+    with pytest.raises(errors.NotFound):
+        organizations.home_of(cache, "stranger")
+
+
+def test_an_attachment_names_the_end_that_is_missing_and_records_no_secret() -> None:
+    attachment = obj("a", integrationRef={"name": "hook"}, workflowRef={"name": "w"}, on=["Failed"])
+    hook = obj("hook", type="webhook", webhook={"url": "https://x"}, secretRef={"name": "s", "key": "k"})
+    missing = attachments.decide(attachment, attachments.Ends(None, True, "team"), attachments.Counts())
+    assert "Integration hook does not exist" in missing.conditions[0].message
+    record = attachments.record_of(attachment, hook)
+    assert record.secret == b""
+    assert record.config["secretRef"] == {"name": "s", "key": "k", "namespace": "team"}
+    whole = attachments.decide(attachment, attachments.Ends(hook, True, "team"), attachments.Counts(1, 2, 0, ""))
+    assert says(whole) == {"Ready": ("True", "Succeeded"), "Delivering": ("True", "Delivered")}
+    assert whole.recheck is not None
+
+
+def test_errors_become_conditions_by_whose_fault_they_are() -> None:
+    assert says(work.desired_of(errors.Unavailable("db")))["Reconciling"] == ("True", "ProgressingWithRetry")
+    assert "secret" not in work.desired_of(errors.AvouchError("secret")).conditions[0].message
+
+
+@given(st.booleans(), st.booleans(), st.booleans(), st.floats(0, 120))
+def test_the_apiservice_never_outlives_its_servers_by_more_than_the_grace(
+    ready: bool, right: bool, exists: bool, unready: float
+) -> None:
+    step = apiservice.decide(ready=ready, right=right, exists=exists, unready_for=unready)
+    assert (step is apiservice.Step.REMOVE) == (not ready and exists and unready >= apiservice.GRACE)
+    assert (step is apiservice.Step.CREATE) == (ready and not right)
+
+
+def pending(reason: str, name: str = "avouch-sidecar") -> dict[str, Any]:
+    return {
+        "metadata": {"name": "p", "namespace": "team", "uid": "u"},
+        "spec": {"initContainers": [{"name": "prepare", "image": "t"}, {"name": name, "image": "ours"}]},
+        "status": {
+            "phase": "Pending",
+            "initContainerStatuses": [{"name": name, "state": {"waiting": {"reason": reason}}}],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("pod", "expected"),
+    [
+        (pending("ImagePullBackOff"), True),
+        (pending("InvalidImageName"), True),
+        (pending("PodInitializing"), False),
+        (pending("ImagePullBackOff", name="prepare"), False),
+        ({**pending("ErrImagePull"), "status": {"phase": "Running"}}, False),
+    ],
+)
+def test_only_our_own_image_that_does_not_come_is_stuck(pod: dict[str, Any], expected: bool) -> None:
+    assert rescue.stuck(pod) is expected
+
+
+def test_the_rescue_touches_our_container_only_and_only_once() -> None:
+    pod = pending("ErrImagePull")
+    assert rescue.rescue_patch(pod, "spare") == [
+        {"op": "test", "path": "/spec/initContainers/1/name", "value": "avouch-sidecar"},
+        {"op": "replace", "path": "/spec/initContainers/1/image", "value": "spare"},
+    ]
+    assert rescue.rescue_patch(pod, "ours") is None
+
+
+def test_certificates_are_kept_until_due_and_the_bundle_trusts_old_and_new() -> None:
+    names = certificates.dns_names("avouch-server", "avouch")
+    first = certificates.serving({}, names, NOW)
+    assert certificates.serving(first, names, NOW + timedelta(days=30)) == first
+    renewed = certificates.serving(first, names, NOW + timedelta(days=70))
+    assert renewed["ca.crt"] == first["ca.crt"]
+    assert renewed["tls.crt"] != first["tls.crt"]
+    rotated = certificates.serving(first, names, NOW + timedelta(days=3400))
+    assert rotated["ca.crt"].startswith(first["ca.crt"])
+    assert rotated["ca.crt"].count(b"BEGIN CERTIFICATE") == 2
+    assert certificates.serving(first, (*names, "more"), NOW)["tls.crt"] != first["tls.crt"]
+
+
+def test_signing_keys_are_never_replaced() -> None:
+    keys = certificates.signing_keys({})
+    assert set(keys) == {"attestation.pem", "passed.pem", "failed.pem"}
+    assert len(set(keys.values())) == 3
+    assert certificates.signing_keys(keys) == keys
+
+
+def test_a_pod_counts_as_injected_only_where_one_of_the_taskruns_controls_it() -> None:
+    def pod(name: str, owner: str) -> dict[str, Any]:
+        reference = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": "t", "uid": owner, "controller": True}
+        return {
+            "metadata": {"name": name, "uid": f"uid-{name}", "ownerReferences": [reference]},
+            "spec": {"initContainers": [{"name": "avouch-sidecar"}]},
+        }
+
+    taskrun = {"metadata": {"name": "t", "uid": "mine"}}
+    names, ours = runs.injected([pod("a", "mine"), pod("forged", "other")], [taskrun])
+    assert names == {"a": "uid-a"}
+    assert ours == ("uid-a",)
+
+
+def test_the_record_of_an_unresolved_workflow_names_no_contract() -> None:
+    record = workflows.record_of(obj("w", contractRef={"name": "c"}), "u", workflows.Bound("c", "team"))
+    assert (record.contract_name, record.contract_namespace) == ("", "")
+    assert dataclasses.replace(record).namespace_uid == "u"
