@@ -21,12 +21,12 @@ class Protocol(HttpToolsProtocol):
 
     _slow: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection: TLS is done, so the client's certificate is known."""
         super().connection_made(transport)
         name = common_name(transport.get_extra_info("peercert"))
         if name:
-            self.app = _named(self.app, name)  # type: ignore[assignment]  # Starlette's ASGI types against uvicorn's
+            self.app = _named(self.app, name)
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:

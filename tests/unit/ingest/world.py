@@ -1,0 +1,207 @@
+"""A small world behind the ports: a cluster's record, a store in memory, a real authority. Tests state what differs."""
+
+import copy
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from avouch import digests, errors, plan
+from avouch.attestation import authority, bundle, dsse, predicate, signing, trust
+from avouch.controlplane import planning, runs, values
+from avouch.tekton import matching
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+TOKEN = "good"  # noqa: S105
+OWNER = {"apiVersion": "tekton.dev/v1", "controller": True}
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class Cluster:
+    """The API server's record. Tests change `pods`, `taskruns`, `pipelineruns` and `users` as they need."""
+
+    def __init__(self) -> None:
+        extra = {
+            "authentication.kubernetes.io/pod-name": ["build-pod"],
+            "authentication.kubernetes.io/pod-uid": ["pod-uid"],
+        }
+        self.users: dict[str, dict[str, Any]] = {
+            TOKEN: {"username": "system:serviceaccount:shop:builder", "extra": extra},
+            "worker": {"username": "system:serviceaccount:avouch:avouch-worker"},
+        }
+        self.pods = {
+            ("shop", "build-pod"): {
+                "metadata": {
+                    "name": "build-pod",
+                    "uid": "pod-uid",
+                    "ownerReferences": [{**OWNER, "kind": "TaskRun", "name": "build", "uid": "taskrun-uid"}],
+                },
+                "spec": {"serviceAccountName": "builder", "initContainers": [{"name": "avouch-sidecar"}]},
+            }
+        }
+        self.taskruns = {
+            ("shop", "build"): {
+                "metadata": {
+                    "name": "build",
+                    "uid": "taskrun-uid",
+                    "creationTimestamp": "2026-11-21T11:00:00Z",
+                    "ownerReferences": [{**OWNER, "kind": "PipelineRun", "name": "release", "uid": "run-uid"}],
+                }
+            }
+        }
+        self.pipelineruns = {
+            ("shop", "release"): {
+                "metadata": {"name": "release", "uid": "run-uid", "creationTimestamp": "2026-11-21T11:00:00Z"},
+                "status": {"childReferences": [{"kind": "TaskRun", "name": "build", "pipelineTaskName": "compile"}]},
+            }
+        }
+
+    async def review_token(self, token: str, audience: str) -> Mapping[str, Any]:
+        if audience != "avouch" or token not in self.users:
+            raise errors.Unauthenticated("no")
+        return self.users[token]
+
+    async def pod(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return copy.deepcopy(self.pods.get((namespace, name)))
+
+    async def taskrun(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return copy.deepcopy(self.taskruns.get((namespace, name)))
+
+    async def pipelinerun(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return copy.deepcopy(self.pipelineruns.get((namespace, name)))
+
+    async def namespace(self, name: str) -> dict[str, Any] | None:
+        return {"metadata": {"name": name, "uid": f"{name}-uid"}}
+
+    async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
+        return []
+
+    async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return None
+
+
+class Store:
+    """Runs, Workflows and Blobs in memory; `failure` is raised by the next accept."""
+
+    def __init__(self) -> None:
+        self.stored: dict[uuid.UUID, values.Run] = {}
+        self.claims: dict[digests.Digest, values.Claim] = {}
+        self.known = [workflow()]
+        self.content: dict[digests.Digest, bytes] = {}
+        self.failure: errors.AvouchError | None = None
+
+    async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:
+        return [one for one in self.known if one.namespace == namespace]
+
+    async def open(self, run: values.Run) -> values.Run:
+        return self.stored.setdefault(run.id, run)
+
+    async def get(self, run_id: uuid.UUID) -> values.Run | None:
+        return self.stored.get(run_id)
+
+    async def accept(self, claim: values.Claim) -> values.Receipt:
+        if self.failure is not None:
+            raise self.failure
+        created = claim.digest not in self.claims
+        self.claims[claim.digest] = claim
+        return values.Receipt(uuid.uuid5(claim.run_id, str(claim.digest)), claim.digest, created)
+
+
+class Blobs:
+    def __init__(self) -> None:
+        self.content: dict[digests.Digest, bytes] = {}
+
+    async def put(
+        self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
+    ) -> tuple[digests.Digest, int]:
+        data = b"".join([piece async for piece in content])
+        digest = digests.of_bytes(data)
+        if expected not in (None, digest):
+            raise errors.Invalid(f"the content is {digest}", field="digest")
+        self.content[digest] = data
+        return digest, len(data)
+
+    async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
+        yield self.content[digest]
+
+    async def has(self, digest: digests.Digest) -> bool:
+        return digest in self.content
+
+
+class Keys:
+    def __init__(self) -> None:
+        self._authority = authority.new_authority("tests", NOW - timedelta(days=1), timedelta(days=30))
+
+    def authority(self) -> authority.Authority:
+        return self._authority
+
+    def trust(self) -> trust.TrustRoot:
+        return trust.TrustRoot.from_pems([self._authority.certificate_pem])
+
+
+class World:
+    """Everything behind the door, and one open run of the caller's PipelineRun."""
+
+    def __init__(self) -> None:
+        self.cluster, self.store, self.blobs, self.keys = Cluster(), Store(), Blobs(), Keys()
+        self.intake = runs.Intake(
+            runs=self.store,  # type: ignore[arg-type]  # only the methods that the push path calls
+            workflows=self.store,  # type: ignore[arg-type]
+            contracts=self.store,  # type: ignore[arg-type]
+            blobs=self.blobs,
+            cluster=self.cluster,
+            clock=Clock(),
+            keys=self.keys,
+            max_material=1024,
+        )
+        self.run = open_run()
+        self.store.stored[self.run.id] = self.run
+
+
+def workflow(**spec: Any) -> values.WorkflowRecord:
+    return values.WorkflowRecord("shop", "shop-uid", "release", "workflow-uid", 1, spec, {}, "shop", "evidence")
+
+
+def open_run(namespace: str = "shop", subject: str = "run-uid") -> values.Run:
+    owed = plan.Plan("release", "workflow-uid", namespace, "evidence", 3, "sha256:" + "a" * 64)
+    about = matching.Subject("PipelineRun", "release", subject, {})
+    record = values.WorkflowRecord(namespace, f"{namespace}-uid", "release", f"workflow-uid{namespace[4:]}", 1, {}, {})
+    return planning.Owed(record, about, owed).run(NOW)
+
+
+def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM)
+
+
+def signed(world: World, *, pod_uid: str = "pod-uid", **said: str) -> bytes:
+    """A bundle as the sidecar makes it, signed with a leaf of the world's own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    identity = runs.identity.PodIdentity("shop", "builder", pod_uid, "taskrun-uid")
+    leaf = x509.load_pem_x509_certificate(authority.issue(world.keys.authority(), csr(key), identity, NOW))
+    facts = {
+        "name": "release",
+        "workflow_name": "release",
+        "workflow_id": "workflow-uid",
+        "workflow_run_id": str(world.run.id),
+        "project": "shop",
+        "organization": "",
+        "contract_name": "evidence",
+        "contract_version": "3",
+        **said,
+    }
+    metadata = predicate.Metadata(initialized_at=NOW, finished_at=NOW, **facts)  # type: ignore[arg-type]
+    payload = predicate.build(
+        predicate.AttestationFacts(metadata, "https://avouch.dev", predicate.Runner("TEKTON"), ())
+    )
+    signature = signing.KeySigner(key).key.sign(dsse.pae(dsse.IN_TOTO, payload), ec.ECDSA(hashes.SHA256()))
+    envelope = dsse.Envelope(dsse.IN_TOTO, payload, (dsse.Signature(signature),))
+    return bundle.to_bytes(bundle.Bundle(envelope, leaf.public_bytes(serialization.Encoding.DER)))
