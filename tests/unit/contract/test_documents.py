@@ -52,6 +52,15 @@ def test_duplicated_components_are_forgiven_as_chainloop_does():
     assert documents.read("SBOM_CYCLONEDX_JSON", bom(components=[component, component])).parsed
 
 
+def test_null_cwes_are_forgiven_as_chainloop_does():
+    assert documents.read("SBOM_CYCLONEDX_JSON", bom(vulnerabilities=[{"id": "CVE-1", "cwes": [None]}])).parsed
+
+
+def test_a_large_sbom_is_read_without_comparing_each_pair_of_components():
+    components = [{"type": "library", "name": f"n{number}", "version": "1"} for number in range(20_000)]
+    assert documents.read("SBOM_CYCLONEDX_JSON", bom(components=components)).parsed  # minutes if pairs were compared
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
