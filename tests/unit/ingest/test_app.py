@@ -1,5 +1,6 @@
 """The ingest API, over a world in memory and real keys."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -195,7 +196,6 @@ async def test_a_silent_body_is_given_up(world: worlds.World) -> None:
     sent: list[dict[str, object]] = []
 
     async def silence() -> dict[str, object]:
-        import asyncio
 
         await asyncio.Event().wait()
         return {}

@@ -1,0 +1,287 @@
+"""kubectl against a real kube-apiserver that proxies to our aggregated API over real TLS; runs are in memory."""
+
+import asyncio
+import base64
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.binaries import kubectl
+
+from avouch import errors
+from avouch.ingest import aggregated
+from avouch.kube import connection, reader
+from avouch.processes import certificates, listeners
+
+pytestmark = pytest.mark.apiserver
+
+SETUP = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: avouch}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: avouch-runs, namespace: avouch}
+spec: {ports: [{name: https, port: 443, targetPort: %(port)d}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: avouch-runs, namespace: avouch, labels: {kubernetes.io/service-name: avouch-runs}}
+addressType: IPv4
+ports: [{name: https, port: %(port)d}]
+endpoints: [{addresses: ["%(address)s"], conditions: {ready: true}}]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1alpha1.runs.avouch.dev}
+spec:
+  group: runs.avouch.dev
+  version: v1alpha1
+  groupPriorityMinimum: 1000
+  versionPriority: 10
+  caBundle: %(ca)s
+  service: {name: avouch-runs, namespace: avouch, port: 443}
+"""
+
+
+class Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Views:
+    """Three runs; a fourth appears to whoever watches."""
+
+    def __init__(self) -> None:
+        self.runs = [document("shop", f"release-{n}", n, "Passed" if n != 2 else "Failed") for n in (1, 2, 3)]
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+    ) -> tuple[Sequence[dict[str, Any]], str, int]:
+        named = {"verdict": "result"}
+        found = [one for one in self.runs if namespace in (None, one["namespace"])]
+        found = [one for one in found if all(one[named.get(k, k)] == v for k, v in filters.items() if k != "labels")]
+        start = int(after or 0)
+        more = str(start + limit) if len(found) > start + limit else ""
+        return found[start : start + limit], more, 3
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        found = (one for one in self.runs if (one["namespace"], one["name"]) == (namespace, name))
+        one = next(found, None)
+        return one and {
+            **one,
+            "findings": [{"code": "MaterialMissing", "message": "no sbom", "line": "spec.materials[1]"}],
+            "materials": [{"name": "image", "type": "CONTAINER_IMAGE"}],
+            "statement": {"_type": "https://in-toto.io/Statement/v1"},
+        }
+
+    async def watch(
+        self, namespace: str | None, since: int, filters: Mapping[str, str]
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        if since > 1000:
+            raise errors.Conflict("not of this database")
+        yield "ADDED", document("shop", "release-4", 4, "Rejected")
+        yield "BOOKMARK", {"resourceVersion": 5}
+        await asyncio.Event().wait()
+
+
+def document(namespace: str, name: str, version: int, result: str) -> dict[str, Any]:
+    return {
+        "id": f"00000000-0000-5000-8000-{version:012d}",
+        "name": name,
+        "namespace": namespace,
+        "workflow": "release",
+        "subjectKind": "PipelineRun",
+        "subjectName": f"{name}-x",
+        "contract": "evidence",
+        "revision": 2,
+        "contractDigest": "sha256:" + "a" * 64,
+        "result": result,
+        "evidence": "sidecar",
+        "createdAt": "2026-11-21T11:00:00Z",
+        "finishedAt": None,
+        "judgedAt": None,
+        "labels": {"team": "a"},
+        "resourceVersion": version,
+        "materialsFound": 1,
+        "materialsAsked": 2,
+    }
+
+
+class Served:
+    """Our listener in a thread with its own loop."""
+
+    def __init__(self, api: ApiServer, folder: Path) -> None:
+        self.proxy = certificates.FrontProxy()
+        self.folder = folder
+        self._api = api
+        self.install_certificate("first.example")
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def install_certificate(self, extra_name: str) -> None:
+        certificate, key = self._api.server_cert("avouch-runs.avouch.svc", "127.0.0.1", extra_name)
+        (self.folder / "tls.key").write_bytes(key.read_bytes())
+        (self.folder / "tls.crt").write_bytes(certificate.read_bytes())
+
+    async def _main(self) -> None:
+        link = connection.from_kubeconfig(self._api.kubeconfig)
+        await self.proxy.load(reader.ClusterReader(link))
+        await link.close()
+        self.tls = certificates.Serving(self.folder, client_ca=self.proxy.client_ca)
+        app = aggregated.create(aggregated.Aggregated(Views(), Clock()), self.proxy)
+        self.listener = listeners.Listener(app, "", 0, self.tls.context)
+        self.port = self.listener.socket.getsockname()[1]
+        self.loop = asyncio.get_running_loop()
+        self._ready.set()
+        await self.listener.run_until_told()
+
+    def stop(self) -> None:
+        self.listener.should_exit = True
+        self._thread.join(15)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[ApiServer]:
+    with ApiServer() as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def served(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    served = Served(api, tmp_path_factory.mktemp("tls"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for our own address
+        address = probe.getsockname()[0]
+    ca = base64.b64encode(api.ca_file.read_bytes()).decode()
+    api.apply(SETUP % {"port": served.port, "address": address, "ca": ca})
+    api.kubectl("create", "namespace", "shop")
+    api.kubectl("wait", "--for=condition=Available", "apiservice/v1alpha1.runs.avouch.dev", "--timeout=30s")
+    for _ in range(40):
+        if "workflowruns" in api.kubectl("api-resources", "--api-group=runs.avouch.dev"):
+            break
+        time.sleep(0.25)
+    yield served
+    served.stop()
+
+
+def test_get_prints_the_columns(api: ApiServer, served: Served) -> None:
+    head, *rows = api.kubectl("get", "workflowruns", "-n", "shop").splitlines()
+    assert head.split() == ["NAME", "WORKFLOW", "VERDICT", "EVIDENCE", "MATERIALS", "CONTRACT", "AGE"]
+    assert rows[1].split()[:6] == ["release-2", "release", "Failed", "sidecar", "1/2", "evidence@2"]
+    assert "PipelineRun/release-1-x" in api.kubectl("get", "workflowruns", "-A", "-o", "wide")
+
+
+def test_yaml_describe_chunks_and_selectors(api: ApiServer, served: Served) -> None:
+    assert "https://in-toto.io/Statement/v1" in api.kubectl(
+        "get", "workflowrun", "release-2", "-n", "shop", "-o", "yaml"
+    )
+    assert "MaterialMissing" in api.kubectl("describe", "workflowrun", "release-2", "-n", "shop")
+    assert api.kubectl("get", "workflowruns", "-A", "--chunk-size=1", "-o", "name").count("release-") == 3
+    selected = api.kubectl("get", "workflowruns", "-A", "--field-selector=status.verdict=Failed", "-o", "name")
+    assert selected.split() == ["workflowrun.runs.avouch.dev/release-2"]
+    for selector in ("--field-selector=status.color=red", "--selector=team in (a)"):
+        with pytest.raises(Exception, match="cannot select by"):
+            api.kubectl("get", "workflowruns", "-A", selector)
+
+
+def test_watch_prints_what_comes(api: ApiServer, served: Served) -> None:
+    command = [kubectl(), f"--kubeconfig={api.kubeconfig}", "get", "workflowruns", "-n", "shop", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(5)]
+        process.terminate()
+    assert lines[4].split()[:3] == ["release-4", "release", "Rejected"]
+
+
+def test_errors_are_status_objects(api: ApiServer, served: Served) -> None:
+    root = "/apis/runs.avouch.dev/v1alpha1/namespaces/shop/workflowruns"
+    with pytest.raises(Exception, match="NotFound"):
+        api.kubectl("get", "workflowrun", "nobody", "-n", "shop")
+    with pytest.raises(Exception, match=r"MethodNotAllowed|method"):
+        api.kubectl("delete", "--raw", f"{root}/release-1")
+    old = "WzEsICJ4Il0="  # [1, "x"]: sealed in 1970
+    with pytest.raises(Exception, match="too old"):
+        api.kubectl("get", "--raw", f"{root}?continue={old}")
+    gone = api.kubectl("get", "--raw", f"{root}?watch=true&resourceVersion=9999")
+    assert json.loads(gone)["object"]["code"] == 410
+
+
+def test_rbac_decides(api: ApiServer, served: Served) -> None:
+    config = api.client_kubeconfig("mallory")
+    done = subprocess.run(
+        [kubectl(), f"--kubeconfig={config}", "get", "workflowruns", "-n", "shop"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "forbidden" in done.stderr
+
+
+def test_without_the_front_proxys_certificate_nobody_gets_in(api: ApiServer, served: Served) -> None:
+    context = ssl.create_default_context(cafile=str(api.ca_file))
+    with pytest.raises((OSError, ssl.SSLError)):
+        _get(served, context)
+    context.load_cert_chain(*api.client_cert("front-proxy-client"))  # the right name of the wrong authority
+    with pytest.raises((OSError, ssl.SSLError)):
+        _get(served, context)
+
+
+def test_a_client_of_the_right_authority_with_another_name_is_401(
+    api: ApiServer, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.proxy, "_names", frozenset({"somebody-else"}))
+    context = ssl.create_default_context(cafile=str(api.ca_file))
+    context.load_cert_chain(api.folder / "pki/front-proxy-client.crt", api.folder / "pki/front-proxy-client.key")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        _get(served, context)
+
+
+def test_a_new_certificate_counts_from_the_next_connection_on(api: ApiServer, served: Served) -> None:
+    before = _serial(served)
+    served.install_certificate("second.example")
+    assert served.tls.watched.refresh()
+    assert _serial(served) != before
+    assert api.kubectl("get", "workflowruns", "-n", "shop")
+
+
+def test_a_broken_certificate_keeps_the_old_one(api: ApiServer, served: Served) -> None:
+    before = _serial(served)
+    good = (served.folder / "tls.crt").read_bytes()
+    (served.folder / "tls.crt").write_bytes(b"half a fi")
+    assert not served.tls.watched.refresh()
+    assert _serial(served) == before
+    (served.folder / "tls.crt").write_bytes(good)
+
+
+def test_explain_teaches_the_fields(api: ApiServer, served: Served) -> None:
+    """The API server collects schemas in its own time: up to a minute after the APIService appears."""
+    deadline = time.monotonic() + 90
+    while "runs.avouch.dev" not in api.kubectl("get", "--raw", "/openapi/v3"):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    explained = api.kubectl("explain", "workflowruns.status")
+    assert "verdict" in explained
+    assert "Where the evidence came from" in explained
+
+
+def _get(served: Served, context: ssl.SSLContext) -> bytes:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    with opener.open(f"https://127.0.0.1:{served.port}/apis", timeout=5) as answer:
+        return bytes(answer.read())
+
+
+def _serial(served: Served) -> str:
+    return ssl.get_server_certificate(("127.0.0.1", served.port))
