@@ -160,6 +160,19 @@ class Deliveries(Protocol):
         ...
 
 
+class Integration(Protocol):
+    """One kind of receiver."""
+
+    async def deliver(self, delivery: values.Delivery) -> None:
+        """Send it.
+
+        Raises:
+            errors.Unavailable: not now; `errors.Overloaded` says when.
+            errors.AvouchError: trying again is pointless.
+        """
+        ...
+
+
 class Blobs(Protocol):
     """Bytes by digest."""
 
