@@ -1,0 +1,90 @@
+"""Deliveries: lease, send, mark. At least once, with a stable id; one slow receiver never holds up another."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from avouch import errors
+from avouch.controlplane import ports, values
+
+MAX_ATTEMPTS = 15
+FIRST = timedelta(seconds=10)  # 10 s, 20 s, 40 s ... 12 h: with 15 tries a receiver may be away for about two days
+LONGEST = timedelta(hours=12)
+LEASE = 60  # seconds; a delivery takes at most 10
+BATCH = 32
+AT_ONCE = 4  # deliveries in flight to one attachment
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """The use case, with its ports and the table of integrations by type."""
+
+    ledger: ports.Deliveries
+    secrets: ports.Secrets
+    clock: ports.Clock
+    integrations: Mapping[str, ports.Integration]
+    rng: random.Random = field(default_factory=random.SystemRandom)
+
+    async def run(self) -> int:
+        """Deliver what is due. Returns how many were tried."""
+        due = await self.ledger.lease(BATCH, LEASE)
+        gates: dict[str, asyncio.Semaphore] = {one.attachment_uid: asyncio.Semaphore(AT_ONCE) for one in due}
+        await asyncio.gather(*(self._one(delivery, gates[delivery.attachment_uid]) for delivery in due))
+        return len(due)
+
+    async def _one(self, delivery: values.Delivery, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            try:
+                await self._send(delivery)
+            except errors.AvouchError as exc:
+                again = next_after(exc, delivery.attempts, self.clock.now(), self.rng)
+                await self.ledger.failed(delivery.id, str(exc)[:500], next_try=again)
+            except Exception as exc:  # a bug in a plugin is this delivery's failure, not its neighbours'
+                again = next_try(delivery.attempts, self.clock.now(), self.rng)
+                await self.ledger.failed(delivery.id, f"internal error: {type(exc).__name__}", next_try=again)
+            else:
+                await self.ledger.delivered(delivery.id, self.clock.now())
+
+    async def _send(self, delivery: values.Delivery) -> None:
+        integration = self.integrations.get(delivery.type)
+        if integration is None:
+            raise errors.Invalid(f"no integration of type {delivery.type[:40]!r}", field="spec.type")
+        if delivery.config.get("suspend") is True:
+            raise errors.Unavailable("suspended when the verdict was given")
+        reference = delivery.config.get("secretRef") or {}
+        name, key = reference.get("name", ""), reference.get("key", "")
+        if name:
+            secret = await self._secret(reference.get("namespace") or delivery.namespace, name, key)
+            delivery = replace(delivery, secret=secret)
+        await integration.deliver(delivery)
+
+    async def _secret(self, namespace: str, name: str, key: str) -> bytes:
+        """A Secret that is not there yet may come: GitOps applies in any order."""
+        try:
+            return await self.secrets.read(namespace, name, key or "secret")
+        except (errors.NotFound, errors.Denied) as exc:
+            raise errors.Unavailable(f"secret {namespace}/{name}: {exc}") from exc
+
+
+def next_after(exc: errors.AvouchError, attempts: int, now: datetime, rng: random.Random) -> datetime | None:
+    """When to try again after this failure; None gives up."""
+    if not exc.retry:
+        return None
+    later = next_try(attempts, now, rng)
+    if later is None or not isinstance(exc, errors.Overloaded):
+        return later
+    asked = now + min(timedelta(seconds=max(exc.retry_after, 1)), LONGEST)
+    return max(later, asked)
+
+
+def next_try(attempts: int, now: datetime, rng: random.Random) -> datetime | None:
+    """Exponential with full half-jitter, so that receivers that come back are not hit at once; None after the last.
+
+    `attempts` counts the try that just failed.
+    """
+    if attempts >= MAX_ATTEMPTS:
+        return None
+    whole = min(FIRST * (1 << max(attempts - 1, 0)), LONGEST)
+    return now + whole * (0.5 + rng.random() / 2)

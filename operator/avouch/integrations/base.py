@@ -1,0 +1,10 @@
+"""What an integration is: something that sends one delivery, or says why it could not."""
+
+from avouch import errors
+from avouch.controlplane import ports
+
+Integration = ports.Integration
+
+
+class GaveUp(errors.Denied):
+    """The receiver's answer says that trying again is pointless."""

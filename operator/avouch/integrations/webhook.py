@@ -1,0 +1,100 @@
+"""The webhook: one POST of the verdict's JSON, signed, to an address that may be spoken to.
+
+Headers: `Avouch-Delivery: <uuid>` (the same over all tries), `Avouch-Event: verdict`, and, where the Integration names
+a secret, `Avouch-Signature: t=<unix seconds>,v1=<hex>` with v1 = HMAC-SHA256(secret, `<t>.<body>`). A receiver computes
+the same, compares in constant time, refuses a `t` older than five minutes, and ignores a delivery id that it has seen.
+"""
+
+import asyncio
+import hmac
+import ssl
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import httpcore
+
+from avouch import errors
+from avouch.controlplane import values
+from avouch.integrations import addresses, base
+
+TIMEOUT = 10.0  # seconds, all in all
+MAX_ANSWER = 64 * 1024  # bytes read of an answer
+_AGAIN = frozenset({408, 425, 429})
+
+
+class Webhook:
+    """Delivers by POST. Redirects are never followed, proxies never used."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, tls: ssl.SSLContext | None = None) -> None:
+        self._clock = clock
+        self._tls = tls or ssl.create_default_context()
+
+    async def deliver(self, delivery: values.Delivery) -> None:
+        """Send it.
+
+        Raises:
+            Unavailable: no answer in time, or one that asks for another try.
+            Denied, Invalid: trying again is pointless.
+        """
+        allow_private = delivery.config.get("allowPrivateAddresses") is True
+        url = _allowed(str(delivery.config.get("url", "")), allow_private=allow_private)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                status, wait = await self._post(url, delivery, addresses.PinnedBackend(allow_private=allow_private))
+        except TimeoutError as exc:
+            raise errors.Unavailable(f"no answer in {TIMEOUT:.0f} s") from exc
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
+            raise errors.Unavailable(f"not reached: {type(exc).__name__}") from exc
+        _judge(status, wait)
+
+    async def _post(self, url: str, delivery: values.Delivery, backend: addresses.PinnedBackend) -> tuple[int, str]:
+        async with httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=backend, retries=0) as pool:
+            headers = self._headers(delivery)
+            async with pool.stream("POST", url, headers=headers, content=delivery.payload) as response:
+                found = {name.lower(): value for name, value in response.headers}
+                read = 0
+                async for piece in response.aiter_stream():
+                    read += len(piece)
+                    if read > MAX_ANSWER:
+                        break
+                return response.status, found.get(b"retry-after", b"").decode("ascii", "replace")
+
+    def _headers(self, delivery: values.Delivery) -> dict[bytes | str, bytes | str]:
+        headers: dict[bytes | str, bytes | str] = {
+            "Content-Type": "application/json",
+            "User-Agent": "avouch",
+            "Avouch-Delivery": str(delivery.id),
+            "Avouch-Event": "verdict",
+        }
+        if delivery.secret:
+            headers["Avouch-Signature"] = signature(delivery.secret, delivery.payload, int(self._clock()))
+        return headers
+
+
+def signature(secret: bytes, body: bytes, at: int) -> str:
+    """The value of `Avouch-Signature`."""
+    return f"t={at},v1={hmac.new(secret, b'%d.%b' % (at, body), 'sha256').hexdigest()}"
+
+
+def _allowed(url: str, *, allow_private: bool) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme not in ("https", "http"):
+        raise errors.Invalid("not an http(s) URL", field="spec.webhook.url")
+    if parts.scheme == "http" and not allow_private:
+        raise errors.Invalid("plain http", field="spec.webhook.url", fix="use https, or set allowPrivateAddresses")
+    if parts.username or parts.password:
+        raise errors.Invalid("credentials in the URL", field="spec.webhook.url", fix="use secretRef")
+    return url
+
+
+def _judge(status: int, wait: str) -> None:
+    if 200 <= status < 300:
+        return
+    if status in (429, 503) and wait.isascii() and wait.isdigit():
+        raise errors.Overloaded(f"answered {status}", retry_after=int(wait[:9]))
+    if status in _AGAIN or status >= 500:
+        raise errors.Unavailable(f"answered {status}")
+    if 300 <= status < 400:
+        raise base.GaveUp(f"answered {status}: redirects are not followed")
+    raise base.GaveUp(f"answered {status}: given up")
