@@ -16,6 +16,7 @@ import pytest
 from tests import postgres
 from tests.cluster.apiserver import ApiServer
 
+from avouch.processes import permissions
 from avouch.store import migrate
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
@@ -62,6 +63,19 @@ spec:
   tekton:
     pipelines: [{{name: build}}]
 """
+ENDPOINTS = """
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: avouch-runs-1
+  namespace: avouch
+  labels: {{kubernetes.io/service-name: avouch-runs}}
+addressType: IPv4
+endpoints:
+- addresses: [10.0.0.1]
+  conditions: {{ready: {ready}}}
+ports: [{{port: 8444}}]
+"""
 PIPELINERUN = """
 apiVersion: tekton.dev/v1
 kind: PipelineRun
@@ -76,12 +90,13 @@ class Bench:
     def __init__(self, api: ApiServer, database: postgres.Postgres, folder: Path) -> None:
         self.api, self.database, self.folder = api, database, folder
         self.audit = folder / "audit.log"
+        self.log = folder / "none"
         self._count = 0
 
     @contextlib.contextmanager
     def controller(self, **env: str) -> Iterator[subprocess.Popen[bytes]]:
         self._count += 1
-        log = self.folder / f"controller-{self._count}.log"
+        log = self.log = self.folder / f"controller-{self._count}.log"
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "operator"),
@@ -101,7 +116,7 @@ class Bench:
         try:
             yield process
         except BaseException:
-            print(log.read_text()[-6000:])
+            print(log.read_text()[-6000:], self.database.log[-2000:], sep="\n")
             raise
         finally:
             if process.poll() is None:
@@ -137,6 +152,18 @@ class Bench:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database.url) as connection:
             return connection.execute(query).fetchall()
+
+    def grant(self, user: str, granted: permissions.Permissions) -> None:
+        """What the chart does with the table."""
+        subject = {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
+        for kind, rules in (("ClusterRole", granted.cluster), ("Role", granted.namespace)):
+            meta = {"name": user, **({"namespace": "avouch"} if kind == "Role" else {})}
+            role = {"metadata": meta, "rules": [rule.to_json() for rule in rules]}
+            reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": user}
+            binding = {"metadata": meta, "subjects": [subject], "roleRef": reference}
+            for name, body in ((kind, role), (f"{kind}Binding", binding)):
+                document = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": name, **body}
+                self.api.apply(json.dumps(document))
 
     def namespace(self, name: str) -> str:
         self.api.kubectl("create", "namespace", name)
@@ -225,6 +252,31 @@ def test_a_killed_leader_is_replaced_with_a_higher_epoch(bench: Bench) -> None:
         bench.ready("contract", "after", namespace)
         assert spec()["leaseTransitions"] == leader["leaseTransitions"] + 1
     assert spec()["holderIdentity"] == ""  # SIGTERM gives the Lease back
+
+
+def test_the_listed_permissions_suffice_and_certificates_and_webhook_are_made(bench: Bench) -> None:
+    namespace = bench.namespace("least")
+    bench.grant("least-privilege", permissions.CONTROLLER)
+    kubeconfig = str(bench.api.client_kubeconfig("least-privilege"))
+    with bench.controller(KUBECONFIG=kubeconfig, AVOUCH_CERTIFICATES="true", AVOUCH_AGGREGATED_API="true") as _:
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        bench.ready("contract", "build", namespace)
+        bench.becomes(lambda: len(bench.api.kubectl("get", "secrets", "-n", "avouch", "-o", "name").split()), 3)
+        bench.becomes(
+            lambda: bench.api.kubectl("get", "mutatingwebhookconfigurations", "-o", "name").strip(),
+            "mutatingwebhookconfiguration.admissionregistration.k8s.io/avouch-pods",
+        )
+        endpoints = ENDPOINTS.format(ready="true")
+        bench.api.apply(endpoints)
+        bench.becomes(lambda: "v1alpha1.runs.avouch.dev" in bench.api.kubectl("get", "apiservices", "-o", "name"), True)
+        assert "Forbidden" not in bench.log.read_text()
+        assert "forbidden" not in bench.log.read_text()
+    with bench.controller(AVOUCH_CERTIFICATES="true") as _:  # switched off: it goes
+        user = f"controller-{bench._count}"
+        bench.becomes(
+            lambda: "v1alpha1.runs.avouch.dev" in bench.api.kubectl("get", "apiservices", "-o", "name"), False
+        )
+        assert [w for w in bench.writes(user) if "secrets" in w or "webhook" in w] == []
 
 
 def test_a_pipelinerun_opens_a_run_and_its_end_is_stored_once(bench: Bench) -> None:
