@@ -10,8 +10,8 @@ from avouch import errors
 from avouch.controlplane import ports, values
 
 MAX_ATTEMPTS = 15
-FIRST = timedelta(seconds=10)  # 10 s, 20 s, 40 s ... 12 h: with 15 tries a receiver may be away for about two days
-LONGEST = timedelta(hours=12)
+FIRST = timedelta(seconds=30)  # 30 s, 60 s ... 17 h, 24 h, 24 h: fifteen tries span 1.7 to 3.4 days
+LONGEST = timedelta(hours=24)
 LEASE = 60  # seconds; a delivery takes at most 10
 BATCH = 32
 AT_ONCE = 4  # deliveries in flight to one attachment

@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def test_tries_spread_over_more_than_a_day_and_end_after_fifteen():
-    waits = [deliveries.next_try(n, NOW, random.Random(n)) for n in range(1, deliveries.MAX_ATTEMPTS)]  # noqa: S311
+    waits = [deliveries.next_try(n, NOW, random.Random(n)) for n in range(1, deliveries.MAX_ATTEMPTS)]
     assert all(wait is not None and NOW < wait <= NOW + deliveries.LONGEST for wait in waits)
     assert sum((wait - NOW for wait in waits), timedelta()) > timedelta(days=1)
     assert deliveries.next_try(deliveries.MAX_ATTEMPTS, NOW, random.Random(1)) is None

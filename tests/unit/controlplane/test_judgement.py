@@ -1,4 +1,5 @@
-"""Every way in which a run could be passed wrongly."""
+# ruff: noqa: E501
+"""Every way in which a run could be passed wrongly, one table row each."""
 
 from datetime import timedelta
 
