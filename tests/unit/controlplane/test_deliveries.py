@@ -1,3 +1,4 @@
+# ruff: noqa: S311 - jitter needs no secrets
 """Back-off arithmetic: when a delivery is tried again, and when it is given up."""
 
 import random
