@@ -62,17 +62,17 @@ class Job:
 def main(arguments: Sequence[str], done: int) -> int:
     """Run the work within its budget. `done` is the number of steps that ended. Returns the exit code."""
     report = Report()
-    step = "--step" in arguments
+    step, strict = "--step" in arguments, bool({"--strict", "--strict=true"} & set(arguments))
     try:
         asked = _arguments(arguments)
         options = settings.read(os.environ)
         with _Alarm(options.budget):
-            _run(_job(options, dict(asked.material), done, explicit=step), report)
+            _run(_job(options, dict([*asked.material, *asked.materials]), done, explicit=step), report)
     except (errors.AvouchError, OSError, ValueError) as exc:
         report.fail(f"nothing was attested: {exc}")
     if step:
         _write(report, os.environ.get("AVOUCH_TEKTON") or "/tekton")
-    return 1 if report.failed and step and "--strict" in arguments else 0
+    return 1 if report.failed and step and strict else 0
 
 
 def owed(run: claim.Opened, options: settings.Settings, task: str) -> claim.Opened:
@@ -146,9 +146,14 @@ def _uploaded(job: Job, run: claim.Opened, one: collect.Collected) -> collect.Co
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser("avouch.sidecar", description="Collects, signs and pushes the evidence of a task.")
     parser.add_argument("--step", action="store_true", help="run as an explicit step: do not wait, write a report")
-    parser.add_argument("--strict", action="store_true", help="with --step: exit 1 when nothing could be attested")
+    parser.add_argument(
+        "--strict", nargs="?", const="true", default="false", help="with --step: exit 1 when something was not attested"
+    )
     parser.add_argument(
         "--material", action="append", default=[], type=_named, metavar="NAME=VALUE", help="a value or file by hand"
+    )
+    parser.add_argument(
+        "--materials", nargs="*", default=[], type=_named, metavar="NAME=VALUE", help="the same, as a list at the end"
     )
     return parser.parse_args(arguments)
 

@@ -135,7 +135,16 @@ def test_an_explicit_step_reports_and_may_lie_and_is_marked_as_a_step(tmp_path: 
     assert "is stored" in report
 
 
-@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--strict",), 1), (("--material", "x"), 0)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 0),
+        (("--strict",), 1),
+        (("--strict=true", "--materials"), 1),
+        (("--strict=false",), 0),
+        (("--material", "x"), 0),
+    ],
+)
 def test_only_a_strict_step_may_fail_and_the_report_is_short(
     tmp_path: Path, arguments: tuple[str, ...], code: int
 ) -> None:

@@ -1,0 +1,138 @@
+"""From the cluster's record and the stored declarations to the decision, without a cluster."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.unit.tekton import pods
+
+from avouch import digests
+from avouch.contract import reading, revisions
+from avouch.controlplane import injection, ports, values
+from avouch.tekton import pod
+
+PVC = {"persistentVolumeClaim": {"claimName": "c"}}
+MANIFEST = {
+    "apiVersion": "chainloop.dev/v1",
+    "kind": "Contract",
+    "metadata": {"name": "c"},
+    "spec": {
+        "materials": [{"name": "image", "type": "CONTAINER_IMAGE"}, {"name": "sbom", "type": "SBOM_CYCLONEDX_JSON"}]
+    },
+}
+IMAGE = {"name": "image", "task": "build", "result": {"name": "IMAGE_URL", "digest": "IMAGE_DIGEST"}}
+SBOM = {"name": "sbom", "task": "build", "workspace": {"name": "source", "path": "sbom.json"}}
+
+
+class Cluster(ports.ClusterReader):
+    """A cluster with one PipelineRun, one TaskRun and one claim."""
+
+    def __init__(self, quotas: Sequence[dict[str, Any]] = (), access: str = "ReadWriteOnce") -> None:
+        self.quotas = quotas
+        self.access = access
+        owner = {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "name": "run", "uid": "pr-1", "controller": True}
+        self.run = pods.taskrun()
+        self.run["metadata"]["ownerReferences"] = [owner]
+
+    async def taskrun(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return self.run if name == "build" else None
+
+    async def pipelinerun(self, namespace: str, name: str) -> dict[str, Any] | None:
+        metadata = {"name": "run", "uid": "pr-1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        return {"metadata": metadata, "spec": {"pipelineRef": {"name": "release"}}}
+
+    async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
+        return self.quotas
+
+    async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return {"spec": {"accessModes": [self.access]}}
+
+
+class Workflows(ports.Workflows):
+    """One Workflow."""
+
+    def __init__(self, tekton: dict[str, Any], **spec: Any) -> None:
+        whole = {"contractRef": {"name": "c"}, "tekton": {"pipelines": [{"name": "release"}], **tekton}, **spec}
+        self.one = values.WorkflowRecord("ns", "ns-1", "w", "w-1", 1, whole, {}, "ns", "c")
+
+    async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:
+        return [self.one]
+
+
+class Contracts(ports.Contracts):
+    """One revision; remembers how old it had to be."""
+
+    before: datetime | None = None
+
+    async def newest(
+        self, namespace: str, name: str, *, before: datetime | None = None
+    ) -> values.ContractRevision | None:
+        self.before = before
+        canonical = revisions.canonical(reading.read(MANIFEST))
+        at = datetime(2025, 1, 1, tzinfo=UTC)
+        return values.ContractRevision("ns", "ns-1", "c", "c-1", 4, digests.of_bytes(canonical), canonical, at)
+
+
+async def decide(cluster: Cluster, workflows: Workflows, created: dict[str, Any] | None = None) -> injection.Decision:
+    planner = injection.InjectionPlanner(cluster, workflows, Contracts())
+    return await planner.plan_for("ns", created or pods.pod(2, {"source": PVC}))
+
+
+async def test_a_task_that_owes_a_file_gets_the_plan_of_its_own_materials_and_the_workspace() -> None:
+    tests = {**SBOM, "task": "test"}
+    planned = await decide(Cluster(), Workflows({"materials": [IMAGE, SBOM]}))
+    assert isinstance(planned, injection.Planned)
+    (owed,) = planned.injection.plans
+    assert ([m.name for m in owed.materials], owed.revision) == (["image", "sbom"], 4)
+    assert planned.injection.workspaces["source"].path == "/workspace/source"
+    elsewhere = await decide(Cluster(), Workflows({"materials": [IMAGE, tests]}))
+    assert isinstance(elsewhere, pod.Refusal)
+    assert elsewhere.reason is pod.Reason.NOT_NEEDED
+
+
+async def test_the_revision_is_the_newest_before_the_pipelinerun_was_created() -> None:
+    contracts = Contracts()
+    planner = injection.InjectionPlanner(Cluster(), Workflows({"materials": [IMAGE, SBOM]}), contracts)
+    await planner.plan_for("ns", pods.pod(1, {"source": PVC}))
+    assert contracts.before == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_a_read_write_once_pod_volume_is_not_mounted_twice_and_this_is_told() -> None:
+    planned = await decide(Cluster(access="ReadWriteOncePod"), Workflows({"materials": [IMAGE, SBOM]}))
+    assert isinstance(planned, injection.Planned)
+    assert not planned.injection.workspaces
+    assert planned.warnings == ("workspace source is not collected: a ReadWriteOncePod volume",)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "workflows", "reason"),
+    [
+        (Cluster(quotas=[{}]), Workflows({"materials": [IMAGE, SBOM]}), pod.Reason.QUOTA),
+        (Cluster(), Workflows({"materials": [IMAGE, SBOM], "inject": "never"}), pod.Reason.NEVER),
+        (Cluster(), Workflows({}, suspend=True), pod.Reason.NO_WORKFLOW),
+        (Cluster(), Workflows({}, attesters={"serviceAccounts": ["other"]}), pod.Reason.NO_WORKFLOW),
+        (Cluster(), Workflows({"pipelines": [{"name": "other"}]}), pod.Reason.NO_WORKFLOW),
+    ],
+)
+async def test_the_reason_not_to_inject_is_named(cluster: Cluster, workflows: Workflows, reason: pod.Reason) -> None:
+    refusal = await decide(cluster, workflows)
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is reason
+
+
+@pytest.mark.parametrize(("field", "value"), [("uid", "forged"), ("name", "gone")])
+async def test_an_owner_that_is_not_the_taskrun_of_that_uid_is_refused(field: str, value: str) -> None:
+    created = pods.pod()
+    created["metadata"]["ownerReferences"][0][field] = value
+    refusal = await decide(Cluster(), Workflows({}), created)
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.GONE
+
+
+async def test_forged_labels_on_the_pod_change_nothing() -> None:
+    created = pods.pod()
+    created["metadata"]["labels"] |= {"avouch.dev/workflow": "w", "tekton.dev/pipelineTask": "build"}
+    refusal = await decide(Cluster(), Workflows({"pipelines": [{"name": "other"}]}), created)
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.NO_WORKFLOW
