@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from tests.unit.ingest import world as worlds
 
 from avouch import errors
 from avouch.controlplane import callers
-from tests.unit.ingest import world as worlds
 
 BREAKS: dict[str, Callable[[worlds.Cluster], object]] = {
     "the token is bound to no pod": lambda c: c.users["good"].pop("extra"),
@@ -32,7 +32,7 @@ BREAKS: dict[str, Callable[[worlds.Cluster], object]] = {
 async def test_a_broken_link_is_refused_with_one_message(broken: str) -> None:
     cluster = worlds.Cluster()
     BREAKS[broken](cluster)
-    with pytest.raises(errors.Unauthenticated, match="^the bearer token is not valid here$"):
+    with pytest.raises(errors.Unauthenticated, match=r"^the bearer token is not valid here$"):
         await callers.identify(worlds.TOKEN, cluster)
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from avouch import digests, errors, plan
-from avouch.attestation import authority, bundle, dsse, predicate, signing, trust
+from avouch.attestation import authority, bundle, dsse, identity, predicate, trust
 from avouch.controlplane import planning, runs, values
 from avouch.tekton import matching
 
@@ -185,13 +185,17 @@ def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
 def signed(world: World, *, pod_uid: str = "pod-uid", **said: str) -> bytes:
     """A bundle as the sidecar makes it, signed with a leaf of the world's own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
-    identity = runs.identity.PodIdentity("shop", "builder", pod_uid, "taskrun-uid")
-    leaf = x509.load_pem_x509_certificate(authority.issue(world.keys.authority(), csr(key), identity, NOW))
+    who = identity.PodIdentity("shop", "builder", pod_uid, "taskrun-uid")
+    return bundle_of(key, authority.issue(world.keys.authority(), csr(key), who, NOW), str(world.run.id), **said)
+
+
+def bundle_of(key: ec.EllipticCurvePrivateKey, leaf_pem: bytes, run_id: str, **said: str) -> bytes:
+    """A statement about this run, signed with this key."""
     facts = {
         "name": "release",
         "workflow_name": "release",
         "workflow_id": "workflow-uid",
-        "workflow_run_id": str(world.run.id),
+        "workflow_run_id": run_id,
         "project": "shop",
         "organization": "",
         "contract_name": "evidence",
@@ -199,9 +203,8 @@ def signed(world: World, *, pod_uid: str = "pod-uid", **said: str) -> bytes:
         **said,
     }
     metadata = predicate.Metadata(initialized_at=NOW, finished_at=NOW, **facts)  # type: ignore[arg-type]
-    payload = predicate.build(
-        predicate.AttestationFacts(metadata, "https://avouch.dev", predicate.Runner("TEKTON"), ())
-    )
-    signature = signing.KeySigner(key).key.sign(dsse.pae(dsse.IN_TOTO, payload), ec.ECDSA(hashes.SHA256()))
-    envelope = dsse.Envelope(dsse.IN_TOTO, payload, (dsse.Signature(signature),))
-    return bundle.to_bytes(bundle.Bundle(envelope, leaf.public_bytes(serialization.Encoding.DER)))
+    runner = predicate.Runner("TEKTON_PIPELINE")
+    payload = predicate.build(predicate.AttestationFacts(metadata, "https://avouch.dev", runner, ()))
+    signature = key.sign(dsse.pae(dsse.IN_TOTO, payload), ec.ECDSA(hashes.SHA256()))
+    leaf = x509.load_pem_x509_certificate(leaf_pem).public_bytes(serialization.Encoding.DER)
+    return bundle.to_bytes(bundle.Bundle(dsse.Envelope(dsse.IN_TOTO, payload, (dsse.Signature(signature),)), leaf))

@@ -1,0 +1,51 @@
+"""Settings and the entry point: a wrong value names its variable, a wrong process its choices."""
+
+import pytest
+
+from avouch import errors
+from avouch.processes import listeners, main, settings
+
+GOOD = {"AVOUCH_NAMESPACE": "avouch", "AVOUCH_DATABASE_URL": "postgresql://u:secret@db/avouch"}
+
+
+@pytest.mark.parametrize(
+    ("change", "variable"),
+    [
+        ({"AVOUCH_NAMESPACE": ""}, "AVOUCH_NAMESPACE"),
+        ({"AVOUCH_DATABASE_URL": " "}, "AVOUCH_DATABASE_URL"),
+        ({"AVOUCH_PORT": "https"}, "AVOUCH_PORT"),
+        ({"AVOUCH_BLOBS": "s3://bucket"}, "AVOUCH_BLOBS"),
+        ({"AVOUCH_LOG_LEVEL": "loud"}, "AVOUCH_LOG_LEVEL"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(change: dict[str, str], variable: str) -> None:
+    with pytest.raises(errors.Invalid) as raised:
+        settings.Server.from_environment({**GOOD, **change})
+    assert raised.value.field == variable
+
+
+def test_defaults_follow_the_namespace_and_the_url_stays_out_of_repr() -> None:
+    config = settings.Server.from_environment(GOOD)
+    assert (config.worker, config.server_url) == ("avouch/avouch-worker", "https://avouch-server.avouch.svc")
+    assert str(config.tls) == "/etc/avouch/tls"
+    assert "secret" not in repr(config)
+
+
+def test_help_names_every_process(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in main.PROCESSES)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "name"),
+    [
+        (None, ""),
+        ({"subject": ()}, ""),
+        ({"subject": ((("commonName", "front-proxy-client"),),)}, "front-proxy-client"),
+        ({"subject": ((("commonName", "front-proxy-client"),), (("commonName", "evil"),))}, ""),
+    ],
+)
+def test_only_one_common_name_counts(certificate: dict[str, object] | None, name: str) -> None:
+    assert listeners.common_name(certificate) == name
