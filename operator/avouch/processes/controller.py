@@ -9,15 +9,13 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 import uuid
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import kopf
 
@@ -26,6 +24,7 @@ from avouch.contract import reading, revisions
 from avouch.controlplane import values
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import probes
+from avouch.processes.controllersettings import Settings
 from avouch.reconcilers import apiservice, certificates, rescue, runs, source, verdicts, work, world
 from avouch.store import contracts, database, deliveries, workflows
 from avouch.store import runs as run_store
@@ -36,44 +35,6 @@ LEASE = "avouch-controller"
 _STALE = 300.0  # seconds without any sign of life from a watch: liveness gives the process up
 _CERTIFICATES = 3600.0  # seconds between looks at certificates
 _TEKTON_WAIT = 30.0  # seconds to wait for Tekton's first lists before the controller is called ready anyway
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the environment says."""
-
-    database_url: str
-    namespace: str
-    identity: str
-    kubeconfig: str = ""
-    rescue_image: str = ""
-    aggregated_api: bool = True
-    certificates: bool = True
-    server_service: str = "avouch-server"
-    runs_service: str = "avouch-runs"
-    port: int = 9090
-
-    @classmethod
-    def read(cls, env: Mapping[str, str]) -> Self:
-        """From environment variables. Raises errors.Invalid for one that is missing or wrong."""
-        if not env.get("AVOUCH_DATABASE_URL"):
-            raise errors.Invalid("not set", field="AVOUCH_DATABASE_URL", fix="set it to postgresql://...")
-        try:
-            port = int(env.get("AVOUCH_METRICS_PORT", "9090"))
-        except ValueError as exc:
-            raise errors.Invalid("not a number", field="AVOUCH_METRICS_PORT") from exc
-        return cls(
-            database_url=env["AVOUCH_DATABASE_URL"],
-            namespace=env.get("POD_NAMESPACE", "avouch"),
-            identity=f"{env.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}",
-            kubeconfig=env.get("KUBECONFIG", ""),
-            rescue_image=env.get("AVOUCH_RESCUE_IMAGE", ""),
-            aggregated_api=env.get("AVOUCH_AGGREGATED_API", "true") == "true",
-            certificates=env.get("AVOUCH_CERTIFICATES", "true") == "true",
-            server_service=env.get("AVOUCH_SERVER_SERVICE", "avouch-server"),
-            runs_service=env.get("AVOUCH_RUNS_SERVICE", "avouch-runs"),
-            port=port,
-        )
 
 
 class UtcClock:

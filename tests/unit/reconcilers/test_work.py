@@ -1,0 +1,154 @@
+"""The worker loop over an in-memory world: one write per settled change, none on a second look."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from avouch import errors
+from avouch.controlplane import values
+from avouch.kube import events, status
+from avouch.kube.cache import Key, ObjectCache
+from avouch.kube.queue import WorkQueue
+from avouch.reconcilers import work, world
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Memory:
+    """Contracts, Workflows and deliveries in memory, with the store's promises."""
+
+    def __init__(self) -> None:
+        self.revisions: list[values.ContractRevision] = []
+        self.workflows: dict[tuple[str, str], values.WorkflowRecord] = {}
+        self.fail: errors.AvouchError | None = None
+
+    async def record(self, revision: values.ContractRevision, *, epoch: int) -> values.ContractRevision:
+        if self.fail:
+            raise self.fail
+        newest = await self.newest(revision.namespace, revision.name)
+        if newest is not None and newest.digest == revision.digest:
+            return newest
+        number = newest.revision + 1 if newest else 1
+        kept = values.ContractRevision(
+            revision.namespace, revision.namespace_uid, revision.name, revision.uid, number, revision.digest,
+            revision.canonical, revision.recorded_at,
+        )  # fmt: skip
+        self.revisions.append(kept)
+        return kept
+
+    async def newest(self, namespace: str, name: str, *, before: Any = None) -> values.ContractRevision | None:
+        found = [r for r in self.revisions if (r.namespace, r.name) == (namespace, name)]
+        return found[-1] if found else None
+
+    async def upsert(self, workflow: values.WorkflowRecord, *, epoch: int) -> None:
+        self.workflows[workflow.namespace, workflow.name] = workflow
+
+    async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
+        self.workflows.pop((namespace, name), None)
+
+    async def counts(self, attachment_uid: str) -> Sequence[Any]:
+        return (0, 0, 0, "")
+
+
+class Api:
+    """Applies statuses as an API server would, and takes Events."""
+
+    def __init__(self, cache: ObjectCache) -> None:
+        self.cache, self.patches, self.events = cache, 0, [""]
+        self.events.clear()
+        self.version = 100
+
+    async def apply(self, resource: Any, body: dict[str, Any], *, subresource: str = "") -> dict[str, Any]:
+        self.patches += 1
+        self.version += 1
+        meta = body["metadata"]
+        known = self.cache.get(Key(resource.kind, meta.get("namespace", ""), meta["name"]))
+        assert known is not None
+        return {
+            **known,
+            "metadata": {**known["metadata"], "resourceVersion": str(self.version)},
+            "status": body["status"],
+        }
+
+    async def create(self, resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+        self.events.append(body["reason"])
+        return body
+
+    async def merge(self, resource: Any, namespace: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        return body
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+def build() -> tuple[work.Workshop, Memory, Api]:
+    cache = ObjectCache(world.INDEXERS)
+    memory, api = Memory(), Api(cache)
+    there = world.World(
+        cache=cache, contracts=memory, workflows=memory, deliveries=memory,  # type: ignore[arg-type]  # what is used
+        canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1,
+    )  # fmt: skip
+    cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
+    recorder = events.Recorder(api, "i", fallback_namespace="default")
+    return work.Workshop(there, WorkQueue(), status.StatusWriter(api), recorder), memory, api
+
+
+def put(shop: work.Workshop, kind: str, name: str, **spec: Any) -> Key:
+    key = Key(kind, "team", name)
+    meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
+    shop.world.cache.put(key, {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1}})
+    return key
+
+
+def ready(shop: work.Workshop, key: Key) -> str:
+    obj = shop.world.cache.get(key)
+    assert obj is not None
+    return next(c["status"] for c in obj["status"]["conditions"] if c["type"] == "Ready")
+
+
+async def test_a_contract_settles_with_one_patch_and_a_second_look_writes_nothing() -> None:
+    shop, memory, api = build()
+    key = put(shop, "Contract", "build", materials=[])
+    await shop.reconcile(key)
+    await shop.reconcile(key)
+    assert (api.patches, api.events, len(memory.revisions)) == (1, ["Ready"], 1)
+    assert ready(shop, key) == "True"
+
+
+async def test_a_workflow_is_enqueued_and_heals_when_its_contract_is_recorded() -> None:
+    shop, memory, _ = build()
+    workflow = put(shop, "Workflow", "release", contractRef={"name": "build"})
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "False"
+    assert memory.workflows["team", "release"].contract_name == ""
+    await shop.reconcile(put(shop, "Contract", "build"))
+    assert await shop.queue.get() == workflow
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "True"
+    assert memory.workflows["team", "release"].contract_name == "build"
+
+
+async def test_a_database_that_is_away_is_said_once_and_the_key_is_tried_again() -> None:
+    shop, memory, api = build()
+    key = put(shop, "Contract", "build")
+    memory.fail = errors.Unavailable("the database cannot be reached; try again")
+    for _ in range(2):
+        await shop._one(key)
+    assert api.patches == 1
+    assert shop.queue.failures(key) == 2
+    memory.fail = None
+    await shop._one(key)
+    assert (ready(shop, key), shop.queue.failures(key), api.patches) == ("True", 0, 2)
+    await shop.queue.drain()
+
+
+async def test_a_deleted_workflow_is_forgotten_by_its_uid() -> None:
+    shop, memory, _ = build()
+    key = put(shop, "Workflow", "release", contractRef={"name": "build"})
+    await shop.reconcile(key)
+    shop.changed(key, shop.world.cache.drop(key))
+    await shop.reconcile(key)
+    assert memory.workflows == {}
+    assert shop.gone == {}
