@@ -1,0 +1,40 @@
+"""What the sidecar signs is what the server believes."""
+
+from datetime import timedelta
+
+from tests.unit.attestation.builders import NOW, POD
+
+from avouch import digests, plan
+from avouch.attestation import authority, predicate, signing, trust, verification
+from avouch.sidecar import claim, collect, discover
+
+IMAGE = "reg:5000/app:1.2@sha256:" + "a" * 64
+
+
+def test_a_claim_verifies_as_this_pods_and_says_what_was_collected_and_refused() -> None:
+    image = plan.PlannedMaterial("image", "CONTAINER_IMAGE", output=True)
+    version, sbom = plan.PlannedMaterial("version", "STRING"), plan.PlannedMaterial("sbom", "SBOM_CYCLONEDX_JSON")
+    owed = plan.Plan("w", "w-uid", "ns", "c", 3, "sha256:" + "1" * 64, materials=(image, version, sbom))
+    collected = (
+        collect.of_text(image, IMAGE),
+        collect.of_text(version, "1.2"),
+        collect.Collected(sbom, finding="sbom.json was refused: a symbolic link"),
+    )
+    run = claim.Opened("dacc61bd-e276-47d7-bb2f-834d23b6c785", "w-1", "w", owed)
+    place = discover.Place("ns", "build-pod", {"tekton.dev/pipelineRun": "run"})
+    payload = claim.statement(run, collected, place, claim.Moment(NOW, NOW), "")
+    issuer = authority.new_authority("test", NOW, timedelta(days=1))
+    signer = signing.KeySigner.generate()
+    leaf = authority.issue(issuer, signing.csr(signer, "build-pod"), POD, NOW)
+    bundle = claim.signed(payload, signer, leaf.decode())
+
+    verified = verification.verify(bundle, trust.TrustRoot.from_pems([issuer.certificate_pem]), POD, NOW)
+
+    facts = predicate.read(verified.statement)
+    assert (facts.metadata.workflow_run_id, facts.metadata.contract_version) == (run.id, "3")
+    assert facts.annotations == {"avouch.dev/finding.sbom": "sbom.json was refused: a symbolic link"}
+    told = {material.name: material for material in facts.materials}
+    assert set(told) == {"image", "version"}
+    assert (told["image"].resource, told["image"].image_tag) == ("reg:5000/app", "1.2")
+    assert told["image"].output
+    assert told["version"].digest == digests.of_bytes(b"1.2")
