@@ -1,7 +1,7 @@
 """`avouch controller`: one active process that makes declarations true and brings runs to their end.
 
-Order matters: serve health, take the Lease, list everything once, compare with the database, and only then start the
-workers; kopf starts last. Losing the Lease ends the process at once: nothing here survives a second leader.
+Order matters: health, Lease, list everything once, compare with the database, then workers, kopf last. Losing the Lease
+ends the process at once: nothing here survives a second leader.
 """
 
 import asyncio
@@ -86,7 +86,11 @@ class Controller:
         ]
         if self.settings.rescue_image:
             query = {"labelSelector": "tekton.dev/taskRunUID", "fieldSelector": "status.phase=Pending"}
-            watched.append(reflector.Reflector(self.api, resources.PODS, self.cache, self._pod, **query))
+            watched.append(
+                reflector.Reflector(
+                    self.api, resources.PODS, self.cache, lambda key, _old, _new: self.others.add(key), **query
+                )
+            )
         return watched
 
     def _namespace(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
@@ -99,9 +103,6 @@ class Controller:
             self.others.add(key)
         elif new is not None and runs.worth_a_look(old, new):
             self.others.add(key)
-
-    def _pod(self, key: cache.Key, _old: cache.Object | None, _new: cache.Object | None) -> None:
-        self.others.add(key)
 
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
@@ -167,6 +168,9 @@ class Controller:
                 except errors.AvouchError as exc:
                     delay = self.others.add_rate_limited(key)
                     log.warning("%s %s/%s: %s; again in %.1f s", *key, exc, delay)
+                except Exception:  # as for our own kinds: one odd object must not stop the others
+                    self.others.add_rate_limited(key)
+                    log.exception("%s %s/%s: a fault of ours", *key)
                 finally:
                     self.others.done(key)
 
@@ -249,11 +253,9 @@ def _die() -> None:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """The whole life: health, Lease, leading."""
-    api = (
-        connection.from_kubeconfig(Path(settings.kubeconfig))
-        if settings.kubeconfig
-        else connection.in_cluster(os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"])
-    )
+    file, env = settings.kubeconfig, os.environ
+    in_pod = (env.get("KUBERNETES_SERVICE_HOST", ""), env.get("KUBERNETES_SERVICE_PORT", ""))
+    api = connection.from_kubeconfig(Path(file)) if file else connection.in_cluster(*in_pod)
     async with database.Database(settings.database_url) as opened:
         controller = Controller(settings, client.KubeClient(api), opened)
         served = probes.Probes(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import kopf
 
+from avouch import errors
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object, ObjectCache, key_of, same_wish
 from avouch.kube.client import Json
@@ -83,10 +84,14 @@ class Declarations:
         return live
 
     async def resync_forever(self, then: Callable[[Iterable[Key]], None]) -> None:
-        """Resync every ten minutes; `then` gets the live keys. Failures are logged and tried again soon."""
+        """Resync every ten minutes; `then` gets the live keys. A failure is logged; the next round mends it."""
         while True:
             await asyncio.sleep(RESYNC * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
-            then(await self.resync())
+            try:
+                then(await self.resync())
+            except errors.AvouchError as exc:
+                self.progress.problem = str(exc)
+                log.warning("resync: %s", exc)
 
     def _gone(self, key: Key) -> None:
         old = self.cache.drop(key)

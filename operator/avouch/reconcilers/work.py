@@ -135,6 +135,11 @@ class Workshop:
             self.tally.add(key.kind, "retry")
             log.warning("%s %s/%s: %s; again in %.1f s", *key, exc or "timed out", delay)
             return
+        except Exception:  # one object that trips over a fault of ours must not stop all the others
+            self.queue.add_rate_limited(key)
+            self.tally.add(key.kind, "error")
+            log.exception("%s %s/%s: a fault of ours", *key)
+            return
         self.tally.add(key.kind, "ok")
         self.queue.forget(key)
         if recheck is not None:
