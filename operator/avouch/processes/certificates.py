@@ -93,17 +93,15 @@ class Authorities:
         return self._authority
 
     def trust(self) -> trust.TrustRoot:
-        """Every certificate of ca.crt."""
+        """Every certificate of ca.crt, and of previous.crt for a while after a rotation."""
         return self._trust
-
-    def bundle_pem(self) -> str:
-        """The same as text, for whoever must trust our servers."""
-        return (self._folder / "ca.crt").read_text(encoding="ascii")
 
     def _build(self) -> None:
         certificates = (self._folder / "ca.crt").read_bytes()
+        previous = self._folder / "previous.crt"
+        before = [previous.read_bytes()] if previous.exists() else []
         issuer = authority.Authority.from_pem(certificates, (self._folder / "ca.key").read_bytes())
-        self._authority, self._trust = issuer, trust.TrustRoot.from_pems([certificates])
+        self._authority, self._trust = issuer, trust.TrustRoot.from_pems([certificates, *before])
 
 
 class FrontProxy:

@@ -179,7 +179,9 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
         return app.create(door)
     hook = admission.PodAdmission(
         planner.InjectionPlanner(world.cluster, known, revisions),
-        injection.Settings(config.sidecar_image, config.server_url, world.authorities.bundle_pem()),
+        injection.Settings(
+            config.sidecar_image, config.server_url, (config.tls / "ca.crt").read_text(encoding="ascii")
+        ),
         world.metrics.admitted,
     )
     return app.create(door, also=hook.routes())
