@@ -186,5 +186,4 @@ def _delivery(run_id: uuid.UUID, delivery: values.Delivery) -> dict[str, Any]:
         "state": values.DeliveryState.PENDING.value,
         "last_error": "",
         "attempts": 0,
-        "changed_at": sa.func.now(),
     }

@@ -1,0 +1,7 @@
+"""Processes: one file per long-lived container, and the only place that wires.
+
+Belongs here: reading the environment, building adapters and handing them to use cases and doors, signals, logging,
+metrics and health.
+Never here: decisions about contracts, runs or verdicts, SQL, request handling.
+Who imports it: nobody but the command line's entry point. What it imports: everything below.
+"""

@@ -1,0 +1,199 @@
+"""A throw-away PostgreSQL on loopback, run by the product's own `processes.postgres`: TLS, scram, killed and restarted
+at will. As root it runs as nobody: initdb insists on a uid that the password file knows.
+"""
+
+import contextlib
+import ctypes
+import datetime
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import psycopg
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_UID = 65534
+_PR_SET_CHILD_SUBREAPER = 36
+_OPERATOR = Path(__file__).parents[1] / "operator"
+START_SECONDS = 60
+# The interpreter may lie in root's home, so root drops its rights after importing, not before starting.
+_MAIN = (
+    "import os, encodings.idna\n"
+    "from avouch.processes import postgres\n"
+    f"os.geteuid() == 0 and (os.setgroups([]), os.setgid({_UID}), os.setuid({_UID}))\n"
+    "raise SystemExit(postgres.main())"
+)
+
+
+class Postgres:
+    """One cluster in a temporary folder."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="avouch-postgres-"))
+        self.port = _free_port()
+        self._password = secrets.token_urlsafe(16)
+        _certificate(self.folder)
+        (self.folder / "password").write_text(self._password + "\n")
+        (self.folder / "data").mkdir()
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.iterdir()):
+                os.chown(path, _UID, _UID)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """What AVOUCH_DATABASE_URL would hold: the server's certificate and name are checked."""
+        query = f"sslmode=verify-full&sslrootcert={self.folder / 'ca.crt'}"
+        return f"postgresql://avouch:{self._password}@localhost:{self.port}/avouch?{query}"
+
+    @property
+    def log(self) -> str:
+        """What the server said."""
+        return (self.folder / "log").read_text()
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        _adopt_orphans()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(_OPERATOR),
+            "AVOUCH_POSTGRES_DATA": str(self.folder / "data"),
+            "AVOUCH_POSTGRES_CERT": str(self.folder / "server.crt"),
+            "AVOUCH_POSTGRES_KEY": str(self.folder / "server.key"),
+            "AVOUCH_POSTGRES_PASSWORD_FILE": str(self.folder / "password"),
+            "AVOUCH_POSTGRES_LISTEN": "127.0.0.1",
+            "AVOUCH_POSTGRES_PORT": str(self.port),
+        }
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _MAIN],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+        self._wait()
+
+    def stop(self) -> int:
+        """SIGTERM, as a pod gets it; returns the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        code = self._process.wait(30)
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL to postmaster, backends and our process: nothing is flushed by PostgreSQL.
+
+        A new start must find nothing of the old one, else the test would be void: hence the wait.
+        """
+        assert self._process is not None
+        family = _descendants(self._process.pid)
+        for pid in (self._process.pid, *family):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(30)
+        self._process = None
+        deadline = time.monotonic() + 30
+        while any(Path(f"/proc/{pid}").exists() for pid in family):
+            _reap(family)
+            assert time.monotonic() < deadline, "backends outlived SIGKILL"
+            time.sleep(0.02)
+
+    def remove(self) -> None:
+        """Stop, if it runs, and delete everything."""
+        if self._process is not None:
+            self.kill()
+        shutil.rmtree(self.folder)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert self._process is not None
+            assert self._process.poll() is None, f"PostgreSQL did not start:\n{self.log}"
+            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url, connect_timeout=2):
+                return
+            assert time.monotonic() < deadline, f"PostgreSQL does not answer:\n{self.log}"
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Postgres]:
+    """One that runs, removed afterwards also where starting fails."""
+    postgres = Postgres()
+    try:
+        postgres.start()
+        yield postgres
+    finally:
+        postgres.remove()
+
+
+def _descendants(root: int) -> tuple[int, ...]:
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+    found = {root}
+    while grown := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return tuple(found - {root})
+
+
+def _adopt_orphans() -> None:
+    """Collect killed backends ourselves: a zombie's pid would keep the next postmaster from starting."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap(family: tuple[int, ...]) -> None:
+    for pid in family:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=1)).not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    (folder / "ca.crt").write_bytes(pem)
+    (folder / "server.crt").write_bytes(pem)
+    (folder / "server.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )  # fmt: skip

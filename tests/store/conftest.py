@@ -1,0 +1,60 @@
+import datetime
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from avouch import digests
+from avouch.controlplane import values
+from avouch.store import database, migrate
+from tests import postgres
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Postgres]:
+    with postgres.running() as started:
+        migrate.migrate(started.url)
+        yield started
+
+
+@pytest.fixture
+async def opened(server: postgres.Postgres) -> AsyncIterator[database.Database]:
+    async with database.Database(server.url) as connected:
+        yield connected
+
+
+def a_run(namespace: str = "team-a", **changes: object) -> values.Run:
+    key = values.RunKey(workflow_uid="w", subject_uid=f"{uuid.uuid4()}-{next(_NUMBERS)}")
+    facts: dict[str, object] = {
+        "id": key.id, "name": key.name("build"), "key": key, "namespace": namespace, "namespace_uid": f"uid-{namespace}",
+        "workflow": "build", "subject_kind": "PipelineRun", "subject_name": "pr", "contract": "c", "revision": 1,
+        "contract_digest": "sha256:0", "plan": '{"materials": [{"name": "image"}]}', "created_at": NOW,
+    }  # fmt: skip
+    return values.Run(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def a_claim(run: values.Run, bundle: bytes, **changes: object) -> values.Claim:
+    facts: dict[str, object] = {
+        "run_id": run.id, "digest": digests.of_bytes(bundle), "bundle": bundle, "pod_uid": "p", "taskrun_uid": "t",
+        "taskrun": "tr", "pipeline_task": "build", "service_account": "sa", "received_at": NOW,
+    }  # fmt: skip
+    return values.Claim(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def a_verdict(run: values.Run, result: values.VerdictResult = values.VerdictResult.PASSED) -> values.SignedVerdict:
+    material = values.JudgedMaterial(name="image", type="CONTAINER_IMAGE")
+    verdict = values.Verdict(run.id, result, values.Evidence.SIDECAR, (), (material,), {}, {}, NOW)
+    return values.SignedVerdict(verdict=verdict, attestation=b"{}", vsa=b"{}", statement=b'{"_type": "s"}')
+
+
+def a_delivery(run: values.Run, attachment: str) -> values.Delivery:
+    return values.Delivery(
+        uuid.uuid4(), run.id, f"{attachment}-{run.id}", attachment, run.namespace, "webhook", {}, b"payload", 0
+    )
+
+
+Builder = Callable[..., object]

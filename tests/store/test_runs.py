@@ -1,0 +1,155 @@
+import asyncio
+import datetime
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+from avouch import errors
+from avouch.controlplane import values
+from avouch.store import database, deliveries, groupcommit, runs, tables, views
+from tests import postgres
+from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
+
+pytestmark = pytest.mark.postgres
+
+
+async def test_opening_twice_keeps_the_first(opened: database.Database) -> None:
+    repository, run = runs.Runs(opened), a_run()
+    first, second = await asyncio.gather(repository.open(run), repository.open(run))
+    assert first == second
+    assert first.resource_version > 0
+
+
+async def test_a_resend_has_the_same_id_and_a_replay_names_the_original(opened: database.Database) -> None:
+    repository, run, other = runs.Runs(opened), a_run(), a_run()
+    await repository.open(run)
+    await repository.open(other)
+    bundle = uuid.uuid4().bytes
+    first = await repository.accept(a_claim(run, bundle))
+    again = await repository.accept(a_claim(run, bundle))
+    assert (first.created, again.created, first.id) == (True, False, again.id)
+    with pytest.raises(errors.Conflict, match=str(run.id)):
+        await repository.accept(a_claim(other, bundle))
+    with pytest.raises(errors.NotFound):
+        await repository.accept(a_claim(a_run(), b"nowhere"))
+    await repository.close()
+
+
+async def test_one_bad_row_never_fails_its_batch(opened: database.Database) -> None:
+    repository, run = runs.Runs(opened), a_run()
+    await repository.open(run)
+    good = [a_claim(run, uuid.uuid4().bytes) for _ in range(20)]
+    bad = a_claim(run, uuid.uuid4().bytes, taskrun="nul\0byte")
+    results = await asyncio.gather(*map(repository.accept, [*good[:10], bad, *good[10:]]), return_exceptions=True)
+    assert isinstance(results.pop(10), errors.Invalid)
+    assert all(isinstance(result, values.Receipt) and result.created for result in results)
+    _, _, stored = await repository.case(run.id)
+    assert {claim.digest for claim in stored} == {claim.digest for claim in good}
+    await repository.close()
+
+
+async def test_many_claims_wait_as_one_judging_job(opened: database.Database) -> None:
+    repository, run = runs.Runs(opened), a_run()
+    await repository.open(run)
+    await asyncio.gather(*(repository.accept(a_claim(run, uuid.uuid4().bytes)) for _ in range(10)))
+    async with opened.transaction() as connection:
+        query = sa.text("SELECT count(*) FROM procrastinate_jobs WHERE queueing_lock = :lock")
+        assert (await connection.execute(query, {"lock": f"judge:{run.id}"})).scalar() == 1
+    await repository.close()
+
+
+async def test_a_full_queue_pushes_back(opened: database.Database) -> None:
+    repository, run = runs.Runs(opened, limits=groupcommit.Limits(size=10)), a_run()
+    with pytest.raises(errors.Overloaded):
+        await repository.accept(a_claim(run, b"more than ten bytes"))
+    await repository.close()
+
+
+async def test_a_controller_of_an_older_epoch_changes_nothing(opened: database.Database) -> None:
+    repository, run = runs.Runs(opened), a_run()
+    await repository.open(run)
+    snapshot = values.Snapshot(subject={"kind": "PipelineRun"}, taskruns=())
+    async with opened.transaction() as connection:
+        epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one() + 5
+    await repository.finish(run.id, snapshot, NOW, epoch=epoch)
+    with pytest.raises(errors.Conflict, match="epoch"):
+        await repository.finish(run.id, snapshot, NOW, epoch=epoch - 1)
+    stored, kept, _ = await repository.case(run.id)
+    assert (stored.finished_at, kept) == (NOW, snapshot)
+
+
+async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -> None:
+    repository, ledger, run = runs.Runs(opened), deliveries.Deliveries(opened), a_run()
+    await repository.open(run)
+    sent = [a_delivery(run, "one"), a_delivery(run, "two")]
+    assert await repository.decide(a_verdict(run), sent)
+    assert not await repository.decide(a_verdict(run, values.VerdictResult.FAILED), [a_delivery(run, "three")])
+    leased = [delivery for delivery in await ledger.lease(100, 60) if delivery.run_id == run.id]
+    assert {(delivery.id, delivery.payload, delivery.attempts) for delivery in leased} == {
+        (delivery.id, b"payload", 1) for delivery in sent
+    }
+    assert not [delivery for delivery in await ledger.lease(100, 60) if delivery.run_id == run.id]
+    await ledger.delivered(sent[0].id, NOW)
+    await ledger.failed(sent[1].id, "500", next_try=NOW + datetime.timedelta(days=999))
+    assert await ledger.counts(sent[0].attachment_uid) == (0, 1, 0, "")
+    assert await ledger.counts(sent[1].attachment_uid) == (1, 0, 0, "500")
+    document = await views.RunViews(opened).view(run.namespace, run.name)
+    assert document is not None
+    assert (document["result"], document["materialsFound"], document["materialsAsked"]) == ("Passed", 1, 1)
+    assert [delivery["state"] for delivery in document["deliveries"]] == ["delivered", "pending"]
+
+
+async def test_a_watch_tells_every_change_in_order(opened: database.Database) -> None:
+    repository, shown = runs.Runs(opened), views.RunViews(opened, poll_seconds=0.01)
+    namespace = f"watched-{uuid.uuid4()}"
+    _, _, since = await shown.page(namespace, limit=10, after="", filters={})
+    made = [a_run(namespace) for _ in range(30)]
+    watch = shown.watch(namespace, since, {})
+    writing = asyncio.gather(*map(repository.open, made))
+    told = [await anext(watch) for _ in made]
+    await writing
+    await watch.aclose()  # type: ignore[attr-defined]
+    assert {document["id"] for _, document in told} == {str(run.id) for run in made}
+    assert {kind for kind, _ in told} == {"ADDED"}
+    order = [document["resourceVersion"] for _, document in told]
+    assert order == sorted(set(order))
+
+
+async def test_pages_hold_every_run_once(opened: database.Database) -> None:
+    repository, shown, namespace = runs.Runs(opened), views.RunViews(opened), f"paged-{uuid.uuid4()}"
+    made = [a_run(namespace) for _ in range(7)]
+    await asyncio.gather(*map(repository.open, made))
+    names, token = [], ""
+    while True:
+        page, token, _ = await shown.page(namespace, limit=3, after=token, filters={"verdict": "Pending"})
+        names += [document["name"] for document in page]
+        if not token:
+            break
+    assert names == sorted(run.name for run in made)
+
+
+async def test_killing_the_database_under_load_loses_nothing_acknowledged(server: postgres.Postgres) -> None:
+    async with database.Database(server.url) as opened:
+        repository, run = runs.Runs(opened), a_run()
+        await repository.open(run)
+        acknowledged: set[str] = set()
+
+        async def push(number: int) -> None:
+            for turn in range(200):
+                try:
+                    receipt = await repository.accept(a_claim(run, f"{run.id} {number} {turn}".encode()))
+                except errors.Unavailable:
+                    continue
+                acknowledged.add(str(receipt.digest))
+
+        pushing = [asyncio.create_task(push(number)) for number in range(8)]
+        while len(acknowledged) < 100:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await asyncio.gather(*pushing)
+        await repository.accept(a_claim(run, f"{run.id} after".encode()))
+        _, _, stored = await repository.case(run.id)
+        await repository.close()
+    assert acknowledged <= {str(claim.digest) for claim in stored}
