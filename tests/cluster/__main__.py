@@ -1,6 +1,7 @@
 """`python -m tests.cluster up|down|status|build|apiserver|install`: a cluster from the command line."""
 
 import argparse
+import contextlib
 import shutil
 import signal
 import sys
@@ -89,9 +90,10 @@ def _build_images(tag: str) -> None:
 
 
 def _serve() -> None:
-    with ApiServer() as api:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), ApiServer() as api:
         print(f"export KUBECONFIG={api.kubeconfig}", flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,11 @@ _SERVICES = "198.19.255.128/25"
 
 
 class ApiServer:
-    """A real API server on free loopback ports, in a folder that is deleted afterwards."""
+    """A real API server on free loopback ports, in a folder that is deleted afterwards.
+
+    Enter it in a thread that lives as long as the test session, best the main one: the kernel ends both programs with
+    the thread that started them, so that a killed test run leaves none behind.
+    """
 
     def __init__(self, extra_flags: Sequence[str] = ()) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="avouch-api-"))
