@@ -1,4 +1,6 @@
-"""A throw-away PostgreSQL on loopback, run by the product's own `processes.postgres`: TLS, scram, killed and restarted
+"""A throw-away PostgreSQL on loopback, by the product's own `processes.postgres`.
+
+TLS, scram, killed and restarted
 at will. As root it runs as nobody: initdb insists on a uid that the password file knows.
 """
 

@@ -1,14 +1,14 @@
 import datetime
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from tests import postgres
 
 from avouch import digests
 from avouch.controlplane import values
 from avouch.store import database, migrate
-from tests import postgres
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 _NUMBERS = itertools.count()
@@ -55,6 +55,3 @@ def a_delivery(run: values.Run, attachment: str) -> values.Delivery:
     return values.Delivery(
         uuid.uuid4(), run.id, f"{attachment}-{run.id}", attachment, run.namespace, "webhook", {}, b"payload", 0
     )
-
-
-Builder = Callable[..., object]
