@@ -100,12 +100,12 @@ class Bench:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "operator"),
-            "KUBECONFIG": str(self.api.client_kubeconfig(f"controller-{self._count}", ["system:masters"])),
+            "AVOUCH_KUBECONFIG": str(self.api.client_kubeconfig(f"controller-{self._count}", ["system:masters"])),
             "AVOUCH_DATABASE_URL": self.database.url,
-            "AVOUCH_METRICS_PORT": "0",
+            "AVOUCH_HEALTH_PORT": "0",
             "AVOUCH_CERTIFICATES": "false",
             "AVOUCH_AGGREGATED_API": "false",
-            "POD_NAMESPACE": "avouch",
+            "AVOUCH_NAMESPACE": "avouch",
             "POD_NAME": f"controller-{self._count}",
             **env,
         }

@@ -18,6 +18,7 @@ class SubjectReference(Struct, frozen=True):
 
     kind: Annotated[str, Meta(description="PipelineRun, TaskRun or External.")] = ""
     name: Annotated[str, Meta(description="Its name, or the id given outside Tekton.")] = ""
+    uid: Annotated[str, Meta(description="Its UID, which tells it from others that had the name.")] = ""
 
 
 class RunSpec(Struct, frozen=True):

@@ -201,6 +201,14 @@ class Blobs(Protocol):
         ...
 
 
+class Content(Protocol):
+    """Reading bytes by digest: the part of `Blobs` that a worker needs."""
+
+    def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
+        """Content in pieces, re-hashed while read. Raises errors.NotFound, errors.Corrupt or errors.Unavailable."""
+        ...
+
+
 class Artifacts(Protocol):
     """Looks at documents: whether their bytes are stored, and whether they are what they are called."""
 

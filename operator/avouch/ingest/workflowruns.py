@@ -67,7 +67,11 @@ def _body(document: Document) -> dict[str, Any]:
                 "revision": document["revision"],
                 "digest": document["contractDigest"],
             },
-            "subject": {"kind": document["subjectKind"], "name": document["subjectName"]},
+            "subject": {
+                "kind": document["subjectKind"],
+                "name": document["subjectName"],
+                "uid": document["subjectUid"],
+            },
         },
         "status": _status(document),
     }

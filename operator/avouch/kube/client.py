@@ -92,9 +92,10 @@ class KubeClient:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY)
 
-    async def merge(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
+    async def merge(self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = "") -> Json:
         """RFC 7386 merge patch."""
-        return await self._call("PATCH", resource.path(namespace, name), body=body, content_type=_MERGE_PATCH)
+        path = resource.path(namespace, name, subresource)
+        return await self._call("PATCH", path, body=body, content_type=_MERGE_PATCH)
 
     async def strategic(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
         """Kubernetes' own patch, which knows list items by their merge key."""

@@ -95,6 +95,20 @@ def in_cluster(host: str, port: str, folder: Path = SERVICE_ACCOUNT) -> Connecti
     return _connection(f"https://{name}:{port}", context, _TokenFile(folder / "token"))
 
 
+def of_environment(kubeconfig: Path | None, environment: Mapping[str, str]) -> Connection:
+    """Inside a pod by its ServiceAccount, outside by the kubeconfig named.
+
+    Raises:
+        Invalid: neither is there.
+    """
+    if kubeconfig is not None:
+        return from_kubeconfig(kubeconfig)
+    host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        raise errors.Invalid("not in a cluster", field="AVOUCH_KUBECONFIG", fix="name a kubeconfig file")
+    return in_cluster(host, port)
+
+
 def from_kubeconfig(path: Path) -> Connection:
     """The API server that the current context of a kubeconfig names; client certificates and tokens only.
 

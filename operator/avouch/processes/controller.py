@@ -253,9 +253,7 @@ def _die() -> None:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """The whole life: health, Lease, leading."""
-    file, env = settings.kubeconfig, os.environ
-    in_pod = (env.get("KUBERNETES_SERVICE_HOST", ""), env.get("KUBERNETES_SERVICE_PORT", ""))
-    api = connection.from_kubeconfig(Path(file)) if file else connection.in_cluster(*in_pod)
+    api = connection.of_environment(Path(settings.kubeconfig) if settings.kubeconfig else None, os.environ)
     async with database.Database(settings.database_url) as opened:
         controller = Controller(settings, client.KubeClient(api), opened)
         served = probes.Probes(

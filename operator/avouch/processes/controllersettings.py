@@ -30,14 +30,14 @@ class Settings:
         if not env.get("AVOUCH_DATABASE_URL"):
             raise errors.Invalid("not set", field="AVOUCH_DATABASE_URL", fix="set it to postgresql://...")
         try:
-            port = int(env.get("AVOUCH_METRICS_PORT", "9090"))
+            port = int(env.get("AVOUCH_HEALTH_PORT", "9090"))
         except ValueError as exc:
-            raise errors.Invalid("not a number", field="AVOUCH_METRICS_PORT") from exc
+            raise errors.Invalid("not a number", field="AVOUCH_HEALTH_PORT") from exc
         return cls(
             database_url=env["AVOUCH_DATABASE_URL"],
-            namespace=env.get("POD_NAMESPACE", "avouch"),
+            namespace=env.get("AVOUCH_NAMESPACE", "avouch"),
             identity=f"{env.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}",
-            kubeconfig=env.get("KUBECONFIG", ""),
+            kubeconfig=env.get("AVOUCH_KUBECONFIG", ""),
             rescue_image=env.get("AVOUCH_RESCUE_IMAGE", ""),
             aggregated_api=env.get("AVOUCH_AGGREGATED_API", "true") == "true",
             certificates=env.get("AVOUCH_CERTIFICATES", "true") == "true",

@@ -135,7 +135,7 @@ async def _world(config: settings.Server) -> AsyncIterator[World]:
         opened = await stack.enter_async_context(database.Database(config.database_url))
         pushes = stored.Runs(opened)
         stack.push_async_callback(pushes.close)
-        api = _connection(config)
+        api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
         yield World(
             database=opened,
@@ -145,15 +145,6 @@ async def _world(config: settings.Server) -> AsyncIterator[World]:
             authorities=certificates.Authorities(config.authority),
             metrics=servermetrics.Metrics(lambda: pushes.waiting),
         )
-
-
-def _connection(config: settings.Server) -> connection.Connection:
-    if config.kubeconfig is not None:
-        return connection.from_kubeconfig(config.kubeconfig)
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    if not host:
-        raise errors.Invalid("not in a cluster", field="AVOUCH_KUBECONFIG", fix="name a kubeconfig file")
-    return connection.in_cluster(host, port)
 
 
 def _blobs(config: settings.Server, opened: database.Database) -> ports.Blobs:

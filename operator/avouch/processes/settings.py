@@ -8,7 +8,7 @@ from typing import Self
 from avouch import errors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Server:
     """Settings of `avouch server`."""
 
@@ -52,6 +52,45 @@ class Server:
             runs_port=_number(environment, "AVOUCH_RUNS_PORT", 8444),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
+            log_level=_level(environment),
+        )
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Settings of `avouch worker`."""
+
+    verifier_id: str  # the URI that signs verdicts
+    database_url: str = field(repr=False)
+    blobs: str = "inline:"  # or server: (read through the server)
+    keys: Path = Path("/etc/avouch/keys")  # attestation.pem, passed.pem, failed.pem
+    authority: Path = Path("/etc/avouch/ca")  # pods.crt (and older ones: pods*.crt), serving.crt
+    token: Path = Path("/var/run/avouch/token")
+    server_url: str = ""
+    kubeconfig: Path | None = None
+    host: str = ""
+    health_port: int = 9090
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read AVOUCH_* variables. Raises errors.Invalid; `field` names the variable."""
+        namespace = _needed(environment, "AVOUCH_NAMESPACE")
+        kubeconfig = environment.get("AVOUCH_KUBECONFIG", "")
+        blobs = environment.get("AVOUCH_BLOBS") or "inline:"
+        if blobs not in ("inline:", "server:"):
+            raise errors.Invalid(f"no such store: {blobs[:80]!r}", field="AVOUCH_BLOBS", fix="inline: or server:")
+        return cls(
+            verifier_id=_needed(environment, "AVOUCH_VERIFIER_ID"),
+            database_url=_needed(environment, "AVOUCH_DATABASE_URL"),
+            blobs=blobs,
+            keys=Path(environment.get("AVOUCH_KEYS_DIR") or cls.keys),
+            authority=Path(environment.get("AVOUCH_CA_DIR") or cls.authority),
+            token=Path(environment.get("AVOUCH_TOKEN_FILE") or cls.token),
+            server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
+            kubeconfig=Path(kubeconfig) if kubeconfig else None,
+            host=environment.get("AVOUCH_HOST", ""),
+            health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             log_level=_level(environment),
         )
 

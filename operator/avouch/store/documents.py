@@ -25,6 +25,7 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "workflow": row.workflow,
         "subjectKind": row.subject_kind,
         "subjectName": row.subject_name,
+        "subjectUid": row.subject_uid,
         "contract": row.contract,
         "revision": row.revision,
         "contractDigest": row.contract_digest,

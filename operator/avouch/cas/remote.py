@@ -1,0 +1,49 @@
+"""Content read through our own server, for workers that do not share its disk."""
+
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from avouch import digests, errors
+
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+
+
+class Remote:
+    """Reads `GET /v1/artifacts/{digest}` with this pod's token; what arrives is hashed here as well."""
+
+    def __init__(self, server: str, authority: Path, token: Path) -> None:
+        self._server = server
+        self._authority = authority
+        self._token = token
+
+    async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
+        """Content in pieces.
+
+        Raises:
+            NotFound: the server has no such content.
+            Corrupt: the bytes do not match; raised after the last piece.
+            Unavailable: the server cannot answer now.
+        """
+        hasher = digests.Hasher()
+        # Both files are replaced under us: the token hourly, the authority when it rotates.
+        context = ssl.create_default_context(cafile=str(self._authority))
+        headers = {"Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}"}
+        try:
+            async with (
+                httpx.AsyncClient(verify=context, timeout=_TIMEOUT, trust_env=False) as client,
+                client.stream("GET", f"{self._server}/v1/artifacts/{digest}", headers=headers) as answer,
+            ):
+                if answer.status_code == httpx.codes.NOT_FOUND:
+                    raise errors.NotFound(f"no content {digest}")
+                if answer.status_code != httpx.codes.OK:
+                    raise errors.Unavailable(f"the server answers {answer.status_code} for {digest}")
+                async for piece in answer.aiter_bytes(digests.CHUNK):
+                    hasher.update(piece)
+                    yield piece
+        except httpx.HTTPError as exc:
+            raise errors.Unavailable(f"cannot read {digest} from the server: {type(exc).__name__}") from exc
+        if hasher.digest() != digest:
+            raise errors.Corrupt(f"content no longer matches {digest}")

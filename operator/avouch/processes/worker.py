@@ -1,0 +1,196 @@
+"""`avouch worker`: judges runs and delivers verdicts. Any number of replicas share the queue."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import procrastinate
+
+from avouch import errors
+from avouch.attestation import signing, trust
+from avouch.cas import remote
+from avouch.controlplane import artifacts, deliveries, judging, ports, sealing, values
+from avouch.integrations import webhook
+from avouch.kube import connection, secrets
+from avouch.processes import health, listeners, logs, settings, workermetrics
+from avouch.store import database, inline, jobs, workflows
+from avouch.store import deliveries as ledger
+from avouch.store import runs as stored
+
+_log = logging.getLogger(__name__)
+
+INTEGRATIONS: Mapping[str, ports.Integration] = {"webhook": webhook.Webhook()}
+
+_AT_ONCE = 4  # jobs in one worker
+_SWEEP = 30.0  # seconds between looks for what a killed worker left behind
+_GRACE = 20.0  # seconds for running jobs after SIGTERM
+
+
+class Clock:
+    """The wall clock."""
+
+    def now(self) -> datetime:
+        """The present, UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Every adapter of the process."""
+
+    config: settings.Worker
+    database: database.Database
+    runs: stored.Runs
+    content: ports.Content
+    secrets: secrets.Secrets
+    metrics: workermetrics.Metrics
+
+    def judging(self) -> judging.Judging:
+        """The use case, with keys and authorities as they are on disk now: they rotate under us."""
+        keys = self.config.keys
+        return judging.Judging(
+            runs=self.runs,
+            workflows=workflows.Workflows(self.database),
+            jobs=jobs.Jobs(self.database),
+            artifacts=artifacts.Artifacts(self.content),
+            clock=Clock(),
+            trust_root=trust.TrustRoot.from_pems(
+                [path.read_bytes() for path in sorted(self.config.authority.glob("pods*.crt"))]
+            ),
+            keys=sealing.Keys(
+                attestation=_key(keys / "attestation.pem"),
+                passed=_key(keys / "passed.pem"),
+                failed=_key(keys / "failed.pem"),
+                verifier_id=self.config.verifier_id,
+            ),
+        )
+
+    def delivering(self) -> deliveries.Delivering:
+        """The fan-out."""
+        return deliveries.Delivering(ledger.Deliveries(self.database), self.secrets, Clock(), INTEGRATIONS)
+
+
+def _key(path: Path) -> signing.KeySigner:
+    return signing.KeySigner.from_pem(path.read_bytes())
+
+
+def main() -> int:
+    """Run until SIGTERM. Returns the exit code."""
+    try:
+        config = settings.Worker.from_environment(os.environ)
+    except errors.Invalid as exc:
+        logs.configure("INFO")
+        _log.error("cannot start: %s", exc)
+        return 2
+    logs.configure(config.log_level)
+    asyncio.run(_until_signal(config))
+    return 0
+
+
+async def _until_signal(config: settings.Worker) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(config, stop)
+
+
+async def work(config: settings.Worker, stop: asyncio.Event) -> None:
+    """Work off both queues until `stop`; running jobs are finished, others are left to the next worker."""
+    async with _world(config) as world, _queue(world) as app, asyncio.TaskGroup() as tasks:
+        listener = listeners.Listener(
+            health.create(world.database.ping, world.metrics.registry), config.host, config.health_port
+        )
+        serving = tasks.create_task(listener.run_until_told())
+        running = tasks.create_task(_run(app))
+        sweeping = tasks.create_task(_sweep(app, world))
+        await stop.wait()
+        sweeping.cancel()
+        running.cancel()  # procrastinate takes this as "stop": it finishes what runs
+        listener.should_exit = True
+        await serving
+
+
+async def _run(app: procrastinate.App) -> None:
+    while True:
+        try:
+            await app.run_worker_async(
+                queues=[jobs.JUDGE, jobs.DELIVER],
+                concurrency=_AT_ONCE,
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=_GRACE,
+                delete_jobs="successful",
+            )
+        except procrastinate.exceptions.ConnectorException as exc:
+            _log.warning("the queue waits for the database: %s", type(exc).__name__)
+            await asyncio.sleep(2)
+
+
+@contextlib.asynccontextmanager
+async def _queue(world: World) -> AsyncIterator[procrastinate.App]:
+    connector = procrastinate.PsycopgConnector(
+        conninfo=world.config.database_url, kwargs={"options": database.options()}
+    )
+    app = procrastinate.App(connector=connector)
+    retry = procrastinate.RetryStrategy(
+        max_attempts=judging.TRIES, exponential_wait=2, retry_exceptions=[errors.Unavailable]
+    )
+
+    async def judge(context: procrastinate.JobContext, run_id: str) -> None:
+        started = time.monotonic()
+        run = uuid.UUID(run_id)
+        result = await world.judging().judge(run, attempt=context.job.attempts + 1)
+        if result is not values.VerdictResult.PENDING:
+            judged = await world.runs.get(run)
+            world.metrics.judged(result, judged.evidence if judged else "", time.monotonic() - started)
+            _log.info("run judged", extra={"run": run_id, "verdict": str(result)})
+
+    async def deliver(**_: Any) -> None:
+        await _deliver(world)
+
+    app.task(name=jobs.JUDGE, queue=jobs.JUDGE, pass_context=True, retry=retry)(judge)
+    app.task(name=jobs.DELIVER, queue=jobs.DELIVER)(deliver)
+    async with app.open_async():
+        yield app
+
+
+async def _deliver(world: World) -> None:
+    while tried := await world.delivering().run():
+        world.metrics.delivered(tried)
+
+
+async def _sweep(app: procrastinate.App, world: World) -> None:
+    """Take up what a killed worker left: jobs that nobody runs any more, and leases that ran out."""
+    while True:
+        try:
+            for job in await app.job_manager.get_stalled_jobs():
+                await app.job_manager.retry_job(job)
+            await _deliver(world)
+            await world.metrics.look(world.database)
+        except (errors.Unavailable, procrastinate.exceptions.ConnectorException) as exc:
+            _log.warning("sweep: %s", exc)
+        await asyncio.sleep(_SWEEP)
+
+
+@contextlib.asynccontextmanager
+async def _world(config: settings.Worker) -> AsyncIterator[World]:
+    async with contextlib.AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(database.Database(config.database_url))
+        runs = stored.Runs(opened)
+        stack.push_async_callback(runs.close)
+        api = connection.of_environment(config.kubeconfig, os.environ)
+        stack.push_async_callback(api.close)
+        content: ports.Content = (
+            inline.Inline(opened)
+            if config.blobs == "inline:"
+            else remote.Remote(config.server_url, config.authority / "serving.crt", config.token)
+        )
+        yield World(config, opened, runs, content, secrets.Secrets(api), workermetrics.Metrics())

@@ -1,0 +1,62 @@
+"""What the worker counts. Labels are closed lists, never a user's text."""
+
+import prometheus_client
+import sqlalchemy as sa
+
+from avouch.controlplane import values
+from avouch.store import database
+
+_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
+_WAITING = sa.text(
+    "SELECT queue_name, count(*), extract(epoch FROM max(now() - greatest(scheduled_at, (SELECT max(at) FROM"
+    " procrastinate_events e WHERE e.job_id = j.id AND e.type = 'deferred')))) FROM procrastinate_jobs j"
+    " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()) GROUP BY queue_name"
+)
+_STATES = sa.text("SELECT state, count(*) FROM deliveries GROUP BY state")
+
+
+class Metrics:
+    """Counters of this worker, and gauges of the queue that all workers share."""
+
+    def __init__(self) -> None:
+        self.registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=self.registry)
+        self._judging = prometheus_client.Histogram(
+            "avouch_judging_seconds", "Time to judge a run.", buckets=_BUCKETS, registry=self.registry
+        )
+        self._verdicts = self._counter("avouch_runs_judged", "Judged runs.", "verdict", "evidence")
+        self._tried = prometheus_client.Counter(
+            "avouch_delivery_tries", "Tries to deliver a verdict.", registry=self.registry
+        )
+        self._depth = self._gauge("avouch_queue_depth", "Jobs that are due and wait.", "queue")
+        self._oldest = self._gauge("avouch_queue_oldest_seconds", "Age of the oldest job that is due.", "queue")
+        self._states = self._gauge("avouch_deliveries", "Deliveries, by state.", "state")
+
+    def _counter(self, name: str, text: str, *labels: str) -> prometheus_client.Counter:
+        return prometheus_client.Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> prometheus_client.Gauge:
+        return prometheus_client.Gauge(name, text, labels, registry=self.registry)
+
+    def judged(self, result: values.VerdictResult, evidence: str, seconds: float) -> None:
+        """A run got its verdict."""
+        self._judging.observe(seconds)
+        self._verdicts.labels(str(result), str(evidence)).inc()
+
+    def delivered(self, tried: int) -> None:
+        """So many deliveries were tried."""
+        self._tried.inc(tried)
+
+    async def look(self, opened: database.Database) -> None:
+        """Read the gauges of the shared queue. Raises errors.Unavailable."""
+        async with opened.snapshot() as connection:
+            waiting = (await connection.execute(_WAITING)).all()
+            states = (await connection.execute(_STATES)).all()
+        found = {queue: (count, age) for queue, count, age in waiting}
+        for queue in ("judge", "deliver"):
+            count, age = found.get(queue, (0, 0))
+            self._depth.labels(queue).set(count)
+            self._oldest.labels(queue).set(age or 0)
+        known = {state: count for state, count in states}  # noqa: C416 (rows are not pairs to mypy)
+        for state in values.DeliveryState:
+            self._states.labels(state.value).set(known.get(state.value, 0))
