@@ -57,6 +57,6 @@ class Metrics:
             count, age = found.get(queue, (0, 0))
             self._depth.labels(queue).set(count)
             self._oldest.labels(queue).set(age or 0)
-        known = {state: count for state, count in states}  # noqa: C416 (rows are not pairs to mypy)
+        known = {state: count for state, count in states}
         for state in values.DeliveryState:
             self._states.labels(state.value).set(known.get(state.value, 0))
