@@ -30,7 +30,8 @@ async def opened(server: postgres.Postgres) -> AsyncIterator[database.Database]:
 def a_run(namespace: str = "team-a", **changes: object) -> values.Run:
     key = values.RunKey(workflow_uid="w", subject_uid=f"{uuid.uuid4()}-{next(_NUMBERS)}")
     facts: dict[str, object] = {
-        "id": key.id, "name": key.name("build"), "key": key, "namespace": namespace, "namespace_uid": f"uid-{namespace}",
+        "id": key.id, "name": key.name("build"), "key": key, "namespace": namespace,
+        "namespace_uid": f"uid-{namespace}",
         "workflow": "build", "subject_kind": "PipelineRun", "subject_name": "pr", "contract": "c", "revision": 1,
         "contract_digest": "sha256:0", "plan": '{"materials": [{"name": "image"}]}', "created_at": NOW,
     }  # fmt: skip

@@ -10,7 +10,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# pglz would halve the rate of pushes. lz4 is cheap, but not in every build of PostgreSQL (the try-out's has none): there
+# pglz would halve the rate of pushes. lz4 is cheap, but not in every build of PostgreSQL (not in the try-out's): there
 # bundles lie uncompressed.
 _COMPRESSION = """DO $$ BEGIN
     IF 'lz4' = ANY (SELECT unnest(enumvals) FROM pg_settings WHERE name = 'default_toast_compression') THEN
