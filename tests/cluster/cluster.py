@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from tests.cluster import cgroups, exposure, images, network, packages, places, sweep, tekton
@@ -16,7 +16,7 @@ from tests.cluster.addresses import Addresses
 from tests.cluster.binaries import PROGRAMS, binary, kubectl
 from tests.cluster.commands import run
 from tests.cluster.controlplane import ControlPlane
-from tests.cluster.errors import Impossible
+from tests.cluster.errors import ClusterError, Impossible
 from tests.cluster.node import Node
 from tests.cluster.processes import Process, inside
 from tests.cluster.progress import say, stage
@@ -50,7 +50,11 @@ class Cluster:
         """Where pods and the API server reach a process of this machine that listens on all addresses."""
 
     def up(self) -> None:
-        """Bring the cluster up; one that is up already stays as it is, one that died is made anew."""
+        """Bring the cluster up.
+
+        One that is up stays as it is, one that lost processes gets them back, and one that was never complete or has
+        lost its network (the machine was restarted) is made anew.
+        """
         require_possible()
         with self._alone():
             if self.running():
@@ -59,9 +63,12 @@ class Cluster:
             packages.ensure()
             for program in sorted(set(PROGRAMS) - _WITHOUT_CLUSTER, key=list(PROGRAMS).index):
                 binary(program)
+            if self._repaired():
+                return
             sweep.sweep(self.addresses, self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
             self._start()
+            self._complete.touch()
             say(f"cluster {self.name} is up: node {self.addresses.node}, this machine is {self.host_ip} for its pods")
 
     def down(self) -> None:
@@ -114,20 +121,56 @@ class Cluster:
     def _tekton(self) -> tekton.Tekton:
         return tekton.Tekton(self._plane, self.addresses)
 
+    @property
+    def _complete(self) -> Path:
+        """There is such a file once the cluster was up."""
+        return self.folder / "complete"
+
+    def _starters(self) -> dict[str, Callable[[], None]]:
+        """How each process is started, in the order of starting."""
+        return {
+            "etcd": self._plane.start_etcd,
+            "kube-apiserver": self._plane.start_apiserver,
+            "kube-controller-manager": lambda: self._plane.start_manager(self.addresses.pods),
+            "kube-scheduler": self._plane.start_scheduler,
+            "containerd": self._node.containerd.start,
+            "kubelet": self._node.start_kubelet,
+            "kube-proxy": self._node.start_proxy,
+            "tekton-webhook": self._tekton.start_webhook,
+            "tekton-controller": self._tekton.start_controller,
+        }
+
+    def _repaired(self) -> bool:
+        """Start the processes that are missing; False where that does not make the cluster whole again."""
+        if not (self._complete.exists() and network.exists(self.addresses)):
+            return False
+        try:
+            for name, start in self._starters().items():
+                if not self._healthy(name):
+                    with stage(f"{name} is gone: start it again"):
+                        Process(name, self.folder).kill()
+                        start()
+                        self._wait(name, partial(self._healthy, name), "it was healthy")
+            self._wait("kubelet", self._node_ready, "the node was ready")
+        except ClusterError as error:
+            say(f"cannot be repaired, so it is made anew: {error}")
+            return False
+        return True
+
     def _start(self) -> None:
+        starters = self._starters()
         with stage("network, store and API server"):
             network.create(self.addresses)
             cgroups.create(self.addresses.cgroup)
-            self._plane.start_etcd()
-            self._plane.start_apiserver()
-            self._plane.start_controllers(self.addresses.pods)
+            for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+                starters[name]()
         with stage("container runtime and images"):
-            self._node.containerd.start()
+            starters["containerd"]()
             for archive in images.helpers():
                 self.load_image(archive)
         with stage("node and cluster DNS"):
-            self._node.start_kubelet()
-            self._node.start_proxy()
+            starters["kubelet"]()
+            starters["kube-proxy"]()
             self.apply(self._node.dns_manifest())
             self._wait("kubelet", self._node_ready, "the node was ready")
             self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s")

@@ -103,41 +103,27 @@ class ControlPlane:
         except (urllib.error.URLError, OSError):
             return False
 
-    def start_controllers(self, pods: str) -> None:
-        """Start what creates pods, tokens and endpoints, and what puts pods on nodes."""
-        manager, scheduler = self.process("kube-controller-manager"), self.process("kube-scheduler")
-        manager_config = self.client("controller-manager", "system:kube-controller-manager")
-        scheduler_config = self.client("scheduler", "system:kube-scheduler")
-        manager.start(
-            self.wrap(
-                [
-                    binary("kube-controller-manager"),
-                    f"--kubeconfig={manager_config}",
-                    f"--authentication-kubeconfig={manager_config}",
-                    f"--authorization-kubeconfig={manager_config}",
-                    "--bind-address=127.0.0.1",
-                    "--leader-elect=false",
-                    "--use-service-account-credentials",
-                    f"--root-ca-file={self.authority.pair.cert}",
-                    f"--service-account-private-key-file={pki.service_account_key(self.folder / 'pki')}",
-                    f"--cluster-signing-cert-file={self.authority.pair.cert}",
-                    f"--cluster-signing-key-file={self.authority.pair.key}",
-                    f"--cluster-cidr={pods}",
-                ]
-            )
+    def start_manager(self, pods: str) -> None:
+        """Start the controllers that create pods, ServiceAccounts and endpoints."""
+        self._start_controller(
+            "kube-controller-manager",
+            "--use-service-account-credentials",
+            f"--root-ca-file={self.authority.pair.cert}",
+            f"--service-account-private-key-file={pki.service_account_key(self.folder / 'pki')}",
+            f"--cluster-signing-cert-file={self.authority.pair.cert}",
+            f"--cluster-signing-key-file={self.authority.pair.key}",
+            f"--cluster-cidr={pods}",
         )
-        scheduler.start(
-            self.wrap(
-                [
-                    binary("kube-scheduler"),
-                    f"--kubeconfig={scheduler_config}",
-                    f"--authentication-kubeconfig={scheduler_config}",
-                    f"--authorization-kubeconfig={scheduler_config}",
-                    "--bind-address=127.0.0.1",
-                    "--leader-elect=false",
-                ]
-            )
-        )
+
+    def start_scheduler(self) -> None:
+        """Start what puts pods on nodes."""
+        self._start_controller("kube-scheduler")
+
+    def _start_controller(self, name: str, *flags: str) -> None:
+        config = self.client(name, f"system:{name}")
+        common = [f"--{purpose}kubeconfig={config}" for purpose in ("", "authentication-", "authorization-")]
+        command: list[str | Path] = [binary(name), *common, "--bind-address=127.0.0.1", "--leader-elect=false", *flags]
+        self.process(name).start(self.wrap(command))
 
     def _apiserver_command(self) -> list[str | Path]:
         first_service = str(ipaddress.ip_network(self.services)[1])

@@ -31,9 +31,14 @@ def create(addresses: Addresses) -> None:
         run("ip", "route", "replace", network, "via", addresses.node, "dev", addresses.host_link)
 
 
+def exists(addresses: Addresses) -> bool:
+    """Whether the namespace is there; it does not survive a restart of the machine."""
+    return Path("/run/netns", addresses.namespace).exists()
+
+
 def remove(addresses: Addresses) -> None:
     """Delete the namespace and with it the cable, the routes, all pods' cables and kube-proxy's tables."""
-    if Path("/run/netns", addresses.namespace).exists():
+    if exists(addresses):
         _in(addresses, "ip", "link", "delete", addresses.node_link, tolerate=True)
         run("ip", "netns", "delete", addresses.namespace, tolerate=True)
 
