@@ -13,6 +13,7 @@ RUN python3 /wheelhouse/pip.whl/pip install --no-index --no-deps --no-compile --
  && python3 -m compileall -q /opt/avouch
 
 FROM ${BASE} AS sidecar
+RUN echo 'avouch:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd
 COPY --from=install-sidecar /opt/avouch /opt/avouch
 ENV PYTHONPATH=/opt/avouch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
@@ -20,6 +21,8 @@ USER 65532:65532
 ENTRYPOINT ["python3", "-S", "-m", "avouch.sidecar"]
 
 FROM ${BASE} AS avouch
+# initdb refuses a user without a name.
+RUN echo 'avouch:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd
 COPY --from=install-server /opt/avouch /opt/avouch
 ENV PYTHONPATH=/opt/avouch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532

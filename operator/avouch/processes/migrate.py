@@ -1,13 +1,17 @@
-"""`avouch migrate`: bring the schema up to date, then exit. Safe to run again and side by side."""
+"""`avouch migrate`: bring the schema up to date, then exit. Waits for the database. Safe to run again and side by side."""
 
 import logging
 import os
+import time
 
 from avouch import errors
 from avouch.processes import logs
 from avouch.store import migrate
 
 _log = logging.getLogger(__name__)
+
+_PATIENCE = 120.0  # seconds to wait for a database that starts beside us; then the container is started again
+_PAUSE = 2.0  # seconds between tries
 
 
 def main() -> int:
@@ -17,10 +21,19 @@ def main() -> int:
     if not url:
         _log.error("cannot start: AVOUCH_DATABASE_URL is not set")
         return 2
-    try:
-        migrate.migrate(url)
-    except errors.AvouchError as exc:
-        _log.error("not migrated: %s", exc)
-        return 1
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            migrate.migrate(url)
+            break
+        except errors.Unavailable as exc:
+            if time.monotonic() > deadline:
+                _log.error("not migrated: %s", exc)
+                return 1
+            _log.info("waiting: %s", exc)
+            time.sleep(_PAUSE)
+        except errors.AvouchError as exc:
+            _log.error("not migrated: %s", exc)
+            return 1
     _log.info("the schema is up to date")
     return 0

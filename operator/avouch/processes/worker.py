@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ INTEGRATIONS: Mapping[str, ports.Integration] = {"webhook": webhook.Webhook()}
 
 _AT_ONCE = 4  # jobs in one worker
 _SWEEP = 30.0  # seconds between looks for what a killed worker left behind
+_AGAIN = timedelta(seconds=10)  # until a run whose evidence could not be read is judged again
 _GRACE = 20.0  # seconds for running jobs after SIGTERM
 
 
@@ -140,14 +141,17 @@ async def _queue(world: World) -> AsyncIterator[procrastinate.App]:
         conninfo=world.config.database_url, kwargs={"options": database.options()}
     )
     app = procrastinate.App(connector=connector)
-    retry = procrastinate.RetryStrategy(
-        max_attempts=judging.TRIES, exponential_wait=2, retry_exceptions=[errors.Unavailable]
-    )
 
-    async def judge(context: procrastinate.JobContext, run_id: str) -> None:
+    async def judge(run_id: str) -> None:
         started = time.monotonic()
         run = uuid.UUID(run_id)
-        result = await world.judging().judge(run, attempt=context.job.attempts + 1)
+        try:
+            result = await world.judging().judge(run)
+        except errors.Unavailable as exc:
+            # Not procrastinate's own retry: that collides with a job that a new claim may have queued meanwhile.
+            _log.warning("run %s is judged later: %s", run_id, exc)
+            await jobs.Jobs(world.database).judge_later(run, Clock().now() + _AGAIN)
+            return
         if result is not values.VerdictResult.PENDING:
             judged = await world.runs.get(run)
             world.metrics.judged(result, judged.evidence if judged else "", time.monotonic() - started)
@@ -156,7 +160,10 @@ async def _queue(world: World) -> AsyncIterator[procrastinate.App]:
     async def deliver(**_: Any) -> None:
         await _deliver(world)
 
-    app.task(name=jobs.JUDGE, queue=jobs.JUDGE, pass_context=True, retry=retry)(judge)
+    app.task(
+        name=jobs.JUDGE,
+        queue=jobs.JUDGE,
+    )(judge)
     app.task(name=jobs.DELIVER, queue=jobs.DELIVER)(deliver)
     async with app.open_async():
         yield app
@@ -172,12 +179,19 @@ async def _sweep(app: procrastinate.App, world: World) -> None:
     while True:
         try:
             for job in await app.job_manager.get_stalled_jobs():
-                await app.job_manager.retry_job(job)
+                await _take_up(app, job)
             await _deliver(world)
             await world.metrics.look(world.database)
         except (errors.Unavailable, procrastinate.exceptions.ConnectorException) as exc:
             _log.warning("sweep: %s", exc)
         await asyncio.sleep(_SWEEP)
+
+
+async def _take_up(app: procrastinate.App, job: procrastinate.jobs.Job) -> None:
+    try:
+        await app.job_manager.retry_job(job)
+    except procrastinate.exceptions.UniqueViolation:  # the same work waits already
+        await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=True)
 
 
 @contextlib.asynccontextmanager
