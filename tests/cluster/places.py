@@ -14,4 +14,5 @@ def cache() -> Path:
 
 def clusters() -> Path:
     """One folder per cluster, named like it; gone when the cluster is down."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "avouch/clusters"
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    return state.resolve() / "avouch/clusters"  # as the kernel names it: its mounts are looked up by this path

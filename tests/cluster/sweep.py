@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.cluster import cgroups, network, processes
 from tests.cluster.addresses import Addresses
 from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError
 from tests.cluster.processes import Process
 
 _NETWORK_RESULTS = Path("/var/lib/cni/results")
@@ -68,8 +69,17 @@ def _forget_containers(folder: Path) -> None:
 
 
 def _unmount(folder: Path) -> None:
-    """Unmount what is mounted below the cluster's folder, the youngest mount first."""
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
-    for mount in reversed(mounts):
-        if Path(mount.replace("\\040", " ")).is_relative_to(folder):
-            run("umount", "--lazy", mount, tolerate=True)
+    """Unmount what is mounted below the cluster's folder, the youngest mount first.
+
+    A mount that stays is an error: deleting the folder would delete through it, and it may show a folder of a person.
+    """
+    for mount in reversed(_mounts_below(folder)):
+        run("umount", "--lazy", mount, tolerate=True)
+    if left := _mounts_below(folder):
+        raise ClusterError(f"still mounted, so nothing is deleted: {', '.join(map(str, left))}")
+
+
+def _mounts_below(folder: Path) -> list[Path]:
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    mounts = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
+    return [mount for mount in mounts if mount.is_relative_to(folder)]
