@@ -4,12 +4,14 @@ No registry is asked for anything. Base and builds use buildah's own storage on 
 the base (a folder of wheels, a binary) the caller puts into the build context.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster import ocilayout, places
@@ -28,6 +30,7 @@ REGISTRY = f"localhost/registry:{PROGRAMS['registry'].version}"
 
 _SUITE = "bookworm"
 _PACKAGES = "python3-minimal,libpython3-stdlib,ca-certificates"
+_KEPT_LAYERS = 12  # images without a name, each the result of a step of some Dockerfile
 _APPLETS = (
     "ash base64 basename cat chmod chown cp cut date dirname du echo env expr false find grep gunzip gzip head "
     "hostname id ln ls mkdir mktemp mv nc nslookup od printf ps pwd readlink realpath rm rmdir sed seq sh "
@@ -114,12 +117,23 @@ def build(
     if target:
         flags += ["--target", target]
     archive = archive_of(tag)
-    with stage(f"build {tag} from {dockerfile.name}"):
+    with stage(f"build {tag} from {dockerfile.name}"), _one_build_at_a_time():
         _buildah("build", "--isolation", "chroot", "--pull=never", "--layers", "-t", tag, *flags,
                  "-f", str(dockerfile), str(context))  # fmt: skip
         archive.unlink(missing_ok=True)
         _buildah("push", "--quiet", tag, f"oci-archive:{archive}:{tag}")
+        _buildah("rmi", tag, tolerate=True)  # the archive is what is wanted; the storage only speeds up the next build
+        if len(_buildah("images", "--quiet", "--filter", "dangling=true").split()) > _KEPT_LAYERS:
+            _buildah("rmi", "--prune", tolerate=True)
     return ocilayout.rename(archive, tag)
+
+
+@contextmanager
+def _one_build_at_a_time() -> Iterator[None]:
+    """A build must not lose its steps to another one that tidies up."""
+    with (places.cache() / "images/.build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def archive_of(name: str) -> Path:
