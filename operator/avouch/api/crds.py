@@ -47,7 +47,10 @@ def crd(kind: meta.Kind) -> dict[str, Any]:
         "kind": "CustomResourceDefinition",
         "metadata": {
             "name": f"{kind.plural}.{kind.group}",
-            "annotations": {"argocd.argoproj.io/sync-options": "ServerSideApply=true"},
+            "annotations": {
+                "argocd.argoproj.io/sync-options": "ServerSideApply=true",
+                "helm.sh/resource-policy": "keep",  # deleting a CRD deletes every object of its kind
+            },
         },
         "spec": {
             "group": kind.group,

@@ -1,4 +1,4 @@
-"""`avouch migrate`: bring the schema up to date, then exit. Waits for the database. Safe to run again and side by side."""
+"""`avouch migrate`: wait for the database, bring its schema up to date, then exit. Safe to run again, side by side."""
 
 import logging
 import os
