@@ -17,9 +17,11 @@ def create(ready: Check, registry: prometheus_client.CollectorRegistry) -> Starl
     """The app. Liveness asks nobody: restarting us never mends a database. `ready` raises where we cannot serve."""
 
     async def healthz(request: Request) -> Response:
+        """The process runs."""
         return PlainTextResponse("ok")
 
     async def readyz(request: Request) -> Response:
+        """The process can serve."""
         try:
             await ready()
         except errors.AvouchError as exc:
@@ -27,6 +29,7 @@ def create(ready: Check, registry: prometheus_client.CollectorRegistry) -> Starl
         return PlainTextResponse("ok")
 
     async def metrics(request: Request) -> Response:
+        """The figures, as Prometheus reads them."""
         content = prometheus_client.generate_latest(registry)
         return Response(content, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
