@@ -96,19 +96,20 @@ def play(cluster: AnyCluster, scene: Scene) -> dict[str, Any]:
     """Run one scene afresh and return its WorkflowRun once it is judged."""
     kubectl(cluster, "delete", "-f", str(HERE / scene.file), "--ignore-not-found", "--wait=true")
     kubectl(cluster, "apply", "-f", str(HERE / scene.file))
-    uid = _get(cluster, "pipelinerun", scene.run)["metadata"]["uid"]
+    uid = read(cluster, "pipelinerun", scene.run)["metadata"]["uid"]
     return wait_for(lambda: judged(cluster, uid), f"the verdict on PipelineRun {scene.run}")
 
 
 def judged(cluster: AnyCluster, subject_uid: str) -> dict[str, Any] | None:
     """The judged WorkflowRun about this PipelineRun, if there is one."""
-    for item in _get(cluster, "workflowruns")["items"]:
+    for item in read(cluster, "workflowruns")["items"]:
         if item["spec"]["subject"].get("uid") == subject_uid and item["status"]["verdict"] != "Pending":
-            return _get(cluster, "workflowruns", item["metadata"]["name"])
+            return read(cluster, "workflowruns", item["metadata"]["name"])
     return None
 
 
-def _get(cluster: AnyCluster, *what: str) -> dict[str, Any]:
+def read(cluster: AnyCluster, *what: str) -> dict[str, Any]:
+    """Objects of the example's namespace, as kubectl reads them."""
     found: dict[str, Any] = json.loads(kubectl(cluster, "-n", NAMESPACE, "get", *what, "-o", "json"))
     return found
 

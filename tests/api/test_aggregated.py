@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.apiserver import ApiServer
-from tests.cluster.binaries import kubectl
 
 from avouch import errors
 from avouch.ingest import aggregated
 from avouch.kube import connection, reader
 from avouch.processes import certificates, listeners
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.binaries import kubectl
 
 pytestmark = pytest.mark.apiserver
 

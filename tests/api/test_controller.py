@@ -13,11 +13,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests import postgres
-from tests.cluster.apiserver import ApiServer
 
 from avouch.processes import permissions
 from avouch.store import migrate
+from tests import postgres
+from tests.cluster.apiserver import ApiServer
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.apiserver import ApiServer
-from tests.cluster.errors import ClusterError
 
 from avouch.contract import reading, revisions
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.errors import ClusterError
 
 pytestmark = pytest.mark.apiserver
 

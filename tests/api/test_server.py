@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.cluster.apiserver import ApiServer
-from tests.postgres import Postgres
-from tests.unit.ingest import world as worlds
 
 from avouch import digests
 from avouch.attestation import authority
 from avouch.contract import reading, revisions
 from avouch.controlplane import values
 from avouch.store import contracts, database, migrate, workflows
+from tests.cluster.apiserver import ApiServer
+from tests.postgres import Postgres
+from tests.unit.ingest import world as worlds
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 

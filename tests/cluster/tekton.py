@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from tests.cluster import exposure, images
 from tests.cluster.addresses import Addresses
 from tests.cluster.binaries import binary, module_folder

@@ -7,12 +7,12 @@ from pathlib import Path
 import obstore
 import pytest
 from obstore.store import MemoryStore
-from tests import postgres
 
 from avouch import digests, errors
 from avouch.cas import filesystem, objects
 from avouch.controlplane import ports
 from avouch.store import database, inline, migrate
+from tests import postgres
 
 LARGE = 10**9
 

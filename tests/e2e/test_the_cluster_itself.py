@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.cluster.cluster import Cluster, require_possible
 from tests.cluster.commands import run
 from tests.cluster.errors import Impossible

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.attestation import builders
 
 from avouch import errors
 from avouch.attestation import dsse, rfc3339, strictbase64, strictjson, verification
+from tests.unit.attestation import builders
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LEAF = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT

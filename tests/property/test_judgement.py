@@ -2,9 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.controlplane import judgement_cases as make
 
 from avouch.controlplane import values
+from tests.unit.controlplane import judgement_cases as make
 
 DIGESTS = st.sampled_from([make.GOOD, make.EVIL, make.FILE])
 TASKRUNS = st.sampled_from(["build-1", "build-2", "lint-1"])

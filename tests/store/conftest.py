@@ -4,11 +4,11 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from tests import postgres
 
 from avouch import digests
 from avouch.controlplane import values
 from avouch.store import database, migrate
+from tests import postgres
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 _NUMBERS = itertools.count()

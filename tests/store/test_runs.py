@@ -4,12 +4,12 @@ import uuid
 
 import pytest
 import sqlalchemy as sa
-from tests import postgres
-from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
 
 from avouch import errors
 from avouch.controlplane import values
 from avouch.store import database, deliveries, groupcommit, runs, tables, views
+from tests import postgres
+from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
 
 pytestmark = pytest.mark.postgres
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.unit.tekton import pods
 
 from avouch import digests
 from avouch.contract import reading, revisions
 from avouch.controlplane import injection, ports, values
 from avouch.tekton import pod
+from tests.unit.tekton import pods
 
 PVC = {"persistentVolumeClaim": {"claimName": "c"}}
 MANIFEST = {

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
-from tests.unit.tekton import pods
 
 from avouch import errors
 from avouch.admission import app
 from avouch.controlplane import injection as planning
 from avouch.tekton import injection, pod
+from tests.unit.tekton import pods
 
 
 class Planner:

@@ -13,11 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from tests.unit.attestation import builders
-from tests.unit.attestation.builders import NOW, POD, World
 
 from avouch import errors
 from avouch.attestation import authority, identity, signing, trust
+from tests.unit.attestation import builders
+from tests.unit.attestation.builders import NOW, POD, World
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from tests.unit.attestation import builders
 
 from avouch import digests, errors
 from avouch.attestation import bundle, dsse, signing, strictbase64
+from tests.unit.attestation import builders
 
 GOOD = {"payloadType": dsse.IN_TOTO, "payload": "e30=", "signatures": [{"sig": "AAEC"}]}
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.attestation import builders
 
 from avouch import digests, errors
 from avouch.attestation import materials, predicate, rfc3339, statement, strictjson
+from tests.unit.attestation import builders
 
 SHA = "a" * 64
 BAD = {

@@ -9,8 +9,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
-from tests.unit.attestation import builders
-from tests.unit.attestation.builders import NOW, POD, World
 
 from avouch import errors
 from avouch.attestation import (
@@ -26,6 +24,8 @@ from avouch.attestation import (
     verification,
     vsa,
 )
+from tests.unit.attestation import builders
+from tests.unit.attestation.builders import NOW, POD, World
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.unit.attestation import builders
 
 from avouch import digests, errors
 from avouch.attestation import predicate, statement, vsa
+from tests.unit.attestation import builders
 
 SHA = digests.of_bytes(b"x")
 

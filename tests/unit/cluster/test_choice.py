@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.cluster import choice, cluster, kind
 from tests.cluster.errors import Impossible
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+
 from tests.cluster.pki import Authority
 
 

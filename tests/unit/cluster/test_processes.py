@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.cluster.errors import ClusterError
 from tests.cluster.processes import Process, clean_environment
 

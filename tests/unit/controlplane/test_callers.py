@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from tests.unit.ingest import world as worlds
 
 from avouch import errors
 from avouch.controlplane import callers
+from tests.unit.ingest import world as worlds
 
 BREAKS: dict[str, Callable[[worlds.Cluster], object]] = {
     "the token is bound to no pod": lambda c: c.users["good"].pop("extra"),

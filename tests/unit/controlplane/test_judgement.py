@@ -4,10 +4,10 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.controlplane import judgement_cases as make
 
 from avouch import plan
 from avouch.controlplane import judgement, values, weighing
+from tests.unit.controlplane import judgement_cases as make
 
 V = values.VerdictResult
 E = values.Evidence

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.unit.ingest import world as worlds
 
 from avouch import digests, errors
 from avouch.ingest import app, bodies
+from tests.unit.ingest import world as worlds
 
 HEADERS = {"Authorization": f"Bearer {worlds.TOKEN}"}
 

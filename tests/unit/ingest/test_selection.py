@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 from starlette.requests import Request
-from tests.unit.ingest.world import NOW
 
 from avouch import errors
 from avouch.ingest import negotiation, problems, selection
+from tests.unit.ingest.world import NOW
 
 
 def request(query: str = "", accept: str = "") -> Request:

@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from tests.unit.attestation.builders import NOW, POD
-
 from avouch import digests, plan
 from avouch.attestation import authority, predicate, signing, trust, verification
 from avouch.sidecar import claim, collect, discover
+from tests.unit.attestation.builders import NOW, POD
 
 IMAGE = "reg:5000/app:1.2@sha256:" + "a" * 64
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.sidecar import life, server
 
 from avouch import digests
+from tests.unit.sidecar import life, server
 
 
 @pytest.mark.parametrize("posted", [("out", "out"), ("out", "out.err"), ("out.err", "out.err")])

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.sidecar import life, server
 
 from avouch import errors
 from avouch.sidecar import claim, push, settings, work
+from tests.unit.sidecar import life, server
 
 
 def client(script: server.Script, root: Path, waits: list[float], budget: float = 100) -> push.Client:

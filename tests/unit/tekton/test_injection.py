@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.tekton import pods
 
 from avouch import plan
 from avouch.tekton import decision, injection, pod, workspaces
+from tests.unit.tekton import pods
 
 PVC = {"persistentVolumeClaim": {"claimName": "c"}}
 

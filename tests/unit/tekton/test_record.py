@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.unit.tekton import pods
 
 from avouch import plan
 from avouch.tekton import hints, outcome, results
+from tests.unit.tekton import pods
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
