@@ -4,6 +4,7 @@ Params and literal environment are not here: the server reads them from the Task
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,12 @@ MAX_RESULT = 1536 * 1024  # bytes: what Tekton takes at most, through sidecar lo
 MAX_PROVENANCE = 1024 * 1024
 IMAGE = "CONTAINER_IMAGE"
 STRING = "STRING"
+# Registry and path, tag, digest: the grammar of distribution/reference, lengths left to the registry.
+_REFERENCE = re.compile(
+    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?[a-z0-9._-]+(?:/[a-z0-9._-]+)*"
+    r"(?::\w[\w.-]*)?@sha256:[0-9a-f]{64}",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +77,16 @@ def _collect(material: plan.PlannedMaterial, pod: Pod, said: str | None) -> Coll
         if said is not None:
             return _said(material, pod, said)
         return _BY_KIND[material.source.kind](material, pod) if material.source.kind in _BY_KIND else None
-    except errors.NotFound:
-        return None  # absence is the server's to judge: another task may have it
+    except errors.NotFound as exc:  # absence is the server's to judge, unless it was given by hand, here
+        return None if said is None else Collected(material, finding=str(exc))
     except errors.Invalid as exc:
         return Collected(material, finding=str(exc))
 
 
 def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
+    if material.type == IMAGE and not _REFERENCE.fullmatch(said.strip()):
+        fix = "write <repository>[:<tag>]@sha256:<64 hex characters>"
+        raise errors.Invalid(f"{said[:200]!r} is no pinned image reference", fix=fix)
     if material.type in (STRING, IMAGE):
         return of_text(material, said)
     path = Path(said)

@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FrameType
 from typing import NoReturn
@@ -25,7 +25,7 @@ MAX_REPORT = 3500  # bytes: Tekton gives all results of a task 4,096 together
 
 @dataclass(slots=True)
 class Report:
-    """What is told to people. `failed` where some claim did not arrive."""
+    """What is told to people. `failed` where some claim, or a material that was given by hand, did not arrive."""
 
     lines: list[str] = field(default_factory=list)
     failed: bool = False
@@ -75,16 +75,28 @@ def main(arguments: Sequence[str], done: int) -> int:
     return 1 if report.failed and step and strict else 0
 
 
-def owed(run: claim.Opened, options: settings.Settings, task: str) -> claim.Opened:
-    """The run with what this pod owes to it.
+def wanted(
+    asked: plan.Plan, options: settings.Settings, task: str, said: Iterable[str]
+) -> tuple[plan.PlannedMaterial, ...]:
+    """What this pod has to look for: what it owes, then what it was given by hand.
 
-    The environment's copy is already cut to this pod; where it is of another contract, or there is none, the server's
-    plan is cut by the task's name.
+    1. The environment's copy of the plan is already cut to this pod; where it is of another contract, or there is
+       none, the server's plan is cut by the task's name.
+    2. What is given by hand is of the contract's type, whichever task the Workflow expects it from.
+    3. What the contract does not name is taken as well, as a text: Chainloop does so.
     """
+    owed = _owed(asked, options, task)
+    known = {material.name: material for material in (*asked.materials, *owed)}
+    ours = {material.name for material in owed}
+    by_hand = (known.get(name) or plan.PlannedMaterial(name, collect.STRING, optional=True) for name in said)
+    return (*owed, *(material for material in by_hand if material.name not in ours))
+
+
+def _owed(asked: plan.Plan, options: settings.Settings, task: str) -> tuple[plan.PlannedMaterial, ...]:
     for known in options.plans:
-        if (known.workflow_uid, known.contract_digest) == (run.plan.workflow_uid, run.plan.contract_digest):
-            return replace(run, plan=known)
-    return replace(run, plan=replace(run.plan, materials=run.plan.of_task(task)) if task else run.plan)
+        if (known.workflow_uid, known.contract_digest) == (asked.workflow_uid, asked.contract_digest):
+            return known.materials
+    return asked.of_task(task) if task else asked.materials
 
 
 def _job(options: settings.Settings, said: Mapping[str, str], done: int, *, explicit: bool) -> Job:
@@ -107,29 +119,24 @@ def _run(job: Job, report: Report) -> None:
         report.say(job.unfinished)
     for run in opened:
         try:
-            _attest(job, owed(run, job.options, job.place.task), report)
+            _attest(job, run, report)
         except (errors.AvouchError, OSError, ValueError) as exc:
             report.fail(f"{run.workflow}: {exc}")
 
 
 def _attest(job: Job, run: claim.Opened, report: Report) -> None:
     pod = collect.Pod(job.options.tekton, job.options.workspaces, job.options.steps, job.options.max_file)
-    wanted = (*run.plan.materials, *_unplanned(run.plan, job.said))
-    found = tuple(_uploaded(job, run, one) for one in collect.collect(wanted, pod, job.said))
+    materials = wanted(run.plan, job.options, job.place.task, job.said)
+    found = tuple(_uploaded(job, run, one) for one in collect.collect(materials, pod, job.said))
     moment = claim.Moment(job.started, datetime.now(UTC))
     payload = claim.statement(run, found, job.place, moment, job.dashboard)
     signer = signing.KeySigner.generate()
     certificate = job.client.certificate(run, signing.csr(signer, job.place.pod[:64] or "avouch-sidecar"))
     receipt = job.client.push(run, claim.signed(payload, signer, certificate))
     for one in found:
-        report.say(f"{run.workflow}: {one.material.name}: {one.finding or one.digest}")
+        tell = report.fail if one.finding and one.material.name in job.said else report.say
+        tell(f"{run.workflow}: {one.material.name}: {one.finding or one.digest}")
     report.say(f"{run.workflow}: run {run.name}: claim {receipt.get('digest', '')} is stored")
-
-
-def _unplanned(owed_by_run: plan.Plan, said: Mapping[str, str]) -> tuple[plan.PlannedMaterial, ...]:
-    """Materials that the contract does not name, given by hand: Chainloop takes those as well, as texts."""
-    known = {material.name for material in owed_by_run.materials}
-    return tuple(plan.PlannedMaterial(name, collect.STRING, optional=True) for name in said if name not in known)
 
 
 def _uploaded(job: Job, run: claim.Opened, one: collect.Collected) -> collect.Collected:

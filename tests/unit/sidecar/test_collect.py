@@ -182,6 +182,42 @@ def test_what_an_explicit_step_says_stands_above_the_plan(tmp_path: Path) -> Non
     assert found.value == lie
 
 
+@pytest.mark.parametrize("name", ["app", "app:1.0.2", "reg:5000/team/app:1.0.2", "[::1]:5000/app"])
+def test_an_image_given_by_hand_is_pinned_to_its_digest(tmp_path: Path, name: str) -> None:
+    found = one(planned("CONTAINER_IMAGE", plan.From.RESULT), at(tmp_path), m=f"{name}@{DIGEST}")
+    assert found is not None
+    assert (found.value, str(found.digest), found.finding) == (f"{name}@{DIGEST}", DIGEST, "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "app",
+        "app:1",
+        DIGEST,
+        f"@{DIGEST}",
+        f"a b@{DIGEST}",
+        f"app@x@{DIGEST}",
+        "app@sha256:" + "A" * 64,
+        "app@sha256:1",
+    ],
+)
+def test_an_image_given_by_hand_in_a_wrong_form_is_a_finding_that_shows_the_right_one(
+    tmp_path: Path, value: str
+) -> None:
+    found = one(planned("CONTAINER_IMAGE", plan.From.RESULT), at(tmp_path), m=value)
+    assert found is not None
+    assert not found.present
+    assert "<repository>[:<tag>]@sha256:" in found.finding
+
+
+def test_a_file_given_by_hand_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
+    found = one(planned(SBOM, plan.From.WORKSPACE), at(tmp_path), m=str(tmp_path / "none.json"))
+    assert found is not None
+    assert "none.json" in found.finding
+
+
 def test_a_file_that_grows_past_the_limit_while_it_is_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x" * 10)
     with files.opened(tmp_path, "f", 10) as descriptor:

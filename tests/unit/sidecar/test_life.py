@@ -1,12 +1,15 @@
 """The sidecar's whole life: the file protocol, SIGTERM at any moment, exit code 0 whatever happens."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from avouch import digests
+from avouch import digests, plan
 from tests.unit.sidecar import life, server
+
+DIGEST = "sha256:" + "a" * 64
 
 
 @pytest.mark.parametrize("posted", [("out", "out"), ("out", "out.err"), ("out.err", "out.err")])
@@ -133,6 +136,46 @@ def test_an_explicit_step_reports_and_may_lie_and_is_marked_as_a_step(tmp_path: 
     assert script.requests[0][2]["Avouch-Client"] == "step"
     report = (tmp_path / "tekton" / "results" / "attestation-report").read_text()
     assert "is stored" in report
+
+
+def of_another_task(root: Path) -> plan.Plan:
+    """A plan whose image is the build task's; the step that speaks runs in task attest."""
+    source = plan.Source(plan.From.RESULT, task="build", name="IMAGE_URL")
+    image = plan.PlannedMaterial("image", "CONTAINER_IMAGE", source, output=True)
+    return replace(life.a_plan(root), materials=(image,))
+
+
+def attesting(root: Path, script: server.Script, *arguments: str) -> tuple[int, str]:
+    env = life.environment(root, 1, AVOUCH_SERVER=script.url, AVOUCH_CA=script.ca)
+    (root / "identity" / "labels").write_text('tekton.dev/pipelineTask="attest"\n')
+    with life.running(env, "--step", *arguments) as process:
+        _, told = process.communicate(timeout=30)
+    return process.returncode, told
+
+
+def test_what_is_given_by_hand_is_of_the_contracts_type_whichever_task_it_is_expected_from(tmp_path: Path) -> None:
+    script = server.Script(of_another_task(tmp_path))
+    with server.serving(script, tmp_path):
+        code, told = attesting(tmp_path, script, "--strict", "--material", f"image=reg:5/app:1.0.2@{DIGEST}")
+    assert code == 0, told
+    (material,) = script.statement()["predicate"]["materials"]
+    assert material["annotations"]["chainloop.material.type"] == "CONTAINER_IMAGE"
+    assert material["annotations"]["chainloop.material.image.tag"] == "1.0.2"
+    assert (material["name"], material["digest"]) == ("reg:5/app", {"sha256": DIGEST.removeprefix("sha256:")})
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [((), 0), (("--strict",), 1)])
+def test_an_image_given_in_a_wrong_form_is_told_signed_and_fails_only_a_strict_step(
+    tmp_path: Path, arguments: tuple[str, ...], expected: int
+) -> None:
+    script = server.Script(of_another_task(tmp_path))
+    with server.serving(script, tmp_path):
+        code, told = attesting(tmp_path, script, *arguments, "--material", "image=reg/app:1.0.2")
+    assert code == expected
+    assert "image: 'reg/app:1.0.2' is no pinned image reference (fix: write <repository>" in told
+    predicate = script.statement()["predicate"]
+    assert "materials" not in predicate
+    assert "no pinned" in predicate["annotations"]["avouch.dev/finding.image"]
 
 
 @pytest.mark.parametrize(
