@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.cluster import binaries
 
 from avouch.api import crds
 from avouch.processes import permissions
+from tests.cluster import binaries
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "avouch"

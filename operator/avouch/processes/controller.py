@@ -206,6 +206,7 @@ class Controller:
 
     def _login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
         if self.settings.kubeconfig:
+            os.environ["KUBECONFIG"] = self.settings.kubeconfig  # the only place where kopf looks for it
             return kopf.login_with_kubeconfig(**kwargs)
         return kopf.login_with_service_account(**kwargs)
 
