@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from avouch import plan
 
@@ -17,22 +18,28 @@ class Owed:
     material: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """One accepted material."""
+class Delivered(Protocol):
+    """One accepted material: as the judge has it."""
 
-    name: str
-    type: str
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    @property
+    def name(self) -> str:
+        """Its name in the contract."""
+        ...
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The values of its annotations."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that was accepted of a run."""
+    """All that was accepted of a run. `absent` says why something that is there was not, by material."""
 
     materials: tuple[Delivered, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> Delivered | None:
         """The accepted material of this name; the last one holds, as Chainloop overwrites."""
@@ -50,7 +57,7 @@ def missing_materials(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
         if not (material.optional or material.group or evidence.of(material.name)):
             yield Owed(
                 "MaterialMissing",
-                f"material {material.name} ({material.type}) was not delivered",
+                f"material {material.name} ({material.type}) was not delivered{_because(material, evidence)}",
                 material.line,
                 _deliver(material),
                 material.name,
@@ -66,18 +73,9 @@ def unsatisfied_groups(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
     for group, members in sorted(groups.items()):
         if not any(evidence.of(member.name) for member in members):
             names = ", ".join(member.name for member in members)
-            message = f"group {group} needs at least one of {names}"
+            reasons = "".join(_because(member, evidence) for member in members)
+            message = f"group {group} needs at least one of {names}{reasons}"
             yield Owed("GroupUnsatisfied", message, members[0].line, _deliver(members[0]))
-
-
-def wrong_types(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
-    """Materials delivered as another type than the contract asks for."""
-    for material in asked.materials:
-        found = evidence.of(material.name)
-        if found and found.type != material.type:
-            message = f"material {material.name} is a {found.type}, the contract asks for {material.type}"
-            fix = f"deliver a {material.type} under that name"
-            yield Owed("MaterialWrongType", message, f"{material.line}.type", fix, material.name)
 
 
 def missing_annotations(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
@@ -102,13 +100,12 @@ def missing_env(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
         if not evidence.env.get(name):
             message = f"variable {name} has no value"
             fix = f"give the run a param {name}, or a step the literal environment variable {name}"
-            yield Owed("EnvMissing", message, "spec.envAllowList", fix)
+            yield Owed("EnvironmentMissing", message, "spec.envAllowList", fix)
 
 
 CHECKS: tuple[Callable[[plan.Plan, Evidence], Iterator[Owed]], ...] = (
     missing_materials,  # each required material is there
     unsatisfied_groups,  # at least one of each group is there
-    wrong_types,  # what is there is what was asked for
     missing_annotations,  # each empty annotation was filled
     missing_env,  # each listed variable has a value
 )
@@ -120,6 +117,11 @@ _WHERE = {
     plan.From.PARAM: "give {task} the param {name}",
     plan.From.ENV: "give step {step} of {task} the literal environment variable {name}",
 }
+
+
+def _because(material: plan.PlannedMaterial, evidence: Evidence) -> str:
+    why = evidence.absent.get(material.name)
+    return f"; {material.name}: {why}" if why else ""
 
 
 def _deliver(material: plan.PlannedMaterial) -> str:

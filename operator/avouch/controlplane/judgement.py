@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from avouch import plan
+from avouch.contract import completeness
 from avouch.controlplane import observations, values, weighing
 from avouch.controlplane.values import Evidence, VerdictResult
 from avouch.controlplane.weighing import Checked, Said
@@ -53,13 +54,21 @@ def judge(case: Case, now: datetime) -> values.Verdict | WaitUntil:
     if silent and not _canceled(ended) and until is not None and now < until:
         return WaitUntil(until)
     view = _view(case, case.snapshot, runs, counting)
-    weighed = [weighing.material(asked, view) for asked in case.plan.materials]
-    annotations, unresolved = _annotations(case, view)
+    weighed = {asked: weighing.material(asked, view) for asked in case.plan.materials}
+    annotations, contradicted = _annotations(case, view)
+    env = observations.variables(case.plan.env, view.subject, runs)
+    evidence = completeness.Evidence(
+        materials=tuple(material for one in weighed.values() for material in one.materials),
+        annotations=annotations,
+        env=env,
+        absent={asked.name: one.why for asked, one in weighed.items()},
+    )
     findings = (
         *strays,
-        *(finding for one in weighed for finding in one.findings),
-        *unresolved,
-        *_environment(case, view),
+        *(finding for one in weighed.values() for finding in one.findings),
+        *weighing.guessed_twice(weighed),
+        *contradicted,
+        *(values.Finding(o.code, o.message, o.line, o.fix, o.material) for o in completeness.owed(case.plan, evidence)),
         *(_sidecar_missing(pod, runs) for pod in silent),
         *_outcome(ended),
         *_policies(case.plan),
@@ -69,9 +78,9 @@ def judge(case: Case, now: datetime) -> values.Verdict | WaitUntil:
         result=VerdictResult.CANCELED if _canceled(ended) else result_of(findings),
         evidence=Evidence.MISSING if silent else Evidence.SIDECAR if counting else Evidence.TASKRUN,
         findings=findings,
-        materials=tuple(material for one in weighed for material in one.materials),
+        materials=tuple(material for one in weighed.values() for material in one.materials),
         annotations=annotations,
-        env=observations.variables(case.plan.env, view.subject, runs),
+        env=env,
         judged_at=now,
     )
 
@@ -174,20 +183,6 @@ def _annotations(case: Case, view: weighing.View) -> tuple[dict[str, str], tuple
         if value:
             found[asked.name] = value
     return found, tuple(findings)
-
-
-def _environment(case: Case, view: weighing.View) -> tuple[values.Finding, ...]:
-    found = observations.variables(case.plan.env, view.subject, view.runs)
-    return tuple(
-        values.Finding(
-            "EnvironmentMissing",
-            f"variable {name} has no value",
-            line="spec.envAllowList",
-            fix=f"give the run a param {name}, or a step a literal environment variable of that name",
-        )
-        for name in case.plan.env
-        if name not in found
-    )
 
 
 def _sidecar_missing(pod: str, runs: tuple[observations.Execution, ...]) -> values.Finding:

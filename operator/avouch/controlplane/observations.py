@@ -46,6 +46,14 @@ class Seen:
     value: str = ""
     digest: str = ""
     origin: str = TASKRUN
+    type: str = STRING
+    guessed: bool = False  # nobody said that this image is meant
+
+    def __str__(self) -> str:
+        """The value for people: a text as it is, an image as it is pulled."""
+        if self.type == STRING:
+            return self.value[:300]
+        return f"{self.value[:300]}{'@' if self.digest else ''}{self.digest[:80]}"
 
 
 def executions(snapshot: values.Snapshot) -> tuple[Execution, ...]:
@@ -121,4 +129,12 @@ def _seen(one: results.Found, runs: tuple[Execution, ...], type_: str) -> Seen:
     run = next((run for run in runs if one.taskrun and run.name == one.taskrun), None)
     who = f"TaskRun {one.taskrun}" if one.taskrun else "the run itself"
     value, _, digest = one.value.partition("@") if type_ == IMAGE else (one.value, "", "")
-    return Seen(run.task if run else one.task, run.uid if run else "", who, value, digest)
+    return Seen(
+        run.task if run else one.task,
+        run.uid if run else "",
+        who,
+        value,
+        digest,
+        type=type_,
+        guessed=one.guessed,
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avouch import plan
-from avouch.attestation import predicate
+from avouch.attestation import materials, predicate
 from avouch.controlplane import observations, values
 from avouch.controlplane.observations import IMAGE, SIDECAR, STRING, Seen
 
@@ -53,6 +53,8 @@ class Weighed:
 
     materials: tuple[values.JudgedMaterial, ...] = ()
     findings: tuple[values.Finding, ...] = ()
+    shown: tuple[Seen, ...] = ()  # what the materials were taken from
+    why: str = ""  # why there are none, where something was there
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,6 @@ class _Entry:
     """One material as one claim says it."""
 
     seen: Seen
-    type: str
     size: int
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,33 +72,52 @@ def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     entries = tuple(entry for said, run in view.claims for entry in _entries(asked, said, run))
     told = tuple(entry.seen for entry in entries)
     findings = [*_contradiction(asked, status, told), *_other_types(asked, entries)]
-    eligible = tuple(e for e in entries if e.type == asked.type and asked.source.task in ("", e.seen.task))
+    eligible = tuple(e for e in entries if e.seen.type == asked.type and asked.source.task in ("", e.seen.task))
     accepted = _accepted(asked, status, eligible)
     findings += _ambiguous(asked, status)
     if not accepted:
-        return Weighed(findings=(*findings, *_missing(asked, told, view)))
+        return Weighed(findings=tuple(findings), why=_why_not(asked, told, view))
     notes, unresolved = _annotations(asked, entries, view)
     judged = tuple(_judged(asked, entry, view, notes) for entry in accepted.values())
     findings += [finding for entry in accepted.values() for finding in _defects(asked, entry, view)]
-    return Weighed(judged, (*findings, *unresolved))
+    shown = status or tuple(entry.seen for entry in eligible)
+    return Weighed(judged, (*findings, *unresolved), shown=shown)
+
+
+def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[values.Finding, ...]:
+    """Images that nobody named and that stand for another material already: one image is never two by a guess."""
+    return tuple(
+        finding for asked, one in found.items() if asked.type == IMAGE for finding in _guessed_twice(asked, one, found)
+    )
+
+
+def _guessed_twice(
+    asked: plan.PlannedMaterial, one: Weighed, found: Mapping[plan.PlannedMaterial, Weighed]
+) -> tuple[values.Finding, ...]:
+    guessed = {(seen.taskrun_uid, seen.digest): seen for seen in one.shown if seen.guessed}
+    for other, another in found.items():
+        same = [guessed[key] for s in another.shown if (key := (s.taskrun_uid, s.digest)) in guessed]
+        if other != asked and other.type == IMAGE and same:
+            text = f"{same[0].who} shows one image, {same[0]}, for both {asked.name} and {other.name}"
+            fix = f"name the result of {asked.name} in the Workflow's spec.tekton.materials"
+            return (_of(asked, "MaterialAmbiguous", text, fix),)
+    return ()
 
 
 def annotation(
     asked: plan.PlannedAnnotation, where: values.Finding, told: tuple[Seen, ...], view: View
 ) -> tuple[str, tuple[values.Finding, ...]]:
-    """The value of one annotation and what is wrong with it. `where` lends line and material to the findings."""
+    """The value of one annotation, or "", and what contradicts it. `where` lends line and material to the findings."""
     if asked.value:
         return asked.value, ()
     status = () if asked.source is None else observations.of_value(asked.source, view.subject, view.runs)
     pair = disagreement(status, told, lambda seen: seen.value)
-    if pair is not None:
-        return "", (_finding(where, "AnnotationContradicted", f"annotation {asked.name}: {_both(pair)}"),)
     usable = status or (told if asked.source is None else ())
     value = min((seen.value for seen in usable), default="")
-    if not value:
-        fix = f"name a source of {asked.name} in the Workflow's spec.tekton, or give it a value in the contract"
-        return "", (_finding(where, "AnnotationMissing", f"annotation {asked.name} has no value", fix),)
-    return value, ()
+    if pair is None:
+        return value, ()
+    text = f"annotation {asked.name}: {_both(pair)}"
+    return value, (values.Finding("AnnotationContradicted", text, line=where.line, material=where.material),)
 
 
 def disagreement(status: tuple[Seen, ...], told: tuple[Seen, ...], identity: Identity) -> tuple[Seen, Seen] | None:
@@ -141,17 +161,24 @@ def _entries(asked: plan.PlannedMaterial, said: Said, run: observations.Executio
                 run.task,
                 run.uid,
                 who,
-                value=(m.content or b"").decode("utf-8", "replace") if m.type == STRING else m.resource,
+                value=_value(m),
                 digest=str(m.digest),
                 origin=SIDECAR,
+                type=m.type,
+                guessed=asked.source.kind is plan.From.CONVENTION and not said.claim.explicit,
             ),
-            m.type,
             m.size or 0,
             m.annotations,
         )
         for m in found
         if m.name == asked.name
     )
+
+
+def _value(told: materials.Material) -> str:
+    if told.type == STRING:
+        return (told.content or b"").decode("utf-8", "replace")
+    return f"{told.resource}:{told.image_tag}" if told.image_tag else told.resource
 
 
 def _contradiction(
@@ -166,7 +193,7 @@ def _contradiction(
 
 
 def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> list[values.Finding]:
-    wrong = sorted({(e.type, e.seen.who) for e in entries if e.type != asked.type})
+    wrong = sorted({(e.seen.type, e.seen.who) for e in entries if e.seen.type != asked.type})
     return [
         _of(
             asked,
@@ -193,34 +220,15 @@ def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: t
     """What counts, by identity and in its order: status where it shows anything, else the claims."""
     identity = _identity(asked.type)
     if status or (asked.source.kind in _STATUS_ONLY and asked.type in (IMAGE, STRING)):
-        found = [_Entry(seen, asked.type, 0) for seen in status]
+        found = [_Entry(seen, 0) for seen in status]
     else:
         found = list(eligible)
     return {identity(e.seen): e for e in sorted(found, key=lambda e: (identity(e.seen), e.seen.who))}
 
 
-def _missing(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> tuple[values.Finding, ...]:
-    if asked.optional:
-        return ()
-    elsewhere = f"; only {min(seen.who for seen in told)} names it, which is not asked" if told else ""
-    why = observations.refused(asked.source, asked.name, asked.type, view.runs)
-    text = f"material {asked.name} ({asked.type}) was not delivered{elsewhere}{why and f': {why}'}"
-    return (_of(asked, "MaterialMissing", text, _how_to_deliver(asked)),)
-
-
-def _how_to_deliver(asked: plan.PlannedMaterial) -> str:
-    source, task = asked.source, f"task {asked.source.task}" if asked.source.task else "a task"
-    match source.kind:
-        case plan.From.RESULT:
-            return f"let {task} write result {source.name}"
-        case plan.From.WORKSPACE:
-            return f"let {task} write {source.path} in workspace {source.name}"
-        case plan.From.ARTIFACT:
-            return f"let {task} output artifact {source.name}"
-        case plan.From.PARAM | plan.From.ENV:
-            return f"give {task} the {source.kind} {source.name}"
-        case _:
-            return f"say in the Workflow's spec.tekton.materials where {asked.name} lies, or make it optional"
+def _why_not(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> str:
+    elsewhere = f"only {min(seen.who for seen in told)} names it, which does not count" if told else ""
+    return observations.refused(asked.source, asked.name, asked.type, view.runs) or elsewhere
 
 
 def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[values.Finding, ...]:
@@ -285,12 +293,8 @@ def _judged(asked: plan.PlannedMaterial, entry: _Entry, view: View, notes: Mappi
 
 def _both(pair: tuple[Seen, Seen]) -> str:
     one, other = sorted(pair, key=lambda seen: seen.who)
-    return " but ".join(f"{s.who} says {' '.join(filter(None, (s.value, s.digest)))[:300]!r}" for s in (one, other))
+    return " but ".join(f"{seen.who} says {str(seen)!r}" for seen in (one, other))
 
 
 def _of(asked: plan.PlannedMaterial, code: str, message: str, fix: str = "") -> values.Finding:
     return values.Finding(code, message, line=asked.line, fix=fix, material=asked.name)
-
-
-def _finding(where: values.Finding, code: str, message: str, fix: str = "") -> values.Finding:
-    return values.Finding(code, message, line=where.line, fix=fix, material=where.material)

@@ -48,9 +48,11 @@ def for_material(results: Mapping[str, str], material: str) -> str:
     >>> for_material({"app-IMAGE_URL": "reg/app", "app-IMAGE_DIGEST": "sha256:" + "0" * 64}, "app")[:8]
     'reg/app@'
     """
-    found = pairs(results)
-    markers = [marker for marker in found if marker.rstrip("-_.") == material]
-    if len(markers) == 1:
-        return found[markers[0]]
-    every = images(results)
-    return every[0] if not markers and len(every) == 1 else ""
+    found = marked(results, material)
+    every = found or images(results)
+    return every[0] if len(every) == 1 else ""
+
+
+def marked(results: Mapping[str, str], material: str) -> tuple[str, ...]:
+    """The images whose marker is a material's name: more than one where markers differ only in their last dash."""
+    return tuple(image for marker, image in pairs(results).items() if marker.rstrip("-_.") == material)

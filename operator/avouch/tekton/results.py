@@ -7,7 +7,7 @@ verdict can tell the author what to change.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from avouch import plan
@@ -24,6 +24,7 @@ class Found:
     value: str
     task: str = ""
     taskrun: str = ""
+    guessed: bool = False  # an image taken only because there is no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def _convention(material: plan.PlannedMaterial, taskrun: Mapping[str, Any]) -> L
     found = task_results(taskrun)
     if material.type == "CONTAINER_IMAGE":
         image = hints.for_material(found, material.name)
-        return _found(image or found.get(material.name, "").strip(), taskrun)
+        lookup = _found(image or found.get(material.name, "").strip(), taskrun)
+        return replace(lookup, guessed=bool(image) and not hints.marked(found, material.name)) if lookup else None
     return _found(found.get(material.name, "").strip(), taskrun) if material.type == "STRING" else None
 
 

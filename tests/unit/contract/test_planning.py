@@ -130,14 +130,20 @@ def test_bytes_that_are_no_revision_are_corrupt(form):
         revisions.restore(form)
 
 
+@dataclass(frozen=True)
+class Delivered:
+    name: str
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
 def codes(found: plan.Plan, evidence: completeness.Evidence) -> list[tuple[str, str]]:
     return [(owed.code, owed.line) for owed in completeness.owed(found, evidence)]
 
 
 COMPLETE = completeness.Evidence(
     (
-        completeness.Delivered("image", "CONTAINER_IMAGE", {"asset": "x"}),
-        completeness.Delivered("spdx", "SBOM_SPDX_JSON"),
+        Delivered("image", {"asset": "x"}),
+        Delivered("spdx"),
     ),
     annotations={"commit": "abc"},
     env={"STAGE": "prod"},
@@ -154,23 +160,24 @@ def test_nothing_delivered_owes_everything_with_its_line_and_a_fix():
         ("MaterialMissing", 'spec.materials[name="image"]'),
         ("GroupUnsatisfied", 'spec.materials[name="sbom"]'),
         ("AnnotationMissing", 'spec.annotations[name="commit"]'),
-        ("EnvMissing", "spec.envAllowList"),
+        ("EnvironmentMissing", "spec.envAllowList"),
     ]
     assert all(each.fix and each.message for each in found)
 
 
 def test_a_delivered_material_owes_its_empty_annotations():
-    bare = completeness.Delivered("image", "CONTAINER_IMAGE")
+    bare = Delivered("image")
     evidence = completeness.Evidence((bare, COMPLETE.materials[1]), COMPLETE.annotations, COMPLETE.env)
     assert codes(planned(), evidence) == [
         ("AnnotationMissing", 'spec.materials[name="image"].annotations[name="asset"]')
     ]
 
 
-def test_another_type_than_asked_for_is_named():
-    wrong = completeness.Delivered("spdx", "ARTIFACT")
-    evidence = completeness.Evidence((COMPLETE.materials[0], wrong), COMPLETE.annotations, COMPLETE.env)
-    assert codes(planned(), evidence) == [("MaterialWrongType", 'spec.materials[name="spdx"].type')]
+def test_why_something_that_is_there_does_not_count_is_told():
+    evidence = completeness.Evidence(absent={"image": "it comes from a Secret", "sbom": "only lint names it"})
+    first, second, *_ = completeness.owed(planned(), evidence)
+    assert first.message == "material image (CONTAINER_IMAGE) was not delivered; image: it comes from a Secret"
+    assert second.message == "group bill needs at least one of sbom, spdx; sbom: only lint names it"
 
 
 def test_the_fix_says_where_the_workflow_expects_the_piece():

@@ -86,8 +86,18 @@ def file(digest=FILE, name="sbom", type_=SBOM, **changes):
     return materials.Material(name, type_, digests.Digest.parse(digest), "bom.json", storage="uploaded", **changes)
 
 
-def claimed_image(digest=GOOD):
-    return materials.Material("image", IMAGE, digests.Digest.parse(digest), "reg/app", output=True)
+def claimed_image(digest=GOOD, name="image", **changes):
+    return materials.Material(
+        name, IMAGE, digests.Digest.parse(digest), "reg/app", output=True, image_tag="1", **changes
+    )
+
+
+def claimed_text(name, text):
+    return materials.Material(name, "STRING", digests.of_bytes(text.encode()), content=text.encode())
+
+
+def guessed(name, **changes):
+    return asked(name, IMAGE, source=plan.Source(task=changes.pop("task", "")), **changes)
 
 
 def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, **metadata):

@@ -13,6 +13,7 @@ V = values.VerdictResult
 E = values.Evidence
 BOTH = make.planned(make.image(), make.asked())
 SHOT = make.snapshot(make.built(), injected=["build-1-pod-uid"])
+TWO = make.planned(make.guessed("app"), make.guessed("web"))
 HONEST = make.said(make.file(), make.claimed_image())
 
 
@@ -80,6 +81,33 @@ CASES = {
         make.case(make.planned(make.asked()),
                   make.snapshot(make.built(retries=["old"]), pods={"build-1-pod": "new-uid", "old": "old-uid"}),
                   make.said(make.file(), pod="old-uid")), V.FAILED, "MaterialMissing"),
+    "a group of which nobody delivered a member fails": (
+        make.case(make.planned(make.asked(group="bill"), make.asked("spdx", "SBOM_SPDX_JSON", group="bill")), SHOT,
+                  make.said()), V.FAILED, "GroupUnsatisfied"),
+    "a group whose only member is optional still needs it": (
+        make.case(make.planned(make.asked(group="bill", optional=True)), SHOT, make.said()),
+        V.FAILED, "GroupUnsatisfied"),
+    "a group whose member was delivered as another type fails": (
+        make.case(make.planned(make.asked(group="bill")), SHOT, make.said(make.file(type_="ARTIFACT"))),
+        V.FAILED, "GroupUnsatisfied"),
+    "an annotation of a material without a value fails": (
+        make.case(make.planned(make.asked(annotations=(plan.PlannedAnnotation("ticket"),))), SHOT, HONEST),
+        V.FAILED, "AnnotationMissing"),
+    "an annotation about which two claims differ is rejected": (
+        make.case(make.planned(make.asked(annotations=(plan.PlannedAnnotation("ticket"),))), SHOT,
+                  make.said(make.file(annotations={"ticket": "1"})),
+                  make.said(make.file(annotations={"ticket": "2"}), explicit=True)), V.REJECTED, "AnnotationContradicted"),
+    "an image that a text contradicts is rejected": (
+        make.case(make.planned(make.image()), SHOT, make.said(make.claimed_text("image", "reg/app:1@" + make.EVIL))),
+        V.REJECTED, "MaterialContradicted"),
+    "one image guessed for two materials fails": (
+        make.case(TWO, SHOT, make.said()), V.FAILED, "MaterialAmbiguous"),
+    "one image guessed for a material and named for another fails": (
+        make.case(make.planned(make.image(), make.guessed("web")), SHOT, make.said()), V.FAILED, "MaterialAmbiguous"),
+    "one image guessed for two materials by a sidecar fails": (
+        make.case(TWO, make.snapshot(make.taskrun()),
+                  make.said(make.claimed_image(name="app"), make.claimed_image(name="web"))),
+        V.FAILED, "MaterialAmbiguous"),
     "an annotation without a value fails": (
         make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket"),)), SHOT, HONEST),
         V.FAILED, "AnnotationMissing"),
@@ -96,9 +124,52 @@ def test_never_passed(made, result, code):
 
 
 def test_a_contradiction_names_both_values():
-    found = make.verdict(make.case(BOTH, SHOT, make.said(make.file(), make.claimed_image(make.EVIL))))
-    assert make.EVIL in found.findings[0].message
-    assert make.GOOD in found.findings[0].message
+    lie = make.said(make.claimed_image(make.EVIL), pod="x", explicit=True)
+    found = make.verdict(make.case(BOTH, SHOT, HONEST, lie))
+    assert make.codes(found) == ["MaterialContradicted"]
+    assert f"says 'reg/app:1@{make.GOOD}' but " in found.findings[0].message
+    assert f"(pod x) says 'reg/app:1@{make.EVIL}'" in found.findings[0].message
+
+
+def test_a_text_that_contradicts_is_shown_as_it_was_written():
+    text = f"reg/app:1@{make.EVIL}"
+    found = make.verdict(make.case(BOTH, SHOT, make.said(make.file(), make.claimed_text("image", text))))
+    assert make.codes(found) == ["MaterialContradicted", "MaterialTypeMismatch"]
+    assert found.findings[0].message.endswith(f"says '{text}'")
+
+
+def test_one_member_of_a_group_is_enough():
+    group = make.planned(make.asked(group="bill"), make.asked("spdx", "SBOM_SPDX_JSON", group="bill"))
+    assert make.verdict(make.case(group, SHOT, HONEST)).result is V.PASSED
+
+
+def test_a_material_with_the_annotation_that_is_asked_passes():
+    noted = make.planned(make.asked(annotations=(plan.PlannedAnnotation("ticket"),)))
+    found = make.verdict(make.case(noted, SHOT, make.said(make.file(annotations={"ticket": "1"}))))
+    assert (found.result, found.materials[0].annotations) == (V.PASSED, {"ticket": "1"})
+
+
+def test_one_image_guessed_for_one_material_passes():
+    assert make.verdict(make.case(make.planned(make.guessed("app")), SHOT, make.said())).result is V.PASSED
+
+
+def test_two_images_by_their_own_markers_pass_even_where_they_are_the_same():
+    marks = ("app", "web")
+    results = [(f"{m}-IMAGE_{kind}", v) for m in marks for kind, v in (("URL", "reg/x:1"), ("DIGEST", make.GOOD))]
+    assert make.verdict(make.case(TWO, make.snapshot(make.taskrun(results=results)))).result is V.PASSED
+
+
+def test_the_only_images_of_two_tasks_pass_where_each_material_names_its_task():
+    shot = make.snapshot(make.built(), make.built(name="web-1", task="web"))
+    found = make.planned(make.guessed("app", task="build"), make.guessed("web", task="web"))
+    assert make.verdict(make.case(found, shot)).result is V.PASSED
+
+
+def test_what_is_guessed_twice_is_told_with_the_image_and_the_fix():
+    first, second = make.verdict(make.case(TWO, SHOT, make.said())).findings
+    assert first.message == f"TaskRun build-1 shows one image, reg/app:1@{make.GOOD}, for both app and web"
+    assert first.fix == "name the result of app in the Workflow's spec.tekton.materials"
+    assert second.material == "web"
 
 
 def test_what_is_missing_names_the_contract_line_and_the_fix():
