@@ -12,7 +12,7 @@ from avouch.controlplane import ports, values
 MAX_ATTEMPTS = 15
 FIRST = timedelta(seconds=30)  # 30 s, 60 s ... 17 h, 24 h, 24 h: fifteen tries span 1.7 to 3.4 days
 LONGEST = timedelta(hours=24)
-LEASE = 60  # seconds; a delivery takes at most 10
+LEASE = 90  # seconds; longer than any delivery may take, so that no two workers send the same one at once
 BATCH = 32
 AT_ONCE = 4  # deliveries in flight to one attachment
 

@@ -18,7 +18,8 @@ from avouch import errors
 from avouch.controlplane import values
 from avouch.integrations import addresses, base
 
-TIMEOUT = 10.0  # seconds, all in all
+TIMEOUT = 10.0  # seconds, all in all, unless the Integration says otherwise
+LONGEST = 60  # seconds that an Integration may ask for
 MAX_ANSWER = 64 * 1024  # bytes read of an answer
 _AGAIN = frozenset({408, 425, 429})
 
@@ -39,11 +40,12 @@ class Webhook:
         """
         allow_private = delivery.config.get("allowPrivateAddresses") is True
         url = _allowed(str(delivery.config.get("url", "")), allow_private=allow_private)
+        patience = _patience(delivery.config.get("timeoutSeconds"))
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(patience):
                 status, wait = await self._post(url, delivery, addresses.PinnedBackend(allow_private=allow_private))
         except TimeoutError as exc:
-            raise errors.Unavailable(f"no answer in {TIMEOUT:.0f} s") from exc
+            raise errors.Unavailable(f"no answer in {patience:g} s") from exc
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
             raise errors.Unavailable(f"not reached: {type(exc).__name__}") from exc
         _judge(status, wait)
@@ -75,6 +77,11 @@ class Webhook:
 def signature(secret: bytes, body: bytes, at: int) -> str:
     """The value of `Avouch-Signature`."""
     return f"t={at},v1={hmac.new(secret, b'%d.%b' % (at, body), 'sha256').hexdigest()}"
+
+
+def _patience(asked: object) -> float:
+    """Seconds for the whole delivery: what the Integration says, within what its CRD allows."""
+    return float(min(max(asked, 1), LONGEST)) if isinstance(asked, int) else TIMEOUT
 
 
 def _allowed(url: str, *, allow_private: bool) -> str:

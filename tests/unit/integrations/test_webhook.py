@@ -81,3 +81,8 @@ def test_no_private_range_is_public(text):
 async def test_plain_http_needs_permission():
     with pytest.raises(errors.Invalid):
         await webhook.Webhook().deliver(delivery("http://example.com/", allowPrivateAddresses=False))
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(None, 10), (3, 3), (60, 60), (0, 1), (3600, 60), ("5", 10)])
+def test_an_integration_may_ask_for_another_time_limit_within_bounds(asked, seconds):
+    assert webhook._patience(asked) == seconds
