@@ -20,6 +20,7 @@ from avouch import digests, errors
 from avouch.attestation import materials, rfc3339, shape, statement, strictjson
 
 TYPE = "chainloop.dev/attestation/v0.2"
+FINDING = "avouch.dev/finding."  # + material: the annotation in which a sidecar says why it refused a file
 BUILD_TYPE = "chainloop.dev/workflowrun/v0.1"
 WORKFLOW_SUBJECT = "chainloop.workflow."
 GIT_SUBJECT = "git.head"

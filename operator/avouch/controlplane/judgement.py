@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from avouch import plan
+from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane import observations, values, weighing
 from avouch.controlplane.values import Evidence, VerdictResult
@@ -65,6 +66,7 @@ def judge(case: Case, now: datetime) -> values.Verdict | WaitUntil:
     )
     findings = (
         *strays,
+        *(finding for said, _ in counting for finding in _refused(said, case.plan)),
         *(finding for one in weighed.values() for finding in one.findings),
         *weighing.guessed_twice(weighed),
         *contradicted,
@@ -144,6 +146,23 @@ def _problem(case: Case, said: Said, run: observations.Execution | None) -> valu
     if theirs != ours:
         return values.Finding("ClaimOfAnotherRun", f"{claim} is about {'/'.join(theirs)[:300]}, not {'/'.join(ours)}")
     return None
+
+
+def _refused(said: Said, asked: plan.Plan) -> tuple[values.Finding, ...]:
+    """What the sidecar itself refused (a link, a file that changed while it was read): it signed why."""
+    lines = {material.name: material.line for material in asked.materials}
+    told = {} if said.facts is None else said.facts.annotations
+    return tuple(
+        values.Finding(
+            "EvidenceRefused",
+            f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {why}",
+            lines.get(name, ""),
+            "let the step leave one regular file that nobody writes to after the last step",
+            name,
+        )
+        for key, why in sorted(told.items())
+        if key.startswith(predicate.FINDING) and (name := key.removeprefix(predicate.FINDING))
+    )
 
 
 def _silent(

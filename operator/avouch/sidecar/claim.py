@@ -16,7 +16,6 @@ from avouch import plan
 from avouch.attestation import bundle, dsse, materials, predicate, signing
 from avouch.sidecar import collect, discover
 
-FINDING = "avouch.dev/finding."
 RUNNER = "TEKTON_PIPELINE"
 BUILDER = "avouch.dev/sidecar"
 
@@ -122,7 +121,7 @@ def image_parts(reference: str) -> tuple[str, str]:
 
 def findings(collected: Iterable[collect.Collected]) -> Mapping[str, str]:
     """What could not be taken, and why, by annotation name."""
-    return {f"{FINDING}{one.material.name}": one.finding[:1000] for one in collected if one.finding}
+    return {f"{predicate.FINDING}{one.material.name}": one.finding[:1000] for one in collected if one.finding}
 
 
 def signed(payload: bytes, signer: signing.KeySigner, certificate_pem: str) -> bytes:

@@ -100,7 +100,7 @@ def guessed(name, **changes):
     return asked(name, IMAGE, source=plan.Source(task=changes.pop("task", "")), **changes)
 
 
-def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, **metadata):
+def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, notes=None, **metadata):
     told = {"workflow_name": "app", "workflow_run_id": str(RUN), "contract_name": "contract", "contract_version": "3"}
     meta = predicate.Metadata(
         name="", workflow_id="", project="", organization="", initialized_at=None, finished_at=None, **told | metadata
@@ -109,6 +109,7 @@ def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, **meta
     digest = digests.of_bytes(repr((found, taskrun, pod, metadata)).encode())
     claim = values.Claim(RUN, digest, b"", pod, f"{taskrun}-uid", taskrun, "build", "default", DONE, explicit)
     stated = predicate.AttestationFacts(meta, "avouch", predicate.Runner("TEKTON_PIPELINE"), tuple(found))
+    stated = replace(stated, annotations=notes or {})
     return weighing.Said(claim, stated if facts else None, "" if facts else "step 9 signature: wrong")
 
 

@@ -235,3 +235,12 @@ def test_a_finally_task_counts_like_any_other():
     source = plan.Source(plan.From.WORKSPACE, task="report", name="src", path="bom.json")
     told = make.said(make.file(), taskrun="report-1")
     assert make.verdict(make.case(make.planned(make.asked(source=source)), shot, told)).result is V.PASSED
+
+
+def test_a_file_that_the_sidecar_refused_keeps_the_run_from_passing_and_says_why():
+    told = make.said(make.file(), notes={"avouch.dev/finding.sbom": "bom.json is a symbolic link"})
+    found = make.verdict(make.case(make.planned(make.asked()), make.snapshot(make.taskrun()), told))
+    assert found.result is values.VerdictResult.FAILED
+    (refused,) = found.findings
+    assert (refused.code, refused.material, refused.line) == ("EvidenceRefused", "sbom", "spec.materials[sbom]")
+    assert "symbolic link" in refused.message
