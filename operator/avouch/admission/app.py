@@ -43,10 +43,13 @@ def _uncounted(outcome: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PodAdmission:
-    """The webhook. `count` is called once per request with `Injected`, a refusal's reason, or `Error`."""
+    """The webhook. `settings` is asked for each pod, because the authority in it rotates.
+
+    `count` is called once per request with `Injected`, a refusal's reason, or `Error`.
+    """
 
     planner: Planner
-    settings: injection.Settings
+    settings: Callable[[], injection.Settings]
     count: Callable[[str], None] = _uncounted
     seconds: float = SECONDS
     suffix: Callable[[], str] = field(default=lambda: secrets.token_hex(4))
@@ -74,7 +77,7 @@ class PodAdmission:
         planned = await self.planner.plan_for(asked.namespace, asked.pod)
         if isinstance(planned, pod.Refusal):
             return _refused(asked, planned)
-        patch = injection.patch(planned.injection, self.settings, self.suffix())
+        patch = injection.patch(planned.injection, self.settings(), self.suffix())
         if isinstance(patch, pod.Refusal):
             return _refused(asked, patch)
         return review.allow(asked.uid, patch, [f"avouch: {warning}" for warning in planned.warnings]), "Injected"

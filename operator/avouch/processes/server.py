@@ -81,11 +81,17 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
     async with _world(config) as world, asyncio.TaskGroup() as tasks:
         tls = certificates.Serving(config.tls)
         ingest = listeners.Listener(_ingest(config, world), config.host, config.port, tls.context)
-        status = listeners.Listener(
-            health.create(world.database.ping, world.metrics.registry), config.host, config.health_port
-        )
+        known = asyncio.Event()  # whom the aggregated API believes
+
+        async def ready() -> None:
+            """Readiness: an APIService that points here must be answered."""
+            if config.aggregated_api and not known.is_set():
+                raise errors.Unavailable("the front proxy of the cluster is not known yet")
+            await world.database.ping()
+
+        status = listeners.Listener(health.create(ready, world.metrics.registry), config.host, config.health_port)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched, world.authorities.watched)))
-        aside = tasks.create_task(_serve_runs(config, world, stop))
+        aside = tasks.create_task(_serve_runs(config, world, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
         await stop.wait()
         for one in (ingest, status):
@@ -94,10 +100,10 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         fresh.cancel()
 
 
-async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event) -> None:
+async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event, known: asyncio.Event) -> None:
     """The aggregated API, as soon as the cluster says whom to believe; until then nothing listens."""
     proxy = certificates.FrontProxy()
-    if not await _learned(proxy, world.cluster, stop):
+    if not config.aggregated_api or not await _learned(proxy, world.cluster, stop):
         return
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
     api = aggregated.Aggregated(views.RunViews(world.database), Clock())
@@ -110,6 +116,7 @@ async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event
     async with asyncio.TaskGroup() as tasks:
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched,), again))
         serving = tasks.create_task(listener.run_until_told())
+        known.set()
         await stop.wait()
         listener.should_exit = True
         await serving
@@ -168,11 +175,11 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
     door = app.Door(intake, config.worker, world.metrics)
     if not config.sidecar_image:
         return app.create(door)
-    hook = admission.PodAdmission(
-        planner.InjectionPlanner(world.cluster, known, revisions),
-        injection.Settings(
-            config.sidecar_image, config.server_url, (config.tls / "ca.crt").read_text(encoding="ascii")
-        ),
-        world.metrics.admitted,
-    )
+
+    def what_to_inject() -> injection.Settings:
+        authorities = (config.tls / "ca.crt").read_text(encoding="ascii")
+        return injection.Settings(config.sidecar_image, config.server_url, authorities)
+
+    planning = planner.InjectionPlanner(world.cluster, known, revisions)
+    hook = admission.PodAdmission(planning, what_to_inject, world.metrics.admitted)
     return app.create(door, also=hook.routes())

@@ -20,6 +20,7 @@ class Server:
     authority: Path = Path("/etc/avouch/ca")  # ca.crt, ca.key: pod certificates; ca.crt may hold an older one too
     sidecar_image: str = ""  # empty: no injection
     server_url: str = ""  # what sidecars call
+    aggregated_api: bool = True
     kubeconfig: Path | None = None  # outside a cluster
     host: str = ""  # every address, IPv4 and IPv6
     port: int = 8443
@@ -46,6 +47,7 @@ class Server:
             authority=Path(environment.get("AVOUCH_CA_DIR") or "/etc/avouch/ca"),
             sidecar_image=environment.get("AVOUCH_SIDECAR_IMAGE", ""),
             server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
+            aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
             port=_number(environment, "AVOUCH_PORT", 8443),

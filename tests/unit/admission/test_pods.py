@@ -48,7 +48,7 @@ def review(operation: str = "CREATE", kind: str = "Pod") -> dict[str, Any]:
 
 async def post(planner: Planner, body: bytes, seconds: float = 5) -> tuple[dict[str, Any], list[str]]:
     counted: list[str] = []
-    door = app.PodAdmission(planner, pods.SETTINGS, counted.append, seconds, suffix=lambda: "0123abcd")
+    door = app.PodAdmission(planner, lambda: pods.SETTINGS, counted.append, seconds, suffix=lambda: "0123abcd")
     transport = httpx.ASGITransport(app=Starlette(routes=door.routes()))
     async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
         answer = await client.post(app.PATH, content=body)
