@@ -42,10 +42,10 @@ test: setup ## Everything CI runs: lint, verify and all levels of tests; says lo
 	$(BIN)/python .ci/test.py
 
 verify: setup ## Regenerate all that is generated and fail on a difference
-	$(BIN)/python .ci/generate.py --check
+	PYTHONPATH=. $(BIN)/python .ci/generate.py --check
 
 generate: setup ## Regenerate CRDs, chart schema, rendered manifests and reference pages
-	$(BIN)/python .ci/generate.py
+	PYTHONPATH=. $(BIN)/python .ci/generate.py
 
 lock: setup ## Lock dependencies with hashes into files that name no host
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 
 
@@ -59,7 +61,8 @@ def run(level: Level) -> tuple[str, str]:
         *level.command[1:],
     )
     start = time.monotonic()
-    code = subprocess.run(command, check=False).returncode
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # for `tests.cluster`, which builds Helm
+    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     took = f"{time.monotonic() - start:.0f} s"
     return ("passed" if code == 0 else "FAILED"), took
 
