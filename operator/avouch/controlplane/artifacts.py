@@ -34,4 +34,4 @@ class Artifacts:
         # Parsing is CPU: other runs go on meanwhile.
         document = await asyncio.to_thread(documents.read, type_, bytes(content))
         problem = "; ".join(flaw.message for flaw in document.flaws)
-        return weighing.Checked(True, problem, document.flaws[0].fix if document.flaws else "")
+        return weighing.Checked(True, problem, document.flaws[0].fix if document.flaws else "", document.annotations)

@@ -162,6 +162,7 @@ def _material(found: values.JudgedMaterial, name: str) -> materials.Material | N
         size=found.size or None,
         output=found.output,
         storage="uploaded" if found.uploaded else "none",
+        extracted=found.extracted,
         annotations=found.annotations,
     )
 

@@ -187,6 +187,7 @@ class JudgedMaterial:
     output: bool = False
     uploaded: bool = False
     annotations: dict[str, str] = field(default_factory=dict)
+    extracted: dict[str, str] = field(default_factory=dict)  # read out of the content: `chainloop.material.*` keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Checked:
     stored: bool
     problem: str = ""
     fix: str = ""
+    extracted: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,7 @@ def _judged(asked: plan.PlannedMaterial, entry: _Entry, view: View, notes: Mappi
         output=asked.output,
         uploaded=checked is not None and checked.stored,
         annotations=dict(notes),
+        extracted=dict(checked.extracted) if checked is not None else {},
     )
 
 

@@ -8,13 +8,9 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
-import time
 import uuid
 from collections.abc import Coroutine, Iterable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import kopf
@@ -23,8 +19,7 @@ from avouch import errors
 from avouch.contract import reading, revisions
 from avouch.controlplane import values
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
-from avouch.processes import probes
-from avouch.processes.controllersettings import Settings
+from avouch.processes import lifetime, logs, probes, settings
 from avouch.reconcilers import apiservice, certificates, rescue, runs, source, verdicts, work, world
 from avouch.store import contracts, database, deliveries, workflows
 from avouch.store import runs as run_store
@@ -37,21 +32,13 @@ _CERTIFICATES = 3600.0  # seconds between looks at certificates
 _TEKTON_WAIT = 30.0  # seconds to wait for Tekton's first lists before the controller is called ready anyway
 
 
-class UtcClock:
-    """The wall clock."""
-
-    def now(self) -> datetime:
-        """The present, in UTC."""
-        return datetime.now(UTC)
-
-
 class Controller:
     """Everything wired, for one life of the process."""
 
-    def __init__(self, settings: Settings, api: client.KubeClient, opened: database.Database) -> None:
-        self.settings, self.api = settings, api
-        self.lease = lease.Lease(api, settings.namespace, LEASE, settings.identity)
-        self.recorder = events.Recorder(api, settings.identity, fallback_namespace="default")
+    def __init__(self, config: settings.Controller, api: client.KubeClient, opened: database.Database) -> None:
+        self.config, self.api = config, api
+        self.lease = lease.Lease(api, config.namespace, LEASE, config.identity)
+        self.recorder = events.Recorder(api, config.identity, fallback_namespace="default")
         self.cache = cache.ObjectCache(world.INDEXERS)
         self.world = world.World(
             cache=self.cache,
@@ -59,7 +46,7 @@ class Controller:
             workflows=workflows.Workflows(opened),
             deliveries=deliveries.Deliveries(opened),
             canonical=lambda obj: revisions.canonical(reading.read(obj)),
-            clock=UtcClock(),
+            clock=lifetime.Clock(),
             epoch=lambda: self.lease.epoch,
         )
         self.writer = status.StatusWriter(api)
@@ -69,10 +56,8 @@ class Controller:
         awaited: dict[uuid.UUID, values.Run] = {}
         self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited)
         self.verdicts = verdicts.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
-        self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, settings.rescue_image)
-        self.certificates = certificates.Keeper(
-            api, settings.namespace, (settings.server_service, settings.runs_service)
-        )
+        self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, config.rescue_image)
+        self.certificates = certificates.Keeper(api, config.namespace, (config.server_service, config.runs_service))
         self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
         self.vanished: dict[cache.Key, cache.Object] = {}
         self.reflectors = self._reflectors()
@@ -84,7 +69,7 @@ class Controller:
             reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self._tekton),
             reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self._tekton),
         ]
-        if self.settings.rescue_image:
+        if self.config.rescue_image:
             query = {"labelSelector": "tekton.dev/taskRunUID", "fieldSelector": "status.phase=Pending"}
             watched.append(
                 reflector.Reflector(
@@ -128,7 +113,7 @@ class Controller:
             kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
             watching = group.create_task(source.watch(self.declarations, self._login, kopf_stop, kopf_ready))
             await kopf_ready.wait()
-            _stop_on_signals(stop)
+            lifetime.stop_on_signals(stop)
             self.ready = True
             await stop.wait()
             self.ready = False
@@ -146,7 +131,7 @@ class Controller:
         yield self.declarations.resync_forever(self.shop.queue.add_many)
         yield self.verdicts.run()
         yield self._unfinished()
-        if self.settings.certificates:
+        if self.config.certificates:
             yield self._certify()
 
     async def _synced(self) -> None:
@@ -193,10 +178,10 @@ class Controller:
         while not await _tried("certificates", self.certificates.reconcile(self.world.clock.now())):
             await asyncio.sleep(2)
         dog = apiservice.Watchdog(
-            self.api, self.settings.namespace, self.settings.runs_service, lambda: self.certificates.bundle
+            self.api, self.config.namespace, self.config.runs_service, lambda: self.certificates.bundle
         )
         async with asyncio.TaskGroup() as group:
-            if self.settings.aggregated_api:
+            if self.config.aggregated_api:
                 group.create_task(dog.run())
             else:
                 await _tried("APIService", dog.remove())
@@ -205,8 +190,8 @@ class Controller:
                 await _tried("certificates", self.certificates.reconcile(self.world.clock.now()))
 
     def _login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
-        if self.settings.kubeconfig:
-            os.environ["KUBECONFIG"] = self.settings.kubeconfig  # the only place where kopf looks for it
+        if self.config.kubeconfig:
+            os.environ["KUBECONFIG"] = str(self.config.kubeconfig)  # the only place where kopf looks for it
             return kopf.login_with_kubeconfig(**kwargs)
         return kopf.login_with_service_account(**kwargs)
 
@@ -252,15 +237,15 @@ def _die() -> None:
     os._exit(1)
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
+async def run(config: settings.Controller, stop: asyncio.Event) -> None:
     """The whole life: health, Lease, leading."""
-    api = connection.of_environment(Path(settings.kubeconfig) if settings.kubeconfig else None, os.environ)
-    async with database.Database(settings.database_url) as opened:
-        controller = Controller(settings, client.KubeClient(api), opened)
+    api = connection.of_environment(config.kubeconfig, os.environ)
+    async with database.Database(config.database_url) as opened:
+        controller = Controller(config, client.KubeClient(api), opened)
         served = probes.Probes(
             controller.alive, lambda: controller.ready or not controller.lease.leading, controller.figures
         )
-        async with served.serving(settings.port):
+        async with served.serving(config.health_port):
             acquiring = asyncio.ensure_future(controller.lease.acquire())
             stopping = asyncio.ensure_future(stop.wait())
             await asyncio.wait({acquiring, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -271,28 +256,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await api.close()
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-
-async def _main() -> None:
-    stop = asyncio.Event()
-    _stop_on_signals(stop)
-    await run(Settings.read(os.environ), stop)
-
-
 def main() -> int:
     """Run until SIGTERM. Exit code 2: the environment is wrong; 1: the Lease was lost."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    logging.Formatter.converter = time.gmtime
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        asyncio.run(_main())
+        config = settings.Controller.from_environment(os.environ)
     except errors.Invalid as exc:
-        log.error("%s", exc)
+        logs.configure("INFO")
+        log.error("cannot start: %s", exc)
         return 2
+    logs.configure(config.log_level)
+    asyncio.run(lifetime.until_signal(lambda stop: run(config, stop)))
     return 0
 
 

@@ -7,10 +7,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
@@ -23,21 +21,13 @@ from avouch.controlplane import injection as planner
 from avouch.controlplane import ports, runs
 from avouch.ingest import aggregated, app
 from avouch.kube import connection, reader
-from avouch.processes import certificates, health, listeners, logs, servermetrics, settings
+from avouch.processes import certificates, health, lifetime, listeners, logs, servermetrics, settings
 from avouch.store import contracts, database, inline, views, workflows
 from avouch.store import runs as stored
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
 _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
-
-
-class Clock:
-    """The wall clock."""
-
-    def now(self) -> datetime:
-        """The present, UTC."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +52,8 @@ def main() -> int:
         return 2
     logs.configure(config.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_signal(config))
+        runner.run(lifetime.until_signal(lambda stop: serve(config, stop)))
     return 0
-
-
-async def _until_signal(config: settings.Server) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(config, stop)
 
 
 async def serve(config: settings.Server, stop: asyncio.Event) -> None:
@@ -106,7 +89,7 @@ async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event
     if not config.aggregated_api or not await _learned(proxy, world.cluster, stop):
         return
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
-    api = aggregated.Aggregated(views.RunViews(world.database), Clock())
+    api = aggregated.Aggregated(views.RunViews(world.database), lifetime.Clock())
     listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
 
     async def again() -> None:
@@ -168,7 +151,7 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
         contracts=revisions,
         blobs=world.blobs,
         cluster=world.cluster,
-        clock=Clock(),
+        clock=lifetime.Clock(),
         keys=world.authorities,
         max_material=config.max_material,
     )

@@ -1,5 +1,7 @@
-"""The server's settings from its environment. A wrong one stops the process at once and names its variable."""
+"""Settings of each process, from its environment. A wrong one stops the process at once and names its variable."""
 
+import socket
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +56,41 @@ class Server:
             runs_port=_number(environment, "AVOUCH_RUNS_PORT", 8444),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
+            log_level=_level(environment),
+        )
+
+
+@dataclass(frozen=True)
+class Controller:
+    """Settings of `avouch controller`."""
+
+    namespace: str  # of our install
+    identity: str  # in the Lease
+    database_url: str = field(repr=False)
+    kubeconfig: Path | None = None  # outside a cluster
+    rescue_image: str = ""  # empty: pods wait for a sidecar image that cannot be pulled
+    aggregated_api: bool = True
+    certificates: bool = True  # make and rotate them, the webhook configuration and the APIService
+    server_service: str = "avouch-server"
+    runs_service: str = "avouch-runs"
+    health_port: int = 9090
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read AVOUCH_* variables. Raises errors.Invalid; `field` names the variable."""
+        kubeconfig = environment.get("AVOUCH_KUBECONFIG", "")
+        return cls(
+            namespace=_needed(environment, "AVOUCH_NAMESPACE"),
+            identity=f"{environment.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+            database_url=_needed(environment, "AVOUCH_DATABASE_URL"),
+            kubeconfig=Path(kubeconfig) if kubeconfig else None,
+            rescue_image=environment.get("AVOUCH_RESCUE_IMAGE", ""),
+            aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
+            certificates=environment.get("AVOUCH_CERTIFICATES", "true") == "true",
+            server_service=environment.get("AVOUCH_SERVER_SERVICE") or cls.server_service,
+            runs_service=environment.get("AVOUCH_RUNS_SERVICE") or cls.runs_service,
+            health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             log_level=_level(environment),
         )
 

@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from avouch.cas import remote
 from avouch.controlplane import artifacts, deliveries, judging, ports, sealing, values
 from avouch.integrations import webhook
 from avouch.kube import connection, secrets
-from avouch.processes import health, listeners, logs, settings, workermetrics
+from avouch.processes import health, lifetime, listeners, logs, settings, workermetrics
 from avouch.store import database, inline, jobs, workflows
 from avouch.store import deliveries as ledger
 from avouch.store import runs as stored
@@ -34,14 +33,6 @@ _AT_ONCE = 4  # jobs in one worker
 _SWEEP = 30.0  # seconds between looks for what a killed worker left behind
 _AGAIN = timedelta(seconds=10)  # until a run whose evidence could not be read is judged again
 _GRACE = 20.0  # seconds for running jobs after SIGTERM
-
-
-class Clock:
-    """The wall clock."""
-
-    def now(self) -> datetime:
-        """The present, UTC."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,7 @@ class World:
             workflows=workflows.Workflows(self.database),
             jobs=jobs.Jobs(self.database),
             artifacts=artifacts.Artifacts(self.content),
-            clock=Clock(),
+            clock=lifetime.Clock(),
             trust_root=trust.TrustRoot.from_pems(
                 [path.read_bytes() for path in sorted(self.config.authority.glob("pods*.crt"))]
             ),
@@ -77,7 +68,7 @@ class World:
 
     def delivering(self) -> deliveries.Delivering:
         """The fan-out."""
-        return deliveries.Delivering(ledger.Deliveries(self.database), self.secrets, Clock(), INTEGRATIONS)
+        return deliveries.Delivering(ledger.Deliveries(self.database), self.secrets, lifetime.Clock(), INTEGRATIONS)
 
 
 def _key(path: Path) -> signing.KeySigner:
@@ -93,15 +84,8 @@ def main() -> int:
         _log.error("cannot start: %s", exc)
         return 2
     logs.configure(config.log_level)
-    asyncio.run(_until_signal(config))
+    asyncio.run(lifetime.until_signal(lambda stop: work(config, stop)))
     return 0
-
-
-async def _until_signal(config: settings.Worker) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await work(config, stop)
 
 
 async def work(config: settings.Worker, stop: asyncio.Event) -> None:
@@ -150,7 +134,7 @@ async def _queue(world: World) -> AsyncIterator[procrastinate.App]:
         except errors.Unavailable as exc:
             # Not procrastinate's own retry: that collides with a job that a new claim may have queued meanwhile.
             _log.warning("run %s is judged later: %s", run_id, exc)
-            await jobs.Jobs(world.database).judge_later(run, Clock().now() + _AGAIN)
+            await jobs.Jobs(world.database).judge_later(run, lifetime.Clock().now() + _AGAIN)
             return
         if result is not values.VerdictResult.PENDING:
             judged = await world.runs.get(run)

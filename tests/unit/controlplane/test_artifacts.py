@@ -1,0 +1,71 @@
+"""What looking at a document says, and where it ends up."""
+
+import json
+
+from avouch import digests, errors
+from avouch.controlplane import artifacts, judgement, sealing, weighing
+from tests.unit.controlplane import judgement_cases as make
+
+SBOM = json.dumps(
+    {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": {"type": "application", "name": "skynet", "version": "0.1.0"}},
+    }
+).encode()
+
+
+class Stored:
+    """Content in memory; `lie` is handed out in place of what was stored."""
+
+    def __init__(self, *contents: bytes) -> None:
+        self.contents = {digests.of_bytes(content): content for content in contents}
+
+    async def get(self, digest):
+        if digest not in self.contents:
+            raise errors.NotFound(str(digest))
+        yield self.contents[digest]
+
+
+async def check(content: bytes, type_: str, *stored: bytes) -> weighing.Checked:
+    return await artifacts.Artifacts(Stored(*stored)).check(digests.of_bytes(content), type_, len(content))
+
+
+async def test_an_sbom_is_recognised_and_its_main_component_read():
+    found = await check(SBOM, "SBOM_CYCLONEDX_JSON", SBOM)
+    assert (found.stored, found.problem) == (True, "")
+    assert dict(found.extracted)["chainloop.material.sbom.main_component.name"] == "skynet"
+
+
+async def test_content_that_was_never_uploaded_is_not_stored():
+    assert await check(SBOM, "SBOM_CYCLONEDX_JSON") == weighing.Checked(False)
+
+
+async def test_a_document_of_another_type_is_a_problem_with_a_fix():
+    found = await check(b"<testsuites/>", "SBOM_CYCLONEDX_JSON", b"<testsuites/>")
+    assert found.stored
+    assert found.problem
+    assert found.fix
+
+
+async def test_a_damaged_copy_is_a_problem_and_never_served():
+    class Damaged(Stored):
+        async def get(self, digest):
+            raise errors.Corrupt("stored bytes changed")
+            yield b""
+
+    found = await artifacts.Artifacts(Damaged()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
+    assert "changed" in found.problem
+
+
+def test_what_was_read_out_of_a_document_is_attested():
+    extracted = (("chainloop.material.sbom.main_component.name", "skynet"),)
+    checked = {(make.FILE, make.SBOM): weighing.Checked(True, extracted=extracted)}
+    case = make.case(
+        make.planned(make.asked()), make.snapshot(make.taskrun()), make.said(make.file()), documents=checked
+    )
+    verdict = make.verdict(case)
+    (attested,) = sealing._facts(case, verdict, []).materials
+    assert isinstance(verdict, judgement.values.Verdict)
+    assert attested.extracted == dict(extracted)
