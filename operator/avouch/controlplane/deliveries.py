@@ -51,8 +51,8 @@ class Delivering:
         integration = self.integrations.get(delivery.type)
         if integration is None:
             raise errors.Invalid(f"no integration of type {delivery.type[:40]!r}", field="spec.type")
-        if delivery.config.get("suspend") is True:
-            raise errors.Unavailable("suspended when the verdict was given")
+        if delivery.config.get("suspend") is True:  # the ledger holds these back while their attachment exists
+            raise errors.Unavailable("suspended when the verdict was given, and the attachment is gone")
         reference = delivery.config.get("secretRef") or {}
         name, key = reference.get("name", ""), reference.get("key", "")
         if name:

@@ -144,7 +144,10 @@ class Deliveries(Protocol):
     """The fan-out ledger."""
 
     async def lease(self, limit: int, seconds: int) -> Sequence[values.Delivery]:
-        """Take due deliveries; each is ours for `seconds`, then another worker may take it."""
+        """Take due deliveries; each is ours for `seconds`, then another worker may take it.
+
+        Each with its attachment's configuration of now; one whose attachment is suspended stays, and no try is counted.
+        """
         ...
 
     async def delivered(self, delivery_id: uuid.UUID, at: datetime) -> None:

@@ -2,6 +2,10 @@
 
 A lease is a column, not an open transaction: nothing is held in the database while an integration takes its time. A
 worker that dies leaves a lease that runs out; the next one sends again under the same delivery id.
+
+Where to send is read from the attachment as it stands at each try, so a corrected URL reaches what already waits. While
+an attachment (or its Integration) is suspended, its deliveries are not leased: they wait, and no try is counted. Only
+where the attachment is gone does the configuration of the verdict's moment hold.
 """
 
 import uuid
@@ -21,14 +25,19 @@ _PENDING = values.DeliveryState.PENDING.value
 # Times are compared by the database's clock only, so workers need not agree on theirs.
 _LEASE = sa.text(
     "WITH due AS ("
-    " SELECT id FROM deliveries WHERE state = 'pending' AND next_try <= now()"
+    " SELECT id FROM deliveries waiting WHERE state = 'pending' AND next_try <= now()"
     "  AND (leased_until IS NULL OR leased_until <= now())"
+    "  AND NOT EXISTS (SELECT FROM attachments a WHERE a.namespace = waiting.namespace"
+    "   AND a.name = waiting.attachment AND a.uid = waiting.attachment_uid AND a.config @> '{\"suspend\": true}')"
     " ORDER BY next_try LIMIT :limit FOR UPDATE SKIP LOCKED"
     "), taken AS ("
     " UPDATE deliveries d SET leased_until = now() + make_interval(secs => :seconds), attempts = attempts + 1"
     " FROM due WHERE d.id = due.id RETURNING d.*"
-    ") SELECT taken.*, payloads.content FROM taken"
-    " JOIN payloads ON payloads.run_id = taken.run_id AND payloads.digest = taken.payload_digest"
+    ") SELECT taken.id, taken.run_id, taken.attachment_uid, taken.attachment, taken.namespace, taken.attempts,"
+    "  coalesce(a.type, taken.type) AS type, coalesce(a.config, taken.config) AS config, payloads.content"
+    " FROM taken JOIN payloads ON payloads.run_id = taken.run_id AND payloads.digest = taken.payload_digest"
+    " LEFT JOIN attachments a ON a.namespace = taken.namespace AND a.name = taken.attachment"
+    "  AND a.uid = taken.attachment_uid"
     " ORDER BY taken.next_try, taken.id"
 )
 
