@@ -27,4 +27,5 @@ COPY --from=install-server /opt/avouch /opt/avouch
 ENV PYTHONPATH=/opt/avouch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 ENTRYPOINT ["python3", "-m", "avouch.processes.main"]
-CMD ["--help"]
+# Without a command this image must start and stay: it replaces a sidecar whose own image cannot be pulled.
+CMD ["stand-in"]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 
-from tests.cluster import cgroups, exposure, images, network, packages, places, sweep, tekton
+from tests.cluster import audit, cgroups, exposure, images, network, packages, places, sweep, tekton
 from tests.cluster.addresses import Addresses
 from tests.cluster.binaries import PROGRAMS, binary, kubectl
 from tests.cluster.commands import run
@@ -111,6 +111,7 @@ class Cluster:
             address=self.addresses.node,
             services=self.addresses.services,
             wrap=lambda command: inside(self.addresses.namespace, command),
+            extra=audit.flags(self.folder),
         )
 
     @cached_property
@@ -130,7 +131,7 @@ class Cluster:
         """How each process is started, in the order of starting."""
         return {
             "etcd": self._plane.start_etcd,
-            "kube-apiserver": self._plane.start_apiserver,
+            "kube-apiserver": self._start_apiserver,
             "kube-controller-manager": lambda: self._plane.start_manager(self.addresses.pods),
             "kube-scheduler": self._plane.start_scheduler,
             "containerd": self._node.containerd.start,
@@ -139,6 +140,10 @@ class Cluster:
             "tekton-webhook": self._tekton.start_webhook,
             "tekton-controller": self._tekton.start_controller,
         }
+
+    def _start_apiserver(self) -> None:
+        audit.write_policy(self.folder)
+        self._plane.start_apiserver()
 
     def _repaired(self) -> bool:
         """Start the processes that are missing; False where that does not make the cluster whole again."""

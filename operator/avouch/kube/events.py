@@ -58,6 +58,15 @@ class Happening:
     warning: bool = False
 
 
+def reference(resource: Resource, namespace: str, name: str, uid: str) -> Json:
+    """An object as far as telling about it needs it."""
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"namespace": namespace, "name": name, "uid": uid},
+    }
+
+
 class Recorder:
     """Tells about objects. A failure is logged and never fails the work that it tells about."""
 

@@ -12,6 +12,7 @@ PROCESSES = {
     "worker": ("avouch.processes.worker", "judge runs and deliver verdicts"),
     "postgres": ("avouch.processes.postgres", "run an embedded PostgreSQL, for try-outs"),
     "migrate": ("avouch.processes.migrate", "bring the database's schema up to date, then exit"),
+    "stand-in": ("avouch.processes.standin", "wait to be stopped, in place of a sidecar whose image cannot be pulled"),
     "uninstall": ("avouch.processes.uninstall", "take away what would hold up others once we are gone, then exit"),
 }
 

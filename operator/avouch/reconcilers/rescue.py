@@ -15,6 +15,7 @@ from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
 from avouch.reconcilers.runs import SIDECAR
+from avouch.tekton import labels
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +90,17 @@ class Rescuer:
             return
         self.rescued += 1
         log.warning("pod %s/%s: our image could not be pulled, so it runs without evidence", key.namespace, key.name)
-        note = "the sidecar's image could not be pulled; the build goes on without it"
-        subject = {**pod, "apiVersion": "v1", "kind": "Pod"}
-        await self.recorder.tell(
-            subject, events.Happening("SidecarImageUnavailable", note, action="Rescue", warning=True)
-        )
+        note = f"the sidecar's image could not be pulled in pod {key.name}; the build goes on without its evidence"
+        told = events.Happening("SidecarImageUnavailable", note, action="Rescue", warning=True)
+        for subject in ({**pod, "apiVersion": "v1", "kind": "Pod"}, self._subject(key, pod)):
+            if subject is not None:
+                await self.recorder.tell(subject, told)
+
+    def _subject(self, key: Key, pod: Object) -> Json | None:
+        """The run that the pod works for: where users look first."""
+        owner = labels.controller(pod, "TaskRun")
+        taskrun = self.cache.get(Key("TaskRun", key.namespace, owner.name)) if owner else None
+        above = labels.controller(taskrun, "PipelineRun") if taskrun else None
+        if above is not None:
+            return events.reference(resources.PIPELINERUNS, key.namespace, above.name, above.uid)
+        return events.reference(resources.TASKRUNS, key.namespace, owner.name, owner.uid) if owner else None

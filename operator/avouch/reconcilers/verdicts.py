@@ -94,9 +94,5 @@ class VerdictWatch:
             self.awaited[run_id] = waited  # to the end of the line
             return
         resource = resources.PIPELINERUNS if run.subject_kind == "PipelineRun" else resources.TASKRUNS
-        subject = {
-            "apiVersion": resource.api_version,
-            "kind": resource.kind,
-            "metadata": {"namespace": run.namespace, "name": run.subject_name, "uid": run.key.subject_uid},
-        }
+        subject = events.reference(resource, run.namespace, run.subject_name, run.key.subject_uid)
         await self.recorder.tell(subject, happening(run))
