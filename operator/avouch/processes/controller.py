@@ -54,7 +54,7 @@ class Controller:
         self.declarations = source.Declarations(api, self.cache, self.shop.changed)
         self.run_store = run_store.Runs(opened)
         awaited: dict[uuid.UUID, values.Run] = {}
-        self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited)
+        self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
         self.verdicts = verdicts.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
         self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, config.rescue_image)
         self.certificates = certificates.Keeper(api, config.namespace, (config.server_service, config.runs_service))

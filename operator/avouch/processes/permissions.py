@@ -43,6 +43,7 @@ CONTROLLER = Permissions(
         Rule("tekton.dev", ("pipelineruns", "taskruns"), _WATCH),
         Rule("", ("pods",), (*_WATCH, "patch")),  # patch: the image of our own container when it cannot be pulled
         Rule("", ("namespaces",), _WATCH),
+        Rule("", ("resourcequotas",), ("list",)),  # where there is one, `auto` does not inject, and says so
         Rule("events.k8s.io", ("events",), ("create", "patch")),
         Rule("apiregistration.k8s.io", ("apiservices",), ("get", "patch", "delete"), ("v1alpha1.runs.avouch.dev",)),
         Rule("apiregistration.k8s.io", ("apiservices",), ("create",)),  # create by apply is not limited by name

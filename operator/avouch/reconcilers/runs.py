@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from avouch import errors
 from avouch.controlplane import planning, ports, values
-from avouch.kube import resources
+from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
 from avouch.reconcilers.world import World
-from avouch.tekton import labels
+from avouch.tekton import decision, labels, pod
 
 log = logging.getLogger(__name__)
 
@@ -76,21 +76,33 @@ def carries_sidecar(pod: Mapping[str, Any]) -> bool:
     return any(c.get("name") == SIDECAR for c in (pod.get("spec") or {}).get("initContainers") or ())
 
 
+def held_back(owed: Sequence[planning.Owed]) -> pod.Refusal | None:
+    """Why a ResourceQuota, and nothing else, keeps the sidecar out of these runs' pods."""
+    asked = [decision.Owed(one.plan, one.plan.materials) for one in owed]
+    without, refused = decision.decide(asked, quota=False), decision.decide(asked, quota=True)
+    return refused if isinstance(refused, pod.Refusal) and not isinstance(without, pod.Refusal) else None
+
+
 @dataclass(frozen=True, slots=True)
 class RunKeeper:
-    """Opens and finishes runs. `finished` collects runs whose verdict is awaited."""
+    """Opens and finishes runs. `awaited` collects runs whose verdict is awaited."""
 
     world: World
     runs: ports.Runs
     api: ClusterApi
     awaited: dict[Any, values.Run]
+    recorder: events.Recorder
 
     async def reconcile(self, key: Key) -> None:
         """One PipelineRun or TaskRun. Raises errors.AvouchError to be tried again."""
         obj = self.world.cache.get(key)
         if obj is None or not self.world.cache.found("Workflow", f"namespace/{key.namespace}"):
             return
-        opened = [await self._open(owed) for owed in await self._owed(key, obj)]
+        owed = await self._owed(key, obj)
+        known = [await self.runs.get(one.run_id) for one in owed]
+        opened = [run or await self._open(one) for run, one in zip(known, owed, strict=True)]
+        if None in known:
+            await self._warn(key, obj, owed)
         if not done(obj):
             return
         waiting = [run for run in opened if run.finished_at is None]
@@ -162,8 +174,18 @@ class RunKeeper:
         return [one for one in owed if one.subject.kind == "TaskRun"]
 
     async def _open(self, owed: planning.Owed) -> values.Run:
-        known = await self.runs.get(owed.run_id)
-        return known or await self.runs.open(owed.run(self.world.clock.now()))
+        return await self.runs.open(owed.run(self.world.clock.now()))
+
+    async def _warn(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> None:
+        """Say at the start, where users look first, that the sidecar is kept out by a ResourceQuota."""
+        namespace = self.world.cache.get(Key("Namespace", "", key.namespace)) or {}
+        refused = held_back(owed)
+        if refused is None or labels.of(namespace).get(labels.INJECT) != "enabled":
+            return
+        if (await self.api.list_all(resources.RESOURCE_QUOTAS, key.namespace))[0]:
+            subject = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
+            told = events.Happening("SidecarNotInjected", refused.message, action="Inject", warning=True)
+            await self.recorder.tell(subject, told)
 
     async def _finish(self, run: values.Run, snapshot: values.Snapshot, at: datetime) -> None:
         await self.runs.finish(run.id, snapshot, at, epoch=self.world.epoch())
