@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -258,7 +260,10 @@ def test_the_listed_permissions_suffice_and_certificates_and_webhook_are_made(be
     namespace = bench.namespace("least")
     bench.grant("least-privilege", permissions.CONTROLLER)
     kubeconfig = str(bench.api.client_kubeconfig("least-privilege"))
-    with bench.controller(KUBECONFIG=kubeconfig, AVOUCH_CERTIFICATES="true", AVOUCH_AGGREGATED_API="true") as _:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    everything = {"AVOUCH_CERTIFICATES": "true", "AVOUCH_AGGREGATED_API": "true", "AVOUCH_HEALTH_PORT": port}
+    with bench.controller(KUBECONFIG=kubeconfig, **everything) as _:
         bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
         bench.ready("contract", "build", namespace)
         bench.becomes(lambda: len(bench.api.kubectl("get", "secrets", "-n", "avouch", "-o", "name").split()), 3)
@@ -269,6 +274,10 @@ def test_the_listed_permissions_suffice_and_certificates_and_webhook_are_made(be
         endpoints = ENDPOINTS.format(ready="true")
         bench.api.apply(endpoints)
         bench.becomes(lambda: "v1alpha1.runs.avouch.dev" in bench.api.kubectl("get", "apiservices", "-o", "name"), True)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310 - ours
+            figures = answer.read().decode()
+        assert 'avouch_certificate_expiry_timestamp_seconds{certificate="avouch-server-tls/tls.crt"}' in figures
+        assert 'avouch_reconcile_seconds_count{kind="Contract",result="ok"}' in figures
         assert "Forbidden" not in bench.log.read_text()
         assert "forbidden" not in bench.log.read_text()
     with bench.controller(AVOUCH_CERTIFICATES="true") as _:  # switched off: it goes

@@ -50,6 +50,7 @@ class Progress:
 
     synced: bool = False
     seen_at: float = field(default_factory=time.monotonic)
+    tried_at: float = field(default_factory=time.monotonic)  # as seen_at, or a failure that was noticed
     events: int = 0
     relists: int = 0
     repairs: int = 0  # deletions that only a list showed
@@ -57,8 +58,17 @@ class Progress:
 
     def alive(self) -> None:
         """Something came, be it only a bookmark."""
-        self.seen_at = time.monotonic()
+        self.seen_at = self.tried_at = time.monotonic()
         self.problem = ""
+
+    def failed(self, problem: str) -> None:
+        """It went wrong and is tried again: nobody is heard, yet nobody sleeps."""
+        self.tried_at = time.monotonic()
+        self.problem = problem
+
+    def idle(self) -> float:
+        """Seconds since something came or failed: a watch that is stuck does neither."""
+        return time.monotonic() - self.tried_at
 
     def age(self) -> float:
         """Seconds since something came."""
@@ -83,9 +93,9 @@ class Reflector:
                 while True:
                     since = await self._watch(since)
             except client.Gone as exc:
-                self.progress.problem = str(exc)  # nothing is wrong with the server: list again at once
+                self.progress.failed(str(exc))  # nothing is wrong with the server: list again at once
             except errors.AvouchError as exc:
-                self.progress.problem = str(exc)
+                self.progress.failed(str(exc))
                 log.warning("reflector of %s: %s", self.resource.plural, exc)
                 await asyncio.sleep(self._pause())
 

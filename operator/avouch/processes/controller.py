@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any
 
 import kopf
@@ -19,7 +19,7 @@ from avouch import errors
 from avouch.contract import reading, revisions
 from avouch.controlplane import values
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
-from avouch.processes import lifetime, logs, probes, settings
+from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
 from avouch.reconcilers import apiservice, certificates, rescue, runs, source, verdicts, work, world
 from avouch.store import contracts, database, deliveries, workflows
 from avouch.store import runs as run_store
@@ -27,7 +27,7 @@ from avouch.store import runs as run_store
 log = logging.getLogger(__name__)
 
 LEASE = "avouch-controller"
-_STALE = 300.0  # seconds without any sign of life from a watch: liveness gives the process up
+_STALE = 300.0  # seconds in which a watch neither hears nor tries anything: liveness gives the process up
 _CERTIFICATES = 3600.0  # seconds between looks at certificates
 _TEKTON_WAIT = 30.0  # seconds to wait for Tekton's first lists before the controller is called ready anyway
 
@@ -50,7 +50,9 @@ class Controller:
             epoch=lambda: self.lease.epoch,
         )
         self.writer = status.StatusWriter(api)
-        self.shop = work.Workshop(self.world, queue.WorkQueue(), self.writer, self.recorder)
+        self.shop = work.Workshop(
+            self.world, queue.WorkQueue(), self.writer, self.recorder, lambda *ended: self.metrics.reconciled(*ended)
+        )
         self.declarations = source.Declarations(api, self.cache, self.shop.changed)
         self.run_store = run_store.Runs(opened)
         awaited: dict[uuid.UUID, values.Run] = {}
@@ -61,6 +63,7 @@ class Controller:
         self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
         self.vanished: dict[cache.Key, cache.Object] = {}
         self.reflectors = self._reflectors()
+        self.metrics = self._measured()
         self.ready = False
 
     def _reflectors(self) -> list[reflector.Reflector]:
@@ -196,30 +199,26 @@ class Controller:
         return kopf.login_with_service_account(**kwargs)
 
     def alive(self) -> bool:
-        """Whether some watch showed a sign of life lately; one that waits for the Lease has none to show."""
+        """Whether every watch and the resync got somewhere, or failed and said so, lately. Only a leader watches."""
         if not self.lease.leading:
             return True
-        needed = (self.reflectors[0].progress, self.declarations.progress)
-        return min(p.age() for p in needed) < _STALE
+        silent = max(each.progress.idle() for each in self.reflectors)
+        return silent < _STALE and self.declarations.progress.idle() < _STALE + source.RESYNC
 
-    def figures(self) -> Mapping[str, float]:
-        """For /metrics: name (with labels) -> value."""
-        figures = {
-            "avouch_leader": float(self.lease.leading),
-            "avouch_queue_depth": float(len(self.shop.queue) + len(self.others)),
-            "avouch_status_writes_total": float(self.writer.writes),
-            "avouch_pods_rescued_total": float(self.rescuer.rescued),
-            "avouch_awaited_verdicts": float(len(self.keeper.awaited)),
-        }
-        watches = {r.resource.plural: r.progress for r in self.reflectors}
-        for name, progress in {**watches, "declarations": self.declarations.progress}.items():
-            figures[f'avouch_watch_age_seconds{{resource="{name}"}}'] = progress.age()
-            figures[f'avouch_watch_events_total{{resource="{name}"}}'] = float(progress.events)
-            figures[f'avouch_relists_total{{resource="{name}"}}'] = float(progress.relists)
-            figures[f'avouch_resync_repairs_total{{resource="{name}"}}'] = float(progress.repairs)
-        for (kind, result), count in self.shop.tally.reconciles.items():
-            figures[f'avouch_reconciles_total{{kind="{kind}",result="{result}"}}'] = float(count)
-        return figures
+    def _measured(self) -> controllermetrics.Metrics:
+        metrics = controllermetrics.Metrics()
+        metrics.gauge("avouch_leader", "Whether this replica leads.", lambda: float(self.lease.leading))
+        metrics.gauge("avouch_queue_depth", "Objects that wait.", lambda: len(self.shop.queue) + len(self.others))
+        metrics.counter("avouch_status_writes", "Status writes.", lambda: self.writer.writes)
+        metrics.counter(
+            "avouch_pods_rescued", "Pods whose sidecar image could not be pulled.", lambda: self.rescuer.rescued
+        )
+        metrics.gauge("avouch_awaited_verdicts", "Runs that ended, not judged.", lambda: len(self.keeper.awaited))
+        metrics.watches(
+            {**{r.resource.plural: r.progress for r in self.reflectors}, "declarations": self.declarations.progress}
+        )
+        metrics.certificates(lambda: self.certificates.expiry)
+        return metrics
 
 
 async def _tried(what: str, attempt: Coroutine[Any, Any, Any]) -> bool:
@@ -237,15 +236,33 @@ def _die() -> None:
     os._exit(1)
 
 
+@contextlib.asynccontextmanager
+async def _probed(controller: Controller, port: int) -> AsyncIterator[None]:
+    """/healthz, /readyz and /metrics; port 0 serves none."""
+
+    async def ready() -> None:
+        if controller.lease.leading and not controller.ready:
+            raise errors.Unavailable("leading, and not everything has been listed yet")
+
+    if not port:
+        yield
+        return
+    app = health.create(ready, controller.metrics.registry, controller.alive)
+    listener = listeners.Listener(app, "", port)
+    serving = asyncio.create_task(listener.run_until_told())
+    try:
+        yield
+    finally:
+        listener.should_exit = True
+        await serving
+
+
 async def run(config: settings.Controller, stop: asyncio.Event) -> None:
     """The whole life: health, Lease, leading."""
     api = connection.of_environment(config.kubeconfig, os.environ)
     async with database.Database(config.database_url) as opened:
         controller = Controller(config, client.KubeClient(api), opened)
-        served = probes.Probes(
-            controller.alive, lambda: controller.ready or not controller.lease.leading, controller.figures
-        )
-        async with served.serving(config.health_port):
+        async with _probed(controller, config.health_port):
             acquiring = asyncio.ensure_future(controller.lease.acquire())
             stopping = asyncio.ensure_future(stop.wait())
             await asyncio.wait({acquiring, stopping}, return_when=asyncio.FIRST_COMPLETED)

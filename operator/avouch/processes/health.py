@@ -13,12 +13,18 @@ from avouch import errors
 Check = Callable[[], Awaitable[None]]
 
 
-def create(ready: Check, registry: prometheus_client.CollectorRegistry) -> Starlette:
-    """The app. Liveness asks nobody: restarting us never mends a database. `ready` raises where we cannot serve."""
+def _always() -> bool:
+    return True
+
+
+def create(
+    ready: Check, registry: prometheus_client.CollectorRegistry, alive: Callable[[], bool] = _always
+) -> Starlette:
+    """The app. `alive` asks nobody outside: a restart never mends a database. `ready` raises where we cannot serve."""
 
     async def healthz(request: Request) -> Response:
-        """The process runs."""
-        return PlainTextResponse("ok")
+        """The process runs and has not wedged itself."""
+        return PlainTextResponse("ok") if alive() else PlainTextResponse("stuck", status_code=503)
 
     async def readyz(request: Request) -> Response:
         """The process can serve."""

@@ -11,7 +11,7 @@ Three Secrets in our own namespace, which the server and the workers mount:
 import base64
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
@@ -100,6 +100,7 @@ class Keeper:
     namespace: str
     services: tuple[str, ...]
     bundle: bytes = b""  # verifies the server; what the APIService says
+    expiry: dict[str, datetime] = field(default_factory=dict)  # Secret/file -> when the newest certificate in it ends
 
     async def reconcile(self, now: datetime) -> None:
         """Make what is missing, renew what is due, and tell the API server whom to trust.
@@ -125,6 +126,9 @@ class Keeper:
             data = self._secret(name, wanted)["data"]
             await self.api.replace(resources.SECRETS, {**found, "data": data})
             log.info("Secret %s renewed", name)
+        for file in ("ca.crt", "tls.crt"):
+            if file in wanted:
+                self.expiry[f"{name}/{file}"] = _certificates(wanted[file])[-1].not_valid_after_utc
         return wanted
 
     async def _hook(self) -> None:

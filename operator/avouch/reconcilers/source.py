@@ -90,7 +90,7 @@ class Declarations:
             try:
                 then(await self.resync())
             except errors.AvouchError as exc:
-                self.progress.problem = str(exc)
+                self.progress.failed(str(exc))
                 log.warning("resync: %s", exc)
 
     def _gone(self, key: Key) -> None:

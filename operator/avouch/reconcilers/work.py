@@ -6,6 +6,7 @@ The one place where errors become conditions, and the only one that writes statu
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,8 @@ SLOW = 2.0  # seconds after which an object says that it is being worked on
 
 Reconcile: TypeAlias = Callable[[World, Key, Object], Awaitable[conditions.Desired]]
 Remove: TypeAlias = Callable[[World, Key, Object | None], Awaitable[None]]
+Count: TypeAlias = Callable[[str, str, float], None]
+"""Told (kind, result, seconds) of each reconcile; result is ok, retry or error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +81,8 @@ def counted_by(world: World, key: Key, obj: Object) -> list[Key]:
     return [k for k in world.cache.keys("Contract") if k.name == name] if name else []
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counted for metrics."""
-
-    reconciles: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def add(self, kind: str, result: str) -> None:
-        """One more reconcile of a kind with this result: ok, retry or error."""
-        self.reconciles[kind, result] = self.reconciles.get((kind, result), 0) + 1
+def forget(_kind: str, _result: str, _seconds: float) -> None:
+    """Count nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class Workshop:
     queue: WorkQueue[Key]
     writer: status.StatusWriter
     recorder: events.Recorder
-    tally: Tally = field(default_factory=Tally)
+    count: Count = forget
     gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
 
     def changed(self, key: Key, old: Object | None) -> None:
@@ -127,23 +123,26 @@ class Workshop:
                     self.queue.done(key)
 
     async def _one(self, key: Key) -> None:
+        started = time.monotonic()
+        result = await self._tried(key)
+        self.count(key.kind, result, time.monotonic() - started)
+
+    async def _tried(self, key: Key) -> str:
         try:
             async with asyncio.timeout(TIMEOUT):
                 recheck = await self.reconcile(key)
         except (errors.AvouchError, TimeoutError) as exc:
             delay = self.queue.add_rate_limited(key)
-            self.tally.add(key.kind, "retry")
             log.warning("%s %s/%s: %s; again in %.1f s", *key, exc or "timed out", delay)
-            return
+            return "retry"
         except Exception:  # one object that trips over a fault of ours must not stop all the others
             self.queue.add_rate_limited(key)
-            self.tally.add(key.kind, "error")
             log.exception("%s %s/%s: a fault of ours", *key)
-            return
-        self.tally.add(key.kind, "ok")
+            return "error"
         self.queue.forget(key)
         if recheck is not None:
             self.queue.add_after(key, recheck)
+        return "ok"
 
     async def reconcile(self, key: Key) -> float | None:
         """One reconcile of one key. Returns after how many seconds to look again, or None.

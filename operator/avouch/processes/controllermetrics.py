@@ -1,0 +1,92 @@
+"""What the controller counts. Labels are closed lists: kinds, resources and results, never a user's text."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+import prometheus_client
+from prometheus_client import core, registry
+
+from avouch.kube import reflector
+
+_BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 15, 30)
+
+
+class Metrics:
+    """Reconciles as they end, and gauges that are asked for when somebody scrapes."""
+
+    def __init__(self) -> None:
+        self.registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=self.registry)
+        self._seconds = prometheus_client.Histogram(
+            "avouch_reconcile_seconds",
+            "Time of one reconcile, by kind and result: ok, retry (a dependency failed) or error (a fault of ours).",
+            ["kind", "result"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+
+    def reconciled(self, kind: str, result: str, seconds: float) -> None:
+        """A reconcile ended."""
+        self._seconds.labels(kind, result).observe(seconds)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Add a gauge that is read at each scrape."""
+        prometheus_client.Gauge(name, text, registry=self.registry).set_function(read)
+
+    def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Add a count that is kept elsewhere and read at each scrape."""
+        self.registry.register(_Count(name, text, read))
+
+    def watches(self, progress: Mapping[str, reflector.Progress]) -> None:
+        """Add the watches: how long each has been silent, and how often it had to start over."""
+        self.registry.register(_Watches(progress))
+
+    def certificates(self, read: Callable[[], Mapping[str, datetime]]) -> None:
+        """Add when the certificates end, by Secret and file."""
+        self.registry.register(_Certificates(read))
+
+
+class _Count(registry.Collector):
+    def __init__(self, name: str, text: str, read: Callable[[], float]) -> None:
+        self._name, self._text, self._read = name, text, read
+
+    def collect(self) -> Iterable[core.Metric]:
+        """Prometheus asks."""
+        return (core.CounterMetricFamily(self._name, self._text, value=self._read()),)
+
+
+class _Watches(registry.Collector):
+    def __init__(self, progress: Mapping[str, reflector.Progress]) -> None:
+        self._progress = progress
+
+    def collect(self) -> Iterable[core.Metric]:
+        """Prometheus asks."""
+        label = ["resource"]
+        age = core.GaugeMetricFamily("avouch_watch_age_seconds", "Time since a watch said anything.", labels=label)
+        events = core.CounterMetricFamily("avouch_watch_events", "Changes that a watch told.", labels=label)
+        relists = core.CounterMetricFamily("avouch_relists", "Full lists.", labels=label)
+        repairs = core.CounterMetricFamily(
+            "avouch_resync_repairs", "Deletions that only a list showed, no watch.", labels=label
+        )
+        for name, each in self._progress.items():
+            age.add_metric([name], each.age())
+            events.add_metric([name], each.events)
+            relists.add_metric([name], each.relists)
+            repairs.add_metric([name], each.repairs)
+        return (age, events, relists, repairs)
+
+
+class _Certificates(registry.Collector):
+    def __init__(self, read: Callable[[], Mapping[str, datetime]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[core.Metric]:
+        """Prometheus asks."""
+        ends = core.GaugeMetricFamily(
+            "avouch_certificate_expiry_timestamp_seconds",
+            "When a certificate that we keep ends, in seconds since 1970.",
+            labels=["certificate"],
+        )
+        for name, at in self._read().items():
+            ends.add_metric([name], at.timestamp())
+        return (ends,)
