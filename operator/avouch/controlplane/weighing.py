@@ -1,19 +1,16 @@
 """Weighing one value: what status shows, what claims say, whether they agree, and what the contract still misses.
 
-Pure. A claim is never believed over the cluster's record, and no claim is believed because it came first: values are
-compared as sets, so the order of claims cannot matter.
+Pure. A claim is never believed over the cluster's record, and none is believed because it came first.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from avouch import plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane import observations, values
+from avouch.controlplane import agreement, observations, values
 from avouch.controlplane.observations import IMAGE, SIDECAR, STRING, Seen
-
-Identity = Callable[[Seen], str]
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
@@ -112,45 +109,13 @@ def annotation(
     if asked.value:
         return asked.value, ()
     status = () if asked.source is None else observations.of_value(asked.source, view.subject, view.runs)
-    pair = disagreement(status, told, lambda seen: seen.value)
+    pair = agreement.disagreement(status, told, lambda seen: seen.value)
     usable = status or (told if asked.source is None else ())
     value = min((seen.value for seen in usable), default="")
     if pair is None:
         return value, ()
-    text = f"annotation {asked.name}: {_both(pair)}"
+    text = f"annotation {asked.name}: {agreement.both(pair)}"
     return value, (values.Finding("AnnotationContradicted", text, line=where.line, material=where.material),)
-
-
-def disagreement(status: tuple[Seen, ...], told: tuple[Seen, ...], identity: Identity) -> tuple[Seen, Seen] | None:
-    """Two that contradict each other, or None. The same for every order of claims.
-
-    1. A claim is compared with its own TaskRun's status, else with what all statuses show.
-    2. Claims about one TaskRun must be equal.
-    3. Claims of different TaskRuns of one task are a matrix and add; those of different tasks must fit together.
-    """
-    told = tuple(sorted(told, key=lambda seen: (identity(seen), seen.who)))
-    for seen in told:  # 1
-        shown = tuple(s for s in status if s.taskrun_uid == seen.taskrun_uid) or status
-        if shown and identity(seen) not in {identity(s) for s in shown}:
-            return seen, shown[0]
-    for one in told:  # 2, 3
-        for other in told:
-            same_run = one.taskrun_uid == other.taskrun_uid and identity(one) != identity(other)
-            if same_run or (one.task != other.task and not _fit(one.task, other.task, told, identity)):
-                return one, other
-    return None
-
-
-def _fit(task: str, other: str, told: Iterable[Seen], identity: Identity) -> bool:
-    found: dict[str, set[str]] = {task: set(), other: set()}
-    for seen in told:
-        if seen.task in found:
-            found[seen.task].add(identity(seen))
-    return found[task] <= found[other] or found[other] <= found[task]
-
-
-def _identity(type_: str) -> Identity:
-    return (lambda seen: seen.value) if type_ == STRING else (lambda seen: seen.digest)
 
 
 def _entries(asked: plan.PlannedMaterial, said: Said, run: observations.Execution) -> tuple[_Entry, ...]:
@@ -185,12 +150,12 @@ def _value(told: materials.Material) -> str:
 def _contradiction(
     asked: plan.PlannedMaterial, status: tuple[Seen, ...], told: tuple[Seen, ...]
 ) -> tuple[values.Finding, ...]:
-    identity = _identity(asked.type)
-    pair = disagreement(tuple(s for s in status if identity(s)), told, identity)
+    identity = agreement.identity_of(asked.type)
+    pair = agreement.disagreement(tuple(s for s in status if identity(s)), told, identity)
     if pair is None:
         return ()
     fix = "find out which of the two lies; the build's own result is what the registry should hold"
-    return (_of(asked, "MaterialContradicted", f"material {asked.name}: {_both(pair)}", fix),)
+    return (_of(asked, "MaterialContradicted", f"material {asked.name}: {agreement.both(pair)}", fix),)
 
 
 def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> list[values.Finding]:
@@ -207,7 +172,7 @@ def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> li
 
 
 def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[values.Finding]:
-    identity = _identity(asked.type)
+    identity = agreement.identity_of(asked.type)
     by_task: dict[str, set[str]] = {}
     for seen in status:
         by_task.setdefault(seen.task, set()).add(identity(seen))
@@ -219,7 +184,7 @@ def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[va
 
 def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: tuple[_Entry, ...]) -> dict[str, _Entry]:
     """What counts, by identity and in its order: status where it shows anything, else the claims."""
-    identity = _identity(asked.type)
+    identity = agreement.identity_of(asked.type)
     if status or (asked.source.kind in _STATUS_ONLY and asked.type in (IMAGE, STRING)):
         found = [_Entry(seen, 0) for seen in status]
     else:
@@ -291,11 +256,6 @@ def _judged(asked: plan.PlannedMaterial, entry: _Entry, view: View, notes: Mappi
         annotations=dict(notes),
         extracted=dict(checked.extracted) if checked is not None else {},
     )
-
-
-def _both(pair: tuple[Seen, Seen]) -> str:
-    one, other = sorted(pair, key=lambda seen: seen.who)
-    return " but ".join(f"{seen.who} says {str(seen)!r}" for seen in (one, other))
 
 
 def _of(asked: plan.PlannedMaterial, code: str, message: str, fix: str = "") -> values.Finding:
