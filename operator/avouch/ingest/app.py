@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from avouch import digests, errors
 from avouch.api import wire
+from avouch.attestation import strictjson
 from avouch.controlplane import callers, runs
 from avouch.ingest import auth, bodies, observer, openapi, problems, requestid
 
@@ -161,9 +162,10 @@ def _run_id(request: Request) -> uuid.UUID:
 
 
 def _decode(content: bytes, kind: type[Body]) -> Body:
+    """Read strictly first: msgspec alone skips over what it does not know, keys that stand twice included."""
     try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        return msgspec.convert(strictjson.loads(content, max_bytes=_SMALL), type=kind)
+    except (msgspec.MsgspecError, errors.Invalid) as exc:
         raise errors.Invalid(str(exc), field="body") from exc
 
 
