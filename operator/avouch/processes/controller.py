@@ -206,14 +206,15 @@ class Controller:
         return silent < _STALE and self.declarations.progress.idle() < _STALE + source.RESYNC
 
     def _measured(self) -> controllermetrics.Metrics:
-        metrics = controllermetrics.Metrics()
-        metrics.gauge("avouch_leader", "Whether this replica leads.", lambda: float(self.lease.leading))
-        metrics.gauge("avouch_queue_depth", "Objects that wait.", lambda: len(self.shop.queue) + len(self.others))
-        metrics.counter("avouch_status_writes", "Status writes.", lambda: self.writer.writes)
-        metrics.counter(
-            "avouch_pods_rescued", "Pods whose sidecar image could not be pulled.", lambda: self.rescuer.rescued
+        metrics = controllermetrics.Metrics(
+            {
+                "avouch_leader": lambda: self.lease.leading,
+                "avouch_objects_waiting": lambda: len(self.shop.queue) + len(self.others),
+                "avouch_awaited_verdicts": lambda: len(self.keeper.awaited),
+                "avouch_status_writes": lambda: self.writer.writes,
+                "avouch_pods_rescued": lambda: self.rescuer.rescued,
+            }
         )
-        metrics.gauge("avouch_awaited_verdicts", "Runs that ended, not judged.", lambda: len(self.keeper.awaited))
         metrics.watches(
             {**{r.resource.plural: r.progress for r in self.reflectors}, "declarations": self.declarations.progress}
         )

@@ -10,11 +10,21 @@ from avouch.kube import reflector
 
 _BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 15, 30)
 
+GAUGES = {
+    "avouch_leader": "Whether this replica leads.",
+    "avouch_objects_waiting": "Objects that wait to be reconciled.",
+    "avouch_awaited_verdicts": "Runs that ended and are not judged.",
+}
+COUNTERS = {
+    "avouch_status_writes": "Status writes.",
+    "avouch_pods_rescued": "Pods whose sidecar image could not be pulled.",
+}
+
 
 class Metrics:
-    """Reconciles as they end, and gauges that are asked for when somebody scrapes."""
+    """Reconciles as they end, and figures that are read when somebody scrapes: `read` has one for each name above."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Mapping[str, Callable[[], float]]) -> None:
         self.registry = prometheus_client.CollectorRegistry()
         prometheus_client.ProcessCollector(registry=self.registry)
         self._seconds = prometheus_client.Histogram(
@@ -24,18 +34,14 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        for name, text in GAUGES.items():
+            prometheus_client.Gauge(name, text, registry=self.registry).set_function(read[name])
+        for name, text in COUNTERS.items():
+            self.registry.register(_Count(name, text, read[name]))
 
     def reconciled(self, kind: str, result: str, seconds: float) -> None:
         """A reconcile ended."""
         self._seconds.labels(kind, result).observe(seconds)
-
-    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Add a gauge that is read at each scrape."""
-        prometheus_client.Gauge(name, text, registry=self.registry).set_function(read)
-
-    def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Add a count that is kept elsewhere and read at each scrape."""
-        self.registry.register(_Count(name, text, read))
 
     def watches(self, progress: Mapping[str, reflector.Progress]) -> None:
         """Add the watches: how long each has been silent, and how often it had to start over."""

@@ -1,5 +1,6 @@
 """What the controller tells Prometheus, and kubelet."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httpx
@@ -11,12 +12,17 @@ from avouch.kube import reflector
 from avouch.processes import controllermetrics, health
 
 
+def fresh(**read: Callable[[], float]) -> controllermetrics.Metrics:
+    names = (*controllermetrics.GAUGES, *controllermetrics.COUNTERS)
+    return controllermetrics.Metrics({**{name: lambda: 0.0 for name in names}, **read})
+
+
 def scraped(metrics: controllermetrics.Metrics) -> str:
     return prometheus_client.generate_latest(metrics.registry).decode()
 
 
 def test_reconciles_are_counted_and_timed_by_kind_and_result() -> None:
-    metrics = controllermetrics.Metrics()
+    metrics = fresh()
     metrics.reconciled("Workflow", "error", 0.2)
     text = scraped(metrics)
     assert 'avouch_reconcile_seconds_count{kind="Workflow",result="error"} 1.0' in text
@@ -24,16 +30,15 @@ def test_reconciles_are_counted_and_timed_by_kind_and_result() -> None:
 
 
 def test_a_gauge_and_a_count_are_read_when_somebody_scrapes() -> None:
-    metrics, now = controllermetrics.Metrics(), {"depth": 1.0, "writes": 4.0}
-    metrics.gauge("avouch_queue_depth", "d", lambda: now["depth"])
-    metrics.counter("avouch_status_writes", "w", lambda: now["writes"])
+    now = {"depth": 1.0, "writes": 4.0}
+    metrics = fresh(avouch_objects_waiting=lambda: now["depth"], avouch_status_writes=lambda: now["writes"])
     now["depth"] = 7.0
-    assert "avouch_queue_depth 7.0" in scraped(metrics)
+    assert "avouch_objects_waiting 7.0" in scraped(metrics)
     assert "avouch_status_writes_total 4.0" in scraped(metrics)
 
 
 def test_each_watch_tells_how_long_it_has_been_silent() -> None:
-    metrics, progress = controllermetrics.Metrics(), reflector.Progress()
+    metrics, progress = fresh(), reflector.Progress()
     progress.seen_at -= 120
     progress.relists = 3
     metrics.watches({"taskruns": progress})
@@ -44,7 +49,7 @@ def test_each_watch_tells_how_long_it_has_been_silent() -> None:
 
 
 def test_the_end_of_each_certificate_is_told() -> None:
-    metrics = controllermetrics.Metrics()
+    metrics = fresh()
     ends = datetime(2027, 1, 1, tzinfo=UTC)
     metrics.certificates(lambda: {"avouch-ca/ca.crt": ends})
     assert 'certificate="avouch-ca/ca.crt"' in scraped(metrics)
@@ -72,6 +77,6 @@ async def test_the_probes_say_what_holds(path: str, alive: bool, ready: bool, st
         if not ready:
             raise errors.Unavailable("not yet")
 
-    app = health.create(check, controllermetrics.Metrics().registry, lambda: alive)
+    app = health.create(check, fresh().registry, lambda: alive)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://probe") as kubelet:
         assert (await kubelet.get(path)).status_code == status
