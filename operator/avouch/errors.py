@@ -43,9 +43,14 @@ class Unauthenticated(AvouchError):
 
 
 class Denied(AvouchError):
-    """Known, but may not do this."""
+    """Known, but may not do this. `field` and `fix` say what would allow it, where anything could."""
 
     fault = "caller"
+
+    def __init__(self, message: str, *, field: str = "", fix: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        self.fix = fix
 
 
 class NotFound(AvouchError):

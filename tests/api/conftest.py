@@ -16,6 +16,7 @@ def shop() -> Iterator[shops.Shop]:
         shop = shops.Shop(api)
         shop.furnish()
         yield shop
+        shop.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 """What the server stands on: an API server with TaskRuns, pods and tokens, a database with Contract and Workflows."""
 
 import asyncio
-import json
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import psycopg
 
 from avouch import digests
@@ -29,18 +30,7 @@ spec:
       storage: true
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 """
-TASKRUN = """
-apiVersion: tekton.dev/v1
-kind: TaskRun
-metadata: {{name: {name}, namespace: {namespace}, labels: {{avouch.dev/workflow: {workflow}}}}}
-spec: {{taskRef: {{name: {task}}}}}
-"""
-POD = """
-apiVersion: v1
-kind: Pod
-metadata: {metadata}
-spec: {{serviceAccountName: {account}, containers: [{{name: step-build, image: example.invalid/x}}]}}
-"""
+_TEKTON = "/apis/tekton.dev/v1"
 CONTRACT = {
     "apiVersion": "chainloop.dev/v1",
     "kind": "Contract",
@@ -63,51 +53,75 @@ class Pod:
 
 
 class Shop:
-    """A real API server with TaskRuns, pods and tokens: two namespaces, `shop` and `other`."""
+    """A real API server with TaskRuns, pods and tokens: two namespaces, `shop` and `other`.
+
+    Asked over HTTP: starting kubectl for each object would be most of what these tests cost.
+    """
 
     def __init__(self, api: ApiServer) -> None:
         self.api = api
+        context = ssl.create_default_context(cafile=str(api.ca_file))
+        context.load_cert_chain(*api.client_cert("avouch-tests", ["system:masters"]))
+        self._client = httpx.Client(base_url=api.url, verify=context, trust_env=False)
 
     def furnish(self) -> None:
         self.api.apply(CRD)
         self.api.kubectl("wait", "--for=condition=Established", "crd/taskruns.tekton.dev", "--timeout=20s")
-        for namespace in ("shop", "other"):
-            self.api.kubectl("create", "namespace", namespace)
-            self.api.kubectl("create", "serviceaccount", "builder", "-n", namespace)
+        for name in ("shop", "other"):
+            self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+            self.account("builder", name)
 
-    def uid(self, kind: str, name: str, namespace: str = "shop") -> str:
-        return self.api.kubectl("get", kind, name, "-n", namespace, "-o", "jsonpath={.metadata.uid}")
+    def close(self) -> None:
+        self._client.close()
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._client.request(method, path, json=body)
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def account(self, name: str, namespace: str = "shop") -> None:
+        self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
 
     def taskrun(self, name: str, namespace: str = "shop", *, workflow: str = "release", task: str = "compile") -> str:
         """A new TaskRun's uid."""
-        self.api.apply(TASKRUN.format(name=name, namespace=namespace, workflow=workflow, task=task))
-        return self.uid("taskrun", name, namespace)
+        labels = {"avouch.dev/workflow": workflow}
+        made = self.request(
+            "POST",
+            f"{_TEKTON}/namespaces/{namespace}/taskruns",
+            {
+                "apiVersion": "tekton.dev/v1",
+                "kind": "TaskRun",
+                "metadata": {"name": name, "labels": labels},
+                "spec": {"taskRef": {"name": task}},
+            },
+        )
+        return str(made["metadata"]["uid"])
 
     def pod(self, taskrun: str, namespace: str = "shop", account: str = "builder", **metadata: Any) -> Pod:
         """A new pod of a TaskRun that exists, as Tekton would make it, but for what `metadata` says otherwise."""
-        owner_uid = self.uid("taskrun", taskrun, namespace)
+        owner = self.request("GET", f"{_TEKTON}/namespaces/{namespace}/taskruns/{taskrun}")["metadata"]["uid"]
+        reference = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": taskrun, "uid": owner}
         name = str(metadata.pop("name", f"{taskrun}-pod"))
-        owner = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": taskrun, "uid": owner_uid}
-        said = {"name": name, "namespace": namespace, "ownerReferences": [{**owner, "controller": True}], **metadata}
-        manifest = POD.format(metadata=json.dumps(said), account=account)
-        uid = json.loads(self.api.kubectl("create", "-f", "-", "-o", "json", stdin=manifest))["metadata"]["uid"]
-        return Pod(
-            namespace,
-            name,
-            uid,
-            account,
-            taskrun,
-            owner_uid,
-            self.token(name, uid, namespace=namespace, account=account),
-        )
+        said = {"name": name, "ownerReferences": [{**reference, "controller": True}], **metadata}
+        containers = [{"name": "step-build", "image": "example.invalid/x"}]
+        spec = {"serviceAccountName": account, "containers": containers}
+        made = self.request("POST", f"/api/v1/namespaces/{namespace}/pods", {"metadata": said, "spec": spec})
+        uid = str(made["metadata"]["uid"])
+        token = self.token(name, uid, namespace=namespace, account=account)
+        return Pod(namespace, name, uid, account, taskrun, owner, token)
+
+    def delete_pod(self, pod: Pod) -> None:
+        """At once, as nothing runs here that could say it has stopped."""
+        self.request("DELETE", f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", {"gracePeriodSeconds": 0})
 
     def token(
         self, pod: str, uid: str, *, namespace: str = "shop", account: str = "builder", audience: str = "avouch"
     ) -> str:
-        return self.api.kubectl(
-            "create", "token", account, "-n", namespace, f"--audience={audience}",
-            "--bound-object-kind=Pod", f"--bound-object-name={pod}", f"--bound-object-uid={uid}",
-        ).strip()  # fmt: skip
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": pod, "uid": uid}
+        asked = {"spec": {"audiences": [audience], "boundObjectRef": bound}}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return str(self.request("POST", path, asked)["status"]["token"])
 
 
 def prepare(postgres: Postgres, shop: Shop) -> None:
@@ -117,7 +131,9 @@ def prepare(postgres: Postgres, shop: Shop) -> None:
     only the ServiceAccount `signer` attest.
     """
     migrate.migrate(postgres.url)
-    uids = {name: shop.api.kubectl("get", "ns", name, "-o", "jsonpath={.metadata.uid}") for name in ("shop", "other")}
+    uids = {
+        name: str(shop.request("GET", f"/api/v1/namespaces/{name}")["metadata"]["uid"]) for name in ("shop", "other")
+    }
     asyncio.run(_record(postgres.url, uids))
 
 

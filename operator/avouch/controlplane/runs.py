@@ -200,5 +200,7 @@ def _subject_name(caller: values.Caller) -> str:
 def _may_not_attest(caller: values.Caller) -> errors.Denied:
     return errors.Denied(
         f"ServiceAccount {caller.service_account} may not attest here: add it to the Workflow's "
-        "spec.attesters.serviceAccounts"
+        "spec.attesters.serviceAccounts",
+        field="spec.attesters.serviceAccounts",
+        fix=f"add {caller.service_account} to the Workflow's spec.attesters.serviceAccounts",
     )

@@ -111,8 +111,8 @@ async def answer(request: Request, exc: Exception) -> Response:
         status=kind.status,
         detail=detail_of(exc),
         instance=requestid.of(request.scope),
-        field=exc.field if isinstance(exc, errors.Invalid) else "",
-        fix=exc.fix if isinstance(exc, errors.Invalid) else "",
+        field=exc.field if isinstance(exc, (errors.Invalid, errors.Denied)) else "",
+        fix=exc.fix if isinstance(exc, (errors.Invalid, errors.Denied)) else "",
         step=exc.step if isinstance(exc, errors.NotVerified) else "",
     )
     return Response(
