@@ -1,37 +1,19 @@
 """The main job on a real cluster, installed and used as the README says. `make demo` runs the same code."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from examples.quickstart import demo, install
-from tests.cluster import images
-from tests.cluster.choice import AnyCluster, choose
+from tests.cluster.choice import AnyCluster
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[AnyCluster]:
-    cluster = choose("quickstart-test")
-    cluster.up()
-    try:
-        tag = install.build_images()
-        demo.build_tools()
-        install.load_images(cluster, tag)
-        for image in (demo.TOOLS, images.REGISTRY):
-            cluster.load_image(images.archive_of(image))
-        install.install(cluster, tag)
-        demo.prepare(cluster)
-        yield cluster
-    finally:
-        cluster.down()
-
-
-@pytest.fixture(scope="module")
 def verdicts(cluster: AnyCluster) -> dict[str, dict[str, Any]]:
+    demo.prepare(cluster)
     return {scene.run: demo.play(cluster, scene) for scene in demo.SCENES}
 
 

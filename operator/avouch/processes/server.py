@@ -65,11 +65,15 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         tls = certificates.Serving(config.tls)
         ingest = listeners.Listener(_ingest(config, world), config.host, config.port, tls.context)
         known = asyncio.Event()  # whom the aggregated API believes
+        warm = asyncio.Event()  # connections to the database: the first pods to be admitted find them open
 
         async def ready() -> None:
-            """Readiness: an APIService that points here must be answered."""
+            """Readiness: an APIService that points here must be answered, and pods in time."""
             if config.aggregated_api and not known.is_set():
                 raise errors.Unavailable("the front proxy of the cluster is not known yet")
+            if not warm.is_set():
+                await world.database.warm()
+                warm.set()
             await world.database.ping()
 
         status = listeners.Listener(health.create(ready, world.metrics.registry), config.host, config.health_port)

@@ -1,7 +1,7 @@
 """The engine, transactions, and the one translation of database failures into our error tree."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
 import psycopg
@@ -32,6 +32,7 @@ class Database:
     """A pool of connections. A connection that died while idle is found by the pre-ping and replaced unseen."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self._pool_size = pool_size
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
         self._engine = sa_asyncio.create_async_engine(
             address,
@@ -70,6 +71,14 @@ class Database:
         """Whether we may serve: one round trip. Raises errors.Unavailable."""
         async with self.transaction() as connection:
             await connection.execute(sa.text("SELECT 1"))
+
+    async def warm(self) -> None:
+        """Open every connection of the pool. Each costs a process of the server, TLS and a password's proof, which is
+        more than a pod that is being created can wait for. Raises errors.Unavailable.
+        """
+        async with AsyncExitStack() as held:
+            for _ in range(self._pool_size):
+                await held.enter_async_context(self.transaction())
 
     async def close(self) -> None:
         """Give all connections back."""
