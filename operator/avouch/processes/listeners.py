@@ -14,12 +14,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from avouch.ingest import frontproxy
 
 HEADER_SECONDS = 10.0  # from the first byte of a request, or from connecting, to the end of its headers
+LINGER_SECONDS = 5.0  # from an answer to the end of a body that nobody reads any more: closing at once would lose it
 
 
 class Protocol(HttpToolsProtocol):
-    """Adds what uvicorn leaves out: the verified client's name (ASGI `tls` extension) and an end to slow headers."""
+    """Adds what uvicorn leaves out: the verified client's name (ASGI `tls` extension), an end to slow headers, and an
+    end to bodies that go on after they were refused.
+    """
 
     _slow: asyncio.TimerHandle | None = None
+    _whole = True  # the newest request was read to its end
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection: TLS is done, so the client's certificate is known."""
@@ -27,7 +31,7 @@ class Protocol(HttpToolsProtocol):
         name = common_name(transport.get_extra_info("peercert"))
         if name:
             self.app = _named(self.app, name)
-        self._arm()
+        self._arm(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection."""
@@ -37,16 +41,30 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._arm()
+        self._whole = False
+        self._arm(HEADER_SECONDS)
 
     def on_headers_complete(self) -> None:
         """The last byte of its headers."""
         self._disarm()
         super().on_headers_complete()
 
-    def _arm(self) -> None:
+    def on_message_complete(self) -> None:
+        """The last byte of its body."""
+        super().on_message_complete()
+        self._whole = True
         self._disarm()
-        self._slow = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def on_response_complete(self) -> None:
+        """The last byte of the answer; a body that was refused may still be arriving."""
+        super().on_response_complete()
+        if not self._whole and self.cycle.response_complete:
+            self._arm(LINGER_SECONDS)
+
+    def _arm(self, seconds: float) -> None:
+        """Abort then: with TLS, closing waits for another 30 seconds for the client to agree."""
+        self._disarm()
+        self._slow = self.loop.call_later(seconds, self.transport.abort)
 
     def _disarm(self) -> None:
         if self._slow is not None:
