@@ -20,8 +20,8 @@ $(VENV)/.ready: requirements/dev.txt
 	touch $@
 
 lint: setup ## Format check, lint, types, walls, docstrings
-	$(BIN)/ruff format --check operator tests examples .ci
-	$(BIN)/ruff check operator tests examples .ci
+	$(BIN)/ruff format --check operator tests examples bench .ci
+	$(BIN)/ruff check operator tests examples bench .ci
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/interrogate -q operator/avouch
@@ -91,7 +91,7 @@ demo-down: setup ## Remove all that the demo made
 	$(BIN)/python -m examples.quickstart.demo down
 
 bench: setup ## Side-by-side measurements; results belong into bench/RESULTS.md
-	@for b in bench/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+	@for b in sidecar_memory sidecar_job durable_ingest workflows_to_ready; do echo "== $$b"; $(BIN)/python -m bench.$$b || exit 1; done
 
 clean: ## Remove build output and caches of this checkout
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

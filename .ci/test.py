@@ -26,8 +26,8 @@ class Level:
 
 
 LEVELS = (
-    Level("format", ("ruff", "format", "--check", "operator", "tests", "examples", ".ci")),
-    Level("lint", ("ruff", "check", "operator", "tests", "examples", ".ci")),
+    Level("format", ("ruff", "format", "--check", "operator", "tests", "examples", "bench", ".ci")),
+    Level("lint", ("ruff", "check", "operator", "tests", "examples", "bench", ".ci")),
     Level("types", ("mypy",)),
     Level("walls", ("lint-imports",)),
     Level("docstrings", ("interrogate", "-q", "operator/avouch")),

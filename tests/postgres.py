@@ -61,6 +61,11 @@ class Postgres:
         return f"postgresql://avouch:{self._password}@localhost:{self.port}/avouch?{query}"
 
     @property
+    def socket_url(self) -> str:
+        """The same database without the TLS in front of it: what a measurement of ours must not pay for."""
+        return f"postgresql://avouch:{self._password}@/avouch?host={self.folder / 'data' / 'socket'}&port={self.port}"
+
+    @property
     def log(self) -> str:
         """What the server said."""
         return (self.folder / "log").read_text()

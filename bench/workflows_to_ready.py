@@ -1,0 +1,233 @@
+"""From creating Workflows to all of them Ready, and what the controller wrote for it.
+
+A real kube-apiserver and PostgreSQL, the real controller process. One Contract stands; then N Workflows are created as
+fast as 16 connections can, which is included in the time. What was written is read from the API server's audit log:
+every change by the controller's user except its Lease and its Events, the Contract's own status (which counts its
+Workflows, half a minute later) included. Then the controller is started again, lists and
+reconciles everything while nothing has changed, and its writes are counted once more: a quiet resync.
+
+Each round has a namespace of its own, and each start a user of its own.
+
+Run: python -m bench.workflows_to_ready [--rounds 3] [--count 200]
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avouch.kube import connection
+from bench import measure, stage
+from tests.cluster.apiserver import ApiServer
+
+AUDIT = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  verbs: [create, update, patch, delete]
+"""
+CONTRACT = {
+    "apiVersion": "chainloop.dev/v1",
+    "kind": "Contract",
+    "metadata": {"name": "evidence"},
+    "spec": {"materials": [{"type": "JUNIT_XML", "name": "tests"}]},
+}
+CREATORS = 16  # connections that create
+QUIET = 3.0  # seconds without a write after which none is expected any more
+PATIENCE = 600.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round showed."""
+
+    created: float  # seconds until the last create was answered
+    ready: float  # seconds until all were Ready
+    patches: float  # writes per object, the Contract included
+    cpu: float  # seconds of the controller, per Workflow
+    resync: int  # writes of a quiet resync
+
+
+class Bench:
+    """API server, database, and controllers started at will."""
+
+    def __init__(self, api: ApiServer, database_url: str, folder: Path) -> None:
+        self.api, self.url, self.folder = api, database_url, folder
+        self._count = 0
+        self._user = ""
+        self._health = 0
+        self._log = folder / "none"
+
+    @contextlib.contextmanager
+    def controller(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A controller that leads and has listed everything."""
+        self._count += 1
+        self._user, self._health = f"controller-{self._count}", stage.free_port()
+        self._log = self.folder / f"{self._user}.log"
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(stage.ROOT / "operator"),
+            "AVOUCH_KUBECONFIG": str(self.api.client_kubeconfig(self._user, ["system:masters"])),
+            "AVOUCH_DATABASE_URL": self.url,
+            "AVOUCH_HEALTH_PORT": str(self._health),
+            "AVOUCH_CERTIFICATES": "false",
+            "AVOUCH_AGGREGATED_API": "false",
+            "AVOUCH_NAMESPACE": "avouch",
+            "POD_NAME": self._user,
+        }
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "avouch.processes.controller"], env=environment, stdout=log, stderr=log
+            )
+        try:
+            self._until(lambda: self._get("/readyz") == "ok" and self._figure("avouch_leader") == 1.0, "the controller")
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def once(self, count: int) -> Round:
+        """Create, wait, count; then restart and count again."""
+        namespace = f"round-{self._count + 1}"
+        self.api.kubectl("create", "namespace", namespace)
+        with self.controller() as process:
+            asyncio.run(self._create(namespace, [CONTRACT]))
+            self._until(lambda: asyncio.run(self._ready(namespace, "contracts", "chainloop.dev/v1")) == 1, "Contract")
+            before, began = stage.cpu_of(process.pid), time.perf_counter()
+            asyncio.run(self._create(namespace, [_workflow(number) for number in range(count)]))
+            created = time.perf_counter() - began
+            self._until(lambda: asyncio.run(self._ready(namespace, "workflows")) == count, "the Workflows")
+            ready = time.perf_counter() - began
+            self._settle()
+            cpu = (stage.cpu_of(process.pid) - before) / count
+            self._until(lambda: asyncio.run(self._counted(namespace)) == count, "the Contract's count")
+            self._settle()
+            writes = sum(f"/{namespace}/" in write for write in self._writes())
+        with self.controller():
+            self._settle()
+            resync = self._writes()
+        if resync:
+            print("\n".join(resync[:5]))
+        return Round(created, ready, writes / (count + 1), cpu, len(resync))
+
+    async def _create(self, namespace: str, documents: list[dict[str, Any]]) -> None:
+        api = connection.from_kubeconfig(self.api.kubeconfig)
+        waiting = iter(documents)
+
+        async def creator() -> None:
+            for document in waiting:
+                plural = f"{document['kind'].lower()}s"
+                await api.post(f"/apis/{document['apiVersion']}/namespaces/{namespace}/{plural}", document)
+
+        await asyncio.gather(*(creator() for _ in range(CREATORS)))
+        await api.close()
+
+    async def _ready(self, namespace: str, plural: str, version: str = "avouch.dev/v1alpha1") -> int:
+        api = connection.from_kubeconfig(self.api.kubeconfig)
+        listed = await api.get(f"/apis/{version}/namespaces/{namespace}/{plural}")
+        await api.close()
+        return sum(map(_is_ready, (listed or {}).get("items") or ()))
+
+    async def _counted(self, namespace: str) -> int:
+        """How many Workflows the Contract says it has: this catches up at leisure, 30 seconds later."""
+        api = connection.from_kubeconfig(self.api.kubeconfig)
+        found = await api.get(f"/apis/chainloop.dev/v1/namespaces/{namespace}/contracts/evidence")
+        await api.close()
+        return int(((found or {}).get("status") or {}).get("workflows") or 0)
+
+    def _settle(self) -> None:
+        """Until nothing waits in the controller and it has written nothing for a while."""
+        last, since = -1, time.monotonic()
+        while time.monotonic() - since < QUIET:
+            now = len(self._writes())
+            if now != last or self._figure("avouch_objects_waiting"):
+                last, since = now, time.monotonic()
+            time.sleep(0.2)
+
+    def _writes(self) -> list[str]:
+        """What the controller's present user changed, Lease and Events aside."""
+        lines = map(json.loads, (self.folder / "audit.log").read_text().splitlines())
+        return [
+            f"{line['verb']} {line['requestURI'].partition('?')[0]}"
+            for line in lines
+            if line["user"]["username"] == self._user and line["objectRef"]["resource"] not in ("leases", "events")
+        ]
+
+    def _until(self, holds: Any, what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{what} did not become ready:\n{self._log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
+    def _figure(self, name: str) -> float:
+        lines = (line.split() for line in self._get("/metrics").splitlines())
+        found = [float(words[1]) for words in lines if len(words) == 2 and words[0] == name]
+        if not found:
+            raise RuntimeError(f"the controller tells no {name}")
+        return found[0]
+
+    def _get(self, path: str) -> str:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"http://127.0.0.1:{self._health}{path}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+
+def _is_ready(item: dict[str, Any]) -> bool:
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _workflow(number: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "avouch.dev/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": f"workflow-{number}"},
+        "spec": {"contractRef": {"name": "evidence"}, "tekton": {"pipelines": [{"name": f"pipeline-{number}"}]}},
+    }
+
+
+def main() -> None:
+    parser = measure.arguments(__doc__, rounds=3)
+    parser.add_argument("--count", type=int, default=200, help="Workflows in each round (%(default)s)")
+    options = parser.parse_args()
+    print(measure.machine())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "audit.yaml").write_text(AUDIT)
+        flags = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
+        with stage.postgres() as url, ApiServer(flags) as api:
+            api.kubectl("apply", "--server-side", "-f", str(stage.ROOT / "crds"))
+            api.install_tekton_crds()
+            api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+            api.kubectl("create", "namespace", "avouch")
+            bench = Bench(api, url, folder)
+            rounds = [bench.once(options.count) for _ in range(options.rounds)]
+    figures = (
+        ("seconds to create all", [one.created for one in rounds], ".2f"),
+        ("seconds to all Ready", [one.ready for one in rounds], ".2f"),
+        ("Workflows a second", [options.count / one.ready for one in rounds], ".0f"),
+        ("PATCHes per object", [one.patches for one in rounds], ".3f"),
+        ("controller CPU per Workflow, ms", [one.cpu * 1000 for one in rounds], ".1f"),
+        ("writes of a quiet resync", [float(one.resync) for one in rounds], ".0f"),
+    )
+    rows = [[what, measure.spread(values, form)] for what, values, form in figures]
+    measure.table((f"{options.count} Workflows, median (range)", f"{options.rounds} rounds"), rows)
+
+
+if __name__ == "__main__":
+    main()
