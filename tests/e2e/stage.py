@@ -16,7 +16,9 @@ Json = dict[str, Any]
 Found = TypeVar("Found")
 
 SHELL = "localhost/busybox:1"
-DEADLINE = 180.0  # seconds; a sidecar that says nothing is waited for 60 s after the end
+DEADLINE = (
+    240.0  # seconds; a kubelet under load may take 90 to tell a first step to begin, a silent sidecar is given 60
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Stage:
     def events(self, kind: str, name: str) -> dict[str, str]:
         """Reason -> note of the Events about an object."""
         selector = f"--field-selector=involvedObject.kind={kind},involvedObject.name={name}"
-        return {event["reason"]: event["message"] for event in self.get("events", selector)["items"]}
+        return {event["reason"]: event.get("message", "") for event in self.get("events", selector)["items"]}
 
     def told(self, pipelinerun: str, reason: str) -> str:
         """The note of an Event about a PipelineRun, as soon as it is there."""
