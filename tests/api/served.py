@@ -52,12 +52,16 @@ class Answer:
 class Served:
     """The process, and how to talk to it. It can be killed and started again at the same address."""
 
-    def __init__(self, api: ApiServer, postgres: Postgres, folder: Path, **environment: str) -> None:
+    def __init__(
+        self, api: ApiServer, postgres: Postgres, folder: Path, twin: "Served | None" = None, **environment: str
+    ) -> None:
+        """`twin` is another replica, whose authority this one shares."""
         self.port, self.runs_port, self.health_port = free_port(), free_port(), free_port()
         for name in ("tls", "ca"):
             (folder / name).mkdir()
         now = datetime.now(UTC)
-        self.ca = authority.new_authority("avouch tests", now - timedelta(hours=2), timedelta(days=1))
+        new = authority.new_authority("avouch tests", now - timedelta(hours=2), timedelta(days=1))
+        self.ca = twin.ca if twin else new
         (folder / "ca/ca.crt").write_bytes(self.ca.certificate_pem)
         (folder / "ca/ca.key").write_bytes(self.ca.private_key_pem())
         certificate, key = authority.serving_certificate(self.ca, ["localhost"], [], now, timedelta(hours=1))
