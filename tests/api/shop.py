@@ -168,3 +168,12 @@ def rows(postgres: Postgres, query: str, *values: object) -> list[tuple[Any, ...
     """What the database says."""
     with psycopg.connect(postgres.url, options="-c search_path=avouch", autocommit=True) as connection:
         return connection.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]  # a test's own SQL
+
+
+def waiting(database: Postgres, query: str) -> bool:
+    """Whether a statement of ours waits for a lock."""
+    asked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'avouch' AND wait_event_type = 'Lock'"
+        " AND query LIKE %s"
+    )
+    return rows(database, asked, query) != [(0,)]

@@ -12,7 +12,7 @@ import pytest
 from tests.api import shop as shops
 from tests.api.load import Grip, Load
 from tests.api.served import Answer, Served, until
-from tests.api.shop import Pod, Shop, rows
+from tests.api.shop import Pod, Shop, rows, waiting
 from tests.postgres import Postgres
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
@@ -63,15 +63,6 @@ def executed(shop: Shop, server: Served, name: str) -> tuple[Pod, str]:
 def change(database: Postgres, statements: str) -> None:
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute(statements)  # type: ignore[call-overload]  # a literal of the test
-
-
-def waiting(database: Postgres, query: str) -> bool:
-    """Whether a statement of the server's waits for a lock."""
-    asked = (
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'avouch' AND wait_event_type = 'Lock'"
-        " AND query LIKE %s"
-    )
-    return rows(database, asked, query) != [(0,)]
 
 
 def connections(database: Postgres) -> int:

@@ -18,8 +18,9 @@ LINGER_SECONDS = 5.0  # from an answer to the end of a body that nobody reads an
 
 
 class Protocol(HttpToolsProtocol):
-    """Adds what uvicorn leaves out: the verified client's name (ASGI `tls` extension), an end to slow headers, and an
-    end to bodies that go on after they were refused.
+    """Adds what uvicorn leaves out: the verified client's name (ASGI `tls` extension), and an end to slow clients.
+
+    Slow in sending headers, or still sending a body that was refused.
     """
 
     _slow: asyncio.TimerHandle | None = None

@@ -109,6 +109,7 @@ class Worker:
     kubeconfig: Path | None = None
     host: str = ""
     health_port: int = 9090
+    takeover: int = 30  # seconds without a sign of life after which others take up a worker's jobs
     log_level: str = "INFO"
 
     @classmethod
@@ -130,6 +131,7 @@ class Worker:
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
+            takeover=_positive(environment, "AVOUCH_TAKEOVER_SECONDS", cls.takeover),
             log_level=_level(environment),
         )
 
@@ -146,6 +148,13 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise errors.Invalid(f"not a whole number: {text[:40]!r}", field=name)
     return int(text)
+
+
+def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
+    found = _number(environment, name, default)
+    if found < 1:
+        raise errors.Invalid("less than 1", field=name)
+    return found
 
 
 def _level(environment: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 INTEGRATIONS: Mapping[str, ports.Integration] = {"webhook": webhook.Webhook()}
 
 _AT_ONCE = 4  # jobs in one worker
-_SWEEP = 30.0  # seconds between looks for what a killed worker left behind
+_BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
 _AGAIN = timedelta(seconds=10)  # until a run whose evidence could not be read is judged again
 _GRACE = 20.0  # seconds for running jobs after SIGTERM
 
@@ -95,7 +95,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
             health.create(world.database.ping, world.metrics.registry), config.host, config.health_port
         )
         serving = tasks.create_task(listener.run_until_told())
-        running = tasks.create_task(_run(app))
+        running = tasks.create_task(_run(app, config.takeover))
         sweeping = tasks.create_task(_sweep(app, world))
         await stop.wait()
         sweeping.cancel()
@@ -104,7 +104,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
         await serving
 
 
-async def _run(app: procrastinate.App) -> None:
+async def _run(app: procrastinate.App, takeover: float) -> None:
     while True:
         try:
             await app.run_worker_async(
@@ -112,6 +112,8 @@ async def _run(app: procrastinate.App) -> None:
                 concurrency=_AT_ONCE,
                 install_signal_handlers=False,
                 shutdown_graceful_timeout=_GRACE,
+                update_heartbeat_interval=takeover / _BEATS,
+                stalled_worker_timeout=takeover,
                 delete_jobs="successful",
             )
         except procrastinate.exceptions.ConnectorException as exc:
@@ -162,13 +164,13 @@ async def _sweep(app: procrastinate.App, world: World) -> None:
     """Take up what a killed worker left: jobs that nobody runs any more, and leases that ran out."""
     while True:
         try:
-            for job in await app.job_manager.get_stalled_jobs():
+            for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=world.config.takeover):
                 await _take_up(app, job)
             await _deliver(world)
             await world.metrics.look(world.database)
         except (errors.Unavailable, procrastinate.exceptions.ConnectorException) as exc:
             _log.warning("sweep: %s", exc)
-        await asyncio.sleep(_SWEEP)
+        await asyncio.sleep(world.config.takeover)
 
 
 async def _take_up(app: procrastinate.App, job: procrastinate.jobs.Job) -> None:

@@ -24,6 +24,15 @@ def test_a_wrong_value_names_its_variable(change: dict[str, str], variable: str)
     assert raised.value.field == variable
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon"])
+def test_a_worker_is_given_time_to_be_silent(seconds: str) -> None:
+    with pytest.raises(errors.Invalid) as raised:
+        settings.Worker.from_environment(
+            {**GOOD, "AVOUCH_VERIFIER_ID": "https://v.example", "AVOUCH_TAKEOVER_SECONDS": seconds}
+        )
+    assert raised.value.field == "AVOUCH_TAKEOVER_SECONDS"
+
+
 def test_defaults_follow_the_namespace_and_the_url_stays_out_of_repr() -> None:
     config = settings.Server.from_environment(GOOD)
     assert (config.worker, config.server_url) == ("avouch/avouch-worker", "https://avouch-server.avouch.svc")
