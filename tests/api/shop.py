@@ -170,10 +170,10 @@ def rows(postgres: Postgres, query: str, *values: object) -> list[tuple[Any, ...
         return connection.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]  # a test's own SQL
 
 
-def waiting(database: Postgres, query: str) -> bool:
-    """Whether a statement of ours waits for a lock."""
+def waiting(database: Postgres, query: str, count: int = 1) -> bool:
+    """Whether so many statements of ours wait for a lock."""
     asked = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'avouch' AND wait_event_type = 'Lock'"
         " AND query LIKE %s"
     )
-    return rows(database, asked, query) != [(0,)]
+    return int(rows(database, asked, query)[0][0]) >= count

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from avouch import digests
 from tests.api import shop as shops
 from tests.api.load import Grip, Load
 from tests.api.served import Answer, Served, until
@@ -27,6 +28,7 @@ CREATE FUNCTION avouch.wait_for_the_test() RETURNS trigger LANGUAGE plpgsql
 CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON avouch.claims DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION avouch.wait_for_the_test()
 """
+COMMITTING = "%"  # whatever waits then: a COMMIT, or a statement that is its own
 QUICK_COMMIT = "DROP TRIGGER slow ON avouch.claims; DROP FUNCTION avouch.wait_for_the_test()"
 
 
@@ -87,21 +89,46 @@ def killed_while(database: Postgres, server: Served, take: str, query: str, push
             answer.result(20)
 
 
-def test_killed_between_verify_and_commit_nothing_is_stored_and_a_resend_is_accepted(
+def test_killed_while_its_statement_waits_a_claim_is_whole_or_absent_and_a_resend_is_accepted(
+    database: Postgres, replicas: tuple[Served, Served], execution: tuple[Pod, str]
+) -> None:
+    server, (pod, run) = replicas[0], execution
+    content, statement = server.claim(pod, run), "%INSERT INTO claims%"
+    others = connections(database)
+    killed_while(database, server, "LOCK TABLE claims IN SHARE MODE", statement, (pod, run, content))
+    until(lambda: connections(database) < others and not waiting(database, statement), "the server's sessions ended")
+    claims, jobs = stored(database, run)  # whether what had been sent still counts is the database's choice
+    assert (len(claims), jobs) in ((0, 0), (1, 1))
+    server.start()
+    server.wait()
+    first, second = server.push(pod, run, content), server.push(pod, run, content)
+    assert (first.status, second.status, first.body["id"]) == (200 if claims else 201, 200, second.body["id"])
+    assert stored(database, run) == ([first.body["id"]], 1)
+
+
+def test_killed_between_verify_and_its_statement_nothing_is_stored_and_a_resend_is_accepted(
     database: Postgres, replicas: tuple[Served, Served], execution: tuple[Pod, str]
 ) -> None:
     server, (pod, run) = replicas[0], execution
     content = server.claim(pod, run)
-    others = connections(database)
-    killed_while(database, server, "LOCK TABLE claims IN SHARE MODE", "%INSERT INTO claims%", (pod, run, content))
-    until(lambda: connections(database) < others, "the server's sessions ended")
-    until(lambda: not waiting(database, "%INSERT INTO claims%"))
-    assert stored(database, run) == ([], 0)
+    blocked = [server.claim(pod, run) for _ in range(2)]  # one for each committer, so that the third only waits
+    with concurrent.futures.ThreadPoolExecutor(3) as aside:
+        with Grip(database, "LOCK TABLE claims IN SHARE MODE"):
+            answers = [aside.submit(server.push, pod, run, one) for one in blocked]
+            until(lambda: waiting(database, "%INSERT INTO claims%", 2), "both committers wait")
+            answers.append(aside.submit(server.push, pod, run, content))
+            until(
+                lambda: "avouch_pushes_waiting 3.0" in server.health("/metrics")[1], "verified, and waits for its turn"
+            )
+            server.kill()
+        for answer in answers:
+            with pytest.raises((OSError, http.client.HTTPException)):
+                answer.result(20)
     server.start()
     server.wait()
-    first, second = server.push(pod, run, content), server.push(pod, run, content)
-    assert (first.status, second.status, first.body["id"]) == (201, 200, second.body["id"])
-    assert stored(database, run) == ([first.body["id"]], 1)
+    digest = str(digests.of_bytes(content))
+    assert rows(database, "SELECT 1 FROM claims WHERE digest = %s", digest) == []
+    assert [server.push(pod, run, content).status for _ in range(2)] == [201, 200]
 
 
 def test_killed_after_commit_before_the_answer_a_resend_is_200_with_the_id_that_was_stored(
@@ -110,7 +137,7 @@ def test_killed_after_commit_before_the_answer_a_resend_is_200_with_the_id_that_
     server, (pod, run) = replicas[0], execution
     content = server.claim(pod, run)
     change(database, SLOW_COMMIT)
-    killed_while(database, server, "SELECT pg_advisory_lock(4242)", "COMMIT%", (pod, run, content))
+    killed_while(database, server, "SELECT pg_advisory_lock(4242)", COMMITTING, (pod, run, content))
     until(lambda: stored(database, run)[0], "the COMMIT that had arrived was carried out")
     change(database, QUICK_COMMIT)
     (claim,), jobs = stored(database, run)
