@@ -31,7 +31,7 @@ class Permissions:
 
 
 _OURS = ("organizations", "workflows", "integrations", "integrationattachments")
-_WATCH = ("get", "list", "watch")
+_WATCH = ("list", "watch")
 _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 
 CONTROLLER = Permissions(
@@ -40,7 +40,7 @@ CONTROLLER = Permissions(
         Rule("chainloop.dev", ("contracts/status",), ("patch",)),
         Rule("avouch.dev", _OURS, _WATCH),
         Rule("avouch.dev", tuple(f"{kind}/status" for kind in _OURS), ("patch",)),
-        Rule("tekton.dev", ("pipelineruns", "taskruns"), _WATCH),
+        Rule("tekton.dev", ("pipelineruns", "taskruns"), ("get", *_WATCH)),
         Rule("", ("pods",), (*_WATCH, "patch")),  # patch: the image of our own container when it cannot be pulled
         Rule("", ("namespaces",), _WATCH),
         Rule("", ("resourcequotas",), ("list",)),  # where there is one, `auto` does not inject, and says so

@@ -60,6 +60,12 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def statements(self) -> AsyncIterator[sa_asyncio.AsyncConnection]:
+        """Each statement is a transaction of its own and durable when it returns: one round trip instead of three."""
+        async with translated(), self._engine.connect() as plain:
+            yield await plain.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[sa_asyncio.AsyncConnection]:
         """Several reads of one moment."""
         async with translated(), self._engine.connect() as plain:
@@ -73,8 +79,9 @@ class Database:
             await connection.execute(sa.text("SELECT 1"))
 
     async def warm(self) -> None:
-        """Open every connection of the pool. Each costs a process of the server, TLS and a password's proof, which is
-        more than a pod that is being created can wait for. Raises errors.Unavailable.
+        """Open every connection of the pool. Raises errors.Unavailable.
+
+        Each costs TLS, a password's proof and a process of PostgreSQL: more than a pod that is created can wait for.
         """
         async with AsyncExitStack() as held:
             for _ in range(self._pool_size):
