@@ -15,6 +15,7 @@ import pytest
 from avouch import digests
 from tests.api.served import Served, answer_of, until
 from tests.api.shop import Pod, Shop
+from tests.postgres import Postgres
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
@@ -195,3 +196,27 @@ def test_a_large_upload_keeps_memory_flat(served: Served, pod: Pod, run: str, ar
     assert stored(artifacts, digest).stat().st_size == size
     stored(artifacts, digest).unlink()
     assert grown < FLAT, f"{grown / MiB:.1f} MiB for {size / MiB:.0f} MiB"
+
+
+def test_a_server_killed_in_mid_upload_leaves_no_object_and_its_successor_sweeps_up_what_is_a_day_old(
+    shop: Shop, served: Served, prepared: Postgres, pod: Pod, run: str, tmp_path: Path
+) -> None:
+    folder, content = tmp_path / "artifacts", os.urandom(4 * MiB)
+    digest = digests.of_bytes(content)
+    path = f"/v1/runs/{run}/materials/{digest}"
+    settings = {"AVOUCH_BLOBS": f"file://{folder}", "AVOUCH_AGGREGATED_API": "false"}
+    with Served(shop.api, prepared, tmp_path, served, **settings) as server:
+        with server.connection() as connection:
+            connection.sendall(head("PUT", path, pod, f"Content-Length: {len(content)}") + content[:-1])
+            until(lambda: any(left.stat().st_size for left in incoming(folder)), "half of it is on disk")
+            server.kill()
+        (left,) = incoming(folder)
+        young = left.with_name("incoming-young")
+        young.touch()
+        os.utime(left, times=(time.time() - 2 * 86_400,) * 2)
+        server.start()
+        server.wait()
+        until(lambda: incoming(folder) == [young], "what nobody goes on writing is removed")
+        assert not stored(folder, digest).exists()
+        assert server.ask("PUT", path, pod.token, content).status == 201
+        assert stored(folder, digest).read_bytes() == content

@@ -6,6 +6,7 @@ target's folder, 1 MiB at a time hashed while written, fsync, rename, fsync of t
 """
 
 import asyncio
+import math
 import os
 import tempfile
 import time
@@ -57,7 +58,7 @@ class FileSystem:
     def sweep(self, *, older_than: float = ABANDONED_SECONDS) -> int:
         """Remove temporary files that a killed process left behind; returns how many. For a quiet moment: it walks."""
         horizon = time.time() - older_than
-        left = [path for path in self._root.glob(f"{_TEMPORARY}*") if path.stat().st_mtime <= horizon]
+        left = [path for path in self._root.glob(f"{_TEMPORARY}*") if _changed(path) <= horizon]
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)
@@ -109,6 +110,14 @@ def _write(file: BinaryIO, intake: digests.Intake, piece: bytes) -> None:
 async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
     while piece := await asyncio.to_thread(file.read, digests.CHUNK):
         yield piece
+
+
+def _changed(path: Path) -> float:
+    """When a file was written to; one that was renamed meanwhile is not abandoned."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _sync_folder(folder: Path) -> None:

@@ -27,6 +27,7 @@ from avouch.store import runs as stored
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
+_TIDY = 3600.0  # seconds between looks for uploads that a killed server left half-written
 _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
 
 
@@ -78,6 +79,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
 
         status = listeners.Listener(health.create(ready, world.metrics.registry), config.host, config.health_port)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched, world.authorities.watched)))
+        tidying = tasks.create_task(_tidy(world.blobs))
         aside = tasks.create_task(_serve_runs(config, world, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
         await stop.wait()
@@ -85,6 +87,18 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             one.should_exit = True
         await asyncio.gather(*serving, aside)
         fresh.cancel()
+        tidying.cancel()
+
+
+async def _tidy(blobs: ports.Blobs) -> None:
+    """Remove what was half-written and abandoned: an untidy volume is no reason to stop serving."""
+    while isinstance(blobs, filesystem.FileSystem):
+        try:
+            removed = await asyncio.to_thread(blobs.sweep)
+            _log.info("abandoned uploads removed: %d", removed)
+        except OSError as exc:
+            _log.warning("cannot remove abandoned uploads: %s", exc)
+        await asyncio.sleep(_TIDY)
 
 
 async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event, known: asyncio.Event) -> None:
