@@ -19,7 +19,7 @@ TOOLS = "localhost/quickstart-tools:1"
 def build_images() -> str:
     """Build what changed since the last time. Returns the tag of the server image: a hash of what is in it."""
     with stage("collect wheels"):
-        subprocess.run(["make", "--no-print-directory", "wheelhouse"], cwd=ROOT, check=True)
+        subprocess.run(["make", "--silent", "wheelhouse"], cwd=ROOT, check=True)
     tag = _content_tag()
     for target, name in (("avouch", f"{SERVER}:{tag}"), ("sidecar", SIDECAR)):
         stamp = images.archive_of(name).with_suffix(".made-from")
@@ -55,9 +55,10 @@ def kubectl(cluster: AnyCluster, *arguments: str, stdin: str | None = None) -> s
     return run(binaries.kubectl(), f"--kubeconfig={cluster.kubeconfig}", *arguments, stdin=stdin)
 
 
-def install(cluster: AnyCluster, tag: str) -> None:
-    """Install or upgrade the chart in a namespace that enforces Pod Security `restricted`; return when it is ready."""
-    kubectl(cluster, "apply", "--server-side", "-f", "-", stdin=RESTRICTED_NAMESPACE)
+def install(cluster: AnyCluster, tag: str, pod_security: str = "restricted") -> None:
+    """Install or upgrade the chart in a namespace that enforces this level of Pod Security; return when it is ready."""
+    namespace = NAMESPACE_MANIFEST.format(name=NAMESPACE, level=pod_security)
+    kubectl(cluster, "apply", "--server-side", "-f", "-", stdin=namespace)
     with stage("helm install"):
         helm(
             cluster,
@@ -68,11 +69,11 @@ def install(cluster: AnyCluster, tag: str) -> None:
         )
 
 
-RESTRICTED_NAMESPACE = f"""
+NAMESPACE_MANIFEST = """
 apiVersion: v1
 kind: Namespace
 metadata:
-  name: {NAMESPACE}
+  name: {name}
   labels:
-    pod-security.kubernetes.io/enforce: restricted
+    pod-security.kubernetes.io/enforce: {level}
 """

@@ -58,7 +58,7 @@ class WorkspaceSource(meta.Model):
 
 
 class ParamSource(meta.Model):
-    """A param of a Task."""
+    """A param of the PipelineRun or of one of its tasks."""
 
     name: meta.Word
     """Name of the param."""
@@ -94,7 +94,7 @@ class MaterialSource(meta.Model):
     workspace: WorkspaceSource | None = None
     """From a file below a workspace; only the pod has it, so a sidecar is injected."""
     param: ParamSource | None = None
-    """From a param of the Task."""
+    """From a param of the task; without a task, from the PipelineRun's own param, else from any task's."""
     env: EnvSource | None = None
     """From a literal environment variable of a step."""
 

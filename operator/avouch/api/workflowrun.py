@@ -25,8 +25,8 @@ class RunSpec(Struct, frozen=True):
     """What the run is: fixed when it was opened."""
 
     workflow: Annotated[str, Meta(description="Workflow that the run belongs to.")] = ""
-    contract: ContractReference = ContractReference()
-    subject: SubjectReference = SubjectReference()
+    contract: Annotated[ContractReference, Meta(description="What it is judged against.")] = ContractReference()
+    subject: Annotated[SubjectReference, Meta(description="What it is about.")] = SubjectReference()
 
 
 class RunFinding(Struct, frozen=True):
@@ -71,9 +71,9 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     materials_asked: Annotated[int, Meta(description="Materials that the contract asks for.")] = 0
     finished_at: Annotated[str, Meta(description="When the PipelineRun or TaskRun was done.")] = ""
     judged_at: Annotated[str, Meta(description="When the verdict was reached.")] = ""
-    findings: list[RunFinding] = []
-    materials: list[RunMaterial] = []
-    deliveries: list[RunDelivery] = []
+    findings: Annotated[list[RunFinding], Meta(description="What is wrong, which line asked, and the fix.")] = []
+    materials: Annotated[list[RunMaterial], Meta(description="Evidence that was found.")] = []
+    deliveries: Annotated[list[RunDelivery], Meta(description="The verdict on its way to each attachment.")] = []
     annotations: Annotated[dict[str, str], Meta(description="Contract annotations with their values.")] = {}
     env: Annotated[dict[str, str], Meta(description="Environment that the contract allows to record.")] = {}
     attestation_bundle: Annotated[str, Meta(description="Digest of the signed attestation.")] = ""
@@ -87,5 +87,5 @@ class WorkflowRun(Struct, frozen=True, rename={"api_version": "apiVersion"}):
     api_version: Annotated[str, Meta(description="runs.avouch.dev/v1alpha1.")] = ""
     kind: Annotated[str, Meta(description="WorkflowRun.")] = ""
     metadata: Annotated[dict[str, Any], Meta(description="Standard object's metadata.")] = {}
-    spec: RunSpec = RunSpec()
-    status: RunStatus = RunStatus()
+    spec: Annotated[RunSpec, Meta(description="What the run is.")] = RunSpec()
+    status: Annotated[RunStatus, Meta(description="What is known about the run.")] = RunStatus()

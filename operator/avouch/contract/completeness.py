@@ -129,7 +129,7 @@ def _deliver(material: plan.PlannedMaterial) -> str:
     said = _WHERE.get(source.kind)
     if said is None:
         return f"name where {material.name} lies in the Workflow's spec.tekton.materials"
-    task = f"task {source.task}" if source.task else "a task"
+    task = f"task {source.task}" if source.task else "the run" if source.kind is plan.From.PARAM else "a task"
     return said.format(task=task, name=source.name, path=source.path, step=source.step)
 
 

@@ -80,19 +80,24 @@ def _execution(taskrun: Mapping[str, Any], children: Mapping[str, str], pods: Ma
     )
 
 
-def of_material(material: plan.PlannedMaterial, runs: tuple[Execution, ...]) -> tuple[Seen, ...]:
+def of_material(
+    material: plan.PlannedMaterial, subject: Mapping[str, Any], runs: tuple[Execution, ...]
+) -> tuple[Seen, ...]:
     """What the statuses show of one material; files are never there."""
     if material.type not in (IMAGE, STRING):
         return ()
-    found = results.of_material(material, [run.taskrun for run in runs])
+    found = results.of_material(material, [run.taskrun for run in runs], _pipelinerun(subject))
     return tuple(_seen(one, runs, material.type) for one in found if isinstance(one, results.Found))
 
 
 def of_value(source: plan.Source, subject: Mapping[str, Any], runs: tuple[Execution, ...]) -> tuple[Seen, ...]:
     """What the statuses show of one annotation's source."""
-    pipelinerun = subject if subject.get("kind") != "TaskRun" else None
-    found = results.of_annotation(source, [run.taskrun for run in runs], pipelinerun)
+    found = results.of_annotation(source, [run.taskrun for run in runs], _pipelinerun(subject))
     return tuple(_seen(one, runs, STRING) for one in found if isinstance(one, results.Found))
+
+
+def _pipelinerun(subject: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return subject if subject.get("kind") != "TaskRun" else None
 
 
 def refused(source: plan.Source, name: str, type_: str, runs: tuple[Execution, ...]) -> str:

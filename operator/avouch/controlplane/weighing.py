@@ -66,7 +66,7 @@ class _Entry:
 
 def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     """Judge one material of the contract."""
-    status = observations.of_material(asked, view.runs)
+    status = observations.of_material(asked, view.subject, view.runs)
     entries = tuple(entry for said, run in view.claims for entry in _entries(asked, said, run))
     told = tuple(entry.seen for entry in entries)
     findings = [*_contradiction(asked, status, told), *_other_types(asked, entries)]

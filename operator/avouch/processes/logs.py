@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-_LOUD = ("httpx", "httpcore", "uvicorn.access")  # a line for each request of ours would drown what matters
+_LOUD = ("httpx", "httpcore", "uvicorn.access", "procrastinate")  # a line for each request or job would drown the rest
 
 
 def configure(level: str) -> None:

@@ -39,11 +39,19 @@ class Refused:
 Lookup = Found | Refused
 
 
-def of_material(material: plan.PlannedMaterial, taskruns: Iterable[Mapping[str, Any]]) -> tuple[Lookup, ...]:
+def of_material(
+    material: plan.PlannedMaterial,
+    taskruns: Iterable[Mapping[str, Any]],
+    pipelinerun: Mapping[str, Any] | None = None,
+) -> tuple[Lookup, ...]:
     """What these TaskRuns say about one material: nothing, one value, or one for each TaskRun of a matrix.
 
-    Workspace files and Tekton artifacts are not here: only the pod has them.
+    An unplaced param is the PipelineRun's, where it has it. Workspace files and Tekton artifacts are not here: only the
+    pod has them.
     """
+    value = _own_param(material.source, pipelinerun)
+    if value:
+        return (Found(value),)
     found = (_in_taskrun(material.source, taskrun, material) for taskrun in _of_task(taskruns, material.source.task))
     return tuple(lookup for lookup in found if lookup is not None)
 
@@ -58,10 +66,16 @@ def of_annotation(
         value = objects.text(subject, "metadata", "annotations", source.name)
         return (Found(value),) if value else ()
     if source.kind is plan.From.PARAM and not source.task and pipelinerun is not None:
-        value = params(pipelinerun).get(source.name, "")
+        value = _own_param(source, pipelinerun)
         return (Found(value),) if value else ()
     found = (_in_taskrun(source, taskrun, None) for taskrun in _of_task(every, source.task))
     return tuple(lookup for lookup in found if lookup is not None)
+
+
+def _own_param(source: plan.Source, pipelinerun: Mapping[str, Any] | None) -> str:
+    if pipelinerun is None or source.kind is not plan.From.PARAM or source.task:
+        return ""
+    return params(pipelinerun).get(source.name, "")
 
 
 def environment(name: str, taskruns: Iterable[Mapping[str, Any]]) -> tuple[Lookup, ...]:

@@ -92,6 +92,20 @@ def test_annotations_come_from_the_pipelinerun_and_its_params() -> None:
     assert results.of_annotation(plan.Source(plan.From.PARAM, name="p"), [], run) == (results.Found("w"),)
 
 
+def test_a_material_from_an_unplaced_param_is_the_pipelineruns_own_where_it_has_it() -> None:
+    source = plan.Source(plan.From.PARAM, name="version")
+    run = {"spec": {"params": [{"name": "version", "value": "of the run"}]}}
+    of_run = results.of_material(plan.PlannedMaterial("v", "STRING", source), [spec()], run)
+    of_task = results.of_material(plan.PlannedMaterial("v", "STRING", source), [spec()], {"spec": {}})
+    assert [found.value for found in of_run if isinstance(found, results.Found)] == ["of the run"]
+    assert [found.value for found in of_task if isinstance(found, results.Found)] == ["7"]
+
+
+def test_a_material_from_a_param_of_a_named_task_is_never_the_pipelineruns() -> None:
+    asked = plan.PlannedMaterial("v", "STRING", plan.Source(plan.From.PARAM, name="other", task="build"))
+    assert results.of_material(asked, [spec()], {"spec": {"params": [{"name": "other", "value": "x"}]}}) == ()
+
+
 def test_env_allow_list_means_params_then_literal_environment() -> None:
     found = results.environment("version", [spec()]) + results.environment("E", [spec({"name": "E", "value": "x"})])
     assert [one.value for one in found if isinstance(one, results.Found)] == ["7", "x"]
