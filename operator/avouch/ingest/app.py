@@ -35,6 +35,7 @@ class Door:
     worker: str
     watch: observer.Observer = field(default_factory=observer.Nobody)
     pace: bodies.Pace = field(default_factory=bodies.Pace)
+    room: bodies.Room = field(default_factory=bodies.Room)  # for bundles until their COMMIT
 
     def routes(self) -> list[BaseRoute]:
         """Every route, with the operation's name that OpenAPI and metrics use."""
@@ -80,9 +81,10 @@ class Door:
         """`POST /v1/runs/{id}/bundles`: 2xx after COMMIT only."""
         try:
             subject = await self._caller(request)
-            content = await bodies.whole(request, runs.MAX_BUNDLE, self.pace)
-            explicit = request.headers.get(CLIENT) == "step"
-            receipt = await self.intake.accept(subject, _run_id(request), content, explicit=explicit)
+            with self.room.share() as share:
+                content = await bodies.whole(request, runs.MAX_BUNDLE, self.pace, share)
+                explicit = request.headers.get(CLIENT) == "step"
+                receipt = await self.intake.accept(subject, _run_id(request), content, explicit=explicit)
         except errors.AvouchError as exc:
             self.watch.claimed(problems.kind_of(exc).name)
             raise

@@ -2,11 +2,15 @@
 
 A declared length over the limit is refused before a byte is read. While reading, a client may pause for `PAUSE` seconds
 and must keep a lowest pace over the whole body, so that neither a silent nor a dripping one holds a connection.
+
+Bodies that are held in memory until their COMMIT share one `Room`: without it a slow database and many large bundles
+would end in the kernel killing us, which is the worst way to say "later".
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +26,38 @@ class Pace:
     pause: float = 15.0  # seconds without a byte
     grace: float = 30.0  # seconds until the pace counts
     lowest: int = 16 * 1024  # bytes a second from then on: 4 MiB take four minutes at most
+
+
+class Share:
+    """What one request holds of a `Room`."""
+
+    def __init__(self, room: "Room") -> None:
+        self._room = room
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Hold so many bytes more. Raises errors.Overloaded."""
+        if self._room.held + size > self._room.size:
+            raise errors.Overloaded("too many bytes wait for the database; send this one again", retry_after=1)
+        self._room.held += size
+        self.held += size
+
+
+class Room:
+    """Bytes of bodies that all requests together may hold. Owned by one event loop."""
+
+    def __init__(self, size: int = 32 * 1024 * 1024) -> None:  # 1,700 bundles as they are, 8 of the largest
+        self.size = size
+        self.held = 0
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator[Share]:
+        """A share that grows with what is read, and is given back at the end."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self.held -= share.held
 
 
 async def chunks(request: Request, limit: int, pace: Pace) -> AsyncIterator[bytes]:
@@ -48,9 +84,14 @@ async def chunks(request: Request, limit: int, pace: Pace) -> AsyncIterator[byte
         yield chunk
 
 
-async def whole(request: Request, limit: int, pace: Pace) -> bytes:
-    """The whole body. Raises what `chunks` raises."""
-    return b"".join([chunk async for chunk in chunks(request, limit, pace)])
+async def whole(request: Request, limit: int, pace: Pace, share: Share | None = None) -> bytes:
+    """The whole body, counted in `share`. Raises what `chunks` raises, and errors.Overloaded."""
+    pieces = []
+    async for chunk in chunks(request, limit, pace):
+        if share is not None:
+            share.take(len(chunk))
+        pieces.append(chunk)
+    return b"".join(pieces)
 
 
 async def _next(stream: AsyncIterator[bytes], pace: Pace) -> bytes | None:

@@ -210,3 +210,19 @@ async def test_a_silent_body_is_given_up(world: worlds.World) -> None:
 def _routes(client: httpx.AsyncClient) -> list[tuple[str, str]]:
     routes = client._transport.app.routes  # type: ignore[attr-defined]
     return [(route.path, route.name) for route in routes]
+
+
+async def test_bodies_that_do_not_fit_beside_those_that_wait_are_429_and_room_is_given_back(
+    world: worlds.World,
+) -> None:
+    content = worlds.signed(world)
+    door = app.Door(world.intake, "avouch/avouch-worker", room=bodies.Room(len(content) + 10))
+    transport = httpx.ASGITransport(app.create(door))
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch", headers=HEADERS) as client:
+        with door.room.share() as waiting:
+            waiting.take(11)
+            full = await client.post(bundles(world), content=content)
+        assert (full.status_code, full.headers["retry-after"], door.room.held) == (429, "1", 0)
+        assert (await client.post(bundles(world), content=b"no bundle")).status_code == 422
+        assert (await client.post(bundles(world), content=content)).status_code == 201
+    assert door.room.held == 0
