@@ -2,7 +2,8 @@
 
 1. TokenReview with our audience says which ServiceAccount and which pod holds the token.
 2. The pod of that name still has that UID and runs as that ServiceAccount.
-3. Its controller is a TaskRun; the TaskRun of that name still has that UID.
+3. Its controller is a TaskRun; the TaskRun of that name still has that UID, and calls this pod its own or an earlier
+   try's, once it calls any so: who may create pods may name an owner, but only Tekton writes what a TaskRun says.
 4. The TaskRun's controller, where it is a PipelineRun, is read by name and compared by UID in the same way.
 
 Labels are never trusted: anyone who may create a pod may label it. Whatever fails, the answer is the same.
@@ -14,7 +15,7 @@ from typing import Any
 
 from avouch import errors
 from avouch.controlplane import ports, values
-from avouch.tekton import labels, objects
+from avouch.tekton import labels, objects, outcome
 from avouch.tekton import pod as pods
 
 AUDIENCE = "avouch"
@@ -97,6 +98,9 @@ async def _taskrun(pod: Object | None, namespace: str, cluster: ports.ClusterRea
     owner = labels.controller(pod or {}, "TaskRun")
     taskrun = await cluster.taskrun(namespace, owner.name) if owner else None
     if owner is None or taskrun is None or labels.uid_of(taskrun) != owner.uid:
+        raise _unknown()
+    tries = [attempt.pod for attempt in outcome.attempts(taskrun)]
+    if tries[-1] and labels.name_of(pod or {}) not in tries:
         raise _unknown()
     return taskrun
 

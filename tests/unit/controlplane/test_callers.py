@@ -23,6 +23,9 @@ BREAKS: dict[str, Callable[[worlds.Cluster], object]] = {
     "the owner is of another group": lambda c: _owner(c.pods).update(apiVersion="evil.dev/v1"),
     "the TaskRun is gone": lambda c: c.taskruns.clear(),
     "the TaskRun was made anew": lambda c: _meta(c.taskruns).update(uid="new"),
+    "the TaskRun calls another pod its own": lambda c: _first(c.taskruns).update(
+        status={"podName": "other", "retriesStatus": [{"podName": "earlier"}]}
+    ),
     "the PipelineRun is gone": lambda c: c.pipelineruns.clear(),
     "the PipelineRun was made anew": lambda c: _meta(c.pipelineruns).update(uid="new"),
 }
@@ -49,8 +52,26 @@ async def test_a_taskrun_without_pipeline_stands_for_itself() -> None:
     assert (caller.pipelinerun, caller.pipeline_task) == ("", "")
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"podName": "build-pod"},
+        {"podName": "build-pod-retry1", "retriesStatus": [{"podName": "build-pod"}]},
+        {"retriesStatus": [{"podName": "earlier"}]},  # between two tries
+    ],
+)
+async def test_a_pod_of_any_try_is_the_taskruns_own(status: dict[str, object]) -> None:
+    cluster = worlds.Cluster()
+    _first(cluster.taskruns).update(status=status)
+    assert (await callers.identify(worlds.TOKEN, cluster)).caller.pod == "build-pod"
+
+
+def _first(objects: dict) -> dict:  # type: ignore[type-arg]
+    return next(iter(objects.values()))  # type: ignore[no-any-return]
+
+
 def _meta(objects: dict) -> dict:  # type: ignore[type-arg]
-    return next(iter(objects.values()))["metadata"]  # type: ignore[no-any-return]
+    return _first(objects)["metadata"]  # type: ignore[no-any-return]
 
 
 def _owner(objects: dict) -> dict:  # type: ignore[type-arg]
