@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from avouch import errors
 from avouch.controlplane import values
-from avouch.store import database, deliveries, groupcommit, runs, tables, views
+from avouch.store import database, deliveries, groupcommit, runs, tables, views, workflows
 from tests import postgres
 from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
 
@@ -153,3 +153,26 @@ async def test_killing_the_database_under_load_loses_nothing_acknowledged(server
         _, _, stored = await repository.case(run.id)
         await repository.close()
     assert acknowledged <= {str(claim.digest) for claim in stored}
+
+
+async def test_many_who_attest_share_a_read_and_see_what_their_workflow_says_now(opened: database.Database) -> None:
+    repository, known = runs.Runs(opened), workflows.Workflows(opened)
+    namespace = f"attested-{uuid.uuid4()}"
+    made = [a_run(namespace) for _ in range(5)]
+    spec = {"attesters": {"serviceAccounts": ["sa"]}}
+    for run in made:
+        await repository.open(run)
+    async with opened.transaction() as connection:
+        epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
+    record = values.WorkflowRecord(namespace, f"uid-{namespace}", "build", "w", 1, spec, {}, namespace, "c")
+    missing = uuid.uuid4()
+    assert await repository.attested(made[0].id) == values.Attested(await repository.open(made[0]), None)
+    await known.upsert(record, epoch=max(epoch, 0))
+    found = await asyncio.gather(*(repository.attested(key) for key in [*(run.id for run in made), missing] * 20))
+    assert [one and one.run.id for one in found[:6]] == [*(run.id for run in made), None]
+    assert all(one is None or one.workflow_spec == spec for one in found)
+    await known.remove(namespace, "build", uid="w", epoch=max(epoch, 0))
+    gone = await repository.attested(made[0].id)
+    assert gone is not None
+    assert gone.workflow_spec is None
+    await repository.close()

@@ -78,6 +78,10 @@ class Runs(Protocol):
         """One run."""
         ...
 
+    async def attested(self, run_id: uuid.UUID) -> values.Attested | None:
+        """One run and what its Workflow says now."""
+        ...
+
     async def of_subject(self, subject_uid: str) -> Sequence[values.Run]:
         """Every run about one PipelineRun or TaskRun."""
         ...

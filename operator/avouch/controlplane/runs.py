@@ -85,7 +85,7 @@ class Intake:
 
     async def get(self, subject: callers.Subject, run_id: uuid.UUID) -> Opened:
         """The caller's run. Raises errors.NotFound or errors.Denied."""
-        run = await self._own(subject.caller, run_id)
+        run = _own(subject.caller, await self.runs.get(run_id))
         return Opened(run, plan.Plan.from_json(run.plan), created=False)
 
     async def put_material(
@@ -140,21 +140,14 @@ class Intake:
             )
         )
 
-    async def _own(self, caller: values.Caller, run_id: uuid.UUID) -> values.Run:
-        run = await self.runs.get(run_id)
-        if run is None or (run.namespace, run.namespace_uid) != (caller.namespace, caller.namespace_uid):
-            raise errors.NotFound("no such run")
-        if run.key.subject_uid not in (caller.pipelinerun_uid or caller.taskrun_uid, caller.taskrun_uid):
-            raise errors.Denied(f"run {run.name} is about {run.subject_kind} {run.subject_name}, not about your pod's")
-        return run
-
     async def _open_to(self, caller: values.Caller, run_id: uuid.UUID) -> values.Run:
         """The caller's run, if its Workflow still stands and lets the caller attest."""
-        run = await self._own(caller, run_id)
-        for workflow in await self.workflows.in_namespace(caller.namespace):
-            if workflow.uid == run.key.workflow_uid and may_attest(workflow.spec, caller.service_account):
-                return run
-        raise _may_not_attest(caller)
+        found = await self.runs.attested(run_id)
+        run = _own(caller, found.run if found else None)
+        spec = found.workflow_spec if found else None
+        if spec is None or not may_attest(spec, caller.service_account):
+            raise _may_not_attest(caller)
+        return run
 
     async def _open_one(self, owed: planning.Owed, now: datetime) -> Opened:
         known = await self.runs.get(owed.run_id)
@@ -191,6 +184,14 @@ def check_same_run(said: predicate.Metadata, run: values.Run) -> None:
     for what, found, expected in pairs:
         if found != expected:
             raise errors.Conflict(f"the attestation is about {what} {found[:80]!r}, this run is about {expected!r}")
+
+
+def _own(caller: values.Caller, run: values.Run | None) -> values.Run:
+    if run is None or (run.namespace, run.namespace_uid) != (caller.namespace, caller.namespace_uid):
+        raise errors.NotFound("no such run")
+    if run.key.subject_uid not in (caller.pipelinerun_uid or caller.taskrun_uid, caller.taskrun_uid):
+        raise errors.Denied(f"run {run.name} is about {run.subject_kind} {run.subject_name}, not about your pod's")
+    return run
 
 
 def _subject_name(caller: values.Caller) -> str:

@@ -120,6 +120,14 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Attested:
+    """A run that somebody wants to attest, and the present spec of its Workflow; None where that is gone."""
+
+    run: Run
+    workflow_spec: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who is pushing, proven by TokenReview and the ownerReference chain, never by labels."""
 

@@ -39,8 +39,11 @@ Stored = Mapping[str, tuple[uuid.UUID, uuid.UUID]]  # digest -> (claim id, run i
 async def write(
     opened: database.Database, claims: Sequence[values.Claim]
 ) -> Sequence[values.Receipt | errors.AvouchError]:
-    """Store what is new, enqueue its judging, COMMIT, and only then answer, claim by claim."""
-    async with opened.transaction() as connection:
+    """Store what is new and enqueue its judging by one statement that is its own COMMIT, then answer claim by claim.
+
+    What was not new is looked up afterwards: it is committed already, for a conflict waits for the other's COMMIT.
+    """
+    async with opened.statements() as connection:
         created = await _stored(connection, _WRITE, _columns(claims))
         others = sorted({str(claim.digest) for claim in claims} - set(created))
         existing = await _stored(connection, _EXISTING, {"digest": others}) if others else {}

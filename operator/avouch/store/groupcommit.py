@@ -1,7 +1,7 @@
 """Group commit: callers wait in a bounded queue, committers write whatever waits in one transaction.
 
 No timer: a committer takes what is there, so one caller alone waits for one COMMIT and many share one. A batch that
-fails for the sake of one row is written again row by row, so the bad row fails alone.
+fails for the sake of one row is written again row by row, so the bad row fails alone. Reads share round trips likewise.
 """
 
 import asyncio

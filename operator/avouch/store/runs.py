@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,14 +14,19 @@ from avouch import digests, errors
 from avouch.controlplane import values
 from avouch.store import claims, database, fencing, groupcommit, jobs, rows, tables, versions
 
+_IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+
 
 class Runs:
-    """`accept` shares commits between callers; all else is a transaction of its own. Close it before its loop ends."""
+    """`accept` shares commits between callers, `attested` shares reads. Close it before its loop ends."""
 
     def __init__(self, opened: database.Database, *, limits: groupcommit.Limits | None = None) -> None:
         self._database = opened
         self._pushes: groupcommit.GroupCommit[values.Claim, values.Receipt] = groupcommit.GroupCommit(
             self._write, lambda claim: len(claim.bundle), limits or groupcommit.Limits()
+        )
+        self._reads: groupcommit.GroupCommit[uuid.UUID, values.Attested | None] = groupcommit.GroupCommit(
+            self._read, lambda _: 0, groupcommit.Limits()
         )
 
     @property
@@ -30,6 +36,7 @@ class Runs:
 
     async def close(self) -> None:
         """Write what waits and stop the committers."""
+        await self._reads.close()
         await self._pushes.close()
 
     async def open(self, run: values.Run) -> values.Run:
@@ -49,6 +56,14 @@ class Runs:
         """One run."""
         async with self._database.transaction() as connection:
             return await _run(connection, run_id)
+
+    async def attested(self, run_id: uuid.UUID) -> values.Attested | None:
+        """One run and what its Workflow says now; callers that ask at the same time share one query.
+
+        Raises:
+            errors.Overloaded, errors.Unavailable: not now.
+        """
+        return await self._reads.submit(run_id)
 
     async def of_subject(self, subject_uid: str) -> Sequence[values.Run]:
         """Every run about one PipelineRun or TaskRun."""
@@ -130,6 +145,15 @@ class Runs:
     async def _select(self, query: "sa.Select[Any]") -> Sequence[values.Run]:
         async with self._database.transaction() as connection:
             return tuple(map(rows.run_of, (await connection.execute(query)).all()))
+
+    async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[values.Attested | None]:
+        runs, known = tables.runs, tables.workflows
+        same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
+        query = sa.select(runs, known.c.spec).outerjoin_from(runs, known, same).where(runs.c.id == sa.any_(_IDS))
+        async with self._database.statements() as connection:
+            found = (await connection.execute(query, {"ids": list(set(run_ids))})).all()
+        stored = {row.id: values.Attested(rows.run_of(row), row.spec) for row in found}
+        return [stored.get(run_id) for run_id in run_ids]
 
     async def _write(self, batch: Sequence[values.Claim]) -> Sequence[values.Receipt | errors.AvouchError]:
         return await claims.write(self._database, batch)

@@ -107,6 +107,12 @@ class Store:
     async def get(self, run_id: uuid.UUID) -> values.Run | None:
         return self.stored.get(run_id)
 
+    async def attested(self, run_id: uuid.UUID) -> values.Attested | None:
+        run = self.stored.get(run_id)
+        uid = run.key.workflow_uid if run else ""
+        spec = next((one.spec for one in self.known if run and (one.namespace, one.uid) == (run.namespace, uid)), None)
+        return values.Attested(run, spec) if run else None
+
     async def accept(self, claim: values.Claim) -> values.Receipt:
         if self.failure is not None:
             raise self.failure
