@@ -8,8 +8,9 @@ Against it, in the same run, on the same PostgreSQL (Unix socket, fsync on), wit
 
   store    verification and group commit, as the server calls them, without HTTP and without looking up the run
   use case `Intake.accept`: the same, and the caller's right to the run is read from the database
-  server   the real `avouch server` process: TLS, keep-alive clients on loopback, TokenReview and the pod's owners read
-           from a real kube-apiserver for each push; clients, API server, database and server share the machine
+  door     the server's listener, TLS and keep-alive clients on loopback included, with callers known (bench/door.py)
+  server   the real `avouch server` process: the pod and its owners are read from a real kube-apiserver for each push;
+           clients, API server, database and server share the machine
 
 What a ratio above 1 shows: sharing COMMITs pays for everything that we do in addition.
 
@@ -104,10 +105,9 @@ class Keys:
 class Bench:
     """Everything that stands still while the sides take turns."""
 
-    def __init__(self, url: str, server: stage.Server, pushes: Sequence[Push]) -> None:
-        self.url, self.server, self.pushes = url, server, pushes
-        self.keys = Keys(server.authority)
-        self.server_cpu: list[float] = []
+    def __init__(self, url: str, keys: Keys, pushes: Sequence[Push]) -> None:
+        self.url, self.keys, self.pushes = url, keys, pushes
+        self.cpu: dict[str, list[float]] = {}
 
     def rate(self, run: Callable[[], Awaitable[float]]) -> Callable[[], float]:
         """Pushes a second of one side, from an empty table."""
@@ -187,13 +187,12 @@ class Bench:
             await repository.close()
         return took
 
-    async def served(self) -> float:
-        """The server process."""
-        context = ssl.create_default_context(cafile=str(self.server.ca_file))
+    async def served(self, server: stage.Server, name: str) -> float:
+        """A server process, pushed to by clients that keep their connections."""
+        context = ssl.create_default_context(cafile=str(server.ca_file))
         requests = [(push, push.request()) for push in self.pushes]
         clients = [
-            await asyncio.open_connection("localhost", self.server.port, ssl=context, limit=1 << 20)
-            for _ in range(CLIENTS)
+            await asyncio.open_connection("localhost", server.port, ssl=context, limit=1 << 20) for _ in range(CLIENTS)
         ]
         waiting = iter(requests)
 
@@ -206,10 +205,10 @@ class Bench:
                 if not head.startswith(b"HTTP/1.1 201"):
                     raise RuntimeError(f"{head!r} {answer!r}")
 
-        before, began = self.server.cpu(), time.perf_counter()
+        before, began = server.cpu(), time.perf_counter()
         await asyncio.gather(*(client(*one) for one in clients))
         took = time.perf_counter() - began
-        self.server_cpu.append((self.server.cpu() - before) / len(requests))
+        self.cpu.setdefault(name, []).append((server.cpu() - before) / len(requests))
         for _, writer in clients:
             writer.close()
         return took
@@ -247,13 +246,12 @@ def _subject(push: Push) -> callers.Subject:
     return callers.Subject(caller, {}, None)
 
 
-def pushes_of(server: stage.Server, url: str, found: Sequence[stage.Caller], count: int) -> Sequence[Push]:
-    """A run for each pod, opened over HTTP; then bundles of about 19 KB, each another one, signed by its pod."""
-    opened = asyncio.run(_stored(url, [server.call("POST", "/v1/runs", one.token, b"{}") for one in found]))
+def pushes_of(
+    issuer: authority.Authority, opened: Sequence[values.Run], found: Sequence[stage.Caller], count: int
+) -> Sequence[Push]:
+    """Bundles of about 19 KB, each another one, signed by its pod."""
     signer = signing.KeySigner.generate()
-    leaves = [
-        authority.issue(server.authority, signing.csr(signer, one.pod), one.who, datetime.now(UTC)) for one in found
-    ]
+    leaves = [authority.issue(issuer, signing.csr(signer, one.pod), one.who, datetime.now(UTC)) for one in found]
     ders = [x509.load_pem_x509_certificate(leaf).public_bytes(Encoding.DER) for leaf in leaves]
     made = []
     for number in range(count):
@@ -298,14 +296,16 @@ def report(bench: Bench, found: dict[str, list[float]]) -> None:
         for name, rates in found.items()
     ]
     measure.table(("pushes a second, median (range)", "rate", "/ bare loop"), rows)
-    if bench.server_cpu:
-        print(f"CPU of the server process: {statistics.median(bench.server_cpu) * 1e6:.0f} us a push")
+    for name, seconds in bench.cpu.items():
+        print(f"CPU of the process {name!r}: {statistics.median(seconds) * 1e6:.0f} us a push")
 
 
 def main() -> None:
     parser = measure.arguments(__doc__, rounds=5)
     parser.add_argument("--bundles", type=int, default=2000, help="pushes in each turn (%(default)s)")
-    parser.add_argument("--only", nargs="*", default=[], help="sides to run besides the bare loop: store, use, server")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="sides to run besides the bare loop: store, use, door, server"
+    )
     options = parser.parse_args()
     print(measure.machine())
     with (
@@ -313,15 +313,26 @@ def main() -> None:
         stage.postgres() as url,
         ApiServer() as api,
     ):
+        issuer = stage.new_authority(Path(folder))
         found = stage.callers(api, url, PODS, CONTRACT)
-        with stage.serving(api, url, Path(folder)) as server:
-            pushes = pushes_of(server, url, found, options.bundles)
-            bench = Bench(url, server, pushes)
+        with (
+            stage.serving(api, url, Path(folder)) as server,
+            stage.serving(api, url, Path(folder), ("bench.door",)) as door,
+        ):
+            answers = [server.call("POST", "/v1/runs", one.token, b"{}") for one in found]
+            pushes = pushes_of(issuer, asyncio.run(_stored(url, answers)), found, options.bundles)
+            bench = Bench(url, Keys(issuer), pushes)
             size = statistics.median(len(push.bundle) for push in pushes)
             print(f"{len(pushes)} bundles of {size / 1000:.1f} KB, {CLIENTS} clients, {PODS} runs; {_version(url)}")
-            sides = {"store": bench.store, "use case": bench.use_case, "server": bench.served}
-            chosen = [(name, run) for name, run in sides.items() if not options.only or name.split()[0] in options.only]
-            turns = [measure.Side(name, bench.rate(run)) for name, run in [("bare loop", bench.bare), *chosen]]
+            sides: dict[str, Callable[[], Awaitable[float]]] = {
+                "bare loop": bench.bare,
+                "store": bench.store,
+                "use case": bench.use_case,
+                "door": lambda: bench.served(door, "door"),
+                "server": lambda: bench.served(server, "server"),
+            }
+            chosen = [name for name in sides if not options.only or name.split()[0] in ("bare", *options.only)]
+            turns = [measure.Side(name, bench.rate(sides[name])) for name in chosen]
             report(bench, measure.take_turns(turns, options.rounds))
 
 

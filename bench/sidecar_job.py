@@ -139,6 +139,7 @@ def main() -> None:
             (folder / sub).mkdir()
         (caller,) = stage.callers(api, url, 1, CONTRACT, materials=WHERE)
         pod(folder / "pod", caller, options.kib)
+        stage.new_authority(folder / "server")
         with stage.serving(api, url, folder / "server", AVOUCH_BLOBS=f"file://{folder / 'blobs'}") as server:
             job = Job(folder / "pod", server, caller)
             sides = [measure.Side(one.__name__, one) for one in (job.script, job.sidecar, job.step)]

@@ -43,29 +43,39 @@ class Caller:
     token: str
 
 
-class Server:
-    """`avouch server` as a process of its own."""
+SERVER = ("avouch.processes.main", "server")
 
-    def __init__(self, api: ApiServer, database_url: str, folder: Path, **extra: str) -> None:
-        now = datetime.now(UTC)
-        self.authority = authority.new_authority("avouch bench", now, timedelta(days=1))
-        certificate, key = authority.serving_certificate(self.authority, ["localhost"], [], now, timedelta(hours=2))
-        self.ca_file = folder / "ca" / "ca.crt"
-        files = {
-            self.ca_file: self.authority.certificate_pem,
-            folder / "ca" / "ca.key": self.authority.private_key_pem(),
-            folder / "tls" / "tls.crt": certificate,
-            folder / "tls" / "tls.key": key,
-        }
-        for path, content in files.items():
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
+
+def new_authority(folder: Path) -> authority.Authority:
+    """The files of an authority and of a certificate for localhost, as the chart mounts them."""
+    now = datetime.now(UTC)
+    made = authority.new_authority("avouch bench", now, timedelta(days=1))
+    certificate, key = authority.serving_certificate(made, ["localhost"], [], now, timedelta(hours=2))
+    files = {
+        "ca/ca.crt": made.certificate_pem,
+        "ca/ca.key": made.private_key_pem(),
+        "tls/tls.crt": certificate,
+        "tls/tls.key": key,
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return made
+
+
+class Server:
+    """`avouch server`, or another module that takes its settings, as a process of its own."""
+
+    def __init__(
+        self, api: ApiServer, database_url: str, folder: Path, module: Sequence[str] = SERVER, **extra: str
+    ) -> None:
+        self.ca_file = folder / "ca/ca.crt"
         self.port, self._health = free_port(), free_port()
         self.url = f"https://localhost:{self.port}"
-        self._log = folder / "server.log"
+        self._log = folder / f"{module[0]}.log"
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "operator"),
+            "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}",
             "AVOUCH_NAMESPACE": "avouch",
             "AVOUCH_DATABASE_URL": database_url,
             "AVOUCH_TLS_DIR": str(folder / "tls"),
@@ -78,8 +88,7 @@ class Server:
             **extra,
         }
         with self._log.open("wb") as log:
-            command = [sys.executable, "-m", "avouch.processes.main", "server"]
-            self.process = subprocess.Popen(command, env=environment, stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-m", *module], env=environment, stderr=log)
 
     def cpu(self) -> float:
         """Seconds of CPU that the process has used."""
@@ -117,9 +126,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(api: ApiServer, database_url: str, folder: Path, **extra: str) -> Iterator[Server]:
-    """A server that is ready."""
-    server = Server(api, database_url, folder, **extra)
+def serving(
+    api: ApiServer, database_url: str, folder: Path, module: Sequence[str] = SERVER, **extra: str
+) -> Iterator[Server]:
+    """A server that is ready; `new_authority` made its files."""
+    server = Server(api, database_url, folder, module, **extra)
     try:
         server.wait()
         yield server
