@@ -134,7 +134,7 @@ GOOD = [
     ours("Organization", {"homeNamespace": "security", "projects": {"selector": {"matchLabels": {"a": "b"}}}}),
     ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p"}, {"matchLabels": {"a": "b"}}]}}),
     ours("Integration", {"type": "webhook", "webhook": {"url": "https://h/x"}, "secretRef": {"name": "s", "key": "k"}}),
-    ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "on": ["Failed"]}),
+    ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "verdicts": ["Failed"]}),
 ]
 BAD = [
     (ours("Organization", {"homeNamespace": "Security"}), "fix: write a DNS-1123 label"),
@@ -149,7 +149,7 @@ BAD = [
     (ours("Integration", {"type": "webhook", "webhook": {"url": "ftp://h"}}), "fix: write https://host/path"),
     (ours("IntegrationAttachment", ATTACHMENT), "fix: name one Workflow in workflowRef"),
     (
-        ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "on": ["Pending"]}),
+        ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "verdicts": ["Pending"]}),
         'Unsupported value: "Pending"',
     ),
 ]

@@ -27,7 +27,7 @@ class IntegrationAttachmentSpec(meta.Model):
     """Workflows of this namespace whose verdicts are delivered, by their labels."""
     suspend: bool = False
     """Hold deliveries back until it is false again. Default false."""
-    on: Annotated[
+    verdicts: Annotated[
         list[Verdict], Field(min_length=1, max_length=7, json_schema_extra={"x-kubernetes-list-type": "set"})
     ] = Field(default_factory=lambda: list(vocabulary.VerdictName))
     """Verdicts to deliver, such as [Failed, Rejected]; absent, all of them."""

@@ -65,7 +65,7 @@ class RunnerType(StrEnum):
 
 
 class VerdictName(StrEnum):
-    """The verdicts that are final, as an IntegrationAttachment's `on` names them."""
+    """The verdicts that are final, as an IntegrationAttachment's `verdicts` names them."""
 
     PASSED = "Passed"
     FAILED = "Failed"

@@ -79,9 +79,9 @@ def deliveries(
 
 
 def wants(attachment: values.AttachmentRecord, run: values.Run, result: VerdictResult) -> bool:
-    """By name, or by every label of the selector; an attachment with neither wants nothing. `on` lists verdicts."""
-    on = attachment.config.get("on") or ()
-    if on and result.value not in on:
+    """By name, or by every label of the selector, and by verdict; an attachment without either of the first wants nothing."""
+    listed = attachment.config.get("verdicts") or ()
+    if listed and result.value not in listed:
         return False
     if attachment.workflow:
         return attachment.workflow == run.workflow

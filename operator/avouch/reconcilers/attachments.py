@@ -38,7 +38,7 @@ class Ends:
 def record_of(attachment: Object, integration: Object) -> values.AttachmentRecord:
     """The row that judging reads. Suspended ends are recorded as such, so that deliveries wait."""
     spec, target, meta = spec_of(attachment), spec_of(integration), attachment["metadata"]
-    config: dict[str, Any] = {**(target.get("webhook") or {}), "on": list(spec.get("on") or ())}
+    config: dict[str, Any] = {**(target.get("webhook") or {}), "verdicts": list(spec.get("verdicts") or ())}
     if target.get("secretRef"):
         config["secretRef"] = {**target["secretRef"], "namespace": integration["metadata"]["namespace"]}
     if spec.get("suspend") is True or target.get("suspend") is True:

@@ -34,6 +34,12 @@ class TestEveryKind:
         ]
         assert not bare
 
+    def test_names_no_field_that_yaml_1_1_reads_as_a_boolean(self, kind):
+        """Kubectl's parser takes a bare `on:` for `true:`."""
+        read = [(name, yaml.safe_load(name)) for _, schema in nodes(kind) for name in schema.get("properties", {})]
+        assert [name for name, value in read if not isinstance(value, str)] == []
+        assert {name for name, _ in read}.isdisjoint({"y", "n"})
+
     def test_has_no_default_but_the_status_that_was_never_seen(self, kind):
         assert [path for path, schema in nodes(kind) if "default" in schema] == [f"{kind.name}.status"]
 

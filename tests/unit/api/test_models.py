@@ -27,8 +27,8 @@ def test_an_attachment_delivers_every_verdict_unless_told():
     spec = attachment.IntegrationAttachmentSpec.model_validate(
         {"integrationRef": {"name": "hook"}, "workflowRef": {"name": "build"}}
     )
-    assert [str(verdict) for verdict in spec.on][:2] == ["Passed", "Failed"]
-    assert len(spec.on) == 7
+    assert [str(verdict) for verdict in spec.verdicts][:2] == ["Passed", "Failed"]
+    assert len(spec.verdicts) == 7
 
 
 def test_unknown_fields_are_ignored_when_reading():
