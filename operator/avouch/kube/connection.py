@@ -20,7 +20,8 @@ from avouch import errors
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)  # seconds; a push waits for up to four of these reads
-_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32)
+# httpcore looks at every connection for every request, so 64 cost more CPU than the requests. Up to four are watches.
+_LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
 
 
 class _TokenFile(httpx.Auth):
