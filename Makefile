@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NAME ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status demo demo-down bench clean
+.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ cluster-down: setup ## Stop that cluster and leave nothing
 
 cluster-status: setup ## Show its processes
 	$(BIN)/python -m tests.cluster status --name $(NAME)
+
+dev: setup ## Run avouch from this tree on the local cluster, restarted on every change
+	PYTHONPATH=. $(BIN)/python .ci/dev.py --name $(NAME)
 
 demo: setup ## The main job on a real cluster: a good run, an incomplete one and a lie
 	$(BIN)/python -m examples.quickstart.demo up

@@ -79,7 +79,7 @@ def deliveries(
 
 
 def wants(attachment: values.AttachmentRecord, run: values.Run, result: VerdictResult) -> bool:
-    """By name, or by every label of the selector, and by verdict; an attachment without either of the first wants nothing."""
+    """By name or by every label of the selector, and by verdict. Without name and labels it wants nothing."""
     listed = attachment.config.get("verdicts") or ()
     if listed and result.value not in listed:
         return False
