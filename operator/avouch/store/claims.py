@@ -10,7 +10,8 @@ from avouch.controlplane import values
 from avouch.store import database, jobs
 
 # Rows are sorted (digests, then run ids), so two committers never wait for each other in a circle. `%b` sends arrays of
-# bytes in binary: as text a 19 KB bundle would travel as 38 KB of hexadecimal.
+# bytes in binary: as text a 19 KB bundle would travel as 38 KB of hexadecimal. ON CONFLICT names no column: a resend that
+# overtakes its original meets it in whichever unique index comes first, the id's too, and is no conflict in any.
 _WRITE = (
     "WITH input AS ("  # noqa: S608 (joins two constants)
     " SELECT * FROM unnest(%(digest)s::text[], %(id)b::uuid[], %(run)b::uuid[], %(bundle)b::bytea[],"
@@ -23,7 +24,7 @@ _WRITE = (
     " INSERT INTO claims (digest, id, run_id, bundle, pod_uid, taskrun_uid, taskrun, pipeline_task, service_account,"
     "  received_at, explicit)"
     " SELECT input.* FROM input JOIN runs ON runs.id = input.run_id ORDER BY input.digest"
-    " ON CONFLICT (digest) DO NOTHING RETURNING digest, id, run_id"
+    " ON CONFLICT DO NOTHING RETURNING digest, id, run_id"
     "), queued AS ("
     " INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)"
     " SELECT 'judge', 'judge', 'judge:' || run_id, 'judge:' || run_id, jsonb_build_object('run_id', run_id)"
