@@ -68,7 +68,7 @@ class Views:
         self.runs = [document("shop", f"release-{n}", n, "Passed" if n != 2 else "Failed") for n in (1, 2, 3)]
 
     async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str], whole: bool = True
     ) -> tuple[Sequence[dict[str, Any]], str, int]:
         named = {"verdict": "result"}
         found = [one for one in self.runs if namespace in (None, one["namespace"])]
@@ -88,7 +88,7 @@ class Views:
         }
 
     async def watch(
-        self, namespace: str | None, since: int, filters: Mapping[str, str]
+        self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         if since > 1000:
             raise errors.Conflict("not of this database")

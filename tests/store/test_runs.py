@@ -100,6 +100,29 @@ async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -
     assert [delivery["state"] for delivery in document["deliveries"]] == ["delivered", "pending"]
 
 
+async def test_a_list_holds_whole_runs_and_a_table_only_its_columns(opened: database.Database) -> None:
+    repository, shown, namespace = runs.Runs(opened), views.RunViews(opened), f"listed-{uuid.uuid4()}"
+    judged, waiting = a_run(namespace), a_run(namespace)
+    for run in (judged, waiting):
+        await repository.open(run)
+    await repository.decide(a_verdict(judged), [a_delivery(judged, "one")])
+    listed, _, _ = await shown.page(namespace, limit=10, after="", filters={})
+    assert list(listed) == [await shown.view(namespace, name) for name in sorted((judged.name, waiting.name))]
+    table, _, _ = await shown.page(namespace, limit=10, after="", filters={}, whole=False)
+    assert [row["name"] for row in table] == [document["name"] for document in listed]
+    assert "statement" not in table[0]
+
+
+async def test_a_list_of_whole_runs_comes_in_smaller_pages_and_misses_none(opened: database.Database) -> None:
+    repository, shown, namespace = runs.Runs(opened), views.RunViews(opened), f"many-{uuid.uuid4()}"
+    await asyncio.gather(*(repository.open(a_run(namespace)) for _ in range(60)))
+    first, token, _ = await shown.page(namespace, limit=500, after="", filters={})
+    rest, end, _ = await shown.page(namespace, limit=500, after=token, filters={})
+    assert (len(first), len(rest), end) == (50, 10, "")
+    table, whole_table_in_one, _ = await shown.page(namespace, limit=500, after="", filters={}, whole=False)
+    assert (len(table), whole_table_in_one) == (60, "")
+
+
 async def test_a_watch_tells_every_change_in_order(opened: database.Database) -> None:
     repository, shown = runs.Runs(opened), views.RunViews(opened, poll_seconds=0.01)
     namespace = f"watched-{uuid.uuid4()}"

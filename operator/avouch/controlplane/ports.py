@@ -120,9 +120,12 @@ class RunViews(Protocol):
     """Read-only view of runs for the aggregated API: keyset pages and a watch in commit order."""
 
     async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str], whole: bool = True
     ) -> "tuple[Sequence[dict[str, Any]], str, int]":
-        """(run documents, continue token or "", resource version of the list). A document is what `view` returns."""
+        """(run documents, continue token or "", resource version of the list).
+
+        `whole`: documents as `view` returns them, in smaller pages; else the columns of a table.
+        """
         ...
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
@@ -130,7 +133,7 @@ class RunViews(Protocol):
         ...
 
     def watch(
-        self, namespace: str | None, since: int, filters: Mapping[str, str]
+        self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """("ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK", document) after resource version `since`, until closed."""
         ...

@@ -52,7 +52,7 @@ class Aggregated:
         if request.query_params.get("watch") in ("true", "1"):
             return self._watch(asked, form)
         found, token, version = await self.views.page(
-            asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters)
+            asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters), whole=form.whole
         )
         listed: dict[str, Any] = {"resourceVersion": str(version)}
         if token:

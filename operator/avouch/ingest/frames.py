@@ -43,7 +43,11 @@ async def _frames(
         after, since = "", 0
         while True:
             found, after, since = await views.page(
-                asked.namespace, limit=selection.MAX_PAGE, after=after, filters=dict(asked.filters)
+                asked.namespace,
+                limit=selection.MAX_PAGE,
+                after=after,
+                filters=dict(asked.filters),
+                whole=form.whole,
             )
             for document in found:
                 yield _frame("ADDED", form.single(document, clock.now()))
@@ -51,7 +55,7 @@ async def _frames(
                 break
         if asked.initial:
             yield _frame("BOOKMARK", form.bookmark(since, initial_end=True))
-    async for kind, document in views.watch(asked.namespace, since, dict(asked.filters)):
+    async for kind, document in views.watch(asked.namespace, since, dict(asked.filters), whole=form.whole):
         if kind == "BOOKMARK":
             yield _frame(kind, form.bookmark(int(document["resourceVersion"]), initial_end=False))
         else:

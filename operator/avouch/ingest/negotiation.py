@@ -21,6 +21,11 @@ class Form:
     kind: str = ""
     include: str = "Metadata"
 
+    @property
+    def whole(self) -> bool:
+        """Whether whole objects are written, not only columns and metadata."""
+        return not self.kind or (self.kind == "Table" and self.include == "Object")
+
     def listing(self, found: Documents, listed: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """A list in this form; `listed` is its ListMeta."""
         if self.kind == "Table":

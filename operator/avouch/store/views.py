@@ -7,6 +7,7 @@ nothing. Nothing deletes runs yet, so a watch can start at any version that was 
 import asyncio
 import base64
 import json
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ from avouch.store import database, documents, rows, tables, versions
 POLL_SECONDS = 0.5
 BOOKMARK_SECONDS = 30  # the API server's clients expect one about each minute
 _TURN = 200  # changes read at a time
-LIMIT = 500  # largest page
+LIMIT = 500  # largest page of what a table shows
+_WHOLE = 50  # largest page of whole documents: each holds two statements
 FILTERS = ("name", "workflow", "verdict", "evidence", "labels")
 
 
@@ -31,15 +33,16 @@ class RunViews:
         self._poll = poll_seconds
 
     async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str], whole: bool = True
     ) -> tuple[Sequence[dict[str, Any]], str, int]:
-        """(documents, continue token or "", version).
+        """(documents, continue token or "", version); a page of whole ones may be smaller than asked for.
 
         Every page answers the version of the list's first page, so a watch from there also tells what changed while
         the list was read.
         """
         runs = tables.runs.c
-        size = max(1, min(limit or LIMIT, LIMIT))
+        largest = _WHOLE if whole else LIMIT
+        size = max(1, min(limit or largest, largest))
         started, last = _position(after)
         query = _matching(namespace, filters).order_by(runs.namespace, runs.name).limit(size + 1)
         if last:
@@ -47,7 +50,7 @@ class RunViews:
         async with self._database.snapshot() as connection:
             version = started or await versions.newest(connection)
             found = (await connection.execute(query)).all()
-        shown = [documents.summary(row) for row in found[:size]]
+            shown = await _shown(connection, found[:size], whole=whole)
         token = _token(version, found[size - 1]) if len(found) > size else ""
         return shown, token, version
 
@@ -55,11 +58,11 @@ class RunViews:
         """One run with its statement, findings, materials and deliveries."""
         query = _matching(namespace, {}).where(tables.runs.c.name == name)
         async with self._database.snapshot() as connection:
-            row = (await connection.execute(query)).first()
-            return await _whole(connection, row) if row is not None else None
+            shown = await _shown(connection, (await connection.execute(query)).all(), whole=True)
+        return shown[0] if shown else None
 
     async def watch(
-        self, namespace: str | None, since: int, filters: Mapping[str, str]
+        self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Changes after `since` until closed, and a bookmark now and then.
 
@@ -68,11 +71,10 @@ class RunViews:
         """
         seen, quiet = since, 0.0
         while True:
-            changes, newest = await self._changes(namespace, seen, filters)
-            for row in changes:
-                kind = documents.event(row, seen, filters)
+            changes, newest = await self._changes(namespace, seen, filters, whole=whole)
+            for kind, document in changes:
                 if kind:
-                    yield kind, documents.summary(row)
+                    yield kind, document
             quiet = 0.0 if changes else quiet + self._poll
             seen = newest
             if quiet >= BOOKMARK_SECONDS:
@@ -82,8 +84,9 @@ class RunViews:
                 await asyncio.sleep(self._poll)
 
     async def _changes(
-        self, namespace: str | None, since: int, filters: Mapping[str, str]
-    ) -> "tuple[Sequence[sa.Row[Any]], int]":
+        self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool
+    ) -> tuple[Sequence[tuple[str, dict[str, Any]]], int]:
+        """What happened after `since`, one turn of it, and the version up to which that is all."""
         version = tables.runs.c.resource_version
         fixed = {key: value for key, value in filters.items() if key not in documents.CHANGING}
         query = _matching(namespace, fixed).where(version > since).order_by(version).limit(_TURN)
@@ -92,14 +95,23 @@ class RunViews:
             if since > newest:
                 raise errors.Conflict(f"resource version {since} is not of this database: list again")
             found = (await connection.execute(query)).all() if since < newest else []
-        return found, found[-1].resource_version if len(found) == _TURN else newest
+            shown = await _shown(connection, found, whole=whole)
+        kinds = (documents.event(row, since, filters) for row in found)
+        return list(zip(kinds, shown, strict=True)), found[-1].resource_version if len(found) == _TURN else newest
 
 
-async def _whole(connection: AsyncConnection, row: "sa.Row[Any]") -> dict[str, Any]:
+async def _shown(connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", *, whole: bool) -> list[dict[str, Any]]:
+    if not whole or not found:
+        return [documents.summary(row) for row in found]
+    ids = [row.id for row in found]
     verdicts, ledger = tables.verdicts, tables.deliveries
-    verdict = (await connection.execute(sa.select(verdicts).where(verdicts.c.run_id == row.id))).first()
-    mine = sa.select(ledger).where(ledger.c.run_id == row.id).order_by(ledger.c.attachment, ledger.c.id)
-    return documents.whole(row, verdict, (await connection.execute(mine)).all())
+    decided = (await connection.execute(sa.select(verdicts).where(verdicts.c.run_id.in_(ids)))).all()
+    sent = sa.select(ledger).where(ledger.c.run_id.in_(ids)).order_by(ledger.c.attachment, ledger.c.id)
+    by_run: dict[uuid.UUID, list[sa.Row[Any]]] = {}
+    for delivery in (await connection.execute(sent)).all():
+        by_run.setdefault(delivery.run_id, []).append(delivery)
+    verdict_of = {verdict.run_id: verdict for verdict in decided}
+    return [documents.whole(row, verdict_of.get(row.id), by_run.get(row.id, ())) for row in found]
 
 
 def _matching(namespace: str | None, filters: Mapping[str, str]) -> "sa.Select[Any]":
