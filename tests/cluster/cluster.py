@@ -66,6 +66,8 @@ class Cluster:
             if self._repaired():
                 return
             sweep.sweep(self.addresses, self.folder)
+            for part in ("_plane", "_node", "_tekton"):  # they remember keys and files that are gone now
+                self.__dict__.pop(part, None)
             self.folder.mkdir(parents=True, exist_ok=True)
             self._start()
             self._complete.touch()

@@ -114,12 +114,16 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _started(pid: int) -> str | None:
-    """Start time of a process in clock ticks since boot; None for one that has ended, waited for or not."""
+    """Start time of a process in clock ticks since boot; None for one that has ended, waited for or not.
+
+    While other threads than the first are left, it still holds its ports.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    return None if fields[0] in "ZX" and threads < 2 else fields[19]
 
 
 def _until(condition: Callable[[], bool], seconds: float) -> bool:

@@ -89,6 +89,9 @@ def test_a_server_that_is_down_breaks_no_build_and_the_missing_sidecar_is_named(
     finally:
         install.kubectl(cluster, "-n", "avouch", "scale", "deployment/avouch-server", "--replicas=1")
         install.kubectl(cluster, "-n", "avouch", "rollout", "status", "deployment/avouch-server", "--timeout=120s")
+        install.kubectl(cluster, "wait", "--for=create", "apiservice", "v1alpha1.runs.avouch.dev", "--timeout=60s")
+        install.kubectl(cluster, "wait", "--for=condition=Available", "apiservice/v1alpha1.runs.avouch.dev",
+                        "--timeout=60s")  # fmt: skip
     uid = demo.read(cluster, "pipelinerun", "good")["metadata"]["uid"]
     run = demo.wait_for(lambda: demo.judged(cluster, uid), "a verdict without the server")
     # Admission was down as well, so nothing was injected: what only the pod had is missing, and nothing passed.
