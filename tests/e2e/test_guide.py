@@ -9,6 +9,7 @@ import pytest
 from tests import docs
 from tests.cluster import binaries, images
 from tests.cluster.choice import AnyCluster
+from tests.e2e.stage import Stage
 
 pytestmark = pytest.mark.cluster
 
@@ -32,6 +33,6 @@ def test_the_guide_works_as_it_stands(cluster: AnyCluster, tmp_path: Path) -> No
             assert done.returncode == 0, f"{block.heading}: {command}\n{done.stdout}{done.stderr}"
             told[command] = done.stdout
     assert "sidecar" in told["kubectl -n my-project get workflowruns"]
-    assert "AttestationPassed" in told["kubectl -n my-project get events --field-selector=involvedObject.name=first"]
+    assert Stage(cluster, "my-project").told("first", "AttestationPassed")  # within seconds, a reader types slower
     assert "verdict" in told["kubectl explain workflowrun.status --api-version=runs.avouch.dev/v1alpha1"]
     assert "workflowrun.runs.avouch.dev" in told["kubectl get avouch -n my-project"]
