@@ -115,8 +115,10 @@ def test_killed_between_verify_and_its_statement_nothing_is_stored_and_a_resend_
     blocked = [server.claim(pod, run) for _ in range(2)]  # one for each committer, so that the third only waits
     with concurrent.futures.ThreadPoolExecutor(3) as aside:
         with Grip(database, "LOCK TABLE claims IN SHARE MODE"):
-            answers = [aside.submit(server.push, pod, run, one) for one in blocked]
-            until(lambda: waiting(database, "%INSERT INTO claims%", 2), "both committers wait")
+            answers = []
+            for count, one in enumerate(blocked, 1):
+                answers.append(aside.submit(server.push, pod, run, one))
+                until(lambda count=count: waiting(database, "%INSERT INTO claims%", count), "a committer waits")
             answers.append(aside.submit(server.push, pod, run, content))
             until(
                 lambda: "avouch_pushes_waiting 3.0" in server.health("/metrics")[1], "verified, and waits for its turn"

@@ -10,8 +10,8 @@ from avouch.controlplane import values
 from avouch.store import database, jobs
 
 # Rows are sorted (digests, then run ids), so two committers never wait for each other in a circle. `%b` sends arrays of
-# bytes in binary: as text a 19 KB bundle would travel as 38 KB of hexadecimal. ON CONFLICT names no column: a resend that
-# overtakes its original meets it in whichever unique index comes first, the id's too, and is no conflict in any.
+# bytes in binary: as text a 19 KB bundle would travel as 38 KB of hexadecimal. ON CONFLICT names no column: a resend
+# that overtakes its original meets it in whichever unique index comes first, id's too, and is no conflict in any.
 _WRITE = (
     "WITH input AS ("  # noqa: S608 (joins two constants)
     " SELECT * FROM unnest(%(digest)s::text[], %(id)b::uuid[], %(run)b::uuid[], %(bundle)b::bytea[],"
