@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,16 +137,22 @@ async def _finish(postgres: Postgres, shop: Shop, pod: Pod, run: str) -> None:
 
 
 @pytest.fixture
-def run(shop: Shop, served: Served, prepared: Postgres, receiver: Receiver, request: pytest.FixtureRequest) -> str:
-    """A run with a claim, Done, and two attachments that want its verdict."""
-    name = f"worker-{request.node.name.rpartition('_')[2]}"
+def begun(shop: Shop, served: Served, prepared: Postgres, receiver: Receiver) -> tuple[Pod, str]:
+    """A pod and its run, with a claim, and two attachments that will want the verdict."""
+    name = f"worker-{uuid.uuid4()}"
     shop.taskrun(name)
     pod = shop.pod(name)
     run = served.open_run(pod)
     assert served.push(pod, run, served.claim(pod, run)).status == 201
     asyncio.run(_attach(prepared, receiver, ("chat", "ledger")))
-    asyncio.run(_finish(prepared, shop, pod, run))
-    return run
+    return pod, run
+
+
+@pytest.fixture
+def run(shop: Shop, prepared: Postgres, begun: tuple[Pod, str]) -> str:
+    """The run, Done."""
+    asyncio.run(_finish(prepared, shop, *begun))
+    return begun[1]
 
 
 def verdicts(postgres: Postgres, run: str) -> list[str]:
@@ -195,3 +202,18 @@ def test_a_worker_killed_before_it_could_mark_a_delivery_is_followed_by_one_that
         until(lambda: deliveries(prepared, run) == expected, "both arrived")
     assert (set(receiver.got), len(receiver.got)) == (sent, 4)
     assert verdicts(prepared, run) == ["Failed"]
+
+
+def test_a_worker_outlives_a_restart_of_its_database_and_goes_on_judging(
+    shop: Shop, served: Served, prepared: Postgres, receiver: Receiver, begun: tuple[Pod, str], tmp_path: Path
+) -> None:
+    with Worker(shop, prepared, tmp_path / "only", served) as worker:
+        alive = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - interval '0.8 seconds'"
+        until(lambda: rows(prepared, alive), "the worker is at work")
+        prepared.kill()
+        prepared.start()
+        asyncio.run(_finish(prepared, shop, *begun))
+        until(lambda: verdicts(prepared, begun[1]), "the run is judged")
+        expected = [("chat", "delivered"), ("ledger", "delivered")]
+        until(lambda: deliveries(prepared, begun[1]) == expected, "and the verdict delivered")
+        assert worker.process.poll() is None, worker.log.read_text()[-4000:]

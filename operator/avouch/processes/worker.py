@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 INTEGRATIONS: Mapping[str, ports.Integration] = {"webhook": webhook.Webhook()}
 
 _AT_ONCE = 4  # jobs in one worker
+_POLL = 5.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
 _AGAIN = timedelta(seconds=10)  # until a run whose evidence could not be read is judged again
 _GRACE = 20.0  # seconds for running jobs after SIGTERM
@@ -114,6 +115,7 @@ async def _run(app: procrastinate.App, takeover: float) -> None:
                 shutdown_graceful_timeout=_GRACE,
                 update_heartbeat_interval=takeover / _BEATS,
                 stalled_worker_timeout=takeover,
+                fetch_job_polling_interval=min(_POLL, takeover),
                 delete_jobs="successful",
             )
         except procrastinate.exceptions.ConnectorException as exc:
