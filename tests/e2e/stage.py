@@ -74,20 +74,26 @@ class Stage:
 
         return self.until(look, f"the end of PipelineRun {pipelinerun}")
 
-    def outcomes(self, pipelinerun: str) -> dict[str, Any]:
+    def outcomes(self, pipelinerun: str, *, steps: bool = True) -> dict[str, Any]:
         """What Tekton made of a Done PipelineRun: its own state, each TaskRun's and each step's."""
         self.ended(pipelinerun)
-        found = self.get("taskruns", "-l", f"tekton.dev/pipelineRun={pipelinerun}")["items"]
         return {
             pipelinerun: _state(self.get("pipelinerun", pipelinerun)),
-            **{taskrun["metadata"]["name"]: (_state(taskrun), _steps(taskrun)) for taskrun in found},
+            **{
+                taskrun["metadata"]["name"]: (_state(taskrun), _steps(taskrun) if steps else ())
+                for taskrun in self.taskruns(pipelinerun)
+            },
         }
 
-    def seconds(self, pipelinerun: str) -> float:
-        """From start to completion, by Tekton's own clock."""
-        status = self.get("pipelinerun", pipelinerun)["status"]
-        start, end = (datetime.fromisoformat(status[field]) for field in ("startTime", "completionTime"))
-        return (end - start).total_seconds()
+    def taskruns(self, pipelinerun: str) -> list[Json]:
+        return list(self.get("taskruns", "-l", f"tekton.dev/pipelineRun={pipelinerun}")["items"])
+
+    def afterwards(self, pipelinerun: str) -> float:
+        """Seconds from the end of the last step to that of the PipelineRun, by Tekton's own clock."""
+        steps = [step["terminated"] for taskrun in self.taskruns(pipelinerun) for step in taskrun["status"]["steps"]]
+        last = max(datetime.fromisoformat(step["finishedAt"]) for step in steps)
+        end = datetime.fromisoformat(self.get("pipelinerun", pipelinerun)["status"]["completionTime"])
+        return (end - last).total_seconds()
 
     def verdict(self, subject: str, kind: str = "PipelineRun", workflow: str = "") -> Json:
         """The judged WorkflowRun about a PipelineRun or TaskRun; `workflow` where several cover it."""

@@ -130,8 +130,7 @@ def played(cluster: AnyCluster) -> Iterator[Played]:
 
 def cancel(place: Stage, name: str) -> None:
     def running() -> bool:
-        taskruns = place.get("taskruns", "-l", f"tekton.dev/pipelineRun={name}")["items"]
-        return any("running" in s for each in taskruns for s in each.get("status", {}).get("steps", ()))
+        return any("running" in s for each in place.taskruns(name) for s in each.get("status", {}).get("steps", ()))
 
     place.until(running, f"a step of {name}")
     place.kubectl("patch", "pipelinerun", name, "--type=merge", "-p", '{"spec": {"status": "Cancelled"}}')
@@ -139,7 +138,8 @@ def cancel(place: Stage, name: str) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_build_ends_as_without_us(played: Played, case: Case) -> None:
-    assert played.ours.outcomes(case.name) == played.plain.outcomes(case.name)
+    steps = case.evidence is not CUT_SHORT  # how far the steps came depends on how busy the machine is
+    assert played.ours.outcomes(case.name, steps=steps) == played.plain.outcomes(case.name, steps=steps)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
