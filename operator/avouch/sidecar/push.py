@@ -1,7 +1,7 @@
 """Talking to the server: HTTPS with our own CA and nobody else's, bounded retries, a deadline for all of it together.
 
-Tries again after a broken connection, 429 and 5xx, with jittered back-off, or as late as Retry-After says. Each request
-is safe to repeat: runs are opened idempotently, bytes and bundles are named by their digest.
+Tries again after a broken connection, 408, 429 and 5xx, with jittered back-off, or as late as Retry-After says. Each
+request is safe to repeat: runs are opened idempotently, bytes and bundles are named by their digest.
 """
 
 import http.client
@@ -22,7 +22,7 @@ FIRST_WAIT = 0.2  # seconds; doubles each time
 LONGEST_WAIT = 3.0
 CLIENT = "Avouch-Client"  # tells an explicit step from the injected sidecar, for people: the server looks itself
 MAX_ANSWER = 4 * 1024 * 1024  # bytes
-_RETRY = frozenset({429, 500, 502, 503, 504})
+_RETRY = frozenset({408, 429, 500, 502, 503, 504})
 
 Body = bytes | Callable[[], Iterator[bytes]]
 
