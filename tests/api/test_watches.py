@@ -139,6 +139,7 @@ async def test_a_watch_gone_silent_is_noticed_and_what_it_missed_is_listed(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(reflector, "INACTIVITY", 1.0)
+    monkeypatch.setattr(connection, "IDLE", 0.2)
     direct = connection.from_kubeconfig(api.kubeconfig)
     address = urlsplit(api.url)
     line = Line(str(address.hostname), int(address.port or 0))
@@ -173,7 +174,30 @@ async def test_an_api_server_that_is_away_is_not_mistaken_for_a_watch_that_is_st
             while not mirror.progress.problem:
                 await asyncio.sleep(0.05)
         silent_for, idle_for = mirror.progress.age(), mirror.progress.idle()
+        with pytest.raises(errors.Unavailable):
+            await client.KubeClient(away).list_all(resources.CONTRACTS)
     await away.close()
     assert idle_for <= silent_for
-    with pytest.raises(errors.Unavailable):
-        await client.KubeClient(connection.from_kubeconfig(config)).list_all(resources.CONTRACTS)
+
+
+async def test_an_object_of_nearly_a_megabyte_comes_through_a_watch_whole(api: ApiServer) -> None:
+    reached = connection.from_kubeconfig(api.kubeconfig)
+    kube = client.KubeClient(reached)
+    _, since = await kube.list_all(resources.CONFIG_MAPS)
+    large = {"metadata": {"name": "large", "namespace": "default"}, "data": {"text": "x\n" * 450_000}}
+    await kube.create(resources.CONFIG_MAPS, large)
+    async with asyncio.timeout(PATIENCE):
+        async for event in kube.watch(resources.CONFIG_MAPS, since, inactivity=10):
+            if event["object"]["metadata"].get("name") == "large":
+                break
+    await reached.close()
+    assert event["object"]["data"] == large["data"]
+
+
+async def test_a_name_cannot_lead_to_another_path(api: ApiServer) -> None:
+    reached = connection.from_kubeconfig(api.kubeconfig)
+    assert (
+        await client.KubeClient(reached).get(resources.CONFIG_MAPS, "default", "../../kube-system/configmaps") is None
+    )
+    assert await reached.get(resources.PODS.path("default", "../secrets")) is None
+    await reached.close()

@@ -6,9 +6,8 @@ one of ours, by the one table below.
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
-
-import httpx
 
 from avouch import errors
 from avouch.kube import connection
@@ -18,9 +17,8 @@ Json = dict[str, Any]
 
 FIELD_MANAGER = "avouch-controller"
 PAGE = 500
-_TIMEOUT = httpx.Timeout(30.0, connect=5.0)  # seconds; a page of 500 objects takes longer than a single read
+_PATIENCE = 30.0  # seconds; a page of 500 objects takes longer than a single read
 
-_JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -53,7 +51,7 @@ class KubeClient:
     """A connection pool to one API server."""
 
     def __init__(self, api: connection.Connection) -> None:
-        self._http = api.client
+        self._api = api
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json | None:
         """One object, or None."""
@@ -123,17 +121,12 @@ class KubeClient:
             errors.Unavailable: nothing came for `inactivity` seconds, or the connection broke.
         """
         query = {**(query or {}), "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since}
-        timeout = httpx.Timeout(inactivity, connect=5.0)
         path = resource.path()
-        try:
-            async with self._http.stream("GET", path, params=query, timeout=timeout) as response:
-                if response.is_error:
-                    await response.aread()
-                    raise failure(response.status_code, f"watch {path}: {_message(response)}")
-                async for line in response.aiter_lines():
-                    yield _event(line, path)
-        except (httpx.HTTPError, ValueError) as exc:
-            raise errors.Unavailable(f"watch {path}: {_words(exc)}") from exc
+        async with aclosing(self._api.lines(path, query, inactivity=inactivity)) as stream:
+            async for line in stream:
+                if isinstance(line, connection.Answer):
+                    raise failure(line.status, f"watch {path}: {_message(line)}")
+                yield _event(line, path)
 
     async def _call(
         self,
@@ -142,41 +135,37 @@ class KubeClient:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        content_type: str = _JSON,
+        content_type: str = connection.JSON,
     ) -> Json:
-        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {"Content-Type": content_type} if content else {}
+        content = None if body is None else (content_type, json.dumps(body, separators=(",", ":")).encode())
+        answer = await self._api.request(method, path, query=query, body=content, patience=_PATIENCE)
+        if answer.failed:
+            raise failure(answer.status, f"{method} {path}: {_message(answer)}")
         try:
-            response = await self._http.request(
-                method, path, params=query, content=content, headers=headers, timeout=_TIMEOUT
-            )
-            if response.is_error:
-                raise failure(response.status_code, f"{method} {path}: {_message(response)}")
-            answer: Json = response.json()
-        except (httpx.HTTPError, OSError, ValueError) as exc:
-            raise errors.Unavailable(f"{method} {path}: {_words(exc)}") from exc
-        return answer
+            found: Json = json.loads(answer.content)
+        except ValueError as exc:
+            raise errors.Unavailable(f"{method} {path}: {exc}") from exc
+        return found
 
 
-def _event(line: str, path: str) -> Json:
-    event: Json = json.loads(line)
+def _event(line: bytes, path: str) -> Json:
+    try:
+        event: Json = json.loads(line)
+    except ValueError as exc:
+        raise errors.Unavailable(f"watch {path}: {exc}") from exc
     if event["type"] == "ERROR":
         status = event["object"]
         raise failure(int(status.get("code") or 500), f"watch {path}: {status.get('message')}")
     return event
 
 
-def _message(response: httpx.Response) -> str:
+def _message(answer: connection.Answer) -> str:
     """What the API server's Status says, or the head of whatever answered instead of it."""
     try:
-        return str(response.json()["message"])
+        return str(json.loads(answer.content)["message"])
     except (ValueError, KeyError, TypeError):
-        return f"HTTP {response.status_code} {response.text[:200]}"
+        return f"HTTP {answer.status} {answer.content[:200].decode('utf-8', 'replace')}"
 
 
 def _namespace(body: Json) -> str:
     return str(body["metadata"].get("namespace") or "")
-
-
-def _words(exc: BaseException) -> str:
-    return str(exc) or type(exc).__name__

@@ -1,4 +1,4 @@
-"""The way to the API server for processes that only read: httpx, without the official client's 60 MiB.
+"""The way to the API server: aiohttp, without the official client's 60 MiB. The only module that imports it.
 
 Inside a pod the ServiceAccount's files say all there is to know; outside (`make dev`, tests) a kubeconfig does. The
 token file is read again for each request, because the kubelet replaces it every hour.
@@ -6,40 +6,55 @@ token file is read again for each request, because the kubelet replaces it every
 
 import base64
 import binascii
+import io
+import json
 import ssl
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
+import aiohttp
 import yaml
+import yarl
 
 from avouch import errors
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_TIMEOUT = httpx.Timeout(5.0, connect=2.0)  # seconds; a push waits for up to four of these reads
-# httpcore looks at every connection for every request, so 64 cost more CPU than the requests. Up to four are watches.
-_LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
+CONNECT = 5.0  # seconds to reach the API server
+PATIENCE = 5.0  # seconds for a read; a push waits for up to four of these
+JSON = "application/json"
+IDLE = 15.0  # seconds an unused connection is kept: after a watch fell silent, none of its age may be used again
+_CONNECTIONS = 64
 
-
-class _TokenFile(httpx.Auth):
-    """Bearer token from a file that changes under us."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        request.headers["Authorization"] = f"Bearer {self._path.read_text(encoding='ascii').strip()}"
-        yield request
+Token = Callable[[], str]
+"""The bearer token of now; "" where a client certificate speaks for us."""
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """A client of one API server. Close it with `close`."""
+class Answer:
+    """What the API server said."""
 
-    client: httpx.AsyncClient
+    status: int
+    content: bytes
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is no success: a redirect is none either, nobody follows it."""
+        return not HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+@dataclass(slots=True)
+class Connection:
+    """A pool of connections to one API server. Close it with `close`."""
+
+    url: str
+    context: ssl.SSLContext
+    token: Token
+    _session: aiohttp.ClientSession | None = field(default=None, repr=False)
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """One object or list as plain JSON; None where there is no such thing.
@@ -60,26 +75,103 @@ class Connection:
             raise errors.Unavailable(f"the API server does not know {path}")
         return answer
 
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: tuple[str, bytes] | None = None,
+        patience: float = PATIENCE,
+    ) -> Answer:
+        """One request and its whole answer, whatever its status; `body` is a media type and the bytes.
+
+        Raises:
+            Unavailable: there was none in `patience` seconds.
+        """
+        timeout = aiohttp.ClientTimeout(total=patience, sock_connect=CONNECT)
+        media_type, content = body or ("", b"")
+        more = {"Content-Type": media_type, "Content-Length": str(len(content))} if body else {}
+        headers, data = self._headers(more), io.BytesIO(content) if body else None
+        try:
+            async with self._opened().request(
+                method, self._at(path, query), data=data, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                return Answer(response.status, await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise _no_answer(method, path, exc) from exc
+
+    async def lines(
+        self, path: str, query: Mapping[str, str], *, inactivity: float
+    ) -> AsyncGenerator[bytes | Answer, None]:
+        """The lines of a stream as they come, however long; or one `Answer` where the API server refused it.
+
+        Raises:
+            Unavailable: nothing came for `inactivity` seconds, or the connection broke.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=inactivity)
+        try:
+            async with self._opened().get(
+                self._at(path, query), headers=self._headers({}), timeout=timeout, allow_redirects=False
+            ) as response:
+                refused = Answer(response.status, b"")
+                if refused.failed:
+                    yield Answer(response.status, await response.read())
+                    return
+                rest: list[bytes] = []
+                async for piece in response.content.iter_any():
+                    *whole, last = piece.split(b"\n")
+                    for line in whole:
+                        yield b"".join((*rest, line))
+                        rest = []
+                    if last:
+                        rest.append(last)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise _no_answer("watch", path, exc) from exc
+
     async def close(self) -> None:
         """Give the connections back."""
-        await self.client.aclose()
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """The session, made in the loop that uses it. No proxy from the environment, no .netrc, no cookies."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self.context, limit=_CONNECTIONS, keepalive_timeout=IDLE),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "avouch", "Accept": JSON},
+            )
+        return self._session
+
+    def _at(self, path: str, query: Mapping[str, str] | None) -> yarl.URL:
+        """`encoded`: whoever made the path has quoted it; nothing may be read into it again, such as `..`."""
+        return yarl.URL(f"{self.url}{path}{'?' if query else ''}{urlencode(query or {})}", encoded=True)
+
+    def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
+        token = self.token()
+        return {**more, **({"Authorization": f"Bearer {token}"} if token else {})}
 
     async def _json(
         self, method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, str] | None
     ) -> dict[str, Any] | None:
+        content = None if body is None else (JSON, json.dumps(body, separators=(",", ":")).encode())
+        answer = await self.request(method, path, query=params, body=content)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.failed:
+            raise errors.Unavailable(f"the API server answered {answer.status} to {method} {path}")
         try:
-            response = await self.client.request(method, path, json=body, params=params)
-            if response.status_code == httpx.codes.NOT_FOUND:
-                return None
-            response.raise_for_status()
-            answer = response.json()
-        except httpx.HTTPStatusError as exc:
-            raise errors.Unavailable(f"the API server answered {exc.response.status_code} to {method} {path}") from exc
-        except (httpx.HTTPError, OSError, ValueError) as exc:
-            raise errors.Unavailable(f"no answer from the API server to {method} {path}: {type(exc).__name__}") from exc
-        if not isinstance(answer, dict):
+            found = json.loads(answer.content)
+        except ValueError as exc:
+            raise errors.Unavailable(f"the API server answered {method} {path} with something that is no JSON") from exc
+        if not isinstance(found, dict):
             raise errors.Unavailable(f"the API server answered {method} {path} with something that is no object")
-        return answer
+        return found
+
+
+def _no_answer(what: str, path: str, exc: BaseException) -> errors.Unavailable:
+    return errors.Unavailable(f"no answer from the API server to {what} {path}: {str(exc) or type(exc).__name__}")
 
 
 def in_cluster(host: str, port: str, folder: Path = SERVICE_ACCOUNT) -> Connection:
@@ -93,7 +185,7 @@ def in_cluster(host: str, port: str, folder: Path = SERVICE_ACCOUNT) -> Connecti
     except OSError as exc:
         raise errors.Unavailable(f"no ServiceAccount in {folder}: is automountServiceAccountToken off?") from exc
     name = f"[{host}]" if ":" in host else host
-    return _connection(f"https://{name}:{port}", context, _TokenFile(folder / "token"))
+    return Connection(f"https://{name}:{port}", context, lambda: (folder / "token").read_text(encoding="ascii").strip())
 
 
 def of_environment(kubeconfig: Path | None, environment: Mapping[str, str]) -> Connection:
@@ -128,22 +220,8 @@ def from_kubeconfig(path: Path) -> Connection:
     certificate, key = _data(user, "client-certificate", path), _data(user, "client-key", path)
     if certificate and key:
         _load(tls, certificate, key)
-    return _connection(server, tls, None, {"Authorization": f"Bearer {user['token']}"} if user.get("token") else {})
-
-
-def _connection(
-    url: str, context: ssl.SSLContext, auth: httpx.Auth | None, headers: Mapping[str, str] | None = None
-) -> Connection:
-    client = httpx.AsyncClient(
-        base_url=url,
-        verify=context,
-        auth=auth,
-        headers={"User-Agent": "avouch", "Accept": "application/json", **(headers or {})},
-        timeout=_TIMEOUT,
-        limits=_LIMITS,
-        trust_env=False,  # no proxy from the environment, and no .netrc
-    )
-    return Connection(client)
+    token = str(user.get("token") or "")
+    return Connection(server.rstrip("/"), tls, lambda: token)
 
 
 def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The resources we speak to, one literal table: path, kind and scope of each."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Resource:
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """URL path of a collection, an object or a subresource; no namespace means all of them."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        middle = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
-        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        middle = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
+        tail = "".join(f"/{quote(part, safe='')}" for part in (name, subresource) if part)
         return f"{root}{middle}/{self.plural}{tail}"
 
 
