@@ -1,5 +1,6 @@
 """Put avouch on a cluster as a user would: images from the real Dockerfile, then the chart with Helm."""
 
+import fcntl
 import hashlib
 import subprocess
 from pathlib import Path
@@ -17,15 +18,21 @@ TOOLS = "localhost/quickstart-tools:1"
 
 
 def build_images() -> str:
-    """Build what changed since the last time. Returns the tag of the server image: a hash of what is in it."""
-    with stage("collect wheels"):
-        subprocess.run(["make", "--silent", "wheelhouse"], cwd=ROOT, check=True)
-    tag = _content_tag()
-    for target, name in (("avouch", f"{SERVER}:{tag}"), ("sidecar", SIDECAR)):
-        stamp = images.archive_of(name).with_suffix(".made-from")
-        if not (images.archive_of(name).exists() and stamp.exists() and stamp.read_text() == tag):
-            images.build(ROOT / "build", ROOT / "Dockerfile", name, target)
-            stamp.write_text(tag)
+    """Build what changed since the last time. Returns the tag of the server image: a hash of what is in it.
+
+    One at a time: two that collect wheels into one folder would build an image with half of them.
+    """
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with stage("collect wheels"):
+            subprocess.run(["make", "--silent", "wheelhouse"], cwd=ROOT, check=True)
+        tag = _content_tag()
+        for target, name in (("avouch", f"{SERVER}:{tag}"), ("sidecar", SIDECAR)):
+            stamp = images.archive_of(name).with_suffix(".made-from")
+            if not (images.archive_of(name).exists() and stamp.exists() and stamp.read_text() == tag):
+                images.build(ROOT / "build", ROOT / "Dockerfile", name, target)
+                stamp.write_text(tag)
     return tag
 
 

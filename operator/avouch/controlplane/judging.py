@@ -3,13 +3,20 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from avouch import errors, plan
 from avouch.attestation import identity, predicate, trust, verification
 from avouch.controlplane import judgement, ports, sealing, values, weighing
 
-TRIES = 8  # of transient failures, by the job's own retry, before the run is judged Error
+CRASHES = 5  # workers that may die over one run before it is judged Error: it would take the next ones with it
 _PLAIN = frozenset({"CONTAINER_IMAGE", "STRING"})
+
+
+def next_try(run: values.Run, now: datetime) -> datetime:
+    """When to judge a run again whose evidence could not be read: the older it is, the less often."""
+    age = now - (run.finished_at or run.created_at)
+    return now + min(max(age / 4, timedelta(seconds=10)), timedelta(minutes=10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +31,19 @@ class Judging:
     trust_root: trust.TrustRoot
     keys: sealing.Keys
 
-    async def judge(self, run_id: uuid.UUID, *, attempt: int = 1) -> values.VerdictResult:
-        """Judge one run, or put it off (Pending).
+    async def judge(self, run_id: uuid.UUID, *, crashes: int = 0) -> values.VerdictResult:
+        """Judge one run, or put it off (Pending). `crashes`: how many workers died while they judged it.
 
         Raises:
-            Unavailable: something may work on another try, and there are tries left.
+            Unavailable: something that judging needs does not answer now; the run stays Pending.
         """
         run, snapshot, claims = await self.runs.case(run_id)
         if run.result is not values.VerdictResult.PENDING:
             return run.result
         case = judgement.Case(run, plan.Plan.from_json(run.plan), snapshot)
         try:
+            if crashes >= CRASHES:
+                raise errors.Corrupt(f"{crashes} workers ended while they judged it")
             case = await self._gather(case, claims)
             found = judgement.judge(case, self.clock.now())
             if isinstance(found, judgement.WaitUntil):
@@ -44,7 +53,7 @@ class Judging:
                 return found.result
             signed = sealing.seal(case, found, self.keys)
         except Exception as exc:
-            if isinstance(exc, errors.AvouchError) and exc.retry and attempt < TRIES:
+            if isinstance(exc, errors.AvouchError) and exc.retry:
                 raise
             signed = self._error(case, exc)
         await self._commit(run, signed)

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ INTEGRATIONS: Mapping[str, ports.Integration] = {"webhook": webhook.Webhook()}
 _AT_ONCE = 4  # jobs in one worker
 _POLL = 5.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
-_AGAIN = timedelta(seconds=10)  # until a run whose evidence could not be read is judged again
 _GRACE = 20.0  # seconds for running jobs after SIGTERM
 
 
@@ -130,31 +128,33 @@ async def _queue(world: World) -> AsyncIterator[procrastinate.App]:
     )
     app = procrastinate.App(connector=connector)
 
-    async def judge(run_id: str) -> None:
-        started = time.monotonic()
-        run = uuid.UUID(run_id)
-        try:
-            result = await world.judging().judge(run)
-        except errors.Unavailable as exc:
-            # Not procrastinate's own retry: that collides with a job that a new claim may have queued meanwhile.
-            _log.warning("run %s is judged later: %s", run_id, exc)
-            await jobs.Jobs(world.database).judge_later(run, lifetime.Clock().now() + _AGAIN)
-            return
-        if result is not values.VerdictResult.PENDING:
-            judged = await world.runs.get(run)
-            world.metrics.judged(result, judged.evidence if judged else "", time.monotonic() - started)
-            _log.info("run judged", extra={"run": run_id, "verdict": str(result)})
+    async def judge(context: procrastinate.JobContext, run_id: str) -> None:
+        await _judge(world, uuid.UUID(run_id), context.job.attempts)
 
     async def deliver(**_: Any) -> None:
         await _deliver(world)
 
-    app.task(
-        name=jobs.JUDGE,
-        queue=jobs.JUDGE,
-    )(judge)
+    app.task(name=jobs.JUDGE, queue=jobs.JUDGE, pass_context=True)(judge)
     app.task(name=jobs.DELIVER, queue=jobs.DELIVER)(deliver)
     async with app.open_async():
         yield app
+
+
+async def _judge(world: World, run_id: uuid.UUID, crashes: int) -> None:
+    started = time.monotonic()
+    try:
+        result = await world.judging().judge(run_id, crashes=crashes)
+    except errors.Unavailable as exc:
+        # Not procrastinate's own retry: that collides with a job that a new claim may have queued meanwhile.
+        _log.warning("run %s is judged later: %s", run_id, exc)
+        run, now = await world.runs.get(run_id), lifetime.Clock().now()
+        if run is not None:
+            await jobs.Jobs(world.database).judge_later(run_id, judging.next_try(run, now))
+        return
+    if result is not values.VerdictResult.PENDING:
+        judged = await world.runs.get(run_id)
+        world.metrics.judged(result, judged.evidence if judged else "", time.monotonic() - started)
+        _log.info("run judged", extra={"run": str(run_id), "verdict": str(result)})
 
 
 async def _deliver(world: World) -> None:
@@ -163,11 +163,13 @@ async def _deliver(world: World) -> None:
 
 
 async def _sweep(app: procrastinate.App, world: World) -> None:
-    """Take up what a killed worker left: jobs that nobody runs any more, and leases that ran out."""
+    """Take up what was left: jobs of a killed worker, leases that ran out, runs whose job failed by a fault of ours."""
     while True:
         try:
             for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=world.config.takeover):
                 await _take_up(app, job)
+            if forgotten := await jobs.Jobs(world.database).judge_forgotten():
+                _log.warning("%d runs had ended and nothing was going to judge them: queued", forgotten)
             await _deliver(world)
             await world.metrics.look(world.database)
         except (errors.Unavailable, procrastinate.exceptions.ConnectorException) as exc:

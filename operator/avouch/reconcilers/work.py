@@ -190,12 +190,13 @@ class Workshop:
         if after is None:
             return
         self.world.cache.put(key, after)
-        told = happening(obj.get("status") or {}, wanted)
+        before = obj.get("status") or {}
+        told = happening(before, wanted)
         if told is not None:
             subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
             await self.recorder.tell(subject, told)
-        if key.kind in ("Contract", "Integration"):  # others are depended on for what they wish, not for their status
-            self.queue.add_many(dependents(self.world, key))
+        if key.kind in ("Contract", "Integration") and (told or before.get("revision") != wanted.get("revision")):
+            self.queue.add_many(dependents(self.world, key))  # not for a count of them, which they do not depend on
 
 
 def happening(before: Object, after: Object) -> events.Happening | None:

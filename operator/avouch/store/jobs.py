@@ -27,6 +27,13 @@ _INSERT = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, scheduled_at) "
     "VALUES (:queue, :queue, :lock, :queueing, CAST(:args AS jsonb), :at) " + COALESCED
 )
+# Runs that ended a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
+_FORGOTTEN = sa.text(
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
+    "SELECT 'judge', 'judge', 'judge:' || r.id, 'judge:' || r.id, jsonb_build_object('run_id', r.id) FROM runs r "
+    "WHERE r.result = 'Pending' AND r.finished_at < now() - interval '5 minutes' AND NOT EXISTS (SELECT FROM "
+    "procrastinate_jobs j WHERE j.lock = 'judge:' || r.id AND j.status IN ('todo', 'doing')) LIMIT 500 " + COALESCED
+)
 
 
 async def judge(connection: AsyncConnection, run_id: uuid.UUID, at: datetime | None = None) -> None:
@@ -52,3 +59,8 @@ class Jobs:
         """Judge this run again not before `at`; a waiting job that is due earlier stays as it is."""
         async with self._database.transaction() as connection:
             await judge(connection, run_id, at)
+
+    async def judge_forgotten(self) -> int:
+        """Have runs judged that ended over five minutes ago and that nothing is going to judge. Returns how many."""
+        async with self._database.transaction() as connection:
+            return int((await connection.execute(_FORGOTTEN)).rowcount)

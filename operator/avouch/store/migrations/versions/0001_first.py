@@ -55,6 +55,7 @@ _STATEMENTS = (
     "CREATE INDEX runs_by_version ON runs (resource_version)",
     "CREATE INDEX runs_judged ON runs (judged_version) WHERE judged_version > 0",
     "CREATE INDEX runs_unfinished ON runs (created_at) WHERE finished_at IS NULL",
+    "CREATE INDEX runs_unjudged ON runs (finished_at) WHERE result = 'Pending'",
     """CREATE TABLE snapshots (
         run_id uuid PRIMARY KEY REFERENCES runs ON DELETE CASCADE, document jsonb NOT NULL)""",
     """CREATE TABLE claims (

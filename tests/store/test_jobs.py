@@ -1,0 +1,62 @@
+"""Jobs that are due, and runs that nothing would have judged any more."""
+
+import datetime
+
+import pytest
+import sqlalchemy as sa
+
+from avouch.controlplane import values
+from avouch.store import database, jobs, runs, tables
+from tests.store.conftest import NOW, a_run, a_verdict
+
+pytestmark = pytest.mark.postgres
+
+LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
+async def waiting(opened: database.Database, run: values.Run) -> int:
+    query = sa.text("SELECT count(*) FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo'")
+    async with opened.snapshot() as connection:
+        return int((await connection.execute(query, {"lock": f"judge:{run.id}"})).scalar_one())
+
+
+async def lose_job(opened: database.Database, run: values.Run) -> None:
+    """As a job ends that failed by a fault of ours."""
+    async with opened.transaction() as connection:
+        query = sa.text("UPDATE procrastinate_jobs SET status = 'failed' WHERE lock = :lock")
+        await connection.execute(query, {"lock": f"judge:{run.id}"})
+
+
+async def ended(opened: database.Database, at: datetime.datetime) -> values.Run:
+    run = a_run()
+    await runs.Runs(opened).open(run)
+    async with opened.snapshot() as connection:
+        epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
+    await runs.Runs(opened).finish(run.id, values.Snapshot({"kind": "TaskRun"}, ()), at, epoch=epoch)
+    return run
+
+
+async def test_a_run_that_ended_and_lost_its_job_is_queued_again_once(opened: database.Database) -> None:
+    run = await ended(opened, LONG_AGO)
+    await lose_job(opened, run)
+    assert await jobs.Jobs(opened).judge_forgotten() >= 1
+    assert await waiting(opened, run) == 1
+    await jobs.Jobs(opened).judge_forgotten()
+    assert await waiting(opened, run) == 1
+
+
+async def test_a_run_that_ended_just_now_or_is_judged_is_left_alone(opened: database.Database) -> None:
+    fresh, judged = await ended(opened, datetime.datetime.now(datetime.UTC)), await ended(opened, LONG_AGO)
+    await runs.Runs(opened).decide(a_verdict(judged), [])
+    for run in (fresh, judged):
+        await lose_job(opened, run)
+    await jobs.Jobs(opened).judge_forgotten()
+    assert [await waiting(opened, run) for run in (fresh, judged)] == [0, 0]
+
+
+async def test_a_later_time_never_puts_off_a_job_that_is_due_earlier(opened: database.Database) -> None:
+    run = await ended(opened, LONG_AGO)
+    await jobs.Jobs(opened).judge_later(run.id, NOW + datetime.timedelta(days=1))
+    query = sa.text("SELECT scheduled_at FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo'")
+    async with opened.snapshot() as connection:
+        assert (await connection.execute(query, {"lock": f"judge:{run.id}"})).scalars().all() == [None]
