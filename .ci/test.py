@@ -42,7 +42,7 @@ LEVELS = (
 def missing(need: str) -> str:
     """What this machine lacks for a level, "" if nothing."""
     if need in ("helm", "root", "cluster") and shutil.which("go") is None:
-        return "Go >= 1.24 (Kubernetes is built from Go modules here)"
+        return "Go >= 1.25 (Kubernetes is built from Go modules here)"
     if need in ("root", "cluster") and os.geteuid() != 0:
         return "root (a cluster of plain processes makes network namespaces and mounts)"
     if need == "cluster" and shutil.which("apt-get") is None:
