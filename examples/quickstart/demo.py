@@ -45,6 +45,13 @@ SCENES = (
 )
 
 
+NEXT = (
+    f"kubectl -n {NAMESPACE} describe workflowruns",
+    f"kubectl -n {NAMESPACE} get workflows.avouch.dev,contracts,integrationattachments",
+    f"kubectl -n {NAMESPACE} get events --field-selector involvedObject.kind=PipelineRun",
+)
+
+
 def build_tools() -> None:
     """The image of the example's steps: pytest, cyclonedx-py and crane, as anybody's builder image would hold them."""
     context = ROOT / "build" / "quickstart-tools"
@@ -160,10 +167,9 @@ def up(name: str) -> int:
     print("\n--- all runs, and what the receiver got")
     print(kubectl(cluster, "-n", NAMESPACE, "get", "workflowruns").rstrip())
     print(kubectl(cluster, "-n", NAMESPACE, "logs", "deployment/receiver").rstrip())
-    print(f"\n{time.monotonic() - started:.0f} s in all. Type next:")
-    print(f"  export KUBECONFIG={cluster.kubeconfig}")
-    print(f"  kubectl -n {NAMESPACE} describe workflowruns")
-    print(f"  kubectl -n {NAMESPACE} get workflows.avouch.dev,contracts,integrationattachments")
+    print(f"\n{time.monotonic() - started:.0f} s in all. export KUBECONFIG={cluster.kubeconfig}, and type next:")
+    for command in NEXT:
+        print(f"  {command}")
     for line in wrong:
         print(f"error: {line}", file=sys.stderr)
     return 1 if wrong else 0

@@ -49,6 +49,14 @@ def test_a_step_that_claims_another_digest_is_contradicted_with_both_values(verd
     assert message.count("sha256:") >= 2
 
 
+def test_the_commands_that_the_demo_prints_answer(cluster: AnyCluster, verdicts: dict[str, Any]) -> None:
+    described, declared, events = (install.kubectl(cluster, *command.split()[1:]) for command in demo.NEXT)
+    assert "MaterialMissing" in described
+    assert "MaterialContradicted" in described
+    assert "release-to-receiver" in declared
+    assert {"AttestationPassed", "AttestationFailed", "AttestationRejected"} <= set(events.split())
+
+
 def test_every_verdict_was_delivered_once_with_a_right_signature(cluster: AnyCluster, verdicts: dict[str, Any]) -> None:
     def delivered() -> dict[str, Any] | None:
         log = install.kubectl(cluster, "-n", "quickstart", "logs", "deployment/receiver")
