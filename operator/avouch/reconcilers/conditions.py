@@ -40,11 +40,15 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What an object's status should say. `fields` are the kind's own; `recheck` asks for another look, in seconds."""
+    """What an object's status should say. `fields` are the kind's own; `recheck` asks for another look, in seconds.
+
+    `stirs`: something was recorded that others wait for, whether or not this status changes (a database made anew).
+    """
 
     conditions: tuple[Condition, ...]
     fields: Json = field(default_factory=dict)
     recheck: float | None = None
+    stirs: bool = False
 
     def having(self, *more: Condition, **fields: Any) -> "Desired":
         """The same with conditions and fields of the kind's own; fields that are None are left out."""

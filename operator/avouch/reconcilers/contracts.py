@@ -1,6 +1,6 @@
 """Contract: read, brought into its canonical form, recorded as a revision. Every revision is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from avouch import digests, errors
 from avouch.controlplane import values
@@ -53,7 +53,8 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
         canonical=canonical,
         recorded_at=world.clock.now(),
     )
-    return decide(obj, Recorded(await world.contracts.record(revision, epoch=world.epoch())), bound)
+    recorded = await world.contracts.record(revision, epoch=world.epoch())
+    return replace(decide(obj, Recorded(recorded), bound), stirs=recorded.recorded_at == revision.recorded_at)
 
 
 async def remove(world: World, key: Key, old: Object | None) -> None:

@@ -162,6 +162,8 @@ class Workshop:
         except errors.AvouchError as exc:
             desired, failed = desired_of(exc), exc
         await self._say(kind, key, desired)
+        if desired.stirs:
+            self.queue.add_many(dependents(self.world, key))
         if failed is not None and not isinstance(failed, errors.Invalid):
             raise failed
         return desired.recheck
@@ -190,13 +192,12 @@ class Workshop:
         if after is None:
             return
         self.world.cache.put(key, after)
-        before = obj.get("status") or {}
-        told = happening(before, wanted)
+        told = happening(obj.get("status") or {}, wanted)
         if told is not None:
             subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
             await self.recorder.tell(subject, told)
-        if key.kind in ("Contract", "Integration") and (told or before.get("revision") != wanted.get("revision")):
-            self.queue.add_many(dependents(self.world, key))  # not for a count of them, which they do not depend on
+        if key.kind in ("Contract", "Integration") and told:  # not for a count of them, which they do not depend on
+            self.queue.add_many(dependents(self.world, key))
 
 
 def happening(before: Object, after: Object) -> events.Happening | None:

@@ -1,7 +1,9 @@
 """The worker loop over an in-memory world: one write per settled change, none on a second look."""
 
+import asyncio
+import itertools
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from avouch import errors
@@ -79,8 +81,13 @@ class Api:
 
 
 class Clock:
+    """A second later at each look."""
+
+    def __init__(self) -> None:
+        self._ticks = itertools.count()
+
     def now(self) -> datetime:
-        return NOW
+        return NOW + timedelta(seconds=next(self._ticks))
 
 
 def build() -> tuple[work.Workshop, Memory, Api]:
@@ -128,6 +135,37 @@ async def test_a_workflow_is_enqueued_and_heals_when_its_contract_is_recorded() 
     await shop.reconcile(workflow)
     assert ready(shop, workflow) == "True"
     assert memory.workflows["team", "release"].contract_name == "build"
+
+
+async def test_a_workflow_heals_although_its_contracts_status_stays_when_the_database_was_made_anew() -> None:
+    shop, memory, api = build()
+    contract = put(shop, "Contract", "build")
+    workflow = put(shop, "Workflow", "release", contractRef={"name": "build"})
+    for key in (contract, workflow, contract):  # once more for the count
+        await shop.reconcile(key)
+    await shop.queue.get()
+    shop.queue.done(workflow)
+    memory.revisions.clear()
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "False"
+    patches = api.patches
+    await shop.reconcile(contract)
+    assert api.patches == patches
+    async with asyncio.timeout(1):
+        assert await shop.queue.get() == workflow
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "True"
+
+
+async def test_a_contract_that_counts_one_more_workflow_leaves_the_others_alone() -> None:
+    shop, _, api = build()
+    contract = put(shop, "Contract", "build")
+    await shop.reconcile(contract)
+    put(shop, "Workflow", "release", contractRef={"name": "build"})
+    patches = api.patches
+    await shop.reconcile(contract)
+    assert api.patches == patches + 1
+    assert len(shop.queue) == 0
 
 
 async def test_a_database_that_is_away_is_said_once_and_the_key_is_tried_again() -> None:
