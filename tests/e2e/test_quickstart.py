@@ -50,11 +50,18 @@ def test_a_step_that_claims_another_digest_is_contradicted_with_both_values(verd
 
 
 def test_the_commands_that_the_demo_prints_answer(cluster: AnyCluster, verdicts: dict[str, Any]) -> None:
-    described, declared, events = (install.kubectl(cluster, *command.split()[1:]) for command in demo.NEXT)
+    describe, declared, events = (command.split()[1:] for command in demo.NEXT)
+    described = install.kubectl(cluster, *describe)
     assert "MaterialMissing" in described
     assert "MaterialContradicted" in described
-    assert "release-to-receiver" in declared
-    assert {"AttestationPassed", "AttestationFailed", "AttestationRejected"} <= set(events.split())
+    assert "release-to-receiver" in install.kubectl(cluster, *declared)
+    verdicts_told = {"AttestationPassed", "AttestationFailed", "AttestationRejected"}
+
+    def told() -> dict[str, Any] | None:
+        found = install.kubectl(cluster, *events)
+        return {"events": found} if verdicts_told <= set(found.split()) else None
+
+    demo.wait_for(told, "an Event for each verdict")
 
 
 def test_every_verdict_was_delivered_once_with_a_right_signature(cluster: AnyCluster, verdicts: dict[str, Any]) -> None:
