@@ -118,14 +118,8 @@ class Connection:
                 if refused.failed:
                     yield Answer(response.status, await response.read())
                     return
-                rest: list[bytes] = []
-                async for piece in response.content.iter_any():
-                    *whole, last = piece.split(b"\n")
-                    for line in whole:
-                        yield b"".join((*rest, line))
-                        rest = []
-                    if last:
-                        rest.append(last)
+                async for line in _lines(response):
+                    yield line
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise _no_answer("watch", path, exc) from exc
 
@@ -168,6 +162,22 @@ class Connection:
         if not isinstance(found, dict):
             raise errors.Unavailable(f"the API server answered {method} {path} with something that is no object")
         return found
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    rest: list[bytes] = []
+    try:
+        async for piece in response.content.iter_any():
+            *whole, last = piece.split(b"\n")
+            for line in whole:
+                yield b"".join((*rest, line))
+                rest = []
+            if last:
+                rest.append(last)
+    except TimeoutError:
+        if response.connection is not None and response.connection.transport is not None:
+            response.connection.transport.abort()  # a peer that is silent would not answer a goodbye either
+        raise
 
 
 def _no_answer(what: str, path: str, exc: BaseException) -> errors.Unavailable:
