@@ -18,7 +18,7 @@ import watchfiles
 from examples.quickstart.install import NAMESPACE, ROOT, build_images, install, kubectl, load_images
 from tests.cluster.choice import AnyCluster, choose
 from tests.cluster.cluster import Cluster
-from tests.cluster.errors import ClusterError, Impossible
+from tests.cluster.errors import ClusterError, Impossible, exit_code
 from tests.cluster.progress import say, stage
 
 TREE = ROOT / "operator"
@@ -90,15 +90,8 @@ def main() -> int:
     """Do it. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="dev", help="name of the cluster (default: %(default)s)")
-    try:
-        run(parser.parse_args().name)
-    except Impossible as exc:
-        print(f"not possible on this machine: {exc}", file=sys.stderr)
-        return 3
-    except ClusterError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return 1
-    return 0
+    name = parser.parse_args().name
+    return exit_code(lambda: run(name))
 
 
 if __name__ == "__main__":

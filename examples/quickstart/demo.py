@@ -19,7 +19,7 @@ from examples.quickstart.install import ROOT, build_images, helm, install, kubec
 from tests.cluster import binaries, images
 from tests.cluster.choice import AnyCluster, choose
 from tests.cluster.commands import run
-from tests.cluster.errors import ClusterError, Impossible
+from tests.cluster.errors import ClusterError, exit_code
 from tests.cluster.progress import stage
 
 HERE = Path(__file__).parent
@@ -191,14 +191,8 @@ def main() -> int:
     parser.add_argument("command", choices=("up", "down"))
     parser.add_argument("--name", default="demo", help="name of the cluster (default: demo)")
     arguments = parser.parse_args()
-    try:
-        return up(arguments.name) if arguments.command == "up" else down(arguments.name)
-    except Impossible as exc:
-        print(f"not possible on this machine: {exc}", file=sys.stderr)
-        return 3
-    except ClusterError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return 1
+    command = up if arguments.command == "up" else down
+    return exit_code(lambda: command(arguments.name))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from tests.cluster import images, packages, places
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import PROGRAMS, binary
 from tests.cluster.choice import choose
-from tests.cluster.errors import ClusterError, Impossible
+from tests.cluster.errors import exit_code
 
-_FAILED, _IMPOSSIBLE = 1, 3
+_FAILED = 1
 
 
 def main() -> int:
@@ -32,14 +32,7 @@ def main() -> int:
     commands.add_parser("install", help="install the Debian packages that a node needs")
     commands.add_parser("apiserver", help="run an API server without a node until interrupted")
     arguments = parser.parse_args()
-    try:
-        return _run(arguments)
-    except Impossible as reason:
-        print(f"not possible on this machine: {reason}", file=sys.stderr)
-        return _IMPOSSIBLE
-    except ClusterError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _FAILED
+    return exit_code(lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -44,7 +44,7 @@ class Answer:
     @property
     def failed(self) -> bool:
         """Whether it is no success: a redirect is none either, nobody follows it."""
-        return not HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+        return _failed(self.status)
 
 
 @dataclass(slots=True)
@@ -114,8 +114,7 @@ class Connection:
             async with self._opened().get(
                 self._at(path, query), headers=self._headers({}), timeout=timeout, allow_redirects=False
             ) as response:
-                refused = Answer(response.status, b"")
-                if refused.failed:
+                if _failed(response.status):
                     yield Answer(response.status, await response.read())
                     return
                 async for line in _lines(response):
@@ -162,6 +161,10 @@ class Connection:
         if not isinstance(found, dict):
             raise errors.Unavailable(f"the API server answered {method} {path} with something that is no object")
         return found
+
+
+def _failed(status: int) -> bool:
+    return not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

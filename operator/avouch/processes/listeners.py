@@ -14,9 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from avouch.ingest import frontproxy
 
 HEADER_SECONDS = 10.0  # from the first byte of a request, or from connecting, to the end of its headers
-LINGER_SECONDS = (
-    15.0  # from an answer to the end of a body that is no longer read: closing at once would lose the answer
-)
+# From an answer to the end of a body that is no longer read: closing at once would lose the answer.
+LINGER_SECONDS = 15.0
 
 
 class Protocol(HttpToolsProtocol):
