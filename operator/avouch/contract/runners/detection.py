@@ -67,13 +67,13 @@ def discover(environment: Mapping[str, str], pod: Pod | None = None) -> Runner:
     kind = next(row for row in table.RUNNERS if _fits(row, environment, pod))
     values = _values(kind, environment, pod or Pod())
     refused = tuple(_refused(values.items()))
-    names = {refusal.name for refusal in refused}
+    kept = values | {refusal.name: "" for refusal in refused}
     return Runner(
         type=str(kind.name),
         title=kind.title,
-        url=_tekton_link(environment, values) if kind.in_tekton else kind.link(environment),
+        url=_tekton_link(environment, kept) if kind.in_tekton else kind.link(environment),
         hosting=_hosting(kind, environment),
-        variables=tuple((name, value) for name, value in values.items() if value and name not in names),
+        variables=tuple((name, value) for name, value in kept.items() if value),
         missing=tuple(each.name for each in kind.variables if each.required and not values[each.name]),
         refused=refused,
     )

@@ -52,6 +52,6 @@ def tekton(dashboard: str, namespace: str, pipeline_run: str, task_run: str) -> 
     """
     if not namespace or not (pipeline_run or task_run):
         return ""
-    path = f"pipelineruns/{pipeline_run}" if pipeline_run else f"taskruns/{task_run}"
-    base = web(dashboard).rstrip("/")
-    return f"{base}/#/namespaces/{namespace}/{path}" if base else f"tekton://{namespace}/{path}"
+    kind, name = ("pipelineruns", pipeline_run) if pipeline_run else ("taskruns", task_run)
+    base, path = web(dashboard).rstrip("/"), f"{quote(namespace, safe='')}/{kind}/{quote(name, safe='')}"
+    return f"{base}/#/namespaces/{path}" if base else f"tekton://{path}"
