@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -277,11 +276,3 @@ def test_no_value_of_the_environment_but_those_of_the_table_is_kept():
     everything: dict[str, Any] = {f"OTHER_{index}": f"value-{index}" for index in range(20)}
     runner = found("GITHUB_ACTION", machine("GITHUB_ACTION", **everything))
     assert "value-" not in repr(runner)
-
-
-def test_the_page_tells_of_every_runner_and_variable():
-    page = (Path(__file__).parents[4] / "docs/reference/runners.md").read_text()
-    names = [each.name for kind in table.RUNNERS for each in kind.variables] + [
-        str(kind.title) for kind in table.RUNNERS
-    ]
-    assert [name for name in names if name not in page] == []
