@@ -47,6 +47,10 @@ def changes(before: bytes, after: bytes) -> tuple[Change, ...]:
     found: list[Change] = []
     for what in dict.fromkeys([*old, *new]):
         found += _compared(what, old.get(what), new.get(what))
+    if not found and before != after:  # never silent, whatever the parts are called
+        found.append(
+            Change(Kind.CHANGED, "contract", "digest", *(str(digests.of_bytes(form)) for form in (before, after)))
+        )
     return tuple(found)
 
 
@@ -76,7 +80,7 @@ def _named(parts: Iterator[_Part]) -> Iterator[tuple[str, _Facts]]:
 def _parts(contract: spec.ContractSpec) -> Iterator[_Part]:
     yield "contract", "", {"name": contract.name, "runner": contract.runner}
     for key, value in contract.metadata:
-        yield "metadata annotation", key, {"value": value}
+        yield "metadata annotation", key, {"value": _quoted(value)}
     for material in contract.materials:
         yield from _material(material)
     for annotation in contract.annotations:
@@ -87,7 +91,7 @@ def _parts(contract: spec.ContractSpec) -> Iterator[_Part]:
         for policy in policies:
             yield _policy(f"{what} policy", policy)
     for group in contract.policy_groups:
-        facts = {"pin": _pin(group.ref), "gate": _tri(group.gate), "skip": ", ".join(group.skip)}
+        facts = {"pin": _pin(group.ref), "gate": _tri(group.gate), "skip": ", ".join(map(_quoted, group.skip))}
         yield "policy group", group.ref.partition("@")[0], facts | _inputs(group.inputs)
 
 
@@ -100,7 +104,7 @@ def _material(material: spec.Material) -> Iterator[_Part]:
 
 
 def _value(annotation: spec.Annotation) -> _Facts:
-    return {"value": annotation.value or "(from the run)"}
+    return {"value": _quoted(annotation.value) if annotation.value else "from the run"}
 
 
 def _policy(what: str, policy: spec.PolicyAttachment) -> _Part:
@@ -133,4 +137,9 @@ def _tri(flag: bool | None) -> str:
 
 
 def _inputs(inputs: tuple[tuple[str, str], ...]) -> _Facts:
-    return {f"with.{name}": value for name, value in inputs}
+    return {f"with.{name}": _quoted(value) for name, value in inputs}
+
+
+def _quoted(value: str) -> str:
+    """In quotes, so that an empty value is seen, and none is taken for our own words."""
+    return json.dumps(value, ensure_ascii=False)

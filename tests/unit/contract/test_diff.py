@@ -49,14 +49,14 @@ PIN = f"sha256:{'0' * 64}"
             form(materials=[material(annotations=[{"name": "a", "value": "1"}])]),
             form(materials=[material(annotations=[{"name": "a"}, {"name": "b", "value": "2"}])]),
             [
-                "~ annotation of material sbom: a: value 1 -> (from the run)",
-                "+ annotation of material sbom: b (value 2)",
+                '~ annotation of material sbom: a: value "1" -> from the run',
+                '+ annotation of material sbom: b (value "2")',
             ],
         ),
         (
             form(annotations={"version": "1"}),
             form(annotations={"version": "2"}),
-            ["~ metadata annotation version: value 1 -> 2"],
+            ['~ metadata annotation version: value "1" -> "2"'],
         ),
         (form(envAllowList=["A", "B"]), form(envAllowList=["B", "C"]), ["- variable A", "+ variable C"]),
         (form(), form(runner={"type": "JENKINS_JOB"}), ["~ contract: runner nothing -> JENKINS_JOB"]),
@@ -74,7 +74,7 @@ PIN = f"sha256:{'0' * 64}"
         (
             form(**policies(policy(**{"with": {"a": "1", "b": "2"}}))),
             form(**policies(policy(**{"with": {"a": "3"}}))),
-            ["~ material policy licenses: with.a 1 -> 3", "~ material policy licenses: with.b 2 -> nothing"],
+            ['~ material policy licenses: with.a "1" -> "3"', '~ material policy licenses: with.b "2" -> nothing'],
         ),
         (
             form(**policies(policy(selector={"name": "sbom", "matchMode": "PREFIX"}))),
@@ -89,7 +89,7 @@ PIN = f"sha256:{'0' * 64}"
         (
             form(policyGroups=[{"ref": "g"}]),
             form(policyGroups=[{"ref": "g", "skip": ["x"]}]),
-            ["~ policy group g: skip nothing -> x"],
+            ['~ policy group g: skip nothing -> "x"'],
         ),
     ],
 )
@@ -109,6 +109,16 @@ def test_an_embedded_policy_is_told_by_its_name_and_compared_by_its_content():
 @pytest.mark.parametrize("odd", [{"metadata": []}, {"metadata": {"name": 7}}, {}])
 def test_an_embedded_policy_without_a_name_is_told_as_such(odd):
     assert said(form(), form(**policies({"embedded": odd})))[0].startswith("+ material policy embedded (content sha256")
+
+
+def test_an_empty_input_is_not_none():
+    empty = form(**policies(policy(**{"with": {"a": ""}})))
+    assert said(form(**policies(policy())), empty) == ['~ material policy licenses: with.a nothing -> ""']
+
+
+def test_no_change_is_silent_however_parts_are_called():
+    twice, once = [{"ref": "g"}, {"ref": "g", "gate": True}], [{"ref": "g #2", "gate": True}, {"ref": "g"}]
+    assert len(said(form(policyGroups=twice), form(policyGroups=once))) == 1
 
 
 def test_what_is_no_canonical_form_is_corrupt():

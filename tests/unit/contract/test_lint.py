@@ -152,6 +152,14 @@ def test_a_broken_rule_is_an_error_with_its_line(spec, line, field, message):
     assert message in problem[3]
 
 
+def test_two_spellings_of_one_field_that_differ_are_an_error():
+    spec = "  materials:\n    - {type: ARTIFACT, name: a, skip_upload: true, skipUpload: false}\n"
+    assert found(body(spec)) == [
+        (6, "spec.materials[0]", "error", "skipUpload and skip_upload are the same field and differ")
+    ]
+    assert found(body(spec.replace("false", "true"))) == []
+
+
 def test_a_broken_schema_does_not_hide_the_other_rules():
     spec = "  materials: [{type: NOPE, name: a}, {type: STRING, name: a}]\n"
     spec += "  policies: {materials: [{ref: 'file://x'}, {}]}\n"

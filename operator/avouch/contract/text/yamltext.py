@@ -1,5 +1,6 @@
 """YAML with places: PyYAML's own composer, held to our limits and to the words that Kubernetes' reader knows."""
 
+import math
 import re
 from typing import Any
 
@@ -158,14 +159,13 @@ def _kind(word: str) -> str:
         return "null"
     if word == "<<":
         return "merge"
-    if word[0] in "+-0123456789":
-        plain = word.replace("_", "")
-        return "int" if _INTEGER.fullmatch(plain) else "float" if _number(plain) else "str"
-    return "float" if _number(word) else "str"
+    plain = word.replace("_", "") if word[0] in "+-.0123456789" else ""
+    return "int" if _INTEGER.fullmatch(plain) else "float" if _number(plain) else "str"
 
 
 def _number(word: str) -> bool:
-    return bool(_FLOAT.fullmatch(word) or _NO_NUMBER.fullmatch(word))
+    """A number with a point or exponent; one that is too large for Go is a text."""
+    return bool(_NO_NUMBER.fullmatch(word) or (_FLOAT.fullmatch(word) and math.isfinite(float(word))))
 
 
 def _scalar(tag: str, text: str) -> str | int | float | bool | None:
@@ -188,12 +188,13 @@ def _scalar(tag: str, text: str) -> str | int | float | bool | None:
     return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
-def _integer(text: str) -> int:
-    """A whole number; 010 is octal, as in YAML 1.1 and Go."""
+def _integer(text: str) -> int | float:
+    """A whole number; 010 is octal, as in YAML 1.1 and Go, and what 64 bits do not hold loses its last digits."""
     bare = text.replace("_", "")
     sign, digits = (-1, bare[1:]) if bare.startswith("-") else (1, bare.removeprefix("+"))
     octal = digits.startswith("0") and digits.isdigit() and digits != "0"
-    return sign * int(digits, 8 if octal else 0)
+    found = sign * int(digits, 8 if octal else 0)
+    return found if -(2**63) <= found < 2**64 else float(found)
 
 
 def _place(mark: Any) -> nodes.Place:
