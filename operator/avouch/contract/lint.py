@@ -87,8 +87,17 @@ def _rules(document: nodes.Table, manifest: Mapping[str, Any], old: bool) -> Ite
     found = advice.advise(contract.spec) if contract else reading.problems(manifest)
     severity = Severity.WARNING if contract else Severity.ERROR
     for problem in found:
-        path = problem.line.removeprefix("spec.") if old else problem.line
+        path = problem.line.removeprefix("spec.") if old else _as_written(document, problem.line)
         yield _at(document, path, problem.message, problem.fix, severity)
+
+
+def _as_written(document: nodes.Table, line: str) -> str:
+    """The path of what Chainloop keeps in metadata and Kubernetes in an annotation."""
+    for field, word in upstream.FIELDS.items():
+        written = line == f"metadata.annotations.{upstream.PREFIX}{word}" and _find(document, ["metadata", field])[2]
+        if written:
+            return f"metadata.{field}"
+    return line
 
 
 def _unknown(document: nodes.Table, old: bool) -> Iterator[Problem]:
@@ -124,14 +133,14 @@ def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _at(document: nodes.Node, path: str, message: str, fix: str, severity: Severity = Severity.ERROR) -> Problem:
-    place, node = _find(document, [found[1] or found[2] for found in _TOKEN.finditer(path)])
+    place, node, _ = _find(document, [found[1] or found[2] for found in _TOKEN.finditer(path)])
     if message == _NO_TEXT and isinstance(node, nodes.Scalar):
         message, fix = f"{json.dumps(node.value)} is no text", "put it in quotes"
     return Problem(place.line, place.column, path, message, fix, severity)
 
 
-def _find(node: nodes.Node, path: list[str]) -> tuple[nodes.Place, nodes.Node]:
-    """Where the path leads, or as far as it leads."""
+def _find(node: nodes.Node, path: list[str]) -> tuple[nodes.Place, nodes.Node, bool]:
+    """Where the path leads, or as far as it leads; and whether it was all of it."""
     while path:
         if isinstance(node, nodes.Sequence) and path[0].isdigit() and int(path[0]) < len(node.items):
             node, path = node.items[int(path[0])], path[1:]
@@ -141,8 +150,8 @@ def _find(node: nodes.Node, path: list[str]) -> tuple[nodes.Place, nodes.Node]:
             break
         node, path = entry.node, path[taken:]
         if not path and not isinstance(node, nodes.Scalar):
-            return entry.place, node
-    return node.place, node
+            return entry.place, node, True
+    return node.place, node, not path
 
 
 def _entry(table: nodes.Table, path: list[str]) -> tuple[nodes.Entry | None, int]:

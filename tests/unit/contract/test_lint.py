@@ -152,6 +152,14 @@ def test_a_broken_rule_is_an_error_with_its_line(spec, line, field, message):
     assert message in problem[3]
 
 
+def test_a_field_of_metadata_is_told_by_the_name_it_was_written_with():
+    content = HEAD.replace("{name: c}", "{name: c, description: 1.10}") + "spec: {}\n"
+    assert found(content) == [
+        (3, "metadata.description", "error", "1.1 is no text"),
+        (3, "metadata.description", "warning", "kubectl does not take it: Kubernetes' metadata is closed"),
+    ]
+
+
 def test_two_spellings_of_one_field_that_differ_are_an_error():
     spec = "  materials:\n    - {type: ARTIFACT, name: a, skip_upload: true, skipUpload: false}\n"
     assert found(body(spec)) == [

@@ -36,6 +36,7 @@ def flaws(content: str | bytes, name: str = "") -> list[tuple[int, int, str]]:
         ("a: |\n  x\n  y\n", {"a": "x\ny\n"}),
         ("a: &x [1]\nb: *x", {"a": [1], "b": [1]}),
         ("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}", {"a": {"p": 1, "q": 2}, "b": {"q": 3, "p": 1}}),
+        ("a: <<", {"a": "<<"}),
         ("a: {<<: [{p: 1}, {p: 2, r: 3}]}", {"a": {"p": 1, "r": 3}}),
         ("\ufeffa: 1", {"a": 1}),
         ('{"a": [1, 2.5, true, null, "x\\u00e9\\ud83d\\ude00\\/"]}', {"a": [1, 2.5, True, None, "xé😀/"]}),
@@ -154,6 +155,10 @@ def bomb() -> bytes:
     [
         (bomb(), "more than 100000 values"),
         (b"- a\n" * 110_000, "more than 100000 values"),
+        (
+            b"\n---\n".join([b"a: &a [" + b"x," * 300 + b"]\nb: [" + b"*a," * 100 + b"]"] * 90),
+            "more than 100000 values",
+        ),
         (b"[" * 500_000, "nested deeper"),
         (b'{"a":' * 100_000, "nested deeper"),
         (b"{" + b'"a":1,' * 300 + b'"a":1}', "100 flaws"),

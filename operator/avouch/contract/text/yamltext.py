@@ -55,10 +55,10 @@ def read(text: str) -> nodes.Text:
     except yaml.reader.ReaderError as exc:
         return nodes.Text((), (_unreadable(text, exc),))
     loader.budget = budget
+    tree = _Tree(nodes.Budget(flaws=budget.flaws))  # one for all documents: each may use the aliases of its own
     try:
         while loader.check_node():
-            composed = loader.get_node()
-            _add(documents, _Tree(nodes.Budget(flaws=budget.flaws)).node(composed, 0))
+            _add(documents, tree.node(loader.get_node(), 0))
     except nodes.Broken as broken:
         return nodes.Text(tuple(documents), (*budget.flaws, broken.flaw))
     except yaml.MarkedYAMLError as exc:
@@ -133,6 +133,8 @@ class _Tree:
 
     def _value(self, node: Any, place: nodes.Place) -> str | int | float | bool | None:
         text = str(node.value)
+        if node.tag == _MERGE:
+            return text  # as a value it is a word like others
         if node.tag not in _SCALARS:
             self._unknown(node.tag, place)
             return text
