@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from avouch.api import crds
+from avouch.contract.runners import detection, table
 from avouch.processes import permissions
 from tests.cluster import binaries
 
@@ -148,13 +149,44 @@ def cli_reference() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "reference" / "cli.md", "\n".join(parts)
 
 
+def runners_reference() -> Iterator[tuple[Path, str]]:
+    """How each runner is recognised and what of it is recorded, from the one table."""
+    lines = [
+        "# Runners",
+        "Generated from the table of runners (`make generate`), in the order in which they are recognised: the first",
+        "that fits is the runner. A contract's `spec.runner.type` holds the type; without it any runner will do, and a",
+        "dry run may be anywhere. Variables marked **required** must have a value; the others are recorded where they",
+        "have one. Values that look like credentials are never recorded:",
+        "[what differs from Chainloop](../compatibility.md#runners).",
+        "",
+    ]
+    for row in table.RUNNERS:
+        lines += [f"## {row.title}", "", f"- type: {f'`{row.name}`' if row.name else 'none'}"]
+        lines.append(f"- recognised by: {detection.recognised_by(row)}")
+        lines.append(f"- link to the run: {row.link_form or 'none'}")
+        hosted = "self-hosted, inside Kubernetes" if row.in_tekton else "unknown"
+        lines.append(f"- environment: {'as its verified OIDC token says, else unknown' if row.claims else hosted}")
+        lines += [f"- {row.notes}"] if row.notes else []
+        if row.variables:
+            lines += ["", "| variable | | from |", "|---|---|---|"]
+            lines += [_variable(each) for each in row.variables]
+        lines.append("")
+    yield ROOT / "docs" / "reference" / "runners.md", "\n".join(lines)
+
+
+def _variable(variable: table.Variable) -> str:
+    origin = "; ".join(filter(None, (f"label `{variable.label}`" if variable.label else "", variable.meaning)))
+    return f"| `{variable.name}` | {'**required**' if variable.required else ''} | {origin or 'the environment'} |"
+
+
 def main() -> int:
     """Write or check."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail on a difference")
     check = parser.parse_args().check
     stale = 0
-    for make in (custom_resources, chart_permissions, values_schema, manifests, api_reference, cli_reference):
+    pages = (api_reference, cli_reference, runners_reference)
+    for make in (custom_resources, chart_permissions, values_schema, manifests, *pages):
         for path, text in make():  # the chart is complete before it is rendered
             stale += _settle(path, text, check)
     if stale:

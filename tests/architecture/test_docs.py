@@ -1,6 +1,7 @@
 """Pages say what is so: their targets exist, each of their commands is run by a test, and their metrics are ours."""
 
 import re
+import runpy
 from collections.abc import Iterator
 
 import prometheus_client
@@ -44,6 +45,12 @@ def test_every_make_target_that_a_page_names_exists_and_has_a_help() -> None:
 def test_the_metrics_on_the_page_are_those_that_the_processes_have() -> None:
     table = (docs.ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("Worth an alert")[0]
     assert set(_METRIC.findall(table)) == set(_exported())
+
+
+def test_the_page_of_runners_is_the_tables_own() -> None:
+    made = runpy.run_path(str(docs.ROOT / ".ci/generate.py"))["runners_reference"]
+    stale = [path.name for path, text in made() if path.read_text() != text]
+    assert stale == [], "run `make generate` and commit the result"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +36,6 @@ def read(manifest: Mapping[str, Any]) -> spec.ContractSpec:
         Invalid: it breaks rules; `field` and `fix` are those of the first problem, the message tells all.
     """
     contract, found = _parsed(manifest)
-    found = found or (tuple(_problems(contract.spec)) if contract else ())
     if contract is None or found:
         first, *others = found
         message = "; ".join([first.message, *map(str, others)])
@@ -47,8 +45,7 @@ def read(manifest: Mapping[str, Any]) -> spec.ContractSpec:
 
 def problems(manifest: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Everything wrong with a Contract; empty when it can be read."""
-    contract, found = _parsed(manifest)
-    return found or (tuple(_problems(contract.spec)) if contract else ())
+    return _parsed(manifest)[1]
 
 
 def own_annotations(annotations: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -58,14 +55,29 @@ def own_annotations(annotations: Mapping[str, str]) -> tuple[tuple[str, str], ..
     )
 
 
+def parsed(manifest: Mapping[str, Any]) -> kind.Contract | None:
+    """The object as its kind knows it; None where it has problems."""
+    contract, found = _parsed(manifest)
+    return None if found else contract
+
+
+def attachments(contract: kind.ContractSpec) -> Iterator[tuple[str, kind.PolicyAttachment]]:
+    """Every policy of a contract with its line."""
+    policies = contract.policies or kind.Policies()
+    for field, attachments in (("materials", policies.materials), ("attestation", policies.attestation)):
+        for index, attachment in enumerate(attachments):
+            yield f"spec.policies.{field}[{index}]", attachment
+
+
 def _parsed(manifest: Mapping[str, Any]) -> tuple[kind.Contract | None, tuple[Problem, ...]]:
     head = tuple(_head_problems(manifest))
     if head:
         return None, head
+    broken = tuple(problem for check in _CHECKS for problem in check(_mapping(manifest.get("spec"))))
     try:
-        return kind.Contract.model_validate(dict(manifest)), ()
+        return kind.Contract.model_validate(dict(manifest)), broken
     except pydantic.ValidationError as exc:
-        return None, tuple(map(_schema_problem, exc.errors()))
+        return None, (*map(_schema_problem, exc.errors()), *broken)
 
 
 def _head_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
@@ -94,50 +106,55 @@ def _explained(line: str) -> str:
     return "".join(character for character in line if not character.isdigit() and character not in "[]")
 
 
-def _problems(contract: kind.ContractSpec) -> Iterator[Problem]:
-    for check in _CHECKS:
-        yield from check(contract)
-
-
-def _duplicate_materials(contract: kind.ContractSpec) -> Iterator[Problem]:
-    counts = Counter(material.name for material in contract.materials)
+def _duplicate_materials(body: Mapping[str, Any]) -> Iterator[Problem]:
     seen: set[str] = set()
-    for index, material in enumerate(contract.materials):
-        if counts[material.name] > 1 and material.name in seen:
-            message = f"unique material name validation failed: material with name={material.name} is duplicated"
+    for index, material in enumerate(_list(body.get("materials"))):
+        name = _mapping(material).get("name")
+        if isinstance(name, str) and name in seen:
+            message = f"unique material name validation failed: material with name={name} is duplicated"
             yield Problem(f"spec.materials[{index}].name", message, "give each material its own name")
-        seen.add(material.name)
+        seen |= {name} if isinstance(name, str) else set()
 
 
-def _attachments(contract: kind.ContractSpec) -> Iterator[tuple[str, kind.PolicyAttachment]]:
-    policies = contract.policies or kind.Policies()
-    for field, attachments in (("materials", policies.materials), ("attestation", policies.attestation)):
-        for index, attachment in enumerate(attachments):
-            yield f"spec.policies.{field}[{index}]", attachment
+def _policies(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    policies = _mapping(body.get("policies"))
+    for field in ("materials", "attestation"):
+        for index, attachment in enumerate(_list(policies.get(field))):
+            if isinstance(attachment, Mapping):
+                yield f"spec.policies.{field}[{index}]", attachment
 
 
-def _neither_or_both(contract: kind.ContractSpec) -> Iterator[Problem]:
-    for line, attachment in _attachments(contract):
-        if (attachment.ref is None) == (attachment.embedded is None):
+def _neither_or_both(body: Mapping[str, Any]) -> Iterator[Problem]:
+    for line, attachment in _policies(body):
+        if (attachment.get("ref") is None) == (attachment.get("embedded") is None):
             rule = kind.REF_OR_EMBEDDED
             yield Problem(line, "policy: exactly one field is required in oneof: ref, embedded", rule.fix)
 
 
-def _bad_references(contract: kind.ContractSpec) -> Iterator[Problem]:
-    for line, attachment in _attachments(contract):
-        found = references.problem(attachment.ref) if attachment.ref is not None else ""
+def _bad_references(body: Mapping[str, Any]) -> Iterator[Problem]:
+    for line, attachment in _policies(body):
+        reference = attachment.get("ref")
+        found = references.problem(reference) if isinstance(reference, str) else ""
         if found:
             message = f"policy attachment validation failed: {found}"
-            yield Problem(
-                f"{line}.ref", message, "write [provider:][organization/]name, or a file or URL with extension"
-            )
+            fix = "write [provider:][organization/]name, or a file or URL with extension"
+            yield Problem(f"{line}.ref", message, fix)
 
 
-_CHECKS: tuple[Callable[[kind.ContractSpec], Iterator[Problem]], ...] = (
+# Over the raw spec, so that what breaks the schema elsewhere does not hide them.
+_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
     _duplicate_materials,  # also CEL; here for what comes from a file
     _neither_or_both,  # also CEL
     _bad_references,  # CEL cannot see it: the grammar costs more than its budget
 )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _to_domain(contract: kind.Contract) -> spec.ContractSpec:

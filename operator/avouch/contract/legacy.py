@@ -1,0 +1,47 @@
+"""The legacy form of a contract, `schemaVersion: v1`: the body at the top level, name and description elsewhere."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from avouch import errors
+from avouch.api import contract as kind
+from avouch.contract import protojson
+
+_VERSIONS = ("schemaVersion", "schema_version")
+_NO_NAME = "name is required: either provide explicit name or include metadata.name in the schema"
+DESCRIPTION = "chainloop.dev/description"
+
+
+def is_legacy(document: Mapping[str, Any]) -> bool:
+    """True where a document is of this form; schema v2 has a kind, and holds where somebody wrote both."""
+    return any(field in document for field in _VERSIONS) and not ("kind" in document or "apiVersion" in document)
+
+
+def convert(document: Mapping[str, Any], name: str = "", description: str = "") -> dict[str, Any]:
+    """The same contract as an object of schema v2; what it does not know is carried along, for others to refuse.
+
+    Args:
+        document: a contract of the legacy form.
+        name: name of the contract, which this form does not hold.
+        description: description of the contract, likewise.
+
+    Raises:
+        Invalid: another version, or no name.
+    """
+    said = {str(document[field]) for field in _VERSIONS if field in document}
+    if said != {"v1"}:
+        found = ", ".join(sorted(said))[:64] or "nothing"
+        fix = "write schemaVersion: v1, or schema v2"
+        raise errors.Invalid(f"must be v1, is {found}", field=_VERSIONS[0], fix=fix)
+    if not name:
+        raise errors.Invalid(_NO_NAME, field="metadata.name", fix="give the contract a name")
+    body = {key: value for key, value in document.items() if key not in _VERSIONS}
+    metadata: dict[str, Any] = {"name": name}
+    if description:
+        metadata["annotations"] = {DESCRIPTION: description}
+    return {
+        "apiVersion": kind.KIND.api_version,
+        "kind": kind.KIND.name,
+        "metadata": metadata,
+        "spec": protojson.normal(body),
+    }

@@ -1,0 +1,165 @@
+"""Every problem of a file of contracts, with its line, before anything goes to the cluster.
+
+The rules are those of `reading`, which the reconciler applies too; this adds where things stand, the fields that nobody
+knows, and advice. Policies and policy groups are checked as far as their head: kind, version and name.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from avouch import errors
+from avouch.api import contract as kind
+from avouch.contract import advice, fields, legacy, protojson, reading, upstream
+from avouch.contract.text import files, nodes
+
+_TOKEN = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_NO_TEXT = "Input should be a valid string"  # pydantic's words
+_STAND_IN = "unnamed"  # for a legacy contract, whose name comes from elsewhere
+
+
+class Severity(StrEnum):
+    """Whether it keeps the contract from being used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+_WARN = Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One problem. `field` is its path as the file writes it, empty where the text itself is wrong."""
+
+    line: int
+    column: int
+    field: str
+    message: str
+    fix: str
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        return f"{self.line}:{self.column}: {self.severity}: {where}{self.message} (fix: {self.fix})"
+
+
+def lint(content: bytes, name: str = "") -> tuple[Problem, ...]:
+    """All problems of a file, in the order of its lines; empty where there are none.
+
+    Args:
+        content: bytes of a YAML or JSON file, with any number of documents.
+        name: name of the file, where it has one.
+    """
+    read = files.read(content, name)
+    found = [Problem(flaw.place.line, flaw.place.column, "", flaw.message, flaw.fix) for flaw in read.flaws]
+    for document in read.documents:
+        found += _document(document)
+    if not (found or read.documents):
+        found.append(Problem(1, 1, "", "holds no document", "write a contract"))
+    return tuple(sorted(set(found)))
+
+
+def _document(document: nodes.Node) -> Iterator[Problem]:
+    if not isinstance(document, nodes.Table):
+        yield _at(document, "", "is no mapping", "write a contract")
+        return
+    said = nodes.plain(document)
+    old = legacy.is_legacy(said)
+    try:
+        manifest = upstream.to_object(said, _STAND_IN if old else "")
+    except errors.Invalid as exc:
+        yield _at(document, exc.field, exc.args[0], exc.fix)
+        return
+    if not old and said["kind"] != kind.KIND.name:
+        manifest = {**manifest, "kind": kind.KIND.name, "spec": {}}
+    else:
+        yield from _unknown(document, old)
+    yield from _fit_for_kubectl(document, said, old)
+    yield from _rules(document, manifest, old)
+
+
+def _rules(document: nodes.Table, manifest: Mapping[str, Any], old: bool) -> Iterator[Problem]:
+    contract = reading.parsed(manifest)
+    found = advice.advise(contract.spec) if contract else reading.problems(manifest)
+    severity = Severity.WARNING if contract else Severity.ERROR
+    for problem in found:
+        path = problem.line.removeprefix("spec.") if old else _as_written(document, problem.line)
+        yield _at(document, path, problem.message, problem.fix, severity)
+
+
+def _as_written(document: nodes.Table, line: str) -> str:
+    """The path of what Chainloop keeps in metadata and Kubernetes in an annotation."""
+    for field, word in upstream.FIELDS.items():
+        written = line == f"metadata.annotations.{upstream.PREFIX}{word}" and _find(document, ["metadata", field])[2]
+        if written:
+            return f"metadata.{field}"
+    return line
+
+
+def _unknown(document: nodes.Table, old: bool) -> Iterator[Problem]:
+    found = fields.unknown_in_body(document) if old else fields.unknown(document)
+    for field in found:
+        nearest = f"did you mean {field.nearest}?" if field.nearest else f"known are {', '.join(field.known)}"
+        message = "is no known field: Chainloop drops it in silence, kubectl refuses it"
+        yield Problem(field.place.line, field.place.column, field.path, message, nearest, _WARN)
+
+
+def _fit_for_kubectl(document: nodes.Table, said: Mapping[str, Any], old: bool) -> Iterator[Problem]:
+    """What `avouch apply` mends on the way and kubectl refuses."""
+    metadata = {} if old or not isinstance(said.get("metadata"), Mapping) else said["metadata"]
+    for field, word in upstream.FIELDS.items():
+        if metadata.get(field) is not None:
+            message = "kubectl does not take it: Kubernetes' metadata is closed"
+            fix = f"use avouch apply, or write it as annotation {upstream.PREFIX}{word}"
+            yield _at(document, f"metadata.{field}", message, fix, _WARN)
+    body = said.get("spec") if not old and said["kind"] == kind.KIND.name else None
+    for path, number, runner in _numbers(body) if isinstance(body, Mapping) else ():
+        name = protojson.name_of(number, runner)
+        if name:
+            yield _at(document, path, f"kubectl takes names only, not {number}", f"write {name}", _WARN)
+
+
+def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
+    materials, runner = body.get("materials"), body.get("runner")
+    for index, material in enumerate(materials if isinstance(materials, list) else ()):
+        if isinstance(material, Mapping):
+            yield f"spec.materials[{index}].type", material.get("type"), False
+    if isinstance(runner, Mapping):
+        yield "spec.runner.type", runner.get("type"), True
+
+
+def _at(document: nodes.Node, path: str, message: str, fix: str, severity: Severity = Severity.ERROR) -> Problem:
+    place, node, _ = _find(document, [found[1] or found[2] for found in _TOKEN.finditer(path)])
+    if message == _NO_TEXT and isinstance(node, nodes.Scalar):
+        message, fix = f"{json.dumps(node.value)} is no text", "put it in quotes"
+    return Problem(place.line, place.column, path, message, fix, severity)
+
+
+def _find(node: nodes.Node, path: list[str]) -> tuple[nodes.Place, nodes.Node, bool]:
+    """Where the path leads, or as far as it leads; and whether it was all of it."""
+    while path:
+        if isinstance(node, nodes.Sequence) and path[0].isdigit() and int(path[0]) < len(node.items):
+            node, path = node.items[int(path[0])], path[1:]
+            continue
+        entry, taken = _entry(node, path) if isinstance(node, nodes.Table) else (None, 0)
+        if entry is None:
+            break
+        node, path = entry.node, path[taken:]
+        if not path and not isinstance(node, nodes.Scalar):
+            return entry.place, node, True
+    return node.place, node, not path
+
+
+def _entry(table: nodes.Table, path: list[str]) -> tuple[nodes.Entry | None, int]:
+    """The entry that a path begins with, in either spelling; a key may hold dots."""
+    for taken in range(1, len(path) + 1):
+        key = ".".join(path[:taken])
+        for spelling in (key, fields.snake(key), fields.camel(key)):
+            entry = table.get(spelling)
+            if entry is not None:
+                return entry, taken
+    return None, 0

@@ -1,0 +1,153 @@
+"""The text of a document as a tree that knows where everything stands, so that a problem can name its line.
+
+JSON and YAML read the same way: whatever Kubernetes' own reader makes of a text, this makes too (YAML 1.1 words such as
+`yes`, no dates, no numbers to the base of 60). Hostile text is a flaw, never a crash: bytes, documents, depth and nodes
+are bounded, aliases count each time they are used, and a key that stands twice is told.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from avouch import errors
+
+LIMIT = 1024 * 1024  # bytes of a file: what etcd takes of an object, nearly
+DOCUMENTS = 100
+DEPTH = 64
+FLAWS = 100
+NODES = 100_000  # after aliases; the largest contract that the kind allows has about 40,000
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands; line and column count from 1."""
+
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A text, number, flag or nothing."""
+
+    place: Place
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    place: Place
+    items: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key and its value; `place` is the key's."""
+
+    key: str
+    place: Place
+    node: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping; every key stands once."""
+
+    place: Place
+    entries: tuple[Entry, ...]
+
+    def get(self, key: str) -> Entry | None:
+        """The entry of this key."""
+        return next((entry for entry in self.entries if entry.key == key), None)
+
+
+Node = Scalar | Sequence | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something wrong with the text itself."""
+
+    place: Place
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a text holds: its documents (those that are empty left out), and its flaws."""
+
+    documents: tuple[Node, ...] = ()
+    flaws: tuple[Flaw, ...] = ()
+
+
+@dataclass(slots=True)
+class Budget:
+    """How much of a text may still be read, and the flaws found on the way."""
+
+    left: int = NODES
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def spend(self, depth: int, place: Place) -> None:
+        """Count a node.
+
+        Raises:
+            Broken: it is one too many, or too deep.
+        """
+        self.left -= 1
+        if depth > DEPTH:
+            raise Broken(Flaw(place, f"nested deeper than {DEPTH}, or an alias of itself", "write it flatter"))
+        if self.left < 0:
+            raise Broken(Flaw(place, f"more than {NODES} values, aliases counted each time", "write less in one file"))
+
+    def flaw(self, place: Place, message: str, fix: str) -> None:
+        """Note a flaw that does not keep from reading on.
+
+        Raises:
+            Broken: there are too many already.
+        """
+        self.flaws.append(Flaw(place, message, fix))
+        if len(self.flaws) >= FLAWS:
+            raise Broken(Flaw(place, f"{FLAWS} flaws: the rest was not read", "mend those first"))
+
+    def entries(self, found: "list[Entry]") -> tuple[Entry, ...]:
+        """The entries of a mapping, each key once; the first one holds, the others are flaws."""
+        seen: dict[str, Entry] = {}
+        for entry in found:
+            first = seen.setdefault(entry.key, entry)
+            if first is not entry:
+                said = f"{entry.key[:64]!r} stands here again, first in line {first.place.line}"
+                self.flaw(entry.place, said, "keep one of them")
+        return tuple(seen.values())
+
+
+class Broken(errors.Invalid):
+    """The text cannot be read on. The readers turn it into a flaw."""
+
+    def __init__(self, flaw: Flaw) -> None:
+        super().__init__(flaw.message, fix=flaw.fix)
+        self.flaw = flaw
+
+
+def plain(node: Node) -> Any:
+    """The tree as JSON holds it."""
+    if isinstance(node, Table):
+        return {entry.key: plain(entry.node) for entry in node.entries}
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return node.value
+
+
+def scalar(budget: Budget, place: Place, value: Any) -> Scalar:
+    """A scalar, where JSON can hold it; else a flaw and something that it can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        budget.flaw(place, f"{value} is no number in JSON", "put it in quotes")
+        return Scalar(place, str(value))
+    if isinstance(value, str) and _SURROGATE.search(value):
+        budget.flaw(place, "half of a character", "write it whole")
+        return Scalar(place, _SURROGATE.sub("\ufffd", value))
+    return Scalar(place, value)

@@ -1,0 +1,89 @@
+"""Chainloop's files as Kubernetes takes them, there and back: contracts in both forms, policies and policy groups.
+
+Kubernetes' ObjectMeta is closed: what Chainloop keeps in `metadata` beside name and annotations becomes annotations of
+`chainloop.dev/`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from avouch import errors
+from avouch.api import contract as kind
+from avouch.contract import legacy, protojson, reading
+
+PREFIX = "chainloop.dev/"
+KINDS = (kind.KIND.name, "Policy", "PolicyGroup")
+# Chainloop's own fields of metadata, by each of their spellings.
+FIELDS = {
+    "description": "description",
+    "organization": "organization",
+    "finding_type": "finding_type",
+    "findingType": "finding_type",
+}
+
+
+def to_object(document: Mapping[str, Any], name: str = "") -> dict[str, Any]:
+    """What goes to the cluster.
+
+    Args:
+        document: a file of Chainloop's, in either form, or an object that is one already.
+        name: name of the contract; needed for the legacy form, otherwise the document's own.
+
+    Raises:
+        Invalid: neither form, no name, another name, or an annotation that says something else than the field.
+    """
+    if legacy.is_legacy(document):
+        return legacy.convert(document, name)
+    if document.get("kind") not in KINDS:
+        message = f"unsupported kind {str(document.get('kind'))[:64]!r}" if "kind" in document else "is required"
+        raise errors.Invalid(message, field="kind", fix=f"write one of {', '.join(KINDS)}, or schemaVersion: v1")
+    metadata = document.get("metadata")
+    adopted = {**document, "metadata": _adopted(metadata, name) if isinstance(metadata, Mapping) else metadata}
+    spec = document.get("spec")
+    if document["kind"] == kind.KIND.name and isinstance(spec, Mapping):
+        adopted["spec"] = protojson.normal(spec)
+    return {key: value for key, value in adopted.items() if value is not None}
+
+
+def to_file(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for Chainloop's own tools: its fields are back in metadata, what belongs to the cluster is gone."""
+    metadata = manifest.get("metadata")
+    said = dict(reading.own_annotations(_texts(metadata)))
+    fields = {field: said.pop(f"{PREFIX}{field}") for field in FIELDS.values() if f"{PREFIX}{field}" in said}
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return {
+        "apiVersion": manifest.get("apiVersion"),
+        "kind": manifest.get("kind"),
+        "metadata": {"name": name, **fields, **({"annotations": said} if said else {})},
+        "spec": manifest.get("spec"),
+    }
+
+
+def _adopted(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
+    own = metadata.get("name")
+    if name and own and name != own:
+        message = f'--name "{name}" and metadata.name "{own}" differ: pass only one'
+        raise errors.Invalid(message, field="metadata.name", fix="take one of them away")
+    kept = {key: value for key, value in metadata.items() if key not in FIELDS and value is not None}
+    moved = dict(_moved(metadata))
+    if moved:
+        kept["annotations"] = {**_texts(metadata), **moved}
+    return {**kept, **({"name": name} if name else {})}
+
+
+def _moved(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    annotations = _texts(metadata)
+    seen: dict[str, Any] = {}
+    for field, word in FIELDS.items():
+        key, value = f"{PREFIX}{word}", metadata.get(field)
+        if value is None:
+            continue
+        if seen.setdefault(key, annotations.get(key, value)) != value:
+            message = f"{field} and the annotation {key} differ" if key in annotations else f"{field} is said twice"
+            raise errors.Invalid(message, field=f"metadata.{field}", fix="keep one of them")
+        yield key, value
+
+
+def _texts(metadata: Any) -> dict[str, Any]:
+    found = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return dict(found) if isinstance(found, Mapping) else {}
