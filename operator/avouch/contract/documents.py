@@ -60,4 +60,6 @@ def reader(name: str) -> Reader:
 
 
 def _wrong(code: str, message: str, fix: str) -> document.Document:
-    return document.Document((document.Flaw(code, message[: document.SHOWN], fix),))
+    """Parsers quote what they read, so their words are made harmless for status and logs."""
+    plain = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in message[: document.SHOWN])
+    return document.Document((document.Flaw(code, plain, fix),))

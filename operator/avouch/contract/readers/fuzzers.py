@@ -9,7 +9,7 @@ from avouch.contract.readers import archives, document, texts, tools
 _BUNDLE = archives.Bounds(256, 16 * archives.MIB)
 _DRANZER = "deliver dranzer's text report, or a zip or tar.gz of such reports"
 _TELLING = re.compile(
-    rb"^\s*(?:Testing COM Object - |Number of COM Objects|Test Engine Version:|ERROR - .*\(0x[0-9A-Fa-f]+\))",
+    rb"^[ \t]*(?:Testing COM Object - |Number of COM Objects|Test Engine Version:|ERROR - .*\(0x[0-9A-Fa-f]+\))",
     re.MULTILINE,
 )
 _REVISION = re.compile(rb"Test Engine Version:\s*\$Rev:\s*(\d+)", re.IGNORECASE)

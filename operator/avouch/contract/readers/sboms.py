@@ -26,13 +26,16 @@ def cyclonedx(content: bytes) -> document.Document:
     if version not in _VERSIONS:
         message = f"specVersion {document.shown(version)} is not one of {', '.join(_VERSIONS)}"
         raise errors.Invalid(f"not a CycloneDX SBOM: {message}", fix=_CYCLONEDX)
+    for each in jsons.mappings(bom, "vulnerabilities"):
+        if isinstance(each.get("cwes"), list):
+            each["cwes"] = [cwe for cwe in each["cwes"] if cwe is not None]
     _check("CycloneDX", f"cyclonedx/bom-{version}", bom, _CYCLONEDX)
     return document.understood(_cyclonedx_annotations(bom))
 
 
 def _check(kind: str, schema: str, found: Any, fix: str) -> None:
     try:
-        schemas.check(schema, found, lambda place, value: value is None and "cwes" in place)
+        schemas.check(schema, found)
     except errors.Invalid as exc:
         raise errors.Invalid(f"not a valid {kind} SBOM: {exc.args[0]}", fix=fix) from exc
 
@@ -109,7 +112,7 @@ def creator(text: str) -> tuple[str, str]:
     >>> creator("Tool: my-tool-1.0"), creator("Person: Ada")
     (('my-tool', '1.0'), ('', ''))
     """
-    match = _CREATOR.fullmatch(text)
+    match = _CREATOR.fullmatch(text) if len(text) <= document.LONGEST else None  # a longer one could not be recorded
     return (match["name"], match["version"] or "") if match else ("", "")
 
 

@@ -8,17 +8,17 @@ package, never from the network.
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
 import jsonschema_rs
 
 from avouch import errors
+from avouch.contract.readers import blame
 
 _FORMATS = frozenset({"date-time", "date"})
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)  # so that no pattern runs away
-_ERRORS = 200  # errors looked at before a document is refused whatever they are
 _CYCLONEDX = "http://cyclonedx.org/schema/{}.SNAPSHOT.schema.json"
 _CVSS = "https://www.first.org/cvss/cvss-v{}.json"
 _SSVC = "https://certcc.github.io/SSVC/data/schema/v1/{}-1-0-1.schema.json"
@@ -38,16 +38,13 @@ _DIALECTS = {
 # A stray bracket in SARIF's schema, which JavaScript takes for itself and stricter engines refuse.
 _MENDED = {"^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$": r"^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}\]?$"}
 
-Forgiven = Callable[[list[str | int], Any], bool]
 
-
-def check(name: str, document: Any, forgiven: Forgiven = lambda *_: False) -> None:
+def check(name: str, document: Any) -> None:
     """Hold a document against a schema.
 
     Args:
         name: folder and file below contract/schemas, such as cyclonedx/bom-1.6.
         document: parsed JSON.
-        forgiven: says of a place and its value whether an error there is passed over.
 
     Raises:
         Invalid: the first thing that the schema refuses, with its place.
@@ -56,14 +53,16 @@ def check(name: str, document: Any, forgiven: Forgiven = lambda *_: False) -> No
     try:
         if schema.is_valid(document):
             return
-        for number, error in enumerate(schema.iter_errors(document)):
-            if number >= _ERRORS or not forgiven(error.instance_path, error.instance):
-                place = "/".join(map(str, error.instance_path)) or "the document"
-                raise errors.Invalid(f"{place[:120]}: {error.message}", fix="correct what is named")
+        found = blame.suspect(document, schema.is_valid)
     except (ValueError, OverflowError) as exc:  # numbers and texts that JSON has and Rust has not
-        if isinstance(exc, jsonschema_rs.ValidationError):
-            raise errors.Invalid(f"the document: {exc.message}") from exc
-        raise errors.Invalid(f"the document cannot be checked: {exc}") from exc
+        raise errors.Invalid(f"the document cannot be checked: {exc}", fix="write plain numbers and texts") from exc
+    if found is None:
+        raise errors.Invalid("refused by the schema, and too large to say where", fix="check a smaller part of it")
+    try:
+        schema.validate(found.document)
+    except jsonschema_rs.ValidationError as exc:
+        place = found.place(exc.instance_path) or "the document"
+        raise errors.Invalid(f"{place[:120]}: {exc.message}", fix="correct what is named") from exc
 
 
 @functools.cache

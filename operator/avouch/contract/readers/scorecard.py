@@ -7,7 +7,6 @@ from avouch import errors
 from avouch.contract.readers import document, jsons, schemas, tools
 
 _FIX = "deliver the output of scorecard --format json"
-_NULLABLE = frozenset({"details", "metadata"})
 
 
 def read(content: bytes) -> document.Document:
@@ -16,14 +15,17 @@ def read(content: bytes) -> document.Document:
     if not jsons.text(found, "scorecard", "version"):
         raise errors.Invalid("not an OSSF Scorecard: scorecard.version is missing", fix=_FIX)
     try:
-        schemas.check("scorecard/scorecard-v2", {"score": 0, **found}, _forgiven)
+        schemas.check("scorecard/scorecard-v2", _mended(found))
     except errors.Invalid as exc:
         raise errors.Invalid(f"not a valid OSSF Scorecard: {exc.args[0]}", fix=_FIX) from exc
     return document.understood(_annotations(found))
 
 
-def _forgiven(place: list[str | int], value: Any) -> bool:
-    return value is None and bool(place) and place[-1] in _NULLABLE
+def _mended(found: dict[str, Any]) -> dict[str, Any]:
+    checks = found.get("checks")
+    if isinstance(checks, list):
+        checks = [{**each, "details": each.get("details") or []} if isinstance(each, dict) else each for each in checks]
+    return {"score": 0, **found, "checks": checks, "metadata": found.get("metadata") or []}
 
 
 def _annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:

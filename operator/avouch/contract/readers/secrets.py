@@ -1,5 +1,7 @@
 """Reports of secret scanners. None publishes a schema: their telling fields are checked."""
 
+import io
+from collections.abc import Iterator
 from typing import Any
 
 from avouch import errors
@@ -29,17 +31,18 @@ def detect_secrets(content: bytes) -> document.Document:
 
 def trufflehog(content: bytes) -> document.Document:
     """TruffleHog's findings, one JSON object on each line, or one list; an empty file is a clean scan."""
-    stripped = content.strip()
-    findings: list[Any]
-    if not stripped:
-        findings = []
-    elif stripped.startswith(b"["):
-        findings = jsons.elements(stripped)
-    else:
-        findings = [jsons.mapping(line) for line in stripped.splitlines() if line.strip()]
-    for finding in findings:
+    for finding in _findings(content.strip()):
         if not jsons.text(finding, "DetectorName"):
             raise errors.Invalid(
                 "not a TruffleHog report: a finding without DetectorName", fix="deliver trufflehog --json"
             )
     return document.understood(tools.one("trufflehog"))
+
+
+def _findings(content: bytes) -> Iterator[Any]:
+    if content.startswith(b"["):
+        yield from jsons.elements(content)
+        return
+    for line in io.BytesIO(content):
+        if line.strip():
+            yield jsons.mapping(line)
