@@ -47,6 +47,11 @@ def hostile_json(good: bytes) -> list[Bad]:
         Bad("bad-truncated.json", text[: len(text) // 2], "not JSON"),
         Bad("bad-name-twice.json", start + text[1:], "stands twice"),
         Bad("bad-deep.json", b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        Bad(
+            "bad-surrogate.json",
+            text[:1] + b'"\\ud800"' + (b": 1, " if text[:1] == b"{" else b", ") + text[1:],
+            "surrogate",
+        ),
         Bad("bad-not-utf8.json", text[:-1] + b'\xff"', "not JSON in UTF-8"),
     ]
 

@@ -6,6 +6,7 @@ recursion limit.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ from avouch import errors
 
 DEPTH = 200
 VALUES = 4_000_000  # each costs up to about 100 bytes of memory: 400 MB at worst
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 FIX = "write JSON in UTF-8, each name once in its object"
 
 
@@ -39,6 +41,8 @@ def load(content: bytes, *, strict: bool = True) -> Any:
     except ValueError as exc:  # also UnicodeDecodeError, and numbers of too many digits
         raise errors.Invalid(f"not JSON in UTF-8: {exc}", fix=FIX) from exc
     _check_depth(found)
+    if _SURROGATE.search(content):
+        _check_text(found)
     return found
 
 
@@ -93,6 +97,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
+
+
+def _check_text(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as exc:
+        raise errors.Invalid("a text holds half of a surrogate pair, which is no character", fix=FIX) from exc
 
 
 def _check_depth(value: Any) -> None:

@@ -49,13 +49,16 @@ def check(name: str, document: Any) -> None:
     Raises:
         Invalid: the first thing that the schema refuses, with its place.
     """
-    schema = _validator(name)
     try:
-        if schema.is_valid(document):
-            return
-        found = blame.suspect(document, schema.is_valid)
-    except (ValueError, OverflowError) as exc:  # numbers and texts that JSON has and Rust has not
+        _check(_validator(name), document)
+    except (ValueError, OverflowError) as exc:  # numbers that JSON has and Rust has not
         raise errors.Invalid(f"the document cannot be checked: {exc}", fix="write plain numbers and texts") from exc
+
+
+def _check(schema: jsonschema_rs.Validator, document: Any) -> None:
+    if schema.is_valid(document):
+        return
+    found = blame.suspect(document, schema.is_valid)
     if found is None:
         raise errors.Invalid("refused by the schema, and too large to say where", fix="check a smaller part of it")
     try:
