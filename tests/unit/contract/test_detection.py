@@ -9,7 +9,18 @@ from tests.materials import packing
 
 @pytest.mark.parametrize(
     "content",
-    [b"[]", b"{}", b"[1]", b"null", b'{"a": 1', b"text", b"<html/>", b"\0\1\2", packing.zip_of(("a", b"b")), b"\x1f\x8b"],
+    [
+        b"[]",
+        b"{}",
+        b"[1]",
+        b"null",
+        b'{"a": 1',
+        b"text",
+        b"<html/>",
+        b"\0\1\2",
+        packing.zip_of(("a", b"b")),
+        b"\x1f\x8b",
+    ],
 )
 def test_what_no_reader_knows_is_an_artifact(content):
     assert detection.file(content).type == "ARTIFACT"
