@@ -19,7 +19,7 @@ def jacoco(content: bytes) -> document.Document:
         if element.depth == 2 and element.name == "counter":
             counters.add(_counter(element))
 
-    xmls.walk(content, see)
+    xmls.walk(content, ("counter",), see)
     if "INSTRUCTION" not in counters:
         raise errors.Invalid("invalid JaCoCo report: the root has no INSTRUCTION counter", fix=_JACOCO)
     return document.understood()
@@ -43,7 +43,7 @@ def cobertura(content: bytes) -> document.Document:
             rate = _rate(element)
         packages += element.name == "package"
 
-    xmls.walk(content, see)
+    xmls.walk(content, ("package",), see)
     if rate == 0 and not packages:
         raise errors.Invalid("invalid Cobertura report: no package, and a line-rate of 0", fix=_COBERTURA)
     return document.understood()

@@ -5,7 +5,7 @@ import graphql
 from avouch import errors
 from avouch.contract.readers import document
 
-TOKENS = 1_000_000
+TOKENS = 300_000  # some seconds of parsing; a schema of 100,000 fields
 _PREFIX = f"{document.PREFIX}graphql."
 _FIX = "deliver the schema in GraphQL's definition language"
 

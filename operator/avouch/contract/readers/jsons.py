@@ -107,7 +107,7 @@ def _check_text(value: Any) -> None:
 
 
 def _check_depth(value: Any) -> None:
-    level, depth = [value], 0
+    level, depth = [value], 1
     while level := [
         child
         for parent in level

@@ -40,7 +40,7 @@ def _check(report: archives.Entry) -> None:
         suites += element.name == "testsuite"
 
     try:
-        xmls.walk(report.content, see)
+        xmls.walk(report.content, ("testsuite",), see)
     except errors.Invalid as exc:
         raise errors.Invalid(f"invalid JUnit XML file{where}: {exc.args[0]}", fix=FIX) from exc
     if not suites:

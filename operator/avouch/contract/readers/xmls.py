@@ -4,7 +4,7 @@ Reports with a plain document type (JaCoCo, Cobertura write one) are read; what 
 are where bombs are, and an internal subset can add default attributes to each element, so both are refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 from xml.parsers import expat
@@ -13,6 +13,7 @@ from avouch import errors
 
 DEPTH = 256
 ELEMENTS = 8_000_000
+TAG = 1024 * 1024  # bytes of one tag with its attributes, or of one comment
 _CHUNK = 256 * 1024
 FIX = "deliver the XML report as the tool wrote it"
 
@@ -26,14 +27,19 @@ class Element:
     attributes: Mapping[str, str]
 
 
-def walk(content: bytes, see: Callable[[Element], None]) -> None:
-    """Show each element to `see`, in the order of the document.
+def walk(content: bytes, wanted: Collection[str], see: Callable[[Element], None]) -> None:
+    """Show the root and each wanted element to `see`, in the order of the document.
+
+    Args:
+        content: the bytes.
+        wanted: names of elements; of the others only depth and number count.
+        see: looks at an element.
 
     Raises:
         Invalid: not XML, or it declares entities or an internal document type; and what `see` raises.
-        TooLarge: deeper than `DEPTH` or more than `ELEMENTS`.
+        TooLarge: deeper than `DEPTH`, more than `ELEMENTS`, or a tag longer than `TAG`.
     """
-    stream = _Stream(see)
+    stream = _Stream(wanted, see)
     parser = expat.ParserCreate()
     parser.StartElementHandler = stream.start
     parser.EndElementHandler = stream.end
@@ -43,6 +49,8 @@ def walk(content: bytes, see: Callable[[Element], None]) -> None:
     try:
         for start in range(0, len(content), _CHUNK):
             parser.Parse(content[start : start + _CHUNK], False)
+            if start - parser.CurrentByteIndex > TAG:  # what was not yet told is one unfinished tag or comment
+                raise errors.TooLarge(f"a tag of more than {TAG} bytes", fix=FIX)
         parser.Parse(b"", True)
     except (expat.ExpatError, ValueError, LookupError) as exc:
         raise errors.Invalid(f"not XML: {exc}", fix=FIX) from exc
@@ -51,7 +59,8 @@ def walk(content: bytes, see: Callable[[Element], None]) -> None:
 class _Stream:
     """Counts while elements pass."""
 
-    def __init__(self, see: Callable[[Element], None]) -> None:
+    def __init__(self, wanted: Collection[str], see: Callable[[Element], None]) -> None:
+        self.wanted = wanted
         self.see = see
         self.depth = 0
         self.count = 0
@@ -63,7 +72,10 @@ class _Stream:
             raise errors.TooLarge(f"nested too deeply: more than {DEPTH} levels", fix=FIX)
         if self.count > ELEMENTS:
             raise errors.TooLarge(f"more than {ELEMENTS} elements", fix="split the report")
-        self.see(Element(name.rpartition(":")[2], self.depth, attributes))
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        if self.depth == 1 or name in self.wanted:
+            self.see(Element(name, self.depth, attributes))
 
     def end(self, _: str) -> None:
         self.depth -= 1
