@@ -2,7 +2,7 @@
 
 Here: the table of material types, reading a Contract object into domain values, its canonical form and digest, the plan
 of a Workflow, readers that check that bytes are what their type says (official schemas lie in `schemas`, with their
-licences), detection of types, and completeness.
+licences), detection of types, archives of materials, and completeness.
 
 Never here: I/O, the clock, the network, a log; policies are not evaluated here. Below: `api`, `plan`, `digests`,
 `errors`. Above may import: tekton, controlplane and everything over them.

@@ -11,6 +11,7 @@ from avouch import errors
 
 MIB = 1024 * 1024
 _CHUNK = MIB
+_HEADERS = 2048  # bytes of tar around one file: its header, a long name, padding
 _BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, LookupError, OverflowError,
     NotImplementedError, RuntimeError,  # zipfile: an unknown compression, an encrypted entry
@@ -103,7 +104,7 @@ def _unchecked(content: bytes, bounds: Bounds) -> Iterator[Entry]:
     if is_zip(content):
         yield from _of_zip(content, bounds)
         return
-    tar = gunzip(content, bounds.size + 1024 * bounds.entries) if is_gzip(content) else content
+    tar = gunzip(content, bounds.size + _HEADERS * bounds.entries + tarfile.RECORDSIZE) if is_gzip(content) else content
     if not is_tar(tar):
         raise errors.Invalid("neither a zip nor a tar archive", fix=FIX)
     yield from _of_tar(tar, bounds)
