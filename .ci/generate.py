@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 from avouch.api import crds
+from avouch.contract import detection as material_detection
+from avouch.contract import materials
 from avouch.contract.runners import detection, table
 from avouch.processes import permissions
 from tests.cluster import binaries
@@ -179,13 +181,52 @@ def _variable(variable: table.Variable) -> str:
     return f"| `{variable.name}` | {'**required**' if variable.required else ''} | {origin or 'the environment'} |"
 
 
+def materials_reference() -> Iterator[tuple[Path, str]]:
+    """The table of material types."""
+    lines = [
+        "# Material types",
+        "Generated from the table in `operator/avouch/contract/materials.py` (`make generate`).",
+        "",
+        "Annotations are written without their prefix `chainloop.material.`. A type *found by itself* is recognised",
+        "where nobody names one, in the order below. How this differs from Chainloop:",
+        "[compatibility](../compatibility.md).",
+        "",
+        "| Type | No. | Media type | At most | Checked | Annotations | Found by itself |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    found = {*material_detection.ORDER, "CONTAINER_IMAGE", "ARTIFACT", "STRING"}
+    for kind in materials.MATERIALS:
+        notes = ", ".join(f"`{key}`" for key in kind.extracts) or "-"
+        checked = kind.checked + ("; may be empty" if kind.empty else "")
+        by_itself = "yes" if kind.name in found else "no"
+        cells = (
+            f"`{kind.name}`",
+            str(kind.number),
+            f"`{kind.media_type}`",
+            _size(kind.limit),
+            checked,
+            notes,
+            by_itself,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "## Order of detection", ""]
+    order = (*material_detection.ORDER, "ARTIFACT (any other file)")
+    lines += [f"{number}. {name}" for number, name in enumerate(order, 1)]
+    lines += ["", "A value that names no file is a CONTAINER_IMAGE if its registry knows it, otherwise a STRING.", ""]
+    yield ROOT / "docs" / "reference" / "materials.md", "\n".join(lines)
+
+
+def _size(limit: int) -> str:
+    return f"{limit // materials.MIB} MiB" if limit >= materials.MIB else f"{limit // 1024} KiB"
+
+
 def main() -> int:
     """Write or check."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail on a difference")
     check = parser.parse_args().check
     stale = 0
-    pages = (api_reference, cli_reference, runners_reference)
+    pages = (api_reference, cli_reference, runners_reference, materials_reference)
     for make in (custom_resources, chart_permissions, values_schema, manifests, *pages):
         for path, text in make():  # the chart is complete before it is rendered
             stale += _settle(path, text, check)

@@ -1,52 +1,21 @@
-"""Readers that check that bytes are what their type says. Hostile content is a flaw to report, never a crash.
+"""Checking that bytes are what their type says. Hostile content is a flaw to report, never a crash.
 
-Parsed today: SBOM_CYCLONEDX_JSON and JUNIT_XML. Of every other type only emptiness and size are checked, and the answer
-says so (`parsed` is False): nobody may take it for more.
+The readers lie in `contract/readers`, a module for each family; the table in `materials` names them. A module is
+imported when its first document comes, so that nobody pays for parsers of formats that they never see.
 """
 
 import functools
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
-from xml.etree.ElementTree import ParseError  # the error only: defusedxml parses
+import importlib
+from collections.abc import Callable
 
-import defusedxml
-import defusedxml.ElementTree
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonValidator
-from jsonschema import Draft7Validator, validators
-
+from avouch import errors
 from avouch.contract import materials
+from avouch.contract.readers import document
 
-_SPEC_VERSIONS = {
-    "1.4": SchemaVersion.V1_4,
-    "1.5": SchemaVersion.V1_5,
-    "1.6": SchemaVersion.V1_6,
-    "1.7": SchemaVersion.V1_7,
-}
-_SHOWN = 300  # characters of a parser's words that go into a message
+Reader = Callable[[bytes], document.Document]
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """Why the bytes are not what their type says."""
-
-    code: str
-    message: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What a reader found. `annotations` are Chainloop's own keys; `parsed`: the content was understood."""
-
-    flaws: tuple[Flaw, ...] = ()
-    annotations: tuple[tuple[str, str], ...] = ()
-    parsed: bool = False
-
-
-def read(type_name: str, content: bytes, limit: int | None = None) -> Document:
+def read(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
     """Check content against its type.
 
     Args:
@@ -61,104 +30,36 @@ def read(type_name: str, content: bytes, limit: int | None = None) -> Document:
     if not content and not kind.empty:
         return _wrong("DocumentEmpty", f"the {type_name} is empty", "write the report before the step ends")
     if len(content) > (limit or kind.limit):
-        message = f"the {type_name} has {len(content)} bytes, more than {limit or kind.limit}"
-        return _wrong("DocumentTooLarge", message, "deliver a smaller report, or an ARTIFACT with skipUpload")
-    reader = _READERS.get(type_name)
-    return reader(content) if reader else Document()
-
-
-def _wrong(code: str, message: str, fix: str) -> Document:
-    return Document((Flaw(code, message[:_SHOWN], fix),))
-
-
-def _cyclonedx(content: bytes) -> Document:
-    fix = "deliver a CycloneDX 1.4 to 1.7 JSON document"
+        return oversized(kind, limit)
+    if not kind.reader or len(content) > kind.readable:
+        return document.Document()
     try:
-        bom = json.loads(content.decode("utf-8"))
-        text = _cyclonedx_problem(bom)
-    except RecursionError:
-        text = "nested too deeply"
-    except ValueError as exc:
-        text = f"not JSON in UTF-8: {exc}"
-    if text:
-        return _wrong("DocumentInvalid", f"not a CycloneDX SBOM: {text}", fix)
-    return Document((), tuple(_cyclonedx_annotations(bom)), parsed=True)
+        return reader(kind.reader)(content)
+    except errors.TooLarge as exc:
+        return _wrong("DocumentTooLarge", exc.args[0], exc.fix)
+    except errors.Invalid as exc:
+        return _wrong("DocumentInvalid", exc.args[0], exc.fix)
+    except MemoryError:
+        return _wrong(
+            "DocumentTooLarge", f"the {type_name} needs more memory than there is", "deliver a smaller report"
+        )
 
 
-def _cyclonedx_problem(bom: Any) -> str:
-    if not isinstance(bom, dict) or bom.get("bomFormat") != "CycloneDX":
-        return "bomFormat is not CycloneDX"
-    version = _SPEC_VERSIONS.get(str(bom.get("specVersion")))
-    if version is None:
-        return f"specVersion {str(bom.get('specVersion'))[:16]} is not one of {', '.join(_SPEC_VERSIONS)}"
-    error = next(_schema_errors(version, bom), None)
-    if error is None:
-        return ""
-    place = "/".join(map(str, error.absolute_path)) or "the document"
-    return f"{place}: {error.message}"
-
-
-# jsonschema compares each pair of a list for uniqueItems: 15 s for 5,000 components. Chainloop forgives duplicates.
-_Draft7 = validators.extend(Draft7Validator, {"uniqueItems": None})  # type: ignore[no-untyped-call]  # the stubs lack it
+def oversized(kind: materials.MaterialType, limit: int | None = None) -> document.Document:
+    """What is said of content over the limit, of which nobody reads more."""
+    message = f"larger than {limit or kind.limit} bytes, the limit of {kind.name}"
+    return _wrong("DocumentTooLarge", message, "deliver a smaller report, or an ARTIFACT with skipUpload")
 
 
 @functools.cache
-def _validator(version: SchemaVersion) -> Any:
-    """The library's own validator without uniqueItems; kept, because loading the schemas is slow."""
-    official: Any = JsonValidator(version)._validator  # its registry of schemas is not public
-    return _Draft7(official.schema, registry=official._registry, format_checker=official.format_checker)
+def reader(name: str) -> Reader:
+    """The reader that the table names, such as `sboms.spdx`."""
+    module, _, function = name.rpartition(".")
+    found: Reader = getattr(importlib.import_module(f"avouch.contract.readers.{module}"), function)
+    return found
 
 
-def _schema_errors(version: SchemaVersion, bom: Any) -> Iterator[Any]:
-    """Errors of the official schema, without null cwes, which real tools write and Chainloop forgives."""
-    for error in _validator(version).iter_errors(bom):
-        if not (error.instance is None and "cwes" in error.absolute_path):
-            yield error
-
-
-def _cyclonedx_annotations(bom: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    metadata = _mapping(bom.get("metadata"))
-    component = _mapping(metadata.get("component"))
-    for field in ("name", "type", "version"):
-        if component.get(field):
-            yield f"chainloop.material.sbom.main_component.{field}", str(component[field])
-    tools = [(str(tool.get("name")), str(tool.get("version") or "")) for tool in _tools(metadata) if tool.get("name")]
-    if tools:
-        yield "chainloop.material.tool.name", tools[0][0]
-        if tools[0][1]:
-            yield "chainloop.material.tool.version", tools[0][1]
-        yield "chainloop.material.tools", json.dumps([f"{n}@{v}" if v else n for n, v in tools], separators=(",", ":"))
-    if "vulnerabilities" in bom:
-        yield "chainloop.material.sbom.vulnerabilities_report", "true"
-
-
-def _tools(metadata: dict[str, Any]) -> list[dict[str, Any]]:
-    """metadata.tools is a list until 1.4 and, from 1.5, may be an object with components."""
-    tools = metadata.get("tools")
-    found = tools.get("components") if isinstance(tools, dict) else tools
-    return [tool for tool in found if isinstance(tool, dict)] if isinstance(found, list) else []
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _junit(content: bytes) -> Document:
-    try:
-        root = defusedxml.ElementTree.fromstring(content, forbid_dtd=True)
-        text = "" if root.tag == "testsuite" or root.find("testsuite") is not None else "it holds no testsuite"
-        text = text if root.tag in ("testsuite", "testsuites") else f"its root is <{str(root.tag)[:64]}>"
-    except defusedxml.DefusedXmlException as exc:
-        text = f"it declares a document type or entities ({type(exc).__name__}), which are never expanded"
-    except (ParseError, ValueError, LookupError, RecursionError) as exc:
-        text = f"not XML: {exc}"
-    if text:
-        fix = "deliver one XML file whose root is testsuites or testsuite; archives are not read yet"
-        return _wrong("DocumentInvalid", f"invalid JUnit XML file: {text}", fix)
-    return Document(parsed=True)
-
-
-_READERS: dict[str, Callable[[bytes], Document]] = {
-    "SBOM_CYCLONEDX_JSON": _cyclonedx,
-    "JUNIT_XML": _junit,
-}
+def _wrong(code: str, message: str, fix: str) -> document.Document:
+    """Parsers quote what they read, so their words are made harmless for status and logs."""
+    plain = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in message[: document.SHOWN])
+    return document.Document((document.Flaw(code, plain, fix),))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from avouch import digests, errors
 from avouch.contract import documents, materials
+from avouch.contract.readers import document
 from avouch.controlplane import ports, weighing
 
 
@@ -15,23 +16,31 @@ class Artifacts:
     blobs: ports.Content
 
     async def check(self, digest: digests.Digest, type_: str, size: int | None) -> weighing.Checked:
-        """What the bytes show. A document over its type's limit is a flaw and is not read to its end.
+        """What the bytes show. Only what a reader looks at is kept in memory, and nothing is read beyond the limit.
 
         Raises:
             Unavailable: the store cannot answer now.
         """
-        limit = materials.of(type_).limit
+        kind = materials.of(type_)
         content = bytearray()
+        size = 0
         try:
             async for piece in self.blobs.get(digest):
-                content += piece
-                if len(content) > limit:
-                    return weighing.Checked(True, f"larger than {limit} bytes, the limit of {type_}", "deliver less")
+                size += len(piece)
+                if size > kind.limit:
+                    return _checked(documents.oversized(kind))
+                if size <= kind.readable:
+                    content += piece
         except errors.NotFound:
             return weighing.Checked(False)
         except errors.Corrupt as exc:
             return weighing.Checked(True, str(exc), "deliver it again: the stored copy is damaged")
+        if size > kind.readable:
+            return weighing.Checked(True)
         # Parsing is CPU: other runs go on meanwhile.
-        document = await asyncio.to_thread(documents.read, type_, bytes(content))
-        problem = "; ".join(flaw.message for flaw in document.flaws)
-        return weighing.Checked(True, problem, document.flaws[0].fix if document.flaws else "", document.annotations)
+        return _checked(await asyncio.to_thread(documents.read, type_, bytes(content)))
+
+
+def _checked(found: document.Document) -> weighing.Checked:
+    problem = "; ".join(flaw.message for flaw in found.flaws)
+    return weighing.Checked(True, problem, found.flaws[0].fix if found.flaws else "", found.annotations)

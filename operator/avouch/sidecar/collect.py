@@ -17,6 +17,9 @@ MAX_RESULT = 1536 * 1024  # bytes: what Tekton takes at most, through sidecar lo
 MAX_PROVENANCE = 1024 * 1024
 IMAGE = "CONTAINER_IMAGE"
 STRING = "STRING"
+MAY_BE_EMPTY = frozenset(
+    {"RADAMSA_REPORT", "TRUFFLEHOG_JSON"}
+)  # as contract/materials says: a clean scan writes nothing
 # Registry and path, tag, digest: the grammar of distribution/reference, lengths left to the registry.
 _REFERENCE = re.compile(
     r"(?:(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?[a-z0-9._-]+(?:/[a-z0-9._-]+)*"
@@ -200,7 +203,7 @@ def _output(material: plan.PlannedMaterial, value: Mapping[str, object]) -> Coll
 
 
 def _file(material: plan.PlannedMaterial, root: Path, path: str, pod: Pod) -> Collected:
-    hashed = files.hashed(root, path, pod.max_file)
+    hashed = files.hashed(root, path, pod.max_file, empty=material.type in MAY_BE_EMPTY)
     return Collected(material, file=Located(root, path, hashed), digest=hashed.digest)
 
 

@@ -65,14 +65,14 @@ def text(root: Path, path: str, limit: int) -> str:
         raise errors.Invalid(f"{path} is not UTF-8 text") from exc
 
 
-def hashed(root: Path, path: str, limit: int) -> Hashed:
-    """Digest of a file. Raises as `opened`; Invalid where the file changed meanwhile, or is empty."""
+def hashed(root: Path, path: str, limit: int, *, empty: bool = False) -> Hashed:
+    """Digest of a file. Raises as `opened`; Invalid where the file changed meanwhile, or is empty and may not be."""
     with opened(root, path, limit) as descriptor:
         before = stamp(descriptor)
         digest, size = digests.of_chunks(pieces(descriptor, limit, path))
         if stamp(descriptor) != before or size != before.size:
             raise errors.Invalid(f"{path} changed while it was read")
-    if not size:
+    if not size and not empty:
         raise errors.Invalid(f"{path} is empty")
     return Hashed(digest, size, before)
 

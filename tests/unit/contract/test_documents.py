@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from avouch.contract import documents
+from avouch.contract.readers import document
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><testsuite name="&c;"/>'
 
@@ -15,7 +16,7 @@ def bom(**more: Any) -> bytes:
 
 @pytest.mark.parametrize("version", ["1.4", "1.5", "1.6", "1.7"])
 def test_an_sbom_of_each_supported_version_is_read(version):
-    assert documents.read("SBOM_CYCLONEDX_JSON", bom(specVersion=version)) == documents.Document(parsed=True)
+    assert documents.read("SBOM_CYCLONEDX_JSON", bom(specVersion=version)) == document.Document(parsed=True)
 
 
 def test_an_sbom_tells_its_main_component_and_tools():
@@ -67,10 +68,10 @@ def test_a_large_sbom_is_read_without_comparing_each_pair_of_components():
         (b"not json", "not JSON in UTF-8"),
         (b"\xff\xfe", "not JSON in UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
-        (b"[]", "bomFormat is not CycloneDX"),
+        (b"[]", "not a JSON object but a list"),
         (b'{"spdxVersion":"SPDX-2.3"}', "bomFormat is not CycloneDX"),
-        (bom(specVersion="1.1"), "specVersion 1.1 is not one of"),
-        (bom(components=[{"name": "no type"}]), "components/0: 'type' is a required property"),
+        (bom(specVersion="1.1"), "specVersion '1.1' is not one of"),
+        (bom(components=[{"name": "no type"}]), 'components/0: "type" is a required property'),
     ],
     ids=["text", "bytes", "deep", "list", "spdx", "old", "incomplete"],
 )
@@ -85,7 +86,7 @@ def test_what_is_no_sbom_is_a_flaw_with_a_fix(content, said):
     "content", [b"<testsuites><testsuite/></testsuites>", b'<?xml version="1.0"?><testsuite tests="1"/>']
 )
 def test_a_junit_report_is_read(content):
-    assert documents.read("JUNIT_XML", content) == documents.Document(parsed=True)
+    assert documents.read("JUNIT_XML", content) == document.Document(parsed=True)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +97,8 @@ def test_a_junit_report_is_read(content):
         (b"<html><testsuite/></html>", "its root is <html>"),
         (b"{}", "not XML"),
         (b'<?xml version="1.0" encoding="nope"?><a/>', "not XML"),
-        (b"PK\x03\x04", "not XML"),
-        (b"<a>" * 100_000, "not XML"),
+        (b"PK\x03\x04", "the archive cannot be read"),
+        (b"<testsuite>" * 100_000, "nested too deeply"),
         (BOMB, "never expanded"),
     ],
     ids=["empty", "html", "hidden", "json", "encoding", "zip", "deep", "bomb"],
@@ -105,7 +106,7 @@ def test_a_junit_report_is_read(content):
 def test_what_is_no_junit_report_is_a_flaw(content, said):
     (flaw,) = documents.read("JUNIT_XML", content).flaws
     assert said in flaw.message
-    assert flaw.code == "DocumentInvalid"
+    assert flaw.code in ("DocumentInvalid", "DocumentTooLarge")
 
 
 def test_an_empty_file_is_a_flaw_unless_emptiness_says_something():
@@ -119,4 +120,4 @@ def test_too_many_bytes_are_a_flaw_before_any_parser_sees_them():
 
 
 def test_a_type_without_reader_never_claims_to_be_understood():
-    assert documents.read("SARIF", b"anything") == documents.Document(parsed=False)
+    assert documents.read("ARTIFACT", b"anything") == document.Document(parsed=False)

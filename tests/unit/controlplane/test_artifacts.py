@@ -1,6 +1,7 @@
 """What looking at a document says, and where it ends up."""
 
 import json
+import tracemalloc
 
 from avouch import digests, errors
 from avouch.controlplane import artifacts, judgement, sealing, weighing
@@ -69,3 +70,41 @@ def test_what_was_read_out_of_a_document_is_attested():
     (attested,) = sealing._facts(case, verdict, []).materials
     assert isinstance(verdict, judgement.values.Verdict)
     assert attested.extracted == dict(extracted)
+
+
+class Endless:
+    """A store that hands out the same piece for ever, and counts what was taken."""
+
+    def __init__(self, piece: bytes, times: int) -> None:
+        self.piece = piece
+        self.times = times
+        self.taken = 0
+
+    async def get(self, digest):
+        for _ in range(self.times):
+            self.taken += 1
+            yield self.piece
+
+
+async def test_nothing_is_read_beyond_the_limit_of_a_type():
+    store = Endless(b" " * 1024 * 1024, 10_000)
+    found = await artifacts.Artifacts(store).check(digests.of_bytes(b""), "JUNIT_XML", None)
+    assert "larger than 67108864 bytes, the limit of JUNIT_XML" in found.problem
+    assert found.fix
+    assert store.taken == 65
+
+
+async def test_what_nobody_reads_is_counted_but_not_kept():
+    tracemalloc.start()
+    found = await artifacts.Artifacts(Endless(b" " * 1024 * 1024, 500)).check(digests.of_bytes(b""), "ARTIFACT", None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == weighing.Checked(True)
+    assert peak < 8 * 1024 * 1024
+
+
+async def test_evidence_too_large_to_look_into_is_accepted_without_annotations():
+    found = await artifacts.Artifacts(Endless(b'{"id": "x", "data": {}}' + b" " * 1024 * 1024, 5)).check(
+        digests.of_bytes(b""), "EVIDENCE", None
+    )
+    assert found == weighing.Checked(True)

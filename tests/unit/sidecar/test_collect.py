@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors, plan
+from avouch.contract import materials
 from avouch.sidecar import collect, discover, files
 
 DIGEST = "sha256:" + "a" * 64
@@ -244,3 +245,18 @@ def test_the_link_names_the_pipelinerun_in_the_dashboard_or_without() -> None:
     place = discover.Place("ns", "p", {"tekton.dev/pipelineRun": "r"})
     assert place.url("") == "tekton://ns/pipelineruns/r"
     assert place.url("https://dash/") == "https://dash/#/namespaces/ns/pipelineruns/r"
+
+
+def test_an_empty_file_is_evidence_only_where_emptiness_says_something(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "ws" / "f").touch()
+    clean = one(planned("TRUFFLEHOG_JSON", plan.From.WORKSPACE, "source", "f"), pod)
+    other = one(in_workspace("f"), pod)
+    assert clean is not None
+    assert other is not None
+    assert (clean.digest, clean.finding) == (digests.of_bytes(b""), "")
+    assert "is empty" in other.finding
+
+
+def test_the_types_that_may_be_empty_are_those_of_the_table() -> None:
+    assert {kind.name for kind in materials.MATERIALS if kind.empty} == collect.MAY_BE_EMPTY

@@ -1,0 +1,142 @@
+"""Archives as a stream of files: bounded in entries and in bytes after unpacking, no way out of the archive."""
+
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from avouch import errors
+
+MIB = 1024 * 1024
+_CHUNK = MIB
+_HEADERS = 2048  # bytes of tar around one file: its header, a long name, padding
+_BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, LookupError, OverflowError,
+    NotImplementedError, RuntimeError,  # zipfile: an unknown compression, an encrypted entry
+)  # fmt: skip
+FIX = "pack the reports again with zip or tar -z"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much an archive may hold."""
+
+    entries: int = 1000
+    size: int = 64 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One regular file."""
+
+    name: str
+    content: bytes
+
+
+BOUNDS = Bounds()
+
+
+def is_zip(content: bytes) -> bool:
+    """Whether the bytes begin as a zip does, an empty one included."""
+    return content.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+def is_gzip(content: bytes) -> bool:
+    """Whether the bytes begin as gzip does."""
+    return content.startswith(b"\x1f\x8b")
+
+
+def is_tar(content: bytes) -> bool:
+    """Whether the bytes have the mark of a POSIX or GNU tar."""
+    return content[257:262] == b"ustar"
+
+
+def files(content: bytes, bounds: Bounds = BOUNDS) -> Iterator[Entry]:
+    """The regular files of a zip, tar or tar.gz, in stored order; directories and links are passed over.
+
+    Raises:
+        Invalid: broken, encrypted, or a path that leads out of the archive.
+        TooLarge: more entries or bytes than the bounds.
+    """
+    left = bounds.size
+    count = 0
+    try:
+        for entry in _unchecked(content, bounds):
+            count += 1
+            left -= len(entry.content)
+            if count > bounds.entries:
+                raise errors.TooLarge(f"the archive has more than {bounds.entries} files", fix="pack fewer files")
+            if left < 0:
+                raise _too_much(bounds)
+            yield entry
+    except _BROKEN as exc:
+        raise errors.Invalid(f"the archive cannot be read: {exc}", fix=FIX) from exc
+
+
+def gunzip(content: bytes, size: int = BOUNDS.size) -> bytes:
+    """Unpack gzip, several members included.
+
+    Raises:
+        Invalid: broken.
+        TooLarge: more than `size` bytes.
+    """
+    found = bytearray()
+    rest = content
+    try:
+        while rest:
+            unpacker = zlib.decompressobj(wbits=31)
+            while not unpacker.eof:
+                found += unpacker.decompress(rest, _CHUNK)
+                rest = unpacker.unconsumed_tail
+                if len(found) > size:
+                    raise _too_much(Bounds(size=size))
+                if not rest and not unpacker.eof:
+                    raise errors.Invalid("the gzip ends too early", fix=FIX)
+            rest = unpacker.unused_data.lstrip(b"\0")  # tar pads its file with zeros
+    except zlib.error as exc:
+        raise errors.Invalid(f"the gzip cannot be read: {exc}", fix=FIX) from exc
+    return bytes(found)
+
+
+def _unchecked(content: bytes, bounds: Bounds) -> Iterator[Entry]:
+    if is_zip(content):
+        yield from _of_zip(content, bounds)
+        return
+    tar = gunzip(content, bounds.size + _HEADERS * bounds.entries + tarfile.RECORDSIZE) if is_gzip(content) else content
+    if not is_tar(tar):
+        raise errors.Invalid("neither a zip nor a tar archive", fix=FIX)
+    yield from _of_tar(tar, bounds)
+
+
+def _of_zip(content: bytes, bounds: Bounds) -> Iterator[Entry]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if len(archive.filelist) > bounds.entries:
+            raise errors.TooLarge(f"the archive has more than {bounds.entries} files", fix="pack fewer files")
+        for info in archive.infolist():
+            _check_path(info.filename)
+            if info.is_dir() or (info.external_attr >> 16) & 0o170000 == 0o120000:  # a symbolic link
+                continue
+            with archive.open(info) as stream:
+                yield Entry(info.filename, stream.read(bounds.size + 1))
+
+
+def _of_tar(content: bytes, bounds: Bounds) -> Iterator[Entry]:
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+        for member in archive:
+            _check_path(member.name)
+            stream = archive.extractfile(member) if member.isfile() else None
+            if stream is not None:
+                yield Entry(member.name, stream.read(bounds.size + 1))
+
+
+def _check_path(name: str) -> None:
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0] or "\0" in name:
+        fix = "pack files below one directory, without .. or absolute paths"
+        raise errors.Invalid(f"{name[:64]!r} leads out of the archive", fix=fix)
+
+
+def _too_much(bounds: Bounds) -> errors.TooLarge:
+    return errors.TooLarge(f"the archive unpacks to more than {bounds.size} bytes", fix="pack fewer reports")

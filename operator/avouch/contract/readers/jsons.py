@@ -1,0 +1,125 @@
+"""JSON that cannot hurt: UTF-8, bounded in values and depth, no name twice, no NaN.
+
+The bounds are checked where they cost least: the number of values before parsing (a comma or bracket begins each of
+them), names while parsing, depth level by level afterwards. What json cannot parse for depth is refused by its own
+recursion limit.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from avouch import errors
+
+DEPTH = 200
+VALUES = 4_000_000  # each costs up to about 100 bytes of memory: 400 MB at worst
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+FIX = "write JSON in UTF-8, each name once in its object"
+
+
+def load(content: bytes, *, strict: bool = True) -> Any:
+    """Parse.
+
+    Args:
+        content: the bytes; a byte order mark of UTF-8 is forgiven.
+        strict: refuse raw control characters in strings, as the standard does.
+
+    Raises:
+        Invalid: not JSON, or a name twice in one object.
+        TooLarge: more than `VALUES` values or deeper than `DEPTH`.
+    """
+    count = content.count(b",") + content.count(b"[") + content.count(b"{")
+    if count > VALUES:
+        raise errors.TooLarge(f"up to {count} JSON values, more than {VALUES}", fix="split the document")
+    try:
+        found = json.loads(
+            content.decode("utf-8-sig"), strict=strict, object_pairs_hook=_once, parse_constant=_no_number
+        )
+    except RecursionError as exc:
+        raise errors.TooLarge(f"nested too deeply: more than {DEPTH} levels", fix="flatten the document") from exc
+    except ValueError as exc:  # also UnicodeDecodeError, and numbers of too many digits
+        raise errors.Invalid(f"not JSON in UTF-8: {exc}", fix=FIX) from exc
+    _check_depth(found)
+    if _SURROGATE.search(content):
+        _check_text(found)
+    return found
+
+
+def mapping(content: bytes, *, strict: bool = True) -> dict[str, Any]:
+    """Parse an object. Raises as `load`, and Invalid for anything else than an object."""
+    found = load(content, strict=strict)
+    if not isinstance(found, dict):
+        raise errors.Invalid(f"not a JSON object but {_kind(found)}", fix="deliver the tool's report as it was written")
+    return found
+
+
+def elements(content: bytes) -> list[Any]:
+    """Parse a list. Raises as `load`, and Invalid for anything else than a list."""
+    found = load(content)
+    if not isinstance(found, list):
+        raise errors.Invalid(f"not a JSON list but {_kind(found)}", fix="deliver the tool's report as it was written")
+    return found
+
+
+def at(value: Any, *path: str) -> Any:
+    """What lies at a path of names; None where it does not exist."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def text(value: Any, *path: str) -> str:
+    """The text at a path; "" where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def mappings(value: Any, *path: str) -> Iterator[dict[str, Any]]:
+    """The objects of the list at a path."""
+    found = at(value, *path)
+    return (each for each in found if isinstance(each, dict)) if isinstance(found, list) else iter(())
+
+
+def compact(value: object) -> str:
+    """JSON without spaces, readable characters kept."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:64]!r} stands twice in one object")
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _check_text(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as exc:
+        raise errors.Invalid("a text holds half of a surrogate pair, which is no character", fix=FIX) from exc
+
+
+def _check_depth(value: Any) -> None:
+    level, depth = [value], 1
+    while level := [
+        child
+        for parent in level
+        for child in (parent.values() if type(parent) is dict else parent if type(parent) is list else ())
+        if type(child) is dict or type(child) is list
+    ]:
+        depth += 1
+        if depth > DEPTH:
+            raise errors.TooLarge(f"nested too deeply: more than {DEPTH} levels", fix="flatten the document")
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "a text", dict: "an object", type(None): "null"}.get(
+        type(value), "a number or boolean"
+    )

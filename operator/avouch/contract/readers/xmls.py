@@ -1,0 +1,90 @@
+"""XML as a stream of elements: no tree, no entities, no internal document type, bounded depth and count.
+
+Reports with a plain document type (JaCoCo, Cobertura write one) are read; what it names is never fetched. Entities
+are where bombs are, and an internal subset can add default attributes to each element, so both are refused.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+from xml.parsers import expat
+
+from avouch import errors
+
+DEPTH = 256
+ELEMENTS = 8_000_000
+TAG = 1024 * 1024  # bytes of one tag with its attributes, or of one comment
+_CHUNK = 256 * 1024
+FIX = "deliver the XML report as the tool wrote it"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """The start of an element: its name without namespace, its depth (the root is 1) and attributes."""
+
+    name: str
+    depth: int
+    attributes: Mapping[str, str]
+
+
+def walk(content: bytes, wanted: Collection[str], see: Callable[[Element], None]) -> None:
+    """Show the root and each wanted element to `see`, in the order of the document.
+
+    Args:
+        content: the bytes.
+        wanted: names of elements; of the others only depth and number count.
+        see: looks at an element.
+
+    Raises:
+        Invalid: not XML, or it declares entities or an internal document type; and what `see` raises.
+        TooLarge: deeper than `DEPTH`, more than `ELEMENTS`, or a tag longer than `TAG`.
+    """
+    stream = _Stream(wanted, see)
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = stream.start
+    parser.EndElementHandler = stream.end
+    parser.StartDoctypeDeclHandler = _doctype
+    parser.EntityDeclHandler = _refused
+    parser.ExternalEntityRefHandler = _refused
+    try:
+        for start in range(0, len(content), _CHUNK):
+            parser.Parse(content[start : start + _CHUNK], False)
+            if start - parser.CurrentByteIndex > TAG:  # what was not yet told is one unfinished tag or comment
+                raise errors.TooLarge(f"a tag of more than {TAG} bytes", fix=FIX)
+        parser.Parse(b"", True)
+    except (expat.ExpatError, ValueError, LookupError) as exc:
+        raise errors.Invalid(f"not XML: {exc}", fix=FIX) from exc
+
+
+class _Stream:
+    """Counts while elements pass."""
+
+    def __init__(self, wanted: Collection[str], see: Callable[[Element], None]) -> None:
+        self.wanted = wanted
+        self.see = see
+        self.depth = 0
+        self.count = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        self.count += 1
+        if self.depth > DEPTH:
+            raise errors.TooLarge(f"nested too deeply: more than {DEPTH} levels", fix=FIX)
+        if self.count > ELEMENTS:
+            raise errors.TooLarge(f"more than {ELEMENTS} elements", fix="split the report")
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        if self.depth == 1 or name in self.wanted:
+            self.see(Element(name, self.depth, attributes))
+
+    def end(self, _: str) -> None:
+        self.depth -= 1
+
+
+def _doctype(_: str, _system: str | None, _public: str | None, internal: int) -> None:
+    if internal:
+        _refused()
+
+
+def _refused(*_: object) -> NoReturn:
+    raise errors.Invalid("it declares entities or an internal document type, which are never expanded", fix=FIX)

@@ -1,0 +1,87 @@
+"""YAML that cannot hurt: aliases are counted as what they unfold to, keys are texts, no name twice, no timestamps.
+
+YAML lets few bytes unfold into billions of values. The first pass looks at events only and knows the true size before
+anything is built. Keys such as 200 become texts, as they do on the way to JSON.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from avouch import errors
+
+DEPTH = 100
+VALUES = 500_000
+FIX = "write plain YAML: few aliases, each key once"
+
+
+class _Loader(yaml.CSafeLoader):
+    """The values that JSON has: no dates, no binary, no sets."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # the base class keeps it so
+        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
+        for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        self.flatten_mapping(node)
+        found: dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise errors.Invalid("a key is not a text", fix=FIX)
+            if key_node.value in found:
+                raise errors.Invalid(f"{key_node.value[:64]!r} stands twice in one mapping", fix=FIX)
+            found[key_node.value] = self.construct_object(value_node, deep=deep)
+        return found
+
+
+def load(content: bytes) -> Any:
+    """Parse one document.
+
+    Raises:
+        Invalid: not YAML, several documents, a key twice.
+        TooLarge: deeper than `DEPTH`, or it unfolds to more than `VALUES`.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        _check_size(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader, with less
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as exc:
+        words = " ".join(str(exc).split())
+        raise errors.Invalid(f"not YAML in UTF-8: {words}", fix=FIX) from exc
+
+
+def _check_size(text: str) -> None:
+    sizes = _Sizes()
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        sizes.add(event)
+        if sizes.total > VALUES:
+            raise errors.TooLarge(f"it unfolds to more than {VALUES} values", fix=FIX)
+        if len(sizes.open) > DEPTH:
+            raise errors.TooLarge(f"nested too deeply: more than {DEPTH} levels", fix=FIX)
+
+
+class _Sizes:
+    """How many values there are. An anchor's are known when it ends; an alias inside its own anchor never ends."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.open: list[tuple[str | None, int]] = []
+        self.anchored: dict[str | None, int] = {}
+
+    def add(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = self.open.pop()
+            self.anchored[anchor] = self.total - before
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.anchored:
+                message = f"the alias {str(event.anchor)[:64]!r} refers to nothing that is complete"
+                raise errors.Invalid(message, fix=FIX)
+            self.total += self.anchored[event.anchor]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self.open.append((event.anchor, self.total))
+            self.total += 1
+        elif isinstance(event, yaml.ScalarEvent):
+            self.total += 1
+            self.anchored[event.anchor] = 1
