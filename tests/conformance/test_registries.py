@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from avouch.contract import detection, images
 from avouch.oci import client
 from avouch.registry import detecting, lookup
 from tests import registries
+from tests.cluster import binaries
 from tests.cluster.errors import Impossible
 
 pytestmark = pytest.mark.registry
@@ -148,6 +151,17 @@ def test_a_chart_is_a_chart_and_an_image_is_none(repository: registries.Reposito
         asyncio.run(lookup.chart(f"oci://{repository.name}:image", ACCESS))
     with pytest.raises(errors.Invalid, match="write oci://"):
         asyncio.run(lookup.chart(f"{repository.name}:1.0.0", ACCESS))
+
+
+def test_a_chart_that_helm_pushed_is_found(server: str, tmp_path: Path) -> None:
+    helm = str(binaries.binary("helm"))
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    chart = registries.ROOT / "charts" / "avouch"
+    subprocess.run([helm, "package", chart, "--version", "0.1.0-test"], cwd=tmp_path, env=environment, check=True)
+    (archive,) = tmp_path.glob("*.tgz")
+    subprocess.run([helm, "push", archive, f"oci://{server}/charts", "--plain-http"], env=environment, check=True)
+    found = asyncio.run(lookup.chart(f"oci://{server}/charts/avouch:0.1.0-test", ACCESS))
+    assert (found.name, found.tag) == (f"{server}/charts/avouch", "0.1.0-test")
 
 
 def test_detection_takes_a_text_for_an_image_where_there_is_one(repository: registries.Repository) -> None:
