@@ -117,8 +117,9 @@ def _signed(behind: str) -> Iterator[str]:
             size = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(content))
             if answer.status != 204:
                 self.send_header("Content-Length", size or "0")
-            self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(BrokenPipeError):  # who aborts an upload does not wait for answers
+                self.end_headers()
+                self.wfile.write(content)
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's own names
 

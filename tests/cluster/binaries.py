@@ -69,11 +69,8 @@ PROGRAMS = {
     "helm": Program("helm", "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm"),
     "crane": Program("registry", _REGISTRY, f"{_REGISTRY}/cmd/crane"),
     "registry": Program("registry", _REGISTRY, f"{_REGISTRY}/cmd/registry"),
-<<<<<<< HEAD
     "versitygw": Program("versitygw", _VERSITYGW, f"{_VERSITYGW}/cmd/versitygw"),
-=======
     "registry-with-referrers": Program("registry", _REGISTRY, "./referrers"),
->>>>>>> registry
 }
 """In the order in which a cold machine should build them: the API server is wanted first."""
 

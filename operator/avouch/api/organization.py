@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from avouch.api import meta
+from avouch.api import meta, retention
 
 Hostname = Annotated[str, meta.bounded(253, minimum=1)]
 
@@ -42,6 +42,8 @@ class OrganizationSpec(meta.Model):
     """Namespaces that are projects of this organization; the home namespace always is."""
     settings: Settings | None = None
     """Settings of the organization."""
+    retention: retention.Retention | None = None
+    """How long runs of its projects are kept; a Workflow may say otherwise for its own."""
 
 
 class OrganizationStatus(meta.Status):

@@ -1,4 +1,4 @@
-"""Artifacts in an object store, through obstore (S3, GCS, Azure). Implements `controlplane.ports.Backend`.
+"""Artifacts in an object store, through obstore (S3, GCS, Azure). Implements `controlplane.storage.Backend`.
 
 Nothing is visible under a digest before its bytes are known to be right. What fits into one part is hashed first and
 sent whole. More is sent as a multipart upload straight to its own key while it is hashed: the upload is invisible until
@@ -25,7 +25,8 @@ from avouch import digests, errors
 PART = 5 * 1024 * 1024  # bytes; S3's smallest part, and 10,000 of them are 48 GiB
 _IN_FLIGHT = 2  # parts on their way per upload: with the one being filled, 15 MiB
 _ABORT = 10.0  # seconds for the store to drop an upload whose client went away
-_REASON = re.compile(r"<Code>([A-Za-z]{1,60})</Code>|status code: (\d{3} [A-Za-z ]{1,40})")
+_LINGER = 1.0  # seconds for parts on their way to land: one that overtakes its abort would stay for ever
+_REASONS = (re.compile(r"<Code>([A-Za-z]{1,60})</Code>"), re.compile(r"status code: (\d{3} [A-Za-z ]{1,40})"))
 
 
 class Objects:
@@ -50,9 +51,11 @@ class Objects:
         stored = await self._size(expected)
         if stored is not None:
             await _drain(content, intake)
-            if intake.settle(expected) and intake.size == stored:
-                return expected, stored
-            raise errors.Unavailable(f"the stored copy of {expected} is damaged: it has {stored} bytes; delete it")
+            intake.settle(expected)
+            if intake.size != stored:
+                await self.delete(expected)
+                raise errors.Unavailable(f"the stored copy of {expected} was damaged and is removed: send it again")
+            return expected, stored
         await self._send(content, intake, expected)
         return expected, intake.size
 
@@ -86,9 +89,10 @@ class Objects:
         """
         return 0
 
-    async def _put_unnamed(
-        self, content: AsyncIterator[bytes], intake: digests.Intake
-    ) -> tuple[digests.Digest, int]:
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def _put_unnamed(self, content: AsyncIterator[bytes], intake: digests.Intake) -> tuple[digests.Digest, int]:
         """Content whose digest nobody promised is hashed in a temporary file first."""
         with tempfile.TemporaryFile() as file:
             async for piece in content:
@@ -151,8 +155,9 @@ class Objects:
 
 def _refused(verb: str, exc: Exception) -> errors.Unavailable:
     """What went wrong in the store's own words, as far as they are a plain code: its answers stay out of ours."""
-    found = _REASON.search(str(exc))
-    reason = (found[1] or found[2]) if found else type(exc).__name__.removesuffix("Error")
+    text = str(exc)
+    found = next((match for pattern in _REASONS if (match := pattern.search(text))), None)
+    reason = found[1] if found else type(exc).__name__.removesuffix("Error")
     return errors.Unavailable(f"the object store refuses to {verb}: {reason}")
 
 
@@ -186,6 +191,9 @@ async def _until(pieces: AsyncIterator[bytes], left: asyncio.Event) -> AsyncIter
             if piece is None:
                 return
             yield piece
+    except errors.AvouchError:
+        await asyncio.sleep(_LINGER)
+        raise
     finally:
         leaving.cancel()
         if following is not None and not following.done():

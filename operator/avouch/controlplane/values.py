@@ -146,6 +146,26 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose artifact it is: a namespace, and the run that it is uploaded for, where there is one."""
+
+    namespace: str
+    namespace_uid: str
+    run_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBackend:
+    """Where the artifacts of a namespace go."""
+
+    id: str  # uid of the CASBackend; `default`: the install's own store
+    name: str
+    inline: bool  # small content goes into the attestation itself
+    fallback: bool
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What one pod said about one run: a verified bundle. One per pod UID and digest."""
 
@@ -159,6 +179,7 @@ class Claim:
     service_account: str
     received_at: datetime
     explicit: bool = False  # pushed by a step of the user's, not by our injected container
+    artifacts: tuple[digests.Digest, ...] = ()  # content that it refers to: kept as long as the run
 
 
 @dataclass(frozen=True, slots=True)

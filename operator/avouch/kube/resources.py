@@ -32,7 +32,8 @@ ORGANIZATIONS = Resource("avouch.dev", "v1alpha1", "organizations", "Organizatio
 WORKFLOWS = Resource("avouch.dev", "v1alpha1", "workflows", "Workflow")
 INTEGRATIONS = Resource("avouch.dev", "v1alpha1", "integrations", "Integration")
 ATTACHMENTS = Resource("avouch.dev", "v1alpha1", "integrationattachments", "IntegrationAttachment")
-OURS = (CONTRACTS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS)
+CAS_BACKENDS = Resource("avouch.dev", "v1alpha1", "casbackends", "CASBackend")
+OURS = (CONTRACTS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS, CAS_BACKENDS)
 
 PIPELINERUNS = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")
 TASKRUNS = Resource("tekton.dev", "v1", "taskruns", "TaskRun")

@@ -30,7 +30,7 @@ class Permissions:
     kube_system: tuple[Rule, ...] = ()
 
 
-_OURS = ("organizations", "workflows", "integrations", "integrationattachments")
+_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "casbackends")
 _WATCH = ("list", "watch")
 _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 

@@ -1,4 +1,4 @@
-"""Small artifacts as rows. Implements `controlplane.ports.Blobs`; Chainloop's inline backend has the same limit."""
+"""Small artifacts as rows. Implements `controlplane.storage.Backend`; Chainloop's inline backend has the same limit."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from avouch import digests, errors
 from avouch.store import database, tables
 
-LIMIT = 500 * 1024  # bytes
+LIMIT = 500_000  # bytes: Chainloop's 500 KB
 
 
 class Inline:
@@ -48,3 +48,15 @@ class Inline:
         query = sa.select(sa.exists().where(tables.blobs.c.digest == str(digest)))
         async with self._database.transaction() as connection:
             return bool((await connection.execute(query)).scalar())
+
+    async def delete(self, digest: digests.Digest) -> None:
+        """Remove content; what is not there is removed already."""
+        async with self._database.transaction() as connection:
+            await connection.execute(sa.delete(tables.blobs).where(tables.blobs.c.digest == str(digest)))
+
+    async def sweep(self) -> int:
+        """Nothing to sweep: a row is there as a whole or not at all."""
+        return 0
+
+    async def close(self) -> None:
+        """The database is its owner's to close."""
