@@ -81,7 +81,7 @@ async def large(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def _built(served: objectstores.Served) -> AsyncIterator[storage.Backend]:
-    backend = backends.build(served.spec, served.secret, None)
+    backend = backends.build(served.spec, served.secret, "uid-1")
     yield backend
     await backend.close()
 

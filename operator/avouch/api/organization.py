@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from avouch.api import meta, retention
+from avouch.api import expiry, meta
 
 Hostname = Annotated[str, meta.bounded(253, minimum=1)]
 
@@ -42,7 +42,7 @@ class OrganizationSpec(meta.Model):
     """Namespaces that are projects of this organization; the home namespace always is."""
     settings: Settings | None = None
     """Settings of the organization."""
-    retention: retention.Retention | None = None
+    retention: expiry.Retention | None = None
     """How long runs of its projects are kept; a Workflow may say otherwise for its own."""
 
 

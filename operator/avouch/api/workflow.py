@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from avouch.api import meta, retention, rules
+from avouch.api import expiry, meta, rules
 
 _PATH = rules.Pattern(
     "^[^/].*$", "a path is relative to the workspace", "write it without a leading /, such as reports/junit.xml"
@@ -160,7 +160,7 @@ class WorkflowSpec(meta.Model):
     """Who may attest; absent, any ServiceAccount of this namespace."""
     tekton: Tekton | None = None
     """Which Tekton runs are covered; absent, those labelled avouch.dev/workflow with this Workflow's name."""
-    retention: retention.Retention | None = None
+    retention: expiry.Retention | None = None
     """How long runs of this Workflow are kept; what is absent here, the Organization says."""
 
 

@@ -21,26 +21,29 @@ _AUTHORITY = "ca.crt"  # also in the Secret: whom to trust, where that is no pub
 _RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
-def build(spec: Mapping[str, Any], secret: Secret, volume: Path | None) -> Backend:
-    """The backend of a spec. `volume` is the folder of a file system backend; None where the install has none.
+def build(spec: Mapping[str, Any], secret: Secret, uid: str, volume: Path | None = None) -> Backend:
+    """The backend of a spec. In a bucket or on the volume its objects lie below its uid.
+
+    So two CASBackends of one bucket, or of one bucket and two clusters, never remove each other's artifacts. A registry
+    has Chainloop's layout instead, which knows no such folder. `volume`: the artifact volume, if the install has one.
 
     Raises:
         Invalid: the spec or the Secret lacks something; `field` names it.
     """
     for kind, builder in _BUILDERS.items():
         if spec.get(kind) is not None:
-            return builder(spec[kind], secret)
+            return builder(spec[kind], secret, uid)
     if spec.get("filesystem") is not None:
         if volume is None:
             raise errors.Invalid(
                 "this install has no artifact volume", field="spec.filesystem",
                 fix="set artifacts.volume in the chart's values, or use another kind of backend",
             )  # fmt: skip
-        return filesystem.FileSystem(volume)
+        return filesystem.FileSystem(volume / "backends" / uid)
     raise errors.Invalid("no such kind of backend", field="spec", fix="set one of s3, gcs, azure, oci, filesystem")
 
 
-def _s3(said: Mapping[str, Any], secret: Secret) -> Backend:
+def _s3(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
     endpoint = said.get("endpoint")
     options = {
         "region": str(said["region"]),
@@ -50,21 +53,21 @@ def _s3(said: Mapping[str, Any], secret: Secret) -> Backend:
     if "sessionToken" in secret:
         options["session_token"] = _text(secret, "sessionToken")
     store = _opened(S3Store, str(said["bucket"]), _client(secret, endpoint), _at(endpoint, options))
-    return objects.Objects(store, prefix=said.get("prefix") or "")
+    return objects.Objects(store, prefix=_below(said, uid))
 
 
-def _gcs(said: Mapping[str, Any], secret: Secret) -> Backend:
+def _gcs(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
     key = _text(secret, "credentials.json")
     plain = "http://" if '"http://' in key else None  # only where the key itself names such an address
     store = _opened(GCSStore, str(said["bucket"]), _client(secret, plain), {"service_account_key": key})
-    return objects.Objects(store, prefix=said.get("prefix") or "")
+    return objects.Objects(store, prefix=_below(said, uid))
 
 
-def _azure(said: Mapping[str, Any], secret: Secret) -> Backend:
+def _azure(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
     endpoint = said.get("endpoint")
     options = {"account_name": str(said["account"]), **_azure_identity(secret)}
     store = _opened(AzureStore, str(said["container"]), _client(secret, endpoint), _at(endpoint, options))
-    return objects.Objects(store, prefix=said.get("prefix") or "")
+    return objects.Objects(store, prefix=_below(said, uid))
 
 
 def _azure_identity(secret: Secret) -> dict[str, str]:
@@ -76,7 +79,7 @@ def _azure_identity(secret: Secret) -> dict[str, str]:
     return {option: _text(secret, key) for option, key in names.items()}
 
 
-def _oci(said: Mapping[str, Any], secret: Secret) -> Backend:
+def _oci(said: Mapping[str, Any], secret: Secret, _uid: str) -> Backend:
     registry, _, repository = str(said["repository"]).partition("/")
     trusted = ssl.create_default_context(cadata=_text(secret, _AUTHORITY)) if _AUTHORITY in secret else None
     options = client.Options(plain=said.get("insecure") is True, tls=trusted, proxies=False)
@@ -89,6 +92,10 @@ def _credential(registry: str, secret: Secret) -> credentials.Credential | None:
     if "username" in secret:
         return credentials.Credential(_text(secret, "username"), _text(secret, "password"))
     return None
+
+
+def _below(said: Mapping[str, Any], uid: str) -> str:
+    return f"{said.get('prefix') or ''}/{uid}"
 
 
 def _at(endpoint: object, options: dict[str, str]) -> dict[str, str]:
@@ -129,7 +136,7 @@ def _text(secret: Secret, key: str) -> str:
         raise errors.Invalid(f"key {key} of the Secret is no text", field="spec.secretRef") from exc
 
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Secret], Backend]] = {
+_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Secret, str], Backend]] = {
     "s3": _s3,
     "gcs": _gcs,
     "azure": _azure,

@@ -67,7 +67,9 @@ class Judging:
             type_ = types.get(found.name, "")
             key = (str(found.digest), type_)
             if type_ and type_ not in _PLAIN and key not in documents:
-                documents[key] = await self.artifacts.check(found.digest, type_, found.size)
+                documents[key] = await self.artifacts.check(
+                    found.digest, type_, found.size, namespace_uid=case.run.namespace_uid
+                )
         return judgement.Case(case.run, case.plan, case.snapshot, said, documents)
 
     def _read(self, claim: values.Claim, namespace: str) -> weighing.Said:

@@ -83,7 +83,7 @@ class Routed:
             return
         raise failed or errors.NotFound(f"no content {digest}")
 
-    async def has(self, digest: digests.Digest) -> bool:
-        """Whether the content is stored, for anybody."""
-        _, known = await self.map.where(digest)
-        return known or await (await self.opener.open(storage.BUILT_IN)).has(digest)
+    async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
+        """Whether the content is stored; with a namespace, by that one."""
+        lying, known = await self.map.where(digest, namespace_uid)
+        return bool(lying) if known else await (await self.opener.open(storage.BUILT_IN)).has(digest)

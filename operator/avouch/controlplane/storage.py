@@ -37,6 +37,12 @@ class Record:
         return next((kind for kind in KINDS if self.spec.get(kind) is not None), "")
 
     @property
+    def location(self) -> str:
+        """What tells whether two backends keep the same bytes in the same place: only registries can be shared."""
+        repository = (self.spec.get("oci") or {}).get("repository")
+        return f"oci://{repository}" if repository else self.uid
+
+    @property
     def checked(self) -> bool:
         """Whether the last check was of the present spec."""
         return self.checked_generation == self.generation
@@ -95,8 +101,8 @@ class ArtifactStore(Protocol):
         """As `ports.Blobs.get`; with a namespace, only what that namespace stored."""
         ...
 
-    async def has(self, digest: digests.Digest) -> bool:
-        """Whether the content is stored, for anybody."""
+    async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
+        """Whether the content is stored; with a namespace, by that one."""
         ...
 
 

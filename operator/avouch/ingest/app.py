@@ -97,9 +97,11 @@ class Door:
         if await callers.service_account(auth.bearer(request), self.intake.cluster) != self.worker:
             raise errors.Denied("artifacts are for avouch's own worker")
         digest = digests.Digest.parse(request.path_params["digest"])
-        if not await self.intake.blobs.has(digest):
+        uid = request.query_params.get("namespaceUid", "")
+        if not await self.intake.blobs.has(digest, namespace_uid=uid):
             raise errors.NotFound("no such artifact")
-        return StreamingResponse(self.intake.blobs.get(digest), media_type="application/octet-stream")
+        content = self.intake.blobs.get(digest, namespace_uid=uid)
+        return StreamingResponse(content, media_type="application/octet-stream")
 
     async def openapi(self, request: Request) -> Response:
         """`GET /v1/openapi.json`: for anyone who can reach us."""

@@ -18,16 +18,15 @@ from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
 from avouch.controlplane import injection as planner
-from avouch.controlplane import ports, runs
+from avouch.controlplane import routing, runs, storage, values
 from avouch.ingest import aggregated, app
-from avouch.kube import connection, reader
-from avouch.processes import certificates, health, lifetime, listeners, logs, servermetrics, settings
-from avouch.store import contracts, database, inline, views, workflows
+from avouch.kube import connection, reader, secrets
+from avouch.processes import certificates, health, keeping, lifetime, listeners, logs, servermetrics, settings
+from avouch.store import artifacts, contracts, database, inline, views, workflows
 from avouch.store import runs as stored
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
-_TIDY = 3600.0  # seconds between looks for uploads that a killed server left half-written
 _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
 
 
@@ -38,7 +37,8 @@ class World:
     database: database.Database
     runs: stored.Runs
     cluster: reader.ClusterReader
-    blobs: ports.Blobs
+    blobs: routing.Routed
+    keeper: keeping.Keeper
     authorities: certificates.Authorities
     metrics: servermetrics.Metrics
 
@@ -79,7 +79,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
 
         status = listeners.Listener(health.create(ready, world.metrics.registry), config.host, config.health_port)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched, world.authorities.watched)))
-        tidying = tasks.create_task(_tidy(world.blobs))
+        keeping_up = tasks.create_task(world.keeper.run())
         aside = tasks.create_task(_serve_runs(config, world, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
         await stop.wait()
@@ -87,18 +87,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             one.should_exit = True
         await asyncio.gather(*serving, aside)
         fresh.cancel()
-        tidying.cancel()
-
-
-async def _tidy(blobs: ports.Blobs) -> None:
-    """Remove what was half-written and abandoned: an untidy volume is no reason to stop serving."""
-    while isinstance(blobs, filesystem.FileSystem):
-        try:
-            removed = await asyncio.to_thread(blobs.sweep)
-            _log.info("abandoned uploads removed: %d", removed)
-        except OSError as exc:
-            _log.warning("cannot remove abandoned uploads: %s", exc)
-        await asyncio.sleep(_TIDY)
+        keeping_up.cancel()
 
 
 async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event, known: asyncio.Event) -> None:
@@ -145,20 +134,34 @@ async def _world(config: settings.Server) -> AsyncIterator[World]:
         stack.push_async_callback(pushes.close)
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
+        known = artifacts.Artifacts(opened)
+        opener = keeping.Backends(opened, secrets.Secrets(api), _built_in(config, opened), _volume(config))
         yield World(
             database=opened,
             runs=pushes,
             cluster=reader.ClusterReader(api),
-            blobs=_blobs(config, opened),
+            blobs=routing.Routed(known, opener, _described(config)),
+            keeper=keeping.Keeper(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
             metrics=servermetrics.Metrics(lambda: pushes.waiting),
         )
 
 
-def _blobs(config: settings.Server, opened: database.Database) -> ports.Blobs:
-    if config.blobs == "inline:":
-        return inline.Inline(opened)
-    return filesystem.FileSystem(Path(config.blobs.removeprefix("file://")))
+def _volume(config: settings.Server) -> Path | None:
+    """The artifact volume of this install."""
+    return None if config.blobs == "inline:" else Path(config.blobs.removeprefix("file://"))
+
+
+def _built_in(config: settings.Server, opened: database.Database) -> storage.Backend:
+    """The store of namespaces that declare none."""
+    volume = _volume(config)
+    return filesystem.FileSystem(volume) if volume else inline.Inline(opened)
+
+
+def _described(config: settings.Server) -> values.ChosenBackend:
+    kept_inline = config.blobs == "inline:"
+    largest = inline.LIMIT if kept_inline else config.max_material
+    return values.ChosenBackend(storage.BUILT_IN, storage.BUILT_IN, kept_inline, False, largest)
 
 
 def _ingest(config: settings.Server, world: World) -> Starlette:

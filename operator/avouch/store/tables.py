@@ -123,7 +123,13 @@ deliveries = sa.Table(
     _time("leased_until", nullable=True),
     _time("changed_at"),
 )
-blobs = sa.Table("blobs", metadata, _text("digest", key=True), sa.Column("content", sa.LargeBinary, nullable=False))
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    _text("backend", key=True),
+    _text("digest", key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
 cas_backends = sa.Table(  # a removed one stays while artifacts lie in it
     "cas_backends",
     metadata,
@@ -131,6 +137,7 @@ cas_backends = sa.Table(  # a removed one stays while artifacts lie in it
     *(_text(n) for n in ("namespace", "namespace_uid", "name")),
     sa.Column("generation", sa.BigInteger, nullable=False),
     _json("spec"),
+    _text("location"),
     _text("problem"),
     sa.Column("removed", sa.Boolean, nullable=False),
     sa.Column("checked_generation", sa.BigInteger, nullable=False),

@@ -10,10 +10,11 @@ depends_on = None
 _STATEMENTS = (
     """CREATE TABLE cas_backends (
         uid text PRIMARY KEY, namespace text NOT NULL, namespace_uid text NOT NULL, name text NOT NULL,
-        generation bigint NOT NULL, spec jsonb NOT NULL, problem text NOT NULL DEFAULT '',
+        generation bigint NOT NULL, spec jsonb NOT NULL, location text NOT NULL, problem text NOT NULL DEFAULT '',
         removed boolean NOT NULL DEFAULT false,
         checked_generation bigint NOT NULL DEFAULT -1, checked_at timestamptz, reachable boolean, writable boolean,
         message text NOT NULL DEFAULT '', next_check timestamptz NOT NULL DEFAULT now())""",
+    "CREATE INDEX cas_backends_by_location ON cas_backends (location)",
     "CREATE UNIQUE INDEX cas_backends_by_name ON cas_backends (namespace, name) WHERE NOT removed",
     "CREATE INDEX cas_backends_due ON cas_backends (next_check) WHERE NOT removed",
     """CREATE TABLE projects (
@@ -33,6 +34,8 @@ _STATEMENTS = (
         digest text NOT NULL, backend_uid text NOT NULL, next_try timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (digest, backend_uid))""",
     "CREATE INDEX garbage_due ON garbage (next_try)",
+    "ALTER TABLE blobs ADD COLUMN backend text NOT NULL DEFAULT 'default'",
+    "ALTER TABLE blobs DROP CONSTRAINT blobs_pkey, ADD PRIMARY KEY (backend, digest)",
     "CREATE INDEX runs_by_age ON runs (workflow_uid, judged_at)",
     # What was stored before has no row in `artifacts` and is therefore never removed; these rows let it be downloaded.
     """INSERT INTO run_artifacts (run_id, digest, namespace_uid)
@@ -51,5 +54,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them, dependants first."""
     op.execute("DROP INDEX runs_by_age")
+    op.execute("DELETE FROM blobs WHERE backend <> 'default'")
+    op.execute("ALTER TABLE blobs DROP CONSTRAINT blobs_pkey, ADD PRIMARY KEY (digest)")
+    op.execute("ALTER TABLE blobs DROP COLUMN backend")
     for table in ("garbage", "run_artifacts", "artifacts", "projects", "cas_backends"):
         op.execute(f"DROP TABLE {table}")
