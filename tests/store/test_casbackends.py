@@ -3,10 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from avouch import errors
+from avouch import digests, errors
 from avouch.controlplane import casbackends as deciding
 from avouch.controlplane import storage
-from avouch.store import casbackends, database
+from avouch.store import artifacts, casbackends, database
 from tests.store import conftest as make
 
 pytestmark = pytest.mark.postgres
@@ -70,12 +70,18 @@ async def test_the_home_namespace_serves_its_projects_until_two_claim_one(record
     assert deciding.choose(await records.serving(namespace)).name == "shared"
 
 
-async def test_a_removed_backend_takes_nothing_new_and_is_kept_while_artifacts_lie_in_it(records, namespace) -> None:
-    one = record(namespace, "a", default=True)
-    await checked(records, one)
-    await records.remove(namespace, "a", uid=one.uid, epoch=EPOCH)
+async def test_a_removed_backend_takes_nothing_new_and_is_kept_while_artifacts_lie_in_it(
+    opened, records, namespace
+) -> None:
+    full, empty = record(namespace, "full", default=True), record(namespace, "empty")
+    await checked(records, full)
+    await checked(records, empty)
+    await artifacts.Artifacts(opened).reserve(digests.of_bytes(b"x"), f"uid-{namespace}", full.uid)
+    for one in (full, empty):
+        await records.remove(namespace, one.name, uid=one.uid, epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "default"
-    assert await records.get(one.uid) is None
+    assert await records.get(full.uid) is not None
+    assert await records.get(empty.uid) is None
 
 
 async def test_an_old_controller_changes_nothing(records, namespace) -> None:

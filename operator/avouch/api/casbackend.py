@@ -33,6 +33,32 @@ Prefix = Annotated[str, meta.bounded(512, _PREFIX, minimum=1), AfterValidator(_P
 Endpoint = Annotated[str, meta.bounded(2048, _ENDPOINT, minimum=1), AfterValidator(_ENDPOINT.check)]
 
 
+# What says where artifacts lie: it never changes, or those that were stored before would be lost.
+_PLACES = (
+    ("s3", "bucket", True),
+    ("s3", "prefix", False),
+    ("gcs", "bucket", True),
+    ("gcs", "prefix", False),
+    ("azure", "account", True),
+    ("azure", "container", True),
+    ("azure", "prefix", False),
+    ("oci", "repository", True),
+)
+
+
+def _fixed(kind: str, field: str, required: bool) -> rules.Rule:
+    path = f"{kind}.{field}"
+    same = f"self.{path} == oldSelf.{path}"
+    if not required:
+        both = f"has(self.{path}) == has(oldSelf.{path})"
+        same = f"({both} && (!has(self.{path}) || {same}))"
+    return rules.Rule(
+        f"!has(self.{kind}) || !has(oldSelf.{kind}) || {same}",
+        f"{path} cannot change: artifacts lie there",
+        "apply a CASBackend of another name, and make that the default",
+    )
+
+
 class Inline(meta.Model):
     """Inside the attestation itself, in the database."""
 
@@ -110,6 +136,12 @@ class CASBackendSpec(meta.Model):
             "an object store needs credentials",
             "put them into a Secret of this namespace and name it in spec.secretRef.name",
         ),
+        rules.Rule(
+            " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in KINDS),
+            "a backend cannot become another kind: artifacts lie in it",
+            "apply a CASBackend of another name, and make that the default",
+        ),
+        *(_fixed(kind, field, required) for kind, field, required in _PLACES),
         rules.Rule(
             "!(has(self.inline) || has(self.filesystem)) || !has(self.secretRef)",
             "inline and filesystem backends take no credentials",

@@ -37,7 +37,7 @@ def build(spec: Mapping[str, Any], secret: Secret, uid: str, volume: Path | None
         if volume is None:
             raise errors.Invalid(
                 "this install has no artifact volume", field="spec.filesystem",
-                fix="set artifacts.volume in the chart's values, or use another kind of backend",
+                fix="set artifacts.backend to filesystem in the chart's values, or use another kind of backend",
             )  # fmt: skip
         return filesystem.FileSystem(volume / "backends" / uid)
     raise errors.Invalid("no such kind of backend", field="spec", fix="set one of s3, gcs, azure, oci, filesystem")

@@ -1,7 +1,7 @@
 """What keeping artifacts takes: backends as recorded, the map of where bytes lie, and the ports to both."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -41,6 +41,10 @@ class Record:
         """What tells whether two backends keep the same bytes in the same place: only registries can be shared."""
         repository = (self.spec.get("oci") or {}).get("repository")
         return f"oci://{repository}" if repository else self.uid
+
+    def stopped_by(self, problem: str) -> "Record":
+        """The same with what keeps it from being used."""
+        return replace(self, problem=problem)
 
     @property
     def checked(self) -> bool:
@@ -139,6 +143,36 @@ class Map(Protocol):
 
     async def where(self, digest: digests.Digest, namespace_uid: str = "") -> "tuple[tuple[str, ...], bool]":
         """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""
+        ...
+
+
+class Records(Protocol):
+    """CASBackends and projects as the controller records them."""
+
+    async def upsert(self, record: Record, *, epoch: int) -> None:
+        """Record a backend; a new spec is checked at once."""
+        ...
+
+    async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
+        """Take no new artifacts there; forget it where none lie in it."""
+        ...
+
+    async def get(self, uid: str) -> Record | None:
+        """One backend, with what its last check found."""
+        ...
+
+    async def keys(self) -> Sequence[tuple[str, str, str]]:
+        """(namespace, name, uid) of every backend, for the resync's diff."""
+        ...
+
+    async def set_projects(
+        self, organization: str, home: str, projects: Sequence[str], retention: Mapping[str, Any], *, epoch: int
+    ) -> None:
+        """Record which namespaces an organization claims; none: it is gone."""
+        ...
+
+    async def organizations(self) -> Sequence[str]:
+        """Names of organizations with recorded projects, for the resync's diff."""
         ...
 
 

@@ -21,7 +21,7 @@ from avouch.controlplane import values
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
 from avouch.reconcilers import apiservice, certificates, rescue, runs, source, verdicts, work, world
-from avouch.store import contracts, database, deliveries, workflows
+from avouch.store import casbackends, contracts, database, deliveries, workflows
 from avouch.store import runs as run_store
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Controller:
             contracts=contracts.Contracts(opened),
             workflows=workflows.Workflows(opened),
             deliveries=deliveries.Deliveries(opened),
+            backends=casbackends.CASBackends(opened),
             canonical=lambda obj: revisions.canonical(reading.read(obj)),
             clock=lifetime.Clock(),
             epoch=lambda: self.lease.epoch,
@@ -95,10 +96,14 @@ class Controller:
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
         live = set(await self.declarations.resync())
-        for namespace, name, uid in await self.world.workflows.keys():
-            key = cache.Key("Workflow", namespace, name)
-            if key not in live:
-                self.shop.changed(key, {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
+        recorded = {"Workflow": self.world.workflows.keys(), "CASBackend": self.world.backends.keys()}
+        for kind, keys in recorded.items():
+            for namespace, name, uid in await keys:
+                key = cache.Key(kind, namespace, name)
+                if key not in live:
+                    self.shop.changed(key, {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
+        for name in await self.world.backends.organizations():
+            self.shop.queue.add(cache.Key("Organization", "", name))
         for namespace in {key[0] for key in await self.world.workflows.keys()}:
             for attachment in await self.world.workflows.attachments(namespace):
                 key = cache.Key("IntegrationAttachment", namespace, attachment.name)

@@ -13,6 +13,7 @@ Json: TypeAlias = dict[str, Any]
 
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
 LAST_RUN_PASSED, DELIVERING = "LastRunPassed", "Delivering"
+REACHABLE, WRITABLE = "Reachable", "Writable"
 
 # Reasons: programs compare them, so they never change.
 SUCCEEDED = "Succeeded"
@@ -24,6 +25,9 @@ INVALID_CONTRACT = "InvalidContract"
 INVALID_CONTRACT_REF = "InvalidContractRef"
 INVALID_INTEGRATION = "InvalidIntegration"
 INVALID_PROJECTS = "InvalidProjects"
+INVALID_BACKEND = "InvalidBackend"
+CHECK_SUCCEEDED = "CheckSucceeded"
+CHECK_FAILED = "CheckFailed"
 DELIVERED = "Delivered"
 DELIVERY_FAILED = "DeliveryFailed"
 

@@ -66,13 +66,20 @@ def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[
     return conditions.succeeded("projects resolved").having(projects=len(existing))
 
 
-async def reconcile(world: World, _key: Key, obj: Object) -> conditions.Desired:
-    """Gather and decide; an Organization has no rows of its own."""
+async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+    """Record whose home serves which namespaces and how long runs stay there, unless it is suspended; decide."""
+    spec = spec_of(obj)
+    if spec.get("suspend") is not True:
+        claimed = sorted(projects(obj, _all(world.cache, "Namespace")))
+        await world.backends.set_projects(
+            key.name, str(spec["homeNamespace"]), claimed, spec.get("retention") or {}, epoch=world.epoch()
+        )
     return decide(obj, _all(world.cache, "Organization"), _all(world.cache, "Namespace"))
 
 
 async def remove(world: World, key: Key, old: Object | None) -> None:
-    """Nothing was recorded."""
+    """It claims nothing any more."""
+    await world.backends.set_projects(key.name, "", (), {}, epoch=world.epoch())
 
 
 def _carries(namespace: Object, wanted: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 A removed backend stays while artifacts lie in it: they are read and cleared away with what its spec said last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -107,12 +107,13 @@ class CASBackends:
             await connection.execute(found)
 
     async def set_projects(
-        self, organization: str, home: str, projects: Sequence[str], retention: dict[str, Any], *, epoch: int
+        self, organization: str, home: str, projects: Sequence[str], retention: Mapping[str, Any], *, epoch: int
     ) -> None:
         """Record which namespaces an organization claims; none: it is gone."""
         stored = tables.projects
         rows = [
-            {"organization": organization, "namespace": name, "home": home, "retention": retention} for name in projects
+            {"organization": organization, "namespace": name, "home": home, "retention": dict(retention)}
+            for name in projects
         ]
         async with self._database.transaction() as connection:
             await fencing.fence(connection, epoch)

@@ -94,7 +94,7 @@ def build() -> tuple[work.Workshop, Memory, Api]:
     cache = ObjectCache(world.INDEXERS)
     memory, api = Memory(), Api(cache)
     there = world.World(
-        cache=cache, contracts=memory, workflows=memory, deliveries=memory,  # type: ignore[arg-type]  # what is used
+        cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]  # what is used
         canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1,
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
