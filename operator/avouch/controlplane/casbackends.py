@@ -22,7 +22,7 @@ def choose(serving: storage.Serving) -> values.ChosenBackend:
     """The backend for a new artifact. The module docstring is the specification.
 
     Raises:
-        Unavailable: one is declared, and neither it nor a fallback can be used.
+        NotReady: one is declared, and neither it nor a fallback can be used.
     """
     declared: list[storage.Record] = []
     for records in (serving.own, serving.home):
@@ -33,7 +33,7 @@ def choose(serving: storage.Serving) -> values.ChosenBackend:
                 return _chosen(one)
         declared += [*defaults, *fallbacks]
         if declared:
-            raise errors.Unavailable(_why(declared[0]))
+            raise errors.NotReady(_why(declared[0]))
     return serving.built_in
 
 

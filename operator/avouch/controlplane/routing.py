@@ -23,7 +23,7 @@ class Routed:
     built_in: values.ChosenBackend = storage.Serving().built_in
 
     async def chosen(self, namespace: str) -> values.ChosenBackend:
-        """Where new artifacts of a namespace go. Raises errors.Unavailable where that cannot be used."""
+        """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
         return casbackends.choose(replace(await self.map.serving(namespace), built_in=self.built_in))
 
     async def put(

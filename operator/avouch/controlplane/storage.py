@@ -87,7 +87,7 @@ class ArtifactStore(Protocol):
     """Artifacts of all namespaces, each in the backend of its own."""
 
     async def chosen(self, namespace: str) -> values.ChosenBackend:
-        """Where new artifacts of a namespace go. Raises errors.Unavailable where that cannot be used."""
+        """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
         ...
 
     async def put(
