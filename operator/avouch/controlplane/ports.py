@@ -116,6 +116,14 @@ class Runs(Protocol):
         ...
 
 
+class OutsideReader(Protocol):
+    """What only runs outside Tekton have."""
+
+    async def of(self, run_id: uuid.UUID) -> values.Outside | None:
+        """That of one run, or None where it is none of them."""
+        ...
+
+
 class RunViews(Protocol):
     """Read-only view of runs for the aggregated API: keyset pages and a watch in commit order."""
 
@@ -224,6 +232,10 @@ class Artifacts(Protocol):
 
     async def check(self, digest: digests.Digest, type_: str, size: int | None) -> weighing.Checked:
         """What the bytes show. Raises errors.Unavailable where the store cannot answer now."""
+        ...
+
+    async def read(self, content: bytes, type_: str) -> weighing.Checked:
+        """The same for bytes that the attestation itself holds."""
         ...
 
 
