@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from avouch import errors
 from avouch.attestation import identity
-from avouch.controlplane import attesters, callers, ports, tokens, values
+from avouch.controlplane import attesters, callers, identityports, ports, tokens, values
 
 API_TOKEN = "AUTH_TYPE_API_TOKEN"  # noqa: S105 (a name, as Chainloop's predicate spells it)
 FEDERATED = "AUTH_TYPE_FEDERATED"
@@ -22,8 +22,8 @@ SERVICE_ACCOUNT = "AUTH_TYPE_SERVICE_ACCOUNT"
 class Identities:
     """Everyone who can vouch for a token."""
 
-    tokens: ports.Tokens
-    federation: ports.Federation
+    tokens: identityports.Tokens
+    federation: identityports.Federation
     cluster: ports.ClusterReader
     clock: ports.Clock
 

@@ -34,6 +34,10 @@ class Contracts(Protocol):
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
         ...
 
+    async def get(self, namespace: str, name: str, revision: int) -> values.ContractRevision | None:
+        """One revision."""
+        ...
+
 
 class Workflows(Protocol):
     """Workflows and attachments as the controller recorded them."""
@@ -44,6 +48,10 @@ class Workflows(Protocol):
 
     async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
         """Forget a Workflow; its runs stay."""
+        ...
+
+    async def get(self, namespace: str, name: str) -> values.WorkflowRecord | None:
+        """One Workflow."""
         ...
 
     async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:

@@ -222,6 +222,17 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """Where the artifacts of a namespace go. `inline`: into the attestation itself."""
+
+    id: str
+    name: str
+    max_bytes: int
+    inline: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A version of a project. Once released it takes no further attestations."""
 

@@ -37,20 +37,29 @@ class Contracts:
         self, namespace: str, name: str, *, before: datetime | None = None
     ) -> values.ContractRevision | None:
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
-        stored = tables.contract_revisions
-        known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
-        present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
-        every = (
-            sa.select(stored).select_from(known).where(stored.c.namespace == namespace, stored.c.name == name, present)
-        )
+        stored, every = tables.contract_revisions, _revisions(namespace, name)
         async with self._database.snapshot() as connection:
             if before is None:
                 return await _first(connection, every.order_by(stored.c.revision.desc()))
             old = every.where(stored.c.recorded_at <= before).order_by(stored.c.revision.desc())
             return await _first(connection, old) or await _first(connection, every.order_by(stored.c.revision))
 
+    async def get(self, namespace: str, name: str, revision: int) -> values.ContractRevision | None:
+        """One revision."""
+        query = _revisions(namespace, name).where(tables.contract_revisions.c.revision == revision)
+        async with self._database.transaction() as connection:
+            return await _first(connection, query)
+
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")  # two recorders never share a number
+
+
+def _revisions(namespace: str, name: str) -> "sa.Select[Any]":
+    """All of one Contract, without those of a namespace of that name that was deleted."""
+    stored = tables.contract_revisions
+    known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
+    present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
+    return sa.select(stored).select_from(known).where(stored.c.namespace == namespace, stored.c.name == name, present)
 
 
 async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> values.ContractRevision | None:

@@ -132,13 +132,11 @@ class OutsideRuns:
         """
         table, digest = tables.run_states, str(digests.of_bytes(content))
         row = {"digest": digest, "content": content}
-        if instead_of:
-            write: sa.Insert | sa.Update = sa.update(table).values(**row)
-            write = write.where(table.c.run_id == run_id, table.c.digest == instead_of)
-        else:
-            write = insert(table).values(run_id=run_id, **row).on_conflict_do_nothing()
+        same = sa.and_(table.c.run_id == run_id, table.c.digest == instead_of)
+        change = sa.update(table).where(same).values(**row)
+        first = insert(table).values(run_id=run_id, **row).on_conflict_do_nothing()
         async with self._database.transaction() as connection:
-            if (await connection.execute(write)).rowcount == 0:
+            if (await connection.execute(change if instead_of else first)).rowcount == 0:
                 raise errors.Conflict("the state was changed by somebody else meanwhile: read it again")
         return digest
 
@@ -154,9 +152,7 @@ async def release(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) 
     runs, extra, known = tables.runs, tables.outside_runs, tables.project_versions
     of_run = sa.and_(runs.c.id == run_id, extra.c.run_id == runs.c.id, extra.c.release)
     same = sa.and_(known.c.namespace_uid == runs.c.namespace_uid, known.c.name == extra.c.version)
-    await connection.execute(
-        sa.update(known).where(of_run, same, known.c.released_at.is_(None)).values(released_at=at)
-    )
+    await connection.execute(sa.update(known).where(of_run, same, known.c.released_at.is_(None)).values(released_at=at))
 
 
 async def _version(
