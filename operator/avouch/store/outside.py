@@ -133,10 +133,10 @@ class OutsideRuns:
         table, digest = tables.run_states, str(digests.of_bytes(content))
         row = {"digest": digest, "content": content}
         same = sa.and_(table.c.run_id == run_id, table.c.digest == instead_of)
-        change = sa.update(table).where(same).values(**row)
-        first = insert(table).values(run_id=run_id, **row).on_conflict_do_nothing()
+        change = sa.update(table).where(same).values(**row).returning(table.c.run_id)
+        first = insert(table).values(run_id=run_id, **row).on_conflict_do_nothing().returning(table.c.run_id)
         async with self._database.transaction() as connection:
-            if (await connection.execute(change if instead_of else first)).rowcount == 0:
+            if (await connection.execute(change if instead_of else first)).first() is None:
                 raise errors.Conflict("the state was changed by somebody else meanwhile: read it again")
         return digest
 
