@@ -59,7 +59,9 @@ class Controller:
         self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
         self.verdicts = verdicts.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
         self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, config.rescue_image)
-        self.certificates = certificates.Keeper(api, config.namespace, (config.server_service, config.runs_service))
+        self.certificates = certificates.Keeper(
+            api, config.namespace, (config.server_service, config.runs_service), config.public_url
+        )
         self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
         self.vanished: dict[cache.Key, cache.Object] = {}
         self.reflectors = self._reflectors()

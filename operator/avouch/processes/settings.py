@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from avouch import errors
 
@@ -22,6 +23,8 @@ class Server:
     authority: Path = Path("/etc/avouch/ca")  # ca.crt, ca.key: pod certificates; ca.crt may hold an older one too
     sidecar_image: str = ""  # empty: no injection
     server_url: str = ""  # what sidecars call
+    public_url: str = ""  # what people and CI outside the cluster call
+    oidc_issuers: tuple[str, ...] = ()  # whose tokens are looked at
     aggregated_api: bool = True
     kubeconfig: Path | None = None  # outside a cluster
     host: str = ""  # every address, IPv4 and IPv6
@@ -49,6 +52,8 @@ class Server:
             authority=Path(environment.get("AVOUCH_CA_DIR") or "/etc/avouch/ca"),
             sidecar_image=environment.get("AVOUCH_SIDECAR_IMAGE", ""),
             server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
+            public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
+            oidc_issuers=tuple(environment.get("AVOUCH_OIDC_ISSUERS", "").split()),
             aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
@@ -73,6 +78,7 @@ class Controller:
     certificates: bool = True  # make and rotate them, the webhook configuration and the APIService
     server_service: str = "avouch-server"
     runs_service: str = "avouch-runs"
+    public_url: str = ""  # where CI outside the cluster reaches the server
     health_port: int = 9090
     log_level: str = "INFO"
 
@@ -90,6 +96,7 @@ class Controller:
             certificates=environment.get("AVOUCH_CERTIFICATES", "true") == "true",
             server_service=environment.get("AVOUCH_SERVER_SERVICE") or cls.server_service,
             runs_service=environment.get("AVOUCH_RUNS_SERVICE") or cls.runs_service,
+            public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             log_level=_level(environment),
         )
@@ -164,6 +171,15 @@ def _level(environment: Mapping[str, str]) -> str:
             f"no such level: {level[:40]!r}", field="AVOUCH_LOG_LEVEL", fix="DEBUG, INFO, WARNING, ERROR"
         )
     return level
+
+
+def _https(environment: Mapping[str, str], name: str) -> str:
+    """An https URL without a path, or empty."""
+    value = environment.get(name, "").rstrip("/")
+    parts = urlsplit(value)
+    if value and (parts.scheme != "https" or not parts.hostname or parts.path or parts.query):
+        raise errors.Invalid(f"{value[:80]!r} is not https://host[:port]", field=name, fix="https://avouch.example.com")
+    return value
 
 
 def _blobs(environment: Mapping[str, str]) -> str:

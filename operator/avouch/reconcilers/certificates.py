@@ -6,6 +6,8 @@ Three Secrets in our own namespace, which the server and the workers mount:
   the new authority during a rotation), and ca.key, which signs the next one;
 - `avouch-signing-keys`: attestation.pem, passed.pem, failed.pem: one P-256 key per kind of statement, never replaced by
   us, because verifiers hold their public halves.
+
+And one ConfigMap for whoever has to reach the server, `avouch-server`: ca.crt, url and, where there is one, public-url.
 """
 
 import base64
@@ -14,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +31,7 @@ log = logging.getLogger(__name__)
 
 Files: TypeAlias = dict[str, bytes]
 
+CONFIG_MAP = "avouch-server"
 CA_SECRET, TLS_SECRET, KEYS_SECRET = "avouch-ca", "avouch-server-tls", "avouch-signing-keys"
 SIGNING_KEYS = ("attestation.pem", "passed.pem", "failed.pem")
 
@@ -99,6 +103,7 @@ class Keeper:
     api: Api
     namespace: str
     services: tuple[str, ...]
+    public_url: str = ""  # where CI outside the cluster reaches the server
     bundle: bytes = b""  # verifies the server; what the APIService says
     expiry: dict[str, datetime] = field(default_factory=dict)  # Secret/file -> when the newest certificate in it ends
 
@@ -109,11 +114,13 @@ class Keeper:
             errors.Conflict: somebody else wrote a Secret meanwhile; look again.
         """
         names = tuple(name for service in self.services for name in dns_names(service, self.namespace))
+        names += _public_name(self.public_url)
         await self._keep(CA_SECRET, lambda files: pod_authority(files, now))
         await self._keep(KEYS_SECRET, signing_keys)
         files = await self._keep(TLS_SECRET, lambda found: serving(found, names, now))
         self.bundle = files["ca.crt"]
         await self._hook()
+        await self._tell()
 
     async def _keep(self, name: str, decide: "webhook.Decide") -> Files:
         found = await self.api.get(resources.SECRETS, self.namespace, name)
@@ -138,6 +145,17 @@ class Keeper:
             await self.api.apply(resources.MUTATING_WEBHOOKS, body)
             log.info("MutatingWebhookConfiguration %s written", webhook.NAME)
 
+    async def _tell(self) -> None:
+        data = {"ca.crt": self.bundle.decode("ascii"), "url": f"https://{self.services[0]}.{self.namespace}.svc"}
+        if self.public_url:
+            data["public-url"] = self.public_url
+        found = await self.api.get(resources.CONFIG_MAPS, self.namespace, CONFIG_MAP)
+        if found is None or found.get("data") != data:
+            metadata = {"namespace": self.namespace, "name": CONFIG_MAP}
+            body: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+            await self.api.apply(resources.CONFIG_MAPS, body)
+            log.info("ConfigMap %s written", CONFIG_MAP)
+
     def _secret(self, name: str, files: Mapping[str, bytes]) -> Json:
         return {
             "apiVersion": "v1",
@@ -150,6 +168,12 @@ class Keeper:
             "type": "Opaque",
             "data": {key: base64.b64encode(value).decode() for key, value in files.items()},
         }
+
+
+def _public_name(url: str) -> tuple[str, ...]:
+    """The host of the public URL, where it is a name: passthrough ends TLS at our own server."""
+    host = urlsplit(url).hostname or ""
+    return (host,) if host and not host.replace(".", "").isdigit() and ":" not in host else ()
 
 
 def _certificates(pem: bytes | None) -> list[x509.Certificate]:
