@@ -155,6 +155,20 @@ class RunViews(Protocol):
         ...
 
 
+class RevisionViews(Protocol):
+    """Read-only view of contract revisions for the aggregated API."""
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+    ) -> "tuple[Sequence[dict[str, Any]], str]":
+        """(documents by namespace, contract and revision, continue token or "")."""
+        ...
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """One revision, by `<contract>.<revision>`."""
+        ...
+
+
 class Jobs(Protocol):
     """Re-queues work; first enqueued inside the transactions above."""
 

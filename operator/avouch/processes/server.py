@@ -19,11 +19,12 @@ from avouch.admission import app as admission
 from avouch.cas import filesystem
 from avouch.controlplane import injection as planner
 from avouch.controlplane import ports, runs
-from avouch.ingest import aggregated, app
+from avouch.ingest import aggregated, app, tickets
 from avouch.kube import connection, reader
 from avouch.processes import certificates, health, lifetime, listeners, logs, servermetrics, settings
-from avouch.store import contracts, database, inline, views, workflows
+from avouch.store import contracts, database, inline, revisionviews, views, workflows
 from avouch.store import runs as stored
+from avouch.store import tickets as stored_tickets
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
@@ -107,7 +108,12 @@ async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event
     if not config.aggregated_api or not await _learned(proxy, world.cluster, stop):
         return
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
-    api = aggregated.Aggregated(views.RunViews(world.database), lifetime.Clock())
+    api = aggregated.Aggregated(
+        views.RunViews(world.database),
+        revisionviews.RevisionViews(world.database),
+        tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url),
+        lifetime.Clock(),
+    )
     listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
 
     async def again() -> None:
