@@ -34,6 +34,14 @@ class Contracts(Protocol):
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
         ...
 
+    async def get(self, namespace: str, name: str, revision: int) -> values.ContractRevision | None:
+        """One revision by its number."""
+        ...
+
+    async def list(self, namespace: str, name: str) -> Sequence[values.ContractRevision]:
+        """Every revision, newest first; also of a Contract that was deleted."""
+        ...
+
 
 class Workflows(Protocol):
     """Workflows and attachments as the controller recorded them."""
