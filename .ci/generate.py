@@ -43,7 +43,7 @@ def chart_permissions() -> Iterator[tuple[Path, str]]:
             {
                 process: {
                     part: [rule.to_json() for rule in getattr(granted, part)]
-                    for part in ("cluster", "namespace", "kube_system")
+                    for part in ("cluster", "namespace", "kube_system", "token_secrets")
                 }
                 for process, granted in permissions.PERMISSIONS.items()
             }

@@ -17,12 +17,12 @@ class Tokens(Protocol):
         """One token; None also for one of a namespace that was deleted and made anew."""
         ...
 
-    async def of_object(self, uid: str) -> Sequence[values.TokenRecord]:
-        """Every token of one APIToken object, newest first."""
+    async def of_name(self, namespace: str, name: str) -> Sequence[values.TokenRecord]:
+        """The newest tokens of every APIToken object that had this name, newest first."""
         ...
 
     async def record(self, token: values.TokenRecord, *, epoch: int) -> None:
-        """Keep a new token. It is good from now on, whether or not anybody was told its text."""
+        """Keep a new token, good from now on. Those of the same object that were never `delivered` are gone."""
         ...
 
     async def delivered(self, token_id: str, at: datetime, *, epoch: int) -> None:
@@ -33,8 +33,8 @@ class Tokens(Protocol):
         """Another end; None: none."""
         ...
 
-    async def revoke(self, uid: str, at: datetime, *, epoch: int, only: Sequence[str] = ()) -> int:
-        """Revoke every token of an APIToken object, or only those of these ids. Returns how many were good before."""
+    async def revoke(self, uid: str, at: datetime, because: str, *, epoch: int) -> int:
+        """Revoke every token of an APIToken object. Returns how many were not revoked before."""
         ...
 
     async def used(self, token_id: str, at: datetime) -> None:
@@ -53,7 +53,7 @@ class Organisations(Protocol):
         """The one that claims a namespace; None: nobody, or two of them."""
         ...
 
-    async def record(self, organisation: values.Organisation, uid: str, projects: Sequence[str], *, epoch: int) -> None:
+    async def record(self, organisation: values.Organisation, projects: Sequence[str], *, epoch: int) -> None:
         """Keep an Organization and the namespaces that it alone claims, instead of those of before."""
         ...
 

@@ -35,7 +35,11 @@ class Contracts(Protocol):
         ...
 
     async def get(self, namespace: str, name: str, revision: int) -> values.ContractRevision | None:
-        """One revision."""
+        """One revision by its number."""
+        ...
+
+    async def list(self, namespace: str, name: str) -> Sequence[values.ContractRevision]:
+        """Every revision, newest first; also of a Contract that was deleted."""
         ...
 
 

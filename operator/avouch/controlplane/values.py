@@ -49,6 +49,7 @@ class ContractRevision:
     digest: digests.Digest
     canonical: bytes
     recorded_at: datetime
+    source_digest: str = ""  # of the bytes that were applied: `contract.revisions.source_digest`
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class TokenRecord:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
-    delivered_at: datetime | None = None  # the Secret holds it: an earlier crash leaves one that nobody can use
+    delivered_at: datetime | None = None  # the Secret holds it; a crash before leaves one that nobody knows
+    revoked_because: str = ""
     rotate: str = ""  # spec.rotate for which it was made
 
 

@@ -28,9 +28,10 @@ class Permissions:
     cluster: tuple[Rule, ...] = ()
     namespace: tuple[Rule, ...] = ()
     kube_system: tuple[Rule, ...] = ()
+    token_secrets: tuple[Rule, ...] = ()  # everywhere, unless the chart's apiTokens.enabled is false
 
 
-_OURS = ("organizations", "workflows", "integrations", "integrationattachments")
+_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "apitokens")
 _WATCH = ("list", "watch")
 _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 
@@ -59,6 +60,9 @@ CONTROLLER = Permissions(
         Rule("", ("configmaps",), ("create",)),
         Rule("discovery.k8s.io", ("endpointslices",), ("list",)),
     ),
+    # Neither get nor list nor watch; and an admission policy refuses any but Secrets of type avouch.dev/token, because
+    # the answer to a patch shows the whole object.
+    token_secrets=(Rule("", ("secrets",), ("create", "patch")),),
 )
 
 SERVER = Permissions(

@@ -78,14 +78,16 @@ class Controller:
     certificates: bool = True  # make and rotate them, the webhook configuration and the APIService
     server_service: str = "avouch-server"
     runs_service: str = "avouch-runs"
-    public_url: str = ""  # where CI outside the cluster reaches the server
+    token_secrets: bool = True  # False: nobody lets us write Secrets, so no API tokens are made
+    public_url: str = ""  # where CI outside the cluster reaches the server; empty: its Service's name
+    public_authority: Path | None = None  # PEM that verifies it there
     health_port: int = 9090
     log_level: str = "INFO"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read AVOUCH_* variables. Raises errors.Invalid; `field` names the variable."""
-        kubeconfig = environment.get("AVOUCH_KUBECONFIG", "")
+        kubeconfig, authority = environment.get("AVOUCH_KUBECONFIG", ""), environment.get("AVOUCH_PUBLIC_CA_FILE", "")
         return cls(
             namespace=_needed(environment, "AVOUCH_NAMESPACE"),
             identity=f"{environment.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}",
@@ -96,7 +98,9 @@ class Controller:
             certificates=environment.get("AVOUCH_CERTIFICATES", "true") == "true",
             server_service=environment.get("AVOUCH_SERVER_SERVICE") or cls.server_service,
             runs_service=environment.get("AVOUCH_RUNS_SERVICE") or cls.runs_service,
+            token_secrets=environment.get("AVOUCH_TOKEN_SECRETS", "true") == "true",
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
+            public_authority=Path(authority) if authority else None,
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             log_level=_level(environment),
         )

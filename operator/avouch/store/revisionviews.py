@@ -75,6 +75,7 @@ def _document(row: "sa.Row[Any]") -> dict[str, Any]:
         "contract": row.name,
         "revision": row.revision,
         "digest": row.digest,
+        "sourceDigest": row.source_digest,
         "canonical": row.canonical.decode("ascii"),
         "recordedAt": row.recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "resourceVersion": row.revision,

@@ -40,7 +40,20 @@ contract_revisions = sa.Table(
     _text("digest"),
     sa.Column("canonical", sa.LargeBinary, nullable=False),
     _time("recorded_at"),
+    _text("source_digest"),
 )
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _text("id", key=True),
+    *(_text(n) for n in ("name", "namespace", "namespace_uid", "uid", "scope", "workflow")),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    _time("created_at"),
+    *(_time(n, nullable=True) for n in ("expires_at", "revoked_at", "last_used_at", "delivered_at")),
+    *(_text(n) for n in ("revoked_because", "rotate")),
+)
+organisations = sa.Table("organisations", metadata, _text("name", key=True), _text("home"), _json("settings"))
+projects = sa.Table("projects", metadata, _text("namespace", key=True), _text("organisation", key=True))
 workflows = sa.Table(
     "workflows",
     metadata,

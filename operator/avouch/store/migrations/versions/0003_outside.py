@@ -5,8 +5,8 @@ Immutable: a change of the schema is a new file.
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
