@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from avouch import errors
 from avouch.attestation import identity
-from avouch.controlplane import attesters, callers, identityports, ports, tokens, values
+from avouch.controlplane import attesters, callers, identities, identityports, ports, tokens, values
 
 API_TOKEN = "AUTH_TYPE_API_TOKEN"  # noqa: S105 (a name, as Chainloop's predicate spells it)
 FEDERATED = "AUTH_TYPE_FEDERATED"
@@ -23,7 +23,7 @@ class Identities:
     """Everyone who can vouch for a token."""
 
     tokens: identityports.Tokens
-    federation: identityports.Federation
+    federation: identities.Verifier
     cluster: ports.ClusterReader
     clock: ports.Clock
 
@@ -40,7 +40,8 @@ class Identities:
             await self.tokens.used(record.id, now)
             return attesters.Token(record)
         if self.federation.knows(token):  # 2
-            return await self.federation.verify(token)
+            # Which audience counts is each Workflow's to say: `attesters.may_attest` compares it.
+            return await self.federation.verify(token, self.federation.audience_of(token))
         namespace, _, name = (await callers.service_account(token, self.cluster)).partition("/")  # 3
         return attesters.ServiceAccount(namespace, name)
 
@@ -52,7 +53,7 @@ def described(attester: attesters.Attester) -> values.Attester:
             case attesters.Token(record):
                 who: identity.Identity = identity.TokenIdentity(record.namespace, record.name, record.uid)
                 return values.Attester(API_TOKEN, f"{record.namespace}/{record.name}", who.uris())
-            case attesters.Oidc(issuer=issuer, subject=subject):
+            case identities.Identity(issuer=issuer, subject=subject):
                 who = identity.FederatedIdentity(issuer, subject)
                 return values.Attester(FEDERATED, f"{issuer} {subject}", who.uris())
             case attesters.ServiceAccount(namespace, name):
@@ -60,3 +61,28 @@ def described(attester: attesters.Attester) -> values.Attester:
                 return values.Attester(SERVICE_ACCOUNT, f"{namespace}/{name}", who.uris())
     except errors.Invalid as exc:
         raise errors.Unauthenticated("the bearer token names nobody who could be certified") from exc
+
+
+async def proven_runner(told: values.Runner, token: str, federation: identities.Verifier) -> values.Runner:
+    """What the runner's own token, made for us, proves of what its client told.
+
+    Raises:
+        Unauthenticated: no good token of an allowed issuer.
+        Invalid: it is the token of another type of runner than the one told.
+        Unavailable: its issuer's keys cannot be had now.
+    """
+    who = await federation.verify(token, attesters.AUDIENCE)
+    facts = identities.facts(who)
+    if facts is None:
+        return told
+    wrong = identities.contradictions(who, told.type, {})
+    if wrong:
+        raise errors.Invalid(str(wrong[0]), field="runner.type", fix="attest from the job whose token it is")
+    return values.Runner(
+        type=told.type or facts.type,
+        url=told.url,
+        environment=str(facts.hosting),
+        authenticated=True,
+        workflow_file_path=facts.workflow_file,
+        proven=identities.proven(who),
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from avouch.controlplane import attesters, values
+from avouch.controlplane import values
 
 
 class Tokens(Protocol):
@@ -63,20 +63,4 @@ class Organisations(Protocol):
 
     async def names(self) -> Sequence[str]:
         """Every Organization recorded, for the resync's diff."""
-        ...
-
-
-class Federation(Protocol):
-    """OIDC issuers outside the cluster that this server trusts."""
-
-    def knows(self, token: str) -> bool:
-        """Whether a token says that it is of one of them: a hint where to go with it, nothing more."""
-        ...
-
-    async def verify(self, token: str) -> attesters.Oidc:
-        """Whom a token speaks for. Raises errors.Unauthenticated or errors.Unavailable."""
-        ...
-
-    async def proven(self, told: values.Runner, token: str) -> values.Runner:
-        """What the runner's own token proves of what its client told. Raises as `verify`."""
         ...

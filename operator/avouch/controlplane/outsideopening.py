@@ -120,7 +120,7 @@ class Opener:
         told = values.Runner(type=said.type, url=said.url)
         if not said.token:
             return told
-        return await self.identities.federation.proven(told, said.token)
+        return await identification.proven_runner(told, said.token, self.identities.federation)
 
     async def _version(self, namespace_uid: str, wanted: outside.WantedVersion) -> values.Version:
         name = "" if wanted.latest else wanted.name or outside.DEFAULT_VERSION

@@ -24,7 +24,7 @@ class Server:
     sidecar_image: str = ""  # empty: no injection
     server_url: str = ""  # what sidecars call
     public_url: str = ""  # what people and CI outside the cluster call
-    oidc_issuers: tuple[str, ...] = ()  # whose tokens are looked at
+    oidc_issuers: tuple[tuple[str, str], ...] = ()  # whose tokens are looked at, and of which type of runner they are
     aggregated_api: bool = True
     kubeconfig: Path | None = None  # outside a cluster
     host: str = ""  # every address, IPv4 and IPv6
@@ -53,7 +53,7 @@ class Server:
             sidecar_image=environment.get("AVOUCH_SIDECAR_IMAGE", ""),
             server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
-            oidc_issuers=tuple(environment.get("AVOUCH_OIDC_ISSUERS", "").split()),
+            oidc_issuers=tuple(map(_issuer, environment.get("AVOUCH_OIDC_ISSUERS", "").split())),
             aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
@@ -175,6 +175,18 @@ def _level(environment: Mapping[str, str]) -> str:
             f"no such level: {level[:40]!r}", field="AVOUCH_LOG_LEVEL", fix="DEBUG, INFO, WARNING, ERROR"
         )
     return level
+
+
+_RUNNERS = {
+    "https://token.actions.githubusercontent.com": "GITHUB_ACTION",
+    "https://gitlab.com": "GITLAB_PIPELINE",
+}
+
+
+def _issuer(text: str) -> tuple[str, str]:
+    """`URL`, or `URL=RUNNER_TYPE` for an issuer of one's own, such as a GitLab."""
+    url, _, runner = text.partition("=")
+    return url, runner or _RUNNERS.get(url, "")
 
 
 def _https(environment: Mapping[str, str], name: str) -> str:
