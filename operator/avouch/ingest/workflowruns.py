@@ -9,11 +9,15 @@ _COLUMNS = (
     objects.Column("Name", "Name of the run.", format="name"),
     objects.Column("Workflow", "Workflow that the run belongs to."),
     objects.Column("Verdict", "Pending, Passed, Failed, Rejected, Error, Unobserved, Expired or Canceled."),
-    objects.Column("Evidence", "Where the evidence came from: sidecar, taskrun or missing."),
+    objects.Column("Evidence", "Where the evidence came from: sidecar, taskrun, cli or missing."),
     objects.Column("Materials", "Materials found of those that the contract asks for."),
     objects.Column("Contract", "Contract and revision that the run is judged against."),
     objects.Column("Age", "Time since the run was opened."),
-    objects.Column("Run of", "PipelineRun or TaskRun that the run is about.", priority=1),
+    objects.Column(
+        "Run of",
+        "PipelineRun or TaskRun that the run is about, or External and the id given outside Tekton.",
+        priority=1,
+    ),
     objects.Column("Reason", "First finding of the verdict.", priority=1),
 )
 
@@ -33,6 +37,7 @@ def _body(document: objects.Document) -> dict[str, Any]:
     return {
         "metadata": _metadata(document),
         "spec": {
+            **{key: document[key] for key in ("attester", "runner", "version", "organization") if document.get(key)},
             "workflow": document["workflow"],
             "contract": {
                 "name": document["contract"],
@@ -57,6 +62,7 @@ def _status(document: objects.Document) -> dict[str, Any]:
         "materialsAsked": document["materialsAsked"],
         "finishedAt": document.get("finishedAt"),
         "judgedAt": document.get("judgedAt"),
+        "expiresAt": document.get("expiresAt"),
     }
     deep = ("findings", "materials", "annotations", "env", "deliveries", "attestationBundle", "statement", "vsa")
     found = {**plain, **{key: document.get(key) for key in deep}}
