@@ -18,7 +18,7 @@ async def recorded(connected: database.Database, namespace: str, name: str, *con
         made = values.ContractRevision(
             namespace, f"uid-{namespace}", name, "uid", 0, digests.of_bytes(content), content, NOW
         )
-        await contracts.Contracts(connected).record(made, epoch=0)
+        await contracts.Contracts(connected).record(made, epoch=1_000)
 
 
 async def test_revisions_are_paged_in_order_selected_by_contract_and_found_by_name(opened: database.Database) -> None:

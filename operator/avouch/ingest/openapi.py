@@ -103,7 +103,7 @@ def document() -> bytes:
                         "type": "http",
                         "scheme": "bearer",
                         "description": "For runs in Tekton a projected ServiceAccount token with audience `avouch`, "
-                        "bound to the pod. For others an API token, the OIDC token of an issuer that the server trusts, "
+                        "bound to the pod. For others an API token, the OIDC token of a trusted issuer, "
                         "or a ServiceAccount token with audience `avouch`.",
                     }
                 },
