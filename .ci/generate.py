@@ -59,6 +59,8 @@ def values_schema() -> Iterator[tuple[Path, str]]:
     schema["properties"]["global"] = {"type": "object"}
     schema["properties"]["artifacts"]["properties"]["backend"]["enum"] = ["inline", "filesystem"]
     schema["properties"]["gateway"]["properties"]["kind"]["enum"] = ["HTTPRoute", "TLSRoute"]
+    service = schema["properties"]["server"]["properties"]["service"]["properties"]
+    service["type"]["enum"] = ["ClusterIP", "NodePort", "LoadBalancer"]
     yield CHART / "values.schema.json", json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 

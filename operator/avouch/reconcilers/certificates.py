@@ -15,6 +15,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -76,7 +77,10 @@ def pod_authority(current: Mapping[str, bytes], now: datetime) -> Files:
 
 
 def serving(current: Mapping[str, bytes], names: tuple[str, ...], now: datetime) -> Files:
-    """The serving Secret: kept, or with a new leaf, or with a new authority whose bundle trusts the old one as well."""
+    """The serving Secret: kept, or with a new leaf, or with a new authority whose bundle trusts the old one as well.
+
+    `names` are DNS names and IP addresses.
+    """
     files = dict(current)
     newest = _certificates(files.get("ca.crt"))[-1:]
     if not newest or newest[0].not_valid_after_utc - now < _AUTHORITY_DUE or "ca.key" not in files:
@@ -86,7 +90,8 @@ def serving(current: Mapping[str, bytes], names: tuple[str, ...], now: datetime)
         files.pop("tls.crt", None)
     if _due(files.get("tls.crt"), now, _LEAF_DUE) or not _names(files["tls.crt"], names):
         issuer = authority.Authority.from_pem(_pem(_certificates(files["ca.crt"])[-1]), files["ca.key"])
-        leaf, key = authority.serving_certificate(issuer, names, (), now, _LEAF_LIFETIME)
+        hosts, addresses = _told_apart(names)
+        leaf, key = authority.serving_certificate(issuer, hosts, addresses, now, _LEAF_LIFETIME)
         files["tls.crt"], files["tls.key"] = leaf, key
     return files
 
@@ -171,9 +176,20 @@ class Keeper:
 
 
 def _public_name(url: str) -> tuple[str, ...]:
-    """The host of the public URL, where it is a name: passthrough ends TLS at our own server."""
-    host = urlsplit(url).hostname or ""
-    return (host,) if host and not host.replace(".", "").isdigit() and ":" not in host else ()
+    """The host of the public URL: where TLS passes through it ends at our own server."""
+    host = urlsplit(url).hostname
+    return (host,) if host else ()
+
+
+def _told_apart(names: tuple[str, ...]) -> tuple[list[str], list[IPv4Address | IPv6Address]]:
+    hosts: list[str] = []
+    addresses: list[IPv4Address | IPv6Address] = []
+    for name in names:
+        try:
+            addresses.append(ip_address(name))
+        except ValueError:
+            hosts.append(name)
+    return hosts, addresses
 
 
 def _certificates(pem: bytes | None) -> list[x509.Certificate]:
@@ -192,7 +208,8 @@ def _due(pem: bytes | None, now: datetime, margin: timedelta) -> bool:
 
 def _names(leaf: bytes, wanted: tuple[str, ...]) -> bool:
     names = _certificates(leaf)[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return set(wanted) <= set(names.get_values_for_type(x509.DNSName))
+    found = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+    return set(wanted) <= found
 
 
 def _bundle(old: list[x509.Certificate], now: datetime) -> bytes:
