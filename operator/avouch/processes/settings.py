@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from avouch import errors
 
 
+OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
+
+
 @dataclass(frozen=True)
 class Server:
     """Settings of `avouch server`."""
@@ -80,14 +83,14 @@ class Controller:
     runs_service: str = "avouch-runs"
     token_secrets: bool = True  # False: nobody lets us write Secrets, so no API tokens are made
     public_url: str = ""  # where CI outside the cluster reaches the server; empty: its Service's name
-    public_authority: Path | None = None  # PEM that verifies it there
+    public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
     health_port: int = 9090
     log_level: str = "INFO"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read AVOUCH_* variables. Raises errors.Invalid; `field` names the variable."""
-        kubeconfig, authority = environment.get("AVOUCH_KUBECONFIG", ""), environment.get("AVOUCH_PUBLIC_CA_FILE", "")
+        kubeconfig = environment.get("AVOUCH_KUBECONFIG", "")
         return cls(
             namespace=_needed(environment, "AVOUCH_NAMESPACE"),
             identity=f"{environment.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}",
@@ -100,7 +103,7 @@ class Controller:
             runs_service=environment.get("AVOUCH_RUNS_SERVICE") or cls.runs_service,
             token_secrets=environment.get("AVOUCH_TOKEN_SECRETS", "true") == "true",
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
-            public_authority=Path(authority) if authority else None,
+            public_ca=_public_ca(environment),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             log_level=_level(environment),
         )
@@ -187,6 +190,13 @@ def _issuer(text: str) -> tuple[str, str]:
     """`URL`, or `URL=RUNNER_TYPE` for an issuer of one's own, such as a GitLab."""
     url, _, runner = text.partition("=")
     return url, runner or _RUNNERS.get(url, "")
+
+
+def _public_ca(environment: Mapping[str, str]) -> str:
+    value = environment.get("AVOUCH_PUBLIC_CA") or OWN
+    if value not in (OWN, SYSTEM) and "-----BEGIN CERTIFICATE-----" not in value:
+        raise errors.Invalid("neither own nor system nor PEM", field="AVOUCH_PUBLIC_CA", fix="public.ca: own")
+    return value
 
 
 def _https(environment: Mapping[str, str], name: str) -> str:
