@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from avouch import errors
 
-
 OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
 
 
