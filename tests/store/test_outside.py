@@ -121,6 +121,23 @@ async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_r
     await repository.close()
 
 
+@pytest.mark.parametrize(("mark", "new", "old"), [(None, True, False), (True, True, True), (False, False, False)])
+async def test_a_new_version_becomes_the_latest_unless_it_is_said_otherwise(
+    opened: database.Database, mark: bool | None, new: bool, old: bool
+) -> None:
+    store = outside.OutsideRuns(opened)
+    for version, before, expected in (("v1", True, old), ("v2", None, new)):
+        namespace = f"ns-{uuid.uuid4().hex[:8]}"
+        if before:
+            await opened_run(store, namespace=namespace, version=version)
+            await opened_run(store, namespace=namespace, version="newer")
+        run, extra = crafted(namespace=namespace, version=version)
+        assert await store.open(run, extra, mark_latest=mark)
+        found = await store.version(run.namespace_uid, version)
+        assert found is not None
+        assert found.latest is expected
+
+
 async def test_a_run_that_did_not_pass_or_did_not_ask_releases_nothing(opened: database.Database) -> None:
     store, repository = outside.OutsideRuns(opened), runs.Runs(opened)
     failed = await opened_run(store, version="v1", release=True)

@@ -26,7 +26,9 @@ class VersionRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="ca
     name: Annotated[str, Meta(pattern=VERSION, max_length=128, description="Empty: v0.")] = ""
     existing: Annotated[bool, Meta(description="Refuse a version that is not there yet.")] = False
     latest: Annotated[bool, Meta(description="The latest version instead of a name.")] = False
-    mark_latest: Annotated[bool, Meta(description="Make it the latest version.")] = True
+    mark_latest: Annotated[bool | None, Meta(description="Make it the latest version; null: only where it is new.")] = (
+        None
+    )
 
 
 class OutsideRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

@@ -34,7 +34,7 @@ class WantedVersion:
     name: str = ""
     existing: bool = False
     latest: bool = False
-    mark_latest: bool = True
+    mark_latest: bool | None = None  # None: only where it is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Store(Protocol):
         """One run."""
         ...
 
-    async def open(self, run: values.Run, extra: values.Outside, *, mark_latest: bool) -> bool:
+    async def open(self, run: values.Run, extra: values.Outside, *, mark_latest: bool | None) -> bool:
         """Create run and version. False: it was there. Raises errors.Conflict where the version is released."""
         ...
 

@@ -43,7 +43,7 @@ class OutsideRuns:
         findings = tuple(values.Finding(**each) for each in row.findings or ())
         return outside.Stored(rows.run_of(row), rows.outside_of(row), row.spec, findings)
 
-    async def open(self, run: values.Run, extra: values.Outside, *, mark_latest: bool) -> bool:
+    async def open(self, run: values.Run, extra: values.Outside, *, mark_latest: bool | None) -> bool:
         """Create run and version, and have the run looked at when it expires. False: the run was there already.
 
         Raises:
@@ -156,17 +156,17 @@ async def release(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) 
 
 
 async def _version(
-    connection: AsyncConnection, namespace_uid: str, name: str, now: datetime, *, mark_latest: bool
+    connection: AsyncConnection, namespace_uid: str, name: str, now: datetime, *, mark_latest: bool | None
 ) -> None:
     table = tables.project_versions
     here = table.c.namespace_uid == namespace_uid
     new = insert(table).values(namespace_uid=namespace_uid, name=name, latest=False, created_at=now, released_at=None)
-    await connection.execute(new.on_conflict_do_nothing())
+    made = (await connection.execute(new.on_conflict_do_nothing().returning(table.c.name))).first() is not None
     found = sa.select(table.c.latest, table.c.released_at).where(here, table.c.name == name).with_for_update()
     row = (await connection.execute(found)).one()
     if row.released_at is not None:
         raise _released(name)
-    if mark_latest and not row.latest:
+    if (made if mark_latest is None else mark_latest) and not row.latest:
         await connection.execute(sa.update(table).where(here, table.c.latest).values(latest=False))
         await connection.execute(sa.update(table).where(here, table.c.name == name).values(latest=True))
 
