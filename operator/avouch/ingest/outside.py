@@ -16,7 +16,7 @@ from avouch.controlplane import outside, outsideintake, runs, values
 from avouch.ingest import auth, bodies, bodyreading
 
 _WAIT = 30.0  # seconds at most
-_LOOK = 0.1  # seconds between looks for a verdict
+_LOOK = 0.03  # seconds until the first look for a verdict; each wait is half as long again, up to a second
 _WAITING = 200  # requests that may wait for verdicts at a time; others are answered at once
 VERSION = 8  # of the run ids that belong here (`values.RunKey.id`)
 
@@ -109,11 +109,13 @@ class OutsideDoor:
         return bodyreading.answer(outsidewire.TrustAnswer(authorities=list(self.intake.keys.trust().pems())))
 
     async def _judged(self, run_id: uuid.UUID, until: float) -> None:
+        pause = _LOOK
         while time.monotonic() < until:
             stored = await self.intake.opener.store.find(run_id)
             if stored is None or stored.run.result is not values.VerdictResult.PENDING:
                 return
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
 
 
 def _opening(request: Request, body: outsidewire.OutsideRequest) -> outside.Opening:
