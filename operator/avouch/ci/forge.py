@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -93,7 +93,7 @@ class Asker:
         reviews = [review for page in pages if isinstance(page, list) for review in page if isinstance(review, Mapping)]
         asked = requested if isinstance(requested, Mapping) else {}
         reviewers = pullrequests.github_reviewers(known.reviewers, asked, reviews)
-        return Found(_with(known, reviewers), tuple(notes))
+        return Found(replace(known, reviewers=reviewers), tuple(notes))
 
     def _pages(self, question: forges.Question, most: int) -> tuple[list[Any], str]:
         """Bodies of an answer's pages, at least one, and why there are no more; what came before a failure counts."""
@@ -159,9 +159,3 @@ def _next(link: str, origin: tuple[str, str]) -> str:
     except ValueError:
         return ""
     return found[1] if (parts.scheme, parts.netloc) == origin else ""
-
-
-def _with(known: pullrequests.PullRequest, reviewers: tuple[pullrequests.Reviewer, ...]) -> pullrequests.PullRequest:
-    return pullrequests.PullRequest(
-        known.platform, known.type, known.number, known.url, known.texts, known.author, reviewers
-    )
