@@ -2,11 +2,9 @@
 
 import asyncio
 import base64
-import contextlib
 import datetime
 import json
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,34 +17,19 @@ from avouch import errors
 from avouch.controlplane import tokens as deciding
 from avouch.controlplane import values
 from avouch.processes import permissions
-from avouch.store import database, migrate, tokens
-from tests import charts, postgres
+from avouch.store import database, tokens
+from tests import charts
+from tests.api import installed
 from tests.api.test_controller import ROOT, Bench
-from tests.cluster.apiserver import ApiServer
 from tests.cluster.errors import ClusterError
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
-ACCOUNT = "system:serviceaccount:avouch:avouch-controller"
-
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """With the chart's own roles and admission policies, and a controller that is its ServiceAccount."""
-    with postgres.running() as database_, ApiServer() as api:
-        migrate.migrate(database_.url)
-        api.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        api.kubectl("create", "namespace", "avouch")
-        for template in ("policies", "roles", "rbac"):
-            api.apply(charts.rendered(template))
-        yield Bench(api, database_, tmp_path_factory.mktemp("apitokens"))
-
-
-def started(bench: Bench, **more: str) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
-    """A controller that is the chart's own ServiceAccount."""
-    kubeconfig = bench.api.client_kubeconfig(ACCOUNT, ["system:authenticated"])
-    return bench.controller(AVOUCH_KUBECONFIG=str(kubeconfig), **more)
+    with installed.bench(tmp_path_factory.mktemp("apitokens")) as bench:
+        yield bench
 
 
 @pytest.fixture
@@ -91,7 +74,7 @@ def ready(bench: Bench, namespace: str) -> tuple[str | None, str | None]:
 
 
 def test_a_token_appears_in_a_secret_works_rotates_and_is_revoked(bench: Bench, namespace: str) -> None:
-    with started(bench) as _:
+    with installed.started(bench) as _:
         bench.api.kubectl("apply", "-f", "-", stdin=manifest(namespace, lifetime="24h"))
         bench.ready("apitoken", "ci", namespace)
         first = text(bench, namespace)
@@ -125,7 +108,7 @@ def test_a_token_appears_in_a_secret_works_rotates_and_is_revoked(bench: Bench, 
 
 
 def test_deletion_revokes_at_once(bench: Bench, namespace: str) -> None:
-    with started(bench) as _:
+    with installed.started(bench) as _:
         bench.api.apply(manifest(namespace))
         bench.ready("apitoken", "ci", namespace)
         held = text(bench, namespace)
@@ -134,7 +117,7 @@ def test_deletion_revokes_at_once(bench: Bench, namespace: str) -> None:
 
 
 def test_deletion_while_no_controller_ran_revokes_at_the_next_start(bench: Bench, namespace: str) -> None:
-    with started(bench) as _:
+    with installed.started(bench) as _:
         bench.api.apply(manifest(namespace))
         bench.api.apply(manifest(namespace, "again"))
         bench.ready("apitoken", "ci", namespace)
@@ -144,7 +127,7 @@ def test_deletion_while_no_controller_ran_revokes_at_the_next_start(bench: Bench
     bench.api.kubectl("delete", "secret", "avouch-token-again", "-n", namespace)  # nothing is garbage-collected here
     bench.api.apply(manifest(namespace, "again"))
     assert works(bench, gone)
-    with started(bench) as _:
+    with installed.started(bench) as _:
         bench.becomes(lambda: [works(bench, held) for held in (gone, old)], [False, False])
         bench.ready("apitoken", "again", namespace)
         assert works(bench, text(bench, namespace, "avouch-token-again"))
@@ -158,14 +141,14 @@ def test_a_controller_killed_around_the_secret_leaves_no_token_that_nobody_answe
     namespace = bench.namespace(f"killed-{moment}")
     path = f"{ROOT / 'operator'}:{ROOT}"
     there = {"module": "tests.api.dying_controller", "AVOUCH_TEST_DIE": moment, "PYTHONPATH": path}
-    with started(bench, **there) as dying:
+    with installed.started(bench, **there) as dying:
         bench.api.apply(manifest(namespace))
         assert dying.wait(60) == 9
     lost = text(bench, namespace)
     assert bool(lost) == (moment == "after")
     (row,) = bench.rows(f"select id, delivered_at from avouch.tokens where namespace = '{namespace}'")  # noqa: S608
     assert row[1] is None
-    with started(bench) as _:
+    with installed.started(bench) as _:
         bench.ready("apitoken", "ci", namespace)
     held = text(bench, namespace)
     assert works(bench, held)
@@ -190,7 +173,7 @@ def test_another_ones_secret_stays_what_it_is(bench: Bench, make: tuple[str, ...
     )
     bench.api.kubectl(*make, "-n", namespace)
     before = bench.get("secret", "password", namespace)
-    with started(bench) as _:
+    with installed.started(bench) as _:
         bench.api.apply(manifest(namespace, secretName="password"))
         bench.becomes(lambda: ready(bench, namespace), ("False", "InvalidSecret"))
     assert bench.get("secret", "password", namespace)["data"] == before["data"]
@@ -198,7 +181,7 @@ def test_another_ones_secret_stays_what_it_is(bench: Bench, make: tuple[str, ...
 
 
 def test_two_tokens_never_share_a_secret(bench: Bench, namespace: str) -> None:
-    with started(bench) as _:
+    with installed.started(bench) as _:
         bench.api.apply(manifest(namespace, "one", secretName="shared"))
         bench.ready("apitoken", "one", namespace)
         held = text(bench, namespace, "shared")
@@ -210,7 +193,7 @@ def test_two_tokens_never_share_a_secret(bench: Bench, namespace: str) -> None:
 def asked(bench: Bench, method: str, path: str, body: str = "") -> tuple[int, bytes]:
     """A request as the controller, of which kubectl would make several."""
     context = ssl.create_default_context(cafile=str(bench.api.ca_file))
-    context.load_cert_chain(*bench.api.client_cert(ACCOUNT, ["system:authenticated"]))
+    context.load_cert_chain(*bench.api.client_cert(installed.ACCOUNT, ["system:authenticated"]))
     request = urllib.request.Request(bench.api.url + path, body.encode() or None, method=method)  # noqa: S310 - ours
     request.add_header("Content-Type", "application/merge-patch+json")
     try:

@@ -27,7 +27,7 @@ class Stage:
         self.world = world.World(
             cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self,  # type: ignore[arg-type]
             issuing=issuing.Issuing(self.memory, self.secrets, lambda: address),
-            canonical=lambda obj: b"", clock=self, epoch=lambda: 1,
+            canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self,  # type: ignore[arg-type]
         )  # fmt: skip
         for namespace in ("team", "home"):
             cache.put(Key("Namespace", "", namespace), {"metadata": {"name": namespace, "uid": f"uid-{namespace}"}})
