@@ -95,15 +95,18 @@ REPORTS = (
     Report("maven.spdx-2.3.json", "SBOM_SPDX_JSON", ("mvn",),
            f'{_JAVA} mvn -q -B org.spdx:spdx-maven-plugin:1.0.3:createSPDX '
            '-DspdxDocumentNamespace=https://example.com/app; cp target/site/*.spdx.json "$OUT"'),
-    Report("spdx-maven.spdx-3.json", "SBOM_SPDX_JSON", ("mvn",),
-           f'{_JAVA} mvn -q -B org.spdx:spdx-maven-plugin:1.0.3:createSPDX '
-           '-DspdxDocumentNamespace=https://example.com/app -DoutputFormat=JSON-LD; cp target/site/*.json* "$OUT"'),
-    Report("spdx-tools.spdx-2.3.json", "SBOM_SPDX_JSON", ("spdx-tools", "sbom4python"),
-           'sbom4python -r requirements/sidecar.txt --sbom spdx --format tag -o "$SCRATCH/a.spdx"; '
+    Report("spdx-tools.spdx-2.3.json", "SBOM_SPDX_JSON", ("spdx-tools", "syft"),
+           'syft scan -q dir:tests/cluster/tools/helm --source-name helm -o spdx-tag-value="$SCRATCH/a.spdx"; '
            'pyspdxtools -i "$SCRATCH/a.spdx" -o "$OUT" --novalidation'),
-    Report("spdx-tools.spdx-3.json", "SBOM_SPDX_JSON", ("spdx-tools", "sbom4python"),
-           'sbom4python -r requirements/sidecar.txt --sbom spdx --format tag -o "$SCRATCH/a.spdx"; '
-           'pyspdxtools3 -i "$SCRATCH/a.spdx" -o "$SCRATCH/three" --novalidation; cp "$SCRATCH"/three* "$OUT"'),
+    Report("spdx-tools.spdx-3.json", "SBOM_SPDX_JSON", ("spdx-tools", "syft"),
+           'syft scan -q dir:tests/cluster/tools/etcd --source-name etcd -o spdx-json="$SCRATCH/a.spdx.json"; '
+           'pyspdxtools3 -i "$SCRATCH/a.spdx.json" -o "$SCRATCH/three" --novalidation; cp "$SCRATCH"/three* "$OUT"'),
+    Report("spdx-tools-java.spdx-3.json", "SBOM_SPDX_JSON", ("spdx-tools-java", "syft"),
+           'cd "$SCRATCH"; syft scan -q "dir:$OLDPWD/tests/cluster/tools/etcd" --source-name etcd -o '
+           'spdx-json=b.spdx.json; mvn -q -B dependency:copy '
+           '-Dartifact=org.spdx:tools-java:2.0.1:jar:jar-with-dependencies -DoutputDirectory=spdx; '
+           'java -jar spdx/tools-java-2.0.1-jar-with-dependencies.jar Convert b.spdx.json c.jsonld.json JSON JSONLD; '
+           'cp c.jsonld.json "$OUT"'),
     Report("pytest.junit.xml", "JUNIT_XML", ("pytest",),
            '"$PYTHON" -m pytest -q -p no:cacheprovider tests/unit/contract --junitxml="$OUT" -o junit_family=xunit2'),
     Report("ruff.junit.xml", "JUNIT_XML", ("ruff",),
@@ -122,8 +125,8 @@ REPORTS = (
            ':$PYTHONPATH"; "$PYTHON" -m coverage run --source=avouch.contract -m pytest -q -p no:cacheprovider '
            '"${OLDPWD}/tests/unit/contract/test_readers.py"; "$PYTHON" -m coverage xml -o "$OUT"'),
     Report("go.cobertura.xml", "COBERTURA_XML", ("gocover-cobertura",),
-           'cd "$(go env GOROOT)/src/encoding/csv"; go test -coverprofile="$SCRATCH/cover.out" . >/dev/null; '
-           'gocover-cobertura < "$SCRATCH/cover.out" > "$OUT"'),
+           'cp -r "$(go env GOROOT)/src/encoding/csv" "$SCRATCH/csv"; cd "$SCRATCH/csv"; go mod init example.com/csv; '
+           'go test -coverprofile="$SCRATCH/cover.out" . >/dev/null || true; gocover-cobertura < "$SCRATCH/cover.out" > "$OUT"'),
     Report("jacoco.xml", "JACOCO_XML", ("mvn",),
            f'{_JAVA} mvn -q -B org.jacoco:jacoco-maven-plugin:0.8.13:prepare-agent '
            'test org.jacoco:jacoco-maven-plugin:0.8.13:report; cp target/site/jacoco/jacoco.xml "$OUT"'),
@@ -147,9 +150,9 @@ REPORTS = (
     Report("njsscan.sarif", "SARIF", ("njsscan",), 'njsscan --sarif -o "$OUT" docs || true'),
     Report("zizmor.sarif", "SARIF", ("zizmor",), 'zizmor --offline --format sarif . > "$OUT" || true'),
     Report("gosec.sarif", "SARIF", ("gosec",),
-           'cd "$(go env GOROOT)/src/crypto/md5"; gosec -quiet -fmt sarif -out "$OUT" ./... || true'),
+           'cd "$(go env GOROOT)/src/net/http/cgi"; gosec -no-fail -fmt sarif -out "$OUT" ./... || true'),
     Report("gosec.junit.xml", "JUNIT_XML", ("gosec",),
-           'cd "$(go env GOROOT)/src/crypto/md5"; gosec -quiet -fmt junit-xml -out "$OUT" ./... || true'),
+           'cd "$(go env GOROOT)/src/net/http/cgi"; gosec -no-fail -fmt junit-xml -out "$OUT" ./... || true'),
     Report("secretlint.sarif", "SARIF", ("secretlint",),
            'echo \'{"rules": [{"id": "@secretlint/secretlint-rule-preset-recommend"}]}\' > .secretlintrc.json; '
            'secretlint --format @secretlint/secretlint-formatter-sarif "tests/unit/contract/*" > "$OUT" || true'),

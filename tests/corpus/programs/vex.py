@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
+JUSTIFICATIONS = {"cyclonedx": "code_not_reachable"}
 FOUND = [("urllib3", "1.26.4", "CVE-2021-33503"), ("urllib3", "1.26.4", "CVE-2023-43804")]
+
 
 def lib4vex(form: str, found: list[tuple[str, str, str]], out: str) -> None:
     from lib4sbom.data.vulnerability import Vulnerability
@@ -19,7 +21,7 @@ def lib4vex(form: str, found: list[tuple[str, str, str]], out: str) -> None:
         vulnerability.set_description(f"{name} in {package}")
         vulnerability.set_status("known_not_affected" if form == "csaf" else "not_affected")
         vulnerability.set_comment("the code is never called")
-        vulnerability.set_value("justification", "vulnerable_code_not_in_execute_path")
+        vulnerability.set_value("justification", JUSTIFICATIONS.get(form, "vulnerable_code_not_in_execute_path"))
         statements.append(vulnerability.get_vulnerability())
     generator = VEXGenerator(vex_type=form, author="avouch")
     generator.set_product(name="avouch", release="0.1.0")
@@ -41,7 +43,7 @@ def vexipy(_: str, found: list[tuple[str, str, str]], out: str) -> None:
         for package, version, name in found
     ]
     document = Document(id="https://example.com/vex/1", version=1, author="avouch", statements=statements)
-    Path(out).write_text(document.to_json())
+    Path(out).write_text(document.to_json(by_alias=True, exclude_none=True))
 
 
 if __name__ == "__main__":
