@@ -22,6 +22,7 @@ from avouch import errors
 from avouch.contract import detection, documents
 from tests.cluster import binaries, places
 from tests.corpus import table, tools
+from tests.corpus.report import FOLDER, Report
 
 FIXED = {"SOURCE_DATE_EPOCH": "1767225600", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
 _TIMEOUT = 900
@@ -40,8 +41,8 @@ def main() -> int:
         for report in table.REPORTS:
             if not wanted or report.file in wanted:
                 failed += not _make(report, places_)
-    size = sum(path.stat().st_size for path in table.FOLDER.iterdir())
-    print(f"{size / 1e6:.2f} MB in {table.FOLDER.relative_to(places.REPOSITORY)}, {failed} failed")
+    size = sum(path.stat().st_size for path in FOLDER.iterdir())
+    print(f"{size / 1e6:.2f} MB in {FOLDER.relative_to(places.REPOSITORY)}, {failed} failed")
     return 1 if failed else 0
 
 
@@ -75,7 +76,7 @@ class _Places:
         return _REGISTRY.sub(b"packages.example.com", content)
 
 
-def _make(report: table.Report, at: _Places) -> bool:
+def _make(report: Report, at: _Places) -> bool:
     found = tuple(folder for tool in tools.TOOLS if tool.name in report.tools for folder in tool.path())
     own = [str(Path(sys.executable).parent), *map(str, found), str(_helm(report))]
     out = at.out / report.file
@@ -99,7 +100,7 @@ def _make(report: table.Report, at: _Places) -> bool:
     return True
 
 
-def _helm(report: table.Report) -> Path:
+def _helm(report: Report) -> Path:
     """A folder in which helm has its own name."""
     folder = places.cache() / "corpus" / "helm"
     if "helm" in report.tools and not (folder / "helm").exists():
@@ -108,7 +109,7 @@ def _helm(report: table.Report) -> Path:
     return folder
 
 
-def _check_clean(report: table.Report, content: bytes) -> None:
+def _check_clean(report: Report, content: bytes) -> None:
     user = getpass.getuser()
     for word in (f"/{user}/", str(Path.home()), "/tmp/", socket.gethostname()):  # noqa: S108  # a word to look for
         if word.encode() in content:
@@ -116,17 +117,17 @@ def _check_clean(report: table.Report, content: bytes) -> None:
             raise SystemExit(f"{report.file} holds {word!r}: {content[max(0, place - 60) : place + 60]!r}")
 
 
-def _keep(report: table.Report, content: bytes) -> None:
-    table.FOLDER.mkdir(exist_ok=True)
-    for old in (table.FOLDER / report.file, table.FOLDER / f"{report.file}.xz"):
+def _keep(report: Report, content: bytes) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for old in (FOLDER / report.file, FOLDER / f"{report.file}.xz"):
         old.unlink(missing_ok=True)
     if len(content) > _COMPRESSED and not report.binary:
-        (table.FOLDER / f"{report.file}.xz").write_bytes(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
+        (FOLDER / f"{report.file}.xz").write_bytes(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
     else:
-        (table.FOLDER / report.file).write_bytes(content)
+        (FOLDER / report.file).write_bytes(content)
 
 
-def _tell(report: table.Report, content: bytes) -> None:
+def _tell(report: Report, content: bytes) -> None:
     read = documents.read(report.type, content)
     try:
         detected = detection.file(content).type
