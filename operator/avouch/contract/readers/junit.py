@@ -10,7 +10,7 @@ FIX = "deliver XML whose root is testsuites or testsuite, or a zip or tar.gz of 
 
 
 def read(content: bytes) -> document.Document:
-    """At least one test suite, in the file or in each of the archive's .xml files; or cases alone, as Node writes them."""
+    """At least one test suite, in the file or in each of an archive's .xml files; Node writes cases without one."""
     count = 0
     for report in _reports(content):
         _check(report)
