@@ -40,10 +40,18 @@ def main() -> int:
         places_ = _Places(Path(folder).resolve())
         for report in table.REPORTS:
             if not wanted or report.file in wanted:
-                failed += not _make(report, places_)
+                failed += not _attempt(report, places_)
     size = sum(path.stat().st_size for path in FOLDER.iterdir())
     print(f"{size / 1e6:.2f} MB in {FOLDER.relative_to(places.REPOSITORY)}, {failed} failed")
     return 1 if failed else 0
+
+
+def _attempt(report: Report, at: "_Places") -> bool:
+    try:
+        return _make(report, at)
+    except (subprocess.SubprocessError, OSError) as exc:  # a tool that cannot be had keeps no other from running
+        print(f"FAILED {report.file}: {exc}")
+        return False
 
 
 class _Places:

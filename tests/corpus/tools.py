@@ -92,7 +92,7 @@ TOOLS = (
     Tool("sbom4python", "0.12.6", "pip", ("sbom4python=={version}",)),
     Tool("secretlint", "12.0.0", "npm", (
         "secretlint@{version}", "@secretlint/secretlint-rule-preset-recommend@{version}",
-        "@secretlint/secretlint-formatter-sarif@{version}",
+        "@secretlint/secretlint-formatter-sarif@13.0.5",
     )),
     Tool("semgrep", "1.182.0", "pip", ("semgrep=={version}",)),
     Tool("spdx-tools", "0.8.5", "pip", ("spdx-tools=={version}",)),
