@@ -76,6 +76,16 @@ class NotVerified(AvouchError):
         self.reason = reason
 
 
+class NotInstalled(AvouchError):
+    """A program or package that this needs is not on this machine. `fix` says how to get it."""
+
+    fault = "dependency"
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
 class Unavailable(AvouchError):
     """A dependency (database, API server, artifact store) cannot answer now; trying again may work."""
 

@@ -1,0 +1,43 @@
+"""The one table of all commands, in the order of the help. What a command does is said here once, in one line."""
+
+from collections.abc import Mapping
+
+from avouch.cli import tree
+
+_DECLARE = "What is declared"
+_COLLECT = "Evidence"
+_OTHER = "Other"
+
+TABLE: Mapping[str, tree.Entry] = {
+    "apply": tree.Entry("Apply contracts, policies and our kinds from files.", "avouch.cli.apply:apply", _DECLARE),
+    "contract": tree.Entry("Contracts: what runs owe.", section=_DECLARE),
+    "contract lint": tree.Entry("Check files before they go anywhere.", "avouch.cli.contractfiles:lint"),
+    "contract convert": tree.Entry("Turn Chainloop's files into objects.", "avouch.cli.contractfiles:convert"),
+    "contract create": tree.Entry("Create a Contract.", "avouch.cli.contracts:create"),
+    "contract update": tree.Entry("Change a Contract.", "avouch.cli.contracts:update"),
+    "contract list": tree.Entry("List Contracts.", "avouch.cli.contracts:show_all"),
+    "contract describe": tree.Entry("Show a Contract, or one of its revisions.", "avouch.cli.contracts:describe"),
+    "contract ls": tree.Entry(alias="contract list"),
+    "workflow": tree.Entry("Workflows: pipelines and the contracts they answer to.", section=_DECLARE),
+    "workflow create": tree.Entry("Create a Workflow.", "avouch.cli.workflows:create"),
+    "workflow update": tree.Entry("Change a Workflow.", "avouch.cli.workflows:update"),
+    "workflow list": tree.Entry("List Workflows.", "avouch.cli.workflows:show_all"),
+    "workflow describe": tree.Entry("Show a Workflow.", "avouch.cli.workflows:describe"),
+    "workflow contract": tree.Entry(alias="contract"),
+    "workflow ls": tree.Entry(alias="workflow list"),
+    "wf": tree.Entry(alias="workflow"),
+    "api-token": tree.Entry("Tokens for builds outside the cluster.", section=_DECLARE),
+    "api-token create": tree.Entry("Create a token and print it once.", "avouch.cli.apitokens:create"),
+    "api-token list": tree.Entry("List tokens.", "avouch.cli.apitokens:show_all"),
+    "api-token revoke": tree.Entry("Revoke a token at once.", "avouch.cli.apitokens:revoke"),
+    "api-token ls": tree.Entry(alias="api-token list"),
+    "organization api-token": tree.Entry(alias="api-token"),  # where Chainloop has it
+    "org api-token": tree.Entry(alias="api-token"),
+    "material": tree.Entry("Material types, and what files are.", section=_COLLECT),
+    "material types": tree.Entry("List all material types.", "avouch.cli.materials:types"),
+    "material inspect": tree.Entry("Say what files are and what they tell.", "avouch.cli.materials:inspect"),
+    "runner": tree.Entry("The CI system that this runs in.", section=_COLLECT),
+    "runner show": tree.Entry("Show what is recognised and recorded.", "avouch.cli.runners:show"),
+    "completion": tree.Entry("Print a shell's completion script.", "avouch.cli.completion:completion", _OTHER),
+    "version": tree.Entry("Print the version.", "avouch.cli.version:version", _OTHER),
+}
