@@ -65,6 +65,6 @@ def output(*formats: str) -> Callable[[F], F]:
 def dry_run(function: F) -> F:
     """Change nothing: only here (client), or as far as the API server decides (server)."""
     return click.option(
-        "--dry-run", type=click.Choice(("client", "server")), metavar="[=client|server]", default="",
+        "--dry-run", "dry_run", type=click.Choice(("client", "server")), metavar="[=client|server]", default="",
         help="Change nothing; with -o yaml, print what would go to the cluster.",
     )(function)  # fmt: skip
