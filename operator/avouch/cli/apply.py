@@ -6,7 +6,7 @@ from avouch.cli import declared, failures, options, output, session, sources
 
 
 @click.command(cls=options.Command)
-@sources.option()
+@sources.option
 @click.option("--name", default="", help="Name of the contract; for a file of the legacy form, which has none.")
 @click.option("--description", default="", help="Description of the contract.")
 @click.option("--server-side", is_flag=True, help="Let the API server merge; see kubectl apply --help.")

@@ -10,7 +10,7 @@ from avouch.contract import upstream
 
 
 @click.command(cls=options.Command)
-@sources.option()
+@sources.option
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @options.output("table", "json", "yaml")
 @session.given
@@ -32,7 +32,7 @@ def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: s
 
 
 @click.command(cls=options.Command)
-@sources.option()
+@sources.option
 @click.option("--name", default="", help="Name of the contract; the legacy form has none.")
 @click.option("--description", default="", help="Description of the contract.")
 @click.option("--to", "form_of", type=click.Choice(("kubernetes", "chainloop")), default="kubernetes",

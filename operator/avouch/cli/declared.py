@@ -28,6 +28,9 @@ class Naming:
     description: str = ""
 
 
+_UNNAMED = Naming()
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A problem of a file."""
@@ -50,7 +53,9 @@ def linted(source: sources.Source) -> list[Found]:
 
 
 def manifests(
-    started: session.Session, found: Iterable[sources.Source], naming: Naming = Naming()  # noqa: B008  # frozen
+    started: session.Session,
+    found: Iterable[sources.Source],
+    naming: Naming = _UNNAMED,
 ) -> list[Manifest]:
     """What the files declare, as Kubernetes takes it; their warnings are told on stderr, and their errors.
 
@@ -66,6 +71,11 @@ def manifests(
         count = f"{len(fatal)} error{'s' if len(fatal) > 1 else ''}"
         raise errors.Invalid(f"{count} in {len({each.file for each in fatal})} of {len(read)} files; nothing was done")
     return list(_named(read, naming))
+
+
+def documents(found: Iterable[sources.Source]) -> list[Any]:
+    """The documents of files, as far as they can be read."""
+    return [nodes.plain(tree) for source in found for tree in files.read(source.content, source.name).documents]
 
 
 def tell_of_comments(started: session.Session, found: Iterable[sources.Source]) -> None:
@@ -85,11 +95,11 @@ def described(manifest: Manifest, description: str) -> Manifest:
 
 
 def _named(read: Iterable[sources.Source], naming: Naming) -> Iterator[Manifest]:
-    documents = [(source, nodes.plain(tree)) for source in read for tree in files.read(source.content).documents]
-    if len(documents) > 1 and (naming.name or naming.description):
+    found = [(source, document) for source in read for document in documents([source])]
+    if len(found) > 1 and (naming.name or naming.description):
         fix = "give one document at a time"
-        raise errors.Invalid(f"--name and --description fit one contract, here are {len(documents)}", fix=fix)
-    for source, document in documents:
+        raise errors.Invalid(f"--name and --description fit one contract, here are {len(found)}", fix=fix)
+    for source, document in found:
         try:
             yield _manifest(document, naming)
         except errors.Invalid as exc:

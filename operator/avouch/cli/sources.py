@@ -1,5 +1,6 @@
 """What `-f` names: files, folders with all that lies below them, URLs, and - for what is piped in."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,20 @@ class Source:
     content: bytes
 
 
-def option(*flags: str, required: bool = True, multiple: bool = True) -> Callable[[F], F]:
-    """The option -f."""
+def option(function: F) -> F:
+    """The option -f, as often as the user likes."""
     return click.option(
-        *(flags or ("-f", "--filename")), "files" if multiple else "file", required=required, multiple=multiple,
-        metavar="FILE|DIR|URL|-", type=click.Path(), default=None if multiple else "",
+        "-f", "--filename", "files", required=True, multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
         help="File, folder (all .yaml, .yml and .json below it), URL, or - for standard input.",
-    )  # fmt: skip
+    )(function)  # fmt: skip
+
+
+def one(function: F) -> F:
+    """The option -f of one contract; Chainloop calls it --contract."""
+    return click.option(
+        "-f", "--filename", "--contract", "file", type=click.Path(), metavar="FILE|URL|-",
+        help="File or URL of the contract, or - for standard input.",
+    )(function)  # fmt: skip
 
 
 def read(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
@@ -42,7 +50,7 @@ def read(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
     """
     for name in names:
         if name == "-":
-            yield Source("standard input", click.get_binary_stream("stdin").read(nodes.LIMIT + 1))
+            yield Source("standard input", sys.stdin.buffer.read(nodes.LIMIT + 1))
         elif name.lower().startswith(("https://", "http://")):
             yield Source(name, started.world.download(name, nodes.LIMIT))
         elif Path(name).is_dir():
@@ -67,4 +75,3 @@ def _below(folder: Path) -> list[Path]:
         kinds = ", ".join(SUFFIXES)
         raise errors.Invalid(f"{folder}: no {kinds} below it", field="--filename", fix="name another folder, or a file")
     return sorted(found)
-
