@@ -93,6 +93,14 @@ class Unavailable(AvouchError):
     fault: Fault = "dependency"
 
 
+class TimedOut(Unavailable):
+    """What was asked for was accepted, and did not happen in time. `fix` says where to look."""
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
 class Overloaded(Unavailable):
     """We are full. `retry_after` is the number of seconds to wait before the next try."""
 

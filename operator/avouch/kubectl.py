@@ -66,18 +66,18 @@ class Kubectl:
         found = _object(self._run("get", kind, "-o", "json", *(["--all-namespaces"] if everywhere else [])))
         return list(found["items"])
 
-    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, manifest: Mapping[str, Any], *flags: str) -> dict[str, Any]:
         """Create one object; Conflict where there is one."""
-        return _object(self._run("create", "-o", "json", "-f", "-", given=manifest))
+        return _object(self._run("create", *flags, "-o", "json", "-f", "-", given=manifest))
 
-    def replace(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def replace(self, manifest: Mapping[str, Any], *flags: str) -> dict[str, Any]:
         """Replace one object; Conflict where its resourceVersion is another."""
-        return _object(self._run("replace", "-o", "json", "-f", "-", given=manifest))
+        return _object(self._run("replace", *flags, "-o", "json", "-f", "-", given=manifest))
 
-    def patch(self, kind: str, name: str, change: Mapping[str, Any]) -> dict[str, Any]:
+    def patch(self, kind: str, name: str, change: Mapping[str, Any], *flags: str) -> dict[str, Any]:
         """Merge a change into one object."""
         said = json.dumps(change)
-        return _object(self._run("patch", kind, name, "--type=merge", "-o", "json", "--patch", said))
+        return _object(self._run("patch", kind, name, "--type=merge", *flags, "-o", "json", "--patch", said))
 
     def apply(self, manifests: Sequence[Mapping[str, Any]], *flags: str) -> Told:
         """Apply objects, each on its own: one that fails does not keep others from being applied."""

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -42,6 +41,8 @@ def guarded(command: click.Command, arguments: Sequence[str], program: str, star
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as exc:
+        if started.options.debug:
+            raise  # with its traceback
         _explain(started, exc)
         return FAILED
     return answer if isinstance(answer, int) else OK
@@ -56,8 +57,6 @@ def tell(started: session.Session, message: str, *, field: str = "", fix: str = 
 
 
 def _explain(started: session.Session, exc: Exception) -> None:
-    if started.options.debug:
-        click.echo("".join(traceback.format_exception(exc)).rstrip(), err=True)
     if isinstance(exc, errors.AvouchError):
         said = str(exc.args[0]) if exc.args else type(exc).__name__
         tell(started, said, field=getattr(exc, "field", ""), fix=getattr(exc, "fix", ""))

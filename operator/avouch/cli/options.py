@@ -11,7 +11,7 @@ from avouch.cli import session
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "yaml", "name")
 _EVERYWHERE: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("-n", "--namespace"), {"metavar": "NAME", "help": "Namespace; a project of Chainloop's is a namespace."}),
+    (("-n", "--namespace", "--project"), {"metavar": "NAME", "help": "Namespace: Chainloop's project."}),
     (("--kubeconfig",), {"metavar": "FILE", "help": "Kubeconfig file; handed to kubectl."}),
     (("--context",), {"metavar": "NAME", "help": "Context of the kubeconfig; handed to kubectl."}),
     (("--server",), {"metavar": "URL", "help": "avouch's server, for work outside the cluster [AVOUCH_SERVER]."}),
@@ -65,6 +65,7 @@ def output(*formats: str) -> Callable[[F], F]:
 def dry_run(function: F) -> F:
     """Change nothing: only here (client), or as far as the API server decides (server)."""
     return click.option(
-        "--dry-run", type=click.Choice(("client", "server")), metavar="[=client|server]", default="",
+        "--dry-run", "dry_run", type=click.Choice(("client", "server")), metavar="[=client|server]", default=None,
+        callback=lambda _context, _option, value: value or "",
         help="Change nothing; with -o yaml, print what would go to the cluster.",
     )(function)  # fmt: skip

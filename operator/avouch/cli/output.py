@@ -51,6 +51,18 @@ def write(form: str, answer: Any, table: Table, names: Sequence[str] = ()) -> No
         document(form, answer)
 
 
+def named(manifest: Mapping[str, Any]) -> str:
+    """An object as kubectl names it.
+
+    >>> named({"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}})
+    'contract.chainloop.dev/c'
+    """
+    group, slash, _ = str(manifest.get("apiVersion", "")).partition("/")
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return f"{str(manifest.get('kind')).lower()}{f'.{group}' if slash else ''}/{name}"
+
+
 def document(form: str, answer: Any) -> None:
     """Write JSON or YAML; a list becomes documents of YAML."""
     if form == "json":

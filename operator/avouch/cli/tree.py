@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
-from click import shell_completion
 
 from avouch.cli import options
 
@@ -20,6 +19,7 @@ class Entry:
         target: `module:command`; empty for a group.
         section: where the top of the tree shows it; empty for what lies below.
         alias: the path that this is another name of; an alias is in no list.
+        hidden: in no list, but there for those who know it.
         process: the target is a plain function that returns an exit code, imported only when it runs.
     """
 
@@ -27,6 +27,7 @@ class Entry:
     target: str = ""
     section: str = ""
     alias: str = ""
+    hidden: bool = False
     process: bool = False
 
 
@@ -62,6 +63,17 @@ class Tree(click.Group):
         found: click.Command = _load(entry.target)
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; where there is none, those that look like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as exc:
+            raise click.exceptions.NoSuchCommand(
+                exc.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from exc
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Commands by their sections."""
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -71,16 +83,17 @@ class Tree(click.Group):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[shell_completion.CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Commands that begin so; none of them is imported."""
+        item = _load("click.shell_completion:CompletionItem")  # 5 ms that only completion pays
         found = [(name, entry.help) for name, entry in self._below() if name.startswith(incomplete)]
-        names = [shell_completion.CompletionItem(name, help=said) for name, said in found]
+        names = [item(name, help=said) for name, said in found]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def _below(self) -> list[tuple[str, Entry]]:
         prefix = f"{self._path} " if self._path else ""
         found = [(path.removeprefix(prefix), entry) for path, entry in self._table.items() if path.startswith(prefix)]
-        return [(name, entry) for name, entry in found if " " not in name and not entry.alias]
+        return [(name, entry) for name, entry in found if not (" " in name or entry.alias or entry.hidden)]
 
 
 def _load(target: str) -> Any:

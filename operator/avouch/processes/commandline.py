@@ -4,12 +4,11 @@ import importlib
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from avouch.cli import ports
 
-_STEP = Path("/tekton/results")  # by it Chainloop's CLI and we know a step of Tekton
+_STEP = "/tekton/results"  # by it Chainloop's CLI and we know a step of Tekton
 
 
 class World:
@@ -25,6 +24,11 @@ class World:
         found: ports.Cluster = _wired("cluster", options)
         return found
 
+    def revisions(self, options: ports.Options) -> ports.Revisions:
+        """Revisions of contracts."""
+        found: ports.Revisions = _wired("revisions", options)
+        return found
+
     def download(self, url: str, limit: int) -> bytes:
         """What lies at a URL."""
         found: bytes = _wired("download", url, limit)
@@ -32,7 +36,7 @@ class World:
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:
         """Namespace and labels of the pod of a Tekton step; None elsewhere."""
-        if not _STEP.is_dir():
+        if not os.path.isdir(_STEP):
             return None
         found: tuple[str, Mapping[str, str]] = _wired("pod", self.environment)
         return found

@@ -4,9 +4,9 @@ A process or a command imports its own world only, when it is chosen.
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from avouch.cli import app, tree
 from avouch.processes import commandline
@@ -52,7 +52,7 @@ def top() -> tree.Tree:
 
 
 def _program() -> str:
-    return "kubectl avouch" if Path(sys.argv[0]).name == _PLUGIN else "avouch"
+    return "kubectl avouch" if os.path.basename(sys.argv[0]) == _PLUGIN else "avouch"
 
 
 if __name__ == "__main__":
