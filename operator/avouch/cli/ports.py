@@ -113,6 +113,10 @@ class World(Protocol):
         """Namespace and labels of the pod that this is a step of; None outside of Tekton."""
         ...
 
+    def attesting(self, options: Options) -> Any:
+        """What crafting needs: `cli.attestation.ports.Adapters`, which is loaded with its commands only."""
+        ...
+
     def wait(self, seconds: float) -> None:
         """Let time go by."""
         ...

@@ -11,6 +11,7 @@ from avouch.client import proxies
 SERVER = "AVOUCH_SERVER"
 TOKEN = "AVOUCH_TOKEN"  # noqa: S105  # the variable's name
 CA = "AVOUCH_CA"
+CONFIG = "AVOUCH_CONFIG"  # the file of `login`
 _PEM = "-----BEGIN CERTIFICATE-----"
 _MAX_CA = 256 * 1024  # bytes of PEM
 
@@ -22,6 +23,14 @@ class Login:
     server: str = ""
     token: str = field(default="", repr=False)
     ca: str = ""  # PEM, or the name of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the file of `login` keeps."""
+
+    login: Login = field(default_factory=Login)
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,14 @@ class Access:
         """The address, as it is written into a state."""
         shown = f"[{self.host}]" if ":" in self.host else self.host
         return f"https://{shown}{'' if self.port == 443 else f':{self.port}'}{self.path}"
+
+
+def file_of(environment: Mapping[str, str]) -> Path:
+    """The file of `login`: AVOUCH_CONFIG, else avouch/config.yaml in XDG_CONFIG_HOME or ~/.config."""
+    if environment.get(CONFIG):
+        return Path(environment[CONFIG])
+    base = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME') or ''}/.config"
+    return Path(base) / "avouch" / "config.yaml"
 
 
 def resolve(given: Login, environment: Mapping[str, str], stored: Login) -> Access:

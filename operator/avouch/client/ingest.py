@@ -10,7 +10,7 @@ from typing import Any
 from avouch import digests, errors
 from avouch.attestation import bundle, shape
 from avouch.client import connection, transfers
-from avouch.crafting import opened, opening
+from avouch.crafting import opened, opening, sources
 
 MAX_WAIT = 30  # seconds that the server holds a request for a verdict
 _SLOWEST = 64 * 1024  # bytes a second that an upload may take
@@ -24,6 +24,11 @@ class Ingest:
 
     link: connection.Connection
 
+    @property
+    def address(self) -> str:
+        """Where the server is."""
+        return self.link.to.server
+
     def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
         """Open a run, or find the one that was opened with this id."""
         path = f"/v1/namespaces/{_quoted(namespace)}/workflows/{_quoted(workflow)}/runs"
@@ -35,17 +40,17 @@ class Ingest:
         path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
         return opened.read(self._json("GET", path))
 
-    def upload(self, run: str, source: transfers.Source, progress: transfers.Progress) -> bool:
+    def upload(self, run: str, source: sources.Source, progress: sources.Progress) -> bool:
         """Store the bytes of a material; False where they were there already."""
         return self._put(f"/v1/runs/{_quoted(run)}/materials/{source.digest}", source, progress, ask=True)
 
-    def upload_artifact(self, namespace: str, source: transfers.Source, progress: transfers.Progress) -> bool:
+    def upload_artifact(self, namespace: str, source: sources.Source, progress: sources.Progress) -> bool:
         """Store bytes without a run; False where they were there already."""
         known = self._known(f"/v1/artifacts/{source.digest}")
         path = f"/v1/namespaces/{_quoted(namespace)}/artifacts/{source.digest}"
         return False if known else self._put(path, source, progress, ask=False)
 
-    def download_artifact(self, digest: digests.Digest, target: Path, progress: transfers.Progress) -> int:
+    def download_artifact(self, digest: digests.Digest, target: Path, progress: sources.Progress) -> int:
         """Fetch bytes into a file that gets its name when they are complete and right; its size."""
         return transfers.fetch(self.link, f"/v1/artifacts/{digest}", digest, target, progress)
 
@@ -70,7 +75,7 @@ class Ingest:
         found = shape.sequence(self._json("GET", "/v1/trust").get("authorities"), "authorities")
         return tuple(shape.text(each, "authorities").encode() for each in found)
 
-    def _put(self, path: str, source: transfers.Source, progress: transfers.Progress, *, ask: bool) -> bool:
+    def _put(self, path: str, source: sources.Source, progress: sources.Progress, *, ask: bool) -> bool:
         if ask and self._known(path):
             return False
 

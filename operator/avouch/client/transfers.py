@@ -8,29 +8,18 @@ target gets its name only when all bytes are there and hash to the digest that w
 import contextlib
 import http.client
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from avouch import digests, errors
 from avouch.client import connection
+from avouch.crafting import sources
 
-Progress = Callable[[int], None]  # how many bytes there are by now
 _PATIENCE = 5  # broken connections without a byte in between
 _DAY = 86400.0  # seconds for one file; silence ends it much sooner
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file or bytes to send. `content` None: read from `path`."""
-
-    digest: digests.Digest
-    size: int
-    path: Path | None = None
-    content: bytes | None = None
-
-
-def pieces(source: Source, progress: Progress) -> Iterator[bytes]:
+def pieces(source: sources.Source, progress: sources.Progress) -> Iterator[bytes]:
     """The bytes of a source, compared with its digest before the last of them is sent.
 
     Raises:
@@ -52,7 +41,9 @@ def pieces(source: Source, progress: Progress) -> Iterator[bytes]:
     progress(hasher.size)
 
 
-def fetch(link: connection.Connection, path: str, digest: digests.Digest, target: Path, progress: Progress) -> int:
+def fetch(
+    link: connection.Connection, path: str, digest: digests.Digest, target: Path, progress: sources.Progress
+) -> int:
     """Download into `target`; the number of its bytes.
 
     Raises:
@@ -73,7 +64,7 @@ def fetch(link: connection.Connection, path: str, digest: digests.Digest, target
     return _settle(part, digest, target)
 
 
-def _go_on(link: connection.Connection, path: str, part: Path, progress: Progress) -> str:
+def _go_on(link: connection.Connection, path: str, part: Path, progress: sources.Progress) -> str:
     """Fetch what is missing; why that ended too early, empty where it did not."""
     start = _size(part)
     headers = {"Accept": "application/octet-stream", **({"Range": f"bytes={start}-"} if start else {})}
@@ -94,7 +85,7 @@ def _go_on(link: connection.Connection, path: str, part: Path, progress: Progres
     return broken
 
 
-def _append(response: connection.Response, part: Path, start: int, progress: Progress) -> str:
+def _append(response: connection.Response, part: Path, start: int, progress: sources.Progress) -> str:
     done, broken = start, ""
     try:
         with part.open("r+b" if part.exists() else "xb") as file:
@@ -154,7 +145,7 @@ def _size(part: Path) -> int:
     return 0
 
 
-def _read(source: Source) -> Iterator[bytes]:
+def _read(source: sources.Source) -> Iterator[bytes]:
     if source.content is not None:
         yield source.content
         return

@@ -4,21 +4,20 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors
-from avouch.client import ingest, transfers
-from avouch.crafting import opening
+from avouch.client import ingest
+from avouch.crafting import opening, sources
 from tests.crafting import builders, server
 
 CONTENT = os.urandom(3_000_000)
 DIGEST = digests.of_bytes(CONTENT)
 
 
-def quiet(_: int) -> None:
-    pass
+quiet = sources.quiet
 
 
-def source(path: Path, content: bytes = CONTENT) -> transfers.Source:
+def source(path: Path, content: bytes = CONTENT) -> sources.Source:
     path.write_bytes(content)
-    return transfers.Source(DIGEST, len(CONTENT), path)
+    return sources.Source(DIGEST, len(CONTENT), path)
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def test_a_file_that_changed_since_it_was_hashed_is_never_completed(
 
 def test_a_file_that_vanished_is_told_and_not_tried_again(api: ingest.Ingest, run: str, time: object):
     with pytest.raises(errors.Invalid, match="cannot be read"):
-        api.upload(run, transfers.Source(DIGEST, 5, Path("/nowhere/a")), quiet)
+        api.upload(run, sources.Source(DIGEST, 5, Path("/nowhere/a")), quiet)
 
 
 def test_an_upload_that_breaks_is_sent_from_the_start(
