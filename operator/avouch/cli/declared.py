@@ -57,15 +57,16 @@ def manifests(
     found: Iterable[sources.Source],
     naming: Naming = _UNNAMED,
 ) -> list[Manifest]:
-    """What the files declare, as Kubernetes takes it; their warnings are told on stderr, and their errors.
+    """What the files declare, as Kubernetes takes it; their problems are told on stderr, but not what is mended here.
 
     Raises:
         Invalid: a file has errors.
     """
     read = list(found)
     problems = [problem for source in read for problem in linted(source)]
-    for problem in problems:
-        click.echo(str(problem), err=True)
+    for each in problems:
+        if not each.problem.mended:
+            click.echo(str(each), err=True)
     fatal = [problem for problem in problems if problem.fatal]
     if fatal:
         count = f"{len(fatal)} error{'s' if len(fatal) > 1 else ''}"

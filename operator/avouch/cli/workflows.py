@@ -52,7 +52,10 @@ def create(started: session.Session, name: str, dry_run: str, form: str, **said:
 @options.output()
 @session.given
 def update(started: session.Session, name: str, dry_run: str, form: str, **said: str | None) -> None:
-    """Change a Workflow; what is not said stays as it is."""
+    """Change a Workflow.
+
+    What is not said stays as it is.
+    """
     change = _spec(**said)
     if not change:
         raise click.UsageError("no updates provided: say --team, --description or --contract")
