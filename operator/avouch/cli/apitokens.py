@@ -53,8 +53,8 @@ def create(started: session.Session, name: str, timeout: float, dry_run: str, fo
 def revoke(started: session.Session, name: str, timeout: float) -> None:
     """Revoke a token at once.
 
-    There is no way back. It is not over until avouch's controller has confirmed it: this waits for that, and fails where
-    it does not come.
+    There is no way back. It is over when avouch's controller has confirmed it: this waits for that, and fails where it
+    does not come.
     """
     started.cluster.patch(RESOURCE, name, {"spec": {"revoked": True}})
     if objects.until(started, lambda: _revoked(started.cluster.get(RESOURCE, name)), timeout) is None:

@@ -162,3 +162,29 @@ def test_a_namespace_that_the_file_contradicts_is_refused():
 def test_two_different_names_are_refused():
     assert line.run("contract", "create", "a", "--name", "b", "--dry-run").code == 2
     assert line.run("contract", "create", "a", "--name", "a", "--dry-run").code == 0
+
+
+def test_more_than_anybody_means_is_refused_before_all_of_it_is_read(tmp_path):
+    for number in range(70):
+        with (tmp_path / f"{number}.yaml").open("wb") as file:
+            file.truncate(1024 * 1024)
+    answer = line.run("contract", "lint", "-f", str(tmp_path))
+    assert answer.code == 1
+    assert "more than 67108864 bytes in all" in answer.err
+
+
+def test_a_workflow_takes_a_contracts_name_or_its_file(tmp_path):
+    def made(*arguments, stdin=""):
+        answer = line.run("workflow", "create", "w", "--dry-run", "-o", "json", *arguments, stdin=stdin)
+        return json.loads(answer.out) if answer.code == 0 else answer.err
+
+    assert made()["spec"] == {}
+    assert made("--contract", "c")["spec"] == {"contractRef": {"name": "c"}}
+    assert made("--contract", "c", "--contract-scope", "organization")["spec"]["contractRef"]["scope"] == "Organization"
+    contract, workflow = made("--contract", "-", stdin=GOOD)
+    assert (contract["metadata"]["name"], workflow["spec"]["contractRef"]["name"]) == ("c", "c")
+    contract, workflow = made("--contract", "-", stdin=LEGACY)
+    assert (contract["metadata"]["name"], workflow["spec"]["contractRef"]["name"]) == ("w", "w")
+    assert "says where, but not which" in made("--contract-scope", "organization")
+    assert "not one Contract" in made("--contract", "-", stdin=GOOD + "---\n" + GOOD)
+    assert "No such file" in made("--contract", str(tmp_path / "none.yaml"))
