@@ -274,23 +274,32 @@ def test_without_kubectl_it_says_what_is_missing_and_how_to_get_it(avouch, tmp_p
     assert "fix: install kubectl" in answer.err
 
 
-def test_as_a_plugin_it_is_called_by_kubectl_itself(avouch, tmp_path):
-    plugin = tmp_path / "kubectl-avouch"
-    code = "from avouch.processes.main import main; import sys; sys.exit(main())"
-    plugin.write_text(f"#!{sys.executable}\n{code}\n")
-    plugin.chmod(0o755)
-    done = subprocess.run(
-        [kubectl(), "avouch", "workflow", "lst"],
-        env={
-            "PATH": f"{tmp_path}:{Path(kubectl()).parent}",
-            "PYTHONPATH": str(REPOSITORY / "operator"),
-            "HOME": str(tmp_path),
-        },
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def plugin(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """kubectl itself, with our two programs on its PATH as pip installs them."""
+    for name, function in (("kubectl-avouch", "main"), ("kubectl_complete-avouch", "complete")):
+        program = folder / name
+        program.write_text(
+            f"#!{sys.executable}\nfrom avouch.processes.main import {function}\nraise SystemExit({function}())\n"
+        )
+        program.chmod(0o755)
+    env = {
+        "PATH": f"{folder}:{Path(kubectl()).parent}", "PYTHONPATH": str(REPOSITORY / "operator"), "HOME": str(folder)
+    }  # fmt: skip
+    return subprocess.run([kubectl(), *arguments], env=env, capture_output=True, text=True, check=False)
+
+
+def test_as_a_plugin_it_is_called_by_kubectl_itself_and_speaks_of_itself_so(tmp_path):
+    done = plugin(tmp_path, "avouch", "workflow", "lst")
     assert done.returncode == 2
-    assert "kubectl avouch workflow" in done.stderr
+    assert "Usage: kubectl avouch workflow" in done.stderr
     assert "Did you mean 'list'?" in done.stderr
+
+
+def test_kubectl_completes_our_commands(tmp_path):
+    done = plugin(tmp_path, "__complete", "avouch", "contract", "l")
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["lint\tCheck files before they go anywhere.", "list\tList Contracts."]
+    assert lines[-1] == ":4"
 
 
 @pytest.mark.skipif(not TOKENS, reason="the kind APIToken is not there yet")

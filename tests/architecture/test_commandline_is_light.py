@@ -1,7 +1,10 @@
 """A build starts the command line for each material: a command loads what it uses and nothing else."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,25 @@ def test_what_reads_json_loads_no_reader_of_yaml_and_no_table_drawing():
 
 def test_the_guard_bites():
     assert "pydantic" in heavy("contract", "lint", "-f", SBOM)
+
+
+def names(extra: str) -> set[str]:
+    """Distributions of an extra."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][extra]
+    return {re.split(r"[\[<>=]", each)[0].lower() for each in listed}
+
+
+def test_what_the_command_line_imports_is_what_its_extra_installs():
+    rooms = ("cli", "contract", "processes/wiring", "ci")
+    files = [path for room in rooms for path in (ROOT / "operator/avouch" / room).rglob("*.py")]
+    modules = [".".join(path.relative_to(ROOT / "operator").with_suffix("").parts) for path in files]
+    code = f"import importlib, sys; [importlib.import_module(name) for name in {modules}]; print(*sys.modules)"
+    env = {"PYTHONPATH": str(ROOT / "operator")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    tops = {name.partition(".")[0] for name in done.stdout.split()}
+    found = {each.lower().replace("_", "-") for top in tops for each in metadata.packages_distributions().get(top, [])}
+    assert found >= names("cli"), "listed, and never imported"
+    assert found & (names("server") - names("cli")) == set(), "imported: add it to the extra cli"
 
 
 def test_a_reader_that_went_away_is_no_traceback():
