@@ -27,6 +27,9 @@ _INSTALL = "install kubectl (https://kubernetes.io/docs/tasks/tools/), or put it
 
 
 _OWN_WORDS = re.compile(r"^error: ", re.M)
+_LOG = re.compile(
+    r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n?", re.M
+)  # of its libraries: the same failure, five times over
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def _failure(stderr: str) -> errors.AvouchError:
 
 
 def _said(stderr: str) -> str:
-    return _OWN_WORDS.sub("", stderr.strip())
+    return _OWN_WORDS.sub("", (_LOG.sub("", stderr) or stderr).strip())
 
 
 def _object(text: str) -> dict[str, Any]:

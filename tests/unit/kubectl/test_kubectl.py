@@ -63,6 +63,17 @@ def test_a_failure_keeps_kubectls_words_and_gets_its_family(play, err, family):
     assert caught.value.args[0] == (err.removeprefix("error: ") or "kubectl failed and said nothing")
 
 
+def test_the_log_of_kubectls_libraries_is_left_out_where_it_says_anything_else(play):
+    log = 'E1121 20:05:05.363987   24791 memcache.go:265] "Unhandled Error" err="refused"\n'
+    play(out="", err=f"{log}{log}The connection to the server x was refused\n", code=1)
+    with pytest.raises(errors.Unavailable) as caught:
+        client().get("contracts", "x")
+    assert caught.value.args[0] == "The connection to the server x was refused"
+    play(out="", err=log, code=1)
+    with pytest.raises(errors.AvouchError, match="Unhandled Error"):
+        client().get("contracts", "x")
+
+
 def test_kubeconfig_context_and_namespace_are_handed_on_where_they_were_said(play):
     asked = play(out='{"items": []}')
     client().list("workflows")
