@@ -16,7 +16,8 @@ from avouch import errors
 _FAMILIES: tuple[tuple[re.Pattern[str], type[errors.AvouchError]], ...] = (
     (re.compile(r"^Error from server \(NotFound\)", re.M), errors.NotFound),
     (re.compile(r"^Error from server \((?:AlreadyExists|Conflict)\)", re.M), errors.Conflict),
-    (re.compile(r"^Error from server \((?:Forbidden|Unauthorized)\)", re.M), errors.Denied),
+    (re.compile(r"^Error from server \(Forbidden\)", re.M), errors.Denied),
+    (re.compile(r"\(Unauthorized\)|must be logged in to the server", re.M), errors.Unauthenticated),
     (re.compile(r"^Error from server \((?:Timeout|ServerTimeout|ServiceUnavailable|TooManyRequests)\)", re.M),
      errors.Unavailable),
     (re.compile(r"^(?:Unable to connect to the server|The connection to the server)", re.M), errors.Unavailable),
@@ -26,6 +27,9 @@ _INSTALL = "install kubectl (https://kubernetes.io/docs/tasks/tools/), or put it
 
 
 _OWN_WORDS = re.compile(r"^error: ", re.M)
+_LOG = re.compile(
+    r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n?", re.M
+)  # of its libraries: the same failure, five times over
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Kubectl:
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """One object; NotFound where there is none."""
-        return _object(self._run("get", kind, name, "-o", "json"))
+        return _object(self._run("get", kind, "-o", "json", "--", name))
 
     def list(self, kind: str, *, everywhere: bool = False) -> list[dict[str, Any]]:
         """All objects of a kind, in this namespace or in all."""
@@ -77,7 +81,7 @@ class Kubectl:
     def patch(self, kind: str, name: str, change: Mapping[str, Any], *flags: str) -> dict[str, Any]:
         """Merge a change into one object."""
         said = json.dumps(change)
-        return _object(self._run("patch", kind, name, "--type=merge", *flags, "-o", "json", "--patch", said))
+        return _object(self._run("patch", kind, "--type=merge", *flags, "-o", "json", "--patch", said, "--", name))
 
     def apply(self, manifests: Sequence[Mapping[str, Any]], *flags: str) -> Told:
         """Apply objects, each on its own: one that fails does not keep others from being applied."""
@@ -111,7 +115,7 @@ def _failure(stderr: str) -> errors.AvouchError:
 
 
 def _said(stderr: str) -> str:
-    return _OWN_WORDS.sub("", stderr.strip())
+    return _OWN_WORDS.sub("", (_LOG.sub("", stderr) or stderr).strip())
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -51,9 +51,10 @@ def create(started: session.Session, name: str, timeout: float, dry_run: str, fo
 @_TIMEOUT
 @session.given
 def revoke(started: session.Session, name: str, timeout: float) -> None:
-    """Revoke a token at once, for good.
+    """Revoke a token at once.
 
-    It is not over until avouch's controller has confirmed it: this waits, and fails where it does not.
+    There is no way back. It is over when avouch's controller has confirmed it: this waits for that, and fails where it
+    does not come.
     """
     started.cluster.patch(RESOURCE, name, {"spec": {"revoked": True}})
     if objects.until(started, lambda: _revoked(started.cluster.get(RESOURCE, name)), timeout) is None:

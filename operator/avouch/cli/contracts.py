@@ -30,7 +30,11 @@ def create(started: session.Session, name: str, file: str | None, description: s
     """
     if not (name or file):
         raise click.UsageError("name is required when no file is provided")
-    wanted = _read(started, file, name, description) if file else declared.described(_empty(name), description)
+    wanted = (
+        declared.contract(started, file, declared.Naming(name, description))
+        if file
+        else declared.described(_empty(name), description)
+    )
     objects.create(started, [wanted], how["dry_run"], how["form"])
 
 
@@ -50,7 +54,11 @@ def update(started: session.Session, name: str, file: str | None, description: s
     if not (file or description):
         raise click.UsageError("no updates provided: say -f FILE or --description TEXT")
     before = started.cluster.get(RESOURCE, name)
-    wanted = _read(started, file, name, description) if file else declared.described(before, description)
+    wanted = (
+        declared.contract(started, file, declared.Naming(name, description))
+        if file
+        else declared.described(before, description)
+    )
     objects.replace(started, before, _merged(before, wanted), how["dry_run"], how["form"])
 
 
@@ -76,14 +84,6 @@ def describe(
         click.echo("\n" + yamls.written(upstream.to_file(found)), nl=False)
     else:
         output.document(form, found)
-
-
-def _read(started: session.Session, file: str, name: str, description: str) -> declared.Manifest:
-    found = declared.manifests(started, sources.read(started, [file]), declared.Naming(name, description))
-    if len(found) != 1 or found[0].get("kind") != kind.KIND.name:
-        kinds = ", ".join(str(each.get("kind")) for each in found)
-        raise errors.Invalid(f"{file} declares {kinds}, not one Contract", fix="apply it with avouch apply -f")
-    return found[0]
 
 
 def _empty(name: str) -> declared.Manifest:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from avouch import errors
+from avouch.api import contract as kind
 from avouch.api import meta
 from avouch.cli import failures, session, sources
 from avouch.contract import legacy, lint, upstream
@@ -57,20 +58,43 @@ def manifests(
     found: Iterable[sources.Source],
     naming: Naming = _UNNAMED,
 ) -> list[Manifest]:
-    """What the files declare, as Kubernetes takes it; their warnings are told on stderr, and their errors.
+    """What the files declare, as Kubernetes takes it; their problems are told on stderr, but not what is mended here.
 
     Raises:
         Invalid: a file has errors.
     """
     read = list(found)
     problems = [problem for source in read for problem in linted(source)]
-    for problem in problems:
-        click.echo(str(problem), err=True)
+    for each in problems:
+        if not each.problem.mended:
+            click.echo(str(each), err=True)
     fatal = [problem for problem in problems if problem.fatal]
     if fatal:
         count = f"{len(fatal)} error{'s' if len(fatal) > 1 else ''}"
         raise errors.Invalid(f"{count} in {len({each.file for each in fatal})} of {len(read)} files; nothing was done")
     return list(_named(read, naming))
+
+
+def contract(started: session.Session, file: str, naming: Naming = _UNNAMED, *, fallback: str = "") -> Manifest:
+    """The one Contract that a file declares.
+
+    Args:
+        started: the session.
+        file: path, URL, or - for standard input.
+        naming: what the user says of the contract.
+        fallback: its name, where it is of the legacy form and the user says none.
+
+    Raises:
+        Invalid: it declares something else, or more.
+    """
+    read = list(sources.read(started, [file]))
+    if fallback and any(isinstance(each, Mapping) and legacy.is_legacy(each) for each in documents(read)):
+        naming = Naming(naming.name or fallback, naming.description)
+    found = manifests(started, read, naming)
+    if [each.get("kind") for each in found] != [kind.KIND.name]:
+        kinds = ", ".join(str(each.get("kind")) for each in found)
+        raise errors.Invalid(f"{file} declares {kinds}, not one Contract", fix="apply it with avouch apply -f")
+    return found[0]
 
 
 def documents(found: Iterable[sources.Source]) -> list[Any]:

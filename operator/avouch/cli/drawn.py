@@ -14,9 +14,9 @@ _TONES = {
 
 def drawn(found: output.Table, colour: bool) -> str:
     """The table as wide as the terminal, with cells that wrap."""
-    grid = table.Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in found.columns:
-        grid.add_column(column, overflow="fold")
+    grid = table.Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for number, column in enumerate(found.columns):
+        grid.add_column(column, overflow="fold", no_wrap=number == 0)  # names stay whole, to be copied
     for row in found.rows:
         grid.add_row(*(text.Text(cell, style=_TONES.get(cell, "")) for cell in row))
     written = io.StringIO()

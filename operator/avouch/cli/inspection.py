@@ -62,9 +62,8 @@ def inspected(name: str, wanted: str) -> Iterator[Finding]:
             return
         with path.open("rb") as file:
             yield from _of(name, file, wanted)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        yield Finding(name, problem=f"cannot be read: {reason}", fix="name a file that is there and may be read")
+    except OSError as exc:
+        yield Finding(name, problem=f"cannot be read: {exc.strerror}", fix="name a file that is there and may be read")
 
 
 def human(size: int) -> str:

@@ -26,12 +26,22 @@ def show(started: session.Session, wanted: str | None, form: str) -> int:
         _tell(found)
     else:
         output.document(form, _as_json(found))
-    detection.enforce(wanted or "", found)
-    if wanted and found.missing:
-        names = ", ".join(found.missing)
-        failures.tell(started, f"required variables not present: {names}", fix="set them before init")
-        return failures.FAILED
-    return failures.OK
+    problem, fix = _fault(wanted, found)
+    if problem:
+        failures.tell(started, problem, fix=fix)
+    return failures.FAILED if problem else failures.OK
+
+
+def _fault(wanted: str | None, found: detection.Runner) -> tuple[str, str]:
+    """What keeps this from being the runner that was asked for, and its fix."""
+    if not wanted:
+        return "", ""
+    kind = next(row for row in table.RUNNERS if row.name == wanted)
+    if wanted != found.type:
+        fix = f"run this in {kind.title}, which is recognised by {detection.recognised_by(kind)}"
+        return f"this is {found.title}, not {kind.title}", fix
+    names = ", ".join(found.missing)
+    return (f"required variables not present: {names}", "set them before init") if names else ("", "")
 
 
 def _as_json(found: detection.Runner) -> dict[str, Any]:

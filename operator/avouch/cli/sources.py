@@ -15,6 +15,7 @@ from avouch.contract.text import nodes
 F = TypeVar("F", bound=Callable[..., Any])
 SUFFIXES = (".yaml", ".yml", ".json")
 _MOST = 2000  # files below a folder: somebody meant another one
+_TOTAL = 64 * nodes.LIMIT  # bytes of all files: they are read before anything is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,18 @@ def read(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
 
     Raises:
         Invalid: a folder without files, or with too many.
+        TooLarge: more bytes in all than anybody means.
         OSError: a file that cannot be read.
     """
+    left = _TOTAL
+    for source in _each(started, names):
+        left -= len(source.content)
+        if left < 0:
+            raise errors.TooLarge(f"more than {_TOTAL} bytes in all", field="--filename", fix="name smaller folders")
+        yield source
+
+
+def _each(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
     for name in names:
         if name == "-":
             yield Source("standard input", sys.stdin.buffer.read(nodes.LIMIT + 1))

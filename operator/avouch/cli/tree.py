@@ -61,6 +61,7 @@ class Tree(click.Group):
             target = entry.target
             return click.Command(cmd_name, callback=lambda: _load(target)(), help=entry.help)
         found: click.Command = _load(entry.target)
+        found.name = path.rpartition(" ")[2]  # functions may be called otherwise: list, for one, is Python's
         return found
 
     def resolve_command(

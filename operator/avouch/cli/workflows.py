@@ -1,17 +1,18 @@
 """`avouch workflow create` and `update`: pipelines and the contracts that they answer to."""
 
+import importlib
 import os
 from typing import Any
 
 import click
 
 from avouch import errors
-from avouch.cli import declared, objects, options, session, sources
-from avouch.contract import legacy
+from avouch.cli import objects, options, session
 
 RESOURCE = "workflows.avouch.dev"
 _HEAD = {"apiVersion": "avouch.dev/v1alpha1", "kind": "Workflow"}
 _ORGANIZATION = "organization"
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def _said(function: Any) -> Any:
@@ -52,7 +53,10 @@ def create(started: session.Session, name: str, dry_run: str, form: str, **said:
 @options.output()
 @session.given
 def update(started: session.Session, name: str, dry_run: str, form: str, **said: str | None) -> None:
-    """Change a Workflow; what is not said stays as it is."""
+    """Change a Workflow.
+
+    What is not said stays as it is.
+    """
     change = _spec(**said)
     if not change:
         raise click.UsageError("no updates provided: say --team, --description or --contract")
@@ -78,14 +82,10 @@ def _spec(team: str | None, description: str | None, contract: str | None, scope
 def _is_file(contract: str) -> bool:
     """Whether it cannot be the name of a Contract."""
     written = contract.lower()
-    return contract == "-" or os.sep in contract or written.endswith(sources.SUFFIXES)
+    return contract == "-" or os.sep in contract or written.endswith(_SUFFIXES)
 
 
-def _contract(started: session.Session, file: str, workflow: str) -> declared.Manifest:
-    """The contract of a file; one of the legacy form gets the Workflow's name."""
-    found = list(sources.read(started, [file]))
-    old = any(legacy.is_legacy(document) for document in declared.documents(found))
-    manifests = declared.manifests(started, found, declared.Naming(workflow if old else ""))
-    if [each.get("kind") for each in manifests] != ["Contract"]:
-        raise errors.Invalid(f"{file} does not declare one Contract", field="--contract", fix="name a file with one")
-    return manifests[0]
+def _contract(started: session.Session, file: str, workflow: str) -> objects.Manifest:
+    """The contract of a file; what reads it is imported here, since most Workflows name a Contract that is there."""
+    found: objects.Manifest = importlib.import_module("avouch.cli.declared").contract(started, file, fallback=workflow)
+    return found
