@@ -5,13 +5,13 @@ import pytest
 
 from avouch import digests, errors
 from avouch.controlplane import casbackends as deciding
-from avouch.controlplane import storage
-from avouch.store import artifacts, casbackends, database
+from avouch.controlplane import storage, values
+from avouch.store import artifacts, casbackends, database, organisations
 from tests.store import conftest as make
 
 pytestmark = pytest.mark.postgres
 
-EPOCH = 10**6
+EPOCH = 1_000
 OK = storage.Probed(True, True)
 
 
@@ -59,14 +59,15 @@ async def test_a_check_of_an_older_spec_says_nothing_about_the_new_one(records, 
         deciding.choose(await records.serving(namespace))
 
 
-async def test_the_home_namespace_serves_its_projects_until_two_claim_one(records, namespace) -> None:
+async def test_the_home_namespace_serves_its_projects_until_two_claim_one(opened, records, namespace) -> None:
     home = f"home-{namespace}"
     await checked(records, record(home, "shared", default=True))
-    await records.set_projects(f"o-{namespace}", home, [home, namespace], {}, epoch=EPOCH)
+    known = organisations.Organisations(opened)
+    await known.record(values.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"
-    await records.set_projects(f"p-{namespace}", "elsewhere", [namespace], {}, epoch=EPOCH)
+    await known.record(values.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "default"
-    await records.set_projects(f"p-{namespace}", "elsewhere", [], {}, epoch=EPOCH)
+    await known.remove(f"p-{namespace}", epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"
 
 

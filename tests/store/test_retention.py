@@ -5,13 +5,13 @@ import pytest
 import sqlalchemy as sa
 
 from avouch.controlplane import values
-from avouch.store import casbackends, database, retention, tables, workflows
+from avouch.store import database, organisations, retention, tables, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
 pytestmark = pytest.mark.postgres
 
-EPOCH = 10**6
+EPOCH = 1_000
 HOUR = timedelta(hours=1)
 
 
@@ -86,7 +86,7 @@ async def test_a_batch_is_bounded(opened: database.Database) -> None:
 
 async def test_a_workflow_says_what_differs_from_its_organization(opened: database.Database) -> None:
     namespace = f"team-{uuid.uuid4().hex[:8]}"
-    records = casbackends.CASBackends(opened)
+    known = organisations.Organisations(opened)
     record = values.WorkflowRecord(
         namespace, f"uid-{namespace}", "build", str(uuid.uuid4()), 1, {"retention": {"runs": "48h"}}, {}
     )
@@ -96,11 +96,13 @@ async def test_a_workflow_says_what_differs_from_its_organization(opened: databa
     store = run_store.Runs(opened)
     await store.decide(make.a_verdict(await store.open(run)), ())
     await store.close()
-    await records.set_projects("acme", "home", [namespace], {"runs": "24h", "keepLast": 7}, epoch=EPOCH)
+    common = values.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
+    await known.record(common, [namespace], epoch=EPOCH)
     kept = retention.Retention(opened)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 7)]
-    await records.set_projects("rival", "home-2", [namespace], {"runs": "1h"}, epoch=EPOCH)
+    rival = values.Organisation(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
+    await known.record(rival, [namespace], epoch=EPOCH)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 1)]
 

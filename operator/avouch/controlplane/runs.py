@@ -5,14 +5,14 @@ not exist for the caller; a run of another PipelineRun in its own namespace does
 """
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, identity, predicate, trust, verification
-from avouch.controlplane import callers, planning, ports, storage, values
+from avouch.controlplane import attesters, callers, planning, ports, storage, values
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
 _NOT_STORED = frozenset({"CONTAINER_IMAGE", "STRING"})  # references and values, of which no bytes are kept
@@ -78,7 +78,7 @@ class Intake:
         )
         if not covering:
             raise errors.NotFound(f"no Workflow in {caller.namespace} covers {_subject_name(caller)}")
-        allowed = [owed for owed in covering if may_attest(owed.workflow.spec, caller.service_account)]
+        allowed = [owed for owed in covering if _lets(owed.workflow.spec, owed.workflow.name, caller)]
         if not allowed:
             raise _may_not_attest(caller)
         now = self.clock.now()
@@ -140,7 +140,7 @@ class Intake:
                 service_account=caller.service_account,
                 received_at=received,
                 explicit=explicit or not caller.injected,
-                artifacts=tuple(one.digest for one in facts.materials if one.type not in _NOT_STORED),
+                artifacts=artifacts_of(facts),
             )
         )
 
@@ -149,7 +149,7 @@ class Intake:
         found = await self.runs.attested(run_id)
         run = _own(caller, found.run if found else None)
         spec = found.workflow_spec if found else None
-        if spec is None or not may_attest(spec, caller.service_account):
+        if spec is None or not _lets(spec, run.workflow, caller):
             raise _may_not_attest(caller)
         return run
 
@@ -159,15 +159,14 @@ class Intake:
         return Opened(stored, plan.Plan.from_json(stored.plan), created=known is None)
 
 
-def may_attest(workflow_spec: dict[str, Any], service_account: str) -> bool:
-    """Whether a Workflow lets a ServiceAccount of its namespace attest: an empty list lets all of them."""
-    named = (workflow_spec.get("attesters") or {}).get("serviceAccounts") or ()
-    return not named or service_account in named
-
-
 def pod_identity(caller: values.Caller) -> identity.PodIdentity:
     """Whom a certificate for this caller names."""
     return identity.PodIdentity(caller.namespace, caller.service_account, caller.pod_uid, caller.taskrun_uid)
+
+
+def artifacts_of(facts: predicate.AttestationFacts) -> tuple[digests.Digest, ...]:
+    """What a statement refers to of which bytes may be stored."""
+    return tuple(one.digest for one in facts.materials if one.type not in _NOT_STORED)
 
 
 def check_same_run(said: predicate.Metadata, run: values.Run) -> None:
@@ -188,6 +187,11 @@ def check_same_run(said: predicate.Metadata, run: values.Run) -> None:
     for what, found, expected in pairs:
         if found != expected:
             raise errors.Conflict(f"the attestation is about {what} {found[:80]!r}, this run is about {expected!r}")
+
+
+def _lets(spec: Mapping[str, Any], workflow: str, caller: values.Caller) -> bool:
+    account = attesters.ServiceAccount(caller.namespace, caller.service_account)
+    return attesters.may_attest(spec, attesters.Place(caller.namespace, workflow), account)
 
 
 def _own(caller: values.Caller, run: values.Run | None) -> values.Run:

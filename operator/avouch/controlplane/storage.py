@@ -78,15 +78,13 @@ class Serving:
 
     own: Sequence[Record] = ()
     home: Sequence[Record] = ()
-    built_in: values.ChosenBackend = field(
-        default=values.ChosenBackend(BUILT_IN, BUILT_IN, False, False, DEFAULT_BYTES)
-    )
+    built_in: values.Backend = field(default=values.Backend(BUILT_IN, BUILT_IN, DEFAULT_BYTES))
 
 
 class ArtifactStore(Protocol):
     """Artifacts of all namespaces, each in the backend of its own."""
 
-    async def chosen(self, namespace: str) -> values.ChosenBackend:
+    async def of_namespace(self, namespace: str) -> values.Backend:
         """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
         ...
 
@@ -107,6 +105,10 @@ class ArtifactStore(Protocol):
 
     async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
         """Whether the content is stored; with a namespace, by that one."""
+        ...
+
+    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+        """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
         ...
 
 
@@ -141,6 +143,10 @@ class Map(Protocol):
         """They have arrived; the owner's run refers to them."""
         ...
 
+    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+        """As `ArtifactStore.use`."""
+        ...
+
     async def where(self, digest: digests.Digest, namespace_uid: str = "") -> "tuple[tuple[str, ...], bool]":
         """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""
         ...
@@ -163,16 +169,6 @@ class Records(Protocol):
 
     async def keys(self) -> Sequence[tuple[str, str, str]]:
         """(namespace, name, uid) of every backend, for the resync's diff."""
-        ...
-
-    async def set_projects(
-        self, organization: str, home: str, projects: Sequence[str], retention: Mapping[str, Any], *, epoch: int
-    ) -> None:
-        """Record which namespaces an organization claims; none: it is gone."""
-        ...
-
-    async def organizations(self) -> Sequence[str]:
-        """Names of organizations with recorded projects, for the resync's diff."""
         ...
 
 

@@ -32,8 +32,9 @@ ORGANIZATIONS = Resource("avouch.dev", "v1alpha1", "organizations", "Organizatio
 WORKFLOWS = Resource("avouch.dev", "v1alpha1", "workflows", "Workflow")
 INTEGRATIONS = Resource("avouch.dev", "v1alpha1", "integrations", "Integration")
 ATTACHMENTS = Resource("avouch.dev", "v1alpha1", "integrationattachments", "IntegrationAttachment")
+API_TOKENS = Resource("avouch.dev", "v1alpha1", "apitokens", "APIToken")
 CAS_BACKENDS = Resource("avouch.dev", "v1alpha1", "casbackends", "CASBackend")
-OURS = (CONTRACTS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS, CAS_BACKENDS)
+OURS = (CONTRACTS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS, API_TOKENS, CAS_BACKENDS)
 
 PIPELINERUNS = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")
 TASKRUNS = Resource("tekton.dev", "v1", "taskruns", "TaskRun")

@@ -17,13 +17,16 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
+from avouch.controlplane import identification, outsideintake, outsideopening, routing, runs, storage, values
 from avouch.controlplane import injection as planner
-from avouch.controlplane import routing, runs, storage, values
-from avouch.ingest import aggregated, app
+from avouch.ingest import aggregated, app, outside, tickets
 from avouch.kube import connection, reader, secrets
+from avouch.oidc import issuers, verifier
 from avouch.processes import certificates, health, keeping, lifetime, listeners, logs, servermetrics, settings
-from avouch.store import artifacts, contracts, database, inline, views, workflows
+from avouch.store import artifacts, contracts, database, inline, organisations, revisionviews, tokens, views, workflows
+from avouch.store import outside as stored_outside
 from avouch.store import runs as stored
+from avouch.store import tickets as stored_tickets
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
@@ -96,7 +99,12 @@ async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event
     if not config.aggregated_api or not await _learned(proxy, world.cluster, stop):
         return
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
-    api = aggregated.Aggregated(views.RunViews(world.database), lifetime.Clock())
+    api = aggregated.Aggregated(
+        views.RunViews(world.database),
+        revisionviews.RevisionViews(world.database),
+        tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url),
+        lifetime.Clock(),
+    )
     listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
 
     async def again() -> None:
@@ -158,10 +166,27 @@ def _built_in(config: settings.Server, opened: database.Database) -> storage.Bac
     return filesystem.FileSystem(volume) if volume else inline.Inline(opened)
 
 
-def _described(config: settings.Server) -> values.ChosenBackend:
+def _described(config: settings.Server) -> values.Backend:
     kept_inline = config.blobs == "inline:"
     largest = inline.LIMIT if kept_inline else config.max_material
-    return values.ChosenBackend(storage.BUILT_IN, storage.BUILT_IN, kept_inline, False, largest)
+    return values.Backend(storage.BUILT_IN, storage.BUILT_IN, largest, inline=kept_inline)
+
+
+def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outsideintake.OutsideIntake:
+    allowed = (issuers.Issuer(url, runner) for url, runner in config.oidc_issuers)
+    identities = identification.Identities(
+        tokens.Tokens(world.database), verifier.Verifier(allowed), world.cluster, lifetime.Clock()
+    )
+    opener = outsideopening.Opener(
+        store=stored_outside.OutsideRuns(world.database),
+        identities=identities,
+        workflows=intake.workflows,
+        contracts=intake.contracts,
+        organisations=organisations.Organisations(world.database),
+        backends=world.blobs,
+        clock=lifetime.Clock(),
+    )
+    return outsideintake.OutsideIntake(opener, world.blobs, world.authorities, config.max_material)
 
 
 def _ingest(config: settings.Server, world: World) -> Starlette:
@@ -176,7 +201,8 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
         keys=world.authorities,
         max_material=config.max_material,
     )
-    door = app.Door(intake, config.worker, world.metrics)
+    crafting = outside.OutsideDoor(_outside(config, world, intake))
+    door = app.Door(intake, config.worker, world.metrics, crafting=crafting)
     if not config.sidecar_image:
         return app.create(door)
 

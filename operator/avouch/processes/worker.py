@@ -21,7 +21,7 @@ from avouch.integrations import webhook
 from avouch.kube import connection, secrets
 from avouch.processes import health, housekeeping, lifetime, listeners, logs, settings, workermetrics
 from avouch.store import artifacts as stored_artifacts
-from avouch.store import database, inline, jobs, retention, workflows
+from avouch.store import database, inline, jobs, outside, retention, workflows
 from avouch.store import deliveries as ledger
 from avouch.store import runs as stored
 
@@ -51,6 +51,7 @@ class World:
         keys = self.config.keys
         return judging.Judging(
             runs=self.runs,
+            outside=outside.OutsideRuns(self.database),
             workflows=workflows.Workflows(self.database),
             jobs=jobs.Jobs(self.database),
             artifacts=artifacts.Artifacts(self.content),

@@ -1,9 +1,9 @@
-"""CASBackends and projects as the controller recorded them, and what checks found.
+"""CASBackends as the controller recorded them, and what checks found. Implements `controlplane.storage.Records`.
 
 A removed backend stays while artifacts lie in it: they are read and cleared away with what its spec said last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +21,7 @@ _DUE = sa.text(
     " ORDER BY next_check LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING *"
 )
 _HOMES = sa.text(
-    "SELECT DISTINCT home FROM projects WHERE namespace = :namespace AND organization IN ("
-    " SELECT organization FROM projects WHERE namespace = :namespace)"
+    "SELECT o.home FROM organisations o JOIN projects p ON p.organisation = o.name WHERE p.namespace = :namespace"
 )
 
 
@@ -105,30 +104,6 @@ class CASBackends:
         )  # fmt: skip
         async with self._database.transaction() as connection:
             await connection.execute(found)
-
-    async def set_projects(
-        self, organization: str, home: str, projects: Sequence[str], retention: Mapping[str, Any], *, epoch: int
-    ) -> None:
-        """Record which namespaces an organization claims; none: it is gone."""
-        stored = tables.projects
-        rows = [
-            {"organization": organization, "namespace": name, "home": home, "retention": dict(retention)}
-            for name in projects
-        ]
-        async with self._database.transaction() as connection:
-            await fencing.fence(connection, epoch)
-            known = sa.select(stored).where(stored.c.organization == organization)
-            before = [dict(row._mapping) for row in (await connection.execute(known)).all()]
-            if sorted(before, key=str) == sorted(rows, key=str):
-                return
-            await connection.execute(sa.delete(stored).where(stored.c.organization == organization))
-            if rows:
-                await connection.execute(sa.insert(stored), rows)
-
-    async def organizations(self) -> Sequence[str]:
-        """Names of organizations with recorded projects, for the resync's diff."""
-        async with self._database.transaction() as connection:
-            return list((await connection.execute(sa.select(tables.projects.c.organization).distinct())).scalars())
 
     async def of_kind(self, kind: str) -> Sequence[str]:
         """Ids of all backends of a kind, removed ones too."""
