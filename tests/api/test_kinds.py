@@ -131,12 +131,15 @@ def test_what_metadata_cannot_hold_is_refused_by_kubernetes_itself(api):
 
 
 WORKFLOW = {"contractRef": {"name": "c"}}
+SECRET = {"secretRef": {"name": "s"}}
+S3 = {"bucket": "b", "region": "r"}
 ATTACHMENT = {"integrationRef": {"name": "hook"}}
 GOOD = [
     ours("Organization", {"homeNamespace": "security", "projects": {"selector": {"matchLabels": {"a": "b"}}}}),
     ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p"}, {"matchLabels": {"a": "b"}}]}}),
     ours("Integration", {"type": "webhook", "webhook": {"url": "https://h/x"}, "secretRef": {"name": "s", "key": "k"}}),
     ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "verdicts": ["Failed"]}),
+    ours("CASBackend", {"s3": {"bucket": "b", "region": "r", "endpoint": "http://h:9000"}, **SECRET, "default": True}),
 ]
 GOOD += [
     ours("Workflow", {}, "of-its-own-contract"),
@@ -176,6 +179,18 @@ BAD = [
         "fix: say where the material comes from",
     ),
     (ours("Workflow", {**WORKFLOW, "tekton": {"annotations": [{"name": "m"}]}}), "fix: say where the value comes from"),
+    (ours("Workflow", {**WORKFLOW, "retention": {"runs": "365d"}}), "fix: write hours as in 8760h"),
+    (ours("Organization", {"homeNamespace": "a", "retention": {"runs": "0h"}}), "fix: write hours as in 8760h"),
+    (ours("CASBackend", {}), "fix: say where artifacts are kept with one of inline"),
+    (ours("CASBackend", {"inline": {}, "filesystem": {}}), "fix: say where artifacts are kept with one of inline"),
+    (ours("CASBackend", {"inline": {}, "default": True, "fallback": True}), "cannot be both default and fallback"),
+    (ours("CASBackend", {"s3": S3}), "fix: put them into a Secret of this namespace"),
+    (ours("CASBackend", {"filesystem": {}, **SECRET}), "fix: leave spec.secretRef out"),
+    (ours("CASBackend", {"filesystem": {}, "maxBytes": 1000}), "maxBytes must be at least 10 MB"),
+    (ours("CASBackend", {"inline": {}, "maxBytes": 500_001}), "an inline backend holds at most 500 KB"),
+    (ours("CASBackend", {"s3": {**S3, "endpoint": "h:9000"}, **SECRET}), "fix: write https://host[:port]"),
+    (ours("CASBackend", {"s3": {**S3, "prefix": "../x"}, **SECRET}), "fix: write it like team/artifacts"),
+    (ours("CASBackend", {"oci": {"repository": "https://r.example/a"}}), "without https:// and without a tag"),
     (ours("Integration", {"type": "webhook"}), "fix: add spec.webhook.url"),
     (ours("Integration", {"type": "webhook", "webhook": {"url": "ftp://h"}}), "fix: write https://host/path"),
     (ours("IntegrationAttachment", ATTACHMENT), "fix: name one Workflow in workflowRef"),
@@ -224,6 +239,23 @@ def test_saying_the_default_scope_changes_nothing(api):
     apply(api, ours("APIToken", {"scope": "Project"}, "plain"))
 
 
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot change"),
+        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot change"),
+        ({"inline": {}}, "a backend cannot become another kind"),
+    ],
+)
+def test_where_artifacts_lie_never_changes(api, spec, said):
+    apply(api, ours("CASBackend", {"s3": S3, **SECRET}, "placed"))
+    replaced = {**ours("CASBackend", spec, "placed")}
+    with pytest.raises(ClusterError, match=said):
+        api.kubectl("replace", "-f", "-", stdin=json.dumps(replaced))
+    moved = {"s3": {**S3, "endpoint": "https://h"}, **SECRET, "default": True, "maxBytes": 10**9}
+    api.kubectl("replace", "-f", "-", stdin=json.dumps(ours("CASBackend", moved, "placed")))
+
+
 def test_workflows_are_selected_by_the_contract_they_name(api):
     apply(api, ours("Workflow", {"contractRef": {"name": "selected"}}, "chosen"))
     found = api.kubectl(
@@ -244,6 +276,7 @@ def test_columns_show_what_a_user_looks_for(api):
         "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERED FAILED AGE",
         "organizations": "NAME READY HOME PROJECTS AGE",
         "apitokens": "NAME READY SCOPE EXPIRES LASTUSED AGE",
+        "casbackends": "NAME READY TYPE DEFAULT FALLBACK WRITABLE AGE",
     }
     for manifest in (*GOOD, contract({}, "shown")):
         apply(api, manifest)

@@ -77,6 +77,7 @@ class Organisation:
     prevent_implicit_workflow_creation: bool = False
     block_on_policy_violation: bool = False
     block_released_versions: bool = False
+    retention: dict[str, Any] = field(default_factory=dict)  # spec.retention: what a Workflow does not say itself
 
 
 class TokenScope(StrEnum):
@@ -224,17 +225,6 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """Where the artifacts of a namespace go. `inline`: into the attestation itself."""
-
-    id: str
-    name: str
-    max_bytes: int
-    inline: bool = False
-    fallback: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Version:
     """A version of a project. Once released it takes no further attestations."""
 
@@ -270,6 +260,26 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose artifact it is: a namespace, and the run that it is uploaded for, where there is one."""
+
+    namespace: str
+    namespace_uid: str
+    run_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBackend:
+    """Where the artifacts of a namespace go."""
+
+    id: str  # uid of the CASBackend; `default`: the install's own store
+    name: str
+    inline: bool  # small content goes into the attestation itself
+    fallback: bool
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What one pod, or one attester outside Tekton, said about one run: a verified bundle.
 
@@ -286,6 +296,7 @@ class Claim:
     service_account: str
     received_at: datetime
     explicit: bool = False  # pushed by a step of the user's, not by our injected container
+    artifacts: tuple[digests.Digest, ...] = ()  # content that it refers to: kept as long as the run
 
 
 @dataclass(frozen=True, slots=True)

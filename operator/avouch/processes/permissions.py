@@ -31,7 +31,7 @@ class Permissions:
     token_secrets: tuple[Rule, ...] = ()  # everywhere, unless the chart's apiTokens.enabled is false
 
 
-_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "apitokens")
+_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "apitokens", "casbackends")
 _WATCH = ("list", "watch")
 _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 

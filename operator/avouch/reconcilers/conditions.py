@@ -13,6 +13,7 @@ Json: TypeAlias = dict[str, Any]
 
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
 LAST_RUN_PASSED, DELIVERING = "LastRunPassed", "Delivering"
+REACHABLE, WRITABLE = "Reachable", "Writable"
 
 # Reasons: programs compare them, so they never change.
 SUCCEEDED = "Succeeded"
@@ -27,6 +28,9 @@ INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
 SWITCHED_OFF = "SwitchedOff"
 REVOKED = "Revoked"
 EXPIRED = "Expired"
+INVALID_BACKEND = "InvalidBackend"
+CHECK_SUCCEEDED = "CheckSucceeded"
+CHECK_FAILED = "CheckFailed"
 DELIVERED = "Delivered"
 DELIVERY_FAILED = "DeliveryFailed"
 
