@@ -216,6 +216,23 @@ def test_a_bad_object_is_refused_with_the_fix(api, manifest, said):
 
 
 @pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot change"),
+        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot change"),
+        ({"inline": {}}, "a backend cannot become another kind"),
+    ],
+)
+def test_where_artifacts_lie_never_changes(api, spec, said):
+    apply(api, ours("CASBackend", {"s3": S3, **SECRET}, "placed"))
+    replaced = {**ours("CASBackend", spec, "placed")}
+    with pytest.raises(ClusterError, match=said):
+        api.kubectl("replace", "-f", "-", stdin=json.dumps(replaced))
+    moved = {"s3": {**S3, "endpoint": "https://h"}, **SECRET, "default": True, "maxBytes": 10**9}
+    api.kubectl("replace", "-f", "-", stdin=json.dumps(ours("CASBackend", moved, "placed")))
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         ({}, {"scope": "Organization"}),
@@ -239,23 +256,6 @@ def test_saying_the_default_scope_changes_nothing(api):
     apply(api, ours("APIToken", {"scope": "Project"}, "plain"))
 
 
-@pytest.mark.parametrize(
-    ("spec", "said"),
-    [
-        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot change"),
-        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot change"),
-        ({"inline": {}}, "a backend cannot become another kind"),
-    ],
-)
-def test_where_artifacts_lie_never_changes(api, spec, said):
-    apply(api, ours("CASBackend", {"s3": S3, **SECRET}, "placed"))
-    replaced = {**ours("CASBackend", spec, "placed")}
-    with pytest.raises(ClusterError, match=said):
-        api.kubectl("replace", "-f", "-", stdin=json.dumps(replaced))
-    moved = {"s3": {**S3, "endpoint": "https://h"}, **SECRET, "default": True, "maxBytes": 10**9}
-    api.kubectl("replace", "-f", "-", stdin=json.dumps(ours("CASBackend", moved, "placed")))
-
-
 def test_workflows_are_selected_by_the_contract_they_name(api):
     apply(api, ours("Workflow", {"contractRef": {"name": "selected"}}, "chosen"))
     found = api.kubectl(
@@ -275,8 +275,8 @@ def test_columns_show_what_a_user_looks_for(api):
         "integrations.avouch.dev": "NAME READY TYPE AGE",
         "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERED FAILED AGE",
         "organizations": "NAME READY HOME PROJECTS AGE",
-        "apitokens": "NAME READY SCOPE EXPIRES LASTUSED AGE",
         "casbackends": "NAME READY TYPE DEFAULT FALLBACK WRITABLE AGE",
+        "apitokens": "NAME READY SCOPE EXPIRES LASTUSED AGE",
     }
     for manifest in (*GOOD, contract({}, "shown")):
         apply(api, manifest)

@@ -41,7 +41,7 @@ def known(opened: database.Database) -> artifacts.Artifacts:
 
 @pytest.fixture
 def routed(known: artifacts.Artifacts, tmp_path: Path) -> routing.Routed:
-    return routing.Routed(known, Folders(tmp_path), values.ChosenBackend("default", "default", False, False, 10**6))
+    return routing.Routed(known, Folders(tmp_path), values.Backend("default", "default", 10**6))
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
@@ -292,7 +292,7 @@ class Told:
     """A story as it happens: `owed` is what the runs that are kept refer to."""
 
     def __init__(self, opened: database.Database, folder: Path) -> None:
-        chosen = values.ChosenBackend("default", "default", False, False, 10**6)
+        chosen = values.Backend("default", "default", 10**6)
         self.opened, self.known = opened, artifacts.Artifacts(opened)
         self.routed = routing.Routed(self.known, Folders(folder), chosen)
         self.store = run_store.Runs(opened)

@@ -65,10 +65,9 @@ async def test_the_home_namespace_serves_its_projects_until_two_claim_one(opened
     known = organisations.Organisations(opened)
     await known.record(values.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"
-    rival = values.Organisation(f"p-{namespace}", "elsewhere")
-    await known.record(rival, [namespace], epoch=EPOCH)
+    await known.record(values.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "default"
-    await known.record(rival, [], epoch=EPOCH)
+    await known.remove(f"p-{namespace}", epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"
 
 

@@ -86,6 +86,7 @@ async def test_a_batch_is_bounded(opened: database.Database) -> None:
 
 async def test_a_workflow_says_what_differs_from_its_organization(opened: database.Database) -> None:
     namespace = f"team-{uuid.uuid4().hex[:8]}"
+    known = organisations.Organisations(opened)
     record = values.WorkflowRecord(
         namespace, f"uid-{namespace}", "build", str(uuid.uuid4()), 1, {"retention": {"runs": "48h"}}, {}
     )
@@ -95,9 +96,8 @@ async def test_a_workflow_says_what_differs_from_its_organization(opened: databa
     store = run_store.Runs(opened)
     await store.decide(make.a_verdict(await store.open(run)), ())
     await store.close()
-    known = organisations.Organisations(opened)
-    acme = values.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
-    await known.record(acme, [namespace], epoch=EPOCH)
+    common = values.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
+    await known.record(common, [namespace], epoch=EPOCH)
     kept = retention.Retention(opened)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 7)]

@@ -22,8 +22,8 @@ KINDS = (
     workflow.KIND,
     integration.KIND,
     attachment.KIND,
-    casbackend.KIND,
     apitoken.KIND,
+    casbackend.KIND,
 )
 LIMIT = 200_000  # bytes of one CRD: client-side apply copies it into an annotation, and those end at 262144
 _DROPPED = ("title", "default", "examples", "deprecated", "readOnly")

@@ -18,11 +18,11 @@ SOON = timedelta(minutes=30)  # between checks of a default or fallback
 RARELY = timedelta(hours=24)  # between checks of the others
 
 
-def choose(serving: storage.Serving) -> values.ChosenBackend:
+def choose(serving: storage.Serving) -> values.Backend:
     """The backend for a new artifact. The module docstring is the specification.
 
     Raises:
-        Unavailable: one is declared, and neither it nor a fallback can be used.
+        NotReady: one is declared, and neither it nor a fallback can be used.
     """
     declared: list[storage.Record] = []
     for records in (serving.own, serving.home):
@@ -33,7 +33,7 @@ def choose(serving: storage.Serving) -> values.ChosenBackend:
                 return _chosen(one)
         declared += [*defaults, *fallbacks]
         if declared:
-            raise errors.Unavailable(_why(declared[0]))
+            raise errors.NotReady(_why(declared[0]))
     return serving.built_in
 
 
@@ -80,7 +80,7 @@ async def probe(backend: storage.Backend) -> storage.Probed:
     return storage.Probed(True, True)
 
 
-def too_big(chosen: values.ChosenBackend) -> errors.TooLarge:
+def too_big(chosen: values.Backend) -> errors.TooLarge:
     """The refusal of an artifact that is over the backend's limit."""
     limit = f"this file is too big for the backend {chosen.name}: it has more than {chosen.max_bytes} bytes"
     if chosen.id == storage.BUILT_IN:
@@ -94,8 +94,8 @@ def _one(claiming: Sequence[storage.Record]) -> Sequence[storage.Record]:
     return claiming if len(claiming) == 1 else ()
 
 
-def _chosen(record: storage.Record) -> values.ChosenBackend:
-    return values.ChosenBackend(
+def _chosen(record: storage.Record) -> values.Backend:
+    return values.Backend(
         id=record.uid,
         name=record.name,
         inline=record.kind == "inline",

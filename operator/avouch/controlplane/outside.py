@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from avouch import digests, plan
+from avouch import plan
 from avouch.api import durations
 from avouch.controlplane import values
 
@@ -68,7 +68,7 @@ class Opened:
     outside: values.Outside
     plan: plan.Plan
     latest: int
-    backend: values.ChosenBackend
+    backend: values.Backend
     skip_runner_variables: bool = False
     gate: bool = False
     created: bool = False
@@ -92,10 +92,6 @@ class Store(Protocol):
 
     async def accept(self, claim: values.Claim) -> values.Receipt:
         """Store the claim that ends the run. Raises errors.Conflict where it has ended."""
-        ...
-
-    async def refer(self, run_id: uuid.UUID, digest: digests.Digest) -> bool:
-        """Have a run refer to stored content of its namespace. False: that has none of this digest."""
         ...
 
     async def reset(self, run_id: uuid.UUID, reset: values.Reset, at: datetime) -> None:
@@ -122,7 +118,7 @@ class Store(Protocol):
 class Backends(Protocol):
     """Where the artifacts of a namespace go."""
 
-    async def chosen(self, namespace: str) -> values.ChosenBackend:
+    async def of_namespace(self, namespace: str) -> values.Backend:
         """The one that the next artifact goes to."""
         ...
 

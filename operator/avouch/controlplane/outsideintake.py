@@ -31,20 +31,16 @@ class OutsideIntake:
         return await self.opener.opened(stored, await self.opener.organisations.of_namespace(stored.run.namespace))
 
     async def known(self, token: str, run_id: uuid.UUID, digest: digests.Digest) -> bool:
-        """Whether content is stored already; then the run refers to it from now on, and it stays.
-
-        Raises errors.NotFound for a run that is not the caller's.
-        """
-        await self._open_to(token, run_id)
-        return await self.opener.store.refer(run_id, digest)
+        """Whether content is stored already; then it stays as long as the run. Raises errors.NotFound."""
+        stored = await self._own(token, run_id)
+        return await self.blobs.use(digest, _owner(stored))
 
     async def put_material(
         self, token: str, run_id: uuid.UUID, expected: digests.Digest, content: AsyncIterator[bytes]
     ) -> tuple[digests.Digest, int]:
         """Store the bytes of one material: a sign of life. Raises what `ports.Blobs.put` raises."""
         stored = await self._open_to(token, run_id)
-        owner = values.Owner(stored.run.namespace, stored.run.namespace_uid, run_id)
-        kept = await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
+        kept = await self.blobs.put(content, expected=expected, limit=self.max_material, owner=_owner(stored))
         await self.opener.store.extend(run_id, self.opener.clock.now() + stored.outside.lifetime)
         return kept
 
@@ -84,7 +80,7 @@ class OutsideIntake:
             service_account="",
             received_at=received,
             explicit=True,
-            artifacts=tuple(one.digest for one in facts.materials if one.storage == "uploaded"),
+            artifacts=runs.artifacts_of(facts),
         )
         return await self.opener.store.accept(claim)
 
@@ -135,3 +131,7 @@ class OutsideIntake:
         if stored.run.finished_at is not None or stored.run.result is not values.VerdictResult.PENDING:
             raise errors.Conflict(f"run {stored.run.name} has ended: init a new one")
         return stored
+
+
+def _owner(stored: outside.Stored) -> values.Owner:
+    return values.Owner(stored.run.namespace, stored.run.namespace_uid, stored.run.id)

@@ -76,7 +76,7 @@ class Opener:
             outside=stored.outside,
             plan=plan.Plan.from_json(run.plan),
             latest=run.revision,
-            backend=await self.backends.chosen(run.namespace),
+            backend=await self.backends.of_namespace(run.namespace),
             skip_runner_variables=bool(organisation and organisation.skip_runner_variables),
             gate=bool((stored.workflow_spec or {}).get("gate")),
             findings=stored.findings,

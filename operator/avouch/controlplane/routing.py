@@ -20,10 +20,10 @@ class Routed:
 
     map: storage.Map
     opener: storage.Opener
-    built_in: values.ChosenBackend = storage.Serving().built_in
+    built_in: values.Backend = storage.Serving().built_in
 
-    async def chosen(self, namespace: str) -> values.ChosenBackend:
-        """Where new artifacts of a namespace go. Raises errors.Unavailable where that cannot be used."""
+    async def of_namespace(self, namespace: str) -> values.Backend:
+        """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
         return casbackends.choose(replace(await self.map.serving(namespace), built_in=self.built_in))
 
     async def put(
@@ -45,7 +45,7 @@ class Routed:
             return await (await self.opener.open(storage.BUILT_IN)).put(content, expected=expected, limit=limit)
         if expected is None:
             raise errors.Invalid("no digest was promised", field="digest", fix="name the sha256 of what you send")
-        chosen = await self.chosen(owner.namespace)
+        chosen = await self.of_namespace(owner.namespace)
         backend = await self.opener.open(chosen.id)
         await self.map.reserve(expected, owner.namespace_uid, chosen.id)  # 1
         try:
@@ -87,3 +87,7 @@ class Routed:
         """Whether the content is stored; with a namespace, by that one."""
         lying, known = await self.map.where(digest, namespace_uid)
         return bool(lying) if known else await (await self.opener.open(storage.BUILT_IN)).has(digest)
+
+    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+        """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
+        return await self.map.use(digest, owner)

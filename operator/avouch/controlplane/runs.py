@@ -140,7 +140,7 @@ class Intake:
                 service_account=caller.service_account,
                 received_at=received,
                 explicit=explicit or not caller.injected,
-                artifacts=tuple(one.digest for one in facts.materials if one.type not in _NOT_STORED),
+                artifacts=artifacts_of(facts),
             )
         )
 
@@ -162,6 +162,11 @@ class Intake:
 def pod_identity(caller: values.Caller) -> identity.PodIdentity:
     """Whom a certificate for this caller names."""
     return identity.PodIdentity(caller.namespace, caller.service_account, caller.pod_uid, caller.taskrun_uid)
+
+
+def artifacts_of(facts: predicate.AttestationFacts) -> tuple[digests.Digest, ...]:
+    """What a statement refers to of which bytes may be stored."""
+    return tuple(one.digest for one in facts.materials if one.type not in _NOT_STORED)
 
 
 def check_same_run(said: predicate.Metadata, run: values.Run) -> None:

@@ -78,16 +78,14 @@ class Serving:
 
     own: Sequence[Record] = ()
     home: Sequence[Record] = ()
-    built_in: values.ChosenBackend = field(
-        default=values.ChosenBackend(BUILT_IN, BUILT_IN, False, False, DEFAULT_BYTES)
-    )
+    built_in: values.Backend = field(default=values.Backend(BUILT_IN, BUILT_IN, DEFAULT_BYTES))
 
 
 class ArtifactStore(Protocol):
     """Artifacts of all namespaces, each in the backend of its own."""
 
-    async def chosen(self, namespace: str) -> values.ChosenBackend:
-        """Where new artifacts of a namespace go. Raises errors.Unavailable where that cannot be used."""
+    async def of_namespace(self, namespace: str) -> values.Backend:
+        """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
         ...
 
     async def put(
@@ -107,6 +105,10 @@ class ArtifactStore(Protocol):
 
     async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
         """Whether the content is stored; with a namespace, by that one."""
+        ...
+
+    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+        """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
         ...
 
 
@@ -139,6 +141,10 @@ class Map(Protocol):
 
     async def record(self, digest: digests.Digest, owner: values.Owner, backend: str, size: int) -> None:
         """They have arrived; the owner's run refers to them."""
+        ...
+
+    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+        """As `ArtifactStore.use`."""
         ...
 
     async def where(self, digest: digests.Digest, namespace_uid: str = "") -> "tuple[tuple[str, ...], bool]":

@@ -77,7 +77,7 @@ class Organisation:
     prevent_implicit_workflow_creation: bool = False
     block_on_policy_violation: bool = False
     block_released_versions: bool = False
-    retention: dict[str, Any] = field(default_factory=dict)  # spec.retention: what a Workflow does not say itself
+    retention: dict[str, Any] = field(default_factory=dict)  # of runs: `runs`, `keepLast`
 
 
 class TokenScope(StrEnum):
@@ -225,6 +225,17 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """Where the artifacts of a namespace go. `inline`: into the attestation itself."""
+
+    id: str
+    name: str
+    max_bytes: int
+    inline: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A version of a project. Once released it takes no further attestations."""
 
@@ -266,17 +277,6 @@ class Owner:
     namespace: str
     namespace_uid: str
     run_id: uuid.UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenBackend:
-    """Where the artifacts of a namespace go."""
-
-    id: str  # uid of the CASBackend; `default`: the install's own store
-    name: str
-    inline: bool  # small content goes into the attestation itself
-    fallback: bool
-    max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

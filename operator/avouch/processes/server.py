@@ -178,10 +178,10 @@ def _built_in(config: settings.Server, opened: database.Database) -> storage.Bac
     return filesystem.FileSystem(volume) if volume else inline.Inline(opened)
 
 
-def _described(config: settings.Server) -> values.ChosenBackend:
+def _described(config: settings.Server) -> values.Backend:
     kept_inline = config.blobs == "inline:"
     largest = inline.LIMIT if kept_inline else config.max_material
-    return values.ChosenBackend(storage.BUILT_IN, storage.BUILT_IN, inline=False, fallback=False, max_bytes=largest)
+    return values.Backend(storage.BUILT_IN, storage.BUILT_IN, largest)
 
 
 def _tickets(config: settings.Server, world: World) -> tickets.Tickets:

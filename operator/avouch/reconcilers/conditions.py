@@ -28,6 +28,7 @@ INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
 SWITCHED_OFF = "SwitchedOff"
 REVOKED = "Revoked"
 EXPIRED = "Expired"
+
 INVALID_BACKEND = "InvalidBackend"
 CHECK_SUCCEEDED = "CheckSucceeded"
 CHECK_FAILED = "CheckFailed"

@@ -55,8 +55,8 @@ KINDS: Mapping[str, Kind] = {
     "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
     "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
-    "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
     "CASBackend": Kind(resources.CAS_BACKENDS, casbackends.reconcile, casbackends.remove),
+    "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 
 

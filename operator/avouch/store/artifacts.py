@@ -92,6 +92,11 @@ _WHERE = sa.text(
     "SELECT backend_uid, namespace_uid FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL"
     " ORDER BY stored_at DESC LIMIT 100"
 )
+_USED = sa.text(
+    "SELECT EXISTS (SELECT FROM run_artifacts x JOIN artifacts a"
+    " ON (a.digest, a.namespace_uid) = (x.digest, x.namespace_uid)"
+    " WHERE x.run_id = :run AND x.digest = :digest AND a.stored_at IS NOT NULL)"
+)
 _MAY_SEE = sa.text(
     "SELECT EXISTS (SELECT FROM run_artifacts a JOIN runs r ON r.id = a.run_id"
     " LEFT JOIN namespaces n ON n.name = r.namespace"
@@ -125,6 +130,15 @@ class Artifacts(casbackends.CASBackends):
             await connection.execute(_RECORD, row)
             if owner.run_id is not None:
                 await connection.execute(_REFER, {"digest": str(digest), "run": owner.run_id})
+
+    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+        """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
+        if owner.run_id is None:
+            return bool((await self.where(digest, owner.namespace_uid))[0])
+        async with self._database.transaction() as connection:
+            await refer(connection, [(owner.run_id, str(digest))])
+            there = await connection.execute(_USED, {"run": owner.run_id, "digest": str(digest)})
+            return bool(there.scalar())
 
     async def where(self, digest: digests.Digest, namespace_uid: str = "") -> tuple[tuple[str, ...], bool]:
         """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""

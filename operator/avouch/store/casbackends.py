@@ -1,4 +1,4 @@
-"""CASBackends as the controller recorded them, and what checks found.
+"""CASBackends as the controller recorded them, and what checks found. Implements `controlplane.storage.Records`.
 
 A removed backend stays while artifacts lie in it: they are read and cleared away with what its spec said last.
 """
@@ -21,8 +21,7 @@ _DUE = sa.text(
     " ORDER BY next_check LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING *"
 )
 _HOMES = sa.text(
-    "SELECT DISTINCT o.home FROM projects p JOIN organisations o ON o.name = p.organisation"
-    " WHERE p.namespace = :namespace"
+    "SELECT o.home FROM organisations o JOIN projects p ON p.organisation = o.name WHERE p.namespace = :namespace"
 )
 
 

@@ -86,17 +86,9 @@ class OutsideRuns:
             await _must_be_unreleased(connection, run)
             claim_id = uuid.uuid5(claim.run_id, str(claim.digest))
             await connection.execute(sa.insert(claims).values(**_claim(claim, claim_id)))
-            await artifacts.refer(connection, [(run.id, str(digest)) for digest in claim.artifacts])
+            await artifacts.refer(connection, [(claim.run_id, str(digest)) for digest in claim.artifacts])
             await _end(connection, run.id, claim.received_at)
         return values.Receipt(claim_id, claim.digest, created=True)
-
-    async def refer(self, run_id: uuid.UUID, digest: digests.Digest) -> bool:
-        """Have a run refer to stored content of its namespace. False: that has none of this digest."""
-        known = tables.run_artifacts
-        query = sa.select(sa.exists().where(known.c.run_id == run_id, known.c.digest == str(digest)))
-        async with self._database.transaction() as connection:
-            await artifacts.refer(connection, [(run_id, str(digest))])
-            return bool((await connection.execute(query)).scalar())
 
     async def reset(self, run_id: uuid.UUID, reset: values.Reset, at: datetime) -> None:
         """Give the run up. Doing so again in the same way changes nothing.

@@ -22,10 +22,10 @@ _POLICIES = sa.text(
     "SELECT seen.workflow_uid, seen.namespace_uid, w.spec -> 'retention' AS own, o.retention AS common"
     " FROM (SELECT DISTINCT workflow_uid, namespace_uid, namespace FROM runs WHERE judged_at IS NOT NULL) seen"
     " LEFT JOIN workflows w ON w.uid = seen.workflow_uid AND w.namespace = seen.namespace"
-    " LEFT JOIN (SELECT p.namespace, (array_agg(g.settings -> 'retention'))[1] AS retention FROM projects p"
-    "  JOIN organisations g ON g.name = p.organisation GROUP BY p.namespace HAVING count(*) = 1) o"
+    " LEFT JOIN (SELECT p.namespace, (array_agg(known.settings -> 'retention'))[1] AS retention FROM projects p"
+    "  JOIN organisations known ON known.name = p.organisation GROUP BY p.namespace HAVING count(*) = 1) o"
     "  ON o.namespace = seen.namespace"
-    " WHERE w.spec ? 'retention' OR o.retention <> '{}'::jsonb"
+    " WHERE w.spec ? 'retention' OR o.retention ? 'runs'"
 )
 _EXPIRE = sa.text(
     "WITH old AS (SELECT r.id FROM runs r WHERE r.workflow_uid = :workflow AND r.namespace_uid = :namespace"

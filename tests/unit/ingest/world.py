@@ -140,8 +140,8 @@ class Blobs:
         self.content[digest] = data
         return digest, len(data)
 
-    async def chosen(self, namespace: str) -> values.ChosenBackend:
-        return values.ChosenBackend("default", "default", False, False, 1024)
+    async def of_namespace(self, namespace: str) -> values.Backend:
+        return values.Backend("default", "default", 1024)
 
     async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
         yield self.content[digest]

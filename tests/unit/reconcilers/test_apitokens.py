@@ -25,7 +25,8 @@ class Stage:
         self.memory, self.secrets, self.at = tokens.Memory(), tokens.Secrets(), NOW
         cache, address = ObjectCache(world.INDEXERS), issuing.Address("https://avouch.example", b"CA")
         self.world = world.World(
-            cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self, backends=self,  # type: ignore[arg-type]
+            cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self,  # type: ignore[arg-type]
+            backends=self,  # type: ignore[arg-type]
             issuing=issuing.Issuing(self.memory, self.secrets, lambda: address),
             canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -61,19 +61,12 @@ class Records:
 
     def __init__(self) -> None:
         self.kept: dict[str, storage.Record] = {}
-        self.projects: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {}
 
     async def upsert(self, record, *, epoch):
         self.kept[record.uid] = record
 
     async def get(self, uid):
         return self.kept.get(uid)
-
-    async def record(self, organisation, projects, *, epoch):
-        self.projects[organisation.name] = (organisation.home, tuple(projects), organisation.retention)
-
-    async def remove(self, name, *, epoch):
-        self.projects.pop(name)
 
 
 def build(*objects: dict[str, Any]) -> tuple[world.World, Records]:
@@ -84,8 +77,9 @@ def build(*objects: dict[str, Any]) -> tuple[world.World, Records]:
         cache.put(Key("CASBackend", "team", one["metadata"]["name"]), one)
     records = Records()
     there = world.World(
-        cache=cache, contracts=None, workflows=None, deliveries=None, backends=records, organisations=records,  # type: ignore[arg-type]
-        issuing=None, creator=None, canonical=lambda _: b"", clock=None, epoch=lambda: 1,  # type: ignore[arg-type]  # not used here
+        cache=cache, contracts=None, workflows=None, deliveries=None, backends=records,  # type: ignore[arg-type]
+        organisations=None, issuing=None, creator=None,  # type: ignore[arg-type]
+        canonical=lambda _: b"", clock=None, epoch=lambda: 1,  # type: ignore[arg-type]  # not used here
     )  # fmt: skip
     return there, records
 
@@ -101,11 +95,6 @@ async def test_two_defaults_of_one_namespace_are_both_recorded_as_stopped():
     }
 
 
-async def test_an_organization_records_whose_home_serves_whom_and_how_long_runs_stay():
-    there, records = build()
-    spec = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}, "retention": {"runs": "24h"}}
-    acme = {"metadata": {"name": "acme"}, "spec": spec}
-    await organizations.reconcile(there, Key("Organization", "", "acme"), acme)
-    assert records.projects["acme"] == ("home", ("home", "team"), {"runs": "24h"})
-    await organizations.remove(there, Key("Organization", "", "acme"), acme)
-    assert records.projects == {}
+def test_an_organization_records_how_long_runs_stay():
+    spec = {"homeNamespace": "home", "retention": {"runs": "24h"}}
+    assert organizations.record_of({"metadata": {"name": "acme"}, "spec": spec}).retention == {"runs": "24h"}
