@@ -24,7 +24,6 @@ pytestmark = pytest.mark.apiserver
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEED = REPOSITORY / "tests/assets/seed"
 CRDS = sorted((REPOSITORY / "crds").glob("*.yaml"))
-TOKENS = (REPOSITORY / "crds/avouch.dev_apitokens.yaml").exists()
 
 
 @dataclass(frozen=True)
@@ -245,6 +244,11 @@ def test_a_workflow_is_created_as_in_chainloops_guide(avouch):
     assert avouch.good("-n", "skynet", "workflow", "list", "-o", "name") == "workflow.avouch.dev/build-and-test\n"
 
 
+def test_a_workflow_needs_no_contract(avouch):
+    assert avouch.good("workflow", "create", "--name", "without") == "workflow.avouch.dev/without created\n"
+    assert "contractRef" not in avouch.object("workflow", "without")["spec"]
+
+
 def test_a_workflow_with_a_file_creates_both(avouch):
     said = avouch.good("workflow", "create", "both", "--contract", str(SEED / "contract-legacy.yaml"))
     assert said.splitlines() == ["contract.chainloop.dev/both created", "workflow.avouch.dev/both created"]
@@ -302,7 +306,6 @@ def test_kubectl_completes_our_commands(tmp_path):
     assert lines[-1] == ":4"
 
 
-@pytest.mark.skipif(not TOKENS, reason="the kind APIToken is not there yet")
 class TestTokens:
     def controller(self, avouch, name: str, text: str) -> None:
         """What avouch's controller does, once the APIToken is there."""

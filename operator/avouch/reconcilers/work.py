@@ -16,7 +16,7 @@ from avouch import errors
 from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import Closed, WorkQueue
-from avouch.reconcilers import attachments, conditions, contracts, integrations, organizations, workflows
+from avouch.reconcilers import apitokens, attachments, conditions, contracts, integrations, organizations, workflows
 from avouch.reconcilers.world import World, spec_of
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
     "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
+    "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 
 
@@ -70,7 +71,7 @@ def dependents(world: World, key: Key) -> list[Key]:
     if key.kind == "Namespace":
         return cache.keys("Organization")
     if key.kind == "Organization":
-        kinds = ("Organization", "Workflow", "IntegrationAttachment")
+        kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken")
         return [other for kind in kinds for other in cache.keys(kind) if other != key]
     return []
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import ports, values
+from avouch.controlplane import identityports, ports, values
 from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.reconcilers import issuing
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class World:
     cache: ObjectCache
     contracts: ports.Contracts
     workflows: ports.Workflows
+    organisations: identityports.Organisations
+    issuing: issuing.Issuing
     deliveries: ports.Deliveries
     canonical: Callable[[Object], bytes]  # a Contract's canonical form; raises errors.Invalid with the line
     clock: ports.Clock

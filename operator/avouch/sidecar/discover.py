@@ -4,17 +4,12 @@ By hand it degrades as Chainloop's runner does: without leave to `get pods` the 
 from the ServiceAccount's files, and the rest stays unknown.
 """
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from avouch.ci import pod as pods
-from avouch.tekton import labels
-
-_LINE = re.compile(r'([^=]+)=("(?:[^"\\]|\\.)*")')
-_POD = re.compile(r"-pod(-retry[0-9]+)?$")
+from avouch.tekton import downward, labels
 
 _VARIABLES = {
     "TEKTON_TASKRUN_NAME": labels.TASKRUN,
@@ -41,14 +36,16 @@ class Place:
     def variables(self) -> dict[str, str]:
         """The runner's environment, under the names that Chainloop uses."""
         found = {name: self.labels.get(label, "") for name, label in _VARIABLES.items()}
-        found["TEKTON_TASKRUN_NAME"] = found["TEKTON_TASKRUN_NAME"] or _POD.sub("", self.pod)
+        found["TEKTON_TASKRUN_NAME"] = found["TEKTON_TASKRUN_NAME"] or downward.task_run_of(self.pod)
         found |= {"TEKTON_NAMESPACE": self.namespace, "HOSTNAME": self.pod}
         return {name: value for name, value in sorted(found.items()) if value}
 
     def url(self, dashboard: str) -> str:
-        """A link to the run; `tekton://` where there is no dashboard."""
-        run = self.labels.get(labels.PIPELINERUN, "")
-        path = f"pipelineruns/{run}" if run else f"taskruns/{self.variables().get('TEKTON_TASKRUN_NAME', '')}"
+        """A link to the run; `tekton://` where there is no dashboard; empty where nothing tells which run it is."""
+        run, task_run = self.labels.get(labels.PIPELINERUN, ""), self.variables().get("TEKTON_TASKRUN_NAME", "")
+        if not (run or task_run):
+            return ""
+        path = f"pipelineruns/{run}" if run else f"taskruns/{task_run}"
         if dashboard:
             return f"{dashboard.rstrip('/')}/#/namespaces/{self.namespace}/{path}"
         return f"tekton://{self.namespace}/{path}"
@@ -58,11 +55,5 @@ def discover(environment: Mapping[str, str], labels_file: Path, account: Path = 
     """This pod, from the best source there is."""
     pod = environment.get("POD_NAME") or environment.get("HOSTNAME", "")
     namespace = environment.get("POD_NAMESPACE") or pods.namespace(account)
-    found = parse_labels(pods.read(labels_file))
+    found = downward.parse_labels(pods.read(labels_file))
     return Place(namespace, pod, found or pods.labels_of(environment, namespace, pod, account))
-
-
-def parse_labels(text: str) -> dict[str, str]:
-    """The downward API's label file: one `key="quoted value"` a line."""
-    found = (_LINE.fullmatch(line) for line in text.splitlines())
-    return {match[1]: str(json.loads(match[2])) for match in found if match}

@@ -27,12 +27,15 @@ _INSERT = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, scheduled_at) "
     "VALUES (:queue, :queue, :lock, :queueing, CAST(:args AS jsonb), :at) " + COALESCED
 )
-# Runs that ended a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
+# Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
 _FORGOTTEN = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
     "SELECT 'judge', 'judge', 'judge:' || r.id, 'judge:' || r.id, jsonb_build_object('run_id', r.id) FROM runs r "
-    "WHERE r.result = 'Pending' AND r.finished_at < now() - interval '5 minutes' AND NOT EXISTS (SELECT FROM "
-    "procrastinate_jobs j WHERE j.lock = 'judge:' || r.id AND j.status IN ('todo', 'doing')) LIMIT 500 " + COALESCED
+    "LEFT JOIN outside_runs o ON o.run_id = r.id "
+    "WHERE r.result = 'Pending' AND coalesce(r.finished_at, o.expires_at) < now() - interval '5 minutes' "
+    "AND NOT EXISTS (SELECT FROM procrastinate_jobs j "
+    "WHERE j.lock = 'judge:' || r.id AND j.status IN ('todo', 'doing')) "
+    "LIMIT 500 " + COALESCED
 )
 
 

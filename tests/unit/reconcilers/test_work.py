@@ -11,7 +11,8 @@ from avouch.controlplane import values
 from avouch.kube import events, status
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import work, world
+from avouch.reconcilers import issuing, work, world
+from tests.unit.reconcilers import tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -95,6 +96,7 @@ def build() -> tuple[work.Workshop, Memory, Api]:
     memory, api = Memory(), Api(cache)
     there = world.World(
         cache=cache, contracts=memory, workflows=memory, deliveries=memory,  # type: ignore[arg-type]  # what is used
+        organisations=memory, issuing=issuing.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1,
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
