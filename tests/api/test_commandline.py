@@ -205,21 +205,50 @@ def test_an_update_of_what_somebody_else_changed_in_between_is_refused(avouch):
     assert "(Conflict)" in answer.stderr  # what our update sends carries the version that it read
 
 
-def test_the_newest_revision_is_shown_from_the_object_and_an_older_one_says_what_is_missing(avouch):
-    avouch.good("apply", "-f", "-", stdin=CONTRACT.format(name="revised", type="SARIF"))
-    stored = avouch.object("contract", "revised")
-    status = {"revision": 2, "observedGeneration": stored["metadata"]["generation"]}
-    avouch.api.kubectl(
-        "patch", "contract", "revised", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status})
-    )
-    shown = yaml.safe_load(avouch.good("contract", "describe", "revised", "--revision", "2"))
-    assert revisions.digest(reading.read(shown)) == revisions.digest(reading.read(stored))
+REVISIONS = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: contractrevisions.runs.avouch.dev}
+spec:
+  group: runs.avouch.dev
+  scope: Namespaced
+  names: {kind: ContractRevision, plural: contractrevisions, singular: contractrevision}
+  versions:
+  - name: v1alpha1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+
+
+def test_revisions_are_shown_and_compared_as_recorded_and_never_where_they_are_not_what_they_say(avouch):
+    """A CRD stands in for our aggregated API, whose objects tests/api/test_aggregated.py shows to kubectl."""
+    avouch.api.kubectl("apply", "-f", "-", stdin=REVISIONS)
+    avouch.api.kubectl("wait", "--for=condition=Established", "crd/contractrevisions.runs.avouch.dev")
+    digests = []
+    for number, kind in enumerate(("SARIF", "JUNIT_XML"), 1):
+        read = reading.read(yaml.safe_load(CONTRACT.format(name="revised", type=kind)))
+        canonical, digest = revisions.canonical(read).decode(), str(revisions.digest(read))
+        digests.append(digest)
+        record(avouch, f"revised.{number}", canonical, digest)
+    record(avouch, "revised.3", canonical.replace("JUNIT", "FAKED"), digest)
+    shown = yaml.safe_load(avouch.good("contract", "describe", "revised", "--revision", "1", "-o", "yaml"))
+    assert str(revisions.digest(reading.read(shown))) == digests[0]
+    assert f"Digest:    {digests[1]}" in avouch.good("contract", "describe", "revised", "--revision", "2")
+    changes = avouch.good("contract", "describe", "revised", "--diff", "1", "2")
+    assert changes == "~ material sbom: type SARIF -> JUNIT_XML\n"
     assert avouch.good("contract", "describe", "revised", "--diff", "2", "2") == "no difference in meaning\n"
-    older = avouch("contract", "describe", "revised", "--revision", "1")
-    assert older.code == 1
-    assert "revision 1 of contract default/revised" in older.err
-    newer = avouch("contract", "describe", "revised", "--revision", "3")
-    assert "use a number from 1 to 2" in newer.err
+    faked = avouch("contract", "describe", "revised", "--revision", "3")
+    assert (faked.code, faked.out) == (1, "")
+    assert "revision revised.3 is said to be sha256:" in faked.err
+    absent = avouch("contract", "describe", "revised", "--revision", "4")
+    assert (absent.code, '"revised.4" not found' in absent.err) == (1, True)
+
+
+def record(avouch: CommandLine, name: str, canonical: str, digest: str) -> None:
+    spec = {"contract": "revised", "revision": int(name[-1]), "digest": digest, "canonical": canonical}
+    head = {"apiVersion": "runs.avouch.dev/v1alpha1", "kind": "ContractRevision", "metadata": {"name": name}}
+    avouch.api.kubectl("create", "-f", "-", stdin=json.dumps({**head, "spec": spec}))
 
 
 def test_a_workflow_is_created_as_in_chainloops_guide(avouch):

@@ -77,18 +77,6 @@ class Cluster(Protocol):
         ...
 
 
-class Revisions(Protocol):
-    """Revisions of contracts, as avouch recorded them."""
-
-    def canonical(self, namespace: str, name: str, number: int) -> bytes:
-        """The canonical form of one revision.
-
-        Raises:
-            NotFound: there is none of this number.
-        """
-        ...
-
-
 class World(Protocol):
     """All adapters, each built when it is first asked for."""
 
@@ -99,10 +87,6 @@ class World(Protocol):
 
     def cluster(self, options: Options) -> Cluster:
         """Kubernetes."""
-        ...
-
-    def revisions(self, options: Options) -> Revisions:
-        """Revisions of contracts."""
         ...
 
     def download(self, url: str, limit: int) -> bytes:
