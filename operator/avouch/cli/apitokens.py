@@ -39,9 +39,9 @@ def create(started: session.Session, name: str, timeout: float, dry_run: str, fo
     started.cluster.create(manifest)
     ready = objects.until(started, lambda: _delivered(started.cluster.get(RESOURCE, name)), timeout)
     if ready is None:
-        said = objects.readiness(started.cluster.get(RESOURCE, name))
+        why = objects.readiness(started.cluster.get(RESOURCE, name))
         fix = f"see kubectl describe apitoken {name}: is avouch's controller running?"
-        raise errors.TimedOut(f"token {name} is not there after {timeout:g} s; Ready: {said}", fix=fix)
+        raise errors.TimedOut(f"token {name} is not there after {timeout:g} s; Ready: {why}", fix=fix)
     secret = started.cluster.get("secrets", objects.text(ready, "status", "secretName"))
     _tell(ready, secret, form)
 
