@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NAME ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz assets clean
+.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz assets corpus clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ fuzz: setup ## Show damaged files to the readers of materials for a while (FUZZ_
 
 assets: setup ## Write tests/assets/materials anew from its table of cases
 	PYTHONPATH=operator:. $(BIN)/python -m tests.materials
+
+corpus: setup ## Have real tools write the reports of tests/corpus anew (installs them; needs Go, npm and Maven)
+	PYTHONPATH=operator:. $(BIN)/python -m tests.corpus
 
 clean: ## Remove build output and caches of this checkout
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -75,10 +75,6 @@ class Kubectl:
         """Create one object; Conflict where there is one."""
         return _object(self._run("create", *flags, "-o", "json", "-f", "-", given=manifest))
 
-    def replace(self, manifest: Mapping[str, Any], *flags: str) -> dict[str, Any]:
-        """Replace one object; Conflict where its resourceVersion is another."""
-        return _object(self._run("replace", *flags, "-o", "json", "-f", "-", given=manifest))
-
     def patch(self, kind: str, name: str, change: Mapping[str, Any], *flags: str) -> dict[str, Any]:
         """Merge a change into one object."""
         said = json.dumps(change)

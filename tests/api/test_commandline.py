@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from avouch import errors
+from avouch import kubectl as adapter
 from avouch.contract import reading, revisions
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import kubectl
@@ -194,15 +196,30 @@ def test_a_contract_is_created_changed_listed_and_described(avouch, tmp_path):
     assert written["metadata"]["description"] == "What we owe"
 
 
-def test_an_update_of_what_somebody_else_changed_in_between_is_refused(avouch):
+def test_an_update_of_what_kubectl_applied_leaves_what_kubectl_would_have_left(avouch, tmp_path):
+    """Otherwise kubectl's next apply would not take away what the update added, and the source digest would lie."""
+    for name in ("by-apply", "by-update"):
+        avouch.good("apply", "-f", "-", stdin=CONTRACT.format(name=name, type="SARIF"))
+    file = wrote(tmp_path, "new.yaml", CONTRACT.format(name="by-update", type="JUNIT_XML"))
+    assert avouch.good("contract", "update", "by-update", "-f", file).endswith("configured\n")
+    avouch.good("apply", "-f", "-", stdin=CONTRACT.format(name="by-apply", type="JUNIT_XML"))
+    key = "kubectl.kubernetes.io/last-applied-configuration"
+    by_apply, by_update = (
+        avouch.object("contract", name)["metadata"]["annotations"][key] for name in ("by-apply", "by-update")
+    )
+    assert by_update == by_apply.replace("by-apply", "by-update")
+    assert avouch.good("apply", "-f", file).endswith("unchanged\n")
+
+
+def test_an_update_of_what_somebody_else_changed_in_between_is_refused(avouch, monkeypatch):
     avouch.good("contract", "create", "raced")
-    before = avouch.object("contract", "raced")
+    read = avouch.object("contract", "raced")
     avouch.api.kubectl("label", "contract", "raced", "team=a")
-    answer = subprocess.run(
-        [kubectl(), f"--kubeconfig={avouch.api.kubeconfig}", "replace", "-f", "-"],
-        input=json.dumps(before), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert "(Conflict)" in answer.stderr  # what our update sends carries the version that it read
+    monkeypatch.setenv("PATH", str(Path(kubectl()).parent))
+    client = adapter.Kubectl(print, kubeconfig=str(avouch.api.kubeconfig))
+    change = {"metadata": {"resourceVersion": read["metadata"]["resourceVersion"]}, "spec": {"envAllowList": ["A"]}}
+    with pytest.raises(errors.Conflict, match="the object has been modified"):
+        client.patch("contract.chainloop.dev", "raced", change)
 
 
 REVISIONS = """\

@@ -7,6 +7,7 @@ from avouch.cli import tree
 _DECLARE = "What is declared"
 _COLLECT = "Evidence"
 _OTHER = "Other"
+_ATT = "avouch.cli.attestation"
 
 TABLE: Mapping[str, tree.Entry] = {
     "apply": tree.Entry("Apply contracts, policies and our kinds from files.", "avouch.cli.apply:apply", _DECLARE),
@@ -39,6 +40,18 @@ TABLE: Mapping[str, tree.Entry] = {
     "material inspect": tree.Entry("Say what files are and what they tell.", "avouch.cli.materials:inspect"),
     "runner": tree.Entry("The CI system that this runs in.", section=_COLLECT),
     "runner show": tree.Entry("Show what is recognised and recorded.", "avouch.cli.runners:show"),
+    "attestation": tree.Entry("Attestations: evidence of one run, gathered and signed.", section=_COLLECT),
+    "attestation init": tree.Entry("Open a run and begin its attestation.", f"{_ATT}.init:init"),
+    "attestation add": tree.Entry("Add a material.", f"{_ATT}.add:add"),
+    "attestation status": tree.Entry("Show what was added and what is still owed.", f"{_ATT}.status:status"),
+    "attestation push": tree.Entry("Sign the attestation and push it.", f"{_ATT}.push:push"),
+    "attestation reset": tree.Entry("End the run without an attestation.", f"{_ATT}.reset:reset"),
+    "attestation verify": tree.Entry("Verify a bundle, step by step.", f"{_ATT}.verify:verify"),
+    "att": tree.Entry(alias="attestation"),
+    "artifact": tree.Entry("Stored bytes, by their digest.", section=_COLLECT),
+    "artifact upload": tree.Entry("Upload a file and print its digest.", "avouch.cli.artifacts:upload"),
+    "artifact download": tree.Entry("Download bytes and verify them.", "avouch.cli.artifacts:download"),
+    "login": tree.Entry("Keep the way to a server outside the cluster.", "avouch.cli.logins:login", _OTHER),
     "completion": tree.Entry("Print a shell's completion script.", "avouch.cli.completion:completion", _OTHER),
     "version": tree.Entry("Print the version.", "avouch.cli.version:version", _OTHER),
 }

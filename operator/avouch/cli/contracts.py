@@ -1,5 +1,6 @@
 """`avouch contract create`, `update` and `describe`: contracts in the cluster."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from avouch.contract import diff, legacy, reading, revisions, upstream, writing
 
 RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
 _WORKFLOWS = "workflows.avouch.dev"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REVISIONS = "contractrevisions.runs.avouch.dev"
 _DESCRIPTION = click.option("--description", default="", help="What the contract is for.")
 
@@ -60,7 +62,10 @@ def update(started: session.Session, name: str, file: str | None, description: s
         if file
         else declared.described(before, description)
     )
-    objects.replace(started, before, _merged(before, wanted), how["dry_run"], how["form"])
+    after = _merged(before, wanted)
+    if file and after != before:
+        after = _remembered(after, wanted)
+    objects.change(started, before, after, how["dry_run"], how["form"])
 
 
 @click.command(cls=options.Command)
@@ -99,6 +104,18 @@ def _merged(before: declared.Manifest, wanted: declared.Manifest) -> declared.Ma
     kept = {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
     more = {key: value for key, value in (("annotations", annotations), ("labels", labels)) if value}
     return {**before, "metadata": {**kept, **more}, "spec": wanted.get("spec") or {}}
+
+
+def _remembered(after: declared.Manifest, wanted: declared.Manifest) -> declared.Manifest:
+    """With the text that kubectl apply remembers, where it does, as if it had applied the file: its next one holds."""
+    metadata = after["metadata"]
+    annotations = metadata.get("annotations") or {}
+    if _LAST_APPLIED not in annotations:
+        return after
+    place = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    said = {**wanted, "metadata": {"annotations": {}, **wanted["metadata"], **place}}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+    return {**after, "metadata": {**metadata, "annotations": {**annotations, _LAST_APPLIED: text}}}
 
 
 def _description(found: declared.Manifest) -> str:

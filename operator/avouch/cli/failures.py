@@ -43,7 +43,7 @@ def guarded(command: click.Command, arguments: Sequence[str], program: str, star
     except Exception as exc:
         if started.options.debug:
             raise  # with its traceback
-        _explain(started, exc)
+        explain(started, exc)
         return FAILED
     return answer if isinstance(answer, int) else OK
 
@@ -56,7 +56,8 @@ def tell(started: session.Session, message: str, *, field: str = "", fix: str = 
     click.echo("\n".join(told), err=True, color=colour)
 
 
-def _explain(started: session.Session, exc: Exception) -> None:
+def explain(started: session.Session, exc: Exception) -> None:
+    """Tell of what went wrong."""
     if isinstance(exc, errors.AvouchError):
         said = str(exc.args[0]) if exc.args else type(exc).__name__
         tell(started, said, field=getattr(exc, "field", ""), fix=getattr(exc, "fix", ""))

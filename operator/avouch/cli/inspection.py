@@ -111,7 +111,7 @@ def _packed(name: str, content: bytes, wanted: str) -> Iterator[Finding]:
         yield _whole(name, content, wanted)
         return
     try:
-        parts = explosion.exploded(wanted, content)
+        *parts, _ = explosion.exploded(wanted.lower().replace("_", "-"), wanted, content)  # last: the archive
     except errors.Invalid as exc:
         yield Finding(name, wanted, problem=str(exc.args[0]), fix=exc.fix)
         return

@@ -60,16 +60,12 @@ class Cluster(Protocol):
         """
         ...
 
-    def replace(self, manifest: Manifest, *flags: str) -> dict[str, Any]:
-        """Replace one object, with flags of kubectl's; what the cluster made of it.
+    def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:
+        """Merge a change into one object, with flags of kubectl's; what the cluster made of it.
 
         Raises:
-            Conflict: somebody else changed it since it was read.
+            Conflict: the change names a resourceVersion, and somebody else changed the object since.
         """
-        ...
-
-    def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:
-        """Merge a change into one object, with flags of kubectl's; what the cluster made of it."""
         ...
 
     def apply(self, manifests: Sequence[Manifest], *flags: str) -> Told:
@@ -95,6 +91,10 @@ class World(Protocol):
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:
         """Namespace and labels of the pod that this is a step of; None outside of Tekton."""
+        ...
+
+    def attesting(self, options: Options) -> Any:
+        """What crafting needs: `cli.attestation.ports.Adapters`, which is loaded with its commands only."""
         ...
 
     def wait(self, seconds: float) -> None:

@@ -17,6 +17,7 @@ import httpx
 import jwt
 
 from avouch import errors
+from avouch.controlplane import identities
 from avouch.oidc import checks
 
 KEPT = 3600.0  # seconds
@@ -42,6 +43,27 @@ class Issuer:
         if not _is_address(self.url):
             fix = "write the issuer exactly as its tokens have it in iss, such as https://gitlab.example.com"
             raise errors.Invalid(f"{self.url[:200]!r} is no issuer", field="oidc.issuers", fix=fix)
+
+
+def parse(text: str) -> tuple[Issuer, ...]:
+    """Issuers of a setting: `https://issuer[=RUNNER_TYPE]`, with commas or spaces between them.
+
+    >>> parse("https://token.actions.githubusercontent.com=GITHUB_ACTION")[0].runner
+    'GITHUB_ACTION'
+
+    Raises:
+        Invalid: no issuer, a type of runner whose tokens say nothing of it, or an issuer twice.
+    """
+    found: list[Issuer] = []
+    for each in text.replace(",", " ").split():
+        url, _, runner = each.partition("=")
+        if runner and runner not in identities.RUNNERS:
+            fix = f"use one of {', '.join(identities.RUNNERS)}, or none"
+            raise errors.Invalid(f"{runner[:64]!r} is no runner that gives tokens", field="oidc.issuers", fix=fix)
+        if url in {issuer.url for issuer in found}:
+            raise errors.Invalid(f"{url[:200]!r} stands there twice", field="oidc.issuers", fix="keep one of them")
+        found.append(Issuer(url, runner))
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -137,5 +159,12 @@ def _is_address(text: str, *, query: bool = False) -> bool:
         host, port = parts.hostname, parts.port
     except ValueError:
         return False
-    plain = parts.scheme == "https" and bool(host) and port != 0 and not parts.username and not parts.fragment
+    plain = (
+        parts.scheme == "https"
+        and bool(host)
+        and "*" not in str(host)
+        and port != 0
+        and not parts.username
+        and not parts.fragment
+    )
     return plain and text.isascii() and text.isprintable() and " " not in text and (query or not parts.query)

@@ -36,6 +36,10 @@ class World:
         found: tuple[str, Mapping[str, str]] = _wired("pod", self.environment)
         return found
 
+    def attesting(self, options: ports.Options) -> Any:
+        """What crafting needs."""
+        return _wired("attesting", options, self.environment)
+
     def wait(self, seconds: float) -> None:
         """Let time go by."""
         time.sleep(seconds)

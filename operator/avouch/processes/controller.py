@@ -50,6 +50,7 @@ class Controller:
             canonical=lambda obj: revisions.canonical(reading.read(obj)),
             clock=lifetime.Clock(),
             epoch=lambda: self.lease.epoch,
+            creator=api,
         )
         self.writer = status.StatusWriter(api)
         self.shop = work.Workshop(

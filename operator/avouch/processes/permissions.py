@@ -37,7 +37,7 @@ _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 
 CONTROLLER = Permissions(
     cluster=(
-        Rule("chainloop.dev", ("contracts",), _WATCH),
+        Rule("chainloop.dev", ("contracts",), (*_WATCH, "create")),  # create: the default one of a Workflow
         Rule("chainloop.dev", ("contracts/status",), ("patch",)),
         Rule("avouch.dev", _OURS, _WATCH),
         Rule("avouch.dev", tuple(f"{kind}/status" for kind in _OURS), ("patch",)),

@@ -62,6 +62,13 @@ def setting(cache: ObjectCache, namespace: str, name: str) -> Any:
         return None
 
 
+def restricts_contracts(cache: ObjectCache, namespace: str) -> bool:
+    """Whether any Organization that claims a namespace restricts its Contracts: what the admission policy asks."""
+    known = _all(cache, "Namespace")
+    claiming = (o for o in _all(cache, "Organization") if namespace in projects(o, known))
+    return any((spec_of(o).get("settings") or {}).get("restrictContractCreation") is True for o in claiming)
+
+
 def record_of(organization: Object) -> values.Organisation:
     """The row that the server reads."""
     spec = spec_of(organization)

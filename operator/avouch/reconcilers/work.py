@@ -17,7 +17,7 @@ from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import Closed, WorkQueue
 from avouch.reconcilers import apitokens, attachments, conditions, contracts, integrations, organizations, workflows
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.world import World, contract_of
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +78,10 @@ def dependents(world: World, key: Key) -> list[Key]:
 
 def counted_by(world: World, key: Key, obj: Object) -> list[Key]:
     """Contracts that count this Workflow: they hear of it at leisure, or binding a thousand would write a thousand."""
-    name = (spec_of(obj).get("contractRef") or {}).get("name") if key.kind == "Workflow" else None
-    return [k for k in world.cache.keys("Contract") if k.name == name] if name else []
+    if key.kind != "Workflow":
+        return []
+    name, _ = contract_of(obj)
+    return [k for k in world.cache.keys("Contract") if k.name == name]
 
 
 def forget(_kind: str, _result: str, _seconds: float) -> None:

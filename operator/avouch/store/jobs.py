@@ -46,6 +46,16 @@ async def judge(connection: AsyncConnection, run_id: uuid.UUID, at: datetime | N
     await connection.execute(_INSERT, row)
 
 
+async def judge_now(connection: AsyncConnection, run_id: uuid.UUID) -> None:
+    """Have this run judged at once, although a job waits for a later time already.
+
+    The waiting one is replaced, not moved up: only an inserted job wakes the workers, others wait for their next look.
+    """
+    waiting = sa.text("DELETE FROM procrastinate_jobs WHERE queueing_lock = :lock AND status = 'todo'")
+    await connection.execute(waiting, {"lock": f"{JUDGE}:{run_id}"})
+    await judge(connection, run_id)
+
+
 async def deliver(connection: AsyncConnection, key: uuid.UUID, at: datetime | None = None) -> None:
     """Wake a worker for due deliveries not before `at`. `key` is the run, or the delivery that is tried again."""
     row = {"queue": DELIVER, "lock": None, "queueing": f"{DELIVER}:{key}", "args": "{}", "at": at}

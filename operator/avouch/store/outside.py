@@ -201,7 +201,7 @@ def _must_be_open(run: values.Run) -> None:
 async def _end(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) -> None:
     await connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(finished_at=at))
     await connection.execute(sa.delete(tables.run_states).where(tables.run_states.c.run_id == run_id))
-    await jobs.judge(connection, run_id)
+    await jobs.judge_now(connection, run_id)
     await versions.stamp(connection, run_id)
 
 

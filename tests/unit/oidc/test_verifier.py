@@ -323,3 +323,23 @@ async def test_after_a_failure_the_issuer_is_left_alone_for_a_moment(issuer: Iss
 def test_only_an_https_address_is_an_issuer(url: str) -> None:
     with pytest.raises(errors.Invalid):
         issuers.Issuer(url)
+
+
+def test_issuers_are_read_from_a_setting() -> None:
+    found = issuers.parse(
+        "https://token.actions.githubusercontent.com=GITHUB_ACTION, https://git.example/\nhttps://x:8443"
+    )
+    assert [(each.url, each.runner) for each in found] == [
+        ("https://token.actions.githubusercontent.com", "GITHUB_ACTION"),
+        ("https://git.example/", ""),
+        ("https://x:8443", ""),
+    ]
+    assert issuers.parse(" ,\n") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["https://x=JENKINS_JOB", "x=GITHUB_ACTION", "=GITHUB_ACTION", "https://x https://x", "https://*/="]
+)
+def test_a_setting_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(errors.Invalid):
+        issuers.parse(text)

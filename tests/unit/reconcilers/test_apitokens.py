@@ -27,7 +27,7 @@ class Stage:
         self.world = world.World(
             cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self,  # type: ignore[arg-type]
             issuing=issuing.Issuing(self.memory, self.secrets, lambda: address),
-            canonical=lambda obj: b"", clock=self, epoch=lambda: 1,
+            canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self,  # type: ignore[arg-type]
         )  # fmt: skip
         for namespace in ("team", "home"):
             cache.put(Key("Namespace", "", namespace), {"metadata": {"name": namespace, "uid": f"uid-{namespace}"}})
@@ -293,10 +293,11 @@ async def test_another_ones_secret_is_never_written_over(stage: Stage) -> None:
     assert stage.secrets.written == {}
 
 
-async def test_no_leave_to_write_secrets_is_tried_again_and_says_so(stage: Stage) -> None:
+async def test_no_leave_to_write_secrets_is_said_with_the_servers_words(stage: Stage) -> None:
     stage.secrets.fail = errors.Denied("secrets is forbidden")
-    with pytest.raises(errors.Unavailable, match="may not write Secret avouch-token-ci"):
-        await stage.look()
+    desired = await stage.look()
+    assert ready(desired) == ("False", "InvalidSecret")
+    assert "may not write Secret avouch-token-ci: secrets is forbidden" in desired.conditions[0].message
 
 
 async def test_an_install_without_tokens_makes_none_and_says_how() -> None:

@@ -69,12 +69,6 @@ def test_a_missing_contract_is_waited_for_and_named() -> None:
     assert "Contract build does not exist in namespace team" in desired.conditions[0].message
 
 
-def test_a_workflow_without_a_contract_reference_is_stalled_with_the_fix() -> None:
-    desired = workflows.decide(obj("w"), workflows.Bound(), None)
-    assert says(desired)["Stalled"] == ("True", "InvalidContractRef")
-    assert "contractRef is required" in desired.conditions[0].message
-
-
 def test_a_red_run_leaves_the_workflow_ready() -> None:
     run = values.Run(
         id=values.RunKey("w", "s").id, name="w-1", key=values.RunKey("w", "s"), namespace="team", namespace_uid="u",
