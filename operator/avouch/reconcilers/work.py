@@ -16,7 +16,16 @@ from avouch import errors
 from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import Closed, WorkQueue
-from avouch.reconcilers import apitokens, attachments, conditions, contracts, integrations, organizations, workflows
+from avouch.reconcilers import (
+    apitokens,
+    attachments,
+    conditions,
+    contracts,
+    integrations,
+    organizations,
+    policies,
+    workflows,
+)
 from avouch.reconcilers.world import World, contract_of
 
 log = logging.getLogger(__name__)
@@ -46,6 +55,8 @@ KINDS: Mapping[str, Kind] = {
     "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
     "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
+    "Policy": Kind(resources.POLICIES, policies.reconcile, policies.remove),
+    "PolicyGroup": Kind(resources.POLICY_GROUPS, policies.reconcile, policies.remove),
     "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 
