@@ -6,10 +6,10 @@ outside, so it must always be listed. Anything that is not understood lets nobod
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from avouch.controlplane import tokens, values
+from avouch.controlplane import identities, tokens, values
 
 AUDIENCE = "avouch"  # of an OIDC token, where the Workflow names none
 
@@ -29,17 +29,7 @@ class Token:
     record: values.TokenRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Oidc:
-    """Whoever an OIDC token speaks for; signature, issuer, `audience` and times were verified."""
-
-    issuer: str
-    audience: str
-    subject: str
-    claims: Mapping[str, Any] = field(default_factory=dict)
-
-
-Attester: TypeAlias = ServiceAccount | Token | Oidc
+Attester: TypeAlias = ServiceAccount | Token | identities.Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,7 @@ def may_attest(spec: Mapping[str, Any], place: Place, attester: Attester) -> boo
             return _service_account(listed, place, attester)
         case Token():
             return _token(listed, place, attester.record)
-        case Oidc():
+        case identities.Identity():
             return any(_oidc(entry, attester) for entry in _entries(listed, "oidc"))
 
 
@@ -98,7 +88,7 @@ def _names(entry: Mapping[str, Any], place: Place, record: values.TokenRecord) -
     return bool(namespace) and (record.namespace, record.name) == (namespace, entry.get("name"))
 
 
-def _oidc(entry: Mapping[str, Any], attester: Oidc) -> bool:
+def _oidc(entry: Mapping[str, Any], attester: identities.Identity) -> bool:
     """Everything that the entry says holds, and it says at least who (a subject, or claims)."""
     if not attester.issuer or (entry.get("issuer"), _audience(entry)) != (attester.issuer, attester.audience):
         return False
@@ -112,7 +102,7 @@ def _oidc(entry: Mapping[str, Any], attester: Oidc) -> bool:
     return all(isinstance(wanted, str) and _says(attester, name, wanted) for name, wanted in (claims or {}).items())
 
 
-def _says(attester: Oidc, name: str, wanted: str) -> bool:
+def _says(attester: identities.Identity, name: str, wanted: str) -> bool:
     """Exactly this text: a list that holds it, a number or a missing claim is something else."""
     found = attester.claims.get(name)
     return isinstance(found, str) and found == wanted

@@ -2,13 +2,16 @@
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from avouch import digests
 
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
+
+
+EXTERNAL = "External"  # kind of subject of a run outside Tekton
 
 
 class VerdictResult(StrEnum):
@@ -29,6 +32,7 @@ class Evidence(StrEnum):
 
     SIDECAR = "sidecar"
     TASKRUN = "taskrun"
+    CLI = "cli"  # crafted outside Tekton, by whoever the Workflow lets attest
     MISSING = "missing"
     NONE = ""
 
@@ -125,11 +129,16 @@ class RunKey:
 
     workflow_uid: str
     subject_uid: str
+    outside: bool = False  # about no object of the cluster
 
     @property
     def id(self) -> uuid.UUID:
-        """The workflowRunID: the same for whoever comes first, the watch or a push."""
-        return uuid.uuid5(RUN_NAMESPACE, f"{self.workflow_uid}/{self.subject_uid}")
+        """The workflowRunID: the same for whoever comes first, the watch or a push.
+
+        Its version (RFC 9562) tells the two kinds apart without a look into the store: 5 in Tekton, 8 outside.
+        """
+        found = uuid.uuid5(RUN_NAMESPACE, f"{self.workflow_uid}/{self.subject_uid}")
+        return uuid.UUID(int=found.int & ~(0xF << 76) | (8 << 76)) if self.outside else found
 
     def name(self, workflow: str) -> str:
         """`<workflow>-<10 characters>`: the name that kubectl shows (at most 63 characters)."""
@@ -146,7 +155,7 @@ class Run:
     namespace: str
     namespace_uid: str
     workflow: str
-    subject_kind: str  # PipelineRun | TaskRun | External
+    subject_kind: str  # PipelineRun | TaskRun | EXTERNAL
     subject_name: str
     contract: str
     revision: int
@@ -159,6 +168,79 @@ class Run:
     judged_at: datetime | None = None
     labels: dict[str, str] = field(default_factory=dict)
     resource_version: int = 0  # commit order of the store
+
+
+@dataclass(frozen=True, slots=True)
+class Attester:
+    """Who crafts outside Tekton, as recorded when the run was opened; only the same one may go on with it.
+
+    `type` and `id` are the predicate's `auth` (`AUTH_TYPE_API_TOKEN`, `AUTH_TYPE_FEDERATED`,
+    `AUTH_TYPE_SERVICE_ACCOUNT`); `uris` is what its certificates name (`attestation.identity`).
+    """
+
+    type: str
+    id: str
+    uris: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Where a run outside Tekton happens. All but `type` and `url` come from a token that the server verified.
+
+    `proven` holds the variables that this token vouches for, such as GITHUB_SHA: an attestation that says another
+    value contradicts it.
+    """
+
+    type: str = ""
+    url: str = ""
+    environment: str = "unknown"
+    authenticated: bool = False
+    workflow_file_path: str = ""
+    proven: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Why somebody gave a run up: `failure` or `cancellation`."""
+
+    trigger: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What only a run outside Tekton has. It ends with its one claim, with a reset, or when it expires."""
+
+    run_id: uuid.UUID
+    attester: Attester
+    runner: Runner
+    organization: str
+    expires_at: datetime
+    lifetime: timedelta  # from the last arrival to the expiry
+    version: str = ""
+    prerelease: bool = True
+    release: bool = False  # the version is to be released once this run has passed
+    reset: Reset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where the artifacts of a namespace go. `inline`: into the attestation itself."""
+
+    id: str
+    name: str
+    max_bytes: int
+    inline: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a project. Once released it takes no further attestations."""
+
+    name: str
+    prerelease: bool = True
+    latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +271,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one pod said about one run: a verified bundle. One per pod UID and digest."""
+    """What one pod, or one attester outside Tekton, said about one run: a verified bundle.
+
+    Outside Tekton the fields that name pod, TaskRun and account are empty.
+    """
 
     run_id: uuid.UUID
     digest: digests.Digest  # of the bundle bytes

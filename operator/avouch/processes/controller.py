@@ -62,7 +62,9 @@ class Controller:
         self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
         self.verdicts = verdicts.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
         self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, config.rescue_image)
-        self.certificates = certificates.Keeper(api, config.namespace, (config.server_service, config.runs_service))
+        self.certificates = certificates.Keeper(
+            api, config.namespace, (config.server_service, config.runs_service), config.public_url
+        )
         self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
         self.vanished: dict[cache.Key, cache.Object] = {}
         self.reflectors = self._reflectors()
@@ -189,11 +191,13 @@ class Controller:
                 await _tried("certificates", self.certificates.reconcile(self.world.clock.now()))
 
     def _address(self) -> issuing.Address:
-        if self.config.public_url:
-            file = self.config.public_authority
-            return issuing.Address(self.config.public_url, file.read_bytes() if file else b"")
+        public, ca = self.config.public_url, self.config.public_ca
+        if public and ca != settings.OWN:
+            return issuing.Address(public, b"" if ca == settings.SYSTEM else ca.encode())
         if self.config.certificates and not self.certificates.bundle:
             raise errors.Unavailable("the server's certificate is not made yet")
+        if public:
+            return issuing.Address(public, self.certificates.bundle)
         inside = f"https://{self.config.server_service}.{self.config.namespace}.svc"
         return issuing.Address(inside, self.certificates.bundle)
 

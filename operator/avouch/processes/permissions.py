@@ -58,6 +58,8 @@ CONTROLLER = Permissions(
         Rule("coordination.k8s.io", ("leases",), ("create",)),
         Rule("", ("secrets",), ("get", "update"), _SECRETS),
         Rule("", ("secrets",), ("create",)),
+        Rule("", ("configmaps",), ("get", "patch"), ("avouch-server",)),
+        Rule("", ("configmaps",), ("create",)),
         Rule("discovery.k8s.io", ("endpointslices",), ("list",)),
     ),
     # Neither get nor list nor watch; and an admission policy refuses any but Secrets of type avouch.dev/token, because

@@ -93,6 +93,41 @@ runs = sa.Table(
     _json("labels"),
     *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
 )
+outside_runs = sa.Table(
+    "outside_runs",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    *(_json(n) for n in ("attester", "runner")),
+    *(_text(n) for n in ("organization", "version")),
+    *(sa.Column(n, sa.Boolean, nullable=False) for n in ("prerelease", "release")),
+    _time("expires_at"),
+    sa.Column("lifetime", sa.Interval, nullable=False),
+    sa.Column("reset", pg.JSONB(none_as_null=True), nullable=True),
+)
+project_versions = sa.Table(
+    "project_versions",
+    metadata,
+    _text("namespace_uid", key=True),
+    _text("name", key=True),
+    sa.Column("latest", sa.Boolean, nullable=False),
+    _time("created_at"),
+    _time("released_at", nullable=True),
+)
+run_states = sa.Table(  # what a client remembers of a run between its commands: opaque to us
+    "run_states",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    _text("digest"),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+tickets = sa.Table(  # one download each
+    "tickets",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("run_id", pg.UUID(as_uuid=True), nullable=False),
+    _text("artifact"),
+    _time("expires_at"),
+)
 snapshots = sa.Table(
     "snapshots", metadata, sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True), _json("document")
 )

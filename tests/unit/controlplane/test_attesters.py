@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from avouch.controlplane import attesters, values
+from avouch.controlplane import attesters, identities, values
 
 ORG = values.Organisation("acme", "home")
 HERE = attesters.Place("team", "build", ORG)
 ROBOT = attesters.ServiceAccount("team", "robot")
 ISSUER = "https://issuer.example"
-OIDC = attesters.Oidc(
+OIDC = identities.Identity(
     ISSUER, "avouch", "repo:org/app", {"repository": "org/app", "run": 7, "groups": ["a"], "no": None}
 )
 TOKEN = values.TokenRecord(
@@ -116,9 +116,9 @@ def test_who_is_let_in(said: dict[str, Any], who: attesters.Attester) -> None:
         ),
         pytest.param(spec(oidc=[{"subject": "repo:org/app"}]), OIDC, id="no issuer"),
         pytest.param(
-            spec(oidc=[{"issuer": "", "subject": "s"}]), attesters.Oidc("", "avouch", "s"), id="empty issuers"
+            spec(oidc=[{"issuer": "", "subject": "s"}]), identities.Identity("", "avouch", "s"), id="empty issuers"
         ),
-        pytest.param(oidc(subject=""), attesters.Oidc(ISSUER, "avouch", ""), id="empty subjects"),
+        pytest.param(oidc(subject=""), identities.Identity(ISSUER, "avouch", ""), id="empty subjects"),
     ],
 )
 def test_who_is_not_let_in(said: dict[str, Any], who: attesters.Attester) -> None:

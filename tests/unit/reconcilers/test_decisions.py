@@ -181,7 +181,10 @@ def test_certificates_are_kept_until_due_and_the_bundle_trusts_old_and_new() -> 
     rotated = certificates.serving(first, names, NOW + timedelta(days=3400))
     assert rotated["ca.crt"].startswith(first["ca.crt"])
     assert rotated["ca.crt"].count(b"BEGIN CERTIFICATE") == 2
-    assert certificates.serving(first, (*names, "more"), NOW)["tls.crt"] != first["tls.crt"]
+    for public in ("avouch.example.com", "192.0.2.7", "2001:db8::1"):
+        wider = certificates.serving(first, (*names, public), NOW)
+        assert wider["tls.crt"] != first["tls.crt"]
+        assert certificates.serving(wider, (*names, public), NOW) == wider
 
 
 def test_signing_keys_are_never_replaced() -> None:

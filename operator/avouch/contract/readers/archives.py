@@ -1,16 +1,20 @@
 """Archives as a stream of files: bounded in entries and in bytes after unpacking, no way out of the archive."""
 
 import io
+import re
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from avouch import errors
 
 MIB = 1024 * 1024
 _CHUNK = MIB
+_DRIVE = re.compile("[A-Za-z]:")
+_MEMBERS = 4  # of a tar for each file that is allowed: directories, links
 _HEADERS = 2048  # bytes of tar around one file: its header, a long name, padding
 _BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, LookupError, OverflowError,
@@ -63,14 +67,16 @@ def files(content: bytes, bounds: Bounds = BOUNDS) -> Iterator[Entry]:
     left = bounds.size
     count = 0
     try:
-        for entry in _unchecked(content, bounds):
+        for name, stream in _unchecked(content, bounds):
             count += 1
-            left -= len(entry.content)
             if count > bounds.entries:
-                raise errors.TooLarge(f"the archive has more than {bounds.entries} files", fix="pack fewer files")
+                raise _too_many(bounds)
+            with stream:
+                found = stream.read(left + 1)
+            left -= len(found)
             if left < 0:
                 raise _too_much(bounds)
-            yield entry
+            yield Entry(name, found)
     except _BROKEN as exc:
         raise errors.Invalid(f"the archive cannot be read: {exc}", fix=FIX) from exc
 
@@ -100,42 +106,56 @@ def gunzip(content: bytes, size: int = BOUNDS.size) -> bytes:
     return bytes(found)
 
 
-def _unchecked(content: bytes, bounds: Bounds) -> Iterator[Entry]:
+def _unchecked(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
     if is_zip(content):
         yield from _of_zip(content, bounds)
         return
-    tar = gunzip(content, bounds.size + _HEADERS * bounds.entries + tarfile.RECORDSIZE) if is_gzip(content) else content
+    tar = _gunzipped_tar(content, bounds) if is_gzip(content) else content
     if not is_tar(tar):
         raise errors.Invalid("neither a zip nor a tar archive", fix=FIX)
     yield from _of_tar(tar, bounds)
 
 
-def _of_zip(content: bytes, bounds: Bounds) -> Iterator[Entry]:
+def _gunzipped_tar(content: bytes, bounds: Bounds) -> bytes:
+    try:
+        return gunzip(content, bounds.size + _HEADERS * bounds.entries + tarfile.RECORDSIZE)
+    except errors.TooLarge as exc:
+        raise _too_much(bounds) from exc
+
+
+def _of_zip(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if len(archive.filelist) > bounds.entries:
-            raise errors.TooLarge(f"the archive has more than {bounds.entries} files", fix="pack fewer files")
+            raise _too_many(bounds)
         for info in archive.infolist():
             _check_path(info.filename)
             if info.is_dir() or (info.external_attr >> 16) & 0o170000 == 0o120000:  # a symbolic link
                 continue
-            with archive.open(info) as stream:
-                yield Entry(info.filename, stream.read(bounds.size + 1))
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others take memory as they like
+                raise errors.Invalid(f"{info.filename[:64]!r} is neither stored nor deflated", fix=FIX)
+            yield info.filename, archive.open(info)
 
 
-def _of_tar(content: bytes, bounds: Bounds) -> Iterator[Entry]:
+def _of_tar(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-        for member in archive:
+        for number, member in enumerate(archive):
+            if number > _MEMBERS * bounds.entries:
+                raise _too_many(bounds)
             _check_path(member.name)
             stream = archive.extractfile(member) if member.isfile() else None
             if stream is not None:
-                yield Entry(member.name, stream.read(bounds.size + 1))
+                yield member.name, stream
 
 
 def _check_path(name: str) -> None:
     parts = name.replace("\\", "/").split("/")
-    if ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0] or "\0" in name:
+    if ".." in parts or name.startswith(("/", "\\")) or _DRIVE.match(name) or "\0" in name:
         fix = "pack files below one directory, without .. or absolute paths"
         raise errors.Invalid(f"{name[:64]!r} leads out of the archive", fix=fix)
+
+
+def _too_many(bounds: Bounds) -> errors.TooLarge:
+    return errors.TooLarge(f"the archive has more than {bounds.entries} files", fix="pack fewer files")
 
 
 def _too_much(bounds: Bounds) -> errors.TooLarge:
