@@ -90,7 +90,7 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
     now, unused = world.clock.now(), tokenlife.unused_after(spec, days)
     kept = await _own(world, key, uid)
     ending = _DELETED if obj["metadata"].get("deletionTimestamp") else tokenlife.end_of_all(spec, kept, now, unused)
-    if ending:
+    if ending and any(token.revoked_at is None for token in kept):
         await store.revoke(uid, now, ending, epoch=world.epoch())
     misplaced = _misplaced(world, key.namespace) if spec.get("scope") == "Organization" else ""
     refused = ""
