@@ -25,9 +25,7 @@ def main() -> int:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
-        print(
-            "SKIPPED: atheris has no wheel for this Python and platform (it has them for Linux): nothing was fuzzed"
-        )
+        print("SKIPPED: atheris has no wheel for this Python and platform (it has them for Linux): nothing was fuzzed")
         return 0
     if asked.inside:
         _fuzz(asked.targets[0], asked.seconds)
