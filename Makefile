@@ -61,7 +61,7 @@ WHEELS := --only-binary=:all: --python-version 3.11 --implementation cp \
   $(foreach p,_2_28 _2_27 _2_24 _2_17 2014 _2_12 _2_5 1,--platform manylinux$(p)_$(shell uname -m))
 PIP_WHEEL := pip==25.3
 
-build/wheelhouse/.ready: requirements/server.txt requirements/sidecar.txt $(VENV)/.ready $(shell find operator/avouch -name '*.py')
+build/wheelhouse/.ready: requirements/server.txt requirements/sidecar.txt $(VENV)/.ready $(shell find operator/avouch -type f -not -name '*.pyc')
 	@for image in server sidecar; do \
 	  mkdir -p build/wheelhouse/$$image && rm -f build/wheelhouse/$$image/avouch-*.whl; \
 	  $(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes $(WHEELS) \

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
 from avouch.api import crds
+from avouch.cli import materials as material_commands
 from avouch.contract import detection as material_detection
-from avouch.contract import materials
 from avouch.contract.runners import detection, table
+from avouch.processes import main as entry
 from avouch.processes import permissions
 from tests.cluster import binaries
 
@@ -43,7 +45,7 @@ def chart_permissions() -> Iterator[tuple[Path, str]]:
             {
                 process: {
                     part: [rule.to_json() for rule in getattr(granted, part)]
-                    for part in ("cluster", "namespace", "kube_system")
+                    for part in ("cluster", "namespace", "kube_system", "token_secrets")
                 }
                 for process, granted in permissions.PERMISSIONS.items()
             }
@@ -58,6 +60,9 @@ def values_schema() -> Iterator[tuple[Path, str]]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["properties"]["global"] = {"type": "object"}
     schema["properties"]["artifacts"]["properties"]["backend"]["enum"] = ["inline", "filesystem"]
+    schema["properties"]["gateway"]["properties"]["kind"]["enum"] = ["HTTPRoute", "TLSRoute"]
+    service = schema["properties"]["server"]["properties"]["service"]["properties"]
+    service["type"]["enum"] = ["ClusterIP", "NodePort", "LoadBalancer"]
     yield CHART / "values.schema.json", json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
@@ -83,6 +88,8 @@ def _schema(value: Any, descriptions: dict[tuple[str, ...], str], path: tuple[st
     said = {"description": descriptions[path]} if path in descriptions else {}
     if path and path[-1] == "resources":
         return {**said, "type": "object"}
+    if value == {}:  # a map that users fill
+        return {**said, "type": "object", "additionalProperties": {"type": "string"}}
     if isinstance(value, dict):
         properties = {k: _schema(v, descriptions, (*path, k)) for k, v in value.items()}
         return {**said, "type": "object", "properties": properties, "additionalProperties": False}
@@ -137,18 +144,27 @@ def _fields(path: str, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def cli_reference() -> Iterator[tuple[Path, str]]:
-    """--help of every command."""
-    commands = ("", "controller", "server", "worker", "postgres", "migrate", "uninstall")
-    parts = ["# Command reference", "Generated from `--help` (`make generate`).", ""]
-    for command in commands:
-        argv = [sys.executable, "-m", "avouch.processes.main", *command.split(), "--help"]
-        done = subprocess.run(
-            argv, capture_output=True, text=True, check=True, env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-        )
-        title = f"avouch {command}".strip()
-        body = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
-        parts += [f"## `{title}`", "```", body, "```", ""]
+    """--help of every command, from the tree itself."""
+    top = entry.top()
+    parts = [
+        "# Command reference",
+        "Generated from `--help` (`make generate`). `kubectl avouch` is the same as `avouch`, where kubectl finds",
+        "`kubectl-avouch` on PATH. Exit codes: 0 all is well, 1 an error, 2 wrong usage, 4 a gate, 130 interrupted.",
+        "Colours: NO_COLOR comes before FORCE_COLOR and CLICOLOR_FORCE, and both before what the terminal is.",
+        "",
+    ]
+    for path, text in _helps(top, click.Context(top, info_name="avouch", terminal_width=100, **top.context_settings)):
+        body = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+        parts += [f"## `{path}`", "```", body, "```", ""]
     yield ROOT / "docs" / "reference" / "cli.md", "\n".join(parts)
+
+
+def _helps(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    yield context.command_path, command.get_help(context)
+    names = command.list_commands(context) if isinstance(command, click.Group) else ()
+    for below in (command.get_command(context, name) for name in names):
+        if below is not None:
+            yield from _helps(below, click.Context(below, parent=context, info_name=below.name, terminal_width=100))
 
 
 def runners_reference() -> Iterator[tuple[Path, str]]:
@@ -191,33 +207,13 @@ def materials_reference() -> Iterator[tuple[Path, str]]:
         "where nobody names one, in the order below. How this differs from Chainloop:",
         "[compatibility](../compatibility.md).",
         "",
-        "| Type | No. | Media type | At most | Checked | Annotations | Found by itself |",
-        "|---|---|---|---|---|---|---|",
+        *material_commands.markdown(),
     ]
-    found = {*material_detection.ORDER, "CONTAINER_IMAGE", "ARTIFACT", "STRING"}
-    for kind in materials.MATERIALS:
-        notes = ", ".join(f"`{key}`" for key in kind.extracts) or "-"
-        checked = kind.checked + ("; may be empty" if kind.empty else "")
-        by_itself = "yes" if kind.name in found else "no"
-        cells = (
-            f"`{kind.name}`",
-            str(kind.number),
-            f"`{kind.media_type}`",
-            _size(kind.limit),
-            checked,
-            notes,
-            by_itself,
-        )
-        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "## Order of detection", ""]
     order = (*material_detection.ORDER, "ARTIFACT (any other file)")
     lines += [f"{number}. {name}" for number, name in enumerate(order, 1)]
     lines += ["", "A value that names no file is a CONTAINER_IMAGE if its registry knows it, otherwise a STRING.", ""]
     yield ROOT / "docs" / "reference" / "materials.md", "\n".join(lines)
-
-
-def _size(limit: int) -> str:
-    return f"{limit // materials.MIB} MiB" if limit >= materials.MIB else f"{limit // 1024} KiB"
 
 
 def main() -> int:

@@ -66,7 +66,8 @@ def run(level: Level) -> tuple[str, str]:
         *level.command[1:],
     )
     start = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}  # for commands below `tests`
+    path = os.pathsep.join([str(ROOT / "operator"), str(ROOT)])  # this tree, wherever the package is installed from
+    environment = {**os.environ, "PYTHONPATH": path}
     code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     took = f"{time.monotonic() - start:.0f} s"
     return ("passed" if code == 0 else "FAILED"), took

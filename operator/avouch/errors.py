@@ -76,11 +76,29 @@ class NotVerified(AvouchError):
         self.reason = reason
 
 
+class NotInstalled(AvouchError):
+    """A program or package that this needs is not on this machine. `fix` says how to get it."""
+
+    fault = "dependency"
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
 class Unavailable(AvouchError):
     """A dependency (database, API server, artifact store) cannot answer now; trying again may work."""
 
     retry = True
     fault: Fault = "dependency"
+
+
+class TimedOut(Unavailable):
+    """What was asked for was accepted, and did not happen in time. `fix` says where to look."""
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 class Overloaded(Unavailable):

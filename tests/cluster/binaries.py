@@ -68,6 +68,7 @@ PROGRAMS = {
     "helm": Program("helm", "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm"),
     "crane": Program("registry", _REGISTRY, f"{_REGISTRY}/cmd/crane"),
     "registry": Program("registry", _REGISTRY, f"{_REGISTRY}/cmd/registry"),
+    "registry-with-referrers": Program("registry", _REGISTRY, "./referrers"),
 }
 """In the order in which a cold machine should build them: the API server is wanted first."""
 

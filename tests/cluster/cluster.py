@@ -34,7 +34,7 @@ PROCESSES = (
 )
 """All that runs beside the pods, in the order of starting."""
 
-_WITHOUT_CLUSTER = {"helm", "registry"}
+_WITHOUT_CLUSTER = {"helm", "registry", "registry-with-referrers"}
 
 
 class Cluster:

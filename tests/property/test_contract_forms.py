@@ -4,7 +4,7 @@ import hypothesis
 import yaml
 from hypothesis import strategies as st
 
-from avouch.contract import diff, legacy, lint, materials, reading, revisions, upstream
+from avouch.contract import diff, legacy, lint, materials, reading, revisions, upstream, writing
 from avouch.contract.text import files, nodes
 from tests.property.test_contract_revisions import names, specs, words
 
@@ -119,3 +119,9 @@ def test_two_revisions_differ_where_their_digests_do(first, second):
     found = diff.changes(one, other)
     assert (found == ()) is (one == other)
     assert all(str(change) for change in found)
+
+
+@hypothesis.given(specs)
+def test_a_revision_written_as_an_object_means_the_same(spec):
+    read = reading.read(manifest(spec))
+    assert canonical(writing.manifest(read)) == revisions.canonical(read)

@@ -5,6 +5,6 @@ and diff, Chainloop's own forms of a contract, the plan of a Workflow, readers t
 says (official schemas lie in `schemas`, with their licences), detection of types, archives of materials, completeness;
 where a run is made (`runners`), for which commit, and what looks like a credential.
 
-Never here: I/O, the clock, the network, a log; policies are not evaluated here. Below: `api`, `plan`, `digests`,
-`errors`. Above may import: tekton, controlplane and everything over them.
+Never here: I/O, the clock, the network, a log; policies are not evaluated here. Below: `tekton`, `api`, `plan`,
+`digests`, `errors`. Above may import: attestation, controlplane and everything over them.
 """

@@ -100,6 +100,7 @@ NEVER = (
 _BEGINNING = 4096
 
 Resolves = Callable[[str], bool]
+Look = Callable[[str, bytes], document.Document]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,12 @@ class Detected:
     near: tuple[tuple[str, document.Flaw], ...] = ()
 
 
-def file(content: bytes) -> Detected:
+def file(content: bytes, look: Look = documents.read) -> Detected:
     """The type of a file; ARTIFACT where no reader knows it.
+
+    Args:
+        content: all of its bytes.
+        look: how to tell whether it is of a type: `documents.read`, or the cheaper `documents.sniff`.
 
     Raises:
         Invalid: the file is empty, which fits no type by itself.
@@ -122,7 +127,7 @@ def file(content: bytes) -> Detected:
         raise errors.Invalid("the file is empty: no type can be told", fix="name the type, or write the file")
     near: list[tuple[str, document.Flaw]] = []
     for name in _plausible(content):
-        found = documents.read(name, content)
+        found = look(name, content)
         if not found.flaws:
             return Detected(name, found, tuple(near))
         near.append((name, found.flaws[0]))

@@ -45,6 +45,24 @@ def read(type_name: str, content: bytes, limit: int | None = None) -> document.D
         )
 
 
+def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
+    """As `read`, without the official schemas: enough to recognise a document and to extract from it.
+
+    A fraction of the time, for those whose word is checked again: what sniffs well may still be refused.
+
+    Raises:
+        Invalid: no such type.
+    """
+    token = document.SKIP_SCHEMAS.set(True)
+    try:
+        return read(type_name, content, limit)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        pass  # what the schema would have refused, so let it say why
+    finally:
+        document.SKIP_SCHEMAS.reset(token)
+    return read(type_name, content, limit)
+
+
 def oversized(kind: materials.MaterialType, limit: int | None = None) -> document.Document:
     """What is said of content over the limit, of which nobody reads more."""
     message = f"larger than {limit or kind.limit} bytes, the limit of {kind.name}"

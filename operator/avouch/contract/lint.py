@@ -4,6 +4,7 @@ The rules are those of `reading`, which the reconciler applies too; this adds wh
 knows, and advice. Policies and policy groups are checked as far as their head: kind, version and name.
 """
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 from avouch import errors
 from avouch.api import contract as kind
+from avouch.api import meta
 from avouch.contract import advice, fields, legacy, protojson, reading, upstream
 from avouch.contract.text import files, nodes
 
@@ -33,7 +35,10 @@ _WARN = Severity.WARNING
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One problem. `field` is its path as the file writes it, empty where the text itself is wrong."""
+    """One problem. `field` is its path as the file writes it, empty where the text itself is wrong.
+
+    `mended`: kubectl refuses it, while `avouch apply` and `convert` write it as it must be.
+    """
 
     line: int
     column: int
@@ -41,6 +46,7 @@ class Problem:
     message: str
     fix: str
     severity: Severity = Severity.ERROR
+    mended: bool = False
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
@@ -68,6 +74,8 @@ def _document(document: nodes.Node) -> Iterator[Problem]:
         yield _at(document, "", "is no mapping", "write a contract")
         return
     said = nodes.plain(document)
+    if str(said.get("apiVersion")).startswith(f"{meta.GROUP}/"):
+        return  # our other kinds: the API server checks them whole, and no file of Chainloop's has them
     old = legacy.is_legacy(said)
     try:
         manifest = upstream.to_object(said, _STAND_IN if old else "")
@@ -115,12 +123,17 @@ def _fit_for_kubectl(document: nodes.Table, said: Mapping[str, Any], old: bool) 
         if metadata.get(field) is not None:
             message = "kubectl does not take it: Kubernetes' metadata is closed"
             fix = f"use avouch apply, or write it as annotation {upstream.PREFIX}{word}"
-            yield _at(document, f"metadata.{field}", message, fix, _WARN)
+            yield _mended(_at(document, f"metadata.{field}", message, fix, _WARN))
     body = said.get("spec") if not old and said["kind"] == kind.KIND.name else None
     for path, number, runner in _numbers(body) if isinstance(body, Mapping) else ():
         name = protojson.name_of(number, runner)
         if name:
-            yield _at(document, path, f"kubectl takes names only, not {number}", f"write {name}", _WARN)
+            found = _at(document, path, f"kubectl takes names only, not {number}", f"write {name}", _WARN)
+            yield _mended(found)
+
+
+def _mended(problem: Problem) -> Problem:
+    return dataclasses.replace(problem, mended=True)
 
 
 def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:

@@ -1,9 +1,15 @@
-"""`avouch <process>`: one entry for every container. A process imports its own world only, when it is chosen."""
+"""`avouch`: one entry for the processes of every container and for people, who also call it `kubectl avouch`.
 
-import argparse
+A process or a command imports its own world only, when it is chosen.
+"""
+
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+
+from avouch.cli import app, tree
+from avouch.processes import commandline
 
 # Process: (module with a `main() -> int`, what it does).
 PROCESSES = {
@@ -15,16 +21,38 @@ PROCESSES = {
     "stand-in": ("avouch.processes.standin", "wait to be stopped, in place of a sidecar whose image cannot be pulled"),
     "uninstall": ("avouch.processes.uninstall", "take away what would hold up others once we are gone, then exit"),
 }
+_SECTION = "Processes (in containers; settings come from AVOUCH_* variables)"
+_PLUGIN = "kubectl-avouch"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one process; its settings come from AVOUCH_* variables. Returns its exit code."""
-    parser = argparse.ArgumentParser(prog="avouch", description="Contract-based attestations, native to Kubernetes.")
-    commands = parser.add_subparsers(dest="process", required=True, metavar="PROCESS")
-    for name, (_, summary) in PROCESSES.items():
-        commands.add_parser(name, help=summary, description=summary)
-    chosen = parser.parse_args(arguments).process
-    return int(importlib.import_module(PROCESSES[chosen][0]).main() or 0)
+    """Run one process or one command. Returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if len(given) == 1 and given[0] in PROCESSES:
+        return int(importlib.import_module(PROCESSES[given[0]][0]).main() or 0)
+    return app.run(top(), given, _program(), commandline.World())
+
+
+def complete(arguments: Sequence[str] | None = None) -> int:
+    """What kubectl completes `kubectl avouch` with."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for line in importlib.import_module("avouch.cli.completion").for_kubectl(top(), given, commandline.World()):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def top() -> tree.Tree:
+    """All commands, the processes among them."""
+    return app.root(
+        {
+            name: tree.Entry(f"{said[0].upper()}{said[1:]}.", f"{module}:main", _SECTION, process=True)
+            for name, (module, said) in PROCESSES.items()
+        }
+    )
+
+
+def _program() -> str:
+    return "kubectl avouch" if os.path.basename(sys.argv[0]) == _PLUGIN else "avouch"
 
 
 if __name__ == "__main__":

@@ -6,17 +6,14 @@ from the ServiceAccount's files, and the rest stays unknown.
 
 import http.client
 import json
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from avouch.tekton import labels
+from avouch.tekton import downward, labels
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_LINE = re.compile(r'([^=]+)=("(?:[^"\\]|\\.)*")')
-_POD = re.compile(r"-pod(-retry[0-9]+)?$")
 _SECONDS = 3.0
 
 _VARIABLES = {
@@ -44,14 +41,16 @@ class Place:
     def variables(self) -> dict[str, str]:
         """The runner's environment, under the names that Chainloop uses."""
         found = {name: self.labels.get(label, "") for name, label in _VARIABLES.items()}
-        found["TEKTON_TASKRUN_NAME"] = found["TEKTON_TASKRUN_NAME"] or _POD.sub("", self.pod)
+        found["TEKTON_TASKRUN_NAME"] = found["TEKTON_TASKRUN_NAME"] or downward.task_run_of(self.pod)
         found |= {"TEKTON_NAMESPACE": self.namespace, "HOSTNAME": self.pod}
         return {name: value for name, value in sorted(found.items()) if value}
 
     def url(self, dashboard: str) -> str:
-        """A link to the run; `tekton://` where there is no dashboard."""
-        run = self.labels.get(labels.PIPELINERUN, "")
-        path = f"pipelineruns/{run}" if run else f"taskruns/{self.variables().get('TEKTON_TASKRUN_NAME', '')}"
+        """A link to the run; `tekton://` where there is no dashboard; empty where nothing tells which run it is."""
+        run, task_run = self.labels.get(labels.PIPELINERUN, ""), self.variables().get("TEKTON_TASKRUN_NAME", "")
+        if not (run or task_run):
+            return ""
+        path = f"pipelineruns/{run}" if run else f"taskruns/{task_run}"
         if dashboard:
             return f"{dashboard.rstrip('/')}/#/namespaces/{self.namespace}/{path}"
         return f"tekton://{self.namespace}/{path}"
@@ -61,14 +60,8 @@ def discover(environment: Mapping[str, str], labels_file: Path, account: Path = 
     """This pod, from the best source there is."""
     pod = environment.get("POD_NAME") or environment.get("HOSTNAME", "")
     namespace = environment.get("POD_NAMESPACE") or _read(account / "namespace")
-    found = parse_labels(_read(labels_file))
+    found = downward.parse_labels(_read(labels_file))
     return Place(namespace, pod, found or _from_api(environment, namespace, pod, account))
-
-
-def parse_labels(text: str) -> dict[str, str]:
-    """The downward API's label file: one `key="quoted value"` a line."""
-    found = (_LINE.fullmatch(line) for line in text.splitlines())
-    return {match[1]: str(json.loads(match[2])) for match in found if match}
 
 
 def _read(path: Path) -> str:

@@ -30,7 +30,7 @@ POD = identity.PodIdentity(
     pod_uid="0b0a7d0e-8f0a-4c4f-9d1c-6a5b4c3d2e1f",
     task_run_uid="7a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d",
 )
-CHAINLOOP = Path(__file__).parents[2] / "assets" / "chainloop-bundle"
+CHAINLOOP = Path(__file__).parents[2] / "assets" / "chainloop-run"
 
 
 def metadata(**changes: object) -> predicate.Metadata:

@@ -137,7 +137,7 @@ def chainloop(**metadata: Any) -> dict[str, Any]:
 
 
 def test_a_real_contract_of_chainloops_goes_to_the_cluster():
-    adopted = upstream.to_object(load("chainloop-bundle/contract.yaml"))
+    adopted = upstream.to_object(load("chainloop-run/contract.yaml"))
     assert "description" not in adopted["metadata"]
     assert adopted["metadata"]["annotations"]["chainloop.dev/description"]
     assert reading.problems(adopted) == ()

@@ -24,7 +24,7 @@ def test_the_seeds_contracts_have_no_errors(name):
 
 
 def test_a_real_contract_of_chainloops_is_told_what_kubectl_would_not_take():
-    content = (ASSETS / "chainloop-bundle/contract.yaml").read_text()
+    content = (ASSETS / "chainloop-run/contract.yaml").read_text()
     assert found(content) == [
         (5, "metadata.description", "warning", "kubectl does not take it: Kubernetes' metadata is closed"),
         (22, "spec.materials[2].output", "warning", "a STRING never becomes a subject"),

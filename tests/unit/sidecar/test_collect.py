@@ -227,10 +227,6 @@ def test_a_file_that_grows_past_the_limit_while_it_is_read_is_refused(tmp_path: 
             list(files.pieces(descriptor, 10, "f"))
 
 
-def test_labels_of_the_downward_api_are_unquoted() -> None:
-    assert discover.parse_labels('a/b="c"\nd="say \\"x\\""\nnonsense\n') == {"a/b": "c", "d": 'say "x"'}
-
-
 def test_without_leave_to_read_pods_only_the_name_and_namespace_are_known(tmp_path: Path) -> None:
     (tmp_path / "namespace").write_text("ns")
     place = discover.discover({"HOSTNAME": "build-pod-retry1"}, tmp_path / "labels", tmp_path)
@@ -242,6 +238,9 @@ def test_without_leave_to_read_pods_only_the_name_and_namespace_are_known(tmp_pa
 
 
 def test_the_link_names_the_pipelinerun_in_the_dashboard_or_without() -> None:
+    place = discover.Place("ns", f"{'a' * 27}{'0123456789abcdef' * 2}-pod", {})
+    assert "TEKTON_TASKRUN_NAME" not in place.variables(), "a hash is no name"
+    assert place.url("") == ""
     place = discover.Place("ns", "p", {"tekton.dev/pipelineRun": "r"})
     assert place.url("") == "tekton://ns/pipelineruns/r"
     assert place.url("https://dash/") == "https://dash/#/namespaces/ns/pipelineruns/r"

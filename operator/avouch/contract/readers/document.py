@@ -1,6 +1,7 @@
 """What a reader finds, and the guard on what it may say: annotations go into statements, logs and a database."""
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from avouch import errors
@@ -12,6 +13,7 @@ PREFIX = "chainloop.material."
 TOOL = f"{PREFIX}tool.name"
 TOOL_VERSION = f"{PREFIX}tool.version"
 TOOLS = f"{PREFIX}tools"
+SKIP_SCHEMAS = ContextVar("SKIP_SCHEMAS", default=False)  # set by documents.sniff alone
 
 
 @dataclass(frozen=True, slots=True)

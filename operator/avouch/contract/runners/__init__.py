@@ -5,5 +5,5 @@ is content with the one that was found.
 
 Never here: reading the environment, files or the network: all of it comes in as arguments. What a runner says of itself
 is a claim; that it is true is for those to say who verify its token. Imports: the standard library, `api.vocabulary`,
-`errors`, and `contract.credentials`, so that a command line loads nothing heavy.
+`errors`, `tekton.downward`, and `contract.credentials`, so that a command line loads nothing heavy.
 """

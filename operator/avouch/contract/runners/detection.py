@@ -1,6 +1,5 @@
 """Which runner this is, what of it is recorded, and whether a contract is content with it."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,10 +7,7 @@ from enum import StrEnum
 from avouch import errors
 from avouch.contract import credentials
 from avouch.contract.runners import links, table
-
-_POD = re.compile(r"(?P<run>.+)-pod(?:-retry[0-9]+)?", re.ASCII)
-_HASHED = re.compile(r".*[0-9a-f]{32}", re.ASCII)  # what Tekton makes of names that are too long for a pod's
-_LONGEST = 63  # characters of a pod's name as Tekton makes it
+from avouch.tekton import downward
 
 
 class Hosting(StrEnum):
@@ -154,18 +150,6 @@ def hosting_of(claim: str) -> Hosting:
     return Hosting.SELF_HOSTED if claim == "self-hosted" else Hosting.UNKNOWN
 
 
-def task_run_of(hostname: str) -> str:
-    """The TaskRun of a pod's name, empty where the name does not tell: a long one holds a hash instead.
-
-    >>> task_run_of("build-1-pod-retry2")
-    'build-1'
-    """
-    found = _POD.fullmatch(hostname)
-    if found is None or (len(hostname) >= _LONGEST - 9 and _HASHED.fullmatch(found["run"])):
-        return ""
-    return found["run"]
-
-
 def _fits(kind: table.RunnerType, environment: Mapping[str, str], pod: Pod | None) -> bool:
     if kind.in_tekton:
         return pod is not None
@@ -178,7 +162,7 @@ def _values(kind: table.RunnerType, environment: Mapping[str, str], pod: Pod) ->
     values = {each.name: pod.labels.get(each.label, "") if each.label else "" for each in kind.variables}
     hostname = environment.get("HOSTNAME", "")
     return values | {
-        "TEKTON_TASKRUN_NAME": values["TEKTON_TASKRUN_NAME"] or task_run_of(hostname),
+        "TEKTON_TASKRUN_NAME": values["TEKTON_TASKRUN_NAME"] or downward.task_run_of(hostname),
         "TEKTON_NAMESPACE": pod.namespace.strip(),
         "HOSTNAME": hostname,
     }

@@ -141,25 +141,6 @@ def test_without_labels_tekton_falls_back_to_the_pods_name(pod, dashboard, link)
     assert dict(runner.variables)["TEKTON_TASKRUN_NAME"] == "build-1-compile"
 
 
-@pytest.mark.parametrize(
-    ("hostname", "name"),
-    [
-        ("build-1-pod", "build-1"),
-        ("build-1-pod-retry3", "build-1"),
-        ("my-pod-retry-test-pod", "my-pod-retry-test"),
-        ("my-pod-pod", "my-pod"),
-        ("build-1", ""),
-        ("-pod", ""),
-        ("", ""),
-        (f"{'a' * 27}{'0123456789abcdef' * 2}-pod", ""),
-        (f"{'a' * 20}{'0123456789abcdef' * 2}-pod-retry1", ""),
-        (f"short-{'0123456789abcdef' * 2}-pod", f"short-{'0123456789abcdef' * 2}"),
-    ],
-)
-def test_a_pods_name_tells_its_taskrun_unless_it_holds_a_hash_instead(hostname, name):
-    assert detection.task_run_of(hostname) == name
-
-
 def test_tekton_without_labels_and_with_a_name_that_says_nothing_names_what_would_help():
     environment = machine("TEKTON_PIPELINE", HOSTNAME="debug")
     runner = detection.discover(environment, detection.Pod("ci"))

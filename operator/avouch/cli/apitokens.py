@@ -1,0 +1,118 @@
+"""`avouch api-token`: tokens for builds outside the cluster. A token's text is in a Secret, and printed once."""
+
+import base64
+import binascii
+from typing import Any
+
+import click
+
+from avouch import errors
+from avouch.cli import objects, options, output, session
+
+RESOURCE = "apitokens.avouch.dev"
+_HEAD = {"apiVersion": "avouch.dev/v1alpha1", "kind": "APIToken"}
+_KEY = "token"  # of the Secret's data
+_SCOPES = {"project": "Project", "organization": "Organization", "workflow": "Workflow"}
+_TIMEOUT = click.option("--timeout", type=click.FloatRange(min=0, max=3600), default=60.0, show_default=True,
+                        metavar="SECONDS", help="How long to wait for avouch's controller.")  # fmt: skip
+
+
+@click.command(cls=options.Command)
+@objects.named("token")
+@click.option("--scope", type=click.Choice(tuple(_SCOPES)), help="project (the default), workflow or organization.")
+@click.option("--workflow", metavar="NAME", help="The one Workflow that it is for; means --scope workflow.")
+@click.option("--lifetime", "--expiration", metavar="DURATION", help="How long it works, such as 720h; else for good.")
+@click.option("--secret-name", metavar="NAME", help="Secret that it is written to; else avouch-token-NAME.")
+@_TIMEOUT
+@options.dry_run
+@options.output("table", "json", "yaml", "token")
+@session.given
+def create(started: session.Session, name: str, timeout: float, dry_run: str, form: str, **said: str | None) -> None:
+    """Create a token and print it once.
+
+    -o token prints nothing but the token. Only its digest is kept on the server; the Secret is for pods of this
+    namespace and may be deleted.
+    """
+    manifest: objects.Manifest = {**_HEAD, "metadata": {"name": name}, "spec": _spec(**said)}
+    if dry_run:
+        objects.create(started, [manifest], dry_run, "yaml" if form == "token" else form)
+        return
+    started.cluster.create(manifest)
+    ready = objects.until(started, lambda: _delivered(started.cluster.get(RESOURCE, name)), timeout)
+    if ready is None:
+        fix = f"see kubectl describe apitoken {name}: is avouch's controller running?"
+        raise errors.TimedOut(f"token {name} was asked for, and is not there after {timeout:g} s", fix=fix)
+    secret = objects.text(ready, "status", "secretName")
+    _tell(ready, secret, _decoded(started.cluster.get("secrets", secret)), form)
+
+
+@click.command(cls=options.Command)
+@objects.named("token")
+@_TIMEOUT
+@session.given
+def revoke(started: session.Session, name: str, timeout: float) -> None:
+    """Revoke a token at once.
+
+    There is no way back. It is over when avouch's controller has confirmed it: this waits for that, and fails where it
+    does not come.
+    """
+    started.cluster.patch(RESOURCE, name, {"spec": {"revoked": True}})
+    if objects.until(started, lambda: _revoked(started.cluster.get(RESOURCE, name)), timeout) is None:
+        fix = f"see kubectl describe apitoken {name}: is avouch's controller running?"
+        raise errors.TimedOut(f"token {name} may still work: its revocation is not confirmed yet", fix=fix)
+    objects.tell([{**_HEAD, "metadata": {"name": name}}], "revoked", "", "table")
+
+
+def _spec(scope: str | None, workflow: str | None, lifetime: str | None, secret_name: str | None) -> dict[str, str]:
+    chosen = scope or ("workflow" if workflow else "project")
+    if (chosen == "workflow") != bool(workflow):
+        raise click.UsageError("--workflow NAME and --scope workflow belong together")
+    said = {
+        "scope": "" if chosen == "project" else _SCOPES[chosen],
+        "workflow": workflow,
+        "lifetime": lifetime,
+        "secretName": secret_name,
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _delivered(found: objects.Manifest) -> objects.Manifest | None:
+    """The object once its Secret is written; an error once it is known that it never will be."""
+    if not objects.seen(found):
+        return None
+    ready = objects.condition(found)
+    if objects.condition(found, "Stalled").get("status") == "True":
+        said = ": ".join(str(ready.get(key, "")) for key in ("reason", "message"))
+        raise errors.Invalid(f"no token was made: {said}", fix="correct it, or delete the APIToken and ask anew")
+    return found if ready.get("status") == "True" and objects.text(found, "status", "secretName") else None
+
+
+def _revoked(found: objects.Manifest) -> objects.Manifest | None:
+    return found if objects.seen(found) and not objects.part(found, "status").get("tokens") else None
+
+
+def _decoded(secret: objects.Manifest) -> str:
+    try:
+        return base64.b64decode(objects.text(secret, "data", _KEY), validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError) as exc:
+        raise errors.Corrupt(f"Secret {objects.text(secret, 'metadata', 'name')}: {_KEY} holds no token") from exc
+
+
+def _tell(found: objects.Manifest, secret: str, token: str, form: str) -> None:
+    said: dict[str, Any] = {
+        "name": objects.text(found, "metadata", "name"),
+        "namespace": objects.text(found, "metadata", "namespace"),
+        "scope": objects.text(found, "spec", "scope") or "Project",
+        "expiresAt": objects.text(found, "status", "expiresAt") or None,
+        "secretName": secret,
+        "token": token,
+    }
+    if form == "token":
+        click.echo(token)
+    elif form == "table":
+        expires = said["expiresAt"] or "never"
+        output.facts([("Name", said["name"]), ("Scope", said["scope"]), ("Expires", expires), ("Secret", secret)])
+        click.echo("\nSave the following token since it will not be printed again:\n", err=True)
+        click.echo(token)
+    else:
+        output.document(form, said)

@@ -1,0 +1,69 @@
+"""`avouch artifact upload` and `download`: bytes by their digest, checked on both sides."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avouch import digests, errors
+from avouch.cli import failures, options, output, session
+from avouch.cli.attestation import common, watching
+from avouch.crafting import sources
+
+
+@click.command(cls=common.Command)
+@click.option("-f", "--file", "file", required=True, type=click.Path(dir_okay=False), metavar="FILE", help="The file.")
+@options.output("table", "json", "yaml", "name")
+@session.given
+def upload(started: session.Session, /, file: str, form: str) -> int:
+    """Upload a file and print its digest; one that is there already is not sent again."""
+    world, path, watch = common.adapters(started), Path(file), watching.watch(started)
+    with path.open("rb") as opened, watch(f"hashing {path.name}", path.stat().st_size) as progress:
+        hasher = digests.Hasher()
+        while chunk := opened.read(digests.CHUNK):
+            hasher.update(chunk)
+            progress(hasher.size)
+    if not hasher.size:
+        raise errors.Invalid(f"{file} is empty", field="--file", fix="name a file with content")
+    source = sources.Source(hasher.digest(), hasher.size, path)
+    namespace = world.namespace()
+    if not namespace:
+        raise errors.Invalid("no namespace is known", field="--namespace", fix="give --namespace")
+    with watch(f"uploading {path.name}", source.size) as progress:
+        sent = world.server().upload_artifact(namespace, source, progress)
+    said = {"digest": str(source.digest), "size": source.size, "name": path.name, "sent": sent}
+    _write(form, said, "uploaded" if sent else "there already")
+    return failures.OK
+
+
+@click.command(cls=common.Command)
+@click.option("-d", "--digest", "digest", required=True, metavar="sha256:HEX", help="What to fetch.")
+@click.option("--output", "file", type=click.Path(dir_okay=False), default="", metavar="FILE", help="File to write.")
+@click.option("--path", "folder", type=click.Path(file_okay=False), default="", metavar="DIR",
+              help="Folder to write into, under the digest's name.")  # fmt: skip
+@session.given
+def download(started: session.Session, /, digest: str, file: str, folder: str) -> int:
+    """Download bytes by their digest.
+
+    The file gets its name when all bytes are there and are the right ones. What breaks off is kept beside it as .part,
+    and the next call goes on from there.
+    """
+    wanted = digests.Digest.parse(digest)
+    if file and folder:
+        raise errors.Invalid("two places for one file", field="--path", fix="give --output or --path")
+    target = Path(file) if file else Path(folder or ".") / f"sha256-{wanted.hex}"
+    with watching.watch(started)(f"downloading {target.name}", 0) as progress:
+        size = common.adapters(started).server().download_artifact(wanted, target, progress)
+    _write("table", {"digest": str(wanted), "size": size, "name": str(target)}, "downloaded and verified")
+    return failures.OK
+
+
+def _write(form: str, said: dict[str, Any], state: str) -> None:
+    if form == "name":
+        output.lines([said["digest"]])
+    elif form == "table":
+        output.facts(
+            [("Digest", said["digest"]), ("File", said["name"]), ("Size", f"{said['size']} bytes"), ("", state)]
+        )
+    else:
+        output.document(form, said)

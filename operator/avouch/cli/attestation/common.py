@@ -1,0 +1,148 @@
+"""What the commands share: their options, how they fail, and how they find the attestation that they are about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from avouch import errors
+from avouch.cli import failures, options, session
+from avouch.cli.attestation import ports
+from avouch.contract.runners import detection
+from avouch.crafting import keeping, owing, state
+
+F = TypeVar("F", bound=Callable[..., Any])
+ID = "AVOUCH_ATTESTATION_ID"
+GRACEFUL = "--graceful-exit"
+_GRACEFUL = "AVOUCH_GRACEFUL_EXIT"
+
+
+_META = "avouch.graceful"
+_LOUD = "ATTENTION: this failed, and exits with 0 only because of --graceful-exit: nothing was attested here."
+
+
+class Command(options.Command):
+    """A command that may be told to fail without breaking a build: loud, and with exit code 0."""
+
+    def __init__(self, *args: Any, **said: Any) -> None:
+        super().__init__(*args, **said)
+        help_text = f"Exit with 0 whatever goes wrong, and say loudly what did [{_GRACEFUL}]."
+        self.params.append(
+            click.Option(
+                [GRACEFUL], is_flag=True, expose_value=False, envvar=_GRACEFUL, callback=_remember, help=help_text
+            )
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; --dry-run takes no value here."""
+        return click.Command.parse_args(self, ctx, args)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments; a mistake in them is graceful too."""
+        graceful = GRACEFUL in args
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as exc:
+            if not graceful:
+                raise
+            exc.show()
+            click.echo(_LOUD, err=True)
+            raise click.exceptions.Exit(failures.OK) from exc
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; what goes wrong becomes exit code 0 where that was asked for."""
+        if not ctx.meta.get(_META):
+            return super().invoke(ctx)
+        try:
+            code = super().invoke(ctx)
+        except (click.Abort, click.exceptions.Exit):
+            raise
+        except click.ClickException as exc:
+            exc.show()
+            code = failures.FAILED
+        except Exception as exc:
+            failures.explain(session.of(ctx), exc)
+            code = failures.FAILED
+        if code:
+            click.echo(_LOUD, err=True)
+        return failures.OK
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    context.meta[_META] = value
+
+
+def where(function: F) -> F:
+    """The options that say where the state lies."""
+    local = click.option(
+        "--local-state-path", "path", type=click.Path(dir_okay=False), metavar="FILE", default="",
+        help="File that the attestation is kept in [AVOUCH_ATTESTATION_STATE].",
+    )  # fmt: skip
+    remote = click.option(
+        "--attestation-id", "identity", metavar="ID", default="", envvar=ID,
+        help="Attestation that is kept on the server (init --remote-state).",
+    )  # fmt: skip
+    return local(remote(function))
+
+
+def annotations(function: F) -> F:
+    """The option --annotation."""
+    return click.option(
+        "--annotation", "notes", multiple=True, metavar="NAME=VALUE", help="Annotation; as often as needed."
+    )(function)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the user said that the state lies."""
+
+    path: str = ""
+    identity: str = ""
+
+    def way(self) -> owing.Way:
+        """How a later command finds the same state."""
+        program = click.get_current_context().find_root().info_name or "avouch"
+        said = (("--attestation-id", self.identity), ("--local-state-path", self.path))
+        return owing.Way(
+            f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value))
+        )
+
+
+def adapters(started: session.Session) -> ports.Adapters:
+    """The world of these commands."""
+    found: ports.Adapters = started.world.attesting(started.options)
+    return found
+
+
+def runner(started: session.Session) -> detection.Runner:
+    """The CI around us."""
+    pod = started.world.pod()
+    return detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
+
+
+def keeper(started: session.Session, world: ports.Adapters, place: Place) -> keeping.Keeper:
+    """Where the state is kept.
+
+    Raises:
+        Invalid: two places at once.
+    """
+    if place.identity and place.path:
+        fix = "give --attestation-id for the server, or --local-state-path for a file"
+        raise errors.Invalid("two places for one attestation", field="--attestation-id", fix=fix)
+    if place.identity:
+        return world.remote(place.identity)
+    return world.local(place.path, runner(started).url)
+
+
+def server_of(world: ports.Adapters, found: state.State) -> ports.Server:
+    """The server that an attestation belongs to."""
+    return world.server(found.server)
+
+
+def note(started: session.Session, *messages: str) -> None:
+    """Tell of what people should know, and what is no error."""
+    for message in messages:
+        failures.tell(started, message, kind="note")

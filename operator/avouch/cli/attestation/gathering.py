@@ -1,0 +1,197 @@
+"""What `--value` names: a file, an archive of reports, a text, an image, a page to download.
+
+Files are read as their type's readers read them. Where the type is known, the official schemas are left to the server,
+which checks them in any case, unless `--strict` asks for them here; where it is to be found, they take part in that.
+"""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avouch import digests, errors
+from avouch.cli import session
+from avouch.cli.attestation import ports
+from avouch.contract import detection, documents
+from avouch.contract import materials as types
+from avouch.contract.readers import document
+from avouch.crafting import adding, sources
+
+_READ = max(kind.readable for kind in types.MATERIALS)  # more than this no reader looks at
+_URL = ("https://", "http://")
+_CHART = "oci://"
+_ARCHIVES = frozenset({"SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF"})  # as explosion.TYPES
+_IMAGE, _TEXT, _HELM = "CONTAINER_IMAGE", "STRING", "HELM_CHART"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the user said of one value."""
+
+    name: str
+    kind: str  # empty: to be detected
+    value: str
+    strict: bool = False
+    entries: int = 10_000
+    size: int = 256 * 1024 * 1024
+    login: ports.RegistryLogin = ports.RegistryLogin()  # noqa: RUF009  # frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One material, and where its bytes can be read again. `name` differs from the wanted one in an archive's parts."""
+
+    name: str
+    gathered: adding.Gathered
+    source: sources.Source | None = None
+    notes: tuple[str, ...] = ()
+
+
+def gather(
+    started: session.Session, world: ports.Adapters, wanted: Wanted, taken: frozenset[str], progress: Any
+) -> tuple[Found, ...]:
+    """The materials that a value names: one, or the parts of an archive.
+
+    Args:
+        started: the session.
+        world: registries.
+        wanted: what the user said.
+        taken: names that parts of an archive may not get.
+        progress: makes a watcher of a long read from a title and a size.
+
+    Raises:
+        Invalid: the value is not of its type, or cannot be read.
+        TooLarge: more than its type may have.
+    """
+    form = types.of(wanted.kind).form if wanted.kind else None
+    if form is types.Form.VALUE:
+        return (_text(wanted),)
+    if form is types.Form.IMAGE or _is_image(wanted):
+        return (_image(world, wanted),)
+    if wanted.value.lower().startswith(_URL):
+        content = started.world.download(wanted.value, _READ)
+        name = wanted.value.partition("?")[0].rstrip("/").rpartition("/")[2] or "download"
+        return tuple(_of_content(wanted, name, content, None, taken))
+    path = Path(wanted.value)
+    if path.is_file():
+        return tuple(_of_file(wanted, path, taken, progress))
+    if wanted.kind or path.is_dir():
+        why = "is a folder" if path.is_dir() else "is no file that can be read"
+        fix = f"name the {wanted.kind or 'file'} with --value"
+        raise errors.Invalid(f"{wanted.value[:200]} {why}", field="--value", fix=fix)
+    return (_text(wanted),)
+
+
+def of_bytes(name: str, kind: str, file: str, content: bytes) -> Found:
+    """Bytes that we made ourselves, as a material.
+
+    Raises:
+        Invalid: they are not of the type.
+    """
+    return _material(Wanted(name, kind, file), _Piece(name, kind, file, content))
+
+
+def _is_image(wanted: Wanted) -> bool:
+    """An image, or chart, that says so itself: nobody's text is looked up in a registry on the mere chance."""
+    if wanted.kind == _HELM:
+        return wanted.value.startswith(_CHART)
+    if wanted.kind:
+        return False
+    layout = Path(wanted.value.partition("@")[0]) / "oci-layout"
+    return "@sha256:" in wanted.value or (len(wanted.value) < 1024 and layout.is_file())
+
+
+def _text(wanted: Wanted) -> Found:
+    found = documents.read(_TEXT, wanted.value.encode("utf-8", "surrogateescape"))
+    _require(wanted, found, _TEXT)
+    content = wanted.value.encode()
+    return Found(wanted.name, adding.Gathered(_TEXT, digests.of_bytes(content), size=len(content), content=content))
+
+
+def _image(world: ports.Adapters, wanted: Wanted) -> Found:
+    found = world.image(wanted.value, wanted.login)
+    gathered = adding.Gathered(
+        wanted.kind or _IMAGE,
+        found.digest,
+        found.name,
+        image_tag=found.tag,
+        image_latest=found.latest,
+        extracted=found.extracted(),
+    )
+    return Found(wanted.name, gathered, notes=found.notes)
+
+
+def _of_file(wanted: Wanted, path: Path, taken: frozenset[str], progress: Any) -> Iterator[Found]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_READ + 1)
+            if len(content) <= _READ:
+                yield from _of_content(wanted, path.name, content, path, taken)
+                return
+            yield _unread(wanted, path, content, file, progress)
+    except OSError as exc:
+        raise errors.Invalid(f"{path} cannot be read: {exc.strerror}", field="--value") from exc
+
+
+def _unread(wanted: Wanted, path: Path, begun: bytes, file: Any, progress: Any) -> Found:
+    """A file that is larger than any reader looks at: hashed, and no further than its type may be long."""
+    kind = types.of(wanted.kind or "ARTIFACT")
+    hasher, chunk = digests.Hasher(), begun
+    with progress(f"hashing {path.name}", path.stat().st_size) as watch:
+        while chunk and hasher.size <= kind.limit:
+            hasher.update(chunk)
+            watch(hasher.size)
+            chunk = file.read(digests.CHUNK)
+    if hasher.size > kind.limit:
+        _require(wanted, documents.oversized(kind), kind.name)
+    digest = hasher.digest()
+    gathered = adding.Gathered(kind.name, digest, path.name, hasher.size)
+    return Found(wanted.name, gathered, sources.Source(digest, hasher.size, path))
+
+
+def _of_content(wanted: Wanted, name: str, content: bytes, path: Path | None, taken: frozenset[str]) -> Iterator[Found]:
+    if wanted.kind in _ARCHIVES and not content.lstrip().startswith(b"{"):
+        explosion = importlib.import_module("avouch.contract.explosion")  # 12 ms that plain JSON need not pay
+        if explosion.is_archive(wanted.kind, content):
+            bounds = importlib.import_module("avouch.contract.readers.archives").Bounds(wanted.entries, wanted.size)
+            for part in explosion.exploded(wanted.name, wanted.kind, content, taken, bounds):
+                file = Path(part.path).name or name
+                yield _material(wanted, _Piece(part.name, part.type, file, part.content, part.annotations))
+            return
+    yield _material(wanted, _Piece(wanted.name, wanted.kind, name, content, path=path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Bytes that become one material. `path`: where they can be read again."""
+
+    name: str
+    kind: str
+    file: str
+    content: bytes
+    links: tuple[tuple[str, str], ...] = ()
+    path: Path | None = None
+
+
+def _material(wanted: Wanted, piece: _Piece) -> Found:
+    kind, content = piece.kind, piece.content
+    if kind:
+        found = (documents.read if wanted.strict else documents.sniff)(kind, content)
+        _require(wanted, found, kind)
+    else:
+        detected = detection.file(content)
+        kind, found = detected.type, detected.found
+    digest = digests.of_bytes(content)
+    extracted: dict[str, object] = dict((*found.annotations, *piece.links))
+    gathered = adding.Gathered(kind, digest, piece.file, len(content), content, extracted=extracted)
+    return Found(
+        piece.name, gathered, sources.Source(digest, len(content), piece.path, None if piece.path else content)
+    )
+
+
+def _require(wanted: Wanted, found: document.Document, kind: str) -> None:
+    if found.flaws:
+        flaw = found.flaws[0]
+        message = f"{wanted.value[:200]}: unexpected material type, not {kind}: {flaw.message}"
+        raise errors.Invalid(message, field="--value", fix=flaw.fix)

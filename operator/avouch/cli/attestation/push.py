@@ -1,0 +1,162 @@
+"""`avouch attestation push`: close the attestation, sign it, hand it to the server, and say what that makes of it.
+
+The key is made here, lives as long as this process, and is certified by the server for the caller's identity. Nothing
+that is owed is pushed: the server would refuse it later, and here the command that delivers it can still be typed.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+import avouch
+from avouch import digests, errors
+from avouch.attestation import bundle, dsse, signing
+from avouch.cli import failures, options, output, session
+from avouch.cli.attestation import common, ports, showing
+from avouch.crafting import adding, finishing, keeping, opened, owing, state
+
+_WAIT = 30  # seconds
+_ASK = 30  # seconds that one question may wait for its answer
+_NO_KEY = (
+    "signing with a key of your own is not supported: attestations are signed with a key of their own that the server "
+    "certifies for who pushes"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What the server has now."""
+
+    digest: str
+    run: opened.Run
+
+
+@click.command(cls=common.Command)
+@common.annotations
+@click.option("--bundle", "file", type=click.Path(dir_okay=False), default="", metavar="FILE", help="Keep a copy here.")
+@click.option("--wait", type=click.IntRange(0, 3600), default=_WAIT, show_default=True, metavar="SECONDS",
+              help="How long to wait for the verdict.")  # fmt: skip
+@click.option("--deactivate-ci-report", "silent", is_flag=True, help="Leave no report with the CI.")
+@click.option("-k", "--key", default="", hidden=True)
+@common.where
+@options.output("table", "json", "yaml")
+@session.given
+def push(started: session.Session, /, **said: Any) -> int:
+    """Sign the attestation and push it.
+
+    Exits with 1 where something is owed, and with 4 where the Workflow is a gate and the verdict is not Passed. Without
+    a gate a verdict that is not Passed is told loudly, and breaks no build.
+    """
+    if said["key"]:
+        raise errors.Invalid(_NO_KEY, field="--key", fix="leave --key away")
+    place = common.Place(said["path"], said["identity"])
+    world = common.adapters(started)
+    keeper = common.keeper(started, world, place)
+    change = adding.annotate(keeper.load(), adding.pairs(said["notes"]))
+    common.note(started, *change.notes)
+    owed = owing.owed(change.state, place.way())
+    if owed and not change.state.dry_run:
+        failures.tell(started, f"the attestation is not complete: {len(owed)} owed")
+        for line in showing.owed_lines(owed):
+            click.echo(line, err=True)
+        return failures.FAILED
+    if change.state.dry_run:
+        return _rehearse(change.state, owed, world, said["file"])
+    pushed = _push(world, change.state, said["file"], keeper)
+    judged = _judged(started, world, change.state, pushed, said["wait"])
+    _report(started, world, judged, silent=said["silent"])
+    return _tell(started, judged, said["form"])
+
+
+def _rehearse(
+    found: state.State, owed: tuple[Any, ...], world: ports.Adapters, file: str
+) -> int:  # fmt: skip
+    """A dry run ends here: the statement is written, nothing is signed and nothing is sent."""
+    payload = finishing.payload(found, finishing.Ending(world.now(), avouch.__version__))
+    if file:
+        Path(file).write_bytes(payload)
+    click.echo(payload.decode())
+    for line in ("This was a dry run: nothing was signed or sent.", *(showing.owed_lines(owed) if owed else ())):
+        click.echo(line, err=True)
+    return failures.OK
+
+
+def _push(world: ports.Adapters, found: state.State, file: str, keeper: keeping.Keeper) -> Pushed:
+    server = common.server_of(world, found)
+    signer = signing.KeySigner.generate()
+    leaf = _certificate(server.certificate(found.run.id, signing.csr(signer, found.run.id[:64])))
+    ending = finishing.Ending(world.now(), avouch.__version__, _name(leaf))
+    envelope = signing.sign_envelope(signer, dsse.IN_TOTO, finishing.payload(found, ending), with_keyid=False)
+    content = bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))
+    if file:
+        Path(file).write_bytes(content)
+    digest = server.push(found.run.id, content)
+    if digest != str(bundle.digest(content)):
+        raise errors.Corrupt(f"the server stored {digest}, not {digests.of_bytes(content)} that was sent")
+    keeper.remove()
+    return Pushed(digest, found.run)
+
+
+def _certificate(pem: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem.encode("ascii"))
+    except ValueError as exc:
+        raise errors.Invalid("the server's certificate is none", fix="is this an avouch server?") from exc
+
+
+def _name(leaf: x509.Certificate) -> str:
+    """The name of the authority that certified the key."""
+    found = leaf.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else ""
+
+
+def _judged(started: session.Session, world: ports.Adapters, found: state.State, pushed: Pushed, wait: int) -> Pushed:
+    """The run with its verdict, or without one where there is none in time; a server in trouble is no failure now."""
+    server, run = common.server_of(world, found), pushed.run
+    end = time.monotonic() + wait
+    try:
+        while run.verdict == showing.PENDING and (left := end - time.monotonic()) > 0:
+            asked = time.monotonic()
+            run = server.run(run.id, max(1, min(_ASK, int(left))))
+            if run.verdict == showing.PENDING and time.monotonic() - asked < 1:
+                started.world.wait(min(1.0, max(0.0, left)))  # a server that does not hold the question
+    except (errors.Unavailable, errors.NotFound, errors.Denied) as exc:
+        common.note(started, f"the attestation is stored; its verdict is not known yet: {exc}")
+    return Pushed(pushed.digest, run)
+
+
+def _report(started: session.Session, world: ports.Adapters, judged: Pushed, *, silent: bool) -> None:
+    if silent:
+        return
+    run = judged.run
+    lines = [f"Attestation {judged.digest}", f"Run {run.name} of workflow {run.workflow}", *showing.verdict_lines(run)]
+    try:
+        world.report(started.environment, common.runner(started).type, "\n".join(lines))
+    except (OSError, errors.AvouchError) as exc:
+        common.note(started, f"the CI's report could not be written: {exc}")
+
+
+def _tell(started: session.Session, judged: Pushed, form: str) -> int:
+    run = judged.run
+    blocked = run.gate and run.verdict != showing.PASSED
+    if form == "table":
+        output.facts([("Attestation", judged.digest), ("Run", run.name), ("Workflow", run.workflow)])
+        output.lines(showing.verdict_lines(run))
+    else:
+        findings = opened.write(run)["findings"]
+        said = {"digest": judged.digest, "run": run.id, "name": run.name, "verdict": run.verdict, "gate": run.gate}
+        output.document(form, {**said, "findings": findings})
+    if blocked:
+        late = "it is not judged yet: push with a longer --wait" if run.verdict == showing.PENDING else "mend the above"
+        failures.tell(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=late)
+        return failures.GATE
+    if run.verdict not in (showing.PASSED, showing.PENDING):
+        message = f"the verdict is {run.verdict.upper()}; the workflow is no gate, so the build goes on"
+        failures.tell(started, message, kind="ATTENTION")
+    return failures.OK

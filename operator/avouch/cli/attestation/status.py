@@ -1,0 +1,22 @@
+"""`avouch attestation status`: how the attestation under construction stands, and the commands that complete it."""
+
+import click
+
+from avouch.cli import failures, options, output, session
+from avouch.cli.attestation import common, showing
+
+
+@click.command(cls=common.Command)
+@click.option("--full", is_flag=True, help="Show annotations, variables and whole digests too.")
+@common.where
+@options.output("table", "json", "yaml")
+@session.given
+def status(started: session.Session, /, full: bool, path: str, identity: str, form: str) -> int:
+    """Show what was added and what is still owed."""
+    place = common.Place(path, identity)
+    found = common.keeper(started, common.adapters(started), place).load()
+    if form == "table":
+        showing.tell(found, place.way(), full=full)
+    else:
+        output.document(form, showing.as_json(found, place.way()))
+    return failures.OK

@@ -1,0 +1,66 @@
+"""`avouch contract lint` and `convert`: files of contracts, without any cluster."""
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from avouch.cli import declared, failures, options, output, session, sources
+from avouch.contract import upstream
+
+
+@click.command(cls=options.Command)
+@sources.option
+@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@options.output("table", "json", "yaml")
+@session.given
+def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
+    """Check files before they go anywhere.
+
+    Every problem is told with its line and its fix: what the API server would refuse, what kubectl would refuse of
+    Chainloop's own files (avouch apply mends it), and what has no effect. Exits with 1 where there are errors.
+    """
+    read = list(sources.read(started, files))
+    found = [problem for source in read for problem in declared.linted(source)]
+    if form == "table":
+        output.lines([str(problem) for problem in found])
+    else:
+        output.document(form, [_as_json(problem) for problem in found])
+    counts = Counter(problem.fatal for problem in found)
+    click.echo(f"{len(read)} file(s): {counts[True]} error(s), {counts[False]} warning(s)", err=True)
+    return failures.FAILED if counts[True] or (strict and found) else failures.OK
+
+
+@click.command(cls=options.Command)
+@sources.option
+@click.option("--name", default="", help="Name of the contract; the legacy form has none.")
+@click.option("--description", default="", help="Description of the contract.")
+@click.option("--to", "form_of", type=click.Choice(("kubernetes", "chainloop")), default="kubernetes",
+              show_default=True, help="Whose tools are to read it.")  # fmt: skip
+@options.output("yaml", "json")
+@session.given
+def convert(started: session.Session, files: tuple[str, ...], name: str, description: str, **said: str) -> None:
+    """Turn Chainloop's files into objects.
+
+    Reads contracts in both forms (schemaVersion: v1, and schema v2), policies and policy groups, in JSON or YAML, and
+    writes what kubectl takes. With --to chainloop it goes the other way. Comments are not carried over.
+    """
+    read = list(sources.read(started, files))
+    found = declared.manifests(started, read, declared.Naming(name, description))
+    declared.tell_of_comments(started, read)
+    if said["form_of"] == "chainloop":
+        found = [manifest if declared.is_ours(manifest) else upstream.to_file(manifest) for manifest in found]
+    output.document(said["form"], found[0] if len(found) == 1 else found)
+
+
+def _as_json(found: declared.Found) -> dict[str, Any]:
+    problem = found.problem
+    return {
+        "file": found.file,
+        "line": problem.line,
+        "column": problem.column,
+        "severity": str(problem.severity),
+        "field": problem.field,
+        "message": problem.message,
+        "fix": problem.fix,
+    }

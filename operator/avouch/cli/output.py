@@ -1,0 +1,117 @@
+"""How answers are written: tables for people, JSON, YAML and names for programs. One place for all commands.
+
+A table is drawn by Rich on a terminal only; elsewhere columns are aligned with blanks and nothing is cut or wrapped, so
+that grep, awk and logs have whole lines.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+_GAP = "   "
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and rows; cells are text."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    empty: str = "Nothing found."
+
+
+def coloured(environment: Mapping[str, str], terminal: bool) -> bool:
+    """Whether to write colours: NO_COLOR comes before FORCE_COLOR, and both before what the terminal is."""
+    if environment.get("NO_COLOR"):
+        return False
+    if any(environment.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return terminal and environment.get("TERM") != "dumb"
+
+
+def write(form: str, answer: Any, table: Table, names: Sequence[str] = ()) -> None:
+    """Write an answer in the form that was asked for.
+
+    Args:
+        form: table, json, yaml or name.
+        answer: all of it, as JSON holds it.
+        table: what people see of it.
+        names: one name per line.
+    """
+    if form == "table":
+        tabulate(table)
+    elif form == "name":
+        lines(names)
+    else:
+        document(form, answer)
+
+
+def named(manifest: Mapping[str, Any]) -> str:
+    """An object as kubectl names it.
+
+    >>> named({"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}})
+    'contract.chainloop.dev/c'
+    """
+    group, slash, _ = str(manifest.get("apiVersion", "")).partition("/")
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return f"{str(manifest.get('kind')).lower()}{f'.{group}' if slash else ''}/{name}"
+
+
+def document(form: str, answer: Any) -> None:
+    """Write JSON or YAML; a list becomes documents of YAML."""
+    if form == "json":
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        written = importlib.import_module("avouch.cli.yamls").written
+        documents = answer if isinstance(answer, list) else [answer]
+        click.echo("---\n".join(map(written, documents)), nl=False)
+
+
+def facts(found: Sequence[tuple[str, str]]) -> None:
+    """Write what is known of one thing, a line for each; what is empty is left out."""
+    known = [(name, value) for name, value in found if value]
+    width = max((len(name) for name, _ in known), default=0) + 1
+    lines([f"{f'{name}:':<{width}}  {_one_line(value)}" for name, value in known])
+
+
+def lines(found: Sequence[str]) -> None:
+    """Write lines."""
+    for line in found:
+        click.echo(line)
+
+
+def tabulate(table: Table) -> None:
+    """Write a table."""
+    if not table.rows:
+        click.echo(table.empty, err=True)
+    elif sys.stdout.isatty():
+        click.echo(importlib.import_module("avouch.cli.drawn").drawn(table, _colour()), nl=False, color=True)
+    else:
+        lines(aligned(table))
+
+
+def aligned(table: Table) -> list[str]:
+    """The lines of a table, aligned with blanks.
+
+    >>> aligned(Table(("NAME", "AGE"), (("a", "1d"), ("longer", "2d"))))
+    ['NAME     AGE', 'a        1d', 'longer   2d']
+    """
+    rows = [table.columns, *(tuple(map(_one_line, row)) for row in table.rows)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(table.columns))]
+    return [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _one_line(cell: str) -> str:
+    """Harmless in a terminal, whoever wrote it."""
+    return "".join(each if each.isprintable() else " " for each in cell)
+
+
+def _colour() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is None or context.color is not False

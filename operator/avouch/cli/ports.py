@@ -1,0 +1,122 @@
+"""What commands need of the world outside. `processes` builds the adapters, each when a command first asks for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every command takes; empty where nothing was said. Flags come before variables, those before files."""
+
+    namespace: str = ""
+    kubeconfig: str = ""
+    context: str = ""
+    server: str = ""
+    token: str = ""
+    debug: bool = False
+
+
+class Told(Protocol):
+    """What the cluster's client printed, and whether all went well."""
+
+    @property
+    def output(self) -> str:
+        """What went well."""
+        ...
+
+    @property
+    def complaint(self) -> str:
+        """What did not, in its own words; empty where nothing failed."""
+        ...
+
+
+class Cluster(Protocol):
+    """Kubernetes, as the user reaches it."""
+
+    def namespace(self) -> str:
+        """The namespace that commands are about."""
+        ...
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """One object.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
+    def list(self, kind: str, *, everywhere: bool = False) -> list[dict[str, Any]]:
+        """All objects of a kind, in this namespace or in all."""
+        ...
+
+    def create(self, manifest: Manifest, *flags: str) -> dict[str, Any]:
+        """Create one object, with flags of kubectl's; what the cluster made of it.
+
+        Raises:
+            Conflict: there is one already.
+        """
+        ...
+
+    def replace(self, manifest: Manifest, *flags: str) -> dict[str, Any]:
+        """Replace one object, with flags of kubectl's; what the cluster made of it.
+
+        Raises:
+            Conflict: somebody else changed it since it was read.
+        """
+        ...
+
+    def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:
+        """Merge a change into one object, with flags of kubectl's; what the cluster made of it."""
+        ...
+
+    def apply(self, manifests: Sequence[Manifest], *flags: str) -> Told:
+        """Apply objects, with flags of kubectl's; one that fails does not keep others from being applied."""
+        ...
+
+
+class Revisions(Protocol):
+    """Revisions of contracts, as avouch recorded them."""
+
+    def canonical(self, namespace: str, name: str, number: int) -> bytes:
+        """The canonical form of one revision.
+
+        Raises:
+            NotFound: there is none of this number.
+        """
+        ...
+
+
+class World(Protocol):
+    """All adapters, each built when it is first asked for."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables of this process."""
+        ...
+
+    def cluster(self, options: Options) -> Cluster:
+        """Kubernetes."""
+        ...
+
+    def revisions(self, options: Options) -> Revisions:
+        """Revisions of contracts."""
+        ...
+
+    def download(self, url: str, limit: int) -> bytes:
+        """What lies at a URL, at most so many bytes."""
+        ...
+
+    def pod(self) -> tuple[str, Mapping[str, str]] | None:
+        """Namespace and labels of the pod that this is a step of; None outside of Tekton."""
+        ...
+
+    def attesting(self, options: Options) -> Any:
+        """What crafting needs: `cli.attestation.ports.Adapters`, which is loaded with its commands only."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by."""
+        ...

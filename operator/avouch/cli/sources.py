@@ -1,0 +1,88 @@
+"""What `-f` names: files, folders with all that lies below them, URLs, and - for what is piped in."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from avouch import errors
+from avouch.cli import session
+from avouch.contract.text import nodes
+
+F = TypeVar("F", bound=Callable[..., Any])
+SUFFIXES = (".yaml", ".yml", ".json")
+_MOST = 2000  # files below a folder: somebody meant another one
+_TOTAL = 64 * nodes.LIMIT  # bytes of all files: they are read before anything is done
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file's bytes; `name` is where they came from, as the user would say it."""
+
+    name: str
+    content: bytes
+
+
+def option(function: F) -> F:
+    """The option -f, as often as the user likes."""
+    return click.option(
+        "-f", "--filename", "files", required=True, multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
+        help="File, folder (all .yaml, .yml and .json below it), URL, or - for standard input.",
+    )(function)  # fmt: skip
+
+
+def one(function: F) -> F:
+    """The option -f of one contract; Chainloop calls it --contract."""
+    return click.option(
+        "-f", "--filename", "--contract", "file", type=click.Path(), metavar="FILE|URL|-",
+        help="File or URL of the contract, or - for standard input.",
+    )(function)  # fmt: skip
+
+
+def read(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
+    """Everything that the names lead to, files of a folder in the order of their paths.
+
+    Raises:
+        Invalid: a folder without files, or with too many.
+        TooLarge: more bytes in all than anybody means.
+        OSError: a file that cannot be read.
+    """
+    left = _TOTAL
+    for source in _each(started, names):
+        left -= len(source.content)
+        if left < 0:
+            raise errors.TooLarge(f"more than {_TOTAL} bytes in all", field="--filename", fix="name smaller folders")
+        yield source
+
+
+def _each(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
+    for name in names:
+        if name == "-":
+            yield Source("standard input", sys.stdin.buffer.read(nodes.LIMIT + 1))
+        elif name.lower().startswith(("https://", "http://")):
+            yield Source(name, started.world.download(name, nodes.LIMIT))
+        elif Path(name).is_dir():
+            yield from map(_file, _below(Path(name)))
+        else:
+            yield _file(Path(name))
+
+
+def _file(path: Path) -> Source:
+    with path.open("rb") as opened:
+        return Source(str(path), opened.read(nodes.LIMIT + 1))
+
+
+def _below(folder: Path) -> list[Path]:
+    found = []
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            found.append(path)
+        if len(found) > _MOST:
+            raise errors.Invalid(f"{folder}: more than {_MOST} files", field="--filename", fix="name smaller folders")
+    if not found:
+        kinds = ", ".join(SUFFIXES)
+        raise errors.Invalid(f"{folder}: no {kinds} below it", field="--filename", fix="name another folder, or a file")
+    return sorted(found)

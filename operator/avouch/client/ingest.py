@@ -1,0 +1,110 @@
+"""The wire of runs outside of Tekton, a method for each request."""
+
+import json
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avouch import digests, errors
+from avouch.attestation import bundle, shape
+from avouch.client import connection, transfers
+from avouch.crafting import opened, opening, sources
+
+MAX_WAIT = 30  # seconds that the server holds a request for a verdict
+_SLOWEST = 64 * 1024  # bytes a second that an upload may take
+_JSON: Mapping[str, str] = {"Content-Type": "application/json"}
+_BYTES: Mapping[str, str] = {"Content-Type": "application/octet-stream"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The server, as one attester sees it. Every method raises errors of ours only, as `connection` says."""
+
+    link: connection.Connection
+
+    @property
+    def address(self) -> str:
+        """Where the server is."""
+        return self.link.to.server
+
+    def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
+        """Open a run, or find the one that was opened with this id."""
+        path = f"/v1/namespaces/{_quoted(namespace)}/workflows/{_quoted(workflow)}/runs"
+        return opened.read(self._json("POST", path, opening.write(request)))
+
+    def run(self, run: str, wait: int = 0) -> opened.Run:
+        """A run; with `wait`, as soon as it is judged, or after so many seconds."""
+        held = min(wait, MAX_WAIT)
+        path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
+        return opened.read(self._json("GET", path))
+
+    def upload(self, run: str, source: sources.Source, progress: sources.Progress) -> bool:
+        """Store the bytes of a material; False where they were there already."""
+        return self._put(f"/v1/runs/{_quoted(run)}/materials/{source.digest}", source, progress, ask=True)
+
+    def upload_artifact(self, namespace: str, source: sources.Source, progress: sources.Progress) -> bool:
+        """Store bytes without a run; False where they were there already."""
+        known = self._known(f"/v1/artifacts/{source.digest}")
+        path = f"/v1/namespaces/{_quoted(namespace)}/artifacts/{source.digest}"
+        return False if known else self._put(path, source, progress, ask=False)
+
+    def download_artifact(self, digest: digests.Digest, target: Path, progress: sources.Progress) -> int:
+        """Fetch bytes into a file that gets its name when they are complete and right; its size."""
+        return transfers.fetch(self.link, f"/v1/artifacts/{digest}", digest, target, progress)
+
+    def certificate(self, run: str, request: bytes) -> str:
+        """A certificate for our key, PEM."""
+        answer = self._json("POST", f"/v1/runs/{_quoted(run)}/certificate", {"csr": request.decode("ascii")})
+        return shape.text(answer.get("certificate"), "certificate")
+
+    def push(self, run: str, content: bytes) -> str:
+        """Push the bundle; an answer means that it is durable. The digest that the server names it by."""
+        answer = self.link.send(
+            connection.Request("POST", f"/v1/runs/{_quoted(run)}/bundles", content, {"Content-Type": bundle.MEDIA_TYPE})
+        )
+        return shape.text(_object(answer.content).get("digest"), "digest")
+
+    def reset(self, run: str, trigger: str, reason: str) -> opened.Run:
+        """End a run without an attestation."""
+        return opened.read(self._json("POST", f"/v1/runs/{_quoted(run)}/reset", {"trigger": trigger, "reason": reason}))
+
+    def trust(self) -> tuple[bytes, ...]:
+        """The authorities that the server believes, PEM."""
+        found = shape.sequence(self._json("GET", "/v1/trust").get("authorities"), "authorities")
+        return tuple(shape.text(each, "authorities").encode() for each in found)
+
+    def _put(self, path: str, source: sources.Source, progress: sources.Progress, *, ask: bool) -> bool:
+        if ask and self._known(path):
+            return False
+
+        def pieces() -> Iterator[bytes]:
+            return transfers.pieces(source, progress)
+
+        total = connection.TOTAL + source.size / _SLOWEST
+        self.link.send(connection.Request("PUT", path, pieces, _BYTES, source.size, total))
+        return True
+
+    def _known(self, path: str) -> bool:
+        try:
+            self.link.send(connection.Request("HEAD", path))
+        except (errors.NotFound, errors.Denied):
+            return False  # not there, or not for us to know: then it is sent
+        return True
+
+    def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, object]:
+        content = b"" if body is None else json.dumps(body).encode()
+        answer = self.link.send(connection.Request(method, path, content, _JSON if content else {}))
+        return _object(answer.content)
+
+
+def _quoted(part: str) -> str:
+    return urllib.parse.quote(part, safe="")
+
+
+def _object(content: bytes) -> dict[str, object]:
+    try:
+        return shape.mapping(json.loads(content), "answer")
+    except ValueError as exc:
+        raise errors.Invalid("the server's answer is not JSON", fix="is this an avouch server?") from exc

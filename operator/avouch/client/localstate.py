@@ -1,0 +1,180 @@
+"""A state in a file of this machine: one reader's whole view or none, one writer at a time, nobody else's eyes.
+
+Written to a temporary file, synced, and renamed over the old one, so that a process killed at any moment leaves the old
+state or the new one. Writers hold a lock beside it (flock, which the kernel drops with its holder); a lock that stays
+taken ends in an error that names who holds it.
+
+The name: `avouch-attestation-<uid>-<12 characters of a hash of the job>.json` in TMPDIR. Two jobs on one machine work
+in different directories or belong to different runs of their CI, so they never meet; commands of one job do, from
+whichever directory below its workspace they are called.
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avouch import digests, errors
+from avouch.crafting import keeping, state
+
+PATH = "AVOUCH_ATTESTATION_STATE"
+PATIENCE = 20.0  # seconds that a lock may be held by others
+_PAUSE = 0.05
+# Where a job's files lie, by CI; each runner gives two jobs that run at once two of them.
+_WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "WORKSPACE", "CIRCLE_WORKING_DIRECTORY")
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and waiting, so that tests need neither."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def path_for(environment: Mapping[str, str], job: str, where: Path) -> Path:
+    """Where the state of this job lies.
+
+    Args:
+        environment: variables of this process.
+        job: what tells this run of the CI from its others, such as the address of its page.
+        where: the working directory.
+    """
+    said = environment.get(PATH)
+    if said:
+        return Path(said)
+    named = next((environment[name] for name in _WORKSPACES if environment.get(name)), "")
+    workspace = named or str(_root(where))
+    key = digests.of_bytes(f"{workspace}\0{job}".encode()).hex[:12]
+    return Path(environment.get("TMPDIR") or "/tmp") / f"avouch-attestation-{os.getuid()}-{key}.json"  # noqa: S108  # 0600, owner checked
+
+
+def _root(where: Path) -> Path:
+    """The git working tree around a directory, or the directory itself."""
+    return next((each for each in (where, *where.parents) if (each / ".git").exists()), where)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalState:
+    """The state in one file."""
+
+    path: Path
+    patience: float = PATIENCE
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def place(self) -> str:
+        """Where that is, for people."""
+        return str(self.path)
+
+    def load(self) -> state.State:
+        """The state. Raises as `keeping.Keeper.load`."""
+        return state.read(self._content())
+
+    def create(self, found: state.State, *, replace: bool = False) -> None:
+        """Keep a first state. Raises as `keeping.Keeper.create`."""
+        content = state.write(found)
+        with self._locked():
+            if not replace and self.path.exists():
+                raise keeping.exists(self.place)
+            self._write(content)
+
+    def change(self, step: keeping.Step) -> state.State:
+        """Apply a step. Raises as `keeping.Keeper.change`."""
+        with self._locked():
+            changed = step(state.read(self._content()))
+            self._write(state.write(changed))
+        return changed
+
+    def remove(self) -> None:
+        """Forget the state, and the lock with it."""
+        with self._locked():
+            self.path.unlink(missing_ok=True)
+            self._lock.unlink(missing_ok=True)
+
+    @property
+    def _lock(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.lock")
+
+    def _content(self) -> bytes:
+        try:
+            descriptor = os.open(self.path, _READ)
+        except FileNotFoundError as exc:
+            raise keeping.absent(self.place) from exc
+        except OSError as exc:
+            raise errors.Invalid(f"{self.path} cannot be read: {exc.strerror}", field=PATH) from exc
+        try:
+            _check_owner(os.fstat(descriptor), self.path)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(state.MAX_STATE + 1)
+        finally:
+            os.close(descriptor)
+
+    def _write(self, content: bytes) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, self.path)
+        except OSError as exc:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise errors.Unavailable(f"{self.path} cannot be written: {exc.strerror}") from exc
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        end = self.clock.monotonic() + self.patience
+        while True:
+            descriptor = self._open_lock()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip() or "another process"
+                os.close(descriptor)
+                if self.clock.monotonic() >= end:
+                    raise errors.Unavailable(
+                        f"{self.path} is held by {holder} for over {self.patience:.0f} s "
+                        "(fix: wait for it to end, or end it)"
+                    ) from exc
+                self.clock.sleep(_PAUSE)
+                continue
+            if _is_current(descriptor, self._lock):
+                break
+            os.close(descriptor)  # its holder removed it while we waited: lock the new one
+        try:
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _open_lock(self) -> int:
+        try:
+            return os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            fix = f"name another file with {PATH} or --local-state-path"
+            raise errors.Invalid(f"{self._lock} cannot be opened: {exc.strerror}", field=PATH, fix=fix) from exc
+
+
+def _is_current(descriptor: int, path: Path) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    ours = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def _check_owner(found: os.stat_result, path: Path) -> None:
+    """In a directory that all may write to, somebody else could have put a state there before us."""
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+        fix = f"remove it, or name another file with {PATH}"
+        raise errors.Invalid(f"{path} is no file of ours", field=PATH, fix=fix)

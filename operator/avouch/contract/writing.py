@@ -1,0 +1,65 @@
+"""A contract as the domain knows it, written as an object of schema v2; the way back of `reading`."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from avouch.api import contract as kind
+from avouch.contract import spec
+
+
+def manifest(contract: spec.ContractSpec) -> dict[str, Any]:
+    """The object; what was never said is left out."""
+    metadata = {"name": contract.name, "annotations": dict(contract.metadata)}
+    policies = {
+        "materials": [_policy(policy) for policy in contract.material_policies],
+        "attestation": [_policy(policy) for policy in contract.attestation_policies],
+    }
+    body = {
+        "materials": [_material(material) for material in contract.materials],
+        "envAllowList": list(contract.env_allow_list),
+        "runner": _said({"type": contract.runner}),
+        "annotations": _annotations(contract.annotations),
+        "policies": _said(policies),
+        "policyGroups": [
+            _said({"ref": group.ref, "with": dict(group.inputs), "skip": list(group.skip), "gate": group.gate})
+            for group in contract.policy_groups
+        ],
+    }
+    head = {"apiVersion": kind.KIND.api_version, "kind": kind.KIND.name}
+    return {**head, "metadata": _said(metadata), "spec": _said(body)}
+
+
+def _material(material: spec.Material) -> dict[str, Any]:
+    said = {
+        "type": material.type,
+        "name": material.name,
+        "optional": material.optional or None,
+        "output": material.output or None,
+        "skipUpload": material.skip_upload or None,
+        "group": material.group,
+        "annotations": _annotations(material.annotations),
+    }
+    return _said(said)
+
+
+def _policy(policy: spec.PolicyAttachment) -> dict[str, Any]:
+    said = {
+        "ref": policy.ref,
+        "embedded": json.loads(policy.embedded) if policy.embedded else None,
+        "selector": _said({"name": policy.selector_name, "matchMode": policy.match_mode}),
+        "disabled": policy.disabled or None,
+        "with": dict(policy.inputs),
+        "requirements": list(policy.requirements),
+        "gate": policy.gate,
+    }
+    return _said(said) | ({"embedded": {}} if policy.embedded == "{}" else {})
+
+
+def _annotations(annotations: Iterable[spec.Annotation]) -> list[dict[str, str]]:
+    return [_said({"name": annotation.name, "value": annotation.value}) for annotation in annotations]
+
+
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without what is empty; a flag that is false was said where it is a gate."""
+    return {name: value for name, value in fields.items() if value is False or value}

@@ -1,0 +1,92 @@
+"""What is still owed, with the command that delivers it. The server decides; this saves the round trip.
+
+What is missing is worked out by `contract.completeness`, the same that the judge asks; only the fix differs, because
+outside of Tekton a person types it.
+"""
+
+import shlex
+from dataclasses import dataclass
+
+from avouch import plan
+from avouch.contract import completeness
+from avouch.contract import materials as types
+from avouch.crafting import state as states
+
+_VALUE = {types.Form.VALUE: "TEXT", types.Form.IMAGE: "IMAGE", types.Form.FILE: "FILE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the user calls us, and what each later command needs to find the same attestation."""
+
+    program: str = "avouch attestation"
+    options: tuple[str, ...] = ()
+
+    def command(self, verb: str, *arguments: str) -> str:
+        """One command line, ready for a shell."""
+        return " ".join([self.program, verb, *map(shlex.quote, (*arguments, *self.options))])
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the status table: a material of the contract, or one that was added beside it."""
+
+    name: str
+    type: str
+    state: str  # added | owed | one of its group is owed | optional
+    required: bool
+    group: str = ""
+    value: str = ""
+    digest: str = ""
+    command: str = ""
+
+
+def owed(state: states.State, way: Way) -> tuple[completeness.Owed, ...]:
+    """All that is missing, each with the command that adds it; empty when the attestation is complete."""
+    evidence = completeness.Evidence(state.materials, state.annotations, state.env)
+    return tuple(
+        completeness.Owed(each.code, each.message, each.line, _fix(state.run.plan, each, way), each.material)
+        for each in completeness.owed(state.run.plan, evidence)
+    )
+
+
+def lines(state: states.State, way: Way) -> tuple[Line, ...]:
+    """Materials of the contract in the plan's order, then the others in theirs."""
+    planned = tuple(_line(state, each, way) for each in state.run.plan.materials)
+    names = {each.name for each in planned}
+    return planned + tuple(
+        Line(each.name, each.type, "added", required=False, value=each.resource, digest=str(each.digest))
+        for each in state.materials
+        if each.name not in names
+    )
+
+
+def command(planned: plan.PlannedMaterial, way: Way) -> str:
+    """The exact command that adds a material."""
+    empty = [each.name for each in planned.annotations if not each.value]
+    notes = [part for name in empty for part in ("--annotation", f"{name}=VALUE")]
+    return way.command("add", "--name", planned.name, "--value", _VALUE[types.of(planned.type).form], *notes)
+
+
+def _line(state: states.State, planned: plan.PlannedMaterial, way: Way) -> Line:
+    found, required = state.of(planned.name), not (planned.optional or planned.group)
+    if found is not None:
+        value = found.resource or (found.content or b"").decode("utf-8", "replace")
+        return Line(planned.name, planned.type, "added", required, planned.group, value, str(found.digest))
+    group = [each for each in state.run.plan.materials if planned.group and each.group == planned.group]
+    waiting = bool(group) and not any(state.of(each.name) for each in group)
+    said = "owed" if required else "one of its group is owed" if waiting else "optional"
+    return Line(planned.name, planned.type, said, required, planned.group, command=command(planned, way))
+
+
+def _fix(owing: plan.Plan, missing: completeness.Owed, way: Way) -> str:
+    planned = {each.name: each for each in owing.materials}
+    if missing.material:
+        return command(planned[missing.material], way)
+    if missing.code == "GroupUnsatisfied":
+        group = next((each.group for each in owing.materials if each.group and each.line == missing.line), "")
+        return " or ".join(command(each, way) for each in owing.materials if group and each.group == group)
+    if missing.code == "AnnotationMissing":
+        names = [each.name for each in owing.annotations if f'[name="{each.name}"]' in missing.line]
+        return way.command("push", "--annotation", f"{names[0] if names else 'NAME'}=VALUE")
+    return f"set it, then start anew: {way.command('init', '--replace')}"

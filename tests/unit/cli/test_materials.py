@@ -1,0 +1,108 @@
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from avouch.contract import explosion, materials
+from tests.unit.cli import line
+
+ASSETS = Path(__file__).parents[2] / "assets/materials"
+SBOM = ASSETS / "SBOM_CYCLONEDX_JSON/good-1.5.json"
+# Found by themselves as something else, or as nothing: only a person can tell them apart.
+GOOD = sorted(path for path in ASSETS.glob("*/good*") if path.is_file())
+
+
+def inspect(*arguments):
+    return line.run("material", "inspect", *map(str, arguments), "-o", "json")
+
+
+def test_types_are_listed_in_every_form():
+    table = line.run("material", "types").out.splitlines()
+    assert len(table) == len(materials.MATERIALS) + 1
+    names = line.run("material", "types", "-o", "name").out.split()
+    assert names == [kind.name for kind in materials.MATERIALS]
+    told = json.loads(line.run("material", "types", "-o", "json").out)
+    assert told[0] | {"name": "STRING", "number": 1, "maxBytes": 64 * 1024, "detected": True} == told[0]
+    assert line.run("material", "types", "-o", "markdown").out.count("\n") == len(materials.MATERIALS) + 2
+
+
+def test_a_file_is_told_with_type_size_digest_and_annotations():
+    answer = line.run("material", "inspect", str(SBOM))
+    assert answer.code == 0
+    first, *rest = answer.out.splitlines()
+    assert first.startswith(f"{SBOM}: SBOM_CYCLONEDX_JSON, 468 B, sha256:")
+    assert all(each.startswith("  chainloop.material.") for each in rest)
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_each_good_file_is_of_its_type(path):
+    answer = inspect(path, "--type", path.parent.name)
+    assert answer.code == 0, answer.out
+
+
+def test_a_file_that_is_not_what_it_claims_says_why_and_fails():
+    answer = line.run("material", "inspect", "--type", "junit_xml", str(SBOM))
+    assert answer.code == 1
+    assert "no JUNIT_XML" in answer.out
+    assert "  why: " in answer.out
+    assert "  fix: " in answer.out
+
+
+def test_a_file_that_nearly_was_of_a_type_says_what_was_missing():
+    answer = line.run("material", "inspect", str(ASSETS / "SARIF/bad-no-driver.json"))
+    assert answer.code == 0  # an artifact it is, whatever else it is not
+    assert 'almost SARIF: not valid SARIF: runs/0/tool: "driver" is a required property' in answer.out
+
+
+def test_each_file_is_told_even_where_others_cannot_be_read(tmp_path):
+    empty = tmp_path / "empty"
+    empty.touch()
+    answer = inspect("/nowhere", tmp_path, empty, SBOM)
+    assert answer.code == 1
+    nowhere, folder, nothing, good = json.loads(answer.out)
+    assert nowhere["problem"] == "cannot be read: No such file or directory"
+    assert folder["problem"] == "is a folder"
+    assert folder["fix"] == f"name its files, such as {tmp_path}/*"
+    assert nothing["problem"] == "the file is empty: no type can be told"
+    assert good["ok"] is True
+
+
+def test_types_that_come_in_archives_are_looked_into(tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("b/two.json", SBOM.read_bytes())
+        archive.writestr("a.json", b"{}")
+    path = tmp_path / "sboms.zip"
+    path.write_bytes(packed.getvalue())
+    answer = inspect(path, "--type", "SBOM_CYCLONEDX_JSON")
+    assert answer.code == 1
+    bad, good = json.loads(answer.out)
+    assert (bad["file"], bad["ok"]) == (f"{path}:a.json", False)
+    assert (good["file"], good["ok"]) == (f"{path}:b/two.json", True)
+
+
+def test_an_archive_with_a_path_that_leads_out_of_it_is_refused(tmp_path):
+    path = tmp_path / "evil.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../x.json", b"{}")
+    answer = inspect(path, "--type", "SARIF")
+    assert answer.code == 1
+    assert json.loads(answer.out)[0]["ok"] is False
+
+
+def test_the_types_that_come_in_archives_are_those_of_the_contract_room():
+    answers = [inspect(ASSETS / "ZAP_DAST_ZIP/good.zip", "--type", name) for name in sorted(explosion.TYPES)]
+    assert all(len(json.loads(answer.out)) >= 1 and ":" in json.loads(answer.out)[0]["file"] for answer in answers)
+
+
+def test_more_than_any_reader_looks_at_is_hashed_alone_and_bounded_by_its_type(tmp_path):
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(65 * materials.MIB)
+    (found,) = json.loads(inspect(path).out)
+    assert (found["type"], found["size"]) == ("ARTIFACT", 65 * materials.MIB)
+    refused = inspect(path, "--type", "SARIF")
+    assert refused.code == 1
+    assert "larger than 67108864 bytes" in json.loads(refused.out)[0]["problem"]

@@ -1,0 +1,155 @@
+"""The file of a state: its name, permissions and locks, and processes that are killed while they write."""
+
+import fcntl
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avouch import errors
+from avouch.client import localstate
+from avouch.crafting import state
+from tests.crafting import builders
+
+ROOT = Path(__file__).parents[3]
+ADDS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from avouch.client import localstate
+keeper = localstate.LocalState(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(100000):
+    keeper.change(lambda found: replace(found, annotations={"n": str(number), "pad": "x" * 4096 * (number % 64)}))
+"""
+
+
+def keeper(path: Path, **options: Any) -> localstate.LocalState:
+    found = localstate.LocalState(path / "state.json", **options)
+    found.create(builders.begun())
+    return found
+
+
+def named(environment: dict[str, str], job: str = "", where: Path = Path("/work/app")) -> Path:
+    return localstate.path_for(environment, job, where)
+
+
+def test_two_jobs_in_different_workspaces_do_not_meet():
+    assert named({"GITHUB_WORKSPACE": "/a"}) != named({"GITHUB_WORKSPACE": "/b"})
+    assert named({}, where=Path("/a")) != named({}, where=Path("/b"))
+
+
+def test_two_runs_in_one_workspace_do_not_meet():
+    assert named({}, "https://ci.example/1") != named({}, "https://ci.example/2")
+
+
+def test_commands_of_one_job_meet_wherever_they_are_called(tmp_path: Path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    assert named({}, where=tmp_path / "sub" / "deep") == named({}, where=tmp_path)
+    inside = {"CI_PROJECT_DIR": "/a"}
+    assert named(inside, where=tmp_path / "sub") == named(inside, where=Path("/elsewhere"))
+
+
+def test_the_place_may_be_said_and_lies_in_tmpdir_otherwise():
+    assert named({"AVOUCH_ATTESTATION_STATE": "/x/y.json"}) == Path("/x/y.json")
+    assert named({"TMPDIR": "/t"}).parent == Path("/t")
+    assert str(os.getuid()) in named({}).name
+
+
+def test_only_we_can_read_it(tmp_path: Path):
+    old = os.umask(0)
+    try:
+        found = keeper(tmp_path)
+    finally:
+        os.umask(old)
+    assert found.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_else_is_left_behind(tmp_path: Path):
+    found = keeper(tmp_path)
+    found.change(lambda each: each)
+    found.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_stays_taken_ends_in_an_error_that_names_its_holder(tmp_path: Path):
+    found, waits = keeper(tmp_path), []
+    with (tmp_path / "state.json.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("process 4711")
+        lock.flush()
+        now = iter(range(1000))
+        clock = localstate.Clock(lambda: float(next(now)), waits.append)
+        with pytest.raises(errors.Unavailable, match="held by process 4711"):
+            localstate.LocalState(found.path, patience=5, clock=clock).change(lambda each: each)
+    assert 0 < len(waits) < 10
+
+
+def test_readers_need_no_lock(tmp_path: Path):
+    found = keeper(tmp_path)
+    with (tmp_path / "state.json.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert found.load() == builders.begun()
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path):
+    real = keeper(tmp_path).path
+    (tmp_path / "link.json").symlink_to(real)
+    with pytest.raises(errors.Invalid):
+        localstate.LocalState(tmp_path / "link.json").load()
+
+
+def test_a_directory_or_pipe_in_its_place_is_refused(tmp_path: Path):
+    (tmp_path / "dir.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("dir.json", "pipe.json"):
+        with pytest.raises(errors.Invalid):
+            localstate.LocalState(tmp_path / name).load()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_state_that_somebody_else_put_there_is_refused(tmp_path: Path):
+    found = keeper(tmp_path)
+    os.chown(found.path, 12345, 12345)
+    with pytest.raises(errors.Invalid, match="no file of ours"):
+        found.load()
+
+
+def test_a_directory_that_is_not_there_is_told_with_the_fix(tmp_path: Path):
+    with pytest.raises(errors.Invalid, match="local-state-path"):
+        localstate.LocalState(tmp_path / "none" / "s.json").create(builders.begun())
+
+
+def test_a_state_of_another_version_is_left_alone(tmp_path: Path):
+    found = keeper(tmp_path)
+    body = {**json.loads(found.path.read_text()), "version": 2}
+    found.path.write_text(json.dumps(body))
+    with pytest.raises(errors.Invalid, match="--replace"):
+        found.change(lambda each: each)
+    assert json.loads(found.path.read_text()) == body
+
+
+def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_state_and_no_lock(tmp_path: Path):
+    found = keeper(tmp_path)
+    environment = {"PYTHONPATH": f"{ROOT / 'operator'}", "PATH": os.environ["PATH"]}
+    moments = random.Random(7)  # noqa: S311  # any moments, the same each time
+    seen = set()
+    for _ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ADDS, str(found.path)], env=environment, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(moments.uniform(0.0, 0.05))
+        process.kill()
+        process.communicate()
+        seen.add(state.write(found.load()))
+        found.change(lambda each: each)  # nobody is left who holds it
+    assert len(seen) > 1
