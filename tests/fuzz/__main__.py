@@ -53,7 +53,8 @@ def _ran(name: str, seconds: int) -> bool:
     reached = next((line.split("cov: ")[1].split()[0] for line in reversed(said) if "cov: " in line), "?")
     print(f"{name}: {'ok' if done.returncode == 0 else 'BROKEN'}, {runs} inputs, {reached} branches", flush=True)
     if done.returncode:
-        print("\n".join([*done.stdout.splitlines()[-30:], *said[-40:]]))
+        told = [line for line in said if not line.startswith("INFO:")]
+        print("\n".join([*done.stdout.splitlines()[-30:], *told[-30:]]))
     return done.returncode == 0
 
 

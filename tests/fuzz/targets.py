@@ -61,8 +61,11 @@ def outcome(takes: Takes, content: bytes) -> object:
         return type(exc).__name__, str(exc)
 
 
-def _read(name: str) -> Takes:
-    return functools.partial(documents.read, name)
+def _read(name: str, content: bytes) -> object:
+    """In full and quickly: what is good in full is good quickly, and says the same."""
+    full, quick = documents.read(name, content), documents.sniff(name, content)
+    assert full.flaws or quick == full, f"read in full {full}, quickly {quick}"
+    return full, quick
 
 
 def _explode(content: bytes) -> object:
@@ -121,11 +124,11 @@ def _readers() -> Iterator[Target]:
     for module in modules:
         kinds = [kind.name for kind in materials.MATERIALS if kind.reader.startswith(f"{module}.")]
         seeds = tuple((name, content) for name in kinds for content in _files(name))
-        yield Target(module, tuple((name, _read(name)) for name in kinds), seeds)
+        yield Target(module, tuple((name, functools.partial(_read, name)) for name in kinds), seeds)
 
 
 def _attestation() -> Target:
-    folder = ASSETS / "chainloop-bundle"
+    folder = ASSETS / "chainloop-run"
     found, said = (folder / "bundle.json").read_bytes(), (folder / "statement.json").read_bytes()
     envelope = dsse.to_bytes(bundle.parse(found).envelope)
     takes = (
