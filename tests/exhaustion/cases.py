@@ -19,7 +19,7 @@ from tests.materials import packing
 
 MIB = 1024 * 1024
 MEMORY = 1536 * MIB  # of address space: the content, 64 MiB of it at most, included
-SECONDS = 40.0  # on a busy machine
+SECONDS = 40.0  # of CPU; other processes' use of the caches counts, so ten times what an idle machine needs
 BIG = 64 * MIB
 _CYCLONEDX = b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [%s]}'
 _SPDX = (
@@ -147,10 +147,10 @@ def main() -> None:
     name, make = CASES[sys.argv[1]]
     content = make()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    start = time.monotonic()
+    start = time.process_time()
     read = documents.read(name, content)
     said = read.flaws[0].message if read.flaws else "read"
-    took = time.monotonic() - start
+    took = time.process_time() - start
     if len(content) <= materials.of(name).limit:
         detection.file(content)
     if explosion.is_archive("SARIF", content):
@@ -159,7 +159,7 @@ def main() -> None:
         except errors.Invalid as exc:
             print(f"as an archive: {exc}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"said": said[:90], "read": took, "all": time.monotonic() - start, "peak": peak}))
+    print(json.dumps({"said": said[:90], "read": took, "all": time.process_time() - start, "peak": peak}))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests.exhaustion import cases
 @pytest.mark.parametrize("name", cases.CASES)
 def test_a_reader_stays_within_its_bounds(name):
     command = [sys.executable, "-m", "tests.exhaustion.cases", name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10 * cases.SECONDS, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=15 * cases.SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["read"] < cases.SECONDS

@@ -86,7 +86,7 @@ def _fuzz(name: str, seconds: float) -> None:
             (Path(folder) / f"{number}").write_bytes(data)
         arguments = [
             sys.argv[0], folder, f"-artifact_prefix={KEPT / name}-", f"-max_total_time={seconds:.0f}",
-            f"-rss_limit_mb={MEMORY}", f"-timeout={2 * targets.SOON:.0f}", f"-max_len={targets.LONGEST}",
+            f"-rss_limit_mb={MEMORY}", f"-timeout={20 * targets.SOON:.0f}", f"-max_len={targets.LONGEST}",
             "-print_final_stats=1",
         ]  # fmt: skip
         atheris.Setup(arguments, target.check, custom_mutator=mutate)
