@@ -92,7 +92,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.told.seen.append(request)
         self._send(self.server.told.answers(request))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815  http.server's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _answer  # noqa: N815  http.server's names
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)

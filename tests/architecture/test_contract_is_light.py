@@ -4,17 +4,37 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 LIGHT = (
-    *("runners.detection", "runners.reports", "commits", "credentials", "forges", "materials", "pullrequests"),
-    *("references", "remotes", "spec"),
+    *("runners.detection", "runners.reports", "commits", "credentials", "forges", "images", "materials"),
+    *("pullrequests", "references", "remotes", "spec"),
 )
 HEAVY = {"asyncio", "cyclonedx", "defusedxml", "http", "jsonschema", "pydantic", "socket", "ssl", "yaml"}
 
 
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("git", HEAVY | {"urllib.request", "cryptography"}),
+        ("report", HEAVY | {"subprocess"}),
+        ("pod", HEAVY - {"http", "socket", "ssl"} | {"subprocess", "cryptography", "httpx"}),
+        ("identity", HEAVY - {"http", "socket", "ssl"} | {"subprocess", "cryptography", "httpx"}),
+        ("forge", HEAVY - {"http", "socket", "ssl"} | {"subprocess", "cryptography", "httpx"}),
+    ],
+)
+def test_what_a_job_tells_of_itself_loads_what_it_needs_and_no_more(module: str, heavy: set[str]) -> None:
+    assert _loaded(f"avouch.ci.{module}") & heavy == set()
+
+
 def test_what_is_asked_in_every_build_loads_nothing_heavy() -> None:
-    code = f"import sys, {', '.join(f'avouch.contract.{name}' for name in LIGHT)}; print(*sys.modules)"
-    command = [sys.executable, "-c", code]
+    assert _loaded(*(f"avouch.contract.{name}" for name in LIGHT)) & HEAVY == set()
+
+
+def _loaded(*modules: str) -> set[str]:
+    """Names of all modules that an interpreter has after importing these, and of their packages."""
+    command = [sys.executable, "-c", f"import sys, {', '.join(modules)}; print(*sys.modules)"]
     env = {"PYTHONPATH": str(ROOT / "operator")}
-    loaded = subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout.split()
-    assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
+    found = subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout.split()
+    return {*found, *(name.partition(".")[0] for name in found)}

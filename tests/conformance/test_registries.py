@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -170,3 +170,25 @@ def test_detection_takes_a_text_for_an_image_where_there_is_one(repository: regi
     assert detection.value(f"{repository.name}:1", asker.resolves).type == "CONTAINER_IMAGE"
     assert detection.value(f"{repository.name}:2", asker.resolves).type == "STRING"
     assert asker.image(f"{repository.name}:1").tag == "1"
+
+
+async def test_the_client_pushes_reads_and_deletes(server: str) -> None:
+    """What a backend of artifacts needs of it: an upload in pieces, a manifest, and both gone again."""
+    name, content = "acme/artifacts", b"x" * 3_000_000
+    digest = digests.of_bytes(content)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 1_000_000):
+            yield content[start : start + 1_000_000]
+
+    async with client.Client(server, options=ACCESS.options) as session:
+        opened = await session.send(client.Call("POST", f"{name}/blobs/uploads/", name, "pull,push"))
+        where = client.expect(opened, 202, what="upload").headers["location"]
+        target = f"{where}{'&' if '?' in where else '?'}digest={digest}"
+        pushed = await session.send(client.Call("PUT", target, name, "pull,push", content=pieces()))
+        client.expect(pushed, 201, what="blob")
+        async with session.stream(client.Call("GET", f"{name}/blobs/{digest}", name)) as answer:
+            assert digests.of_bytes(b"".join([piece async for piece in answer.aiter_raw()])) == digest
+        removed = await session.send(client.Call("DELETE", f"{name}/blobs/{digest}", name, "delete"))
+        client.expect(removed, 202, what="blob")
+        assert (await session.send(client.Call("HEAD", f"{name}/blobs/{digest}", name))).status == 404

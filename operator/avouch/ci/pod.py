@@ -1,55 +1,92 @@
-"""The pod that a Tekton step runs in: its namespace from the ServiceAccount's files, its labels from the API.
+"""The pod around a step of a Tekton TaskRun: its namespace and its labels, from the best source there is.
 
-Labels are a nicety: without leave to `get pods`, or without an API server that answers, there are none.
+1. The directory /tekton/results: steps of TaskRuns alone have it.
+2. Labels from the downward API, where a volume mounts them (AVOUCH_LABELS_FILE, or /etc/podinfo/labels).
+3. Else from the pod's own object, where its ServiceAccount may get pods.
+4. Else none: then the TaskRun's name comes from the host's, where that tells it (`tekton.downward`).
 """
 
-import http.client
 import json
-import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from avouch.tekton import labels
+from avouch import errors
+from avouch.ci import https
+from avouch.contract.runners import detection
+from avouch.tekton import downward, objects
 
+RESULTS = Path("/tekton/results")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+LABELS = "AVOUCH_LABELS_FILE"
+_PODINFO = "/etc/podinfo/labels"
 _SECONDS = 3.0
-_LIMIT = 4 * 1024 * 1024  # bytes; etcd keeps objects below 1.5 MiB
+_LARGEST = 1024 * 1024  # bytes of a file of Kubernetes'
+
+Get = Callable[[https.Request, float], https.Answer]
 
 
-def namespace(account: Path = SERVICE_ACCOUNT) -> str:
-    """The pod's namespace, empty where it cannot be read."""
-    return read(account / "namespace")
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a pod keeps what it knows."""
+
+    results: Path = RESULTS
+    account: Path = SERVICE_ACCOUNT
 
 
-def labels_of(
-    environment: Mapping[str, str], namespace: str, pod: str, account: Path = SERVICE_ACCOUNT
-) -> dict[str, str]:
-    """The pod's labels, or none."""
-    host = environment.get("KUBERNETES_SERVICE_HOST")
-    token, ca = read(account / "token"), read(account / "ca.crt")
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The pod, None outside a step; and what could not be had."""
+
+    pod: detection.Pod | None = None
+    note: str = ""
+
+
+def look(environment: Mapping[str, str], get: Get = https.get, places: Places | None = None) -> Around:
+    """The pod around us, for `detection.discover`."""
+    where = places or Places()
+    if not where.results.is_dir():
+        return Around()
+    namespace = _read(where.account / "namespace")
+    found = downward.parse_labels(_read(Path(environment.get(LABELS) or _PODINFO)))
+    if found:
+        return Around(detection.Pod(namespace, found))
+    try:
+        return Around(detection.Pod(namespace, _from_api(environment, namespace, get, where.account)))
+    except errors.Unavailable as exc:
+        return Around(detection.Pod(namespace), f"the pod's labels are not known: {exc}")
+
+
+def _from_api(environment: Mapping[str, str], namespace: str, get: Get, account: Path) -> dict[str, str]:
+    token, ca = _read(account / "token"), _read(account / "ca.crt")
+    host, pod = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("HOSTNAME", "")
     if not (host and token and ca and namespace and pod):
-        return {}
+        raise errors.Unavailable("no ServiceAccount token is mounted here")
+    answer = get(https.Request(_url(environment, namespace, pod), _bearer(token), ca, proxies=False), _SECONDS)
+    if answer.status != 200:
+        raise errors.Unavailable(f"the API server answers {answer.status}; let the ServiceAccount get pods")
     try:
-        connection = http.client.HTTPSConnection(
-            host,
-            int(environment.get("KUBERNETES_SERVICE_PORT") or 443),
-            timeout=_SECONDS,
-            context=ssl.create_default_context(cadata=ca),
-        )
-        connection.request(
-            "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}", headers={"Authorization": f"Bearer {token}"}
-        )
-        answer = connection.getresponse()
-        body = answer.read(_LIMIT)
-        found = labels.of(json.loads(body)) if answer.status == 200 else {}
-    except (OSError, ValueError, http.client.HTTPException):
-        return {}
-    return {str(key): str(value) for key, value in found.items()}
+        body = json.loads(answer.body)
+    except (ValueError, RecursionError) as exc:
+        raise errors.Unavailable("the API server's answer is no JSON") from exc
+    said = objects.mapping(body, "metadata", "labels") if isinstance(body, dict) else {}
+    return {str(key): value for key, value in said.items() if isinstance(value, str)}
 
 
-def read(path: Path) -> str:
-    """A small file's text, empty where it cannot be read."""
+def _url(environment: Mapping[str, str], namespace: str, pod: str) -> str:
+    host, port = environment["KUBERNETES_SERVICE_HOST"], environment.get("KUBERNETES_SERVICE_PORT") or "443"
+    address = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"https://{address}:{port}/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}"
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token.isascii() and token.isprintable() else {}
+
+
+def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        with path.open("rb") as opened:
+            return opened.read(_LARGEST).decode("utf-8").strip()
     except (OSError, ValueError):
         return ""

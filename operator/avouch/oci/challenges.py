@@ -14,8 +14,8 @@ from avouch.oci import credentials, references
 
 _LONGEST = 8192  # characters of a header
 _PLAIN = re.compile(r"[\x21-\x7e]{1,32768}")
-_SCHEME = re.compile(r"\s*,?\s*([A-Za-z]+)(?:\s+|$)(?![=])", re.ASCII)
-_PARAMETER = re.compile(r'\s*,?\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))', re.ASCII)
+_SCHEME = re.compile(r"[\s,]*([A-Za-z]+)(?:\s+|$)(?![=])", re.ASCII)
+_PARAMETER = re.compile(r'[\s,]*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

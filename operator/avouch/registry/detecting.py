@@ -37,14 +37,15 @@ class Images:
         """Whether a text names an image: the callback of `contract.detection.value`.
 
         Raises:
-            Unavailable: a text that names its registry, which cannot be asked now: guessing would change its type. Of
-                a bare word, which most texts are, nothing is said without a registry.
+            Unavailable: a text that names its registry, which cannot be asked now or does not let us in: guessing
+                would change its type. A bare word, which most texts are, is then a word: Docker Hub does not say
+                whether there is nothing, or nothing for us.
         """
         try:
             self.image(text)
-        except (errors.Invalid, errors.NotFound, errors.Denied, errors.Corrupt):
+        except (errors.Invalid, errors.NotFound):
             return False
-        except errors.Unavailable as exc:
+        except (errors.Unavailable, errors.Denied, errors.Corrupt) as exc:
             if references.parse(text).registry == references.DOCKER_HUB:
                 return False
             raise errors.Unavailable(f"{exc}; name the material's type, and nobody is asked for it") from exc

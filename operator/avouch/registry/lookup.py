@@ -75,7 +75,7 @@ async def chart(value: str, access: Access) -> images.Image:
 
 
 async def _looked_up(reference: references.Reference, access: Access, artifact_type: str) -> images.Image:
-    credential = await asyncio.to_thread(access.credential, reference.registry)  # a helper may take its time
+    credential = await _credential(reference.registry, access)
     async with client.Client(reference.registry, credential, access.options) as session:
         found = await manifests.get(session, reference)
         if artifact_type and found.artifact_type != artifact_type:
@@ -99,6 +99,13 @@ async def _looked_up(reference: references.Reference, access: Access, artifact_t
         signature=signature if isinstance(signature, images.Signature) else None,
         notes=tuple(notes),
     )
+
+
+async def _credential(registry: str, access: Access) -> credentials.Credential | None:
+    try:
+        return await asyncio.to_thread(access.credential, registry)  # a helper may take its time
+    except errors.Invalid as exc:  # not the reference is wrong, but this machine
+        raise errors.Unavailable(f"no credentials for {registry}: {exc}") from exc
 
 
 async def _is_latest(session: client.Client, reference: references.Reference, digest: digests.Digest) -> bool:

@@ -4,12 +4,17 @@ By hand it degrades as Chainloop's runner does: without leave to `get pods` the 
 from the ServiceAccount's files, and the rest stays unknown.
 """
 
+import http.client
+import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from avouch.ci import pod as pods
 from avouch.tekton import downward, labels
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_SECONDS = 3.0
 
 _VARIABLES = {
     "TEKTON_TASKRUN_NAME": labels.TASKRUN,
@@ -51,9 +56,40 @@ class Place:
         return f"tekton://{self.namespace}/{path}"
 
 
-def discover(environment: Mapping[str, str], labels_file: Path, account: Path = pods.SERVICE_ACCOUNT) -> Place:
+def discover(environment: Mapping[str, str], labels_file: Path, account: Path = SERVICE_ACCOUNT) -> Place:
     """This pod, from the best source there is."""
     pod = environment.get("POD_NAME") or environment.get("HOSTNAME", "")
-    namespace = environment.get("POD_NAMESPACE") or pods.namespace(account)
-    found = downward.parse_labels(pods.read(labels_file))
-    return Place(namespace, pod, found or pods.labels_of(environment, namespace, pod, account))
+    namespace = environment.get("POD_NAMESPACE") or _read(account / "namespace")
+    found = downward.parse_labels(_read(labels_file))
+    return Place(namespace, pod, found or _from_api(environment, namespace, pod, account))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _from_api(environment: Mapping[str, str], namespace: str, pod: str, account: Path) -> dict[str, str]:
+    """The pod's labels from the API, or nothing: this is only ever a nicety."""
+    host = environment.get("KUBERNETES_SERVICE_HOST")
+    token, ca = _read(account / "token"), _read(account / "ca.crt")
+    if not (host and token and ca and namespace and pod):
+        return {}
+    try:
+        connection = http.client.HTTPSConnection(
+            host,
+            int(environment.get("KUBERNETES_SERVICE_PORT") or 443),
+            timeout=_SECONDS,
+            context=ssl.create_default_context(cadata=ca),
+        )
+        connection.request(
+            "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}", headers={"Authorization": f"Bearer {token}"}
+        )
+        answer = connection.getresponse()
+        body = answer.read(4 * 1024 * 1024)
+        found = labels.of(json.loads(body)) if answer.status == 200 else {}
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    return {str(key): str(value) for key, value in found.items()}

@@ -251,7 +251,19 @@ def test_several_challenges_in_one_header_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Bearer", "=", '"', "Bearer realm=", "Negotiate abc==", "," * 10_000, "a " * 9000]
+    "header",
+    [
+        "",
+        "Bearer",
+        "=",
+        '"',
+        "Bearer realm=",
+        "Negotiate abc==",
+        "," * 10_000,
+        "a " * 9000,
+        " " * 8000 + "!",
+        "Bearer" + " ," * 4000,
+    ],
 )
 def test_headers_without_sense_are_no_challenge(header: str) -> None:
     assert challenges.chosen([header], ANN) is None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,15 +91,17 @@ def test_a_given_login_goes_to_its_own_registry_alone(server: loopback.Server) -
     assert access(lookup.Login("docker.io", ANN)).credential("index.docker.io") == ANN
 
 
-def test_a_text_is_no_image_where_a_registry_says_so(server: loopback.Server) -> None:
-    for status in (401, 403, 404):
-        server.answers = lambda _, status=status: loopback.Reply(status)  # type: ignore[misc]  its default is a status
-        asker = detecting.Images(access())
-        assert detection.value(f"{server.address}/app:1", asker.resolves).type == "STRING"
+@pytest.mark.parametrize("reply", [loopback.Reply(404), loopback.Reply(200, b"<html>")])
+def test_a_text_is_no_image_where_a_registry_has_none(server: loopback.Server, reply: loopback.Reply) -> None:
+    server.answers = lambda _: reply
+    assert detection.value(f"{server.address}/app:1", detecting.Images(access()).resolves).type == "STRING"
 
 
-def test_a_text_that_names_a_registry_which_is_down_is_not_guessed(server: loopback.Server) -> None:
-    server.answers = lambda _: loopback.Reply(503)
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_text_that_names_a_registry_which_gives_no_answer_is_not_guessed(
+    server: loopback.Server, status: int
+) -> None:
+    server.answers = lambda _: loopback.Reply(status)
     with pytest.raises(errors.Unavailable, match="name the material's type"):
         detection.value(f"{server.address}/app:1", detecting.Images(access()).resolves)
 
@@ -109,3 +112,11 @@ def test_a_word_is_a_text_where_docker_hub_is_out_of_reach(monkeypatch: pytest.M
 
     monkeypatch.setattr(lookup, "image", down)
     assert detection.value("1.2.3", detecting.Images(access()).resolves).type == "STRING"
+
+
+def test_a_broken_docker_config_is_named_and_makes_no_text_of_an_image(server: loopback.Server, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    broken = lookup.Access({"DOCKER_CONFIG": str(tmp_path)}, options=client.Options(proxies=False))
+    with pytest.raises(errors.Unavailable, match=r"no credentials for .*config\.json"):
+        detecting.Images(broken).resolves(f"{server.address}/app:1")
+    assert server.seen == []

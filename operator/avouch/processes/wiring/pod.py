@@ -7,5 +7,5 @@ from avouch.ci import pod
 
 def build(environment: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     """Namespace and labels of the pod that we are in, as far as they can be read."""
-    namespace = pod.namespace()
-    return namespace, pod.labels_of(environment, namespace, environment.get("HOSTNAME", ""))
+    found = pod.look(environment).pod
+    return ("", {}) if found is None else (found.namespace, found.labels)

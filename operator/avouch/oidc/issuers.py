@@ -1,0 +1,170 @@
+"""Keys of an issuer: its discovery document, then its JWKS, both over HTTPS, bounded, and kept for an hour.
+
+A kid that is not among the keys kept makes us ask again, but not oftener than every ten seconds: tokens with invented
+kids shall not make us a burden to anybody. Redirects are not followed: an issuer has one address.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+
+from avouch import errors
+from avouch.controlplane import identities
+from avouch.oidc import checks
+
+KEPT = 3600.0  # seconds
+AGAIN = 10.0  # seconds between two questions to one issuer
+_SECONDS = 10.0  # for both documents together
+_LIMIT = 512 * 1024  # bytes of a document
+_DISCOVERY = "/.well-known/openid-configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An allowed issuer: `url` is exactly what its tokens say. `runner` is the type of runner that it gives tokens to.
+
+    Raises:
+        Invalid: no https address, or one with parts that no issuer has.
+    """
+
+    url: str
+    runner: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no token could say."""
+        if not _is_address(self.url):
+            fix = "write the issuer exactly as its tokens have it in iss, such as https://gitlab.example.com"
+            raise errors.Invalid(f"{self.url[:200]!r} is no issuer", field="oidc.issuers", fix=fix)
+
+
+def parse(text: str) -> tuple[Issuer, ...]:
+    """Issuers of a setting: `https://issuer[=RUNNER_TYPE]`, with commas or spaces between them.
+
+    >>> parse("https://token.actions.githubusercontent.com=GITHUB_ACTION")[0].runner
+    'GITHUB_ACTION'
+
+    Raises:
+        Invalid: no issuer, a type of runner whose tokens say nothing of it, or an issuer twice.
+    """
+    found: list[Issuer] = []
+    for each in text.replace(",", " ").split():
+        url, _, runner = each.partition("=")
+        if runner and runner not in identities.RUNNERS:
+            fix = f"use one of {', '.join(identities.RUNNERS)}, or none"
+            raise errors.Invalid(f"{runner[:64]!r} is no runner that gives tokens", field="oidc.issuers", fix=fix)
+        if url in {issuer.url for issuer in found}:
+            raise errors.Invalid(f"{url[:200]!r} stands there twice", field="oidc.issuers", fix="keep one of them")
+        found.append(Issuer(url, runner))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class _Kept:
+    keys: checks.Keys = field(default_factory=checks.Keys)
+    until: float = 0.0
+    again: float = 0.0  # not asked before
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class KeySets:
+    """Keys of issuers, fetched when they are needed."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._tls = tls or ssl.create_default_context()
+        self._monotonic = monotonic
+        self._kept: dict[str, _Kept] = {}
+
+    async def key(self, issuer: Issuer, unverified: checks.Unverified) -> jwt.PyJWK:
+        """The key that should have signed a token.
+
+        Raises:
+            NotVerified: the issuer has no such key.
+            Unavailable: the issuer cannot be asked now, or its documents are not what they should be.
+        """
+        kept = self._kept.setdefault(issuer.url, _Kept())
+        found = self._recall(kept, unverified)
+        if found is not None:
+            return found
+        async with kept.lock:
+            found = self._recall(kept, unverified)  # somebody else has asked meanwhile
+            if found is None:
+                await self._renew(issuer, kept)
+                found = self._recall(kept, unverified)
+        if found is None:
+            raise errors.NotVerified("3", "its issuer has no such key")
+        return found
+
+    def _recall(self, kept: _Kept, unverified: checks.Unverified) -> jwt.PyJWK | None:
+        return kept.keys.of(unverified) if self._monotonic() < kept.until else None
+
+    async def _renew(self, issuer: Issuer, kept: _Kept) -> None:
+        now = self._monotonic()
+        if now < kept.again:
+            if now < kept.until:
+                return
+            raise errors.Unavailable(f"the keys of issuer {issuer.url} could not be had a moment ago")
+        kept.again = now + AGAIN
+        keys = await self._fetch(issuer)
+        kept.keys, kept.until = keys, now + KEPT
+
+    async def _fetch(self, issuer: Issuer) -> checks.Keys:
+        try:
+            async with (
+                asyncio.timeout(_SECONDS),
+                httpx.AsyncClient(verify=self._tls, follow_redirects=False, timeout=_SECONDS) as client,
+            ):
+                document = await _document(client, f"{issuer.url.rstrip('/')}{_DISCOVERY}")
+                if document.get("issuer") != issuer.url:
+                    raise errors.Unavailable(f"the document of issuer {issuer.url} is of another issuer")
+                where = document.get("jwks_uri")
+                if not isinstance(where, str) or not _is_address(where, query=True):
+                    raise errors.Unavailable(f"issuer {issuer.url} names no https address for its keys")
+                keys = checks.keys_of(await _document(client, where))
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as exc:
+            raise errors.Unavailable(f"issuer {issuer.url} was not reached: {type(exc).__name__}") from exc
+        if not keys.found:
+            raise errors.Unavailable(f"issuer {issuer.url} has no key that we could use")
+        return keys
+
+
+async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
+        if response.status_code != httpx.codes.OK:
+            raise errors.Unavailable(f"{url} answers {response.status_code}")
+        content = bytearray()
+        async for piece in response.aiter_bytes():
+            content += piece
+            if len(content) > _LIMIT:
+                raise errors.Unavailable(f"{url} has more than {_LIMIT} bytes")
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise errors.Unavailable(f"{url} is no JSON object")
+    return found
+
+
+def _is_address(text: str, *, query: bool = False) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = (
+        parts.scheme == "https"
+        and bool(host)
+        and "*" not in str(host)
+        and port != 0
+        and not parts.username
+        and not parts.fragment
+    )
+    return plain and text.isascii() and text.isprintable() and " " not in text and (query or not parts.query)
