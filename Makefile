@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NAME ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz assets clean
+.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz assets corpus clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +61,7 @@ WHEELS := --only-binary=:all: --python-version 3.11 --implementation cp \
   $(foreach p,_2_28 _2_27 _2_24 _2_17 2014 _2_12 _2_5 1,--platform manylinux$(p)_$(shell uname -m))
 PIP_WHEEL := pip==25.3
 
-build/wheelhouse/.ready: requirements/server.txt requirements/sidecar.txt $(VENV)/.ready $(shell find operator/avouch -name '*.py')
+build/wheelhouse/.ready: requirements/server.txt requirements/sidecar.txt $(VENV)/.ready $(shell find operator/avouch -type f -not -name '*.pyc')
 	@for image in server sidecar; do \
 	  mkdir -p build/wheelhouse/$$image && rm -f build/wheelhouse/$$image/avouch-*.whl; \
 	  $(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes $(WHEELS) \
@@ -102,6 +102,9 @@ fuzz: setup ## Show damaged files to the readers of materials for a while (FUZZ_
 
 assets: setup ## Write tests/assets/materials anew from its table of cases
 	PYTHONPATH=operator:. $(BIN)/python -m tests.materials
+
+corpus: setup ## Have real tools write the reports of tests/corpus anew (installs them; needs Go, npm and Maven)
+	PYTHONPATH=operator:. $(BIN)/python -m tests.corpus
 
 clean: ## Remove build output and caches of this checkout
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -45,7 +45,7 @@ def chart_permissions() -> Iterator[tuple[Path, str]]:
             {
                 process: {
                     part: [rule.to_json() for rule in getattr(granted, part)]
-                    for part in ("cluster", "namespace", "kube_system")
+                    for part in ("cluster", "namespace", "kube_system", "token_secrets")
                 }
                 for process, granted in permissions.PERMISSIONS.items()
             }
@@ -60,6 +60,9 @@ def values_schema() -> Iterator[tuple[Path, str]]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["properties"]["global"] = {"type": "object"}
     schema["properties"]["artifacts"]["properties"]["backend"]["enum"] = ["inline", "filesystem"]
+    schema["properties"]["gateway"]["properties"]["kind"]["enum"] = ["HTTPRoute", "TLSRoute"]
+    service = schema["properties"]["server"]["properties"]["service"]["properties"]
+    service["type"]["enum"] = ["ClusterIP", "NodePort", "LoadBalancer"]
     yield CHART / "values.schema.json", json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
@@ -85,6 +88,8 @@ def _schema(value: Any, descriptions: dict[tuple[str, ...], str], path: tuple[st
     said = {"description": descriptions[path]} if path in descriptions else {}
     if path and path[-1] == "resources":
         return {**said, "type": "object"}
+    if value == {}:  # a map that users fill
+        return {**said, "type": "object", "additionalProperties": {"type": "string"}}
     if isinstance(value, dict):
         properties = {k: _schema(v, descriptions, (*path, k)) for k, v in value.items()}
         return {**said, "type": "object", "properties": properties, "additionalProperties": False}

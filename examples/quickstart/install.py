@@ -15,6 +15,7 @@ NAMESPACE = "avouch"
 SERVER = "localhost/avouch"
 SIDECAR = "localhost/avouch-sidecar:0.1.0"
 TOOLS = "localhost/quickstart-tools:1"
+NODE_PORT = 30443
 
 
 def build_images() -> str:
@@ -40,8 +41,9 @@ def _content_tag() -> str:
     content = hashlib.sha256((ROOT / "Dockerfile").read_bytes())
     for wheel in sorted((ROOT / "build" / "wheelhouse" / "server").glob("*.whl")):
         content.update(wheel.name.encode())
-    for source in sorted((ROOT / "operator").rglob("*.py")):
-        content.update(source.read_bytes())
+    for source in sorted((ROOT / "operator").rglob("*")):
+        if source.is_file() and "__pycache__" not in source.parts:
+            content.update(source.read_bytes())
     return content.hexdigest()[:12]
 
 
@@ -62,6 +64,12 @@ def kubectl(cluster: AnyCluster, *arguments: str, stdin: str | None = None) -> s
     return run(binaries.kubectl(), f"--kubeconfig={cluster.kubeconfig}", *arguments, stdin=stdin)
 
 
+def public_url(cluster: AnyCluster) -> str:
+    """Where CI outside the cluster reaches the server: the node's own address."""
+    node = "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}"
+    return f"https://{kubectl(cluster, 'get', 'nodes', '-o', node)}:{NODE_PORT}"
+
+
 def install(cluster: AnyCluster, tag: str, pod_security: str = "restricted") -> None:
     """Install or upgrade the chart in a namespace that enforces this level of Pod Security; return when it is ready."""
     namespace = NAMESPACE_MANIFEST.format(name=NAMESPACE, level=pod_security)
@@ -73,6 +81,8 @@ def install(cluster: AnyCluster, tag: str, pod_security: str = "restricted") -> 
             *("--set", "verifierId=https://avouch.example.com/verifier", "--set", "postgres.embedded=true"),
             *("--set", f"image.repository={SERVER}", "--set", f"image.tag={tag}", "--set", f"sidecar.image={SIDECAR}"),
             *("--set", "server.replicas=1", "--set", "controller.replicas=1"),
+            *("--set", f"public.url={public_url(cluster)}"),
+            *("--set", "server.service.type=NodePort", "--set", f"server.service.nodePort={NODE_PORT}"),
         )
 
 

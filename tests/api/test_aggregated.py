@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from avouch import errors
-from avouch.ingest import aggregated
+from avouch import digests, errors
+from avouch.ingest import aggregated, tickets
 from avouch.kube import connection, reader
 from avouch.processes import certificates, listeners
 from tests.cluster.apiserver import ApiServer
@@ -56,6 +56,9 @@ spec:
 """
 
 
+USED = "sha256:" + "d" * 64
+
+
 class Clock:
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -83,7 +86,7 @@ class Views:
         return one and {
             **one,
             "findings": [{"code": "MaterialMissing", "message": "no sbom", "line": "spec.materials[1]"}],
-            "materials": [{"name": "image", "type": "CONTAINER_IMAGE"}],
+            "materials": [{"name": "sbom", "type": "SARIF", "digest": USED, "uploaded": True}],
             "statement": {"_type": "https://in-toto.io/Statement/v1"},
         }
 
@@ -95,6 +98,48 @@ class Views:
         yield "ADDED", document("shop", "release-4", 4, "Rejected")
         yield "BOOKMARK", {"resourceVersion": 5}
         await asyncio.Event().wait()
+
+
+class Revisions:
+    """Two revisions of one Contract."""
+
+    def __init__(self) -> None:
+        self.found = [revision("evidence", number) for number in (1, 2)]
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+    ) -> tuple[Sequence[dict[str, Any]], str]:
+        return [one for one in self.found if all(one[key] == value for key, value in filters.items())], ""
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return next((one for one in self.found if one["name"] == name), None)
+
+
+class TicketStore:
+    """Tickets in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, str] = {}
+
+    async def issue(self, ticket: bytes, run_id: str, artifact: digests.Digest, expires_at: datetime) -> None:
+        self.kept[ticket] = str(artifact)
+
+    async def take(self, ticket: bytes, artifact: digests.Digest, now: datetime) -> bool:
+        return self.kept.pop(ticket, "") == str(artifact)
+
+
+def revision(contract: str, number: int) -> dict[str, Any]:
+    return {
+        "name": f"{contract}.{number}",
+        "namespace": "shop",
+        "uid": f"uid.{number}",
+        "contract": contract,
+        "revision": number,
+        "digest": "sha256:" + str(number) * 64,
+        "canonical": "{}",
+        "recordedAt": "2026-11-21T11:00:00Z",
+        "resourceVersion": number,
+    }
 
 
 def document(namespace: str, name: str, version: int, result: str) -> dict[str, Any]:
@@ -144,7 +189,9 @@ class Served:
         await self.proxy.load(reader.ClusterReader(link))
         await link.close()
         self.tls = certificates.Serving(self.folder, client_ca=self.proxy.client_ca)
-        app = aggregated.create(aggregated.Aggregated(Views(), Clock()), self.proxy)
+        self.tickets = TicketStore()
+        given = tickets.Tickets(self.tickets, "https://avouch.example.com")
+        app = aggregated.create(aggregated.Aggregated(Views(), Revisions(), given, Clock()), self.proxy)
         self.listener = listeners.Listener(app, "", 0, self.tls.context)
         self.port = self.listener.socket.getsockname()[1]
         self.loop = asyncio.get_running_loop()
@@ -198,6 +245,39 @@ def test_yaml_describe_chunks_and_selectors(api: ApiServer, served: Served) -> N
     for selector in ("--field-selector=status.color=red", "--selector=team in (a)"):
         with pytest.raises(Exception, match="cannot select by"):
             api.kubectl("get", "workflowruns", "-A", selector)
+
+
+def test_revisions_of_contracts_are_listed_selected_and_shown(api: ApiServer, served: Served) -> None:
+    head, *rows = api.kubectl("get", "contractrevisions", "-n", "shop").splitlines()
+    assert head.split() == ["NAME", "CONTRACT", "REVISION", "DIGEST", "AGE"]
+    assert rows[1].split()[:4] == ["evidence.2", "evidence", "2", "sha256:222222222222"]
+    selected = api.kubectl("get", "contractrevisions", "-A", "--field-selector=spec.contract=other", "-o", "name")
+    assert selected == ""
+    shown = json.loads(api.kubectl("get", "contractrevision", "evidence.1", "-n", "shop", "-o", "json"))
+    assert (shown["spec"]["digest"], shown["spec"]["canonical"]) == ("sha256:" + "1" * 64, "{}")
+    assert "canonical form" in api.kubectl("explain", "contractrevisions.spec")
+
+
+def test_a_ticket_is_given_for_what_the_run_used_to_those_who_may_create_it(api: ApiServer, served: Served) -> None:
+    path = "/apis/runs.avouch.dev/v1alpha1/namespaces/shop/workflowruns/release-2/tickets"
+    made = json.loads(_created(api.kubeconfig, path, USED).stdout)
+    assert made["status"]["url"] == f"https://avouch.example.com/v1/artifacts/{USED}"
+    asked = asyncio.run(
+        tickets.taken(served.tickets, made["status"]["ticket"], digests.Digest.parse(USED), Clock().now())
+    )
+    again = asyncio.run(
+        tickets.taken(served.tickets, made["status"]["ticket"], digests.Digest.parse(USED), Clock().now())
+    )
+    assert (asked, again) == (True, False)
+    assert "stored nothing with digest" in _created(api.kubeconfig, path, "sha256:" + "0" * 64).stderr
+    assert "forbidden" in _created(api.client_kubeconfig("mallory"), path, USED).stderr
+
+
+def _created(config: Path, path: str, digest: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [kubectl(), f"--kubeconfig={config}", "create", "--raw", path, "-f", "-"],
+        input=json.dumps({"spec": {"digest": digest}}), capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_watch_prints_what_comes(api: ApiServer, served: Served) -> None:

@@ -96,7 +96,7 @@ class Bench:
         self._count = 0
 
     @contextlib.contextmanager
-    def controller(self, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    def controller(self, module: str = "avouch.processes.controller", **env: str) -> Iterator[subprocess.Popen[bytes]]:
         self._count += 1
         log = self.log = self.folder / f"controller-{self._count}.log"
         environment = {
@@ -112,9 +112,7 @@ class Bench:
             **env,
         }
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "avouch.processes.controller"], env=environment, stdout=out, stderr=out
-            )
+            process = subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=out, stderr=out)
         try:
             yield process
         except BaseException:

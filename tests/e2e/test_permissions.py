@@ -59,7 +59,12 @@ class Grant:
 
 def grants() -> Iterator[Grant]:
     for process, granted in permissions.PERMISSIONS.items():
-        scopes = (("", granted.cluster), ("avouch", granted.namespace), ("kube-system", granted.kube_system))
+        scopes = (
+            ("", granted.cluster),
+            ("", granted.token_secrets),
+            ("avouch", granted.namespace),
+            ("kube-system", granted.kube_system),
+        )
         for namespace, rules in scopes:
             for rule in rules:
                 for resource in rule.resources:

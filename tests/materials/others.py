@@ -63,6 +63,7 @@ _ASYNC_26 = {
 ASYNCAPI = (
     Good("good-2.6.json", j(_ASYNC_26), _spec("2.6.0") | {f"{P}api.protocol": "kafka"}),
     Good("good-3.0.yaml", b'asyncapi: 3.0.0\ninfo: {title: Shop, version: "1.2"}\n', _spec("3.0.0")),
+    Good("good-3.1.yaml", b'asyncapi: 3.1.0\ninfo: {title: Shop, version: "1.2"}\n', _spec("3.1.0")),
     Bad("bad-version.json", j(_ASYNC_26 | {"asyncapi": "1.2.0"}), "version '1.2.0' is not one of"),
     Bad("bad-no-channels.json", j({"asyncapi": "2.6.0", "info": _INFO}), '"channels" is a required property'),
     Bad("bad-openapi.yaml", _YAML, "version '' is not one of"),

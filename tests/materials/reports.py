@@ -13,6 +13,7 @@ _HUGE = b" " * (65 * 1024 * 1024)
 JUNIT = (
     Good("good.xml", SUITE),
     Good("good-suite.xml", b'<testsuite tests="0"/>\n'),
+    Good("good-cases.xml", b'<testsuites><testcase name="one"/></testsuites>\n'),
     Good("good.zip", packing.zip_of(("a/", b""), ("a/one.xml", SUITE), ("a/notes.txt", b"x"))),
     Good("good.tar.gz", packing.tgz_of(("one.xml", SUITE), ("two.XML", SUITE))),
     Bad("bad-html.xml", b"<html><testsuite/></html>", "its root is <html>"),

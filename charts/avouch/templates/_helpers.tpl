@@ -46,6 +46,7 @@ capabilities: {drop: [ALL]}
 - {name: AVOUCH_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
 - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 - {name: AVOUCH_SIDECAR_IMAGE, value: {{ .Values.sidecar.image | quote }}}
+- {name: AVOUCH_PUBLIC_URL, value: {{ .Values.public.url | quote }}}
 {{- end }}
 
 {{- define "avouch.migrate" -}}
@@ -59,4 +60,9 @@ capabilities: {drop: [ALL]}
   resources:
     requests: {cpu: 50m, memory: 64Mi}
     limits: {memory: 256Mi}
+{{- end }}
+
+{{- /* Host of public.url, for Ingress and Gateway. */}}
+{{- define "avouch.publicHost" -}}
+{{- required "public.url is required for ingress and gateway: the URL under which CI outside the cluster reaches the server, such as https://avouch.example.com" .Values.public.url | urlParse | dig "host" "" | splitList ":" | first -}}
 {{- end }}

@@ -141,7 +141,7 @@ class ContractStatus(meta.Status):
     digest: meta.DigestText | None = None
     """Digest of the canonical form of that revision: the same contract has the same digest."""
     source_digest: meta.DigestText | None = None
-    """Digest of the bytes that were converted to this contract, where known."""
+    """Digest of the bytes of that revision: what kubectl apply sent, or else the spec as compact, sorted JSON."""
     workflows: int | None = None
     """How many Workflows are bound to this contract."""
 

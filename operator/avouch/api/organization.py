@@ -22,13 +22,20 @@ class Settings(meta.Model):
     """Settings of the organization."""
 
     restrict_contract_creation: bool = False
-    """Only who may create Contracts in the home namespace may create them in a project. Default false."""
+    """Only who may create Contracts in the home namespace may create them in a project; default Contracts are then not
+    made either. Default false."""
     block_on_policy_violation: bool = False
     """Policies gate unless their attachment says otherwise. Default false."""
     policies_allowed_hostnames: Annotated[list[Hostname], Field(max_length=100)] = Field(default_factory=list)
     """Hosts that policies may call, such as api.example.com; none by default."""
     prevent_implicit_workflow_creation: bool = False
     """Runs of Workflows that nobody declared are refused. Default false."""
+    api_token_inactivity_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """APITokens that nobody used for so many days are revoked, unless they say inactiveAfter. Absent, none is."""
+    skip_runner_variables: bool = False
+    """Do not record the variables that a runner sets by itself, such as GITHUB_ACTOR. Default false."""
+    block_released_versions: bool = False
+    """Refuse attestations for a version that was released. Default false."""
 
 
 class OrganizationSpec(meta.Model):
@@ -37,7 +44,7 @@ class OrganizationSpec(meta.Model):
     suspend: bool = False
     """Stop acting on changes until it is false again. Default false."""
     home_namespace: meta.Name
-    """Namespace whose Contracts and Integrations every project may refer to with scope Organization."""
+    """Namespace whose Contracts, Integrations and APITokens every project may refer to with scope Organization."""
     projects: Projects | None = None
     """Namespaces that are projects of this organization; the home namespace always is."""
     settings: Settings | None = None

@@ -4,21 +4,63 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from avouch.api import meta, rules
+from avouch.api import durations, meta, rules
 
 _PATH = rules.Pattern(
     "^[^/].*$", "a path is relative to the workspace", "write it without a leading /, such as reports/junit.xml"
 )
+ISSUER = rules.Pattern(
+    "^https://[^ ?#@]+$",
+    "an issuer is an https address without query, fragment or user",
+    "write it exactly as tokens say it in iss, such as https://gitlab.com",
+)
+RUN_EXPIRY = durations.Span("1m", "8760h")
 NameOrLabels = rules.exactly_one(("name", "matchLabels"), "write name, or matchLabels")
 
 
+class OidcAttester(meta.Model):
+    """Identity from outside the cluster: every OIDC token of the issuer for which all that is said here holds."""
+
+    cel = (
+        rules.Rule(
+            "has(self.subject) || (has(self.claims) && self.claims.size() > 0)",
+            "an OIDC attester without subject and claims would be anybody that the issuer knows",
+            "write subject, or claims such as repository: org/app",
+        ),
+    )
+
+    issuer: Annotated[str, meta.bounded(1024, ISSUER), AfterValidator(ISSUER.check)]
+    """Issuer, exactly as its tokens say it in iss, such as https://token.actions.githubusercontent.com."""
+    audience: Annotated[str, meta.bounded(256, minimum=1)] | None = None
+    """Audience that the token was made for. Default avouch."""
+    subject: Annotated[str, meta.bounded(1024, minimum=1)] | None = None
+    """Subject (sub) of the token, exactly: no patterns."""
+    claims: Annotated[
+        dict[Annotated[str, Field(max_length=253)], Annotated[str, meta.bounded(1024, minimum=1)]],
+        Field(max_length=16),
+    ] = Field(default_factory=dict)
+    """Claims of the token that must have exactly these texts, all of them, such as repository: org/app."""
+
+
 class Attesters(meta.Model):
-    """Who may attest for this Workflow."""
+    """Who may attest for this Workflow: exactly who is listed, nobody else."""
+
+    cel = (
+        rules.Rule(
+            " || ".join(f"(has(self.{f}) && self.{f}.size() > 0)" for f in ("serviceAccounts", "tokens", "oidc")),
+            "attesters lists nobody, so nobody could attest",
+            "list somebody in serviceAccounts, tokens or oidc; or leave attesters out; or set spec.suspend",
+        ),
+    )
 
     service_accounts: Annotated[
         list[meta.ObjectName], Field(max_length=100, json_schema_extra={"x-kubernetes-list-type": "set"})
     ] = Field(default_factory=list)
-    """Names of ServiceAccounts of this namespace; empty, any of them."""
+    """Names of ServiceAccounts of this namespace; empty, none of them."""
+    tokens: Annotated[list[meta.ScopedRef], Field(max_length=100)] = Field(default_factory=list)
+    """APITokens of this namespace or, with scope Organization, of the home namespace; empty, none of them."""
+    oidc: Annotated[list[OidcAttester], Field(max_length=20)] = Field(default_factory=list)
+    """Identities from outside the cluster by their OIDC tokens; empty, none of them."""
 
 
 class Target(meta.Model):
@@ -154,10 +196,14 @@ class WorkflowSpec(meta.Model):
     """Team that owns the pipeline; becomes part of the attestation."""
     description: meta.Text = ""
     """What the pipeline does, for people."""
-    contract_ref: meta.ScopedRef
-    """Contract that each run is judged against; always its newest revision when the run begins."""
+    contract_ref: meta.ScopedRef | None = None
+    """Contract that each run is judged against; absent, the Contract of the Workflow's own name, made where missing."""
     attesters: Attesters | None = None
-    """Who may attest; absent, any ServiceAccount of this namespace."""
+    """Who may attest; absent, any ServiceAccount of this namespace and any APIToken whose scope covers the Workflow."""
+    run_expiry: Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)] | None = None
+    """How long a run from outside Tekton may stay open without new material, such as 24h (the default)."""
+    gate: bool = False
+    """Pushing exits with code 4 unless the run Passed. Default false: the outcome of a build is never changed."""
     tekton: Tekton | None = None
     """Which Tekton runs are covered; absent, those labelled avouch.dev/workflow with this Workflow's name."""
 

@@ -21,12 +21,34 @@ class SubjectReference(Struct, frozen=True):
     uid: Annotated[str, Meta(description="Its UID, which tells it from others that had the name.")] = ""
 
 
+class AttesterReference(Struct, frozen=True):
+    """Who crafted a run outside Tekton."""
+
+    type: Annotated[str, Meta(description="AUTH_TYPE_API_TOKEN, AUTH_TYPE_FEDERATED or AUTH_TYPE_SERVICE_ACCOUNT.")] = (
+        ""
+    )
+    id: Annotated[str, Meta(description="The token, the OIDC subject or the ServiceAccount.")] = ""
+
+
+class RunnerReference(Struct, frozen=True):
+    """Where a run outside Tekton happened."""
+
+    type: Annotated[str, Meta(description="Runner type, such as GITHUB_ACTION.")] = ""
+    url: Annotated[str, Meta(description="Link to it.")] = ""
+    environment: Annotated[str, Meta(description="managed, self-hosted or unknown.")] = ""
+    authenticated: Annotated[bool, Meta(description="The runner's own token was verified.")] = False
+
+
 class RunSpec(Struct, frozen=True):
     """What the run is: fixed when it was opened."""
 
     workflow: Annotated[str, Meta(description="Workflow that the run belongs to.")] = ""
     contract: Annotated[ContractReference, Meta(description="What it is judged against.")] = ContractReference()
     subject: Annotated[SubjectReference, Meta(description="What it is about.")] = SubjectReference()
+    attester: Annotated[AttesterReference, Meta(description="Outside Tekton: who crafted it.")] = AttesterReference()
+    runner: Annotated[RunnerReference, Meta(description="Outside Tekton: where it happened.")] = RunnerReference()
+    version: Annotated[str, Meta(description="Outside Tekton: the version of the project.")] = ""
+    organization: Annotated[str, Meta(description="Outside Tekton: the Organization of the project.")] = ""
 
 
 class RunFinding(Struct, frozen=True):
@@ -47,7 +69,7 @@ class RunMaterial(Struct, frozen=True):
     digest: Annotated[str, Meta(description="Digest of its content.")] = ""
     value: Annotated[str, Meta(description="Text, or the reference of an image.")] = ""
     filename: Annotated[str, Meta(description="Name of the file it came from.")] = ""
-    origin: Annotated[str, Meta(description="sidecar or taskrun.")] = ""
+    origin: Annotated[str, Meta(description="sidecar, taskrun or cli.")] = ""
 
 
 class RunDelivery(Struct, frozen=True):
@@ -66,10 +88,13 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     verdict: Annotated[
         str, Meta(description="Pending, Passed, Failed, Rejected, Error, Unobserved, Expired or Canceled.")
     ] = ""
-    evidence: Annotated[str, Meta(description="Where the evidence came from: sidecar, taskrun or missing.")] = ""
+    evidence: Annotated[str, Meta(description="Where the evidence came from: sidecar, taskrun, cli or missing.")] = ""
     materials_found: Annotated[int, Meta(description="Materials found.")] = 0
     materials_asked: Annotated[int, Meta(description="Materials that the contract asks for.")] = 0
-    finished_at: Annotated[str, Meta(description="When the PipelineRun or TaskRun was done.")] = ""
+    finished_at: Annotated[
+        str, Meta(description="When the PipelineRun or TaskRun was done, or the attestation was pushed.")
+    ] = ""
+    expires_at: Annotated[str, Meta(description="When an open run outside Tekton expires.")] = ""
     judged_at: Annotated[str, Meta(description="When the verdict was reached.")] = ""
     findings: Annotated[list[RunFinding], Meta(description="What is wrong, which line asked, and the fix.")] = []
     materials: Annotated[list[RunMaterial], Meta(description="Evidence that was found.")] = []

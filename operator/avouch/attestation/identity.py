@@ -5,7 +5,11 @@ A pod has two URIs, in this order (Go tools show the first):
 2. `https://avouch.dev/pods/<pod uid>/taskruns/<TaskRun uid>`, which ties the certificate to one execution. An https URI
    in our own domain needs no registration, unlike a `urn:` namespace (RFC 8141 5).
 
-A token of CI outside the cluster has one: `https://avouch.dev/namespaces/<namespace>/tokens/<name>/<APIToken uid>`.
+Whoever attests outside Tekton has one:
+- an APIToken: `https://avouch.dev/namespaces/<namespace>/tokens/<name>/<APIToken uid>`,
+- a ServiceAccount that is not pushing for a TaskRun's pod: the first URI of a pod,
+- a subject of an OIDC issuer: `https://avouch.dev/issuers/<issuer>/subjects/<subject>`, both percent-encoded.
+
 No part can hold a slash, so different identities never spell the same URIs.
 """
 
@@ -13,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
+from urllib import parse
 
 from avouch import errors
 
@@ -20,6 +25,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)  # RFC 1123 subdomain, at most 253 characters
 _UID = re.compile(r"[0-9A-Za-z][-0-9A-Za-z]{0,63}", re.ASCII)  # a UUID in practice; Kubernetes calls it opaque
 _ACCOUNT = re.compile(r"https://kubernetes\.io/namespaces/([^/]+)/serviceaccounts/([^/]+)", re.ASCII)
+_LONGEST = 1024  # characters of an issuer or subject
 _POD = re.compile(r"https://avouch\.dev/pods/([^/]+)/taskruns/([^/]+)", re.ASCII)
 
 
@@ -91,6 +97,59 @@ class TokenIdentity:
     def uris(self) -> tuple[str, ...]:
         """One URI: namespace, name and uid of the token."""
         return (f"https://avouch.dev/namespaces/{self.namespace}/tokens/{self.name}/{self.uid}",)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountIdentity:
+    """One ServiceAccount.
+
+    Raises:
+        Invalid: a field that Kubernetes would not allow.
+    """
+
+    namespace: str
+    name: str
+
+    def __post_init__(self) -> None:
+        _require(_LABEL, self.namespace, "namespace")
+        _require(_NAME, self.name, "name")
+
+    def uris(self) -> tuple[str, ...]:
+        """One URI: namespace and name of the account."""
+        return (f"https://kubernetes.io/namespaces/{self.namespace}/serviceaccounts/{self.name}",)
+
+
+@dataclass(frozen=True, slots=True)
+class FederatedIdentity:
+    """One subject of an OIDC issuer, such as a job of a GitHub workflow.
+
+    Raises:
+        Invalid: empty, or longer than a certificate's name should be.
+    """
+
+    issuer: str
+    subject: str
+
+    def __post_init__(self) -> None:
+        for value, name in ((self.issuer, "issuer"), (self.subject, "subject")):
+            if not 0 < len(value) <= _LONGEST:
+                raise errors.Invalid(f"{len(value)} characters, 1 to {_LONGEST} allowed", field=name)
+
+    def uris(self) -> tuple[str, ...]:
+        """One URI: issuer and subject."""
+        issuer, subject = (parse.quote(part, safe="") for part in (self.issuer, self.subject))
+        return (f"https://avouch.dev/issuers/{issuer}/subjects/{subject}",)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An identity as it was written down when a run was opened."""
+
+    names: tuple[str, ...]
+
+    def uris(self) -> tuple[str, ...]:
+        """The names, as they are."""
+        return self.names
 
 
 def _require(form: re.Pattern[str], value: str, field: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from avouch import errors
 
@@ -44,6 +45,11 @@ class TrustRoot:
     def candidates(self, key_identifier: bytes) -> tuple[x509.Certificate, ...]:
         """The authorities with this subject key identifier: none, one, or several that renewed one key."""
         return self.by_key.get(key_identifier, ())
+
+    def pems(self) -> tuple[str, ...]:
+        """Every authority as PEM, in the order in which they were given."""
+        every = (certificate for found in self.by_key.values() for certificate in found)
+        return tuple(found.public_bytes(serialization.Encoding.PEM).decode("ascii") for found in every)
 
 
 def authority_key(certificate: x509.Certificate) -> bytes:

@@ -1,4 +1,7 @@
-"""What a run still owes: the plan against what was accepted. Every finding names the contract line and the fix."""
+"""What a run still owes: the plan against what was accepted. Every finding names the contract line and the fix.
+
+The fix depends on where the run is made: in Tekton it is a line of the Workflow, elsewhere a command (`Advice`).
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -46,12 +49,21 @@ class Evidence:
         return next((material for material in reversed(self.materials) if material.name == name), None)
 
 
-def owed(asked: plan.Plan, evidence: Evidence) -> tuple[Owed, ...]:
-    """Everything that the run still owes; empty when its evidence is complete."""
-    return tuple(found for check in CHECKS for found in check(asked, evidence))
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How to mend what is missing: a material, an annotation (and whose: "" for the run's own), a variable."""
+
+    deliver: Callable[[plan.PlannedMaterial], str]
+    fill: Callable[[plan.PlannedAnnotation, str], str]
+    resolve: Callable[[str], str]
 
 
-def missing_materials(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+def owed(asked: plan.Plan, evidence: Evidence, advice: Advice | None = None) -> tuple[Owed, ...]:
+    """Everything that the run still owes; empty when its evidence is complete. `advice` is Tekton's by default."""
+    return tuple(found for check in CHECKS for found in check(asked, evidence, advice or TEKTON))
+
+
+def missing_materials(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
     """Required materials that nobody delivered; those of a group are the group's business."""
     for material in asked.materials:
         if not (material.optional or material.group or evidence.of(material.name)):
@@ -59,12 +71,12 @@ def missing_materials(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
                 "MaterialMissing",
                 f"material {material.name} ({material.type}) was not delivered{_because(material, evidence)}",
                 material.line,
-                _deliver(material),
+                advice.deliver(material),
                 material.name,
             )
 
 
-def unsatisfied_groups(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+def unsatisfied_groups(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
     """Groups of which no member was delivered; a member's own `optional` counts for nothing."""
     groups: dict[str, list[plan.PlannedMaterial]] = {}
     for material in asked.materials:
@@ -75,35 +87,34 @@ def unsatisfied_groups(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
             names = ", ".join(member.name for member in members)
             reasons = "".join(_because(member, evidence) for member in members)
             message = f"group {group} needs at least one of {names}{reasons}"
-            yield Owed("GroupUnsatisfied", message, members[0].line, _deliver(members[0]))
+            yield Owed("GroupUnsatisfied", message, members[0].line, advice.deliver(members[0]))
 
 
-def missing_annotations(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+def missing_annotations(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
     """Annotations that the contract leaves empty and the run did not fill: its own, then its materials'."""
     for annotation in asked.annotations:
         if not (annotation.value or evidence.annotations.get(annotation.name)):
             message = f'annotation "{annotation.name}" is required for the attestation and has no value'
             line = f'spec.annotations[name="{annotation.name}"]'
-            yield Owed("AnnotationMissing", message, line, _fill(annotation))
+            yield Owed("AnnotationMissing", message, line, advice.fill(annotation, ""))
     for material in asked.materials:
         found = evidence.of(material.name)
         for annotation in material.annotations if found else ():
             if found and not (annotation.value or found.annotations.get(annotation.name)):
                 message = f'annotations ["{annotation.name}"] required for material "{material.name}"'
                 line = f'{material.line}.annotations[name="{annotation.name}"]'
-                yield Owed("AnnotationMissing", message, line, _fill(annotation), material.name)
+                yield Owed("AnnotationMissing", message, line, advice.fill(annotation, material.name), material.name)
 
 
-def missing_env(asked: plan.Plan, evidence: Evidence) -> Iterator[Owed]:
+def missing_env(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
     """Variables of envAllowList without a value: each listed one is mandatory."""
     for name in asked.env:
         if not evidence.env.get(name):
             message = f"variable {name} has no value"
-            fix = f"give the run a param {name}, or a step the literal environment variable {name}"
-            yield Owed("EnvironmentMissing", message, "spec.envAllowList", fix)
+            yield Owed("EnvironmentMissing", message, "spec.envAllowList", advice.resolve(name))
 
 
-CHECKS: tuple[Callable[[plan.Plan, Evidence], Iterator[Owed]], ...] = (
+CHECKS: tuple[Callable[[plan.Plan, Evidence, Advice], Iterator[Owed]], ...] = (
     missing_materials,  # each required material is there
     unsatisfied_groups,  # at least one of each group is there
     missing_annotations,  # each empty annotation was filled
@@ -133,7 +144,7 @@ def _deliver(material: plan.PlannedMaterial) -> str:
     return said.format(task=task, name=source.name, path=source.path, step=source.step)
 
 
-def _fill(annotation: plan.PlannedAnnotation) -> str:
+def _fill(annotation: plan.PlannedAnnotation, _: str) -> str:
     source = annotation.source
     if source is None:
         return f"say where {annotation.name} comes from in the Workflow's spec.tekton.annotations"
@@ -142,3 +153,28 @@ def _fill(annotation: plan.PlannedAnnotation) -> str:
     if source.kind is plan.From.PARAM:
         return f"give the run the param {source.name}"
     return f"let task {source.task or 'of any name'} write the result {source.name}"
+
+
+def _resolve(name: str) -> str:
+    return f"give the run a param {name}, or a step the literal environment variable {name}"
+
+
+_VALUES = {"STRING": "TEXT", "CONTAINER_IMAGE": "REFERENCE"}
+
+
+def _command(material: plan.PlannedMaterial) -> str:
+    return f"avouch attestation add --name {material.name} --value {_VALUES.get(material.type, 'FILE')}"
+
+
+def _option(annotation: plan.PlannedAnnotation, material: str) -> str:
+    if material:
+        return f"avouch attestation add --name {material} --value ... --annotation {annotation.name}=VALUE"
+    return f"avouch attestation push --annotation {annotation.name}=VALUE"
+
+
+def _variable(name: str) -> str:
+    return f"set {name} in the environment of avouch attestation init"
+
+
+TEKTON = Advice(_deliver, _fill, _resolve)
+COMMAND_LINE = Advice(_command, _option, _variable)

@@ -9,6 +9,7 @@ from avouch.contract import materials
 HELM = "application/vnd.cncf.helm.config.v1+json"
 COSIGN = "cosign"
 NOTARY = "notary"
+RECORDED = 256 * 1024  # bytes of a signature's manifest that go into a statement; usual ones have about 5 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,13 @@ class Image:
     notes: tuple[str, ...] = ()
 
     def extracted(self) -> dict[str, object]:
-        """Annotations of the material beyond those of tag and latest."""
+        """Annotations of the material beyond those of tag and latest; of a huge signature only its digest."""
         if self.signature is None:
             return {}
         prefix = f"{materials.PREFIX}signature"
+        short = len(self.signature.manifest) <= RECORDED
         return {
-            prefix: base64.b64encode(self.signature.manifest).decode("ascii"),
+            **({prefix: base64.b64encode(self.signature.manifest).decode("ascii")} if short else {}),
             f"{prefix}.digest": str(self.signature.digest),
             f"{prefix}.provider": self.signature.provider,
         }

@@ -134,7 +134,7 @@ MATERIALS = (
     MaterialType("OPENAPI_SPEC", 30, "application/vnd.oai.openapi", "apis.openapi",
                  "official schemas of OpenAPI 2.0, 3.0, 3.1 and 3.2", _API),
     MaterialType("ASYNCAPI_SPEC", 31, "application/vnd.aai.asyncapi", "apis.asyncapi",
-                 "official schemas of AsyncAPI 2.6 and 3.0", (*_API, "api.protocol")),
+                 "official schemas of AsyncAPI 2.6, 3.0 and 3.1", (*_API, "api.protocol")),
     MaterialType("GRAPHQL_SPEC", 32, "application/graphql", "graphqls.read",
                  "parsed by graphql-core; definitions only", ("graphql.type_count", "graphql.directives")),
     MaterialType("YELP_DETECT_SECRETS_BASELINE", 33, _JSON, "secrets.detect_secrets",

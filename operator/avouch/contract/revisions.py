@@ -1,6 +1,7 @@
 """The canonical form of a contract: equal meaning is equal bytes, so a revision's identity is its digest."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +9,7 @@ from avouch import digests, errors
 from avouch.contract import spec
 
 _MAPS = ("metadata", "inputs")  # fields that hold pairs of names and values
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _FORM = "avouch.dev/contract/v1"  # names these rules: another form is another name, never a silent change
 
 
@@ -19,6 +21,19 @@ def canonical(contract: spec.ContractSpec) -> bytes:
 def digest(contract: spec.ContractSpec) -> digests.Digest:
     """Identity of a revision."""
     return digests.of_bytes(canonical(contract))
+
+
+def source_digest(manifest: Mapping[str, Any]) -> digests.Digest:
+    """Digest of the bytes that were applied, as far as a cluster remembers them.
+
+    That is the text which client-side `kubectl apply` keeps in its annotation; without one (server-side apply, create)
+    the stored spec as compact JSON with sorted keys, the bytes of `kubectl get -o json | jq -cjS .spec`.
+    """
+    annotations = (manifest.get("metadata") or {}).get("annotations") or {}
+    text = annotations.get(_LAST_APPLIED) or json.dumps(
+        manifest.get("spec"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return digests.of_bytes(str(text).encode("utf-8", "surrogatepass"))
 
 
 def restore(form: bytes) -> spec.ContractSpec:

@@ -37,8 +37,16 @@ class Artifacts:
             return weighing.Checked(True, str(exc), "deliver it again: the stored copy is damaged")
         if size > kind.readable:
             return weighing.Checked(True)
+        return await self._look(bytes(content), type_)
+
+    async def read(self, content: bytes, type_: str) -> weighing.Checked:
+        """The same for bytes that the attestation itself holds."""
+        kind = materials.of(type_)
+        return _checked(documents.oversized(kind)) if len(content) > kind.limit else await self._look(content, type_)
+
+    async def _look(self, content: bytes, type_: str) -> weighing.Checked:
         # Parsing is CPU: other runs go on meanwhile.
-        return _checked(await asyncio.to_thread(documents.read, type_, bytes(content)))
+        return _checked(await asyncio.to_thread(documents.read, type_, content))
 
 
 def _checked(found: document.Document) -> weighing.Checked:

@@ -28,6 +28,14 @@ class Identity:
 class Verifier(Protocol):
     """Looks at tokens of issuers outside the cluster."""
 
+    def knows(self, token: str) -> bool:
+        """Whether a token says that it is of an allowed issuer: a hint where to go with it, nothing more."""
+        ...
+
+    def audience_of(self, token: str) -> str:
+        """The one audience that a token says it is for, unverified; "" where there is none or are several."""
+        ...
+
     async def verify(self, token: str, audience: str) -> Identity:
         """The identity behind a token. Raises errors.Unauthenticated; errors.Unavailable without its issuer's keys."""
         ...
@@ -94,6 +102,13 @@ def facts(identity: Identity) -> Facts | None:
         repository=_text(claims, names.repository),
         sha=_text(claims, "sha"),
     )
+
+
+def proven(identity: Identity) -> dict[str, str]:
+    """The variables that the identity's token vouches for, such as GITHUB_SHA, with its values."""
+    names = _CLAIMS.get(identity.runner)
+    found = {name: _text(identity.claims, claim) for name, claim in (names.variables if names else ())}
+    return {name: value for name, value in found.items() if value}
 
 
 def contradictions(identity: Identity, runner: str, variables: Mapping[str, str]) -> tuple[Contradiction, ...]:

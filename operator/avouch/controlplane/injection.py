@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from avouch import plan
-from avouch.controlplane import callers, planning, ports, runs
+from avouch.controlplane import attesters, callers, planning, ports, values
 from avouch.tekton import decision, injection, labels, objects, pod, workspaces
 
 Object = Mapping[str, Any]
@@ -57,7 +57,8 @@ class InjectionPlanner:
         pipelinerun = await self._pipelinerun(namespace, taskrun)
         found = await planning.owed_by(namespace, taskrun, pipelinerun, self.workflows, self.contracts)
         task = callers.pipeline_task(taskrun, pipelinerun)
-        allowed = [one for one in found if runs.may_attest(one.workflow.spec, account)]
+        attester = attesters.ServiceAccount(namespace, account)
+        allowed = [one for one in found if attesters.may_attest(one.workflow.spec, _place(one.workflow), attester)]
         return [decision.Owed(one.plan, _of_pod(one, task)) for one in allowed]
 
     async def _pipelinerun(self, namespace: str, taskrun: Object) -> Object | None:
@@ -85,6 +86,10 @@ class InjectionPlanner:
         mounted = {shape.claims[m.volume] for m in shape.workspaces() if m.volume in shape.claims}
         found = {name: workspaces.claim_problem(await self.cluster.volume_claim(namespace, name)) for name in mounted}
         return {name: why for name, why in found.items() if why}
+
+
+def _place(workflow: values.WorkflowRecord) -> attesters.Place:
+    return attesters.Place(workflow.namespace, workflow.name)
 
 
 def _of_pod(owed: planning.Owed, task: str) -> tuple[plan.PlannedMaterial, ...]:

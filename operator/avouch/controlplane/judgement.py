@@ -21,7 +21,15 @@ from avouch.tekton import outcome
 GRACE = timedelta(seconds=60)
 
 # What a finding makes of the verdict; every code that is not listed fails it.
-_REJECTS = frozenset({"MaterialContradicted", "AnnotationContradicted", "ClaimOfAnotherRun", "ClaimOfUnknownTaskRun"})
+_REJECTS = frozenset(
+    {
+        "MaterialContradicted",
+        "AnnotationContradicted",
+        "RunnerContradicted",
+        "ClaimOfAnotherRun",
+        "ClaimOfUnknownTaskRun",
+    }
+)
 _ERRS = frozenset({"ClaimNotVerified", "PoliciesNotEvaluated", "RunNotDone", "JudgingFailed"})
 
 
@@ -34,6 +42,7 @@ class Case:
     snapshot: values.Snapshot | None
     said: tuple[Said, ...] = ()
     documents: Mapping[tuple[str, str], Checked] = field(default_factory=dict)
+    outside: values.Outside | None = None  # of a run outside Tekton (`outsidejudgement`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ def judge(case: Case, now: datetime) -> values.Verdict | WaitUntil:
         *(values.Finding(o.code, o.message, o.line, o.fix, o.material) for o in completeness.owed(case.plan, evidence)),
         *(_sidecar_missing(pod, runs) for pod in silent),
         *_outcome(ended),
-        *_policies(case.plan),
+        *policies(case.plan),
     )
     return values.Verdict(
         run_id=case.run.id,
@@ -106,7 +115,7 @@ def result_of(findings: tuple[values.Finding, ...]) -> VerdictResult:
 def counting_claims(case: Case) -> tuple[Said, ...]:
     """The claims that are judged: what the signed documents list as inputs."""
     if case.snapshot is None:
-        return ()
+        return case.said if case.outside is not None else ()
     return tuple(said for said, _ in _counting(case, observations.executions(case.snapshot))[0])
 
 
@@ -228,7 +237,8 @@ def _outcome(ended: outcome.Outcome) -> tuple[values.Finding, ...]:
             return (values.Finding("RunNotDone", "the stored record is not that of a run that is Done"),)
 
 
-def _policies(asked: plan.Plan) -> tuple[values.Finding, ...]:
+def policies(asked: plan.Plan) -> tuple[values.Finding, ...]:
+    """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
     if not asked.has_policies:
         return ()
     text = f"contract {asked.contract} carries policies, which this version does not evaluate"

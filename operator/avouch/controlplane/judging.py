@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from avouch import errors, plan
-from avouch.attestation import identity, predicate, trust, verification
-from avouch.controlplane import judgement, ports, sealing, values, weighing
+from avouch.attestation import identity, materials, predicate, trust, verification
+from avouch.controlplane import judgement, outsidejudgement, ports, sealing, values, weighing
 
 CRASHES = 5  # workers that may die over one run before it is judged Error: it would take the next ones with it
 _PLAIN = frozenset({"CONTAINER_IMAGE", "STRING"})
@@ -24,6 +24,7 @@ class Judging:
     """The use case, with the ports it needs."""
 
     runs: ports.Runs
+    outside: ports.OutsideReader
     workflows: ports.Workflows
     jobs: ports.Jobs
     artifacts: ports.Artifacts
@@ -40,12 +41,13 @@ class Judging:
         run, snapshot, claims = await self.runs.case(run_id)
         if run.result is not values.VerdictResult.PENDING:
             return run.result
-        case = judgement.Case(run, plan.Plan.from_json(run.plan), snapshot)
+        outside = await self.outside.of(run_id) if run.key.outside else None
+        case = judgement.Case(run, plan.Plan.from_json(run.plan), snapshot, outside=outside)
         try:
             if crashes >= CRASHES:
                 raise errors.Corrupt(f"{crashes} workers ended while they judged it")
             case = await self._gather(case, claims)
-            found = judgement.judge(case, self.clock.now())
+            found = _judged(case, self.clock.now())
             if isinstance(found, judgement.WaitUntil):
                 await self.jobs.judge_later(run_id, found.at)
                 return values.VerdictResult.PENDING
@@ -60,20 +62,27 @@ class Judging:
         return signed.verdict.result
 
     async def _gather(self, case: judgement.Case, claims: Sequence[values.Claim]) -> judgement.Case:
-        said = tuple(self._read(claim, case.run.namespace) for claim in claims)
+        said = tuple(self._read(claim, case) for claim in claims)
         types = {material.name: material.type for material in case.plan.materials}
-        documents = {}
+        documents: dict[tuple[str, str], weighing.Checked] = {}
         for found in (material for one in said if one.facts for material in one.facts.materials):
-            type_ = types.get(found.name, "")
+            # Outside Tekton a material may be one that the contract does not name: then it is what it is called.
+            type_ = types.get(found.name, "") or (found.type if case.outside is not None else "")
             key = (str(found.digest), type_)
             if type_ and type_ not in _PLAIN and key not in documents:
-                documents[key] = await self.artifacts.check(found.digest, type_, found.size)
-        return judgement.Case(case.run, case.plan, case.snapshot, said, documents)
+                documents[key] = await self._check(found, type_)
+        return replace(case, said=said, documents=documents)
 
-    def _read(self, claim: values.Claim, namespace: str) -> weighing.Said:
+    async def _check(self, found: materials.Material, type_: str) -> weighing.Checked:
+        """Bytes that the attestation itself holds are hashed already (`materials.read`); others lie in the store."""
+        if found.storage == "inline" and found.content is not None:
+            return await self.artifacts.read(found.content, type_)
+        return await self.artifacts.check(found.digest, type_, found.size)
+
+    def _read(self, claim: values.Claim, case: judgement.Case) -> weighing.Said:
         """Believe a stored claim again, at its time of receipt."""
         try:
-            who = identity.PodIdentity(namespace, claim.service_account, claim.pod_uid, claim.taskrun_uid)
+            who = _signer(claim, case)
             verified = verification.verify(claim.bundle, self.trust_root, who, claim.received_at)
             if verified.digest != claim.digest:
                 raise errors.Corrupt("the stored bundle no longer matches its digest")
@@ -85,9 +94,21 @@ class Judging:
 
     def _error(self, case: judgement.Case, exc: Exception) -> values.SignedVerdict:
         reason = str(exc) if isinstance(exc, errors.AvouchError) else type(exc).__name__
-        bare = judgement.Case(case.run, case.plan, case.snapshot)
+        bare = judgement.Case(case.run, case.plan, case.snapshot, outside=case.outside)
         return sealing.seal(bare, judgement.failed(bare, reason, self.clock.now()), self.keys)
 
     async def _commit(self, run: values.Run, signed: values.SignedVerdict) -> None:
         attachments = tuple(await self.workflows.attachments(run.namespace))
         await self.runs.decide(signed, sealing.deliveries(run, signed, attachments))
+
+
+def _judged(case: judgement.Case, now: datetime) -> values.Verdict | judgement.WaitUntil:
+    if case.outside is not None:
+        return outsidejudgement.judge(case, case.outside, now)
+    return judgement.judge(case, now)
+
+
+def _signer(claim: values.Claim, case: judgement.Case) -> identity.Identity:
+    if case.outside is not None:
+        return identity.Recorded(case.outside.attester.uris)
+    return identity.PodIdentity(case.run.namespace, claim.service_account, claim.pod_uid, claim.taskrun_uid)

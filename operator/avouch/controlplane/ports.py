@@ -34,6 +34,14 @@ class Contracts(Protocol):
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
         ...
 
+    async def get(self, namespace: str, name: str, revision: int) -> values.ContractRevision | None:
+        """One revision by its number."""
+        ...
+
+    async def list(self, namespace: str, name: str) -> Sequence[values.ContractRevision]:
+        """Every revision, newest first; also of a Contract that was deleted."""
+        ...
+
 
 class Workflows(Protocol):
     """Workflows and attachments as the controller recorded them."""
@@ -44,6 +52,10 @@ class Workflows(Protocol):
 
     async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
         """Forget a Workflow; its runs stay."""
+        ...
+
+    async def get(self, namespace: str, name: str) -> values.WorkflowRecord | None:
+        """One Workflow."""
         ...
 
     async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:
@@ -116,6 +128,14 @@ class Runs(Protocol):
         ...
 
 
+class OutsideReader(Protocol):
+    """What only runs outside Tekton have."""
+
+    async def of(self, run_id: uuid.UUID) -> values.Outside | None:
+        """That of one run, or None where it is none of them."""
+        ...
+
+
 class RunViews(Protocol):
     """Read-only view of runs for the aggregated API: keyset pages and a watch in commit order."""
 
@@ -136,6 +156,20 @@ class RunViews(Protocol):
         self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """("ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK", document) after resource version `since`, until closed."""
+        ...
+
+
+class RevisionViews(Protocol):
+    """Read-only view of contract revisions for the aggregated API."""
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+    ) -> "tuple[Sequence[dict[str, Any]], str]":
+        """(documents by namespace, contract and revision, continue token or "")."""
+        ...
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """One revision, by `<contract>.<revision>`."""
         ...
 
 
@@ -224,6 +258,10 @@ class Artifacts(Protocol):
 
     async def check(self, digest: digests.Digest, type_: str, size: int | None) -> weighing.Checked:
         """What the bytes show. Raises errors.Unavailable where the store cannot answer now."""
+        ...
+
+    async def read(self, content: bytes, type_: str) -> weighing.Checked:
+        """The same for bytes that the attestation itself holds."""
         ...
 
 

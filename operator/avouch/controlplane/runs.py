@@ -5,14 +5,14 @@ not exist for the caller; a run of another PipelineRun in its own namespace does
 """
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, identity, predicate, trust, verification
-from avouch.controlplane import callers, planning, ports, values
+from avouch.controlplane import attesters, callers, planning, ports, values
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
 MAX_MATERIAL = 1024 * 1024 * 1024  # 1 GiB of one file, unless the server is told otherwise
@@ -77,7 +77,7 @@ class Intake:
         )
         if not covering:
             raise errors.NotFound(f"no Workflow in {caller.namespace} covers {_subject_name(caller)}")
-        allowed = [owed for owed in covering if may_attest(owed.workflow.spec, caller.service_account)]
+        allowed = [owed for owed in covering if _lets(owed.workflow.spec, owed.workflow.name, caller)]
         if not allowed:
             raise _may_not_attest(caller)
         now = self.clock.now()
@@ -145,7 +145,7 @@ class Intake:
         found = await self.runs.attested(run_id)
         run = _own(caller, found.run if found else None)
         spec = found.workflow_spec if found else None
-        if spec is None or not may_attest(spec, caller.service_account):
+        if spec is None or not _lets(spec, run.workflow, caller):
             raise _may_not_attest(caller)
         return run
 
@@ -153,12 +153,6 @@ class Intake:
         known = await self.runs.get(owed.run_id)
         stored = known or await self.runs.open(owed.run(now))
         return Opened(stored, plan.Plan.from_json(stored.plan), created=known is None)
-
-
-def may_attest(workflow_spec: dict[str, Any], service_account: str) -> bool:
-    """Whether a Workflow lets a ServiceAccount of its namespace attest: an empty list lets all of them."""
-    named = (workflow_spec.get("attesters") or {}).get("serviceAccounts") or ()
-    return not named or service_account in named
 
 
 def pod_identity(caller: values.Caller) -> identity.PodIdentity:
@@ -184,6 +178,11 @@ def check_same_run(said: predicate.Metadata, run: values.Run) -> None:
     for what, found, expected in pairs:
         if found != expected:
             raise errors.Conflict(f"the attestation is about {what} {found[:80]!r}, this run is about {expected!r}")
+
+
+def _lets(spec: Mapping[str, Any], workflow: str, caller: values.Caller) -> bool:
+    account = attesters.ServiceAccount(caller.namespace, caller.service_account)
+    return attesters.may_attest(spec, attesters.Place(caller.namespace, workflow), account)
 
 
 def _own(caller: values.Caller, run: values.Run | None) -> values.Run:

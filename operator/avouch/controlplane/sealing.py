@@ -10,7 +10,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from avouch import digests, plan
+from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate, signing, vsa
 from avouch.controlplane import judgement, observations, values
 from avouch.controlplane.values import VerdictResult
@@ -119,17 +119,27 @@ def _bundle(signer: signing.Signer, content: bytes) -> bytes:
 
 
 def _facts(case: judgement.Case, verdict: values.Verdict, claims: list[values.Claim]) -> predicate.AttestationFacts:
-    run, asked = case.run, case.plan
+    asked = case.plan
     taken = {material.name for material in asked.materials}
     found = [_material(one, _free(one.name, taken, index)) for index, one in _numbered(verdict.materials)]
     return predicate.AttestationFacts(
-        metadata=_metadata(run, asked, verdict.judged_at),
+        metadata=_metadata(case, verdict.judged_at),
         builder_id=BUILDER,
-        runner=predicate.Runner(asked.runner or "TEKTON_PIPELINE", environment="self-hosted", authenticated=True),
+        runner=_runner(case),
         materials=(*(one for one in found if one is not None), *(_claim(claim) for claim in claims)),
         env=verdict.env,
         annotations=verdict.annotations,
+        server={}
+        if case.outside is None
+        else {"auth": {"id": case.outside.attester.id, "type": case.outside.attester.type}},
     )
+
+
+def _runner(case: judgement.Case) -> predicate.Runner:
+    if case.outside is None:
+        return predicate.Runner(case.plan.runner or "TEKTON_PIPELINE", environment="self-hosted", authenticated=True)
+    told = case.outside.runner
+    return predicate.Runner(told.type, told.url, told.environment, told.authenticated, told.workflow_file_path)
 
 
 def _numbered(found: tuple[values.JudgedMaterial, ...]) -> list[tuple[int, values.JudgedMaterial]]:
@@ -174,17 +184,20 @@ def _parsed(found: values.JudgedMaterial) -> digests.Digest | None:
 
 def _claim(claim: values.Claim) -> materials.Material:
     name = f"claim-{claim.digest.hex[:12]}"
-    return materials.Material(name, "ATTESTATION", claim.digest, resource=f"{claim.taskrun}.sigstore.json")
+    return materials.Material(name, "ATTESTATION", claim.digest, resource=f"{claim.taskrun or 'claim'}.sigstore.json")
 
 
-def _metadata(run: values.Run, asked: plan.Plan, finished: datetime) -> predicate.Metadata:
+def _metadata(case: judgement.Case, finished: datetime) -> predicate.Metadata:
+    run, asked, outside = case.run, case.plan, case.outside
     return predicate.Metadata(
         name=run.workflow,
         workflow_name=run.workflow,
         workflow_id=run.key.workflow_uid,
         workflow_run_id=str(run.id),
         project=asked.project or run.namespace,
-        organization="",
+        organization=outside.organization if outside else "",
+        project_version=outside.version if outside else "",
+        project_version_prerelease=outside is not None and outside.prerelease and not outside.release,
         contract_name=asked.contract,
         contract_version=str(asked.revision),
         initialized_at=run.created_at,

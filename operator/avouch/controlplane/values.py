@@ -2,13 +2,16 @@
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from avouch import digests
 
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
+
+
+EXTERNAL = "External"  # kind of subject of a run outside Tekton
 
 
 class VerdictResult(StrEnum):
@@ -29,6 +32,7 @@ class Evidence(StrEnum):
 
     SIDECAR = "sidecar"
     TASKRUN = "taskrun"
+    CLI = "cli"  # crafted outside Tekton, by whoever the Workflow lets attest
     MISSING = "missing"
     NONE = ""
 
@@ -45,6 +49,7 @@ class ContractRevision:
     digest: digests.Digest
     canonical: bytes
     recorded_at: datetime
+    source_digest: str = ""  # of the bytes that were applied: `contract.revisions.source_digest`
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,47 @@ class WorkflowRecord:
     labels: dict[str, str]
     contract_namespace: str = ""  # resolved: where the Contract lies ("" = unresolved)
     contract_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """What the server needs of the Organization that a namespace belongs to."""
+
+    name: str
+    home: str  # its home namespace
+    skip_runner_variables: bool = False
+    prevent_implicit_workflow_creation: bool = False
+    block_on_policy_violation: bool = False
+    block_released_versions: bool = False
+
+
+class TokenScope(StrEnum):
+    """How far an API token reaches."""
+
+    ORGANIZATION = "Organization"
+    PROJECT = "Project"
+    WORKFLOW = "Workflow"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """One API token as kept: never its text. `name` and `uid` are those of the APIToken object that asked for it."""
+
+    id: str
+    name: str
+    namespace: str
+    namespace_uid: str
+    uid: str
+    scope: str  # a TokenScope
+    workflow: str  # the one it is limited to, with scope Workflow
+    digest: bytes = field(repr=False)  # sha256 of the text
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    delivered_at: datetime | None = None  # the Secret holds it; a crash before leaves one that nobody knows
+    revoked_because: str = ""
+    rotate: str = ""  # spec.rotate for which it was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +129,16 @@ class RunKey:
 
     workflow_uid: str
     subject_uid: str
+    outside: bool = False  # about no object of the cluster
 
     @property
     def id(self) -> uuid.UUID:
-        """The workflowRunID: the same for whoever comes first, the watch or a push."""
-        return uuid.uuid5(RUN_NAMESPACE, f"{self.workflow_uid}/{self.subject_uid}")
+        """The workflowRunID: the same for whoever comes first, the watch or a push.
+
+        Its version (RFC 9562) tells the two kinds apart without a look into the store: 5 in Tekton, 8 outside.
+        """
+        found = uuid.uuid5(RUN_NAMESPACE, f"{self.workflow_uid}/{self.subject_uid}")
+        return uuid.UUID(int=found.int & ~(0xF << 76) | (8 << 76)) if self.outside else found
 
     def name(self, workflow: str) -> str:
         """`<workflow>-<10 characters>`: the name that kubectl shows (at most 63 characters)."""
@@ -104,7 +155,7 @@ class Run:
     namespace: str
     namespace_uid: str
     workflow: str
-    subject_kind: str  # PipelineRun | TaskRun | External
+    subject_kind: str  # PipelineRun | TaskRun | EXTERNAL
     subject_name: str
     contract: str
     revision: int
@@ -117,6 +168,79 @@ class Run:
     judged_at: datetime | None = None
     labels: dict[str, str] = field(default_factory=dict)
     resource_version: int = 0  # commit order of the store
+
+
+@dataclass(frozen=True, slots=True)
+class Attester:
+    """Who crafts outside Tekton, as recorded when the run was opened; only the same one may go on with it.
+
+    `type` and `id` are the predicate's `auth` (`AUTH_TYPE_API_TOKEN`, `AUTH_TYPE_FEDERATED`,
+    `AUTH_TYPE_SERVICE_ACCOUNT`); `uris` is what its certificates name (`attestation.identity`).
+    """
+
+    type: str
+    id: str
+    uris: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Where a run outside Tekton happens. All but `type` and `url` come from a token that the server verified.
+
+    `proven` holds the variables that this token vouches for, such as GITHUB_SHA: an attestation that says another
+    value contradicts it.
+    """
+
+    type: str = ""
+    url: str = ""
+    environment: str = "unknown"
+    authenticated: bool = False
+    workflow_file_path: str = ""
+    proven: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Why somebody gave a run up: `failure` or `cancellation`."""
+
+    trigger: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What only a run outside Tekton has. It ends with its one claim, with a reset, or when it expires."""
+
+    run_id: uuid.UUID
+    attester: Attester
+    runner: Runner
+    organization: str
+    expires_at: datetime
+    lifetime: timedelta  # from the last arrival to the expiry
+    version: str = ""
+    prerelease: bool = True
+    release: bool = False  # the version is to be released once this run has passed
+    reset: Reset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where the artifacts of a namespace go. `inline`: into the attestation itself."""
+
+    id: str
+    name: str
+    max_bytes: int
+    inline: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a project. Once released it takes no further attestations."""
+
+    name: str
+    prerelease: bool = True
+    latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +271,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one pod said about one run: a verified bundle. One per pod UID and digest."""
+    """What one pod, or one attester outside Tekton, said about one run: a verified bundle.
+
+    Outside Tekton the fields that name pod, TaskRun and account are empty.
+    """
 
     run_id: uuid.UUID
     digest: digests.Digest  # of the bundle bytes

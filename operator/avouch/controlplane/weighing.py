@@ -127,7 +127,7 @@ def _entries(asked: plan.PlannedMaterial, said: Said, run: observations.Executio
                 run.task,
                 run.uid,
                 who,
-                value=_value(m),
+                value=value_of(m),
                 digest=str(m.digest),
                 origin=SIDECAR,
                 type=m.type,
@@ -141,7 +141,8 @@ def _entries(asked: plan.PlannedMaterial, said: Said, run: observations.Executio
     )
 
 
-def _value(told: materials.Material) -> str:
+def value_of(told: materials.Material) -> str:
+    """The text of a STRING, the reference of an image with its tag, or the name of a file."""
     if told.type == STRING:
         return (told.content or b"").decode("utf-8", "replace")
     return f"{told.resource}:{told.image_tag}" if told.image_tag else told.resource

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,13 +17,10 @@ from starlette.routing import BaseRoute, Route
 
 from avouch import digests, errors
 from avouch.api import wire
-from avouch.attestation import strictjson
-from avouch.controlplane import callers, runs
-from avouch.ingest import auth, bodies, observer, openapi, problems, requestid
+from avouch.controlplane import callers, runs, values
+from avouch.ingest import auth, bodies, bodyreading, observer, openapi, outside, problems, requestid
 
 CLIENT = "Avouch-Client"  # `step`: an explicit step of the user's, not our injected sidecar
-_SMALL = 32 * 1024  # bytes of a JSON body
-Body = TypeVar("Body")
 Operation = Callable[[Request], Awaitable[Response]]
 
 
@@ -36,6 +33,7 @@ class Door:
     watch: observer.Observer = field(default_factory=observer.Nobody)
     pace: bodies.Pace = field(default_factory=bodies.Pace)
     room: bodies.Room = field(default_factory=bodies.Room)  # for bundles until their COMMIT
+    crafting: outside.OutsideDoor | None = None  # None: runs in Tekton only
 
     def routes(self) -> list[BaseRoute]:
         """Every route, with the operation's name that OpenAPI and metrics use."""
@@ -46,51 +44,90 @@ class Door:
             self._route("POST", "/v1/runs/{id}/certificate", "certify", self.certify),
             self._route("POST", "/v1/runs/{id}/bundles", "pushBundle", self.push_bundle),
             self._route("GET", "/v1/artifacts/{digest}", "getArtifact", self.get_artifact),
+            *self._outside_routes(),
             Route("/v1/openapi.json", self.openapi, methods=["GET"], name="openapi"),
+        ]
+
+    def _outside_routes(self) -> list[BaseRoute]:
+        """What only runs outside Tekton have."""
+        if self.crafting is None:
+            return []
+        opening, state = "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "/v1/runs/{id}/state"
+        return [
+            self._route("POST", opening, "openRun", self.crafting.open),
+            self._route("HEAD", "/v1/runs/{id}/materials/{digest}", "hasMaterial", self.has_material),
+            self._route("POST", "/v1/runs/{id}/reset", "resetRun", self.crafting.reset),
+            self._route("GET", state, "getState", self.crafting.get_state),
+            self._route("PUT", state, "putState", self.crafting.put_state),
+            self._route("DELETE", state, "dropState", self.crafting.drop_state),
+            self._route("GET", "/v1/trust", "getTrust", self.crafting.trust),
         ]
 
     async def open_runs(self, request: Request) -> Response:
         """`POST /v1/runs`: 201 where a run is new, 200 where all were there."""
         subject = await self._caller(request)
-        _decode(await bodies.whole(request, _SMALL, self.pace) or b"{}", wire.OpenRequest)
+        await bodyreading.decoded(request, wire.OpenRequest, self.pace, empty=b"{}")
         opened = await self.intake.open(subject)
         status = 201 if any(one.created for one in opened) else 200
-        return _json(wire.OpenAnswer(runs=[_opened(one) for one in opened]), status)
+        return bodyreading.answer(wire.OpenAnswer(runs=[_opened(one) for one in opened]), status)
 
     async def get_run(self, request: Request) -> Response:
         """`GET /v1/runs/{id}`: the caller's run and its plan."""
-        return _json(_opened(await self.intake.get(await self._caller(request), _run_id(request))))
+        run_id = bodyreading.run_id(request)
+        if crafted := self._crafted(run_id):
+            return await crafted.get(request, run_id)
+        return bodyreading.answer(_opened(await self.intake.get(await self._caller(request), run_id)))
+
+    async def has_material(self, request: Request) -> Response:
+        """`HEAD /v1/runs/{id}/materials/{digest}`: a sidecar does not ask, it sends."""
+        run_id = bodyreading.run_id(request)
+        if crafted := self._crafted(run_id):
+            return await crafted.known(request, run_id)
+        raise errors.NotFound("no such run")
 
     async def put_material(self, request: Request) -> Response:
         """`PUT /v1/runs/{id}/materials/{digest}`: bytes, hashed while they are written."""
+        run_id = bodyreading.run_id(request)
+        if crafted := self._crafted(run_id):
+            return await crafted.put_material(request, run_id)
         subject = await self._caller(request)
         expected = digests.Digest.parse(request.path_params["digest"])
         content = bodies.chunks(request, self.intake.max_material, self.pace)
         known = await self.intake.blobs.has(expected)
-        digest, size = await self.intake.put_material(subject, _run_id(request), expected, content)
-        return _json(wire.MaterialAnswer(digest=str(digest), size=size), 200 if known else 201)
+        digest, size = await self.intake.put_material(subject, run_id, expected, content)
+        return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 200 if known else 201)
 
     async def certify(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/certificate`: a leaf for the caller's key."""
+        run_id = bodyreading.run_id(request)
+        if crafted := self._crafted(run_id):
+            return await crafted.certify(request, run_id)
         subject = await self._caller(request)
-        body = _decode(await bodies.whole(request, _SMALL, self.pace), wire.CertificateRequest)
-        issued = await self.intake.certify(subject, _run_id(request), body.csr.encode())
-        return _json(wire.CertificateAnswer(certificate=issued.certificate, chain=list(issued.chain)))
+        body = await bodyreading.decoded(request, wire.CertificateRequest, self.pace)
+        issued = await self.intake.certify(subject, run_id, body.csr.encode())
+        return bodyreading.answer(wire.CertificateAnswer(certificate=issued.certificate, chain=list(issued.chain)))
 
     async def push_bundle(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/bundles`: 2xx after COMMIT only."""
         try:
-            subject = await self._caller(request)
+            run_id = bodyreading.run_id(request)
             with self.room.share() as share:
-                content = await bodies.whole(request, runs.MAX_BUNDLE, self.pace, share)
-                explicit = request.headers.get(CLIENT) == "step"
-                receipt = await self.intake.accept(subject, _run_id(request), content, explicit=explicit)
+                if crafted := self._crafted(run_id):
+                    receipt = await crafted.push(request, run_id, share)
+                else:
+                    receipt = await self._push(request, run_id, share)
         except errors.AvouchError as exc:
             self.watch.claimed(problems.kind_of(exc).name)
             raise
         self.watch.claimed("created" if receipt.created else "resent")
         answer = wire.BundleAnswer(id=str(receipt.id), digest=str(receipt.digest), created=receipt.created)
-        return _json(answer, 201 if receipt.created else 200)
+        return bodyreading.answer(answer, 201 if receipt.created else 200)
+
+    async def _push(self, request: Request, run_id: uuid.UUID, share: bodies.Share) -> values.Receipt:
+        subject = await self._caller(request)
+        content = await bodies.whole(request, runs.MAX_BUNDLE, self.pace, share)
+        explicit = request.headers.get(CLIENT) == "step"
+        return await self.intake.accept(subject, run_id, content, explicit=explicit)
 
     async def get_artifact(self, request: Request) -> Response:
         """`GET /v1/artifacts/{digest}`: for our own worker only, re-hashed while it is read."""
@@ -104,6 +141,10 @@ class Door:
     async def openapi(self, request: Request) -> Response:
         """`GET /v1/openapi.json`: for anyone who can reach us."""
         return Response(openapi.document(), media_type="application/json")
+
+    def _crafted(self, run_id: uuid.UUID) -> outside.OutsideDoor | None:
+        """Who serves a run outside Tekton; None for any other."""
+        return self.crafting if outside.is_outside(run_id) else None
 
     async def _caller(self, request: Request) -> callers.Subject:
         return await self.intake.identify(auth.bearer(request))
@@ -153,23 +194,3 @@ def _opened(one: runs.Opened) -> wire.OpenedRun:
         verdict=str(one.run.result),
         plan=msgspec.json.decode(one.plan.to_json(), type=dict[str, Any]),
     )
-
-
-def _run_id(request: Request) -> uuid.UUID:
-    """A path that is no UUID names no run: the same 404 as one that does not exist."""
-    try:
-        return uuid.UUID(request.path_params["id"])
-    except ValueError as exc:
-        raise errors.NotFound("no such run") from exc
-
-
-def _decode(content: bytes, kind: type[Body]) -> Body:
-    """Read strictly first: msgspec alone skips over what it does not know, keys that stand twice included."""
-    try:
-        return msgspec.convert(strictjson.loads(content, max_bytes=_SMALL), type=kind)
-    except (msgspec.MsgspecError, errors.Invalid) as exc:
-        raise errors.Invalid(str(exc), field="body") from exc
-
-
-def _json(body: msgspec.Struct, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")

@@ -1,6 +1,7 @@
 """What the aggregation layer and kubectl ask before they ask for a run: groups, resources, schemas. Constants only."""
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -8,15 +9,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from avouch import digests
-from avouch.api import workflowrun
-from avouch.ingest import workflowruns as runs
+from avouch.api import contractrevision, workflowrun
+from avouch.ingest import contractrevisions, objects, workflowruns
 
-_VERBS = ["get", "list", "watch"]
-_KIND = {"group": runs.GROUP, "version": runs.VERSION, "kind": runs.KIND}
-_VERSION = {"groupVersion": runs.API_VERSION, "version": runs.VERSION}
-_GROUP = {"name": runs.GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
+_VERSION = {"groupVersion": objects.API_VERSION, "version": objects.VERSION}
+_GROUP = {"name": objects.GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-_ROOT = f"/apis/{runs.API_VERSION}"
+ROOT = f"/apis/{objects.API_VERSION}"
+TICKETS = "tickets"  # subresource of a run: one download
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One resource that we serve. `schema` is the kind's as kubectl explains it."""
+
+    kind: objects.Kind
+    singular: str
+    verbs: tuple[str, ...]
+    schema: type[msgspec.Struct]
+
+    @property
+    def group_version_kind(self) -> dict[str, str]:
+        """As discovery spells it."""
+        return {"group": objects.GROUP, "version": objects.VERSION, "kind": self.kind.kind}
+
+
+RESOURCES = (
+    Served(workflowruns.KIND, "workflowrun", ("get", "list", "watch"), workflowrun.WorkflowRun),
+    Served(contractrevisions.KIND, "contractrevision", ("get", "list"), contractrevision.ContractRevision),
+)
+_TICKET = {"group": objects.GROUP, "version": objects.VERSION, "kind": "Ticket"}
 
 
 async def groups(request: Request) -> Response:
@@ -34,23 +56,28 @@ async def group(request: Request) -> Response:
 
 async def resources(request: Request) -> Response:
     """`GET /apis/<group>/<version>`: also the probe that decides whether the APIService is Available."""
-    found = {
-        "name": runs.PLURAL,
-        "singularName": "workflowrun",
-        "namespaced": True,
-        "kind": runs.KIND,
-        "verbs": _VERBS,
-        "categories": ["avouch"],
-    }
+    found: list[dict[str, Any]] = [
+        {
+            "name": one.kind.plural,
+            "singularName": one.singular,
+            "namespaced": True,
+            "kind": one.kind.kind,
+            "verbs": one.verbs,
+            "categories": ["avouch"] if one.kind is workflowruns.KIND else [],
+        }
+        for one in RESOURCES
+    ]
+    ticket = {"name": f"{workflowruns.KIND.plural}/{TICKETS}", "singularName": "", "namespaced": True}
+    found.append({**ticket, "kind": "Ticket", "verbs": ["create"]})
     return _json(
-        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": runs.API_VERSION, "resources": [found]}
+        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": objects.API_VERSION, "resources": found}
     )
 
 
 async def openapi_index(request: Request) -> Response:
     """`GET /openapi/v3`."""
     digest = digests.of_bytes(_openapi()).hex
-    return _json({"paths": {_ROOT[1:]: {"serverRelativeURL": f"/openapi/v3{_ROOT}?hash={digest}"}}})
+    return _json({"paths": {ROOT[1:]: {"serverRelativeURL": f"/openapi/v3{ROOT}?hash={digest}"}}})
 
 
 async def openapi(request: Request) -> Response:
@@ -59,50 +86,58 @@ async def openapi(request: Request) -> Response:
 
 
 def _aggregated() -> dict[str, Any]:
-    resource = {
-        "resource": runs.PLURAL,
-        "responseKind": _KIND,
-        "scope": "Namespaced",
-        "singularResource": "workflowrun",
-        "verbs": _VERBS,
-        "categories": ["avouch"],
-    }
-    version = {"version": runs.VERSION, "resources": [resource], "freshness": "Current"}
-    item = {"metadata": {"name": runs.GROUP, "creationTimestamp": None}, "versions": [version]}
+    found = [
+        {
+            "resource": one.kind.plural,
+            "responseKind": one.group_version_kind,
+            "scope": "Namespaced",
+            "singularResource": one.singular,
+            "verbs": one.verbs,
+            **({"categories": ["avouch"], "subresources": [_ticket()]} if one.kind is workflowruns.KIND else {}),
+        }
+        for one in RESOURCES
+    ]
+    version = {"version": objects.VERSION, "resources": found, "freshness": "Current"}
+    item = {"metadata": {"name": objects.GROUP, "creationTimestamp": None}, "versions": [version]}
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [item]}
+
+
+def _ticket() -> dict[str, Any]:
+    return {"subresource": TICKETS, "responseKind": _TICKET, "verbs": ["create"]}
 
 
 @functools.cache
 def _openapi() -> bytes:
-    (one,), schemas = msgspec.json.schema_components(
-        [workflowrun.WorkflowRun], ref_template="#/components/schemas/{name}"
+    kinds, schemas = msgspec.json.schema_components(
+        [one.schema for one in RESOURCES], ref_template="#/components/schemas/{name}"
     )
-    schemas["WorkflowRun"]["x-kubernetes-group-version-kind"] = [_KIND]
-    listed = {"type": "object", "properties": {"items": {"type": "array", "items": one}}}
-    paths = {
-        f"{_ROOT}/{runs.PLURAL}": _get("list", listed),
-        f"{_ROOT}/namespaces/{{namespace}}/{runs.PLURAL}": _get("list", listed, "namespace"),
-        f"{_ROOT}/namespaces/{{namespace}}/{runs.PLURAL}/{{name}}": _get("get", one, "namespace", "name"),
-    }
+    paths: dict[str, Any] = {}
+    for one, reference in zip(RESOURCES, kinds, strict=True):
+        schemas[one.kind.kind]["x-kubernetes-group-version-kind"] = [one.group_version_kind]
+        listed = {"type": "object", "properties": {"items": {"type": "array", "items": reference}}}
+        below = f"{ROOT}/namespaces/{{namespace}}/{one.kind.plural}"
+        paths[f"{ROOT}/{one.kind.plural}"] = _get(one, "list", listed)
+        paths[below] = _get(one, "list", listed, "namespace")
+        paths[f"{below}/{{name}}"] = _get(one, "get", reference, "namespace", "name")
     document = {
         "openapi": "3.0.0",
-        "info": {"title": "avouch runs", "version": runs.VERSION},
+        "info": {"title": "avouch runs", "version": objects.VERSION},
         "paths": paths,
         "components": {"schemas": schemas},
     }
     return msgspec.json.encode(document)
 
 
-def _get(action: str, schema: dict[str, Any], *parameters: str) -> dict[str, Any]:
+def _get(one: Served, action: str, schema: dict[str, Any], *parameters: str) -> dict[str, Any]:
     return {
         "get": {
-            "operationId": "_".join([action, *parameters, runs.KIND]),
+            "operationId": "_".join([action, *parameters, one.kind.kind]),
             "parameters": [
                 {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
             ],
             "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}},
             "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": _KIND,
+            "x-kubernetes-group-version-kind": one.group_version_kind,
         }
     }
 

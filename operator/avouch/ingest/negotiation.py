@@ -7,8 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from avouch.ingest import problems
-from avouch.ingest import workflowruns as runs
+from avouch.ingest import objects, problems
 
 _PARTIAL = ("PartialObjectMetadata", "PartialObjectMetadataList")
 Documents = Sequence[Mapping[str, Any]]
@@ -16,8 +15,9 @@ Documents = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form: `kind` is "", Table or PartialObjectMetadata."""
+    """One form of one kind of document: `kind` is "", Table or PartialObjectMetadata."""
 
+    of: objects.Kind
     kind: str = ""
     include: str = "Metadata"
 
@@ -29,18 +29,18 @@ class Form:
     def listing(self, found: Documents, listed: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """A list in this form; `listed` is its ListMeta."""
         if self.kind == "Table":
-            return runs.table(found, listed, now, self.include)
+            return self.of.table(found, listed, now, self.include)
         if self.kind:
-            items, kind, version = [runs.partial(one) for one in found], f"{self.kind}List", "meta.k8s.io/v1"
+            items, kind, version = [self.of.partial(one) for one in found], f"{self.kind}List", "meta.k8s.io/v1"
         else:
-            items, kind, version = [runs.resource(one) for one in found], f"{runs.KIND}List", runs.API_VERSION
+            items, kind, version = [self.of.resource(one) for one in found], f"{self.of.kind}List", objects.API_VERSION
         return {"apiVersion": version, "kind": kind, "metadata": dict(listed), "items": items}
 
     def single(self, found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """One object in this form."""
         if self.kind == "Table":
-            return runs.table([found], {"resourceVersion": str(found["resourceVersion"])}, now, self.include)
-        return runs.partial(found) if self.kind else runs.resource(found)
+            return self.of.table([found], {"resourceVersion": str(found["resourceVersion"])}, now, self.include)
+        return self.of.partial(found) if self.kind else self.of.resource(found)
 
     def bookmark(self, version: int, *, initial_end: bool) -> dict[str, Any]:
         """An object that says nothing but how far the watch has come."""
@@ -50,13 +50,13 @@ class Form:
         if self.kind == "Table":
             # kubectl reads the version from the row's object, as kube-apiserver writes it.
             inner = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}
-            table = runs.table([], {"resourceVersion": str(version)}, datetime.min)
-            return {**table, "rows": [{"cells": [""] * len(runs.COLUMNS), "object": inner}]}
-        kind = ("meta.k8s.io/v1", self.kind) if self.kind else (runs.API_VERSION, runs.KIND)
+            table = self.of.table([], {"resourceVersion": str(version)}, datetime.min)
+            return {**table, "rows": [{"cells": [""] * len(self.of.columns), "object": inner}]}
+        kind = ("meta.k8s.io/v1", self.kind) if self.kind else (objects.API_VERSION, self.of.kind)
         return {"apiVersion": kind[0], "kind": kind[1], "metadata": metadata}
 
 
-def form(request: Request) -> Form:
+def form(request: Request, of: objects.Kind) -> Form:
     """The first form of the Accept header that we write; no header takes anything.
 
     Raises:
@@ -69,7 +69,7 @@ def form(request: Request) -> Form:
         wanted = dict(part.partition("=")[::2] for part in rest)
         found = _known(media_type, wanted)
         if found is not None:
-            return Form(found, include)
+            return Form(of, found, include)
     raise problems.NotAcceptable("this resource is written as application/json only")
 
 

@@ -7,9 +7,17 @@ from typing import Any
 import msgspec
 
 import avouch
-from avouch.api import wire
+from avouch.api import outsidewire, wire
 
 _RUN = ("id",)
+_PLACE = ("namespace", "workflow")
+_BYTES = "application/octet-stream"
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "id": {"format": "uuid"},
+    "digest": {"pattern": wire.DIGEST},
+    "namespace": {"maxLength": 63},
+    "workflow": {"maxLength": 63},
+}
 _MATERIAL = ("id", "digest")
 
 
@@ -46,6 +54,29 @@ OPERATIONS = (
         body="application/vnd.dev.sigstore.bundle.v0.3+json", answer=wire.BundleAnswer, statuses=(200, 201),
     ),
     Operation(
+        "post", "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "openRun",
+        "Open a run outside Tekton; idempotent by the id that the client makes.", _PLACE,
+        body=outsidewire.OutsideRequest, answer=outsidewire.OutsideRun, statuses=(200, 201),
+    ),
+    Operation(
+        "head", "/v1/runs/{id}/materials/{digest}", "hasMaterial", "Whether the bytes of a material are stored.",
+        _MATERIAL,
+    ),
+    Operation(
+        "post", "/v1/runs/{id}/reset", "resetRun", "Give a run outside Tekton up.", _RUN,
+        body=outsidewire.ResetRequest, answer=outsidewire.OutsideRun,
+    ),
+    Operation("get", "/v1/runs/{id}/state", "getState", "What a client remembers of its run, with an ETag.", _RUN),
+    Operation(
+        "put", "/v1/runs/{id}/state", "putState", "Remember it, with If-Match or If-None-Match: *.", _RUN, body=_BYTES,
+        statuses=(204,),
+    ),
+    Operation("delete", "/v1/runs/{id}/state", "dropState", "Forget it.", _RUN, statuses=(204,)),
+    Operation(
+        "get", "/v1/trust", "getTrust", "Certificates of the authorities that certify attesters.",
+        answer=outsidewire.TrustAnswer,
+    ),
+    Operation(
         "get", "/v1/artifacts/{digest}", "getArtifact", "Stored bytes, for avouch's own worker.", ("digest",),
     ),
 )  # fmt: skip
@@ -68,14 +99,16 @@ def document() -> bytes:
             "components": {
                 "schemas": components,
                 "securitySchemes": {
-                    "pod": {
+                    "bearer": {
                         "type": "http",
                         "scheme": "bearer",
-                        "description": "Projected ServiceAccount token with audience `avouch`, bound to the pod.",
+                        "description": "For runs in Tekton a projected ServiceAccount token with audience `avouch`, "
+                        "bound to the pod. For others an API token, the OIDC token of a trusted issuer, "
+                        "or a ServiceAccount token with audience `avouch`.",
                     }
                 },
             },
-            "security": [{"pod": []}],
+            "security": [{"bearer": []}],
         }
     )
 
@@ -86,7 +119,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "parameters": [_parameter(name) for name in operation.parameters],
         "responses": {
-            **{str(status): _content("Done.", operation.answer) for status in operation.statuses},
+            **{str(status): _done(operation, status) for status in operation.statuses},
             "default": _content("What went wrong.", wire.Problem, "application/problem+json"),
         },
     }
@@ -95,9 +128,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return found
 
 
+def _done(operation: Operation, status: int) -> dict[str, Any]:
+    return {"description": "Done."} if status == 204 else _content("Done.", operation.answer)
+
+
 def _parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string", "format": "uuid"} if name == "id" else {"type": "string", "pattern": wire.DIGEST}
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", **_PARAMETERS[name]}}
 
 
 def _content(

@@ -24,6 +24,9 @@ FIELDS = {
 }
 
 
+REVISION_FIELDS = {"metadata.name": "name", "metadata.namespace": "namespace", "spec.contract": "contract"}
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """One list or watch. `filters` is what the store filters by."""
@@ -37,15 +40,15 @@ class Selection:
     initial: bool = False  # sendInitialEvents
 
 
-def parse(request: Request, namespace: str | None, now: datetime) -> Selection:
-    """Read the query.
+def parse(request: Request, namespace: str | None, now: datetime, fields: Mapping[str, str] = FIELDS) -> Selection:
+    """Read the query. `fields` are those that can be selected by.
 
     Raises:
         Invalid: a selector or number we cannot read, a field that cannot be selected by, a continue token not ours.
         Expired: a continue token that is too old.
     """
     query = request.query_params
-    named = _fields(query.get("fieldSelector", ""))
+    named = _fields(query.get("fieldSelector", ""), fields)
     labels = _labels(query.get("labelSelector", ""))
     wanted = named.pop("namespace", namespace)
     if namespace is not None and wanted != namespace:
@@ -109,14 +112,12 @@ def _requirements(selector: str, name: str) -> list[tuple[str, str]]:
     return found
 
 
-def _fields(selector: str) -> dict[str, str]:
+def _fields(selector: str, known: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in _requirements(selector, "fieldSelector"):
-        if key not in FIELDS:
-            raise errors.Invalid(
-                f"cannot select by {key[:80]!r}", field="fieldSelector", fix=f"use {', '.join(FIELDS)}"
-            )
-        found[FIELDS[key]] = value
+        if key not in known:
+            raise errors.Invalid(f"cannot select by {key[:80]!r}", field="fieldSelector", fix=f"use {', '.join(known)}")
+        found[known[key]] = value
     return found
 
 

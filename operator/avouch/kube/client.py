@@ -90,6 +90,17 @@ class KubeClient:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY)
 
+    async def apply_own(self, resource: Resource, body: Json, manager: str) -> Json:
+        """Server-side apply under a field manager of its own, which takes no field from another one.
+
+        Raises:
+            errors.Conflict: somebody else set one of these fields to something else.
+            errors.Invalid: the object is there, and one of these fields of it never changes.
+        """
+        path = resource.path(_namespace(body), body["metadata"]["name"])
+        query = {"fieldManager": manager, "force": "false"}
+        return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY)
+
     async def merge(self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = "") -> Json:
         """RFC 7386 merge patch."""
         path = resource.path(namespace, name, subresource)

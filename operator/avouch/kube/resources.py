@@ -32,7 +32,8 @@ ORGANIZATIONS = Resource("avouch.dev", "v1alpha1", "organizations", "Organizatio
 WORKFLOWS = Resource("avouch.dev", "v1alpha1", "workflows", "Workflow")
 INTEGRATIONS = Resource("avouch.dev", "v1alpha1", "integrations", "Integration")
 ATTACHMENTS = Resource("avouch.dev", "v1alpha1", "integrationattachments", "IntegrationAttachment")
-OURS = (CONTRACTS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS)
+API_TOKENS = Resource("avouch.dev", "v1alpha1", "apitokens", "APIToken")
+OURS = (CONTRACTS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS, API_TOKENS)
 
 PIPELINERUNS = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")
 TASKRUNS = Resource("tekton.dev", "v1", "taskruns", "TaskRun")

@@ -32,6 +32,7 @@ class Unverified:
     issuer: str
     kid: str
     algorithm: str
+    audience: str = ""  # "" for none and for several
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,12 @@ def look(token: str) -> Unverified:
         raise errors.NotVerified("1", f"algorithm {str(algorithm)[:20]!r} is not permitted")
     if not isinstance(kid, str) or not 0 < len(kid) <= _LONGEST_KID or "crit" in header:
         raise errors.NotVerified("1", "no kid, or something critical in its header")
-    return Unverified(issuer if isinstance(issuer, str) else "", kid, algorithm)
+    return Unverified(issuer if isinstance(issuer, str) else "", kid, algorithm, _audience(claims.get("aud")))
+
+
+def _audience(said: object) -> str:
+    one = said[0] if isinstance(said, list) and len(said) == 1 else said
+    return one if isinstance(one, str) else ""
 
 
 def check(token: str, key: jwt.PyJWK, issuer: str, audience: str, now: float) -> Mapping[str, Any]:

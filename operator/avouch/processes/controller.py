@@ -20,8 +20,8 @@ from avouch.contract import reading, revisions
 from avouch.controlplane import values
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
-from avouch.reconcilers import apiservice, certificates, rescue, runs, source, verdicts, work, world
-from avouch.store import contracts, database, deliveries, workflows
+from avouch.reconcilers import absent, apiservice, certificates, issuing, rescue, runs, source, verdicts, work, world
+from avouch.store import contracts, database, deliveries, organisations, tokens, workflows
 from avouch.store import runs as run_store
 
 log = logging.getLogger(__name__)
@@ -44,10 +44,13 @@ class Controller:
             cache=self.cache,
             contracts=contracts.Contracts(opened),
             workflows=workflows.Workflows(opened),
+            organisations=organisations.Organisations(opened),
+            issuing=issuing.Issuing(tokens.Tokens(opened), api, self._address, config.token_secrets),
             deliveries=deliveries.Deliveries(opened),
             canonical=lambda obj: revisions.canonical(reading.read(obj)),
             clock=lifetime.Clock(),
             epoch=lambda: self.lease.epoch,
+            creator=api,
         )
         self.writer = status.StatusWriter(api)
         self.shop = work.Workshop(
@@ -59,7 +62,9 @@ class Controller:
         self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
         self.verdicts = verdicts.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
         self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, config.rescue_image)
-        self.certificates = certificates.Keeper(api, config.namespace, (config.server_service, config.runs_service))
+        self.certificates = certificates.Keeper(
+            api, config.namespace, (config.server_service, config.runs_service), config.public_url
+        )
         self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
         self.vanished: dict[cache.Key, cache.Object] = {}
         self.reflectors = self._reflectors()
@@ -95,15 +100,8 @@ class Controller:
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
         live = set(await self.declarations.resync())
-        for namespace, name, uid in await self.world.workflows.keys():
-            key = cache.Key("Workflow", namespace, name)
-            if key not in live:
-                self.shop.changed(key, {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
-        for namespace in {key[0] for key in await self.world.workflows.keys()}:
-            for attachment in await self.world.workflows.attachments(namespace):
-                key = cache.Key("IntegrationAttachment", namespace, attachment.name)
-                if key not in live:
-                    self.shop.queue.add(key)
+        for key, old in await absent.absent(self.world, live):
+            self.shop.changed(key, old)
         self.shop.queue.add_many(live)
 
     async def lead(self, stop: asyncio.Event) -> None:
@@ -191,6 +189,17 @@ class Controller:
             while True:
                 await asyncio.sleep(_CERTIFICATES)
                 await _tried("certificates", self.certificates.reconcile(self.world.clock.now()))
+
+    def _address(self) -> issuing.Address:
+        public, ca = self.config.public_url, self.config.public_ca
+        if public and ca != settings.OWN:
+            return issuing.Address(public, b"" if ca == settings.SYSTEM else ca.encode())
+        if self.config.certificates and not self.certificates.bundle:
+            raise errors.Unavailable("the server's certificate is not made yet")
+        if public:
+            return issuing.Address(public, self.certificates.bundle)
+        inside = f"https://{self.config.server_service}.{self.config.namespace}.svc"
+        return issuing.Address(inside, self.certificates.bundle)
 
     def _login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
         if self.config.kubeconfig:

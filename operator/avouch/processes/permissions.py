@@ -28,15 +28,16 @@ class Permissions:
     cluster: tuple[Rule, ...] = ()
     namespace: tuple[Rule, ...] = ()
     kube_system: tuple[Rule, ...] = ()
+    token_secrets: tuple[Rule, ...] = ()  # everywhere, unless the chart's apiTokens.enabled is false
 
 
-_OURS = ("organizations", "workflows", "integrations", "integrationattachments")
+_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "apitokens")
 _WATCH = ("list", "watch")
 _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 
 CONTROLLER = Permissions(
     cluster=(
-        Rule("chainloop.dev", ("contracts",), _WATCH),
+        Rule("chainloop.dev", ("contracts",), (*_WATCH, "create")),  # create: the default one of a Workflow
         Rule("chainloop.dev", ("contracts/status",), ("patch",)),
         Rule("avouch.dev", _OURS, _WATCH),
         Rule("avouch.dev", tuple(f"{kind}/status" for kind in _OURS), ("patch",)),
@@ -55,8 +56,13 @@ CONTROLLER = Permissions(
         Rule("coordination.k8s.io", ("leases",), ("create",)),
         Rule("", ("secrets",), ("get", "update"), _SECRETS),
         Rule("", ("secrets",), ("create",)),
+        Rule("", ("configmaps",), ("get", "patch"), ("avouch-server",)),
+        Rule("", ("configmaps",), ("create",)),
         Rule("discovery.k8s.io", ("endpointslices",), ("list",)),
     ),
+    # Neither get nor list nor watch; and an admission policy refuses any but Secrets of type avouch.dev/token, because
+    # the answer to a patch shows the whole object.
+    token_secrets=(Rule("", ("secrets",), ("create", "patch")),),
 )
 
 SERVER = Permissions(

@@ -17,13 +17,16 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
+from avouch.controlplane import identification, outsideintake, outsideopening, ports, runs, values
 from avouch.controlplane import injection as planner
-from avouch.controlplane import ports, runs
-from avouch.ingest import aggregated, app
+from avouch.ingest import aggregated, app, outside, tickets
 from avouch.kube import connection, reader
+from avouch.oidc import issuers, verifier
 from avouch.processes import certificates, health, lifetime, listeners, logs, servermetrics, settings
-from avouch.store import contracts, database, inline, views, workflows
+from avouch.store import contracts, database, inline, organisations, revisionviews, tokens, views, workflows
+from avouch.store import outside as stored_outside
 from avouch.store import runs as stored
+from avouch.store import tickets as stored_tickets
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
@@ -107,7 +110,12 @@ async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event
     if not config.aggregated_api or not await _learned(proxy, world.cluster, stop):
         return
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
-    api = aggregated.Aggregated(views.RunViews(world.database), lifetime.Clock())
+    api = aggregated.Aggregated(
+        views.RunViews(world.database),
+        revisionviews.RevisionViews(world.database),
+        tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url),
+        lifetime.Clock(),
+    )
     listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
 
     async def again() -> None:
@@ -161,6 +169,34 @@ def _blobs(config: settings.Server, opened: database.Database) -> ports.Blobs:
     return filesystem.FileSystem(Path(config.blobs.removeprefix("file://")))
 
 
+@dataclass(frozen=True, slots=True)
+class _Backends:
+    """The one backend of the settings, for every namespace."""
+
+    max_bytes: int
+
+    async def of_namespace(self, namespace: str) -> values.Backend:
+        """Always the same."""
+        return values.Backend("default", "default", self.max_bytes)
+
+
+def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outsideintake.OutsideIntake:
+    allowed = (issuers.Issuer(url, runner) for url, runner in config.oidc_issuers)
+    identities = identification.Identities(
+        tokens.Tokens(world.database), verifier.Verifier(allowed), world.cluster, lifetime.Clock()
+    )
+    opener = outsideopening.Opener(
+        store=stored_outside.OutsideRuns(world.database),
+        identities=identities,
+        workflows=intake.workflows,
+        contracts=intake.contracts,
+        organisations=organisations.Organisations(world.database),
+        backends=_Backends(inline.LIMIT if config.blobs == "inline:" else config.max_material),
+        clock=lifetime.Clock(),
+    )
+    return outsideintake.OutsideIntake(opener, world.blobs, world.authorities, config.max_material)
+
+
 def _ingest(config: settings.Server, world: World) -> Starlette:
     known, revisions = workflows.Workflows(world.database), contracts.Contracts(world.database)
     intake = runs.Intake(
@@ -173,7 +209,8 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
         keys=world.authorities,
         max_material=config.max_material,
     )
-    door = app.Door(intake, config.worker, world.metrics)
+    crafting = outside.OutsideDoor(_outside(config, world, intake))
+    door = app.Door(intake, config.worker, world.metrics, crafting=crafting)
     if not config.sidecar_image:
         return app.create(door)
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from avouch import errors
+
+OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Server:
     authority: Path = Path("/etc/avouch/ca")  # ca.crt, ca.key: pod certificates; ca.crt may hold an older one too
     sidecar_image: str = ""  # empty: no injection
     server_url: str = ""  # what sidecars call
+    public_url: str = ""  # what people and CI outside the cluster call
+    oidc_issuers: tuple[tuple[str, str], ...] = ()  # whose tokens are looked at, and of which type of runner they are
     aggregated_api: bool = True
     kubeconfig: Path | None = None  # outside a cluster
     host: str = ""  # every address, IPv4 and IPv6
@@ -49,6 +54,8 @@ class Server:
             authority=Path(environment.get("AVOUCH_CA_DIR") or "/etc/avouch/ca"),
             sidecar_image=environment.get("AVOUCH_SIDECAR_IMAGE", ""),
             server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
+            public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
+            oidc_issuers=tuple(map(_issuer, environment.get("AVOUCH_OIDC_ISSUERS", "").split())),
             aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
@@ -73,6 +80,9 @@ class Controller:
     certificates: bool = True  # make and rotate them, the webhook configuration and the APIService
     server_service: str = "avouch-server"
     runs_service: str = "avouch-runs"
+    token_secrets: bool = True  # False: nobody lets us write Secrets, so no API tokens are made
+    public_url: str = ""  # where CI outside the cluster reaches the server; empty: its Service's name
+    public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
     health_port: int = 9090
     log_level: str = "INFO"
 
@@ -90,6 +100,9 @@ class Controller:
             certificates=environment.get("AVOUCH_CERTIFICATES", "true") == "true",
             server_service=environment.get("AVOUCH_SERVER_SERVICE") or cls.server_service,
             runs_service=environment.get("AVOUCH_RUNS_SERVICE") or cls.runs_service,
+            token_secrets=environment.get("AVOUCH_TOKEN_SECRETS", "true") == "true",
+            public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
+            public_ca=_public_ca(environment),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             log_level=_level(environment),
         )
@@ -164,6 +177,34 @@ def _level(environment: Mapping[str, str]) -> str:
             f"no such level: {level[:40]!r}", field="AVOUCH_LOG_LEVEL", fix="DEBUG, INFO, WARNING, ERROR"
         )
     return level
+
+
+_RUNNERS = {
+    "https://token.actions.githubusercontent.com": "GITHUB_ACTION",
+    "https://gitlab.com": "GITLAB_PIPELINE",
+}
+
+
+def _issuer(text: str) -> tuple[str, str]:
+    """`URL`, or `URL=RUNNER_TYPE` for an issuer of one's own, such as a GitLab."""
+    url, _, runner = text.partition("=")
+    return url, runner or _RUNNERS.get(url, "")
+
+
+def _public_ca(environment: Mapping[str, str]) -> str:
+    value = environment.get("AVOUCH_PUBLIC_CA") or OWN
+    if value not in (OWN, SYSTEM) and "-----BEGIN CERTIFICATE-----" not in value:
+        raise errors.Invalid("neither own nor system nor PEM", field="AVOUCH_PUBLIC_CA", fix="public.ca: own")
+    return value
+
+
+def _https(environment: Mapping[str, str], name: str) -> str:
+    """An https URL without a path, or empty."""
+    value = environment.get(name, "").rstrip("/")
+    parts = urlsplit(value)
+    if value and (parts.scheme != "https" or not parts.hostname or parts.path or parts.query):
+        raise errors.Invalid(f"{value[:80]!r} is not https://host[:port]", field=name, fix="https://avouch.example.com")
+    return value
 
 
 def _blobs(environment: Mapping[str, str]) -> str:

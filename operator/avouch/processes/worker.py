@@ -20,7 +20,7 @@ from avouch.controlplane import artifacts, deliveries, judging, ports, sealing, 
 from avouch.integrations import webhook
 from avouch.kube import connection, secrets
 from avouch.processes import health, lifetime, listeners, logs, settings, workermetrics
-from avouch.store import database, inline, jobs, workflows
+from avouch.store import database, inline, jobs, outside, workflows
 from avouch.store import deliveries as ledger
 from avouch.store import runs as stored
 
@@ -50,6 +50,7 @@ class World:
         keys = self.config.keys
         return judging.Judging(
             runs=self.runs,
+            outside=outside.OutsideRuns(self.database),
             workflows=workflows.Workflows(self.database),
             jobs=jobs.Jobs(self.database),
             artifacts=artifacts.Artifacts(self.content),

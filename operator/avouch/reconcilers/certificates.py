@@ -6,6 +6,8 @@ Three Secrets in our own namespace, which the server and the workers mount:
   the new authority during a rotation), and ca.key, which signs the next one;
 - `avouch-signing-keys`: attestation.pem, passed.pem, failed.pem: one P-256 key per kind of statement, never replaced by
   us, because verifiers hold their public halves.
+
+And one ConfigMap for whoever has to reach the server, `avouch-server`: ca.crt, url and, where there is one, public-url.
 """
 
 import base64
@@ -13,7 +15,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +32,7 @@ log = logging.getLogger(__name__)
 
 Files: TypeAlias = dict[str, bytes]
 
+CONFIG_MAP = "avouch-server"
 CA_SECRET, TLS_SECRET, KEYS_SECRET = "avouch-ca", "avouch-server-tls", "avouch-signing-keys"
 SIGNING_KEYS = ("attestation.pem", "passed.pem", "failed.pem")
 
@@ -72,7 +77,10 @@ def pod_authority(current: Mapping[str, bytes], now: datetime) -> Files:
 
 
 def serving(current: Mapping[str, bytes], names: tuple[str, ...], now: datetime) -> Files:
-    """The serving Secret: kept, or with a new leaf, or with a new authority whose bundle trusts the old one as well."""
+    """The serving Secret: kept, or with a new leaf, or with a new authority whose bundle trusts the old one as well.
+
+    `names` are DNS names and IP addresses.
+    """
     files = dict(current)
     newest = _certificates(files.get("ca.crt"))[-1:]
     if not newest or newest[0].not_valid_after_utc - now < _AUTHORITY_DUE or "ca.key" not in files:
@@ -82,7 +90,8 @@ def serving(current: Mapping[str, bytes], names: tuple[str, ...], now: datetime)
         files.pop("tls.crt", None)
     if _due(files.get("tls.crt"), now, _LEAF_DUE) or not _names(files["tls.crt"], names):
         issuer = authority.Authority.from_pem(_pem(_certificates(files["ca.crt"])[-1]), files["ca.key"])
-        leaf, key = authority.serving_certificate(issuer, names, (), now, _LEAF_LIFETIME)
+        hosts, addresses = _told_apart(names)
+        leaf, key = authority.serving_certificate(issuer, hosts, addresses, now, _LEAF_LIFETIME)
         files["tls.crt"], files["tls.key"] = leaf, key
     return files
 
@@ -99,6 +108,7 @@ class Keeper:
     api: Api
     namespace: str
     services: tuple[str, ...]
+    public_url: str = ""  # where CI outside the cluster reaches the server
     bundle: bytes = b""  # verifies the server; what the APIService says
     expiry: dict[str, datetime] = field(default_factory=dict)  # Secret/file -> when the newest certificate in it ends
 
@@ -109,11 +119,13 @@ class Keeper:
             errors.Conflict: somebody else wrote a Secret meanwhile; look again.
         """
         names = tuple(name for service in self.services for name in dns_names(service, self.namespace))
+        names += _public_name(self.public_url)
         await self._keep(CA_SECRET, lambda files: pod_authority(files, now))
         await self._keep(KEYS_SECRET, signing_keys)
         files = await self._keep(TLS_SECRET, lambda found: serving(found, names, now))
         self.bundle = files["ca.crt"]
         await self._hook()
+        await self._tell()
 
     async def _keep(self, name: str, decide: "webhook.Decide") -> Files:
         found = await self.api.get(resources.SECRETS, self.namespace, name)
@@ -138,6 +150,17 @@ class Keeper:
             await self.api.apply(resources.MUTATING_WEBHOOKS, body)
             log.info("MutatingWebhookConfiguration %s written", webhook.NAME)
 
+    async def _tell(self) -> None:
+        data = {"ca.crt": self.bundle.decode("ascii"), "url": f"https://{self.services[0]}.{self.namespace}.svc"}
+        if self.public_url:
+            data["public-url"] = self.public_url
+        found = await self.api.get(resources.CONFIG_MAPS, self.namespace, CONFIG_MAP)
+        if found is None or found.get("data") != data:
+            metadata = {"namespace": self.namespace, "name": CONFIG_MAP}
+            body: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+            await self.api.apply(resources.CONFIG_MAPS, body)
+            log.info("ConfigMap %s written", CONFIG_MAP)
+
     def _secret(self, name: str, files: Mapping[str, bytes]) -> Json:
         return {
             "apiVersion": "v1",
@@ -150,6 +173,23 @@ class Keeper:
             "type": "Opaque",
             "data": {key: base64.b64encode(value).decode() for key, value in files.items()},
         }
+
+
+def _public_name(url: str) -> tuple[str, ...]:
+    """The host of the public URL: where TLS passes through it ends at our own server."""
+    host = urlsplit(url).hostname
+    return (host,) if host else ()
+
+
+def _told_apart(names: tuple[str, ...]) -> tuple[list[str], list[IPv4Address | IPv6Address]]:
+    hosts: list[str] = []
+    addresses: list[IPv4Address | IPv6Address] = []
+    for name in names:
+        try:
+            addresses.append(ip_address(name))
+        except ValueError:
+            hosts.append(name)
+    return hosts, addresses
 
 
 def _certificates(pem: bytes | None) -> list[x509.Certificate]:
@@ -168,7 +208,8 @@ def _due(pem: bytes | None, now: datetime, margin: timedelta) -> bool:
 
 def _names(leaf: bytes, wanted: tuple[str, ...]) -> bool:
     names = _certificates(leaf)[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return set(wanted) <= set(names.get_values_for_type(x509.DNSName))
+    found = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+    return set(wanted) <= found
 
 
 def _bundle(old: list[x509.Certificate], now: datetime) -> bytes:

@@ -21,9 +21,12 @@ PROGRESSING_WITH_RETRY = "ProgressingWithRetry"
 DEPENDENCY_NOT_READY = "DependencyNotReady"
 SUSPENDED = "Suspended"
 INVALID_CONTRACT = "InvalidContract"
-INVALID_CONTRACT_REF = "InvalidContractRef"
 INVALID_INTEGRATION = "InvalidIntegration"
 INVALID_PROJECTS = "InvalidProjects"
+INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
+SWITCHED_OFF = "SwitchedOff"
+REVOKED = "Revoked"
+EXPIRED = "Expired"
 DELIVERED = "Delivered"
 DELIVERY_FAILED = "DeliveryFailed"
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from avouch import digests, errors
+from avouch.contract import revisions
 from avouch.controlplane import values
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.world import World, contract_of, spec_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,10 @@ def decide(contract: Object, recorded: Recorded, workflows: int) -> conditions.D
     revision = recorded.revision
     fields = {"workflows": workflows}
     if revision is not None:
-        return _resolved(contract, recorded).having(**fields, revision=revision.revision, digest=str(revision.digest))
+        digest, source = str(revision.digest), revision.source_digest or None
+        return _resolved(contract, recorded).having(
+            **fields, revision=revision.revision, digest=digest, sourceDigest=source
+        )
     return _resolved(contract, recorded).having(**fields)
 
 
@@ -52,6 +56,7 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
         digest=digests.of_bytes(canonical),
         canonical=canonical,
         recorded_at=world.clock.now(),
+        source_digest=str(revisions.source_digest(obj)),
     )
     recorded = await world.contracts.record(revision, epoch=world.epoch())
     return replace(decide(obj, Recorded(recorded), bound), stirs=recorded.recorded_at == revision.recorded_at)
@@ -68,9 +73,8 @@ def _bound(world: World, key: Key) -> int:
 
 
 def _means(world: World, key: Key, workflow: Object) -> bool:
-    reference = spec_of(workflow).get("contractRef") or {}
     own = str(workflow["metadata"]["namespace"])
-    if reference.get("scope") != "Organization":
+    if not contract_of(workflow)[1]:
         return own == key.namespace
     try:
         return organizations.home_of(world.cache, own) == key.namespace

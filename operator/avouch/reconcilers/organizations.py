@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avouch import errors
+from avouch.controlplane import values
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.reconcilers import conditions
 from avouch.reconcilers.world import World, spec_of
@@ -31,21 +32,55 @@ def rivals(organization: Object, others: Iterable[Object], namespaces: Iterable[
     }
 
 
-def home_of(cache: ObjectCache, namespace: str) -> str:
-    """The home namespace of the one Organization that claims a namespace.
+def claiming(cache: ObjectCache, namespace: str) -> Object:
+    """The one Organization that claims a namespace.
 
     Raises:
         NotFound: none claims it.
         Conflict: two do.
     """
     known = _all(cache, "Namespace")
-    claiming = [o for o in _all(cache, "Organization") if namespace in projects(o, known)]
-    if not claiming:
+    found = [o for o in _all(cache, "Organization") if namespace in projects(o, known)]
+    if not found:
         raise errors.NotFound(f"no Organization has namespace {namespace} among its projects")
-    if len(claiming) > 1:
-        names = " and ".join(sorted(o["metadata"]["name"] for o in claiming))
+    if len(found) > 1:
+        names = " and ".join(sorted(o["metadata"]["name"] for o in found))
         raise errors.Conflict(f"Organizations {names} both claim namespace {namespace}")
-    return str(spec_of(claiming[0])["homeNamespace"])
+    return found[0]
+
+
+def home_of(cache: ObjectCache, namespace: str) -> str:
+    """The home namespace of the one Organization that claims a namespace. Raises as `claiming` does."""
+    return str(spec_of(claiming(cache, namespace))["homeNamespace"])
+
+
+def setting(cache: ObjectCache, namespace: str, name: str) -> Any:
+    """A setting of the one Organization that claims a namespace; None where nobody says anything."""
+    try:
+        return (spec_of(claiming(cache, namespace)).get("settings") or {}).get(name)
+    except (errors.NotFound, errors.Conflict):
+        return None
+
+
+def restricts_contracts(cache: ObjectCache, namespace: str) -> bool:
+    """Whether any Organization that claims a namespace restricts its Contracts: what the admission policy asks."""
+    known = _all(cache, "Namespace")
+    claiming = (o for o in _all(cache, "Organization") if namespace in projects(o, known))
+    return any((spec_of(o).get("settings") or {}).get("restrictContractCreation") is True for o in claiming)
+
+
+def record_of(organization: Object) -> values.Organisation:
+    """The row that the server reads."""
+    spec = spec_of(organization)
+    settings = spec.get("settings") or {}
+    return values.Organisation(
+        name=str(organization["metadata"]["name"]),
+        home=str(spec["homeNamespace"]),
+        skip_runner_variables=settings.get("skipRunnerVariables") is True,
+        prevent_implicit_workflow_creation=settings.get("preventImplicitWorkflowCreation") is True,
+        block_on_policy_violation=settings.get("blockOnPolicyViolation") is True,
+        block_released_versions=settings.get("blockReleasedVersions") is True,
+    )
 
 
 def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[Object]) -> conditions.Desired:
@@ -67,12 +102,17 @@ def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[
 
 
 async def reconcile(world: World, _key: Key, obj: Object) -> conditions.Desired:
-    """Gather and decide; an Organization has no rows of its own."""
-    return decide(obj, _all(world.cache, "Organization"), _all(world.cache, "Namespace"))
+    """Gather, record and decide. A suspended one keeps the rows it had."""
+    others, namespaces = _all(world.cache, "Organization"), _all(world.cache, "Namespace")
+    if spec_of(obj).get("suspend") is not True:
+        alone = projects(obj, namespaces) - rivals(obj, others, namespaces).keys()
+        await world.organisations.record(record_of(obj), sorted(alone), epoch=world.epoch())
+    return decide(obj, others, namespaces)
 
 
 async def remove(world: World, key: Key, old: Object | None) -> None:
-    """Nothing was recorded."""
+    """Forget it and its projects."""
+    await world.organisations.remove(key.name, epoch=world.epoch())
 
 
 def _carries(namespace: Object, wanted: Mapping[str, Any]) -> bool:

@@ -16,8 +16,8 @@ from avouch import errors
 from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import Closed, WorkQueue
-from avouch.reconcilers import attachments, conditions, contracts, integrations, organizations, workflows
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers import apitokens, attachments, conditions, contracts, integrations, organizations, workflows
+from avouch.reconcilers.world import World, contract_of
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
     "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
+    "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 
 
@@ -70,15 +71,17 @@ def dependents(world: World, key: Key) -> list[Key]:
     if key.kind == "Namespace":
         return cache.keys("Organization")
     if key.kind == "Organization":
-        kinds = ("Organization", "Workflow", "IntegrationAttachment")
+        kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken")
         return [other for kind in kinds for other in cache.keys(kind) if other != key]
     return []
 
 
 def counted_by(world: World, key: Key, obj: Object) -> list[Key]:
     """Contracts that count this Workflow: they hear of it at leisure, or binding a thousand would write a thousand."""
-    name = (spec_of(obj).get("contractRef") or {}).get("name") if key.kind == "Workflow" else None
-    return [k for k in world.cache.keys("Contract") if k.name == name] if name else []
+    if key.kind != "Workflow":
+        return []
+    name, _ = contract_of(obj)
+    return [k for k in world.cache.keys("Contract") if k.name == name]
 
 
 def forget(_kind: str, _result: str, _seconds: float) -> None:

@@ -6,16 +6,17 @@ from typing import Any
 
 from avouch import errors
 from avouch.controlplane import values
+from avouch.kube import resources
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.world import World, contract_of, spec_of
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What the contractRef leads to. `problem` says why its namespace is unknown."""
+    """What the contractRef leads to. `problem` says why it leads nowhere, and what to do."""
 
-    name: str = ""
+    name: str
     namespace: str = ""
     contract: Object | None = None
     revision: values.ContractRevision | None = None
@@ -34,12 +35,8 @@ def decide(workflow: Object, bound: Bound, last: values.Run | None) -> condition
 def _resolved(workflow: Object, bound: Bound) -> conditions.Desired:
     if spec_of(workflow).get("suspend") is True:
         return conditions.suspended(workflow.get("status") or {})
-    if not bound.name:
-        return conditions.stalled(
-            conditions.INVALID_CONTRACT_REF, "contractRef is required (fix: set spec.contractRef.name to a Contract)"
-        )
     if bound.problem:
-        return conditions.waiting(f"{bound.problem}: claim it in an Organization, or use a Contract of this namespace")
+        return conditions.waiting(bound.problem)
     if bound.contract is None:
         return conditions.waiting(
             f"Contract {bound.name} does not exist in namespace {bound.namespace}: "
@@ -103,17 +100,47 @@ async def remove(world: World, key: Key, old: Object | None) -> None:
 
 
 async def _bound(world: World, key: Key, obj: Object) -> Bound:
-    reference = spec_of(obj).get("contractRef") or {}
-    name = str(reference.get("name") or "")
-    if not name:
-        return Bound()
+    name, of_organization = contract_of(obj)
     namespace = key.namespace
-    if reference.get("scope") == "Organization":
+    if of_organization:
         try:
             namespace = organizations.home_of(world.cache, key.namespace)
         except (errors.NotFound, errors.Conflict) as exc:
-            return Bound(name, problem=str(exc))
+            fix = "claim it in an Organization, or use a Contract of this namespace"
+            return Bound(name, problem=f"{exc}: {fix}")
     contract = world.cache.get(Key("Contract", namespace, name))
-    if contract is None:
-        return Bound(name, namespace)
-    return Bound(name, namespace, contract, await world.contracts.newest(namespace, name))
+    revision = await world.contracts.newest(namespace, name)
+    spec = spec_of(obj)
+    if contract is None and not spec.get("contractRef") and spec.get("suspend") is not True:
+        return Bound(name, namespace, problem=await _default(world, key, revision))
+    return Bound(name, namespace, contract, revision if contract is not None else None)
+
+
+async def _default(world: World, key: Key, known: values.ContractRevision | None) -> str:
+    """Make the default Contract of a Workflow that names none. Returns what is in the way, or that it is on its way.
+
+    It is made once: one that was there and was deleted may have asked for something, and an empty one in its place
+    would let everything pass. It has no owner: the contract stays when the Workflow goes, as Chainloop's does.
+    """
+    missing = f"the Workflow's default Contract {key.name} does not exist in namespace {key.namespace}"
+    if known is not None:
+        was = f"was deleted at revision {known.revision}"
+        return f"the Workflow's default Contract {key.name} {was}: apply it again, or set spec.contractRef"
+    if organizations.restricts_contracts(world.cache, key.namespace):
+        who = "its Organization restricts who creates Contracts"
+        fix = "let one of those who may write in the home namespace apply it, or set spec.contractRef"
+        return f"{missing}, and {who}: {fix}"
+    try:
+        await world.creator.create(resources.CONTRACTS, default_contract(key))
+    except errors.Conflict:
+        return f"{missing}: it is being made"
+    except (errors.Denied, errors.Invalid) as exc:
+        return f"{missing}, and it cannot be made ({exc}): apply it, or set spec.contractRef"
+    return f"{missing}: it is being made"
+
+
+def default_contract(key: Key) -> Object:
+    """The empty Contract of a Workflow that names none."""
+    made = {"avouch.dev/default-for": f"Workflow/{key.name}"}
+    metadata = {"name": key.name, "namespace": key.namespace, "annotations": made}
+    return {"apiVersion": resources.CONTRACTS.api_version, "kind": "Contract", "metadata": metadata, "spec": {}}

@@ -2,11 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from avouch import errors
-from avouch.controlplane import ports, values
+from avouch.controlplane import identityports, ports, values
+from avouch.kube import resources
 from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.kube.client import Json
+from avouch.reconcilers import issuing
+
+
+class Creator(Protocol):
+    """The verb that making a default Contract needs."""
+
+    async def create(self, resource: resources.Resource, body: Json) -> Json:
+        """Create an object. Raises errors.Conflict where it exists."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +27,13 @@ class World:
     cache: ObjectCache
     contracts: ports.Contracts
     workflows: ports.Workflows
+    organisations: identityports.Organisations
+    issuing: issuing.Issuing
     deliveries: ports.Deliveries
     canonical: Callable[[Object], bytes]  # a Contract's canonical form; raises errors.Invalid with the line
     clock: ports.Clock
     epoch: Callable[[], int]
+    creator: Creator
     last_runs: dict[tuple[str, str], values.Run] = field(default_factory=dict)
 
     def namespace_uid(self, name: str) -> str:
@@ -39,10 +53,16 @@ def spec_of(obj: Object) -> Mapping[str, Any]:
     return obj.get("spec") or {}
 
 
-def file_by_contract(workflow: Object) -> tuple[str, ...]:
-    """Index of Workflows: by the name of the Contract they refer to, and by their namespace."""
+def contract_of(workflow: Object) -> tuple[str, bool]:
+    """The Contract that a Workflow is bound to, and whether that is its Organization's: its own name by default."""
     reference = spec_of(workflow).get("contractRef") or {}
-    return (f"contract/{reference.get('name', '')}", _by_namespace(workflow))
+    name = reference.get("name") or workflow["metadata"]["name"]
+    return str(name), reference.get("scope") == "Organization"
+
+
+def file_by_contract(workflow: Object) -> tuple[str, ...]:
+    """Index of Workflows: by the name of their Contract, and by their namespace."""
+    return (f"contract/{contract_of(workflow)[0]}", _by_namespace(workflow))
 
 
 def file_by_ends(attachment: Object) -> tuple[str, ...]:

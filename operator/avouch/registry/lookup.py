@@ -5,8 +5,9 @@ time; where those questions fail, the image stands all the same, and a note says
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from avouch import digests, errors
 from avouch.contract import images
@@ -14,6 +15,7 @@ from avouch.oci import client, credentials, references
 from avouch.registry import layouts, manifests, signatures
 
 CHART = "oci://"
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ async def _looked_up(reference: references.Reference, access: Access, artifact_t
             message = f"artifact type {found.artifact_type!r} does not match expected type {artifact_type!r}"
             raise errors.Invalid(f"{reference}: {message}", fix="name a chart, or give the material its own type")
         signature, latest = await asyncio.gather(
-            signatures.find(session, reference.pinned(found.digest)),
-            _is_latest(session, reference, found.digest),
+            _within(access.options.seconds, signatures.find(session, reference.pinned(found.digest))),
+            _within(access.options.seconds, _is_latest(session, reference, found.digest)),
             return_exceptions=True,
         )
     notes = [
@@ -106,6 +108,15 @@ async def _credential(registry: str, access: Access) -> credentials.Credential |
         return await asyncio.to_thread(access.credential, registry)  # a helper may take its time
     except errors.Invalid as exc:  # not the reference is wrong, but this machine
         raise errors.Unavailable(f"no credentials for {registry}: {exc}") from exc
+
+
+async def _within(seconds: float, asked: Awaitable[_Found]) -> _Found:
+    """However many questions it takes: a registry that dawdles over each must not hold up a build."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await asked
+    except TimeoutError as exc:
+        raise errors.Unavailable(f"no answer in {seconds:g} s") from exc
 
 
 async def _is_latest(session: client.Client, reference: references.Reference, digest: digests.Digest) -> bool:

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,16 +25,24 @@ _BUNDLE = "application/vnd.dev.sigstore.bundle."
 _PREDICATE = "dev.sigstore.bundle.predicateType"
 _SIGNED = "https://sigstore.dev/cosign/sign/v1"  # other bundles are attestations, which sign something else
 _MOST = 1000  # referrers that are looked at
+_PAGES = 10  # of their list
+_WITHOUT_API = frozenset({400, 404, 405})  # answers of registries that know no such thing
+_NEXT = re.compile(r'<([^<>]{1,2048})>\s*;\s*rel="next"')
 
 
 async def find(session: client.Client, image: references.Reference) -> images.Signature | None:
     """A signature of an image that is named by its digest; None where it has none.
 
     Raises:
-        Denied, Unavailable, TooLarge, Corrupt, Invalid: the registry could not be asked, or answered nonsense.
+        Denied, Unavailable, TooLarge, Corrupt, Invalid: none was found, and not everywhere could be looked: the
+            registry could not be asked, or answered nonsense.
     """
-    by_tag, by_referrer = await asyncio.gather(_by_tag(session, image), _by_referrer(session, image))
-    return by_tag or by_referrer
+    answers = await asyncio.gather(_by_tag(session, image), _by_referrer(session, image), return_exceptions=True)
+    found = next((each for each in answers if isinstance(each, images.Signature)), None)
+    failed = next((each for each in answers if isinstance(each, BaseException)), None)
+    if found is None and failed is not None:
+        raise failed
+    return found
 
 
 def signs(entry: Mapping[str, Any]) -> str:
@@ -81,13 +90,23 @@ def _candidates(entries: Iterable[Mapping[str, Any]]) -> list[tuple[digests.Dige
 
 
 async def _referrers(session: client.Client, image: references.Reference) -> list[Mapping[str, Any]]:
-    """Descriptors of what refers to the image: the first page, which holds what the registry thinks fit."""
+    """Descriptors of what refers to the image, by the API or by the tag that stands in for it."""
+    found: list[Mapping[str, Any]] = []
     target = f"{image.repository}/referrers/{image.digest}"
-    answer = await session.send(client.Call("GET", target, image.repository))
-    if answer.status == 200:
-        return manifests.read(answer.body, "", f"list of referrers of {image}").entries[:_MOST]
-    if answer.status not in (400, 404, 405):  # answers of registries that know no such thing
-        client.expect(answer, 200, what=f"referrers of {image}")
+    for _ in range(_PAGES):
+        answer = await session.send(client.Call("GET", target, image.repository))
+        if answer.status in _WITHOUT_API and not found:
+            return await _by_standing_tag(session, image)
+        client.expect(answer, 200, what=f"list of referrers of {image}")
+        found += manifests.read(answer.body, "", f"list of referrers of {image}").entries
+        following = _NEXT.search(answer.headers.get("link", "")[:16_384])
+        if following is None or len(found) >= _MOST:
+            break
+        target = following[1]
+    return found[:_MOST]
+
+
+async def _by_standing_tag(session: client.Client, image: references.Reference) -> list[Mapping[str, Any]]:
     if image.digest is None:
         return []
     try:

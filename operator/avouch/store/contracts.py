@@ -1,5 +1,6 @@
 """Contract revisions, append-only. Implements `controlplane.ports.Contracts`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -37,26 +38,45 @@ class Contracts:
         self, namespace: str, name: str, *, before: datetime | None = None
     ) -> values.ContractRevision | None:
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
-        stored = tables.contract_revisions
-        known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
-        present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
-        every = (
-            sa.select(stored).select_from(known).where(stored.c.namespace == namespace, stored.c.name == name, present)
-        )
+        every = _of(namespace, name)
+        newest = every.order_by(tables.contract_revisions.c.revision.desc())
         async with self._database.snapshot() as connection:
             if before is None:
-                return await _first(connection, every.order_by(stored.c.revision.desc()))
-            old = every.where(stored.c.recorded_at <= before).order_by(stored.c.revision.desc())
-            return await _first(connection, old) or await _first(connection, every.order_by(stored.c.revision))
+                return await _first(connection, newest)
+            old = newest.where(tables.contract_revisions.c.recorded_at <= before)
+            first = every.order_by(tables.contract_revisions.c.revision)
+            return await _first(connection, old) or await _first(connection, first)
+
+    async def get(self, namespace: str, name: str, revision: int) -> values.ContractRevision | None:
+        """One revision by its number."""
+        query = _of(namespace, name).where(tables.contract_revisions.c.revision == revision)
+        async with self._database.transaction() as connection:
+            return await _first(connection, query)
+
+    async def list(self, namespace: str, name: str) -> Sequence[values.ContractRevision]:
+        """Every revision, newest first; also of a Contract that was deleted."""
+        query = _of(namespace, name).order_by(tables.contract_revisions.c.revision.desc())
+        async with self._database.transaction() as connection:
+            return tuple(map(_revision, (await connection.execute(query)).all()))
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")  # two recorders never share a number
 
 
+def _of(namespace: str, name: str) -> "sa.Select[Any]":
+    """Revisions of the present namespace of that name: a predecessor's are nobody's."""
+    stored = tables.contract_revisions
+    known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
+    present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
+    return sa.select(stored).select_from(known).where(stored.c.namespace == namespace, stored.c.name == name, present)
+
+
 async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> values.ContractRevision | None:
     row = (await connection.execute(query.limit(1))).first()
-    if row is None:
-        return None
+    return None if row is None else _revision(row)
+
+
+def _revision(row: "sa.Row[Any]") -> values.ContractRevision:
     return values.ContractRevision(
         namespace=row.namespace,
         namespace_uid=row.namespace_uid,
@@ -66,6 +86,7 @@ async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> values
         digest=digests.Digest.parse(row.digest),
         canonical=row.canonical,
         recorded_at=row.recorded_at,
+        source_digest=row.source_digest,
     )
 
 
@@ -79,4 +100,5 @@ def _row(revision: values.ContractRevision) -> dict[str, Any]:
         "digest": str(revision.digest),
         "canonical": revision.canonical,
         "recorded_at": revision.recorded_at,
+        "source_digest": revision.source_digest,
     }

@@ -38,6 +38,21 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "resourceVersion": row.resource_version,
         "materialsFound": len({material["name"] for material in found} & {material["name"] for material in asked}),
         "materialsAsked": len(asked),
+        **_outside(row),
+    }
+
+
+def _outside(row: "sa.Row[Any]") -> dict[str, Any]:
+    """What only runs outside Tekton have."""
+    if row.attester is None:
+        return {}
+    runner = {key: row.runner[key] for key in ("type", "url", "environment", "authenticated") if row.runner[key]}
+    return {
+        "attester": {"type": row.attester["type"], "id": row.attester["id"]},
+        "runner": runner,
+        "version": row.version,
+        "organization": row.organization,
+        "expiresAt": _time(row.expires_at) if row.finished_at is None else None,
     }
 
 

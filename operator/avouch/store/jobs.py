@@ -27,12 +27,15 @@ _INSERT = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, scheduled_at) "
     "VALUES (:queue, :queue, :lock, :queueing, CAST(:args AS jsonb), :at) " + COALESCED
 )
-# Runs that ended a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
+# Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
 _FORGOTTEN = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
     "SELECT 'judge', 'judge', 'judge:' || r.id, 'judge:' || r.id, jsonb_build_object('run_id', r.id) FROM runs r "
-    "WHERE r.result = 'Pending' AND r.finished_at < now() - interval '5 minutes' AND NOT EXISTS (SELECT FROM "
-    "procrastinate_jobs j WHERE j.lock = 'judge:' || r.id AND j.status IN ('todo', 'doing')) LIMIT 500 " + COALESCED
+    "LEFT JOIN outside_runs o ON o.run_id = r.id "
+    "WHERE r.result = 'Pending' AND coalesce(r.finished_at, o.expires_at) < now() - interval '5 minutes' "
+    "AND NOT EXISTS (SELECT FROM procrastinate_jobs j "
+    "WHERE j.lock = 'judge:' || r.id AND j.status IN ('todo', 'doing')) "
+    "LIMIT 500 " + COALESCED
 )
 
 
@@ -41,6 +44,16 @@ async def judge(connection: AsyncConnection, run_id: uuid.UUID, at: datetime | N
     lock = f"{JUDGE}:{run_id}"
     row = {"queue": JUDGE, "lock": lock, "queueing": lock, "args": f'{{"run_id": "{run_id}"}}', "at": at}
     await connection.execute(_INSERT, row)
+
+
+async def judge_now(connection: AsyncConnection, run_id: uuid.UUID) -> None:
+    """Have this run judged at once, although a job waits for a later time already.
+
+    The waiting one is replaced, not moved up: only an inserted job wakes the workers, others wait for their next look.
+    """
+    waiting = sa.text("DELETE FROM procrastinate_jobs WHERE queueing_lock = :lock AND status = 'todo'")
+    await connection.execute(waiting, {"lock": f"{JUDGE}:{run_id}"})
+    await judge(connection, run_id)
 
 
 async def deliver(connection: AsyncConnection, key: uuid.UUID, at: datetime | None = None) -> None:

@@ -22,7 +22,7 @@ def run_of(row: "sa.Row[Any]") -> values.Run:
     return values.Run(
         id=row.id,
         name=row.name,
-        key=values.RunKey(workflow_uid=row.workflow_uid, subject_uid=row.subject_uid),
+        key=values.RunKey(row.workflow_uid, row.subject_uid, outside=row.subject_kind == values.EXTERNAL),
         namespace=row.namespace,
         namespace_uid=row.namespace_uid,
         workflow=row.workflow,
@@ -94,3 +94,20 @@ def snapshot_of(document: dict[str, Any]) -> values.Snapshot:
 def plain(value: Any) -> Any:
     """A frozen value as JSON types (tuples become lists, enums their text)."""
     return json.loads(json.dumps(asdict(value)))
+
+
+def outside_of(row: "sa.Row[Any]") -> values.Outside:
+    """A row of `outside_runs`."""
+    attester, reset = row.attester, row.reset
+    return values.Outside(
+        run_id=row.run_id,
+        attester=values.Attester(attester["type"], attester["id"], tuple(attester["uris"])),
+        runner=values.Runner(**row.runner),
+        organization=row.organization,
+        expires_at=row.expires_at,
+        lifetime=row.lifetime,
+        version=row.version,
+        prerelease=row.prerelease,
+        release=row.release,
+        reset=values.Reset(**reset) if reset else None,
+    )

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
 from avouch.controlplane import values
-from avouch.store import claims, database, fencing, groupcommit, jobs, rows, tables, versions
+from avouch.store import claims, database, fencing, groupcommit, jobs, outside, rows, tables, versions
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 
@@ -123,13 +123,15 @@ class Runs:
                 return False
             await connection.execute(sa.insert(tables.verdicts).values(**_verdict(signed)))
             await _fan_out(connection, verdict.run_id, deliveries)
+            if verdict.result is values.VerdictResult.PASSED:
+                await outside.release(connection, verdict.run_id, verdict.judged_at)
             await versions.stamp(connection, verdict.run_id)
         return True
 
     async def unfinished(self, limit: int) -> Sequence[values.Run]:
         """Runs of the cluster without a Done snapshot, oldest first."""
         runs = tables.runs
-        query = sa.select(runs).where(runs.c.finished_at.is_(None), runs.c.subject_kind != "External")
+        query = sa.select(runs).where(runs.c.finished_at.is_(None), runs.c.subject_kind != values.EXTERNAL)
         return await self._select(query.order_by(runs.c.created_at).limit(limit))
 
     async def summaries(self, since: int) -> Sequence[tuple[str, str, values.Run]]:

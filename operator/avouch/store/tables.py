@@ -40,7 +40,20 @@ contract_revisions = sa.Table(
     _text("digest"),
     sa.Column("canonical", sa.LargeBinary, nullable=False),
     _time("recorded_at"),
+    _text("source_digest"),
 )
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _text("id", key=True),
+    *(_text(n) for n in ("name", "namespace", "namespace_uid", "uid", "scope", "workflow")),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    _time("created_at"),
+    *(_time(n, nullable=True) for n in ("expires_at", "revoked_at", "last_used_at", "delivered_at")),
+    *(_text(n) for n in ("revoked_because", "rotate")),
+)
+organisations = sa.Table("organisations", metadata, _text("name", key=True), _text("home"), _json("settings"))
+projects = sa.Table("projects", metadata, _text("namespace", key=True), _text("organisation", key=True))
 workflows = sa.Table(
     "workflows",
     metadata,
@@ -79,6 +92,41 @@ runs = sa.Table(
     _time("judged_at", nullable=True),
     _json("labels"),
     *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
+)
+outside_runs = sa.Table(
+    "outside_runs",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    *(_json(n) for n in ("attester", "runner")),
+    *(_text(n) for n in ("organization", "version")),
+    *(sa.Column(n, sa.Boolean, nullable=False) for n in ("prerelease", "release")),
+    _time("expires_at"),
+    sa.Column("lifetime", sa.Interval, nullable=False),
+    sa.Column("reset", pg.JSONB(none_as_null=True), nullable=True),
+)
+project_versions = sa.Table(
+    "project_versions",
+    metadata,
+    _text("namespace_uid", key=True),
+    _text("name", key=True),
+    sa.Column("latest", sa.Boolean, nullable=False),
+    _time("created_at"),
+    _time("released_at", nullable=True),
+)
+run_states = sa.Table(  # what a client remembers of a run between its commands: opaque to us
+    "run_states",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    _text("digest"),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+tickets = sa.Table(  # one download each
+    "tickets",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("run_id", pg.UUID(as_uuid=True), nullable=False),
+    _text("artifact"),
+    _time("expires_at"),
 )
 snapshots = sa.Table(
     "snapshots", metadata, sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True), _json("document")

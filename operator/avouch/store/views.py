@@ -119,8 +119,10 @@ def _matching(namespace: str | None, filters: Mapping[str, str]) -> "sa.Select[A
     if unknown:
         raise errors.Invalid(f"cannot filter by {unknown[0]}", fix=f"filter by one of {', '.join(FILTERS)}")
     runs, verdicts = tables.runs, tables.verdicts
-    joined = rows.RUNS.outerjoin(verdicts, verdicts.c.run_id == runs.c.id)
-    query = sa.select(runs, verdicts.c.materials).select_from(joined).where(rows.OF_PRESENT_NAMESPACE)
+    extra = tables.outside_runs
+    joined = rows.RUNS.outerjoin(verdicts, verdicts.c.run_id == runs.c.id).outerjoin(extra, extra.c.run_id == runs.c.id)
+    shown = (extra.c.attester, extra.c.runner, extra.c.version, extra.c.organization, extra.c.expires_at)
+    query = sa.select(runs, verdicts.c.materials, *shown).select_from(joined).where(rows.OF_PRESENT_NAMESPACE)
     if namespace is not None:
         query = query.where(runs.c.namespace == namespace)
     plain = {"name": runs.c.name, "workflow": runs.c.workflow, "verdict": runs.c.result, "evidence": runs.c.evidence}

@@ -40,6 +40,14 @@ class Workflows:
             await fencing.fence(connection, epoch)
             await connection.execute(sa.delete(stored).where(mine))
 
+    async def get(self, namespace: str, name: str) -> values.WorkflowRecord | None:
+        """One Workflow."""
+        stored = tables.workflows
+        query = sa.select(stored).where(stored.c.namespace == namespace, stored.c.name == name)
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(query)).first()
+        return _workflow(row) if row is not None else None
+
     async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:
         """All Workflows of a namespace, by name."""
         stored = tables.workflows

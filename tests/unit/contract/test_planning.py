@@ -116,7 +116,7 @@ def test_policies_are_seen():
 
 def test_a_workflow_that_breaks_its_rules_is_named():
     with pytest.raises(errors.Invalid, match="Workflow build"):
-        planning.plan_of(Workflow({}), revision())
+        planning.plan_of(Workflow({"team": 3}), revision())
 
 
 def test_a_misspelt_mapping_is_found():

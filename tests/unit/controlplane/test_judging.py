@@ -38,7 +38,7 @@ class Stored:
 def judge(stored: Stored) -> judging.Judging:
     key = signing.KeySigner.generate()
     keys = sealing.Keys(key, key, key, "https://verifier.example.com")
-    made: object = judging.Judging(stored, stored, stored, stored, stored, trust.TrustRoot(()), keys)  # type: ignore[arg-type]
+    made: object = judging.Judging(stored, stored, stored, stored, stored, stored, trust.TrustRoot(()), keys)  # type: ignore[arg-type]
     assert isinstance(made, judging.Judging)
     return made
 

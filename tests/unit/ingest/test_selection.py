@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from avouch import errors
-from avouch.ingest import negotiation, problems, selection
+from avouch.ingest import negotiation, problems, selection, workflowruns
 from tests.unit.ingest.world import NOW
 
 
@@ -63,9 +63,9 @@ def test_a_continue_token_grows_old() -> None:
     ],
 )
 def test_the_first_form_we_write_is_taken(accept: str, kind: str) -> None:
-    assert negotiation.form(request(accept=accept)).kind == kind
+    assert negotiation.form(request(accept=accept), workflowruns.KIND).kind == kind
 
 
 def test_a_client_that_takes_protobuf_only_is_told() -> None:
     with pytest.raises(problems.NotAcceptable):
-        negotiation.form(request(accept="application/vnd.kubernetes.protobuf"))
+        negotiation.form(request(accept="application/vnd.kubernetes.protobuf"), workflowruns.KIND)

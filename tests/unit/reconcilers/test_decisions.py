@@ -69,12 +69,6 @@ def test_a_missing_contract_is_waited_for_and_named() -> None:
     assert "Contract build does not exist in namespace team" in desired.conditions[0].message
 
 
-def test_a_workflow_without_a_contract_reference_is_stalled_with_the_fix() -> None:
-    desired = workflows.decide(obj("w"), workflows.Bound(), None)
-    assert says(desired)["Stalled"] == ("True", "InvalidContractRef")
-    assert "contractRef is required" in desired.conditions[0].message
-
-
 def test_a_red_run_leaves_the_workflow_ready() -> None:
     run = values.Run(
         id=values.RunKey("w", "s").id, name="w-1", key=values.RunKey("w", "s"), namespace="team", namespace_uid="u",
@@ -187,7 +181,10 @@ def test_certificates_are_kept_until_due_and_the_bundle_trusts_old_and_new() -> 
     rotated = certificates.serving(first, names, NOW + timedelta(days=3400))
     assert rotated["ca.crt"].startswith(first["ca.crt"])
     assert rotated["ca.crt"].count(b"BEGIN CERTIFICATE") == 2
-    assert certificates.serving(first, (*names, "more"), NOW)["tls.crt"] != first["tls.crt"]
+    for public in ("avouch.example.com", "192.0.2.7", "2001:db8::1"):
+        wider = certificates.serving(first, (*names, public), NOW)
+        assert wider["tls.crt"] != first["tls.crt"]
+        assert certificates.serving(wider, (*names, public), NOW) == wider
 
 
 def test_signing_keys_are_never_replaced() -> None:

@@ -11,7 +11,8 @@ from avouch.controlplane import values
 from avouch.kube import events, status
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import work, world
+from avouch.reconcilers import issuing, work, world
+from tests.unit.reconcilers import tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -59,6 +60,7 @@ class Api:
         self.cache, self.patches, self.events = cache, 0, [""]
         self.events.clear()
         self.version = 100
+        self.made: list[Key] = []
 
     async def apply(self, resource: Any, body: dict[str, Any], *, subresource: str = "") -> dict[str, Any]:
         self.patches += 1
@@ -73,7 +75,15 @@ class Api:
         }
 
     async def create(self, resource: Any, body: dict[str, Any]) -> dict[str, Any]:
-        self.events.append(body["reason"])
+        if resource.kind == "Event":
+            self.events.append(body["reason"])
+            return body
+        meta = {"uid": "made", "generation": 1, "resourceVersion": "1", **body["metadata"]}
+        key = Key(resource.kind, meta["namespace"], meta["name"])
+        if self.cache.get(key) is not None:
+            raise errors.Conflict("it exists")
+        self.cache.put(key, {**body, "metadata": meta, "status": {"observedGeneration": -1}})
+        self.made.append(key)
         return body
 
     async def merge(self, resource: Any, namespace: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +105,8 @@ def build() -> tuple[work.Workshop, Memory, Api]:
     memory, api = Memory(), Api(cache)
     there = world.World(
         cache=cache, contracts=memory, workflows=memory, deliveries=memory,  # type: ignore[arg-type]  # what is used
-        canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1,
+        organisations=memory, issuing=issuing.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
+        canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1, creator=api,
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
     recorder = events.Recorder(api, "i", fallback_namespace="default")
@@ -190,3 +201,98 @@ async def test_a_deleted_workflow_is_forgotten_by_its_uid() -> None:
     await shop.reconcile(key)
     assert memory.workflows == {}
     assert shop.gone == {}
+
+
+def message(shop: work.Workshop, key: Key) -> str:
+    obj = shop.world.cache.get(key)
+    assert obj is not None
+    return str(next(c["message"] for c in obj["status"]["conditions"] if c["type"] == "Ready"))
+
+
+async def test_a_workflow_that_names_no_contract_gets_an_empty_one_of_its_own_name() -> None:
+    shop, memory, api = build()
+    workflow, contract = put(shop, "Workflow", "release"), Key("Contract", "team", "release")
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), api.made) == ("False", [contract])
+    assert "it is being made" in message(shop, workflow)
+    made = shop.world.cache.get(contract)
+    assert made is not None
+    assert made["spec"] == {}
+    assert "ownerReferences" not in made["metadata"]  # it stays when the Workflow goes
+    assert workflow in work.dependents(shop.world, contract)
+    await shop.reconcile(contract)
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), len(api.made)) == ("True", 1)
+    record = memory.workflows["team", "release"]
+    assert (record.contract_namespace, record.contract_name) == ("team", "release")
+    counted = shop.world.cache.get(contract)
+    assert counted is not None
+    assert counted["status"]["workflows"] == 1
+
+
+async def test_a_contract_of_the_workflows_own_name_is_taken_as_it_is() -> None:
+    shop, _, api = build()
+    contract, workflow = put(shop, "Contract", "release", materials=["m"]), put(shop, "Workflow", "release")
+    await shop.reconcile(contract)
+    await shop.reconcile(workflow)
+    found = shop.world.cache.get(contract)
+    assert found is not None
+    assert (ready(shop, workflow), found["spec"], api.made) == ("True", {"materials": ["m"]}, [])
+
+
+async def test_a_default_contract_that_somebody_makes_first_wins() -> None:
+    shop, _, api = build()
+    workflow = put(shop, "Workflow", "release")
+
+    async def taken(resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+        if resource.kind == "Contract":
+            raise errors.Conflict("it exists")
+        return body
+
+    api.create = taken  # type: ignore[method-assign]
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "False"
+
+
+async def test_a_deleted_default_contract_never_comes_back_empty() -> None:
+    shop, memory, api = build()
+    contract, workflow = put(shop, "Contract", "release", materials=["m"]), put(shop, "Workflow", "release")
+    await shop.reconcile(contract)
+    await shop.reconcile(workflow)
+    shop.world.cache.drop(contract)
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), api.made) == ("False", [])
+    assert "was deleted at revision 1: apply it again, or set spec.contractRef" in message(shop, workflow)
+    assert memory.workflows["team", "release"].contract_name == ""  # no run is opened against it
+
+
+async def test_no_default_contract_is_made_where_an_organization_restricts_contracts() -> None:
+    shop, _, api = build()
+    spec = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}}
+    strict = {"metadata": {"name": "acme"}, "spec": {**spec, "settings": {"restrictContractCreation": True}}}
+    shop.world.cache.put(Key("Organization", "", "acme"), strict)
+    shop.world.cache.put(Key("Organization", "", "rival"), {"metadata": {"name": "rival"}, "spec": spec})
+    workflow = put(shop, "Workflow", "release")
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), api.made) == ("False", [])
+    assert "restricts who creates Contracts: let one of those who may write" in message(shop, workflow)
+
+
+async def test_a_suspended_workflow_makes_no_contract() -> None:
+    shop, _, api = build()
+    await shop.reconcile(put(shop, "Workflow", "release", suspend=True))
+    assert api.made == []
+
+
+async def test_a_default_contract_that_is_refused_is_said_with_the_servers_words() -> None:
+    shop, _, api = build()
+    workflow = put(shop, "Workflow", "release")
+
+    async def refuse(resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+        if resource.kind == "Contract":
+            raise errors.Denied("namespace team is being terminated")
+        return body
+
+    api.create = refuse  # type: ignore[method-assign]
+    await shop.reconcile(workflow)
+    assert "it cannot be made (namespace team is being terminated)" in message(shop, workflow)

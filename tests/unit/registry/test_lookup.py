@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests import loopback
 
 MANIFEST = json.dumps({"schemaVersion": 2, "config": {"mediaType": "x"}}).encode()
 DIGEST = digests.of_bytes(MANIFEST)
+NOTARY = "application/vnd.cncf.notary.signature"
 ANN = credentials.Credential("ann", "pw")
 
 
@@ -120,3 +122,73 @@ def test_a_broken_docker_config_is_named_and_makes_no_text_of_an_image(server: l
     with pytest.raises(errors.Unavailable, match=r"no credentials for .*config\.json"):
         detecting.Images(broken).resolves(f"{server.address}/app:1")
     assert server.seen == []
+
+
+def pages(server: loopback.Server, following: str) -> None:
+    """Referrers in two pages; the signature is on the second."""
+    signature = json.dumps({"schemaVersion": 2, "artifactType": NOTARY, "subject": {"digest": str(DIGEST)}}).encode()
+    entry = {"digest": str(digests.of_bytes(signature)), "artifactType": NOTARY}
+
+    def answers(request: loopback.Request) -> loopback.Reply:
+        if "page=2" in request.path:
+            return loopback.Reply(200, json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode())
+        if "/referrers/" in request.path:
+            link = {"Link": f'<{following}?page=2>; rel="next"'}
+            return loopback.Reply(200, json.dumps({"schemaVersion": 2, "manifests": []}).encode(), link)
+        found = {"1": MANIFEST, entry["digest"]: signature}.get(request.path.rpartition("/")[2])
+        return loopback.Reply(200, found) if found else loopback.Reply(404)
+
+    server.answers = answers
+
+
+def test_a_signature_on_a_later_page_is_found(server: loopback.Server) -> None:
+    pages(server, f"/v2/app/referrers/{DIGEST}")
+    found = look_up(server).signature
+    assert found is not None
+    assert found.provider == "notary"
+
+
+def test_the_next_page_lies_in_the_same_registry(server: loopback.Server) -> None:
+    with loopback.serving() as other:
+        pages(server, f"{other.url}/v2/app")
+        assert "signatures are not known" in look_up(server).notes[0]
+        assert other.seen == []
+
+
+def test_pages_of_referrers_end(server: loopback.Server) -> None:
+    def answers(request: loopback.Request) -> loopback.Reply:
+        if "/referrers/" in request.path:
+            again = {"Link": f'<{request.path}>; rel="next"'}
+            return loopback.Reply(200, b'{"schemaVersion": 2, "manifests": []}', again)
+        return loopback.Reply(200, MANIFEST) if request.path.endswith("/1") else loopback.Reply(404)
+
+    server.answers = answers
+    assert look_up(server).signature is None
+    assert len([request for request in server.seen if "/referrers/" in request.path]) == 10
+
+
+def test_a_registry_that_dawdles_over_each_question_is_left(server: loopback.Server) -> None:
+    """Each answer comes in time, all of them together do not."""
+    pause = threading.Event()
+
+    def answers(request: loopback.Request) -> loopback.Reply:
+        if "/referrers/" in request.path:
+            pause.wait(0.2)
+            again = {"Link": f'<{request.path}>; rel="next"'}
+            return loopback.Reply(200, b'{"schemaVersion": 2, "manifests": []}', again)
+        return loopback.Reply(200, MANIFEST) if request.path.endswith("/1") else loopback.Reply(404)
+
+    server.answers = answers
+    assert look_up(server).notes == ("signatures are not known: no answer in 0.5 s",)
+
+
+def test_a_signature_by_tag_is_found_where_referrers_cannot_be_asked_for(server: loopback.Server) -> None:
+    def answers(request: loopback.Request) -> loopback.Reply:
+        if "/referrers/" in request.path:
+            return loopback.Reply(500)
+        return loopback.Reply(200, MANIFEST) if request.path.endswith(("/1", ".sig")) else loopback.Reply(404)
+
+    server.answers = answers
+    found = look_up(server)
+    assert found.signature is not None
+    assert (found.signature.provider, found.notes) == ("cosign", ())

@@ -8,7 +8,7 @@ from avouch.contract.readers import document, jsons, schemas, yamls
 
 _API = f"{document.PREFIX}api."
 _OPENAPI = "deliver an OpenAPI document of version 2.0, 3.0, 3.1 or 3.2, JSON or YAML"
-_ASYNCAPI = "deliver an AsyncAPI document of version 2.6 or 3.0, JSON or YAML"
+_ASYNCAPI = "deliver an AsyncAPI document of version 2.6, 3.0 or 3.1, JSON or YAML"
 
 
 def openapi(content: bytes) -> document.Document:
@@ -23,7 +23,7 @@ def asyncapi(content: bytes) -> document.Document:
     """AsyncAPI."""
     found = _load(content, "AsyncAPI", _ASYNCAPI)
     version = jsons.text(found, "asyncapi")
-    _check("asyncapi", found, _known("AsyncAPI", version, ("2.6", "3.0"), _ASYNCAPI), _ASYNCAPI)
+    _check("asyncapi", found, _known("AsyncAPI", version, ("2.6", "3.0", "3.1"), _ASYNCAPI), _ASYNCAPI)
     return document.understood((*_annotations(found, version), (f"{_API}protocol", _protocol(found))))
 
 

@@ -10,7 +10,7 @@ FIX = "deliver XML whose root is testsuites or testsuite, or a zip or tar.gz of 
 
 
 def read(content: bytes) -> document.Document:
-    """At least one test suite, in the file or in one of the archive's .xml files."""
+    """At least one test suite, in the file or in each of an archive's .xml files; Node writes cases without one."""
     count = 0
     for report in _reports(content):
         _check(report)
@@ -31,17 +31,23 @@ def _reports(content: bytes) -> Iterator[archives.Entry]:
 
 def _check(report: archives.Entry) -> None:
     where = f" {report.name[:64]!r}" if report.name else ""
-    suites = 0
-
-    def see(element: xmls.Element) -> None:
-        nonlocal suites
-        if element.depth == 1 and element.name not in _ROOTS:
-            raise errors.Invalid(f"its root is <{element.name[:64]}>")
-        suites += element.name == "testsuite"
-
     try:
-        xmls.walk(report.content, ("testsuite",), see)
+        found = _holds(report.content, "testsuite") or _holds(report.content, "testcase")
     except errors.Invalid as exc:
         raise errors.Invalid(f"invalid JUnit XML file{where}: {exc.args[0]}", fix=FIX) from exc
-    if not suites:
+    if not found:
         raise errors.Invalid(f"invalid JUnit XML file{where}: it holds no testsuite", fix=FIX)
+
+
+def _holds(content: bytes, wanted: str) -> bool:
+    """Whether there is such an element. Cases without a suite are read only if there is no suite: each costs a call."""
+    count = 0
+
+    def see(element: xmls.Element) -> None:
+        nonlocal count
+        if element.depth == 1 and element.name not in _ROOTS:
+            raise errors.Invalid(f"its root is <{element.name[:64]}>")
+        count += element.name == wanted
+
+    xmls.walk(content, (wanted,), see)
+    return bool(count)

@@ -130,4 +130,5 @@ def _spdx3_annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield f"{_MAIN}type", jsons.text(main, "software_primaryPurpose")
     yield f"{_MAIN}version", jsons.text(main, "software_packageVersion")
     made = [jsons.text(each, "name") for each in elements.values() if each.get("type") == "Tool"]
-    yield from tools.annotations([creator(f"Tool: {each}") for each in made])
+    # Converters make one element for each use of a tool.
+    yield from tools.annotations([creator(f"Tool: {each}") for each in dict.fromkeys(made)])

@@ -1,0 +1,133 @@
+"""Going on with a run outside Tekton: material, certificate, the bundle that ends it, a reset, what a client remembers.
+
+Only the attester who opened a run goes on with it, and only while its Workflow lets that attester attest.
+"""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from avouch import digests, errors
+from avouch.attestation import authority, bundle, identity, predicate, verification
+from avouch.controlplane import attesters, identification, outside, outsideopening, ports, runs, values
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideIntake:
+    """The use cases over their ports."""
+
+    opener: outsideopening.Opener
+    blobs: ports.Blobs
+    keys: runs.Keys
+    max_material: int = runs.MAX_MATERIAL
+
+    async def open(self, token: str, wanted: outside.Opening) -> outside.Opened:
+        """Open a run: `outsideopening.Opener.open`."""
+        return await self.opener.open(token, wanted)
+
+    async def get(self, token: str, run_id: uuid.UUID) -> outside.Opened:
+        """The caller's run. Raises errors.NotFound."""
+        stored = await self._own(token, run_id)
+        return await self.opener.opened(stored, await self.opener.organisations.of_namespace(stored.run.namespace))
+
+    async def known(self, token: str, run_id: uuid.UUID, digest: digests.Digest) -> bool:
+        """Whether content is stored already. Raises errors.NotFound for a run that is not the caller's."""
+        await self._own(token, run_id)
+        return await self.blobs.has(digest)
+
+    async def put_material(
+        self, token: str, run_id: uuid.UUID, expected: digests.Digest, content: AsyncIterator[bytes]
+    ) -> tuple[digests.Digest, int]:
+        """Store the bytes of one material: a sign of life. Raises what `ports.Blobs.put` raises."""
+        stored = await self._open_to(token, run_id)
+        backend = await self.opener.backends.of_namespace(stored.run.namespace)
+        limit = min(backend.max_bytes, self.max_material)
+        kept = await self.blobs.put(content, expected=expected, limit=limit)
+        await self.opener.store.extend(run_id, self.opener.clock.now() + stored.outside.lifetime)
+        return kept
+
+    async def certify(self, token: str, run_id: uuid.UUID, csr: bytes) -> runs.Certified:
+        """A leaf for the caller's own key that names the attester. Raises errors.Invalid for a bad request."""
+        stored = await self._open_to(token, run_id)
+        issuer = self.keys.authority()
+        who = identity.Recorded(stored.outside.attester.uris)
+        leaf = authority.issue(issuer, csr, who, self.opener.clock.now())
+        return runs.Certified(leaf.decode("ascii"), (issuer.certificate_pem.decode("ascii"),))
+
+    async def accept(self, token: str, run_id: uuid.UUID, content: bytes) -> values.Receipt:
+        """Believe a bundle and end the run with it; a return means COMMIT.
+
+        1. The run is the caller's, and its Workflow lets the caller attest.
+        2. The bundle verifies now, signed by exactly this attester (`attestation.verification`).
+        3. It is about this run.
+
+        Raises:
+            NotVerified: step 2, or a statement about no run.
+            Conflict: step 3, or the run has ended.
+        """
+        stored = await self._own(token, run_id)  # 1
+        received = self.opener.clock.now()
+        who = identity.Recorded(stored.outside.attester.uris)
+        verified = verification.verify(content, self.keys.trust(), who, received)  # 2
+        runs.check_same_run(predicate.read(verified.statement).metadata, stored.run)  # 3
+        claim = values.Claim(
+            run_id=run_id,
+            digest=bundle.digest(content),
+            bundle=content,
+            pod_uid="",
+            taskrun_uid="",
+            taskrun="",
+            pipeline_task="",
+            service_account="",
+            received_at=received,
+            explicit=True,
+        )
+        return await self.opener.store.accept(claim)
+
+    async def reset(self, token: str, run_id: uuid.UUID, reset: values.Reset) -> outside.Opened:
+        """Give the run up. Raises errors.Conflict where it has ended otherwise."""
+        await self._own(token, run_id)
+        await self.opener.store.reset(run_id, reset, self.opener.clock.now())
+        return await self.get(token, run_id)
+
+    async def state(self, token: str, run_id: uuid.UUID) -> tuple[str, bytes]:
+        """(digest, content) of what the client remembers. Raises errors.NotFound."""
+        await self._own(token, run_id)
+        found = await self.opener.store.state(run_id)
+        if found is None:
+            raise errors.NotFound("no state is kept of this run: it has ended, or its state is with its client")
+        return found
+
+    async def put_state(self, token: str, run_id: uuid.UUID, content: bytes, *, instead_of: str) -> str:
+        """Remember, if nobody else changed it meanwhile. Raises errors.Conflict."""
+        stored = await self._open_to(token, run_id)
+        digest = await self.opener.store.put_state(run_id, content, instead_of=instead_of)
+        await self.opener.store.extend(run_id, self.opener.clock.now() + stored.outside.lifetime)
+        return digest
+
+    async def drop_state(self, token: str, run_id: uuid.UUID) -> None:
+        """Forget it."""
+        await self._own(token, run_id)
+        await self.opener.store.drop_state(run_id)
+
+    async def _own(self, token: str, run_id: uuid.UUID) -> outside.Stored:
+        """The run, if the caller opened it and its Workflow still lets the caller attest."""
+        attester = await self.opener.identities.identify(token)
+        stored = await self.opener.store.find(run_id)
+        if stored is None or stored.outside.attester.uris != identification.described(attester).uris:
+            raise errors.NotFound("no such run")
+        organisation = await self.opener.organisations.of_namespace(stored.run.namespace)
+        place = attesters.Place(stored.run.namespace, stored.run.workflow, organisation)
+        if stored.workflow_spec is None or not attesters.may_attest(stored.workflow_spec, place, attester):
+            raise errors.Denied(
+                f"you may no longer attest for Workflow {stored.run.workflow}",
+                field="spec.attesters",
+                fix="have yourself listed in the Workflow's spec.attesters again",
+            )
+        return stored
+
+    async def _open_to(self, token: str, run_id: uuid.UUID) -> outside.Stored:
+        stored = await self._own(token, run_id)
+        if stored.run.finished_at is not None or stored.run.result is not values.VerdictResult.PENDING:
+            raise errors.Conflict(f"run {stored.run.name} has ended: init a new one")
+        return stored

@@ -1,0 +1,153 @@
+"""Opening a run outside Tekton: who asks, for which Workflow, under which revision, for which version.
+
+A Workflow that one may not attest for does not exist for the caller.
+"""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from avouch import errors, plan
+from avouch.contract import planning
+from avouch.contract.runners import detection
+from avouch.controlplane import attesters, identification, identityports, outside, ports, values
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """The use case over its ports."""
+
+    store: outside.Store
+    identities: identification.Identities
+    workflows: ports.Workflows
+    contracts: ports.Contracts
+    organisations: identityports.Organisations
+    backends: outside.Backends
+    clock: ports.Clock
+
+    async def open(self, token: str, wanted: outside.Opening) -> outside.Opened:
+        """Open a run, or look at it without leaving a trace (`dry_run`).
+
+        Raises:
+            NotFound: no such Workflow for this caller, no such revision, no such version.
+            Invalid: the contract asks for another runner.
+            Conflict: the Workflow is suspended, or the version is released.
+        """
+        attester = await self.identities.identify(token)
+        organisation = await self.organisations.of_namespace(wanted.namespace)
+        workflow = await self._workflow(wanted, attester, organisation)
+        if workflow.spec.get("suspend"):
+            raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
+        revision, latest = await self._revision(workflow, wanted.revision)
+        planned = planning.plan_of(workflow, revision)
+        runner = await self._runner(wanted.runner)
+        detection.enforce(
+            planned.runner, detection.Runner(runner.type, runner.type or "generic"), dry_run=wanted.dry_run
+        )
+        now, lifetime = self.clock.now(), outside.expiry_of(workflow.spec)
+        version = await self._version(workflow.namespace_uid, wanted.version)
+        run = _run(workflow, planned, wanted.id, now)
+        extra = values.Outside(
+            run_id=run.id,
+            attester=identification.described(attester),
+            runner=runner,
+            organization=organisation.name if organisation else "",
+            expires_at=now + lifetime,
+            lifetime=lifetime,
+            version=version.name,
+            prerelease=True,
+            release=wanted.release,
+        )
+        created = False
+        if not wanted.dry_run:
+            created = await self.store.open(run, extra, mark_latest=wanted.version.mark_latest)
+        stored = (
+            outside.Stored(run, extra, workflow.spec)
+            if created or wanted.dry_run
+            else await self._again(attester, run.id)
+        )
+        return replace(await self.opened(stored, organisation), latest=latest, created=created)
+
+    async def opened(self, stored: outside.Stored, organisation: values.Organisation | None) -> outside.Opened:
+        """What the client of a stored run is told."""
+        run = stored.run
+        return outside.Opened(
+            run=run,
+            outside=stored.outside,
+            plan=plan.Plan.from_json(run.plan),
+            latest=run.revision,
+            backend=await self.backends.of_namespace(run.namespace),
+            skip_runner_variables=bool(organisation and organisation.skip_runner_variables),
+            gate=bool((stored.workflow_spec or {}).get("gate")),
+            findings=stored.findings,
+        )
+
+    async def _again(self, attester: attesters.Attester, run_id: uuid.UUID) -> outside.Stored:
+        stored = await self.store.find(run_id)
+        if stored is None or stored.outside.attester != identification.described(attester):
+            raise errors.Conflict("this id was given to another run: make a new one")
+        return stored
+
+    async def _workflow(
+        self, wanted: outside.Opening, attester: attesters.Attester, organisation: values.Organisation | None
+    ) -> values.WorkflowRecord:
+        found = await self.workflows.get(wanted.namespace, wanted.workflow)
+        place = attesters.Place(wanted.namespace, wanted.workflow, organisation)
+        if found is None or not attesters.may_attest(found.spec, place, attester):
+            who = identification.described(attester)
+            raise errors.NotFound(
+                f"no Workflow {wanted.workflow} in {wanted.namespace} that {who.id} may attest for: create it "
+                f"(kubectl avouch workflow create --name {wanted.workflow} --project {wanted.namespace}), or list "
+                "yourself in its spec.attesters"
+            )
+        return found
+
+    async def _revision(self, workflow: values.WorkflowRecord, number: int) -> tuple[values.ContractRevision, int]:
+        place = workflow.contract_namespace, workflow.contract_name
+        newest = await self.contracts.newest(*place) if workflow.contract_name else None
+        if newest is None:
+            raise errors.NotFound(
+                f"Workflow {workflow.name} has no Contract yet: kubectl describe workflow {workflow.name} says why"
+            )
+        if number in (0, newest.revision):
+            return newest, newest.revision
+        found = await self.contracts.get(*place, number)
+        if found is None:
+            raise errors.NotFound(f"contract {newest.name} has no revision {number}; the newest is {newest.revision}")
+        return found, newest.revision
+
+    async def _runner(self, said: outside.SaidRunner) -> values.Runner:
+        told = values.Runner(type=said.type, url=said.url)
+        if not said.token:
+            return told
+        return await identification.proven_runner(told, said.token, self.identities.federation)
+
+    async def _version(self, namespace_uid: str, wanted: outside.WantedVersion) -> values.Version:
+        name = "" if wanted.latest else wanted.name or outside.DEFAULT_VERSION
+        found = await self.store.version(namespace_uid, name)
+        if found is None and (wanted.existing or wanted.latest):
+            what = f'version "{name}"' if name else "latest version"
+            raise errors.NotFound(f"project {what} not found")
+        if found is not None and not found.prerelease:
+            raise errors.Conflict(f'version "{found.name}" is released and immutable: attestations cannot be added')
+        return found or values.Version(name)
+
+
+def _run(workflow: values.WorkflowRecord, planned: plan.Plan, given: uuid.UUID, now: datetime) -> values.Run:
+    key = values.RunKey(workflow.uid, str(given), outside=True)
+    return values.Run(
+        id=key.id,
+        name=key.name(workflow.name),
+        key=key,
+        namespace=workflow.namespace,
+        namespace_uid=workflow.namespace_uid,
+        workflow=workflow.name,
+        subject_kind=values.EXTERNAL,
+        subject_name=str(given),
+        contract=planned.contract,
+        revision=planned.revision,
+        contract_digest=planned.contract_digest,
+        plan=planned.to_json(),
+        created_at=now,
+        labels=dict(workflow.labels),
+    )

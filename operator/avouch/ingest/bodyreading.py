@@ -1,0 +1,43 @@
+"""JSON bodies and path parameters of the ingest API, read strictly; answers written."""
+
+import uuid
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from avouch import errors
+from avouch.attestation import strictjson
+from avouch.ingest import bodies
+
+_SMALL = 32 * 1024  # bytes of a JSON body
+Body = TypeVar("Body")
+
+
+async def decoded(request: Request, kind: type[Body], pace: bodies.Pace, *, empty: bytes = b"") -> Body:
+    """The body as what it should be; `empty` stands for a missing one.
+
+    Read strictly first: msgspec alone skips over what it does not know, keys that stand twice included.
+
+    Raises:
+        Invalid: it is something else.
+    """
+    content = await bodies.whole(request, _SMALL, pace) or empty
+    try:
+        return msgspec.convert(strictjson.loads(content, max_bytes=_SMALL), type=kind)
+    except (msgspec.MsgspecError, errors.Invalid) as exc:
+        raise errors.Invalid(str(exc), field="body") from exc
+
+
+def run_id(request: Request) -> uuid.UUID:
+    """The run of the path. One that is no UUID names no run: the same 404 as one that does not exist."""
+    try:
+        return uuid.UUID(request.path_params["id"])
+    except ValueError as exc:
+        raise errors.NotFound("no such run") from exc
+
+
+def answer(body: msgspec.Struct, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")

@@ -1,0 +1,156 @@
+"""APIToken: its tokens made, written into the Secret, rotated and revoked.
+
+The database comes first, then the Secret, then the mark that the Secret was written. Whatever ends in between leaves a
+token that nobody knows; the next look makes another, and the lost one is gone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from avouch import errors
+from avouch.controlplane import tokens, values
+from avouch.kube.cache import Key, Object
+from avouch.reconcilers import conditions, organizations, tokenlife
+from avouch.reconcilers.world import World, spec_of
+
+_DELETED = "the APIToken was deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is: the tokens kept, newest first, and what stands in the way of another."""
+
+    kept: Sequence[values.TokenRecord]
+    now: datetime
+    unused: timedelta | None = None
+    misplaced: str = ""
+    refused: str = ""  # by the Secret that is there
+    enabled: bool = True
+
+
+def secret_name(obj: Object) -> str:
+    """The Secret that a token is written to."""
+    return str(spec_of(obj).get("secretName") or f"avouch-token-{obj['metadata']['name']}")
+
+
+def decide(obj: Object, seen: Seen) -> conditions.Desired:
+    """What the status should say."""
+    active = [token for token in seen.kept if tokens.active(token, seen.now) and token.delivered_at]
+    used = [token.last_used_at for token in seen.kept if token.last_used_at]
+    fields: dict[str, Any] = {
+        "secretName": secret_name(obj) if any(token.delivered_at for token in seen.kept) else None,
+        "expiresAt": _stamp(active[0].expires_at) if active else None,
+        "lastUsedAt": _stamp(max(used)) if used else None,
+        "tokens": [_active(token) for token in active] or None,
+    }
+    said = _resolved(obj, seen, active).having(**fields)
+    recheck = tokenlife.next_moment(spec_of(obj), seen.kept, seen.now, seen.unused)
+    return conditions.Desired(said.conditions, said.fields, recheck=recheck)
+
+
+def _resolved(obj: Object, seen: Seen, active: Sequence[values.TokenRecord]) -> conditions.Desired:
+    spec, newest = spec_of(obj), seen.kept[0] if seen.kept else None
+    if spec.get("revoked") is True or (newest is not None and newest.revoked_at is not None):
+        because = newest.revoked_because if newest else "spec.revoked is true"
+        clear = "set spec.revoked to false, and " if spec.get("revoked") is True else ""
+        fix = f"{clear}write another text into spec.rotate to get another token"
+        return conditions.stalled(conditions.REVOKED, f"revoked: {because} (fix: {fix})")
+    if spec.get("suspend") is True:
+        return conditions.suspended(obj.get("status") or {})
+    if seen.misplaced:
+        return conditions.waiting(f"{seen.misplaced}: apply it there, or use scope Project")
+    if seen.refused:
+        fix = "delete that Secret, or make another APIToken with another spec.secretName"
+        return conditions.stalled(conditions.INVALID_SECRET, f"{seen.refused} (fix: {fix})")
+    if active:
+        return conditions.succeeded(_present(active[0], secret_name(obj)))
+    if not seen.enabled:
+        fix = "set the chart's apiTokens.enabled to true"
+        return conditions.stalled(conditions.SWITCHED_OFF, f"this install makes no API tokens (fix: {fix})")
+    fix = "write another text into spec.rotate, and a later spec.expiresAt where there is one"
+    return conditions.stalled(conditions.EXPIRED, f"expired (fix: {fix})")
+
+
+def _present(token: values.TokenRecord, secret: str) -> str:
+    ends = f"ends at {_stamp(token.expires_at)}" if token.expires_at else "never expires: spec.lifetime would limit it"
+    return f"token {token.id} is in Secret {secret}; it {ends}"
+
+
+def _active(token: values.TokenRecord) -> dict[str, str]:
+    ends = {"expiresAt": _stamp(token.expires_at)} if token.expires_at else {}
+    return {"id": token.id, "createdAt": str(_stamp(token.created_at)), **{k: str(v) for k, v in ends.items()}}
+
+
+async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+    """Gather, decide, act, and say what there is afterwards."""
+    spec, uid, store = spec_of(obj), str(obj["metadata"]["uid"]), world.issuing.store
+    days = organizations.setting(world.cache, key.namespace, "apiTokenInactivityDays")
+    now, unused = world.clock.now(), tokenlife.unused_after(spec, days)
+    kept = await _own(world, key, uid)
+    ending = _DELETED if obj["metadata"].get("deletionTimestamp") else tokenlife.end_of_all(spec, kept, now, unused)
+    if ending:
+        await store.revoke(uid, now, ending, epoch=world.epoch())
+    misplaced = _misplaced(world, key.namespace) if spec.get("scope") == "Organization" else ""
+    refused = ""
+    blocked = ending or misplaced or spec.get("suspend") is True or not world.issuing.enabled
+    if not blocked and tokenlife.due(spec, kept, now):
+        refused = await _issue(world, key, obj, now)
+    kept = await _own(world, key, uid)
+    changed = tokenlife.ends(spec, kept, now)
+    for token_id, at in changed.items():
+        await store.expire(token_id, at, epoch=world.epoch())
+    if changed:
+        kept = await _own(world, key, uid)
+    return decide(obj, Seen(kept, now, unused, misplaced, refused, world.issuing.enabled))
+
+
+async def remove(world: World, key: Key, old: Object | None) -> None:
+    """Revoke whatever was made under this name."""
+    for uid in {token.uid for token in await world.issuing.store.of_name(key.namespace, key.name)}:
+        await world.issuing.store.revoke(uid, world.clock.now(), _DELETED, epoch=world.epoch())
+
+
+async def _own(world: World, key: Key, uid: str) -> Sequence[values.TokenRecord]:
+    """The object's tokens. Those of a predecessor of the same name are revoked: nobody told us of its end."""
+    found = await world.issuing.store.of_name(key.namespace, key.name)
+    for other in {token.uid for token in found if token.uid != uid and token.revoked_at is None}:
+        await world.issuing.store.revoke(other, world.clock.now(), _DELETED, epoch=world.epoch())
+    return [token for token in found if token.uid == uid]
+
+
+async def _issue(world: World, key: Key, obj: Object, now: datetime) -> str:
+    """Make a token and write it into the Secret. Returns what keeps us from it; empty when it is done."""
+    spec, issuing = spec_of(obj), world.issuing
+    address, minted = issuing.address(), issuing.mint()
+    record = values.TokenRecord(
+        id=minted.id,
+        name=key.name,
+        namespace=key.namespace,
+        namespace_uid=world.namespace_uid(key.namespace),
+        uid=str(obj["metadata"]["uid"]),
+        scope=str(spec.get("scope") or values.TokenScope.PROJECT),
+        workflow=str(spec.get("workflow") or ""),
+        digest=minted.digest,
+        created_at=now,
+        expires_at=tokenlife.wanted_end(spec, now),
+        rotate=str(spec.get("rotate") or ""),
+    )
+    await issuing.store.record(record, epoch=world.epoch())
+    refused = await issuing.write(obj, secret_name(obj), minted.text, address)
+    if not refused:
+        await issuing.store.delivered(minted.id, now, epoch=world.epoch())
+    return refused
+
+
+def _misplaced(world: World, namespace: str) -> str:
+    try:
+        home = organizations.home_of(world.cache, namespace)
+    except (errors.NotFound, errors.Conflict) as exc:
+        return f"scope Organization: {exc}"
+    return "" if home == namespace else f"scope Organization needs the Organization's home namespace, {home}"
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None

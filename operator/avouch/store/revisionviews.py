@@ -1,0 +1,94 @@
+"""Contract revisions as documents. Implements `controlplane.ports.RevisionViews`."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from avouch import errors
+from avouch.store import database, tables
+
+_PAGE = 100  # largest page: a canonical form may have a megabyte
+FILTERS = ("name", "contract")
+
+
+class RevisionViews:
+    """Documents over one database."""
+
+    def __init__(self, opened: database.Database) -> None:
+        self._database = opened
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
+    ) -> tuple[Sequence[dict[str, Any]], str]:
+        """(documents by namespace, contract and revision, continue token or "")."""
+        stored = tables.contract_revisions.c
+        size = max(1, min(limit or _PAGE, _PAGE))
+        query = _present().order_by(stored.namespace, stored.name, stored.revision).limit(size + 1)
+        if namespace is not None:
+            query = query.where(stored.namespace == namespace)
+        for key, value in filters.items():
+            query = query.where(*_filter(key, value))
+        if after:
+            place = sa.tuple_(stored.namespace, stored.name, stored.revision)
+            query = query.where(place > sa.tuple_(*map(sa.literal, _position(after))))
+        async with self._database.transaction() as connection:
+            found = (await connection.execute(query)).all()
+        token = _token(found[size - 1]) if len(found) > size else ""
+        return [_document(row) for row in found[:size]], token
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """One revision, by `<contract>.<revision>`."""
+        query = _present().where(tables.contract_revisions.c.namespace == namespace, *_filter("name", name))
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(query)).first()
+        return _document(row) if row is not None else None
+
+
+def _present() -> "sa.Select[Any]":
+    """Without those of namespaces that were deleted and made anew."""
+    stored = tables.contract_revisions
+    known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
+    present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
+    return sa.select(stored).select_from(known).where(present)
+
+
+def _filter(key: str, value: str) -> tuple[sa.ColumnElement[bool], ...]:
+    stored = tables.contract_revisions.c
+    if key == "contract":
+        return (stored.name == value,)
+    if key == "name":
+        contract, _, number = value.rpartition(".")
+        if not number.isascii() or not number.isdigit() or len(number) > 9:
+            return (sa.false(),)
+        return stored.name == contract, stored.revision == int(number)
+    raise errors.Invalid(f"cannot filter by {key}", fix=f"filter by one of {', '.join(FILTERS)}")
+
+
+def _document(row: "sa.Row[Any]") -> dict[str, Any]:
+    return {
+        "name": f"{row.name}.{row.revision}",
+        "namespace": row.namespace,
+        "uid": f"{row.uid}.{row.revision}",
+        "contract": row.name,
+        "revision": row.revision,
+        "digest": row.digest,
+        "sourceDigest": row.source_digest,
+        "canonical": row.canonical.decode("ascii"),
+        "recordedAt": row.recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resourceVersion": row.revision,
+    }
+
+
+def _token(last: "sa.Row[Any]") -> str:
+    return base64.urlsafe_b64encode(json.dumps([last.namespace, last.name, last.revision]).encode()).decode()
+
+
+def _position(token: str) -> tuple[str, str, int]:
+    try:
+        namespace, name, revision = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return str(namespace), str(name), int(revision)
+    except (ValueError, TypeError) as exc:
+        raise errors.Invalid("not a continue token of ours", field="continue", fix="start the list again") from exc

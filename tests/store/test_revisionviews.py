@@ -1,0 +1,62 @@
+"""Revisions as documents, and tickets, in a real database."""
+
+import datetime
+import uuid
+
+import pytest
+
+from avouch import digests, errors
+from avouch.controlplane import values
+from avouch.store import contracts, database, revisionviews, runs, tickets
+from tests.store.conftest import NOW, a_run
+
+pytestmark = pytest.mark.postgres
+
+
+async def recorded(connected: database.Database, namespace: str, name: str, *contents: bytes) -> None:
+    for content in contents:
+        made = values.ContractRevision(
+            namespace, f"uid-{namespace}", name, "uid", 0, digests.of_bytes(content), content, NOW
+        )
+        await contracts.Contracts(connected).record(made, epoch=1_000)
+
+
+async def test_revisions_are_paged_in_order_selected_by_contract_and_found_by_name(opened: database.Database) -> None:
+    namespace = f"ns-{uuid.uuid4().hex[:8]}"
+    await recorded(opened, namespace, "a", b"1", b"2", b"3")
+    await recorded(opened, namespace, "b", b"1")
+    views = revisionviews.RevisionViews(opened)
+    seen, after = [], ""
+    while True:
+        page, after = await views.page(namespace, limit=2, after=after, filters={})
+        seen += [one["name"] for one in page]
+        if not after:
+            break
+    assert seen == ["a.1", "a.2", "a.3", "b.1"]
+    selected, _ = await views.page(namespace, limit=0, after="", filters={"contract": "b"})
+    assert [one["name"] for one in selected] == ["b.1"]
+    found = await views.view(namespace, "a.2")
+    assert found is not None
+    assert digests.of_bytes(found["canonical"].encode()) == digests.Digest.parse(found["digest"])
+    for name in ("a.4", "a", "a.x", "a.99999999999", "b.2", ""):
+        assert await views.view(namespace, name) is None
+
+
+async def test_a_foreign_token_is_refused(opened: database.Database) -> None:
+    with pytest.raises(errors.Invalid, match="continue"):
+        await revisionviews.RevisionViews(opened).page(None, limit=0, after="bm9uc2Vuc2U=", filters={})
+
+
+async def test_a_ticket_is_good_once_for_its_artifact_and_for_its_time(opened: database.Database) -> None:
+    run, store = a_run(), tickets.Tickets(opened)
+    await runs.Runs(opened).open(run)
+    artifact, other = digests.of_bytes(b"artifact"), digests.of_bytes(b"other")
+    now = datetime.datetime.now(datetime.UTC)
+    later = now + datetime.timedelta(minutes=5)
+    await store.issue(b"one", str(run.id), artifact, later)
+    assert not await store.take(b"one", other, now)
+    assert await store.take(b"one", artifact, now)
+    assert not await store.take(b"one", artifact, now)
+    await store.issue(b"two", str(run.id), artifact, later)
+    assert not await store.take(b"two", artifact, later)
+    assert not await store.take(b"three", artifact, now)
