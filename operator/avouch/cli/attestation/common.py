@@ -9,7 +9,7 @@ import click
 from avouch import errors
 from avouch.cli import failures, options, session
 from avouch.cli.attestation import ports
-from avouch.crafting import keeping, owing, state
+from avouch.crafting import keeping, state
 
 F = TypeVar("F", bound=Callable[..., Any])
 ID = "AVOUCH_ATTESTATION_ID"
@@ -100,14 +100,6 @@ class Place:
 
     path: str = ""
     identity: str = ""
-
-    def way(self) -> owing.Way:
-        """How a later command finds the same state."""
-        program = click.get_current_context().find_root().info_name or "avouch"
-        said = (("--attestation-id", self.identity), ("--local-state-path", self.path))
-        return owing.Way(
-            f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value))
-        )
 
 
 def adapters(started: session.Session) -> ports.Adapters:
