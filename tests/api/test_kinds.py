@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from avouch.contract import reading, revisions
+from avouch.contract import policies, reading, revisions
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.errors import ClusterError
 
@@ -151,6 +151,32 @@ GOOD += [
     ours("APIToken", {"expiresAt": "2027-01-01T00:00:00Z", "rotation": {"every": "24h", "overlap": "0s"}}, "rotated"),
     ours("Organization", {"homeNamespace": "security", "settings": {"apiTokenInactivityDays": 90}}, "settled"),
 ]
+SCRIPT = "package main\nimport rego.v1\nviolations contains msg if { msg := input.x }\n"
+GROUPED = {"materials": [{"name": "{{ inputs.x }}", "type": "SARIF", "policies": [{"ref": "p", "with": {"a": "b"}}]}]}
+POLICIES = [
+    ("Policy", {"embedded": SCRIPT, "type": "SBOM_CYCLONEDX_JSON"}),
+    ("Policy", {"policies": [{"kind": "ATTESTATION", "embedded": SCRIPT * 2000, "attestation_phases": ["PUSH"]}]}),
+    ("Policy", {"path": "p.rego", "inputs": [{"name": "max_days", "required": True}], "auto_match": {"ref": "a.rego"}}),
+    ("PolicyGroup", {}),
+    ("PolicyGroup", {"policies": GROUPED, "inputs": [{"name": "x", "default": "sbom"}]}),
+]
+BAD_POLICIES = [
+    ("Policy", {}, "fix: add spec.policies with one script"),
+    ("Policy", {"path": "a", "embedded": "b"}, "path and embedded are two sources of one policy"),
+    ("Policy", {"path": "a", "type": "STRING"}, "type cannot be STRING or ARTIFACT or EVIDENCE"),
+    ("Policy", {"policies": [{"kind": "SARIF"}]}, "exactly one of path, embedded, ref must be set"),
+    ("Policy", {"policies": [{"kind": "ARTIFACT", "ref": "a"}]}, "kind cannot be ARTIFACT"),
+    ("Policy", {"path": "a", "inputs": [{"name": "my-x"}]}, "fix: write it like max_days"),
+    ("Policy", {"path": "a", "inputs": [{"name": "x", "required": True, "default": "y"}]}, "fix: keep one of required"),
+    ("Policy", {"policies": [{"ref": "a", "attestationPhases": ["NOW"]}]}, "Unsupported value"),
+    ("PolicyGroup", {"policies": {"materials": [{"name": "a"}]}}, "if name is provided, type should have"),
+    ("PolicyGroup", {"policies": {"attestation": [{}]}}, "exactly one of ref, embedded"),
+    (
+        "PolicyGroup",
+        {"policies": {"materials": [{"type": "SARIF", "policies": [{"ref": "a", "gates": True}]}]}},
+        "gates",
+    ),
+]
 BAD = [
     (ours("APIToken", {"scope": "Workflow"}), "fix: write scope: Workflow and the name of the Workflow"),
     (ours("APIToken", {"workflow": "w"}), "workflow and scope Workflow belong together"),
@@ -215,6 +241,21 @@ def test_a_bad_object_is_refused_with_the_fix(api, manifest, said):
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(("kind", "spec"), POLICIES)
+def test_a_policy_of_chainloops_is_taken(api, kind, spec):
+    name = f"p{POLICIES.index((kind, spec))}"
+    api.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps({**contract(spec, name), "kind": kind}))
+    stored_ = json.loads(api.kubectl("get", kind, name, "-o", "json"))
+    assert str(policies.digest(stored_)) == str(policies.digest({**contract(spec, name), "kind": kind}))
+
+
+@pytest.mark.parametrize(("kind", "spec", "said"), BAD_POLICIES)
+def test_a_bad_policy_is_refused_with_the_fix(api, kind, spec, said):
+    with pytest.raises(ClusterError) as refused:
+        apply(api, {**contract(spec, "bad"), "kind": kind})
+    assert said in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
@@ -276,6 +317,8 @@ def test_columns_show_what_a_user_looks_for(api):
         "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERED FAILED AGE",
         "organizations": "NAME READY HOME PROJECTS AGE",
         "casbackends": "NAME READY TYPE DEFAULT FALLBACK WRITABLE AGE",
+        "policies.chainloop.dev": "NAME READY EVALUATED AGE",
+        "policygroups": "NAME READY EVALUATED AGE",
         "apitokens": "NAME READY SCOPE EXPIRES LASTUSED AGE",
     }
     for manifest in (*GOOD, contract({}, "shown")):

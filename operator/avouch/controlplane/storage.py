@@ -153,7 +153,7 @@ class Map(Protocol):
 
 
 class Records(Protocol):
-    """CASBackends and projects as the controller records them."""
+    """CASBackends as the controller records them."""
 
     async def upsert(self, record: Record, *, epoch: int) -> None:
         """Record a backend; a new spec is checked at once."""

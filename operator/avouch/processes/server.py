@@ -17,13 +17,25 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
-from avouch.controlplane import identification, outsideintake, outsideopening, routing, runs, storage, values
+from avouch.controlplane import downloads, identification, outsideintake, outsideopening, routing, runs, storage, values
 from avouch.controlplane import injection as planner
 from avouch.ingest import aggregated, app, outside, tickets
+from avouch.ingest import artifacts as reads
 from avouch.kube import connection, reader, secrets
 from avouch.oidc import issuers, verifier
 from avouch.processes import certificates, health, keeping, lifetime, listeners, logs, servermetrics, settings
-from avouch.store import artifacts, contracts, database, inline, organisations, revisionviews, tokens, views, workflows
+from avouch.store import (
+    artifacts,
+    contracts,
+    database,
+    inline,
+    organisations,
+    revisionviews,
+    tokens,
+    uses,
+    views,
+    workflows,
+)
 from avouch.store import outside as stored_outside
 from avouch.store import runs as stored
 from avouch.store import tickets as stored_tickets
@@ -102,7 +114,7 @@ async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event
     api = aggregated.Aggregated(
         views.RunViews(world.database),
         revisionviews.RevisionViews(world.database),
-        tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url),
+        _tickets(config, world),
         lifetime.Clock(),
     )
     listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
@@ -169,7 +181,11 @@ def _built_in(config: settings.Server, opened: database.Database) -> storage.Bac
 def _described(config: settings.Server) -> values.Backend:
     kept_inline = config.blobs == "inline:"
     largest = inline.LIMIT if kept_inline else config.max_material
-    return values.Backend(storage.BUILT_IN, storage.BUILT_IN, largest, inline=kept_inline)
+    return values.Backend(storage.BUILT_IN, storage.BUILT_IN, largest)
+
+
+def _tickets(config: settings.Server, world: World) -> tickets.Tickets:
+    return tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url)
 
 
 def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outsideintake.OutsideIntake:
@@ -202,7 +218,16 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
         max_material=config.max_material,
     )
     crafting = outside.OutsideDoor(_outside(config, world, intake))
-    door = app.Door(intake, config.worker, world.metrics, crafting=crafting)
+    reading = downloads.Downloads(
+        blobs=world.blobs,
+        uses=uses.Uses(world.database),
+        tickets=_tickets(config, world),
+        identities=crafting.intake.opener.identities,
+        organisations=crafting.intake.opener.organisations,
+        worker=config.worker,
+        max_material=config.max_material,
+    )
+    door = app.Door(intake, world.metrics, crafting=crafting, reading=reads.ArtifactDoor(reading))
     if not config.sidecar_image:
         return app.create(door)
 

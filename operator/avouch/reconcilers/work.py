@@ -24,6 +24,7 @@ from avouch.reconcilers import (
     contracts,
     integrations,
     organizations,
+    policies,
     workflows,
 )
 from avouch.reconcilers.world import World, contract_of
@@ -56,6 +57,8 @@ KINDS: Mapping[str, Kind] = {
     "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
     "CASBackend": Kind(resources.CAS_BACKENDS, casbackends.reconcile, casbackends.remove),
+    "Policy": Kind(resources.POLICIES, policies.reconcile, policies.remove),
+    "PolicyGroup": Kind(resources.POLICY_GROUPS, policies.reconcile, policies.remove),
     "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 

@@ -1,5 +1,6 @@
 """What looking at a document says, and where it ends up."""
 
+import asyncio
 import json
 import tracemalloc
 
@@ -108,3 +109,15 @@ async def test_evidence_too_large_to_look_into_is_accepted_without_annotations()
         digests.of_bytes(b""), "EVIDENCE", None
     )
     assert found == weighing.Checked(True)
+
+
+async def test_large_documents_take_turns_and_small_ones_do_not_wait_for_them():
+    large = SBOM + b" " * (5 * 1024 * 1024)
+    looked = artifacts.Artifacts(Stored(SBOM, large))
+    async with looked.turns:
+        waiting = asyncio.create_task(looked.check(digests.of_bytes(large), "SBOM_CYCLONEDX_JSON", len(large)))
+        inline = asyncio.create_task(looked.read(large, "SBOM_CYCLONEDX_JSON"))
+        assert (await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", len(SBOM))).problem == ""
+        assert not waiting.done()
+        assert not inline.done()
+    assert (await waiting).extracted == (await inline).extracted != ()
