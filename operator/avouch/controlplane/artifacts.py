@@ -19,7 +19,9 @@ class Artifacts:
     blobs: ports.Content
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), compare=False)
 
-    async def check(self, digest: digests.Digest, type_: str, size: int | None) -> weighing.Checked:
+    async def check(
+        self, digest: digests.Digest, type_: str, size: int | None, *, namespace_uid: str = ""
+    ) -> weighing.Checked:
         """What the bytes show. Only what a reader looks at is kept in memory, and nothing is read beyond the limit.
 
         Raises:
@@ -29,7 +31,7 @@ class Artifacts:
         content = bytearray()
         size = 0
         try:
-            async for piece in self.blobs.get(digest):
+            async for piece in self.blobs.get(digest, namespace_uid=namespace_uid):
                 size += len(piece)
                 if size > kind.limit:
                     return _checked(documents.oversized(kind))

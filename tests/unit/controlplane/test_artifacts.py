@@ -24,7 +24,7 @@ class Stored:
     def __init__(self, *contents: bytes) -> None:
         self.contents = {digests.of_bytes(content): content for content in contents}
 
-    async def get(self, digest):
+    async def get(self, digest, *, namespace_uid=""):
         if digest not in self.contents:
             raise errors.NotFound(str(digest))
         yield self.contents[digest]
@@ -53,7 +53,7 @@ async def test_a_document_of_another_type_is_a_problem_with_a_fix():
 
 async def test_a_damaged_copy_is_a_problem_and_never_served():
     class Damaged(Stored):
-        async def get(self, digest):
+        async def get(self, digest, *, namespace_uid=""):
             raise errors.Corrupt("stored bytes changed")
             yield b""
 
@@ -81,7 +81,7 @@ class Endless:
         self.times = times
         self.taken = 0
 
-    async def get(self, digest):
+    async def get(self, digest, *, namespace_uid=""):
         for _ in range(self.times):
             self.taken += 1
             yield self.piece

@@ -9,8 +9,7 @@ import click
 from avouch import errors
 from avouch.cli import failures, options, session
 from avouch.cli.attestation import ports
-from avouch.contract.runners import detection
-from avouch.crafting import keeping, owing, state
+from avouch.crafting import keeping, state
 
 F = TypeVar("F", bound=Callable[..., Any])
 ID = "AVOUCH_ATTESTATION_ID"
@@ -102,14 +101,6 @@ class Place:
     path: str = ""
     identity: str = ""
 
-    def way(self) -> owing.Way:
-        """How a later command finds the same state."""
-        program = click.get_current_context().find_root().info_name or "avouch"
-        said = (("--attestation-id", self.identity), ("--local-state-path", self.path))
-        return owing.Way(
-            f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value))
-        )
-
 
 def adapters(started: session.Session) -> ports.Adapters:
     """The world of these commands."""
@@ -117,13 +108,7 @@ def adapters(started: session.Session) -> ports.Adapters:
     return found
 
 
-def runner(started: session.Session) -> detection.Runner:
-    """The CI around us."""
-    pod = started.world.pod()
-    return detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
-
-
-def keeper(started: session.Session, world: ports.Adapters, place: Place) -> keeping.Keeper:
+def keeper(world: ports.Adapters, place: Place) -> keeping.Keeper:
     """Where the state is kept.
 
     Raises:
@@ -134,7 +119,7 @@ def keeper(started: session.Session, world: ports.Adapters, place: Place) -> kee
         raise errors.Invalid("two places for one attestation", field="--attestation-id", fix=fix)
     if place.identity:
         return world.remote(place.identity)
-    return world.local(place.path, runner(started).url)
+    return world.local(place.path)
 
 
 def server_of(world: ports.Adapters, found: state.State) -> ports.Server:

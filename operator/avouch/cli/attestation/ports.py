@@ -1,33 +1,12 @@
-"""What crafting needs of the world outside: the server, places for states, the CI job, registries."""
+"""What crafting needs of the world outside. `surroundings` and `registries` are for those commands that need more."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from avouch import digests
-from avouch.contract import commits, images, pullrequests
-from avouch.crafting import keeping, opened, opening, sources
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryLogin:
-    """Credentials for one registry; empty where the machine's own are to be used."""
-
-    server: str = ""
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What the CI job knows beyond its variables. `notes` say what could not be found out."""
-
-    commit: commits.Commit | None = None
-    pull_request: pullrequests.PullRequest | None = None
-    identity_token: str = field(default="", repr=False)
-    notes: tuple[str, ...] = ()
+from avouch.crafting import keeping, opened, sources
 
 
 class Server(Protocol):
@@ -36,10 +15,6 @@ class Server(Protocol):
     @property
     def address(self) -> str:
         """Where it is."""
-        ...
-
-    def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
-        """Open a run, or find the one of this id."""
         ...
 
     def run(self, run: str, wait: int = 0) -> opened.Run:
@@ -70,10 +45,6 @@ class Server(Protocol):
         """End a run without an attestation."""
         ...
 
-    def trust(self) -> tuple[bytes, ...]:
-        """The authorities that the server believes, PEM."""
-        ...
-
 
 class Adapters(Protocol):
     """All of it, each built when it is first asked for."""
@@ -101,7 +72,11 @@ class Adapters(Protocol):
         """
         ...
 
-    def local(self, path: str, job: str) -> keeping.Keeper:
+    def trust(self) -> tuple[bytes, ...]:
+        """The authorities that the server believes, PEM; anyone may ask."""
+        ...
+
+    def local(self, path: str) -> keeping.Keeper:
         """The state in a file; without a path, in the job's own place."""
         ...
 
@@ -109,16 +84,8 @@ class Adapters(Protocol):
         """The state on the server."""
         ...
 
-    def around(self, environment: Mapping[str, str], runner: str) -> Around:
-        """What the CI job knows."""
-        ...
-
-    def image(self, value: str, login: RegistryLogin) -> images.Image:
-        """What an image reference, a layout on disk or an `oci://` chart stands for now."""
-        ...
-
-    def report(self, environment: Mapping[str, str], runner: str, text: str) -> str:
-        """Show a text where the CI shows reports; where that is, empty where it has no such place."""
+    def report(self, environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:
+        """Show a text where the CI shows reports; where that is, if anywhere, and what people should know."""
         ...
 
     def login(self, server: str, token: str, ca: str) -> Path:

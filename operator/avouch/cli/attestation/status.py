@@ -14,9 +14,9 @@ from avouch.cli.attestation import common, showing
 def status(started: session.Session, /, full: bool, path: str, identity: str, form: str) -> int:
     """Show what was added and what is still owed."""
     place = common.Place(path, identity)
-    found = common.keeper(started, common.adapters(started), place).load()
+    found = common.keeper(common.adapters(started), place).load()
     if form == "table":
-        showing.tell(found, place.way(), full=full)
+        showing.tell(found, showing.way(place), full=full)
     else:
-        output.document(form, showing.as_json(found, place.way()))
+        output.document(form, showing.as_json(found, showing.way(place)))
     return failures.OK
