@@ -15,6 +15,7 @@ RUN_BY = {
     ("README.md", "Try it: two commands"): "make",
     ("README.md", "What the demo shows"): "tests/e2e/test_quickstart.py, which plays the demo's scenes",
     ("README.md", "Install it on your cluster"): "tests/api/test_docs.py",
+    ("access.md", "Tokens for CI outside the cluster"): "tests/api/test_access_page.py",
     ("crafting.md", "From the first command to the verdict"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "Verifying a bundle later"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "Bytes by their digest"): "tests/unit/cli/attestation/test_page.py",

@@ -53,7 +53,8 @@ def _ran(name: str, seconds: int) -> bool:
     reached = next((line.split("cov: ")[1].split()[0] for line in reversed(said) if "cov: " in line), "?")
     print(f"{name}: {'ok' if done.returncode == 0 else 'BROKEN'}, {runs} inputs, {reached} branches", flush=True)
     if done.returncode:
-        print("\n".join([*done.stdout.splitlines()[-30:], *said[-40:]]))
+        told = [line for line in said if not line.startswith("INFO:")]
+        print("\n".join([*done.stdout.splitlines()[-30:], *told[-30:]]))
     return done.returncode == 0
 
 
@@ -85,7 +86,7 @@ def _fuzz(name: str, seconds: float) -> None:
             (Path(folder) / f"{number}").write_bytes(data)
         arguments = [
             sys.argv[0], folder, f"-artifact_prefix={KEPT / name}-", f"-max_total_time={seconds:.0f}",
-            f"-rss_limit_mb={MEMORY}", f"-timeout={2 * targets.SOON:.0f}", f"-max_len={targets.LONGEST}",
+            f"-rss_limit_mb={MEMORY}", f"-timeout={20 * targets.SOON:.0f}", f"-max_len={targets.LONGEST}",
             "-print_final_stats=1",
         ]  # fmt: skip
         atheris.Setup(arguments, target.check, custom_mutator=mutate)

@@ -1,4 +1,4 @@
-"""Artifacts as files: `sha256/<first two>/<hex>`. Implements `controlplane.ports.Blobs`.
+"""Artifacts as files: `sha256/<first two>/<hex>`. Implements `controlplane.storage.Backend`.
 
 obstore's LocalStore also writes to a temporary name and renames, but never calls fsync (checked in version 0.12), so an
 acknowledged artifact could be gone or torn after a power cut. Hence this write path of our own: temporary file in the
@@ -55,8 +55,24 @@ class FileSystem:
         """Whether the content is stored."""
         return await asyncio.to_thread(self._path(digest).is_file)
 
-    def sweep(self, *, older_than: float = ABANDONED_SECONDS) -> int:
+    async def delete(self, digest: digests.Digest) -> None:
+        """Remove content; what is not there is removed already."""
+        try:
+            await asyncio.to_thread(self._path(digest).unlink, missing_ok=True)
+        except OSError as exc:
+            raise errors.Unavailable(f"the artifact volume refuses to delete: {exc.strerror}") from exc
+
+    async def sweep(self, *, older_than: float = ABANDONED_SECONDS) -> int:
         """Remove temporary files that a killed process left behind; returns how many. For a quiet moment: it walks."""
+        try:
+            return await asyncio.to_thread(self._sweep, older_than)
+        except OSError as exc:
+            raise errors.Unavailable(f"the artifact volume refuses to delete: {exc.strerror}") from exc
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _sweep(self, older_than: float) -> int:
         horizon = time.time() - older_than
         left = [path for path in self._root.glob(f"{_TEMPORARY}*") if _changed(path) <= horizon]
         for path in left:
