@@ -16,7 +16,10 @@ from avouch.crafting import sources
 @options.output("table", "json", "yaml", "name")
 @session.given
 def upload(started: session.Session, /, file: str, form: str) -> int:
-    """Upload a file and print its digest; one that is there already is not sent again."""
+    """Upload a file and print its digest.
+
+    One that is there already is not sent again.
+    """
     world, path, watch = common.adapters(started), Path(file), watching.watch(started)
     with path.open("rb") as opened, watch(f"hashing {path.name}", path.stat().st_size) as progress:
         hasher = digests.Hasher()
@@ -43,7 +46,7 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
               help="Folder to write into, under the digest's name.")  # fmt: skip
 @session.given
 def download(started: session.Session, /, digest: str, file: str, folder: str) -> int:
-    """Download bytes by their digest.
+    """Download bytes and verify them.
 
     The file gets its name when all bytes are there and are the right ones. What breaks off is kept beside it as .part,
     and the next call goes on from there.

@@ -16,7 +16,10 @@ _MAX_TOKEN = 16 * 1024
 @click.option("--token-stdin", "piped", is_flag=True, help="Read the token from standard input.")
 @session.given
 def login(started: session.Session, /, ca: str, piped: bool) -> int:
-    """Check a server and keep it, with its CA and token, in a file that only you can read."""
+    """Keep the way to a server outside the cluster.
+
+    The server is asked whether it is there; it is kept with its CA and token in a file that only you can read.
+    """
     token = sys.stdin.read(_MAX_TOKEN).strip() if piped else started.options.token
     if not token:
         fix = "pipe it in with --token-stdin, so that neither ps nor the shell's history shows it"

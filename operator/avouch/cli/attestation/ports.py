@@ -70,10 +70,6 @@ class Server(Protocol):
         """End a run without an attestation."""
         ...
 
-    def trust(self) -> tuple[bytes, ...]:
-        """The authorities that the server believes, PEM."""
-        ...
-
 
 class Adapters(Protocol):
     """All of it, each built when it is first asked for."""
@@ -101,6 +97,10 @@ class Adapters(Protocol):
         """
         ...
 
+    def trust(self) -> tuple[bytes, ...]:
+        """The authorities that the server believes, PEM; anyone may ask."""
+        ...
+
     def local(self, path: str, job: str) -> keeping.Keeper:
         """The state in a file; without a path, in the job's own place."""
         ...
@@ -117,8 +117,8 @@ class Adapters(Protocol):
         """What an image reference, a layout on disk or an `oci://` chart stands for now."""
         ...
 
-    def report(self, environment: Mapping[str, str], runner: str, text: str) -> str:
-        """Show a text where the CI shows reports; where that is, empty where it has no such place."""
+    def report(self, environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:
+        """Show a text where the CI shows reports; where that is, if anywhere, and what people should know."""
         ...
 
     def login(self, server: str, token: str, ca: str) -> Path:

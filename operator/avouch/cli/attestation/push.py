@@ -136,10 +136,8 @@ def _report(started: session.Session, world: ports.Adapters, judged: Pushed, *, 
         return
     run = judged.run
     lines = [f"Attestation {judged.digest}", f"Run {run.name} of workflow {run.workflow}", *showing.verdict_lines(run)]
-    try:
-        world.report(started.environment, common.runner(started).type, "\n".join(lines))
-    except (OSError, errors.AvouchError) as exc:
-        common.note(started, f"the CI's report could not be written: {exc}")
+    where, why = world.report(started.environment, common.runner(started).type, "\n".join(lines))
+    common.note(started, *(each for each in (f"report: {where}" if where else "", why) if each))
 
 
 def _tell(started: session.Session, judged: Pushed, form: str) -> int:

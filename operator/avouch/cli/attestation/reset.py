@@ -13,7 +13,10 @@ from avouch.cli.attestation import common
 @common.where
 @session.given
 def reset(started: session.Session, /, trigger: str, reason: str, path: str, identity: str) -> int:
-    """End the run as failed or canceled, and forget the attestation."""
+    """End the run without an attestation.
+
+    It is recorded as failed or as canceled, and what was gathered is forgotten.
+    """
     world = common.adapters(started)
     keeper = common.keeper(started, world, common.Place(path, identity))
     try:

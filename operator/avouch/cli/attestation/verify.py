@@ -49,7 +49,9 @@ Results = tuple[tuple[str, str, str], ...]
 @options.output("table", "json", "yaml")
 @session.given
 def verify(started: session.Session, /, **said: Any) -> int:
-    """Verify a bundle, step by step; exits with 1 where a step fails.
+    """Verify a bundle, step by step.
+
+    Exits with 1 where a step fails.
 
     --at certificate judges the certificate at the beginning of its own validity: enough to tell whether the bundle is
     whole, and no proof of when it was signed.
@@ -97,7 +99,7 @@ def _content(started: session.Session, source: str) -> bytes:
 
 def _authorities(started: session.Session, roots: tuple[str, ...]) -> tuple[bytes, ...]:
     if not roots:
-        return common.adapters(started).server().trust()
+        return common.adapters(started).trust()
     found = []
     for name in roots:
         with Path(name).open("rb") as file:

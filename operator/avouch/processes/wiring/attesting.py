@@ -1,5 +1,6 @@
 """What crafting needs: the server, places for states, the CI job, registries. Each is imported when it is asked for."""
 
+import dataclasses
 import importlib
 import uuid
 from collections.abc import Mapping
@@ -48,6 +49,13 @@ class Attesting:
         found: ports.Server = _reach().server(self._connected(expected))
         return found
 
+    def trust(self) -> tuple[bytes, ...]:
+        """The authorities that the server believes; it is asked without a token."""
+        given = access.Login(self.options.server)
+        to = dataclasses.replace(access.resolve(given, self.environment, self._stored().login), token="")
+        found: tuple[bytes, ...] = _reach().authorities(_reach().link(to))
+        return found
+
     def local(self, path: str, job: str) -> keeping.Keeper:
         """The state in a file."""
         place = Path(path) if path else localstate.path_for(self.environment, job, Path.cwd())
@@ -60,7 +68,8 @@ class Attesting:
 
     def around(self, environment: Mapping[str, str], runner: str) -> ports.Around:
         """What the CI job knows."""
-        return ports.Around()
+        found: ports.Around = _job().around(environment, runner, self._access("").token)
+        return found
 
     def image(self, value: str, login: ports.RegistryLogin) -> images.Image:
         """What an image stands for now."""
@@ -69,29 +78,43 @@ class Attesting:
         )
         return found
 
-    def report(self, environment: Mapping[str, str], runner: str, text: str) -> str:
+    def report(self, environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:
         """Show a text where the CI shows reports."""
-        return ""
+        shown: tuple[str, str] = _job().show(environment, runner, text)
+        return shown
 
     def login(self, server: str, token: str, ca: str) -> Path:
         """Check a server and keep the way to it."""
         given = access.Login(server, token, access.trusted(ca or self.environment.get(access.CA, "")))
         found = access.resolve(given, {}, access.Login())
-        _reach().server(_reach().link(found)).trust()
+        _reach().authorities(_reach().link(found))
         path = access.file_of(self.environment)
         _module("config").write(path, access.Stored(given, self.options.namespace))
         return path
 
     def _connected(self, expected: str) -> Any:
         if self._link is None:
-            said = self.options.server or self.environment.get(access.SERVER, "")
-            given = access.Login(said or expected, self.options.token)
-            self._link = _reach().link(access.resolve(given, self.environment, self._stored().login))
+            self._link = _reach().link(self._access(expected))
         found = self._link.to.server
         if expected and found != expected:
             message = f"the attestation belongs to {expected}, not to {found}"
             raise errors.Invalid(message, field="--server", fix=f"use {expected}, or start anew with init --replace")
         return self._link
+
+    def _access(self, expected: str) -> access.Access:
+        """Where to go and as whom; a job without a token of ours shows the one of its own runner."""
+        if self._link is not None:
+            known: access.Access = self._link.to
+            return known
+        said = self.options.server or self.environment.get(access.SERVER, "")
+        given = access.Login(said or expected, self.options.token)
+        found = access.resolve(given, self.environment, self._stored().login)
+        if found.token:
+            return found
+        token, why = _job().token(self.environment)
+        if not token:
+            raise errors.Unauthenticated(f"no token for {found.server} (fix: set {access.TOKEN}; {why})")
+        return dataclasses.replace(found, token=token)
 
     def _stored(self) -> access.Stored:
         """What `login` kept; builds have no such file, and do not pay for reading YAML."""
@@ -104,6 +127,10 @@ class Attesting:
 
 def _module(name: str) -> Any:
     return importlib.import_module(f"avouch.client.{name}")
+
+
+def _job() -> Any:
+    return importlib.import_module("avouch.processes.wiring.job")
 
 
 def _reach() -> Any:

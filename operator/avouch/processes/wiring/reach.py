@@ -18,6 +18,11 @@ def server(over: connection.Connection) -> ports.Server:
     return ingest.Ingest(over)
 
 
+def authorities(over: connection.Connection) -> tuple[bytes, ...]:
+    """Whom the server believes."""
+    return ingest.Ingest(over).trust()
+
+
 def state(over: connection.Connection, run: str) -> keeping.Keeper:
     """A state that the server keeps."""
     return remotestate.RemoteState(over, run)
