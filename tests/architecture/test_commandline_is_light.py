@@ -38,6 +38,7 @@ def heavy(*arguments: str) -> set[str]:
 @pytest.mark.parametrize(
     "arguments",
     [("--help",), ("contract", "--help"), ("runner", "show"), ("runner", "show", "-o", "json"), ("version",),
+     ("attestation", "status"), ("attestation", "add", "--value", "x"),
      ("material", "types"), ("workflow", "list"), ("contract", "list"), ("api-token", "list"), ("completion", "zsh")],
     ids=" ".join,
 )  # fmt: skip
@@ -69,7 +70,7 @@ def names(extra: str) -> set[str]:
 
 
 def test_what_the_command_line_imports_is_what_its_extra_installs():
-    rooms = ("cli", "contract", "processes/wiring", "ci")
+    rooms = ("cli", "contract", "processes/wiring", "ci", "client", "crafting")
     files = [path for room in rooms for path in (ROOT / "operator/avouch" / room).rglob("*.py")]
     modules = [".".join(path.relative_to(ROOT / "operator").with_suffix("").parts) for path in files]
     code = f"import importlib, sys; [importlib.import_module(name) for name in {modules}]; print(*sys.modules)"

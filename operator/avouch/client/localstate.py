@@ -26,6 +26,9 @@ PATIENCE = 20.0  # seconds that a lock may be held by others
 _PAUSE = 0.05
 # Where a job's files lie, by CI; each runner gives two jobs that run at once two of them.
 _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "WORKSPACE", "CIRCLE_WORKING_DIRECTORY")
+# What tells one job from the others that had or will have the same workspace.
+_JOBS = ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "CI_JOB_ID", "BUILD_BUILDID", "SYSTEM_JOBID", "BUILD_URL",
+         "CIRCLE_BUILD_URL")  # fmt: skip
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -37,12 +40,11 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def path_for(environment: Mapping[str, str], job: str, where: Path) -> Path:
+def path_for(environment: Mapping[str, str], where: Path) -> Path:
     """Where the state of this job lies.
 
     Args:
         environment: variables of this process.
-        job: what tells this run of the CI from its others, such as the address of its page.
         where: the working directory.
     """
     said = environment.get(PATH)
@@ -50,6 +52,7 @@ def path_for(environment: Mapping[str, str], job: str, where: Path) -> Path:
         return Path(said)
     named = next((environment[name] for name in _WORKSPACES if environment.get(name)), "")
     workspace = named or str(_root(where))
+    job = "\0".join(environment.get(name, "") for name in _JOBS)
     key = digests.of_bytes(f"{workspace}\0{job}".encode()).hex[:12]
     return Path(environment.get("TMPDIR") or "/tmp") / f"avouch-attestation-{os.getuid()}-{key}.json"  # noqa: S108  # 0600, owner checked
 

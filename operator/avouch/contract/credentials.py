@@ -17,45 +17,45 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class _Form:
     name: str
-    pattern: re.Pattern[str]
+    pattern: str
 
-
-def _form(name: str, pattern: str) -> _Form:
-    return _Form(name, re.compile(pattern, re.ASCII))
+    def seen(self, text: str) -> bool:
+        """Compiled when it is first needed (re keeps it): a build pays for each start of ours."""
+        return re.search(self.pattern, text, re.ASCII) is not None
 
 
 # Every quantifier is bounded or followed by nothing it could also match: the time is linear in the value.
 _FORMS = (
-    _form("a private key", r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-"),
-    _form("a private key", r"AGE-SECRET-KEY-1|client-key-data:|\"private_key\"\s{0,8}:"),
-    _form("a JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,4096}\.eyJ[A-Za-z0-9_-]{8,}"),
-    _form("a GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"),
-    _form("a GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat|oas|agent|imt|ffct|wt)-[A-Za-z0-9_-]{16,}"),
-    _form("a Slack token", r"\bxox[abeoprs]-[0-9][A-Za-z0-9-]{9,}|\bxapp-[0-9]-[A-Za-z0-9-]{10,}"),
-    _form("a webhook address", r"hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/\d"),
-    _form("an AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-    _form("a Google credential", r"\bAIza[A-Za-z0-9_-]{35}|\bya29\.[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{20,}"),
-    _form("an Azure credential", r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=[A-Za-z0-9+/=%&]{20,}"),
-    _form("a Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
-    _form("a Terraform Cloud token", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{20,}"),
-    _form("a package registry token", r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-Ag[A-Za-z0-9_-]{30,}|_authToken=\S"),
-    _form("a Docker Hub token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
-    _form("a payment token", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-    _form(
+    _Form("a private key", r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-"),
+    _Form("a private key", r"AGE-SECRET-KEY-1|client-key-data:|\"private_key\"\s{0,8}:"),
+    _Form("a JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,4096}\.eyJ[A-Za-z0-9_-]{8,}"),
+    _Form("a GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"),
+    _Form("a GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat|oas|agent|imt|ffct|wt)-[A-Za-z0-9_-]{16,}"),
+    _Form("a Slack token", r"\bxox[abeoprs]-[0-9][A-Za-z0-9-]{9,}|\bxapp-[0-9]-[A-Za-z0-9-]{10,}"),
+    _Form("a webhook address", r"hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/\d"),
+    _Form("an AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
+    _Form("a Google credential", r"\bAIza[A-Za-z0-9_-]{35}|\bya29\.[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{20,}"),
+    _Form("an Azure credential", r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=[A-Za-z0-9+/=%&]{20,}"),
+    _Form("a Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
+    _Form("a Terraform Cloud token", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{20,}"),
+    _Form("a package registry token", r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-Ag[A-Za-z0-9_-]{30,}|_authToken=\S"),
+    _Form("a Docker Hub token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
+    _Form("a payment token", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+    _Form(
         "an AI provider's token",
         r"\bsk-(?:ant|proj|svcacct)-[A-Za-z0-9_-]{20,}|\bsk-[A-Za-z0-9]{40,}|\bhf_[A-Za-z0-9]{30,}",
     ),
-    _form(
+    _Form(
         "a cloud provider's token",
         r"\bdo[pro]_v1_[a-f0-9]{30,}|\bdapi[a-f0-9]{32}|\bSG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,}",
     ),
-    _form("a CI token", r"\bCCIPAT_[A-Za-z0-9_]{20,}|\bbkua_[a-f0-9]{30,}|\bsqp_[a-f0-9]{30,}"),
-    _form(
+    _Form("a CI token", r"\bCCIPAT_[A-Za-z0-9_]{20,}|\bbkua_[a-f0-9]{30,}|\bsqp_[a-f0-9]{30,}"),
+    _Form(
         "an authorization header",
         r"(?i:\b(?:authorization\s{0,4}[:=]\s{0,4})(?:bearer|basic|token)\s{1,4}[A-Za-z0-9._~+/=-]{8,})",
     ),
-    _form("a URL with a password", r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,31}://[^\s/@:]{0,255}:(?![$<{*])[^\s/@]{1,4096}@"),
-    _form(
+    _Form("a URL with a password", r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,31}://[^\s/@:]{0,255}:(?![$<{*])[^\s/@]{1,4096}@"),
+    _Form(
         "a URL with a credential",
         r"(?i:[?&](?:access_token|auth_token|private_token|token|api_?key|password|client_secret|sig|"
         r"x-amz-signature|x-amz-security-token|x-goog-signature)=[^\s&]{6,})",
@@ -98,7 +98,7 @@ def found(name: str, value: str) -> str:
 
 def in_text(text: str) -> str:
     """What kind of credential stands anywhere in free text, by its form; empty when none does."""
-    return next((form.name for form in _FORMS if form.pattern.search(text)), "")
+    return next((form.name for form in _FORMS if form.seen(text)), "")
 
 
 def withheld(text: str) -> str:

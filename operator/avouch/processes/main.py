@@ -3,6 +3,7 @@
 A process or a command imports its own world only, when it is chosen.
 """
 
+import gc
 import importlib
 import os
 import sys
@@ -22,6 +23,7 @@ PROCESSES = {
     "uninstall": ("avouch.processes.uninstall", "take away what would hold up others once we are gone, then exit"),
 }
 _SECTION = "Processes (in containers; settings come from AVOUCH_* variables)"
+_BRIEF = (["attestation"], ["att"])  # started for each material, and gone before looking for garbage pays (8 % of them)
 _PLUGIN = "kubectl-avouch"
 
 
@@ -30,7 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if len(given) == 1 and given[0] in PROCESSES:
         return int(importlib.import_module(PROCESSES[given[0]][0]).main() or 0)
-    return app.run(top(), given, _program(), commandline.World())
+    if given[:1] not in _BRIEF:
+        return app.run(top(), given, _program(), commandline.World())
+    gc.disable()
+    try:
+        return app.run(top(), given, _program(), commandline.World())
+    finally:
+        gc.enable()
 
 
 def complete(arguments: Sequence[str] | None = None) -> int:

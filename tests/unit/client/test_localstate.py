@@ -35,8 +35,8 @@ def keeper(path: Path, **options: Any) -> localstate.LocalState:
     return found
 
 
-def named(environment: dict[str, str], job: str = "", where: Path = Path("/work/app")) -> Path:
-    return localstate.path_for(environment, job, where)
+def named(environment: dict[str, str], where: Path = Path("/work/app")) -> Path:
+    return localstate.path_for(environment, where)
 
 
 def test_two_jobs_in_different_workspaces_do_not_meet():
@@ -45,7 +45,8 @@ def test_two_jobs_in_different_workspaces_do_not_meet():
 
 
 def test_two_runs_in_one_workspace_do_not_meet():
-    assert named({}, "https://ci.example/1") != named({}, "https://ci.example/2")
+    for name in ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "CI_JOB_ID", "BUILD_URL"):
+        assert named({name: "1"}) != named({name: "2"})
 
 
 def test_commands_of_one_job_meet_wherever_they_are_called(tmp_path: Path):

@@ -7,7 +7,7 @@ import click
 
 from avouch import errors
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, gathering, ports, showing, watching
+from avouch.cli.attestation import common, gathering, ports, registries, showing, watching
 from avouch.contract import materials as types
 from avouch.crafting import adding, state
 
@@ -43,8 +43,8 @@ def add(started: session.Session, /, **said: Any) -> int:
     SBOMs and SARIF logs may come in a zip or tar: each file becomes a material.
     """
     place = common.Place(said["path"], said["identity"])
-    world = common.adapters(started)
-    keeper = common.keeper(started, world, place)
+    world: registries.Adapters = started.world.attesting(started.options)
+    keeper = common.keeper(world, place)
     before = keeper.load()
     notes = adding.pairs(said["notes"])
     asked = adding.asked(before, said["name"], (said["kind"] or "").upper(), time.time_ns())
@@ -71,7 +71,7 @@ def add(started: session.Session, /, **said: Any) -> int:
 
 
 def _wanted(said: dict[str, Any], asked: adding.Asked) -> gathering.Wanted:
-    login = ports.RegistryLogin(said["registry_server"], said["registry_username"], said["registry_password"])
+    login = registries.Login(said["registry_server"], said["registry_username"], said["registry_password"])
     return gathering.Wanted(
         asked.name, asked.type, said["value"], said["strict"], said["entries"], said["size"], login
     )  # fmt: skip

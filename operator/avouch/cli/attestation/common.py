@@ -9,7 +9,6 @@ import click
 from avouch import errors
 from avouch.cli import failures, options, session
 from avouch.cli.attestation import ports
-from avouch.contract.runners import detection
 from avouch.crafting import keeping, owing, state
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -117,13 +116,7 @@ def adapters(started: session.Session) -> ports.Adapters:
     return found
 
 
-def runner(started: session.Session) -> detection.Runner:
-    """The CI around us."""
-    pod = started.world.pod()
-    return detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
-
-
-def keeper(started: session.Session, world: ports.Adapters, place: Place) -> keeping.Keeper:
+def keeper(world: ports.Adapters, place: Place) -> keeping.Keeper:
     """Where the state is kept.
 
     Raises:
@@ -134,7 +127,7 @@ def keeper(started: session.Session, world: ports.Adapters, place: Place) -> kee
         raise errors.Invalid("two places for one attestation", field="--attestation-id", fix=fix)
     if place.identity:
         return world.remote(place.identity)
-    return world.local(place.path, runner(started).url)
+    return world.local(place.path)
 
 
 def server_of(world: ports.Adapters, found: state.State) -> ports.Server:

@@ -12,7 +12,7 @@ from typing import Any
 
 from avouch import digests, errors
 from avouch.cli import session
-from avouch.cli.attestation import ports
+from avouch.cli.attestation import registries
 from avouch.contract import detection, documents
 from avouch.contract import materials as types
 from avouch.contract.readers import document
@@ -35,7 +35,7 @@ class Wanted:
     strict: bool = False
     entries: int = 10_000
     size: int = 256 * 1024 * 1024
-    login: ports.RegistryLogin = ports.RegistryLogin()  # noqa: RUF009  # frozen
+    login: registries.Login = registries.Login()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Found:
 
 
 def gather(
-    started: session.Session, world: ports.Adapters, wanted: Wanted, taken: frozenset[str], progress: Any
+    started: session.Session, world: registries.Adapters, wanted: Wanted, taken: frozenset[str], progress: Any
 ) -> tuple[Found, ...]:
     """The materials that a value names: one, or the parts of an archive.
 
@@ -109,7 +109,7 @@ def _text(wanted: Wanted) -> Found:
     return Found(wanted.name, adding.Gathered(_TEXT, digests.of_bytes(content), size=len(content), content=content))
 
 
-def _image(world: ports.Adapters, wanted: Wanted) -> Found:
+def _image(world: registries.Adapters, wanted: Wanted) -> Found:
     found = world.image(wanted.value, wanted.login)
     gathered = adding.Gathered(
         wanted.kind or _IMAGE,

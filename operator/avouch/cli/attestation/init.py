@@ -11,7 +11,7 @@ import click
 from avouch import errors
 from avouch.attestation import predicate, statement
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, ports, showing
+from avouch.cli.attestation import common, ports, showing, surroundings
 from avouch.contract import pullrequests
 from avouch.contract.runners import detection
 from avouch.crafting import adding, keeping, opened, opening, sources, state
@@ -67,9 +67,9 @@ def init(started: session.Session, /, **said: Any) -> int:
     """
     form, path = said["form"], said["path"]
     asked = _asked(said)
-    world = common.adapters(started)
-    found = common.runner(started)
-    local = None if asked.remote else world.local(path, found.url)
+    world: surroundings.Adapters = started.world.attesting(started.options)
+    found = _runner(started)
+    local = None if asked.remote else world.local(path)
     if local is not None and not asked.replace:
         _require_none(local)
     around = world.around(started.environment, found.type)
@@ -98,8 +98,13 @@ class Facts:
     server: ports.Server
     run: opened.Run
     runner: detection.Runner
-    around: ports.Around
+    around: surroundings.Around
     world: ports.Adapters
+
+
+def _runner(started: session.Session) -> detection.Runner:
+    pod = started.world.pod()
+    return detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
 
 
 def project_version(content: Mapping[str, Any], name: str) -> str:
@@ -169,7 +174,7 @@ def _require_none(kept: keeping.Keeper) -> None:
 
 
 def _open(
-    server: ports.Server, world: ports.Adapters, asked: Asked, found: detection.Runner, around: ports.Around
+    server: ports.Server, world: ports.Adapters, asked: Asked, found: detection.Runner, around: surroundings.Around
 ) -> opened.Run:
     namespace = world.namespace()
     if not namespace:
@@ -221,7 +226,7 @@ def _variables(started: session.Session, asked: Asked, facts: Facts) -> dict[str
         return {}
 
 
-def _head(around: ports.Around) -> statement.ResourceDescriptor | None:
+def _head(around: surroundings.Around) -> statement.ResourceDescriptor | None:
     commit = around.commit
     return predicate.git_head(commit.head, commit.annotations()) if commit and len(commit.head) == 40 else None
 

@@ -1,33 +1,12 @@
-"""What crafting needs of the world outside: the server, places for states, the CI job, registries."""
+"""What crafting needs of the world outside. `surroundings` and `registries` are for those commands that need more."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from avouch import digests
-from avouch.contract import commits, images, pullrequests
 from avouch.crafting import keeping, opened, opening, sources
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryLogin:
-    """Credentials for one registry; empty where the machine's own are to be used."""
-
-    server: str = ""
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What the CI job knows beyond its variables. `notes` say what could not be found out."""
-
-    commit: commits.Commit | None = None
-    pull_request: pullrequests.PullRequest | None = None
-    identity_token: str = field(default="", repr=False)
-    notes: tuple[str, ...] = ()
 
 
 class Server(Protocol):
@@ -101,20 +80,12 @@ class Adapters(Protocol):
         """The authorities that the server believes, PEM; anyone may ask."""
         ...
 
-    def local(self, path: str, job: str) -> keeping.Keeper:
+    def local(self, path: str) -> keeping.Keeper:
         """The state in a file; without a path, in the job's own place."""
         ...
 
     def remote(self, run: str) -> keeping.Keeper:
         """The state on the server."""
-        ...
-
-    def around(self, environment: Mapping[str, str], runner: str) -> Around:
-        """What the CI job knows."""
-        ...
-
-    def image(self, value: str, login: RegistryLogin) -> images.Image:
-        """What an image reference, a layout on disk or an `oci://` chart stands for now."""
         ...
 
     def report(self, environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:

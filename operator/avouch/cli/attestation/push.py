@@ -57,7 +57,7 @@ def push(started: session.Session, /, **said: Any) -> int:
         raise errors.Invalid(_NO_KEY, field="--key", fix="leave --key away")
     place = common.Place(said["path"], said["identity"])
     world = common.adapters(started)
-    keeper = common.keeper(started, world, place)
+    keeper = common.keeper(world, place)
     change = adding.annotate(keeper.load(), adding.pairs(said["notes"]))
     common.note(started, *change.notes)
     owed = owing.owed(change.state, place.way())
@@ -70,7 +70,7 @@ def push(started: session.Session, /, **said: Any) -> int:
         return _rehearse(change.state, owed, world, said["file"])
     pushed = _push(world, change.state, said["file"], keeper)
     judged = _judged(started, world, change.state, pushed, said["wait"])
-    _report(started, world, judged, silent=said["silent"])
+    _report(started, world, change.state.runner_type, judged, silent=said["silent"])
     return _tell(started, judged, said["form"])
 
 
@@ -131,12 +131,12 @@ def _judged(started: session.Session, world: ports.Adapters, found: state.State,
     return Pushed(pushed.digest, run)
 
 
-def _report(started: session.Session, world: ports.Adapters, judged: Pushed, *, silent: bool) -> None:
+def _report(started: session.Session, world: ports.Adapters, runner: str, judged: Pushed, *, silent: bool) -> None:
     if silent:
         return
     run = judged.run
     lines = [f"Attestation {judged.digest}", f"Run {run.name} of workflow {run.workflow}", *showing.verdict_lines(run)]
-    where, why = world.report(started.environment, common.runner(started).type, "\n".join(lines))
+    where, why = world.report(started.environment, runner, "\n".join(lines))
     common.note(started, *(each for each in (f"report: {where}" if where else "", why) if each))
 
 

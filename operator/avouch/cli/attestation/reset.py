@@ -18,7 +18,7 @@ def reset(started: session.Session, /, trigger: str, reason: str, path: str, ide
     It is recorded as failed or as canceled, and what was gathered is forgotten.
     """
     world = common.adapters(started)
-    keeper = common.keeper(started, world, common.Place(path, identity))
+    keeper = common.keeper(world, common.Place(path, identity))
     try:
         found = keeper.load()
     except errors.Invalid as exc:

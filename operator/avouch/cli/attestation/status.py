@@ -14,7 +14,7 @@ from avouch.cli.attestation import common, showing
 def status(started: session.Session, /, full: bool, path: str, identity: str, form: str) -> int:
     """Show what was added and what is still owed."""
     place = common.Place(path, identity)
-    found = common.keeper(started, common.adapters(started), place).load()
+    found = common.keeper(common.adapters(started), place).load()
     if form == "table":
         showing.tell(found, place.way(), full=full)
     else:

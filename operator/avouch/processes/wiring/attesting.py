@@ -13,7 +13,6 @@ from avouch import errors
 from avouch.cli import ports as shared
 from avouch.cli.attestation import ports
 from avouch.client import access, localstate
-from avouch.contract import images
 from avouch.crafting import keeping
 
 NAMESPACE = "AVOUCH_NAMESPACE"
@@ -56,9 +55,9 @@ class Attesting:
         found: tuple[bytes, ...] = _reach().authorities(_reach().link(to))
         return found
 
-    def local(self, path: str, job: str) -> keeping.Keeper:
+    def local(self, path: str) -> keeping.Keeper:
         """The state in a file."""
-        place = Path(path) if path else localstate.path_for(self.environment, job, Path.cwd())
+        place = Path(path) if path else localstate.path_for(self.environment, Path.cwd())
         return localstate.LocalState(place)
 
     def remote(self, run: str) -> keeping.Keeper:
@@ -66,21 +65,19 @@ class Attesting:
         found: keeping.Keeper = _reach().state(self._connected(""), run)
         return found
 
-    def around(self, environment: Mapping[str, str], runner: str) -> ports.Around:
-        """What the CI job knows."""
-        found: ports.Around = _job().around(environment, runner, self._access("").token)
-        return found
+    def around(self, environment: Mapping[str, str], runner: str) -> Any:
+        """What the CI job knows: `surroundings.Around`."""
+        return _job().around(environment, runner, self._access("").token)
 
-    def image(self, value: str, login: ports.RegistryLogin) -> images.Image:
-        """What an image stands for now."""
-        found: images.Image = importlib.import_module("avouch.processes.wiring.images").build(
-            self.environment, value, login
-        )
-        return found
+    def image(self, value: str, login: Any) -> Any:
+        """What an image stands for now: `contract.images.Image`."""
+        return importlib.import_module("avouch.processes.wiring.images").build(self.environment, value, login)
 
     def report(self, environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:
         """Show a text where the CI shows reports."""
-        shown: tuple[str, str] = _job().show(environment, runner, text)
+        shown: tuple[str, str] = importlib.import_module("avouch.processes.wiring.showing").build(
+            environment, runner, text
+        )
         return shown
 
     def login(self, server: str, token: str, ca: str) -> Path:

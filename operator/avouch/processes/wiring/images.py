@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 
-from avouch.cli.attestation import ports
+from avouch.cli.attestation import registries
 from avouch.contract import images
 from avouch.oci import credentials
 from avouch.registry import lookup
 
 
-def build(environment: Mapping[str, str], value: str, login: ports.RegistryLogin) -> images.Image:
+def build(environment: Mapping[str, str], value: str, login: registries.Login) -> images.Image:
     """What a reference stands for now."""
     given = lookup.Login(login.server, credentials.Credential(login.username, login.password))
     access = lookup.Access(environment, given if login.server else None)

@@ -1,17 +1,17 @@
-"""The CI job around us: its commit, its pull request, its identity, and where it shows a report."""
+"""The CI job around us: its commit, its pull request, its identity."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from avouch.ci import commit, forge, identity, report
-from avouch.cli.attestation import ports
+from avouch.ci import commit, forge, identity
+from avouch.cli.attestation import surroundings
 from avouch.contract import pullrequests
 from avouch.contract.runners import table
 
 _CLAIMS = frozenset(str(row.name) for row in table.RUNNERS if row.claims)
 
 
-def around(environment: Mapping[str, str], runner: str, bearer: str) -> ports.Around:
+def around(environment: Mapping[str, str], runner: str, bearer: str) -> surroundings.Around:
     """What the job knows. Without a commit or an answer of its forge it is poorer, never an error.
 
     Args:
@@ -26,16 +26,10 @@ def around(environment: Mapping[str, str], runner: str, bearer: str) -> ports.Ar
     proof = identity.fetch(environment) if runner in _CLAIMS else identity.Identity()
     token = "" if proof.token == bearer else proof.token
     notes = (found.note, *asked.notes)
-    return ports.Around(found.commit, asked.pull_request, token, tuple(note for note in notes if note))
+    return surroundings.Around(found.commit, asked.pull_request, token, tuple(note for note in notes if note))
 
 
 def token(environment: Mapping[str, str]) -> tuple[str, str]:
     """The job's own token, and why there is none."""
     found = identity.fetch(environment)
     return found.token, found.note
-
-
-def show(environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:
-    """Where a report was written, and what people should know."""
-    shown = report.show(runner, report.Report(text), environment, Path.cwd())
-    return shown.where, shown.note
