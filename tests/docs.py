@@ -25,6 +25,11 @@ class Block:
     kind: str
     text: str
 
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """Each command after a `$ `, with the lines that it prints."""
+        parts = re.split(r"^\$ ", self.text, flags=re.M)
+        return tuple((command, output) for command, _, output in (part.partition("\n") for part in parts[1:]))
+
     def commands(self) -> tuple[str, ...]:
         """The commands; where lines begin with `$ `, the others are what they print."""
         lines = [line for line in self.text.splitlines() if line.strip()]

@@ -27,6 +27,7 @@ _INSTALL = "install kubectl (https://kubernetes.io/docs/tasks/tools/), or put it
 
 
 _OWN_WORDS = re.compile(r"^error: ", re.M)
+_PATIENCE = 1.0  # seconds without an end, after which is shown what was said so far
 _LOG = re.compile(
     r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n?", re.M
 )  # of its libraries: the same failure, five times over
@@ -74,10 +75,6 @@ class Kubectl:
         """Create one object; Conflict where there is one."""
         return _object(self._run("create", *flags, "-o", "json", "-f", "-", given=manifest))
 
-    def replace(self, manifest: Mapping[str, Any], *flags: str) -> dict[str, Any]:
-        """Replace one object; Conflict where its resourceVersion is another."""
-        return _object(self._run("replace", *flags, "-o", "json", "-f", "-", given=manifest))
-
     def patch(self, kind: str, name: str, change: Mapping[str, Any], *flags: str) -> dict[str, Any]:
         """Merge a change into one object."""
         said = json.dumps(change)
@@ -101,12 +98,44 @@ class Kubectl:
         program = shutil.which("kubectl")
         if program is None:
             raise errors.NotInstalled("kubectl is not on PATH: the cluster is reached through it", fix=_INSTALL)
-        command = [program, *self._flags, *arguments]
         said = None if given is None else json.dumps(given)
-        done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)  # noqa: S603
+        done = _ran([program, *self._flags, *arguments], None if said is None else said.encode(), self._notice)
         if not done.returncode and done.stderr.strip():
             self._notice(done.stderr.strip())
         return done
+
+
+def _ran(command: list[str], given: bytes | None, notice: Callable[[str], None]) -> "subprocess.CompletedProcess[str]":
+    """Run it to its end. What it says meanwhile is shown while it waits: a login plugin may ask for something."""
+    stdin = None if given is None else subprocess.PIPE
+    with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
+        try:
+            return _until_done(process, given, notice)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _until_done(
+    process: "subprocess.Popen[bytes]", given: bytes | None, notice: Callable[[str], None]
+) -> "subprocess.CompletedProcess[str]":
+    shown = 0
+    while True:
+        try:
+            out, err = process.communicate(given, timeout=_PATIENCE)
+        except subprocess.TimeoutExpired as exc:
+            given, said = None, exc.stderr or b""
+            heard = _LOG.sub("", _text(said[shown:])).strip()
+            if heard:
+                notice(heard)
+            shown = len(said)
+        else:
+            rest = err[shown:] if not process.returncode else err[shown:] or err
+            return subprocess.CompletedProcess(process.args, process.returncode, _text(out), _text(rest))
+
+
+def _text(said: bytes) -> str:
+    return said.decode("utf-8", "replace")
 
 
 def _failure(stderr: str) -> errors.AvouchError:

@@ -11,7 +11,6 @@ from avouch.cli import objects, options, output, session
 
 RESOURCE = "apitokens.avouch.dev"
 _HEAD = {"apiVersion": "avouch.dev/v1alpha1", "kind": "APIToken"}
-_KEY = "token"  # of the Secret's data
 _SCOPES = {"project": "Project", "organization": "Organization", "workflow": "Workflow"}
 _TIMEOUT = click.option("--timeout", type=click.FloatRange(min=0, max=3600), default=60.0, show_default=True,
                         metavar="SECONDS", help="How long to wait for avouch's controller.")  # fmt: skip
@@ -40,10 +39,11 @@ def create(started: session.Session, name: str, timeout: float, dry_run: str, fo
     started.cluster.create(manifest)
     ready = objects.until(started, lambda: _delivered(started.cluster.get(RESOURCE, name)), timeout)
     if ready is None:
+        why = objects.readiness(started.cluster.get(RESOURCE, name))
         fix = f"see kubectl describe apitoken {name}: is avouch's controller running?"
-        raise errors.TimedOut(f"token {name} was asked for, and is not there after {timeout:g} s", fix=fix)
-    secret = objects.text(ready, "status", "secretName")
-    _tell(ready, secret, _decoded(started.cluster.get("secrets", secret)), form)
+        raise errors.TimedOut(f"token {name} is not there after {timeout:g} s; Ready: {why}", fix=fix)
+    secret = started.cluster.get("secrets", objects.text(ready, "status", "secretName"))
+    _tell(ready, secret, form)
 
 
 @click.command(cls=options.Command)
@@ -91,28 +91,34 @@ def _revoked(found: objects.Manifest) -> objects.Manifest | None:
     return found if objects.seen(found) and not objects.part(found, "status").get("tokens") else None
 
 
-def _decoded(secret: objects.Manifest) -> str:
+def _decoded(secret: objects.Manifest, key: str) -> str:
     try:
-        return base64.b64decode(objects.text(secret, "data", _KEY), validate=True).decode("ascii")
+        return base64.b64decode(objects.text(secret, "data", key), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError) as exc:
-        raise errors.Corrupt(f"Secret {objects.text(secret, 'metadata', 'name')}: {_KEY} holds no token") from exc
+        raise errors.Corrupt(f"Secret {objects.text(secret, 'metadata', 'name')}: {key} cannot be read") from exc
 
 
-def _tell(found: objects.Manifest, secret: str, token: str, form: str) -> None:
+def _tell(found: objects.Manifest, secret: objects.Manifest, form: str) -> None:
+    name, token = objects.text(secret, "metadata", "name"), _decoded(secret, "token")
+    if not token:
+        raise errors.Corrupt(f"Secret {name} holds no token")
     said: dict[str, Any] = {
         "name": objects.text(found, "metadata", "name"),
         "namespace": objects.text(found, "metadata", "namespace"),
         "scope": objects.text(found, "spec", "scope") or "Project",
         "expiresAt": objects.text(found, "status", "expiresAt") or None,
-        "secretName": secret,
+        "secretName": name,
+        "server": _decoded(secret, "server"),
+        "ca": _decoded(secret, "ca.crt"),
         "token": token,
     }
     if form == "token":
         click.echo(token)
-    elif form == "table":
-        expires = said["expiresAt"] or "never"
-        output.facts([("Name", said["name"]), ("Scope", said["scope"]), ("Expires", expires), ("Secret", secret)])
+    elif form != "table":
+        output.document(form, said)
+    else:
+        expires, server = said["expiresAt"] or "never", said["server"]
+        output.facts([("Name", said["name"]), ("Scope", said["scope"]), ("Expires", expires), ("Secret", name),
+                      ("Server", server)])  # fmt: skip
         click.echo("\nSave the following token since it will not be printed again:\n", err=True)
         click.echo(token)
-    else:
-        output.document(form, said)

@@ -1,17 +1,20 @@
 """`avouch contract create`, `update` and `describe`: contracts in the cluster."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
-from avouch import errors
+from avouch import digests, errors
 from avouch.api import contract as kind
 from avouch.cli import declared, objects, options, output, session, sources, yamls
 from avouch.contract import diff, legacy, reading, revisions, upstream, writing
 
 RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
 _WORKFLOWS = "workflows.avouch.dev"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_REVISIONS = "contractrevisions.runs.avouch.dev"
 _DESCRIPTION = click.option("--description", default="", help="What the contract is for.")
 
 
@@ -59,7 +62,10 @@ def update(started: session.Session, name: str, file: str | None, description: s
         if file
         else declared.described(before, description)
     )
-    objects.replace(started, before, _merged(before, wanted), how["dry_run"], how["form"])
+    after = _merged(before, wanted)
+    if file and after != before:
+        after = _remembered(after, wanted)
+    objects.change(started, before, after, how["dry_run"], how["form"])
 
 
 @click.command(cls=options.Command)
@@ -71,19 +77,17 @@ def update(started: session.Session, name: str, file: str | None, description: s
 def describe(
     started: session.Session, name: str, revision: int | None, between: tuple[int, int] | None, form: str
 ) -> None:
-    """Show a Contract, or one of its revisions."""
-    found = started.cluster.get(RESOURCE, name)
+    """Show a Contract, or one of its revisions.
+
+    Revisions are immutable and kept, also of a Contract that was deleted: kubectl get contractrevisions lists them.
+    """
     if between:
-        before, after = (_revision(started, found, number) for number in between)
+        before, after = (_canonical(_recorded(started, name, number)) for number in between)
         _tell_changes(diff.changes(before, after), form)
     elif revision:
-        said = writing.manifest(revisions.restore(_revision(started, found, revision)))
-        output.document("yaml" if form == "table" else form, said)
-    elif form == "table":
-        output.facts(list(_facts(found, started.cluster.list(_WORKFLOWS))))
-        click.echo("\n" + yamls.written(upstream.to_file(found)), nl=False)
+        _tell_revision(_recorded(started, name, revision), form)
     else:
-        output.document(form, found)
+        _tell(started, started.cluster.get(RESOURCE, name), form)
 
 
 def _empty(name: str) -> declared.Manifest:
@@ -100,6 +104,18 @@ def _merged(before: declared.Manifest, wanted: declared.Manifest) -> declared.Ma
     kept = {key: value for key, value in metadata.items() if key not in ("annotations", "labels")}
     more = {key: value for key, value in (("annotations", annotations), ("labels", labels)) if value}
     return {**before, "metadata": {**kept, **more}, "spec": wanted.get("spec") or {}}
+
+
+def _remembered(after: declared.Manifest, wanted: declared.Manifest) -> declared.Manifest:
+    """With the text that kubectl apply remembers, where it does, as if it had applied the file: its next one holds."""
+    metadata = after["metadata"]
+    annotations = metadata.get("annotations") or {}
+    if _LAST_APPLIED not in annotations:
+        return after
+    place = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    said = {**wanted, "metadata": {"annotations": {}, **wanted["metadata"], **place}}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+    return {**after, "metadata": {**metadata, "annotations": {**annotations, _LAST_APPLIED: text}}}
 
 
 def _description(found: declared.Manifest) -> str:
@@ -128,16 +144,37 @@ def _bound(workflow: Mapping[str, Any]) -> str:
     return str(reference.get("name") or objects.text(workflow, "metadata", "name"))
 
 
-def _revision(started: session.Session, found: declared.Manifest, number: int) -> bytes:
-    """A revision's canonical form: the newest one from the object itself, others from avouch's records."""
-    newest = objects.part(found, "status").get("revision")
-    if number == newest and objects.seen(found):
-        return revisions.canonical(reading.read(found))
-    if isinstance(newest, int) and number > newest:
-        fix = f"use a number from 1 to {newest}"
-        raise errors.Invalid(f"there is no revision {number}; the newest is {newest}", field="--revision", fix=fix)
-    name, namespace = objects.text(found, "metadata", "name"), objects.text(found, "metadata", "namespace")
-    return started.world.revisions(started.options).canonical(namespace, name, number)
+def _tell(started: session.Session, found: declared.Manifest, form: str) -> None:
+    if form == "table":
+        output.facts(list(_facts(found, started.cluster.list(_WORKFLOWS))))
+        click.echo("\n" + yamls.written(upstream.to_file(found)), nl=False)
+    else:
+        output.document(form, found)
+
+
+def _recorded(started: session.Session, name: str, number: int) -> declared.Manifest:
+    """One revision as the server keeps it; no name of a Contract has a dot."""
+    return started.cluster.get(_REVISIONS, f"{name}.{number}")
+
+
+def _canonical(recorded: declared.Manifest) -> bytes:
+    """The canonical form of a revision, held against the digest that it goes by."""
+    form = objects.text(recorded, "spec", "canonical").encode()
+    said, found = objects.text(recorded, "spec", "digest"), str(digests.of_bytes(form))
+    if said != found:
+        raise errors.Corrupt(f"revision {objects.text(recorded, 'metadata', 'name')} is said to be {said}, is {found}")
+    return form
+
+
+def _tell_revision(recorded: declared.Manifest, form: str) -> None:
+    said = writing.manifest(revisions.restore(_canonical(recorded)))
+    if form != "table":
+        output.document(form, said)
+        return
+    facts = (("Revision", ("spec", "revision")), ("Digest", ("spec", "digest")),
+             ("Source digest", ("spec", "sourceDigest")), ("Recorded", ("metadata", "creationTimestamp")))  # fmt: skip
+    output.facts([(title, objects.text(recorded, *path)) for title, path in facts])
+    click.echo("\n" + yamls.written(said), nl=False)
 
 
 def _tell_changes(changes: tuple[diff.Change, ...], form: str) -> None:

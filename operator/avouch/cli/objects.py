@@ -42,14 +42,40 @@ def create(started: session.Session, manifests: Sequence[Manifest], dry_run: str
     tell(made, "created", dry_run, form)
 
 
-def replace(started: session.Session, before: Manifest, after: Manifest, dry_run: str, form: str) -> None:
-    """Replace an object where it differs, and tell of it."""
+def change(started: session.Session, before: Manifest, after: Manifest, dry_run: str, form: str) -> None:
+    """Change an object where it differs, and tell of it; refused where somebody else changed it since it was read.
+
+    It is patched, since kubectl's replace writes what the cluster added into the text that its apply remembers.
+    """
     if before == after:
         tell([before], "unchanged", dry_run, form)
     elif dry_run == "client":
         tell([after], "configured", dry_run, form)
     else:
-        tell([started.cluster.replace(after, *_flags(dry_run))], "configured", dry_run, form)
+        kind, _, name = output.named(before).partition("/")
+        version = {"resourceVersion": text(before, "metadata", "resourceVersion")}
+        merge = {
+            **difference(before, after),
+            "metadata": {**difference(part(before, "metadata"), part(after, "metadata")), **version},
+        }
+        tell([started.cluster.patch(kind, name, merge, *_flags(dry_run))], "configured", dry_run, form)
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch (RFC 7396) that makes one of the other: null takes away, lists are taken whole.
+
+    >>> difference({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 1}, "d": [2], "e": {}})
+    {'a': {'c': None}, 'd': [2], 'e': {}}
+    """
+    patch: dict[str, Any] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            inner = difference(old, value)
+            patch |= {key: inner} if inner else {}
+        elif key not in before or old != value:
+            patch[key] = value
+    return patch
 
 
 def tell(made: Sequence[Manifest], done: str, dry_run: str, form: str) -> None:

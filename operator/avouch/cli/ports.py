@@ -60,32 +60,16 @@ class Cluster(Protocol):
         """
         ...
 
-    def replace(self, manifest: Manifest, *flags: str) -> dict[str, Any]:
-        """Replace one object, with flags of kubectl's; what the cluster made of it.
+    def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:
+        """Merge a change into one object, with flags of kubectl's; what the cluster made of it.
 
         Raises:
-            Conflict: somebody else changed it since it was read.
+            Conflict: the change names a resourceVersion, and somebody else changed the object since.
         """
-        ...
-
-    def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:
-        """Merge a change into one object, with flags of kubectl's; what the cluster made of it."""
         ...
 
     def apply(self, manifests: Sequence[Manifest], *flags: str) -> Told:
         """Apply objects, with flags of kubectl's; one that fails does not keep others from being applied."""
-        ...
-
-
-class Revisions(Protocol):
-    """Revisions of contracts, as avouch recorded them."""
-
-    def canonical(self, namespace: str, name: str, number: int) -> bytes:
-        """The canonical form of one revision.
-
-        Raises:
-            NotFound: there is none of this number.
-        """
         ...
 
 
@@ -99,10 +83,6 @@ class World(Protocol):
 
     def cluster(self, options: Options) -> Cluster:
         """Kubernetes."""
-        ...
-
-    def revisions(self, options: Options) -> Revisions:
-        """Revisions of contracts."""
         ...
 
     def download(self, url: str, limit: int) -> bytes:

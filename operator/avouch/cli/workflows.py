@@ -64,7 +64,7 @@ def update(started: session.Session, name: str, dry_run: str, form: str, **said:
         raise click.UsageError("--contract names a Contract here: change it with avouch contract update -f FILE")
     before = started.cluster.get(RESOURCE, name)
     after = {**before, "spec": {**objects.part(before, "spec"), **change}}
-    objects.replace(started, before, after, dry_run, form)
+    objects.change(started, before, after, dry_run, form)
 
 
 def _spec(team: str | None, description: str | None, contract: str | None, scope: str | None) -> dict[str, Any]:

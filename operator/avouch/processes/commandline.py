@@ -24,11 +24,6 @@ class World:
         found: ports.Cluster = _wired("cluster", options)
         return found
 
-    def revisions(self, options: ports.Options) -> ports.Revisions:
-        """Revisions of contracts."""
-        found: ports.Revisions = _wired("revisions", options)
-        return found
-
     def download(self, url: str, limit: int) -> bytes:
         """What lies at a URL."""
         found: bytes = _wired("download", url, limit)

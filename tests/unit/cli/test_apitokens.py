@@ -66,6 +66,12 @@ def test_what_stalls_is_an_error_at_once_in_the_controllers_words():
     assert "no token was made: Denied: not here" in answer.err
 
 
+def test_what_keeps_the_controller_waiting_is_told_when_time_is_up():
+    waiting = state({**READY, "status": "False", "reason": "DependencyNotReady", "message": "no home namespace"})
+    answer, _ = create(Cluster(waiting), "--timeout", "1")
+    assert "Ready: False (DependencyNotReady: no home namespace)" in answer.err
+
+
 def test_a_status_about_another_spec_is_never_taken_for_an_answer():
     answer, world = create(Cluster(state(READY, observed=0, secretName="s")), "--timeout", "2")
     assert answer.code == 1
@@ -76,7 +82,9 @@ def test_a_status_about_another_spec_is_never_taken_for_an_answer():
 def test_a_secret_without_a_token_is_never_printed():
     answer, _ = create(Cluster(state(READY, secretName="s"), data="***"))
     assert answer.code == 1
-    assert "holds no token" in answer.err
+    assert (answer.out, "token cannot be read" in answer.err) == ("", True)
+    answer, _ = create(Cluster(state(READY, secretName="s"), data=""))
+    assert (answer.code, answer.out, "holds no token" in answer.err) == (1, "", True)
 
 
 def test_scopes_are_what_the_kind_knows():

@@ -1,6 +1,7 @@
 """What kubectl says becomes what we say. A script stands in for kubectl; the real one is asked in tests/api."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -103,6 +104,27 @@ def test_a_warning_of_the_api_server_is_told_and_is_no_failure(play):
     notices: list[str] = []
     client(notices).get("contracts", "x")
     assert notices == ["Warning: deprecated"]
+
+
+def test_what_a_login_plugin_asks_for_is_shown_while_kubectl_waits(tmp_path, monkeypatch):
+    answer = tmp_path / "answer"
+    os.mkfifo(answer)
+    script = tmp_path / "kubectl"
+    asks = (
+        f"import sys; sys.stderr.write('enter code 7'); sys.stderr.flush(); open({str(answer)!r}).read(); print('{{}}')"
+    )
+    script.write_text(f"#!{sys.executable}\n{asks}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(kubectl, "_PATIENCE", 0.05)
+    asked: list[str] = []
+
+    def notice(said: str) -> None:
+        asked.append(said)
+        answer.write_text("x")
+
+    assert kubectl.Kubectl(notice).get("contracts", "x") == {}
+    assert asked == ["enter code 7"]
 
 
 def test_what_was_applied_is_told_beside_what_was_not(play):
