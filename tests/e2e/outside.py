@@ -43,11 +43,14 @@ def machine(folder: Path) -> Machine:
     wheels = folder / "wheels"
     pip = (sys.executable, "-m", "pip")
     _run(*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(install.ROOT))
+    for other in (found for shelf in WHEELS for found in shelf.glob("*.whl") if not found.name.startswith("avouch-")):
+        if not (wheels / other.name).exists():
+            (wheels / other.name).symlink_to(other)
     _run(sys.executable, "-m", "venv", str(folder / "venv"))
     python = folder / "venv/bin/python"
     (wheel,) = wheels.glob("avouch-*.whl")
     offline = {"PIP_NO_INDEX": "1"} if sys.version_info[:2] == (3, 11) else {}
-    pips = {**QUIET, **offline, "PIP_FIND_LINKS": " ".join(map(str, WHEELS))}
+    pips = {**QUIET, **offline, "PIP_FIND_LINKS": str(wheels)}
     _run(str(python), "-m", "pip", "install", f"avouch[cli] @ {wheel.as_uri()}", **pips)
     (folder / "tmp").mkdir()
     environment = {
