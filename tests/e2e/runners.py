@@ -61,7 +61,7 @@ def _github(given: Given) -> Iterator[Step]:
         "secrets.AVOUCH_TOKEN": given.token,
     }
     document = _document("github.yml")
-    assert document["permissions"]["id-token"] == "write"  # noqa: S105 - a permission
+    assert document["permissions"]["id-token"] == "write"
     job = document["jobs"]["build-and-test"]
     environment = {name: _expanded(value, said) for name, value in job["env"].items()}
     for step in job["steps"]:
