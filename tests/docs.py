@@ -11,6 +11,7 @@ PAGES = (
     ROOT / "CONTRIBUTING.md",
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "reference" not in path.parts),
     *sorted((ROOT / "tekton").glob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
 )
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```$", re.M | re.S)
 _HEADING = re.compile(r"^## (.*)$", re.M)

@@ -1,4 +1,4 @@
-"""A machine outside the cluster: this checkout's command line, installed as anybody installs it, and nothing else of ours."""
+"""A machine outside the cluster: this checkout's command line, installed as anybody installs it, and nothing more."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""CI systems as their jobs meet them: the variables that each sets, and the steps of its file in the order it runs them.
+"""CI systems as their jobs meet them: the variables that each sets, and the steps of its file in their order.
 
 Only what the files of examples/ci use is understood; anything else is an error, so that no line goes untried.
 """

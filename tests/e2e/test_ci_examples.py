@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from examples.quickstart import install
+from tests import docs
 from tests.cluster.choice import AnyCluster
 from tests.e2e import outside, runners
 from tests.e2e.stage import SHELL, Stage, codes, said
@@ -84,16 +85,14 @@ class Ci:
 
 @pytest.fixture(scope="module")
 def ci(cluster: AnyCluster, machine: outside.Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ci]:
-    stage = Stage(cluster, "skynet").open()
+    stage = Stage(cluster, "skynet")
+    stage.kubectl("delete", "namespace", "skynet", "--ignore-not-found", "--wait=true", "--timeout=90s")
     operator = outside.with_kubectl(cluster, tmp_path_factory.mktemp("operator") / "bin", machine.environment["PATH"])
-    shell = machine.terminal("operator", runners.FILES, **operator)
-    for command in (
-        f"kubectl avouch workflow create --name {WORKFLOW} --project skynet --contract contract.yaml",
-        "kubectl avouch api-token create --name ci --project skynet",
-        f"kubectl -n skynet wait --for=condition=Ready workflow.avouch.dev/{WORKFLOW} --timeout=60s",
-    ):
-        answer = shell(command)
-        assert answer.code == 0, answer.output
+    shell = machine.terminal("operator", docs.ROOT, **operator)
+    for block in docs.blocks(runners.FILES / "README.md"):
+        for command in block.commands():
+            answer = shell(command)
+            assert answer.code == 0, f"{command}\n{answer.output}"
     secret = {name: base64.b64decode(value) for name, value in stage.get("secret", "avouch-token-ci")["data"].items()}
     ca = machine.folder / "avouch-ca.pem"
     ca.write_bytes(secret["ca.crt"])

@@ -1,4 +1,4 @@
-"""docs/tutorial.md on the real cluster: each of its commands typed in order, and what it prints compared with the page."""
+"""docs/tutorial.md on the real cluster: each command typed in order, and what it prints compared with the page."""
 
 import shutil
 from collections.abc import Iterator
