@@ -43,7 +43,7 @@ ACCESS, SECRET = "tester", "tester-secret"
 class Served:
     """One that runs: a CASBackend's spec for it, the values of its Secret, and where its files lie."""
 
-    spec: dict[str, object]
+    spec: Mapping[str, object]
     secret: Mapping[str, bytes]
     folder: Path
     url: str

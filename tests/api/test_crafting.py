@@ -136,3 +136,17 @@ def test_what_may_not_be_attested_is_told_with_the_way_out(avouch: Run):
     assert "spec.attesters" in done.stderr
     done = avouch("attestation", "init", "--workflow", "release", code=1, AVOUCH_TOKEN="avouch_x_y")  # noqa: S106
     assert "401" in done.stderr
+
+
+def test_bytes_of_a_run_come_back_by_their_digest_to_its_attester(avouch: Run, tmp_path: Path):
+    content = os.urandom(300_000)
+    (tmp_path / "a.bin").write_bytes(content)
+    digest = avouch("artifact", "upload", "-f", "a.bin", "-o", "name").stdout.strip()
+    avouch("artifact", "download", "-d", digest, "--output", "early.bin", code=1)  # no run has used it
+    avouch("attestation", "init", "--workflow", "release")
+    avouch("attestation", "add", "--name", "note", "--value", "x")
+    avouch("attestation", "add", "--name", "binary", "--value", "a.bin")
+    assert said(avouch("attestation", "push", "--wait", "60", "-o", "json"))["verdict"] == "Passed"
+    (tmp_path / f"b.bin.{digest[7:19]}.part").write_bytes(content[:123_456])  # an earlier download broke off
+    avouch("artifact", "download", "-d", digest, "--output", "b.bin")
+    assert (tmp_path / "b.bin").read_bytes() == content

@@ -7,8 +7,8 @@ from rich import box, console, table, text
 from avouch.cli import output
 
 _TONES = {
-    **dict.fromkeys(("True", "Passed", "ok"), "green"),
-    **dict.fromkeys(("False", "Failed", "Rejected", "Error", "missing"), "red"),
+    **dict.fromkeys(("True", "Passed", "ok", "added"), "green"),
+    **dict.fromkeys(("False", "Failed", "Rejected", "Error", "missing", "owed", "failed"), "red"),
 }
 
 

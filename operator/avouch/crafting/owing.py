@@ -5,7 +5,7 @@ outside of Tekton a person types it.
 """
 
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from avouch import plan
 from avouch.contract import completeness
@@ -15,8 +15,7 @@ from avouch.crafting import state as states
 _VALUE = {types.Form.VALUE: "TEXT", types.Form.IMAGE: "IMAGE", types.Form.FILE: "FILE"}
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """How the user calls us, and what each later command needs to find the same attestation."""
 
     program: str = "avouch attestation"
@@ -27,8 +26,7 @@ class Way:
         return " ".join([self.program, verb, *map(shlex.quote, (*arguments, *self.options))])
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the status table: a material of the contract, or one that was added beside it."""
 
     name: str

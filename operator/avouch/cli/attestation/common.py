@@ -1,8 +1,7 @@
 """What the commands share: their options, how they fail, and how they find the attestation that they are about."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -94,8 +93,7 @@ def annotations(function: F) -> F:
     )(function)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the user said that the state lies."""
 
     path: str = ""

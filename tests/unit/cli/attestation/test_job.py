@@ -156,3 +156,37 @@ def test_what_is_quick_shows_no_progress_and_what_is_piped_none_at_all(job: Job)
     assert "%" not in terminal(job, "att", "status")
     piped = job.ok("status")
     assert "\x1b" not in piped.out + piped.err
+
+
+def test_a_file_that_no_reader_looks_at_is_hashed_in_pieces(job: Job):
+    size = 300 * 1024 * 1024
+    with (job.place / "image.iso").open("wb") as file:
+        file.truncate(size)
+    with (job.place / "image.iso").open("rb") as file:
+        digest, _ = digests.of_file(file)
+    job.ok(*INIT)
+    command = job.command("attestation", "add", "--name", "large-binary", "--value", "image.iso")
+    with subprocess.Popen(command, cwd=job.place, env=job.variables(), stdout=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert used.ru_maxrss < 128 * 1024  # KiB; a forked child starts out with what pytest has
+    added = next(each for each in job.ok("status", "-o", "json").json()["materials"] if each["name"] == "large-binary")
+    assert (added["state"], added["digest"]) == ("added", str(digest))
+
+
+def test_a_file_over_its_types_limit_is_refused_without_reading_it_to_its_end(job: Job):
+    with (job.place / "huge.bin").open("wb") as file:
+        file.truncate(1024**4)
+    job.ok(*INIT)
+    found = job.att("add", "--name", "tests", "--value", "huge.bin")
+    assert found.code == 1
+    assert "the limit of JUNIT_XML" in found.err
+
+
+def test_a_large_file_goes_to_the_store_without_being_held_in_memory(job: Job):
+    job.memory.backend = {"id": "b-2", "name": "s3", "inline": False, "maxBytes": 10**9}
+    (job.place / "big.iso").write_bytes(os.urandom(40 * 1024 * 1024))
+    job.ok(*INIT)
+    found = job.ok("add", "--name", "iso", "--kind", "ARTIFACT", "--value", "big.iso", "-o", "json").json()[0]
+    assert len(job.memory.stored[found["digest"]]) == 40 * 1024 * 1024
