@@ -24,7 +24,8 @@ FROM ${BASE} AS avouch
 # initdb refuses a user without a name.
 RUN echo 'avouch:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd
 COPY --from=install-server /opt/avouch /opt/avouch
-ENV PYTHONPATH=/opt/avouch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# The command line too: a step of a pipeline says `avouch attestation ...`.
+ENV PATH=/opt/avouch/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/avouch PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 ENTRYPOINT ["python3", "-m", "avouch.processes.main"]
 # Without a command this image must start and stay: it replaces a sidecar whose own image cannot be pulled.

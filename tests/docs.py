@@ -11,6 +11,7 @@ PAGES = (
     ROOT / "CONTRIBUTING.md",
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "reference" not in path.parts),
     *sorted((ROOT / "tekton").glob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
 )
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```$", re.M | re.S)
 _HEADING = re.compile(r"^## (.*)$", re.M)
@@ -24,6 +25,11 @@ class Block:
     heading: str
     kind: str
     text: str
+
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """Each command after a `$ `, with the lines that it prints."""
+        parts = re.split(r"^\$ ", self.text, flags=re.M)
+        return tuple((command, output) for command, _, output in (part.partition("\n") for part in parts[1:]))
 
     def commands(self) -> tuple[str, ...]:
         """The commands; where lines begin with `$ `, the others are what they print."""

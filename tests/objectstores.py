@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -42,7 +43,7 @@ ACCESS, SECRET = "tester", "tester-secret"
 class Served:
     """One that runs: a CASBackend's spec for it, the values of its Secret, and where its files lie."""
 
-    spec: dict[str, object]
+    spec: Mapping[str, object]
     secret: Mapping[str, bytes]
     folder: Path
     url: str
@@ -102,7 +103,7 @@ def _signed(behind: str) -> Iterator[str]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path, _, query = self.path.partition("?")
-            path = path.replace("%2F", "/")
+            path = urllib.parse.quote(urllib.parse.unquote(path), safe="/-._~")  # as what is signed has it
             kept = {k: v for k, v in self.headers.items() if k.lower() not in ("authorization", "host")}
             connection = http.client.HTTPConnection(host)
             headers = {**kept, **_signature(self.command, host, path, query)}

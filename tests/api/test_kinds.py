@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from avouch.contract import policies, reading, revisions
+from tests import docs
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.errors import ClusterError
 
@@ -295,6 +296,15 @@ def test_what_a_token_was_made_for_never_changes(api, before, after):
 def test_saying_the_default_scope_changes_nothing(api):
     apply(api, ours("APIToken", {}, "plain"))
     apply(api, ours("APIToken", {"scope": "Project"}, "plain"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [block.text for block in docs.blocks(REPOSITORY / "docs/artifacts.md") if block.kind == "yaml"],
+    ids=lambda text: yaml.safe_load(text)["metadata"]["name"],
+)
+def test_the_page_of_artifacts_applies_as_it_stands(api, text):
+    assert api.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", stdin=text)
 
 
 def test_workflows_are_selected_by_the_contract_they_name(api):

@@ -15,13 +15,14 @@ RUN_BY = {
     ("README.md", "Try it: two commands"): "make",
     ("README.md", "What the demo shows"): "tests/e2e/test_quickstart.py, which plays the demo's scenes",
     ("README.md", "Install it on your cluster"): "tests/api/test_docs.py",
+    ("README.md", "Once, on the cluster"): "tests/e2e/test_ci_examples.py",  # examples/ci
     ("access.md", "Tokens for CI outside the cluster"): "tests/api/test_access_page.py",
     ("crafting.md", "From the first command to the verdict"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "Verifying a bundle later"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "Bytes by their digest"): "tests/unit/cli/attestation/test_page.py",
     ("CONTRIBUTING.md", "A first green test, in minutes"): "make",
 }
-GUIDE = "guide.md"  # all of it: tests/e2e/test_guide.py
+TYPED = {"guide.md": "tests/e2e/test_guide.py", "tutorial.md": "tests/e2e/test_tutorial.py"}  # all of them
 _TARGET = re.compile(r"\bmake ([a-z0-9-]+)")
 _METRIC = re.compile(r"`(avouch_[a-z_]+)`")
 
@@ -31,7 +32,7 @@ def test_every_command_on_a_page_is_run_by_somebody() -> None:
         f"{block.page.name}, {block.heading}: {command}"
         for page in docs.PAGES
         for block in docs.blocks(page)
-        if block.kind == "console" and page.name != GUIDE
+        if block.kind == "console" and page.name not in TYPED
         for command in block.commands()
         if (page.name, block.heading) not in RUN_BY
     ]

@@ -294,3 +294,29 @@ async def test_an_image_that_somebody_else_put_there_is_refused(oci: objectstore
     async for backend in _built(oci):
         with pytest.raises(errors.Corrupt, match="none that avouch or Chainloop made"):
             await read(backend, digest)
+
+
+@pytest.mark.parametrize("size", [1, 999, digests.CHUNK, 5 * digests.CHUNK])
+async def test_pieces_of_any_size_come_out_as_they_went_in(tmp_path: Path, size: int) -> None:
+    blobs = filesystem.FileSystem(tmp_path)
+    content = os.urandom(3000 if size < 1000 else 11 * digests.CHUNK + 7)
+    cut = [content[start : start + size] for start in range(0, len(content), size)]
+    digest, length = await blobs.put(pieces(b"", *cut, b""), expected=None, limit=LARGE)
+    assert (digest, length) == (digests.of_bytes(content), len(content))
+    assert await read(blobs, digest) == content
+
+
+async def test_a_client_that_vanishes_while_a_thread_writes_leaves_nothing(tmp_path: Path) -> None:
+    blobs = filesystem.FileSystem(tmp_path)
+    for delay in (0.0, 0.001, 0.01):
+
+        async def flowing() -> AsyncIterator[bytes]:
+            while True:
+                yield bytes(digests.CHUNK)
+
+        putting = asyncio.create_task(blobs.put(flowing(), expected=None, limit=LARGE))
+        await asyncio.wait({putting}, timeout=delay)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]

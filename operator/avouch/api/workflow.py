@@ -257,7 +257,7 @@ KIND = meta.Kind(
     "avwf",
     columns=(
         meta.READY,
-        meta.Column("Contract", ".spec.contractRef.name"),
+        meta.Column("Contract", ".status.contract"),  # also where spec.contractRef names none
         meta.Column("Revision", ".status.contractRevision", "integer", priority=1),
         meta.Column("LastRun", ".status.lastRun.name"),
         meta.Column("Result", ".status.lastRun.verdict"),

@@ -102,15 +102,15 @@ class Objects:
             return await self.put(_read(file), expected=intake.digest(), limit=intake.size)
 
     async def _send(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
-        first = bytearray()
+        first: list[bytes] = []
         async for piece in content:
             intake.update(piece)
-            first += piece
-            if len(first) > PART:
-                return await self._send_parts(_rest(bytes(first), content, intake, expected), expected)
+            first.append(piece)
+            if intake.size > PART:
+                return await self._send_parts(_rest(first, content, intake, expected), expected)
         intake.settle(expected)
         try:
-            await obstore.put_async(self._store, self._key(expected), bytes(first), use_multipart=False)
+            await obstore.put_async(self._store, self._key(expected), b"".join(first), use_multipart=False)
         except (exceptions.BaseError, FileNotFoundError) as exc:
             raise _refused("write", exc) from exc
         return None
@@ -167,10 +167,11 @@ async def _drain(content: AsyncIterator[bytes], intake: digests.Intake) -> None:
 
 
 async def _rest(
-    first: bytes, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest
+    first: list[bytes], content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest
 ) -> AsyncIterator[bytes]:
     """What was read already, then the rest; it ends only where the digest is right."""
-    yield first
+    while first:
+        yield first.pop(0)
     async for piece in content:
         intake.update(piece)
         yield piece

@@ -6,17 +6,20 @@ materials[{name, type, digest, value, filename, origin, output}], statementDiges
 """
 
 import json
+import re
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from avouch import digests
-from avouch.attestation import bundle, dsse, materials, predicate, signing, vsa
+from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
 from avouch.controlplane import judgement, observations, values
 from avouch.controlplane.values import VerdictResult
 
 LEVEL = "AVOUCH_CONTRACT_SATISFIED"
 BUILDER = "https://avouch.dev/worker"
+_SHA1 = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_COMMIT_BYTES = 16 * 1024  # of what is told of a commit: message, author, remotes
 _DELIVERY_NAMESPACE = uuid.UUID("a3c1c7a2-6a0e-5d52-9a35-0b9d6f6f6f10")  # uuid5 namespace of delivery ids
 
 
@@ -129,10 +132,26 @@ def _facts(case: judgement.Case, verdict: values.Verdict, claims: list[values.Cl
         materials=(*(one for one in found if one is not None), *(_claim(claim) for claim in claims)),
         env=verdict.env,
         annotations=verdict.annotations,
+        git_head=_commit(case),
         server={}
         if case.outside is None
         else {"auth": {"id": case.outside.attester.id, "type": case.outside.attester.type}},
     )
+
+
+def _commit(case: judgement.Case) -> statement.ResourceDescriptor | None:
+    """The commit that a run outside Tekton was of, as its attester says; a Tekton run's is what a material tells.
+
+    Nothing that an attester writes may keep its run from being sealed: without a hash there is no commit, and what is
+    told of it is left out where it is long.
+    """
+    heads = (said.facts.git_head for said in case.said if said.facts is not None)
+    head = next((each for each in heads if each is not None), None)
+    if case.outside is None or head is None:
+        return None
+    commit = head.digest.get("sha1", "")
+    short = len(json.dumps(dict(head.annotations))) <= _COMMIT_BYTES
+    return predicate.git_head(commit, head.annotations if short else {}) if _SHA1.fullmatch(commit) else None
 
 
 def _runner(case: judgement.Case) -> predicate.Runner:

@@ -69,8 +69,7 @@ class Controller:
         self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
         self.vanished: dict[cache.Key, cache.Object] = {}
         self.reflectors = self._reflectors()
-        self.metrics = self._measured()
-        self.ready = False
+        self.metrics, self.ready = self._measured(), False
 
     def _reflectors(self) -> list[reflector.Reflector]:
         watched = [

@@ -109,11 +109,17 @@ async def _bound(world: World, key: Key, obj: Object) -> Bound:
             fix = "claim it in an Organization, or use a Contract of this namespace"
             return Bound(name, problem=f"{exc}: {fix}")
     contract = world.cache.get(Key("Contract", namespace, name))
-    revision = await world.contracts.newest(namespace, name)
+    revision = await _newest(world, namespace, name)
     spec = spec_of(obj)
     if contract is None and not spec.get("contractRef") and spec.get("suspend") is not True:
         return Bound(name, namespace, problem=await _default(world, key, revision))
     return Bound(name, namespace, contract, revision if contract is not None else None)
+
+
+async def _newest(world: World, namespace: str, name: str) -> values.ContractRevision | None:
+    """The newest revision in this very namespace: the database hears of one that was made anew only when we write."""
+    found = await world.contracts.newest(namespace, name)
+    return found if found is None or found.namespace_uid == world.namespace_uid(namespace) else None
 
 
 async def _default(world: World, key: Key, known: values.ContractRevision | None) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane import judgement, outsidejudgement, values, weighing
+from avouch.controlplane import judgement, outsidejudgement, sealing, values, weighing
 from avouch.controlplane.values import Evidence, VerdictResult
 from tests.unit.controlplane import judgement_cases as cases
 
@@ -54,6 +54,24 @@ def test_what_the_contract_asks_for_passes_with_what_the_server_read_out_of_it()
     (material,) = verdict.materials
     assert (material.origin, material.uploaded) == ("cli", True)
     assert material.extracted == {"chainloop.material.tool.name": "syft"}
+
+
+def commit_of(head, **changes):
+    told, asked = replace(facts(sbom()), git_head=head), cases.planned(cases.asked())
+    case = judgement.Case(cases.run(), asked, None, (said(told),), {}, extra())
+    return sealing._facts(replace(case, **changes), judged(asked, told), []).git_head
+
+
+def test_the_runs_own_attestation_is_about_the_commit_that_its_attester_names():
+    head = predicate.git_head("0" * 40, {"message": "a change"})
+    assert commit_of(head) == head
+    assert commit_of(head, outside=None) is None
+    assert commit_of(head, said=()) is None
+
+
+def test_what_an_attester_writes_of_its_commit_never_keeps_the_run_from_being_sealed():
+    assert commit_of(predicate.git_head("0" * 40, {"message": "x" * 3_000_000})) == predicate.git_head("0" * 40, {})
+    assert commit_of(predicate.git_head("no hash", {})) is None
 
 
 def test_a_missing_material_fails_with_the_command_that_adds_it():

@@ -266,6 +266,18 @@ async def test_a_deleted_default_contract_never_comes_back_empty() -> None:
     assert memory.workflows["team", "release"].contract_name == ""  # no run is opened against it
 
 
+async def test_a_namespace_made_anew_is_not_held_to_its_predecessors_deleted_contract() -> None:
+    shop, _, api = build()
+    contract = put(shop, "Contract", "release", materials=["m"])
+    await shop.reconcile(contract)
+    shop.world.cache.drop(contract)
+    shop.world.cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "uid-of-another"}})
+    workflow = put(shop, "Workflow", "release")
+    await shop.reconcile(workflow)
+    assert "it is being made" in message(shop, workflow)
+    assert api.made == [contract]
+
+
 async def test_no_default_contract_is_made_where_an_organization_restricts_contracts() -> None:
     shop, _, api = build()
     spec = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}}

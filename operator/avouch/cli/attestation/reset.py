@@ -4,7 +4,11 @@ import click
 
 from avouch import errors
 from avouch.cli import failures, session
-from avouch.cli.attestation import common
+from avouch.cli.attestation import common, ports, showing
+from avouch.crafting import opened
+
+_WAIT = 5  # seconds for the verdict: it follows at once where a worker is there
+_RECORDED = {"failure": "will be recorded as Failed", "cancellation": "will be recorded as Canceled"}
 
 
 @click.command(cls=common.Command)
@@ -28,9 +32,19 @@ def reset(started: session.Session, /, trigger: str, reason: str, path: str, ide
     run = found.run
     if not found.dry_run:
         try:
-            run = common.server_of(world, found).reset(run.id, trigger, reason)
+            server = common.server_of(world, found)
+            run = _judged(server, server.reset(run.id, trigger, reason))
         except (errors.NotFound, errors.Conflict) as exc:
             common.note(started, f"the run was over already: {exc}")
     keeper.remove()
-    click.echo(f"Run {run.name}: {run.verdict if run.verdict != 'Pending' else trigger}; the attestation is forgotten.")
+    said = run.verdict if run.verdict != showing.PENDING else _RECORDED[trigger]
+    click.echo(f"Run {run.name}: {said}; the attestation is forgotten.")
     return failures.OK
+
+
+def _judged(server: ports.Server, run: opened.Run) -> opened.Run:
+    """The run with its verdict, or as it was: that it ends is certain already."""
+    try:
+        return server.run(run.id, _WAIT) if run.verdict == showing.PENDING else run
+    except (errors.Unavailable, errors.NotFound, errors.Denied):
+        return run

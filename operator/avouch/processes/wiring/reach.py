@@ -79,7 +79,7 @@ class Reach:
     def _access(self, expected: str) -> access.Access:
         """Where to go and as whom; a job without a token of ours shows the one of its own runner."""
         said = self.options.server or self.environment.get(access.SERVER, "")
-        given = access.Login(said or expected, self.options.token)
+        given = access.Login(said or expected, self.options.token, self.options.ca)
         found = access.resolve(given, self.environment, self._stored().login)
         if found.token:
             return found
