@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NAME ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz assets corpus clean
+.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz exhaust assets corpus clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,11 +94,14 @@ demo-down: setup ## Remove all that the demo made
 	$(BIN)/python -m examples.quickstart.demo down
 
 bench: setup ## Side-by-side measurements; results belong into bench/RESULTS.md
-	@for b in reading sidecar_memory sidecar_job durable_ingest workflows_to_ready; do echo "== $$b"; $(BIN)/python -m bench.$$b || exit 1; done
+	@for b in reading cas_upload sidecar_memory sidecar_job durable_ingest workflows_to_ready; do echo "== $$b"; $(BIN)/python -m bench.$$b || exit 1; done
 
 FUZZ_SECONDS ?= 60
-fuzz: setup ## Show damaged files to the readers of materials for a while (FUZZ_SECONDS=600)
-	PYTHONPATH=operator:. $(BIN)/python -m tests.materials.fuzz --seconds $(FUZZ_SECONDS)
+fuzz: setup ## Dig with atheris in every reader, archives, envelopes and contracts for a while (FUZZ_SECONDS=600)
+	PYTHONPATH=operator:. $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+exhaust: setup ## Show content made to exhaust them to the readers, within limits of memory and time
+	$(BIN)/python -m pytest tests/exhaustion
 
 assets: setup ## Write tests/assets/materials anew from its table of cases
 	PYTHONPATH=operator:. $(BIN)/python -m tests.materials

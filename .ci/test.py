@@ -4,6 +4,7 @@ A level that this machine cannot run is skipped loudly, with what is missing, an
 """
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -32,6 +33,8 @@ LEVELS = (
     Level("walls", ("lint-imports",)),
     Level("docstrings", ("interrogate", "-q", "operator/avouch")),
     Level("unit", (*PYTEST, "tests/unit", "tests/property", "tests/architecture")),
+    Level("exhaustion", (*PYTEST, "tests/exhaustion")),
+    Level("fuzz", (sys.executable, "-m", "tests.fuzz", "--seconds", "60"), needs="atheris"),
     Level("postgres", (*PYTEST, "tests/store", "tests/conformance", "-m", "postgres or not postgres")),
     Level("apiserver", (*PYTEST, "tests/api", "-m", "apiserver"), needs="root"),
     Level("generated files", (sys.executable, ".ci/generate.py", "--check"), needs="helm"),
@@ -41,6 +44,8 @@ LEVELS = (
 
 def missing(need: str) -> str:
     """What this machine lacks for a level, "" if nothing."""
+    if need == "atheris" and importlib.util.find_spec("atheris") is None:
+        return "atheris (it has wheels for CPython on Linux)"
     if need in ("helm", "root", "cluster") and shutil.which("go") is None:
         return "Go >= 1.25 (Kubernetes is built from Go modules here)"
     if need in ("root", "cluster") and os.geteuid() != 0:

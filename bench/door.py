@@ -15,8 +15,9 @@ from avouch.controlplane import runs
 from avouch.ingest import app
 from avouch.kube import connection, reader
 from avouch.processes import certificates, health, lifetime, listeners, servermetrics, settings
-from avouch.store import contracts, database, inline, workflows
+from avouch.store import contracts, database, workflows
 from avouch.store import runs as run_store
+from bench import stage
 
 Key = tuple[str, ...]
 
@@ -63,16 +64,14 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             runs=pushes,
             workflows=workflows.Workflows(opened),
             contracts=contracts.Contracts(opened),
-            blobs=inline.Inline(opened),
+            blobs=stage.artifact_store(opened),
             cluster=Known(api),
             clock=lifetime.Clock(),
             keys=certificates.Authorities(config.authority),
         )
         tls = certificates.Serving(config.tls)
         both = (
-            listeners.Listener(
-                app.create(app.Door(intake, config.worker, metrics)), config.host, config.port, tls.context
-            ),
+            listeners.Listener(app.create(app.Door(intake, metrics)), config.host, config.port, tls.context),
             listeners.Listener(health.create(opened.ping, metrics.registry), config.host, config.health_port),
         )
         serving = [asyncio.create_task(one.run_until_told()) for one in both]

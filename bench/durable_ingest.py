@@ -38,7 +38,7 @@ from avouch import digests
 from avouch.attestation import authority, bundle, dsse, materials, predicate, signing, trust, verification
 from avouch.controlplane import callers, ports, runs, values
 from avouch.processes import lifetime
-from avouch.store import contracts, database, inline, workflows
+from avouch.store import contracts, database, workflows
 from avouch.store import runs as run_store
 from bench import measure, stage
 from tests.cluster.apiserver import ApiServer
@@ -174,7 +174,7 @@ class Bench:
                 runs=repository,
                 workflows=workflows.Workflows(opened),
                 contracts=contracts.Contracts(opened),
-                blobs=inline.Inline(opened),
+                blobs=stage.artifact_store(opened),
                 cluster=cast(ports.ClusterReader, None),  # `accept` never asks the cluster
                 clock=lifetime.Clock(),
                 keys=self.keys,

@@ -24,8 +24,8 @@ from typing import Any
 from avouch import digests
 from avouch.attestation import authority, identity
 from avouch.contract import reading, revisions
-from avouch.controlplane import values
-from avouch.store import contracts, database, migrate, workflows
+from avouch.controlplane import routing, storage, values
+from avouch.store import artifacts, contracts, database, inline, migrate, workflows
 from tests.cluster.apiserver import ApiServer
 from tests.postgres import Postgres
 
@@ -213,3 +213,18 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """Opens the install's own store, whatever is asked for."""
+
+    backend: storage.Backend
+
+    async def open(self, uid: str) -> storage.Backend:
+        return self.backend
+
+
+def artifact_store(opened: database.Database) -> storage.ArtifactStore:
+    """Artifacts in the database, as an install without a volume keeps them."""
+    return routing.Routed(artifacts.Artifacts(opened), BuiltIn(inline.Inline(opened)))

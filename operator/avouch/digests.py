@@ -44,7 +44,7 @@ class Hasher:
         self._sha256 = hashlib.sha256()
         self.size = 0
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the content."""
         self._sha256.update(chunk)
         self.size += len(chunk)
@@ -79,7 +79,7 @@ class Intake(Hasher):
         super().__init__()
         self._limit = limit
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes.
 
         Raises:

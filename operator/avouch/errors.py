@@ -101,6 +101,10 @@ class TimedOut(Unavailable):
         self.fix = fix
 
 
+class NotReady(Unavailable):
+    """Something that was declared (a CASBackend) cannot be used now. The message names it and is shown to callers."""
+
+
 class Overloaded(Unavailable):
     """We are full. `retry_after` is the number of seconds to wait before the next try."""
 

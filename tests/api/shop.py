@@ -70,6 +70,7 @@ class Shop:
         for name in ("shop", "other"):
             self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
             self.account("builder", name)
+        self.account("signer", "shop")
 
     def close(self) -> None:
         self._client.close()
@@ -82,6 +83,9 @@ class Shop:
 
     def account(self, name: str, namespace: str = "shop") -> None:
         self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
+
+    def uid(self, namespace: str) -> str:
+        return str(self.request("GET", f"/api/v1/namespaces/{namespace}")["metadata"]["uid"])
 
     def taskrun(self, name: str, namespace: str = "shop", *, workflow: str = "release", task: str = "compile") -> str:
         """A new TaskRun's uid."""

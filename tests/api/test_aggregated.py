@@ -124,8 +124,8 @@ class TicketStore:
     async def issue(self, ticket: bytes, run_id: str, artifact: digests.Digest, expires_at: datetime) -> None:
         self.kept[ticket] = str(artifact)
 
-    async def take(self, ticket: bytes, artifact: digests.Digest, now: datetime) -> bool:
-        return self.kept.pop(ticket, "") == str(artifact)
+    async def take(self, ticket: bytes, artifact: digests.Digest, now: datetime) -> str | None:
+        return "shop-uid" if self.kept.pop(ticket, "") == str(artifact) else None
 
 
 def revision(contract: str, number: int) -> dict[str, Any]:
@@ -262,13 +262,11 @@ def test_a_ticket_is_given_for_what_the_run_used_to_those_who_may_create_it(api:
     path = "/apis/runs.avouch.dev/v1alpha1/namespaces/shop/workflowruns/release-2/tickets"
     made = json.loads(_created(api.kubeconfig, path, USED).stdout)
     assert made["status"]["url"] == f"https://avouch.example.com/v1/artifacts/{USED}"
-    asked = asyncio.run(
-        tickets.taken(served.tickets, made["status"]["ticket"], digests.Digest.parse(USED), Clock().now())
-    )
-    again = asyncio.run(
-        tickets.taken(served.tickets, made["status"]["ticket"], digests.Digest.parse(USED), Clock().now())
-    )
-    assert (asked, again) == (True, False)
+    given = tickets.Tickets(served.tickets, "")
+    opened = asyncio.run(given.taken(made["status"]["ticket"], digests.Digest.parse(USED), Clock().now()))
+    assert opened == "shop-uid"
+    with pytest.raises(errors.Unauthenticated):
+        asyncio.run(given.taken(made["status"]["ticket"], digests.Digest.parse(USED), Clock().now()))
     assert "stored nothing with digest" in _created(api.kubeconfig, path, "sha256:" + "0" * 64).stderr
     assert "forbidden" in _created(api.client_kubeconfig("mallory"), path, USED).stderr
 

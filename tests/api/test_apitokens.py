@@ -7,8 +7,8 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -17,11 +17,13 @@ from avouch import errors
 from avouch.controlplane import tokens as deciding
 from avouch.controlplane import values
 from avouch.processes import permissions
-from avouch.store import database, tokens
+from avouch.store import database, organisations, tokens
 from tests import charts
 from tests.api import installed
 from tests.api.test_controller import ROOT, Bench
 from tests.cluster.errors import ClusterError
+
+T = TypeVar("T")
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
@@ -51,12 +53,22 @@ def text(bench: Bench, namespace: str, secret: str = "avouch-token-ci") -> str: 
     return base64.b64decode(found["data"]["token"]).decode()
 
 
-def record(bench: Bench, held: str) -> values.TokenRecord | None:
-    async def find() -> values.TokenRecord | None:
-        async with database.Database(bench.database.url) as opened:
-            return await tokens.Tokens(opened).find(deciding.parse(held))
+def store(bench: Bench, ask: Callable[[database.Database], Awaitable[T]]) -> T:
+    """What the server would be told."""
 
-    return asyncio.run(find())
+    async def asked() -> T:
+        async with database.Database(bench.database.url) as opened:
+            return await ask(opened)
+
+    return asyncio.run(asked())
+
+
+def record(bench: Bench, held: str) -> values.TokenRecord | None:
+    return store(bench, lambda opened: tokens.Tokens(opened).find(deciding.parse(held)))
+
+
+def organisation(bench: Bench, namespace: str) -> values.Organisation | None:
+    return store(bench, lambda opened: organisations.Organisations(opened).of_namespace(namespace))
 
 
 def works(bench: Bench, held: str, later: datetime.timedelta = datetime.timedelta(0)) -> bool:
@@ -105,6 +117,29 @@ def test_a_token_appears_in_a_secret_works_rotates_and_is_revoked(bench: Bench, 
         bench.api.kubectl("patch", "apitoken", "ci", "-n", namespace, "--type=merge", "-p", patch)
         bench.becomes(lambda: works(bench, third), False)
         bench.becomes(lambda: ready(bench, namespace), ("False", "Revoked"))
+
+
+def test_an_organizations_token_is_made_in_its_home_alone_and_its_use_is_shown(bench: Bench, namespace: str) -> None:
+    home = bench.namespace("the-home")
+    spec = {"homeNamespace": home, "projects": {"namespaces": [namespace]}}
+    organization = {"apiVersion": "avouch.dev/v1alpha1", "kind": "Organization", "metadata": {"name": "acme"}}
+    with installed.started(bench) as _:
+        bench.api.apply(json.dumps({**organization, "spec": spec}))
+        bench.api.apply(manifest(namespace, scope="Organization"))
+        bench.api.apply(manifest(home, scope="Organization"))
+        bench.ready("apitoken", "ci", home)
+        bench.becomes(lambda: ready(bench, namespace), ("False", "DependencyNotReady"))
+        assert text(bench, namespace) == ""
+        held = record(bench, text(bench, home))
+        assert held is not None
+        assert deciding.covers(held, organisation(bench, namespace), namespace, "any")
+        assert not deciding.covers(held, organisation(bench, "avouch"), "avouch", "any")
+        now = datetime.datetime.now(datetime.UTC)
+        store(bench, lambda opened: tokens.Tokens(opened).used(held.id, now))
+        bench.api.kubectl("label", "apitoken", "ci", "-n", home, "look=again")
+        bench.becomes(
+            lambda: bench.get("apitoken", "ci", home)["status"].get("lastUsedAt"), f"{now:%Y-%m-%dT%H:%M:%SZ}"
+        )
 
 
 def test_deletion_revokes_at_once(bench: Bench, namespace: str) -> None:

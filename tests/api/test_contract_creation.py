@@ -93,6 +93,8 @@ def cluster() -> Iterator[Cluster]:
         selector = {"matchLabels": {"team": "red", "tier": "prod"}}
         cluster.organization("acme", True, namespaces=["named", "both"], selector=selector)
         cluster.organization("free", False, namespaces=["both"])
+        bare = {"apiVersion": "avouch.dev/v1alpha1", "kind": "Organization", "metadata": {"name": "bare"}}
+        cluster.apply({**bare, "spec": {"homeNamespace": "outside"}})  # says nothing of projects and settings
         cluster.becomes("dev", "named", refused=True)
         yield cluster
 

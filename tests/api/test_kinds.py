@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from avouch.contract import reading, revisions
+from avouch.contract import policies, reading, revisions
+from tests import docs
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.errors import ClusterError
 
@@ -131,12 +132,15 @@ def test_what_metadata_cannot_hold_is_refused_by_kubernetes_itself(api):
 
 
 WORKFLOW = {"contractRef": {"name": "c"}}
+SECRET = {"secretRef": {"name": "s"}}
+S3 = {"bucket": "b", "region": "r"}
 ATTACHMENT = {"integrationRef": {"name": "hook"}}
 GOOD = [
     ours("Organization", {"homeNamespace": "security", "projects": {"selector": {"matchLabels": {"a": "b"}}}}),
     ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p"}, {"matchLabels": {"a": "b"}}]}}),
     ours("Integration", {"type": "webhook", "webhook": {"url": "https://h/x"}, "secretRef": {"name": "s", "key": "k"}}),
     ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "verdicts": ["Failed"]}),
+    ours("CASBackend", {"s3": {"bucket": "b", "region": "r", "endpoint": "http://h:9000"}, **SECRET, "default": True}),
 ]
 GOOD += [
     ours("Workflow", {}, "of-its-own-contract"),
@@ -147,6 +151,32 @@ GOOD += [
     ours("APIToken", {"scope": "Workflow", "workflow": "w", "lifetime": "720h", "inactiveAfter": "48h"}, "limited"),
     ours("APIToken", {"expiresAt": "2027-01-01T00:00:00Z", "rotation": {"every": "24h", "overlap": "0s"}}, "rotated"),
     ours("Organization", {"homeNamespace": "security", "settings": {"apiTokenInactivityDays": 90}}, "settled"),
+]
+SCRIPT = "package main\nimport rego.v1\nviolations contains msg if { msg := input.x }\n"
+GROUPED = {"materials": [{"name": "{{ inputs.x }}", "type": "SARIF", "policies": [{"ref": "p", "with": {"a": "b"}}]}]}
+POLICIES = [
+    ("Policy", {"embedded": SCRIPT, "type": "SBOM_CYCLONEDX_JSON"}),
+    ("Policy", {"policies": [{"kind": "ATTESTATION", "embedded": SCRIPT * 2000, "attestation_phases": ["PUSH"]}]}),
+    ("Policy", {"path": "p.rego", "inputs": [{"name": "max_days", "required": True}], "auto_match": {"ref": "a.rego"}}),
+    ("PolicyGroup", {}),
+    ("PolicyGroup", {"policies": GROUPED, "inputs": [{"name": "x", "default": "sbom"}]}),
+]
+BAD_POLICIES = [
+    ("Policy", {}, "fix: add spec.policies with one script"),
+    ("Policy", {"path": "a", "embedded": "b"}, "path and embedded are two sources of one policy"),
+    ("Policy", {"path": "a", "type": "STRING"}, "type cannot be STRING or ARTIFACT or EVIDENCE"),
+    ("Policy", {"policies": [{"kind": "SARIF"}]}, "exactly one of path, embedded, ref must be set"),
+    ("Policy", {"policies": [{"kind": "ARTIFACT", "ref": "a"}]}, "kind cannot be ARTIFACT"),
+    ("Policy", {"path": "a", "inputs": [{"name": "my-x"}]}, "fix: write it like max_days"),
+    ("Policy", {"path": "a", "inputs": [{"name": "x", "required": True, "default": "y"}]}, "fix: keep one of required"),
+    ("Policy", {"policies": [{"ref": "a", "attestationPhases": ["NOW"]}]}, "Unsupported value"),
+    ("PolicyGroup", {"policies": {"materials": [{"name": "a"}]}}, "if name is provided, type should have"),
+    ("PolicyGroup", {"policies": {"attestation": [{}]}}, "exactly one of ref, embedded"),
+    (
+        "PolicyGroup",
+        {"policies": {"materials": [{"type": "SARIF", "policies": [{"ref": "a", "gates": True}]}]}},
+        "gates",
+    ),
 ]
 BAD = [
     (ours("APIToken", {"scope": "Workflow"}), "fix: write scope: Workflow and the name of the Workflow"),
@@ -176,6 +206,18 @@ BAD = [
         "fix: say where the material comes from",
     ),
     (ours("Workflow", {**WORKFLOW, "tekton": {"annotations": [{"name": "m"}]}}), "fix: say where the value comes from"),
+    (ours("Workflow", {**WORKFLOW, "retention": {"runs": "365d"}}), "fix: write hours as in 8760h"),
+    (ours("Organization", {"homeNamespace": "a", "retention": {"runs": "0h"}}), "fix: write hours as in 8760h"),
+    (ours("CASBackend", {}), "fix: say where artifacts are kept with one of inline"),
+    (ours("CASBackend", {"inline": {}, "filesystem": {}}), "fix: say where artifacts are kept with one of inline"),
+    (ours("CASBackend", {"inline": {}, "default": True, "fallback": True}), "cannot be both default and fallback"),
+    (ours("CASBackend", {"s3": S3}), "fix: put them into a Secret of this namespace"),
+    (ours("CASBackend", {"filesystem": {}, **SECRET}), "fix: leave spec.secretRef out"),
+    (ours("CASBackend", {"filesystem": {}, "maxBytes": 1000}), "maxBytes must be at least 10 MB"),
+    (ours("CASBackend", {"inline": {}, "maxBytes": 500_001}), "an inline backend holds at most 500 KB"),
+    (ours("CASBackend", {"s3": {**S3, "endpoint": "h:9000"}, **SECRET}), "fix: write https://host[:port]"),
+    (ours("CASBackend", {"s3": {**S3, "prefix": "../x"}, **SECRET}), "fix: write it like team/artifacts"),
+    (ours("CASBackend", {"oci": {"repository": "https://r.example/a"}}), "without https:// and without a tag"),
     (ours("Integration", {"type": "webhook"}), "fix: add spec.webhook.url"),
     (ours("Integration", {"type": "webhook", "webhook": {"url": "ftp://h"}}), "fix: write https://host/path"),
     (ours("IntegrationAttachment", ATTACHMENT), "fix: name one Workflow in workflowRef"),
@@ -198,6 +240,38 @@ def test_a_bad_object_is_refused_with_the_fix(api, manifest, said):
     with pytest.raises(ClusterError) as refused:
         apply(api, manifest)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(("kind", "spec"), POLICIES)
+def test_a_policy_of_chainloops_is_taken(api, kind, spec):
+    name = f"p{POLICIES.index((kind, spec))}"
+    api.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps({**contract(spec, name), "kind": kind}))
+    stored_ = json.loads(api.kubectl("get", kind, name, "-o", "json"))
+    assert str(policies.digest(stored_)) == str(policies.digest({**contract(spec, name), "kind": kind}))
+
+
+@pytest.mark.parametrize(("kind", "spec", "said"), BAD_POLICIES)
+def test_a_bad_policy_is_refused_with_the_fix(api, kind, spec, said):
+    with pytest.raises(ClusterError) as refused:
+        apply(api, {**contract(spec, "bad"), "kind": kind})
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot change"),
+        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot change"),
+        ({"inline": {}}, "a backend cannot become another kind"),
+    ],
+)
+def test_where_artifacts_lie_never_changes(api, spec, said):
+    apply(api, ours("CASBackend", {"s3": S3, **SECRET}, "placed"))
+    replaced = {**ours("CASBackend", spec, "placed")}
+    with pytest.raises(ClusterError, match=said):
+        api.kubectl("replace", "-f", "-", stdin=json.dumps(replaced))
+    moved = {"s3": {**S3, "endpoint": "https://h"}, **SECRET, "default": True, "maxBytes": 10**9}
+    api.kubectl("replace", "-f", "-", stdin=json.dumps(ours("CASBackend", moved, "placed")))
 
 
 @pytest.mark.parametrize(
@@ -224,6 +298,15 @@ def test_saying_the_default_scope_changes_nothing(api):
     apply(api, ours("APIToken", {"scope": "Project"}, "plain"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [block.text for block in docs.blocks(REPOSITORY / "docs/artifacts.md") if block.kind == "yaml"],
+    ids=lambda text: yaml.safe_load(text)["metadata"]["name"],
+)
+def test_the_page_of_artifacts_applies_as_it_stands(api, text):
+    assert api.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", stdin=text)
+
+
 def test_workflows_are_selected_by_the_contract_they_name(api):
     apply(api, ours("Workflow", {"contractRef": {"name": "selected"}}, "chosen"))
     found = api.kubectl(
@@ -243,6 +326,9 @@ def test_columns_show_what_a_user_looks_for(api):
         "integrations.avouch.dev": "NAME READY TYPE AGE",
         "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERED FAILED AGE",
         "organizations": "NAME READY HOME PROJECTS AGE",
+        "casbackends": "NAME READY TYPE DEFAULT FALLBACK WRITABLE AGE",
+        "policies.chainloop.dev": "NAME READY EVALUATED AGE",
+        "policygroups": "NAME READY EVALUATED AGE",
         "apitokens": "NAME READY SCOPE EXPIRES LASTUSED AGE",
     }
     for manifest in (*GOOD, contract({}, "shown")):

@@ -39,7 +39,7 @@ def in_database(postgres: Postgres, act: Callable[[database.Database], Any]) -> 
 
 @pytest.fixture(scope="module")
 def uid(shop: Shop) -> str:
-    return str(shop.request("GET", "/api/v1/namespaces/shop")["metadata"]["uid"])
+    return shop.uid("shop")
 
 
 @pytest.fixture(scope="module")
@@ -182,14 +182,14 @@ def test_a_statement_about_anything_else_is_refused(
 
 
 def test_a_bad_token_is_401_and_one_whose_scope_does_not_reach_is_told_of_no_workflow(
-    served: Served, a_token: Callable[..., str], token: str
+    served: Served, shop: Shop, a_token: Callable[..., str], token: str
 ) -> None:
     past, now = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC)
     bad = [a_token(expires_at=past), a_token(revoked_at=now), f"{token[:-1]}x", "avouch_", "avouch_x_y", token + "x"]
     for text in bad:
         assert served.ask("POST", OPEN.format("release"), text, opening()).status == 401, text
     narrow = a_token(scope="Workflow", workflow="audit")
-    elsewhere = a_token(namespace="other", namespace_uid="uid")
+    elsewhere = a_token(namespace="other", namespace_uid=shop.uid("other"))
     for text in (narrow, elsewhere, a_token(scope="Organization"), a_token(scope="Anything")):
         answer = served.ask("POST", OPEN.format("release"), text, opening())
         assert answer.status in (401, 404), answer
@@ -208,7 +208,6 @@ def test_a_revoked_token_is_refused_at_once_even_in_the_middle_of_a_run(
 
 
 def test_a_service_account_attests_where_the_workflow_lets_it(served: Served, shop: Shop) -> None:
-    shop.account("signer")
     path = "/api/v1/namespaces/shop/serviceaccounts/{}/token"
     asked = {"spec": {"audiences": ["avouch"]}}
     signer = shop.request("POST", path.format("signer"), asked)["status"]["token"]

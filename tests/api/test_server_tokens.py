@@ -159,7 +159,6 @@ def test_a_taskrun_of_the_same_name_in_another_namespace_is_not_ones_owner(serve
 
 
 def test_a_service_account_that_the_workflow_does_not_name_is_403_with_the_fix(served: Served, shop: Shop) -> None:
-    shop.account("signer")
     shop.taskrun("guarded", workflow="strict", task="other")
     builder, signer = shop.pod("guarded", name="by-builder"), shop.pod("guarded", name="by-signer", account="signer")
     run = served.open_run(signer, "strict")

@@ -21,6 +21,7 @@ from tests.cluster.progress import stage
 _KUBERNETES = "k8s.io/kubernetes"
 _TEKTON = "github.com/tektoncd/pipeline"
 _REGISTRY = "github.com/google/go-containerregistry"
+_VERSITYGW = "github.com/versity/versitygw"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ PROGRAMS = {
     "helm": Program("helm", "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm"),
     "crane": Program("registry", _REGISTRY, f"{_REGISTRY}/cmd/crane"),
     "registry": Program("registry", _REGISTRY, f"{_REGISTRY}/cmd/registry"),
+    "versitygw": Program("versitygw", _VERSITYGW, f"{_VERSITYGW}/cmd/versitygw"),
     "registry-with-referrers": Program("registry", _REGISTRY, "./referrers"),
 }
 """In the order in which a cold machine should build them: the API server is wanted first."""

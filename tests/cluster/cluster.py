@@ -34,7 +34,7 @@ PROCESSES = (
 )
 """All that runs beside the pods, in the order of starting."""
 
-_WITHOUT_CLUSTER = {"helm", "registry", "registry-with-referrers"}
+_WITHOUT_CLUSTER = {"helm", "registry", "registry-with-referrers", "versitygw"}
 
 
 class Cluster:

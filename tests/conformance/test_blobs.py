@@ -1,6 +1,7 @@
-"""One suite for every implementation of `ports.Blobs`."""
+"""One suite for every implementation of `storage.Backend`: real servers, real PostgreSQL, a real file system."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pytest
 from obstore.store import MemoryStore
 
 from avouch import digests, errors
-from avouch.cas import filesystem, objects
-from avouch.controlplane import ports
+from avouch.cas import backends, filesystem, objects
+from avouch.controlplane import casbackends, storage
 from avouch.store import database, inline, migrate
-from tests import postgres
+from tests import objectstores, postgres, registries
 
 LARGE = 10**9
+REMOTE = tuple(objectstores.SERVERS)
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +26,64 @@ def server() -> Iterator[postgres.Postgres]:
         yield started
 
 
-@pytest.fixture(params=["filesystem", "objects", pytest.param("inline", marks=pytest.mark.postgres)])
-async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ports.Blobs]:
+@pytest.fixture(scope="module")
+def s3() -> Iterator[objectstores.Served]:
+    yield from _served("s3")
+
+
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[objectstores.Served]:
+    yield from _served("gcs")
+
+
+@pytest.fixture(scope="module")
+def azure() -> Iterator[objectstores.Served]:
+    yield from _served("azure")
+
+
+@pytest.fixture(scope="module")
+def oci() -> Iterator[objectstores.Served]:
+    yield from _served("oci")
+
+
+def _served(name: str) -> Iterator[objectstores.Served]:
+    lack = objectstores.missing(name)
+    if lack:
+        pytest.skip(f"{name} is not tried on this machine, which lacks {lack}")
+    with objectstores.SERVERS[name]() as running:
+        yield running
+
+
+@pytest.fixture(params=["filesystem", "memory", pytest.param("inline", marks=pytest.mark.postgres), *REMOTE])
+async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Backend]:
     if request.param == "filesystem":
         yield filesystem.FileSystem(tmp_path)
-    elif request.param == "objects":
+    elif request.param == "memory":
         yield objects.Objects(MemoryStore(), prefix="a/b")
-    else:
+    elif request.param == "inline":
         async with database.Database(request.getfixturevalue("server").url) as opened:
             yield inline.Inline(opened)
+    else:
+        async for backend in _built(request.getfixturevalue(request.param)):
+            yield backend
+
+
+@pytest.fixture(params=["filesystem", "memory", *REMOTE])
+async def large(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Backend]:
+    """Those that take more than 500 KB."""
+    if request.param == "filesystem":
+        yield filesystem.FileSystem(tmp_path)
+    elif request.param == "memory":
+        yield objects.Objects(MemoryStore())
+    else:
+        async for backend in _built(request.getfixturevalue(request.param)):
+            yield backend
+
+
+async def _built(served: objectstores.Served) -> AsyncIterator[storage.Backend]:
+    backend = backends.build(served.spec, served.secret, "uid-1")
+    yield backend
+    await backend.close()
 
 
 async def pieces(*content: bytes) -> AsyncIterator[bytes]:
@@ -40,24 +91,28 @@ async def pieces(*content: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def read(blobs: ports.Blobs, digest: digests.Digest) -> bytes:
+async def read(blobs: storage.Backend, digest: digests.Digest) -> bytes:
     return b"".join([piece async for piece in blobs.get(digest)])
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"y" * 400_000])
-async def test_what_goes_in_comes_out(blobs: ports.Blobs, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"x", b"y" * 400_000], ids=["empty", "one byte", "small"])
+async def test_what_goes_in_comes_out(blobs: storage.Backend, content: bytes) -> None:
     digest = digests.of_bytes(content)
     assert await blobs.put(pieces(content[:1], content[1:]), expected=digest, limit=LARGE) == (digest, len(content))
     assert await blobs.has(digest)
     assert await read(blobs, digest) == content
 
 
-async def test_content_without_a_promised_digest_is_found_by_its_own(blobs: ports.Blobs) -> None:
+async def test_content_without_a_promised_digest_is_found_by_its_own_or_refused(blobs: storage.Backend) -> None:
+    if not isinstance(blobs, filesystem.FileSystem | objects.Objects | inline.Inline):
+        with pytest.raises(errors.Invalid, match="digest"):
+            await blobs.put(pieces(b"unnamed"), expected=None, limit=LARGE)
+        return
     digest, _ = await blobs.put(pieces(b"unnamed"), expected=None, limit=LARGE)
     assert await read(blobs, digest) == b"unnamed"
 
 
-async def test_a_wrong_digest_keeps_nothing(blobs: ports.Blobs) -> None:
+async def test_a_wrong_digest_keeps_nothing(blobs: storage.Backend) -> None:
     promised = digests.of_bytes(b"promised")
     with pytest.raises(errors.Invalid):
         await blobs.put(pieces(b"delivered"), expected=promised, limit=LARGE)
@@ -65,19 +120,19 @@ async def test_a_wrong_digest_keeps_nothing(blobs: ports.Blobs) -> None:
     assert not await blobs.has(digests.of_bytes(b"delivered"))
 
 
-async def test_too_much_keeps_nothing(blobs: ports.Blobs) -> None:
+async def test_too_much_keeps_nothing(blobs: storage.Backend) -> None:
     digest = digests.of_bytes(b"four+")
     with pytest.raises(errors.TooLarge):
         await blobs.put(pieces(b"four", b"+"), expected=digest, limit=4)
     assert not await blobs.has(digest)
 
 
-async def test_unknown_content_is_not_found(blobs: ports.Blobs) -> None:
+async def test_unknown_content_is_not_found(blobs: storage.Backend) -> None:
     with pytest.raises(errors.NotFound):
         await read(blobs, digests.of_bytes(b"never stored"))
 
 
-async def test_the_same_content_at_the_same_time_is_stored_for_both(blobs: ports.Blobs) -> None:
+async def test_the_same_content_at_the_same_time_is_stored_for_both(blobs: storage.Backend) -> None:
     content = b"z" * 300_000
     digest = digests.of_bytes(content)
     puts = [blobs.put(pieces(content), expected=digest, limit=LARGE) for _ in range(4)]
@@ -85,7 +140,7 @@ async def test_the_same_content_at_the_same_time_is_stored_for_both(blobs: ports
     assert await read(blobs, digest) == content
 
 
-async def test_a_client_that_vanishes_leaves_nothing(blobs: ports.Blobs) -> None:
+async def test_a_client_that_vanishes_leaves_nothing(blobs: storage.Backend) -> None:
     started = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -128,6 +183,140 @@ async def test_the_sweep_takes_only_what_a_killed_process_left(tmp_path: Path) -
     blobs = filesystem.FileSystem(tmp_path)
     digest, _ = await blobs.put(pieces(b"kept"), expected=None, limit=LARGE)
     (tmp_path / "sha256" / "incoming-left").write_bytes(b"torn")
-    assert blobs.sweep() == 0
-    assert blobs.sweep(older_than=-1) == 1
+    assert await blobs.sweep() == 0
+    assert await blobs.sweep(older_than=-1) == 1
     assert await read(blobs, digest) == b"kept"
+
+
+async def test_parts_come_together_again(large: storage.Backend) -> None:
+    content = [os.urandom(digests.CHUNK) for _ in range(12)]
+    digest = digests.of_bytes(b"".join(content))
+    assert await large.put(pieces(*content), expected=digest, limit=LARGE) == (digest, 12 * digests.CHUNK)
+    assert await read(large, digest) == b"".join(content)
+
+
+async def test_wrong_content_of_many_parts_is_never_visible(large: storage.Backend) -> None:
+    content = [os.urandom(digests.CHUNK) for _ in range(12)]
+    promised = digests.of_bytes(os.urandom(8))
+    with pytest.raises(errors.Invalid):
+        await large.put(pieces(*content), expected=promised, limit=LARGE)
+    assert not await large.has(promised)
+
+
+async def test_too_many_parts_keep_nothing(large: storage.Backend) -> None:
+    content = [os.urandom(digests.CHUNK) for _ in range(12)]
+    digest = digests.of_bytes(b"".join(content))
+    with pytest.raises(errors.TooLarge):
+        await large.put(pieces(*content), expected=digest, limit=12 * digests.CHUNK - 1)
+    assert not await large.has(digest)
+
+
+async def test_a_client_that_vanishes_between_parts_leaves_nothing(large: storage.Backend) -> None:
+    started = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(12):
+            yield bytes(digests.CHUNK)
+        started.set()
+        await asyncio.Event().wait()
+
+    digest = digests.of_bytes(os.urandom(8))
+    putting = asyncio.create_task(large.put(endless(), expected=digest, limit=LARGE))
+    await started.wait()
+    putting.cancel()
+    await asyncio.gather(putting, return_exceptions=True)
+    assert not await large.has(digest)
+
+
+async def test_the_same_content_again_is_the_same(blobs: storage.Backend) -> None:
+    content = os.urandom(1000)
+    digest = digests.of_bytes(content)
+    for _ in range(2):
+        assert await blobs.put(pieces(content), expected=digest, limit=LARGE) == (digest, 1000)
+    with pytest.raises(errors.Invalid):  # to have it already is no reason to believe whoever names it
+        await blobs.put(pieces(b"something else"), expected=digest, limit=LARGE)
+    assert await read(blobs, digest) == content
+
+
+async def test_what_is_deleted_is_gone_and_can_come_again(blobs: storage.Backend) -> None:
+    content = os.urandom(1000)
+    digest = digests.of_bytes(content)
+    await blobs.put(pieces(content), expected=digest, limit=LARGE)
+    await blobs.delete(digest)
+    assert not await blobs.has(digest)
+    with pytest.raises(errors.NotFound):
+        await read(blobs, digest)
+    await blobs.delete(digest)
+    await blobs.put(pieces(content), expected=digest, limit=LARGE)
+    assert await read(blobs, digest) == content
+
+
+async def test_a_check_really_writes_and_leaves_nothing(blobs: storage.Backend) -> None:
+    assert await casbackends.probe(blobs) == storage.Probed(True, True)
+    assert await blobs.sweep() == 0
+
+
+async def test_an_aborted_upload_leaves_no_part_in_the_bucket(s3: objectstores.Served) -> None:
+    async for backend in _built(s3):
+        await test_a_client_that_vanishes_between_parts_leaves_nothing(backend)
+        assert not [path for path in s3.folder.rglob("multipart/*/*/[0-9]*")]
+
+
+async def test_wrong_credentials_are_said_and_not_shown(s3: objectstores.Served) -> None:
+    wrong = {**s3.secret, "secretAccessKey": b"not-the-secret"}
+    async for backend in _built(objectstores.Served(s3.spec, wrong, s3.folder, s3.url)):
+        found = await casbackends.probe(backend)
+        assert (found.reachable, found.writable) == (False, False)
+        assert "not-the-secret" not in found.message
+        assert "refuses" in found.message
+
+
+async def test_a_bucket_that_is_not_there_is_not_writable(s3: objectstores.Served) -> None:
+    spec = {"s3": {**s3.spec["s3"], "bucket": "nowhere"}}  # type: ignore[dict-item]
+    async for backend in _built(objectstores.Served(spec, s3.secret, s3.folder, s3.url)):
+        found = await casbackends.probe(backend)
+        assert not found.writable
+        assert "refuses to write: NoSuchBucket" in found.message
+
+
+async def test_an_image_that_somebody_else_put_there_is_refused(oci: objectstores.Served) -> None:
+    content = os.urandom(100)
+    digest = digests.of_bytes(content)
+    _, _, path = str(oci.spec["oci"]["repository"]).partition("/")  # type: ignore[index]
+    registry = oci.url.removeprefix("http://")
+    repository = registries.Repository(registry, f"{path}/chainloop-{digest.hex}")
+    layer = {"mediaType": "application/octet-stream", **repository.blob(content)}
+    config = {"mediaType": registries.CONFIG, **repository.blob(b"{}")}
+    repository.manifest(
+        {"schemaVersion": 2, "mediaType": registries.IMAGE, "config": config, "layers": [layer]}, "latest"
+    )
+    repository.close()
+    async for backend in _built(oci):
+        with pytest.raises(errors.Corrupt, match="none that avouch or Chainloop made"):
+            await read(backend, digest)
+
+
+@pytest.mark.parametrize("size", [1, 999, digests.CHUNK, 5 * digests.CHUNK])
+async def test_pieces_of_any_size_come_out_as_they_went_in(tmp_path: Path, size: int) -> None:
+    blobs = filesystem.FileSystem(tmp_path)
+    content = os.urandom(3000 if size < 1000 else 11 * digests.CHUNK + 7)
+    cut = [content[start : start + size] for start in range(0, len(content), size)]
+    digest, length = await blobs.put(pieces(b"", *cut, b""), expected=None, limit=LARGE)
+    assert (digest, length) == (digests.of_bytes(content), len(content))
+    assert await read(blobs, digest) == content
+
+
+async def test_a_client_that_vanishes_while_a_thread_writes_leaves_nothing(tmp_path: Path) -> None:
+    blobs = filesystem.FileSystem(tmp_path)
+    for delay in (0.0, 0.001, 0.01):
+
+        async def flowing() -> AsyncIterator[bytes]:
+            while True:
+                yield bytes(digests.CHUNK)
+
+        putting = asyncio.create_task(blobs.put(flowing(), expected=None, limit=LARGE))
+        await asyncio.wait({putting}, timeout=delay)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]

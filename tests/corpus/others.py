@@ -61,6 +61,6 @@ REPORTS = (
            'cosign attest-blob --yes --key cosign.key --type slsaprovenance1 --predicate "$PROGRAMS/provenance.json" '
            '--use-signing-config=false --tlog-upload=false --new-bundle-format --bundle "$OUT" "$OLDPWD/Dockerfile"'),
     Report("chainloop.attestation.json", "ATTESTATION", ("chainloop",),
-           'cp tests/assets/chainloop-bundle/bundle.json "$OUT"'),
+           'cp tests/assets/chainloop-run/bundle.json "$OUT"'),
 )
 # fmt: on

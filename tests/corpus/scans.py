@@ -5,7 +5,8 @@ from tests.corpus.report import JAVA, Report, tool
 # fmt: off
 REPORTS = (
     Report("pytest.junit.xml", "JUNIT_XML", ("pytest",),
-           '"$PYTHON" -m pytest -q -p no:cacheprovider tests/unit/contract/test_readers.py --junitxml="$OUT" -o junit_family=xunit2'),
+           '"$PYTHON" -m pytest -q -p no:cacheprovider tests/unit/contract/test_readers.py '
+           '--junitxml="$OUT" -o junit_family=xunit2'),
     Report("ruff.junit.xml", "JUNIT_XML", ("ruff",),
            'ruff check --no-cache --exit-zero --select D,N --output-format junit -o "$OUT" tests/unit/contract'),
     Report("checkov.junit.xml", "JUNIT_XML", ("checkov",),

@@ -3,7 +3,10 @@
 import random
 import re
 
-VALUES = (b"null", b"[]", b"{}", b"1e400", b"-1", b'""', b'"\\ud800"', b'"\\u0000"', b"true", b"9" * 50, b"0.1", b"NaN")
+VALUES = (
+    b"null", b"[]", b"{}", b"1e400", b"-1", b'""', b'"\\ud800"', b'"\\u0000"', b"true", b"9" * 50, b"9" * 400,
+    b"9" * 5000, b"0.1", b"NaN",
+)  # fmt: skip
 _VALUE = re.compile(rb'"[^"]*"(?!\s*:)|\d+|null|\[\]|\{\}')
 _NAME = re.compile(rb'"[^"]*"\s*:')
 _LONGEST = 20_000  # bytes that patterns look through

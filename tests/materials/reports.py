@@ -212,6 +212,8 @@ SCORECARD = (
     ),
     Bad("bad-no-version.json", j(_SCORECARD | {"scorecard": {}}), "scorecard.version is missing"),
     Bad("bad-score.json", j(_SCORECARD | {"score": "high"}), "score: "),
+    Bad("bad-huge-score.json", j(_SCORECARD | {"score": 10**400}), "not between -1 and 10"),
+    Bad("bad-infinite-score.json", j(_SCORECARD).replace(b"7.5", b"1e400"), 'not of type "number"'),
     Bad("bad-check.json", j(_SCORECARD | {"checks": [{"name": "CI"}]}), "checks/0"),
     *hostile_json(j(_SCORECARD)),
 )

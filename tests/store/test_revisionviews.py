@@ -54,9 +54,9 @@ async def test_a_ticket_is_good_once_for_its_artifact_and_for_its_time(opened: d
     now = datetime.datetime.now(datetime.UTC)
     later = now + datetime.timedelta(minutes=5)
     await store.issue(b"one", str(run.id), artifact, later)
-    assert not await store.take(b"one", other, now)
-    assert await store.take(b"one", artifact, now)
-    assert not await store.take(b"one", artifact, now)
+    assert await store.take(b"one", other, now) is None
+    assert await store.take(b"one", artifact, now) == run.namespace_uid
+    assert await store.take(b"one", artifact, now) is None
     await store.issue(b"two", str(run.id), artifact, later)
-    assert not await store.take(b"two", artifact, later)
-    assert not await store.take(b"three", artifact, now)
+    assert await store.take(b"two", artifact, later) is None
+    assert await store.take(b"three", artifact, now) is None

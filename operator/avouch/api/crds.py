@@ -14,9 +14,12 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from avouch import errors
-from avouch.api import apitoken, attachment, contract, integration, meta, organization, workflow
+from avouch.api import apitoken, attachment, casbackend, contract, integration, meta, organization, policy, workflow
 
-KINDS = (organization.KIND, contract.KIND, workflow.KIND, integration.KIND, attachment.KIND, apitoken.KIND)
+KINDS = (
+    *(organization.KIND, contract.KIND, policy.KIND, policy.GROUP_KIND, workflow.KIND),
+    *(integration.KIND, attachment.KIND, casbackend.KIND, apitoken.KIND),
+)
 LIMIT = 200_000  # bytes of one CRD: client-side apply copies it into an annotation, and those end at 262144
 _DROPPED = ("title", "default", "examples", "deprecated", "readOnly")
 _FORBIDDEN = ("anyOf", "oneOf", "allOf", "not", "prefixItems", "patternProperties", "uniqueItems", "if")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from avouch.api import meta
+from avouch.api import expiry, meta
 
 Hostname = Annotated[str, meta.bounded(253, minimum=1)]
 
@@ -49,6 +49,8 @@ class OrganizationSpec(meta.Model):
     """Namespaces that are projects of this organization; the home namespace always is."""
     settings: Settings | None = None
     """Settings of the organization."""
+    retention: expiry.Retention | None = None
+    """How long runs of its projects are kept; a Workflow may say otherwise for its own."""
 
 
 class OrganizationStatus(meta.Status):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from avouch.api import durations, meta, rules
+from avouch.api import durations, expiry, meta, rules
 
 _PATH = rules.Pattern(
     "^[^/].*$", "a path is relative to the workspace", "write it without a leading /, such as reports/junit.xml"
@@ -206,6 +206,8 @@ class WorkflowSpec(meta.Model):
     """Pushing exits with code 4 unless the run Passed. Default false: the outcome of a build is never changed."""
     tekton: Tekton | None = None
     """Which Tekton runs are covered; absent, those labelled avouch.dev/workflow with this Workflow's name."""
+    retention: expiry.Retention | None = None
+    """How long runs of this Workflow are kept; what is absent here, the Organization says."""
 
 
 class LastRun(meta.Model):

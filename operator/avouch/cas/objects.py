@@ -1,11 +1,20 @@
-"""Artifacts in an object store, through obstore. Implements `controlplane.ports.Blobs`.
+"""Artifacts in an object store, through obstore (S3, GCS, Azure). Implements `controlplane.storage.Backend`.
 
-A multipart upload is invisible until it is completed, and obstore aborts it where the content's iterator raises: so the
-digest and the limit are checked inside the iterator, before its end, and nothing wrong is ever kept.
+Nothing is visible under a digest before its bytes are known to be right. What fits into one part is hashed first and
+sent whole. More is sent as a multipart upload straight to its own key while it is hashed: the upload is invisible until
+it is completed, and the digest and the limit are checked before its last part. A temporary key and a copy would double
+the store's work and end at 5 GB (S3's CopyObject); a file spooled first would need a disk and the time to write it.
+
+obstore aborts an upload where the iterator of its content raises, but not where its caller is cancelled: so a caller
+that goes away makes the iterator raise.
 """
 
-import uuid
+import asyncio
+import re
+import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import BinaryIO
 
 import obstore
 from obstore import exceptions
@@ -13,8 +22,11 @@ from obstore.store import ObjectStore
 
 from avouch import digests, errors
 
-_PART = 8 * 1024 * 1024  # bytes; S3 takes 10,000 parts of at least 5 MiB
-_IN_FLIGHT = 2  # parts held in memory per upload
+PART = 5 * 1024 * 1024  # bytes; S3's smallest part, and 10,000 of them are 48 GiB
+_IN_FLIGHT = 2  # parts on their way per upload: with the one being filled, 15 MiB
+_ABORT = 10.0  # seconds for the store to drop an upload whose client went away
+_LINGER = 1.0  # seconds for parts on their way to land: one that overtakes its abort would stay for ever
+_REASONS = (re.compile(r"<Code>([A-Za-z]{1,60})</Code>"), re.compile(r"status code: (\d{3} [A-Za-z ]{1,40})"))
 
 
 class Objects:
@@ -27,29 +39,25 @@ class Objects:
     async def put(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
     ) -> tuple[digests.Digest, int]:
-        """Store content under its digest; straight away where the digest was promised, else by way of another key.
+        """Store content under its digest. What is there already, in the same size, is hashed but not sent again.
 
         Raises:
             errors.TooLarge, errors.Invalid: nothing is kept.
             errors.Unavailable: the object store cannot answer.
         """
         intake = digests.Intake(limit)
-        key = self._key(expected) if expected else f"{self._prefix}incoming/{uuid.uuid4()}"
-        try:
-            await obstore.put_async(
-                self._store,
-                key,
-                _measured(content, intake, expected),
-                use_multipart=True,
-                chunk_size=_PART,
-                max_concurrency=_IN_FLIGHT,
-            )
-            digest = intake.digest()
-            if expected is None:
-                await obstore.rename_async(self._store, key, self._key(digest))
-        except exceptions.BaseError as exc:
-            raise errors.Unavailable(f"the object store refuses to write: {type(exc).__name__}") from exc
-        return digest, intake.size
+        if expected is None:
+            return await self._put_unnamed(content, intake)
+        stored = await self._size(expected)
+        if stored is not None:
+            await _drain(content, intake)
+            intake.settle(expected)
+            if intake.size != stored:
+                await self.delete(expected)
+                raise errors.Unavailable(f"the stored copy of {expected} was damaged and is removed: send it again")
+            return expected, stored
+        await self._send(content, intake, expected)
+        return expected, intake.size
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
         """Content in pieces, re-hashed."""
@@ -60,29 +68,146 @@ class Objects:
         except FileNotFoundError as exc:
             raise errors.NotFound(f"no content {digest}") from exc
         except exceptions.BaseError as exc:
-            raise errors.Unavailable(f"the object store refuses to read: {type(exc).__name__}") from exc
+            raise _refused("read", exc) from exc
 
     async def has(self, digest: digests.Digest) -> bool:
         """Whether the content is stored."""
+        return await self._size(digest) is not None
+
+    async def delete(self, digest: digests.Digest) -> None:
+        """Remove content; what is not there is removed already."""
         try:
-            await obstore.head_async(self._store, self._key(digest))
-        except FileNotFoundError:
-            return False
+            with suppress(FileNotFoundError):
+                await obstore.delete_async(self._store, self._key(digest))
         except exceptions.BaseError as exc:
-            raise errors.Unavailable(f"the object store refuses to answer: {type(exc).__name__}") from exc
-        return True
+            raise _refused("delete", exc) from exc
+
+    async def sweep(self) -> int:
+        """Nothing of ours to sweep: what a killed process leaves is an unfinished multipart upload.
+
+        Those end by a rule of the bucket (S3, GCS: AbortIncompleteMultipartUpload) or after a week (Azure).
+        """
+        return 0
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def _put_unnamed(self, content: AsyncIterator[bytes], intake: digests.Intake) -> tuple[digests.Digest, int]:
+        """Content whose digest nobody promised is hashed in a temporary file first."""
+        with tempfile.TemporaryFile() as file:
+            async for piece in content:
+                intake.update(piece)
+                await asyncio.to_thread(file.write, piece)
+            file.seek(0)
+            return await self.put(_read(file), expected=intake.digest(), limit=intake.size)
+
+    async def _send(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
+        first: list[bytes] = []
+        async for piece in content:
+            intake.update(piece)
+            first.append(piece)
+            if intake.size > PART:
+                return await self._send_parts(_rest(first, content, intake, expected), expected)
+        intake.settle(expected)
+        try:
+            await obstore.put_async(self._store, self._key(expected), b"".join(first), use_multipart=False)
+        except (exceptions.BaseError, FileNotFoundError) as exc:
+            raise _refused("write", exc) from exc
+        return None
+
+    async def _send_parts(self, pieces: AsyncIterator[bytes], expected: digests.Digest) -> None:
+        left = asyncio.Event()
+        sending = asyncio.create_task(self._multipart(_until(pieces, left), expected))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            left.set()
+            await asyncio.wait({sending}, timeout=_ABORT)
+            if sending.done() and not sending.cancelled():
+                sending.exception()  # known: the caller left
+            raise
+
+    async def _multipart(self, pieces: AsyncIterator[bytes], expected: digests.Digest) -> None:
+        try:
+            await obstore.put_async(
+                self._store,
+                self._key(expected),
+                pieces,
+                use_multipart=True,
+                chunk_size=PART,
+                max_concurrency=_IN_FLIGHT,
+            )
+        except (exceptions.BaseError, FileNotFoundError) as exc:
+            raise _refused("write", exc) from exc
+
+    async def _size(self, digest: digests.Digest) -> int | None:
+        try:
+            found = await obstore.head_async(self._store, self._key(digest))
+        except FileNotFoundError:
+            return None
+        except exceptions.BaseError as exc:
+            raise _refused("answer", exc) from exc
+        return int(found["size"])
 
     def _key(self, digest: digests.Digest) -> str:
         return f"{self._prefix}sha256/{digest.hex[:2]}/{digest.hex}"
 
 
-async def _measured(
-    content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest | None
+def _refused(verb: str, exc: Exception) -> errors.Unavailable:
+    """What went wrong in the store's own words, as far as they are a plain code: its answers stay out of ours."""
+    text = str(exc)
+    found = next((match for pattern in _REASONS if (match := pattern.search(text))), None)
+    reason = found[1] if found else type(exc).__name__.removesuffix("Error")
+    return errors.Unavailable(f"the object store refuses to {verb}: {reason}")
+
+
+async def _drain(content: AsyncIterator[bytes], intake: digests.Intake) -> None:
+    async for piece in content:
+        intake.update(piece)
+
+
+async def _rest(
+    first: list[bytes], content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest
 ) -> AsyncIterator[bytes]:
+    """What was read already, then the rest; it ends only where the digest is right."""
+    while first:
+        yield first.pop(0)
     async for piece in content:
         intake.update(piece)
         yield piece
     intake.settle(expected)
+
+
+async def _until(pieces: AsyncIterator[bytes], left: asyncio.Event) -> AsyncIterator[bytes]:
+    """The pieces, until the caller leaves: then an error, on which obstore aborts the upload."""
+    leaving = asyncio.ensure_future(left.wait())
+    following: asyncio.Future[bytes | None] | None = None
+    try:
+        while True:
+            following = asyncio.ensure_future(_next(pieces))
+            await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if left.is_set():
+                raise errors.Invalid("the client went away")
+            piece = following.result()
+            if piece is None:
+                return
+            yield piece
+    except errors.AvouchError:
+        await asyncio.sleep(_LINGER)
+        raise
+    finally:
+        leaving.cancel()
+        if following is not None and not following.done():
+            following.cancel()
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)
+
+
+async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(file.read, digests.CHUNK):
+        yield piece
 
 
 async def _pieces(stream: "obstore.BytesStream") -> AsyncIterator[bytes]:

@@ -19,8 +19,8 @@ class Remote:
         self._authority = authority
         self._token = token
 
-    async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
-        """Content in pieces.
+    async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        """Content in pieces; with a namespace, only what that one stored.
 
         Raises:
             NotFound: the server has no such content.
@@ -31,10 +31,11 @@ class Remote:
         # Both files are replaced under us: the token hourly, the authority when it rotates.
         context = ssl.create_default_context(cafile=str(self._authority))
         headers = {"Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}"}
+        query = {"namespaceUid": namespace_uid} if namespace_uid else {}
         try:
             async with (
                 httpx.AsyncClient(verify=context, timeout=_TIMEOUT, trust_env=False) as client,
-                client.stream("GET", f"{self._server}/v1/artifacts/{digest}", headers=headers) as answer,
+                client.stream("GET", f"{self._server}/v1/artifacts/{digest}", params=query, headers=headers) as answer,
             ):
                 if answer.status_code == httpx.codes.NOT_FOUND:
                     raise errors.NotFound(f"no content {digest}")

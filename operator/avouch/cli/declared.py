@@ -13,7 +13,7 @@ import click
 from avouch import errors
 from avouch.api import contract as kind
 from avouch.api import meta
-from avouch.cli import failures, session, sources
+from avouch.cli import failures, output, session, sources
 from avouch.contract import legacy, lint, upstream
 from avouch.contract.text import files, nodes
 
@@ -67,7 +67,7 @@ def manifests(
     problems = [problem for source in read for problem in linted(source)]
     for each in problems:
         if not each.problem.mended:
-            click.echo(str(each), err=True)
+            click.echo(output.harmless(str(each)), err=True)
     fatal = [problem for problem in problems if problem.fatal]
     if fatal:
         count = f"{len(fatal)} error{'s' if len(fatal) > 1 else ''}"

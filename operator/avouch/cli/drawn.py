@@ -7,8 +7,8 @@ from rich import box, console, table, text
 from avouch.cli import output
 
 _TONES = {
-    **dict.fromkeys(("True", "Passed", "ok"), "green"),
-    **dict.fromkeys(("False", "Failed", "Rejected", "Error", "missing"), "red"),
+    **dict.fromkeys(("True", "Passed", "ok", "added"), "green"),
+    **dict.fromkeys(("False", "Failed", "Rejected", "Error", "missing", "owed", "failed"), "red"),
 }
 
 
@@ -18,7 +18,7 @@ def drawn(found: output.Table, colour: bool) -> str:
     for number, column in enumerate(found.columns):
         grid.add_column(column, overflow="fold", no_wrap=number == 0)  # names stay whole, to be copied
     for row in found.rows:
-        grid.add_row(*(text.Text(cell, style=_TONES.get(cell, "")) for cell in row))
+        grid.add_row(*(text.Text(output.harmless(cell), style=_TONES.get(cell, "")) for cell in row))
     written = io.StringIO()
     console.Console(
         file=written, force_terminal=True, no_color=not colour, width=console.Console().width, highlight=False

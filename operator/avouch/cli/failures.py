@@ -52,8 +52,9 @@ def tell(started: session.Session, message: str, *, field: str = "", fix: str = 
     """Tell of an error, or of a warning, on stderr."""
     colour = output.coloured(started.environment, sys.stderr.isatty())
     head = click.style(f"{kind}:", fg="red" if kind == "error" else "yellow", bold=True)
-    told = [f"{head} {message}", *(f"  {name}: {said}" for name, said in (("field", field), ("fix", fix)) if said)]
-    click.echo("\n".join(told), err=True, color=colour)
+    told = [message, *(f"  {name}: {said}" for name, said in (("field", field), ("fix", fix)) if said)]
+    safe = output.harmless("\n".join(told), "\n")
+    click.echo(f"{head} {safe}", err=True, color=colour)
 
 
 def explain(started: session.Session, exc: Exception) -> None:

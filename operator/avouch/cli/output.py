@@ -51,6 +51,15 @@ def write(form: str, answer: Any, table: Table, names: Sequence[str] = ()) -> No
         document(form, answer)
 
 
+def harmless(text: str, kept: str = "") -> str:
+    r"""A text that cannot command a terminal, whoever wrote it.
+
+    >>> harmless("a\x1b[31mb\nc"), harmless("a\nb", "\n")
+    ('a [31mb c', 'a\nb')
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in kept else " " for c in text)
+
+
 def named(manifest: Mapping[str, Any]) -> str:
     """An object as kubectl names it.
 
@@ -77,13 +86,13 @@ def facts(found: Sequence[tuple[str, str]]) -> None:
     """Write what is known of one thing, a line for each; what is empty is left out."""
     known = [(name, value) for name, value in found if value]
     width = max((len(name) for name, _ in known), default=0) + 1
-    lines([f"{f'{name}:':<{width}}  {_one_line(value)}" for name, value in known])
+    lines([f"{f'{name}:':<{width}}  {harmless(value)}" for name, value in known])
 
 
 def lines(found: Sequence[str]) -> None:
-    """Write lines."""
+    """Write lines, harmless ones."""
     for line in found:
-        click.echo(line)
+        click.echo(harmless(line))
 
 
 def tabulate(table: Table) -> None:
@@ -102,14 +111,9 @@ def aligned(table: Table) -> list[str]:
     >>> aligned(Table(("NAME", "AGE"), (("a", "1d"), ("longer", "2d"))))
     ['NAME     AGE', 'a        1d', 'longer   2d']
     """
-    rows = [table.columns, *(tuple(map(_one_line, row)) for row in table.rows)]
+    rows = [table.columns, *(tuple(map(harmless, row)) for row in table.rows)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(table.columns))]
     return [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _one_line(cell: str) -> str:
-    """Harmless in a terminal, whoever wrote it."""
-    return "".join(each if each.isprintable() else " " for each in cell)
 
 
 def _colour() -> bool:

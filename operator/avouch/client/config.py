@@ -46,10 +46,10 @@ def write(path: Path, config: access.Stored) -> None:
     """
     said = (config.login.server, config.login.token, config.login.ca, config.namespace)
     body = {name: value for name, value in zip(_FIELDS, said, strict=True) if value}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             yaml.safe_dump(body, file, sort_keys=False)
             file.flush()

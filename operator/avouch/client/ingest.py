@@ -89,7 +89,7 @@ class Ingest:
     def _known(self, path: str) -> bool:
         try:
             self.link.send(connection.Request("HEAD", path))
-        except (errors.NotFound, errors.Denied):
+        except (errors.NotFound, errors.Denied, errors.Unauthenticated):
             return False  # not there, or not for us to know: then it is sent
         return True
 

@@ -98,6 +98,9 @@ class LocalState:
         """Forget the state, and the lock with it."""
         with self._locked():
             self.path.unlink(missing_ok=True)
+            for left in self.path.parent.iterdir():  # by commands that were killed
+                if left.name.startswith(f".{self.path.name}.") and left.suffix == ".tmp":
+                    left.unlink(missing_ok=True)
             self._lock.unlink(missing_ok=True)
 
     @property
@@ -119,9 +122,11 @@ class LocalState:
             os.close(descriptor)
 
     def _write(self, content: bytes) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        temporary = self.path.with_name(
+            f".{self.path.name}.{os.urandom(8).hex()}.tmp"
+        )  # nobody can put one there first
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()

@@ -31,6 +31,7 @@ _FORMS = (
     _Form("a JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,4096}\.eyJ[A-Za-z0-9_-]{8,}"),
     _Form("a GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"),
     _Form("a GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat|oas|agent|imt|ffct|wt)-[A-Za-z0-9_-]{16,}"),
+    _Form("an avouch token", r"\bavouch_[a-z2-7]{16}_[A-Za-z0-9_-]{43}"),
     _Form("a Slack token", r"\bxox[abeoprs]-[0-9][A-Za-z0-9-]{9,}|\bxapp-[0-9]-[A-Za-z0-9-]{10,}"),
     _Form("a webhook address", r"hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/\d"),
     _Form("an AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),

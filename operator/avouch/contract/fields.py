@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from avouch.api import contract as kind
 from avouch.api import meta
-from avouch.contract import upstream
+from avouch.contract import policies, upstream
 from avouch.contract.text import nodes
 
 _LEGACY = ("schemaVersion", "schema_version")
@@ -34,12 +34,14 @@ class Unknown:
 def unknown(document: nodes.Table) -> Iterator[Unknown]:
     """Unknown fields of an object of schema v2. Its status is the cluster's own."""
     yield from _among(document, _HEAD, "")
+    said = document.get("kind")
+    model = policies.SPECS.get(str(said.node.value) if said and isinstance(said.node, nodes.Scalar) else "")
     for entry in document.entries:
         if isinstance(entry.node, nodes.Table):
             if entry.key == "metadata":
                 yield from _among(entry.node, (*_METADATA, *upstream.FIELDS), "metadata.")
             elif entry.key == "spec":
-                yield from _below(entry.node, kind.ContractSpec, "spec.")
+                yield from _below(entry.node, model or kind.ContractSpec, "spec.")
 
 
 def unknown_in_body(document: nodes.Table) -> Iterator[Unknown]:

@@ -1,7 +1,7 @@
 """Every problem of a file of contracts, with its line, before anything goes to the cluster.
 
 The rules are those of `reading`, which the reconciler applies too; this adds where things stand, the fields that nobody
-knows, and advice. Policies and policy groups are checked as far as their head: kind, version and name.
+knows, and advice. Policies and policy groups are held against their schemas; their scripts are not read.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from typing import Any
 from avouch import errors
 from avouch.api import contract as kind
 from avouch.api import meta
-from avouch.contract import advice, fields, legacy, protojson, reading, upstream
+from avouch.contract import advice, fields, legacy, policies, protojson, reading, upstream
 from avouch.contract.text import files, nodes
 
 _TOKEN = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -82,17 +82,15 @@ def _document(document: nodes.Node) -> Iterator[Problem]:
     except errors.Invalid as exc:
         yield _at(document, exc.field, exc.args[0], exc.fix)
         return
-    if not old and said["kind"] != kind.KIND.name:
-        manifest = {**manifest, "kind": kind.KIND.name, "spec": {}}
-    else:
-        yield from _unknown(document, old)
+    yield from _unknown(document, old)
     yield from _fit_for_kubectl(document, said, old)
     yield from _rules(document, manifest, old)
 
 
 def _rules(document: nodes.Table, manifest: Mapping[str, Any], old: bool) -> Iterator[Problem]:
-    contract = reading.parsed(manifest)
-    found = advice.advise(contract.spec) if contract else reading.problems(manifest)
+    contract = reading.parsed(manifest) if manifest["kind"] == kind.KIND.name else None
+    broken = policies.problems if manifest["kind"] in policies.KINDS else reading.problems
+    found = advice.advise(contract.spec) if contract else broken(manifest)
     severity = Severity.WARNING if contract else Severity.ERROR
     for problem in found:
         path = problem.line.removeprefix("spec.") if old else _as_written(document, problem.line)
@@ -124,7 +122,10 @@ def _fit_for_kubectl(document: nodes.Table, said: Mapping[str, Any], old: bool) 
             message = "kubectl does not take it: Kubernetes' metadata is closed"
             fix = f"use avouch apply, or write it as annotation {upstream.PREFIX}{word}"
             yield _mended(_at(document, f"metadata.{field}", message, fix, _WARN))
-    body = said.get("spec") if not old and said["kind"] == kind.KIND.name else None
+    if not old and said.get("apiVersion") == policies.LEGACY_API_VERSION:
+        fix = "use avouch apply, or write chainloop.dev/v1"
+        yield _mended(_at(document, "apiVersion", "kubectl does not know this version", fix, _WARN))
+    body = said.get("spec") if not old else None
     for path, number, runner in _numbers(body) if isinstance(body, Mapping) else ():
         name = protojson.name_of(number, runner)
         if name:
@@ -137,12 +138,17 @@ def _mended(problem: Problem) -> Problem:
 
 
 def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
-    materials, runner = body.get("materials"), body.get("runner")
-    for index, material in enumerate(materials if isinstance(materials, list) else ()):
-        if isinstance(material, Mapping):
-            yield f"spec.materials[{index}].type", material.get("type"), False
-    if isinstance(runner, Mapping):
-        yield "spec.runner.type", runner.get("type"), True
+    """Where a type may stand, and whether it is a runner's: of contracts, policies and policy groups."""
+    yield "spec.type", body.get("type"), False
+    if isinstance(body.get("runner"), Mapping):
+        yield "spec.runner.type", body["runner"].get("type"), True
+    asked = body.get("policies")
+    grouped = asked.get("materials") if isinstance(asked, Mapping) else None
+    lists = (("materials", "type", body.get("materials")), ("policies", "kind", asked))
+    for line, field, listed in (*lists, ("policies.materials", "type", grouped)):
+        for index, item in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(item, Mapping):
+                yield f"spec.{line}[{index}].{field}", item.get(field), False
 
 
 def _at(document: nodes.Node, path: str, message: str, fix: str, severity: Severity = Severity.ERROR) -> Problem:

@@ -1,4 +1,4 @@
-"""What Chainloop's JSON reader forgives in the body of a contract and Kubernetes does not: enums by number, nulls."""
+"""What Chainloop's JSON reader forgives in the body of a file and Kubernetes does not: enums by number, nulls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from avouch.contract import materials
 from avouch.contract.runners import table
 
 _MATERIALS = {material.number: material.name for material in materials.MATERIALS}
+_PHASES = {1: "INIT", 3: "PUSH"}
 _RUNNERS = {row.number: str(row.name) for row in table.RUNNERS if row.name}
 
 
@@ -18,17 +19,41 @@ def normal(body: Mapping[str, Any]) -> dict[str, Any]:
     return said | ({"runner": _typed(said["runner"], _RUNNERS)} if "runner" in said else {})
 
 
+def normal_policy(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a policy or a policy group in the same way."""
+    said = {key: _table(value) for key, value in body.items() if value is not None}
+    policies = said.get("policies")
+    if isinstance(policies, list):  # scripts
+        said["policies"] = [_phased(_typed(script, _MATERIALS, "kind")) for script in policies]
+    elif isinstance(policies, dict) and isinstance(policies.get("materials"), list):
+        said["policies"] = {**policies, "materials": [_typed(each, _MATERIALS) for each in policies["materials"]]}
+    return dict(_typed(said, _MATERIALS))
+
+
+def phase_of(number: Any) -> str | None:
+    """The name of an attestation phase's number; None where nothing has this number."""
+    return _PHASES.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+
+
 def name_of(number: Any, runner: bool = False) -> str | None:
     """The name of an enum's number; None where nothing has this number."""
     names = _RUNNERS if runner else _MATERIALS
     return names.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
 
 
-def _typed(value: Any, names: Mapping[int, str]) -> Any:
+def _typed(value: Any, names: Mapping[int, str], field: str = "type") -> Any:
     if not isinstance(value, dict):
         return value
-    name = name_of(value.get("type"), runner=names is _RUNNERS)
-    return value if name is None else {**value, "type": name}
+    name = name_of(value.get(field), runner=names is _RUNNERS)
+    return value if name is None else {**value, field: name}
+
+
+def _phased(script: Any) -> Any:
+    if not isinstance(script, dict):
+        return script
+    said = {field: script[field] for field in ("attestationPhases", "attestation_phases") if field in script}
+    lists = {field: phases for field, phases in said.items() if isinstance(phases, list)}
+    return {**script, **{field: [phase_of(each) or each for each in phases] for field, phases in lists.items()}}
 
 
 def _table(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pydantic
 
 from avouch import errors
 from avouch.api import contract as kind
-from avouch.api import rules
+from avouch.api import meta, rules
 from avouch.contract import materials, references, spec
 
 _NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
@@ -70,18 +70,19 @@ def attachments(contract: kind.ContractSpec) -> Iterator[tuple[str, kind.PolicyA
 
 
 def _parsed(manifest: Mapping[str, Any]) -> tuple[kind.Contract | None, tuple[Problem, ...]]:
-    head = tuple(_head_problems(manifest))
+    head = tuple(head_problems(manifest, kind.KIND))
     if head:
         return None, head
     broken = tuple(problem for check in _CHECKS for problem in check(_mapping(manifest.get("spec"))))
     try:
         return kind.Contract.model_validate(dict(manifest)), broken
     except pydantic.ValidationError as exc:
-        return None, (*map(_schema_problem, exc.errors()), *broken)
+        return None, (*(schema_problem(error, kind.KIND) for error in exc.errors()), *broken)
 
 
-def _head_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
-    for field, wanted in (("apiVersion", kind.KIND.api_version), ("kind", kind.KIND.name)):
+def head_problems(manifest: Mapping[str, Any], kind: meta.Kind) -> Iterator[Problem]:
+    """What is wrong with apiVersion, kind and name of an object of this kind."""
+    for field, wanted in (("apiVersion", kind.api_version), ("kind", kind.name)):
         if manifest.get(field) != wanted:
             yield Problem(field, f"must be {wanted}", f"write {field}: {wanted}")
     metadata = manifest.get("metadata")
@@ -90,7 +91,8 @@ def _head_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("metadata.name", rules.NAME.message, f"{rules.NAME.fix}, at most 63 characters")
 
 
-def _schema_problem(error: Any) -> Problem:
+def schema_problem(error: Any, kind: meta.Kind) -> Problem:
+    """One of pydantic's errors, in our words."""
     line = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     if error["type"] == rules.ERROR_TYPE:
         return Problem(line, error["ctx"]["message"], error["ctx"]["fix"])
@@ -99,7 +101,7 @@ def _schema_problem(error: Any) -> Problem:
         return Problem(line, f"unknown value {str(error['input'])[:64]!r}", f"use one of {words}")
     if error["type"] == "missing":
         return Problem(line, "is required", "add it")
-    return Problem(line, error["msg"], f"see kubectl explain contract.{_explained(line)}")
+    return Problem(line, error["msg"], f"see kubectl explain {kind.name.lower()}.{_explained(line)}")
 
 
 def _explained(line: str) -> str:
@@ -124,28 +126,28 @@ def _policies(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
                 yield f"spec.policies.{field}[{index}]", attachment
 
 
-def _neither_or_both(body: Mapping[str, Any]) -> Iterator[Problem]:
-    for line, attachment in _policies(body):
-        if (attachment.get("ref") is None) == (attachment.get("embedded") is None):
-            rule = kind.REF_OR_EMBEDDED
-            yield Problem(line, "policy: exactly one field is required in oneof: ref, embedded", rule.fix)
+def attachment_problems(line: str, attachment: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with the policy that an attachment means."""
+    if (attachment.get("ref") is None) == (attachment.get("embedded") is None):
+        rule = kind.REF_OR_EMBEDDED
+        yield Problem(line, "policy: exactly one field is required in oneof: ref, embedded", rule.fix)
+    reference = attachment.get("ref")
+    found = references.problem(reference) if isinstance(reference, str) else ""
+    if found:
+        message = f"policy attachment validation failed: {found}"
+        fix = "write [provider:][organization/]name, or a file or URL with extension"
+        yield Problem(f"{line}.ref", message, fix)
 
 
-def _bad_references(body: Mapping[str, Any]) -> Iterator[Problem]:
+def _bad_attachments(body: Mapping[str, Any]) -> Iterator[Problem]:
     for line, attachment in _policies(body):
-        reference = attachment.get("ref")
-        found = references.problem(reference) if isinstance(reference, str) else ""
-        if found:
-            message = f"policy attachment validation failed: {found}"
-            fix = "write [provider:][organization/]name, or a file or URL with extension"
-            yield Problem(f"{line}.ref", message, fix)
+        yield from attachment_problems(line, attachment)
 
 
 # Over the raw spec, so that what breaks the schema elsewhere does not hide them.
 _CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
     _duplicate_materials,  # also CEL; here for what comes from a file
-    _neither_or_both,  # also CEL
-    _bad_references,  # CEL cannot see it: the grammar costs more than its budget
+    _bad_attachments,  # ref or embedded also CEL; the grammar of references costs more than its budget
 )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from avouch import errors
 from avouch.api import contract as kind
-from avouch.contract import legacy, protojson, reading
+from avouch.contract import legacy, policies, protojson, reading
 
 PREFIX = "chainloop.dev/"
-KINDS = (kind.KIND.name, "Policy", "PolicyGroup")
+KINDS = (kind.KIND.name, *policies.KINDS)
 # Chainloop's own fields of metadata, by each of their spellings.
 FIELDS = {
     "description": "description",
@@ -40,8 +40,11 @@ def to_object(document: Mapping[str, Any], name: str = "") -> dict[str, Any]:
     metadata = document.get("metadata")
     adopted = {**document, "metadata": _adopted(metadata, name) if isinstance(metadata, Mapping) else metadata}
     spec = document.get("spec")
-    if document["kind"] == kind.KIND.name and isinstance(spec, Mapping):
-        adopted["spec"] = protojson.normal(spec)
+    if isinstance(spec, Mapping):
+        normal = protojson.normal if document["kind"] == kind.KIND.name else protojson.normal_policy
+        adopted["spec"] = normal(spec)
+    if document["kind"] in policies.KINDS and document.get("apiVersion") == policies.LEGACY_API_VERSION:
+        adopted["apiVersion"] = policies.KINDS[document["kind"]].api_version
     return {key: value for key, value in adopted.items() if value is not None}
 
 

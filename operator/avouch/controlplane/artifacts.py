@@ -1,12 +1,15 @@
 """Looking at a document: are its bytes stored, and are they what the contract calls them."""
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
 
 from avouch import digests, errors
 from avouch.contract import documents, materials
 from avouch.contract.readers import document
 from avouch.controlplane import ports, weighing
+
+_LARGE = 4 * 1024 * 1024  # bytes: larger documents are looked at one by one, each takes up to twelve times its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +17,11 @@ class Artifacts:
     """Implements `ports.Artifacts` over content-addressed bytes."""
 
     blobs: ports.Content
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), compare=False)
 
-    async def check(self, digest: digests.Digest, type_: str, size: int | None) -> weighing.Checked:
+    async def check(
+        self, digest: digests.Digest, type_: str, size: int | None, *, namespace_uid: str = ""
+    ) -> weighing.Checked:
         """What the bytes show. Only what a reader looks at is kept in memory, and nothing is read beyond the limit.
 
         Raises:
@@ -25,7 +31,7 @@ class Artifacts:
         content = bytearray()
         size = 0
         try:
-            async for piece in self.blobs.get(digest):
+            async for piece in self.blobs.get(digest, namespace_uid=namespace_uid):
                 size += len(piece)
                 if size > kind.limit:
                     return _checked(documents.oversized(kind))
@@ -37,7 +43,9 @@ class Artifacts:
             return weighing.Checked(True, str(exc), "deliver it again: the stored copy is damaged")
         if size > kind.readable:
             return weighing.Checked(True)
-        return await self._look(bytes(content), type_)
+        whole = bytes(content)
+        del content  # not two copies while it is read
+        return await self._look(whole, type_)
 
     async def read(self, content: bytes, type_: str) -> weighing.Checked:
         """The same for bytes that the attestation itself holds."""
@@ -45,8 +53,9 @@ class Artifacts:
         return _checked(documents.oversized(kind)) if len(content) > kind.limit else await self._look(content, type_)
 
     async def _look(self, content: bytes, type_: str) -> weighing.Checked:
-        # Parsing is CPU: other runs go on meanwhile.
-        return _checked(await asyncio.to_thread(documents.read, type_, content))
+        # Parsing is CPU: other runs go on meanwhile. It holds the interpreter, so taking turns costs no time.
+        async with self.turns if len(content) > _LARGE else contextlib.nullcontext():
+            return _checked(await asyncio.to_thread(documents.read, type_, content))
 
 
 def _checked(found: document.Document) -> weighing.Checked:

@@ -70,14 +70,14 @@ class Judging:
             type_ = types.get(found.name, "") or (found.type if case.outside is not None else "")
             key = (str(found.digest), type_)
             if type_ and type_ not in _PLAIN and key not in documents:
-                documents[key] = await self._check(found, type_)
+                documents[key] = await self._check(found, type_, case.run.namespace_uid)
         return replace(case, said=said, documents=documents)
 
-    async def _check(self, found: materials.Material, type_: str) -> weighing.Checked:
+    async def _check(self, found: materials.Material, type_: str, namespace_uid: str) -> weighing.Checked:
         """Bytes that the attestation itself holds are hashed already (`materials.read`); others lie in the store."""
         if found.storage == "inline" and found.content is not None:
             return await self.artifacts.read(found.content, type_)
-        return await self.artifacts.check(found.digest, type_, found.size)
+        return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=namespace_uid)
 
     def _read(self, claim: values.Claim, case: judgement.Case) -> weighing.Said:
         """Believe a stored claim again, at its time of receipt."""

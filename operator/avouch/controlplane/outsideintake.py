@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from avouch import digests, errors
 from avouch.attestation import authority, bundle, identity, predicate, verification
-from avouch.controlplane import attesters, identification, outside, outsideopening, ports, runs, values
+from avouch.controlplane import attesters, identification, outside, outsideopening, runs, storage, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class OutsideIntake:
     """The use cases over their ports."""
 
     opener: outsideopening.Opener
-    blobs: ports.Blobs
+    blobs: storage.ArtifactStore
     keys: runs.Keys
     max_material: int = runs.MAX_MATERIAL
 
@@ -31,18 +31,16 @@ class OutsideIntake:
         return await self.opener.opened(stored, await self.opener.organisations.of_namespace(stored.run.namespace))
 
     async def known(self, token: str, run_id: uuid.UUID, digest: digests.Digest) -> bool:
-        """Whether content is stored already. Raises errors.NotFound for a run that is not the caller's."""
-        await self._own(token, run_id)
-        return await self.blobs.has(digest)
+        """Whether content is stored already; then it stays as long as the run. Raises errors.NotFound."""
+        stored = await self._own(token, run_id)
+        return await self.blobs.use(digest, _owner(stored))
 
     async def put_material(
         self, token: str, run_id: uuid.UUID, expected: digests.Digest, content: AsyncIterator[bytes]
     ) -> tuple[digests.Digest, int]:
         """Store the bytes of one material: a sign of life. Raises what `ports.Blobs.put` raises."""
         stored = await self._open_to(token, run_id)
-        backend = await self.opener.backends.of_namespace(stored.run.namespace)
-        limit = min(backend.max_bytes, self.max_material)
-        kept = await self.blobs.put(content, expected=expected, limit=limit)
+        kept = await self.blobs.put(content, expected=expected, limit=self.max_material, owner=_owner(stored))
         await self.opener.store.extend(run_id, self.opener.clock.now() + stored.outside.lifetime)
         return kept
 
@@ -69,7 +67,8 @@ class OutsideIntake:
         received = self.opener.clock.now()
         who = identity.Recorded(stored.outside.attester.uris)
         verified = verification.verify(content, self.keys.trust(), who, received)  # 2
-        runs.check_same_run(predicate.read(verified.statement).metadata, stored.run)  # 3
+        facts = predicate.read(verified.statement)
+        runs.check_same_run(facts.metadata, stored.run)  # 3
         claim = values.Claim(
             run_id=run_id,
             digest=bundle.digest(content),
@@ -81,6 +80,7 @@ class OutsideIntake:
             service_account="",
             received_at=received,
             explicit=True,
+            artifacts=runs.artifacts_of(facts),
         )
         return await self.opener.store.accept(claim)
 
@@ -131,3 +131,7 @@ class OutsideIntake:
         if stored.run.finished_at is not None or stored.run.result is not values.VerdictResult.PENDING:
             raise errors.Conflict(f"run {stored.run.name} has ended: init a new one")
         return stored
+
+
+def _owner(stored: outside.Stored) -> values.Owner:
+    return values.Owner(stored.run.namespace, stored.run.namespace_uid, stored.run.id)

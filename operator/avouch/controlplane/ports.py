@@ -248,16 +248,21 @@ class Blobs(Protocol):
 class Content(Protocol):
     """Reading bytes by digest: the part of `Blobs` that a worker needs."""
 
-    def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
-        """Content in pieces, re-hashed while read. Raises errors.NotFound, errors.Corrupt or errors.Unavailable."""
+    def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        """Content in pieces, re-hashed while read; with a namespace, only what that one stored.
+
+        Raises errors.NotFound, errors.Corrupt or errors.Unavailable.
+        """
         ...
 
 
 class Artifacts(Protocol):
     """Looks at documents: whether their bytes are stored, and whether they are what they are called."""
 
-    async def check(self, digest: digests.Digest, type_: str, size: int | None) -> weighing.Checked:
-        """What the bytes show. Raises errors.Unavailable where the store cannot answer now."""
+    async def check(
+        self, digest: digests.Digest, type_: str, size: int | None, *, namespace_uid: str = ""
+    ) -> weighing.Checked:
+        """What the bytes show that this namespace stored. Raises errors.Unavailable: no answer now."""
         ...
 
     async def read(self, content: bytes, type_: str) -> weighing.Checked:

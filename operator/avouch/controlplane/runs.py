@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, identity, predicate, trust, verification
-from avouch.controlplane import attesters, callers, planning, ports, values
+from avouch.controlplane import attesters, callers, planning, ports, storage, values
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
+_NOT_STORED = frozenset({"CONTAINER_IMAGE", "STRING"})  # references and values, of which no bytes are kept
 MAX_MATERIAL = 1024 * 1024 * 1024  # 1 GiB of one file, unless the server is told otherwise
 
 
@@ -54,7 +55,7 @@ class Intake:
     runs: ports.Runs
     workflows: ports.Workflows
     contracts: ports.Contracts
-    blobs: ports.Blobs
+    blobs: storage.ArtifactStore
     cluster: ports.ClusterReader
     clock: ports.Clock
     keys: Keys
@@ -96,8 +97,9 @@ class Intake:
         content: AsyncIterator[bytes],
     ) -> tuple[digests.Digest, int]:
         """Store the bytes of one material of the caller's run. Raises what `ports.Blobs.put` raises."""
-        await self._open_to(subject.caller, run_id)
-        return await self.blobs.put(content, expected=expected, limit=self.max_material)
+        run = await self._open_to(subject.caller, run_id)
+        owner = values.Owner(run.namespace, run.namespace_uid, run.id)
+        return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
 
     async def certify(self, subject: callers.Subject, run_id: uuid.UUID, csr: bytes) -> Certified:
         """A leaf for the caller's own key that names its pod and TaskRun. Raises errors.Invalid for a bad request."""
@@ -124,7 +126,8 @@ class Intake:
         run = await self._open_to(caller, run_id)  # 1
         received = self.clock.now()
         verified = verification.verify(content, self.keys.trust(), pod_identity(caller), received)  # 2
-        check_same_run(predicate.read(verified.statement).metadata, run)  # 3
+        facts = predicate.read(verified.statement)
+        check_same_run(facts.metadata, run)  # 3
         return await self.runs.accept(
             values.Claim(
                 run_id=run.id,
@@ -137,6 +140,7 @@ class Intake:
                 service_account=caller.service_account,
                 received_at=received,
                 explicit=explicit or not caller.injected,
+                artifacts=artifacts_of(facts),
             )
         )
 
@@ -158,6 +162,11 @@ class Intake:
 def pod_identity(caller: values.Caller) -> identity.PodIdentity:
     """Whom a certificate for this caller names."""
     return identity.PodIdentity(caller.namespace, caller.service_account, caller.pod_uid, caller.taskrun_uid)
+
+
+def artifacts_of(facts: predicate.AttestationFacts) -> tuple[digests.Digest, ...]:
+    """What a statement refers to of which bytes may be stored."""
+    return tuple(one.digest for one in facts.materials if one.type not in _NOT_STORED)
 
 
 def check_same_run(said: predicate.Metadata, run: values.Run) -> None:

@@ -77,6 +77,7 @@ class Organisation:
     prevent_implicit_workflow_creation: bool = False
     block_on_policy_violation: bool = False
     block_released_versions: bool = False
+    retention: dict[str, Any] = field(default_factory=dict)  # of runs: `runs`, `keepLast`
 
 
 class TokenScope(StrEnum):
@@ -270,6 +271,15 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose artifact it is: a namespace, and the run that it is uploaded for, where there is one."""
+
+    namespace: str
+    namespace_uid: str
+    run_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What one pod, or one attester outside Tekton, said about one run: a verified bundle.
 
@@ -286,6 +296,7 @@ class Claim:
     service_account: str
     received_at: datetime
     explicit: bool = False  # pushed by a step of the user's, not by our injected container
+    artifacts: tuple[digests.Digest, ...] = ()  # content that it refers to: kept as long as the run
 
 
 @dataclass(frozen=True, slots=True)

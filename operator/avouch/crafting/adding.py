@@ -10,6 +10,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from avouch import digests, errors, plan
 from avouch.attestation import materials, statement
@@ -24,8 +25,7 @@ _MAX_VALUE = 4096  # characters of one annotation
 _ROOM = statement.MAX_PAYLOAD - 256 * 1024  # bytes of a statement that inlined content may take, base64 included
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is to be added: its name, its type (empty: to be detected), and what the contract says of it."""
 
     name: str
@@ -60,8 +60,7 @@ class Gathered:
     extracted: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A new state, and what people should know of how it came about."""
 
     state: states.State

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from avouch import errors, plan
 from avouch.attestation import shape
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(NamedTuple):
     """The revision that the run is pinned to; `latest` is the newest there was."""
 
     name: str
@@ -18,16 +18,14 @@ class Contract:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """The project version that the attestation is for."""
 
     name: str = ""
     prerelease: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
+class Runner(NamedTuple):
     """What the server believes of the runner: authenticated by its own token, or merely said."""
 
     type: str = ""
@@ -36,16 +34,14 @@ class Runner:
     workflow_file_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Attester:
+class Attester(NamedTuple):
     """Who opened the run, as the predicate's `auth` names it."""
 
     type: str = ""
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(NamedTuple):
     """Where the bytes of materials go. `inline`: into the statement itself."""
 
     id: str = ""
@@ -55,8 +51,7 @@ class Backend:
     max_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that the verdict rests on."""
 
     code: str

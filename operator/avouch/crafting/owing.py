@@ -5,7 +5,7 @@ outside of Tekton a person types it.
 """
 
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from avouch import plan
 from avouch.contract import completeness
@@ -15,8 +15,7 @@ from avouch.crafting import state as states
 _VALUE = {types.Form.VALUE: "TEXT", types.Form.IMAGE: "IMAGE", types.Form.FILE: "FILE"}
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """How the user calls us, and what each later command needs to find the same attestation."""
 
     program: str = "avouch attestation"
@@ -27,8 +26,7 @@ class Way:
         return " ".join([self.program, verb, *map(shlex.quote, (*arguments, *self.options))])
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the status table: a material of the contract, or one that was added beside it."""
 
     name: str
@@ -44,10 +42,7 @@ class Line:
 def owed(state: states.State, way: Way) -> tuple[completeness.Owed, ...]:
     """All that is missing, each with the command that adds it; empty when the attestation is complete."""
     evidence = completeness.Evidence(state.materials, state.annotations, state.env)
-    return tuple(
-        completeness.Owed(each.code, each.message, each.line, _fix(state.run.plan, each, way), each.material)
-        for each in completeness.owed(state.run.plan, evidence)
-    )
+    return completeness.owed(state.run.plan, evidence, _advice(state.run.plan, way))
 
 
 def lines(state: states.State, way: Way) -> tuple[Line, ...]:
@@ -79,14 +74,19 @@ def _line(state: states.State, planned: plan.PlannedMaterial, way: Way) -> Line:
     return Line(planned.name, planned.type, said, required, planned.group, command=command(planned, way))
 
 
-def _fix(owing: plan.Plan, missing: completeness.Owed, way: Way) -> str:
+def _advice(owing: plan.Plan, way: Way) -> completeness.Advice:
     planned = {each.name: each for each in owing.materials}
-    if missing.material:
-        return command(planned[missing.material], way)
-    if missing.code == "GroupUnsatisfied":
-        group = next((each.group for each in owing.materials if each.group and each.line == missing.line), "")
-        return " or ".join(command(each, way) for each in owing.materials if group and each.group == group)
-    if missing.code == "AnnotationMissing":
-        names = [each.name for each in owing.annotations if f'[name="{each.name}"]' in missing.line]
-        return way.command("push", "--annotation", f"{names[0] if names else 'NAME'}=VALUE")
-    return f"set it, then start anew: {way.command('init', '--replace')}"
+
+    def deliver(material: plan.PlannedMaterial) -> str:
+        group = [each for each in owing.materials if material.group and each.group == material.group]
+        return " or ".join(command(each, way) for each in group or [material])
+
+    def fill(annotation: plan.PlannedAnnotation, material: str) -> str:
+        if material:
+            return command(planned[material], way)
+        return way.command("push", "--annotation", f"{annotation.name}=VALUE")
+
+    def resolve(name: str) -> str:
+        return f"set {name}, then start anew: {way.command('init', '--replace')}"
+
+    return completeness.Advice(deliver, fill, resolve)

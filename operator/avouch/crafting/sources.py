@@ -1,16 +1,15 @@
 """Bytes on their way to the server, as those who gather them hand them to those who send them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from avouch import digests
 
 Progress = Callable[[int], None]  # how many bytes there are by now
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A file or bytes. `content` None: they are read from `path`."""
 
     digest: digests.Digest

@@ -3,7 +3,7 @@
 import functools
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +12,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from avouch import digests, errors
 from avouch.api import wire
 from avouch.controlplane import callers, runs, values
-from avouch.ingest import auth, bodies, bodyreading, observer, openapi, outside, problems, requestid
+from avouch.ingest import artifacts, auth, bodies, bodyreading, observer, openapi, outside, problems, requestid
 
 CLIENT = "Avouch-Client"  # `step`: an explicit step of the user's, not our injected sidecar
 Operation = Callable[[Request], Awaitable[Response]]
@@ -26,14 +26,14 @@ Operation = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The ingest API over its use cases. `worker` is the `namespace/name` of the account that may read artifacts."""
+    """The ingest API over its use cases."""
 
     intake: runs.Intake
-    worker: str
     watch: observer.Observer = field(default_factory=observer.Nobody)
     pace: bodies.Pace = field(default_factory=bodies.Pace)
     room: bodies.Room = field(default_factory=bodies.Room)  # for bundles until their COMMIT
     crafting: outside.OutsideDoor | None = None  # None: runs in Tekton only
+    reading: artifacts.ArtifactDoor | None = None  # None: no artifacts are read here
 
     def routes(self) -> list[BaseRoute]:
         """Every route, with the operation's name that OpenAPI and metrics use."""
@@ -43,25 +43,25 @@ class Door:
             self._route("PUT", "/v1/runs/{id}/materials/{digest}", "putMaterial", self.put_material),
             self._route("POST", "/v1/runs/{id}/certificate", "certify", self.certify),
             self._route("POST", "/v1/runs/{id}/bundles", "pushBundle", self.push_bundle),
-            self._route("GET", "/v1/artifacts/{digest}", "getArtifact", self.get_artifact),
             *self._outside_routes(),
             Route("/v1/openapi.json", self.openapi, methods=["GET"], name="openapi"),
         ]
 
-    def _outside_routes(self) -> list[BaseRoute]:
-        """What only runs outside Tekton have."""
+    def _outside_routes(self) -> Iterator[BaseRoute]:
+        """Reading artifacts, and what only runs outside Tekton have."""
+        if self.reading is not None:
+            yield self._route("GET", "/v1/artifacts/{digest}", "getArtifact", self.reading.get)
+            yield self._route("PUT", "/v1/namespaces/{namespace}/artifacts/{digest}", "keepArtifact", self.reading.put)
         if self.crafting is None:
-            return []
+            return
         opening, state = "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "/v1/runs/{id}/state"
-        return [
-            self._route("POST", opening, "openRun", self.crafting.open),
-            self._route("HEAD", "/v1/runs/{id}/materials/{digest}", "hasMaterial", self.has_material),
-            self._route("POST", "/v1/runs/{id}/reset", "resetRun", self.crafting.reset),
-            self._route("GET", state, "getState", self.crafting.get_state),
-            self._route("PUT", state, "putState", self.crafting.put_state),
-            self._route("DELETE", state, "dropState", self.crafting.drop_state),
-            self._route("GET", "/v1/trust", "getTrust", self.crafting.trust),
-        ]
+        yield self._route("POST", opening, "openRun", self.crafting.open)
+        yield self._route("HEAD", "/v1/runs/{id}/materials/{digest}", "hasMaterial", self.has_material)
+        yield self._route("POST", "/v1/runs/{id}/reset", "resetRun", self.crafting.reset)
+        yield self._route("GET", state, "getState", self.crafting.get_state)
+        yield self._route("PUT", state, "putState", self.crafting.put_state)
+        yield self._route("DELETE", state, "dropState", self.crafting.drop_state)
+        yield self._route("GET", "/v1/trust", "getTrust", self.crafting.trust)
 
     async def open_runs(self, request: Request) -> Response:
         """`POST /v1/runs`: 201 where a run is new, 200 where all were there."""
@@ -128,15 +128,6 @@ class Door:
         content = await bodies.whole(request, runs.MAX_BUNDLE, self.pace, share)
         explicit = request.headers.get(CLIENT) == "step"
         return await self.intake.accept(subject, run_id, content, explicit=explicit)
-
-    async def get_artifact(self, request: Request) -> Response:
-        """`GET /v1/artifacts/{digest}`: for our own worker only, re-hashed while it is read."""
-        if await callers.service_account(auth.bearer(request), self.intake.cluster) != self.worker:
-            raise errors.Denied("artifacts are for avouch's own worker")
-        digest = digests.Digest.parse(request.path_params["digest"])
-        if not await self.intake.blobs.has(digest):
-            raise errors.NotFound("no such artifact")
-        return StreamingResponse(self.intake.blobs.get(digest), media_type="application/octet-stream")
 
     async def openapi(self, request: Request) -> Response:
         """`GET /v1/openapi.json`: for anyone who can reach us."""

@@ -77,7 +77,12 @@ OPERATIONS = (
         answer=outsidewire.TrustAnswer,
     ),
     Operation(
-        "get", "/v1/artifacts/{digest}", "getArtifact", "Stored bytes, for avouch's own worker.", ("digest",),
+        "put", "/v1/namespaces/{namespace}/artifacts/{digest}", "keepArtifact", "Store bytes of no run, for a while.",
+        ("namespace", "digest"), body=_BYTES, answer=wire.MaterialAnswer, statuses=(201,),
+    ),
+    Operation(
+        "get", "/v1/artifacts/{digest}", "getArtifact", "Bytes of a run that the caller may see; Range: bytes=N-.",
+        ("digest",), statuses=(200, 206),
     ),
 )  # fmt: skip
 

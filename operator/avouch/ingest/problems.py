@@ -64,6 +64,7 @@ TABLE: tuple[tuple[type[BaseException], Kind], ...] = (
     (NotAcceptable, Kind(406, "not-acceptable", "Not acceptable", "NotAcceptable")),
     (Expired, Kind(410, "expired", "Expired", "Expired")),
     (errors.Overloaded, Kind(429, "overloaded", "Full", "TooManyRequests")),
+    (errors.NotReady, Kind(503, "not-ready", "Not ready", "ServiceUnavailable")),
     (errors.Unavailable, Kind(503, "unavailable", "Try again", "ServiceUnavailable", "a dependency does not answer")),
     (errors.Corrupt, Kind(500, "corrupt", "Corrupt", "InternalError", "the stored bytes do not match their digest")),
 )

@@ -26,8 +26,8 @@ class Store(Protocol):
         """Keep the sha256 of a ticket."""
         ...
 
-    async def take(self, ticket: bytes, artifact: digests.Digest, now: datetime) -> bool:
-        """Use a ticket up. False: there is none of this sha256 for this artifact, or it has expired."""
+    async def take(self, ticket: bytes, artifact: digests.Digest, now: datetime) -> str | None:
+        """Use a ticket up: the namespace (uid) of its run. None: there is none for this artifact, or it has expired."""
         ...
 
 
@@ -37,6 +37,19 @@ class Tickets:
 
     store: Store
     url: str
+
+    async def taken(self, token: str, artifact: digests.Digest, now: datetime) -> str | None:
+        """The namespace (uid) whose artifact a bearer token opens, once; None: it is no ticket for this one.
+
+        Raises:
+            Unauthenticated: a ticket that is used up, has expired, or is for something else.
+        """
+        if not token.startswith(PREFIX):
+            return None
+        opened = await self.store.take(_kept(token), artifact, now)
+        if opened is None:
+            raise errors.Unauthenticated("the ticket is not valid here")
+        return opened
 
     async def issue(self, run: Mapping[str, Any], digest: digests.Digest, now: datetime) -> dict[str, Any]:
         """A ticket for something that this run used. Raises errors.NotFound where it did not."""
@@ -56,11 +69,6 @@ class Tickets:
                 "expiresAt": rfc3339.write(until),
             },
         }
-
-
-async def taken(store: Store, token: str, artifact: digests.Digest, now: datetime) -> bool:
-    """Whether a bearer token is a ticket for this artifact; from now on it is none any more."""
-    return token.startswith(PREFIX) and await store.take(_kept(token), artifact, now)
 
 
 def digest_of(body: bytes) -> digests.Digest:

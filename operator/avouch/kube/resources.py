@@ -33,7 +33,13 @@ WORKFLOWS = Resource("avouch.dev", "v1alpha1", "workflows", "Workflow")
 INTEGRATIONS = Resource("avouch.dev", "v1alpha1", "integrations", "Integration")
 ATTACHMENTS = Resource("avouch.dev", "v1alpha1", "integrationattachments", "IntegrationAttachment")
 API_TOKENS = Resource("avouch.dev", "v1alpha1", "apitokens", "APIToken")
-OURS = (CONTRACTS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS, API_TOKENS)
+CAS_BACKENDS = Resource("avouch.dev", "v1alpha1", "casbackends", "CASBackend")
+POLICIES = Resource("chainloop.dev", "v1", "policies", "Policy")
+POLICY_GROUPS = Resource("chainloop.dev", "v1", "policygroups", "PolicyGroup")
+OURS = (
+    *(CONTRACTS, POLICIES, POLICY_GROUPS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS),
+    *(API_TOKENS, CAS_BACKENDS),
+)
 
 PIPELINERUNS = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")
 TASKRUNS = Resource("tekton.dev", "v1", "taskruns", "TaskRun")

@@ -1,7 +1,9 @@
-"""The `Secrets` port: one value of one Secret, read when a delivery needs it and kept nowhere."""
+"""The `Secrets` port: values of one Secret, read when they are needed and kept nowhere."""
 
 import base64
 import binascii
+import json
+from http import HTTPStatus
 from urllib.parse import quote
 
 from avouch import errors
@@ -13,6 +15,22 @@ class Secrets:
 
     def __init__(self, api: connection.Connection) -> None:
         self._api = api
+
+    async def read_all(self, namespace: str, name: str) -> dict[str, bytes]:
+        """Every value. Raises errors.NotFound, errors.Denied or errors.Unavailable."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(name, safe='')}"
+        answer = await self._api.request("GET", path)
+        if answer.status == HTTPStatus.FORBIDDEN:
+            raise errors.Denied(f"this process may not read Secret {namespace}/{name}")
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise errors.NotFound(f"no Secret {namespace}/{name}")
+        if answer.failed:
+            raise errors.Unavailable(f"the API server answered {answer.status} for Secret {namespace}/{name}")
+        try:
+            found = json.loads(answer.content).get("data") or {}
+            return {key: base64.b64decode(value, validate=True) for key, value in found.items()}
+        except ValueError as exc:
+            raise errors.Unavailable(f"the API server answered for Secret {name} with something that is none") from exc
 
     async def read(self, namespace: str, name: str, key: str) -> bytes:
         """One value. Raises errors.NotFound or errors.Unavailable."""

@@ -21,7 +21,7 @@ from avouch.controlplane import values
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
 from avouch.reconcilers import absent, apiservice, certificates, issuing, rescue, runs, source, verdicts, work, world
-from avouch.store import contracts, database, deliveries, organisations, tokens, workflows
+from avouch.store import casbackends, contracts, database, deliveries, organisations, tokens, workflows
 from avouch.store import runs as run_store
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class Controller:
             organisations=organisations.Organisations(opened),
             issuing=issuing.Issuing(tokens.Tokens(opened), api, self._address, config.token_secrets),
             deliveries=deliveries.Deliveries(opened),
+            backends=casbackends.CASBackends(opened),
             canonical=lambda obj: revisions.canonical(reading.read(obj)),
             clock=lifetime.Clock(),
             epoch=lambda: self.lease.epoch,
@@ -68,8 +69,7 @@ class Controller:
         self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
         self.vanished: dict[cache.Key, cache.Object] = {}
         self.reflectors = self._reflectors()
-        self.metrics = self._measured()
-        self.ready = False
+        self.metrics, self.ready = self._measured(), False
 
     def _reflectors(self) -> list[reflector.Reflector]:
         watched = [

@@ -31,14 +31,16 @@ class Permissions:
     token_secrets: tuple[Rule, ...] = ()  # everywhere, unless the chart's apiTokens.enabled is false
 
 
-_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "apitokens")
+_CHAINLOOPS = ("contracts", "policies", "policygroups")
+_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "apitokens", "casbackends")
 _WATCH = ("list", "watch")
 _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 
 CONTROLLER = Permissions(
     cluster=(
-        Rule("chainloop.dev", ("contracts",), (*_WATCH, "create")),  # create: the default one of a Workflow
-        Rule("chainloop.dev", ("contracts/status",), ("patch",)),
+        Rule("chainloop.dev", _CHAINLOOPS, _WATCH),
+        Rule("chainloop.dev", ("contracts",), ("create",)),  # the default one of a Workflow
+        Rule("chainloop.dev", tuple(f"{kind}/status" for kind in _CHAINLOOPS), ("patch",)),
         Rule("avouch.dev", _OURS, _WATCH),
         Rule("avouch.dev", tuple(f"{kind}/status" for kind in _OURS), ("patch",)),
         Rule("tekton.dev", ("pipelineruns", "taskruns"), ("get", *_WATCH)),

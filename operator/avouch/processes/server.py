@@ -17,20 +17,31 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
-from avouch.controlplane import identification, outsideintake, outsideopening, ports, runs, values
+from avouch.controlplane import downloads, identification, outsideintake, outsideopening, routing, runs, storage, values
 from avouch.controlplane import injection as planner
 from avouch.ingest import aggregated, app, outside, tickets
-from avouch.kube import connection, reader
+from avouch.ingest import artifacts as reads
+from avouch.kube import connection, reader, secrets
 from avouch.oidc import issuers, verifier
-from avouch.processes import certificates, health, lifetime, listeners, logs, servermetrics, settings
-from avouch.store import contracts, database, inline, organisations, revisionviews, tokens, views, workflows
+from avouch.processes import certificates, health, keeping, lifetime, listeners, logs, servermetrics, settings
+from avouch.store import (
+    artifacts,
+    contracts,
+    database,
+    inline,
+    organisations,
+    revisionviews,
+    tokens,
+    uses,
+    views,
+    workflows,
+)
 from avouch.store import outside as stored_outside
 from avouch.store import runs as stored
 from avouch.store import tickets as stored_tickets
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
-_TIDY = 3600.0  # seconds between looks for uploads that a killed server left half-written
 _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
 
 
@@ -41,7 +52,8 @@ class World:
     database: database.Database
     runs: stored.Runs
     cluster: reader.ClusterReader
-    blobs: ports.Blobs
+    blobs: routing.Routed
+    keeper: keeping.Keeper
     authorities: certificates.Authorities
     metrics: servermetrics.Metrics
 
@@ -82,7 +94,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
 
         status = listeners.Listener(health.create(ready, world.metrics.registry), config.host, config.health_port)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched, world.authorities.watched)))
-        tidying = tasks.create_task(_tidy(world.blobs))
+        keeping_up = tasks.create_task(world.keeper.run())
         aside = tasks.create_task(_serve_runs(config, world, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
         await stop.wait()
@@ -90,18 +102,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             one.should_exit = True
         await asyncio.gather(*serving, aside)
         fresh.cancel()
-        tidying.cancel()
-
-
-async def _tidy(blobs: ports.Blobs) -> None:
-    """Remove what was half-written and abandoned: an untidy volume is no reason to stop serving."""
-    while isinstance(blobs, filesystem.FileSystem):
-        try:
-            removed = await asyncio.to_thread(blobs.sweep)
-            _log.info("abandoned uploads removed: %d", removed)
-        except OSError as exc:
-            _log.warning("cannot remove abandoned uploads: %s", exc)
-        await asyncio.sleep(_TIDY)
+        keeping_up.cancel()
 
 
 async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event, known: asyncio.Event) -> None:
@@ -113,7 +114,7 @@ async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event
     api = aggregated.Aggregated(
         views.RunViews(world.database),
         revisionviews.RevisionViews(world.database),
-        tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url),
+        _tickets(config, world),
         lifetime.Clock(),
     )
     listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
@@ -153,31 +154,38 @@ async def _world(config: settings.Server) -> AsyncIterator[World]:
         stack.push_async_callback(pushes.close)
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
+        known = artifacts.Artifacts(opened)
+        opener = keeping.Backends(opened, secrets.Secrets(api), _built_in(config, opened), _volume(config))
         yield World(
             database=opened,
             runs=pushes,
             cluster=reader.ClusterReader(api),
-            blobs=_blobs(config, opened),
+            blobs=routing.Routed(known, opener, _described(config)),
+            keeper=keeping.Keeper(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
             metrics=servermetrics.Metrics(lambda: pushes.waiting),
         )
 
 
-def _blobs(config: settings.Server, opened: database.Database) -> ports.Blobs:
-    if config.blobs == "inline:":
-        return inline.Inline(opened)
-    return filesystem.FileSystem(Path(config.blobs.removeprefix("file://")))
+def _volume(config: settings.Server) -> Path | None:
+    """The artifact volume of this install."""
+    return None if config.blobs == "inline:" else Path(config.blobs.removeprefix("file://"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Backends:
-    """The one backend of the settings, for every namespace."""
+def _built_in(config: settings.Server, opened: database.Database) -> storage.Backend:
+    """The store of namespaces that declare none."""
+    volume = _volume(config)
+    return filesystem.FileSystem(volume) if volume else inline.Inline(opened)
 
-    max_bytes: int
 
-    async def of_namespace(self, namespace: str) -> values.Backend:
-        """Always the same."""
-        return values.Backend("default", "default", self.max_bytes)
+def _described(config: settings.Server) -> values.Backend:
+    kept_inline = config.blobs == "inline:"
+    largest = inline.LIMIT if kept_inline else config.max_material
+    return values.Backend(storage.BUILT_IN, storage.BUILT_IN, largest)
+
+
+def _tickets(config: settings.Server, world: World) -> tickets.Tickets:
+    return tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url)
 
 
 def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outsideintake.OutsideIntake:
@@ -191,7 +199,7 @@ def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outs
         workflows=intake.workflows,
         contracts=intake.contracts,
         organisations=organisations.Organisations(world.database),
-        backends=_Backends(inline.LIMIT if config.blobs == "inline:" else config.max_material),
+        backends=world.blobs,
         clock=lifetime.Clock(),
     )
     return outsideintake.OutsideIntake(opener, world.blobs, world.authorities, config.max_material)
@@ -210,7 +218,16 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
         max_material=config.max_material,
     )
     crafting = outside.OutsideDoor(_outside(config, world, intake))
-    door = app.Door(intake, config.worker, world.metrics, crafting=crafting)
+    reading = downloads.Downloads(
+        blobs=world.blobs,
+        uses=uses.Uses(world.database),
+        tickets=_tickets(config, world),
+        identities=crafting.intake.opener.identities,
+        organisations=crafting.intake.opener.organisations,
+        worker=config.worker,
+        max_material=config.max_material,
+    )
+    door = app.Door(intake, world.metrics, crafting=crafting, reading=reads.ArtifactDoor(reading))
     if not config.sidecar_image:
         return app.create(door)
 

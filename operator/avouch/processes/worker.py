@@ -19,8 +19,9 @@ from avouch.cas import remote
 from avouch.controlplane import artifacts, deliveries, judging, ports, sealing, values
 from avouch.integrations import webhook
 from avouch.kube import connection, secrets
-from avouch.processes import health, lifetime, listeners, logs, settings, workermetrics
-from avouch.store import database, inline, jobs, outside, workflows
+from avouch.processes import health, housekeeping, lifetime, listeners, logs, settings, workermetrics
+from avouch.store import artifacts as stored_artifacts
+from avouch.store import database, inline, jobs, outside, retention, workflows
 from avouch.store import deliveries as ledger
 from avouch.store import runs as stored
 
@@ -66,6 +67,11 @@ class World:
             ),
         )
 
+    def housekeeping(self) -> housekeeping.Housekeeping:
+        """What is cleared away."""
+        known = stored_artifacts.Artifacts(self.database)
+        return housekeeping.Housekeeping(retention.Retention(self.database), known, lifetime.Clock())
+
     def delivering(self) -> deliveries.Delivering:
         """The fan-out."""
         return deliveries.Delivering(ledger.Deliveries(self.database), self.secrets, lifetime.Clock(), INTEGRATIONS)
@@ -97,8 +103,10 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
         serving = tasks.create_task(listener.run_until_told())
         running = tasks.create_task(_run(app, config.takeover))
         sweeping = tasks.create_task(_sweep(app, world))
+        tidying = tasks.create_task(world.housekeeping().run())
         await stop.wait()
         sweeping.cancel()
+        tidying.cancel()
         running.cancel()  # procrastinate takes this as "stop": it finishes what runs
         listener.should_exit = True
         await serving
@@ -193,9 +201,7 @@ async def _world(config: settings.Worker) -> AsyncIterator[World]:
         stack.push_async_callback(runs.close)
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
-        content: ports.Content = (
-            inline.Inline(opened)
-            if config.blobs == "inline:"
-            else remote.Remote(config.server_url, config.authority / "serving.crt", config.token)
-        )
+        through = remote.Remote(config.server_url, config.authority / "serving.crt", config.token)
+        near = inline.Inline(opened) if config.blobs == "inline:" else None
+        content = housekeeping.Nearest(stored_artifacts.Artifacts(opened), through, near)
         yield World(config, opened, runs, content, secrets.Secrets(api), workermetrics.Metrics())

@@ -16,6 +16,10 @@ async def absent(world: World, live: Collection[Key]) -> list[tuple[Key, Object 
     for namespace in sorted({key[0] for key in workflows}):
         attachments = await world.workflows.attachments(namespace)
         known += [(Key("IntegrationAttachment", namespace, attachment.name), None) for attachment in attachments]
+    known += [
+        (Key("CASBackend", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
+        for namespace, name, uid in await world.backends.keys()
+    ]
     tokens = await world.issuing.store.keys()
     known += [(Key("APIToken", namespace, name), None) for namespace, name, _ in tokens]
     known += [(Key("Organization", "", name), None) for name in await world.organisations.names()]

@@ -16,6 +16,7 @@ from avouch.reconcilers import conditions, organizations, tokenlife
 from avouch.reconcilers.world import World, spec_of
 
 _DELETED = "the APIToken was deleted"
+_PATIENCE = 30.0  # seconds: the Secret of a predecessor of the same name is collected within a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def decide(obj: Object, seen: Seen) -> conditions.Desired:
         "tokens": [_active(token) for token in active] or None,
     }
     said = _resolved(obj, seen, active).having(**fields)
-    recheck = tokenlife.next_moment(spec_of(obj), seen.kept, seen.now, seen.unused)
+    recheck = _PATIENCE if seen.refused else tokenlife.next_moment(spec_of(obj), seen.kept, seen.now, seen.unused)
     return conditions.Desired(said.conditions, said.fields, recheck=recheck)
 
 
@@ -90,14 +91,14 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
     now, unused = world.clock.now(), tokenlife.unused_after(spec, days)
     kept = await _own(world, key, uid)
     ending = _DELETED if obj["metadata"].get("deletionTimestamp") else tokenlife.end_of_all(spec, kept, now, unused)
-    if ending:
+    if ending and any(token.revoked_at is None for token in kept):
         await store.revoke(uid, now, ending, epoch=world.epoch())
     misplaced = _misplaced(world, key.namespace) if spec.get("scope") == "Organization" else ""
-    refused = ""
     blocked = ending or misplaced or spec.get("suspend") is True or not world.issuing.enabled
-    if not blocked and tokenlife.due(spec, kept, now):
-        refused = await _issue(world, key, obj, now)
-    kept = await _own(world, key, uid)
+    due = not blocked and tokenlife.due(spec, kept, now)
+    refused = await _issue(world, key, obj, now) if due else ""
+    if ending or due:
+        kept = await _own(world, key, uid)
     changed = tokenlife.ends(spec, kept, now)
     for token_id, at in changed.items():
         await store.expire(token_id, at, epoch=world.epoch())

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 Json: TypeAlias = dict[str, Any]
 
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
-LAST_RUN_PASSED, DELIVERING = "LastRunPassed", "Delivering"
+LAST_RUN_PASSED, DELIVERING, EVALUATED = "LastRunPassed", "Delivering", "Evaluated"
+REACHABLE, WRITABLE = "Reachable", "Writable"
 
 # Reasons: programs compare them, so they never change.
 SUCCEEDED = "Succeeded"
@@ -23,10 +24,16 @@ SUSPENDED = "Suspended"
 INVALID_CONTRACT = "InvalidContract"
 INVALID_INTEGRATION = "InvalidIntegration"
 INVALID_PROJECTS = "InvalidProjects"
+INVALID_POLICY = "InvalidPolicy"
+NOT_EVALUATED = "NotEvaluated"
 INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
 SWITCHED_OFF = "SwitchedOff"
 REVOKED = "Revoked"
 EXPIRED = "Expired"
+
+INVALID_BACKEND = "InvalidBackend"
+CHECK_SUCCEEDED = "CheckSucceeded"
+CHECK_FAILED = "CheckFailed"
 DELIVERED = "Delivered"
 DELIVERY_FAILED = "DeliveryFailed"
 

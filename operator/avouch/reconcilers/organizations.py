@@ -80,6 +80,7 @@ def record_of(organization: Object) -> values.Organisation:
         prevent_implicit_workflow_creation=settings.get("preventImplicitWorkflowCreation") is True,
         block_on_policy_violation=settings.get("blockOnPolicyViolation") is True,
         block_released_versions=settings.get("blockReleasedVersions") is True,
+        retention=dict(spec.get("retention") or {}),
     )
 
 
@@ -105,8 +106,8 @@ async def reconcile(world: World, _key: Key, obj: Object) -> conditions.Desired:
     """Gather, record and decide. A suspended one keeps the rows it had."""
     others, namespaces = _all(world.cache, "Organization"), _all(world.cache, "Namespace")
     if spec_of(obj).get("suspend") is not True:
-        alone = projects(obj, namespaces) - rivals(obj, others, namespaces).keys()
-        await world.organisations.record(record_of(obj), sorted(alone), epoch=world.epoch())
+        alone = sorted(projects(obj, namespaces) - rivals(obj, others, namespaces).keys())
+        await world.organisations.record(record_of(obj), alone, epoch=world.epoch())
     return decide(obj, others, namespaces)
 
 

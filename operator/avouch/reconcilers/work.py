@@ -16,7 +16,17 @@ from avouch import errors
 from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import Closed, WorkQueue
-from avouch.reconcilers import apitokens, attachments, conditions, contracts, integrations, organizations, workflows
+from avouch.reconcilers import (
+    apitokens,
+    attachments,
+    casbackends,
+    conditions,
+    contracts,
+    integrations,
+    organizations,
+    policies,
+    workflows,
+)
 from avouch.reconcilers.world import World, contract_of
 
 log = logging.getLogger(__name__)
@@ -46,6 +56,9 @@ KINDS: Mapping[str, Kind] = {
     "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
     "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
+    "CASBackend": Kind(resources.CAS_BACKENDS, casbackends.reconcile, casbackends.remove),
+    "Policy": Kind(resources.POLICIES, policies.reconcile, policies.remove),
+    "PolicyGroup": Kind(resources.POLICY_GROUPS, policies.reconcile, policies.remove),
     "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 
@@ -68,6 +81,8 @@ def dependents(world: World, key: Key) -> list[Key]:
         return cache.found("IntegrationAttachment", f"integration/{key.name}")
     if key.kind == "Workflow":
         return cache.found("IntegrationAttachment", f"namespace/{key.namespace}")
+    if key.kind == "CASBackend":  # two that claim one role stand in each other's way
+        return [other for other in cache.found("CASBackend", f"namespace/{key.namespace}") if other != key]
     if key.kind == "Namespace":
         return cache.keys("Organization")
     if key.kind == "Organization":

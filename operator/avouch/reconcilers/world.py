@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from avouch import errors
-from avouch.controlplane import identityports, ports, values
+from avouch.controlplane import identityports, ports, storage, values
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
@@ -30,6 +30,7 @@ class World:
     organisations: identityports.Organisations
     issuing: issuing.Issuing
     deliveries: ports.Deliveries
+    backends: storage.Records
     canonical: Callable[[Object], bytes]  # a Contract's canonical form; raises errors.Invalid with the line
     clock: ports.Clock
     epoch: Callable[[], int]
@@ -80,4 +81,14 @@ def _by_namespace(obj: Object) -> str:
     return f"namespace/{obj['metadata'].get('namespace', '')}"
 
 
-INDEXERS = {"Workflow": file_by_contract, "IntegrationAttachment": file_by_ends, "TaskRun": file_by_pipelinerun}
+def file_by_namespace(obj: Object) -> tuple[str, ...]:
+    """Index of CASBackends: by their namespace."""
+    return (_by_namespace(obj),)
+
+
+INDEXERS = {
+    "CASBackend": file_by_namespace,
+    "Workflow": file_by_contract,
+    "IntegrationAttachment": file_by_ends,
+    "TaskRun": file_by_pipelinerun,
+}

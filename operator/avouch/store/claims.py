@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
 from avouch.controlplane import values
-from avouch.store import database, jobs
+from avouch.store import artifacts, database, jobs
 
 # Rows are sorted (digests, then run ids), so two committers never wait for each other in a circle. `%b` sends arrays of
 # bytes in binary: as text a 19 KB bundle would travel as 38 KB of hexadecimal. ON CONFLICT names no column: a resend
@@ -42,9 +42,12 @@ async def write(
 ) -> Sequence[values.Receipt | errors.AvouchError]:
     """Store what is new and enqueue its judging by one statement that is its own COMMIT, then answer claim by claim.
 
+    What the claims refer to is recorded before: a reference without its claim keeps an artifact too long, never the
+    other way round.
     What was not new is looked up afterwards: it is committed already, for a conflict waits for the other's COMMIT.
     """
     async with opened.statements() as connection:
+        await artifacts.refer(connection, [(one.run_id, str(digest)) for one in claims for digest in one.artifacts])
         created = await _stored(connection, _WRITE, _columns(claims))
         others = sorted({str(claim.digest) for claim in claims} - set(created))
         existing = await _stored(connection, _EXISTING, {"digest": others}) if others else {}

@@ -1,4 +1,4 @@
-"""Small artifacts as rows. Implements `controlplane.ports.Blobs`; Chainloop's inline backend has the same limit."""
+"""Small artifacts as rows. Implements `controlplane.storage.Backend`; Chainloop's inline backend has the same limit."""
 
 from collections.abc import AsyncIterator
 
@@ -6,16 +6,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from avouch import digests, errors
+from avouch.controlplane import storage
 from avouch.store import database, tables
 
-LIMIT = 500 * 1024  # bytes
+LIMIT = 500_000  # bytes: Chainloop's 500 KB
 
 
 class Inline:
     """Content of at most 500 KB, in PostgreSQL."""
 
-    def __init__(self, opened: database.Database) -> None:
+    def __init__(self, opened: database.Database, backend: str = storage.BUILT_IN) -> None:
         self._database = opened
+        self._backend = backend
 
     async def put(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
@@ -27,14 +29,18 @@ class Inline:
             intake.update(piece)
             pieces.append(piece)
         digest = intake.settle(expected)
-        new = insert(tables.blobs).values(digest=str(digest), content=b"".join(pieces)).on_conflict_do_nothing()
+        new = (
+            insert(tables.blobs)
+            .values(backend=self._backend, digest=str(digest), content=b"".join(pieces))
+            .on_conflict_do_nothing()
+        )
         async with self._database.transaction() as connection:
             await connection.execute(new)
         return digest, intake.size
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
         """The content, re-hashed."""
-        query = sa.select(tables.blobs.c.content).where(tables.blobs.c.digest == str(digest))
+        query = sa.select(tables.blobs.c.content).where(self._row(digest))
         async with self._database.transaction() as connection:
             content = (await connection.execute(query)).scalar()
         if content is None:
@@ -45,6 +51,21 @@ class Inline:
 
     async def has(self, digest: digests.Digest) -> bool:
         """Whether the content is stored."""
-        query = sa.select(sa.exists().where(tables.blobs.c.digest == str(digest)))
+        query = sa.select(sa.exists().where(self._row(digest)))
         async with self._database.transaction() as connection:
             return bool((await connection.execute(query)).scalar())
+
+    async def delete(self, digest: digests.Digest) -> None:
+        """Remove content; what is not there is removed already."""
+        async with self._database.transaction() as connection:
+            await connection.execute(sa.delete(tables.blobs).where(self._row(digest)))
+
+    def _row(self, digest: digests.Digest) -> sa.ColumnElement[bool]:
+        return sa.and_(tables.blobs.c.backend == self._backend, tables.blobs.c.digest == str(digest))
+
+    async def sweep(self) -> int:
+        """Nothing to sweep: a row is there as a whole or not at all."""
+        return 0
+
+    async def close(self) -> None:
+        """The database is its owner's to close."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
 from avouch.controlplane import outside, values
-from avouch.store import database, jobs, rows, tables, versions
+from avouch.store import artifacts, database, jobs, rows, tables, versions
 
 
 class OutsideRuns:
@@ -86,6 +86,7 @@ class OutsideRuns:
             await _must_be_unreleased(connection, run)
             claim_id = uuid.uuid5(claim.run_id, str(claim.digest))
             await connection.execute(sa.insert(claims).values(**_claim(claim, claim_id)))
+            await artifacts.refer(connection, [(claim.run_id, str(digest)) for digest in claim.artifacts])
             await _end(connection, run.id, claim.received_at)
         return values.Receipt(claim_id, claim.digest, created=True)
 

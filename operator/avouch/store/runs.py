@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
 from avouch.controlplane import values
-from avouch.store import claims, database, fencing, groupcommit, jobs, outside, rows, tables, versions
+from avouch.store import artifacts, claims, database, fencing, groupcommit, jobs, outside, rows, tables, versions
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 
@@ -122,6 +122,7 @@ class Runs:
                 await _must_exist(connection, verdict.run_id)
                 return False
             await connection.execute(sa.insert(tables.verdicts).values(**_verdict(signed)))
+            await artifacts.refer(connection, _kept(verdict))
             await _fan_out(connection, verdict.run_id, deliveries)
             if verdict.result is values.VerdictResult.PASSED:
                 await outside.release(connection, verdict.run_id, verdict.judged_at)
@@ -159,6 +160,11 @@ class Runs:
 
     async def _write(self, batch: Sequence[values.Claim]) -> Sequence[values.Receipt | errors.AvouchError]:
         return await claims.write(self._database, batch)
+
+
+def _kept(verdict: values.Verdict) -> list[tuple[uuid.UUID, str]]:
+    """The artifacts that a verdict speaks of stay as long as its run."""
+    return [(verdict.run_id, one.digest) for one in verdict.materials if one.uploaded and one.digest]
 
 
 async def _run(connection: AsyncConnection, run_id: uuid.UUID) -> values.Run | None:

@@ -171,4 +171,45 @@ deliveries = sa.Table(
     _time("leased_until", nullable=True),
     _time("changed_at"),
 )
-blobs = sa.Table("blobs", metadata, _text("digest", key=True), sa.Column("content", sa.LargeBinary, nullable=False))
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    _text("backend", key=True),
+    _text("digest", key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+cas_backends = sa.Table(  # a removed one stays while artifacts lie in it
+    "cas_backends",
+    metadata,
+    _text("uid", key=True),
+    *(_text(n) for n in ("namespace", "namespace_uid", "name")),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    _json("spec"),
+    _text("location"),
+    _text("problem"),
+    sa.Column("removed", sa.Boolean, nullable=False),
+    sa.Column("checked_generation", sa.BigInteger, nullable=False),
+    _time("checked_at", nullable=True),
+    sa.Column("reachable", sa.Boolean),
+    sa.Column("writable", sa.Boolean),
+    _text("message"),
+    _time("next_check"),
+)
+artifacts = sa.Table(  # where the bytes lie; one without stored_at is on its way
+    "artifacts",
+    metadata,
+    *(_text(n, key=True) for n in ("digest", "namespace_uid", "backend_uid")),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    _time("stored_at", nullable=True),
+    _time("used_at"),
+)
+run_artifacts = sa.Table(  # what a run refers to
+    "run_artifacts",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    _text("digest", key=True),
+    _text("namespace_uid"),
+)
+garbage = sa.Table(  # bytes that nothing refers to, to be removed
+    "garbage", metadata, _text("digest", key=True), _text("backend_uid", key=True), _time("next_try")
+)

@@ -23,10 +23,11 @@ class Tickets:
             await connection.execute(sa.delete(table).where(table.c.expires_at < sa.func.now()))
             await connection.execute(sa.insert(table).values(**row))
 
-    async def take(self, ticket: bytes, artifact: digests.Digest, now: datetime) -> bool:
+    async def take(self, ticket: bytes, artifact: digests.Digest, now: datetime) -> str | None:
         """Use a ticket up: of two at the same time one gets it."""
-        table = tables.tickets
-        mine = sa.delete(table).where(table.c.digest == ticket, table.c.artifact == str(artifact))
+        table, runs = tables.tickets, tables.runs
+        mine = sa.and_(table.c.digest == ticket, table.c.artifact == str(artifact), runs.c.id == table.c.run_id)
+        used = sa.delete(table).where(mine).returning(table.c.expires_at, runs.c.namespace_uid)
         async with self._database.transaction() as connection:
-            row = (await connection.execute(mine.returning(table.c.expires_at))).first()
-        return row is not None and bool(row.expires_at > now)
+            row = (await connection.execute(used)).first()
+        return str(row.namespace_uid) if row is not None and row.expires_at > now else None

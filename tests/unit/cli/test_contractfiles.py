@@ -188,3 +188,11 @@ def test_a_workflow_takes_a_contracts_name_or_its_file(tmp_path):
     assert "says where, but not which" in made("--contract-scope", "organization")
     assert "not one Contract" in made("--contract", "-", stdin=GOOD + "---\n" + GOOD)
     assert "No such file" in made("--contract", str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize("command", [("contract", "lint"), ("apply", "--dry-run")])
+def test_a_file_cannot_command_the_terminal_of_whoever_checks_it(command):
+    evil = json.dumps(json.loads(json.dumps(yaml.safe_load(GOOD))) | {"\x1b]0;owned\x07": 1})
+    answer = line.run(*command, "-f", "-", stdin=evil)
+    assert "owned" in answer.out + answer.err
+    assert not {"\x1b", "\x07"} & set(answer.out + answer.err)

@@ -154,3 +154,11 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_state_and_no_lock(
         seen.add(state.write(found.load()))
         found.change(lambda each: each)  # nobody is left who holds it
     assert len(seen) > 1
+
+
+def test_what_killed_writers_left_behind_goes_with_the_state(tmp_path: Path):
+    found = keeper(tmp_path)
+    (tmp_path / f".{found.path.name}.0123.tmp").write_text("half")
+    (tmp_path / "other.tmp").write_text("not ours")
+    found.remove()
+    assert [each.name for each in tmp_path.iterdir()] == ["other.tmp"]

@@ -27,6 +27,7 @@ JWT = ".".join(base64.urlsafe_b64encode(part).decode().strip("=") for part in (b
         "ghs_" + WORDS[:36],
         "github_pat_" + WORDS[:40],
         "glpat-" + WORDS[:20],
+        "avouch_" + "abcdefghijklmnop" + "_" + WORDS[:43],
         "glcbt-64_" + WORDS[:20],
         "xoxb-1" + WORDS[:20],
         "https://hooks.slack" + ".com/services/T0/B0/x",

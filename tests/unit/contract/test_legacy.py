@@ -167,11 +167,39 @@ def test_chainloops_metadata_becomes_annotations_there_and_back():
 
 
 @pytest.mark.parametrize("kind", ["Policy", "PolicyGroup"])
-def test_policies_and_groups_are_taken_too_and_their_specs_left_alone(kind):
-    file = {**chainloop(findingType="SAST"), "kind": kind, "spec": {"type": 2, "x": None}}
+def test_policies_and_groups_are_taken_too(kind):
+    said = {"findingType": "SAST", "description": "d", "organization": "o"}
+    file = {**chainloop(**said), "kind": kind, "apiVersion": "workflowcontract.chainloop.dev/v1", "spec": {"x": None}}
     adopted = upstream.to_object(file)
-    assert adopted["metadata"]["annotations"] == {"chainloop.dev/finding_type": "SAST"}
-    assert adopted["spec"] == {"type": 2, "x": None}
+    assert adopted["apiVersion"] == "chainloop.dev/v1"
+    assert adopted["metadata"]["annotations"] == {
+        "chainloop.dev/finding_type": "SAST",
+        "chainloop.dev/description": "d",
+        "chainloop.dev/organization": "o",
+    }
+    assert adopted["spec"] == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "wanted"),
+    [
+        ("Policy", {"type": 4, "embedded": "x"}, {"type": "SBOM_CYCLONEDX_JSON", "embedded": "x"}),
+        (
+            "Policy",
+            {"policies": [{"kind": 12, "attestation_phases": [1, 3, "PUSH"], "ref": None}, "odd"]},
+            {"policies": [{"kind": "ATTESTATION", "attestation_phases": ["INIT", "PUSH", "PUSH"]}, "odd"]},
+        ),
+        ("Policy", {"policies": [{"kind": True}]}, {"policies": [{"kind": True}]}),
+        ("Policy", {"policies": [{"attestationPhases": 3}]}, {"policies": [{"attestationPhases": 3}]}),
+        (
+            "PolicyGroup",
+            {"policies": {"materials": [{"type": 9}, 3], "attestation": [{"ref": "a", "with": {"b": None}}]}},
+            {"policies": {"materials": [{"type": "SARIF"}, 3], "attestation": [{"ref": "a", "with": {"b": None}}]}},
+        ),
+    ],
+)  # fmt: skip
+def test_what_kubernetes_does_not_take_in_a_policy_is_written_as_it_does(kind, spec, wanted):
+    assert upstream.to_object({**chainloop(), "kind": kind, "spec": spec})["spec"] == wanted
 
 
 def test_what_the_cluster_adds_does_not_go_back():

@@ -1,5 +1,6 @@
 """What looking at a document says, and where it ends up."""
 
+import asyncio
 import json
 import tracemalloc
 
@@ -23,7 +24,7 @@ class Stored:
     def __init__(self, *contents: bytes) -> None:
         self.contents = {digests.of_bytes(content): content for content in contents}
 
-    async def get(self, digest):
+    async def get(self, digest, *, namespace_uid=""):
         if digest not in self.contents:
             raise errors.NotFound(str(digest))
         yield self.contents[digest]
@@ -52,7 +53,7 @@ async def test_a_document_of_another_type_is_a_problem_with_a_fix():
 
 async def test_a_damaged_copy_is_a_problem_and_never_served():
     class Damaged(Stored):
-        async def get(self, digest):
+        async def get(self, digest, *, namespace_uid=""):
             raise errors.Corrupt("stored bytes changed")
             yield b""
 
@@ -80,7 +81,7 @@ class Endless:
         self.times = times
         self.taken = 0
 
-    async def get(self, digest):
+    async def get(self, digest, *, namespace_uid=""):
         for _ in range(self.times):
             self.taken += 1
             yield self.piece
@@ -108,3 +109,15 @@ async def test_evidence_too_large_to_look_into_is_accepted_without_annotations()
         digests.of_bytes(b""), "EVIDENCE", None
     )
     assert found == weighing.Checked(True)
+
+
+async def test_large_documents_take_turns_and_small_ones_do_not_wait_for_them():
+    large = SBOM + b" " * (5 * 1024 * 1024)
+    looked = artifacts.Artifacts(Stored(SBOM, large))
+    async with looked.turns:
+        waiting = asyncio.create_task(looked.check(digests.of_bytes(large), "SBOM_CYCLONEDX_JSON", len(large)))
+        inline = asyncio.create_task(looked.read(large, "SBOM_CYCLONEDX_JSON"))
+        assert (await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", len(SBOM))).problem == ""
+        assert not waiting.done()
+        assert not inline.done()
+    assert (await waiting).extracted == (await inline).extracted != ()

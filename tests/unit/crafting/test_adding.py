@@ -165,7 +165,7 @@ def test_everything_owed_is_named_at_once_with_the_command_that_delivers_it():
         " or avouch attestation add --name spdx --value FILE --attestation-id r-1",
         "avouch attestation push --annotation who=VALUE --attestation-id r-1",
         "avouch attestation push --annotation why=VALUE --attestation-id r-1",
-        "set it, then start anew: avouch attestation init --replace --attestation-id r-1",
+        "set STAGE, then start anew: avouch attestation init --replace --attestation-id r-1",
     }
 
 

@@ -1,6 +1,7 @@
 """The pure middles: from what was gathered to what a status should say."""
 
 import dataclasses
+import types
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -212,3 +213,35 @@ def test_the_record_of_an_unresolved_workflow_names_no_contract() -> None:
     record = workflows.record_of(obj("w", contractRef={"name": "c"}), "u", workflows.Bound("c", "team"))
     assert (record.contract_name, record.contract_namespace) == ("", "")
     assert dataclasses.replace(record).namespace_uid == "u"
+
+
+class Recorded:
+    """What an Organization's reconcile wrote down."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, tuple[values.Organisation, list[str]]] = {}
+
+    async def record(self, organisation: values.Organisation, projects: list[str], *, epoch: int) -> None:
+        self.rows[organisation.name] = (organisation, projects)
+
+
+async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_claims() -> None:
+    cache, recorded = ObjectCache(), Recorded()
+    for name, labels in (("a", {}), ("red", {"team": "red"}), ("shared", {})):
+        cache.put(Key("Namespace", "", name), {"metadata": {"name": name, "labels": labels}})
+    settings = {"skipRunnerVariables": True, "blockReleasedVersions": "yes"}
+    projects = {"namespaces": ["shared"], "selector": {"matchLabels": {"team": "red"}}}
+    one = obj("one", "", homeNamespace="a", projects=projects, settings=settings)
+    two = obj("two", "", homeNamespace="b", projects={"namespaces": ["shared"]})
+    for organization in (one, two):
+        cache.put(Key("Organization", "", organization["metadata"]["name"]), organization)
+    there: Any = types.SimpleNamespace(cache=cache, organisations=recorded, epoch=lambda: 1)
+    for organization in (one, two):
+        await organizations.reconcile(there, Key("Organization", "", ""), organization)
+    kept, namespaces = recorded.rows["one"]
+    assert namespaces == ["a", "red"]
+    assert (kept.home, kept.skip_runner_variables, kept.block_released_versions) == ("a", True, False)
+    assert recorded.rows["two"][1] == ["b"]
+    recorded.rows.clear()
+    await organizations.reconcile(there, Key("Organization", "", ""), obj("one", "", homeNamespace="x", suspend=True))
+    assert recorded.rows == {}

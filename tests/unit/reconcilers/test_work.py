@@ -104,7 +104,7 @@ def build() -> tuple[work.Workshop, Memory, Api]:
     cache = ObjectCache(world.INDEXERS)
     memory, api = Memory(), Api(cache)
     there = world.World(
-        cache=cache, contracts=memory, workflows=memory, deliveries=memory,  # type: ignore[arg-type]  # what is used
+        cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
         organisations=memory, issuing=issuing.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1, creator=api,
     )  # fmt: skip

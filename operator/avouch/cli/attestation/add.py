@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from avouch import errors
+from avouch.attestation import materials
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, gathering, ports, registries, showing, watching
+from avouch.cli.attestation import common, gathering, ports, registries, watching
 from avouch.contract import materials as types
 from avouch.crafting import adding, state
 
@@ -110,7 +111,7 @@ def _send(
 def _tell(after: state.State, found: tuple[gathering.Found, ...], form: str) -> None:
     added = [material for each in found if (material := after.of(each.name)) is not None]
     if form != "table":
-        output.document(form, [showing.material_json(each) for each in added])
+        output.document(form, [_as_json(each) for each in added])
         return
     for each in added:
         output.facts(
@@ -125,3 +126,17 @@ def _tell(after: state.State, found: tuple[gathering.Found, ...], form: str) -> 
                 *((f"Annotation {key}", value) for key, value in sorted(each.annotations.items())),
             ]
         )
+
+
+def _as_json(added: materials.Material) -> dict[str, Any]:
+    return {
+        "name": added.name,
+        "type": added.type,
+        "digest": str(added.digest),
+        "value": added.resource or (added.content or b"").decode("utf-8", "replace"),
+        "tag": added.image_tag,
+        "size": added.size,
+        "storage": added.storage,
+        "output": added.output,
+        "annotations": {**added.extracted, **added.annotations},
+    }

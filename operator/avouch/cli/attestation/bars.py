@@ -16,7 +16,7 @@ def begin(title: str, size: int) -> Callable[[int | None], None]:
         console=console.Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task(title, total=size)
+    task = bar.add_task(title, total=size or None)
     bar.start()
 
     def update(done: int | None) -> None:

@@ -1,15 +1,14 @@
 """What the commands share: their options, how they fail, and how they find the attestation that they are about."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from avouch import errors
 from avouch.cli import failures, options, session
 from avouch.cli.attestation import ports
-from avouch.crafting import keeping, owing, state
+from avouch.crafting import keeping, state
 
 F = TypeVar("F", bound=Callable[..., Any])
 ID = "AVOUCH_ATTESTATION_ID"
@@ -94,20 +93,11 @@ def annotations(function: F) -> F:
     )(function)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the user said that the state lies."""
 
     path: str = ""
     identity: str = ""
-
-    def way(self) -> owing.Way:
-        """How a later command finds the same state."""
-        program = click.get_current_context().find_root().info_name or "avouch"
-        said = (("--attestation-id", self.identity), ("--local-state-path", self.path))
-        return owing.Way(
-            f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value))
-        )
 
 
 def adapters(started: session.Session) -> ports.Adapters:

@@ -6,9 +6,8 @@ which checks them in any case, unless `--strict` asks for them here; where it is
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from avouch import digests, errors
 from avouch.cli import session
@@ -19,14 +18,14 @@ from avouch.contract.readers import document
 from avouch.crafting import adding, sources
 
 _READ = max(kind.readable for kind in types.MATERIALS)  # more than this no reader looks at
+_INLINE = 4 * 1024 * 1024  # bytes; a statement has no room for more
 _URL = ("https://", "http://")
 _CHART = "oci://"
 _ARCHIVES = frozenset({"SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF"})  # as explosion.TYPES
 _IMAGE, _TEXT, _HELM = "CONTAINER_IMAGE", "STRING", "HELM_CHART"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What the user said of one value."""
 
     name: str
@@ -35,11 +34,10 @@ class Wanted:
     strict: bool = False
     entries: int = 10_000
     size: int = 256 * 1024 * 1024
-    login: registries.Login = registries.Login()  # noqa: RUF009  # frozen
+    login: registries.Login = registries.Login()  # frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One material, and where its bytes can be read again. `name` differs from the wanted one in an archive's parts."""
 
     name: str
@@ -125,8 +123,9 @@ def _image(world: registries.Adapters, wanted: Wanted) -> Found:
 def _of_file(wanted: Wanted, path: Path, taken: frozenset[str], progress: Any) -> Iterator[Found]:
     try:
         with path.open("rb") as file:
-            content = file.read(_READ + 1)
-            if len(content) <= _READ:
+            most = max(types.of(wanted.kind).readable, _INLINE) if wanted.kind else _READ
+            content = file.read(most + 1)
+            if len(content) <= most:
                 yield from _of_content(wanted, path.name, content, path, taken)
                 return
             yield _unread(wanted, path, content, file, progress)
@@ -162,8 +161,7 @@ def _of_content(wanted: Wanted, name: str, content: bytes, path: Path | None, ta
     yield _material(wanted, _Piece(wanted.name, wanted.kind, name, content, path=path))
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """Bytes that become one material. `path`: where they can be read again."""
 
     name: str

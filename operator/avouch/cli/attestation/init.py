@@ -11,7 +11,7 @@ import click
 from avouch import errors
 from avouch.attestation import predicate, statement
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, ports, showing, surroundings
+from avouch.cli.attestation import common, showing, surroundings
 from avouch.contract import pullrequests
 from avouch.contract.runners import detection
 from avouch.crafting import adding, keeping, opened, opening, sources, state
@@ -83,7 +83,7 @@ def init(started: session.Session, /, **said: Any) -> int:
     except errors.AvouchError as exc:
         _close(started, server, asked, run, exc)
         raise
-    way = common.Place(path, run.id if asked.remote else "").way()
+    way = showing.way(common.Place(path, run.id if asked.remote else ""))
     if form == "table":
         showing.tell(begun, way)
     else:
@@ -95,11 +95,11 @@ def init(started: session.Session, /, **said: Any) -> int:
 class Facts:
     """What a first state is made from."""
 
-    server: ports.Server
+    server: surroundings.Server
     run: opened.Run
     runner: detection.Runner
     around: surroundings.Around
-    world: ports.Adapters
+    world: surroundings.Adapters
 
 
 def _runner(started: session.Session) -> detection.Runner:
@@ -174,7 +174,11 @@ def _require_none(kept: keeping.Keeper) -> None:
 
 
 def _open(
-    server: ports.Server, world: ports.Adapters, asked: Asked, found: detection.Runner, around: surroundings.Around
+    server: surroundings.Server,
+    world: surroundings.Adapters,
+    asked: Asked,
+    found: detection.Runner,
+    around: surroundings.Around,
 ) -> opened.Run:
     namespace = world.namespace()
     if not namespace:
@@ -250,7 +254,7 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
 
 
 def _close(
-    started: session.Session, server: ports.Server, asked: Asked, run: opened.Run, why: errors.AvouchError
+    started: session.Session, server: surroundings.Server, asked: Asked, run: opened.Run, why: errors.AvouchError
 ) -> None:
     """A run whose attestation cannot begin is ended at once, instead of expiring a day later."""
     if asked.dry_run:

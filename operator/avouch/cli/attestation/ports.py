@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from avouch import digests
-from avouch.crafting import keeping, opened, opening, sources
+from avouch.crafting import keeping, opened, sources
 
 
 class Server(Protocol):
@@ -15,10 +15,6 @@ class Server(Protocol):
     @property
     def address(self) -> str:
         """Where it is."""
-        ...
-
-    def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
-        """Open a run, or find the one of this id."""
         ...
 
     def run(self, run: str, wait: int = 0) -> opened.Run:

@@ -60,7 +60,7 @@ def push(started: session.Session, /, **said: Any) -> int:
     keeper = common.keeper(world, place)
     change = adding.annotate(keeper.load(), adding.pairs(said["notes"]))
     common.note(started, *change.notes)
-    owed = owing.owed(change.state, place.way())
+    owed = owing.owed(change.state, showing.way(place))
     if owed and not change.state.dry_run:
         failures.tell(started, f"the attestation is not complete: {len(owed)} owed")
         for line in showing.owed_lines(owed):
@@ -68,7 +68,8 @@ def push(started: session.Session, /, **said: Any) -> int:
         return failures.FAILED
     if change.state.dry_run:
         return _rehearse(change.state, owed, world, said["file"])
-    pushed = _push(world, change.state, said["file"], keeper)
+    pushed = _push(world, change.state, said["file"])
+    _forget(started, keeper)
     judged = _judged(started, world, change.state, pushed, said["wait"])
     _report(started, world, change.state.runner_type, judged, silent=said["silent"])
     return _tell(started, judged, said["form"])
@@ -87,7 +88,7 @@ def _rehearse(
     return failures.OK
 
 
-def _push(world: ports.Adapters, found: state.State, file: str, keeper: keeping.Keeper) -> Pushed:
+def _push(world: ports.Adapters, found: state.State, file: str) -> Pushed:
     server = common.server_of(world, found)
     signer = signing.KeySigner.generate()
     leaf = _certificate(server.certificate(found.run.id, signing.csr(signer, found.run.id[:64])))
@@ -96,11 +97,21 @@ def _push(world: ports.Adapters, found: state.State, file: str, keeper: keeping.
     content = bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))
     if file:
         Path(file).write_bytes(content)
-    digest = server.push(found.run.id, content)
+    try:
+        digest = server.push(found.run.id, content)
+    except errors.Conflict as exc:
+        raise errors.Conflict(f"{exc}; to attest again, start anew with attestation init --replace") from exc
     if digest != str(bundle.digest(content)):
         raise errors.Corrupt(f"the server stored {digest}, not {digests.of_bytes(content)} that was sent")
-    keeper.remove()
     return Pushed(digest, found.run)
+
+
+def _forget(started: session.Session, keeper: keeping.Keeper) -> None:
+    """What was pushed is stored: a state that cannot be removed now is no failure."""
+    try:
+        keeper.remove()
+    except errors.AvouchError as exc:
+        common.note(started, f"the attestation is pushed, but its state is left behind: {exc}")
 
 
 def _certificate(pem: str) -> x509.Certificate:

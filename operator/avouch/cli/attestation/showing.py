@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from avouch.attestation import materials as evidence
 from avouch.cli import output
+from avouch.cli.attestation import common
 from avouch.contract import completeness
 from avouch.crafting import opened, owing, state
 
@@ -14,7 +14,14 @@ PENDING = "Pending"
 _SHORT = 19  # characters of a digest in a table: sha256: and twelve
 
 
-def tell(found: state.State, way: owing.Way, *, full: bool = False) -> None:
+def way(place: common.Place) -> owing.Way:
+    """How a later command finds the same state."""
+    program = click.get_current_context().find_root().info_name or "avouch"
+    said = (("--attestation-id", place.identity), ("--local-state-path", place.path))
+    return owing.Way(f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value)))
+
+
+def tell(found: state.State, then: owing.Way, *, full: bool = False) -> None:
     """Write how an attestation stands, for people."""
     run = found.run
     output.facts(_facts(found))
@@ -22,7 +29,7 @@ def tell(found: state.State, way: owing.Way, *, full: bool = False) -> None:
     output.tabulate(
         output.Table(
             ("MATERIAL", "TYPE", "STATE", "VALUE", "DIGEST"),
-            tuple(_row(line, full=full) for line in owing.lines(found, way)),
+            tuple(_row(line, full=full) for line in owing.lines(found, then)),
             "The contract asks for no material, and none was added.",
         )
     )
@@ -31,7 +38,7 @@ def tell(found: state.State, way: owing.Way, *, full: bool = False) -> None:
             "ANNOTATION", dict(found.annotations) | {each.name: "" for each in run.plan.annotations if not each.value}
         )
         _pairs("VARIABLE", dict(found.env))
-    tell_owed(owing.owed(found, way))
+    tell_owed(owing.owed(found, then))
 
 
 def tell_owed(owed: tuple[completeness.Owed, ...]) -> None:
@@ -47,7 +54,7 @@ def owed_lines(owed: tuple[completeness.Owed, ...]) -> list[str]:
     return ["Owed:", *(line for each in owed for line in _owed(each))]
 
 
-def as_json(found: state.State, way: owing.Way) -> dict[str, Any]:
+def as_json(found: state.State, then: owing.Way) -> dict[str, Any]:
     """The same for programs."""
     return {
         "run": {key: value for key, value in opened.write(found.run).items() if key not in ("plan", "findings")},
@@ -60,25 +67,10 @@ def as_json(found: state.State, way: owing.Way) -> dict[str, Any]:
                 "name": line.name, "type": line.type, "state": line.state, "required": line.required,
                 "group": line.group, "value": line.value, "digest": line.digest, "command": line.command,
             }
-            for line in owing.lines(found, way)
+            for line in owing.lines(found, then)
         ],
-        "owed": [_as_json(each) for each in owing.owed(found, way)],
+        "owed": [_as_json(each) for each in owing.owed(found, then)],
     }  # fmt: skip
-
-
-def material_json(added: evidence.Material) -> dict[str, Any]:
-    """One material for programs."""
-    return {
-        "name": added.name,
-        "type": added.type,
-        "digest": str(added.digest),
-        "value": added.resource or (added.content or b"").decode("utf-8", "replace"),
-        "tag": added.image_tag,
-        "size": added.size,
-        "storage": added.storage,
-        "output": added.output,
-        "annotations": {**added.extracted, **added.annotations},
-    }
 
 
 def verdict_lines(run: opened.Run) -> list[str]:

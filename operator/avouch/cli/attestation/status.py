@@ -16,7 +16,7 @@ def status(started: session.Session, /, full: bool, path: str, identity: str, fo
     place = common.Place(path, identity)
     found = common.keeper(common.adapters(started), place).load()
     if form == "table":
-        showing.tell(found, place.way(), full=full)
+        showing.tell(found, showing.way(place), full=full)
     else:
-        output.document(form, showing.as_json(found, place.way()))
+        output.document(form, showing.as_json(found, showing.way(place)))
     return failures.OK

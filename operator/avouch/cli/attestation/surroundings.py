@@ -6,6 +6,7 @@ from typing import Protocol
 
 from avouch.cli.attestation import ports
 from avouch.contract import commits, pullrequests
+from avouch.crafting import opened, opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,20 @@ class Around:
     notes: tuple[str, ...] = ()
 
 
+class Server(ports.Server, Protocol):
+    """The server, which opens runs too."""
+
+    def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
+        """Open a run, or find the one of this id."""
+        ...
+
+
 class Adapters(ports.Adapters, Protocol):
     """The world of `init`."""
+
+    def server(self, expected: str = "") -> Server:
+        """The server."""
+        ...
 
     def around(self, environment: Mapping[str, str], runner: str) -> Around:
         """What the job knows."""

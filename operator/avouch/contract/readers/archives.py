@@ -7,12 +7,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from avouch import errors
 
 MIB = 1024 * 1024
 _CHUNK = MIB
+_PIECE = 64 * 1024
+_MOST_MEMBERS = 10_000  # of a gzip: each costs time, and an empty one has 20 bytes
 _DRIVE = re.compile("[A-Za-z]:")
 _MEMBERS = 4  # of a tar for each file that is allowed: directories, links
 _HEADERS = 2048  # bytes of tar around one file: its header, a long name, padding
@@ -86,24 +88,44 @@ def gunzip(content: bytes, size: int = BOUNDS.size) -> bytes:
 
     Raises:
         Invalid: broken.
-        TooLarge: more than `size` bytes.
+        TooLarge: more than `size` bytes, or more than `_MOST_MEMBERS` members.
     """
-    found = bytearray()
-    rest = content
+    members = _Members(size)
     try:
-        while rest:
-            unpacker = zlib.decompressobj(wbits=31)
-            while not unpacker.eof:
-                found += unpacker.decompress(rest, _CHUNK)
-                rest = unpacker.unconsumed_tail
-                if len(found) > size:
-                    raise _too_much(Bounds(size=size))
-                if not rest and not unpacker.eof:
-                    raise errors.Invalid("the gzip ends too early", fix=FIX)
-            rest = unpacker.unused_data.lstrip(b"\0")  # tar pads its file with zeros
+        for start in range(0, len(content), _PIECE):
+            members.feed(content[start : start + _PIECE])
     except zlib.error as exc:
         raise errors.Invalid(f"the gzip cannot be read: {exc}", fix=FIX) from exc
-    return bytes(found)
+    if members.current:
+        raise errors.Invalid("the gzip ends too early", fix=FIX)
+    return bytes(members.found)
+
+
+class _Members:
+    """What the members of a gzip unpack to. Fed in pieces, because each step copies what it leaves over."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.count = 0
+        self.found = bytearray()
+        self.current: Any = None  # zlib does not name the type of its decompressor
+
+    def feed(self, piece: bytes) -> None:
+        while piece := self._begun(piece):
+            self.found += self.current.decompress(piece, _CHUNK)
+            if len(self.found) > self.size:
+                raise _too_much(Bounds(size=self.size))
+            ended = self.current.eof
+            piece = self.current.unused_data if ended else self.current.unconsumed_tail
+            self.current = None if ended else self.current
+
+    def _begun(self, piece: bytes) -> bytes:
+        if self.current is None and (piece := piece.lstrip(b"\0")):  # tar pads its file with zeros
+            self.count += 1
+            if self.count > _MOST_MEMBERS:
+                raise errors.TooLarge(f"the gzip has more than {_MOST_MEMBERS} members", fix="compress it at once")
+            self.current = zlib.decompressobj(wbits=31)
+        return piece
 
 
 def _unchecked(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:

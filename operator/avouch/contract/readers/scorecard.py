@@ -31,4 +31,6 @@ def _mended(found: dict[str, Any]) -> dict[str, Any]:
 def _annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield from tools.one("scorecard", found["scorecard"]["version"])
     score = found.get("score")
+    if score is not None and not -1 <= score <= 10:  # also what no float can hold
+        raise errors.Invalid("not a valid OSSF Scorecard: its score is not between -1 and 10", fix=_FIX)
     yield f"{document.PREFIX}scorecard.score", "" if score is None else f"{score:g}"

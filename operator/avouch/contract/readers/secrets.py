@@ -7,6 +7,8 @@ from typing import Any
 from avouch import errors
 from avouch.contract.readers import document, jsons, tools
 
+_LINES = 500_000  # each is parsed by itself; a finding has several hundred bytes
+
 
 def gitleaks(content: bytes) -> document.Document:
     """A gitleaks report: a list of leaks with their fingerprints; none is a clean scan."""
@@ -43,6 +45,8 @@ def _findings(content: bytes) -> Iterator[Any]:
     if content.startswith(b"["):
         yield from jsons.elements(content)
         return
-    for line in io.BytesIO(content):
+    for number, line in enumerate(io.BytesIO(content)):
+        if number >= _LINES:
+            raise errors.TooLarge(f"more than {_LINES} lines", fix="split the report")
         if line.strip():
             yield jsons.mapping(line)

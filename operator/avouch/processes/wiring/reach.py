@@ -1,28 +1,105 @@
-"""The server over HTTPS. Apart from `attesting`, since adding a text to a local attestation needs no network."""
+"""The server over HTTPS: which one, as whom, over one connection for all requests of a command.
+
+Apart from `attesting`, since adding a text to a local attestation needs no network.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import avouch
-from avouch.cli.attestation import ports
+from avouch import errors
+from avouch.cli import ports
+from avouch.cli.attestation import surroundings
 from avouch.client import access, connection, ingest, remotestate
 from avouch.crafting import keeping
 
 AGENT = f"avouch/{avouch.__version__}"
+NAMESPACE = "AVOUCH_NAMESPACE"
 
 
-def link(to: access.Access) -> connection.Connection:
-    """One connection, for all requests of a command."""
-    return connection.Connection(to, AGENT)
+def build(options: ports.Options, environment: Mapping[str, str]) -> "Reach":
+    """The way to the server."""
+    return Reach(options, environment)
 
 
-def server(over: connection.Connection) -> ports.Server:
-    """The server."""
-    return ingest.Ingest(over)
+@dataclass
+class Reach:
+    """The way to the server, as options, variables and the file of `login` say."""
+
+    options: ports.Options
+    environment: Mapping[str, str]
+    _link: connection.Connection | None = None
+
+    def namespace(self) -> str:
+        """The namespace that was asked for; empty where nothing was said."""
+        return self.options.namespace or self.environment.get(NAMESPACE, "") or self._stored().namespace
+
+    def server(self, expected: str = "") -> surroundings.Server:
+        """The server.
+
+        Raises:
+            Invalid: another one was asked for than the expected one.
+        """
+        return ingest.Ingest(self._connected(expected))
+
+    def state(self, run: str) -> keeping.Keeper:
+        """A state that the server keeps."""
+        return remotestate.RemoteState(self._connected(""), run)
+
+    def trust(self) -> tuple[bytes, ...]:
+        """The authorities that the server believes; it is asked without a token."""
+        given = access.Login(self.options.server)
+        found = access.resolve(given, self.environment, self._stored().login)
+        return _authorities(dataclasses.replace(found, token=""))
+
+    def token(self) -> str:
+        """What the server is shown."""
+        return self._connected("").to.token
+
+    def login(self, server: str, token: str, ca: str) -> Path:
+        """Check a server and keep the way to it; the file."""
+        given = access.Login(server, token, access.trusted(ca or self.environment.get(access.CA, "")))
+        _authorities(access.resolve(given, {}, access.Login()))
+        path = access.file_of(self.environment)
+        importlib.import_module("avouch.client.config").write(path, access.Stored(given, self.options.namespace))
+        return path
+
+    def _connected(self, expected: str) -> connection.Connection:
+        if self._link is None:
+            self._link = connection.Connection(self._access(expected), AGENT)
+        found = self._link.to.server
+        if expected and found != expected:
+            message = f"the attestation belongs to {expected}, not to {found}"
+            raise errors.Invalid(message, field="--server", fix=f"use {expected}, or start anew with init --replace")
+        return self._link
+
+    def _access(self, expected: str) -> access.Access:
+        """Where to go and as whom; a job without a token of ours shows the one of its own runner."""
+        said = self.options.server or self.environment.get(access.SERVER, "")
+        given = access.Login(said or expected, self.options.token)
+        found = access.resolve(given, self.environment, self._stored().login)
+        if found.token:
+            return found
+        token, why = importlib.import_module("avouch.processes.wiring.job").token(self.environment)
+        if not token:
+            raise errors.Unauthenticated(f"no token for {found.server} (fix: set {access.TOKEN}; {why})")
+        return dataclasses.replace(found, token=token)
+
+    def _stored(self) -> access.Stored:
+        """What `login` kept; builds have no such file, and do not pay for reading YAML."""
+        file = access.file_of(self.environment)
+        if not file.exists():
+            return access.Stored()
+        found: access.Stored = importlib.import_module("avouch.client.config").read(file)
+        return found
 
 
-def authorities(over: connection.Connection) -> tuple[bytes, ...]:
-    """Whom the server believes."""
-    return ingest.Ingest(over).trust()
-
-
-def state(over: connection.Connection, run: str) -> keeping.Keeper:
-    """A state that the server keeps."""
-    return remotestate.RemoteState(over, run)
+def _authorities(to: access.Access) -> tuple[bytes, ...]:
+    link = connection.Connection(to, AGENT)
+    try:
+        return ingest.Ingest(link).trust()
+    finally:
+        link.close()

@@ -355,3 +355,59 @@ def test_a_command_that_is_killed_leaves_a_state_that_the_next_one_reads(job: Jo
         process.wait()
     job.ok("status")
     job.add_all()
+
+
+def test_a_push_whose_answer_was_lost_is_stored_once_and_is_no_failure(job: Job):
+    job.ok("init", *WANTED)
+    job.add_all()
+    job.memory.failures = [server.Failure(matching="POST .*/bundles", after=0)]
+    assert "Verdict: Passed" in job.ok("push", "--annotation", "who=me").out
+    assert len(job.memory.asked("POST .*/bundles")) == 2
+
+
+def test_a_second_push_to_a_run_is_refused_and_says_what_to_do(job: Job):
+    identity = job.ok("init", *WANTED, "--remote-state", "-o", "json").json()["run"]["id"]
+    kept = job.memory.states[identity]
+    job.add_all("--attestation-id", identity)
+    complete = job.memory.states[identity]
+    job.ok("push", "--annotation", "who=me", "--attestation-id", identity)
+    assert complete != kept
+    job.memory.states[identity] = complete
+    found = job.att("push", "--annotation", "who=me", "--attestation-id", identity)
+    assert found.code == 1
+    assert "init --replace" in found.err
+
+
+def test_a_state_that_stays_behind_does_not_fail_what_was_pushed(job: Job):
+    identity = job.ok("init", *WANTED, "--remote-state", "-o", "json").json()["run"]["id"]
+    job.add_all("--attestation-id", identity)
+    job.memory.failures = [server.Failure(403, matching="DELETE .*/state")]
+    found = job.ok("push", "--annotation", "who=me", "--attestation-id", identity)
+    assert "Verdict: Passed" in found.out
+    assert "left behind" in found.err
+
+
+def test_a_server_in_trouble_after_the_push_is_no_failure_of_the_push(job: Job):
+    job.ok("init", *WANTED)
+    job.add_all()
+    job.memory.failures = [server.Failure(404, matching="GET /v1/runs")]
+    found = job.ok("push", "--annotation", "who=me")
+    assert "not judged yet" in found.out
+    assert "its verdict is not known yet" in found.err
+
+
+def test_a_server_that_says_it_stored_something_else_is_not_believed(job: Job):
+    job.ok("init", *WANTED)
+    job.add_all()
+    other = server.Failure(200, matching="POST .*/bundles", body={"id": "x", "digest": "sha256:" + "0" * 64})
+    job.memory.failures = [other]
+    found = job.att("push", "--annotation", "who=me")
+    assert found.code == 1
+    assert "stored sha256:0000" in found.err
+
+
+def test_signing_with_a_key_of_ones_own_is_refused_with_the_reason(job: Job):
+    job.ok("init", *WANTED)
+    found = job.att("push", "--key", "cosign.key")
+    assert found.code == 1
+    assert "not supported" in found.err

@@ -15,6 +15,7 @@ _STATEMENTS = (
         created_at timestamptz NOT NULL, expires_at timestamptz, revoked_at timestamptz, revoked_because text NOT NULL,
         last_used_at timestamptz, delivered_at timestamptz, rotate text NOT NULL)""",
     "CREATE INDEX tokens_by_name ON tokens (namespace, name, created_at)",
+    "CREATE INDEX tokens_by_object ON tokens (uid)",
     "CREATE TABLE organisations (name text PRIMARY KEY, home text NOT NULL, settings jsonb NOT NULL)",
     """CREATE TABLE projects (
         namespace text NOT NULL, organisation text NOT NULL REFERENCES organisations ON DELETE CASCADE,

@@ -1,0 +1,218 @@
+"""Policy and PolicyGroup, `chainloop.dev/v1`: Chainloop's own schemas, taken unchanged in both of their spellings."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from avouch.api import contract, meta, rules
+
+SOURCES = ("path", "embedded", "ref")
+FINDING_TYPES = ("VULNERABILITY", "SAST", "LICENSE_VIOLATION")
+NO_TYPE = ("STRING", "ARTIFACT", "EVIDENCE")  # nothing is known of what they hold
+NO_KIND = ("ARTIFACT",)
+
+INPUT_NAME = rules.Pattern(
+    "^[a-zA-Z][a-zA-Z0-9_]*$",
+    "the name of an input is letters, digits and underscores, and begins with a letter",
+    "write it like max_days",
+)
+ONE_SOURCE = rules.exactly_one(SOURCES, "write embedded for the script itself, or ref for where it is")
+SOME_SOURCE = rules.Rule(
+    "has(self.path) || has(self.embedded) || (has(self.policies) && self.policies.size() > 0)",
+    "either spec source or policies fields must be provided",
+    "add spec.policies with one script, such as {kind: SBOM_CYCLONEDX_JSON, embedded: ...}",
+)
+TWO_SOURCES = rules.Rule(
+    "!has(self.path) || !has(self.embedded)", "path and embedded are two sources of one policy", "keep one of them"
+)
+REQUIRED_AND_DEFAULT = rules.Rule(
+    "!has(self.required) || !self.required || !has(self.default) || self.default == ''",
+    "a required input has no default",
+    "keep one of required and default",
+)
+NAME_WITHOUT_TYPE = rules.Rule(
+    "!has(self.name) || self.name == '' || has(self.type)",
+    "if name is provided, type should have a valid value",
+    "add type, such as SBOM_CYCLONEDX_JSON, or take name away",
+)
+
+
+def _never(field: str, types: tuple[str, ...]) -> rules.Rule:
+    """A material type that no script can look into."""
+    listed = ", ".join(f"'{each}'" for each in types)
+    words = " or ".join(types)
+    return rules.Rule(
+        f"!has(self.{field}) || !(self.{field} in [{listed}])",
+        f"{field} cannot be {words}, whose content has no form",
+        f"write the type of a report, or leave {field} out",
+    )
+
+
+NEVER_TYPE, NEVER_KIND = _never("type", NO_TYPE), _never("kind", NO_KIND)
+
+Source = Annotated[str, meta.bounded(524288, minimum=1)]  # Rego, or WebAssembly in base64
+# Without its CEL rule, which three lists deep costs more than the API server's budget: the reconciler and lint ask it.
+Requirement = Annotated[str, meta.bounded(200, minimum=1), AfterValidator(rules.REQUIREMENT.check)]
+Reference = Annotated[str, meta.bounded(2048, minimum=1)]
+
+
+class PolicyInput(contract.Chainloop):
+    """A value that whoever attaches the policy hands in."""
+
+    cel = (REQUIRED_AND_DEFAULT,)
+
+    name: Annotated[str, meta.bounded(63, INPUT_NAME, minimum=1), AfterValidator(INPUT_NAME.check)]
+    """Name of the input, such as max_days."""
+    description: meta.Text = ""
+    """What it is for, for people."""
+    required: bool = False
+    """An attachment without it is refused. Default false."""
+    default: meta.Text = ""
+    """Value where an attachment hands in none."""
+
+
+class Script(contract.Chainloop):
+    """A script, and the materials that it looks at."""
+
+    cel = (ONE_SOURCE, NEVER_KIND)
+
+    path: Reference | None = None
+    """Where the script is; Chainloop calls it ref today."""
+    embedded: Source | None = None
+    """The script itself, in Rego, or WebAssembly in base64."""
+    ref: Reference | None = None
+    """Where the script is: a file:// or http(s):// reference."""
+    kind: contract.MaterialType | None = None
+    """Type of the materials that it looks at, ATTESTATION for the attestation as a whole; absent, any."""
+    attestation_phases: Annotated[list[Literal["INIT", "PUSH"]], Field(max_length=2)] = Field(default_factory=list)
+    """With kind ATTESTATION: when it is evaluated; empty, always."""
+
+
+class AutoMatch(contract.Chainloop):
+    """A script that chooses materials. Kept because Chainloop's schema has it."""
+
+    cel = (ONE_SOURCE,)
+
+    path: Reference | None = None
+    """Where the script is; Chainloop calls it ref today."""
+    embedded: Source | None = None
+    """The script itself."""
+    ref: Reference | None = None
+    """Where the script is: a file:// or http(s):// reference."""
+
+
+class PolicySpec(contract.Chainloop):
+    """The scripts of the policy."""
+
+    cel = (SOME_SOURCE, TWO_SOURCES, NEVER_TYPE)
+
+    suspend: bool = False
+    """Stop acting on changes until it is false again. Default false."""
+    path: Reference | None = None
+    """Where the only script is, in Chainloop's older form."""
+    embedded: Source | None = None
+    """The only script itself, in Chainloop's older form."""
+    type: contract.MaterialType | None = None
+    """Type of the materials that the only script looks at, in Chainloop's older form."""
+    policies: Annotated[list[Script], Field(max_length=50)] = Field(default_factory=list)
+    """Scripts; each whose kind fits a material is evaluated, and their results are one."""
+    inputs: Annotated[list[PolicyInput], Field(max_length=64)] = Field(default_factory=list)
+    """Values that an attachment hands in."""
+    auto_match: AutoMatch | None = None
+    """A script that chooses materials. Kept because Chainloop's schema has it."""
+
+
+class GroupedAttachment(contract.PolicyAttachment):
+    """A policy that a material of the group must pass."""
+
+    requirements: Annotated[list[Requirement], Field(max_length=20)] = Field(default_factory=list)
+    """Requirements that passing the policy fulfils, as [organization/]framework/requirement[@version]."""
+
+
+class GroupMaterial(contract.Chainloop):
+    """A material that the group asks for, and its policies."""
+
+    cel = (NAME_WITHOUT_TYPE,)
+
+    type: contract.MaterialType | None = None
+    """What the material is."""
+    name: Annotated[str, meta.bounded(253)] = ""
+    """Name of the material, which may hold inputs such as {{ inputs.name }}; empty, every material of the type."""
+    optional: bool = False
+    """A run without this material still passes. Default false."""
+    match_mode: Literal["UNSPECIFIED", "EXACT", "PREFIX"] | None = None
+    """How the name is compared: EXACT (the default) or PREFIX."""
+    policies: Annotated[list[GroupedAttachment], Field(max_length=50)] = Field(default_factory=list)
+    """Policies that the material must pass."""
+
+
+class GroupPolicies(contract.Chainloop):
+    """Policies of the group."""
+
+    materials: Annotated[list[GroupMaterial], Field(max_length=50)] = Field(default_factory=list)
+    """Materials with their policies."""
+    attestation: Annotated[list[contract.PolicyAttachment], Field(max_length=50)] = Field(default_factory=list)
+    """Policies over the attestation as a whole."""
+
+
+class PolicyGroupSpec(contract.Chainloop):
+    """What belongs to the group."""
+
+    suspend: bool = False
+    """Stop acting on changes until it is false again. Default false."""
+    policies: GroupPolicies | None = None
+    """Policies of the group."""
+    inputs: Annotated[list[PolicyInput], Field(max_length=64)] = Field(default_factory=list)
+    """Values that an attachment hands in."""
+
+
+class PolicyStatus(meta.Status):
+    """What became of it. The condition Evaluated says whether this version evaluates policies."""
+
+    digest: meta.DigestText | None = None
+    """Digest of the canonical form: the same policy has the same digest."""
+
+
+def _named(kind: str, example: str) -> rules.Rule:
+    return rules.Rule(
+        "self.metadata.name.size() <= 63 && self.metadata.name.matches('" + rules.DNS_1123 + "')",
+        "metadata.name must contain only lowercase letters, numbers, and hyphens, at most 63",
+        f"rename the {kind}, such as {example}",
+    )
+
+
+class Policy(meta.Model):
+    """Scripts that judge a material or an attestation."""
+
+    cel = (_named("Policy", "sbom-licenses"),)
+
+    metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
+    """Kubernetes' own metadata. Chainloop's finding_type goes into the annotation chainloop.dev/finding_type."""
+    spec: PolicySpec
+    """The scripts of the policy."""
+    status: PolicyStatus | None = None
+    """What became of it."""
+
+
+class PolicyGroup(meta.Model):
+    """Policies that are attached together, and the materials that they ask for."""
+
+    cel = (_named("PolicyGroup", "sbom-quality"),)
+
+    metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
+    """Kubernetes' own metadata."""
+    spec: PolicyGroupSpec
+    """What belongs to the group."""
+    status: PolicyStatus | None = None
+    """What became of it."""
+
+
+_COLUMNS = (
+    meta.READY,
+    meta.Column("Evaluated", meta.condition("Evaluated", "status")),
+    meta.REASON,
+    meta.Column("Digest", ".status.digest", priority=1),
+    meta.AGE,
+)
+KIND = meta.Kind(Policy, "policies", "avpol", columns=_COLUMNS, group="chainloop.dev", version="v1")
+GROUP_KIND = meta.Kind(PolicyGroup, "policygroups", "avpg", columns=_COLUMNS, group="chainloop.dev", version="v1")

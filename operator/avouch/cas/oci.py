@@ -1,0 +1,207 @@
+"""Artifacts in an OCI registry, laid out as Chainloop lays them out. Implements `controlplane.storage.Backend`.
+
+Each artifact is an image of one layer at `<repository>/chainloop-<hex>:latest`, annotated with its author. A layer that
+nothing refers to is invisible, so the manifest is pushed last: after the digest was found right, by us and by the
+registry.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from avouch import digests, errors
+from avouch.oci import client
+
+AUTHOR = "chainloop.dev"
+_AUTHORS = "org.opencontainers.image.authors"
+_TITLE = "org.opencontainers.image.title"
+_TAG = "latest"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_NOTHING = b"{}"
+_GONE = (200, 202, 204, 404)
+_PUSH = "pull,push"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """An artifact's image: the digest of its manifest and the size of its layer."""
+
+    manifest: digests.Digest
+    size: int
+
+
+class Registry:
+    """One repository, below which each artifact has one of its own."""
+
+    def __init__(self, speaking: client.Client, repository: str) -> None:
+        self._client = speaking
+        self._repository = repository.strip("/")
+
+    async def put(
+        self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
+    ) -> tuple[digests.Digest, int]:
+        """Store content under its digest, which has to be promised: it is part of the repository's name.
+
+        Raises:
+            errors.TooLarge, errors.Invalid: nothing is kept.
+            errors.Unavailable: the registry cannot answer, or refuses.
+        """
+        if expected is None:
+            raise errors.Invalid("a registry keeps nothing without its digest", fix="name the digest of what you send")
+        intake = digests.Intake(limit)
+        async with _refusals("keep"):
+            stored = await self._stored(expected)
+            if stored is not None:
+                async for piece in content:
+                    intake.update(piece)
+            else:
+                await self._upload(content, intake, expected)
+        return intake.settle(expected), intake.size
+
+    async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
+        """Content in pieces, re-hashed. Images that others put there are refused."""
+        async with _refusals("give"):
+            if await self._stored(digest) is None:
+                raise errors.NotFound(f"no content {digest}")
+            async with self._client.stream(self._call("GET", digest, f"blobs/{digest}")) as response:
+                if response.status_code != 200:
+                    raise errors.Unavailable(f"the registry answers {response.status_code} for {digest}")
+                async for piece in digests.checked(response.aiter_bytes(digests.CHUNK), digest):
+                    yield piece
+
+    async def has(self, digest: digests.Digest) -> bool:
+        """Whether the content is stored."""
+        async with _refusals("answer"):
+            return await self._stored(digest) is not None
+
+    async def delete(self, digest: digests.Digest) -> None:
+        """Remove the image and, where the registry does that, its layer; what is not there is removed already."""
+        async with _refusals("delete"):
+            stored = await self._stored(digest)
+            if stored is None:
+                return
+            # By tag first: most registries drop tags with their manifest, some keep them, many refuse to delete tags.
+            await self._send("DELETE", digest, f"manifests/{_TAG}", "delete")
+            answer = await self._send("DELETE", digest, f"manifests/{stored.manifest}", "delete")
+            client.expect(answer, *_GONE, what=f"deleting {digest}")
+            with suppress(errors.AvouchError):  # a registry that collects layers by itself does not delete them for us
+                await self._send("DELETE", digest, f"blobs/{digest}", "delete")
+
+    async def sweep(self) -> int:
+        """Nothing of ours to sweep: a registry ends uploads that nobody goes on with."""
+        return 0
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.__aexit__(None, None, None)
+
+    async def _upload(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
+        begun = client.expect(
+            await self._send("POST", expected, "blobs/uploads/", _PUSH), 202, what=f"uploading {expected}"
+        )
+        target = begun.headers.get("location", "")
+        try:
+            target = await self._stream(content, intake, expected, target)
+            intake.settle(expected)
+        except BaseException:  # also where the client went away
+            with suppress(errors.AvouchError):
+                await self._client.send(client.Call("DELETE", target, self._name(expected), _PUSH))
+            raise
+        await self._finish(target, expected)
+        await self._blob(_NOTHING, expected)
+        manifest = json.dumps(_manifest(expected, intake.size)).encode()
+        call = client.Call(
+            "PUT", self._path(expected, f"manifests/{_TAG}"), self._name(expected), _PUSH,
+            {"Content-Type": _MANIFEST}, manifest,
+        )  # fmt: skip
+        client.expect(await self._client.send(call), 201, what=f"image of {expected}")
+
+    async def _stream(
+        self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest, target: str
+    ) -> str:
+        """Send the bytes while hashing them; where to go on."""
+        headers = {"Content-Type": "application/octet-stream"}
+        call = client.Call("PATCH", target, self._name(expected), _PUSH, headers, _measured(content, intake))
+        async with self._client.stream(call) as response:
+            if response.status_code not in (202, 204):
+                raise errors.Unavailable(f"the registry answers {response.status_code} to the bytes of {expected}")
+            return str(response.headers.get("location", target))
+
+    async def _finish(self, target: str, digest: digests.Digest) -> None:
+        joined = f"{target}{'&' if '?' in target else '?'}digest={digest}"
+        headers = {"Content-Length": "0"}
+        answer = await self._client.send(client.Call("PUT", joined, self._name(digest), _PUSH, headers))
+        client.expect(answer, 201, what=f"layer {digest}")
+
+    async def _blob(self, content: bytes, digest: digests.Digest) -> None:
+        """The configuration: small, and the same for all."""
+        begun = client.expect(await self._send("POST", digest, "blobs/uploads/", _PUSH), 202, what="configuration")
+        target = begun.headers.get("location", "")
+        joined = f"{target}{'&' if '?' in target else '?'}digest={digests.of_bytes(content)}"
+        headers = {"Content-Type": "application/octet-stream"}
+        answer = await self._client.send(client.Call("PUT", joined, self._name(digest), _PUSH, headers, content))
+        client.expect(answer, 201, what="configuration")
+
+    async def _stored(self, digest: digests.Digest) -> _Stored | None:
+        answer = await self._send("GET", digest, f"manifests/{_TAG}", "pull")
+        if answer.status == 404:
+            return None
+        client.expect(answer, 200, what=f"image of {digest}")
+        return _Stored(digests.of_bytes(answer.body), _layer_size(answer.body, digest))
+
+    async def _send(self, method: str, digest: digests.Digest, rest: str, actions: str) -> client.Answer:
+        return await self._client.send(self._call(method, digest, rest, actions))
+
+    def _call(self, method: str, digest: digests.Digest, rest: str, actions: str = "pull") -> client.Call:
+        accept = {"Accept": _MANIFEST} if rest.startswith("manifests/") else {}
+        return client.Call(method, self._path(digest, rest), self._name(digest), actions, accept)
+
+    def _path(self, digest: digests.Digest, rest: str) -> str:
+        return f"{self._name(digest)}/{rest}"
+
+    def _name(self, digest: digests.Digest) -> str:
+        return f"{self._repository}/chainloop-{digest.hex}"
+
+
+def _manifest(digest: digests.Digest, size: int) -> dict[str, Any]:
+    return {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": {"mediaType": _CONFIG, "digest": str(digests.of_bytes(_NOTHING)), "size": len(_NOTHING)},
+        "layers": [{"mediaType": _LAYER, "digest": str(digest), "size": size}],
+        "annotations": {_AUTHORS: AUTHOR, _TITLE: digest.hex},
+    }
+
+
+def _layer_size(body: bytes, digest: digests.Digest) -> int:
+    """The size of the one layer, if the image is an artifact of ours (or of Chainloop's) with this digest."""
+    try:
+        found = json.loads(body)
+        author = found["annotations"][_AUTHORS]
+        (layer,) = found["layers"]
+        right = author == AUTHOR and layer["digest"] == str(digest)
+        size = int(layer["size"])
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise errors.Corrupt(f"the image of {digest} is none that avouch or Chainloop made") from exc
+    if not right:
+        raise errors.Corrupt(f"the image of {digest} is none that avouch or Chainloop made")
+    return size
+
+
+async def _measured(content: AsyncIterator[bytes], intake: digests.Intake) -> AsyncIterator[bytes]:
+    async for piece in content:
+        intake.update(piece)
+        yield piece
+
+
+@asynccontextmanager
+async def _refusals(verb: str) -> AsyncIterator[None]:
+    """Whoever uploads or downloads has no part in what the registry thinks of us."""
+    try:
+        yield
+    except errors.Denied as exc:
+        raise errors.Unavailable(f"the registry refuses to {verb}: {exc}") from exc

@@ -1,0 +1,63 @@
+"""Artifacts by digest: read by those who may see a run that used them, from any byte on."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from avouch import digests
+from avouch.api import wire
+from avouch.controlplane import downloads
+from avouch.ingest import auth, bodies, bodyreading
+
+_RANGE = re.compile(r"bytes=([0-9]{1,18})-", re.ASCII)  # the only form that goes on where a download broke off
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactDoor:
+    """Artifacts over their use case."""
+
+    downloads: downloads.Downloads
+    pace: bodies.Pace = field(default_factory=bodies.Pace)
+
+    async def put(self, request: Request) -> Response:
+        """`PUT /v1/namespaces/{namespace}/artifacts/{digest}`: bytes of no run."""
+        token, namespace = auth.bearer(request), request.path_params["namespace"]
+        expected = digests.Digest.parse(request.path_params["digest"])
+        content = bodies.chunks(request, self.downloads.max_material, self.pace)
+        digest, size = await self.downloads.keep(token, namespace, expected, content)
+        return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
+
+    async def get(self, request: Request) -> Response:
+        """`GET /v1/artifacts/{digest}`: the bytes, re-hashed while they are read; `Range: bytes=N-` goes on from there.
+
+        A length is only announced where it is known, so a connection that breaks never looks like the end of the file.
+        """
+        digest = digests.Digest.parse(request.path_params["digest"])
+        token = auth.bearer(request)
+        found = await self.downloads.find(token, digest, request.query_params.get("namespaceUid", ""))
+        start = _start(request, found.size)
+        headers = {"Accept-Ranges": "bytes", "ETag": f'"{digest}"'}
+        if found.size is not None and start >= found.size > 0 and start > 0:
+            return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{found.size}"})
+        return StreamingResponse(
+            self.downloads.read(found, start),
+            status_code=206 if start else 200,
+            headers={**headers, **_length(found.size, start)},
+            media_type="application/octet-stream",
+        )
+
+
+def _start(request: Request, size: int | None) -> int:
+    """Where to begin. Any other form of Range is answered with the whole (RFC 9110 14.2)."""
+    found = _RANGE.fullmatch(request.headers.get("range", ""))
+    return int(found[1]) if found and size is not None else 0
+
+
+def _length(size: int | None, start: int) -> Mapping[str, str]:
+    if size is None:
+        return {}
+    ranged = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
+    return {"Content-Length": str(size - start), **ranged}

@@ -1,0 +1,78 @@
+"""What the worker clears away: runs past their retention, then artifacts that no run refers to any more."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from avouch import digests, errors
+from avouch.cas import remote
+from avouch.controlplane import ports, storage
+from avouch.store import artifacts, inline, retention
+
+_log = logging.getLogger(__name__)
+
+EVERY = 600.0  # seconds between rounds
+GRACE = timedelta(hours=24)  # an artifact may lie this long before a run refers to it
+_BATCHES = 50  # of one kind in one round, so that a first round over millions of runs leaves room for others
+_PAUSE = 0.05  # seconds between batches
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Implements `ports.Content`: small artifacts straight from the database, all others through the server."""
+
+    map: storage.Map
+    server: remote.Remote
+    rows: inline.Inline | None = None  # where the install's own store is the database
+
+    async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        """Content in pieces. Raises errors.NotFound, errors.Corrupt or errors.Unavailable."""
+        pieces = self.server.get(digest, namespace_uid=namespace_uid)
+        if self.rows is not None:
+            lying, known = await self.map.where(digest, namespace_uid)
+            if storage.BUILT_IN in lying or not known:
+                pieces = self.rows.get(digest)
+        async for piece in pieces:
+            yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """One round is bounded; any number of workers may be at it, each takes its own batches."""
+
+    runs: retention.Retention
+    artifacts: artifacts.Artifacts
+    clock: ports.Clock
+    grace: timedelta = field(default=GRACE)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                expired, condemned = await self.round()
+                if expired or condemned:
+                    _log.info("runs past their retention: %d; artifacts without a run: %d", expired, condemned)
+            except errors.AvouchError as exc:
+                _log.warning("housekeeping: %s", exc)
+            await asyncio.sleep(EVERY)
+
+    async def round(self) -> tuple[int, int]:
+        """Returns how many runs and artifacts went."""
+        expired = 0
+        for policy in await self.runs.policies():
+            for _ in range(_BATCHES):
+                gone = await self.runs.expire(policy, self.clock.now())
+                expired += gone
+                if not gone:
+                    break
+                await asyncio.sleep(_PAUSE)
+        condemned = 0
+        for _ in range(_BATCHES):
+            gone = await self.artifacts.condemn(self.grace)
+            condemned += gone
+            if not gone:
+                break
+            await asyncio.sleep(_PAUSE)
+        return expired, condemned

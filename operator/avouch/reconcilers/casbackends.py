@@ -1,0 +1,85 @@
+"""CASBackend: recorded with what may keep it from being used; the server checks it, and the status says what it found.
+
+Reachable and Writable come from a real write, read and delete by the process that stores artifacts.
+"""
+
+from collections.abc import Sequence
+
+from avouch.controlplane import casbackends, storage
+from avouch.kube.cache import Key, Object
+from avouch.reconcilers import conditions
+from avouch.reconcilers.world import World, spec_of
+
+_SOON = 2.0  # seconds between looks for the first check of a spec
+_LATER = 60.0  # seconds between looks whether a later check found something else
+
+
+def record_of(backend: Object, namespace_uid: str) -> storage.Record:
+    """The row that the server reads."""
+    meta = backend["metadata"]
+    return storage.Record(
+        uid=str(meta["uid"]),
+        namespace=str(meta["namespace"]),
+        namespace_uid=namespace_uid,
+        name=str(meta["name"]),
+        generation=int(meta.get("generation") or 0),
+        spec=dict(spec_of(backend)),
+    )
+
+
+def decide(backend: Object, found: storage.Record) -> conditions.Desired:
+    """What the status should say. Conditions of a check stay while the backend is suspended or in another's way."""
+    return _resolved(backend, found).having(*_checked(found), type=found.kind or None)
+
+
+def _resolved(backend: Object, found: storage.Record) -> conditions.Desired:
+    if found.spec.get("suspend") is True:
+        return conditions.suspended(backend.get("status") or {})
+    if not found.kind:
+        return conditions.stalled(
+            conditions.INVALID_BACKEND,
+            "no kind of backend (fix: set one of spec.inline, filesystem, s3, gcs, azure, oci)",
+        )
+    if found.problem:
+        return conditions.stalled(conditions.INVALID_BACKEND, found.problem)
+    if not found.checked:
+        return conditions.waiting("waits for its first check by avouch-server", recheck=_SOON)
+    if not found.writable:
+        return conditions.waiting(found.message or "it cannot be written to", recheck=_LATER)
+    done = conditions.succeeded("a probe was written, read and deleted")
+    return conditions.Desired(done.conditions, recheck=_LATER)
+
+
+def _checked(found: storage.Record) -> tuple[conditions.Condition, ...]:
+    if not found.checked:
+        return ()
+    said = found.message or "checked with a real write, read and delete"
+    return tuple(
+        conditions.Condition(
+            name, str(bool(ok)), conditions.CHECK_SUCCEEDED if ok else conditions.CHECK_FAILED, said[:1024]
+        )
+        for name, ok in ((conditions.REACHABLE, found.reachable), (conditions.WRITABLE, found.writable))
+    )
+
+
+async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+    """Record it, with what stands in its way; say what the last check found."""
+    record = record_of(obj, world.namespace_uid(key.namespace))
+    problem = casbackends.problems(_siblings(world, key, record)).get(record.uid, "")
+    await world.backends.upsert(record.stopped_by(problem), epoch=world.epoch())
+    found = await world.backends.get(record.uid)
+    return decide(obj, found or record.stopped_by(problem))
+
+
+async def remove(world: World, key: Key, old: Object | None) -> None:
+    """Take nothing new there; what lies there stays readable."""
+    uid = str(old["metadata"]["uid"]) if old else ""
+    if uid:
+        await world.backends.remove(key.namespace, key.name, uid=uid, epoch=world.epoch())
+
+
+def _siblings(world: World, key: Key, record: storage.Record) -> Sequence[storage.Record]:
+    """All of the namespace, this one as it is now; suspended ones claim nothing."""
+    others = (world.cache.get(k) for k in world.cache.found("CASBackend", f"namespace/{key.namespace}") if k != key)
+    known = [record_of(other, record.namespace_uid) for other in others if other is not None]
+    return [one for one in (record, *known) if one.spec.get("suspend") is not True]

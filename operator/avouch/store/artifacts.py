@@ -1,0 +1,191 @@
+"""The map of where artifacts lie, the ledger of what refers to them, and what becomes garbage.
+
+A kept run never loses what it refers to. The order of locks says why:
+- Whoever refers to an artifact (an upload, an accepted claim, a verdict) sets `used_at`, or finds it younger than
+  `_FRESH`, in the transaction that records the reference.
+- `condemn` takes a row only where `used_at` is older than the grace (at least `LEAST_GRACE`) and no run refers to it.
+  Where a reference is being recorded, PostgreSQL makes it wait and looks at `used_at` again.
+- Bytes are removed under an advisory lock of (place, digest), after a look whether anybody refers to them again;
+  `reserve` takes the same lock before an upload looks whether the bytes are there already.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch import digests, errors
+from avouch.controlplane import values
+from avouch.store import casbackends
+
+LEAST_GRACE = timedelta(hours=2)
+# Twice as old as this may be before it is touched, and far older than any transaction of ours may last (15 s).
+_FRESH = "interval '1 hour'"
+_LOCK = sa.text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('artifact/' || :digest || '/' || coalesce("
+    "(SELECT location FROM cas_backends WHERE uid = :backend), :backend), 0))"
+)
+_RESERVE = sa.text(
+    "INSERT INTO artifacts (digest, namespace_uid, backend_uid, used_at)"
+    " VALUES (:digest, :namespace, :backend, now())"
+    " ON CONFLICT (digest, namespace_uid, backend_uid) DO UPDATE SET used_at = now()"
+)
+_RECORD = sa.text(
+    "INSERT INTO artifacts (digest, namespace_uid, backend_uid, size, stored_at, used_at)"
+    " VALUES (:digest, :namespace, :backend, :size, now(), now())"
+    " ON CONFLICT (digest, namespace_uid, backend_uid) DO UPDATE SET used_at = now(), size = excluded.size,"
+    " stored_at = coalesce(artifacts.stored_at, now())"
+)
+_REFER = sa.text(
+    "INSERT INTO run_artifacts (run_id, digest, namespace_uid)"
+    " SELECT r.id, :digest, r.namespace_uid FROM runs r WHERE r.id = :run ON CONFLICT DO NOTHING"
+)
+# One statement for the references of many runs. Rows are locked in one order, so that two never wait in a circle.
+REFERENCES = (
+    "WITH said AS (SELECT DISTINCT i.run_id, i.digest, r.namespace_uid"  # noqa: S608 - constants only
+    "  FROM unnest(%(run)b::uuid[], %(digest)s::text[]) AS i(run_id, digest) JOIN runs r ON r.id = i.run_id"
+    # What the run refers to already is safe, and mostly it does: it was uploaded for it. Then nothing is written here.
+    "  WHERE NOT EXISTS (SELECT FROM run_artifacts x WHERE (x.run_id, x.digest) = (i.run_id, i.digest))"
+    "), held AS MATERIALIZED ("
+    " SELECT a.digest, a.namespace_uid, a.backend_uid FROM artifacts a"
+    "  WHERE (a.digest, a.namespace_uid) IN (SELECT digest, namespace_uid FROM said) AND a.stored_at IS NOT NULL"
+    "  ORDER BY 1, 2, 3 FOR NO KEY UPDATE"
+    "), touched AS ("
+    " UPDATE artifacts a SET used_at = now() FROM held"
+    f"  WHERE a.used_at < now() - {_FRESH} AND (a.digest, a.namespace_uid, a.backend_uid)"
+    "   = (held.digest, held.namespace_uid, held.backend_uid)"
+    ") INSERT INTO run_artifacts (run_id, digest, namespace_uid)"
+    " SELECT said.run_id, said.digest, said.namespace_uid FROM said"
+    "  WHERE EXISTS (SELECT FROM held WHERE (held.digest, held.namespace_uid) = (said.digest, said.namespace_uid))"
+    " ORDER BY 1, 2 ON CONFLICT DO NOTHING"
+)
+_CONDEMN = sa.text(
+    "WITH dead AS (DELETE FROM artifacts a WHERE (a.digest, a.namespace_uid, a.backend_uid) IN ("
+    "  SELECT o.digest, o.namespace_uid, o.backend_uid FROM artifacts o WHERE o.used_at < now() - :grace"
+    "   AND NOT EXISTS (SELECT FROM run_artifacts r WHERE (r.digest, r.namespace_uid) = (o.digest, o.namespace_uid))"
+    "   ORDER BY o.used_at LIMIT :limit)"
+    " AND a.used_at < now() - :grace"
+    " AND NOT EXISTS (SELECT FROM run_artifacts r WHERE (r.digest, r.namespace_uid) = (a.digest, a.namespace_uid))"
+    " RETURNING a.digest, a.backend_uid"
+    "), listed AS (INSERT INTO garbage (digest, backend_uid) SELECT DISTINCT digest, backend_uid FROM dead"
+    " ON CONFLICT DO NOTHING) SELECT count(*) FROM dead"
+)
+_TAKE = sa.text(
+    "UPDATE garbage SET next_try = now() + interval '10 minutes' WHERE (digest, backend_uid) IN ("
+    " SELECT digest, backend_uid FROM garbage WHERE next_try <= now() ORDER BY next_try LIMIT :limit"
+    " FOR UPDATE SKIP LOCKED) RETURNING digest, backend_uid"
+)
+# All backends that keep their bytes in the same place: two CASBackends may share a registry's repository.
+_SAME_PLACE = (
+    "SELECT :backend UNION SELECT other.uid FROM cas_backends mine"
+    " JOIN cas_backends other ON other.location = mine.location WHERE mine.uid = :backend"
+)
+_WANTED = sa.text(
+    f"SELECT EXISTS (SELECT FROM artifacts WHERE digest = :digest AND backend_uid IN ({_SAME_PLACE}))"  # noqa: S608
+)
+_FORGET = sa.text(f"DELETE FROM garbage WHERE digest = :digest AND backend_uid IN ({_SAME_PLACE})")  # noqa: S608
+_WHERE = sa.text(
+    "SELECT backend_uid, namespace_uid FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL"
+    " ORDER BY stored_at DESC LIMIT 100"
+)
+_USED = sa.text(
+    "SELECT EXISTS (SELECT FROM run_artifacts x JOIN artifacts a"
+    " ON (a.digest, a.namespace_uid) = (x.digest, x.namespace_uid)"
+    " WHERE x.run_id = :run AND x.digest = :digest AND a.stored_at IS NOT NULL)"
+)
+_MAY_SEE = sa.text(
+    "SELECT EXISTS (SELECT FROM run_artifacts a JOIN runs r ON r.id = a.run_id"
+    " LEFT JOIN namespaces n ON n.name = r.namespace"
+    " WHERE a.digest = :digest AND r.namespace = :namespace AND r.namespace_uid = coalesce(n.uid, r.namespace_uid))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Bytes that nothing refers to, in one backend."""
+
+    digest: digests.Digest
+    backend: str
+
+
+class Artifacts(casbackends.CASBackends):
+    """Implements `controlplane.storage.Map`, and what garbage collection needs."""
+
+    async def reserve(self, digest: digests.Digest, namespace_uid: str, backend: str) -> None:
+        """Bytes are on their way; whoever removes the same ones is waited for."""
+        place = {"digest": str(digest), "backend": backend}
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK, place)
+            await connection.execute(_RESERVE, {**place, "namespace": namespace_uid})
+            await connection.execute(_FORGET, place)
+
+    async def record(self, digest: digests.Digest, owner: values.Owner, backend: str, size: int) -> None:
+        """They have arrived, and the owner's run refers to them: in one transaction."""
+        row = {"digest": str(digest), "backend": backend, "namespace": owner.namespace_uid, "size": size}
+        async with self._database.transaction() as connection:
+            await connection.execute(_RECORD, row)
+            if owner.run_id is not None:
+                await connection.execute(_REFER, {"digest": str(digest), "run": owner.run_id})
+
+    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+        """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
+        if owner.run_id is None:
+            return bool((await self.where(digest, owner.namespace_uid))[0])
+        async with self._database.transaction() as connection:
+            await refer(connection, [(owner.run_id, str(digest))])
+            there = await connection.execute(_USED, {"run": owner.run_id, "digest": str(digest)})
+            return bool(there.scalar())
+
+    async def where(self, digest: digests.Digest, namespace_uid: str = "") -> tuple[tuple[str, ...], bool]:
+        """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""
+        async with self._database.statements() as connection:
+            rows = (await connection.execute(_WHERE, {"digest": str(digest)})).all()
+        lying = [row.backend_uid for row in rows if namespace_uid in ("", row.namespace_uid)]
+        return tuple(dict.fromkeys(lying)), bool(rows)
+
+    async def may_see(self, digest: digests.Digest, namespace: str) -> bool:
+        """Whether a run of this namespace refers to it: who may see runs there may download it."""
+        async with self._database.statements() as connection:
+            found = await connection.execute(_MAY_SEE, {"digest": str(digest), "namespace": namespace})
+            return bool(found.scalar())
+
+    async def condemn(self, grace: timedelta, limit: int = 500) -> int:
+        """Take off the map what nothing refers to and nobody used within the grace; returns how many rows.
+
+        Raises:
+            Invalid: a grace so short that an upload could lose its bytes before its run is recorded.
+        """
+        if grace < LEAST_GRACE:
+            raise errors.Invalid(f"a grace of {grace} is too short", field="grace", fix=f"at least {LEAST_GRACE}")
+        async with self._database.transaction() as connection:
+            return int((await connection.execute(_CONDEMN, {"grace": grace, "limit": limit})).scalar_one())
+
+    async def take_garbage(self, limit: int) -> Sequence[Garbage]:
+        """Bytes to remove; they are ours for ten minutes."""
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(_TAKE, {"limit": limit})).all()
+        return [Garbage(digests.Digest.parse(row.digest), row.backend_uid) for row in rows]
+
+    @asynccontextmanager
+    async def removing(self, one: Garbage) -> AsyncIterator[bool]:
+        """Whether the bytes may be removed now: False where somebody refers to them again. No upload begins meanwhile.
+
+        Leaving normally takes them off the list; after an error they stay on it.
+        """
+        place = {"digest": str(one.digest), "backend": one.backend}
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK, place)
+            wanted = bool((await connection.execute(_WANTED, place)).scalar())
+            yield not wanted
+            await connection.execute(_FORGET, place)
+
+
+async def refer(connection: AsyncConnection, references: Sequence[tuple[uuid.UUID, str]]) -> None:
+    """Record what runs refer to, as far as their namespaces have it stored."""
+    if references:
+        runs, named = zip(*references, strict=True)
+        await connection.exec_driver_sql(REFERENCES, {"run": list(runs), "digest": list(named)})

@@ -1,0 +1,134 @@
+"""CASBackends as the controller recorded them, and what checks found. Implements `controlplane.storage.Records`.
+
+A removed backend stays while artifacts lie in it: they are read and cleared away with what its spec said last.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from avouch.controlplane import storage
+from avouch.store import database, fencing, namespaces, tables
+
+_STORED = tables.cas_backends
+# Whoever takes a check is the only one for a minute: a process that dies over it leaves it to the next.
+_DUE = sa.text(
+    "UPDATE cas_backends SET next_check = now() + interval '1 minute' WHERE uid IN ("
+    " SELECT uid FROM cas_backends WHERE NOT removed AND next_check <= now()"
+    " ORDER BY next_check LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING *"
+)
+_HOMES = sa.text(
+    "SELECT o.home FROM organisations o JOIN projects p ON p.organisation = o.name WHERE p.namespace = :namespace"
+)
+
+
+class CASBackends:
+    """Records over one database; the controller's writes are fenced."""
+
+    def __init__(self, opened: database.Database) -> None:
+        self._database = opened
+
+    async def upsert(self, record: storage.Record, *, epoch: int) -> None:
+        """Record a backend; a new spec is checked at once. An older generation never replaces a newer one."""
+        row = {
+            "uid": record.uid, "namespace": record.namespace, "namespace_uid": record.namespace_uid,
+            "name": record.name, "generation": record.generation, "spec": dict(record.spec),
+            "location": record.location, "problem": record.problem, "removed": False,
+        }  # fmt: skip
+        new = insert(_STORED).values(**row)
+        fresh = sa.case((_STORED.c.generation < new.excluded.generation, sa.func.now()), else_=_STORED.c.next_check)
+        same_name = sa.and_(
+            _STORED.c.namespace == record.namespace, _STORED.c.name == record.name, _STORED.c.uid != record.uid
+        )
+        async with self._database.transaction() as connection:
+            await fencing.fence(connection, epoch)
+            await namespaces.remember(connection, record.namespace, record.namespace_uid)
+            await connection.execute(sa.update(_STORED).where(same_name).values(removed=True))
+            await connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=["uid"],
+                    set_={**row, "next_check": fresh},
+                    where=_STORED.c.generation <= new.excluded.generation,
+                )
+            )
+
+    async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
+        """Take no new artifacts there; forget it where none lie in it."""
+        mine = sa.and_(_STORED.c.namespace == namespace, _STORED.c.name == name, _STORED.c.uid == uid)
+        empty = ~sa.exists().where(tables.artifacts.c.backend_uid == _STORED.c.uid)
+        clean = ~sa.exists().where(tables.garbage.c.backend_uid == _STORED.c.uid)
+        async with self._database.transaction() as connection:
+            await fencing.fence(connection, epoch)
+            await connection.execute(sa.update(_STORED).where(mine).values(removed=True))
+            await connection.execute(sa.delete(_STORED).where(_STORED.c.removed, empty, clean))
+
+    async def get(self, uid: str) -> storage.Record | None:
+        """One backend, also a removed one."""
+        found = await self._select(sa.select(_STORED).where(_STORED.c.uid == uid))
+        return found[0] if found else None
+
+    async def in_namespace(self, namespace: str) -> Sequence[storage.Record]:
+        """The backends of a namespace, by name."""
+        return await self._select(_present(namespace))
+
+    async def keys(self) -> Sequence[tuple[str, str, str]]:
+        """(namespace, name, uid) of every present backend, for the resync's diff."""
+        columns = (_STORED.c.namespace, _STORED.c.name, _STORED.c.uid)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(sa.select(*columns).where(~_STORED.c.removed))).all()
+        return [(row.namespace, row.name, row.uid) for row in rows]
+
+    async def serving(self, namespace: str) -> storage.Serving:
+        """The backends of a namespace and of its organization's home; of none where two organizations claim it."""
+        async with self._database.snapshot() as connection:
+            own = (await connection.execute(_present(namespace))).all()
+            homes = (await connection.execute(_HOMES, {"namespace": namespace})).scalars().all()
+            home = homes[0] if len(homes) == 1 and homes[0] != namespace else ""
+            theirs = (await connection.execute(_present(home))).all() if home else ()
+        return storage.Serving(own=tuple(map(_record, own)), home=tuple(map(_record, theirs)))
+
+    async def due(self, limit: int) -> Sequence[storage.Record]:
+        """Backends to check now; they are ours for a minute."""
+        async with self._database.transaction() as connection:
+            return tuple(map(_record, (await connection.execute(_DUE, {"limit": limit})).all()))
+
+    async def checked(self, record: storage.Record, probed: storage.Probed, at: datetime, again: datetime) -> None:
+        """Keep what a check of this generation found; a newer spec, written meanwhile, waits for its own check."""
+        mine = sa.and_(_STORED.c.uid == record.uid, _STORED.c.generation == record.generation)
+        found = sa.update(_STORED).where(mine).values(
+            checked_generation=record.generation, checked_at=at, reachable=probed.reachable,
+            writable=probed.writable, message=probed.message.replace("\0", ""), next_check=again,
+        )  # fmt: skip
+        async with self._database.transaction() as connection:
+            await connection.execute(found)
+
+    async def of_kind(self, kind: str) -> Sequence[str]:
+        """Ids of all backends of a kind, removed ones too."""
+        async with self._database.transaction() as connection:
+            return list(
+                (await connection.execute(sa.select(_STORED.c.uid).where(_STORED.c.spec.has_key(kind)))).scalars()
+            )
+
+    async def _select(self, query: "sa.Select[Any]") -> Sequence[storage.Record]:
+        async with self._database.transaction() as connection:
+            return tuple(map(_record, (await connection.execute(query)).all()))
+
+
+def _present(namespace: str) -> "sa.Select[Any]":
+    """A backend of a namespace that was made anew is its predecessor's."""
+    known = tables.namespaces
+    of_now = _STORED.c.namespace_uid == sa.func.coalesce(known.c.uid, _STORED.c.namespace_uid)
+    joined = _STORED.outerjoin(known, known.c.name == _STORED.c.namespace)
+    mine = sa.and_(_STORED.c.namespace == namespace, ~_STORED.c.removed, of_now)
+    return sa.select(_STORED).select_from(joined).where(mine).order_by(_STORED.c.name)
+
+
+def _record(row: "sa.Row[Any]") -> storage.Record:
+    return storage.Record(
+        uid=row.uid, namespace=row.namespace, namespace_uid=row.namespace_uid, name=row.name,
+        generation=row.generation, spec=row.spec, problem=row.problem, checked_generation=row.checked_generation,
+        checked_at=row.checked_at, reachable=row.reachable, writable=row.writable, message=row.message,
+    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""Runs that are old enough to go, Workflow by Workflow and batch by batch.
+
+A run goes with its snapshot, claims, verdict, deliveries and references. One that is not judged, or whose deliveries
+are still on their way, stays. The newest ones of each Workflow stay whatever their age.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from avouch import errors
+from avouch.store import database
+
+KEEP_LAST = 1
+_HOURS = re.compile(r"([1-9][0-9]{0,6})h", re.ASCII)
+# What a Workflow does not say, its organization does; a namespace that two organizations claim has none.
+_POLICIES = sa.text(
+    "SELECT seen.workflow_uid, seen.namespace_uid, w.spec -> 'retention' AS own, o.retention AS common"
+    " FROM (SELECT DISTINCT workflow_uid, namespace_uid, namespace FROM runs WHERE judged_at IS NOT NULL) seen"
+    " LEFT JOIN workflows w ON w.uid = seen.workflow_uid AND w.namespace = seen.namespace"
+    " LEFT JOIN (SELECT p.namespace, (array_agg(known.settings -> 'retention'))[1] AS retention FROM projects p"
+    "  JOIN organisations known ON known.name = p.organisation GROUP BY p.namespace HAVING count(*) = 1) o"
+    "  ON o.namespace = seen.namespace"
+    " WHERE w.spec ? 'retention' OR o.retention ? 'runs'"
+)
+_EXPIRE = sa.text(
+    "WITH old AS (SELECT r.id FROM runs r WHERE r.workflow_uid = :workflow AND r.namespace_uid = :namespace"
+    "  AND r.result <> 'Pending' AND r.judged_at < :before"
+    "  AND NOT EXISTS (SELECT FROM deliveries d WHERE d.run_id = r.id AND d.state = 'pending')"
+    "  AND r.id NOT IN (SELECT k.id FROM runs k WHERE k.workflow_uid = :workflow AND k.namespace_uid = :namespace"
+    "   AND k.result <> 'Pending' ORDER BY k.judged_at DESC, k.id DESC LIMIT :keep)"
+    "  ORDER BY r.judged_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    " DELETE FROM runs USING old WHERE runs.id = old.id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long the runs of one Workflow stay."""
+
+    workflow_uid: str
+    namespace_uid: str
+    age: timedelta
+    keep_last: int
+
+
+def policy(row: "sa.RowMapping | Mapping[str, Any]") -> Policy | None:
+    """What a Workflow and its organization say together; None: for ever. What cannot be read keeps everything."""
+    said = {**(row["common"] or {}), **{k: v for k, v in (row["own"] or {}).items() if v is not None}}
+    hours = _HOURS.fullmatch(str(said.get("runs") or ""))
+    if hours is None:
+        return None
+    keep = said.get("keepLast")
+    return Policy(
+        row["workflow_uid"], row["namespace_uid"], timedelta(hours=int(hours[1])), KEEP_LAST if keep is None else keep
+    )
+
+
+class Retention:
+    """Over one database."""
+
+    def __init__(self, opened: database.Database) -> None:
+        self._database = opened
+
+    async def policies(self) -> Sequence[Policy]:
+        """Of every Workflow with judged runs."""
+        async with self._database.statements() as connection:
+            rows = (await connection.execute(_POLICIES)).mappings().all()
+        return [found for row in rows if (found := policy(row)) is not None]
+
+    async def expire(self, one: Policy, now: datetime, limit: int = 200) -> int:
+        """Delete a batch of what is older than the policy says; returns how many went.
+
+        Raises:
+            Invalid: a policy that would take everything.
+        """
+        if one.age <= timedelta(0) or one.keep_last < 0:
+            raise errors.Invalid("a retention of nothing", field="spec.retention", fix="write at least 1h")
+        bound = {
+            "workflow": one.workflow_uid, "namespace": one.namespace_uid, "before": now - one.age,
+            "keep": one.keep_last, "limit": limit,
+        }  # fmt: skip
+        async with self._database.transaction() as connection:
+            return int((await connection.execute(_EXPIRE, bound)).rowcount)

@@ -1,0 +1,334 @@
+"""The map of artifacts, the references of runs and garbage collection, against a real PostgreSQL."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from avouch import digests, errors
+from avouch.cas import filesystem
+from avouch.controlplane import routing, storage, values
+from avouch.store import artifacts, database, tables
+from avouch.store import runs as run_store
+from tests.store import conftest as make
+
+pytestmark = pytest.mark.postgres
+
+GRACE = timedelta(hours=24)
+EPOCH = 1_000
+
+
+class Folders:
+    """An opener over folders: one for each backend."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    async def open(self, uid: str) -> storage.Backend:
+        return filesystem.FileSystem(self.root / uid)
+
+
+@pytest.fixture
+def known(opened: database.Database) -> artifacts.Artifacts:
+    return artifacts.Artifacts(opened)
+
+
+@pytest.fixture
+def routed(known: artifacts.Artifacts, tmp_path: Path) -> routing.Routed:
+    return routing.Routed(known, Folders(tmp_path), values.Backend("default", "default", 10**6))
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def put(routed: routing.Routed, content: bytes, run: values.Run | None, **more: str) -> digests.Digest:
+    namespace = more.get("namespace", "team-a")
+    owner = values.Owner(namespace, f"uid-{namespace}", run.id if run else None)
+    digest = digests.of_bytes(content)
+    await routed.put(pieces(content), expected=digest, limit=10**6, owner=owner)
+    return digest
+
+
+async def opened_run(opened: database.Database, **changes: str) -> values.Run:
+    store = run_store.Runs(opened)
+    run = await store.open(make.a_run(**changes))
+    await store.close()
+    return run
+
+
+async def age(opened: database.Database, digest: digests.Digest, hours: int) -> None:
+    stored = tables.artifacts
+    past = sa.func.now() - sa.text(f"interval '{hours} hours'")
+    async with opened.transaction() as connection:
+        await connection.execute(sa.update(stored).where(stored.c.digest == str(digest)).values(used_at=past))
+
+
+async def condemned(known: artifacts.Artifacts, digest: digests.Digest) -> bool:
+    await known.condemn(GRACE)
+    return await known.where(digest) == ((), False)
+
+
+async def delete_run(opened: database.Database, run: values.Run) -> None:
+    async with opened.transaction() as connection:
+        await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run.id))
+
+
+async def removed(known: artifacts.Artifacts, routed: routing.Routed, of: digests.Digest | None = None) -> int:
+    """What the server's keeper does with garbage; how many pieces went, all of them or those of one digest."""
+    count = 0
+    for one in await known.take_garbage(1000):
+        async with known.removing(one) as alone:
+            if alone:
+                await (await routed.opener.open(one.backend)).delete(one.digest)
+                count += of in (None, one.digest)
+    return count
+
+
+async def test_what_a_run_refers_to_stays_however_old(opened, known, routed) -> None:
+    run = await opened_run(opened)
+    digest = await put(routed, os.urandom(20), run)
+    await age(opened, digest, 10_000)
+    assert not await condemned(known, digest)
+
+
+async def test_what_no_run_refers_to_goes_after_the_grace_and_not_before(opened, known, routed) -> None:
+    run = await opened_run(opened)
+    digest = await put(routed, os.urandom(20), run)
+    await delete_run(opened, run)
+    await age(opened, digest, 23)
+    assert not await condemned(known, digest)
+    await age(opened, digest, 25)
+    assert await condemned(known, digest)
+    assert await removed(known, routed, digest) == 1
+    with pytest.raises(errors.NotFound):
+        assert [piece async for piece in routed.get(digest)]
+
+
+async def test_two_runs_of_one_artifact_both_keep_it(opened, known, routed) -> None:
+    content = os.urandom(20)
+    first, second = await opened_run(opened), await opened_run(opened)
+    digest = await put(routed, content, first)
+    await put(routed, content, second)
+    await delete_run(opened, first)
+    await age(opened, digest, 10_000)
+    assert not await condemned(known, digest)
+    await delete_run(opened, second)
+    assert await condemned(known, digest)
+
+
+async def test_another_namespace_keeps_the_bytes_that_both_stored(opened, known, routed) -> None:
+    content = os.urandom(20)
+    mine, theirs = await opened_run(opened), await opened_run(opened, namespace="team-b")
+    digest = await put(routed, content, mine)
+    await put(routed, content, theirs, namespace="team-b")
+    await delete_run(opened, mine)
+    await age(opened, digest, 10_000)
+    await known.condemn(GRACE)
+    assert await removed(known, routed, digest) == 0
+    assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-b")]) == content
+    with pytest.raises(errors.NotFound):
+        assert [piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]
+
+
+async def test_who_knows_a_digest_of_another_namespace_does_not_get_its_bytes(opened, known, routed) -> None:
+    run = await opened_run(opened)
+    digest = await put(routed, os.urandom(20), run)
+    assert await routed.has(digest, namespace_uid="uid-team-a")
+    assert not await routed.has(digest, namespace_uid="uid-elsewhere")
+    assert await known.may_see(digest, "team-a")
+    assert not await known.may_see(digest, "elsewhere")
+
+
+async def test_a_claim_keeps_what_another_run_uploaded(opened, known, routed) -> None:
+    uploader, claiming = await opened_run(opened), await opened_run(opened)
+    digest = await put(routed, os.urandom(20), uploader)
+    await age(opened, digest, 25)
+    store = run_store.Runs(opened)
+    await store.accept(make.a_claim(claiming, os.urandom(20), artifacts=(digest,)))
+    await store.close()
+    await delete_run(opened, uploader)
+    assert not await condemned(known, digest)
+    await age(opened, digest, 10_000)
+    assert not await condemned(known, digest)
+
+
+async def test_a_claim_of_another_namespace_keeps_nothing_here_and_sees_nothing(opened, known, routed) -> None:
+    mine, theirs = await opened_run(opened), await opened_run(opened, namespace="team-b")
+    digest = await put(routed, os.urandom(20), mine)
+    store = run_store.Runs(opened)
+    await store.accept(make.a_claim(theirs, os.urandom(20), artifacts=(digest,)))
+    await store.close()
+    assert not await known.may_see(digest, "team-b")
+
+
+async def test_a_verdict_keeps_what_it_speaks_of(opened, known, routed) -> None:
+    run = await opened_run(opened)
+    digest = await put(routed, os.urandom(20), None)
+    signed = make.a_verdict(run)
+    material = values.JudgedMaterial(name="sbom", type="ARTIFACT", digest=str(digest), uploaded=True)
+    verdict = values.Verdict(run.id, signed.verdict.result, signed.verdict.evidence, (), (material,), {}, {}, make.NOW)
+    store = run_store.Runs(opened)
+    await store.decide(values.SignedVerdict(verdict, b"{}", b"{}", b'{"_type": "s"}'), ())
+    await store.close()
+    await age(opened, digest, 10_000)
+    assert not await condemned(known, digest)
+
+
+async def test_an_upload_takes_its_bytes_off_the_list_of_garbage(opened, known, routed) -> None:
+    content = os.urandom(20)
+    first = await opened_run(opened)
+    digest = await put(routed, content, first)
+    await delete_run(opened, first)
+    await age(opened, digest, 25)
+    assert await condemned(known, digest)
+    await put(routed, content, await opened_run(opened))
+    assert await removed(known, routed, digest) == 0
+    assert b"".join([piece async for piece in routed.get(digest)]) == content
+
+
+async def test_an_upload_waits_for_the_removal_of_the_same_bytes(opened, known, routed) -> None:
+    content = os.urandom(20)
+    first = await opened_run(opened)
+    digest = await put(routed, content, first)
+    await delete_run(opened, first)
+    await age(opened, digest, 25)
+    assert await condemned(known, digest)
+    again = await opened_run(opened)
+    (garbage,) = [one for one in await known.take_garbage(1000) if one.digest == digest]
+    async with known.removing(garbage) as alone:
+        assert alone
+        uploading = asyncio.create_task(put(routed, content, again))
+        done, _ = await asyncio.wait({uploading}, timeout=0.3)
+        assert not done
+        await (await routed.opener.open(garbage.backend)).delete(digest)
+    await uploading
+    assert b"".join([piece async for piece in routed.get(digest)]) == content
+    await age(opened, digest, 10_000)
+    assert not await condemned(known, digest)
+
+
+async def test_a_reference_on_its_way_holds_garbage_collection_up(opened, known, routed) -> None:
+    """The claim's transaction is open when collection looks: it has to wait, and then finds the reference."""
+    uploader, claiming = await opened_run(opened), await opened_run(opened)
+    digest = await put(routed, os.urandom(20), uploader)
+    await delete_run(opened, uploader)
+    await age(opened, digest, 10_000)
+    async with opened.transaction() as connection:
+        await artifacts.refer(connection, [(claiming.id, str(digest))])
+        collecting = asyncio.create_task(known.condemn(GRACE))
+        done, _ = await asyncio.wait({collecting}, timeout=0.3)
+        assert not done
+    await collecting
+    assert await known.where(digest) == (("default",), True)
+
+
+async def test_bytes_that_never_arrived_are_swept_too(opened, known, routed) -> None:
+    digest = digests.of_bytes(os.urandom(20))
+    await known.reserve(digest, "uid-team-a", "default")
+    assert await known.where(digest) == ((), False)
+    await age(opened, digest, 25)
+    await known.condemn(GRACE)
+    assert digest in [one.digest for one in await known.take_garbage(1000)]
+
+
+async def test_two_backends_of_one_repository_do_not_remove_each_others_artifacts(opened, known, routed) -> None:
+    spec = {"oci": {"repository": "registry.example/team/artifacts"}}
+    for uid in ("twin-1", "twin-2"):
+        await known.upsert(storage.Record(uid, "team-a", "uid-team-a", uid, 1, spec), epoch=EPOCH)
+    digest = digests.of_bytes(os.urandom(20))
+    for uid in ("twin-1", "twin-2"):
+        await known.reserve(digest, "uid-team-a", uid)
+        await known.record(digest, values.Owner("team-a", "uid-team-a"), uid, 20)
+    async with opened.transaction() as connection:
+        stored = tables.artifacts.c
+        await connection.execute(
+            sa.delete(tables.artifacts).where(stored.digest == str(digest), stored.backend_uid == "twin-1")
+        )
+    async with known.removing(artifacts.Garbage(digest, "twin-1")) as alone:
+        assert not alone
+
+
+async def test_a_short_grace_is_refused(known) -> None:
+    with pytest.raises(errors.Invalid, match="too short"):
+        await known.condemn(timedelta(minutes=5))
+
+
+STORY = st.lists(
+    st.one_of(
+        st.tuples(st.just("upload"), st.integers(0, 3), st.integers(0, 3)),
+        st.tuples(st.just("claim"), st.integers(0, 3), st.integers(0, 3)),
+        st.tuples(st.just("delete"), st.integers(0, 3), st.just(0)),
+        st.tuples(st.just("age"), st.just(0), st.integers(0, 3)),
+        st.tuples(st.just("collect"), st.just(0), st.just(0)),
+    ),
+    min_size=4,
+    max_size=30,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=STORY)
+def test_no_story_takes_from_a_kept_run_what_it_refers_to(server, tmp_path: Path, story) -> None:
+    asyncio.run(_told(server.url, tmp_path, story))
+
+
+async def _told(url: str, folder: Path, story: list[tuple[str, int, int]]) -> None:
+    async with database.Database(url) as opened:
+        told = Told(opened, folder)
+        for act, who, what in story:
+            await getattr(told, act)(who, what)
+            await told.check()
+        await told.store.close()
+
+
+class Told:
+    """A story as it happens: `owed` is what the runs that are kept refer to."""
+
+    def __init__(self, opened: database.Database, folder: Path) -> None:
+        chosen = values.Backend("default", "default", 10**6)
+        self.opened, self.known = opened, artifacts.Artifacts(opened)
+        self.routed = routing.Routed(self.known, Folders(folder), chosen)
+        self.store = run_store.Runs(opened)
+        salt = os.urandom(8)
+        self.contents = [salt + bytes([number]) for number in range(4)]
+        self.runs: dict[int, values.Run] = {}
+        self.owed: dict[int, set[int]] = {}
+
+    async def run(self, who: int) -> values.Run:
+        if who not in self.runs:
+            self.runs[who], self.owed[who] = await self.store.open(make.a_run()), set()
+        return self.runs[who]
+
+    async def upload(self, who: int, what: int) -> None:
+        await put(self.routed, self.contents[what], await self.run(who))
+        self.owed[who].add(what)
+
+    async def claim(self, who: int, what: int) -> None:
+        run, digest = await self.run(who), digests.of_bytes(self.contents[what])
+        there = await self.routed.has(digest, namespace_uid="uid-team-a")
+        await self.store.accept(make.a_claim(run, os.urandom(20), artifacts=(digest,)))
+        self.owed[who] |= {what} if there else set()
+
+    async def delete(self, who: int, _: int) -> None:
+        if who in self.runs:
+            await delete_run(self.opened, self.runs.pop(who))
+            self.owed.pop(who)
+
+    async def age(self, _: int, what: int) -> None:
+        await age(self.opened, digests.of_bytes(self.contents[what]), 25)
+
+    async def collect(self, _: int, __: int) -> None:
+        await self.known.condemn(GRACE)
+        await removed(self.known, self.routed)
+
+    async def check(self) -> None:
+        for number in {number for owed in self.owed.values() for number in owed}:
+            found = [piece async for piece in self.routed.get(digests.of_bytes(self.contents[number]))]
+            assert b"".join(found) == self.contents[number]

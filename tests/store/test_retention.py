@@ -1,0 +1,112 @@
+import uuid
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from avouch.controlplane import values
+from avouch.store import database, organisations, retention, tables, workflows
+from avouch.store import runs as run_store
+from tests.store import conftest as make
+
+pytestmark = pytest.mark.postgres
+
+EPOCH = 1_000
+HOUR = timedelta(hours=1)
+
+
+async def judged(opened: database.Database, workflow: str, age: timedelta, *deliveries: str) -> values.Run:
+    key = values.RunKey(workflow, str(uuid.uuid4()))
+    store = run_store.Runs(opened)
+    run = await store.open(make.a_run(key=key, id=key.id, name=key.name("build")))
+    await store.decide(make.a_verdict(run), [make.a_delivery(run, name) for name in deliveries])
+    await store.close()
+    async with opened.transaction() as connection:
+        mine = tables.runs.c.id == run.id
+        await connection.execute(sa.update(tables.runs).where(mine).values(judged_at=make.NOW - age))
+    return run
+
+
+async def left(opened: database.Database, workflow: str) -> set[uuid.UUID]:
+    async with opened.transaction() as connection:
+        query = sa.select(tables.runs.c.id).where(tables.runs.c.workflow_uid == workflow)
+        return set((await connection.execute(query)).scalars())
+
+
+def policy(workflow: str, hours: int, keep: int) -> retention.Policy:
+    return retention.Policy(workflow, "uid-team-a", hours * HOUR, keep)
+
+
+async def test_old_runs_go_with_all_that_hangs_on_them_and_the_newest_stay(opened: database.Database) -> None:
+    workflow = str(uuid.uuid4())
+    runs = [await judged(opened, workflow, age * HOUR) for age in (50, 40, 30, 2)]
+    kept = retention.Retention(opened)
+    assert await kept.expire(policy(workflow, 10, 2), make.NOW) == 2
+    assert await left(opened, workflow) == {runs[2].id, runs[3].id}
+    assert await kept.expire(policy(workflow, 10, 2), make.NOW) == 0
+    async with opened.transaction() as connection:
+        for table in (tables.verdicts, tables.claims, tables.snapshots):
+            query = sa.select(sa.func.count()).select_from(table).where(table.c.run_id == runs[0].id)
+            assert (await connection.execute(query)).scalar() == 0
+
+
+async def test_a_young_run_stays_though_it_is_not_among_the_newest(opened: database.Database) -> None:
+    workflow = str(uuid.uuid4())
+    for age in (3, 2, 1):
+        await judged(opened, workflow, age * HOUR)
+    assert await retention.Retention(opened).expire(policy(workflow, 10, 1), make.NOW) == 0
+
+
+async def test_a_run_that_is_not_judged_stays(opened: database.Database) -> None:
+    key = values.RunKey(str(uuid.uuid4()), "s")
+    store = run_store.Runs(opened)
+    await store.open(make.a_run(key=key, id=key.id, name=key.name("build")))
+    await store.close()
+    assert await retention.Retention(opened).expire(policy(key.workflow_uid, 1, 0), make.NOW + 1000 * HOUR) == 0
+
+
+async def test_a_run_whose_delivery_is_on_its_way_stays(opened: database.Database) -> None:
+    workflow = str(uuid.uuid4())
+    run = await judged(opened, workflow, 50 * HOUR, "hook")
+    kept = retention.Retention(opened)
+    assert await kept.expire(policy(workflow, 10, 0), make.NOW) == 0
+    async with opened.transaction() as connection:
+        ledger = tables.deliveries
+        await connection.execute(sa.update(ledger).where(ledger.c.run_id == run.id).values(state="delivered"))
+    assert await kept.expire(policy(workflow, 10, 0), make.NOW) == 1
+
+
+async def test_a_batch_is_bounded(opened: database.Database) -> None:
+    workflow = str(uuid.uuid4())
+    for age in range(20, 25):
+        await judged(opened, workflow, age * HOUR)
+    kept = retention.Retention(opened)
+    assert [await kept.expire(policy(workflow, 10, 0), make.NOW, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_a_workflow_says_what_differs_from_its_organization(opened: database.Database) -> None:
+    namespace = f"team-{uuid.uuid4().hex[:8]}"
+    known = organisations.Organisations(opened)
+    record = values.WorkflowRecord(
+        namespace, f"uid-{namespace}", "build", str(uuid.uuid4()), 1, {"retention": {"runs": "48h"}}, {}
+    )
+    await workflows.Workflows(opened).upsert(record, epoch=EPOCH)
+    key = values.RunKey(record.uid, "s")
+    run = make.a_run(namespace, key=key, id=key.id, name=key.name("build"))
+    store = run_store.Runs(opened)
+    await store.decide(make.a_verdict(await store.open(run)), ())
+    await store.close()
+    common = values.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
+    await known.record(common, [namespace], epoch=EPOCH)
+    kept = retention.Retention(opened)
+    mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
+    assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 7)]
+    rival = values.Organisation(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
+    await known.record(rival, [namespace], epoch=EPOCH)
+    mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
+    assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 1)]
+
+
+@pytest.mark.parametrize("runs", ["", "0h", "-1h", "1d", "1h; drop", None, 5])
+def test_what_cannot_be_read_keeps_everything(runs: object) -> None:
+    assert retention.policy({"workflow_uid": "w", "namespace_uid": "n", "own": {"runs": runs}, "common": {}}) is None
