@@ -35,6 +35,7 @@ COMMANDS = {
     "add binary": ("add", "--name", "large-binary", "--value", "big.bin"),
     "push": ("push", "--annotation", "who=me"),
 }
+BARE = "python -c pass"
 CHAINLOOP = {"init": 0.11, "push": 0.22}  # seconds; each add 0.11
 ADD = 0.11
 WHOLE, MEMORY = 0.77, 97.0  # seconds, MB
@@ -49,9 +50,9 @@ class Cost:
     memory: float  # MB
 
 
-def run(arguments: tuple[str, ...], place: Path, environment: dict[str, str]) -> Cost:
+def run(arguments: tuple[str, ...], place: Path, environment: dict[str, str], script: str = SCRIPT) -> Cost:
     """One command as a build types it."""
-    command = [sys.executable, "-c", SCRIPT, "attestation", *arguments]
+    command = [sys.executable, "-c", script, "attestation", *arguments]
     begun = time.perf_counter()
     with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.DEVNULL) as process:
         _, status, used = os.wait4(process.pid, 0)
@@ -63,8 +64,9 @@ def run(arguments: tuple[str, ...], place: Path, environment: dict[str, str]) ->
 
 
 def crafted(place: Path, environment: dict[str, str]) -> dict[str, Cost]:
-    """One attestation from its beginning to its end."""
-    return {name: run(arguments, place, environment) for name, arguments in COMMANDS.items()}
+    """One attestation from its beginning to its end, and what an interpreter costs that does nothing."""
+    bare = run((), place, environment, "pass")
+    return {BARE: bare, **{name: run(arguments, place, environment) for name, arguments in COMMANDS.items()}}
 
 
 def job(place: Path) -> None:
@@ -103,24 +105,25 @@ def main() -> None:
 
 def report(found: list[dict[str, Cost]]) -> None:
     """A row for each command, and one for all of them."""
-    rows = []
+    rows = [_row(BARE, [each[BARE] for each in found], "-")]
     for name in COMMANDS:
-        costs = [each[name] for each in found]
-        theirs = CHAINLOOP.get(name, ADD)
-        wall = statistics.median(cost.wall for cost in costs)
-        rows.append(
-            (
-                name, measure.spread([cost.wall for cost in costs]), measure.spread([cost.cpu for cost in costs]),
-                f"{max(cost.memory for cost in costs):.0f}", f"{theirs:.2f}", f"{wall / theirs:.2f}",
-            )
-        )  # fmt: skip
-    whole = [sum(cost.wall for cost in each.values()) for each in found]
-    cpu = [sum(cost.cpu for cost in each.values()) for each in found]
-    memory = max(cost.memory for each in found for cost in each.values())
-    ratio = f"{statistics.median(whole) / WHOLE:.2f}"
-    rows.append(("whole", measure.spread(whole), measure.spread(cpu), f"{memory:.0f}", f"{WHOLE:.2f}", ratio))
+        rows.append(_row(name, [each[name] for each in found], f"{CHAINLOOP.get(name, ADD):.2f}"))
+    sums = [_sum([cost for name, cost in each.items() if name != BARE]) for each in found]
+    rows.append(_row("whole", sums, f"{WHOLE:.2f}"))
+    memory = max(cost.memory for cost in sums)
     measure.table(("command", "wall, s", "cpu, s", "MB", "Chainloop's, s", "ratio"), rows)
     print(f"memory: {memory:.0f} MB, Chainloop's {MEMORY:.0f} MB, ratio {memory / MEMORY:.2f}")
+
+
+def _sum(costs: list[Cost]) -> Cost:
+    return Cost(sum(each.wall for each in costs), sum(each.cpu for each in costs), max(each.memory for each in costs))
+
+
+def _row(name: str, costs: list[Cost], theirs: str) -> tuple[str, ...]:
+    walls = [cost.wall for cost in costs]
+    ratio = "-" if theirs == "-" else f"{statistics.median(walls) / float(theirs):.2f}"
+    memory = f"{max(cost.memory for cost in costs):.0f}"
+    return name, measure.spread(walls), measure.spread([cost.cpu for cost in costs]), memory, theirs, ratio
 
 
 if __name__ == "__main__":

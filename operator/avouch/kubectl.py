@@ -75,6 +75,10 @@ class Kubectl:
         """Create one object; Conflict where there is one."""
         return _object(self._run("create", *flags, "-o", "json", "-f", "-", given=manifest))
 
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Post to a path of the Kubernetes API itself; what it answers."""
+        return _object(self._run("create", "--raw", path, "-f", "-", given=body))
+
     def patch(self, kind: str, name: str, change: Mapping[str, Any], *flags: str) -> dict[str, Any]:
         """Merge a change into one object."""
         said = json.dumps(change)

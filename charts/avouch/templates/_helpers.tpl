@@ -47,6 +47,7 @@ capabilities: {drop: [ALL]}
 - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 - {name: AVOUCH_SIDECAR_IMAGE, value: {{ .Values.sidecar.image | quote }}}
 - {name: AVOUCH_PUBLIC_URL, value: {{ .Values.public.url | quote }}}
+- {name: AVOUCH_PUBLIC_CA, value: {{ .Values.public.ca | quote }}}
 {{- end }}
 
 {{- define "avouch.migrate" -}}

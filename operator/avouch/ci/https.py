@@ -6,11 +6,12 @@ timeout of a socket bounds the whole: a thread of its own does the work, and is 
 
 import contextlib
 import http.client
+import importlib
+import os
 import queue
 import socket
 import ssl
 import threading
-import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,8 +92,11 @@ def _connection(parts: SplitResult, request: Request, seconds: float) -> http.cl
 
 
 def _proxy(host: str, port: int) -> SplitResult | None:
-    found = urllib.request.getproxies().get("https", "")
-    if not found or urllib.request.proxy_bypass(f"{host}:{port}"):
+    if not any(name.lower() in ("https_proxy", "all_proxy") for name in os.environ):
+        return None
+    request = importlib.import_module("urllib.request")  # 5 ms that few need
+    found = request.getproxies().get("https", "")
+    if not found or request.proxy_bypass(f"{host}:{port}"):
         return None
     return urlsplit(found if "://" in found else f"http://{found}")
 

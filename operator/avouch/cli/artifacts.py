@@ -1,14 +1,19 @@
 """`avouch artifact upload` and `download`: bytes by their digest, checked on both sides."""
 
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from avouch import digests, errors
-from avouch.cli import failures, options, output, session
+from avouch.cli import failures, options, output, ports, session
 from avouch.cli.attestation import common, watching
 from avouch.crafting import sources
+
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
+_TICKETS = 20  # of one download: as many breaks of the connection
 
 
 @click.command(cls=common.Command)
@@ -41,12 +46,22 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
 
 @click.command(cls=common.Command)
 @click.option("-d", "--digest", "digest", required=True, metavar="sha256:HEX", help="What to fetch.")
+@click.option(
+    "--run",
+    "run",
+    default="",
+    metavar="NAME",
+    help="A WorkflowRun that used it: kubectl's user gets a ticket for it, and needs no token.",
+)
 @click.option("--output", "file", type=click.Path(dir_okay=False), default="", metavar="FILE", help="File to write.")
 @click.option("--path", "folder", type=click.Path(file_okay=False), default="", metavar="DIR",
               help="Folder to write into, under the digest's name.")  # fmt: skip
 @session.given
-def download(started: session.Session, /, digest: str, file: str, folder: str) -> int:
+def download(started: session.Session, /, digest: str, run: str, file: str, folder: str) -> int:
     """Download bytes and verify them.
+
+    A CI job shows its token, and may read what runs used that it may attest for. With --run the Kubernetes API is asked
+    for a one-use ticket instead: whoever may create workflowruns/tickets there gets one (roles view, edit and admin).
 
     The file gets its name when all bytes are there and are the right ones. What breaks off is kept beside it as .part,
     and the next call goes on from there.
@@ -56,9 +71,39 @@ def download(started: session.Session, /, digest: str, file: str, folder: str) -
         raise errors.Invalid("two places for one file", field="--path", fix="give --output or --path")
     target = Path(file) if file else Path(folder or ".") / f"sha256-{wanted.hex}"
     with watching.watch(started)(f"downloading {target.name}", 0) as progress:
-        size = common.adapters(started).server().download_artifact(wanted, target, progress)
+        if run:
+            size = _by_ticket(started, wanted, run, target, progress)
+        else:
+            size = common.adapters(started).server().download_artifact(wanted, target, progress)
     _write("table", {"digest": str(wanted), "size": size, "name": str(target)}, "downloaded and verified")
     return failures.OK
+
+
+def _by_ticket(
+    started: session.Session, wanted: digests.Digest, run: str, target: Path, progress: sources.Progress
+) -> int:
+    """Download with a ticket from the Kubernetes API; each is good for one request, so a break needs another."""
+    tries = 0
+    while True:
+        tries += 1
+        with_ticket = _ticket(started, wanted, run)
+        try:
+            return int(started.world.attesting(with_ticket).server().download_artifact(wanted, target, progress))
+        except errors.Unauthenticated:
+            if tries >= _TICKETS:
+                raise
+
+
+def _ticket(started: session.Session, wanted: digests.Digest, run: str) -> ports.Options:
+    """The way to the server that a new ticket opens."""
+    if not _NAME.fullmatch(run):
+        raise errors.Invalid(f"{run[:80]!r} is no name of a run", field="--run", fix="kubectl get workflowruns")
+    cluster = started.cluster
+    path = f"/apis/runs.avouch.dev/v1alpha1/namespaces/{cluster.namespace()}/workflowruns/{run}/tickets"
+    status = cluster.post(path, {"spec": {"digest": str(wanted)}})["status"]
+    server = str(status["url"]).removesuffix(f"/v1/artifacts/{wanted}")
+    ca = str(status.get("ca") or "")
+    return dataclasses.replace(started.options, server=server, token=str(status["ticket"]), ca=ca)
 
 
 def _write(form: str, said: dict[str, Any], state: str) -> None:

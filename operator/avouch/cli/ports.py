@@ -16,6 +16,7 @@ class Options:
     context: str = ""
     server: str = ""
     token: str = ""
+    ca: str = ""  # PEM; no flag: commands that learn of a server elsewhere set it
     debug: bool = False
 
 
@@ -58,6 +59,10 @@ class Cluster(Protocol):
         Raises:
             Conflict: there is one already.
         """
+        ...
+
+    def post(self, path: str, body: Manifest) -> dict[str, Any]:
+        """Post to a path of the Kubernetes API itself; what it answers. Raises errors.NotFound, errors.Denied."""
         ...
 
     def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:

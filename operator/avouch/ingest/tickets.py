@@ -5,7 +5,7 @@ for five minutes. It is a bearer token of its own kind, so nothing else can be d
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -33,10 +33,11 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """Gives them out. `url`: where people reach the server."""
+    """Gives them out. `url`: where people reach the server; `ca`: PEM that verifies it there, or empty."""
 
     store: Store
     url: str
+    ca: Callable[[], str] = str
 
     async def taken(self, token: str, artifact: digests.Digest, now: datetime) -> str | None:
         """The namespace (uid) whose artifact a bearer token opens, once; None: it is no ticket for this one.
@@ -67,6 +68,7 @@ class Tickets:
                 "ticket": text,
                 "url": f"{self.url}/v1/artifacts/{digest}",
                 "expiresAt": rfc3339.write(until),
+                **({"ca": ca} if (ca := self.ca()) else {}),
             },
         }
 

@@ -185,7 +185,13 @@ def _described(config: settings.Server) -> values.Backend:
 
 
 def _tickets(config: settings.Server, world: World) -> tickets.Tickets:
-    return tickets.Tickets(stored_tickets.Tickets(world.database), config.public_url or config.server_url)
+    def authority() -> str:
+        if config.public_ca == settings.OWN:
+            return (config.tls / "ca.crt").read_text(encoding="ascii")
+        return "" if config.public_ca == settings.SYSTEM else config.public_ca
+
+    address = config.public_url or config.server_url
+    return tickets.Tickets(stored_tickets.Tickets(world.database), address, authority)
 
 
 def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outsideintake.OutsideIntake:

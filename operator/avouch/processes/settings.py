@@ -26,6 +26,7 @@ class Server:
     sidecar_image: str = ""  # empty: no injection
     server_url: str = ""  # what sidecars call
     public_url: str = ""  # what people and CI outside the cluster call
+    public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
     oidc_issuers: tuple[tuple[str, str], ...] = ()  # whose tokens are looked at, and of which type of runner they are
     aggregated_api: bool = True
     kubeconfig: Path | None = None  # outside a cluster
@@ -55,6 +56,7 @@ class Server:
             sidecar_image=environment.get("AVOUCH_SIDECAR_IMAGE", ""),
             server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
+            public_ca=_public_ca(environment),
             oidc_issuers=tuple(map(_issuer, environment.get("AVOUCH_OIDC_ISSUERS", "").split())),
             aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import avouch
 from avouch import errors
-from avouch.cli import ports
-from avouch.cli.attestation import surroundings
+from avouch.cli import ports as shared
+from avouch.cli.attestation import ports
 from avouch.client import access, connection, ingest, remotestate
 from avouch.crafting import keeping
 
@@ -20,7 +20,7 @@ AGENT = f"avouch/{avouch.__version__}"
 NAMESPACE = "AVOUCH_NAMESPACE"
 
 
-def build(options: ports.Options, environment: Mapping[str, str]) -> "Reach":
+def build(options: shared.Options, environment: Mapping[str, str]) -> "Reach":
     """The way to the server."""
     return Reach(options, environment)
 
@@ -29,7 +29,7 @@ def build(options: ports.Options, environment: Mapping[str, str]) -> "Reach":
 class Reach:
     """The way to the server, as options, variables and the file of `login` say."""
 
-    options: ports.Options
+    options: shared.Options
     environment: Mapping[str, str]
     _link: connection.Connection | None = None
 
@@ -37,7 +37,7 @@ class Reach:
         """The namespace that was asked for; empty where nothing was said."""
         return self.options.namespace or self.environment.get(NAMESPACE, "") or self._stored().namespace
 
-    def server(self, expected: str = "") -> surroundings.Server:
+    def server(self, expected: str = "") -> ports.Server:
         """The server.
 
         Raises:
@@ -79,7 +79,7 @@ class Reach:
     def _access(self, expected: str) -> access.Access:
         """Where to go and as whom; a job without a token of ours shows the one of its own runner."""
         said = self.options.server or self.environment.get(access.SERVER, "")
-        given = access.Login(said or expected, self.options.token)
+        given = access.Login(said or expected, self.options.token, self.options.ca)
         found = access.resolve(given, self.environment, self._stored().login)
         if found.token:
             return found
