@@ -10,6 +10,17 @@ CHART = docs.ROOT / "charts" / "avouch"
 
 def rendered(template: str, **values: str) -> str:
     """One template of the chart in the namespace avouch; `values` as --set takes them."""
+    return subprocess.run(_command(template, values), capture_output=True, text=True, check=True).stdout
+
+
+def refused(template: str, **values: str) -> str:
+    """Why Helm does not render a template."""
+    done = subprocess.run(_command(template, values), capture_output=True, text=True, check=False)
+    assert done.returncode, done.stdout
+    return done.stderr
+
+
+def _command(template: str, values: dict[str, str]) -> list[str]:
     given = {"verifierId": "https://verifier.example.com", **values}
     command = [
         str(binaries.binary("helm")),
@@ -21,5 +32,5 @@ def rendered(template: str, **values: str) -> str:
         "--kube-version",
         "1.34.0",
     ]
-    command += ["--show-only", f"templates/{template}.yaml", *(f"--set={key}={value}" for key, value in given.items())]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    sets = [f"--set={key}={value}" for key, value in given.items()]
+    return [*command, "--show-only", f"templates/{template}.yaml", *sets]

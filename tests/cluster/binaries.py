@@ -99,8 +99,14 @@ def kubectl() -> Path:
 def module_folder(name: str) -> Path:
     """Unpacked sources of a program's module: its manifests are applied from there, never copied to this repository."""
     program = PROGRAMS[name]
-    _go(program.family, "mod", "download", program.module)
-    return Path(_go(program.family, "list", "-m", "-f", "{{.Dir}}", program.module).strip())
+    return sources(program.family, program.module)
+
+
+@functools.cache
+def sources(family: str, module: str) -> Path:
+    """Unpacked sources of a module that `tools/FAMILY/go.mod` pins, for its manifests alone."""
+    _go(family, "mod", "download", module)
+    return Path(_go(family, "list", "-m", "-f", "{{.Dir}}", module).strip())
 
 
 def _compile(program: Program, target: Path) -> None:

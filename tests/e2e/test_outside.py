@@ -13,6 +13,7 @@ import pytest
 
 from examples.quickstart import install
 from tests.cluster.choice import AnyCluster
+from tests.cluster.errors import ClusterError
 from tests.e2e import made, outside
 from tests.e2e.stage import Stage, codes
 from tests.terminal import Answer, Terminal
@@ -71,8 +72,15 @@ class Job:
 
     def becomes(self, name: str, verdict: str, seconds: float = 60) -> dict[str, Any]:
         """The run, once it is judged so."""
-        self.stage.until(lambda: self.run(name)["status"]["verdict"] == verdict, f"run {name} {verdict}", seconds)
-        return self.run(name)
+
+        def look() -> dict[str, Any] | None:
+            try:
+                found = self.run(name)
+            except ClusterError:  # the API of runs is away while its only server is replaced
+                return None
+            return found if found["status"]["verdict"] == verdict else None
+
+        return self.stage.until(look, f"run {name} {verdict}", seconds)
 
 
 def workflow(name: str, *materials: Any, **spec: Any) -> tuple[Any, Any]:
@@ -153,7 +161,7 @@ def test_a_token_that_is_revoked_in_the_middle_ends_the_attestation_there(projec
     assert revoked.code == 0, revoked.output
     answer = job("push")
     assert answer.code == 1
-    assert "revoked" in answer.output
+    assert "neither revoked nor expired" in answer.output
     assert job.run(name)["status"]["verdict"] == "Pending"
     other = project.job("revoked", **{})  # the same folder, and so the same attestation, with a token of another name
     assert other("push").code == 1
@@ -188,7 +196,7 @@ def test_a_server_that_is_replaced_between_add_and_push_loses_nothing(project: O
         cluster, "-n", "avouch", "delete", "pods", "-l", "app.kubernetes.io/component=server", "--wait=false"
     )
     assert "Verdict: Passed" in job.good("push --wait 120")
-    assert job.run(name)["status"]["verdict"] == "Passed"
+    job.becomes(name, "Passed")
 
 
 def test_what_is_pushed_while_servers_are_replaced_one_by_one_is_kept(project: Outside, cluster: AnyCluster) -> None:
@@ -236,7 +244,7 @@ def test_a_run_that_nobody_ends_expires(forgotten: tuple[Job, str]) -> None:
     assert late.code == 0  # a text is kept here until the push
     answer = job("push")
     assert answer.code == 1
-    assert "Expired" in answer.output or "over" in answer.output
+    assert f"run {name} has ended: init a new one" in answer.output
 
 
 def replicas(cluster: AnyCluster, number: int) -> None:

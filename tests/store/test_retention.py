@@ -4,8 +4,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from avouch import errors
 from avouch.controlplane import values
-from avouch.store import database, organisations, retention, tables, workflows
+from avouch.store import database, organisations, retention, tables, views, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
@@ -48,6 +49,23 @@ async def test_old_runs_go_with_all_that_hangs_on_them_and_the_newest_stay(opene
         for table in (tables.verdicts, tables.claims, tables.snapshots):
             query = sa.select(sa.func.count()).select_from(table).where(table.c.run_id == runs[0].id)
             assert (await connection.execute(query)).scalar() == 0
+
+
+async def test_a_watch_from_before_a_deletion_is_told_to_list_again(opened: database.Database) -> None:
+    workflow = str(uuid.uuid4())
+    for age in (50, 40):
+        await judged(opened, workflow, age * HOUR)
+    shown = views.RunViews(opened, poll_seconds=0.01)
+    _, _, before = await shown.page(None, limit=1, after="", filters={})
+    watching = shown.watch(None, before, {})
+    assert await retention.Retention(opened).expire(policy(workflow, 10, 1), make.NOW) == 1
+    with pytest.raises(errors.Conflict, match="list again"):
+        await anext(watching)
+    _, _, after = await shown.page(None, limit=1, after="", filters={})
+    assert after > before
+    fresh = shown.watch(None, after, {})
+    await judged(opened, workflow, HOUR)
+    assert (await anext(fresh))[0] == "ADDED"
 
 
 async def test_a_young_run_stays_though_it_is_not_among_the_newest(opened: database.Database) -> None:

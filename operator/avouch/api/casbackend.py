@@ -12,8 +12,12 @@ SMALLEST = 10 * 1024 * 1024  # bytes: less would refuse everyday SBOMs
 DEFAULT_BYTES = 100 * 1024 * 1024  # Chainloop's default for one artifact
 
 _ENDPOINT = rules.Pattern(
-    "^https?://[^ /?#@]+(/[^ ?#]*)?$", "is not an HTTP address", "write https://host[:port][/path]"
+    "^https?://[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[1-9][0-9]{0,4})?(/[a-zA-Z0-9._~-]+)*/?$",
+    "is not an HTTP address",
+    "write https://host[:port][/path]",
 )
+_REGION = rules.Pattern("^[a-zA-Z0-9-]+$", "is not a region", "write it like eu-central-1")
+_ACCOUNT = rules.Pattern("^[a-z0-9]+$", "is not a storage account", "write lowercase letters and digits")
 _BUCKET = rules.Pattern(
     "^[a-z0-9A-Z][a-zA-Z0-9._-]*$", "is not the name of a bucket", "write letters, digits, dots, hyphens, underscores"
 )
@@ -72,7 +76,7 @@ class S3(meta.Model):
 
     bucket: Bucket
     """Name of the bucket; it must exist."""
-    region: Annotated[str, meta.bounded(64, minimum=1)]
+    region: Annotated[str, meta.bounded(64, _REGION, minimum=1), AfterValidator(_REGION.check)]
     """Region of the bucket, such as eu-central-1; stores that know no regions take us-east-1."""
     endpoint: Endpoint | None = None
     """Address of an S3-compatible store, such as https://minio.example.com:9000; absent, AWS."""
@@ -92,7 +96,7 @@ class Gcs(meta.Model):
 class Azure(meta.Model):
     """A container of Azure Blob Storage. Secret: accountKey, or sasToken, or tenantId, clientId and clientSecret."""
 
-    account: Annotated[str, meta.bounded(63, minimum=1)]
+    account: Annotated[str, meta.bounded(63, _ACCOUNT, minimum=1), AfterValidator(_ACCOUNT.check)]
     """Name of the storage account."""
     container: Bucket
     """Name of the container; it must exist."""

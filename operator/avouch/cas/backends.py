@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from obstore import exceptions
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from avouch import errors
@@ -81,9 +80,19 @@ def _azure_identity(secret: Secret) -> dict[str, str]:
 
 def _oci(said: Mapping[str, Any], secret: Secret, _uid: str) -> Backend:
     registry, _, repository = str(said["repository"]).partition("/")
-    trusted = ssl.create_default_context(cadata=_text(secret, _AUTHORITY)) if _AUTHORITY in secret else None
-    options = client.Options(plain=said.get("insecure") is True, tls=trusted, proxies=False)
+    options = client.Options(plain=said.get("insecure") is True, tls=_trusted(secret), proxies=False)
     return registries.Registry(client.Client(registry, _credential(registry, secret), options), repository)
+
+
+def _trusted(secret: Secret) -> ssl.SSLContext | None:
+    if _AUTHORITY not in secret:
+        return None
+    try:
+        return ssl.create_default_context(cadata=_text(secret, _AUTHORITY))
+    except ssl.SSLError as exc:
+        raise errors.Invalid(
+            f"key {_AUTHORITY} of the Secret holds no certificate", field="spec.secretRef", fix="write it as PEM"
+        ) from exc
 
 
 def _credential(registry: str, secret: Secret) -> credentials.Credential | None:
@@ -106,7 +115,7 @@ def _opened(kind: Callable[..., ObjectStore], name: str, http: Mapping[str, Any]
     """Nothing is taken from the environment but what obstore takes itself: all that we set wins."""
     try:
         return kind(name, config=options, client_options=http, retry_config=_RETRY)
-    except exceptions.BaseError as exc:  # a key that is no key, an address that is none
+    except Exception as exc:  # a key that is no key, an address or an authority that is none: each has its own class
         raise errors.Invalid(
             f"the store's client refuses this: {type(exc).__name__}", field="spec", fix="check the values of the Secret"
         ) from exc

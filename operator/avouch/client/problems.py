@@ -85,7 +85,7 @@ _FAMILIES: Mapping[int, type[errors.AvouchError]] = {
     409: errors.Conflict,
     410: errors.NotFound,
 }
-_FIXES = {401: "give a token that is valid and meant for this server: AVOUCH_TOKEN, --token or avouch login"}
+_FIXES = {401: "give a token of this server that is neither revoked nor expired: AVOUCH_TOKEN, --token or avouch login"}
 
 
 def _with_fix(message: str, fix: str) -> str:

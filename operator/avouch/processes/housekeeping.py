@@ -56,6 +56,8 @@ class Housekeeping:
                     _log.info("runs past their retention: %d; artifacts without a run: %d", expired, condemned)
             except errors.AvouchError as exc:
                 _log.warning("housekeeping: %s", exc)
+            except Exception:  # the worker has other work
+                _log.exception("housekeeping: a fault of ours")
             await asyncio.sleep(EVERY)
 
     async def round(self) -> tuple[int, int]:

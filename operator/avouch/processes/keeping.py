@@ -118,6 +118,8 @@ class Keeper:
                 await self._sweep()
             except errors.AvouchError as exc:
                 _log.warning("artifact backends: %s", exc)
+            except Exception:  # what one backend's client trips over must not end the server
+                _log.exception("artifact backends: a fault of ours")
             await asyncio.sleep(_LOOK)
 
     async def check_due(self) -> int:
@@ -149,6 +151,9 @@ class Keeper:
             probed = await casbackends.probe(await self.opener.fresh(record))
         except errors.AvouchError as exc:
             probed = storage.Probed(False, False, str(exc))
+        except Exception as exc:  # one backend's fault, not its neighbours'
+            _log.exception("CASBackend %s/%s: a fault of ours", record.namespace, record.name)
+            probed = storage.Probed(False, False, f"internal error: {type(exc).__name__}")
         now = self.clock.now()
         await self.records.checked(record, probed, now, casbackends.next_check(record, probed, now))
 

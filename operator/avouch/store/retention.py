@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.store import database
+from avouch.store import database, versions
 
 KEEP_LAST = 1
 _HOURS = re.compile(r"([1-9][0-9]{0,6})h", re.ASCII)
@@ -85,4 +85,7 @@ class Retention:
             "keep": one.keep_last, "limit": limit,
         }  # fmt: skip
         async with self._database.transaction() as connection:
-            return int((await connection.execute(_EXPIRE, bound)).rowcount)
+            gone = int((await connection.execute(_EXPIRE, bound)).rowcount)
+            if gone:
+                await versions.expire(connection)
+        return gone

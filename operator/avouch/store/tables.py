@@ -27,6 +27,7 @@ versions = sa.Table(  # one row: the newest resource version
     metadata,
     sa.Column("id", sa.Boolean, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+    sa.Column("expired", sa.BigInteger, nullable=False),
 )
 namespaces = sa.Table("namespaces", metadata, _text("name", key=True), _text("uid"))
 contract_revisions = sa.Table(

@@ -30,6 +30,18 @@ async def stamp(connection: AsyncConnection, run_id: uuid.UUID) -> int:
     return int((await connection.execute(_STAMP, {"id": run_id})).scalar_one())
 
 
+async def expire(connection: AsyncConnection) -> None:
+    """Runs were deleted by age: who watches from before this version lists again."""
+    table = tables.versions
+    await connection.execute(sa.update(table).values(value=table.c.value + 1, expired=table.c.value + 1))
+
+
+async def window(connection: AsyncConnection) -> tuple[int, int]:
+    """(the oldest version that a watch may start at, the newest one that this transaction's snapshot can see)."""
+    row = (await connection.execute(sa.select(tables.versions.c.expired, tables.versions.c.value))).one()
+    return int(row.expired), int(row.value)
+
+
 async def newest(connection: AsyncConnection) -> int:
     """The newest version that this transaction's snapshot can see."""
     return int((await connection.execute(sa.select(tables.versions.c.value))).scalar_one())

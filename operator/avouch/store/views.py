@@ -1,7 +1,7 @@
 """Runs as documents: keyset pages and a watch in commit order. Implements `controlplane.ports.RunViews`.
 
 Watching is short polling of one index, bounded per turn: no connection is held per watcher, and a slow watcher costs
-nothing. Nothing deletes runs yet, so a watch can start at any version that was ever handed out.
+nothing. Where runs were deleted by age, older versions are gone (410): a watcher lists again.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class RunViews:
         """Changes after `since` until closed, and a bookmark now and then.
 
         Raises:
-            errors.Conflict: `since` was never handed out (a restored backup): list again.
+            errors.Conflict: `since` was never handed out (a restored backup), or runs were deleted since: list again.
         """
         seen, quiet = since, 0.0
         while True:
@@ -91,9 +91,11 @@ class RunViews:
         fixed = {key: value for key, value in filters.items() if key not in documents.CHANGING}
         query = _matching(namespace, fixed).where(version > since).order_by(version).limit(_TURN)
         async with self._database.snapshot() as connection:
-            newest = await versions.newest(connection)
+            oldest, newest = await versions.window(connection)
             if since > newest:
                 raise errors.Conflict(f"resource version {since} is not of this database: list again")
+            if since < oldest:
+                raise errors.Conflict(f"runs were deleted after resource version {since}: list again")
             found = (await connection.execute(query)).all() if since < newest else []
             shown = await _shown(connection, found, whole=whole)
         kinds = (documents.event(row, since, filters) for row in found)

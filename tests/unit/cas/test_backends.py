@@ -4,6 +4,7 @@ import pytest
 
 from avouch import errors
 from avouch.cas import backends, filesystem, objects, oci
+from avouch.controlplane import casbackends
 
 S3 = {"s3": {"bucket": "b", "region": "eu-central-1"}}
 KEYS = {"accessKeyId": b"id", "secretAccessKey": b"very-secret\n"}
@@ -56,6 +57,22 @@ def test_a_file_system_backend_needs_the_installs_volume_and_gets_a_folder_of_it
         backends.build({"filesystem": {}}, {}, "uid-7")
     assert isinstance(backends.build({"filesystem": {}}, {}, "uid-7", tmp_path), filesystem.FileSystem)
     assert (tmp_path / "backends/uid-7/sha256").is_dir()
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://[::bad", "https://%zz", "http://127.0.0.1:99999999", "https://127.0.0.1:1/x y", "http://\x00"]
+)
+async def test_what_makes_the_stores_client_panic_is_only_not_reachable(endpoint):
+    """Kubernetes refuses such an address; what stands in the database is not trusted for that."""
+    built = backends.build({"s3": {**S3["s3"], "endpoint": endpoint}}, KEYS, "uid")
+    found = await casbackends.probe(built)
+    assert (found.reachable, found.writable) == (False, False)
+
+
+@pytest.mark.parametrize("spec", [S3, {"oci": {"repository": "registry.example/team"}}])
+def test_an_authority_that_is_none_is_refused(spec):
+    with pytest.raises(errors.Invalid):
+        backends.build(spec, {**KEYS, "ca.crt": b"nope"}, "uid")
 
 
 def test_no_kind_at_all_is_refused():

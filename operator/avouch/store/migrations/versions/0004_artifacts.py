@@ -32,6 +32,8 @@ _STATEMENTS = (
     "CREATE INDEX garbage_due ON garbage (next_try)",
     "ALTER TABLE blobs ADD COLUMN backend text NOT NULL DEFAULT 'default'",
     "ALTER TABLE blobs DROP CONSTRAINT blobs_pkey, ADD PRIMARY KEY (backend, digest)",
+    # The version at which runs were last deleted by age: a watch from before it would never hear of them.
+    "ALTER TABLE versions ADD COLUMN expired bigint NOT NULL DEFAULT 0",
     "CREATE INDEX runs_by_age ON runs (workflow_uid, judged_at)",
     # What was stored before has no row in `artifacts` and is therefore never removed; these rows let it be downloaded.
     """INSERT INTO run_artifacts (run_id, digest, namespace_uid)
@@ -50,6 +52,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them, dependants first."""
     op.execute("DROP INDEX runs_by_age")
+    op.execute("ALTER TABLE versions DROP COLUMN expired")
     op.execute("DELETE FROM blobs WHERE backend <> 'default'")
     op.execute("ALTER TABLE blobs DROP CONSTRAINT blobs_pkey, ADD PRIMARY KEY (digest)")
     op.execute("ALTER TABLE blobs DROP COLUMN backend")
