@@ -264,6 +264,8 @@ def test_a_state_is_kept_for_its_attester_with_optimistic_concurrency(
     assert raw(served, "GET", path, a_token())[0] == 404
     status, headers, content = raw(served, "GET", path, token)
     assert (status, content, headers["etag"]) == (200, b"two", f'"{digests.of_bytes(b"two")}"')
+    too_much = raw(served, "PUT", path, token, b"x" * (6 * 1024 * 1024 + 1), If_Match=f'"{digests.of_bytes(b"two")}"')
+    assert too_much[0] == 413
     assert raw(served, "DELETE", path, token)[0] == 204
     assert raw(served, "GET", path, token)[0] == 404
 

@@ -32,6 +32,7 @@ class OutsideDoor:
 
     intake: outsideintake.OutsideIntake
     pace: bodies.Pace = field(default_factory=bodies.Pace)
+    room: bodies.Room = field(default_factory=bodies.Room)  # for states until their COMMIT
     waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING))
 
     async def open(self, request: Request) -> Response:
@@ -95,8 +96,9 @@ class OutsideDoor:
         """`PUT /v1/runs/{id}/state`: with If-Match, or If-None-Match: * for the first."""
         token, run_id = auth.bearer(request), bodyreading.run_id(request)
         instead_of = _instead_of(request)
-        content = await bodies.whole(request, outside.MAX_STATE, self.pace)
-        digest = await self.intake.put_state(token, run_id, content, instead_of=instead_of)
+        with self.room.share() as share:
+            content = await bodies.whole(request, outside.MAX_STATE, self.pace, share)
+            digest = await self.intake.put_state(token, run_id, content, instead_of=instead_of)
         return Response(status_code=204, headers={"ETag": f'"{digest}"'})
 
     async def drop_state(self, request: Request) -> Response:
