@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,10 +10,14 @@ from pathlib import Path
 
 from avouch import errors
 from avouch.attestation import bundle, dsse, predicate, statement, strictjson
+from avouch.client import problems
 from avouch.contract import detection, documents, explosion, lint, materials, reading, revisions
 from avouch.contract.readers import archives
 from avouch.contract.text import files, nodes
+from avouch.crafting import opened
+from avouch.crafting import state as crafted
 from tests.corpus import table as corpus
+from tests.crafting import builders
 from tests.materials import table
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -113,6 +118,22 @@ def _revision(content: bytes) -> object:
     return None
 
 
+def _state(content: bytes) -> object:
+    found = crafted.read(content)
+    assert crafted.read(crafted.write(found)) == found
+    return found
+
+
+def _run(content: bytes) -> object:
+    found = opened.read(strictjson.loads(content, max_bytes=LONGEST))
+    assert opened.read(opened.write(found)) == found
+    return found
+
+
+def _problem(content: bytes) -> object:
+    return str(problems.error(problems.read(422, content, content[:40].decode("latin-1"))))
+
+
 def _files(name: str) -> Iterator[bytes]:
     yield from (case.content for kind, case in (*table.good(), *table.bad()) if kind == name)
     yield from (one.content() for one in corpus.REPORTS if one.type == name)
@@ -149,6 +170,14 @@ def _contract() -> Target:
     return Target("contract", takes, (*seeds, ("recorded", recorded)))
 
 
+def _crafting() -> Target:
+    """What the command line reads from its disk and from a server that it does not know yet."""
+    begun = builders.begun(builders.real_contract(), commit=builders.head(), env={"A": "1"})
+    takes = (("state", _state), ("run", _run), ("problem", _problem))
+    run, problem = json.dumps(opened.write(begun.run)).encode(), b'{"title": "no", "step": "9 signature"}'
+    return Target("crafting", takes, (("state", crafted.write(begun)), ("run", run), ("problem", problem)))
+
+
 @functools.cache
 def all_targets() -> tuple[Target, ...]:
     """Each target once."""
@@ -160,6 +189,7 @@ def all_targets() -> tuple[Target, ...]:
         Target("explosion", (("archive", _explode),), tuple(("archive", content) for content in archives_)),
         _attestation(),
         _contract(),
+        _crafting(),
     )
 
 
