@@ -14,6 +14,8 @@ CLAIMS = {
     "sha": "0" * 40,
     "runner_environment": "github-hosted",
 }
+JOB = identities.Identity(GITHUB, attesters.AUDIENCE, "repo:octo-org/skynet", CLAIMS, "GITHUB_ACTION")
+SOMEBODY = attesters.ServiceAccount("team-a", "ci")
 SAID = outside.SaidRunner("GITHUB_ACTION", "https://github.com/octo-org/skynet/actions/runs/1", "a token")
 TOLD = values.Runner(type=SAID.type, url=SAID.url)
 
@@ -31,19 +33,28 @@ class Federation:
         assert self._known, "a token of another issuer is never looked at"
         if self._fails:
             raise self._fails
-        return identities.Identity(GITHUB, attesters.AUDIENCE, "repo:octo-org/skynet", CLAIMS, "GITHUB_ACTION")
+        return JOB
 
 
-async def opened_by(said: outside.SaidRunner, **federation: object) -> tuple[values.Runner, list[str]]:
+async def opened_by(
+    said: outside.SaidRunner, attester: attesters.Attester = SOMEBODY, **federation: object
+) -> tuple[values.Runner, list[str]]:
     known = SimpleNamespace(federation=Federation(**federation))  # type: ignore[arg-type]
     opener = outsideopening.Opener(None, known, None, None, None, None, None)  # type: ignore[arg-type]  # what is used
-    runner, findings = await opener._runner(said)
+    runner, findings = await opener._runner(said, attester)
     return runner, [finding.code for finding in findings]
 
 
 async def test_a_good_token_proves_the_runner() -> None:
     runner, findings = await opened_by(SAID)
     assert (runner.authenticated, runner.environment, findings) == (True, "managed", [])
+
+
+async def test_a_job_that_comes_with_its_runners_token_alone_has_proven_it() -> None:
+    runner, findings = await opened_by(outside.SaidRunner(SAID.type, SAID.url), JOB)
+    assert (runner.authenticated, runner.environment, findings) == (True, "managed", [])
+    with pytest.raises(errors.Invalid):
+        await opened_by(outside.SaidRunner("JENKINS_JOB", SAID.url), JOB)
 
 
 async def test_without_a_token_the_runner_is_as_told() -> None:
