@@ -314,13 +314,22 @@ def test_a_suspended_workflow_opens_nothing_and_lost_leave_ends_it(
         {"contractRevision": -1},
         {"contractRevision": 99},
         {"runner": {"type": 1}},
-        {"runner": {"identityToken": "e30.e30.x"}},
         {"version": {"name": "x" * 200}},
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_by_name(served: Served, token: str, said: dict[str, Any]) -> None:
     answer = served.ask("POST", OPEN.format("release"), token, opening(**said))
     assert answer.status in (400, 401, 404), answer
+
+
+def test_a_runners_token_of_an_issuer_that_nobody_listed_proves_nothing_and_is_named(
+    served: Served, token: str
+) -> None:
+    runner = {"type": "GITLAB_PIPELINE", "url": "", "identityToken": "e30.e30.x"}
+    answer = served.ask("POST", OPEN.format("release"), token, opening(runner=runner))
+    assert answer.status == 201, answer
+    assert answer.body["runner"]["authenticated"] is False
+    assert [finding["code"] for finding in answer.body["findings"]] == ["RunnerNotProven"]
 
 
 def test_the_authorities_are_for_everybody(served: Served) -> None:

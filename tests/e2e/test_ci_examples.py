@@ -128,6 +128,13 @@ def test_the_file_of_a_ci_attests_its_build(ci: Ci, system: runners.System) -> N
     assert ci.given.token not in ended.told
 
 
+def test_what_a_runner_cannot_prove_is_said_and_breaks_nothing(ci: Ci) -> None:
+    ended, run = ci.run(runners.GITLAB)
+    assert ended.well, ended.told
+    assert "the runner's own token is of an issuer that this server does not look at" in ended.told
+    assert run["spec"]["runner"].get("authenticated", False) is False
+
+
 @pytest.mark.parametrize("system", runners.ALL, ids=lambda system: system.name)
 def test_a_build_that_breaks_ends_its_run_as_failed(ci: Ci, system: runners.System) -> None:
     ended, run = ci.run(system, test=BROKEN)

@@ -10,7 +10,9 @@ from datetime import datetime
 from avouch import errors, plan
 from avouch.contract import planning
 from avouch.contract.runners import detection
-from avouch.controlplane import attesters, identification, identityports, outside, ports, values
+from avouch.controlplane import attesters, identification, identities, identityports, outside, ports, values
+
+_NOT_PROVEN = "RunnerNotProven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Opener:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
         revision, latest = await self._revision(workflow, wanted.revision)
         planned = planning.plan_of(workflow, revision)
-        runner = await self._runner(wanted.runner)
+        runner, unproven = await self._runner(wanted.runner, attester)
         detection.enforce(
             planned.runner, detection.Runner(runner.type, runner.type or "generic"), dry_run=wanted.dry_run
         )
@@ -66,7 +68,8 @@ class Opener:
             if created or wanted.dry_run
             else await self._again(attester, run.id)
         )
-        return replace(await self.opened(stored, organisation), latest=latest, created=created)
+        found = await self.opened(stored, organisation)
+        return replace(found, latest=latest, created=created, findings=(*found.findings, *unproven))
 
     async def opened(self, stored: outside.Stored, organisation: values.Organisation | None) -> outside.Opened:
         """What the client of a stored run is told."""
@@ -116,11 +119,25 @@ class Opener:
             raise errors.NotFound(f"contract {newest.name} has no revision {number}; the newest is {newest.revision}")
         return found, newest.revision
 
-    async def _runner(self, said: outside.SaidRunner) -> values.Runner:
-        told = values.Runner(type=said.type, url=said.url)
+    async def _runner(
+        self, said: outside.SaidRunner, attester: attesters.Attester
+    ) -> tuple[values.Runner, tuple[values.Finding, ...]]:
+        """The runner, proven where its token can be looked at; else as told, and recorded as not proven.
+
+        The caller has proven who it is by the bearer token; where that is its runner's, it needs no other. A token of
+        the runner that is wrong is refused; one that nobody can look at here, or now, is worth as much as none, and
+        must not break a build.
+        """
+        told, federation = values.Runner(type=said.type, url=said.url), self.identities.federation
         if not said.token:
-            return told
-        return await identification.proven_runner(told, said.token, self.identities.federation)
+            return identification.runner_of(told, attester) if isinstance(attester, identities.Identity) else told, ()
+        if not federation.knows(said.token):
+            text = "the runner's own token is of an issuer that this server does not look at"
+            return told, (values.Finding(_NOT_PROVEN, text, fix="let an operator list it: oidc.issuers of the chart"),)
+        try:
+            return await identification.proven_runner(told, said.token, federation), ()
+        except errors.Unavailable as exc:
+            return told, (values.Finding(_NOT_PROVEN, f"the runner's own token cannot be verified now: {exc}"),)
 
     async def _version(self, namespace_uid: str, wanted: outside.WantedVersion) -> values.Version:
         name = "" if wanted.latest else wanted.name or outside.DEFAULT_VERSION

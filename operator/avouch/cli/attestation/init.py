@@ -76,6 +76,7 @@ def init(started: session.Session, /, **said: Any) -> int:
     common.note(started, *around.notes)
     server = world.server()
     run = _open(server, world, asked, found, around)
+    common.note(started, *(f"{each.message}{f' (fix: {each.fix})' if each.fix else ''}" for each in run.findings))
     try:
         begun = _begin(started, asked, Facts(server, run, found, around, world))
         kept = local or world.remote(run.id)
