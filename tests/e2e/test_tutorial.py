@@ -55,7 +55,8 @@ def test_the_tutorial_works_and_shows_what_it_says(cluster: AnyCluster, terminal
             answer = terminal(command.replace(IMAGE, f"{registry}/library/busybox"))
             assert answer.code == 0, f"{block.heading}: {command}\n{answer.output}"
             wanted = shown.replace("index.docker.io/library/busybox", f"{registry}/library/busybox")
-            assert differs(wanted, answer.output) == "", f"{block.heading}: {command}"
+            difference = differs(wanted, answer.output)
+            assert not difference, f"{block.heading}: {command}\n{difference}"
             typed += 1
     assert typed > 30
     verdicts = sorted(run["status"]["verdict"] for run in stage.get("workflowruns")["items"])

@@ -111,7 +111,7 @@ def _write(form: str, said: dict[str, Any], state: str) -> None:
         output.lines([said["digest"]])
     elif form == "table":
         output.facts(
-            [("Digest", said["digest"]), ("File", said["name"]), ("Size", f"{said['size']} bytes"), ("", state)]
+            [("Digest", said["digest"]), ("File", said["name"]), ("Size", f"{said['size']} bytes"), ("State", state)]
         )
     else:
         output.document(form, said)
