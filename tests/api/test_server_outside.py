@@ -270,6 +270,52 @@ def test_a_state_is_kept_for_its_attester_with_optimistic_concurrency(
     assert raw(served, "GET", path, token)[0] == 404
 
 
+def joined(served: Served, token: str, path: str, *parts: bytes) -> Answer:
+    body = json.dumps({"parts": [str(digests.of_bytes(part)) for part in parts]}).encode()
+    return served.ask("POST", path, token, body)
+
+
+def test_an_upload_in_parts_becomes_one_material_and_only_with_all_of_them(
+    served: Served, token: str, a_token: Callable[..., str]
+) -> None:
+    run = opened(served, token)
+    one, two = os.urandom(200_000), os.urandom(1_000)
+    whole = digests.of_bytes(one + two)
+    path, part = f"/v1/runs/{run['id']}/materials/{whole}", f"/v1/runs/{run['id']}/parts/"
+    assert served.ask("PUT", f"{part}{digests.of_bytes(one)}", token, one).status == 201
+    assert raw(served, "HEAD", f"{part}{digests.of_bytes(one)}", token)[0] == 200
+    assert raw(served, "HEAD", f"{part}{digests.of_bytes(two)}", token)[0] == 404
+    missing = joined(served, token, path, one, two)
+    assert (missing.status, "is not stored here" in missing.body["detail"]) == (409, True)
+    assert served.ask("PUT", f"{part}{digests.of_bytes(two)}", token, two).status == 201
+    assert joined(served, token, path, two, one).status == 400  # another whole
+    assert joined(served, token, path).status == 400
+    assert joined(served, a_token(), path, one, two).status == 404
+    assert raw(served, "HEAD", path, token)[0] == 404
+    made = joined(served, token, path, one, two)
+    assert (made.status, made.body) == (201, {"digest": str(whole), "size": 201_000})
+    assert raw(served, "HEAD", path, token)[0] == 200
+
+
+def test_an_artifact_of_no_run_is_joined_by_whoever_may_store_in_its_namespace(
+    served: Served, token: str, a_token: Callable[..., str], shop: Shop
+) -> None:
+    one, two = os.urandom(300), os.urandom(300)
+    below = "/v1/namespaces/shop/artifacts/"
+    for content in (one, two):
+        assert served.ask("PUT", f"{below}{digests.of_bytes(content)}", token, content).status == 201
+    whole = f"{below}{digests.of_bytes(one + two)}"
+    narrow = a_token(scope="Workflow", workflow="audit")
+    assert joined(served, narrow, whole, one, two).status == 404
+    elsewhere = f"/v1/namespaces/other/artifacts/{digests.of_bytes(one + two)}"
+    foreign = a_token(namespace="other", namespace_uid=shop.uid("other"))
+    assert joined(served, foreign, elsewhere, one, two).status == 409  # the parts are another namespace's
+    assert joined(served, token, whole, one, two).status == 201
+    assert raw(served, "HEAD", whole, token)[0] == 200
+    read = raw(served, "GET", f"/v1/artifacts/{digests.of_bytes(one + two)}", token)
+    assert read[0] == 404  # no run has used it
+
+
 def raw(served: Served, method: str, path: str, token: str, body: bytes | None = None, **headers: str) -> Any:
     """Bytes as they are."""
     connection = http.client.HTTPSConnection("localhost", served.port, context=served.context, timeout=20)

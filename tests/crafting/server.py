@@ -213,6 +213,18 @@ def content(memory: Memory, request: Request, digest: str) -> Reply:
     return said(201, {"digest": digest, "size": len(request.body)})
 
 
+def join(memory: Memory, request: Request, run: str, digest: str) -> Reply:
+    run_of(memory, run)
+    parts = strict(request.body, {"parts"})["parts"]
+    if any(part not in memory.stored for part in parts):
+        raise Refused(409, "a part is missing")
+    whole = b"".join(memory.stored[part] for part in parts)
+    if str(digests.of_bytes(whole)) != digest:
+        raise Refused(400, "another digest")
+    memory.stored[digest] = whole
+    return said(201, {"digest": digest, "size": len(whole)})
+
+
 def download(memory: Memory, request: Request, digest: str) -> Reply:
     if digest not in memory.stored:
         raise Refused(404, "no such artifact")
@@ -289,7 +301,9 @@ ROUTES: tuple[tuple[str, Callable[..., Reply]], ...] = (
     (r"POST /v1/runs/([^/]+)/bundles", bundle),
     (r"POST /v1/runs/([^/]+)/reset", reset),
     (r"(?:GET|PUT|DELETE) /v1/runs/([^/]+)/state", state),
-    (r"PUT /v1/namespaces/([^/]+)/artifacts/([^/]+)", artifact),
+    (r"(?:HEAD|PUT) /v1/runs/([^/]+)/parts/([^/]+)", material),
+    (r"POST /v1/runs/([^/]+)/materials/([^/]+)", join),
+    (r"(?:HEAD|PUT) /v1/namespaces/([^/]+)/artifacts/([^/]+)", artifact),
     (r"(?:GET|HEAD) /v1/artifacts/([^/]+)", download),
     (r"GET /v1/trust", trusted),
 )

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from avouch.api import wire
+
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 VERSION = r"^$|^[a-zA-Z0-9.\-_+]+(?:\+[a-zA-Z0-9.\-_]+)?$"  # Chainloop's project versions
 
@@ -47,6 +49,12 @@ class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     trigger: Literal["failure", "cancellation"]
     reason: Annotated[str, Meta(max_length=1024)] = ""
+
+
+class JoinRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parts that were stored, in the order of the whole."""
+
+    parts: Annotated[list[wire.Digest], Meta(min_length=1, max_length=4096)]
 
 
 class ContractAnswer(Struct, frozen=True):

@@ -42,13 +42,13 @@ class Ingest:
 
     def upload(self, run: str, source: sources.Source, progress: sources.Progress) -> bool:
         """Store the bytes of a material; False where they were there already."""
-        return self._put(f"/v1/runs/{_quoted(run)}/materials/{source.digest}", source, progress, ask=True)
+        path = f"/v1/runs/{_quoted(run)}/materials/{source.digest}"
+        return self._store(path, f"/v1/runs/{_quoted(run)}/parts/", source, progress)
 
     def upload_artifact(self, namespace: str, source: sources.Source, progress: sources.Progress) -> bool:
         """Store bytes without a run; False where they were there already."""
-        known = self._known(f"/v1/artifacts/{source.digest}")
-        path = f"/v1/namespaces/{_quoted(namespace)}/artifacts/{source.digest}"
-        return False if known else self._put(path, source, progress, ask=False)
+        below = f"/v1/namespaces/{_quoted(namespace)}/artifacts/"
+        return self._store(f"{below}{source.digest}", below, source, progress)
 
     def download_artifact(self, digest: digests.Digest, target: Path, progress: sources.Progress) -> int:
         """Fetch bytes into a file that gets its name when they are complete and right; its size."""
@@ -75,16 +75,30 @@ class Ingest:
         found = shape.sequence(self._json("GET", "/v1/trust").get("authorities"), "authorities")
         return tuple(shape.text(each, "authorities").encode() for each in found)
 
-    def _put(self, path: str, source: sources.Source, progress: sources.Progress, *, ask: bool) -> bool:
-        if ask and self._known(path):
+    def _store(self, path: str, parts: str, source: sources.Source, progress: sources.Progress) -> bool:
+        """Send what is not there: a small one as a whole, a large one in parts, so that a break costs one of them."""
+        if self._known(path):
             return False
+        if source.size <= transfers.PART:
+            self._put(path, source, progress)
+            return True
+        digests_of_parts = []
+        for part, begins in transfers.parts(source):
+            if not self._known(f"{parts}{part.digest}"):
+                self._put(f"{parts}{part.digest}", part, sources.after(begins, progress))
+            digests_of_parts.append(str(part.digest))
+            progress(begins + part.size)
+        body = json.dumps({"parts": digests_of_parts}).encode()
+        total = connection.TOTAL + source.size / _SLOWEST
+        self.link.send(connection.Request("POST", path, body, _JSON, total=total))
+        return True
 
+    def _put(self, path: str, source: sources.Source, progress: sources.Progress) -> None:
         def pieces() -> Iterator[bytes]:
             return transfers.pieces(source, progress)
 
         total = connection.TOTAL + source.size / _SLOWEST
         self.link.send(connection.Request("PUT", path, pieces, _BYTES, source.size, total))
-        return True
 
     def _known(self, path: str) -> bool:
         try:

@@ -1,6 +1,7 @@
 """Bytes to and from the server: hashed on the way, compared with their digest, never held in memory as a whole.
 
-An upload is skipped where the server has the bytes, and otherwise sent from the start: the wire has no parts. A
+An upload is skipped where the server has the bytes. A large one is sent in parts, each by its own digest, and a part
+that the server has is not sent again: so it goes on where an earlier one broke off, also from another machine. A
 download goes on where an earlier one broke off (Range), from a file beside its target that is called `.part`; the
 target gets its name only when all bytes are there and hash to the digest that was asked for.
 """
@@ -15,6 +16,7 @@ from avouch import digests, errors
 from avouch.client import connection
 from avouch.crafting import sources
 
+PART = 16 * 1024 * 1024  # bytes of one part of an upload; smaller ones are sent as a whole
 _PATIENCE = 5  # broken connections without a byte in between
 _DAY = 86400.0  # seconds for one file; silence ends it much sooner
 
@@ -39,6 +41,29 @@ def pieces(source: sources.Source, progress: sources.Progress) -> Iterator[bytes
         raise errors.Invalid(f"{source.path} changed while it was sent", fix="add it again when it is written")
     yield held
     progress(hasher.size)
+
+
+def parts(source: sources.Source) -> Iterator[tuple[sources.Source, int]]:
+    """The parts of a large source, each with the offset at which it begins; one is in memory at a time.
+
+    Raises:
+        Invalid: the bytes are no longer those that were hashed.
+    """
+    whole, held = digests.Hasher(), bytearray()
+    for piece in _read(source):
+        whole.update(piece)
+        held += piece
+        while len(held) >= PART:
+            yield _part(bytes(held[:PART])), whole.size - len(held)
+            del held[:PART]
+    if held:
+        yield _part(bytes(held)), whole.size - len(held)
+    if whole.size != source.size or whole.digest() != source.digest:
+        raise errors.Invalid(f"{source.path} changed while it was sent", fix="add it again when it is written")
+
+
+def _part(content: bytes) -> sources.Source:
+    return sources.Source(digests.of_bytes(content), len(content), content=content)
 
 
 def fetch(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests, errors
-from avouch.controlplane import attesters, identification, identityports, identityvalues, storage, tokens, values
+from avouch.controlplane import attesters, identification, identityports, identityvalues, parts, storage, tokens, values
 from avouch.tekton import labels
 
 
@@ -97,13 +97,29 @@ class Downloads:
             NotFound: no such namespace for this caller.
             TooLarge, Invalid, Unavailable: as `storage.ArtifactStore.put`.
         """
+        owner = await self._owner(token, namespace)
+        return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
+
+    async def kept(self, token: str, namespace: str, digest: digests.Digest) -> bool:
+        """Whether a namespace stores content already, for whoever may store it there. Raises errors.NotFound."""
+        owner = await self._owner(token, namespace)
+        return await self.blobs.has(digest, namespace_uid=owner.namespace_uid)
+
+    async def join(
+        self, token: str, namespace: str, expected: digests.Digest, of: Sequence[digests.Digest]
+    ) -> tuple[digests.Digest, int]:
+        """Make one artifact of parts that were stored. Raises as `keep`, and errors.Conflict where one is missing."""
+        owner = await self._owner(token, namespace)
+        content = parts.joined(self.blobs, of, owner.namespace_uid)
+        return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
+
+    async def _owner(self, token: str, namespace: str) -> values.Owner:
         attester = await self.identities.identify(token)
         found = await self.identities.cluster.namespace(namespace)
         organisation = await self.organisations.of_namespace(namespace)
         if found is None or not _may_store(attester, namespace, organisation):
             raise errors.NotFound(f"no namespace {namespace[:63]} that you may store artifacts in")
-        owner = values.Owner(namespace, labels.uid_of(found))
-        return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
+        return values.Owner(namespace, labels.uid_of(found))
 
     async def _stored(self, digest: digests.Digest, namespace_uid: str) -> Readable:
         size = await self.uses.size(digest, namespace_uid)

@@ -4,12 +4,22 @@ Only the attester who opened a run goes on with it, and only while its Workflow 
 """
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from avouch import digests, errors
 from avouch.attestation import authority, bundle, identity, predicate, verification
-from avouch.controlplane import attesters, identification, outside, outsideopening, outsidevalues, runs, storage, values
+from avouch.controlplane import (
+    attesters,
+    identification,
+    outside,
+    outsideopening,
+    outsidevalues,
+    parts,
+    runs,
+    storage,
+    values,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +50,29 @@ class OutsideIntake:
     ) -> tuple[digests.Digest, int]:
         """Store the bytes of one material: a sign of life. Raises what `ports.Blobs.put` raises."""
         stored = await self._open_to(token, run_id)
-        kept = await self.blobs.put(content, expected=expected, limit=self.max_material, owner=_owner(stored))
-        await self.opener.store.extend(run_id, self.opener.clock.now() + stored.outside.lifetime)
+        return await self._keep(stored, expected, content)
+
+    async def has_part(self, token: str, run_id: uuid.UUID, digest: digests.Digest) -> bool:
+        """Whether a part of an upload is stored already. Raises errors.NotFound, errors.Conflict."""
+        stored = await self._open_to(token, run_id)
+        return await self.blobs.has(digest, namespace_uid=stored.run.namespace_uid)
+
+    async def put_part(
+        self, token: str, run_id: uuid.UUID, expected: digests.Digest, content: AsyncIterator[bytes]
+    ) -> tuple[digests.Digest, int]:
+        """Store one part of an upload: a sign of life. Raises what `storage.ArtifactStore.put` raises."""
+        stored = await self._open_to(token, run_id)
+        owner = values.Owner(stored.run.namespace, stored.run.namespace_uid)
+        kept = await self.blobs.put(content, expected=expected, limit=parts.LARGEST, owner=owner)
+        await self._alive(stored)
         return kept
+
+    async def join(
+        self, token: str, run_id: uuid.UUID, expected: digests.Digest, of: Sequence[digests.Digest]
+    ) -> tuple[digests.Digest, int]:
+        """Make one material of the parts that were stored. Raises errors.Conflict where one is missing."""
+        stored = await self._open_to(token, run_id)
+        return await self._keep(stored, expected, parts.joined(self.blobs, of, stored.run.namespace_uid))
 
     async def certify(self, token: str, run_id: uuid.UUID, csr: bytes) -> runs.Certified:
         """A leaf for the caller's own key that names the attester. Raises errors.Invalid for a bad request."""
@@ -109,6 +139,16 @@ class OutsideIntake:
         """Forget it."""
         await self._own(token, run_id)
         await self.opener.store.drop_state(run_id)
+
+    async def _keep(
+        self, stored: outside.Stored, expected: digests.Digest, content: AsyncIterator[bytes]
+    ) -> tuple[digests.Digest, int]:
+        kept = await self.blobs.put(content, expected=expected, limit=self.max_material, owner=_owner(stored))
+        await self._alive(stored)
+        return kept
+
+    async def _alive(self, stored: outside.Stored) -> None:
+        await self.opener.store.extend(stored.run.id, self.opener.clock.now() + stored.outside.lifetime)
 
     async def _own(self, token: str, run_id: uuid.UUID) -> outside.Stored:
         """The run, if the caller opened it and its Workflow still lets the caller attest."""

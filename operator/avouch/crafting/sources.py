@@ -18,5 +18,10 @@ class Source(NamedTuple):
     content: bytes | None = None
 
 
+def after(before: int, progress: Progress) -> Progress:
+    """Progress of a part of something: so many bytes came before it."""
+    return lambda done: progress(before + done)
+
+
 def quiet(done: int) -> None:
     """Progress that nobody watches."""

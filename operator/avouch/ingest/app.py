@@ -51,12 +51,18 @@ class Door:
         """Reading artifacts, and what only runs outside Tekton have."""
         if self.reading is not None:
             yield self._route("GET", "/v1/artifacts/{digest}", "getArtifact", self.reading.get)
-            yield self._route("PUT", "/v1/namespaces/{namespace}/artifacts/{digest}", "keepArtifact", self.reading.put)
+            keeping = "/v1/namespaces/{namespace}/artifacts/{digest}"
+            yield self._route("PUT", keeping, "keepArtifact", self.reading.put)
+            yield self._route("HEAD", keeping, "hasArtifact", self.reading.kept)
+            yield self._route("POST", keeping, "joinArtifact", self.reading.join)
         if self.crafting is None:
             return
         opening, state = "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "/v1/runs/{id}/state"
         yield self._route("POST", opening, "openRun", self.crafting.open)
         yield self._route("HEAD", "/v1/runs/{id}/materials/{digest}", "hasMaterial", self.has_material)
+        yield self._route("POST", "/v1/runs/{id}/materials/{digest}", "joinMaterial", self.crafting.join)
+        yield self._route("HEAD", "/v1/runs/{id}/parts/{digest}", "hasPart", self.crafting.has_part)
+        yield self._route("PUT", "/v1/runs/{id}/parts/{digest}", "putPart", self.crafting.put_part)
         yield self._route("POST", "/v1/runs/{id}/reset", "resetRun", self.crafting.reset)
         yield self._route("GET", state, "getState", self.crafting.get_state)
         yield self._route("PUT", state, "putState", self.crafting.put_state)

@@ -30,6 +30,19 @@ class ArtifactDoor:
         digest, size = await self.downloads.keep(token, namespace, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
+    async def kept(self, request: Request) -> Response:
+        """`HEAD /v1/namespaces/{namespace}/artifacts/{digest}`: 200 where it is stored."""
+        token, namespace = auth.bearer(request), request.path_params["namespace"]
+        known = await self.downloads.kept(token, namespace, bodyreading.digest(request))
+        return Response(status_code=200 if known else 404)
+
+    async def join(self, request: Request) -> Response:
+        """`POST /v1/namespaces/{namespace}/artifacts/{digest}`: one artifact of the parts that were stored."""
+        token, namespace = auth.bearer(request), request.path_params["namespace"]
+        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.pace)
+        digest, size = await self.downloads.join(token, namespace, expected, of)
+        return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
+
     async def get(self, request: Request) -> Response:
         """`GET /v1/artifacts/{digest}`: the bytes, re-hashed while they are read; `Range: bytes=N-` goes on from there.
 

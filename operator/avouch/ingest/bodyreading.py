@@ -7,15 +7,19 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from avouch import errors
+from avouch import digests, errors
+from avouch.api import outsidewire
 from avouch.attestation import strictjson
 from avouch.ingest import bodies
 
 _SMALL = 32 * 1024  # bytes of a JSON body
+_PARTS = 512 * 1024  # bytes of a list of `parts.MOST` digests
 Body = TypeVar("Body")
 
 
-async def decoded(request: Request, kind: type[Body], pace: bodies.Pace, *, empty: bytes = b"") -> Body:
+async def decoded(
+    request: Request, kind: type[Body], pace: bodies.Pace, *, empty: bytes = b"", limit: int = _SMALL
+) -> Body:
     """The body as what it should be; `empty` stands for a missing one.
 
     Read strictly first: msgspec alone skips over what it does not know, keys that stand twice included.
@@ -23,11 +27,22 @@ async def decoded(request: Request, kind: type[Body], pace: bodies.Pace, *, empt
     Raises:
         Invalid: it is something else.
     """
-    content = await bodies.whole(request, _SMALL, pace) or empty
+    content = await bodies.whole(request, limit, pace) or empty
     try:
-        return msgspec.convert(strictjson.loads(content, max_bytes=_SMALL), type=kind)
+        return msgspec.convert(strictjson.loads(content, max_bytes=limit), type=kind)
     except (msgspec.MsgspecError, errors.Invalid) as exc:
         raise errors.Invalid(str(exc), field="body") from exc
+
+
+async def joining(request: Request, pace: bodies.Pace) -> list[digests.Digest]:
+    """The parts of an upload, in order."""
+    body = await decoded(request, outsidewire.JoinRequest, pace, limit=_PARTS)
+    return [digests.Digest.parse(part) for part in body.parts]
+
+
+def digest(request: Request) -> digests.Digest:
+    """The digest of the path. Raises errors.Invalid."""
+    return digests.Digest.parse(request.path_params["digest"])
 
 
 def run_id(request: Request) -> uuid.UUID:

@@ -63,6 +63,15 @@ OPERATIONS = (
         _MATERIAL,
     ),
     Operation(
+        "post", "/v1/runs/{id}/materials/{digest}", "joinMaterial", "Make a material of parts that were stored.",
+        _MATERIAL, body=outsidewire.JoinRequest, answer=wire.MaterialAnswer, statuses=(201,),
+    ),
+    Operation("head", "/v1/runs/{id}/parts/{digest}", "hasPart", "Whether a part of an upload is stored.", _MATERIAL),
+    Operation(
+        "put", "/v1/runs/{id}/parts/{digest}", "putPart", "Store a part of an upload, for a while.", _MATERIAL,
+        body=_BYTES, answer=wire.MaterialAnswer, statuses=(201,),
+    ),
+    Operation(
         "post", "/v1/runs/{id}/reset", "resetRun", "Give a run outside Tekton up.", _RUN,
         body=outsidewire.ResetRequest, answer=outsidewire.OutsideRun,
     ),
@@ -79,6 +88,15 @@ OPERATIONS = (
     Operation(
         "put", "/v1/namespaces/{namespace}/artifacts/{digest}", "keepArtifact", "Store bytes of no run, for a while.",
         ("namespace", "digest"), body=_BYTES, answer=wire.MaterialAnswer, statuses=(201,),
+    ),
+    Operation(
+        "head", "/v1/namespaces/{namespace}/artifacts/{digest}", "hasArtifact", "Whether a namespace stores it.",
+        ("namespace", "digest"),
+    ),
+    Operation(
+        "post", "/v1/namespaces/{namespace}/artifacts/{digest}", "joinArtifact",
+        "Make an artifact of parts that were stored.", ("namespace", "digest"), body=outsidewire.JoinRequest,
+        answer=wire.MaterialAnswer, statuses=(201,),
     ),
     Operation(
         "get", "/v1/artifacts/{digest}", "getArtifact", "Bytes of a run that the caller may see; Range: bytes=N-.",

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from avouch import digests, errors
 from avouch.api import outsidewire, wire
 from avouch.attestation import rfc3339
-from avouch.controlplane import outside, outsideintake, outsidevalues, runs, values
+from avouch.controlplane import outside, outsideintake, outsidevalues, parts, runs, values
 from avouch.ingest import auth, bodies, bodyreading
 
 _WAIT = 30.0  # seconds at most
@@ -65,6 +65,26 @@ class OutsideDoor:
         expected = digests.Digest.parse(request.path_params["digest"])
         content = bodies.chunks(request, self.intake.max_material, self.pace)
         digest, size = await self.intake.put_material(token, run_id, expected, content)
+        return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
+
+    async def has_part(self, request: Request) -> Response:
+        """`HEAD /v1/runs/{id}/parts/{digest}`: 200 where this part of an upload is stored."""
+        token, run_id = auth.bearer(request), bodyreading.run_id(request)
+        known = await self.intake.has_part(token, run_id, bodyreading.digest(request))
+        return Response(status_code=200 if known else 404)
+
+    async def put_part(self, request: Request) -> Response:
+        """`PUT /v1/runs/{id}/parts/{digest}`: a part of an upload, kept for a while."""
+        token, run_id = auth.bearer(request), bodyreading.run_id(request)
+        content = bodies.chunks(request, parts.LARGEST, self.pace)
+        digest, size = await self.intake.put_part(token, run_id, bodyreading.digest(request), content)
+        return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
+
+    async def join(self, request: Request) -> Response:
+        """`POST /v1/runs/{id}/materials/{digest}`: one material of the parts that were stored."""
+        token, run_id = auth.bearer(request), bodyreading.run_id(request)
+        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.pace)
+        digest, size = await self.intake.join(token, run_id, expected, of)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def certify(self, request: Request, run_id: uuid.UUID) -> Response:

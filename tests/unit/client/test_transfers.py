@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors
-from avouch.client import ingest
+from avouch.client import ingest, transfers
 from avouch.crafting import opening, sources
 from tests.crafting import builders, server
 
@@ -33,6 +33,30 @@ def test_bytes_arrive_and_are_not_sent_twice(api: ingest.Ingest, memory: server.
     assert len(memory.asked("^PUT")) == 1
     assert seen == sorted(seen)
     assert seen[-1] == len(CONTENT)
+
+
+def test_a_large_file_goes_in_parts_and_what_broke_off_goes_on_with_the_part_it_was_at(
+    api: ingest.Ingest, memory: server.Memory, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(transfers, "PART", 1_000_000)
+    seen: list[int] = []
+    first = digests.of_bytes(CONTENT[:1_000_000])
+    memory.stored[str(first)] = CONTENT[:1_000_000]  # an earlier upload came this far
+    assert api.upload(run, source(tmp_path / "a"), seen.append)
+    assert memory.stored[str(DIGEST)] == CONTENT
+    assert len(memory.asked("^PUT .*/parts/")) == 2
+    assert (seen, seen[-1]) == (sorted(seen), len(CONTENT))
+    assert not api.upload(run, source(tmp_path / "a"), quiet)
+
+
+def test_a_large_file_that_changes_while_it_is_sent_is_never_joined(
+    api: ingest.Ingest, memory: server.Memory, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(transfers, "PART", 1_000_000)
+    with pytest.raises(errors.Invalid, match="changed while it was sent"):
+        api.upload(run, source(tmp_path / "a", CONTENT[:-1] + b"\0"), quiet)
+    assert str(DIGEST) not in memory.stored
+    assert not memory.asked("^POST .*/materials/")
 
 
 @pytest.mark.parametrize("other", [CONTENT[:-1], CONTENT + b"x", CONTENT[:-1] + b"\0", b""])
