@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from avouch.attestation import bundle
-from avouch.controlplane import tokens, values
+from avouch.controlplane import identityvalues, tokens
 from avouch.store import database
 from avouch.store import tokens as stored_tokens
 from tests.api.served import ROOT, Served
@@ -29,7 +29,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def minted(postgres: Postgres, uid: str) -> str:
     """A new API token of the shop's."""
     found = tokens.mint(os.urandom(tokens.ENTROPY))
-    record = values.TokenRecord(
+    record = identityvalues.TokenRecord(
         found.id, "crafting", "shop", uid, "uid-crafting", "Project", "", found.digest, datetime.now(UTC)
     )
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate
-from avouch.controlplane import tokens, values
+from avouch.controlplane import identityvalues, tokens, values
 from avouch.store import database, organisations, workflows
 from avouch.store import tokens as stored_tokens
 from tests.api.served import Answer, Served
@@ -49,7 +49,7 @@ def a_token(prepared: Postgres, uid: str) -> Callable[..., str]:
     def made(**differs: Any) -> str:
         minted = tokens.mint(os.urandom(tokens.ENTROPY))
         name = f"ci-{minted.id}"
-        record = values.TokenRecord(
+        record = identityvalues.TokenRecord(
             minted.id, name, "shop", uid, f"uid-{name}", "Project", "", minted.digest, datetime.now(UTC)
         )
         kept = replace(record, **differs)
@@ -223,7 +223,7 @@ def test_a_service_account_attests_where_the_workflow_lets_it(served: Served, sh
 def test_an_organisations_token_reaches_its_projects_only(
     served: Served, a_token: Callable[..., str], prepared: Postgres
 ) -> None:
-    org = values.Organisation("acme", "home")
+    org = identityvalues.Organisation("acme", "home")
     in_database(prepared, lambda o: organisations.Organisations(o).record(org, ["shop"], epoch=1))
     text = a_token(namespace="home", namespace_uid="uid-home", scope="Organization")
     run = opened(served, text)

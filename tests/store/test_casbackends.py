@@ -5,7 +5,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.controlplane import casbackends as deciding
-from avouch.controlplane import storage, values
+from avouch.controlplane import identityvalues, storage
 from avouch.store import artifacts, casbackends, database, organisations
 from tests.store import conftest as make
 
@@ -63,9 +63,9 @@ async def test_the_home_namespace_serves_its_projects_until_two_claim_one(opened
     home = f"home-{namespace}"
     await checked(records, record(home, "shared", default=True))
     known = organisations.Organisations(opened)
-    await known.record(values.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
+    await known.record(identityvalues.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"
-    await known.record(values.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
+    await known.record(identityvalues.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "default"
     await known.remove(f"p-{namespace}", epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"

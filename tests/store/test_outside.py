@@ -9,21 +9,25 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import digests, errors
-from avouch.controlplane import values
+from avouch.controlplane import outsidevalues, values
 from avouch.controlplane.values import VerdictResult
 from avouch.store import database, jobs, outside, runs, tables
 from tests.store.conftest import NOW, a_claim, a_run, a_verdict
 
 pytestmark = pytest.mark.postgres
 HOUR = datetime.timedelta(hours=1)
-ATTESTER = values.Attester("AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://avouch.dev/namespaces/team-a/tokens/ci/u",))
+ATTESTER = outsidevalues.Attester(
+    "AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://avouch.dev/namespaces/team-a/tokens/ci/u",)
+)
 
 
-def crafted(**changes: object) -> tuple[values.Run, values.Outside]:
+def crafted(**changes: object) -> tuple[values.Run, outsidevalues.Outside]:
     namespace = str(changes.pop("namespace", f"ns-{uuid.uuid4().hex[:8]}"))
     key = values.RunKey("w", str(uuid.uuid4()), outside=True)
     run = a_run(namespace, id=key.id, key=key, name=key.name("build"), subject_kind=values.EXTERNAL)
-    made = values.Outside(run.id, ATTESTER, values.Runner("GITHUB_ACTION"), "acme", NOW + HOUR, HOUR, "v1")
+    made = outsidevalues.Outside(
+        run.id, ATTESTER, outsidevalues.Runner("GITHUB_ACTION"), "acme", NOW + HOUR, HOUR, "v1"
+    )
     return run, replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -75,7 +79,7 @@ async def test_the_first_bundle_ends_the_run_a_resend_is_no_second_and_another_i
     with pytest.raises(errors.Conflict, match=str(run.id)):
         await store.accept(a_claim(other, bundle))
     with pytest.raises(errors.Conflict, match="has ended"):
-        await store.reset(run.id, values.Reset("failure"), NOW)
+        await store.reset(run.id, outsidevalues.Reset("failure"), NOW)
     assert await waiting(opened, run.id) == [None]
     assert await store.state(run.id) is None
 
@@ -92,13 +96,13 @@ async def test_of_many_different_bundles_at_once_exactly_one_ends_the_run(opened
 async def test_a_reset_ends_the_run_and_doing_so_again_changes_nothing(opened: database.Database) -> None:
     store = outside.OutsideRuns(opened)
     run = await opened_run(store)
-    await store.reset(run.id, values.Reset("failure", "red"), NOW)
-    await store.reset(run.id, values.Reset("failure", "red"), NOW)
+    await store.reset(run.id, outsidevalues.Reset("failure", "red"), NOW)
+    await store.reset(run.id, outsidevalues.Reset("failure", "red"), NOW)
     with pytest.raises(errors.Conflict):
-        await store.reset(run.id, values.Reset("cancellation"), NOW)
+        await store.reset(run.id, outsidevalues.Reset("cancellation"), NOW)
     found = await store.find(run.id)
     assert found is not None
-    assert (found.outside.reset, found.run.finished_at) == (values.Reset("failure", "red"), NOW)
+    assert (found.outside.reset, found.run.finished_at) == (outsidevalues.Reset("failure", "red"), NOW)
 
 
 async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_runs(opened: database.Database) -> None:
@@ -108,11 +112,11 @@ async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_r
     releasing = await opened_run(store, namespace=namespace, version="v2", release=True)
     late = await opened_run(store, namespace=namespace, version="v2")
     uid = releasing.namespace_uid
-    assert await store.version(uid, "") == values.Version("v2", latest=True)
-    assert await store.version(uid, "v1") == values.Version("v1")
+    assert await store.version(uid, "") == outsidevalues.Version("v2", latest=True)
+    assert await store.version(uid, "v1") == outsidevalues.Version("v1")
     assert await store.version(uid, "v3") is None
     await repository.decide(a_verdict(releasing), [])
-    assert await store.version(uid, "v2") == values.Version("v2", prerelease=False, latest=True)
+    assert await store.version(uid, "v2") == outsidevalues.Version("v2", prerelease=False, latest=True)
     run, extra = crafted(namespace=namespace, version="v2")
     with pytest.raises(errors.Conflict, match="released and immutable"):
         await store.open(run, extra, mark_latest=False)
@@ -145,7 +149,7 @@ async def test_a_run_that_did_not_pass_or_did_not_ask_releases_nothing(opened: d
     await repository.decide(a_verdict(failed, VerdictResult.FAILED), [])
     await repository.decide(a_verdict(silent), [])
     for run in (failed, silent):
-        assert await store.version(run.namespace_uid, "v1") == values.Version("v1", latest=True)
+        assert await store.version(run.namespace_uid, "v1") == outsidevalues.Version("v1", latest=True)
     await repository.close()
 
 

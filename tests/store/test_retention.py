@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane import identityvalues, values
 from avouch.store import database, organisations, retention, tables, views, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
@@ -114,12 +114,12 @@ async def test_a_workflow_says_what_differs_from_its_organization(opened: databa
     store = run_store.Runs(opened)
     await store.decide(make.a_verdict(await store.open(run)), ())
     await store.close()
-    common = values.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
+    common = identityvalues.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
     await known.record(common, [namespace], epoch=EPOCH)
     kept = retention.Retention(opened)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 7)]
-    rival = values.Organisation(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
+    rival = identityvalues.Organisation(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
     await known.record(rival, [namespace], epoch=EPOCH)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 1)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from avouch.controlplane import identities, tokens, values
+from avouch.controlplane import identities, identityvalues, tokens
 
 AUDIENCE = "avouch"  # of an OIDC token, where the Workflow names none
 
@@ -26,7 +26,7 @@ class ServiceAccount:
 class Token:
     """The holder of an API token that `tokens.check` found good."""
 
-    record: values.TokenRecord
+    record: identityvalues.TokenRecord
 
 
 Attester: TypeAlias = ServiceAccount | Token | identities.Identity
@@ -38,7 +38,7 @@ class Place:
 
     namespace: str
     workflow: str
-    organisation: values.Organisation | None = None
+    organisation: identityvalues.Organisation | None = None
 
 
 def may_attest(spec: Mapping[str, Any], place: Place, attester: Attester) -> bool:
@@ -70,13 +70,13 @@ def _service_account(listed: Mapping[str, Any] | None, place: Place, attester: S
     return isinstance(names, (list, tuple)) and attester.name in names
 
 
-def _token(listed: Mapping[str, Any] | None, place: Place, record: values.TokenRecord) -> bool:
+def _token(listed: Mapping[str, Any] | None, place: Place, record: identityvalues.TokenRecord) -> bool:
     if not tokens.covers(record, place.organisation, place.namespace, place.workflow):
         return False
     return listed is None or any(_names(entry, place, record) for entry in _entries(listed, "tokens"))
 
 
-def _names(entry: Mapping[str, Any], place: Place, record: values.TokenRecord) -> bool:
+def _names(entry: Mapping[str, Any], place: Place, record: identityvalues.TokenRecord) -> bool:
     namespace = place.namespace
     match entry.get("scope"):
         case "Organization":

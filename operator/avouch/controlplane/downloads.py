@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests, errors
-from avouch.controlplane import attesters, identification, identityports, storage, tokens, values
+from avouch.controlplane import attesters, identification, identityports, identityvalues, storage, tokens, values
 from avouch.tekton import labels
 
 
@@ -112,7 +112,7 @@ class Downloads:
         return Readable(digest, namespace_uid, size)
 
 
-def _may_store(attester: attesters.Attester, namespace: str, organisation: values.Organisation | None) -> bool:
+def _may_store(attester: attesters.Attester, namespace: str, organisation: identityvalues.Organisation | None) -> bool:
     """A ServiceAccount in its own namespace, a token wherever its scope reaches as a whole; nobody else."""
     match attester:
         case attesters.ServiceAccount():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from avouch import errors
 from avouch.attestation import identity
-from avouch.controlplane import attesters, callers, identities, identityports, ports, tokens, values
+from avouch.controlplane import attesters, callers, identities, identityports, outsidevalues, ports, tokens
 
 API_TOKEN = "AUTH_TYPE_API_TOKEN"  # noqa: S105 (a name, as Chainloop's predicate spells it)
 FEDERATED = "AUTH_TYPE_FEDERATED"
@@ -46,24 +46,26 @@ class Identities:
         return attesters.ServiceAccount(namespace, name)
 
 
-def described(attester: attesters.Attester) -> values.Attester:
+def described(attester: attesters.Attester) -> outsidevalues.Attester:
     """The attester as its run records it."""
     try:
         match attester:
             case attesters.Token(record):
                 who: identity.Identity = identity.TokenIdentity(record.namespace, record.name, record.uid)
-                return values.Attester(API_TOKEN, f"{record.namespace}/{record.name}", who.uris())
+                return outsidevalues.Attester(API_TOKEN, f"{record.namespace}/{record.name}", who.uris())
             case identities.Identity(issuer=issuer, subject=subject):
                 who = identity.FederatedIdentity(issuer, subject)
-                return values.Attester(FEDERATED, f"{issuer} {subject}", who.uris())
+                return outsidevalues.Attester(FEDERATED, f"{issuer} {subject}", who.uris())
             case attesters.ServiceAccount(namespace, name):
                 who = identity.AccountIdentity(namespace, name)
-                return values.Attester(SERVICE_ACCOUNT, f"{namespace}/{name}", who.uris())
+                return outsidevalues.Attester(SERVICE_ACCOUNT, f"{namespace}/{name}", who.uris())
     except errors.Invalid as exc:
         raise errors.Unauthenticated("the bearer token names nobody who could be certified") from exc
 
 
-async def proven_runner(told: values.Runner, token: str, federation: identities.Verifier) -> values.Runner:
+async def proven_runner(
+    told: outsidevalues.Runner, token: str, federation: identities.Verifier
+) -> outsidevalues.Runner:
     """What the runner's own token, made for us, proves of what its client told.
 
     Raises:
@@ -74,7 +76,7 @@ async def proven_runner(told: values.Runner, token: str, federation: identities.
     return runner_of(told, await federation.verify(token, attesters.AUDIENCE))
 
 
-def runner_of(told: values.Runner, who: identities.Identity) -> values.Runner:
+def runner_of(told: outsidevalues.Runner, who: identities.Identity) -> outsidevalues.Runner:
     """The runner as a verified identity of its own proves it; as told where the identity is of no runner.
 
     Raises:
@@ -86,7 +88,7 @@ def runner_of(told: values.Runner, who: identities.Identity) -> values.Runner:
     wrong = identities.contradictions(who, told.type, {})
     if wrong:
         raise errors.Invalid(str(wrong[0]), field="runner.type", fix="attest from the job whose token it is")
-    return values.Runner(
+    return outsidevalues.Runner(
         type=told.type or facts.type,
         url=told.url,
         environment=str(facts.hosting),

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from avouch.controlplane import values
+from avouch.controlplane import identityvalues
 
 
 class Tokens(Protocol):
     """API tokens, without their texts."""
 
-    async def find(self, token_id: str) -> values.TokenRecord | None:
+    async def find(self, token_id: str) -> identityvalues.TokenRecord | None:
         """One token; None also for one of a namespace that was deleted and made anew."""
         ...
 
-    async def of_name(self, namespace: str, name: str) -> Sequence[values.TokenRecord]:
+    async def of_name(self, namespace: str, name: str) -> Sequence[identityvalues.TokenRecord]:
         """The newest tokens of every APIToken object that had this name, newest first."""
         ...
 
-    async def record(self, token: values.TokenRecord, *, epoch: int) -> None:
+    async def record(self, token: identityvalues.TokenRecord, *, epoch: int) -> None:
         """Keep a new token, good from now on. Those of the same object that were never `delivered` are gone."""
         ...
 
@@ -49,11 +49,11 @@ class Tokens(Protocol):
 class Organisations(Protocol):
     """Which namespaces belong to which Organization, as the controller recorded them."""
 
-    async def of_namespace(self, namespace: str) -> values.Organisation | None:
+    async def of_namespace(self, namespace: str) -> identityvalues.Organisation | None:
         """The one that claims a namespace; None: nobody, or two of them."""
         ...
 
-    async def record(self, organisation: values.Organisation, projects: Sequence[str], *, epoch: int) -> None:
+    async def record(self, organisation: identityvalues.Organisation, projects: Sequence[str], *, epoch: int) -> None:
         """Keep an Organization and the namespaces that it alone claims, instead of those of before."""
         ...
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from avouch import plan
 from avouch.attestation import predicate
 from avouch.contract import completeness
-from avouch.controlplane import observations, values, weighing
+from avouch.controlplane import observations, outsidevalues, values, weighing
 from avouch.controlplane.values import Evidence, VerdictResult
 from avouch.controlplane.weighing import Checked, Said
 from avouch.tekton import outcome
@@ -42,7 +42,7 @@ class Case:
     snapshot: values.Snapshot | None
     said: tuple[Said, ...] = ()
     documents: Mapping[tuple[str, str], Checked] = field(default_factory=dict)
-    outside: values.Outside | None = None  # of a run outside Tekton (`outsidejudgement`)
+    outside: outsidevalues.Outside | None = None  # of a run outside Tekton (`outsidejudgement`)
 
 
 @dataclass(frozen=True, slots=True)

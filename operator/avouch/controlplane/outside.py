@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from avouch import plan
 from avouch.api import durations
-from avouch.controlplane import values
+from avouch.controlplane import outsidevalues, values
 
 EXPIRY = timedelta(hours=24)  # where the Workflow says nothing
 MAX_STATE = 6 * 1024 * 1024  # bytes of what a client remembers between its commands, as in Chainloop
@@ -22,7 +22,7 @@ class Stored:
     """A run outside Tekton as stored, and the present spec of its Workflow; None where that is gone."""
 
     run: values.Run
-    outside: values.Outside
+    outside: outsidevalues.Outside
     workflow_spec: dict[str, Any] | None
     findings: tuple[values.Finding, ...] = ()
 
@@ -65,7 +65,7 @@ class Opened:
     """A run with all that its client needs. `latest` is the contract's newest revision."""
 
     run: values.Run
-    outside: values.Outside
+    outside: outsidevalues.Outside
     plan: plan.Plan
     latest: int
     backend: values.Backend
@@ -82,7 +82,7 @@ class Store(Protocol):
         """One run."""
         ...
 
-    async def open(self, run: values.Run, extra: values.Outside, *, mark_latest: bool | None) -> bool:
+    async def open(self, run: values.Run, extra: outsidevalues.Outside, *, mark_latest: bool | None) -> bool:
         """Create run and version. False: it was there. Raises errors.Conflict where the version is released."""
         ...
 
@@ -94,11 +94,11 @@ class Store(Protocol):
         """Store the claim that ends the run. Raises errors.Conflict where it has ended."""
         ...
 
-    async def reset(self, run_id: uuid.UUID, reset: values.Reset, at: datetime) -> None:
+    async def reset(self, run_id: uuid.UUID, reset: outsidevalues.Reset, at: datetime) -> None:
         """Give the run up. Raises errors.Conflict where it has ended."""
         ...
 
-    async def version(self, namespace_uid: str, name: str) -> values.Version | None:
+    async def version(self, namespace_uid: str, name: str) -> outsidevalues.Version | None:
         """A version of a project; the latest for an empty name."""
         ...
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from avouch import digests, errors
 from avouch.attestation import authority, bundle, identity, predicate, verification
-from avouch.controlplane import attesters, identification, outside, outsideopening, runs, storage, values
+from avouch.controlplane import attesters, identification, outside, outsideopening, outsidevalues, runs, storage, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class OutsideIntake:
         )
         return await self.opener.store.accept(claim)
 
-    async def reset(self, token: str, run_id: uuid.UUID, reset: values.Reset) -> outside.Opened:
+    async def reset(self, token: str, run_id: uuid.UUID, reset: outsidevalues.Reset) -> outside.Opened:
         """Give the run up. Raises errors.Conflict where it has ended otherwise."""
         await self._own(token, run_id)
         await self.opener.store.reset(run_id, reset, self.opener.clock.now())

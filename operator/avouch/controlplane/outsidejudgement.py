@@ -15,14 +15,14 @@ from datetime import datetime
 from avouch import plan
 from avouch.attestation import materials, predicate
 from avouch.contract import completeness
-from avouch.controlplane import judgement, observations, values, weighing
+from avouch.controlplane import judgement, observations, outsidevalues, values, weighing
 from avouch.controlplane.values import Evidence, VerdictResult
 
 CLI = "cli"  # where a judged material comes from
 CANCELLATION = "cancellation"
 
 
-def judge(case: judgement.Case, outside: values.Outside, now: datetime) -> values.Verdict | judgement.WaitUntil:
+def judge(case: judgement.Case, outside: outsidevalues.Outside, now: datetime) -> values.Verdict | judgement.WaitUntil:
     """Decide one run. The module docstring is the specification."""
     if outside.reset is not None:
         return _given_up(case, outside.reset, now)
@@ -38,7 +38,7 @@ def judge(case: judgement.Case, outside: values.Outside, now: datetime) -> value
 
 
 def _judged(
-    case: judgement.Case, outside: values.Outside, facts: predicate.AttestationFacts, now: datetime
+    case: judgement.Case, outside: outsidevalues.Outside, facts: predicate.AttestationFacts, now: datetime
 ) -> values.Verdict:
     asked = {material.name: material for material in case.plan.materials}
     found = tuple(_material(one, asked.get(one.name), case) for one in facts.materials)
@@ -66,14 +66,14 @@ def _judged(
     )
 
 
-def _given_up(case: judgement.Case, reset: values.Reset, now: datetime) -> values.Verdict:
+def _given_up(case: judgement.Case, reset: outsidevalues.Reset, now: datetime) -> values.Verdict:
     canceled = reset.trigger == CANCELLATION
     text = reset.reason or ("its attester canceled it" if canceled else "its attester says that the build failed")
     finding = values.Finding("RunCanceled" if canceled else "RunFailed", text)
     return _bare(case, VerdictResult.CANCELED if canceled else VerdictResult.FAILED, (finding,), now)
 
 
-def _expired(outside: values.Outside) -> values.Finding:
+def _expired(outside: outsidevalues.Outside) -> values.Finding:
     text = f"no attestation arrived within {outside.lifetime} of the last sign of life"
     return values.Finding("RunExpired", text, "", "give the Workflow a longer spec.runExpiry, or push earlier")
 
@@ -85,7 +85,7 @@ def _bare(
     return values.Verdict(case.run.id, result, evidence, findings, (), {}, {}, now)
 
 
-def _contradictions(runner: values.Runner, env: Mapping[str, str]) -> Iterator[values.Finding]:
+def _contradictions(runner: outsidevalues.Runner, env: Mapping[str, str]) -> Iterator[values.Finding]:
     """What the attestation says, and the runner's verified token does not."""
     for name, proven in sorted(runner.proven.items()):
         if env.get(name, proven) != proven:
@@ -93,7 +93,7 @@ def _contradictions(runner: values.Runner, env: Mapping[str, str]) -> Iterator[v
             yield values.Finding("RunnerContradicted", text, fix="attest from the job whose token it is")
 
 
-def _runner(asked: plan.Plan, opened: values.Runner, said: predicate.Runner) -> Iterator[values.Finding]:
+def _runner(asked: plan.Plan, opened: outsidevalues.Runner, said: predicate.Runner) -> Iterator[values.Finding]:
     if said.type != opened.type:
         text = f"the attestation says runner {said.type or 'generic'}, the run was opened by {opened.type or 'generic'}"
         yield values.Finding("RunnerContradicted", text, fix="open and push a run in the same job")

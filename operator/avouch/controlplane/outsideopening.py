@@ -10,7 +10,17 @@ from datetime import datetime
 from avouch import errors, plan
 from avouch.contract import planning
 from avouch.contract.runners import detection
-from avouch.controlplane import attesters, identification, identities, identityports, outside, ports, values
+from avouch.controlplane import (
+    attesters,
+    identification,
+    identities,
+    identityports,
+    identityvalues,
+    outside,
+    outsidevalues,
+    ports,
+    values,
+)
 
 _NOT_PROVEN = "RunnerNotProven"
 
@@ -49,7 +59,7 @@ class Opener:
         now, lifetime = self.clock.now(), outside.expiry_of(workflow.spec)
         version = await self._version(workflow.namespace_uid, wanted.version)
         run = _run(workflow, planned, wanted.id, now)
-        extra = values.Outside(
+        extra = outsidevalues.Outside(
             run_id=run.id,
             attester=identification.described(attester),
             runner=runner,
@@ -71,7 +81,7 @@ class Opener:
         found = await self.opened(stored, organisation)
         return replace(found, latest=latest, created=created, findings=(*found.findings, *unproven))
 
-    async def opened(self, stored: outside.Stored, organisation: values.Organisation | None) -> outside.Opened:
+    async def opened(self, stored: outside.Stored, organisation: identityvalues.Organisation | None) -> outside.Opened:
         """What the client of a stored run is told."""
         run = stored.run
         return outside.Opened(
@@ -92,7 +102,7 @@ class Opener:
         return stored
 
     async def _workflow(
-        self, wanted: outside.Opening, attester: attesters.Attester, organisation: values.Organisation | None
+        self, wanted: outside.Opening, attester: attesters.Attester, organisation: identityvalues.Organisation | None
     ) -> values.WorkflowRecord:
         found = await self.workflows.get(wanted.namespace, wanted.workflow)
         place = attesters.Place(wanted.namespace, wanted.workflow, organisation)
@@ -121,14 +131,14 @@ class Opener:
 
     async def _runner(
         self, said: outside.SaidRunner, attester: attesters.Attester
-    ) -> tuple[values.Runner, tuple[values.Finding, ...]]:
+    ) -> tuple[outsidevalues.Runner, tuple[values.Finding, ...]]:
         """The runner, proven where its token can be looked at; else as told, and recorded as not proven.
 
         The caller has proven who it is by the bearer token; where that is its runner's, it needs no other. A token of
         the runner that is wrong is refused; one that nobody can look at here, or now, is worth as much as none, and
         must not break a build.
         """
-        told, federation = values.Runner(type=said.type, url=said.url), self.identities.federation
+        told, federation = outsidevalues.Runner(type=said.type, url=said.url), self.identities.federation
         if not said.token:
             return identification.runner_of(told, attester) if isinstance(attester, identities.Identity) else told, ()
         if not federation.knows(said.token):
@@ -139,7 +149,7 @@ class Opener:
         except errors.Unavailable as exc:
             return told, (values.Finding(_NOT_PROVEN, f"the runner's own token cannot be verified now: {exc}"),)
 
-    async def _version(self, namespace_uid: str, wanted: outside.WantedVersion) -> values.Version:
+    async def _version(self, namespace_uid: str, wanted: outside.WantedVersion) -> outsidevalues.Version:
         name = "" if wanted.latest else wanted.name or outside.DEFAULT_VERSION
         found = await self.store.version(namespace_uid, name)
         if found is None and (wanted.existing or wanted.latest):
@@ -147,7 +157,7 @@ class Opener:
             raise errors.NotFound(f"project {what} not found")
         if found is not None and not found.prerelease:
             raise errors.Conflict(f'version "{found.name}" is released and immutable: attestations cannot be added')
-        return found or values.Version(name)
+        return found or outsidevalues.Version(name)
 
 
 def _run(workflow: values.WorkflowRecord, planned: plan.Plan, given: uuid.UUID, now: datetime) -> values.Run:

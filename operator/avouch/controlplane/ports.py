@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
-from avouch.controlplane import values, weighing
+from avouch.controlplane import outsidevalues, values, weighing
 
 
 class Clock(Protocol):
@@ -131,45 +131,8 @@ class Runs(Protocol):
 class OutsideReader(Protocol):
     """What only runs outside Tekton have."""
 
-    async def of(self, run_id: uuid.UUID) -> values.Outside | None:
+    async def of(self, run_id: uuid.UUID) -> outsidevalues.Outside | None:
         """That of one run, or None where it is none of them."""
-        ...
-
-
-class RunViews(Protocol):
-    """Read-only view of runs for the aggregated API: keyset pages and a watch in commit order."""
-
-    async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str], whole: bool = True
-    ) -> "tuple[Sequence[dict[str, Any]], str, int]":
-        """(run documents, continue token or "", resource version of the list).
-
-        `whole`: documents as `view` returns them, in smaller pages; else the columns of a table.
-        """
-        ...
-
-    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """One run as a document: run columns, statement, materials, findings, deliveries."""
-        ...
-
-    def watch(
-        self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
-    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """("ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK", document) after resource version `since`, until closed."""
-        ...
-
-
-class RevisionViews(Protocol):
-    """Read-only view of contract revisions for the aggregated API."""
-
-    async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
-    ) -> "tuple[Sequence[dict[str, Any]], str]":
-        """(documents by namespace, contract and revision, continue token or "")."""
-        ...
-
-    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """One revision, by `<contract>.<revision>`."""
         ...
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from avouch import digests, errors
-from avouch.controlplane import values
+from avouch.controlplane import identityvalues
 
 PREFIX = "avouch_"
 ENTROPY = 42  # bytes to mint one: 10 for the id, 32 for the secret
@@ -53,7 +53,7 @@ def digest_of(text: str) -> bytes:
     return bytes.fromhex(digests.of_bytes(text.encode()).hex)
 
 
-def check(record: values.TokenRecord | None, text: str, now: datetime) -> values.TokenRecord:
+def check(record: identityvalues.TokenRecord | None, text: str, now: datetime) -> identityvalues.TokenRecord:
     """The record, if this text is a token that is good now.
 
     1. There is a row of that id, and its digest is the text's (compared in constant time).
@@ -72,26 +72,29 @@ def check(record: values.TokenRecord | None, text: str, now: datetime) -> values
     return record
 
 
-def active(record: values.TokenRecord, now: datetime) -> bool:
+def active(record: identityvalues.TokenRecord, now: datetime) -> bool:
     """Neither revoked nor expired."""
     return record.revoked_at is None and (record.expires_at is None or now < record.expires_at)
 
 
 def covers(
-    record: values.TokenRecord, organisation: values.Organisation | None, workflow_namespace: str, workflow: str
+    record: identityvalues.TokenRecord,
+    organisation: identityvalues.Organisation | None,
+    workflow_namespace: str,
+    workflow: str,
 ) -> bool:
     """Whether a token's scope reaches a Workflow. `organisation` is that of the Workflow's namespace.
 
     Organization: the token lies in the home namespace of the Workflow's own organisation. Project: in the Workflow's
     own namespace. Workflow: there, and it names this very Workflow. Any other scope reaches nothing.
     """
-    if record.scope == values.TokenScope.ORGANIZATION:
+    if record.scope == identityvalues.TokenScope.ORGANIZATION:
         return organisation is not None and record.namespace == organisation.home
     if record.namespace != workflow_namespace:
         return False
-    if record.scope == values.TokenScope.WORKFLOW:
+    if record.scope == identityvalues.TokenScope.WORKFLOW:
         return bool(record.workflow) and record.workflow == workflow
-    return record.scope == values.TokenScope.PROJECT
+    return record.scope == identityvalues.TokenScope.PROJECT
 
 
 def _unknown() -> errors.Unauthenticated:

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -68,48 +68,6 @@ class WorkflowRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Organisation:
-    """What the server needs of the Organization that a namespace belongs to."""
-
-    name: str
-    home: str  # its home namespace
-    skip_runner_variables: bool = False
-    prevent_implicit_workflow_creation: bool = False
-    block_on_policy_violation: bool = False
-    block_released_versions: bool = False
-    retention: dict[str, Any] = field(default_factory=dict)  # of runs: `runs`, `keepLast`
-
-
-class TokenScope(StrEnum):
-    """How far an API token reaches."""
-
-    ORGANIZATION = "Organization"
-    PROJECT = "Project"
-    WORKFLOW = "Workflow"
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRecord:
-    """One API token as kept: never its text. `name` and `uid` are those of the APIToken object that asked for it."""
-
-    id: str
-    name: str
-    namespace: str
-    namespace_uid: str
-    uid: str
-    scope: str  # a TokenScope
-    workflow: str  # the one it is limited to, with scope Workflow
-    digest: bytes = field(repr=False)  # sha256 of the text
-    created_at: datetime
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
-    last_used_at: datetime | None = None
-    delivered_at: datetime | None = None  # the Secret holds it; a crash before leaves one that nobody knows
-    revoked_because: str = ""
-    rotate: str = ""  # spec.rotate for which it was made
-
-
-@dataclass(frozen=True, slots=True)
 class AttachmentRecord:
     """An IntegrationAttachment with its Integration resolved. `secret` keeps the HMAC key out of repr."""
 
@@ -172,59 +130,6 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Attester:
-    """Who crafts outside Tekton, as recorded when the run was opened; only the same one may go on with it.
-
-    `type` and `id` are the predicate's `auth` (`AUTH_TYPE_API_TOKEN`, `AUTH_TYPE_FEDERATED`,
-    `AUTH_TYPE_SERVICE_ACCOUNT`); `uris` is what its certificates name (`attestation.identity`).
-    """
-
-    type: str
-    id: str
-    uris: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """Where a run outside Tekton happens. All but `type` and `url` come from a token that the server verified.
-
-    `proven` holds the variables that this token vouches for, such as GITHUB_SHA: an attestation that says another
-    value contradicts it.
-    """
-
-    type: str = ""
-    url: str = ""
-    environment: str = "unknown"
-    authenticated: bool = False
-    workflow_file_path: str = ""
-    proven: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """Why somebody gave a run up: `failure` or `cancellation`."""
-
-    trigger: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What only a run outside Tekton has. It ends with its one claim, with a reset, or when it expires."""
-
-    run_id: uuid.UUID
-    attester: Attester
-    runner: Runner
-    organization: str
-    expires_at: datetime
-    lifetime: timedelta  # from the last arrival to the expiry
-    version: str = ""
-    prerelease: bool = True
-    release: bool = False  # the version is to be released once this run has passed
-    reset: Reset | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Backend:
     """Where the artifacts of a namespace go. `inline`: into the attestation itself."""
 
@@ -233,15 +138,6 @@ class Backend:
     max_bytes: int
     inline: bool = False
     fallback: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version of a project. Once released it takes no further attestations."""
-
-    name: str
-    prerelease: bool = True
-    latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from avouch import errors
-from avouch.controlplane import ports
+from avouch.controlplane import ports, viewports
 from avouch.ingest import (
     bodies,
     contractrevisions,
@@ -40,8 +40,8 @@ _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # ours to refuse, so t
 class Aggregated:
     """The API over the read ports, and tickets for downloads where somebody gives them."""
 
-    views: ports.RunViews
-    revisions: ports.RevisionViews
+    views: viewports.RunViews
+    revisions: viewports.RevisionViews
     tickets: tickets.Tickets
     clock: ports.Clock
 

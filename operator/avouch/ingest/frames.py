@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from avouch import errors
-from avouch.controlplane import ports
+from avouch.controlplane import ports, viewports
 from avouch.ingest import negotiation, problems, selection, statuses
 
 _log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ LONGEST = 30 * 60  # seconds: watches are renewed, so that a rolling update move
 
 
 async def stream(
-    views: ports.RunViews, asked: selection.Selection, form: negotiation.Form, clock: ports.Clock
+    views: viewports.RunViews, asked: selection.Selection, form: negotiation.Form, clock: ports.Clock
 ) -> AsyncIterator[bytes]:
     """All frames of one watch. An error after the first byte is a frame too: the HTTP status has been sent."""
     frames = _frames(views, asked, form, clock)
@@ -35,7 +35,7 @@ async def stream(
 
 
 async def _frames(
-    views: ports.RunViews, asked: selection.Selection, form: negotiation.Form, clock: ports.Clock
+    views: viewports.RunViews, asked: selection.Selection, form: negotiation.Form, clock: ports.Clock
 ) -> AsyncGenerator[bytes, None]:
     since = asked.version or 0
     if asked.version in (None, 0) or asked.initial:

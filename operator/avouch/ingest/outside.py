@@ -12,7 +12,7 @@ from starlette.responses import Response
 from avouch import digests, errors
 from avouch.api import outsidewire, wire
 from avouch.attestation import rfc3339
-from avouch.controlplane import outside, outsideintake, runs, values
+from avouch.controlplane import outside, outsideintake, outsidevalues, runs, values
 from avouch.ingest import auth, bodies, bodyreading
 
 _WAIT = 30.0  # seconds at most
@@ -84,7 +84,7 @@ class OutsideDoor:
         """`POST /v1/runs/{id}/reset`: give the run up."""
         token, run_id = auth.bearer(request), bodyreading.run_id(request)
         body = await bodyreading.decoded(request, outsidewire.ResetRequest, self.pace)
-        found = await self.intake.reset(token, run_id, values.Reset(body.trigger, body.reason))
+        found = await self.intake.reset(token, run_id, outsidevalues.Reset(body.trigger, body.reason))
         return bodyreading.answer(_run(found))
 
     async def get_state(self, request: Request) -> Response:

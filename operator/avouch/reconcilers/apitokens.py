@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import tokens, values
+from avouch.controlplane import identityvalues, tokens
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations, tokenlife
 from avouch.reconcilers.world import World, spec_of
@@ -23,7 +23,7 @@ _PATIENCE = 30.0  # seconds: the Secret of a predecessor of the same name is col
 class Seen:
     """What there is: the tokens kept, newest first, and what stands in the way of another."""
 
-    kept: Sequence[values.TokenRecord]
+    kept: Sequence[identityvalues.TokenRecord]
     now: datetime
     unused: timedelta | None = None
     misplaced: str = ""
@@ -51,7 +51,7 @@ def decide(obj: Object, seen: Seen) -> conditions.Desired:
     return conditions.Desired(said.conditions, said.fields, recheck=recheck)
 
 
-def _resolved(obj: Object, seen: Seen, active: Sequence[values.TokenRecord]) -> conditions.Desired:
+def _resolved(obj: Object, seen: Seen, active: Sequence[identityvalues.TokenRecord]) -> conditions.Desired:
     spec, newest = spec_of(obj), seen.kept[0] if seen.kept else None
     if spec.get("revoked") is True or (newest is not None and newest.revoked_at is not None):
         because = newest.revoked_because if newest else "spec.revoked is true"
@@ -74,12 +74,12 @@ def _resolved(obj: Object, seen: Seen, active: Sequence[values.TokenRecord]) -> 
     return conditions.stalled(conditions.EXPIRED, f"expired (fix: {fix})")
 
 
-def _present(token: values.TokenRecord, secret: str) -> str:
+def _present(token: identityvalues.TokenRecord, secret: str) -> str:
     ends = f"ends at {_stamp(token.expires_at)}" if token.expires_at else "never expires: spec.lifetime would limit it"
     return f"token {token.id} is in Secret {secret}; it {ends}"
 
 
-def _active(token: values.TokenRecord) -> dict[str, str]:
+def _active(token: identityvalues.TokenRecord) -> dict[str, str]:
     ends = {"expiresAt": _stamp(token.expires_at)} if token.expires_at else {}
     return {"id": token.id, "createdAt": str(_stamp(token.created_at)), **{k: str(v) for k, v in ends.items()}}
 
@@ -113,7 +113,7 @@ async def remove(world: World, key: Key, old: Object | None) -> None:
         await world.issuing.store.revoke(uid, world.clock.now(), _DELETED, epoch=world.epoch())
 
 
-async def _own(world: World, key: Key, uid: str) -> Sequence[values.TokenRecord]:
+async def _own(world: World, key: Key, uid: str) -> Sequence[identityvalues.TokenRecord]:
     """The object's tokens. Those of a predecessor of the same name are revoked: nobody told us of its end."""
     found = await world.issuing.store.of_name(key.namespace, key.name)
     for other in {token.uid for token in found if token.uid != uid and token.revoked_at is None}:
@@ -125,13 +125,13 @@ async def _issue(world: World, key: Key, obj: Object, now: datetime) -> str:
     """Make a token and write it into the Secret. Returns what keeps us from it; empty when it is done."""
     spec, issuing = spec_of(obj), world.issuing
     address, minted = issuing.address(), issuing.mint()
-    record = values.TokenRecord(
+    record = identityvalues.TokenRecord(
         id=minted.id,
         name=key.name,
         namespace=key.namespace,
         namespace_uid=world.namespace_uid(key.namespace),
         uid=str(obj["metadata"]["uid"]),
-        scope=str(spec.get("scope") or values.TokenScope.PROJECT),
+        scope=str(spec.get("scope") or identityvalues.TokenScope.PROJECT),
         workflow=str(spec.get("workflow") or ""),
         digest=minted.digest,
         created_at=now,

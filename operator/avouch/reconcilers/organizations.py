@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane import identityvalues
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.reconcilers import conditions
 from avouch.reconcilers.world import World, spec_of
@@ -69,11 +69,11 @@ def restricts_contracts(cache: ObjectCache, namespace: str) -> bool:
     return any((spec_of(o).get("settings") or {}).get("restrictContractCreation") is True for o in claiming)
 
 
-def record_of(organization: Object) -> values.Organisation:
+def record_of(organization: Object) -> identityvalues.Organisation:
     """The row that the server reads."""
     spec = spec_of(organization)
     settings = spec.get("settings") or {}
-    return values.Organisation(
+    return identityvalues.Organisation(
         name=str(organization["metadata"]["name"]),
         home=str(spec["homeNamespace"]),
         skip_runner_variables=settings.get("skipRunnerVariables") is True,

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 from avouch import errors
 from avouch.api import durations
 from avouch.attestation import rfc3339
-from avouch.controlplane import tokens, values
+from avouch.controlplane import identityvalues, tokens
 
 Spec: TypeAlias = Mapping[str, Any]
-Kept: TypeAlias = Sequence[values.TokenRecord]
+Kept: TypeAlias = Sequence[identityvalues.TokenRecord]
 """The tokens of one object, newest first."""
 
 OVERLAP = timedelta(hours=24)

@@ -97,11 +97,6 @@ _USED = sa.text(
     " ON (a.digest, a.namespace_uid) = (x.digest, x.namespace_uid)"
     " WHERE x.run_id = :run AND x.digest = :digest AND a.stored_at IS NOT NULL)"
 )
-_MAY_SEE = sa.text(
-    "SELECT EXISTS (SELECT FROM run_artifacts a JOIN runs r ON r.id = a.run_id"
-    " LEFT JOIN namespaces n ON n.name = r.namespace"
-    " WHERE a.digest = :digest AND r.namespace = :namespace AND r.namespace_uid = coalesce(n.uid, r.namespace_uid))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +141,6 @@ class Artifacts(casbackends.CASBackends):
             rows = (await connection.execute(_WHERE, {"digest": str(digest)})).all()
         lying = [row.backend_uid for row in rows if namespace_uid in ("", row.namespace_uid)]
         return tuple(dict.fromkeys(lying)), bool(rows)
-
-    async def may_see(self, digest: digests.Digest, namespace: str) -> bool:
-        """Whether a run of this namespace refers to it: who may see runs there may download it."""
-        async with self._database.statements() as connection:
-            found = await connection.execute(_MAY_SEE, {"digest": str(digest), "namespace": namespace})
-            return bool(found.scalar())
 
     async def condemn(self, grace: timedelta, limit: int = 500) -> int:
         """Take off the map what nothing refers to and nobody used within the grace; returns how many rows.

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
-from avouch.controlplane import outside, values
+from avouch.controlplane import outside, outsidevalues, values
 from avouch.store import artifacts, database, jobs, rows, tables, versions
 
 
@@ -24,7 +24,7 @@ class OutsideRuns:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def of(self, run_id: uuid.UUID) -> values.Outside | None:
+    async def of(self, run_id: uuid.UUID) -> outsidevalues.Outside | None:
         """What only a run outside Tekton has, or None."""
         async with self._database.transaction() as connection:
             return await _outside(connection, run_id)
@@ -43,7 +43,7 @@ class OutsideRuns:
         findings = tuple(values.Finding(**each) for each in row.findings or ())
         return outside.Stored(rows.run_of(row), rows.outside_of(row), row.spec, findings)
 
-    async def open(self, run: values.Run, extra: values.Outside, *, mark_latest: bool | None) -> bool:
+    async def open(self, run: values.Run, extra: outsidevalues.Outside, *, mark_latest: bool | None) -> bool:
         """Create run and version, and have the run looked at when it expires. False: the run was there already.
 
         Raises:
@@ -90,7 +90,7 @@ class OutsideRuns:
             await _end(connection, run.id, claim.received_at)
         return values.Receipt(claim_id, claim.digest, created=True)
 
-    async def reset(self, run_id: uuid.UUID, reset: values.Reset, at: datetime) -> None:
+    async def reset(self, run_id: uuid.UUID, reset: outsidevalues.Reset, at: datetime) -> None:
         """Give the run up. Doing so again in the same way changes nothing.
 
         Raises:
@@ -108,14 +108,14 @@ class OutsideRuns:
             await connection.execute(told)
             await _end(connection, run_id, at)
 
-    async def version(self, namespace_uid: str, name: str) -> values.Version | None:
+    async def version(self, namespace_uid: str, name: str) -> outsidevalues.Version | None:
         """One version of a project; the latest one for an empty name."""
         table = tables.project_versions
         wanted = table.c.name == name if name else table.c.latest
         query = sa.select(table).where(table.c.namespace_uid == namespace_uid, wanted)
         async with self._database.transaction() as connection:
             row = (await connection.execute(query)).first()
-        return values.Version(row.name, row.released_at is None, row.latest) if row else None
+        return outsidevalues.Version(row.name, row.released_at is None, row.latest) if row else None
 
     async def state(self, run_id: uuid.UUID) -> tuple[str, bytes] | None:
         """(digest, content) of what the client remembers."""
@@ -179,7 +179,7 @@ async def _locked(connection: AsyncConnection, run_id: uuid.UUID) -> values.Run:
     return rows.run_of(row)
 
 
-async def _outside(connection: AsyncConnection, run_id: uuid.UUID) -> values.Outside | None:
+async def _outside(connection: AsyncConnection, run_id: uuid.UUID) -> outsidevalues.Outside | None:
     table = tables.outside_runs
     row = (await connection.execute(sa.select(table).where(table.c.run_id == run_id))).first()
     return rows.outside_of(row) if row is not None else None
@@ -210,7 +210,7 @@ def _released(name: str) -> errors.Conflict:
     return errors.Conflict(f'version "{name}" is released and immutable: attestations cannot be added')
 
 
-def _row(extra: values.Outside) -> dict[str, object]:
+def _row(extra: outsidevalues.Outside) -> dict[str, object]:
     plain = json.loads(json.dumps({"attester": asdict(extra.attester), "runner": asdict(extra.runner)}))
     return {
         **plain,

@@ -1,4 +1,4 @@
-"""Contract revisions as documents. Implements `controlplane.ports.RevisionViews`."""
+"""Contract revisions as documents. Implements `controlplane.viewports.RevisionViews`."""
 
 import base64
 import json

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import digests
-from avouch.controlplane import values
+from avouch.controlplane import outsidevalues, values
 from avouch.store import tables
 
 # Runs of a namespace that was deleted and made anew belong to its predecessor: nobody sees them.
@@ -96,18 +96,18 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(asdict(value)))
 
 
-def outside_of(row: "sa.Row[Any]") -> values.Outside:
+def outside_of(row: "sa.Row[Any]") -> outsidevalues.Outside:
     """A row of `outside_runs`."""
     attester, reset = row.attester, row.reset
-    return values.Outside(
+    return outsidevalues.Outside(
         run_id=row.run_id,
-        attester=values.Attester(attester["type"], attester["id"], tuple(attester["uris"])),
-        runner=values.Runner(**row.runner),
+        attester=outsidevalues.Attester(attester["type"], attester["id"], tuple(attester["uris"])),
+        runner=outsidevalues.Runner(**row.runner),
         organization=row.organization,
         expires_at=row.expires_at,
         lifetime=row.lifetime,
         version=row.version,
         prerelease=row.prerelease,
         release=row.release,
-        reset=values.Reset(**reset) if reset else None,
+        reset=outsidevalues.Reset(**reset) if reset else None,
     )

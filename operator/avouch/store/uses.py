@@ -24,7 +24,7 @@ class Uses:
         joined = rows.RUNS.join(used, used.c.run_id == runs.c.id).join(known, same)
         mine = sa.select(runs.c.namespace, runs.c.namespace_uid, runs.c.workflow, known.c.spec).select_from(joined)
         mine = mine.where(used.c.digest == str(digest), rows.OF_PRESENT_NAMESPACE)
-        query = mine.distinct(runs.c.namespace, runs.c.workflow).order_by(runs.c.namespace, runs.c.workflow)
+        query = mine.distinct().order_by(runs.c.namespace, runs.c.workflow)
         async with self._database.transaction() as connection:
             found = (await connection.execute(query.limit(_MOST))).all()
         return [downloads.Use(row.namespace, row.namespace_uid, row.workflow, row.spec) for row in found]

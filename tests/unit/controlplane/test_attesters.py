@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from avouch.controlplane import attesters, identities, values
+from avouch.controlplane import attesters, identities, identityvalues
 
-ORG = values.Organisation("acme", "home")
+ORG = identityvalues.Organisation("acme", "home")
 HERE = attesters.Place("team", "build", ORG)
 ROBOT = attesters.ServiceAccount("team", "robot")
 ISSUER = "https://issuer.example"
 OIDC = identities.Identity(
     ISSUER, "avouch", "repo:org/app", {"repository": "org/app", "run": 7, "groups": ["a"], "no": None}
 )
-TOKEN = values.TokenRecord(
+TOKEN = identityvalues.TokenRecord(
     "i" * 16, "ci", "team", "n", "u", "Project", "", bytes(32), datetime(2026, 1, 1, tzinfo=UTC)
 )  # fmt: skip
 

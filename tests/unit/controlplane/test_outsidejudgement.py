@@ -7,16 +7,20 @@ import pytest
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane import judgement, outsidejudgement, sealing, values, weighing
+from avouch.controlplane import judgement, outsidejudgement, outsidevalues, sealing, values, weighing
 from avouch.controlplane.values import Evidence, VerdictResult
 from tests.unit.controlplane import judgement_cases as cases
 
 CONTENT = b'{"bomFormat": "CycloneDX"}'
-ATTESTER = values.Attester("AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://avouch.dev/namespaces/team-a/tokens/ci/uid",))
+ATTESTER = outsidevalues.Attester(
+    "AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://avouch.dev/namespaces/team-a/tokens/ci/uid",)
+)
 
 
 def extra(**changes):
-    made = values.Outside(cases.RUN, ATTESTER, values.Runner(), "acme", cases.LATER, timedelta(hours=1), "v0")
+    made = outsidevalues.Outside(
+        cases.RUN, ATTESTER, outsidevalues.Runner(), "acme", cases.LATER, timedelta(hours=1), "v0"
+    )
     return replace(made, **changes)
 
 
@@ -132,7 +136,7 @@ def test_a_variable_without_value_fails():
 
 def test_the_contracts_runner_is_enforced_and_the_one_that_opened_the_run_must_have_made_the_attestation():
     asked = replace(cases.planned(), runner="GITHUB_ACTION")
-    opened = extra(runner=values.Runner("GITHUB_ACTION"))
+    opened = extra(runner=outsidevalues.Runner("GITHUB_ACTION"))
     assert judged(asked, facts(runner="GITHUB_ACTION"), outside=opened).result is VerdictResult.PASSED
     assert codes(judged(asked, facts(), outside=extra())) == ["RunnerMismatch"]
     other = judged(asked, facts(runner="GITHUB_ACTION"), outside=extra())
@@ -140,7 +144,7 @@ def test_the_contracts_runner_is_enforced_and_the_one_that_opened_the_run_must_h
 
 
 def test_what_the_runners_token_proves_cannot_be_said_otherwise():
-    opened = extra(runner=values.Runner(proven={"GITHUB_SHA": "abc"}))
+    opened = extra(runner=outsidevalues.Runner(proven={"GITHUB_SHA": "abc"}))
     assert judged(cases.planned(), facts(env={"GITHUB_SHA": "abc"}), outside=opened).result is VerdictResult.PASSED
     assert judged(cases.planned(), facts(env={}), outside=opened).result is VerdictResult.PASSED
     lie = judged(cases.planned(), facts(env={"GITHUB_SHA": "def"}), outside=opened)
@@ -169,7 +173,7 @@ def test_without_a_claim_a_run_is_waited_for_and_then_expires():
     [("failure", VerdictResult.FAILED, "RunFailed"), ("cancellation", VerdictResult.CANCELED, "RunCanceled")],
 )
 def test_a_run_that_was_given_up_says_so_and_never_passes(trigger, result, code):
-    verdict = judged(cases.planned(), outside=extra(reset=values.Reset(trigger, "tests are red")))
+    verdict = judged(cases.planned(), outside=extra(reset=outsidevalues.Reset(trigger, "tests are red")))
     assert (verdict.result, codes(verdict), verdict.findings[0].message) == (result, [code], "tests are red")
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from avouch import errors
-from avouch.controlplane import attesters, identities, outside, outsideopening, values
+from avouch.controlplane import attesters, identities, outside, outsideopening, outsidevalues
 
 GITHUB = "https://token.actions.githubusercontent.com"
 CLAIMS = {
@@ -17,7 +17,7 @@ CLAIMS = {
 JOB = identities.Identity(GITHUB, attesters.AUDIENCE, "repo:octo-org/skynet", CLAIMS, "GITHUB_ACTION")
 SOMEBODY = attesters.ServiceAccount("team-a", "ci")
 SAID = outside.SaidRunner("GITHUB_ACTION", "https://github.com/octo-org/skynet/actions/runs/1", "a token")
-TOLD = values.Runner(type=SAID.type, url=SAID.url)
+TOLD = outsidevalues.Runner(type=SAID.type, url=SAID.url)
 
 
 class Federation:
@@ -38,7 +38,7 @@ class Federation:
 
 async def opened_by(
     said: outside.SaidRunner, attester: attesters.Attester = SOMEBODY, **federation: object
-) -> tuple[values.Runner, list[str]]:
+) -> tuple[outsidevalues.Runner, list[str]]:
     known = SimpleNamespace(federation=Federation(**federation))  # type: ignore[arg-type]
     opener = outsideopening.Opener(None, known, None, None, None, None, None)  # type: ignore[arg-type]  # what is used
     runner, findings = await opener._runner(said, attester)

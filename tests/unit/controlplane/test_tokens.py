@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import errors
-from avouch.controlplane import tokens, values
+from avouch.controlplane import identityvalues, tokens
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MINTED = tokens.mint(bytes(range(42)))
 OTHER = tokens.mint(bytes(range(1, 43)))
 
 
-def record(**changed: object) -> values.TokenRecord:
-    made = values.TokenRecord(
+def record(**changed: object) -> identityvalues.TokenRecord:
+    made = identityvalues.TokenRecord(
         id=MINTED.id, name="ci", namespace="team", namespace_uid="n", uid="u", scope="Project", workflow="",
         digest=MINTED.digest, created_at=NOW - timedelta(days=1),
     )  # fmt: skip
@@ -80,12 +80,12 @@ def test_a_good_token_gives_its_record() -> None:
         pytest.param(record(revoked_at=NOW + timedelta(days=1)), MINTED.text, id="revoked by a clock ahead of ours"),
     ],
 )
-def test_a_token_that_is_not_good_says_nothing_about_why(found: values.TokenRecord | None, text: str) -> None:
+def test_a_token_that_is_not_good_says_nothing_about_why(found: identityvalues.TokenRecord | None, text: str) -> None:
     with pytest.raises(errors.Unauthenticated, match=r"^the bearer token is not valid here$"):
         tokens.check(found, text, NOW)
 
 
-ORG = values.Organisation("acme", "home")
+ORG = identityvalues.Organisation("acme", "home")
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,9 @@ ORG = values.Organisation("acme", "home")
     ],
 )
 def test_what_a_scope_covers(
-    found: values.TokenRecord, organisation: values.Organisation | None, workflow: tuple[str, str], reaches: bool
+    found: identityvalues.TokenRecord,
+    organisation: identityvalues.Organisation | None,
+    workflow: tuple[str, str],
+    reaches: bool,
 ) -> None:
     assert tokens.covers(found, organisation, *workflow) is reaches

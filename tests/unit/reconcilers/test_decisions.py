@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import digests, errors
-from avouch.controlplane import values
+from avouch.controlplane import identityvalues, values
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import (
     apiservice,
@@ -219,9 +219,9 @@ class Recorded:
     """What an Organization's reconcile wrote down."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, tuple[values.Organisation, list[str]]] = {}
+        self.rows: dict[str, tuple[identityvalues.Organisation, list[str]]] = {}
 
-    async def record(self, organisation: values.Organisation, projects: list[str], *, epoch: int) -> None:
+    async def record(self, organisation: identityvalues.Organisation, projects: list[str], *, epoch: int) -> None:
         self.rows[organisation.name] = (organisation, projects)
 
 
