@@ -188,13 +188,12 @@ def test_a_server_that_is_another_than_it_says_gets_no_token(project: Outside, t
     assert "AVOUCH_CA" in answer.output
 
 
-def test_a_server_that_is_replaced_between_add_and_push_loses_nothing(project: Outside, cluster: AnyCluster) -> None:
+def test_a_server_that_is_killed_between_add_and_push_loses_nothing(project: Outside, cluster: AnyCluster) -> None:
     job = project.job("replaced")
     name = job.begin("release")
     job.good("add --name note --value hello")
-    install.kubectl(
-        cluster, "-n", "avouch", "delete", "pods", "-l", "app.kubernetes.io/component=server", "--wait=false"
-    )
+    servers = ("pods", "-l", "app.kubernetes.io/component=server", "--force", "--grace-period=0")
+    install.kubectl(cluster, "-n", "avouch", "delete", *servers)
     assert "Verdict: Passed" in job.good("push --wait 120")
     job.becomes(name, "Passed")
 

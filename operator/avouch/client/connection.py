@@ -17,7 +17,8 @@ from typing import TypeVar
 from avouch import errors
 from avouch.client import access, problems
 
-TRIES = 6
+TRIES = 6  # of a request that begins something: 6 seconds, and a build need not wait longer to go on without us
+PATIENT = 14  # of a request with evidence to lose: about a minute, in which a killed server is replaced
 FIRST_WAIT = 0.25  # seconds; doubles each time
 LONGEST_WAIT = 8.0
 TOTAL = 120.0  # seconds for a request with all its tries
@@ -42,7 +43,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `size` is the length of a body that comes in pieces; `total` bounds all tries, in seconds."""
+    """One request. `size` is the length of a body that comes in pieces; `total` and `tries` bound all tries of it."""
 
     method: str
     path: str
@@ -51,6 +52,7 @@ class Request:
     size: int | None = None
     total: float = TOTAL
     accept: frozenset[int] = frozenset({200, 201, 202, 204})
+    tries: int = TRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Connection:
                 if kept_was_stale:  # the server closed it between two requests: no failure, and nothing to wait for
                     continue
             attempt += 1
-            if found.wait is None or attempt >= TRIES or self._clock.monotonic() + found.wait >= deadline:
+            if found.wait is None or attempt >= request.tries or self._clock.monotonic() + found.wait >= deadline:
                 raise found.error
             self._clock.sleep(found.wait)
 

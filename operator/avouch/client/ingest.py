@@ -1,5 +1,6 @@
 """The wire of runs outside of Tekton, a method for each request."""
 
+import dataclasses
 import json
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ MAX_WAIT = 30  # seconds that the server holds a request for a verdict
 _SLOWEST = 64 * 1024  # bytes a second that an upload may take
 _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 _BYTES: Mapping[str, str] = {"Content-Type": "application/octet-stream"}
+_BUNDLE: Mapping[str, str] = {"Content-Type": bundle.MEDIA_TYPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Ingest:
         """A run; with `wait`, as soon as it is judged, or after so many seconds."""
         held = min(wait, MAX_WAIT)
         path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
-        return opened.read(self._json("GET", path))
+        return opened.read(_object(self.link.send(_patient(connection.Request("GET", path))).content))
 
     def upload(self, run: str, source: sources.Source, progress: sources.Progress) -> bool:
         """Store the bytes of a material; False where they were there already."""
@@ -56,14 +58,15 @@ class Ingest:
 
     def certificate(self, run: str, request: bytes) -> str:
         """A certificate for our key, PEM."""
-        answer = self._json("POST", f"/v1/runs/{_quoted(run)}/certificate", {"csr": request.decode("ascii")})
+        wanted = json.dumps({"csr": request.decode("ascii")}).encode()
+        path = f"/v1/runs/{_quoted(run)}/certificate"
+        answer = _object(self.link.send(_patient(connection.Request("POST", path, wanted, _JSON))).content)
         return shape.text(answer.get("certificate"), "certificate")
 
     def push(self, run: str, content: bytes) -> str:
         """Push the bundle; an answer means that it is durable. The digest that the server names it by."""
-        answer = self.link.send(
-            connection.Request("POST", f"/v1/runs/{_quoted(run)}/bundles", content, {"Content-Type": bundle.MEDIA_TYPE})
-        )
+        sent = connection.Request("POST", f"/v1/runs/{_quoted(run)}/bundles", content, _BUNDLE)
+        answer = self.link.send(_patient(sent))
         return shape.text(_object(answer.content).get("digest"), "digest")
 
     def reset(self, run: str, trigger: str, reason: str) -> opened.Run:
@@ -90,7 +93,7 @@ class Ingest:
             progress(begins + part.size)
         body = json.dumps({"parts": digests_of_parts}).encode()
         total = connection.TOTAL + source.size / _SLOWEST
-        self.link.send(connection.Request("POST", path, body, _JSON, total=total))
+        self.link.send(_patient(connection.Request("POST", path, body, _JSON, total=total)))
         return True
 
     def _put(self, path: str, source: sources.Source, progress: sources.Progress) -> None:
@@ -98,11 +101,11 @@ class Ingest:
             return transfers.pieces(source, progress)
 
         total = connection.TOTAL + source.size / _SLOWEST
-        self.link.send(connection.Request("PUT", path, pieces, _BYTES, source.size, total))
+        self.link.send(_patient(connection.Request("PUT", path, pieces, _BYTES, source.size, total)))
 
     def _known(self, path: str) -> bool:
         try:
-            self.link.send(connection.Request("HEAD", path))
+            self.link.send(_patient(connection.Request("HEAD", path)))
         except (errors.NotFound, errors.Denied, errors.Unauthenticated):
             return False  # not there, or not for us to know: then it is sent
         return True
@@ -111,6 +114,11 @@ class Ingest:
         content = b"" if body is None else json.dumps(body).encode()
         answer = self.link.send(connection.Request(method, path, content, _JSON if content else {}))
         return _object(answer.content)
+
+
+def _patient(request: connection.Request) -> connection.Request:
+    """A request of a build that has gathered something already."""
+    return dataclasses.replace(request, tries=connection.PATIENT)
 
 
 def _quoted(part: str) -> str:

@@ -59,6 +59,18 @@ def test_tries_end(api: ingest.Ingest, memory: server.Memory, time: Any):
     assert sum(time.waits) <= connection.LONGEST_WAIT * connection.TRIES
 
 
+def test_what_has_evidence_to_lose_outlasts_a_server_that_is_replaced(
+    api: ingest.Ingest, memory: server.Memory, time: Any
+):
+    opened(api)
+    memory.failures = [server.Failure(503) for _ in range(connection.PATIENT - 1)]
+    assert api.run(builders.RUN).id == builders.RUN
+    assert 30 <= sum(time.waits) <= connection.TOTAL
+    memory.failures = [server.Failure(503) for _ in range(50)]
+    with pytest.raises(errors.Overloaded):
+        api.run(builders.RUN)
+
+
 @pytest.mark.parametrize(
     ("status", "family"),
     [

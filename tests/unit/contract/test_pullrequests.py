@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from avouch.contract import pullrequests
@@ -55,7 +55,7 @@ def data(request: pullrequests.PullRequest | None) -> dict[str, Any]:
     body = json.loads(pullrequests.content(request))
     assert body["chainloop.material.evidence.id"] == "CHAINLOOP_PR_INFO"
     assert body["schema"] == "https://schemas.chainloop.dev/prinfo/1.3/pr-info.schema.json"
-    jsonschema.Draft7Validator(SCHEMA).validate(body["data"])
+    jsonschema_rs.Draft7Validator(SCHEMA).validate(body["data"])
     found: dict[str, Any] = body["data"]
     return found
 
