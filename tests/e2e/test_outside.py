@@ -153,6 +153,19 @@ def test_without_a_gate_the_build_goes_on_and_is_told_loudly(project: Outside) -
     assert job.run(name)["status"]["verdict"] == "Failed"
 
 
+def test_a_backend_of_the_projects_own_takes_what_its_builds_deliver(project: Outside) -> None:
+    meta, spec = {"name": "small"}, {"inline": {}, "default": True}
+    project.stage.apply({"apiVersion": "avouch.dev/v1alpha1", "kind": "CASBackend", "metadata": meta, "spec": spec})
+    project.stage.kubectl("wait", "--for=condition=Ready", "casbackend/small", "--timeout=60s")
+    try:
+        job = project.job("backend")
+        assert re.search("^Stored in: +small$", job.good("init --workflow gate"), re.M)
+        job.good(f"add --name sbom --value {ASSETS / 'good-1.7.json'}")
+        assert "Verdict: Passed" in job.good("push")
+    finally:
+        project.stage.kubectl("delete", "casbackend", "small")
+
+
 def test_a_token_that_is_revoked_in_the_middle_ends_the_attestation_there(project: Outside) -> None:
     job = project.job("revoked", AVOUCH_TOKEN=project.token("leaked"))
     name = job.begin("release")
