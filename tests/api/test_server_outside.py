@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate
+from avouch.contract import reading, revisions
 from avouch.controlplane import identityvalues, tokens, values
-from avouch.store import database, organisations, workflows
+from avouch.store import contracts, database, organisations, workflows
 from avouch.store import tokens as stored_tokens
 from tests.api.served import Answer, Served
 from tests.api.shop import Shop, rows
@@ -26,6 +27,14 @@ from tests.postgres import Postgres
 from tests.unit.ingest import world as worlds
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CONTRACTS = (
+    {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "grown"}, "spec": {}},
+    {
+        "apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "grown"},
+        "spec": {"materials": [{"name": "note", "type": "STRING"}]},
+    },
+)  # fmt: skip
 OPEN = "/v1/namespaces/shop/workflows/{}/runs"
 
 
@@ -358,7 +367,6 @@ def test_a_suspended_workflow_opens_nothing_and_lost_leave_ends_it(
         {"unknown": 1},
         {"id": "7"},
         {"contractRevision": -1},
-        {"contractRevision": 99},
         {"runner": {"type": 1}},
         {"version": {"name": "x" * 200}},
     ],
@@ -376,6 +384,32 @@ def test_a_runners_token_of_an_issuer_that_nobody_listed_proves_nothing_and_is_n
     assert answer.status == 201, answer
     assert answer.body["runner"]["authenticated"] is False
     assert [finding["code"] for finding in answer.body["findings"]] == ["RunnerNotProven"]
+
+
+def test_nobody_picks_an_easier_revision_unless_the_workflow_lets_them(
+    served: Served, token: str, prepared: Postgres, uid: str
+) -> None:
+    async def two_revisions(o: database.Database) -> None:
+        for content in (b"", b"materials"):
+            canonical = revisions.canonical(reading.read(CONTRACTS[bool(content)]))
+            await contracts.Contracts(o).record(
+                values.ContractRevision("shop", uid, "grown", "c", 0, digests.of_bytes(canonical), canonical, NOW),
+                epoch=1,
+            )
+
+    in_database(prepared, two_revisions)
+    spec: dict[str, Any] = {"contractRef": {"name": "grown"}}
+    record = values.WorkflowRecord("shop", uid, "grown", "grown-shop", 1, spec, {}, "shop", "grown")
+    in_database(prepared, lambda o: workflows.Workflows(o).upsert(record, epoch=1))
+    older = served.ask("POST", OPEN.format("grown"), token, opening(contractRevision=1))
+    assert (older.status, older.body["field"]) == (403, "spec.olderRevisions")
+    assert opened(served, token, "grown")["contract"]["revision"] == 2
+    assert opened(served, token, "grown", contractRevision=2)["contract"]["revision"] == 2
+    lets = replace(record, generation=2, spec={**spec, "olderRevisions": True})
+    in_database(prepared, lambda o: workflows.Workflows(o).upsert(lets, epoch=1))
+    chosen = opened(served, token, "grown", contractRevision=1)
+    assert chosen["contract"] == {**chosen["contract"], "revision": 1, "latest": 2}
+    assert served.ask("POST", OPEN.format("grown"), token, opening(contractRevision=3)).status == 404
 
 
 def test_the_authorities_are_for_everybody(served: Served) -> None:

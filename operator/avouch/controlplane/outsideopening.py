@@ -42,6 +42,7 @@ class Opener:
 
         Raises:
             NotFound: no such Workflow for this caller, no such revision, no such version.
+            Denied: an older revision of the contract, where the Workflow lets nobody choose one.
             Invalid: the contract asks for another runner.
             Conflict: the Workflow is suspended, or the version is released.
         """
@@ -124,6 +125,13 @@ class Opener:
             )
         if number in (0, newest.revision):
             return newest, newest.revision
+        if workflow.spec.get("olderRevisions") is not True:
+            raise errors.Denied(
+                f"revision {number} of contract {newest.name} is not its newest, {newest.revision}, and Workflow "
+                f"{workflow.name} lets nobody choose another",
+                field="spec.olderRevisions",
+                fix="leave --contract-revision out, or set spec.olderRevisions: true in the Workflow",
+            )
         found = await self.contracts.get(*place, number)
         if found is None:
             raise errors.NotFound(f"contract {newest.name} has no revision {number}; the newest is {newest.revision}")
