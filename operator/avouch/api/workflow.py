@@ -199,7 +199,7 @@ class WorkflowSpec(meta.Model):
     contract_ref: meta.ScopedRef | None = None
     """Contract that each run is judged against; absent, the Contract of the Workflow's own name, made where missing."""
     older_revisions: bool = False
-    """Let runs from outside Tekton ask for an older revision of the Contract. Default false: none picks an easier one."""
+    """Let runs from outside Tekton choose an older revision of the Contract. Default false: none picks an easy one."""
     attesters: Attesters | None = None
     """Who may attest; absent, any ServiceAccount of this namespace and any APIToken whose scope covers the Workflow."""
     run_expiry: Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)] | None = None
