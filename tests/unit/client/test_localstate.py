@@ -35,7 +35,7 @@ def keeper(path: Path, **options: Any) -> localstate.LocalState:
     return found
 
 
-def named(environment: dict[str, str], where: Path = Path("/work/app")) -> Path:
+def named(environment: dict[str, str], where: Path = Path("/builds/app")) -> Path:
     return localstate.path_for(environment, where)
 
 

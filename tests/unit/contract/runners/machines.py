@@ -39,7 +39,7 @@ REQUIRED = {
     "JENKINS_JOB": {
         "JOB_NAME": "app",
         "BUILD_URL": "https://ci.example/job/app/7/",
-        "WORKSPACE": "/work/app",
+        "WORKSPACE": "/builds/app",
         "NODE_NAME": "built-in",
     },
     "CIRCLECI_BUILD": {
