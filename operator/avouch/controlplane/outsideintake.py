@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from avouch import digests, errors
-from avouch.attestation import authority, bundle, identity, predicate, verification
+from avouch.attestation import authority, identity, predicate, verification
 from avouch.controlplane import (
     attesters,
     identification,
@@ -101,7 +101,7 @@ class OutsideIntake:
         runs.check_same_run(facts.metadata, stored.run)  # 3
         claim = values.Claim(
             run_id=run_id,
-            digest=bundle.digest(content),
+            digest=verified.digest,
             bundle=content,
             pod_uid="",
             taskrun_uid="",
@@ -132,7 +132,7 @@ class OutsideIntake:
         """Remember, if nobody else changed it meanwhile. Raises errors.Conflict."""
         stored = await self._open_to(token, run_id)
         digest = await self.opener.store.put_state(run_id, content, instead_of=instead_of)
-        await self.opener.store.extend(run_id, self.opener.clock.now() + stored.outside.lifetime)
+        await self._alive(stored)
         return digest
 
     async def drop_state(self, token: str, run_id: uuid.UUID) -> None:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from avouch import digests, errors
+from avouch import errors
 from avouch.api import wire
 from avouch.controlplane import callers, runs, values
 from avouch.ingest import artifacts, auth, bodies, bodyreading, observer, openapi, outside, problems, requestid
@@ -97,7 +97,7 @@ class Door:
         if crafted := self._crafted(run_id):
             return await crafted.put_material(request, run_id)
         subject = await self._caller(request)
-        expected = digests.Digest.parse(request.path_params["digest"])
+        expected = bodyreading.digest(request)
         content = bodies.chunks(request, self.intake.max_material, self.pace)
         known = await self.intake.blobs.has(expected)
         digest, size = await self.intake.put_material(subject, run_id, expected, content)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from avouch import digests
 from avouch.api import wire
 from avouch.controlplane import downloads
 from avouch.ingest import auth, bodies, bodyreading
@@ -25,7 +24,7 @@ class ArtifactDoor:
     async def put(self, request: Request) -> Response:
         """`PUT /v1/namespaces/{namespace}/artifacts/{digest}`: bytes of no run."""
         token, namespace = auth.bearer(request), request.path_params["namespace"]
-        expected = digests.Digest.parse(request.path_params["digest"])
+        expected = bodyreading.digest(request)
         content = bodies.chunks(request, self.downloads.max_material, self.pace)
         digest, size = await self.downloads.keep(token, namespace, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
@@ -48,7 +47,7 @@ class ArtifactDoor:
 
         A length is only announced where it is known, so a connection that breaks never looks like the end of the file.
         """
-        digest = digests.Digest.parse(request.path_params["digest"])
+        digest = bodyreading.digest(request)
         token = auth.bearer(request)
         found = await self.downloads.find(token, digest, request.query_params.get("namespaceUid", ""))
         start = _start(request, found.size)

@@ -56,13 +56,13 @@ class OutsideDoor:
     async def known(self, request: Request, run_id: uuid.UUID) -> Response:
         """`HEAD /v1/runs/{id}/materials/{digest}`: 200 where the content is stored."""
         token = auth.bearer(request)
-        known = await self.intake.known(token, run_id, digests.Digest.parse(request.path_params["digest"]))
+        known = await self.intake.known(token, run_id, bodyreading.digest(request))
         return Response(status_code=200 if known else 404)
 
     async def put_material(self, request: Request, run_id: uuid.UUID) -> Response:
         """`PUT /v1/runs/{id}/materials/{digest}`: bytes, hashed while they are written."""
         token = auth.bearer(request)
-        expected = digests.Digest.parse(request.path_params["digest"])
+        expected = bodyreading.digest(request)
         content = bodies.chunks(request, self.intake.max_material, self.pace)
         digest, size = await self.intake.put_material(token, run_id, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)

@@ -63,12 +63,17 @@ class Contracts:
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")  # two recorders never share a number
 
 
-def _of(namespace: str, name: str) -> "sa.Select[Any]":
-    """Revisions of the present namespace of that name: a predecessor's are nobody's."""
+def present() -> "sa.Select[Any]":
+    """Revisions of namespaces as they are now: those of a namespace that was deleted and made anew are nobody's."""
     stored = tables.contract_revisions
     known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
-    present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
-    return sa.select(stored).select_from(known).where(stored.c.namespace == namespace, stored.c.name == name, present)
+    of_now = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
+    return sa.select(stored).select_from(known).where(of_now)
+
+
+def _of(namespace: str, name: str) -> "sa.Select[Any]":
+    stored = tables.contract_revisions.c
+    return present().where(stored.namespace == namespace, stored.name == name)
 
 
 async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> values.ContractRevision | None:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.store import database, tables
+from avouch.store import contracts, database, tables
 
 _PAGE = 100  # largest page: a canonical form may have a megabyte
 FILTERS = ("name", "contract")
@@ -26,7 +26,7 @@ class RevisionViews:
         """(documents by namespace, contract and revision, continue token or "")."""
         stored = tables.contract_revisions.c
         size = max(1, min(limit or _PAGE, _PAGE))
-        query = _present().order_by(stored.namespace, stored.name, stored.revision).limit(size + 1)
+        query = contracts.present().order_by(stored.namespace, stored.name, stored.revision).limit(size + 1)
         if namespace is not None:
             query = query.where(stored.namespace == namespace)
         for key, value in filters.items():
@@ -41,18 +41,10 @@ class RevisionViews:
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
         """One revision, by `<contract>.<revision>`."""
-        query = _present().where(tables.contract_revisions.c.namespace == namespace, *_filter("name", name))
+        query = contracts.present().where(tables.contract_revisions.c.namespace == namespace, *_filter("name", name))
         async with self._database.transaction() as connection:
             row = (await connection.execute(query)).first()
         return _document(row) if row is not None else None
-
-
-def _present() -> "sa.Select[Any]":
-    """Without those of namespaces that were deleted and made anew."""
-    stored = tables.contract_revisions
-    known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
-    present = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
-    return sa.select(stored).select_from(known).where(present)
 
 
 def _filter(key: str, value: str) -> tuple[sa.ColumnElement[bool], ...]:
