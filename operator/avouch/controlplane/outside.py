@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from avouch import plan
+from avouch import errors, plan
 from avouch.api import durations
 from avouch.controlplane import outsidevalues, values
 
@@ -121,6 +121,11 @@ class Backends(Protocol):
     async def of_namespace(self, namespace: str) -> values.Backend:
         """The one that the next artifact goes to."""
         ...
+
+
+def released(version: str) -> errors.Conflict:
+    """Why a version takes nothing more."""
+    return errors.Conflict(f'version "{version}" is released and immutable: attestations cannot be added')
 
 
 def expiry_of(spec: dict[str, Any]) -> timedelta:

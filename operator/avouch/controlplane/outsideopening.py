@@ -164,7 +164,7 @@ class Opener:
             what = f'version "{name}"' if name else "latest version"
             raise errors.NotFound(f"project {what} not found")
         if found is not None and not found.prerelease:
-            raise errors.Conflict(f'version "{found.name}" is released and immutable: attestations cannot be added')
+            raise outside.released(found.name)
         return found or outsidevalues.Version(name)
 
 

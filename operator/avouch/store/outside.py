@@ -166,7 +166,7 @@ async def _version(
     found = sa.select(table.c.latest, table.c.released_at).where(here, table.c.name == name).with_for_update()
     row = (await connection.execute(found)).one()
     if row.released_at is not None:
-        raise _released(name)
+        raise outside.released(name)
     if (made if mark_latest is None else mark_latest) and not row.latest:
         await connection.execute(sa.update(table).where(here, table.c.latest).values(latest=False))
         await connection.execute(sa.update(table).where(here, table.c.name == name).values(latest=True))
@@ -191,7 +191,7 @@ async def _must_be_unreleased(connection: AsyncConnection, run: values.Run) -> N
     query = sa.select(known.c.name, known.c.released_at).select_from(extra.join(known, same))
     row = (await connection.execute(query.where(extra.c.run_id == run.id))).first()
     if row is not None and row.released_at is not None:
-        raise _released(row.name)
+        raise outside.released(row.name)
 
 
 def _must_be_open(run: values.Run) -> None:
@@ -204,10 +204,6 @@ async def _end(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) -> 
     await connection.execute(sa.delete(tables.run_states).where(tables.run_states.c.run_id == run_id))
     await jobs.judge_now(connection, run_id)
     await versions.stamp(connection, run_id)
-
-
-def _released(name: str) -> errors.Conflict:
-    return errors.Conflict(f'version "{name}" is released and immutable: attestations cannot be added')
 
 
 def _row(extra: outsidevalues.Outside) -> dict[str, object]:
