@@ -18,10 +18,10 @@ import yaml
 
 from avouch.api import crds
 from avouch.cli import materials as material_commands
-from avouch.contract import detection as material_detection
-from avouch.contract.runners import detection, table
+from avouch.materials import detection as material_detection
 from avouch.processes import main as entry
 from avouch.processes import permissions
+from avouch.runners import detection, table
 from tests.cluster import binaries
 
 ROOT = Path(__file__).parents[1]
@@ -201,7 +201,7 @@ def materials_reference() -> Iterator[tuple[Path, str]]:
     """The table of material types."""
     lines = [
         "# Material types",
-        "Generated from the table in `operator/avouch/contract/materials.py` (`make generate`).",
+        "Generated from the table in `operator/avouch/materials/types.py` (`make generate`).",
         "",
         "Annotations are written without their prefix `chainloop.material.`. A type *found by itself* is recognised",
         "where nobody names one, in the order below. How this differs from Chainloop:",

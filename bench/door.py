@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from avouch.controlplane import runs
+from avouch.controlplane.intake import pod_runs
 from avouch.ingest import app
 from avouch.kube import connection, reader
 from avouch.processes import certificates, health, lifetime, listeners, servermetrics, settings
@@ -60,7 +60,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
     async with database.Database(config.database_url) as opened:
         pushes = run_store.Runs(opened)
         metrics = servermetrics.Metrics(lambda: pushes.waiting)
-        intake = runs.Intake(
+        intake = pod_runs.Intake(
             runs=pushes,
             workflows=workflows.Workflows(opened),
             contracts=contracts.Contracts(opened),

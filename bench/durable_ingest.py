@@ -36,7 +36,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from avouch import digests
 from avouch.attestation import authority, bundle, dsse, materials, predicate, signing, trust, verification
-from avouch.controlplane import callers, ports, runs, values
+from avouch.controlplane.intake import pod_identity, pod_runs
+from avouch.controlplane.model import cluster, runs
 from avouch.processes import lifetime
 from avouch.store import contracts, database, workflows
 from avouch.store import runs as run_store
@@ -67,13 +68,13 @@ class Push:
     """One bundle, ready to be sent by its pod."""
 
     caller: stage.Caller
-    run: values.Run
+    run: runs.Run
     bundle: bytes
 
-    def claim(self, verified: verification.VerifiedAttestation) -> values.Claim:
+    def claim(self, verified: verification.VerifiedAttestation) -> runs.Claim:
         """The row to store."""
         who = self.caller.who
-        return values.Claim(
+        return runs.Claim(
             self.run.id, verified.digest, self.bundle, who.pod_uid, who.task_run_uid, self.caller.taskrun, "",
             who.service_account, verified.verified_at,
         )  # fmt: skip
@@ -159,7 +160,7 @@ class Bench:
 
             async def push(one: Push) -> None:
                 verified = verification.verify(one.bundle, self.keys.trust(), one.caller.who, datetime.now(UTC))
-                runs.check_same_run(predicate.read(verified.statement).metadata, one.run)
+                pod_runs.check_same_run(predicate.read(verified.statement).metadata, one.run)
                 await repository.accept(one.claim(verified))
 
             took = await _by_clients(self.pushes, push)
@@ -170,12 +171,12 @@ class Bench:
         """`Intake.accept`."""
         async with database.Database(self.url) as opened:
             repository = run_store.Runs(opened)
-            intake = runs.Intake(
+            intake = pod_runs.Intake(
                 runs=repository,
                 workflows=workflows.Workflows(opened),
                 contracts=contracts.Contracts(opened),
                 blobs=stage.artifact_store(opened),
-                cluster=cast(ports.ClusterReader, None),  # `accept` never asks the cluster
+                cluster=cast(cluster.ClusterReader, None),  # `accept` never asks the cluster
                 clock=lifetime.Clock(),
                 keys=self.keys,
             )
@@ -231,9 +232,9 @@ async def _by_clients(pushes: Sequence[Push], push: Callable[[Push], Awaitable[N
     return time.perf_counter() - began
 
 
-def _subject(push: Push) -> callers.Subject:
+def _subject(push: Push) -> pod_identity.Subject:
     who = push.caller.who
-    caller = values.Caller(
+    caller = runs.Caller(
         namespace=who.namespace,
         namespace_uid=push.run.namespace_uid,
         service_account=who.service_account,
@@ -243,11 +244,11 @@ def _subject(push: Push) -> callers.Subject:
         taskrun_uid=who.task_run_uid,
         injected=True,
     )
-    return callers.Subject(caller, {}, None)
+    return pod_identity.Subject(caller, {}, None)
 
 
 def pushes_of(
-    issuer: authority.Authority, opened: Sequence[values.Run], found: Sequence[stage.Caller], count: int
+    issuer: authority.Authority, opened: Sequence[runs.Run], found: Sequence[stage.Caller], count: int
 ) -> Sequence[Push]:
     """Bundles of about 19 KB, each another one, signed by its pod."""
     signer = signing.KeySigner.generate()
@@ -263,14 +264,14 @@ def pushes_of(
     return made
 
 
-async def _stored(url: str, answers: Sequence[dict[str, Any]]) -> Sequence[values.Run]:
+async def _stored(url: str, answers: Sequence[dict[str, Any]]) -> Sequence[runs.Run]:
     async with database.Database(url) as opened:
         repository = run_store.Runs(opened)
         found = [await repository.get(uuid.UUID(answer["runs"][0]["id"])) for answer in answers]
     return [run for run in found if run is not None]
 
 
-def _statement(run: values.Run, number: int) -> bytes:
+def _statement(run: runs.Run, number: int) -> bytes:
     now = datetime.now(UTC)
     said = predicate.Metadata(
         name=run.workflow, workflow_name=run.workflow, workflow_id=run.key.workflow_uid, workflow_run_id=str(run.id),

@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 import yaml
 
-from avouch.contract import documents
+from avouch.materials import validation
 from bench import measure, reports
 
 
@@ -57,7 +57,7 @@ def main() -> None:
         ("CSAF_VEX", reports.csaf(), json.loads),
         ("OPENAPI_SPEC", reports.openapi(), _bare_yaml),
     ):
-        ours = functools.partial(documents.read, name)
+        ours = functools.partial(validation.read, name)
         assert not ours(content).flaws  # compiles the schema, too
         found = measure.take_turns((_side("bare", bare, content), _side("ours", ours, content)), rounds)
         ratio = measure.spread(measure.ratios(found, "ours", "bare"))

@@ -24,7 +24,9 @@ from typing import Any
 from avouch import digests
 from avouch.attestation import authority, identity
 from avouch.contract import reading, revisions
-from avouch.controlplane import routing, storage, values
+from avouch.controlplane.artifacts import routing
+from avouch.controlplane.model import artifacts as artifact_model
+from avouch.controlplane.model import contracts as contract_model
 from avouch.store import artifacts, contracts, database, inline, migrate, workflows
 from tests.cluster.apiserver import ApiServer
 from tests.postgres import Postgres
@@ -193,11 +195,15 @@ async def _record(url: str, namespace_uid: str, contract: dict[str, Any], tekton
     spec = {"contractRef": {"name": name}, **({"tekton": tekton} if tekton else {})}
     async with database.Database(url) as opened:
         await contracts.Contracts(opened).record(
-            values.ContractRevision(NAMESPACE, namespace_uid, name, "contract-uid", 0, digest, canonical, long_ago),
+            contract_model.ContractRevision(
+                NAMESPACE, namespace_uid, name, "contract-uid", 0, digest, canonical, long_ago
+            ),
             epoch=1,
         )
         await workflows.Workflows(opened).upsert(
-            values.WorkflowRecord(NAMESPACE, namespace_uid, WORKFLOW, "workflow-uid", 1, spec, {}, NAMESPACE, name),
+            contract_model.WorkflowRecord(
+                NAMESPACE, namespace_uid, WORKFLOW, "workflow-uid", 1, spec, {}, NAMESPACE, name
+            ),
             epoch=1,
         )
 
@@ -219,12 +225,12 @@ def free_port() -> int:
 class BuiltIn:
     """Opens the install's own store, whatever is asked for."""
 
-    backend: storage.Backend
+    backend: artifact_model.BlobStore
 
-    async def open(self, uid: str) -> storage.Backend:
+    async def open(self, uid: str) -> artifact_model.BlobStore:
         return self.backend
 
 
-def artifact_store(opened: database.Database) -> storage.ArtifactStore:
+def artifact_store(opened: database.Database) -> artifact_model.ArtifactStore:
     """Artifacts in the database, as an install without a volume keeps them."""
     return routing.Routed(artifacts.Artifacts(opened), BuiltIn(inline.Inline(opened)))

@@ -11,7 +11,7 @@ import psycopg
 
 from avouch import digests
 from avouch.contract import reading, revisions
-from avouch.controlplane import values
+from avouch.controlplane.model import contracts as contract_model
 from avouch.store import contracts, database, migrate, workflows
 from tests.cluster.apiserver import ApiServer
 from tests.postgres import Postgres
@@ -153,14 +153,14 @@ async def _record(url: str, uids: dict[str, str]) -> None:
     async with database.Database(url) as opened:
         for namespace, uid in uids.items():
             await contracts.Contracts(opened).record(
-                values.ContractRevision(
+                contract_model.ContractRevision(
                     namespace, uid, "evidence", f"contract-{namespace}", 0, digests.of_bytes(canonical), canonical, now
                 ),
                 epoch=1,
             )
             for name, spec in specs.items():
                 await workflows.Workflows(opened).upsert(
-                    values.WorkflowRecord(
+                    contract_model.WorkflowRecord(
                         namespace, uid, name, f"{name}-{namespace}", 1,
                         {"contractRef": {"name": "evidence"}, **spec}, {}, namespace, "evidence",
                     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from avouch.controlplane import tokens
+from avouch.controlplane.intake import tokens
 from tests import docs
 from tests.api import installed
 from tests.cluster import binaries

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
-from avouch.ingest import aggregated, tickets
+from avouch.ingest.aggregated import app as aggregated
+from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader
 from avouch.processes import certificates, listeners
 from tests.cluster.apiserver import ApiServer

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from avouch import errors
-from avouch.controlplane import identityvalues
-from avouch.controlplane import tokens as deciding
+from avouch.controlplane.intake import tokens as deciding
+from avouch.controlplane.model import identities
 from avouch.processes import permissions
 from avouch.store import database, organisations, tokens
 from tests import charts
@@ -63,11 +63,11 @@ def store(bench: Bench, ask: Callable[[database.Database], Awaitable[T]]) -> T:
     return asyncio.run(asked())
 
 
-def record(bench: Bench, held: str) -> identityvalues.TokenRecord | None:
+def record(bench: Bench, held: str) -> identities.TokenRecord | None:
     return store(bench, lambda opened: tokens.Tokens(opened).find(deciding.parse(held)))
 
 
-def organisation(bench: Bench, namespace: str) -> identityvalues.Organisation | None:
+def organisation(bench: Bench, namespace: str) -> identities.Organisation | None:
     return store(bench, lambda opened: organisations.Organisations(opened).of_namespace(namespace))
 
 

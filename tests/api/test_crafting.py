@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from avouch.attestation import bundle
-from avouch.controlplane import identityvalues, tokens
+from avouch.controlplane.intake import tokens
+from avouch.controlplane.model import identities
 from avouch.store import database
 from avouch.store import tokens as stored_tokens
 from tests.api.served import ROOT, Served
@@ -29,7 +30,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def minted(postgres: Postgres, uid: str) -> str:
     """A new API token of the shop's."""
     found = tokens.mint(os.urandom(tokens.ENTROPY))
-    record = identityvalues.TokenRecord(
+    record = identities.TokenRecord(
         found.id, "crafting", "shop", uid, "uid-crafting", "Project", "", found.digest, datetime.now(UTC)
     )
 

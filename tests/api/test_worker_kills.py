@@ -18,7 +18,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries as delivery_model
+from avouch.controlplane.model import runs
 from avouch.store import database, workflows
 from avouch.store import runs as stored
 from tests.api.load import Grip
@@ -120,7 +121,9 @@ async def _attach(postgres: Postgres, receiver: Receiver, names: tuple[str, ...]
     async with database.Database(postgres.url) as opened:
         for name in names:
             await workflows.Workflows(opened).upsert_attachment(
-                values.AttachmentRecord("shop", name, f"{name}-uid", "chat", "webhook", config, workflow="release"),
+                delivery_model.AttachmentRecord(
+                    "shop", name, f"{name}-uid", "chat", "webhook", config, workflow="release"
+                ),
                 epoch=1,
             )
 
@@ -132,7 +135,7 @@ async def _finish(postgres: Postgres, shop: Shop, pod: Pod, run: str) -> None:
     done = {**taskrun, "status": {"podName": pod.name, "conditions": [condition]}}
     async with database.Database(postgres.url) as opened:
         (found,) = [one for one in await stored.Runs(opened).of_subject(pod.taskrun_uid) if str(one.id) == run]
-        snapshot = values.Snapshot(subject=done, taskruns=(done,), pods={pod.name: pod.uid})
+        snapshot = runs.Snapshot(subject=done, taskruns=(done,), pods={pod.name: pod.uid})
         await stored.Runs(opened).finish(found.id, snapshot, datetime.now(UTC), epoch=1)
 
 

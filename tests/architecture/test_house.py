@@ -35,7 +35,7 @@ def test_the_walls_bite(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "operator", tmp_path / "operator", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     digests = tmp_path / "operator" / "avouch" / "digests.py"
-    digests.write_text(digests.read_text() + "\nfrom avouch.controlplane import values as values\n")
+    digests.write_text(digests.read_text() + "\nfrom avouch.controlplane.model import runs as runs\n")
     code = "import sys; from importlinter.cli import lint_imports_command as c; sys.argv=['lint-imports']; c()"
     done = subprocess.run(
         [sys.executable, "-c", code],

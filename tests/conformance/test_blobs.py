@@ -11,7 +11,8 @@ from obstore.store import MemoryStore
 
 from avouch import digests, errors
 from avouch.cas import backends, filesystem, objects
-from avouch.controlplane import casbackends, storage
+from avouch.controlplane.artifacts import backends as casbackends
+from avouch.controlplane.model import artifacts
 from avouch.store import database, inline, migrate
 from tests import objectstores, postgres, registries
 
@@ -55,7 +56,7 @@ def _served(name: str) -> Iterator[objectstores.Served]:
 
 
 @pytest.fixture(params=["filesystem", "memory", pytest.param("inline", marks=pytest.mark.postgres), *REMOTE])
-async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Backend]:
+async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[artifacts.BlobStore]:
     if request.param == "filesystem":
         yield filesystem.FileSystem(tmp_path)
     elif request.param == "memory":
@@ -69,7 +70,7 @@ async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 @pytest.fixture(params=["filesystem", "memory", *REMOTE])
-async def large(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Backend]:
+async def large(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[artifacts.BlobStore]:
     """Those that take more than 500 KB."""
     if request.param == "filesystem":
         yield filesystem.FileSystem(tmp_path)
@@ -80,7 +81,7 @@ async def large(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield backend
 
 
-async def _built(served: objectstores.Served) -> AsyncIterator[storage.Backend]:
+async def _built(served: objectstores.Served) -> AsyncIterator[artifacts.BlobStore]:
     backend = backends.build(served.spec, served.secret, "uid-1")
     yield backend
     await backend.close()
@@ -91,19 +92,19 @@ async def pieces(*content: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def read(blobs: storage.Backend, digest: digests.Digest) -> bytes:
+async def read(blobs: artifacts.BlobStore, digest: digests.Digest) -> bytes:
     return b"".join([piece async for piece in blobs.get(digest)])
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"y" * 400_000], ids=["empty", "one byte", "small"])
-async def test_what_goes_in_comes_out(blobs: storage.Backend, content: bytes) -> None:
+async def test_what_goes_in_comes_out(blobs: artifacts.BlobStore, content: bytes) -> None:
     digest = digests.of_bytes(content)
     assert await blobs.put(pieces(content[:1], content[1:]), expected=digest, limit=LARGE) == (digest, len(content))
     assert await blobs.has(digest)
     assert await read(blobs, digest) == content
 
 
-async def test_content_without_a_promised_digest_is_found_by_its_own_or_refused(blobs: storage.Backend) -> None:
+async def test_content_without_a_promised_digest_is_found_by_its_own_or_refused(blobs: artifacts.BlobStore) -> None:
     if not isinstance(blobs, filesystem.FileSystem | objects.Objects | inline.Inline):
         with pytest.raises(errors.Invalid, match="digest"):
             await blobs.put(pieces(b"unnamed"), expected=None, limit=LARGE)
@@ -112,7 +113,7 @@ async def test_content_without_a_promised_digest_is_found_by_its_own_or_refused(
     assert await read(blobs, digest) == b"unnamed"
 
 
-async def test_a_wrong_digest_keeps_nothing(blobs: storage.Backend) -> None:
+async def test_a_wrong_digest_keeps_nothing(blobs: artifacts.BlobStore) -> None:
     promised = digests.of_bytes(b"promised")
     with pytest.raises(errors.Invalid):
         await blobs.put(pieces(b"delivered"), expected=promised, limit=LARGE)
@@ -120,19 +121,19 @@ async def test_a_wrong_digest_keeps_nothing(blobs: storage.Backend) -> None:
     assert not await blobs.has(digests.of_bytes(b"delivered"))
 
 
-async def test_too_much_keeps_nothing(blobs: storage.Backend) -> None:
+async def test_too_much_keeps_nothing(blobs: artifacts.BlobStore) -> None:
     digest = digests.of_bytes(b"four+")
     with pytest.raises(errors.TooLarge):
         await blobs.put(pieces(b"four", b"+"), expected=digest, limit=4)
     assert not await blobs.has(digest)
 
 
-async def test_unknown_content_is_not_found(blobs: storage.Backend) -> None:
+async def test_unknown_content_is_not_found(blobs: artifacts.BlobStore) -> None:
     with pytest.raises(errors.NotFound):
         await read(blobs, digests.of_bytes(b"never stored"))
 
 
-async def test_the_same_content_at_the_same_time_is_stored_for_both(blobs: storage.Backend) -> None:
+async def test_the_same_content_at_the_same_time_is_stored_for_both(blobs: artifacts.BlobStore) -> None:
     content = b"z" * 300_000
     digest = digests.of_bytes(content)
     puts = [blobs.put(pieces(content), expected=digest, limit=LARGE) for _ in range(4)]
@@ -140,7 +141,7 @@ async def test_the_same_content_at_the_same_time_is_stored_for_both(blobs: stora
     assert await read(blobs, digest) == content
 
 
-async def test_a_client_that_vanishes_leaves_nothing(blobs: storage.Backend) -> None:
+async def test_a_client_that_vanishes_leaves_nothing(blobs: artifacts.BlobStore) -> None:
     started = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -188,14 +189,14 @@ async def test_the_sweep_takes_only_what_a_killed_process_left(tmp_path: Path) -
     assert await read(blobs, digest) == b"kept"
 
 
-async def test_parts_come_together_again(large: storage.Backend) -> None:
+async def test_parts_come_together_again(large: artifacts.BlobStore) -> None:
     content = [os.urandom(digests.CHUNK) for _ in range(12)]
     digest = digests.of_bytes(b"".join(content))
     assert await large.put(pieces(*content), expected=digest, limit=LARGE) == (digest, 12 * digests.CHUNK)
     assert await read(large, digest) == b"".join(content)
 
 
-async def test_wrong_content_of_many_parts_is_never_visible(large: storage.Backend) -> None:
+async def test_wrong_content_of_many_parts_is_never_visible(large: artifacts.BlobStore) -> None:
     content = [os.urandom(digests.CHUNK) for _ in range(12)]
     promised = digests.of_bytes(os.urandom(8))
     with pytest.raises(errors.Invalid):
@@ -203,7 +204,7 @@ async def test_wrong_content_of_many_parts_is_never_visible(large: storage.Backe
     assert not await large.has(promised)
 
 
-async def test_too_many_parts_keep_nothing(large: storage.Backend) -> None:
+async def test_too_many_parts_keep_nothing(large: artifacts.BlobStore) -> None:
     content = [os.urandom(digests.CHUNK) for _ in range(12)]
     digest = digests.of_bytes(b"".join(content))
     with pytest.raises(errors.TooLarge):
@@ -211,7 +212,7 @@ async def test_too_many_parts_keep_nothing(large: storage.Backend) -> None:
     assert not await large.has(digest)
 
 
-async def test_a_client_that_vanishes_between_parts_leaves_nothing(large: storage.Backend) -> None:
+async def test_a_client_that_vanishes_between_parts_leaves_nothing(large: artifacts.BlobStore) -> None:
     started = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -228,7 +229,7 @@ async def test_a_client_that_vanishes_between_parts_leaves_nothing(large: storag
     assert not await large.has(digest)
 
 
-async def test_the_same_content_again_is_the_same(blobs: storage.Backend) -> None:
+async def test_the_same_content_again_is_the_same(blobs: artifacts.BlobStore) -> None:
     content = os.urandom(1000)
     digest = digests.of_bytes(content)
     for _ in range(2):
@@ -238,7 +239,7 @@ async def test_the_same_content_again_is_the_same(blobs: storage.Backend) -> Non
     assert await read(blobs, digest) == content
 
 
-async def test_what_is_deleted_is_gone_and_can_come_again(blobs: storage.Backend) -> None:
+async def test_what_is_deleted_is_gone_and_can_come_again(blobs: artifacts.BlobStore) -> None:
     content = os.urandom(1000)
     digest = digests.of_bytes(content)
     await blobs.put(pieces(content), expected=digest, limit=LARGE)
@@ -251,8 +252,8 @@ async def test_what_is_deleted_is_gone_and_can_come_again(blobs: storage.Backend
     assert await read(blobs, digest) == content
 
 
-async def test_a_check_really_writes_and_leaves_nothing(blobs: storage.Backend) -> None:
-    assert await casbackends.probe(blobs) == storage.Probed(True, True)
+async def test_a_check_really_writes_and_leaves_nothing(blobs: artifacts.BlobStore) -> None:
+    assert await casbackends.probe(blobs) == artifacts.Probed(True, True)
     assert await blobs.sweep() == 0
 
 

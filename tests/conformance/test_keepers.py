@@ -9,10 +9,10 @@ import pytest
 
 from avouch import errors
 from avouch.client import access, connection, localstate, remotestate
-from avouch.crafting import keeping, state
+from avouch.crafting import state, statestore
 from tests.crafting import builders, server
 
-Make = Callable[[], keeping.Keeper]
+Make = Callable[[], statestore.Keeper]
 NO_WAIT = connection.Clock(sleep=lambda _: None)
 
 
@@ -28,7 +28,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         to = access.resolve(access.Login(memory.url, server.TOKEN, memory.ca), {}, access.Login())
         links: list[connection.Connection] = []
 
-        def remote() -> keeping.Keeper:
+        def remote() -> statestore.Keeper:
             links.append(connection.Connection(to, "test", NO_WAIT))
             return remotestate.RemoteState(links[-1], builders.RUN, NO_WAIT)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors
-from avouch.contract import detection, images
+from avouch.materials import detection, images
 from avouch.oci import client
 from avouch.registry import detecting, lookup
 from tests import registries

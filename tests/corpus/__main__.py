@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 from avouch import errors
-from avouch.contract import detection, documents
+from avouch.materials import detection, validation
 from tests.cluster import binaries, places
 from tests.corpus import table, tools
 from tests.corpus.report import FOLDER, Report
@@ -136,7 +136,7 @@ def _keep(report: Report, content: bytes) -> None:
 
 
 def _tell(report: Report, content: bytes) -> None:
-    read = documents.read(report.type, content)
+    read = validation.read(report.type, content)
     try:
         detected = detection.file(content).type
     except errors.AvouchError as exc:

@@ -10,7 +10,8 @@ import yaml
 from avouch import digests, plan
 from avouch.attestation import predicate
 from avouch.contract import planning, reading, revisions, upstream
-from avouch.crafting import opened, state
+from avouch.crafting import run as opened
+from avouch.crafting import state
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 ASSETS = Path(__file__).parents[1] / "assets"

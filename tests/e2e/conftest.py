@@ -11,7 +11,7 @@ import pytest
 from examples.quickstart import demo, install
 from tests.cluster import images
 from tests.cluster.choice import AnyCluster, choose
-from tests.e2e import outside
+from tests.e2e import external
 
 # A cluster of its own comes before the other is up, and what takes avouch away comes after all that needs it.
 _ORDER = ("test_the_cluster_itself", "", "test_permissions", "test_uninstall")
@@ -35,9 +35,9 @@ def cluster() -> Iterator[AnyCluster]:
 
 
 @pytest.fixture(scope="session")
-def machine(cluster: AnyCluster, tmp_path_factory: pytest.TempPathFactory) -> outside.Machine:
+def machine(cluster: AnyCluster, tmp_path_factory: pytest.TempPathFactory) -> external.Machine:
     """A machine outside the cluster; the images, and with them the wheels, are there already."""
-    return outside.machine(tmp_path_factory.mktemp("machine"))
+    return external.machine(tmp_path_factory.mktemp("machine"))
 
 
 def prepared(cluster: AnyCluster) -> None:

@@ -14,7 +14,7 @@ import yaml
 from examples.quickstart import install
 from tests import docs
 from tests.cluster.choice import AnyCluster
-from tests.e2e import outside, runners
+from tests.e2e import external, runners
 from tests.e2e.stage import SHELL, Stage, codes, said
 
 pytestmark = pytest.mark.cluster
@@ -37,7 +37,7 @@ class Ci:
     """A project on the cluster, and a machine to run jobs on."""
 
     stage: Stage
-    machine: outside.Machine
+    machine: external.Machine
     given: runners.Given
 
     def run(self, system: runners.System, *, test: str = "", **differs: str) -> tuple[Ended, dict[str, Any]]:
@@ -85,10 +85,10 @@ class Ci:
 
 
 @pytest.fixture(scope="module")
-def ci(cluster: AnyCluster, machine: outside.Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ci]:
+def ci(cluster: AnyCluster, machine: external.Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ci]:
     stage = Stage(cluster, "skynet")
     stage.kubectl("delete", "namespace", "skynet", "--ignore-not-found", "--wait=true", "--timeout=90s")
-    operator = outside.with_kubectl(cluster, tmp_path_factory.mktemp("operator") / "bin", machine.environment["PATH"])
+    operator = external.with_kubectl(cluster, tmp_path_factory.mktemp("operator") / "bin", machine.environment["PATH"])
     shell = machine.terminal("operator", docs.ROOT, **operator)
     for block in docs.blocks(runners.FILES / "README.md"):
         for command in block.commands():

@@ -8,7 +8,7 @@ import pytest
 
 from tests import docs, registries
 from tests.cluster.choice import AnyCluster
-from tests.e2e import outside
+from tests.e2e import external
 from tests.e2e.stage import Stage
 from tests.terminal import Terminal, differs
 
@@ -29,7 +29,7 @@ def registry() -> Iterator[str]:
 
 
 @pytest.fixture
-def checkout(machine: outside.Machine) -> Path:
+def checkout(machine: external.Machine) -> Path:
     """What a reader works in: the repository, as far as the page enters it."""
     where = machine.job("tutorial")
     shutil.copytree(docs.ROOT / "examples/tutorial", where / "examples/tutorial")
@@ -37,8 +37,8 @@ def checkout(machine: outside.Machine) -> Path:
 
 
 @pytest.fixture
-def terminal(cluster: AnyCluster, machine: outside.Machine, checkout: Path, tmp_path: Path) -> Terminal:
-    operator = outside.with_kubectl(cluster, tmp_path / "bin", machine.environment["PATH"])
+def terminal(cluster: AnyCluster, machine: external.Machine, checkout: Path, tmp_path: Path) -> Terminal:
+    operator = external.with_kubectl(cluster, tmp_path / "bin", machine.environment["PATH"])
     shell = machine.terminal("tutorial", checkout, **operator)
     author = "-c user.name=avouch -c user.email=avouch@example.com"
     made = shell(f"git init -q && git add . && git {author} commit -qm 'the tutorial'")

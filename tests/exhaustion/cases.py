@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Callable
 
 from avouch import errors
-from avouch.contract import detection, documents, explosion, materials
+from avouch.materials import detection, unpacking, validation
+from avouch.materials import types as material_types
 from tests.materials import packing
 
 MIB = 1024 * 1024
@@ -148,14 +149,14 @@ def main() -> None:
     content = make()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     start = time.process_time()
-    read = documents.read(name, content)
+    read = validation.read(name, content)
     said = read.flaws[0].message if read.flaws else "read"
     took = time.process_time() - start
-    if len(content) <= materials.of(name).limit:
+    if len(content) <= material_types.of(name).limit:
         detection.file(content)
-    if explosion.is_archive("SARIF", content):
+    if unpacking.is_archive("SARIF", content):
         try:
-            explosion.exploded("scan", "SARIF", content)
+            unpacking.exploded("scan", "SARIF", content)
         except errors.Invalid as exc:
             print(f"as an archive: {exc}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

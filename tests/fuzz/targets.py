@@ -11,11 +11,13 @@ from pathlib import Path
 from avouch import errors
 from avouch.attestation import bundle, dsse, predicate, statement, strictjson
 from avouch.client import problems
-from avouch.contract import detection, documents, explosion, lint, materials, reading, revisions
-from avouch.contract.readers import archives
+from avouch.contract import lint, reading, revisions
 from avouch.contract.text import files, nodes
-from avouch.crafting import opened
+from avouch.crafting import run as opened
 from avouch.crafting import state as crafted
+from avouch.materials import detection, unpacking, validation
+from avouch.materials import types as material_types
+from avouch.materials.readers import archives
 from tests.corpus import table as corpus
 from tests.crafting import builders
 from tests.materials import table
@@ -68,13 +70,13 @@ def outcome(takes: Takes, content: bytes) -> object:
 
 def _read(name: str, content: bytes) -> object:
     """In full and quickly: what is good in full is good quickly, and says the same."""
-    full, quick = documents.read(name, content), documents.sniff(name, content)
+    full, quick = validation.read(name, content), validation.sniff(name, content)
     assert full.flaws or quick == full, f"read in full {full}, quickly {quick}"
     return full, quick
 
 
 def _explode(content: bytes) -> object:
-    return explosion.exploded("sbom", "SARIF", content, {"sbom-1"}, _BOUNDS)
+    return unpacking.exploded("sbom", "SARIF", content, {"sbom-1"}, _BOUNDS)
 
 
 def _bundle(content: bytes) -> object:
@@ -141,9 +143,9 @@ def _files(name: str) -> Iterator[bytes]:
 
 def _readers() -> Iterator[Target]:
     """One target for each module of readers."""
-    modules = dict.fromkeys(kind.reader.partition(".")[0] for kind in materials.MATERIALS if kind.reader)
+    modules = dict.fromkeys(kind.reader.partition(".")[0] for kind in material_types.MATERIALS if kind.reader)
     for module in modules:
-        kinds = [kind.name for kind in materials.MATERIALS if kind.reader.startswith(f"{module}.")]
+        kinds = [kind.name for kind in material_types.MATERIALS if kind.reader.startswith(f"{module}.")]
         seeds = tuple((name, content) for name in kinds for content in _files(name))
         yield Target(module, tuple((name, functools.partial(_read, name)) for name in kinds), seeds)
 

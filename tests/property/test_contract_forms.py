@@ -4,11 +4,12 @@ import hypothesis
 import yaml
 from hypothesis import strategies as st
 
-from avouch.contract import diff, legacy, lint, materials, reading, revisions, upstream, writing
+from avouch.contract import diff, legacy, lint, reading, revisions, upstream, writing
 from avouch.contract.text import files, nodes
+from avouch.materials import types as material_types
 from tests.property.test_contract_revisions import names, specs, words
 
-NUMBERS = {material.name: material.number for material in materials.MATERIALS}
+NUMBERS = {material.name: material.number for material in material_types.MATERIALS}
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=6), st.floats())
 keys = st.one_of(
     st.sampled_from(

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avouch.controlplane import values
-from tests.unit.controlplane import judgement_cases as make
+from avouch.controlplane.model import verdicts
+from tests.unit.controlplane.judging import tekton_cases as make
 
 DIGESTS = st.sampled_from([make.GOOD, make.EVIL, make.FILE])
 TASKRUNS = st.sampled_from(["build-1", "build-2", "lint-1"])
@@ -32,7 +32,7 @@ DOCUMENTS = make.fine(make.GOOD, make.EVIL, make.FILE)
 @given(PLANS, CLAIMS)
 def test_passed_means_everything_required_is_there_and_nothing_disagrees(made_plan, told):
     found = make.verdict(make.case(made_plan, SHOT, *told, documents=DOCUMENTS))
-    if found.result is values.VerdictResult.PASSED:
+    if found.result is verdicts.VerdictResult.PASSED:
         assert {m.name for m in made_plan.materials if not m.optional} <= {m.name for m in found.materials}
         assert not found.findings
         assert not made_plan.has_policies
@@ -44,7 +44,7 @@ def test_passed_means_everything_required_is_there_and_nothing_disagrees(made_pl
 def test_one_more_claim_that_contradicts_never_passes(told):
     lie = make.said(make.claimed_image(make.EVIL), pod="liar", explicit=True)
     case = make.case(make.planned(make.image()), SHOT, *told, lie, documents=DOCUMENTS)
-    assert make.verdict(case).result is values.VerdictResult.REJECTED
+    assert make.verdict(case).result is verdicts.VerdictResult.REJECTED
 
 
 @given(PLANS, CLAIMS, st.randoms(use_true_random=False))

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import strategies as st
 
 from avouch import errors
-from avouch.contract import detection, documents, materials
+from avouch.materials import detection, validation
+from avouch.materials import types as material_types
 from tests.materials import table
 
 FILES = [case.content for _, case in table.good() if 0 < len(case.content) < 5000]
-NAMES = [kind.name for kind in materials.MATERIALS]
+NAMES = [kind.name for kind in material_types.MATERIALS]
 # Names that readers look for, so that made-up documents come further than the first check.
 KEYS = [
     "bomFormat", "specVersion", "spdxVersion", "document", "category", "csaf_version", "@context", "@graph", "@id",
@@ -72,14 +73,14 @@ contents = (
 @hypothesis.settings(max_examples=40, deadline=None)
 @hypothesis.given(content=contents)
 def test_no_reader_raises(name: str, content: bytes) -> None:
-    found = documents.read(name, content)
+    found = validation.read(name, content)
     assert not (found.flaws and (found.annotations or found.parsed))
     for flaw in found.flaws:
         assert flaw.fix
         assert 0 < len(flaw.message) <= 300
         assert flaw.message.isprintable()
     for key, value in found.annotations:
-        assert key in materials.of(name).annotations
+        assert key in material_types.of(name).annotations
         assert value.isprintable()
         value.encode()
 
@@ -92,7 +93,7 @@ def test_detection_names_a_type_that_takes_the_content(content: bytes) -> None:
     except errors.Invalid:
         assert not content
         return
-    assert documents.read(found.type, content) == found.found
+    assert validation.read(found.type, content) == found.found
     assert found.found.flaws == ()
 
 

@@ -1,8 +1,7 @@
 import hypothesis
 from hypothesis import strategies as st
 
-from avouch.contract import credentials, remotes
-from avouch.contract.runners import detection, table
+from avouch.runners import credentials, detection, remotes, table
 
 known = sorted(
     {each.name for row in table.RUNNERS for each in (*row.variables, *row.marks)}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avouch import errors
-from avouch.controlplane import tokens as deciding
+from avouch.controlplane.intake import tokens as deciding
 from tests.unit.reconcilers.test_apitokens import KEY, Stage, apitokens
 
 SPECS = st.fixed_dictionaries(

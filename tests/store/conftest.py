@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from avouch import digests
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries, runs, verdicts
 from avouch.store import database, migrate
 from tests import postgres
 
@@ -27,32 +27,32 @@ async def opened(server: postgres.Postgres) -> AsyncIterator[database.Database]:
         yield connected
 
 
-def a_run(namespace: str = "team-a", **changes: object) -> values.Run:
-    key = values.RunKey(workflow_uid="w", subject_uid=f"{uuid.uuid4()}-{next(_NUMBERS)}")
+def a_run(namespace: str = "team-a", **changes: object) -> runs.Run:
+    key = runs.RunKey(workflow_uid="w", subject_uid=f"{uuid.uuid4()}-{next(_NUMBERS)}")
     facts: dict[str, object] = {
         "id": key.id, "name": key.name("build"), "key": key, "namespace": namespace,
         "namespace_uid": f"uid-{namespace}",
         "workflow": "build", "subject_kind": "PipelineRun", "subject_name": "pr", "contract": "c", "revision": 1,
         "contract_digest": "sha256:0", "plan": '{"materials": [{"name": "image"}]}', "created_at": NOW,
     }  # fmt: skip
-    return values.Run(**{**facts, **changes})  # type: ignore[arg-type]
+    return runs.Run(**{**facts, **changes})  # type: ignore[arg-type]
 
 
-def a_claim(run: values.Run, bundle: bytes, **changes: object) -> values.Claim:
+def a_claim(run: runs.Run, bundle: bytes, **changes: object) -> runs.Claim:
     facts: dict[str, object] = {
         "run_id": run.id, "digest": digests.of_bytes(bundle), "bundle": bundle, "pod_uid": "p", "taskrun_uid": "t",
         "taskrun": "tr", "pipeline_task": "build", "service_account": "sa", "received_at": NOW,
     }  # fmt: skip
-    return values.Claim(**{**facts, **changes})  # type: ignore[arg-type]
+    return runs.Claim(**{**facts, **changes})  # type: ignore[arg-type]
 
 
-def a_verdict(run: values.Run, result: values.VerdictResult = values.VerdictResult.PASSED) -> values.SignedVerdict:
-    material = values.JudgedMaterial(name="image", type="CONTAINER_IMAGE")
-    verdict = values.Verdict(run.id, result, values.Evidence.SIDECAR, (), (material,), {}, {}, NOW)
-    return values.SignedVerdict(verdict=verdict, attestation=b"{}", vsa=b"{}", statement=b'{"_type": "s"}')
+def a_verdict(run: runs.Run, result: verdicts.VerdictResult = verdicts.VerdictResult.PASSED) -> verdicts.SignedVerdict:
+    material = verdicts.JudgedMaterial(name="image", type="CONTAINER_IMAGE")
+    verdict = verdicts.Verdict(run.id, result, verdicts.Evidence.SIDECAR, (), (material,), {}, {}, NOW)
+    return verdicts.SignedVerdict(verdict=verdict, attestation=b"{}", vsa=b"{}", statement=b'{"_type": "s"}')
 
 
-def a_delivery(run: values.Run, attachment: str) -> values.Delivery:
-    return values.Delivery(
+def a_delivery(run: runs.Run, attachment: str) -> deliveries.Delivery:
+    return deliveries.Delivery(
         uuid.uuid4(), run.id, f"{attachment}-{run.id}", attachment, run.namespace, "webhook", {}, b"payload", 0
     )

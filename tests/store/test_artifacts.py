@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from avouch import digests, errors
 from avouch.cas import filesystem
-from avouch.controlplane import routing, storage, values
-from avouch.store import artifacts, database, tables, uses, workflows
+from avouch.controlplane.artifacts import routing
+from avouch.controlplane.model import artifacts as artifact_model
+from avouch.controlplane.model import contracts, runs, verdicts
+from avouch.store import artifact_references, artifacts, database, tables, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
@@ -31,7 +33,7 @@ class Folders:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    async def open(self, uid: str) -> storage.Backend:
+    async def open(self, uid: str) -> artifact_model.BlobStore:
         return filesystem.FileSystem(self.root / uid)
 
 
@@ -42,22 +44,22 @@ def known(opened: database.Database) -> artifacts.Artifacts:
 
 @pytest.fixture
 def routed(known: artifacts.Artifacts, tmp_path: Path) -> routing.Routed:
-    return routing.Routed(known, Folders(tmp_path), values.Backend("default", "default", 10**6))
+    return routing.Routed(known, Folders(tmp_path), artifact_model.Destination("default", "default", 10**6))
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def put(routed: routing.Routed, content: bytes, run: values.Run | None, **more: str) -> digests.Digest:
+async def put(routed: routing.Routed, content: bytes, run: runs.Run | None, **more: str) -> digests.Digest:
     namespace = more.get("namespace", "team-a")
-    owner = values.Owner(namespace, f"uid-{namespace}", run.id if run else None)
+    owner = artifact_model.Owner(namespace, f"uid-{namespace}", run.id if run else None)
     digest = digests.of_bytes(content)
     await routed.put(pieces(content), expected=digest, limit=10**6, owner=owner)
     return digest
 
 
-async def opened_run(opened: database.Database, **changes: str) -> values.Run:
+async def opened_run(opened: database.Database, **changes: str) -> runs.Run:
     store = run_store.Runs(opened)
     run = await store.open(make.a_run(**changes))
     await store.close()
@@ -76,7 +78,7 @@ async def condemned(known: artifacts.Artifacts, digest: digests.Digest) -> bool:
     return await known.where(digest) == ((), False)
 
 
-async def delete_run(opened: database.Database, run: values.Run) -> None:
+async def delete_run(opened: database.Database, run: runs.Run) -> None:
     async with opened.transaction() as connection:
         await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run.id))
 
@@ -140,11 +142,11 @@ async def test_another_namespace_keeps_the_bytes_that_both_stored(opened, known,
 
 async def users(opened: database.Database, digest: digests.Digest) -> list[str]:
     """Namespaces whose Workflows' runs refer to it: who may attest for one of those may read it."""
-    record = values.WorkflowRecord("", "", "build", "w", 1, {}, {})
+    record = contracts.WorkflowRecord("", "", "build", "w", 1, {}, {})
     for namespace in ("team-a", "team-b", "elsewhere"):
         here = replace(record, namespace=namespace, namespace_uid=f"uid-{namespace}")
         await workflows.Workflows(opened).upsert(here, epoch=EPOCH)
-    return [use.namespace for use in await uses.Uses(opened).of(digest)]
+    return [use.namespace for use in await artifact_references.Uses(opened).of(digest)]
 
 
 async def test_who_knows_a_digest_of_another_namespace_does_not_get_its_bytes(opened, known, routed) -> None:
@@ -181,10 +183,12 @@ async def test_a_verdict_keeps_what_it_speaks_of(opened, known, routed) -> None:
     run = await opened_run(opened)
     digest = await put(routed, os.urandom(20), None)
     signed = make.a_verdict(run)
-    material = values.JudgedMaterial(name="sbom", type="ARTIFACT", digest=str(digest), uploaded=True)
-    verdict = values.Verdict(run.id, signed.verdict.result, signed.verdict.evidence, (), (material,), {}, {}, make.NOW)
+    material = verdicts.JudgedMaterial(name="sbom", type="ARTIFACT", digest=str(digest), uploaded=True)
+    verdict = verdicts.Verdict(
+        run.id, signed.verdict.result, signed.verdict.evidence, (), (material,), {}, {}, make.NOW
+    )
     store = run_store.Runs(opened)
-    await store.decide(values.SignedVerdict(verdict, b"{}", b"{}", b'{"_type": "s"}'), ())
+    await store.decide(verdicts.SignedVerdict(verdict, b"{}", b"{}", b'{"_type": "s"}'), ())
     await store.close()
     await age(opened, digest, 10_000)
     assert not await condemned(known, digest)
@@ -250,11 +254,11 @@ async def test_bytes_that_never_arrived_are_swept_too(opened, known, routed) -> 
 async def test_two_backends_of_one_repository_do_not_remove_each_others_artifacts(opened, known, routed) -> None:
     spec = {"oci": {"repository": "registry.example/team/artifacts"}}
     for uid in ("twin-1", "twin-2"):
-        await known.upsert(storage.Record(uid, "team-a", "uid-team-a", uid, 1, spec), epoch=EPOCH)
+        await known.upsert(artifact_model.Record(uid, "team-a", "uid-team-a", uid, 1, spec), epoch=EPOCH)
     digest = digests.of_bytes(os.urandom(20))
     for uid in ("twin-1", "twin-2"):
         await known.reserve(digest, "uid-team-a", uid)
-        await known.record(digest, values.Owner("team-a", "uid-team-a"), uid, 20)
+        await known.record(digest, artifact_model.Owner("team-a", "uid-team-a"), uid, 20)
     async with opened.transaction() as connection:
         stored = tables.artifacts.c
         await connection.execute(
@@ -301,16 +305,16 @@ class Told:
     """A story as it happens: `owed` is what the runs that are kept refer to."""
 
     def __init__(self, opened: database.Database, folder: Path) -> None:
-        chosen = values.Backend("default", "default", 10**6)
+        chosen = artifact_model.Destination("default", "default", 10**6)
         self.opened, self.known = opened, artifacts.Artifacts(opened)
         self.routed = routing.Routed(self.known, Folders(folder), chosen)
         self.store = run_store.Runs(opened)
         salt = os.urandom(8)
         self.contents = [salt + bytes([number]) for number in range(4)]
-        self.runs: dict[int, values.Run] = {}
+        self.runs: dict[int, runs.Run] = {}
         self.owed: dict[int, set[int]] = {}
 
-    async def run(self, who: int) -> values.Run:
+    async def run(self, who: int) -> runs.Run:
         if who not in self.runs:
             self.runs[who], self.owed[who] = await self.store.open(make.a_run()), set()
         return self.runs[who]

@@ -4,20 +4,21 @@ from datetime import timedelta
 import pytest
 
 from avouch import digests, errors
-from avouch.controlplane import casbackends as deciding
-from avouch.controlplane import identityvalues, storage
+from avouch.controlplane.artifacts import backends as deciding
+from avouch.controlplane.model import artifacts as artifact_model
+from avouch.controlplane.model import identities
 from avouch.store import artifacts, casbackends, database, organisations
 from tests.store import conftest as make
 
 pytestmark = pytest.mark.postgres
 
 EPOCH = 1_000
-OK = storage.Probed(True, True)
+OK = artifact_model.Probed(True, True)
 
 
-def record(namespace: str, name: str, generation: int = 1, **spec: object) -> storage.Record:
+def record(namespace: str, name: str, generation: int = 1, **spec: object) -> artifact_model.Record:
     said = {"s3": {"bucket": "b"}, **spec}
-    return storage.Record(f"{namespace}-{name}", namespace, f"uid-{namespace}", name, generation, said)
+    return artifact_model.Record(f"{namespace}-{name}", namespace, f"uid-{namespace}", name, generation, said)
 
 
 @pytest.fixture
@@ -30,7 +31,9 @@ def namespace() -> str:
     return f"team-{uuid.uuid4().hex[:8]}"
 
 
-async def checked(records: casbackends.CASBackends, one: storage.Record, probed: storage.Probed = OK) -> None:
+async def checked(
+    records: casbackends.CASBackends, one: artifact_model.Record, probed: artifact_model.Probed = OK
+) -> None:
     await records.upsert(one, epoch=EPOCH)
     await records.checked(one, probed, make.NOW, make.NOW + timedelta(days=999_999))
 
@@ -63,9 +66,9 @@ async def test_the_home_namespace_serves_its_projects_until_two_claim_one(opened
     home = f"home-{namespace}"
     await checked(records, record(home, "shared", default=True))
     known = organisations.Organisations(opened)
-    await known.record(identityvalues.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
+    await known.record(identities.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"
-    await known.record(identityvalues.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
+    await known.record(identities.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "default"
     await known.remove(f"p-{namespace}", epoch=EPOCH)
     assert deciding.choose(await records.serving(namespace)).name == "shared"

@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries as delivery_model
 from avouch.store import database, deliveries, runs, workflows
 from tests.store.conftest import a_delivery, a_run, a_verdict
 
 pytestmark = pytest.mark.postgres
 
 
-def attachment_of(sent: values.Delivery, **config: object) -> values.AttachmentRecord:
-    return values.AttachmentRecord(
+def attachment_of(sent: delivery_model.Delivery, **config: object) -> delivery_model.AttachmentRecord:
+    return delivery_model.AttachmentRecord(
         sent.namespace, sent.attachment, sent.attachment_uid, "chat", "webhook", config, workflow="build"
     )
 
 
-async def decided(opened: database.Database, **config: object) -> values.Delivery:
+async def decided(opened: database.Database, **config: object) -> delivery_model.Delivery:
     """A verdict's one delivery, recorded with this configuration."""
     run = a_run()
     sent = replace(a_delivery(run, f"to-{run.id}"), config=dict(config))
@@ -26,7 +26,7 @@ async def decided(opened: database.Database, **config: object) -> values.Deliver
     return sent
 
 
-async def leased(opened: database.Database, wanted: values.Delivery) -> list[values.Delivery]:
+async def leased(opened: database.Database, wanted: delivery_model.Delivery) -> list[delivery_model.Delivery]:
     ledger = deliveries.Deliveries(opened)
     return [one for one in await ledger.lease(100, 60) if one.id == wanted.id]
 

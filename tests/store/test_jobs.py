@@ -5,7 +5,7 @@ import datetime
 import pytest
 import sqlalchemy as sa
 
-from avouch.controlplane import values
+from avouch.controlplane.model import runs as run_model
 from avouch.store import database, jobs, runs, tables
 from tests.store.conftest import NOW, a_run, a_verdict
 
@@ -14,25 +14,25 @@ pytestmark = pytest.mark.postgres
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
-async def waiting(opened: database.Database, run: values.Run) -> int:
+async def waiting(opened: database.Database, run: run_model.Run) -> int:
     query = sa.text("SELECT count(*) FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo'")
     async with opened.snapshot() as connection:
         return int((await connection.execute(query, {"lock": f"judge:{run.id}"})).scalar_one())
 
 
-async def lose_job(opened: database.Database, run: values.Run) -> None:
+async def lose_job(opened: database.Database, run: run_model.Run) -> None:
     """As a job ends that failed by a fault of ours."""
     async with opened.transaction() as connection:
         query = sa.text("UPDATE procrastinate_jobs SET status = 'failed' WHERE lock = :lock")
         await connection.execute(query, {"lock": f"judge:{run.id}"})
 
 
-async def ended(opened: database.Database, at: datetime.datetime) -> values.Run:
+async def ended(opened: database.Database, at: datetime.datetime) -> run_model.Run:
     run = a_run()
     await runs.Runs(opened).open(run)
     async with opened.snapshot() as connection:
         epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
-    await runs.Runs(opened).finish(run.id, values.Snapshot({"kind": "TaskRun"}, ()), at, epoch=epoch)
+    await runs.Runs(opened).finish(run.id, run_model.Snapshot({"kind": "TaskRun"}, ()), at, epoch=epoch)
     return run
 
 

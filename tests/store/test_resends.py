@@ -6,7 +6,7 @@ import uuid
 import psycopg
 import pytest
 
-from avouch.controlplane import values
+from avouch.controlplane.model import runs as run_model
 from avouch.store import database, runs
 from tests import postgres
 from tests.store.conftest import a_claim, a_run
@@ -31,8 +31,8 @@ async def test_one_claim_sent_to_all_replicas_at_once_is_stored_once_and_acknowl
             answers = [asyncio.create_task(replica.accept(claim)) for replica in replicas]
             await _all_wait(server)
         found = await asyncio.gather(*answers, return_exceptions=True)
-        assert [type(one) for one in found] == [values.Receipt] * REPLICAS, found
-        receipts = [one for one in found if isinstance(one, values.Receipt)]
+        assert [type(one) for one in found] == [run_model.Receipt] * REPLICAS, found
+        receipts = [one for one in found if isinstance(one, run_model.Receipt)]
         assert len({one.id for one in receipts}) == 1
         assert [one.created for one in receipts].count(True) == 1
     for replica in replicas:

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane import identityvalues, values
+from avouch.controlplane.model import contracts, identities, runs
 from avouch.store import database, organisations, retention, tables, views, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
@@ -16,8 +16,8 @@ EPOCH = 1_000
 HOUR = timedelta(hours=1)
 
 
-async def judged(opened: database.Database, workflow: str, age: timedelta, *deliveries: str) -> values.Run:
-    key = values.RunKey(workflow, str(uuid.uuid4()))
+async def judged(opened: database.Database, workflow: str, age: timedelta, *deliveries: str) -> runs.Run:
+    key = runs.RunKey(workflow, str(uuid.uuid4()))
     store = run_store.Runs(opened)
     run = await store.open(make.a_run(key=key, id=key.id, name=key.name("build")))
     await store.decide(make.a_verdict(run), [make.a_delivery(run, name) for name in deliveries])
@@ -76,7 +76,7 @@ async def test_a_young_run_stays_though_it_is_not_among_the_newest(opened: datab
 
 
 async def test_a_run_that_is_not_judged_stays(opened: database.Database) -> None:
-    key = values.RunKey(str(uuid.uuid4()), "s")
+    key = runs.RunKey(str(uuid.uuid4()), "s")
     store = run_store.Runs(opened)
     await store.open(make.a_run(key=key, id=key.id, name=key.name("build")))
     await store.close()
@@ -105,21 +105,21 @@ async def test_a_batch_is_bounded(opened: database.Database) -> None:
 async def test_a_workflow_says_what_differs_from_its_organization(opened: database.Database) -> None:
     namespace = f"team-{uuid.uuid4().hex[:8]}"
     known = organisations.Organisations(opened)
-    record = values.WorkflowRecord(
+    record = contracts.WorkflowRecord(
         namespace, f"uid-{namespace}", "build", str(uuid.uuid4()), 1, {"retention": {"runs": "48h"}}, {}
     )
     await workflows.Workflows(opened).upsert(record, epoch=EPOCH)
-    key = values.RunKey(record.uid, "s")
+    key = runs.RunKey(record.uid, "s")
     run = make.a_run(namespace, key=key, id=key.id, name=key.name("build"))
     store = run_store.Runs(opened)
     await store.decide(make.a_verdict(await store.open(run)), ())
     await store.close()
-    common = identityvalues.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
+    common = identities.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
     await known.record(common, [namespace], epoch=EPOCH)
     kept = retention.Retention(opened)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 7)]
-    rival = identityvalues.Organisation(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
+    rival = identities.Organisation(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
     await known.record(rival, [namespace], epoch=EPOCH)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 1)]

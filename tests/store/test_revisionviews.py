@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from avouch import digests, errors
-from avouch.controlplane import values
+from avouch.controlplane.model import contracts as contract_model
 from avouch.store import contracts, database, revisionviews, runs, tickets
 from tests.store.conftest import NOW, a_run
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.postgres
 
 async def recorded(connected: database.Database, namespace: str, name: str, *contents: bytes) -> None:
     for content in contents:
-        made = values.ContractRevision(
+        made = contract_model.ContractRevision(
             namespace, f"uid-{namespace}", name, "uid", 0, digests.of_bytes(content), content, NOW
         )
         await contracts.Contracts(connected).record(made, epoch=1_000)

@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane.model import contracts, verdicts
+from avouch.controlplane.model import runs as run_model
 from avouch.store import database, deliveries, groupcommit, runs, tables, views, workflows
 from tests import postgres
 from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
@@ -43,7 +44,7 @@ async def test_one_bad_row_never_fails_its_batch(opened: database.Database) -> N
     bad = a_claim(run, uuid.uuid4().bytes, taskrun="nul\0byte")
     results = await asyncio.gather(*map(repository.accept, [*good[:10], bad, *good[10:]]), return_exceptions=True)
     assert isinstance(results.pop(10), errors.Invalid)
-    assert all(isinstance(result, values.Receipt) and result.created for result in results)
+    assert all(isinstance(result, run_model.Receipt) and result.created for result in results)
     _, _, stored = await repository.case(run.id)
     assert {claim.digest for claim in stored} == {claim.digest for claim in good}
     await repository.close()
@@ -69,7 +70,7 @@ async def test_a_full_queue_pushes_back(opened: database.Database) -> None:
 async def test_a_controller_of_an_older_epoch_changes_nothing(opened: database.Database) -> None:
     repository, run = runs.Runs(opened), a_run()
     await repository.open(run)
-    snapshot = values.Snapshot(subject={"kind": "PipelineRun"}, taskruns=())
+    snapshot = run_model.Snapshot(subject={"kind": "PipelineRun"}, taskruns=())
     async with opened.transaction() as connection:
         epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one() + 5
     await repository.finish(run.id, snapshot, NOW, epoch=epoch)
@@ -84,7 +85,7 @@ async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -
     await repository.open(run)
     sent = [a_delivery(run, "one"), a_delivery(run, "two")]
     assert await repository.decide(a_verdict(run), sent)
-    assert not await repository.decide(a_verdict(run, values.VerdictResult.FAILED), [a_delivery(run, "three")])
+    assert not await repository.decide(a_verdict(run, verdicts.VerdictResult.FAILED), [a_delivery(run, "three")])
     leased = [delivery for delivery in await ledger.lease(100, 60) if delivery.run_id == run.id]
     assert {(delivery.id, delivery.payload, delivery.attempts) for delivery in leased} == {
         (delivery.id, b"payload", 1) for delivery in sent
@@ -187,9 +188,9 @@ async def test_many_who_attest_share_a_read_and_see_what_their_workflow_says_now
         await repository.open(run)
     async with opened.transaction() as connection:
         epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
-    record = values.WorkflowRecord(namespace, f"uid-{namespace}", "build", "w", 1, spec, {}, namespace, "c")
+    record = contracts.WorkflowRecord(namespace, f"uid-{namespace}", "build", "w", 1, spec, {}, namespace, "c")
     missing = uuid.uuid4()
-    assert await repository.attested(made[0].id) == values.Attested(await repository.open(made[0]), None)
+    assert await repository.attested(made[0].id) == run_model.Attested(await repository.open(made[0]), None)
     await known.upsert(record, epoch=max(epoch, 0))
     found = await asyncio.gather(*(repository.attested(key) for key in [*(run.id for run in made), missing] * 20))
     assert [one and one.run.id for one in found[:6]] == [*(run.id for run in made), None]

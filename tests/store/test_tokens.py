@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import digests, errors
-from avouch.controlplane import identityvalues, values
-from avouch.controlplane import tokens as deciding
+from avouch.controlplane.intake import tokens as deciding
+from avouch.controlplane.model import contracts as contract_model
+from avouch.controlplane.model import identities
 from avouch.store import contracts, database, organisations, tables, tokens
 from tests.store.conftest import NOW
 
@@ -21,13 +22,13 @@ async def an_epoch(opened: database.Database) -> int:
         return int((await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one())
 
 
-def a_token(**changes: object) -> identityvalues.TokenRecord:
+def a_token(**changes: object) -> identities.TokenRecord:
     minted = deciding.mint(uuid.uuid4().bytes + uuid.uuid4().bytes + uuid.uuid4().bytes[:10])
     facts: dict[str, object] = {
         "id": minted.id, "name": "ci", "namespace": f"ns-{minted.id}", "namespace_uid": f"u-{minted.id}",
         "uid": minted.id, "scope": "Project", "workflow": "", "digest": minted.digest, "created_at": NOW,
     }  # fmt: skip
-    return identityvalues.TokenRecord(**{**facts, **changes})  # type: ignore[arg-type]
+    return identities.TokenRecord(**{**facts, **changes})  # type: ignore[arg-type]
 
 
 async def test_a_token_comes_back_as_it_was_kept(opened: database.Database) -> None:
@@ -107,7 +108,7 @@ async def test_a_controller_of_an_older_epoch_neither_makes_nor_changes_tokens(o
         repository.delivered(token.id, NOW, epoch=old),
         repository.expire(token.id, NOW, epoch=old),
         repository.revoke(token.uid, NOW, "", epoch=old),
-        organisations.Organisations(opened).record(identityvalues.Organisation("o", "h"), (), epoch=old),
+        organisations.Organisations(opened).record(identities.Organisation("o", "h"), (), epoch=old),
         organisations.Organisations(opened).remove("o", epoch=old),
     ):
         with pytest.raises(errors.Conflict, match="epoch"):
@@ -117,8 +118,8 @@ async def test_a_controller_of_an_older_epoch_neither_makes_nor_changes_tokens(o
 
 async def test_a_namespace_belongs_to_the_one_organisation_that_claims_it(opened: database.Database) -> None:
     repository, epoch = organisations.Organisations(opened), await an_epoch(opened)
-    acme = identityvalues.Organisation("acme", "home", skip_runner_variables=True, block_released_versions=True)
-    rival = identityvalues.Organisation("rival", "elsewhere")
+    acme = identities.Organisation("acme", "home", skip_runner_variables=True, block_released_versions=True)
+    rival = identities.Organisation("rival", "elsewhere")
     await repository.record(acme, ("home", "team", "late"), epoch=epoch)
     assert await repository.of_namespace("team") == acme
     assert await repository.of_namespace("nobodys") is None
@@ -135,8 +136,8 @@ async def test_a_namespace_belongs_to_the_one_organisation_that_claims_it(opened
     assert await repository.of_namespace("team") is None
 
 
-def a_revision(namespace: str, text: bytes, uid: str = "n") -> values.ContractRevision:
-    return values.ContractRevision(
+def a_revision(namespace: str, text: bytes, uid: str = "n") -> contract_model.ContractRevision:
+    return contract_model.ContractRevision(
         namespace, uid, "c", "u", 0, digests.of_bytes(text), text, NOW, f"of {text.decode()}"
     )
 

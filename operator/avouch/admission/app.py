@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from avouch import errors
 from avouch.admission import review
-from avouch.controlplane import injection as planning
+from avouch.controlplane.intake import injection as planning
 from avouch.tekton import injection, pod
 
 PATH = "/admission/pods"

@@ -1,4 +1,4 @@
-"""The closed words of contracts and verdicts. What each material type means is `contract.materials`' table."""
+"""The closed words of contracts and verdicts. What each material type means is `materials.types`' table."""
 
 from enum import StrEnum
 

@@ -1,10 +1,11 @@
 """Bodies of the ingest API, as they travel. The OpenAPI document is made from these; unknown fields are ignored."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 DIGEST = r"^sha256:[0-9a-f]{64}$"
+
 Digest = Annotated[str, Meta(pattern=DIGEST, description="sha256: and 64 lower-case hexadecimal characters.")]
 
 
@@ -67,3 +68,139 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     field: Annotated[str, Meta(description="Path of the offending field.")] = ""
     fix: Annotated[str, Meta(description="The smallest change that mends it.")] = ""
     step: Annotated[str, Meta(description="The verification step that failed.")] = ""
+
+
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+
+VERSION = r"^$|^[a-zA-Z0-9.\-_+]+(?:\+[a-zA-Z0-9.\-_]+)?$"  # Chainloop's project versions
+
+
+class RunnerRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What the client says of its runner."""
+
+    type: Annotated[
+        str, Meta(max_length=64, description="Runner type, such as GITHUB_ACTION; empty for any other.")
+    ] = ""
+    url: Annotated[str, Meta(max_length=2048, description="Link to the run.")] = ""
+    identity_token: Annotated[
+        str, Meta(max_length=16384, description="OIDC token of the runner, which proves it. Verified, never stored.")
+    ] = ""
+
+
+class VersionRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Which version of the project."""
+
+    name: Annotated[str, Meta(pattern=VERSION, max_length=128, description="Empty: v0.")] = ""
+    existing: Annotated[bool, Meta(description="Refuse a version that is not there yet.")] = False
+    latest: Annotated[bool, Meta(description="The latest version instead of a name.")] = False
+    mark_latest: Annotated[bool | None, Meta(description="Make it the latest version; null: only where it is new.")] = (
+        None
+    )
+
+
+class ExternalRunRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A run to be opened."""
+
+    id: Annotated[Uuid, Meta(description="Made by the client: asking again with it gives the same run.")]
+    contract_revision: Annotated[int, Meta(ge=0, description="0: the newest.")] = 0
+    runner: RunnerRequest = field(default_factory=RunnerRequest)
+    version: VersionRequest = field(default_factory=VersionRequest)
+    release: Annotated[bool, Meta(description="Release the version once the run has passed.")] = False
+    dry_run: Annotated[bool, Meta(description="Answer the same and store nothing.")] = False
+
+
+class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a run is given up."""
+
+    trigger: Literal["failure", "cancellation"]
+    reason: Annotated[str, Meta(max_length=1024)] = ""
+
+
+class JoinRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parts that were stored, in the order of the whole."""
+
+    parts: Annotated[list[Digest], Meta(min_length=1, max_length=4096)]
+
+
+class ContractAnswer(Struct, frozen=True):
+    """The revision that the run is pinned to."""
+
+    name: str
+    revision: int
+    latest: Annotated[int, Meta(description="The newest revision.")]
+    digest: str
+
+
+class VersionAnswer(Struct, frozen=True):
+    """The project's version."""
+
+    name: str
+    prerelease: bool
+
+
+class RunnerAnswer(Struct, frozen=True, rename="camel"):
+    """The runner as the server knows it."""
+
+    type: str
+    url: str
+    environment: Annotated[str, Meta(description="managed, self-hosted or unknown.")]
+    authenticated: Annotated[bool, Meta(description="The runner's own token was verified.")]
+    workflow_file_path: str
+
+
+class AttesterAnswer(Struct, frozen=True):
+    """Who attests: the predicate's auth."""
+
+    type: str
+    id: str
+
+
+class BackendAnswer(Struct, frozen=True, rename="camel"):
+    """Where artifacts go."""
+
+    id: str
+    name: str
+    inline: Annotated[bool, Meta(description="Into the attestation itself: nothing is uploaded.")]
+    fallback: bool
+    max_bytes: int
+
+
+class FindingAnswer(Struct, frozen=True):
+    """One thing wrong with the run."""
+
+    code: str
+    message: str
+    line: Annotated[str, Meta(description="The contract line that asked.")] = ""
+    fix: str = ""
+    material: str = ""
+
+
+class ExternalRun(Struct, frozen=True, rename="camel"):
+    """A run outside Tekton with all that its client needs."""
+
+    id: Annotated[str, Meta(description="The workflowRunID that the statement must carry.")]
+    name: Annotated[str, Meta(description="What `kubectl get workflowruns` shows.")]
+    namespace: str
+    workflow: str
+    workflow_uid: str
+    team: str
+    project: str
+    organization: str
+    verdict: Annotated[str, Meta(description="Pending until judged.")]
+    created_at: str
+    expires_at: str
+    contract: ContractAnswer
+    plan: Annotated[dict[str, Any], Meta(description="What the run owes.")]
+    version: VersionAnswer
+    runner: RunnerAnswer
+    attester: AttesterAnswer
+    backend: BackendAnswer
+    skip_runner_variables: Annotated[bool, Meta(description="Record none of the runner's own variables.")]
+    gate: Annotated[bool, Meta(description="Exit with 4 unless the run has passed.")]
+    findings: list[FindingAnswer]
+
+
+class TrustAnswer(Struct, frozen=True):
+    """Who certifies attesters."""
+
+    authorities: Annotated[list[str], Meta(description="PEM, one certificate each.")]

@@ -1,4 +1,4 @@
-"""Artifacts as files: `sha256/<first two>/<hex>`. Implements `controlplane.storage.Backend`.
+"""Artifacts as files: `sha256/<first two>/<hex>`. Implements `controlplane.model.artifacts.BlobStore`.
 
 obstore's LocalStore also writes to a temporary name and renames, but never calls fsync (checked in version 0.12), so an
 acknowledged artifact could be gone or torn after a power cut. Hence this write path of our own: temporary file in the

@@ -1,4 +1,4 @@
-"""Artifacts in an object store, through obstore (S3, GCS, Azure). Implements `controlplane.storage.Backend`.
+"""Artifacts in an object store, through obstore (S3, GCS, Azure). Implements `controlplane.model.artifacts.BlobStore`.
 
 Nothing is visible under a digest before its bytes are known to be right. What fits into one part is hashed first and
 sent whole. More is sent as a multipart upload straight to its own key while it is hashed: the upload is invisible until

@@ -1,4 +1,4 @@
-"""Artifacts in an OCI registry, laid out as Chainloop lays them out. Implements `controlplane.storage.Backend`.
+"""Artifacts in an OCI registry, in Chainloop's layout. Implements `controlplane.model.artifacts.BlobStore`.
 
 Each artifact is an image of one layer at `<repository>/chainloop-<hex>:latest`, annotated with its author. A layer that
 nothing refers to is invisible, so the manifest is pushed last: after the digest was found right, by us and by the

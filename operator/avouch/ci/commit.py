@@ -6,7 +6,7 @@ from pathlib import Path
 
 from avouch.api import vocabulary
 from avouch.ci import forge, git, https
-from avouch.contract import pullrequests
+from avouch.runners import pullrequests
 
 
 def gather(runner: str, directory: Path, environment: Mapping[str, str], get: forge.Get = https.get) -> git.Reading:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from avouch import errors
 from avouch.ci import https
-from avouch.contract import commits, forges, pullrequests
+from avouch.runners import commits, forges, pullrequests
 
 SECONDS = 10.0
 _MOST_PAGES = 10  # of reviews, a hundred each

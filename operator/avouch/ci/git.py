@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO, cast
 
-from avouch.contract import commits, remotes
+from avouch.runners import commits, remotes
 
 _SECONDS = 10.0
 _LARGEST = 1024 * 1024  # bytes of a commit

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from avouch import errors
 from avouch.ci import https
-from avouch.contract.runners import detection
+from avouch.runners import detection
 from avouch.tekton import downward, objects
 
 RESULTS = Path("/tekton/results")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avouch.api import vocabulary
-from avouch.contract.runners import reports
+from avouch.runners import reports
 
 RESULTS = Path("/tekton/results")
 GITLAB_FILE = "chainloop-attestation-report.txt"

@@ -9,8 +9,9 @@ import click
 
 from avouch import digests, errors
 from avouch.cli import failures, options, output, ports, session
-from avouch.cli.attestation import common, watching
-from avouch.crafting import sources
+from avouch.cli.attestation import common
+from avouch.cli.attestation import progress as watching
+from avouch.crafting import uploads
 
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
 _TICKETS = 20  # of one download: as many breaks of the connection
@@ -33,7 +34,7 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
             progress(hasher.size)
     if not hasher.size:
         raise errors.Invalid(f"{file} is empty", field="--file", fix="name a file with content")
-    source = sources.Source(hasher.digest(), hasher.size, path)
+    source = uploads.Source(hasher.digest(), hasher.size, path)
     namespace = world.namespace()
     if not namespace:
         raise errors.Invalid("no namespace is known", field="--namespace", fix="give --namespace")
@@ -80,7 +81,7 @@ def download(started: session.Session, /, digest: str, run: str, file: str, fold
 
 
 def _by_ticket(
-    started: session.Session, wanted: digests.Digest, run: str, target: Path, progress: sources.Progress
+    started: session.Session, wanted: digests.Digest, run: str, target: Path, progress: uploads.Progress
 ) -> int:
     """Download with a ticket from the Kubernetes API; each is good for one request, so a break needs another."""
     tries = 0

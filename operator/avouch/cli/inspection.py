@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from avouch import digests, errors
-from avouch.contract import detection, documents, materials
-from avouch.contract.readers import document
+from avouch.materials import detection, validation
+from avouch.materials import types as material_types
+from avouch.materials.readers import document
 
 BY_ITSELF = frozenset({*detection.ORDER, "CONTAINER_IMAGE", "ARTIFACT", "STRING"})
-_READ = max(kind.readable for kind in materials.MATERIALS)  # more than this no reader looks at
+_READ = max(kind.readable for kind in material_types.MATERIALS)  # more than this no reader looks at
 _PACKED = ("SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF")  # as explosion.TYPES
 _KIB = 1024
 _UNITS = ("KiB", "MiB", "GiB")
@@ -92,21 +93,21 @@ def _of(name: str, file: BinaryIO, wanted: str) -> Iterator[Finding]:
 
 def _unread(name: str, file: BinaryIO, begun: bytes, wanted: str) -> Finding:
     """A file that is larger than any reader looks at: only hashed, and no further than its type may be long."""
-    kind = materials.of(wanted)
+    kind = material_types.of(wanted)
     hasher = digests.Hasher()
     chunk = begun
     while chunk and hasher.size <= kind.limit:
         hasher.update(chunk)
         chunk = file.read(digests.CHUNK)
     if hasher.size > kind.limit:
-        flaw = documents.oversized(kind).flaws[0]
+        flaw = validation.oversized(kind).flaws[0]
         return Finding(name, wanted, problem=flaw.message, fix=flaw.fix)
     return Finding(name, wanted, hasher.size, str(hasher.digest()))
 
 
 def _packed(name: str, content: bytes, wanted: str) -> Iterator[Finding]:
     """Each file of an archive; or the one that it is, where it is no archive."""
-    explosion = importlib.import_module("avouch.contract.explosion")  # 12 ms that plain JSON need not pay
+    explosion = importlib.import_module("avouch.materials.unpacking")  # 12 ms that plain JSON need not pay
     if not explosion.is_archive(wanted, content):
         yield _whole(name, content, wanted)
         return
@@ -122,7 +123,7 @@ def _packed(name: str, content: bytes, wanted: str) -> Iterator[Finding]:
 def _whole(name: str, content: bytes, wanted: str) -> Finding:
     digest = str(digests.of_bytes(content))
     if wanted:
-        found = documents.read(wanted, content)
+        found = validation.read(wanted, content)
         flaw = found.flaws[0] if found.flaws else document.Flaw("", "", "")
         return Finding(name, wanted, len(content), digest, found.annotations, (), flaw.message, flaw.fix)
     try:

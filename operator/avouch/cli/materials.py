@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from avouch.cli import failures, inspection, options, output, session
-from avouch.contract import materials
+from avouch.materials import types as material_types
 
 _HEAD = ("Type", "No.", "Media type", "At most", "Checked", "Annotations", "Found by itself")
 
@@ -23,15 +23,15 @@ def types(form: str) -> None:
         output.lines(markdown())
         return
     rows = tuple((name, media_type, limit, checked) for name, _, media_type, limit, checked, *_ in _rows())
-    names = [kind.name for kind in materials.MATERIALS]
+    names = [kind.name for kind in material_types.MATERIALS]
     table = output.Table(("TYPE", "MEDIA TYPE", "AT MOST", "CHECKED"), rows)
-    output.write(form, [_as_json(kind) for kind in materials.MATERIALS], table, names)
+    output.write(form, [_as_json(kind) for kind in material_types.MATERIALS], table, names)
 
 
 @click.command(cls=options.Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option(
-    "--type", "wanted", type=click.Choice([kind.name for kind in materials.MATERIALS], case_sensitive=False),
+    "--type", "wanted", type=click.Choice([kind.name for kind in material_types.MATERIALS], case_sensitive=False),
     metavar="TYPE", help="Type that all of the files must be of; without it, types are found.",
 )  # fmt: skip
 @options.output("table", "json", "yaml")
@@ -61,14 +61,14 @@ def markdown() -> list[str]:
 
 
 def _rows() -> Iterator[tuple[str, ...]]:
-    for kind in materials.MATERIALS:
+    for kind in material_types.MATERIALS:
         checked = kind.checked + ("; may be empty" if kind.empty else "")
         keys = ", ".join(kind.extracts)
         limit, itself = inspection.human(kind.limit), "yes" if kind.name in inspection.BY_ITSELF else "no"
         yield kind.name, str(kind.number), kind.media_type, limit, checked, keys, itself
 
 
-def _as_json(kind: materials.MaterialType) -> dict[str, Any]:
+def _as_json(kind: material_types.MaterialType) -> dict[str, Any]:
     return {
         "name": kind.name,
         "number": kind.number,

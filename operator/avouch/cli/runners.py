@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from avouch.cli import failures, options, output, session
-from avouch.contract.runners import detection, table
+from avouch.runners import detection, table
 
 _TYPES = tuple(str(row.name) for row in table.RUNNERS if row.name)
 

@@ -11,7 +11,8 @@ from typing import Any
 from avouch import digests, errors
 from avouch.attestation import bundle, shape
 from avouch.client import connection, transfers
-from avouch.crafting import opened, opening, sources
+from avouch.crafting import run as opening
+from avouch.crafting import uploads
 
 MAX_WAIT = 30  # seconds that the server holds a request for a verdict
 _SLOWEST = 64 * 1024  # bytes a second that an upload may take
@@ -31,28 +32,28 @@ class Ingest:
         """Where the server is."""
         return self.link.to.server
 
-    def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
+    def open(self, namespace: str, workflow: str, request: opening.RunRequest) -> opening.Run:
         """Open a run, or find the one that was opened with this id."""
         path = f"/v1/namespaces/{_quoted(namespace)}/workflows/{_quoted(workflow)}/runs"
-        return opened.read(self._json("POST", path, opening.write(request)))
+        return opening.read(self._json("POST", path, opening.write_request(request)))
 
-    def run(self, run: str, wait: int = 0) -> opened.Run:
+    def run(self, run: str, wait: int = 0) -> opening.Run:
         """A run; with `wait`, as soon as it is judged, or after so many seconds."""
         held = min(wait, MAX_WAIT)
         path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
-        return opened.read(_object(self.link.send(_patient(connection.Request("GET", path))).content))
+        return opening.read(_object(self.link.send(_patient(connection.Request("GET", path))).content))
 
-    def upload(self, run: str, source: sources.Source, progress: sources.Progress) -> bool:
+    def upload(self, run: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Store the bytes of a material; False where they were there already."""
         path = f"/v1/runs/{_quoted(run)}/materials/{source.digest}"
         return self._store(path, f"/v1/runs/{_quoted(run)}/parts/", source, progress)
 
-    def upload_artifact(self, namespace: str, source: sources.Source, progress: sources.Progress) -> bool:
+    def upload_artifact(self, namespace: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Store bytes without a run; False where they were there already."""
         below = f"/v1/namespaces/{_quoted(namespace)}/artifacts/"
         return self._store(f"{below}{source.digest}", below, source, progress)
 
-    def download_artifact(self, digest: digests.Digest, target: Path, progress: sources.Progress) -> int:
+    def download_artifact(self, digest: digests.Digest, target: Path, progress: uploads.Progress) -> int:
         """Fetch bytes into a file that gets its name when they are complete and right; its size."""
         return transfers.fetch(self.link, f"/v1/artifacts/{digest}", digest, target, progress)
 
@@ -69,16 +70,18 @@ class Ingest:
         answer = self.link.send(_patient(sent))
         return shape.text(_object(answer.content).get("digest"), "digest")
 
-    def reset(self, run: str, trigger: str, reason: str) -> opened.Run:
+    def reset(self, run: str, trigger: str, reason: str) -> opening.Run:
         """End a run without an attestation."""
-        return opened.read(self._json("POST", f"/v1/runs/{_quoted(run)}/reset", {"trigger": trigger, "reason": reason}))
+        return opening.read(
+            self._json("POST", f"/v1/runs/{_quoted(run)}/reset", {"trigger": trigger, "reason": reason})
+        )
 
     def trust(self) -> tuple[bytes, ...]:
         """The authorities that the server believes, PEM."""
         found = shape.sequence(self._json("GET", "/v1/trust").get("authorities"), "authorities")
         return tuple(shape.text(each, "authorities").encode() for each in found)
 
-    def _store(self, path: str, parts: str, source: sources.Source, progress: sources.Progress) -> bool:
+    def _store(self, path: str, parts: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Send what is not there: a small one as a whole, a large one in parts, so that a break costs one of them."""
         if self._known(path):
             return False
@@ -88,7 +91,7 @@ class Ingest:
         digests_of_parts = []
         for part, begins in transfers.parts(source):
             if not self._known(f"{parts}{part.digest}"):
-                self._put(f"{parts}{part.digest}", part, sources.after(begins, progress))
+                self._put(f"{parts}{part.digest}", part, uploads.after(begins, progress))
             digests_of_parts.append(str(part.digest))
             progress(begins + part.size)
         body = json.dumps({"parts": digests_of_parts}).encode()
@@ -96,7 +99,7 @@ class Ingest:
         self.link.send(_patient(connection.Request("POST", path, body, _JSON, total=total)))
         return True
 
-    def _put(self, path: str, source: sources.Source, progress: sources.Progress) -> None:
+    def _put(self, path: str, source: uploads.Source, progress: uploads.Progress) -> None:
         def pieces() -> Iterator[bytes]:
             return transfers.pieces(source, progress)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avouch import digests, errors
-from avouch.crafting import keeping, state
+from avouch.crafting import state, statestore
 
 PATH = "AVOUCH_ATTESTATION_STATE"
 PATIENCE = 20.0  # seconds that a lock may be held by others
@@ -84,10 +84,10 @@ class LocalState:
         content = state.write(found)
         with self._locked():
             if not replace and self.path.exists():
-                raise keeping.exists(self.place)
+                raise statestore.exists(self.place)
             self._write(content)
 
-    def change(self, step: keeping.Step) -> state.State:
+    def change(self, step: statestore.Step) -> state.State:
         """Apply a step. Raises as `keeping.Keeper.change`."""
         with self._locked():
             changed = step(state.read(self._content()))
@@ -111,7 +111,7 @@ class LocalState:
         try:
             descriptor = os.open(self.path, _READ)
         except FileNotFoundError as exc:
-            raise keeping.absent(self.place) from exc
+            raise statestore.absent(self.place) from exc
         except OSError as exc:
             raise errors.Invalid(f"{self.path} cannot be read: {exc.strerror}", field=PATH) from exc
         try:

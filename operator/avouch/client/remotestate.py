@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from avouch import digests, errors
 from avouch.client import connection
-from avouch.crafting import keeping, state
+from avouch.crafting import state, statestore
 
 TRIES = 20  # conflicts in a row; each of them means that somebody else got on
 _PAUSE = 4.0  # seconds at most between two of them
@@ -42,10 +42,10 @@ class RemoteState:
             if there == content:  # ours, stored before its answer got lost
                 return
             if not replace:
-                raise keeping.exists(self.place) from exc
+                raise statestore.exists(self.place) from exc
             self._put(content, _matching(there))
 
-    def change(self, step: keeping.Step) -> state.State:
+    def change(self, step: statestore.Step) -> state.State:
         """Apply a step. Raises as `keeping.Keeper.change`."""
         for attempt in range(TRIES):
             there = self._get()
@@ -75,7 +75,7 @@ class RemoteState:
         try:
             return self.link.send(connection.Request("GET", self._path)).content
         except errors.NotFound as exc:
-            raise keeping.absent(self.place) from exc
+            raise statestore.absent(self.place) from exc
 
     def _put(self, content: bytes, condition: dict[str, str]) -> None:
         headers = {"Content-Type": "application/octet-stream", **condition}

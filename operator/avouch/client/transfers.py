@@ -14,14 +14,14 @@ from pathlib import Path
 
 from avouch import digests, errors
 from avouch.client import connection
-from avouch.crafting import sources
+from avouch.crafting import uploads
 
 PART = 16 * 1024 * 1024  # bytes of one part of an upload; smaller ones are sent as a whole
 _PATIENCE = 5  # broken connections without a byte in between
 _DAY = 86400.0  # seconds for one file; silence ends it much sooner
 
 
-def pieces(source: sources.Source, progress: sources.Progress) -> Iterator[bytes]:
+def pieces(source: uploads.Source, progress: uploads.Progress) -> Iterator[bytes]:
     """The bytes of a source, compared with its digest before the last of them is sent.
 
     Raises:
@@ -43,7 +43,7 @@ def pieces(source: sources.Source, progress: sources.Progress) -> Iterator[bytes
     progress(hasher.size)
 
 
-def parts(source: sources.Source) -> Iterator[tuple[sources.Source, int]]:
+def parts(source: uploads.Source) -> Iterator[tuple[uploads.Source, int]]:
     """The parts of a large source, each with the offset at which it begins; one is in memory at a time.
 
     Raises:
@@ -62,12 +62,12 @@ def parts(source: sources.Source) -> Iterator[tuple[sources.Source, int]]:
         raise errors.Invalid(f"{source.path} changed while it was sent", fix="add it again when it is written")
 
 
-def _part(content: bytes) -> sources.Source:
-    return sources.Source(digests.of_bytes(content), len(content), content=content)
+def _part(content: bytes) -> uploads.Source:
+    return uploads.Source(digests.of_bytes(content), len(content), content=content)
 
 
 def fetch(
-    link: connection.Connection, path: str, digest: digests.Digest, target: Path, progress: sources.Progress
+    link: connection.Connection, path: str, digest: digests.Digest, target: Path, progress: uploads.Progress
 ) -> int:
     """Download into `target`; the number of its bytes.
 
@@ -89,7 +89,7 @@ def fetch(
     return _settle(part, digest, target)
 
 
-def _go_on(link: connection.Connection, path: str, part: Path, progress: sources.Progress) -> str:
+def _go_on(link: connection.Connection, path: str, part: Path, progress: uploads.Progress) -> str:
     """Fetch what is missing; why that ended too early, empty where it did not."""
     start = _size(part)
     headers = {"Accept": "application/octet-stream", **({"Range": f"bytes={start}-"} if start else {})}
@@ -110,7 +110,7 @@ def _go_on(link: connection.Connection, path: str, part: Path, progress: sources
     return broken
 
 
-def _append(response: connection.Response, part: Path, start: int, progress: sources.Progress) -> str:
+def _append(response: connection.Response, part: Path, start: int, progress: uploads.Progress) -> str:
     done, broken = start, ""
     try:
         with part.open("r+b" if part.exists() else "xb") as file:
@@ -170,7 +170,7 @@ def _size(part: Path) -> int:
     return 0
 
 
-def _read(source: sources.Source) -> Iterator[bytes]:
+def _read(source: uploads.Source) -> Iterator[bytes]:
     if source.content is not None:
         yield source.content
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from avouch import digests
-from avouch.contract import revisions, spec
+from avouch.contract import model, revisions
 
 _Facts = dict[str, str]
 _Part = tuple[str, str, _Facts]  # what it is, its name, and what is said of it
@@ -77,7 +77,7 @@ def _named(parts: Iterator[_Part]) -> Iterator[tuple[str, _Facts]]:
         yield (said if counts[said] == 1 else f"{said} #{counts[said]}"), facts
 
 
-def _parts(contract: spec.ContractSpec) -> Iterator[_Part]:
+def _parts(contract: model.ContractSpec) -> Iterator[_Part]:
     yield "contract", "", {"name": contract.name, "runner": contract.runner}
     for key, value in contract.metadata:
         yield "metadata annotation", key, {"value": _quoted(value)}
@@ -95,7 +95,7 @@ def _parts(contract: spec.ContractSpec) -> Iterator[_Part]:
         yield "policy group", group.ref.partition("@")[0], facts | _inputs(group.inputs)
 
 
-def _material(material: spec.Material) -> Iterator[_Part]:
+def _material(material: model.Material) -> Iterator[_Part]:
     flags = {"optional": material.optional, "output": material.output, "skipUpload": material.skip_upload}
     facts = {"type": material.type, **{name: "true" if flag else "" for name, flag in flags.items()}}
     yield "material", material.name, {**facts, "group": material.group}
@@ -103,11 +103,11 @@ def _material(material: spec.Material) -> Iterator[_Part]:
         yield f"annotation of material {material.name}:", annotation.name, _value(annotation)
 
 
-def _value(annotation: spec.Annotation) -> _Facts:
+def _value(annotation: model.Annotation) -> _Facts:
     return {"value": _quoted(annotation.value) if annotation.value else "from the run"}
 
 
-def _policy(what: str, policy: spec.PolicyAttachment) -> _Part:
+def _policy(what: str, policy: model.PolicyAttachment) -> _Part:
     name = policy.ref.partition("@")[0] or f"embedded {_embedded_name(policy.embedded)}".strip()
     star = "*" if policy.match_mode == "PREFIX" else ""
     selected = f" on {policy.selector_name}{star}" if policy.selector_name else ""

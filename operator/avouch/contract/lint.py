@@ -15,7 +15,7 @@ from typing import Any
 from avouch import errors
 from avouch.api import contract as kind
 from avouch.api import meta
-from avouch.contract import advice, fields, legacy, policies, protojson, reading, upstream
+from avouch.contract import fields, legacy, policies, protojson, reading, upstream, warnings
 from avouch.contract.text import files, nodes
 
 _TOKEN = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -90,7 +90,7 @@ def _document(document: nodes.Node) -> Iterator[Problem]:
 def _rules(document: nodes.Table, manifest: Mapping[str, Any], old: bool) -> Iterator[Problem]:
     contract = reading.parsed(manifest) if manifest["kind"] == kind.KIND.name else None
     broken = policies.problems if manifest["kind"] in policies.KINDS else reading.problems
-    found = advice.advise(contract.spec) if contract else broken(manifest)
+    found = warnings.advise(contract.spec) if contract else broken(manifest)
     severity = Severity.WARNING if contract else Severity.ERROR
     for problem in found:
         path = problem.line.removeprefix("spec.") if old else _as_written(document, problem.line)

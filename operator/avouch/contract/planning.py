@@ -12,7 +12,7 @@ import pydantic
 
 from avouch import digests, errors, plan
 from avouch.api import workflow as kind
-from avouch.contract import revisions, spec
+from avouch.contract import model, revisions
 
 
 class Workflow(Protocol):
@@ -132,7 +132,7 @@ def _value_source(value: kind.AnnotationSource) -> plan.Source:
 _Values = Mapping[tuple[str, str], plan.Source]
 
 
-def _material(material: spec.Material, sources: Mapping[str, plan.Source], values: _Values) -> plan.PlannedMaterial:
+def _material(material: model.Material, sources: Mapping[str, plan.Source], values: _Values) -> plan.PlannedMaterial:
     return plan.PlannedMaterial(
         name=material.name,
         type=material.type,
@@ -146,7 +146,7 @@ def _material(material: spec.Material, sources: Mapping[str, plan.Source], value
     )
 
 
-def _annotations(contract: spec.ContractSpec, values: _Values) -> Iterator[plan.PlannedAnnotation]:
+def _annotations(contract: model.ContractSpec, values: _Values) -> Iterator[plan.PlannedAnnotation]:
     """Those of spec.annotations, and the bare keys of metadata.annotations, which Chainloop reads as such too."""
     said = {key: value for key, value in contract.metadata if "/" not in key}
     said.update((annotation.name, annotation.value) for annotation in contract.annotations)

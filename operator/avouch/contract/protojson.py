@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from avouch.contract import materials
-from avouch.contract.runners import table
+from avouch.materials import types as material_types
+from avouch.runners import table
 
-_MATERIALS = {material.number: material.name for material in materials.MATERIALS}
+_MATERIALS = {material.number: material.name for material in material_types.MATERIALS}
 _PHASES = {1: "INIT", 3: "PUSH"}
 _RUNNERS = {row.number: str(row.name) for row in table.RUNNERS if row.name}
 

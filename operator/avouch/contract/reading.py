@@ -11,7 +11,8 @@ import pydantic
 from avouch import errors
 from avouch.api import contract as kind
 from avouch.api import meta, rules
-from avouch.contract import materials, references, spec
+from avouch.contract import model, references
+from avouch.materials import types as material_types
 
 _NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
 _OWN_PREFIX = "chainloop.dev/"
@@ -29,7 +30,7 @@ class Problem:
         return f"{self.line}: {self.message} (fix: {self.fix})"
 
 
-def read(manifest: Mapping[str, Any]) -> spec.ContractSpec:
+def read(manifest: Mapping[str, Any]) -> model.ContractSpec:
     """Read a Contract as Kubernetes holds it.
 
     Raises:
@@ -159,10 +160,10 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _to_domain(contract: kind.Contract) -> spec.ContractSpec:
+def _to_domain(contract: kind.Contract) -> model.ContractSpec:
     body = contract.spec
     policies = body.policies or kind.Policies()
-    return spec.ContractSpec(
+    return model.ContractSpec(
         name=contract.metadata.name,
         metadata=own_annotations(contract.metadata.annotations),
         materials=tuple(map(_material, body.materials)),
@@ -175,10 +176,10 @@ def _to_domain(contract: kind.Contract) -> spec.ContractSpec:
     )
 
 
-def _material(material: kind.Material) -> spec.Material:
-    return spec.Material(
+def _material(material: kind.Material) -> model.Material:
+    return model.Material(
         name=material.name,
-        type=materials.of(material.type).name,
+        type=material_types.of(material.type).name,
         optional=material.optional,
         output=material.output,
         skip_upload=material.skip_upload,
@@ -187,15 +188,15 @@ def _material(material: kind.Material) -> spec.Material:
     )
 
 
-def _annotations(annotations: list[kind.Annotation]) -> tuple[spec.Annotation, ...]:
+def _annotations(annotations: list[kind.Annotation]) -> tuple[model.Annotation, ...]:
     """A name may repeat, as Chainloop lets it; the last one holds."""
     last = {annotation.name: annotation.value for annotation in annotations}
-    return tuple(spec.Annotation(name, value) for name, value in last.items())
+    return tuple(model.Annotation(name, value) for name, value in last.items())
 
 
-def _policy(attachment: kind.PolicyAttachment) -> spec.PolicyAttachment:
+def _policy(attachment: kind.PolicyAttachment) -> model.PolicyAttachment:
     selector = attachment.selector or kind.Selector()
-    return spec.PolicyAttachment(
+    return model.PolicyAttachment(
         ref=attachment.ref or "",
         embedded="" if attachment.embedded is None else json.dumps(attachment.embedded, sort_keys=True),
         selector_name=selector.name,
@@ -207,8 +208,8 @@ def _policy(attachment: kind.PolicyAttachment) -> spec.PolicyAttachment:
     )
 
 
-def _policy_group(attachment: kind.PolicyGroupAttachment) -> spec.PolicyGroupAttachment:
-    return spec.PolicyGroupAttachment(
+def _policy_group(attachment: kind.PolicyGroupAttachment) -> model.PolicyGroupAttachment:
+    return model.PolicyGroupAttachment(
         ref=attachment.ref,
         inputs=tuple(sorted(attachment.with_.items())),
         skip=tuple(attachment.skip),

@@ -6,19 +6,19 @@ from dataclasses import asdict
 from typing import Any
 
 from avouch import digests, errors
-from avouch.contract import spec
+from avouch.contract import model
 
 _MAPS = ("metadata", "inputs")  # fields that hold pairs of names and values
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _FORM = "avouch.dev/contract/v1"  # names these rules: another form is another name, never a silent change
 
 
-def canonical(contract: spec.ContractSpec) -> bytes:
+def canonical(contract: model.ContractSpec) -> bytes:
     """Canonical bytes: sorted keys, lists sorted by content, no spaces. Order, comments and spelling do not matter."""
     return _json({"form": _FORM, "contract": _sorted(asdict(contract))})
 
 
-def digest(contract: spec.ContractSpec) -> digests.Digest:
+def digest(contract: model.ContractSpec) -> digests.Digest:
     """Identity of a revision."""
     return digests.of_bytes(canonical(contract))
 
@@ -36,7 +36,7 @@ def source_digest(manifest: Mapping[str, Any]) -> digests.Digest:
     return digests.of_bytes(str(text).encode("utf-8", "surrogatepass"))
 
 
-def restore(form: bytes) -> spec.ContractSpec:
+def restore(form: bytes) -> model.ContractSpec:
     """Read a recorded revision back.
 
     Raises:
@@ -64,12 +64,12 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-def _contract(raw: dict[str, Any]) -> spec.ContractSpec:
-    return spec.ContractSpec(
+def _contract(raw: dict[str, Any]) -> model.ContractSpec:
+    return model.ContractSpec(
         name=raw["name"],
         metadata=_pairs(raw["metadata"]),
         materials=tuple(
-            spec.Material(**{**m, "annotations": _annotations(m["annotations"])}) for m in raw["materials"]
+            model.Material(**{**m, "annotations": _annotations(m["annotations"])}) for m in raw["materials"]
         ),
         annotations=_annotations(raw["annotations"]),
         env_allow_list=tuple(raw["env_allow_list"]),
@@ -77,19 +77,21 @@ def _contract(raw: dict[str, Any]) -> spec.ContractSpec:
         material_policies=tuple(map(_policy, raw["material_policies"])),
         attestation_policies=tuple(map(_policy, raw["attestation_policies"])),
         policy_groups=tuple(
-            spec.PolicyGroupAttachment(**{**g, "inputs": _pairs(g["inputs"]), "skip": tuple(g["skip"])})
+            model.PolicyGroupAttachment(**{**g, "inputs": _pairs(g["inputs"]), "skip": tuple(g["skip"])})
             for g in raw["policy_groups"]
         ),
     )
 
 
-def _annotations(raw: list[dict[str, str]]) -> tuple[spec.Annotation, ...]:
-    return tuple(spec.Annotation(**annotation) for annotation in raw)
+def _annotations(raw: list[dict[str, str]]) -> tuple[model.Annotation, ...]:
+    return tuple(model.Annotation(**annotation) for annotation in raw)
 
 
 def _pairs(raw: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(raw.items()))
 
 
-def _policy(raw: dict[str, Any]) -> spec.PolicyAttachment:
-    return spec.PolicyAttachment(**{**raw, "inputs": _pairs(raw["inputs"]), "requirements": tuple(raw["requirements"])})
+def _policy(raw: dict[str, Any]) -> model.PolicyAttachment:
+    return model.PolicyAttachment(
+        **{**raw, "inputs": _pairs(raw["inputs"]), "requirements": tuple(raw["requirements"])}
+    )

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from avouch.api import contract as kind
-from avouch.contract import spec
+from avouch.contract import model
 
 
-def manifest(contract: spec.ContractSpec) -> dict[str, Any]:
+def manifest(contract: model.ContractSpec) -> dict[str, Any]:
     """The object; what was never said is left out."""
     metadata = {"name": contract.name, "annotations": dict(contract.metadata)}
     policies = {
@@ -30,7 +30,7 @@ def manifest(contract: spec.ContractSpec) -> dict[str, Any]:
     return {**head, "metadata": _said(metadata), "spec": _said(body)}
 
 
-def _material(material: spec.Material) -> dict[str, Any]:
+def _material(material: model.Material) -> dict[str, Any]:
     said = {
         "type": material.type,
         "name": material.name,
@@ -43,7 +43,7 @@ def _material(material: spec.Material) -> dict[str, Any]:
     return _said(said)
 
 
-def _policy(policy: spec.PolicyAttachment) -> dict[str, Any]:
+def _policy(policy: model.PolicyAttachment) -> dict[str, Any]:
     said = {
         "ref": policy.ref,
         "embedded": json.loads(policy.embedded) if policy.embedded else None,
@@ -56,7 +56,7 @@ def _policy(policy: spec.PolicyAttachment) -> dict[str, Any]:
     return _said(said) | ({"embedded": {}} if policy.embedded == "{}" else {})
 
 
-def _annotations(annotations: Iterable[spec.Annotation]) -> list[dict[str, str]]:
+def _annotations(annotations: Iterable[model.Annotation]) -> list[dict[str, str]]:
     return [_said({"name": annotation.name, "value": annotation.value}) for annotation in annotations]
 
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from avouch import digests, errors, plan
 from avouch.attestation import materials, statement
-from avouch.contract import credentials
-from avouch.contract import materials as types
 from avouch.crafting import state as states
+from avouch.materials import types
+from avouch.runners import credentials
 
 UNNAMED = "material-"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)

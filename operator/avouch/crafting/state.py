@@ -11,7 +11,7 @@ from datetime import datetime
 from avouch import errors
 from avouch.attestation import materials as evidence
 from avouch.attestation import rfc3339, shape, statement, strictjson
-from avouch.crafting import opened
+from avouch.crafting import run as opened
 
 FORMAT = "avouch-attestation-state"
 VERSION = 1

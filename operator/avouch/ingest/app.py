@@ -17,8 +17,9 @@ from starlette.routing import BaseRoute, Route
 
 from avouch import errors
 from avouch.api import wire
-from avouch.controlplane import callers, runs, values
-from avouch.ingest import artifacts, auth, bodies, bodyreading, observer, openapi, outside, problems, requestid
+from avouch.controlplane.intake import pod_identity, pod_runs
+from avouch.controlplane.model import runs
+from avouch.ingest import artifacts, bodies, bodyreading, external_runs, observer, openapi, problems, requestid
 
 CLIENT = "Avouch-Client"  # `step`: an explicit step of the user's, not our injected sidecar
 Operation = Callable[[Request], Awaitable[Response]]
@@ -28,11 +29,11 @@ Operation = Callable[[Request], Awaitable[Response]]
 class Door:
     """The ingest API over its use cases."""
 
-    intake: runs.Intake
+    intake: pod_runs.Intake
     watch: observer.Observer = field(default_factory=observer.Nobody)
     pace: bodies.Pace = field(default_factory=bodies.Pace)
     room: bodies.Room = field(default_factory=bodies.Room)  # for bundles until their COMMIT
-    crafting: outside.OutsideDoor | None = None  # None: runs in Tekton only
+    crafting: external_runs.OutsideDoor | None = None  # None: runs in Tekton only
     reading: artifacts.ArtifactDoor | None = None  # None: no artifacts are read here
 
     def routes(self) -> list[BaseRoute]:
@@ -129,9 +130,9 @@ class Door:
         answer = wire.BundleAnswer(id=str(receipt.id), digest=str(receipt.digest), created=receipt.created)
         return bodyreading.answer(answer, 201 if receipt.created else 200)
 
-    async def _push(self, request: Request, run_id: uuid.UUID, share: bodies.Share) -> values.Receipt:
+    async def _push(self, request: Request, run_id: uuid.UUID, share: bodies.Share) -> runs.Receipt:
         subject = await self._caller(request)
-        content = await bodies.whole(request, runs.MAX_BUNDLE, self.pace, share)
+        content = await bodies.whole(request, pod_runs.MAX_BUNDLE, self.pace, share)
         explicit = request.headers.get(CLIENT) == "step"
         return await self.intake.accept(subject, run_id, content, explicit=explicit)
 
@@ -139,12 +140,12 @@ class Door:
         """`GET /v1/openapi.json`: for anyone who can reach us."""
         return Response(openapi.document(), media_type="application/json")
 
-    def _crafted(self, run_id: uuid.UUID) -> outside.OutsideDoor | None:
+    def _crafted(self, run_id: uuid.UUID) -> external_runs.OutsideDoor | None:
         """Who serves a run outside Tekton; None for any other."""
-        return self.crafting if outside.is_outside(run_id) else None
+        return self.crafting if external_runs.is_outside(run_id) else None
 
-    async def _caller(self, request: Request) -> callers.Subject:
-        return await self.intake.identify(auth.bearer(request))
+    async def _caller(self, request: Request) -> pod_identity.Subject:
+        return await self.intake.identify(bodyreading.bearer(request))
 
     def _route(self, method: str, path: str, name: str, operation: Operation) -> Route:
         @functools.wraps(operation)
@@ -183,7 +184,7 @@ async def _routing(request: Request, exc: Exception) -> Response:
     return await problems.answer(request, exc)
 
 
-def _opened(one: runs.Opened) -> wire.OpenedRun:
+def _opened(one: pod_runs.Opened) -> wire.OpenedRun:
     return wire.OpenedRun(
         id=str(one.run.id),
         name=one.run.name,

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from avouch.api import wire
-from avouch.controlplane import downloads
-from avouch.ingest import auth, bodies, bodyreading
+from avouch.controlplane.artifacts import downloads as downloads_artifacts
+from avouch.ingest import bodies, bodyreading
 
 _RANGE = re.compile(r"bytes=([0-9]{1,18})-", re.ASCII)  # the only form that goes on where a download broke off
 
@@ -18,12 +18,12 @@ _RANGE = re.compile(r"bytes=([0-9]{1,18})-", re.ASCII)  # the only form that goe
 class ArtifactDoor:
     """Artifacts over their use case."""
 
-    downloads: downloads.Downloads
+    downloads: downloads_artifacts.Downloads
     pace: bodies.Pace = field(default_factory=bodies.Pace)
 
     async def put(self, request: Request) -> Response:
         """`PUT /v1/namespaces/{namespace}/artifacts/{digest}`: bytes of no run."""
-        token, namespace = auth.bearer(request), request.path_params["namespace"]
+        token, namespace = bodyreading.bearer(request), request.path_params["namespace"]
         expected = bodyreading.digest(request)
         content = bodies.chunks(request, self.downloads.max_material, self.pace)
         digest, size = await self.downloads.keep(token, namespace, expected, content)
@@ -31,13 +31,13 @@ class ArtifactDoor:
 
     async def kept(self, request: Request) -> Response:
         """`HEAD /v1/namespaces/{namespace}/artifacts/{digest}`: 200 where it is stored."""
-        token, namespace = auth.bearer(request), request.path_params["namespace"]
+        token, namespace = bodyreading.bearer(request), request.path_params["namespace"]
         known = await self.downloads.kept(token, namespace, bodyreading.digest(request))
         return Response(status_code=200 if known else 404)
 
     async def join(self, request: Request) -> Response:
         """`POST /v1/namespaces/{namespace}/artifacts/{digest}`: one artifact of the parts that were stored."""
-        token, namespace = auth.bearer(request), request.path_params["namespace"]
+        token, namespace = bodyreading.bearer(request), request.path_params["namespace"]
         expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.pace)
         digest, size = await self.downloads.join(token, namespace, expected, of)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
@@ -48,7 +48,7 @@ class ArtifactDoor:
         A length is only announced where it is known, so a connection that breaks never looks like the end of the file.
         """
         digest = bodyreading.digest(request)
-        token = auth.bearer(request)
+        token = bodyreading.bearer(request)
         found = await self.downloads.find(token, digest, request.query_params.get("namespaceUid", ""))
         start = _start(request, found.size)
         headers = {"Accept-Ranges": "bytes", "ETag": f'"{digest}"'}

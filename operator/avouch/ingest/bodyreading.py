@@ -8,12 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from avouch import digests, errors
-from avouch.api import outsidewire
+from avouch.api import wire
 from avouch.attestation import strictjson
 from avouch.ingest import bodies
 
 _SMALL = 32 * 1024  # bytes of a JSON body
+
 _PARTS = 512 * 1024  # bytes of a list of `parts.MOST` digests
+
 Body = TypeVar("Body")
 
 
@@ -36,7 +38,7 @@ async def decoded(
 
 async def joining(request: Request, pace: bodies.Pace) -> list[digests.Digest]:
     """The parts of an upload, in order."""
-    body = await decoded(request, outsidewire.JoinRequest, pace, limit=_PARTS)
+    body = await decoded(request, wire.JoinRequest, pace, limit=_PARTS)
     return [digests.Digest.parse(part) for part in body.parts]
 
 
@@ -56,3 +58,16 @@ def run_id(request: Request) -> uuid.UUID:
 def answer(body: msgspec.Struct, status: int = 200) -> Response:
     """A JSON answer."""
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
+
+
+def bearer(request: Request) -> str:
+    """The bearer token.
+
+    Raises:
+        Unauthenticated: none, several, or another scheme.
+    """
+    sent = request.headers.getlist("authorization")
+    scheme, _, token = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise errors.Unauthenticated("no bearer token")
+    return token.strip()

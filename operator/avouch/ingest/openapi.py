@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 import avouch
-from avouch.api import outsidewire, wire
+from avouch.api import wire
 
 _RUN = ("id",)
 _PLACE = ("namespace", "workflow")
@@ -56,7 +56,7 @@ OPERATIONS = (
     Operation(
         "post", "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "openRun",
         "Open a run outside Tekton; idempotent by the id that the client makes.", _PLACE,
-        body=outsidewire.OutsideRequest, answer=outsidewire.OutsideRun, statuses=(200, 201),
+        body=wire.ExternalRunRequest, answer=wire.ExternalRun, statuses=(200, 201),
     ),
     Operation(
         "head", "/v1/runs/{id}/materials/{digest}", "hasMaterial", "Whether the bytes of a material are stored.",
@@ -64,7 +64,7 @@ OPERATIONS = (
     ),
     Operation(
         "post", "/v1/runs/{id}/materials/{digest}", "joinMaterial", "Make a material of parts that were stored.",
-        _MATERIAL, body=outsidewire.JoinRequest, answer=wire.MaterialAnswer, statuses=(201,),
+        _MATERIAL, body=wire.JoinRequest, answer=wire.MaterialAnswer, statuses=(201,),
     ),
     Operation("head", "/v1/runs/{id}/parts/{digest}", "hasPart", "Whether a part of an upload is stored.", _MATERIAL),
     Operation(
@@ -73,7 +73,7 @@ OPERATIONS = (
     ),
     Operation(
         "post", "/v1/runs/{id}/reset", "resetRun", "Give a run outside Tekton up.", _RUN,
-        body=outsidewire.ResetRequest, answer=outsidewire.OutsideRun,
+        body=wire.ResetRequest, answer=wire.ExternalRun,
     ),
     Operation("get", "/v1/runs/{id}/state", "getState", "What a client remembers of its run, with an ETag.", _RUN),
     Operation(
@@ -83,7 +83,7 @@ OPERATIONS = (
     Operation("delete", "/v1/runs/{id}/state", "dropState", "Forget it.", _RUN, statuses=(204,)),
     Operation(
         "get", "/v1/trust", "getTrust", "Certificates of the authorities that certify attesters.",
-        answer=outsidewire.TrustAnswer,
+        answer=wire.TrustAnswer,
     ),
     Operation(
         "put", "/v1/namespaces/{namespace}/artifacts/{digest}", "keepArtifact", "Store bytes of no run, for a while.",
@@ -95,7 +95,7 @@ OPERATIONS = (
     ),
     Operation(
         "post", "/v1/namespaces/{namespace}/artifacts/{digest}", "joinArtifact",
-        "Make an artifact of parts that were stored.", ("namespace", "digest"), body=outsidewire.JoinRequest,
+        "Make an artifact of parts that were stored.", ("namespace", "digest"), body=wire.JoinRequest,
         answer=wire.MaterialAnswer, statuses=(201,),
     ),
     Operation(

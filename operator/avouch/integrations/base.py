@@ -1,9 +1,9 @@
 """What an integration is: something that sends one delivery, or says why it could not."""
 
 from avouch import errors
-from avouch.controlplane import ports
+from avouch.controlplane.model import deliveries
 
-Integration = ports.Integration
+Integration = deliveries.Integration
 
 
 class GaveUp(errors.Denied):

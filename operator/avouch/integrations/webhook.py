@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpcore
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries
 from avouch.integrations import addresses, base
 
 TIMEOUT = 10.0  # seconds, all in all, unless the Integration says otherwise
@@ -31,7 +31,7 @@ class Webhook:
         self._clock = clock
         self._tls = tls or ssl.create_default_context()
 
-    async def deliver(self, delivery: values.Delivery) -> None:
+    async def deliver(self, delivery: deliveries.Delivery) -> None:
         """Send it.
 
         Raises:
@@ -50,7 +50,7 @@ class Webhook:
             raise errors.Unavailable(f"not reached: {type(exc).__name__}") from exc
         _judge(status, wait)
 
-    async def _post(self, url: str, delivery: values.Delivery, backend: addresses.PinnedBackend) -> tuple[int, str]:
+    async def _post(self, url: str, delivery: deliveries.Delivery, backend: addresses.PinnedBackend) -> tuple[int, str]:
         async with httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=backend, retries=0) as pool:
             headers = self._headers(delivery)
             async with pool.stream("POST", url, headers=headers, content=delivery.payload) as response:
@@ -62,7 +62,7 @@ class Webhook:
                         break
                 return response.status, found.get(b"retry-after", b"").decode("ascii", "replace")
 
-    def _headers(self, delivery: values.Delivery) -> dict[bytes | str, bytes | str]:
+    def _headers(self, delivery: deliveries.Delivery) -> dict[bytes | str, bytes | str]:
         headers: dict[bytes | str, bytes | str] = {
             "Content-Type": "application/json",
             "User-Agent": "avouch",

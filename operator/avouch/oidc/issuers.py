@@ -17,7 +17,7 @@ import httpx
 import jwt
 
 from avouch import errors
-from avouch.controlplane import identities
+from avouch.controlplane.intake import oidc_claims
 from avouch.oidc import checks
 
 KEPT = 3600.0  # seconds
@@ -57,8 +57,8 @@ def parse(text: str) -> tuple[Issuer, ...]:
     found: list[Issuer] = []
     for each in text.replace(",", " ").split():
         url, _, runner = each.partition("=")
-        if runner and runner not in identities.RUNNERS:
-            fix = f"use one of {', '.join(identities.RUNNERS)}, or none"
+        if runner and runner not in oidc_claims.RUNNERS:
+            fix = f"use one of {', '.join(oidc_claims.RUNNERS)}, or none"
             raise errors.Invalid(f"{runner[:64]!r} is no runner that gives tokens", field="oidc.issuers", fix=fix)
         if url in {issuer.url for issuer in found}:
             raise errors.Invalid(f"{url[:200]!r} stands there twice", field="oidc.issuers", fix="keep one of them")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from avouch import errors
-from avouch.controlplane import identities
+from avouch.controlplane.intake import oidc_claims
 from avouch.oidc import checks, issuers
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Verifier:
         except errors.NotVerified:
             return ""
 
-    async def verify(self, token: str, audience: str) -> identities.Identity:
+    async def verify(self, token: str, audience: str) -> oidc_claims.Identity:
         """The identity behind a token.
 
         Raises:
@@ -57,4 +57,4 @@ class Verifier:
         except errors.NotVerified as exc:
             _log.info("an OIDC token was refused at %s", exc)
             raise errors.Unauthenticated("the bearer token is not valid here") from exc
-        return identities.Identity(issuer.url, audience, str(claims["sub"]), claims, issuer.runner)
+        return oidc_claims.Identity(issuer.url, audience, str(claims["sub"]), claims, issuer.runner)

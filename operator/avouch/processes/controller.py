@@ -17,10 +17,12 @@ import kopf
 
 from avouch import errors
 from avouch.contract import reading, revisions
-from avouch.controlplane import values
+from avouch.controlplane.model import runs
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
-from avouch.reconcilers import absent, apiservice, certificates, issuing, rescue, runs, source, verdicts, work, world
+from avouch.reconcilers import context, tektonruns, token_secrets, verdict_events, worker
+from avouch.reconcilers import watching as source
+from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.store import casbackends, contracts, database, deliveries, organisations, tokens, workflows
 from avouch.store import runs as run_store
 
@@ -39,13 +41,13 @@ class Controller:
         self.config, self.api = config, api
         self.lease = lease.Lease(api, config.namespace, LEASE, config.identity)
         self.recorder = events.Recorder(api, config.identity, fallback_namespace="default")
-        self.cache = cache.ObjectCache(world.INDEXERS)
-        self.world = world.World(
+        self.cache = cache.ObjectCache(context.INDEXERS)
+        self.world = context.Context(
             cache=self.cache,
             contracts=contracts.Contracts(opened),
             workflows=workflows.Workflows(opened),
             organisations=organisations.Organisations(opened),
-            issuing=issuing.Issuing(tokens.Tokens(opened), api, self._address, config.token_secrets),
+            issuing=token_secrets.Issuing(tokens.Tokens(opened), api, self._address, config.token_secrets),
             deliveries=deliveries.Deliveries(opened),
             backends=casbackends.CASBackends(opened),
             canonical=lambda obj: revisions.canonical(reading.read(obj)),
@@ -54,15 +56,15 @@ class Controller:
             creator=api,
         )
         self.writer = status.StatusWriter(api)
-        self.shop = work.Workshop(
+        self.shop = worker.Worker(
             self.world, queue.WorkQueue(), self.writer, self.recorder, lambda *ended: self.metrics.reconciled(*ended)
         )
         self.declarations = source.Declarations(api, self.cache, self.shop.changed)
         self.run_store = run_store.Runs(opened)
-        awaited: dict[uuid.UUID, values.Run] = {}
-        self.keeper = runs.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
-        self.verdicts = verdicts.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
-        self.rescuer = rescue.Rescuer(api, self.cache, self.recorder, config.rescue_image)
+        awaited: dict[uuid.UUID, runs.Run] = {}
+        self.keeper = tektonruns.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
+        self.verdicts = verdict_events.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
+        self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
         self.certificates = certificates.Keeper(
             api, config.namespace, (config.server_service, config.runs_service), config.public_url
         )
@@ -94,13 +96,13 @@ class Controller:
         if new is None and old is not None:
             self.vanished[key] = old
             self.others.add(key)
-        elif new is not None and runs.worth_a_look(old, new):
+        elif new is not None and tektonruns.worth_a_look(old, new):
             self.others.add(key)
 
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
         live = set(await self.declarations.resync())
-        for key, old in await absent.absent(self.world, live):
+        for key, old in await source.absent(self.world, live):
             self.shop.changed(key, old)
         self.shop.queue.add_many(live)
 
@@ -190,16 +192,16 @@ class Controller:
                 await asyncio.sleep(_CERTIFICATES)
                 await _tried("certificates", self.certificates.reconcile(self.world.clock.now()))
 
-    def _address(self) -> issuing.Address:
+    def _address(self) -> token_secrets.Address:
         public, ca = self.config.public_url, self.config.public_ca
         if public and ca != settings.OWN:
-            return issuing.Address(public, b"" if ca == settings.SYSTEM else ca.encode())
+            return token_secrets.Address(public, b"" if ca == settings.SYSTEM else ca.encode())
         if self.config.certificates and not self.certificates.bundle:
             raise errors.Unavailable("the server's certificate is not made yet")
         if public:
-            return issuing.Address(public, self.certificates.bundle)
+            return token_secrets.Address(public, self.certificates.bundle)
         inside = f"https://{self.config.server_service}.{self.config.namespace}.svc"
-        return issuing.Address(inside, self.certificates.bundle)
+        return token_secrets.Address(inside, self.certificates.bundle)
 
     def _login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
         if self.config.kubeconfig:

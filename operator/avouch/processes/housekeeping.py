@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from avouch import digests, errors
 from avouch.cas import remote
-from avouch.controlplane import ports, storage
+from avouch.controlplane.model import artifacts as artifact_model
+from avouch.controlplane.model import cluster
 from avouch.store import artifacts, inline, retention
 
 _log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ _PAUSE = 0.05  # seconds between batches
 class Nearest:
     """Implements `ports.Content`: small artifacts straight from the database, all others through the server."""
 
-    map: storage.Map
+    map: artifact_model.Map
     server: remote.Remote
     rows: inline.Inline | None = None  # where the install's own store is the database
 
@@ -32,7 +33,7 @@ class Nearest:
         pieces = self.server.get(digest, namespace_uid=namespace_uid)
         if self.rows is not None:
             lying, known = await self.map.where(digest, namespace_uid)
-            if storage.BUILT_IN in lying or not known:
+            if artifact_model.BUILT_IN in lying or not known:
                 pieces = self.rows.get(digest)
         async for piece in pieces:
             yield piece
@@ -44,7 +45,7 @@ class Housekeeping:
 
     runs: retention.Retention
     artifacts: artifacts.Artifacts
-    clock: ports.Clock
+    clock: cluster.Clock
     grace: timedelta = field(default=GRACE)
 
     async def run(self) -> None:

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from avouch.ingest import frontproxy
+from avouch.ingest.aggregated import frontproxy
 
 HEADER_SECONDS = 10.0  # from the first byte of a request, or from connecting, to the end of its headers
 # From an answer to the end of a body that is no longer read: closing at once would lose the answer.

@@ -17,14 +17,20 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
-from avouch.controlplane import downloads, identification, outsideintake, outsideopening, routing, runs, storage, values
-from avouch.controlplane import injection as planner
-from avouch.ingest import aggregated, app, outside, tickets
+from avouch.controlplane.artifacts import downloads, routing
+from avouch.controlplane.intake import authentication, external_opening, external_runs, pod_runs
+from avouch.controlplane.intake import injection as planner
+from avouch.controlplane.model import artifacts as artifact_model
+from avouch.ingest import app
 from avouch.ingest import artifacts as reads
+from avouch.ingest import external_runs as outside
+from avouch.ingest.aggregated import app as aggregated
+from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader, secrets
 from avouch.oidc import issuers, verifier
-from avouch.processes import certificates, health, keeping, lifetime, listeners, logs, servermetrics, settings
+from avouch.processes import artifact_backends, certificates, health, lifetime, listeners, logs, servermetrics, settings
 from avouch.store import (
+    artifact_references,
     artifacts,
     contracts,
     database,
@@ -32,11 +38,10 @@ from avouch.store import (
     organisations,
     revisionviews,
     tokens,
-    uses,
     views,
     workflows,
 )
-from avouch.store import outside as stored_outside
+from avouch.store import external_runs as stored_outside
 from avouch.store import runs as stored
 from avouch.store import tickets as stored_tickets
 from avouch.tekton import injection
@@ -53,7 +58,7 @@ class World:
     runs: stored.Runs
     cluster: reader.ClusterReader
     blobs: routing.Routed
-    keeper: keeping.Keeper
+    keeper: artifact_backends.Keeper
     authorities: certificates.Authorities
     metrics: servermetrics.Metrics
 
@@ -155,13 +160,13 @@ async def _world(config: settings.Server) -> AsyncIterator[World]:
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
         known = artifacts.Artifacts(opened)
-        opener = keeping.Backends(opened, secrets.Secrets(api), _built_in(config, opened), _volume(config))
+        opener = artifact_backends.Backends(opened, secrets.Secrets(api), _built_in(config, opened), _volume(config))
         yield World(
             database=opened,
             runs=pushes,
             cluster=reader.ClusterReader(api),
             blobs=routing.Routed(known, opener, _described(config)),
-            keeper=keeping.Keeper(known, opener, lifetime.Clock()),
+            keeper=artifact_backends.Keeper(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
             metrics=servermetrics.Metrics(lambda: pushes.waiting),
         )
@@ -172,16 +177,16 @@ def _volume(config: settings.Server) -> Path | None:
     return None if config.blobs == "inline:" else Path(config.blobs.removeprefix("file://"))
 
 
-def _built_in(config: settings.Server, opened: database.Database) -> storage.Backend:
+def _built_in(config: settings.Server, opened: database.Database) -> artifact_model.BlobStore:
     """The store of namespaces that declare none."""
     volume = _volume(config)
     return filesystem.FileSystem(volume) if volume else inline.Inline(opened)
 
 
-def _described(config: settings.Server) -> values.Backend:
+def _described(config: settings.Server) -> artifact_model.Destination:
     kept_inline = config.blobs == "inline:"
     largest = inline.LIMIT if kept_inline else config.max_material
-    return values.Backend(storage.BUILT_IN, storage.BUILT_IN, largest)
+    return artifact_model.Destination(artifact_model.BUILT_IN, artifact_model.BUILT_IN, largest)
 
 
 def _tickets(config: settings.Server, world: World) -> tickets.Tickets:
@@ -194,12 +199,12 @@ def _tickets(config: settings.Server, world: World) -> tickets.Tickets:
     return tickets.Tickets(stored_tickets.Tickets(world.database), address, authority)
 
 
-def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outsideintake.OutsideIntake:
+def _outside(config: settings.Server, world: World, intake: pod_runs.Intake) -> external_runs.ExternalIntake:
     allowed = (issuers.Issuer(url, runner) for url, runner in config.oidc_issuers)
-    identities = identification.Identities(
+    identities = authentication.Identities(
         tokens.Tokens(world.database), verifier.Verifier(allowed), world.cluster, lifetime.Clock()
     )
-    opener = outsideopening.Opener(
+    opener = external_opening.Opener(
         store=stored_outside.OutsideRuns(world.database),
         identities=identities,
         workflows=intake.workflows,
@@ -208,12 +213,12 @@ def _outside(config: settings.Server, world: World, intake: runs.Intake) -> outs
         backends=world.blobs,
         clock=lifetime.Clock(),
     )
-    return outsideintake.OutsideIntake(opener, world.blobs, world.authorities, config.max_material)
+    return external_runs.ExternalIntake(opener, world.blobs, world.authorities, config.max_material)
 
 
 def _ingest(config: settings.Server, world: World) -> Starlette:
     known, revisions = workflows.Workflows(world.database), contracts.Contracts(world.database)
-    intake = runs.Intake(
+    intake = pod_runs.Intake(
         runs=world.runs,
         workflows=known,
         contracts=revisions,
@@ -226,7 +231,7 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
     crafting = outside.OutsideDoor(_outside(config, world, intake))
     reading = downloads.Downloads(
         blobs=world.blobs,
-        uses=uses.Uses(world.database),
+        uses=artifact_references.Uses(world.database),
         tickets=_tickets(config, world),
         identities=crafting.intake.opener.identities,
         organisations=crafting.intake.opener.organisations,

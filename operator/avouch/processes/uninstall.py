@@ -12,7 +12,7 @@ from pathlib import Path
 from avouch import errors
 from avouch.kube import client, connection, resources
 from avouch.processes import logs
-from avouch.reconcilers import apiservice, webhook
+from avouch.reconcilers.installation import apiservice, webhook
 
 _log = logging.getLogger(__name__)
 _CALM = 10  # seconds without the controller making either again

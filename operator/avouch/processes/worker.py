@@ -16,18 +16,21 @@ import procrastinate
 from avouch import errors
 from avouch.attestation import signing, trust
 from avouch.cas import remote
-from avouch.controlplane import artifacts, deliveries, judging, ports, sealing, values
+from avouch.controlplane import deliveries
+from avouch.controlplane.judging import artifact_check, documents, judge
+from avouch.controlplane.model import artifacts, verdicts
+from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import webhook
 from avouch.kube import connection, secrets
 from avouch.processes import health, housekeeping, lifetime, listeners, logs, settings, workermetrics
 from avouch.store import artifacts as stored_artifacts
-from avouch.store import database, inline, jobs, outside, retention, workflows
+from avouch.store import database, external_runs, inline, jobs, retention, workflows
 from avouch.store import deliveries as ledger
 from avouch.store import runs as stored
 
 _log = logging.getLogger(__name__)
 
-INTEGRATIONS: Mapping[str, ports.Integration] = {"webhook": webhook.Webhook()}
+INTEGRATIONS: Mapping[str, delivery_model.Integration] = {"webhook": webhook.Webhook()}
 
 _AT_ONCE = 4  # jobs in one worker
 _POLL = 5.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
@@ -42,24 +45,24 @@ class World:
     config: settings.Worker
     database: database.Database
     runs: stored.Runs
-    content: ports.Content
+    content: artifacts.Content
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
 
-    def judging(self) -> judging.Judging:
+    def judging(self) -> judge.Judging:
         """The use case, with keys and authorities as they are on disk now: they rotate under us."""
         keys = self.config.keys
-        return judging.Judging(
+        return judge.Judging(
             runs=self.runs,
-            outside=outside.OutsideRuns(self.database),
+            outside=external_runs.OutsideRuns(self.database),
             workflows=workflows.Workflows(self.database),
             jobs=jobs.Jobs(self.database),
-            artifacts=artifacts.Artifacts(self.content),
+            artifacts=artifact_check.Artifacts(self.content),
             clock=lifetime.Clock(),
             trust_root=trust.TrustRoot.from_pems(
                 [path.read_bytes() for path in sorted(self.config.authority.glob("pods*.crt"))]
             ),
-            keys=sealing.Keys(
+            keys=documents.Keys(
                 attestation=_key(keys / "attestation.pem"),
                 passed=_key(keys / "passed.pem"),
                 failed=_key(keys / "failed.pem"),
@@ -158,9 +161,9 @@ async def _judge(world: World, run_id: uuid.UUID, crashes: int) -> None:
         _log.warning("run %s is judged later: %s", run_id, exc)
         run, now = await world.runs.get(run_id), lifetime.Clock().now()
         if run is not None:
-            await jobs.Jobs(world.database).judge_later(run_id, judging.next_try(run, now))
+            await jobs.Jobs(world.database).judge_later(run_id, judge.next_try(run, now))
         return
-    if result is not values.VerdictResult.PENDING:
+    if result is not verdicts.VerdictResult.PENDING:
         judged = await world.runs.get(run_id)
         world.metrics.judged(result, judged.evidence if judged else "", time.monotonic() - started)
         _log.info("run judged", extra={"run": str(run_id), "verdict": str(result)})

@@ -3,7 +3,7 @@
 import prometheus_client
 import sqlalchemy as sa
 
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries, verdicts
 from avouch.store import database
 
 _BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
@@ -38,7 +38,7 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> prometheus_client.Gauge:
         return prometheus_client.Gauge(name, text, labels, registry=self.registry)
 
-    def judged(self, result: values.VerdictResult, evidence: str, seconds: float) -> None:
+    def judged(self, result: verdicts.VerdictResult, evidence: str, seconds: float) -> None:
         """A run got its verdict."""
         self._judging.observe(seconds)
         self._verdicts.labels(str(result), str(evidence)).inc()
@@ -58,5 +58,5 @@ class Metrics:
             self._depth.labels(queue).set(count)
             self._oldest.labels(queue).set(age or 0)
         known = {state: count for state, count in states}
-        for state in values.DeliveryState:
+        for state in deliveries.DeliveryState:
             self._states.labels(state.value).set(known.get(state.value, 0))

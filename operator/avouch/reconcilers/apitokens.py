@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import identityvalues, tokens
+from avouch.controlplane.intake import tokens
+from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object
-from avouch.reconcilers import conditions, organizations, tokenlife
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers import conditions, organizations, token_rotation
+from avouch.reconcilers.context import Context, spec_of
 
 _DELETED = "the APIToken was deleted"
 _PATIENCE = 30.0  # seconds: the Secret of a predecessor of the same name is collected within a few
@@ -23,7 +24,7 @@ _PATIENCE = 30.0  # seconds: the Secret of a predecessor of the same name is col
 class Seen:
     """What there is: the tokens kept, newest first, and what stands in the way of another."""
 
-    kept: Sequence[identityvalues.TokenRecord]
+    kept: Sequence[identities.TokenRecord]
     now: datetime
     unused: timedelta | None = None
     misplaced: str = ""
@@ -47,11 +48,11 @@ def decide(obj: Object, seen: Seen) -> conditions.Desired:
         "tokens": [_active(token) for token in active] or None,
     }
     said = _resolved(obj, seen, active).having(**fields)
-    recheck = _PATIENCE if seen.refused else tokenlife.next_moment(spec_of(obj), seen.kept, seen.now, seen.unused)
+    recheck = _PATIENCE if seen.refused else token_rotation.next_moment(spec_of(obj), seen.kept, seen.now, seen.unused)
     return conditions.Desired(said.conditions, said.fields, recheck=recheck)
 
 
-def _resolved(obj: Object, seen: Seen, active: Sequence[identityvalues.TokenRecord]) -> conditions.Desired:
+def _resolved(obj: Object, seen: Seen, active: Sequence[identities.TokenRecord]) -> conditions.Desired:
     spec, newest = spec_of(obj), seen.kept[0] if seen.kept else None
     if spec.get("revoked") is True or (newest is not None and newest.revoked_at is not None):
         because = newest.revoked_because if newest else "spec.revoked is true"
@@ -74,32 +75,34 @@ def _resolved(obj: Object, seen: Seen, active: Sequence[identityvalues.TokenReco
     return conditions.stalled(conditions.EXPIRED, f"expired (fix: {fix})")
 
 
-def _present(token: identityvalues.TokenRecord, secret: str) -> str:
+def _present(token: identities.TokenRecord, secret: str) -> str:
     ends = f"ends at {_stamp(token.expires_at)}" if token.expires_at else "never expires: spec.lifetime would limit it"
     return f"token {token.id} is in Secret {secret}; it {ends}"
 
 
-def _active(token: identityvalues.TokenRecord) -> dict[str, str]:
+def _active(token: identities.TokenRecord) -> dict[str, str]:
     ends = {"expiresAt": _stamp(token.expires_at)} if token.expires_at else {}
     return {"id": token.id, "createdAt": str(_stamp(token.created_at)), **{k: str(v) for k, v in ends.items()}}
 
 
-async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Gather, decide, act, and say what there is afterwards."""
     spec, uid, store = spec_of(obj), str(obj["metadata"]["uid"]), world.issuing.store
     days = organizations.setting(world.cache, key.namespace, "apiTokenInactivityDays")
-    now, unused = world.clock.now(), tokenlife.unused_after(spec, days)
+    now, unused = world.clock.now(), token_rotation.unused_after(spec, days)
     kept = await _own(world, key, uid)
-    ending = _DELETED if obj["metadata"].get("deletionTimestamp") else tokenlife.end_of_all(spec, kept, now, unused)
+    ending = (
+        _DELETED if obj["metadata"].get("deletionTimestamp") else token_rotation.end_of_all(spec, kept, now, unused)
+    )
     if ending and any(token.revoked_at is None for token in kept):
         await store.revoke(uid, now, ending, epoch=world.epoch())
     misplaced = _misplaced(world, key.namespace) if spec.get("scope") == "Organization" else ""
     blocked = ending or misplaced or spec.get("suspend") is True or not world.issuing.enabled
-    due = not blocked and tokenlife.due(spec, kept, now)
+    due = not blocked and token_rotation.due(spec, kept, now)
     refused = await _issue(world, key, obj, now) if due else ""
     if ending or due:
         kept = await _own(world, key, uid)
-    changed = tokenlife.ends(spec, kept, now)
+    changed = token_rotation.ends(spec, kept, now)
     for token_id, at in changed.items():
         await store.expire(token_id, at, epoch=world.epoch())
     if changed:
@@ -107,13 +110,13 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
     return decide(obj, Seen(kept, now, unused, misplaced, refused, world.issuing.enabled))
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Revoke whatever was made under this name."""
     for uid in {token.uid for token in await world.issuing.store.of_name(key.namespace, key.name)}:
         await world.issuing.store.revoke(uid, world.clock.now(), _DELETED, epoch=world.epoch())
 
 
-async def _own(world: World, key: Key, uid: str) -> Sequence[identityvalues.TokenRecord]:
+async def _own(world: Context, key: Key, uid: str) -> Sequence[identities.TokenRecord]:
     """The object's tokens. Those of a predecessor of the same name are revoked: nobody told us of its end."""
     found = await world.issuing.store.of_name(key.namespace, key.name)
     for other in {token.uid for token in found if token.uid != uid and token.revoked_at is None}:
@@ -121,21 +124,21 @@ async def _own(world: World, key: Key, uid: str) -> Sequence[identityvalues.Toke
     return [token for token in found if token.uid == uid]
 
 
-async def _issue(world: World, key: Key, obj: Object, now: datetime) -> str:
+async def _issue(world: Context, key: Key, obj: Object, now: datetime) -> str:
     """Make a token and write it into the Secret. Returns what keeps us from it; empty when it is done."""
     spec, issuing = spec_of(obj), world.issuing
     address, minted = issuing.address(), issuing.mint()
-    record = identityvalues.TokenRecord(
+    record = identities.TokenRecord(
         id=minted.id,
         name=key.name,
         namespace=key.namespace,
         namespace_uid=world.namespace_uid(key.namespace),
         uid=str(obj["metadata"]["uid"]),
-        scope=str(spec.get("scope") or identityvalues.TokenScope.PROJECT),
+        scope=str(spec.get("scope") or identities.TokenScope.PROJECT),
         workflow=str(spec.get("workflow") or ""),
         digest=minted.digest,
         created_at=now,
-        expires_at=tokenlife.wanted_end(spec, now),
+        expires_at=token_rotation.wanted_end(spec, now),
         rotate=str(spec.get("rotate") or ""),
     )
     await issuing.store.record(record, epoch=world.epoch())
@@ -145,7 +148,7 @@ async def _issue(world: World, key: Key, obj: Object, now: datetime) -> str:
     return refused
 
 
-def _misplaced(world: World, namespace: str) -> str:
+def _misplaced(world: Context, namespace: str) -> str:
     try:
         home = organizations.home_of(world.cache, namespace)
     except (errors.NotFound, errors.Conflict) as exc:

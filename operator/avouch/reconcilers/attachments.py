@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.context import Context, spec_of
 
 _RECHECK = 30.0  # seconds between looks at deliveries that wait for a try
 
@@ -35,7 +35,7 @@ class Ends:
     problem: str = ""
 
 
-def record_of(attachment: Object, integration: Object) -> values.AttachmentRecord:
+def record_of(attachment: Object, integration: Object) -> deliveries.AttachmentRecord:
     """The row that judging reads. Suspended ends are recorded as such, so that deliveries wait."""
     spec, target, meta = spec_of(attachment), spec_of(integration), attachment["metadata"]
     config: dict[str, Any] = {**(target.get("webhook") or {}), "verdicts": list(spec.get("verdicts") or ())}
@@ -43,7 +43,7 @@ def record_of(attachment: Object, integration: Object) -> values.AttachmentRecor
         config["secretRef"] = {**target["secretRef"], "namespace": integration["metadata"]["namespace"]}
     if spec.get("suspend") is True or target.get("suspend") is True:
         config["suspend"] = True
-    return values.AttachmentRecord(
+    return deliveries.AttachmentRecord(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
@@ -96,7 +96,7 @@ def _delivering(counts: Counts) -> tuple[conditions.Condition, ...]:
     return ()
 
 
-async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Gather both ends and the counts, record the attachment where it is whole, say so."""
     ends = _ends(world, key, obj)
     if ends.integration is not None and not ends.problem:
@@ -107,12 +107,12 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
     return decide(obj, ends, counts)
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Forget the attachment; deliveries already written go on."""
     await world.workflows.remove_attachment(key.namespace, key.name, epoch=world.epoch())
 
 
-def _ends(world: World, key: Key, obj: Object) -> Ends:
+def _ends(world: Context, key: Key, obj: Object) -> Ends:
     spec = spec_of(obj)
     reference = spec.get("integrationRef") or {}
     workflow = (spec.get("workflowRef") or {}).get("name", "")

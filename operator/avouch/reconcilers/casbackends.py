@@ -5,19 +5,20 @@ Reachable and Writable come from a real write, read and delete by the process th
 
 from collections.abc import Sequence
 
-from avouch.controlplane import casbackends, storage
+from avouch.controlplane.artifacts import backends
+from avouch.controlplane.model import artifacts
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.context import Context, spec_of
 
 _SOON = 2.0  # seconds between looks for the first check of a spec
 _LATER = 60.0  # seconds between looks whether a later check found something else
 
 
-def record_of(backend: Object, namespace_uid: str) -> storage.Record:
+def record_of(backend: Object, namespace_uid: str) -> artifacts.Record:
     """The row that the server reads."""
     meta = backend["metadata"]
-    return storage.Record(
+    return artifacts.Record(
         uid=str(meta["uid"]),
         namespace=str(meta["namespace"]),
         namespace_uid=namespace_uid,
@@ -27,12 +28,12 @@ def record_of(backend: Object, namespace_uid: str) -> storage.Record:
     )
 
 
-def decide(backend: Object, found: storage.Record) -> conditions.Desired:
+def decide(backend: Object, found: artifacts.Record) -> conditions.Desired:
     """What the status should say. Conditions of a check stay while the backend is suspended or in another's way."""
     return _resolved(backend, found).having(*_checked(found), type=found.kind or None)
 
 
-def _resolved(backend: Object, found: storage.Record) -> conditions.Desired:
+def _resolved(backend: Object, found: artifacts.Record) -> conditions.Desired:
     if found.spec.get("suspend") is True:
         return conditions.suspended(backend.get("status") or {})
     if not found.kind:
@@ -50,7 +51,7 @@ def _resolved(backend: Object, found: storage.Record) -> conditions.Desired:
     return conditions.Desired(done.conditions, recheck=_LATER)
 
 
-def _checked(found: storage.Record) -> tuple[conditions.Condition, ...]:
+def _checked(found: artifacts.Record) -> tuple[conditions.Condition, ...]:
     if not found.checked:
         return ()
     said = found.message or "checked with a real write, read and delete"
@@ -62,23 +63,23 @@ def _checked(found: storage.Record) -> tuple[conditions.Condition, ...]:
     )
 
 
-async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Record it, with what stands in its way; say what the last check found."""
     record = record_of(obj, world.namespace_uid(key.namespace))
-    problem = casbackends.problems(_siblings(world, key, record)).get(record.uid, "")
+    problem = backends.problems(_siblings(world, key, record)).get(record.uid, "")
     await world.backends.upsert(record.stopped_by(problem), epoch=world.epoch())
     found = await world.backends.get(record.uid)
     return decide(obj, found or record.stopped_by(problem))
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Take nothing new there; what lies there stays readable."""
     uid = str(old["metadata"]["uid"]) if old else ""
     if uid:
         await world.backends.remove(key.namespace, key.name, uid=uid, epoch=world.epoch())
 
 
-def _siblings(world: World, key: Key, record: storage.Record) -> Sequence[storage.Record]:
+def _siblings(world: Context, key: Key, record: artifacts.Record) -> Sequence[artifacts.Record]:
     """All of the namespace, this one as it is now; suspended ones claim nothing."""
     others = (world.cache.get(k) for k in world.cache.found("CASBackend", f"namespace/{key.namespace}") if k != key)
     known = [record_of(other, record.namespace_uid) for other in others if other is not None]

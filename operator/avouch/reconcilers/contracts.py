@@ -4,17 +4,17 @@ from dataclasses import dataclass, replace
 
 from avouch import digests, errors
 from avouch.contract import revisions
-from avouch.controlplane import values
+from avouch.controlplane.model import contracts
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.world import World, contract_of, spec_of
+from avouch.reconcilers.context import Context, contract_of, spec_of
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of the contract: its newest revision, or why it could not be read."""
 
-    revision: values.ContractRevision | None = None
+    revision: contracts.ContractRevision | None = None
     problem: errors.Invalid | None = None
 
 
@@ -38,7 +38,7 @@ def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
     return conditions.succeeded("recorded")
 
 
-async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Read and record; a suspended or unreadable contract keeps the revision it had."""
     bound = _bound(world, key)
     if spec_of(obj).get("suspend") is True:
@@ -47,7 +47,7 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
         canonical = world.canonical(obj)
     except errors.Invalid as exc:
         return decide(obj, Recorded(await world.contracts.newest(key.namespace, key.name), exc), bound)
-    revision = values.ContractRevision(
+    revision = contracts.ContractRevision(
         namespace=key.namespace,
         namespace_uid=world.namespace_uid(key.namespace),
         name=key.name,
@@ -62,17 +62,17 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
     return replace(decide(obj, Recorded(recorded), bound), stirs=recorded.recorded_at == revision.recorded_at)
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Revisions are append-only: runs were judged against them."""
 
 
-def _bound(world: World, key: Key) -> int:
+def _bound(world: Context, key: Key) -> int:
     """Workflows bound to this contract: those that name it here, and those that name it as their organization's."""
     filed = (world.cache.get(k) for k in world.cache.found("Workflow", f"contract/{key.name}"))
     return sum(_means(world, key, workflow) for workflow in filed if workflow is not None)
 
 
-def _means(world: World, key: Key, workflow: Object) -> bool:
+def _means(world: Context, key: Key, workflow: Object) -> bool:
     own = str(workflow["metadata"]["namespace"])
     if not contract_of(workflow)[1]:
         return own == key.namespace

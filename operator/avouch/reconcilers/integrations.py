@@ -2,7 +2,7 @@
 
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.context import Context, spec_of
 
 
 def decide(integration: Object) -> conditions.Desired:
@@ -17,10 +17,10 @@ def decide(integration: Object) -> conditions.Desired:
     return conditions.succeeded("ready to be attached")
 
 
-async def reconcile(_world: World, _key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(_world: Context, _key: Key, obj: Object) -> conditions.Desired:
     """Decide; an Integration is recorded with each attachment that uses it."""
     return decide(obj)
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Nothing was recorded."""

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import identityvalues
+from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.reconcilers import conditions
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.context import Context, spec_of
 
 
 def projects(organization: Object, namespaces: Iterable[Object]) -> frozenset[str]:
@@ -69,11 +69,11 @@ def restricts_contracts(cache: ObjectCache, namespace: str) -> bool:
     return any((spec_of(o).get("settings") or {}).get("restrictContractCreation") is True for o in claiming)
 
 
-def record_of(organization: Object) -> identityvalues.Organisation:
+def record_of(organization: Object) -> identities.Organisation:
     """The row that the server reads."""
     spec = spec_of(organization)
     settings = spec.get("settings") or {}
-    return identityvalues.Organisation(
+    return identities.Organisation(
         name=str(organization["metadata"]["name"]),
         home=str(spec["homeNamespace"]),
         skip_runner_variables=settings.get("skipRunnerVariables") is True,
@@ -102,7 +102,7 @@ def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[
     return conditions.succeeded("projects resolved").having(projects=len(existing))
 
 
-async def reconcile(world: World, _key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(world: Context, _key: Key, obj: Object) -> conditions.Desired:
     """Gather, record and decide. A suspended one keeps the rows it had."""
     others, namespaces = _all(world.cache, "Organization"), _all(world.cache, "Namespace")
     if spec_of(obj).get("suspend") is not True:
@@ -111,7 +111,7 @@ async def reconcile(world: World, _key: Key, obj: Object) -> conditions.Desired:
     return decide(obj, others, namespaces)
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Forget it and its projects."""
     await world.organisations.remove(key.name, epoch=world.epoch())
 

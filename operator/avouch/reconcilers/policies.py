@@ -4,7 +4,7 @@ from avouch import digests, errors
 from avouch.contract import policies
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.world import World, spec_of
+from avouch.reconcilers.context import Context, spec_of
 
 _NOT_EVALUATED = conditions.Condition(
     conditions.EVALUATED,
@@ -28,7 +28,7 @@ def _resolved(obj: Object, found: digests.Digest | errors.Invalid) -> conditions
     return conditions.succeeded("valid, and not evaluated by this version")
 
 
-async def reconcile(_world: World, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(_world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Read and decide; nothing is recorded."""
     try:
         return decide(obj, policies.digest({**obj, "apiVersion": "chainloop.dev/v1", "kind": key.kind}))
@@ -36,5 +36,5 @@ async def reconcile(_world: World, key: Key, obj: Object) -> conditions.Desired:
         return decide(obj, exc)
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Nothing was recorded."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane.model import contracts, runs, verdicts
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.world import World, contract_of, spec_of
+from avouch.reconcilers.context import Context, contract_of, spec_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class Bound:
     name: str
     namespace: str = ""
     contract: Object | None = None
-    revision: values.ContractRevision | None = None
+    revision: contracts.ContractRevision | None = None
     problem: str = ""
 
 
-def decide(workflow: Object, bound: Bound, last: values.Run | None) -> conditions.Desired:
+def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.Desired:
     """What the status should say."""
     fields: dict[str, Any] = {"lastRun": _last_run(last)}
     if bound.revision is not None:
@@ -49,7 +49,7 @@ def _resolved(workflow: Object, bound: Bound) -> conditions.Desired:
     return conditions.succeeded(f"bound to Contract {bound.namespace}/{bound.name}")
 
 
-def _last_run(run: values.Run | None) -> Mapping[str, Any] | None:
+def _last_run(run: runs.Run | None) -> Mapping[str, Any] | None:
     if run is None:
         return None
     said = {"name": run.name, "verdict": str(run.result)}
@@ -57,20 +57,20 @@ def _last_run(run: values.Run | None) -> Mapping[str, Any] | None:
     return {**said, **ended}
 
 
-def _last_run_passed(run: values.Run | None) -> tuple[conditions.Condition, ...]:
+def _last_run_passed(run: runs.Run | None) -> tuple[conditions.Condition, ...]:
     """A red build must not make the Workflow not ready, or GitOps tools call the application degraded."""
     if run is None:
         return ()
-    passed = run.result is values.VerdictResult.PASSED
+    passed = run.result is verdicts.VerdictResult.PASSED
     message = f"run {run.name}: see kubectl get workflowruns -n {run.namespace} {run.name} -o yaml"
     return (conditions.Condition(conditions.LAST_RUN_PASSED, "True" if passed else "False", str(run.result), message),)
 
 
-def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> values.WorkflowRecord:
+def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> contracts.WorkflowRecord:
     """The row that matching and planning read; an unresolved contract is an empty one."""
     meta = workflow["metadata"]
     resolved = bound.contract is not None
-    return values.WorkflowRecord(
+    return contracts.WorkflowRecord(
         namespace=meta["namespace"],
         namespace_uid=namespace_uid,
         name=meta["name"],
@@ -83,7 +83,7 @@ def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> values.Work
     )
 
 
-async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Resolve the contract, record the Workflow, say what holds."""
     bound = await _bound(world, key, obj)
     record = record_of(obj, world.namespace_uid(key.namespace), bound)
@@ -91,7 +91,7 @@ async def reconcile(world: World, key: Key, obj: Object) -> conditions.Desired:
     return decide(obj, bound, world.last_runs.get((key.namespace, key.name)))
 
 
-async def remove(world: World, key: Key, old: Object | None) -> None:
+async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Forget the Workflow; its runs stay."""
     world.last_runs.pop((key.namespace, key.name), None)
     uid = str(old["metadata"]["uid"]) if old else ""
@@ -99,7 +99,7 @@ async def remove(world: World, key: Key, old: Object | None) -> None:
         await world.workflows.remove(key.namespace, key.name, uid=uid, epoch=world.epoch())
 
 
-async def _bound(world: World, key: Key, obj: Object) -> Bound:
+async def _bound(world: Context, key: Key, obj: Object) -> Bound:
     name, of_organization = contract_of(obj)
     namespace = key.namespace
     if of_organization:
@@ -116,13 +116,13 @@ async def _bound(world: World, key: Key, obj: Object) -> Bound:
     return Bound(name, namespace, contract, revision if contract is not None else None)
 
 
-async def _newest(world: World, namespace: str, name: str) -> values.ContractRevision | None:
+async def _newest(world: Context, namespace: str, name: str) -> contracts.ContractRevision | None:
     """The newest revision in this very namespace: the database hears of one that was made anew only when we write."""
     found = await world.contracts.newest(namespace, name)
     return found if found is None or found.namespace_uid == world.namespace_uid(namespace) else None
 
 
-async def _default(world: World, key: Key, known: values.ContractRevision | None) -> str:
+async def _default(world: Context, key: Key, known: contracts.ContractRevision | None) -> str:
     """Make the default Contract of a Workflow that names none. Returns what is in the way, or that it is on its way.
 
     It is made once: one that was there and was deleted may have asked for something, and an empty one in its place

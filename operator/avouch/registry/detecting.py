@@ -3,7 +3,7 @@
 import asyncio
 
 from avouch import errors
-from avouch.contract import images
+from avouch.materials import images
 from avouch.oci import references
 from avouch.registry import lookup
 
@@ -34,7 +34,7 @@ class Images:
         return asyncio.run(lookup.chart(value, self._access))
 
     def resolves(self, text: str) -> bool:
-        """Whether a text names an image: the callback of `contract.detection.value`.
+        """Whether a text names an image: the callback of `materials.detection.value`.
 
         Raises:
             Unavailable: a text that names its registry, which cannot be asked now or does not let us in: guessing

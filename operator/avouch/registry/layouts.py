@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from avouch import digests, errors
-from avouch.contract import images
+from avouch.materials import images
 from avouch.oci import client, references
 from avouch.registry import manifests, signatures
 

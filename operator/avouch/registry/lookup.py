@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from avouch import digests, errors
-from avouch.contract import images
+from avouch.materials import images
 from avouch.oci import client, credentials, references
 from avouch.registry import layouts, manifests, signatures
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avouch import digests, errors
-from avouch.contract import images
+from avouch.materials import images
 from avouch.oci import client, references
 from avouch.registry import manifests
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
-from avouch.controlplane import values
+from avouch.controlplane.model import artifacts
 from avouch.store import casbackends
 
 LEAST_GRACE = timedelta(hours=2)
@@ -108,7 +108,7 @@ class Garbage:
 
 
 class Artifacts(casbackends.CASBackends):
-    """Implements `controlplane.storage.Map`, and what garbage collection needs."""
+    """Implements `controlplane.model.artifacts.Map`, and what garbage collection needs."""
 
     async def reserve(self, digest: digests.Digest, namespace_uid: str, backend: str) -> None:
         """Bytes are on their way; whoever removes the same ones is waited for."""
@@ -118,7 +118,7 @@ class Artifacts(casbackends.CASBackends):
             await connection.execute(_RESERVE, {**place, "namespace": namespace_uid})
             await connection.execute(_FORGET, place)
 
-    async def record(self, digest: digests.Digest, owner: values.Owner, backend: str, size: int) -> None:
+    async def record(self, digest: digests.Digest, owner: artifacts.Owner, backend: str, size: int) -> None:
         """They have arrived, and the owner's run refers to them: in one transaction."""
         row = {"digest": str(digest), "backend": backend, "namespace": owner.namespace_uid, "size": size}
         async with self._database.transaction() as connection:
@@ -126,7 +126,7 @@ class Artifacts(casbackends.CASBackends):
             if owner.run_id is not None:
                 await connection.execute(_REFER, {"digest": str(digest), "run": owner.run_id})
 
-    async def use(self, digest: digests.Digest, owner: values.Owner) -> bool:
+    async def use(self, digest: digests.Digest, owner: artifacts.Owner) -> bool:
         """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
         if owner.run_id is None:
             return bool((await self.where(digest, owner.namespace_uid))[0])

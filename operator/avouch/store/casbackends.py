@@ -1,4 +1,4 @@
-"""CASBackends as the controller recorded them, and what checks found. Implements `controlplane.storage.Records`.
+"""CASBackends as recorded, and what checks found. Implements `controlplane.model.artifacts.Records`.
 
 A removed backend stays while artifacts lie in it: they are read and cleared away with what its spec said last.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from avouch.controlplane import storage
+from avouch.controlplane.model import artifacts
 from avouch.store import database, fencing, namespaces, tables
 
 _STORED = tables.cas_backends
@@ -31,7 +31,7 @@ class CASBackends:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def upsert(self, record: storage.Record, *, epoch: int) -> None:
+    async def upsert(self, record: artifacts.Record, *, epoch: int) -> None:
         """Record a backend; a new spec is checked at once. An older generation never replaces a newer one."""
         row = {
             "uid": record.uid, "namespace": record.namespace, "namespace_uid": record.namespace_uid,
@@ -65,12 +65,12 @@ class CASBackends:
             await connection.execute(sa.update(_STORED).where(mine).values(removed=True))
             await connection.execute(sa.delete(_STORED).where(_STORED.c.removed, empty, clean))
 
-    async def get(self, uid: str) -> storage.Record | None:
+    async def get(self, uid: str) -> artifacts.Record | None:
         """One backend, also a removed one."""
         found = await self._select(sa.select(_STORED).where(_STORED.c.uid == uid))
         return found[0] if found else None
 
-    async def in_namespace(self, namespace: str) -> Sequence[storage.Record]:
+    async def in_namespace(self, namespace: str) -> Sequence[artifacts.Record]:
         """The backends of a namespace, by name."""
         return await self._select(_present(namespace))
 
@@ -81,21 +81,21 @@ class CASBackends:
             rows = (await connection.execute(sa.select(*columns).where(~_STORED.c.removed))).all()
         return [(row.namespace, row.name, row.uid) for row in rows]
 
-    async def serving(self, namespace: str) -> storage.Serving:
+    async def serving(self, namespace: str) -> artifacts.Serving:
         """The backends of a namespace and of its organization's home; of none where two organizations claim it."""
         async with self._database.snapshot() as connection:
             own = (await connection.execute(_present(namespace))).all()
             homes = (await connection.execute(_HOMES, {"namespace": namespace})).scalars().all()
             home = homes[0] if len(homes) == 1 and homes[0] != namespace else ""
             theirs = (await connection.execute(_present(home))).all() if home else ()
-        return storage.Serving(own=tuple(map(_record, own)), home=tuple(map(_record, theirs)))
+        return artifacts.Serving(own=tuple(map(_record, own)), home=tuple(map(_record, theirs)))
 
-    async def due(self, limit: int) -> Sequence[storage.Record]:
+    async def due(self, limit: int) -> Sequence[artifacts.Record]:
         """Backends to check now; they are ours for a minute."""
         async with self._database.transaction() as connection:
             return tuple(map(_record, (await connection.execute(_DUE, {"limit": limit})).all()))
 
-    async def checked(self, record: storage.Record, probed: storage.Probed, at: datetime, again: datetime) -> None:
+    async def checked(self, record: artifacts.Record, probed: artifacts.Probed, at: datetime, again: datetime) -> None:
         """Keep what a check of this generation found; a newer spec, written meanwhile, waits for its own check."""
         mine = sa.and_(_STORED.c.uid == record.uid, _STORED.c.generation == record.generation)
         found = sa.update(_STORED).where(mine).values(
@@ -112,7 +112,7 @@ class CASBackends:
                 (await connection.execute(sa.select(_STORED.c.uid).where(_STORED.c.spec.has_key(kind)))).scalars()
             )
 
-    async def _select(self, query: "sa.Select[Any]") -> Sequence[storage.Record]:
+    async def _select(self, query: "sa.Select[Any]") -> Sequence[artifacts.Record]:
         async with self._database.transaction() as connection:
             return tuple(map(_record, (await connection.execute(query)).all()))
 
@@ -126,8 +126,8 @@ def _present(namespace: str) -> "sa.Select[Any]":
     return sa.select(_STORED).select_from(joined).where(mine).order_by(_STORED.c.name)
 
 
-def _record(row: "sa.Row[Any]") -> storage.Record:
-    return storage.Record(
+def _record(row: "sa.Row[Any]") -> artifacts.Record:
+    return artifacts.Record(
         uid=row.uid, namespace=row.namespace, namespace_uid=row.namespace_uid, name=row.name,
         generation=row.generation, spec=row.spec, problem=row.problem, checked_generation=row.checked_generation,
         checked_at=row.checked_at, reachable=row.reachable, writable=row.writable, message=row.message,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane.model import runs
 from avouch.store import artifacts, database, jobs
 
 # Rows are sorted (digests, then run ids), so two committers never wait for each other in a circle. `%b` sends arrays of
@@ -37,9 +37,7 @@ _EXISTING = "SELECT digest, id, run_id FROM claims WHERE digest = ANY(%(digest)s
 Stored = Mapping[str, tuple[uuid.UUID, uuid.UUID]]  # digest -> (claim id, run id)
 
 
-async def write(
-    opened: database.Database, claims: Sequence[values.Claim]
-) -> Sequence[values.Receipt | errors.AvouchError]:
+async def write(opened: database.Database, claims: Sequence[runs.Claim]) -> Sequence[runs.Receipt | errors.AvouchError]:
     """Store what is new and enqueue its judging by one statement that is its own COMMIT, then answer claim by claim.
 
     What the claims refer to is recorded before: a reference without its claim keeps an artifact too long, never the
@@ -55,29 +53,29 @@ async def write(
 
 
 def receipts(
-    claims: Sequence[values.Claim], created: Stored, existing: Stored
-) -> Sequence[values.Receipt | errors.AvouchError]:
+    claims: Sequence[runs.Claim], created: Stored, existing: Stored
+) -> Sequence[runs.Receipt | errors.AvouchError]:
     """What each claim is answered. In a batch that holds the same bundle twice, the first one created it."""
     fresh = set(created)
-    answers: list[values.Receipt | errors.AvouchError] = []
+    answers: list[runs.Receipt | errors.AvouchError] = []
     for claim in claims:
         digest = str(claim.digest)
         answer = _receipt(claim, {**existing, **created}.get(digest), created=digest in fresh)
-        if isinstance(answer, values.Receipt):
+        if isinstance(answer, runs.Receipt):
             fresh.discard(digest)
         answers.append(answer)
     return answers
 
 
 def _receipt(
-    claim: values.Claim, stored: tuple[uuid.UUID, uuid.UUID] | None, *, created: bool
-) -> values.Receipt | errors.AvouchError:
+    claim: runs.Claim, stored: tuple[uuid.UUID, uuid.UUID] | None, *, created: bool
+) -> runs.Receipt | errors.AvouchError:
     if stored is None:
         return errors.NotFound(f"no run {claim.run_id}")
     claim_id, run_id = stored
     if run_id != claim.run_id:
         return errors.Conflict(f"this bundle was pushed before, on run {run_id} as claim {claim_id}")
-    return values.Receipt(id=claim_id, digest=claim.digest, created=created)
+    return runs.Receipt(id=claim_id, digest=claim.digest, created=created)
 
 
 async def _stored(connection: AsyncConnection, statement: str, parameters: dict[str, object]) -> Stored:
@@ -85,7 +83,7 @@ async def _stored(connection: AsyncConnection, statement: str, parameters: dict[
     return {row.digest: (row.id, row.run_id) for row in rows}
 
 
-def _columns(claims: Sequence[values.Claim]) -> dict[str, object]:
+def _columns(claims: Sequence[runs.Claim]) -> dict[str, object]:
     return {
         "digest": [str(claim.digest) for claim in claims],
         "id": [uuid.uuid5(claim.run_id, str(claim.digest)) for claim in claims],

@@ -1,4 +1,4 @@
-"""Contract revisions, append-only. Implements `controlplane.ports.Contracts`."""
+"""Contract revisions, append-only. Implements `controlplane.model.contracts.Contracts`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests
-from avouch.controlplane import values
+from avouch.controlplane.model import contracts
 from avouch.store import database, fencing, namespaces, tables
 
 
@@ -19,7 +19,7 @@ class Contracts:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def record(self, revision: values.ContractRevision, *, epoch: int) -> values.ContractRevision:
+    async def record(self, revision: contracts.ContractRevision, *, epoch: int) -> contracts.ContractRevision:
         """Keep a revision; the newest one with the same digest is returned unchanged, else the number is newest + 1."""
         stored = tables.contract_revisions
         async with self._database.transaction() as connection:
@@ -36,7 +36,7 @@ class Contracts:
 
     async def newest(
         self, namespace: str, name: str, *, before: datetime | None = None
-    ) -> values.ContractRevision | None:
+    ) -> contracts.ContractRevision | None:
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
         every = _of(namespace, name)
         newest = every.order_by(tables.contract_revisions.c.revision.desc())
@@ -47,13 +47,13 @@ class Contracts:
             first = every.order_by(tables.contract_revisions.c.revision)
             return await _first(connection, old) or await _first(connection, first)
 
-    async def get(self, namespace: str, name: str, revision: int) -> values.ContractRevision | None:
+    async def get(self, namespace: str, name: str, revision: int) -> contracts.ContractRevision | None:
         """One revision by its number."""
         query = _of(namespace, name).where(tables.contract_revisions.c.revision == revision)
         async with self._database.transaction() as connection:
             return await _first(connection, query)
 
-    async def list(self, namespace: str, name: str) -> Sequence[values.ContractRevision]:
+    async def list(self, namespace: str, name: str) -> Sequence[contracts.ContractRevision]:
         """Every revision, newest first; also of a Contract that was deleted."""
         query = _of(namespace, name).order_by(tables.contract_revisions.c.revision.desc())
         async with self._database.transaction() as connection:
@@ -76,13 +76,13 @@ def _of(namespace: str, name: str) -> "sa.Select[Any]":
     return present().where(stored.namespace == namespace, stored.name == name)
 
 
-async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> values.ContractRevision | None:
+async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> contracts.ContractRevision | None:
     row = (await connection.execute(query.limit(1))).first()
     return None if row is None else _revision(row)
 
 
-def _revision(row: "sa.Row[Any]") -> values.ContractRevision:
-    return values.ContractRevision(
+def _revision(row: "sa.Row[Any]") -> contracts.ContractRevision:
+    return contracts.ContractRevision(
         namespace=row.namespace,
         namespace_uid=row.namespace_uid,
         name=row.name,
@@ -95,7 +95,7 @@ def _revision(row: "sa.Row[Any]") -> values.ContractRevision:
     )
 
 
-def _row(revision: values.ContractRevision) -> dict[str, Any]:
+def _row(revision: contracts.ContractRevision) -> dict[str, Any]:
     return {
         "namespace": revision.namespace,
         "namespace_uid": revision.namespace_uid,

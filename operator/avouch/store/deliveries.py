@@ -1,4 +1,4 @@
-"""The fan-out ledger. Implements `controlplane.ports.Deliveries`.
+"""The fan-out ledger. Implements `controlplane.model.deliveries.Deliveries`.
 
 A lease is a column, not an open transaction: nothing is held in the database while an integration takes its time. A
 worker that dies leaves a lease that runs out; the next one sends again under the same delivery id.
@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries
 from avouch.store import database, jobs, tables, versions
 
 _ERROR_LENGTH = 1024  # an integration's answer must not fill our rows
-_PENDING = values.DeliveryState.PENDING.value
+_PENDING = deliveries.DeliveryState.PENDING.value
 # Times are compared by the database's clock only, so workers need not agree on theirs.
 _LEASE = sa.text(
     "WITH due AS ("
@@ -48,7 +48,7 @@ class Deliveries:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def lease(self, limit: int, seconds: int) -> Sequence[values.Delivery]:
+    async def lease(self, limit: int, seconds: int) -> Sequence[deliveries.Delivery]:
         """Take due deliveries; each is ours for `seconds`. `attempts` counts this one; `secret` is the worker's job."""
         async with self._database.transaction() as connection:
             taken = (await connection.execute(_LEASE, {"limit": limit, "seconds": seconds})).all()
@@ -66,7 +66,7 @@ class Deliveries:
     async def failed(self, delivery_id: uuid.UUID, error: str, *, next_try: datetime | None) -> None:
         """It did not arrive: tried again at `next_try`, or given up (None). A settled delivery stays settled."""
         ledger = tables.deliveries
-        state = values.DeliveryState.FAILED.value if next_try is None else _PENDING
+        state = deliveries.DeliveryState.FAILED.value if next_try is None else _PENDING
         again = sa.update(ledger).where(ledger.c.id == delivery_id, ledger.c.state == _PENDING).values(
             state=state, last_error=error.replace("\0", "")[:_ERROR_LENGTH], next_try=next_try, leased_until=None,
             changed_at=sa.func.now(),
@@ -102,8 +102,8 @@ async def _settle(connection: AsyncConnection, delivery_id: uuid.UUID, change: s
     return changed
 
 
-def _delivery(row: "sa.Row[Any]") -> values.Delivery:
-    return values.Delivery(
+def _delivery(row: "sa.Row[Any]") -> deliveries.Delivery:
+    return deliveries.Delivery(
         id=row.id,
         run_id=row.run_id,
         attachment_uid=row.attachment_uid,

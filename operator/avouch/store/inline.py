@@ -1,4 +1,7 @@
-"""Small artifacts as rows. Implements `controlplane.storage.Backend`; Chainloop's inline backend has the same limit."""
+"""Small artifacts as rows. Implements `controlplane.model.artifacts.BlobStore`.
+
+Chainloop's inline backend has the same limit.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -6,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from avouch import digests, errors
-from avouch.controlplane import storage
+from avouch.controlplane.model import artifacts
 from avouch.store import database, tables
 
 LIMIT = 500_000  # bytes: Chainloop's 500 KB
@@ -15,7 +18,7 @@ LIMIT = 500_000  # bytes: Chainloop's 500 KB
 class Inline:
     """Content of at most 500 KB, in PostgreSQL."""
 
-    def __init__(self, opened: database.Database, backend: str = storage.BUILT_IN) -> None:
+    def __init__(self, opened: database.Database, backend: str = artifacts.BUILT_IN) -> None:
         self._database = opened
         self._backend = backend
 

@@ -63,7 +63,7 @@ async def deliver(connection: AsyncConnection, key: uuid.UUID, at: datetime | No
 
 
 class Jobs:
-    """Implements `controlplane.ports.Jobs`."""
+    """Implements `controlplane.model.runs.Jobs`."""
 
     def __init__(self, database: database.Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Which namespaces belong to which Organization. Implements `controlplane.identityports.Organisations`."""
+"""Which namespaces belong to which Organization. Implements `controlplane.model.identities.Organisations`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from avouch.controlplane import identityvalues
+from avouch.controlplane.model import identities
 from avouch.store import database, fencing, tables
 
 
@@ -16,7 +16,7 @@ class Organisations:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def of_namespace(self, namespace: str) -> identityvalues.Organisation | None:
+    async def of_namespace(self, namespace: str) -> identities.Organisation | None:
         """The one that claims a namespace; None: nobody, or two of them."""
         known, projects = tables.organisations, tables.projects
         query = (
@@ -28,9 +28,9 @@ class Organisations:
             rows = (await connection.execute(query)).all()
         if len(rows) != 1:
             return None
-        return identityvalues.Organisation(name=rows[0].name, home=rows[0].home, **rows[0].settings)
+        return identities.Organisation(name=rows[0].name, home=rows[0].home, **rows[0].settings)
 
-    async def record(self, organisation: identityvalues.Organisation, projects: Sequence[str], *, epoch: int) -> None:
+    async def record(self, organisation: identities.Organisation, projects: Sequence[str], *, epoch: int) -> None:
         """Keep an Organization and the namespaces that it alone claims, instead of those of before."""
         known, claimed = tables.organisations, tables.projects
         settings = asdict(organisation)

@@ -1,4 +1,4 @@
-"""Contract revisions as documents. Implements `controlplane.viewports.RevisionViews`."""
+"""Contract revisions as documents. Implements `controlplane.model.views.RevisionViews`."""
 
 import base64
 import json

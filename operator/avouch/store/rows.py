@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import digests
-from avouch.controlplane import outsidevalues, values
+from avouch.controlplane.model import external, runs, verdicts
 from avouch.store import tables
 
 # Runs of a namespace that was deleted and made anew belong to its predecessor: nobody sees them.
@@ -17,12 +17,12 @@ OF_PRESENT_NAMESPACE = tables.runs.c.namespace_uid == sa.func.coalesce(
 )
 
 
-def run_of(row: "sa.Row[Any]") -> values.Run:
+def run_of(row: "sa.Row[Any]") -> runs.Run:
     """A row of `runs` as the control plane knows it."""
-    return values.Run(
+    return runs.Run(
         id=row.id,
         name=row.name,
-        key=values.RunKey(row.workflow_uid, row.subject_uid, outside=row.subject_kind == values.EXTERNAL),
+        key=runs.RunKey(row.workflow_uid, row.subject_uid, outside=row.subject_kind == runs.EXTERNAL),
         namespace=row.namespace,
         namespace_uid=row.namespace_uid,
         workflow=row.workflow,
@@ -33,8 +33,8 @@ def run_of(row: "sa.Row[Any]") -> values.Run:
         contract_digest=row.contract_digest,
         plan=row.plan,
         created_at=row.created_at,
-        result=values.VerdictResult(row.result),
-        evidence=values.Evidence(row.evidence),
+        result=verdicts.VerdictResult(row.result),
+        evidence=verdicts.Evidence(row.evidence),
         finished_at=row.finished_at,
         judged_at=row.judged_at,
         labels=row.labels,
@@ -42,7 +42,7 @@ def run_of(row: "sa.Row[Any]") -> values.Run:
     )
 
 
-def row_of(run: values.Run) -> dict[str, Any]:
+def row_of(run: runs.Run) -> dict[str, Any]:
     """A new run as a row; versions are stamped by the transaction."""
     return {
         "id": run.id,
@@ -59,15 +59,15 @@ def row_of(run: values.Run) -> dict[str, Any]:
         "contract_digest": run.contract_digest,
         "plan": run.plan,
         "created_at": run.created_at,
-        "result": values.VerdictResult.PENDING.value,
-        "evidence": values.Evidence.NONE.value,
+        "result": verdicts.VerdictResult.PENDING.value,
+        "evidence": verdicts.Evidence.NONE.value,
         "labels": run.labels,
     }
 
 
-def claim_of(row: "sa.Row[Any]") -> values.Claim:
+def claim_of(row: "sa.Row[Any]") -> runs.Claim:
     """A row of `claims`."""
-    return values.Claim(
+    return runs.Claim(
         run_id=row.run_id,
         digest=digests.Digest.parse(row.digest),
         bundle=row.bundle,
@@ -81,9 +81,9 @@ def claim_of(row: "sa.Row[Any]") -> values.Claim:
     )
 
 
-def snapshot_of(document: dict[str, Any]) -> values.Snapshot:
+def snapshot_of(document: dict[str, Any]) -> runs.Snapshot:
     """A stored Done snapshot."""
-    return values.Snapshot(
+    return runs.Snapshot(
         subject=document["subject"],
         taskruns=tuple(document["taskruns"]),
         injected=tuple(document["injected"]),
@@ -96,18 +96,18 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(asdict(value)))
 
 
-def outside_of(row: "sa.Row[Any]") -> outsidevalues.Outside:
+def outside_of(row: "sa.Row[Any]") -> external.ExternalPart:
     """A row of `outside_runs`."""
     attester, reset = row.attester, row.reset
-    return outsidevalues.Outside(
+    return external.ExternalPart(
         run_id=row.run_id,
-        attester=outsidevalues.Attester(attester["type"], attester["id"], tuple(attester["uris"])),
-        runner=outsidevalues.Runner(**row.runner),
+        attester=external.Attester(attester["type"], attester["id"], tuple(attester["uris"])),
+        runner=external.Runner(**row.runner),
         organization=row.organization,
         expires_at=row.expires_at,
         lifetime=row.lifetime,
         version=row.version,
         prerelease=row.prerelease,
         release=row.release,
-        reset=outsidevalues.Reset(**reset) if reset else None,
+        reset=external.Reset(**reset) if reset else None,
     )

@@ -1,4 +1,4 @@
-"""Runs, claims and verdicts. Implements `controlplane.ports.Runs`."""
+"""Runs, claims and verdicts. Implements `controlplane.model.runs.Runs`."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
-from avouch.controlplane import values
-from avouch.store import artifacts, claims, database, fencing, groupcommit, jobs, outside, rows, tables, versions
+from avouch.controlplane.model import deliveries, verdicts
+from avouch.controlplane.model import runs as run_model
+from avouch.store import artifacts, claims, database, external_runs, fencing, groupcommit, jobs, rows, tables, versions
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 
@@ -22,10 +23,10 @@ class Runs:
 
     def __init__(self, opened: database.Database, *, limits: groupcommit.Limits | None = None) -> None:
         self._database = opened
-        self._pushes: groupcommit.GroupCommit[values.Claim, values.Receipt] = groupcommit.GroupCommit(
+        self._pushes: groupcommit.GroupCommit[run_model.Claim, run_model.Receipt] = groupcommit.GroupCommit(
             self._write, lambda claim: len(claim.bundle), limits or groupcommit.Limits()
         )
-        self._reads: groupcommit.GroupCommit[uuid.UUID, values.Attested | None] = groupcommit.GroupCommit(
+        self._reads: groupcommit.GroupCommit[uuid.UUID, run_model.Attested | None] = groupcommit.GroupCommit(
             self._read, lambda _: 0, groupcommit.Limits()
         )
 
@@ -39,7 +40,7 @@ class Runs:
         await self._reads.close()
         await self._pushes.close()
 
-    async def open(self, run: values.Run) -> values.Run:
+    async def open(self, run: run_model.Run) -> run_model.Run:
         """Create a run, idempotently by id; the stored one wins."""
         async with self._database.transaction() as connection:
             found = await _run(connection, run.id)
@@ -52,12 +53,12 @@ class Runs:
             raise errors.Unavailable(f"run {run.id} went away while it was opened; try again")
         return found
 
-    async def get(self, run_id: uuid.UUID) -> values.Run | None:
+    async def get(self, run_id: uuid.UUID) -> run_model.Run | None:
         """One run."""
         async with self._database.transaction() as connection:
             return await _run(connection, run_id)
 
-    async def attested(self, run_id: uuid.UUID) -> values.Attested | None:
+    async def attested(self, run_id: uuid.UUID) -> run_model.Attested | None:
         """One run and what its Workflow says now; callers that ask at the same time share one query.
 
         Raises:
@@ -65,12 +66,12 @@ class Runs:
         """
         return await self._reads.submit(run_id)
 
-    async def of_subject(self, subject_uid: str) -> Sequence[values.Run]:
+    async def of_subject(self, subject_uid: str) -> Sequence[run_model.Run]:
         """Every run about one PipelineRun or TaskRun."""
         query = sa.select(tables.runs).where(tables.runs.c.subject_uid == subject_uid).order_by(tables.runs.c.name)
         return await self._select(query)
 
-    async def accept(self, claim: values.Claim) -> values.Receipt:
+    async def accept(self, claim: run_model.Claim) -> run_model.Receipt:
         """Store a claim and its judging job; answered after COMMIT.
 
         Raises:
@@ -81,7 +82,7 @@ class Runs:
         """
         return await self._pushes.submit(claim)
 
-    async def finish(self, run_id: uuid.UUID, snapshot: values.Snapshot, at: datetime, *, epoch: int) -> None:
+    async def finish(self, run_id: uuid.UUID, snapshot: run_model.Snapshot, at: datetime, *, epoch: int) -> None:
         """Store the Done snapshot and enqueue the judging job; a second snapshot changes nothing."""
         runs = tables.runs
         async with self._database.transaction() as connection:
@@ -95,7 +96,9 @@ class Runs:
             await jobs.judge(connection, run_id)
             await versions.stamp(connection, run_id)
 
-    async def case(self, run_id: uuid.UUID) -> tuple[values.Run, values.Snapshot | None, Sequence[values.Claim]]:
+    async def case(
+        self, run_id: uuid.UUID
+    ) -> tuple[run_model.Run, run_model.Snapshot | None, Sequence[run_model.Claim]]:
         """All that judging needs, as of one moment. Raises errors.NotFound."""
         stored, said = tables.snapshots.c, tables.claims
         async with self._database.snapshot() as connection:
@@ -107,13 +110,13 @@ class Runs:
             found = (await connection.execute(in_order)).all()
         return run, rows.snapshot_of(document) if document else None, tuple(map(rows.claim_of, found))
 
-    async def decide(self, signed: values.SignedVerdict, deliveries: Sequence[values.Delivery]) -> bool:
+    async def decide(self, signed: verdicts.SignedVerdict, deliveries: Sequence[deliveries.Delivery]) -> bool:
         """Commit verdict, documents, run and deliveries together. False: judged before, nothing changed."""
         verdict = signed.verdict
-        if verdict.result is values.VerdictResult.PENDING:
+        if verdict.result is verdicts.VerdictResult.PENDING:
             raise errors.Invalid("Pending is not a decision", field="result", fix="judge again later instead")
         runs = tables.runs
-        undecided = sa.and_(runs.c.id == verdict.run_id, runs.c.result == values.VerdictResult.PENDING.value)
+        undecided = sa.and_(runs.c.id == verdict.run_id, runs.c.result == verdicts.VerdictResult.PENDING.value)
         async with self._database.transaction() as connection:
             decided = sa.update(runs).where(undecided).values(
                 result=verdict.result.value, evidence=verdict.evidence.value, judged_at=verdict.judged_at
@@ -124,18 +127,18 @@ class Runs:
             await connection.execute(sa.insert(tables.verdicts).values(**_verdict(signed)))
             await artifacts.refer(connection, _kept(verdict))
             await _fan_out(connection, verdict.run_id, deliveries)
-            if verdict.result is values.VerdictResult.PASSED:
-                await outside.release(connection, verdict.run_id, verdict.judged_at)
+            if verdict.result is verdicts.VerdictResult.PASSED:
+                await external_runs.release(connection, verdict.run_id, verdict.judged_at)
             await versions.stamp(connection, verdict.run_id)
         return True
 
-    async def unfinished(self, limit: int) -> Sequence[values.Run]:
+    async def unfinished(self, limit: int) -> Sequence[run_model.Run]:
         """Runs of the cluster without a Done snapshot, oldest first."""
         runs = tables.runs
-        query = sa.select(runs).where(runs.c.finished_at.is_(None), runs.c.subject_kind != values.EXTERNAL)
+        query = sa.select(runs).where(runs.c.finished_at.is_(None), runs.c.subject_kind != run_model.EXTERNAL)
         return await self._select(query.order_by(runs.c.created_at).limit(limit))
 
-    async def summaries(self, since: int) -> Sequence[tuple[str, str, values.Run]]:
+    async def summaries(self, since: int) -> Sequence[tuple[str, str, run_model.Run]]:
         """(namespace, workflow, newest judged run) of Workflows judged after `since`.
 
         The next `since` is the highest resource version answered: in commit order, none below it is still to come.
@@ -145,29 +148,29 @@ class Runs:
         found = await self._select(newest.order_by(runs.c.namespace, runs.c.workflow, runs.c.judged_version.desc()))
         return [(run.namespace, run.workflow, run) for run in found]
 
-    async def _select(self, query: "sa.Select[Any]") -> Sequence[values.Run]:
+    async def _select(self, query: "sa.Select[Any]") -> Sequence[run_model.Run]:
         async with self._database.transaction() as connection:
             return tuple(map(rows.run_of, (await connection.execute(query)).all()))
 
-    async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[values.Attested | None]:
+    async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[run_model.Attested | None]:
         runs, known = tables.runs, tables.workflows
         same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
         query = sa.select(runs, known.c.spec).outerjoin_from(runs, known, same).where(runs.c.id == sa.any_(_IDS))
         async with self._database.statements() as connection:
             found = (await connection.execute(query, {"ids": list(set(run_ids))})).all()
-        stored = {row.id: values.Attested(rows.run_of(row), row.spec) for row in found}
+        stored = {row.id: run_model.Attested(rows.run_of(row), row.spec) for row in found}
         return [stored.get(run_id) for run_id in run_ids]
 
-    async def _write(self, batch: Sequence[values.Claim]) -> Sequence[values.Receipt | errors.AvouchError]:
+    async def _write(self, batch: Sequence[run_model.Claim]) -> Sequence[run_model.Receipt | errors.AvouchError]:
         return await claims.write(self._database, batch)
 
 
-def _kept(verdict: values.Verdict) -> list[tuple[uuid.UUID, str]]:
+def _kept(verdict: verdicts.Verdict) -> list[tuple[uuid.UUID, str]]:
     """The artifacts that a verdict speaks of stay as long as its run."""
     return [(verdict.run_id, one.digest) for one in verdict.materials if one.uploaded and one.digest]
 
 
-async def _run(connection: AsyncConnection, run_id: uuid.UUID) -> values.Run | None:
+async def _run(connection: AsyncConnection, run_id: uuid.UUID) -> run_model.Run | None:
     row = (await connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id))).first()
     return rows.run_of(row) if row is not None else None
 
@@ -177,7 +180,7 @@ async def _must_exist(connection: AsyncConnection, run_id: uuid.UUID) -> None:
         raise errors.NotFound(f"no run {run_id}")
 
 
-def _verdict(signed: values.SignedVerdict) -> dict[str, Any]:
+def _verdict(signed: verdicts.SignedVerdict) -> dict[str, Any]:
     verdict = signed.verdict
     return {
         "run_id": verdict.run_id,
@@ -192,7 +195,7 @@ def _verdict(signed: values.SignedVerdict) -> dict[str, Any]:
     }
 
 
-async def _fan_out(connection: AsyncConnection, run_id: uuid.UUID, deliveries: Sequence[values.Delivery]) -> None:
+async def _fan_out(connection: AsyncConnection, run_id: uuid.UUID, deliveries: Sequence[deliveries.Delivery]) -> None:
     """One row per attachment; equal payloads are stored once."""
     if not deliveries:
         return
@@ -205,7 +208,7 @@ async def _fan_out(connection: AsyncConnection, run_id: uuid.UUID, deliveries: S
     await jobs.deliver(connection, run_id)
 
 
-def _delivery(run_id: uuid.UUID, delivery: values.Delivery) -> dict[str, Any]:
+def _delivery(run_id: uuid.UUID, delivery: deliveries.Delivery) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "run_id": run_id,
@@ -215,7 +218,7 @@ def _delivery(run_id: uuid.UUID, delivery: values.Delivery) -> dict[str, Any]:
         "namespace": delivery.namespace,
         "type": delivery.type,
         "config": delivery.config,
-        "state": values.DeliveryState.PENDING.value,
+        "state": deliveries.DeliveryState.PENDING.value,
         "last_error": "",
         "attempts": 0,
     }

@@ -1,4 +1,4 @@
-"""Tickets for downloads. Implements `ingest.tickets.Store`."""
+"""Tickets for downloads. Implements `ingest.aggregated.tickets.Store`."""
 
 import uuid
 from datetime import datetime

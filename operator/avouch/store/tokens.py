@@ -1,4 +1,4 @@
-"""API tokens, without their texts. Implements `controlplane.identityports.Tokens`."""
+"""API tokens, without their texts. Implements `controlplane.model.identities.Tokens`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from avouch.controlplane import identityvalues
+from avouch.controlplane.model import identities
 from avouch.store import database, fencing, namespaces, tables
 
 _OFTEN = timedelta(hours=1)  # between two writes of one token's last use
@@ -20,7 +20,7 @@ class Tokens:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def find(self, token_id: str) -> identityvalues.TokenRecord | None:
+    async def find(self, token_id: str) -> identities.TokenRecord | None:
         """One token; None also for one of a namespace that was deleted and made anew."""
         stored, known = tables.tokens, tables.namespaces
         place = stored.outerjoin(known, known.c.name == stored.c.namespace)
@@ -30,7 +30,7 @@ class Tokens:
             row = (await connection.execute(query)).first()
         return _token(row) if row is not None else None
 
-    async def of_name(self, namespace: str, name: str) -> Sequence[identityvalues.TokenRecord]:
+    async def of_name(self, namespace: str, name: str) -> Sequence[identities.TokenRecord]:
         """The newest tokens of every APIToken object that had this name, newest first."""
         stored = tables.tokens
         query = (
@@ -42,7 +42,7 @@ class Tokens:
         async with self._database.transaction() as connection:
             return tuple(map(_token, (await connection.execute(query)).all()))
 
-    async def record(self, token: identityvalues.TokenRecord, *, epoch: int) -> None:
+    async def record(self, token: identities.TokenRecord, *, epoch: int) -> None:
         """Keep a new token. Those of the same object that nobody was told of are gone: a crash came before."""
         stored = tables.tokens
         lost = sa.and_(stored.c.uid == token.uid, stored.c.delivered_at.is_(None))
@@ -87,5 +87,5 @@ class Tokens:
         return int(done.rowcount)
 
 
-def _token(row: "sa.Row[Any]") -> identityvalues.TokenRecord:
-    return identityvalues.TokenRecord(**row._mapping)
+def _token(row: "sa.Row[Any]") -> identities.TokenRecord:
+    return identities.TokenRecord(**row._mapping)

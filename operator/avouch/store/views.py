@@ -1,4 +1,4 @@
-"""Runs as documents: keyset pages and a watch in commit order. Implements `controlplane.viewports.RunViews`.
+"""Runs as documents: keyset pages and a watch in commit order. Implements `controlplane.model.views.RunViews`.
 
 Watching is short polling of one index, bounded per turn: no connection is held per watcher, and a slow watcher costs
 nothing. Where runs were deleted by age, older versions are gone (410): a watcher lists again.

@@ -1,4 +1,4 @@
-"""Workflows and attachments as the controller recorded them. Implements `controlplane.ports.Workflows`.
+"""Workflows and attachments as the controller recorded them. Implements `controlplane.model.contracts.Workflows`.
 
 An attachment's secret is never stored: `config` names it (`secretRef`) and the worker reads it when it delivers.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from avouch.controlplane import values
+from avouch.controlplane.model import contracts, deliveries
 from avouch.store import database, fencing, namespaces, tables
 
 _KEY = ["namespace", "name"]
@@ -21,7 +21,7 @@ class Workflows:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def upsert(self, workflow: values.WorkflowRecord, *, epoch: int) -> None:
+    async def upsert(self, workflow: contracts.WorkflowRecord, *, epoch: int) -> None:
         """Record a Workflow; an older generation of the same object never replaces a newer one."""
         stored = tables.workflows
         row = _workflow_row(workflow)
@@ -40,7 +40,7 @@ class Workflows:
             await fencing.fence(connection, epoch)
             await connection.execute(sa.delete(stored).where(mine))
 
-    async def get(self, namespace: str, name: str) -> values.WorkflowRecord | None:
+    async def get(self, namespace: str, name: str) -> contracts.WorkflowRecord | None:
         """One Workflow."""
         stored = tables.workflows
         query = sa.select(stored).where(stored.c.namespace == namespace, stored.c.name == name)
@@ -48,7 +48,7 @@ class Workflows:
             row = (await connection.execute(query)).first()
         return _workflow(row) if row is not None else None
 
-    async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:
+    async def in_namespace(self, namespace: str) -> Sequence[contracts.WorkflowRecord]:
         """All Workflows of a namespace, by name."""
         stored = tables.workflows
         query = sa.select(stored).where(stored.c.namespace == namespace).order_by(stored.c.name)
@@ -62,7 +62,7 @@ class Workflows:
         async with self._database.transaction() as connection:
             return [(row.namespace, row.name, row.uid) for row in (await connection.execute(query)).all()]
 
-    async def upsert_attachment(self, attachment: values.AttachmentRecord, *, epoch: int) -> None:
+    async def upsert_attachment(self, attachment: deliveries.AttachmentRecord, *, epoch: int) -> None:
         """Record an attachment, without its secret."""
         row = {
             "namespace": attachment.namespace,
@@ -86,7 +86,7 @@ class Workflows:
             await fencing.fence(connection, epoch)
             await connection.execute(sa.delete(stored).where(stored.c.namespace == namespace, stored.c.name == name))
 
-    async def attachments(self, namespace: str) -> Sequence[values.AttachmentRecord]:
+    async def attachments(self, namespace: str) -> Sequence[deliveries.AttachmentRecord]:
         """All attachments of a namespace, by name; `secret` is empty."""
         stored = tables.attachments
         query = sa.select(stored).where(stored.c.namespace == namespace).order_by(stored.c.name)
@@ -94,7 +94,7 @@ class Workflows:
             return tuple(map(_attachment, (await connection.execute(query)).all()))
 
 
-def _workflow_row(workflow: values.WorkflowRecord) -> dict[str, Any]:
+def _workflow_row(workflow: contracts.WorkflowRecord) -> dict[str, Any]:
     return {
         "namespace": workflow.namespace,
         "namespace_uid": workflow.namespace_uid,
@@ -108,9 +108,9 @@ def _workflow_row(workflow: values.WorkflowRecord) -> dict[str, Any]:
     }
 
 
-def _workflow(row: "sa.Row[Any]") -> values.WorkflowRecord:
-    return values.WorkflowRecord(**row._mapping)
+def _workflow(row: "sa.Row[Any]") -> contracts.WorkflowRecord:
+    return contracts.WorkflowRecord(**row._mapping)
 
 
-def _attachment(row: "sa.Row[Any]") -> values.AttachmentRecord:
-    return values.AttachmentRecord(**row._mapping)
+def _attachment(row: "sa.Row[Any]") -> deliveries.AttachmentRecord:
+    return deliveries.AttachmentRecord(**row._mapping)

@@ -6,6 +6,7 @@ Unknown (reason ToBeRetried), so no case here needs to know about retries to tel
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -101,3 +102,21 @@ def _state(status: str, reason: str) -> State:
     if status != "False":
         return State.RUNNING
     return State.CANCELED if reason in _CANCELED else State.FAILED
+
+
+def done(obj: Mapping[str, Any]) -> bool:
+    """Whether a PipelineRun or TaskRun is over, whatever came of it."""
+    listed = (obj.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Succeeded" and c.get("status") in ("True", "False") for c in listed)
+
+
+def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:
+    """When it was over by its own word."""
+    said = (obj.get("status") or {}).get("completionTime")
+    return datetime.fromisoformat(said).astimezone(UTC) if said else otherwise
+
+
+def children(pipelinerun: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the TaskRuns that a PipelineRun itself says are its own."""
+    references = (pipelinerun.get("status") or {}).get("childReferences") or ()
+    return tuple(str(r["name"]) for r in references if r.get("kind") == "TaskRun" and r.get("name"))

@@ -5,7 +5,7 @@ injection into a shape we do not know could break the build.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,12 +13,19 @@ from typing import Any
 from avouch.tekton import labels, objects
 
 SIDECAR = "avouch-sidecar"  # never `step-` or `sidecar-`: Tekton acts on those prefixes
+
 RESULTS = "tekton-internal-results"
+
 STEPS = "tekton-internal-steps"
+
 ARTIFACTS = "tekton-internal-artifacts"
+
 RUN = "tekton-internal-run-"
+
 WORKSPACE = "ws-"
+
 _STEP = "step-"
+
 _POST = re.compile(r"/tekton/run/([0-9]{1,4})/out", re.ASCII)
 
 
@@ -172,3 +179,18 @@ def _misshapen(containers: tuple[Mapping[str, Any], ...], shape: Shape) -> Refus
         if posted is None or int(posted[1]) != step.index:
             return Refusal(Reason.SHAPE, f"step {step.name} does not post to /tekton/run/{step.index}/out")
     return None
+
+
+def injected(
+    pods: Iterable[Mapping[str, Any]], taskruns: Iterable[Mapping[str, Any]]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Pod name -> UID of the pods that these TaskRuns control, and the UIDs of those that carry our sidecar."""
+    owners = {labels.uid_of(taskrun) for taskrun in taskruns}
+    owned = [pod for pod in pods if (owner := labels.controller(pod, "TaskRun")) is not None and owner.uid in owners]
+    ours = tuple(sorted(labels.uid_of(pod) for pod in owned if carries_sidecar(pod)))
+    return {labels.name_of(pod): labels.uid_of(pod) for pod in owned}, ours
+
+
+def carries_sidecar(pod: Mapping[str, Any]) -> bool:
+    """Whether our container was injected into the pod."""
+    return any(c.get("name") == SIDECAR for c in (pod.get("spec") or {}).get("initContainers") or ())

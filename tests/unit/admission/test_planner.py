@@ -8,7 +8,8 @@ import pytest
 
 from avouch import digests
 from avouch.contract import reading, revisions
-from avouch.controlplane import injection, ports, values
+from avouch.controlplane.intake import injection
+from avouch.controlplane.model import cluster, contracts
 from avouch.tekton import pod
 from tests.unit.tekton import pods
 
@@ -25,7 +26,7 @@ IMAGE = {"name": "image", "task": "build", "result": {"name": "IMAGE_URL", "dige
 SBOM = {"name": "sbom", "task": "build", "workspace": {"name": "source", "path": "sbom.json"}}
 
 
-class Cluster(ports.ClusterReader):
+class Cluster(cluster.ClusterReader):
     """A cluster with one PipelineRun, one TaskRun and one claim."""
 
     def __init__(self, quotas: Sequence[dict[str, Any]] = (), access: str = "ReadWriteOnce") -> None:
@@ -49,29 +50,29 @@ class Cluster(ports.ClusterReader):
         return {"spec": {"accessModes": [self.access]}}
 
 
-class Workflows(ports.Workflows):
+class Workflows(contracts.Workflows):
     """One Workflow."""
 
     def __init__(self, tekton: dict[str, Any], **spec: Any) -> None:
         whole = {"contractRef": {"name": "c"}, "tekton": {"pipelines": [{"name": "release"}], **tekton}, **spec}
-        self.one = values.WorkflowRecord("ns", "ns-1", "w", "w-1", 1, whole, {}, "ns", "c")
+        self.one = contracts.WorkflowRecord("ns", "ns-1", "w", "w-1", 1, whole, {}, "ns", "c")
 
-    async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:
+    async def in_namespace(self, namespace: str) -> Sequence[contracts.WorkflowRecord]:
         return [self.one]
 
 
-class Contracts(ports.Contracts):
+class Contracts(contracts.Contracts):
     """One revision; remembers how old it had to be."""
 
     before: datetime | None = None
 
     async def newest(
         self, namespace: str, name: str, *, before: datetime | None = None
-    ) -> values.ContractRevision | None:
+    ) -> contracts.ContractRevision | None:
         self.before = before
         canonical = revisions.canonical(reading.read(MANIFEST))
         at = datetime(2025, 1, 1, tzinfo=UTC)
-        return values.ContractRevision("ns", "ns-1", "c", "c-1", 4, digests.of_bytes(canonical), canonical, at)
+        return contracts.ContractRevision("ns", "ns-1", "c", "c-1", 4, digests.of_bytes(canonical), canonical, at)
 
 
 async def decide(cluster: Cluster, workflows: Workflows, created: dict[str, Any] | None = None) -> injection.Decision:

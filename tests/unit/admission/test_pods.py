@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from avouch import errors
 from avouch.admission import app
-from avouch.controlplane import injection as planning
+from avouch.controlplane.intake import injection as planning
 from avouch.tekton import injection, pod
 from tests.unit.tekton import pods
 

@@ -4,7 +4,7 @@ import pytest
 
 from avouch import errors
 from avouch.cas import backends, filesystem, objects, oci
-from avouch.controlplane import casbackends
+from avouch.controlplane.artifacts import backends as casbackends
 
 S3 = {"s3": {"bucket": "b", "region": "eu-central-1"}}
 KEYS = {"accessKeyId": b"id", "secretAccessKey": b"very-secret\n"}

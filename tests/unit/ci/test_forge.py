@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from avouch.ci import forge
-from avouch.contract import pullrequests
+from avouch.runners import pullrequests
 from tests import loopback
 from tests.unit.ci import forges
 from tests.unit.ci.forges import SHA, Forge

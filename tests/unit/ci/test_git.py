@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from avouch.ci import git
-from avouch.contract import commits
+from avouch.runners import commits
 
 PATH = {"PATH": os.environ["PATH"]}
 SIGNATURE = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n\nAAAB\n-----END SSH SIGNATURE-----\n"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from avouch.ci import https, pod
-from avouch.contract.runners import detection
+from avouch.runners import detection
 from tests import loopback
 from tests.unit.ci import forges
 from tests.unit.ci.forges import Forge

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from avouch.ci import report
-from avouch.contract.runners import reports
+from avouch.runners import reports
 
 TABLE = report.Report("\x1b[32mpassed\x1b[0m\nall", "https://avouch.example/runs/1")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from avouch.contract import explosion, materials
+from avouch.materials import types as material_types
+from avouch.materials import unpacking
 from tests.unit.cli import line
 
 ASSETS = Path(__file__).parents[2] / "assets/materials"
@@ -20,12 +21,12 @@ def inspect(*arguments):
 
 def test_types_are_listed_in_every_form():
     table = line.run("material", "types").out.splitlines()
-    assert len(table) == len(materials.MATERIALS) + 1
+    assert len(table) == len(material_types.MATERIALS) + 1
     names = line.run("material", "types", "-o", "name").out.split()
-    assert names == [kind.name for kind in materials.MATERIALS]
+    assert names == [kind.name for kind in material_types.MATERIALS]
     told = json.loads(line.run("material", "types", "-o", "json").out)
     assert told[0] | {"name": "STRING", "number": 1, "maxBytes": 64 * 1024, "detected": True} == told[0]
-    assert line.run("material", "types", "-o", "markdown").out.count("\n") == len(materials.MATERIALS) + 2
+    assert line.run("material", "types", "-o", "markdown").out.count("\n") == len(material_types.MATERIALS) + 2
 
 
 def test_a_file_is_told_with_type_size_digest_and_annotations():
@@ -93,16 +94,16 @@ def test_an_archive_with_a_path_that_leads_out_of_it_is_refused(tmp_path):
 
 
 def test_the_types_that_come_in_archives_are_those_of_the_contract_room():
-    answers = [inspect(ASSETS / "ZAP_DAST_ZIP/good.zip", "--type", name) for name in sorted(explosion.TYPES)]
+    answers = [inspect(ASSETS / "ZAP_DAST_ZIP/good.zip", "--type", name) for name in sorted(unpacking.TYPES)]
     assert all(len(json.loads(answer.out)) >= 1 and ":" in json.loads(answer.out)[0]["file"] for answer in answers)
 
 
 def test_more_than_any_reader_looks_at_is_hashed_alone_and_bounded_by_its_type(tmp_path):
     path = tmp_path / "large"
     with path.open("wb") as file:
-        file.truncate(65 * materials.MIB)
+        file.truncate(65 * material_types.MIB)
     (found,) = json.loads(inspect(path).out)
-    assert (found["type"], found["size"]) == ("ARTIFACT", 65 * materials.MIB)
+    assert (found["type"], found["size"]) == ("ARTIFACT", 65 * material_types.MIB)
     refused = inspect(path, "--type", "SARIF")
     assert refused.code == 1
     assert "larger than 67108864 bytes" in json.loads(refused.out)[0]["problem"]

@@ -7,10 +7,10 @@ import pytest
 
 from avouch import errors
 from avouch.client import access, connection, ingest
-from avouch.crafting import opening
+from avouch.crafting import run
 from tests.crafting import builders, server
 
-RUN = opening.Opening(builders.RUN)
+RUN = run.RunRequest(builders.RUN)
 
 
 def opened(api: ingest.Ingest) -> Any:

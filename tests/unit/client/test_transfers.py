@@ -5,24 +5,25 @@ import pytest
 
 from avouch import digests, errors
 from avouch.client import ingest, transfers
-from avouch.crafting import opening, sources
+from avouch.crafting import run as opening
+from avouch.crafting import uploads
 from tests.crafting import builders, server
 
 CONTENT = os.urandom(3_000_000)
 DIGEST = digests.of_bytes(CONTENT)
 
 
-quiet = sources.quiet
+quiet = uploads.quiet
 
 
-def source(path: Path, content: bytes = CONTENT) -> sources.Source:
+def source(path: Path, content: bytes = CONTENT) -> uploads.Source:
     path.write_bytes(content)
-    return sources.Source(DIGEST, len(CONTENT), path)
+    return uploads.Source(DIGEST, len(CONTENT), path)
 
 
 @pytest.fixture
 def run(api: ingest.Ingest) -> str:
-    return api.open("skynet", "build-small", opening.Opening(builders.RUN)).id
+    return api.open("skynet", "build-small", opening.RunRequest(builders.RUN)).id
 
 
 def test_bytes_arrive_and_are_not_sent_twice(api: ingest.Ingest, memory: server.Memory, run: str, tmp_path: Path):
@@ -70,7 +71,7 @@ def test_a_file_that_changed_since_it_was_hashed_is_never_completed(
 
 def test_a_file_that_vanished_is_told_and_not_tried_again(api: ingest.Ingest, run: str, time: object):
     with pytest.raises(errors.Invalid, match="cannot be read"):
-        api.upload(run, sources.Source(DIGEST, 5, Path("/nowhere/a")), quiet)
+        api.upload(run, uploads.Source(DIGEST, 5, Path("/nowhere/a")), quiet)
 
 
 def test_an_upload_that_breaks_is_sent_from_the_start(

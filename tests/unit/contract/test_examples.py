@@ -4,9 +4,13 @@ import pkgutil
 
 import pytest
 
-from avouch import contract
+from avouch import contract, materials, runners
 
-MODULES = sorted(found.name for found in pkgutil.walk_packages(contract.__path__, "avouch.contract."))
+MODULES = sorted(
+    found.name
+    for room in (contract, materials, runners)
+    for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -6,7 +6,8 @@ import yaml
 
 from avouch import errors
 from avouch.api import vocabulary
-from avouch.contract import materials, reading, references, revisions
+from avouch.contract import reading, references, revisions
+from avouch.materials import types as material_types
 
 SEED = Path(__file__).resolve().parents[2] / "assets/seed"
 
@@ -155,10 +156,10 @@ def test_a_good_policy_reference_passes(reference):
 
 
 def test_the_table_holds_every_type_once_in_the_order_of_chainloops_numbers():
-    assert [material.name for material in materials.MATERIALS] == [str(each) for each in vocabulary.MaterialType]
-    assert [material.number for material in materials.MATERIALS] == list(range(1, 43))
+    assert [material.name for material in material_types.MATERIALS] == [str(each) for each in vocabulary.MaterialType]
+    assert [material.number for material in material_types.MATERIALS] == list(range(1, 43))
 
 
 def test_an_unknown_type_is_answered_with_the_known_ones():
     with pytest.raises(errors.Invalid, match="CHECKMARX_JSON"):
-        materials.of("SBOM")
+        material_types.of("SBOM")

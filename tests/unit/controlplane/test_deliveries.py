@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from avouch import errors
-from avouch.controlplane import deliveries, values
+from avouch.controlplane import deliveries
+from avouch.controlplane.model import deliveries as delivery_model
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -36,11 +37,13 @@ class Ledger:
 
     def __init__(self, config: dict[str, object], attempts: int = 1) -> None:
         self.due = [
-            values.Delivery(uuid.uuid4(), uuid.uuid4(), "uid", "chat", "shop", "webhook", config, b"{}", attempts)
+            delivery_model.Delivery(
+                uuid.uuid4(), uuid.uuid4(), "uid", "chat", "shop", "webhook", config, b"{}", attempts
+            )
         ]
         self.outcome: tuple[str, datetime | None] = ("", None)
 
-    async def lease(self, limit: int, seconds: int) -> Sequence[values.Delivery]:
+    async def lease(self, limit: int, seconds: int) -> Sequence[delivery_model.Delivery]:
         due, self.due = self.due[:limit], []
         return due
 
@@ -53,9 +56,9 @@ class Ledger:
 
 class Receiver:
     def __init__(self) -> None:
-        self.got: list[values.Delivery] = []
+        self.got: list[delivery_model.Delivery] = []
 
-    async def deliver(self, delivery: values.Delivery) -> None:
+    async def deliver(self, delivery: delivery_model.Delivery) -> None:
         self.got.append(delivery)
 
 
@@ -64,7 +67,7 @@ class Clock:
         return NOW
 
 
-async def deliver(ledger: Ledger) -> tuple[str, datetime | None, list[values.Delivery]]:
+async def deliver(ledger: Ledger) -> tuple[str, datetime | None, list[delivery_model.Delivery]]:
     receiver = Receiver()
     use_case = deliveries.Delivering(ledger, None, Clock(), {"webhook": receiver}, random.Random(1))
     assert await use_case.run() == 1

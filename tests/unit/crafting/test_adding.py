@@ -1,7 +1,8 @@
 import pytest
 
 from avouch import digests, errors
-from avouch.crafting import adding, opened, owing, state
+from avouch.crafting import adding, missing, state
+from avouch.crafting import run as opened
 from tests.crafting import builders
 
 CONTRACT = builders.contract(
@@ -156,7 +157,7 @@ def test_an_annotation_without_name_or_equals_is_refused(text: str):
 
 
 def test_everything_owed_is_named_at_once_with_the_command_that_delivers_it():
-    found = owing.owed(begun(), owing.Way("avouch attestation", ("--attestation-id", "r-1")))
+    found = missing.owed(begun(), missing.Way("avouch attestation", ("--attestation-id", "r-1")))
     assert {each.fix for each in found} == {
         "avouch attestation add --name sbom --value FILE --annotation asset=VALUE --annotation stage=VALUE"
         " --attestation-id r-1",
@@ -171,13 +172,13 @@ def test_everything_owed_is_named_at_once_with_the_command_that_delivers_it():
 
 def test_one_of_a_group_is_enough():
     found = added(begun(env={"STAGE": "x"}), "spdx", file(kind="SBOM_SPDX_JSON")).state
-    assert "GroupUnsatisfied" not in {each.code for each in owing.owed(found, owing.Way())}
-    assert {line.name: line.state for line in owing.lines(found, owing.Way())}["cdx"] == "optional"
+    assert "GroupUnsatisfied" not in {each.code for each in missing.owed(found, missing.Way())}
+    assert {line.name: line.state for line in missing.lines(found, missing.Way())}["cdx"] == "optional"
 
 
 def test_status_lines_follow_the_plan_then_come_the_others():
     found = added(added(begun(), "extra", file()).state, "note", text()).state
-    lines = owing.lines(found, owing.Way())
+    lines = missing.lines(found, missing.Way())
     assert {(line.name, line.state) for line in lines[:-1]} == {
         ("big", "optional"),
         ("cdx", "one of its group is owed"),

@@ -11,9 +11,9 @@ import pytest
 
 from avouch import digests
 from avouch.attestation import materials, rfc3339, trust, verification
-from avouch.contract import documents
-from avouch.contract import materials as types
-from avouch.crafting import adding, finishing, opened, owing, state
+from avouch.crafting import adding, missing, state, statement
+from avouch.crafting import run as opened
+from avouch.materials import types, validation
 from tests.crafting import builders
 
 THEIRS: dict[str, Any] = json.loads((builders.REAL / "statement.json").read_text())
@@ -39,7 +39,7 @@ def time(name: str) -> datetime:
 
 def gathered(file: str, kind: str) -> adding.Gathered:
     content = (builders.REAL / file).read_bytes()
-    found = documents.read(kind, content)
+    found = validation.read(kind, content)
     assert not found.flaws
     return adding.Gathered(
         kind, digests.of_bytes(content), file, len(content), content, extracted=dict(found.annotations)
@@ -69,9 +69,9 @@ def crafted() -> state.State:
     return adding.annotate(found, {"who": "me"}).state
 
 
-def ours(ending: finishing.Ending | None = None) -> dict[str, Any]:
-    last = ending or finishing.Ending(time("finishedAt"), "1.0", "fileCA")
-    found: dict[str, Any] = json.loads(finishing.payload(crafted(), last))
+def ours(ending: statement.Ending | None = None) -> dict[str, Any]:
+    last = ending or statement.Ending(time("finishedAt"), "1.0", "fileCA")
+    found: dict[str, Any] = json.loads(statement.payload(crafted(), last))
     return found
 
 
@@ -98,14 +98,14 @@ def test_subjects_are_the_same_but_for_the_digest_of_the_record():
 
 
 def test_nothing_is_owed_at_the_end():
-    assert owing.owed(crafted(), owing.Way()) == ()
+    assert missing.owed(crafted(), missing.Way()) == ()
 
 
 def test_the_same_state_gives_the_same_bytes_also_after_a_round_trip_through_its_form():
-    ending = finishing.Ending(time("finishedAt"), "1.0", "fileCA")
+    ending = statement.Ending(time("finishedAt"), "1.0", "fileCA")
     again = state.read(state.write(crafted()))
     assert again == crafted()
-    assert finishing.payload(again, ending) == finishing.payload(crafted(), ending)
+    assert statement.payload(again, ending) == statement.payload(crafted(), ending)
 
 
 def test_the_real_bundle_verifies_with_its_own_authority():

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, dsse, identity, predicate, trust
-from avouch.controlplane import planning, runs, values
+from avouch.controlplane.intake import planning, pod_runs
+from avouch.controlplane.model import artifacts, contracts, runs
 from avouch.tekton import matching
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -92,33 +93,33 @@ class Store:
     """Runs, Workflows and Blobs in memory; `failure` is raised by the next accept."""
 
     def __init__(self) -> None:
-        self.stored: dict[uuid.UUID, values.Run] = {}
-        self.claims: dict[digests.Digest, values.Claim] = {}
+        self.stored: dict[uuid.UUID, runs.Run] = {}
+        self.claims: dict[digests.Digest, runs.Claim] = {}
         self.known = [workflow()]
         self.content: dict[digests.Digest, bytes] = {}
         self.failure: errors.AvouchError | None = None
 
-    async def in_namespace(self, namespace: str) -> Sequence[values.WorkflowRecord]:
+    async def in_namespace(self, namespace: str) -> Sequence[contracts.WorkflowRecord]:
         return [one for one in self.known if one.namespace == namespace]
 
-    async def open(self, run: values.Run) -> values.Run:
+    async def open(self, run: runs.Run) -> runs.Run:
         return self.stored.setdefault(run.id, run)
 
-    async def get(self, run_id: uuid.UUID) -> values.Run | None:
+    async def get(self, run_id: uuid.UUID) -> runs.Run | None:
         return self.stored.get(run_id)
 
-    async def attested(self, run_id: uuid.UUID) -> values.Attested | None:
+    async def attested(self, run_id: uuid.UUID) -> runs.Attested | None:
         run = self.stored.get(run_id)
         uid = run.key.workflow_uid if run else ""
         spec = next((one.spec for one in self.known if run and (one.namespace, one.uid) == (run.namespace, uid)), None)
-        return values.Attested(run, spec) if run else None
+        return runs.Attested(run, spec) if run else None
 
-    async def accept(self, claim: values.Claim) -> values.Receipt:
+    async def accept(self, claim: runs.Claim) -> runs.Receipt:
         if self.failure is not None:
             raise self.failure
         created = claim.digest not in self.claims
         self.claims[claim.digest] = claim
-        return values.Receipt(uuid.uuid5(claim.run_id, str(claim.digest)), claim.digest, created)
+        return runs.Receipt(uuid.uuid5(claim.run_id, str(claim.digest)), claim.digest, created)
 
 
 class Blobs:
@@ -131,7 +132,7 @@ class Blobs:
         *,
         expected: digests.Digest | None,
         limit: int,
-        owner: values.Owner | None = None,
+        owner: artifacts.Owner | None = None,
     ) -> tuple[digests.Digest, int]:
         data = b"".join([piece async for piece in content])
         digest = digests.of_bytes(data)
@@ -140,8 +141,8 @@ class Blobs:
         self.content[digest] = data
         return digest, len(data)
 
-    async def of_namespace(self, namespace: str) -> values.Backend:
-        return values.Backend("default", "default", 1024)
+    async def of_namespace(self, namespace: str) -> artifacts.Destination:
+        return artifacts.Destination("default", "default", 1024)
 
     async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
         yield self.content[digest]
@@ -166,7 +167,7 @@ class World:
 
     def __init__(self) -> None:
         self.cluster, self.store, self.blobs, self.keys = Cluster(), Store(), Blobs(), Keys()
-        self.intake = runs.Intake(
+        self.intake = pod_runs.Intake(
             runs=self.store,  # type: ignore[arg-type]  # only the methods that the push path calls
             workflows=self.store,  # type: ignore[arg-type]
             contracts=self.store,  # type: ignore[arg-type]
@@ -180,14 +181,16 @@ class World:
         self.store.stored[self.run.id] = self.run
 
 
-def workflow(**spec: Any) -> values.WorkflowRecord:
-    return values.WorkflowRecord("shop", "shop-uid", "release", "workflow-uid", 1, spec, {}, "shop", "evidence")
+def workflow(**spec: Any) -> contracts.WorkflowRecord:
+    return contracts.WorkflowRecord("shop", "shop-uid", "release", "workflow-uid", 1, spec, {}, "shop", "evidence")
 
 
-def open_run(namespace: str = "shop", subject: str = "run-uid") -> values.Run:
+def open_run(namespace: str = "shop", subject: str = "run-uid") -> runs.Run:
     owed = plan.Plan("release", "workflow-uid", namespace, "evidence", 3, "sha256:" + "a" * 64)
     about = matching.Subject("PipelineRun", "release", subject, {})
-    record = values.WorkflowRecord(namespace, f"{namespace}-uid", "release", f"workflow-uid{namespace[4:]}", 1, {}, {})
+    record = contracts.WorkflowRecord(
+        namespace, f"{namespace}-uid", "release", f"workflow-uid{namespace[4:]}", 1, {}, {}
+    )
     return planning.Owed(record, about, owed).run(NOW)
 
 

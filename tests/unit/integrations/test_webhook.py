@@ -7,13 +7,15 @@ import uuid
 import pytest
 
 from avouch import errors
-from avouch.controlplane import values
+from avouch.controlplane.model import deliveries
 from avouch.integrations import addresses, webhook
 
 
 def delivery(url, **config):
     config = {"url": url, "allowPrivateAddresses": True, **config}
-    return values.Delivery(uuid.UUID(int=1), uuid.UUID(int=2), "u", "a", "ns", "webhook", config, b'{"a":1}', 1, b"key")
+    return deliveries.Delivery(
+        uuid.UUID(int=1), uuid.UUID(int=2), "u", "a", "ns", "webhook", config, b'{"a":1}', 1, b"key"
+    )
 
 
 async def answered(reply, **config):

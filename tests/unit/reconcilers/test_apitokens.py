@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from avouch import errors
-from avouch.controlplane import tokens as deciding
+from avouch.controlplane.intake import tokens as deciding
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import absent, apitokens, conditions, issuing, world
+from avouch.reconcilers import apitokens, conditions, context, token_secrets, watching
 from tests.unit.reconcilers import tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,11 +23,11 @@ class Stage:
 
     def __init__(self, **organization: Any) -> None:
         self.memory, self.secrets, self.at = tokens.Memory(), tokens.Secrets(), NOW
-        cache, address = ObjectCache(world.INDEXERS), issuing.Address("https://avouch.example", b"CA")
-        self.world = world.World(
+        cache, address = ObjectCache(context.INDEXERS), token_secrets.Address("https://avouch.example", b"CA")
+        self.world = context.Context(
             cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self,  # type: ignore[arg-type]
             backends=self,  # type: ignore[arg-type]
-            issuing=issuing.Issuing(self.memory, self.secrets, lambda: address),
+            issuing=token_secrets.Issuing(self.memory, self.secrets, lambda: address),
             canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self,  # type: ignore[arg-type]
         )  # fmt: skip
         for namespace in ("team", "home"):
@@ -246,10 +246,10 @@ async def test_what_was_deleted_while_nobody_watched_is_found_by_the_database(st
         return []
 
     stage.world.workflows.keys = none  # type: ignore[method-assign]
-    gone = await absent.absent(stage.world, set())
+    gone = await watching.absent(stage.world, set())
     assert (KEY, None) in gone
     assert (Key("Organization", "", "acme"), None) in gone
-    assert await absent.absent(stage.world, {key for key, _ in gone}) == []
+    assert await watching.absent(stage.world, {key for key, _ in gone}) == []
 
 
 async def test_a_crash_before_the_secret_leaves_a_token_that_ends_with_the_next(stage: Stage) -> None:
@@ -304,7 +304,7 @@ async def test_no_leave_to_write_secrets_is_said_with_the_servers_words(stage: S
 
 async def test_an_install_without_tokens_makes_none_and_says_how() -> None:
     stage = Stage()
-    off = issuing.Issuing(stage.memory, stage.secrets, enabled=False)
+    off = token_secrets.Issuing(stage.memory, stage.secrets, enabled=False)
     object.__setattr__(stage.world, "issuing", off)
     desired = await stage.look()
     assert ready(desired) == ("False", "SwitchedOff")

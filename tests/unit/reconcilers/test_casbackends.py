@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from avouch.controlplane import storage
+from avouch.controlplane.model import artifacts
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import casbackends, conditions, organizations, world
+from avouch.reconcilers import casbackends, conditions, context, organizations
 
 
 def obj(name: str = "a", generation: int = 2, **spec: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Records:
     """Keeps what it is told, as the store does."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, storage.Record] = {}
+        self.kept: dict[str, artifacts.Record] = {}
 
     async def upsert(self, record, *, epoch):
         self.kept[record.uid] = record
@@ -69,14 +69,14 @@ class Records:
         return self.kept.get(uid)
 
 
-def build(*objects: dict[str, Any]) -> tuple[world.World, Records]:
-    cache = ObjectCache(world.INDEXERS)
+def build(*objects: dict[str, Any]) -> tuple[context.Context, Records]:
+    cache = ObjectCache(context.INDEXERS)
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns", "resourceVersion": "1"}})
     for one in objects:
         one["metadata"]["resourceVersion"] = "1"
         cache.put(Key("CASBackend", "team", one["metadata"]["name"]), one)
     records = Records()
-    there = world.World(
+    there = context.Context(
         cache=cache, contracts=None, workflows=None, deliveries=None, backends=records,  # type: ignore[arg-type]
         organisations=None, issuing=None, creator=None,  # type: ignore[arg-type]
         canonical=lambda _: b"", clock=None, epoch=lambda: 1,  # type: ignore[arg-type]  # not used here

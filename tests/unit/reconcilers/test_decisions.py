@@ -10,20 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import digests, errors
-from avouch.controlplane import identityvalues, values
+from avouch.controlplane.model import contracts as contract_model
+from avouch.controlplane.model import identities, runs, verdicts
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import (
-    apiservice,
-    attachments,
-    certificates,
-    conditions,
-    contracts,
-    organizations,
-    rescue,
-    runs,
-    work,
-    workflows,
-)
+from avouch.reconcilers import attachments, conditions, contracts, organizations, worker, workflows
+from avouch.reconcilers.installation import apiservice, certificates, image_pull
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,9 +24,9 @@ def obj(name: str, namespace: str = "team", **spec: Any) -> dict[str, Any]:
     return {"metadata": meta, "spec": spec}
 
 
-def revision(number: int = 1) -> values.ContractRevision:
+def revision(number: int = 1) -> contract_model.ContractRevision:
     digest = digests.of_bytes(b"x")
-    return values.ContractRevision("team", "u", "build", "uid", number, digest, b"x", NOW)
+    return contract_model.ContractRevision("team", "u", "build", "uid", number, digest, b"x", NOW)
 
 
 def says(desired: conditions.Desired) -> dict[str, tuple[str, str]]:
@@ -71,10 +62,10 @@ def test_a_missing_contract_is_waited_for_and_named() -> None:
 
 
 def test_a_red_run_leaves_the_workflow_ready() -> None:
-    run = values.Run(
-        id=values.RunKey("w", "s").id, name="w-1", key=values.RunKey("w", "s"), namespace="team", namespace_uid="u",
+    run = runs.Run(
+        id=runs.RunKey("w", "s").id, name="w-1", key=runs.RunKey("w", "s"), namespace="team", namespace_uid="u",
         workflow="w", subject_kind="PipelineRun", subject_name="p", contract="build", revision=1, contract_digest="",
-        plan="", created_at=NOW, result=values.VerdictResult.FAILED, finished_at=NOW,
+        plan="", created_at=NOW, result=verdicts.VerdictResult.FAILED, finished_at=NOW,
     )  # fmt: skip
     bound = workflows.Bound("build", "team", obj("build"), revision(3))
     desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, run)
@@ -125,8 +116,8 @@ def test_an_attachment_names_the_end_that_is_missing_and_records_no_secret() -> 
 
 
 def test_errors_become_conditions_by_whose_fault_they_are() -> None:
-    assert says(work.desired_of(errors.Unavailable("db")))["Reconciling"] == ("True", "ProgressingWithRetry")
-    assert "secret" not in work.desired_of(errors.AvouchError("secret")).conditions[0].message
+    assert says(worker.desired_of(errors.Unavailable("db")))["Reconciling"] == ("True", "ProgressingWithRetry")
+    assert "secret" not in worker.desired_of(errors.AvouchError("secret")).conditions[0].message
 
 
 @given(st.booleans(), st.booleans(), st.booleans(), st.floats(0, 120))
@@ -160,16 +151,16 @@ def pending(reason: str, name: str = "avouch-sidecar") -> dict[str, Any]:
     ],
 )
 def test_only_our_own_image_that_does_not_come_is_stuck(pod: dict[str, Any], expected: bool) -> None:
-    assert rescue.stuck(pod) is expected
+    assert image_pull.stuck(pod) is expected
 
 
 def test_the_rescue_touches_our_container_only_and_only_once() -> None:
     pod = pending("ErrImagePull")
-    assert rescue.rescue_patch(pod, "spare") == [
+    assert image_pull.rescue_patch(pod, "spare") == [
         {"op": "test", "path": "/spec/initContainers/1/name", "value": "avouch-sidecar"},
         {"op": "replace", "path": "/spec/initContainers/1/image", "value": "spare"},
     ]
-    assert rescue.rescue_patch(pod, "ours") is None
+    assert image_pull.rescue_patch(pod, "ours") is None
 
 
 def test_certificates_are_kept_until_due_and_the_bundle_trusts_old_and_new() -> None:
@@ -204,7 +195,7 @@ def test_a_pod_counts_as_injected_only_where_one_of_the_taskruns_controls_it() -
         }
 
     taskrun = {"metadata": {"name": "t", "uid": "mine"}}
-    names, ours = runs.injected([pod("a", "mine"), pod("forged", "other")], [taskrun])
+    names, ours = pod.injected([pod("a", "mine"), pod("forged", "other")], [taskrun])
     assert names == {"a": "uid-a"}
     assert ours == ("uid-a",)
 
@@ -219,9 +210,9 @@ class Recorded:
     """What an Organization's reconcile wrote down."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, tuple[identityvalues.Organisation, list[str]]] = {}
+        self.rows: dict[str, tuple[identities.Organisation, list[str]]] = {}
 
-    async def record(self, organisation: identityvalues.Organisation, projects: list[str], *, epoch: int) -> None:
+    async def record(self, organisation: identities.Organisation, projects: list[str], *, epoch: int) -> None:
         self.rows[organisation.name] = (organisation, projects)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from avouch import plan
-from avouch.controlplane import planning, values
-from avouch.reconcilers import runs
+from avouch.controlplane.intake import planning
+from avouch.controlplane.model import contracts
+from avouch.reconcilers import tektonruns
 from avouch.tekton import matching
 
 FILE = plan.PlannedMaterial("sbom", "SBOM_CYCLONEDX_JSON")
@@ -14,7 +15,7 @@ TEXT = plan.PlannedMaterial("version", "STRING", plan.Source(plan.From.RESULT, n
 
 
 def owed(material: plan.PlannedMaterial, inject: str = "auto") -> planning.Owed:
-    workflow = values.WorkflowRecord("team", "ns", "build", "uid", 1, {}, {})
+    workflow = contracts.WorkflowRecord("team", "ns", "build", "uid", 1, {}, {})
     obj: dict[str, Any] = {"metadata": {"name": "run", "uid": "u"}}
     whole = plan.Plan("build", "uid", "team", "release", 1, "sha256:0", materials=(material,), inject=inject)
     return planning.Owed(workflow, matching.subject("PipelineRun", obj), whole)
@@ -34,4 +35,4 @@ def owed(material: plan.PlannedMaterial, inject: str = "auto") -> planning.Owed:
 def test_only_a_sidecar_that_would_be_there_without_the_quota_is_held_back(
     asked: list[planning.Owed], expected: bool
 ) -> None:
-    assert (runs.held_back(asked) is not None) is expected
+    assert (tektonruns.held_back(asked) is not None) is expected

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from avouch import errors
-from avouch.controlplane import identityvalues
+from avouch.controlplane.model import identities
 from avouch.kube import resources
 
 
@@ -13,16 +13,16 @@ class Memory:
     """`identityports.Tokens` over a dict."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, identityvalues.TokenRecord] = {}
+        self.rows: dict[str, identities.TokenRecord] = {}
 
-    async def find(self, token_id: str) -> identityvalues.TokenRecord | None:
+    async def find(self, token_id: str) -> identities.TokenRecord | None:
         return self.rows.get(token_id)
 
-    async def of_name(self, namespace: str, name: str) -> tuple[identityvalues.TokenRecord, ...]:
+    async def of_name(self, namespace: str, name: str) -> tuple[identities.TokenRecord, ...]:
         mine = [row for row in self.rows.values() if (row.namespace, row.name) == (namespace, name)]
         return tuple(sorted(mine, key=lambda row: row.created_at, reverse=True))
 
-    async def record(self, token: identityvalues.TokenRecord, *, epoch: int) -> None:
+    async def record(self, token: identities.TokenRecord, *, epoch: int) -> None:
         kept = {key: row for key, row in self.rows.items() if row.uid != token.uid or row.delivered_at}
         self.rows = {**kept, token.id: token}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
-from avouch.contract import images
+from avouch.materials import images
 from avouch.oci import client
 from avouch.registry import layouts
 from tests.cluster import ocilayout

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors
-from avouch.contract import detection, images
+from avouch.materials import detection, images
 from avouch.oci import client, credentials
 from avouch.registry import detecting, lookup
 from tests import loopback

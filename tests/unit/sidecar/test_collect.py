@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors, plan
-from avouch.contract import materials
+from avouch.materials import types as material_types
 from avouch.sidecar import collect, discover, files
 
 DIGEST = "sha256:" + "a" * 64
@@ -258,4 +258,4 @@ def test_an_empty_file_is_evidence_only_where_emptiness_says_something(tmp_path:
 
 
 def test_the_types_that_may_be_empty_are_those_of_the_table() -> None:
-    assert {kind.name for kind in materials.MATERIALS if kind.empty} == collect.MAY_BE_EMPTY
+    assert {kind.name for kind in material_types.MATERIALS if kind.empty} == collect.MAY_BE_EMPTY

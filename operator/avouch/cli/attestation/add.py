@@ -8,9 +8,9 @@ import click
 from avouch import errors
 from avouch.attestation import materials
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, gathering, ports, registries, watching
-from avouch.contract import materials as types
+from avouch.cli.attestation import common, gathering, ports, progress, registries
 from avouch.crafting import adding, state
+from avouch.materials import types
 
 _KINDS = tuple(kind.name for kind in types.MATERIALS)
 
@@ -49,7 +49,7 @@ def add(started: session.Session, /, **said: Any) -> int:
     before = keeper.load()
     notes = adding.pairs(said["notes"])
     asked = adding.asked(before, said["name"], (said["kind"] or "").upper(), time.time_ns())
-    watch = watching.watch(started)
+    watch = progress.watch(started)
     found = gathering.gather(started, world, _wanted(said, asked), _taken(before, asked), watch)
     _preview(before, asked, found, notes)
     _send(world, before, asked, found, watch)

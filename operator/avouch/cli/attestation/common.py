@@ -8,7 +8,7 @@ import click
 from avouch import errors
 from avouch.cli import failures, options, session
 from avouch.cli.attestation import ports
-from avouch.crafting import keeping, state
+from avouch.crafting import state, statestore
 
 F = TypeVar("F", bound=Callable[..., Any])
 ID = "AVOUCH_ATTESTATION_ID"
@@ -106,7 +106,7 @@ def adapters(started: session.Session) -> ports.Adapters:
     return found
 
 
-def keeper(world: ports.Adapters, place: Place) -> keeping.Keeper:
+def keeper(world: ports.Adapters, place: Place) -> statestore.Keeper:
     """Where the state is kept.
 
     Raises:

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 from avouch import digests, errors
 from avouch.cli import session
 from avouch.cli.attestation import registries
-from avouch.contract import detection, documents
-from avouch.contract import materials as types
-from avouch.contract.readers import document
-from avouch.crafting import adding, sources
+from avouch.crafting import adding, uploads
+from avouch.materials import detection, types, validation
+from avouch.materials.readers import document
 
 _READ = max(kind.readable for kind in types.MATERIALS)  # more than this no reader looks at
 _INLINE = 4 * 1024 * 1024  # bytes; a statement has no room for more
@@ -42,7 +41,7 @@ class Found(NamedTuple):
 
     name: str
     gathered: adding.Gathered
-    source: sources.Source | None = None
+    source: uploads.Source | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -101,7 +100,7 @@ def _is_image(wanted: Wanted) -> bool:
 
 
 def _text(wanted: Wanted) -> Found:
-    found = documents.read(_TEXT, wanted.value.encode("utf-8", "surrogateescape"))
+    found = validation.read(_TEXT, wanted.value.encode("utf-8", "surrogateescape"))
     _require(wanted, found, _TEXT)
     content = wanted.value.encode()
     return Found(wanted.name, adding.Gathered(_TEXT, digests.of_bytes(content), size=len(content), content=content))
@@ -143,17 +142,17 @@ def _unread(wanted: Wanted, path: Path, begun: bytes, file: Any, progress: Any) 
             watch(hasher.size)
             chunk = file.read(digests.CHUNK)
     if hasher.size > kind.limit:
-        _require(wanted, documents.oversized(kind), kind.name)
+        _require(wanted, validation.oversized(kind), kind.name)
     digest = hasher.digest()
     gathered = adding.Gathered(kind.name, digest, path.name, hasher.size)
-    return Found(wanted.name, gathered, sources.Source(digest, hasher.size, path))
+    return Found(wanted.name, gathered, uploads.Source(digest, hasher.size, path))
 
 
 def _of_content(wanted: Wanted, name: str, content: bytes, path: Path | None, taken: frozenset[str]) -> Iterator[Found]:
     if wanted.kind in _ARCHIVES and not content.lstrip().startswith(b"{"):
-        explosion = importlib.import_module("avouch.contract.explosion")  # 12 ms that plain JSON need not pay
+        explosion = importlib.import_module("avouch.materials.unpacking")  # 12 ms that plain JSON need not pay
         if explosion.is_archive(wanted.kind, content):
-            bounds = importlib.import_module("avouch.contract.readers.archives").Bounds(wanted.entries, wanted.size)
+            bounds = importlib.import_module("avouch.materials.readers.archives").Bounds(wanted.entries, wanted.size)
             for part in explosion.exploded(wanted.name, wanted.kind, content, taken, bounds):
                 file = Path(part.path).name or name
                 yield _material(wanted, _Piece(part.name, part.type, file, part.content, part.annotations))
@@ -175,7 +174,7 @@ class _Piece(NamedTuple):
 def _material(wanted: Wanted, piece: _Piece) -> Found:
     kind, content = piece.kind, piece.content
     if kind:
-        found = (documents.read if wanted.strict else documents.sniff)(kind, content)
+        found = (validation.read if wanted.strict else validation.sniff)(kind, content)
         _require(wanted, found, kind)
     else:
         detected = detection.file(content)
@@ -184,7 +183,7 @@ def _material(wanted: Wanted, piece: _Piece) -> Found:
     extracted: dict[str, object] = dict((*found.annotations, *piece.links))
     gathered = adding.Gathered(kind, digest, piece.file, len(content), content, extracted=extracted)
     return Found(
-        piece.name, gathered, sources.Source(digest, len(content), piece.path, None if piece.path else content)
+        piece.name, gathered, uploads.Source(digest, len(content), piece.path, None if piece.path else content)
     )
 
 

@@ -12,9 +12,9 @@ from avouch import errors
 from avouch.attestation import predicate, statement
 from avouch.cli import failures, options, output, session
 from avouch.cli.attestation import common, showing, surroundings
-from avouch.contract import pullrequests
-from avouch.contract.runners import detection
-from avouch.crafting import adding, keeping, opened, opening, sources, state
+from avouch.crafting import adding, state, statestore, uploads
+from avouch.crafting import run as opening
+from avouch.runners import detection, pullrequests
 
 _FILES = (".avouch.yml", ".avouch.yaml", ".chainloop.yml", ".chainloop.yaml")
 _PR_INFO = pullrequests.EVIDENCE
@@ -26,7 +26,7 @@ class Asked:
 
     workflow: str
     revision: int
-    version: opening.Version
+    version: opening.VersionRequest
     release: bool
     dry_run: bool
     remote: bool
@@ -97,7 +97,7 @@ class Facts:
     """What a first state is made from."""
 
     server: surroundings.Server
-    run: opened.Run
+    run: opening.Run
     runner: detection.Runner
     around: surroundings.Around
     world: surroundings.Adapters
@@ -130,7 +130,7 @@ def _asked(said: Mapping[str, Any]) -> Asked:
     return Asked(
         said["workflow"],
         said["contract_revision"],
-        opening.Version(name, said["existing"], said["latest"], said["mark_latest"]),
+        opening.VersionRequest(name, said["existing"], said["latest"], said["mark_latest"]),
         said["release"],
         said["dry_run"],
         said["remote"],
@@ -164,14 +164,14 @@ def _read_version(file: Path) -> str:
     return project_version(plain[0], file.name) if plain and isinstance(plain[0], Mapping) else ""
 
 
-def _require_none(kept: keeping.Keeper) -> None:
+def _require_none(kept: statestore.Keeper) -> None:
     try:
         kept.load()
     except errors.NotFound:
         return
     except errors.Invalid as exc:
         raise errors.Conflict(f"{exc} (fix: init --replace)") from exc
-    raise keeping.exists(kept.place)
+    raise statestore.exists(kept.place)
 
 
 def _open(
@@ -180,12 +180,12 @@ def _open(
     asked: Asked,
     found: detection.Runner,
     around: surroundings.Around,
-) -> opened.Run:
+) -> opening.Run:
     namespace = world.namespace()
     if not namespace:
         fix = "give --namespace (Chainloop's --project), or set AVOUCH_NAMESPACE"
         raise errors.Invalid("no namespace is known", field="--namespace", fix=fix)
-    request = opening.Opening(
+    request = opening.RunRequest(
         world.new_id(),
         asked.revision,
         found.type,
@@ -247,7 +247,7 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
         found = gathering.of_bytes(request.material, _PR_INFO, f"{request.material}.json", content)
         change = adding.add(begun, adding.asked(begun, request.material, _PR_INFO, 0), found.gathered, {})
         if change.state.of(request.material).storage == "uploaded":  # type: ignore[union-attr]  # it was just added
-            facts.server.upload(begun.run.id, found.source, sources.quiet)
+            facts.server.upload(begun.run.id, found.source, uploads.quiet)
     except errors.AvouchError as exc:
         failures.tell(started, f"the pull request is not recorded: {exc}", kind="warning")
         return begun
@@ -255,7 +255,7 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
 
 
 def _close(
-    started: session.Session, server: surroundings.Server, asked: Asked, run: opened.Run, why: errors.AvouchError
+    started: session.Session, server: surroundings.Server, asked: Asked, run: opening.Run, why: errors.AvouchError
 ) -> None:
     """A run whose attestation cannot begin is ended at once, instead of expiring a day later."""
     if asked.dry_run:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from avouch import digests
-from avouch.crafting import keeping, opened, sources
+from avouch.crafting import run as opened
+from avouch.crafting import statestore, uploads
 
 
 class Server(Protocol):
@@ -21,15 +22,15 @@ class Server(Protocol):
         """A run, as soon as it is judged, or after so many seconds."""
         ...
 
-    def upload(self, run: str, source: sources.Source, progress: sources.Progress) -> bool:
+    def upload(self, run: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Store a material's bytes; False where they were there already."""
         ...
 
-    def upload_artifact(self, namespace: str, source: sources.Source, progress: sources.Progress) -> bool:
+    def upload_artifact(self, namespace: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Store bytes without a run; False where they were there already."""
         ...
 
-    def download_artifact(self, digest: digests.Digest, target: Path, progress: sources.Progress) -> int:
+    def download_artifact(self, digest: digests.Digest, target: Path, progress: uploads.Progress) -> int:
         """Fetch bytes into a file; its size."""
         ...
 
@@ -76,11 +77,11 @@ class Adapters(Protocol):
         """The authorities that the server believes, PEM; anyone may ask."""
         ...
 
-    def local(self, path: str) -> keeping.Keeper:
+    def local(self, path: str) -> statestore.Keeper:
         """The state in a file; without a path, in the job's own place."""
         ...
 
-    def remote(self, run: str) -> keeping.Keeper:
+    def remote(self, run: str) -> statestore.Keeper:
         """The state on the server."""
         ...
 

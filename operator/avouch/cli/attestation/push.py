@@ -19,7 +19,8 @@ from avouch import digests, errors
 from avouch.attestation import bundle, dsse, signing
 from avouch.cli import failures, options, output, session
 from avouch.cli.attestation import common, ports, showing
-from avouch.crafting import adding, finishing, keeping, opened, owing, state
+from avouch.crafting import adding, missing, state, statement, statestore
+from avouch.crafting import run as opened
 
 _WAIT = 30  # seconds
 _ASK = 30  # seconds that one question may wait for its answer
@@ -60,7 +61,7 @@ def push(started: session.Session, /, **said: Any) -> int:
     keeper = common.keeper(world, place)
     change = adding.annotate(keeper.load(), adding.pairs(said["notes"]))
     common.note(started, *change.notes)
-    owed = owing.owed(change.state, showing.way(place))
+    owed = missing.owed(change.state, showing.way(place))
     if owed and not change.state.dry_run:
         failures.tell(started, f"the attestation is not complete: {len(owed)} owed")
         for line in showing.owed_lines(owed):
@@ -79,7 +80,7 @@ def _rehearse(
     found: state.State, owed: tuple[Any, ...], world: ports.Adapters, file: str
 ) -> int:  # fmt: skip
     """A dry run ends here: the statement is written, nothing is signed and nothing is sent."""
-    payload = finishing.payload(found, finishing.Ending(world.now(), avouch.__version__))
+    payload = statement.payload(found, statement.Ending(world.now(), avouch.__version__))
     if file:
         Path(file).write_bytes(payload)
     click.echo(payload.decode())
@@ -92,8 +93,8 @@ def _push(world: ports.Adapters, found: state.State, file: str) -> Pushed:
     server = common.server_of(world, found)
     signer = signing.KeySigner.generate()
     leaf = _certificate(server.certificate(found.run.id, signing.csr(signer, found.run.id[:64])))
-    ending = finishing.Ending(world.now(), avouch.__version__, _name(leaf))
-    envelope = signing.sign_envelope(signer, dsse.IN_TOTO, finishing.payload(found, ending), with_keyid=False)
+    ending = statement.Ending(world.now(), avouch.__version__, _name(leaf))
+    envelope = signing.sign_envelope(signer, dsse.IN_TOTO, statement.payload(found, ending), with_keyid=False)
     content = bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))
     if file:
         Path(file).write_bytes(content)
@@ -106,7 +107,7 @@ def _push(world: ports.Adapters, found: state.State, file: str) -> Pushed:
     return Pushed(digest, found.run)
 
 
-def _forget(started: session.Session, keeper: keeping.Keeper) -> None:
+def _forget(started: session.Session, keeper: statestore.Keeper) -> None:
     """What was pushed is stored: a state that cannot be removed now is no failure."""
     try:
         keeper.remove()

@@ -19,5 +19,5 @@ class Adapters(ports.Adapters, Protocol):
     """The world of `add`."""
 
     def image(self, value: str, login: Login) -> Any:
-        """What a reference, a layout on disk or an `oci://` chart stands for now: `contract.images.Image`."""
+        """What a reference, a layout on disk or an `oci://` chart stands for now: `materials.images.Image`."""
         ...

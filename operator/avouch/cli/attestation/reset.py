@@ -5,7 +5,7 @@ import click
 from avouch import errors
 from avouch.cli import failures, session
 from avouch.cli.attestation import common, ports, showing
-from avouch.crafting import opened
+from avouch.crafting import run
 
 _WAIT = 5  # seconds for the verdict: it follows at once where a worker is there
 _RECORDED = {"failure": "will be recorded as Failed", "cancellation": "will be recorded as Canceled"}
@@ -42,7 +42,7 @@ def reset(started: session.Session, /, trigger: str, reason: str, path: str, ide
     return failures.OK
 
 
-def _judged(server: ports.Server, run: opened.Run) -> opened.Run:
+def _judged(server: ports.Server, run: run.Run) -> run.Run:
     """The run with its verdict, or as it was: that it ends is certain already."""
     try:
         return server.run(run.id, _WAIT) if run.verdict == showing.PENDING else run

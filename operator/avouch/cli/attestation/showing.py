@@ -7,21 +7,21 @@ import click
 from avouch.cli import output
 from avouch.cli.attestation import common
 from avouch.contract import completeness
-from avouch.crafting import opened, owing, state
+from avouch.crafting import missing, run, state
 
 PASSED = "Passed"
 PENDING = "Pending"
 _SHORT = 19  # characters of a digest in a table: sha256: and twelve
 
 
-def way(place: common.Place) -> owing.Way:
+def way(place: common.Place) -> missing.Way:
     """How a later command finds the same state."""
     program = click.get_current_context().find_root().info_name or "avouch"
     said = (("--attestation-id", place.identity), ("--local-state-path", place.path))
-    return owing.Way(f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value)))
+    return missing.Way(f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value)))
 
 
-def tell(found: state.State, then: owing.Way, *, full: bool = False) -> None:
+def tell(found: state.State, then: missing.Way, *, full: bool = False) -> None:
     """Write how an attestation stands, for people."""
     run = found.run
     output.facts(_facts(found))
@@ -29,7 +29,7 @@ def tell(found: state.State, then: owing.Way, *, full: bool = False) -> None:
     output.tabulate(
         output.Table(
             ("MATERIAL", "TYPE", "STATE", "VALUE", "DIGEST"),
-            tuple(_row(line, full=full) for line in owing.lines(found, then)),
+            tuple(_row(line, full=full) for line in missing.lines(found, then)),
             "The contract asks for no material, and none was added.",
         )
     )
@@ -38,7 +38,7 @@ def tell(found: state.State, then: owing.Way, *, full: bool = False) -> None:
             "ANNOTATION", dict(found.annotations) | {each.name: "" for each in run.plan.annotations if not each.value}
         )
         _pairs("VARIABLE", dict(found.env))
-    tell_owed(owing.owed(found, then))
+    tell_owed(missing.owed(found, then))
 
 
 def tell_owed(owed: tuple[completeness.Owed, ...]) -> None:
@@ -54,10 +54,10 @@ def owed_lines(owed: tuple[completeness.Owed, ...]) -> list[str]:
     return ["Owed:", *(line for each in owed for line in _owed(each))]
 
 
-def as_json(found: state.State, then: owing.Way) -> dict[str, Any]:
+def as_json(found: state.State, then: missing.Way) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "run": {key: value for key, value in opened.write(found.run).items() if key not in ("plan", "findings")},
+        "run": {key: value for key, value in run.write(found.run).items() if key not in ("plan", "findings")},
         "dryRun": found.dry_run,
         "runner": {"type": found.runner_type, "url": found.runner_url},
         "annotations": dict(found.annotations),
@@ -67,13 +67,13 @@ def as_json(found: state.State, then: owing.Way) -> dict[str, Any]:
                 "name": line.name, "type": line.type, "state": line.state, "required": line.required,
                 "group": line.group, "value": line.value, "digest": line.digest, "command": line.command,
             }
-            for line in owing.lines(found, then)
+            for line in missing.lines(found, then)
         ],
-        "owed": [_as_json(each) for each in owing.owed(found, then)],
+        "owed": [_as_json(each) for each in missing.owed(found, then)],
     }  # fmt: skip
 
 
-def verdict_lines(run: opened.Run) -> list[str]:
+def verdict_lines(run: run.Run) -> list[str]:
     """What the server judged, for people and for the CI's report."""
     if run.verdict == PENDING:
         return [f"Verdict: not judged yet; see: kubectl get workflowrun {run.name} -n {run.namespace}"]
@@ -101,7 +101,7 @@ def _facts(found: state.State) -> list[tuple[str, str]]:
     ]
 
 
-def _row(line: owing.Line, *, full: bool) -> tuple[str, ...]:
+def _row(line: missing.Line, *, full: bool) -> tuple[str, ...]:
     digest = line.digest if full or not line.digest else f"{line.digest[:_SHORT]}..."
     shown = line.state if line.required or line.state != "added" else "added (optional)"
     value = line.value if full or len(line.value) <= 60 else f"{line.value[:57]}..."

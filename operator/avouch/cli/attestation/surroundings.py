@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from avouch.cli.attestation import ports
-from avouch.contract import commits, pullrequests
-from avouch.crafting import opened, opening
+from avouch.crafting import run
+from avouch.runners import commits, pullrequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Around:
 class Server(ports.Server, Protocol):
     """The server, which opens runs too."""
 
-    def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
+    def open(self, namespace: str, workflow: str, request: run.RunRequest) -> run.Run:
         """Open a run, or find the one of this id."""
         ...
 

@@ -11,7 +11,7 @@ from typing import Any
 from avouch.cli import ports as shared
 from avouch.cli.attestation import ports
 from avouch.client import localstate
-from avouch.crafting import keeping
+from avouch.crafting import statestore
 
 
 def build(options: shared.Options, environment: Mapping[str, str]) -> ports.Adapters:
@@ -49,14 +49,14 @@ class Attesting:
         found: tuple[bytes, ...] = self._reach().trust()
         return found
 
-    def local(self, path: str) -> keeping.Keeper:
+    def local(self, path: str) -> statestore.Keeper:
         """The state in a file."""
         place = Path(path) if path else localstate.path_for(self.environment, Path.cwd())
         return localstate.LocalState(place)
 
-    def remote(self, run: str) -> keeping.Keeper:
+    def remote(self, run: str) -> statestore.Keeper:
         """The state on the server."""
-        found: keeping.Keeper = self._reach().state(run)
+        found: statestore.Keeper = self._reach().state(run)
         return found
 
     def around(self, environment: Mapping[str, str], runner: str) -> Any:
@@ -64,7 +64,7 @@ class Attesting:
         return _wired("job").around(environment, runner, self._reach().token())
 
     def image(self, value: str, login: Any) -> Any:
-        """What an image stands for now: `contract.images.Image`."""
+        """What an image stands for now: `materials.images.Image`."""
         return _wired("images").build(self.environment, value, login)
 
     def report(self, environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:

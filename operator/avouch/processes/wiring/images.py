@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from avouch.cli.attestation import registries
-from avouch.contract import images
+from avouch.materials import images
 from avouch.oci import credentials
 from avouch.registry import lookup
 

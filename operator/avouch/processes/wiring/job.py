@@ -5,8 +5,7 @@ from pathlib import Path
 
 from avouch.ci import commit, forge, identity
 from avouch.cli.attestation import surroundings
-from avouch.contract import pullrequests
-from avouch.contract.runners import table
+from avouch.runners import pullrequests, table
 
 _CLAIMS = frozenset(str(row.name) for row in table.RUNNERS if row.claims)
 

@@ -14,7 +14,7 @@ from avouch import errors
 from avouch.cli import ports as shared
 from avouch.cli.attestation import ports
 from avouch.client import access, connection, ingest, remotestate
-from avouch.crafting import keeping
+from avouch.crafting import statestore
 
 AGENT = f"avouch/{avouch.__version__}"
 NAMESPACE = "AVOUCH_NAMESPACE"
@@ -45,7 +45,7 @@ class Reach:
         """
         return ingest.Ingest(self._connected(expected))
 
-    def state(self, run: str) -> keeping.Keeper:
+    def state(self, run: str) -> statestore.Keeper:
         """A state that the server keeps."""
         return remotestate.RemoteState(self._connected(""), run)
 

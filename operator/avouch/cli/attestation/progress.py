@@ -1,0 +1,57 @@
+"""Progress of what takes long: shown on a terminal only, after two seconds, and gone when it is done."""
+
+import importlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from avouch.cli import session
+from avouch.crafting import uploads
+
+Watch = Callable[[str, int], AbstractContextManager[uploads.Progress]]
+PATIENCE = 2.0  # seconds before anything is shown
+
+
+def watch(started: session.Session) -> Watch:
+    """How progress is watched here."""
+    shown = sys.stderr.isatty() and started.environment.get("TERM") != "dumb"
+    return _shown if shown else _unseen
+
+
+@contextmanager
+def _unseen(_title: str, _size: int) -> Iterator[uploads.Progress]:
+    yield uploads.quiet
+
+
+@contextmanager
+def _shown(title: str, size: int) -> Iterator[uploads.Progress]:
+    bar = Bar(title, size, time.monotonic)
+    try:
+        yield bar
+    finally:
+        bar.end()
+
+
+class Bar:
+    """One thing that is on its way. Rich is imported only when its time has come."""
+
+    def __init__(self, title: str, size: int, clock: Callable[[], float]) -> None:
+        self._title, self._size, self._clock = title, size, clock
+        self._start = clock()
+        self._drawn: Drawn | None = None
+
+    def __call__(self, done: int) -> None:
+        """So many bytes are done."""
+        if self._drawn is None and self._clock() - self._start > PATIENCE:
+            self._drawn = importlib.import_module("avouch.cli.attestation.bars").begin(self._title, self._size)
+        if self._drawn is not None:
+            self._drawn(done)
+
+    def end(self) -> None:
+        """It is over, well or not."""
+        if self._drawn is not None:
+            self._drawn(None)
+
+
+Drawn = Callable[[int | None], None]

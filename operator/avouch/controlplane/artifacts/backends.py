@@ -1,0 +1,122 @@
+"""Which backend takes an artifact, and whether one can be used. Deciding is pure; `probe` really writes.
+
+Own default, own fallback, then the home namespace's default and fallback; where neither namespace declares any, the
+install's own store, named `default`. A namespace that declares a default and cannot use it is told so: artifacts never
+go quietly to a place that nobody chose.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+
+from avouch import digests, errors
+from avouch.controlplane.model import artifacts
+
+PROBE_SECONDS = 10.0
+SOON = timedelta(minutes=30)  # between checks of a default or fallback
+RARELY = timedelta(hours=24)  # between checks of the others
+
+
+def choose(serving: artifacts.Serving) -> artifacts.Destination:
+    """The backend for a new artifact. The module docstring is the specification.
+
+    Raises:
+        NotReady: one is declared, and neither it nor a fallback can be used.
+    """
+    declared: list[artifacts.Record] = []
+    for records in (serving.own, serving.home):
+        defaults = [one for one in records if one.spec.get("default") is True]
+        fallbacks = [one for one in records if one.spec.get("fallback") is True]
+        for one in (*_one(defaults), *_one(fallbacks)):
+            if one.usable:
+                return _chosen(one)
+        declared += [*defaults, *fallbacks]
+        if declared:
+            raise errors.NotReady(_why(declared[0]))
+    return serving.built_in
+
+
+def problems(records: Sequence[artifacts.Record]) -> dict[str, str]:
+    """Why backends of one namespace may not be used together: uid -> what to do."""
+    found = {}
+    for role in ("default", "fallback"):
+        claiming = sorted((one for one in records if one.spec.get(role) is True), key=lambda one: one.name)
+        if len(claiming) > 1:
+            names = " and ".join(one.name for one in claiming)
+            for one in claiming:
+                found[one.uid] = f"{names} both say {role}: true (fix: set spec.{role} to false in all but one)"
+    return found
+
+
+def next_check(record: artifacts.Record, probed: artifacts.Probed, now: datetime) -> datetime:
+    """When to check again: what fails, and what artifacts depend on, soon."""
+    depended = record.spec.get("default") is True or record.spec.get("fallback") is True
+    if not probed.writable:
+        return now + min(SOON, timedelta(minutes=1) if depended else SOON)
+    return now + (SOON if depended else RARELY)
+
+
+async def probe(backend: artifacts.BlobStore) -> artifacts.Probed:
+    """Really write, read and delete a small object, in ten seconds."""
+    reached = False
+    content = b"avouch checks this backend: " + uuid.uuid4().bytes
+    digest = digests.of_bytes(content)
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await backend.has(digest)
+            reached = True
+            await backend.put(_once(content), expected=digest, limit=len(content))
+            try:
+                found = b"".join([piece async for piece in backend.get(digest)])
+            finally:
+                await backend.delete(digest)
+            if found != content or await backend.has(digest):
+                return artifacts.Probed(reached, False, "what was written could not be read and deleted again")
+    except TimeoutError:
+        return artifacts.Probed(reached, False, f"no answer in {PROBE_SECONDS:g} s")
+    except errors.AvouchError as exc:
+        return artifacts.Probed(reached, False, str(exc)[:500])
+    return artifacts.Probed(True, True)
+
+
+def too_big(chosen: artifacts.Destination) -> errors.TooLarge:
+    """The refusal of an artifact that is over the backend's limit."""
+    limit = f"this file is too big for the backend {chosen.name}: it has more than {chosen.max_bytes} bytes"
+    if chosen.id == artifacts.BUILT_IN:
+        return errors.TooLarge(limit, field="AVOUCH_MAX_MATERIAL", fix="send less, or apply a CASBackend")
+    fix = "use a backend of another kind" if chosen.inline else f"raise spec.maxBytes of CASBackend {chosen.name}"
+    return errors.TooLarge(limit, field="spec.maxBytes", fix=f"send less, or {fix}")
+
+
+def _one(claiming: Sequence[artifacts.Record]) -> Sequence[artifacts.Record]:
+    """None of two that both claim a role."""
+    return claiming if len(claiming) == 1 else ()
+
+
+def _chosen(record: artifacts.Record) -> artifacts.Destination:
+    return artifacts.Destination(
+        id=record.uid,
+        name=record.name,
+        inline=record.kind == "inline",
+        fallback=record.spec.get("fallback") is True,
+        max_bytes=record.max_bytes,
+    )
+
+
+def _why(record: artifacts.Record) -> str:
+    if record.problem:
+        reason = record.problem
+    elif record.spec.get("suspend") is True:
+        reason = "it is suspended"
+    elif not record.checked:
+        reason = "it has not been checked yet"
+    else:
+        reason = record.message or "it cannot be written to"
+    return (
+        f"CASBackend {record.namespace}/{record.name} cannot take artifacts, and no fallback stands in for it: {reason}"
+    )
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,125 @@
+"""Who may read and keep artifacts, and which part of one.
+
+An artifact is read by our own worker, by whoever holds a ticket for it, and by an attester of a Workflow with a run
+that used it. For anybody else it does not exist.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from avouch import digests, errors
+from avouch.controlplane.intake import authentication, authorization, multipart, tokens
+from avouch.controlplane.model import artifacts
+from avouch.controlplane.model import identities as identityports
+from avouch.tekton import labels
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """An artifact that the caller may read: of one namespace, or of any (empty)."""
+
+    digest: digests.Digest
+    namespace_uid: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Downloads:
+    """The use case over its ports. `worker` is `namespace/name` of the account that may read everything."""
+
+    blobs: artifacts.ArtifactStore
+    uses: artifacts.Uses
+    tickets: artifacts.Tickets
+    identities: authentication.Identities
+    organisations: identityports.Organisations
+    worker: str
+    max_material: int
+
+    async def find(self, token: str, digest: digests.Digest, namespace_uid: str = "") -> Readable:
+        """What this token may read.
+
+        Raises:
+            Unauthenticated: nobody we know, or a ticket that is used up.
+            NotFound: nothing that this caller may see.
+        """
+        opened = await self.tickets.taken(token, digest, self.identities.clock.now())
+        if opened is not None:
+            return await self._stored(digest, opened)
+        attester = await self.identities.identify(token)
+        if (
+            isinstance(attester, authorization.ServiceAccount)
+            and self.worker == f"{attester.namespace}/{attester.name}"
+        ):
+            return await self._stored(digest, namespace_uid)
+        for use in await self.uses.of(digest):
+            place = authorization.Place(
+                use.namespace, use.workflow, await self.organisations.of_namespace(use.namespace)
+            )
+            if authorization.may_attest(use.spec, place, attester):
+                return await self._stored(digest, use.namespace_uid)
+        raise errors.NotFound("no such artifact")
+
+    def read(self, found: Readable, start: int = 0) -> AsyncIterator[bytes]:
+        """Its bytes from `start` on; all of them are re-hashed."""
+        return _from(self.blobs.get(found.digest, namespace_uid=found.namespace_uid), start)
+
+    async def keep(
+        self, token: str, namespace: str, expected: digests.Digest, content: AsyncIterator[bytes]
+    ) -> tuple[digests.Digest, int]:
+        """Store bytes of no run; where none uses them, they go with the next garbage collection after the grace.
+
+        Raises:
+            NotFound: no such namespace for this caller.
+            TooLarge, Invalid, Unavailable: as `storage.ArtifactStore.put`.
+        """
+        owner = await self._owner(token, namespace)
+        return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
+
+    async def kept(self, token: str, namespace: str, digest: digests.Digest) -> bool:
+        """Whether a namespace stores content already, for whoever may store it there. Raises errors.NotFound."""
+        owner = await self._owner(token, namespace)
+        return await self.blobs.has(digest, namespace_uid=owner.namespace_uid)
+
+    async def join(
+        self, token: str, namespace: str, expected: digests.Digest, of: Sequence[digests.Digest]
+    ) -> tuple[digests.Digest, int]:
+        """Make one artifact of parts that were stored. Raises as `keep`, and errors.Conflict where one is missing."""
+        owner = await self._owner(token, namespace)
+        content = multipart.joined(self.blobs, of, owner.namespace_uid)
+        return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
+
+    async def _owner(self, token: str, namespace: str) -> artifacts.Owner:
+        attester = await self.identities.identify(token)
+        found = await self.identities.cluster.namespace(namespace)
+        organisation = await self.organisations.of_namespace(namespace)
+        if found is None or not _may_store(attester, namespace, organisation):
+            raise errors.NotFound(f"no namespace {namespace[:63]} that you may store artifacts in")
+        return artifacts.Owner(namespace, labels.uid_of(found))
+
+    async def _stored(self, digest: digests.Digest, namespace_uid: str) -> Readable:
+        size = await self.uses.size(digest, namespace_uid)
+        if size is None and not await self.blobs.has(digest, namespace_uid=namespace_uid):
+            raise errors.NotFound("no such artifact")
+        return Readable(digest, namespace_uid, size)
+
+
+def _may_store(
+    attester: authorization.Attester, namespace: str, organisation: identityports.Organisation | None
+) -> bool:
+    """A ServiceAccount in its own namespace, a token wherever its scope reaches as a whole; nobody else."""
+    match attester:
+        case authorization.ServiceAccount():
+            return attester.namespace == namespace
+        case authorization.Token(record):
+            return tokens.covers(record, organisation, namespace, "")
+        case _:
+            return False
+
+
+async def _from(pieces: AsyncIterator[bytes], start: int) -> AsyncIterator[bytes]:
+    passed = 0
+    async for piece in pieces:
+        skipped = max(0, min(start - passed, len(piece)))
+        passed += len(piece)
+        if skipped < len(piece):
+            yield piece[skipped:]

@@ -1,0 +1,94 @@
+"""Artifacts on their way to the backend of their namespace, and back by the map of where they lie.
+
+Storing is three steps, so that nothing that was acknowledged is ever removed by garbage collection:
+1. Reserve: the map says that the bytes are on their way, and takes them off the list of what is to be removed; this
+   waits for a removal of the same bytes that is under way.
+2. Send the bytes; the backend checks the digest before they become visible.
+3. Record: the map says that they lie there, and which run refers to them, in one transaction.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from avouch import digests, errors
+from avouch.controlplane.artifacts import backends
+from avouch.controlplane.model import artifacts
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Implements `storage.ArtifactStore` over many backends."""
+
+    map: artifacts.Map
+    opener: artifacts.Opener
+    built_in: artifacts.Destination = artifacts.Serving().built_in
+
+    async def of_namespace(self, namespace: str) -> artifacts.Destination:
+        """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
+        return backends.choose(replace(await self.map.serving(namespace), built_in=self.built_in))
+
+    async def put(
+        self,
+        content: AsyncIterator[bytes],
+        *,
+        expected: digests.Digest | None,
+        limit: int,
+        owner: artifacts.Owner | None = None,
+    ) -> tuple[digests.Digest, int]:
+        """Store content where its owner's artifacts go.
+
+        Raises:
+            errors.TooLarge: over `limit`, or over what the backend takes: the message names it. Nothing is kept.
+            errors.Invalid: the digest differs from `expected`. Nothing is kept.
+            errors.Unavailable: no backend can be used now.
+        """
+        if owner is None:
+            return await (await self.opener.open(artifacts.BUILT_IN)).put(content, expected=expected, limit=limit)
+        if expected is None:
+            raise errors.Invalid("no digest was promised", field="digest", fix="name the sha256 of what you send")
+        chosen = await self.of_namespace(owner.namespace)
+        backend = await self.opener.open(chosen.id)
+        await self.map.reserve(expected, owner.namespace_uid, chosen.id)  # 1
+        try:
+            digest, size = await backend.put(content, expected=expected, limit=min(limit, chosen.max_bytes))  # 2
+        except errors.TooLarge as exc:
+            if chosen.max_bytes <= limit:
+                raise backends.too_big(chosen) from exc
+            raise
+        await self.map.record(digest, owner, chosen.id, size)  # 3
+        return digest, size
+
+    async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        """Content in pieces, re-hashed; with a namespace, only what that namespace stored.
+
+        Raises:
+            errors.NotFound, errors.Corrupt, errors.Unavailable.
+        """
+        lying, known = await self.map.where(digest, namespace_uid)
+        if not lying and known:
+            raise errors.NotFound(f"no content {digest}")
+        failed: errors.Unavailable | None = None
+        for uid in lying or (artifacts.BUILT_IN,):  # what was stored before there was a map
+            try:
+                pieces = (await self.opener.open(uid)).get(digest)
+                first = await anext(pieces, None)
+            except errors.NotFound:
+                continue
+            except errors.Unavailable as exc:
+                failed = exc
+                continue
+            if first is not None:
+                yield first
+            async for piece in pieces:
+                yield piece
+            return
+        raise failed or errors.NotFound(f"no content {digest}")
+
+    async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
+        """Whether the content is stored; with a namespace, by that one."""
+        lying, known = await self.map.where(digest, namespace_uid)
+        return bool(lying) if known else await (await self.opener.open(artifacts.BUILT_IN)).has(digest)
+
+    async def use(self, digest: digests.Digest, owner: artifacts.Owner) -> bool:
+        """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
+        return await self.map.use(digest, owner)

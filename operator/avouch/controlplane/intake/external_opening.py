@@ -1,0 +1,188 @@
+"""Opening a run outside Tekton: who asks, for which Workflow, under which revision, for which version.
+
+A Workflow that one may not attest for does not exist for the caller.
+"""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from avouch import errors, plan
+from avouch.contract import planning
+from avouch.controlplane.intake import authentication, authorization, oidc_claims
+from avouch.controlplane.model import cluster, external, runs, verdicts
+from avouch.controlplane.model import contracts as contract_model
+from avouch.controlplane.model import identities as identityports
+from avouch.runners import detection
+
+_NOT_PROVEN = "RunnerNotProven"
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """The use case over its ports."""
+
+    store: external.Store
+    identities: authentication.Identities
+    workflows: contract_model.Workflows
+    contracts: contract_model.Contracts
+    organisations: identityports.Organisations
+    backends: external.Backends
+    clock: cluster.Clock
+
+    async def open(self, token: str, wanted: external.Opening) -> external.Opened:
+        """Open a run, or look at it without leaving a trace (`dry_run`).
+
+        Raises:
+            NotFound: no such Workflow for this caller, no such revision, no such version.
+            Denied: an older revision of the contract, where the Workflow lets nobody choose one.
+            Invalid: the contract asks for another runner.
+            Conflict: the Workflow is suspended, or the version is released.
+        """
+        attester = await self.identities.identify(token)
+        organisation = await self.organisations.of_namespace(wanted.namespace)
+        workflow = await self._workflow(wanted, attester, organisation)
+        if workflow.spec.get("suspend"):
+            raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
+        revision, latest = await self._revision(workflow, wanted.revision)
+        planned = planning.plan_of(workflow, revision)
+        runner, unproven = await self._runner(wanted.runner, attester)
+        detection.enforce(
+            planned.runner, detection.Runner(runner.type, runner.type or "generic"), dry_run=wanted.dry_run
+        )
+        now, lifetime = self.clock.now(), external.expiry_of(workflow.spec)
+        version = await self._version(workflow.namespace_uid, wanted.version)
+        run = _run(workflow, planned, wanted.id, now)
+        extra = external.ExternalPart(
+            run_id=run.id,
+            attester=authentication.described(attester),
+            runner=runner,
+            organization=organisation.name if organisation else "",
+            expires_at=now + lifetime,
+            lifetime=lifetime,
+            version=version.name,
+            prerelease=True,
+            release=wanted.release,
+        )
+        created = False
+        if not wanted.dry_run:
+            created = await self.store.open(run, extra, mark_latest=wanted.version.mark_latest)
+        stored = (
+            external.Stored(run, extra, workflow.spec)
+            if created or wanted.dry_run
+            else await self._again(attester, run.id)
+        )
+        found = await self.opened(stored, organisation)
+        return replace(found, latest=latest, created=created, findings=(*found.findings, *unproven))
+
+    async def opened(self, stored: external.Stored, organisation: identityports.Organisation | None) -> external.Opened:
+        """What the client of a stored run is told."""
+        run = stored.run
+        return external.Opened(
+            run=run,
+            outside=stored.outside,
+            plan=plan.Plan.from_json(run.plan),
+            latest=run.revision,
+            backend=await self.backends.of_namespace(run.namespace),
+            skip_runner_variables=bool(organisation and organisation.skip_runner_variables),
+            gate=bool((stored.workflow_spec or {}).get("gate")),
+            findings=stored.findings,
+        )
+
+    async def _again(self, attester: authorization.Attester, run_id: uuid.UUID) -> external.Stored:
+        stored = await self.store.find(run_id)
+        if stored is None or stored.outside.attester != authentication.described(attester):
+            raise errors.Conflict("this id was given to another run: make a new one")
+        return stored
+
+    async def _workflow(
+        self,
+        wanted: external.Opening,
+        attester: authorization.Attester,
+        organisation: identityports.Organisation | None,
+    ) -> contract_model.WorkflowRecord:
+        found = await self.workflows.get(wanted.namespace, wanted.workflow)
+        place = authorization.Place(wanted.namespace, wanted.workflow, organisation)
+        if found is None or not authorization.may_attest(found.spec, place, attester):
+            who = authentication.described(attester)
+            raise errors.NotFound(
+                f"no Workflow {wanted.workflow} in {wanted.namespace} that {who.id} may attest for: create it "
+                f"(kubectl avouch workflow create --name {wanted.workflow} --project {wanted.namespace}), or list "
+                "yourself in its spec.attesters"
+            )
+        return found
+
+    async def _revision(
+        self, workflow: contract_model.WorkflowRecord, number: int
+    ) -> tuple[contract_model.ContractRevision, int]:
+        place = workflow.contract_namespace, workflow.contract_name
+        newest = await self.contracts.newest(*place) if workflow.contract_name else None
+        if newest is None:
+            raise errors.NotFound(
+                f"Workflow {workflow.name} has no Contract yet: kubectl describe workflow {workflow.name} says why"
+            )
+        if number in (0, newest.revision):
+            return newest, newest.revision
+        if workflow.spec.get("olderRevisions") is not True:
+            raise errors.Denied(
+                f"revision {number} of contract {newest.name} is not its newest, {newest.revision}, and Workflow "
+                f"{workflow.name} lets nobody choose another",
+                field="spec.olderRevisions",
+                fix="leave --contract-revision out, or set spec.olderRevisions: true in the Workflow",
+            )
+        found = await self.contracts.get(*place, number)
+        if found is None:
+            raise errors.NotFound(f"contract {newest.name} has no revision {number}; the newest is {newest.revision}")
+        return found, newest.revision
+
+    async def _runner(
+        self, said: external.SaidRunner, attester: authorization.Attester
+    ) -> tuple[external.Runner, tuple[verdicts.Finding, ...]]:
+        """The runner, proven where its token can be looked at; else as told, and recorded as not proven.
+
+        The caller has proven who it is by the bearer token; where that is its runner's, it needs no other. A token of
+        the runner that is wrong is refused; one that nobody can look at here, or now, is worth as much as none, and
+        must not break a build.
+        """
+        told, federation = external.Runner(type=said.type, url=said.url), self.identities.federation
+        if not said.token:
+            return authentication.runner_of(told, attester) if isinstance(attester, oidc_claims.Identity) else told, ()
+        if not federation.knows(said.token):
+            text = "the runner's own token is of an issuer that this server does not look at"
+            return told, (
+                verdicts.Finding(_NOT_PROVEN, text, fix="let an operator list it: oidc.issuers of the chart"),
+            )
+        try:
+            return await authentication.proven_runner(told, said.token, federation), ()
+        except errors.Unavailable as exc:
+            return told, (verdicts.Finding(_NOT_PROVEN, f"the runner's own token cannot be verified now: {exc}"),)
+
+    async def _version(self, namespace_uid: str, wanted: external.WantedVersion) -> external.Version:
+        name = "" if wanted.latest else wanted.name or external.DEFAULT_VERSION
+        found = await self.store.version(namespace_uid, name)
+        if found is None and (wanted.existing or wanted.latest):
+            what = f'version "{name}"' if name else "latest version"
+            raise errors.NotFound(f"project {what} not found")
+        if found is not None and not found.prerelease:
+            raise external.released(found.name)
+        return found or external.Version(name)
+
+
+def _run(workflow: contract_model.WorkflowRecord, planned: plan.Plan, given: uuid.UUID, now: datetime) -> runs.Run:
+    key = runs.RunKey(workflow.uid, str(given), outside=True)
+    return runs.Run(
+        id=key.id,
+        name=key.name(workflow.name),
+        key=key,
+        namespace=workflow.namespace,
+        namespace_uid=workflow.namespace_uid,
+        workflow=workflow.name,
+        subject_kind=runs.EXTERNAL,
+        subject_name=str(given),
+        contract=planned.contract,
+        revision=planned.revision,
+        contract_digest=planned.contract_digest,
+        plan=planned.to_json(),
+        created_at=now,
+        labels=dict(workflow.labels),
+    )

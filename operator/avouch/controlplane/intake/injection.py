@@ -1,0 +1,99 @@
+"""Whether a pod gets a sidecar, and what the sidecar is told: gather from the cluster and the store, then decide.
+
+The pod's labels are hints and are not read: the TaskRun comes by ownerReference and must have the owner's UID.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from avouch import plan
+from avouch.controlplane.intake import authorization, planning, pod_identity
+from avouch.controlplane.model import cluster as cluster_model
+from avouch.controlplane.model import contracts as contract_model
+from avouch.tekton import decision, injection, labels, objects, pod, workspaces
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A decision to inject, with what people should be told about it all the same."""
+
+    injection: injection.Injection
+    warnings: tuple[str, ...] = ()
+
+
+Decision = Planned | pod.Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionPlanner:
+    """Plans injections from the cluster's own record."""
+
+    cluster: cluster_model.ClusterReader
+    workflows: contract_model.Workflows
+    contracts: contract_model.Contracts
+
+    async def plan_for(self, namespace: str, created: Object) -> Decision:
+        """What to do with a pod that is being created.
+
+        Raises:
+            Unavailable: the API server or the store could not be asked.
+            Invalid: a recorded Workflow or Contract cannot be read.
+        """
+        shape = pod.read(created)
+        if isinstance(shape, pod.Refusal):
+            return shape
+        taskrun = await self.cluster.taskrun(namespace, shape.owner.name)
+        if taskrun is None or labels.uid_of(taskrun) != shape.owner.uid:
+            return pod.Refusal(pod.Reason.GONE, f"TaskRun {shape.owner.name} is not the pod's owner, or is gone")
+        account = objects.text(created, "spec", "serviceAccountName") or "default"
+        owed = await self._owed(namespace, taskrun, account)
+        chosen = decision.decide(owed, quota=await self._quota(namespace, owed))
+        if isinstance(chosen, pod.Refusal):
+            return chosen
+        return await self._planned(namespace, shape, taskrun, chosen)
+
+    async def _owed(self, namespace: str, taskrun: Object, account: str) -> Sequence[decision.Owed]:
+        pipelinerun = await self._pipelinerun(namespace, taskrun)
+        found = await planning.owed_by(namespace, taskrun, pipelinerun, self.workflows, self.contracts)
+        task = pod_identity.pipeline_task(taskrun, pipelinerun)
+        attester = authorization.ServiceAccount(namespace, account)
+        allowed = [one for one in found if authorization.may_attest(one.workflow.spec, _place(one.workflow), attester)]
+        return [decision.Owed(one.plan, _of_pod(one, task)) for one in allowed]
+
+    async def _pipelinerun(self, namespace: str, taskrun: Object) -> Object | None:
+        owner = labels.controller(taskrun, "PipelineRun")
+        found = None if owner is None else await self.cluster.pipelinerun(namespace, owner.name)
+        return found if found is not None and owner is not None and labels.uid_of(found) == owner.uid else None
+
+    async def _quota(self, namespace: str, owed: Sequence[decision.Owed]) -> bool:
+        """Asked only where the answer can matter."""
+        if not any(decision.needs_pod(each.materials) for each in owed):
+            return False
+        return bool(await self.cluster.resource_quotas(namespace))
+
+    async def _planned(
+        self, namespace: str, shape: pod.Shape, taskrun: Object, chosen: Sequence[decision.Owed]
+    ) -> Planned:
+        names = workspaces.wanted(material for each in chosen for material in each.materials)
+        refused = await self._refused_claims(namespace, shape) if names is None or names else {}
+        picked = workspaces.choose(shape, taskrun, names, refused)
+        plans = tuple(replace(each.whole, materials=each.materials) for each in chosen)
+        warnings = tuple(f"workspace {name} is not collected: {why}" for name, why in picked.skipped.items())
+        return Planned(injection.Injection(shape, plans, picked.mounts), warnings)
+
+    async def _refused_claims(self, namespace: str, shape: pod.Shape) -> dict[str, str]:
+        mounted = {shape.claims[m.volume] for m in shape.workspaces() if m.volume in shape.claims}
+        found = {name: workspaces.claim_problem(await self.cluster.volume_claim(namespace, name)) for name in mounted}
+        return {name: why for name, why in found.items() if why}
+
+
+def _place(workflow: contract_model.WorkflowRecord) -> authorization.Place:
+    return authorization.Place(workflow.namespace, workflow.name)
+
+
+def _of_pod(owed: planning.Owed, task: str) -> tuple[plan.PlannedMaterial, ...]:
+    """A run about the TaskRun itself owes all of its materials here; one about a PipelineRun those of this task."""
+    return owed.plan.materials if owed.subject.kind == "TaskRun" else owed.plan.of_task(task)

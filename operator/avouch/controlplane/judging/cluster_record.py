@@ -1,0 +1,145 @@
+"""What the Done snapshot itself shows: outcome, executions that count, and values that need nobody's word.
+
+Pure readings of Kubernetes JSON. What a TaskRun's status holds is taken from here; claims are only compared with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from avouch import digests, errors, plan
+from avouch.controlplane.model import runs
+from avouch.tekton import labels, objects, results
+
+IMAGE = "CONTAINER_IMAGE"
+STRING = "STRING"
+TASKRUN = "taskrun"
+SIDECAR = "sidecar"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One TaskRun of the run, with the pod that counts and those that a retry superseded."""
+
+    uid: str
+    name: str
+    task: str  # pipelineTask; "" where the TaskRun stands alone
+    taskrun: Mapping[str, Any]
+    pod_uid: str
+    superseded: frozenset[str]
+    retried: bool
+
+    def counts(self, pod_uid: str) -> bool:
+        """Whether what this pod said is about the try that counts. In doubt it does, so that no lie hides."""
+        if pod_uid in self.superseded:
+            return False
+        return pod_uid == self.pod_uid or not (self.retried and self.pod_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One value of one material or annotation, and who showed it."""
+
+    task: str
+    taskrun_uid: str
+    who: str  # for people: TaskRun build-1
+    value: str = ""
+    digest: str = ""
+    origin: str = TASKRUN
+    type: str = STRING
+    guessed: bool = False  # nobody said that this image is meant
+
+    def __str__(self) -> str:
+        """The value for people: a text as it is, an image as it is pulled."""
+        if self.type == STRING:
+            return self.value[:300]
+        return f"{self.value[:300]}{'@' if self.digest else ''}{self.digest[:80]}"
+
+
+def executions(snapshot: runs.Snapshot) -> tuple[Execution, ...]:
+    """Every TaskRun of the run: ordinary, finally and each combination of a matrix."""
+    children = {
+        objects.text(child, "name"): objects.text(child, "pipelineTaskName")
+        for child in objects.mappings(snapshot.subject, "status", "childReferences")
+    }
+    return tuple(_execution(taskrun, children, snapshot.pods) for taskrun in snapshot.taskruns)
+
+
+def _execution(taskrun: Mapping[str, Any], children: Mapping[str, str], pods: Mapping[str, str]) -> Execution:
+    name = labels.name_of(taskrun)
+    retries = objects.mappings(taskrun, "status", "retriesStatus")
+    superseded = (pods.get(objects.text(retry, "podName"), "") for retry in retries)
+    return Execution(
+        uid=labels.uid_of(taskrun),
+        name=name,
+        task=children.get(name) or labels.pipeline_task(taskrun),
+        taskrun=taskrun,
+        pod_uid=pods.get(objects.text(taskrun, "status", "podName"), ""),
+        superseded=frozenset(uid for uid in superseded if uid),
+        retried=bool(retries),
+    )
+
+
+def of_material(
+    material: plan.PlannedMaterial, subject: Mapping[str, Any], runs: tuple[Execution, ...]
+) -> tuple[Seen, ...]:
+    """What the statuses show of one material; files are never there."""
+    if material.type not in (IMAGE, STRING):
+        return ()
+    found = results.of_material(material, [run.taskrun for run in runs], _pipelinerun(subject))
+    return tuple(_seen(one, runs, material.type) for one in found if isinstance(one, results.Found))
+
+
+def of_value(source: plan.Source, subject: Mapping[str, Any], runs: tuple[Execution, ...]) -> tuple[Seen, ...]:
+    """What the statuses show of one annotation's source."""
+    found = results.of_annotation(source, [run.taskrun for run in runs], _pipelinerun(subject))
+    return tuple(_seen(one, runs, STRING) for one in found if isinstance(one, results.Found))
+
+
+def _pipelinerun(subject: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return subject if subject.get("kind") != "TaskRun" else None
+
+
+def refused(source: plan.Source, name: str, type_: str, runs: tuple[Execution, ...]) -> str:
+    """Why a value that is there may not be used, or ""."""
+    asked = plan.PlannedMaterial(name, type_, source)
+    found = results.of_material(asked, [run.taskrun for run in runs])
+    return next((one.why for one in found if isinstance(one, results.Refused)), "")
+
+
+def variables(names: tuple[str, ...], subject: Mapping[str, Any], runs: tuple[Execution, ...]) -> dict[str, str]:
+    """Values of envAllowList: params of the run first, then what its TaskRuns hold. Absent ones are left out."""
+    params, found = results.params(subject), {}
+    for name in names:
+        there = (one.value for one in results.environment(name, [r.taskrun for r in runs]) if _usable(one))
+        if text := params.get(name, "") or next(there, ""):
+            found[name] = text
+    return found
+
+
+def _usable(one: results.Lookup) -> TypeGuard[results.Found]:
+    return isinstance(one, results.Found) and bool(one.value)
+
+
+def well_formed(digest: str) -> bool:
+    """Whether this is sha256 and 64 lower-case hex."""
+    try:
+        digests.Digest.parse(digest)
+    except errors.Invalid:
+        return False
+    return True
+
+
+def _seen(one: results.Found, runs: tuple[Execution, ...], type_: str) -> Seen:
+    run = next((run for run in runs if one.taskrun and run.name == one.taskrun), None)
+    who = f"TaskRun {one.taskrun}" if one.taskrun else "the run itself"
+    value, _, digest = one.value.partition("@") if type_ == IMAGE else (one.value, "", "")
+    return Seen(
+        run.task if run else one.task,
+        run.uid if run else "",
+        who,
+        value,
+        digest,
+        type=type_,
+        guessed=one.guessed,
+    )

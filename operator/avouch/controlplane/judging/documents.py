@@ -1,0 +1,170 @@
+"""Sealing a verdict: the run's own attestation, the verification summary, and what is delivered. Pure but for keys.
+
+Payload of a delivery, schema `avouch.dev/verdict/v1`: {schema, run{id, name, namespace, workflow, subject{kind, name,
+uid}}, contract{name, revision, digest}, verdict, evidence, judgedAt, findings[{code, message, line, fix, material}],
+materials[{name, type, digest, value, filename, origin, output}], statementDigest, links{run}}.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from avouch import digests
+from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
+from avouch.controlplane.judging import cluster_record, tekton_run
+from avouch.controlplane.model import runs, verdicts
+from avouch.controlplane.model.verdicts import VerdictResult
+
+LEVEL = "AVOUCH_CONTRACT_SATISFIED"
+
+BUILDER = "https://avouch.dev/worker"
+
+_SHA1 = re.compile(r"[0-9a-f]{40}", re.ASCII)
+
+_COMMIT_BYTES = 16 * 1024  # of what is told of a commit: message, author, remotes
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """One key per family: a FAILED verdict is never signed with the key that admission trusts for PASSED."""
+
+    attestation: signing.Signer
+    passed: signing.Signer
+    failed: signing.Signer
+    verifier_id: str
+
+
+def seal(case: tekton_run.Case, verdict: verdicts.Verdict, keys: Keys) -> verdicts.SignedVerdict:
+    """Sign the run's attestation and the verdict on it."""
+    claims = tekton_run.counting_claims(case)
+    facts = _facts(case, verdict, [said.claim for said in claims])
+    payload = predicate.build(facts)
+    attestation = _bundle(keys.attestation, payload)
+    passed = verdict.result is VerdictResult.PASSED
+    inputs = [vsa.InputAttestation(said.claim.digest, said.claim.received_at) for said in claims]
+    inputs.append(vsa.InputAttestation(bundle.digest(attestation), verdict.judged_at))
+    outputs = tuple(materials.subject(found) for found in facts.materials if materials.is_subject(found))
+    asked, run = case.plan, case.run
+    summary = vsa.VsaFacts(
+        verifier_id=keys.verifier_id,
+        time_verified=verdict.judged_at,
+        resource_uri=f"avouch://{run.namespace}/workflows/{run.workflow}",
+        policy_uri=f"avouch://{run.namespace}/contracts/{asked.contract}@{asked.revision}",
+        policy_digest=digests.Digest.parse(asked.contract_digest),
+        inputs=tuple(inputs),
+        passed=passed,
+        levels=(LEVEL,),
+        subjects=outputs or (vsa.run_subject(run.name, predicate.record_digest(facts)),),
+    )
+    signed = _bundle(keys.passed if passed else keys.failed, vsa.build(summary))
+    return verdicts.SignedVerdict(verdict, attestation, signed, payload)
+
+
+def _bundle(signer: signing.Signer, content: bytes) -> bytes:
+    envelope = signing.sign_envelope(signer, dsse.IN_TOTO, content)
+    return bundle.to_bytes(bundle.Bundle(envelope, key_hint=signer.keyid))
+
+
+def _facts(case: tekton_run.Case, verdict: verdicts.Verdict, claims: list[runs.Claim]) -> predicate.AttestationFacts:
+    asked = case.plan
+    taken = {material.name for material in asked.materials}
+    found = [_material(one, _free(one.name, taken, index)) for index, one in _numbered(verdict.materials)]
+    return predicate.AttestationFacts(
+        metadata=_metadata(case, verdict.judged_at),
+        builder_id=BUILDER,
+        runner=_runner(case),
+        materials=(*(one for one in found if one is not None), *(_claim(claim) for claim in claims)),
+        env=verdict.env,
+        annotations=verdict.annotations,
+        git_head=_commit(case),
+        server={}
+        if case.outside is None
+        else {"auth": {"id": case.outside.attester.id, "type": case.outside.attester.type}},
+    )
+
+
+def _commit(case: tekton_run.Case) -> statement.ResourceDescriptor | None:
+    """The commit that a run outside Tekton was of, as its attester says; a Tekton run's is what a material tells.
+
+    Nothing that an attester writes may keep its run from being sealed: without a hash there is no commit, and what is
+    told of it is left out where it is long.
+    """
+    heads = (said.facts.git_head for said in case.said if said.facts is not None)
+    head = next((each for each in heads if each is not None), None)
+    if case.outside is None or head is None:
+        return None
+    commit = head.digest.get("sha1", "")
+    short = len(json.dumps(dict(head.annotations))) <= _COMMIT_BYTES
+    return predicate.git_head(commit, head.annotations if short else {}) if _SHA1.fullmatch(commit) else None
+
+
+def _runner(case: tekton_run.Case) -> predicate.Runner:
+    if case.outside is None:
+        return predicate.Runner(case.plan.runner or "TEKTON_PIPELINE", environment="self-hosted", authenticated=True)
+    told = case.outside.runner
+    return predicate.Runner(told.type, told.url, told.environment, told.authenticated, told.workflow_file_path)
+
+
+def _numbered(found: tuple[verdicts.JudgedMaterial, ...]) -> list[tuple[int, verdicts.JudgedMaterial]]:
+    """Each with how many of its name came before: a matrix delivers several."""
+    return [(sum(other.name == one.name for other in found[:at]), one) for at, one in enumerate(found)]
+
+
+def _free(name: str, taken: set[str], index: int) -> str:
+    """`sbom`, then `sbom-1`, `sbom-2`: as Chainloop names several of one; never the name of another material."""
+    if index == 0:
+        return name
+    while f"{name}-{index}" in taken:
+        index += 1
+    taken.add(f"{name}-{index}")
+    return f"{name}-{index}"
+
+
+def _material(found: verdicts.JudgedMaterial, name: str) -> materials.Material | None:
+    """None for an image whose digest is no digest: the finding says so, an attestation cannot."""
+    content = found.value.encode() if found.type == materials.STRING else None
+    digest = digests.of_bytes(content) if content is not None else _parsed(found)
+    if digest is None:
+        return None
+    return materials.Material(
+        name=name,
+        type=found.type,
+        digest=digest,
+        resource="" if content is not None else found.filename or found.value,
+        content=content,
+        size=found.size or None,
+        output=found.output,
+        storage="uploaded" if found.uploaded else "none",
+        extracted=found.extracted,
+        annotations=found.annotations,
+    )
+
+
+def _parsed(found: verdicts.JudgedMaterial) -> digests.Digest | None:
+    unusable = not cluster_record.well_formed(found.digest) or not (found.filename or found.value)
+    return None if unusable else digests.Digest.parse(found.digest)
+
+
+def _claim(claim: runs.Claim) -> materials.Material:
+    name = f"claim-{claim.digest.hex[:12]}"
+    return materials.Material(name, "ATTESTATION", claim.digest, resource=f"{claim.taskrun or 'claim'}.sigstore.json")
+
+
+def _metadata(case: tekton_run.Case, finished: datetime) -> predicate.Metadata:
+    run, asked, outside = case.run, case.plan, case.outside
+    return predicate.Metadata(
+        name=run.workflow,
+        workflow_name=run.workflow,
+        workflow_id=run.key.workflow_uid,
+        workflow_run_id=str(run.id),
+        project=asked.project or run.namespace,
+        organization=outside.organization if outside else "",
+        project_version=outside.version if outside else "",
+        project_version_prerelease=outside is not None and outside.prerelease and not outside.release,
+        contract_name=asked.contract,
+        contract_version=str(asked.revision),
+        initialized_at=run.created_at,
+        finished_at=run.finished_at or finished,
+        team=asked.team,
+    )

@@ -1,0 +1,170 @@
+"""Judging one run that was crafted outside Tekton: from its claim, or the lack of one, to a verdict. Pure.
+
+Nobody but its attester saw such a run, so there is no record to hold the claim against, except for what a verified
+token of the runner proves. What the server can look at itself (bytes, types, completeness) it does.
+
+1. A reset run: Canceled, or Failed where its attester says that the build failed.
+2. No claim: Expired once its time is over; before, it is waited for.
+3. One claim ends the run. Whatever the contract asks for is checked; each finding keeps the verdict from being Passed.
+4. Materials that the contract does not name are kept, and must be what they are called, too.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from avouch import plan
+from avouch.attestation import materials, predicate
+from avouch.contract import completeness
+from avouch.controlplane.judging import cluster_record, tekton_run
+from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.model import artifacts, external, verdicts
+from avouch.controlplane.model.verdicts import Evidence, VerdictResult
+
+CLI = "cli"  # where a judged material comes from
+CANCELLATION = "cancellation"
+
+
+def judge(
+    case: tekton_run.Case, outside: external.ExternalPart, now: datetime
+) -> verdicts.Verdict | tekton_run.WaitUntil:
+    """Decide one run. The module docstring is the specification."""
+    if outside.reset is not None:
+        return _given_up(case, outside.reset, now)
+    if not case.said:
+        if now < outside.expires_at:
+            return tekton_run.WaitUntil(outside.expires_at)
+        return _bare(case, VerdictResult.EXPIRED, (_expired(outside),), now)
+    said = case.said[0]  # the store takes no second one
+    if said.facts is None:
+        finding = verdicts.Finding("ClaimNotVerified", f"claim {said.claim.digest}: {said.problem}")
+        return _bare(case, VerdictResult.ERROR, (finding,), now)
+    return _judged(case, outside, said.facts, now)
+
+
+def _judged(
+    case: tekton_run.Case, outside: external.ExternalPart, facts: predicate.AttestationFacts, now: datetime
+) -> verdicts.Verdict:
+    asked = {material.name: material for material in case.plan.materials}
+    found = tuple(_material(one, asked.get(one.name), case) for one in facts.materials)
+    annotations = _fixed(case.plan.annotations, facts.annotations)
+    accepted = tuple(one for one in found if one.name not in asked or one.type == asked[one.name].type)
+    evidence = completeness.Evidence(accepted, annotations, facts.env)
+    owed = completeness.owed(case.plan, evidence, completeness.COMMAND_LINE)
+    findings = (
+        *_contradictions(outside.runner, facts.env),
+        *_runner(case.plan, outside.runner, facts.runner),
+        *(finding for one in facts.materials for finding in _defects(one, asked.get(one.name), case)),
+        *_overridden("spec.annotations", "", case.plan.annotations, facts.annotations),
+        *(verdicts.Finding(o.code, o.message, o.line, o.fix, o.material) for o in owed),
+        *tekton_run.policies(case.plan),
+    )
+    return verdicts.Verdict(
+        run_id=case.run.id,
+        result=tekton_run.result_of(findings),
+        evidence=Evidence.CLI,
+        findings=findings,
+        materials=found,
+        annotations=annotations,
+        env=dict(facts.env),
+        judged_at=now,
+    )
+
+
+def _given_up(case: tekton_run.Case, reset: external.Reset, now: datetime) -> verdicts.Verdict:
+    canceled = reset.trigger == CANCELLATION
+    text = reset.reason or ("its attester canceled it" if canceled else "its attester says that the build failed")
+    finding = verdicts.Finding("RunCanceled" if canceled else "RunFailed", text)
+    return _bare(case, VerdictResult.CANCELED if canceled else VerdictResult.FAILED, (finding,), now)
+
+
+def _expired(outside: external.ExternalPart) -> verdicts.Finding:
+    text = f"no attestation arrived within {outside.lifetime} of the last sign of life"
+    return verdicts.Finding("RunExpired", text, "", "give the Workflow a longer spec.runExpiry, or push earlier")
+
+
+def _bare(
+    case: tekton_run.Case, result: VerdictResult, findings: tuple[verdicts.Finding, ...], now: datetime
+) -> verdicts.Verdict:
+    evidence = Evidence.CLI if case.said else Evidence.NONE
+    return verdicts.Verdict(case.run.id, result, evidence, findings, (), {}, {}, now)
+
+
+def _contradictions(runner: external.Runner, env: Mapping[str, str]) -> Iterator[verdicts.Finding]:
+    """What the attestation says, and the runner's verified token does not."""
+    for name, proven in sorted(runner.proven.items()):
+        if env.get(name, proven) != proven:
+            text = f"the attestation says {name}={env[name][:200]!r}, the runner's token proves {proven[:200]!r}"
+            yield verdicts.Finding("RunnerContradicted", text, fix="attest from the job whose token it is")
+
+
+def _runner(asked: plan.Plan, opened: external.Runner, said: predicate.Runner) -> Iterator[verdicts.Finding]:
+    if said.type != opened.type:
+        text = f"the attestation says runner {said.type or 'generic'}, the run was opened by {opened.type or 'generic'}"
+        yield verdicts.Finding("RunnerContradicted", text, fix="open and push a run in the same job")
+    if asked.runner and said.type != asked.runner:
+        text = (
+            f"the contract asks for a runner of type {asked.runner}, the attestation was made in {said.type or 'none'}"
+        )
+        yield verdicts.Finding("RunnerMismatch", text, "spec.runner.type", f"attest in a {asked.runner} runner")
+
+
+def _defects(
+    found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
+) -> Iterator[verdicts.Finding]:
+    """What is wrong with one material."""
+    line = asked.line if asked else ""
+    if asked is not None and found.type != asked.type:
+        text = f"the attestation calls {found.name} {found.type}, the contract asks for {asked.type}"
+        yield verdicts.Finding("MaterialTypeMismatch", text, line, f"add {found.name} as {asked.type}", found.name)
+        return
+    if asked is not None:
+        yield from _overridden(line, found.name, asked.annotations, found.annotations)
+    if found.type in (cluster_record.STRING, cluster_record.IMAGE):
+        return
+    checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
+    if checked.problem:
+        yield verdicts.Finding("MaterialTypeMismatch", checked.problem, line, checked.fix, found.name)
+    elif not checked.stored and not (asked is not None and asked.skip_upload):
+        text = f"material {found.name} ({found.digest}) was claimed, but its bytes never arrived"
+        fix = f"avouch attestation add --name {found.name} --value FILE, before the push"
+        yield verdicts.Finding("MaterialNotUploaded", text, line, fix, found.name)
+
+
+def _overridden(
+    line: str,
+    material: str,
+    asked: tuple[plan.PlannedAnnotation, ...],
+    said: Mapping[str, str],
+) -> Iterator[verdicts.Finding]:
+    """Annotations that the contract fixes and the attestation gives another value."""
+    for each in asked:
+        if each.value and said.get(each.name, each.value) != each.value:
+            text = (
+                f"annotation {each.name} is {each.value!r} in the contract and {said[each.name][:200]!r} in the claim"
+            )
+            yield verdicts.Finding("AnnotationContradicted", text, line, f"leave {each.name} as it is", material)
+
+
+def _fixed(asked: tuple[plan.PlannedAnnotation, ...], said: Mapping[str, str]) -> dict[str, str]:
+    """What was said, and what the contract fixes."""
+    return {**said, **{each.name: each.value for each in asked if each.value}}
+
+
+def _material(
+    found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
+) -> verdicts.JudgedMaterial:
+    plain = found.type in (cluster_record.STRING, cluster_record.IMAGE)
+    checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
+    return verdicts.JudgedMaterial(
+        name=found.name,
+        type=found.type,
+        digest=str(found.digest),
+        value=judged_materials.value_of(found) if plain else "",
+        filename="" if plain else found.resource,
+        size=found.size or 0,
+        origin=CLI,
+        output=asked.output if asked is not None else False,
+        uploaded=found.storage == "uploaded" and checked.stored,
+        annotations=_fixed(asked.annotations if asked else (), found.annotations),
+        extracted=dict(checked.extracted),
+    )

@@ -1,0 +1,256 @@
+"""Weighing one value: what status shows, what claims say, whether they agree, and what the contract still misses.
+
+Pure. A claim is never believed over the cluster's record, and none is believed because it came first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from avouch import plan
+from avouch.attestation import materials, predicate
+from avouch.controlplane.judging import agreement, cluster_record
+from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
+from avouch.controlplane.model import artifacts, runs, verdicts
+
+# What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
+_STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A claim with what its statement says, or with the reason why it is not believed."""
+
+    claim: runs.Claim
+    facts: predicate.AttestationFacts | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that weighing one material needs; claims are those that count, with their execution."""
+
+    runs: tuple[cluster_record.Execution, ...]
+    claims: tuple[tuple[Said, cluster_record.Execution], ...]
+    documents: Mapping[tuple[str, str], artifacts.Checked]
+    subject: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The outcome for one material: none, one, or several where a matrix added."""
+
+    materials: tuple[verdicts.JudgedMaterial, ...] = ()
+    findings: tuple[verdicts.Finding, ...] = ()
+    shown: tuple[Seen, ...] = ()  # what the materials were taken from
+    why: str = ""  # why there are none, where something was there
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One material as one claim says it."""
+
+    seen: Seen
+    size: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
+    """Judge one material of the contract."""
+    status = cluster_record.of_material(asked, view.subject, view.runs)
+    entries = tuple(entry for said, run in view.claims for entry in _entries(asked, said, run))
+    told = tuple(entry.seen for entry in entries)
+    findings = [*_contradiction(asked, status, told), *_other_types(asked, entries)]
+    eligible = tuple(e for e in entries if e.seen.type == asked.type and asked.source.task in ("", e.seen.task))
+    accepted = _accepted(asked, status, eligible)
+    findings += _ambiguous(asked, status)
+    if not accepted:
+        return Weighed(findings=tuple(findings), why=_why_not(asked, told, view))
+    notes, unresolved = _annotations(asked, entries, view)
+    judged = tuple(_judged(asked, entry, view, notes) for entry in accepted.values())
+    findings += [finding for entry in accepted.values() for finding in _defects(asked, entry, view)]
+    shown = status or tuple(entry.seen for entry in eligible)
+    return Weighed(judged, (*findings, *unresolved), shown=shown)
+
+
+def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[verdicts.Finding, ...]:
+    """Images that nobody named and that stand for another material already: one image is never two by a guess."""
+    return tuple(
+        finding for asked, one in found.items() if asked.type == IMAGE for finding in _guessed_twice(asked, one, found)
+    )
+
+
+def _guessed_twice(
+    asked: plan.PlannedMaterial, one: Weighed, found: Mapping[plan.PlannedMaterial, Weighed]
+) -> tuple[verdicts.Finding, ...]:
+    guessed = {(seen.taskrun_uid, seen.digest): seen for seen in one.shown if seen.guessed}
+    for other, another in found.items():
+        same = [guessed[key] for s in another.shown if (key := (s.taskrun_uid, s.digest)) in guessed]
+        if other != asked and other.type == IMAGE and same:
+            text = f"{same[0].who} shows one image, {same[0]}, for both {asked.name} and {other.name}"
+            fix = f"name the result of {asked.name} in the Workflow's spec.tekton.materials"
+            return (_of(asked, "MaterialAmbiguous", text, fix),)
+    return ()
+
+
+def annotation(
+    asked: plan.PlannedAnnotation, where: verdicts.Finding, told: tuple[Seen, ...], view: View
+) -> tuple[str, tuple[verdicts.Finding, ...]]:
+    """The value of one annotation, or "", and what contradicts it. `where` lends line and material to the findings."""
+    if asked.value:
+        return asked.value, ()
+    status = () if asked.source is None else cluster_record.of_value(asked.source, view.subject, view.runs)
+    pair = agreement.disagreement(status, told, lambda seen: seen.value)
+    usable = status or (told if asked.source is None else ())
+    value = min((seen.value for seen in usable), default="")
+    if pair is None:
+        return value, ()
+    text = f"annotation {asked.name}: {agreement.both(pair)}"
+    return value, (verdicts.Finding("AnnotationContradicted", text, line=where.line, material=where.material),)
+
+
+def _entries(asked: plan.PlannedMaterial, said: Said, run: cluster_record.Execution) -> tuple[_Entry, ...]:
+    who = f"the claim of TaskRun {run.name} (pod {said.claim.pod_uid})"
+    found = () if said.facts is None else said.facts.materials
+    return tuple(
+        _Entry(
+            Seen(
+                run.task,
+                run.uid,
+                who,
+                value=value_of(m),
+                digest=str(m.digest),
+                origin=SIDECAR,
+                type=m.type,
+                guessed=asked.source.kind is plan.From.CONVENTION and not said.claim.explicit,
+            ),
+            m.size or 0,
+            m.annotations,
+        )
+        for m in found
+        if m.name == asked.name
+    )
+
+
+def value_of(told: materials.Material) -> str:
+    """The text of a STRING, the reference of an image with its tag, or the name of a file."""
+    if told.type == STRING:
+        return (told.content or b"").decode("utf-8", "replace")
+    return f"{told.resource}:{told.image_tag}" if told.image_tag else told.resource
+
+
+def _contradiction(
+    asked: plan.PlannedMaterial, status: tuple[Seen, ...], told: tuple[Seen, ...]
+) -> tuple[verdicts.Finding, ...]:
+    identity = agreement.identity_of(asked.type)
+    pair = agreement.disagreement(tuple(s for s in status if identity(s)), told, identity)
+    if pair is None:
+        return ()
+    fix = "find out which of the two lies; the build's own result is what the registry should hold"
+    return (_of(asked, "MaterialContradicted", f"material {asked.name}: {agreement.both(pair)}", fix),)
+
+
+def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> list[verdicts.Finding]:
+    wrong = sorted({(e.seen.type, e.seen.who) for e in entries if e.seen.type != asked.type})
+    return [
+        _of(
+            asked,
+            "MaterialTypeMismatch",
+            f"{who} calls {asked.name} {type_}, the contract asks for {asked.type}",
+            f"attest {asked.name} as {asked.type}",
+        )
+        for type_, who in wrong
+    ]
+
+
+def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[verdicts.Finding]:
+    identity = agreement.identity_of(asked.type)
+    by_task: dict[str, set[str]] = {}
+    for seen in status:
+        by_task.setdefault(seen.task, set()).add(identity(seen))
+    if len({frozenset(found) for found in by_task.values()}) < 2:
+        return []
+    text = f"tasks {', '.join(sorted(by_task))} show different values of {asked.name}"
+    return [_of(asked, "MaterialAmbiguous", text, "name the task in the Workflow's spec.tekton.materials")]
+
+
+def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: tuple[_Entry, ...]) -> dict[str, _Entry]:
+    """What counts, by identity and in its order: status where it shows anything, else the claims."""
+    identity = agreement.identity_of(asked.type)
+    if status or (asked.source.kind in _STATUS_ONLY and asked.type in (IMAGE, STRING)):
+        found = [_Entry(seen, 0) for seen in status]
+    else:
+        found = list(eligible)
+    return {identity(e.seen): e for e in sorted(found, key=lambda e: (identity(e.seen), e.seen.who))}
+
+
+def _why_not(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> str:
+    elsewhere = f"only {min(seen.who for seen in told)} names it, which does not count" if told else ""
+    return cluster_record.refused(asked.source, asked.name, asked.type, view.runs) or elsewhere
+
+
+def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[verdicts.Finding, ...]:
+    """What is wrong with an accepted one."""
+    if asked.type == STRING:
+        return ()
+    if asked.type == IMAGE:
+        return _image_defects(asked, entry.seen)
+    checked = view.documents.get((entry.seen.digest, asked.type))
+    if asked.skip_upload and (checked is None or not checked.stored):
+        return ()
+    if checked is None or not checked.stored:
+        text = f"material {asked.name} ({entry.seen.digest}) was claimed, but its bytes never arrived"
+        return (_of(asked, "MaterialNotUploaded", text, "upload the file before the claim is pushed"),)
+    return (_of(asked, "MaterialTypeMismatch", checked.problem, checked.fix),) if checked.problem else ()
+
+
+def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[verdicts.Finding, ...]:
+    if not seen.value:
+        text = f"{seen.who} shows a digest of image {asked.name}, but no reference"
+        return (_of(asked, "ImageReferenceMissing", text, "write the image's repository into the result, too"),)
+    if cluster_record.well_formed(seen.digest):
+        return ()
+    text = f"{seen.who} shows image {asked.name} as {seen.value[:200]!r} with digest {seen.digest[:80]!r}"
+    return (_of(asked, "ImageDigestMissing", text, "write sha256: and 64 hex characters into the digest's result"),)
+
+
+def _annotations(
+    asked: plan.PlannedMaterial, entries: tuple[_Entry, ...], view: View
+) -> tuple[dict[str, str], tuple[verdicts.Finding, ...]]:
+    notes: dict[str, str] = {}
+    findings: list[verdicts.Finding] = []
+    for planned in asked.annotations:
+        told = tuple(
+            Seen(e.seen.task, e.seen.taskrun_uid, e.seen.who, value=e.annotations[planned.name])
+            for e in entries
+            if e.annotations.get(planned.name)
+        )
+        value, wrong = annotation(planned, _of(asked, "", ""), told, view)
+        findings += wrong
+        if value:
+            notes[planned.name] = value
+    return notes, tuple(findings)
+
+
+def _judged(
+    asked: plan.PlannedMaterial, entry: _Entry, view: View, notes: Mapping[str, str]
+) -> verdicts.JudgedMaterial:
+    checked = view.documents.get((entry.seen.digest, asked.type))
+    plain = asked.type in (IMAGE, STRING)
+    return verdicts.JudgedMaterial(
+        name=asked.name,
+        type=asked.type,
+        digest=entry.seen.digest,
+        value=entry.seen.value if plain else "",
+        filename="" if plain else entry.seen.value,
+        size=entry.size,
+        origin=entry.seen.origin,
+        output=asked.output,
+        uploaded=checked is not None and checked.stored,
+        annotations=dict(notes),
+        extracted=dict(checked.extracted) if checked is not None else {},
+    )
+
+
+def _of(asked: plan.PlannedMaterial, code: str, message: str, fix: str = "") -> verdicts.Finding:
+    return verdicts.Finding(code, message, line=asked.line, fix=fix, material=asked.name)

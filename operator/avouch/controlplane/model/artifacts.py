@@ -1,0 +1,294 @@
+"""Artifacts: bytes by digest, where they are kept, who owns and uses them, and the ports of every store of bytes."""
+
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from avouch import digests
+
+BUILT_IN = "default"  # id and name of the install's own store
+
+KINDS = ("inline", "filesystem", "s3", "gcs", "azure", "oci")
+
+INLINE_BYTES = 500_000
+
+DEFAULT_BYTES = 100 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose artifact it is: a namespace, and the run that it is uploaded for, where there is one."""
+
+    namespace: str
+    namespace_uid: str
+    run_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the artifacts of a namespace go. `inline`: into the attestation itself."""
+
+    id: str
+    name: str
+    max_bytes: int
+    inline: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What looking at a document's bytes showed. `problem` is empty where it is of its type."""
+
+    stored: bool
+    problem: str = ""
+    fix: str = ""
+    extracted: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A Workflow with a run that used an artifact. `spec` is its present one."""
+
+    namespace: str
+    namespace_uid: str
+    workflow: str
+    spec: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A CASBackend as the controller recorded it, and what its last check found. None: not checked yet."""
+
+    uid: str
+    namespace: str
+    namespace_uid: str
+    name: str
+    generation: int
+    spec: Mapping[str, Any]
+    problem: str = ""  # why it may not be used, such as two defaults
+    checked_generation: int = -1
+    checked_at: datetime | None = None
+    reachable: bool | None = None
+    writable: bool | None = None
+    message: str = ""
+
+    @property
+    def kind(self) -> str:
+        """inline, filesystem, s3, gcs, azure or oci; "" where the spec says none."""
+        return next((kind for kind in KINDS if self.spec.get(kind) is not None), "")
+
+    @property
+    def location(self) -> str:
+        """What tells whether two backends keep the same bytes in the same place: only registries can be shared."""
+        repository = (self.spec.get("oci") or {}).get("repository")
+        return f"oci://{repository}" if repository else self.uid
+
+    def stopped_by(self, problem: str) -> "Record":
+        """The same with what keeps it from being used."""
+        return replace(self, problem=problem)
+
+    @property
+    def checked(self) -> bool:
+        """Whether the last check was of the present spec."""
+        return self.checked_generation == self.generation
+
+    @property
+    def usable(self) -> bool:
+        """Whether artifacts may go there now."""
+        return not self.problem and self.spec.get("suspend") is not True and self.checked and bool(self.writable)
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest artifact that it takes."""
+        found = self.spec.get("maxBytes") or (INLINE_BYTES if self.kind == "inline" else DEFAULT_BYTES)
+        return min(int(found), INLINE_BYTES) if self.kind == "inline" else int(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a check found."""
+
+    reachable: bool
+    writable: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The backends that may take a namespace's artifacts: its own, and those of its organization's home namespace."""
+
+    own: Sequence[Record] = ()
+    home: Sequence[Record] = ()
+    built_in: Destination = field(default=Destination(BUILT_IN, BUILT_IN, DEFAULT_BYTES))
+
+
+class Blobs(Protocol):
+    """Bytes by digest."""
+
+    async def put(
+        self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
+    ) -> tuple[digests.Digest, int]:
+        """Store content while hashing it; memory stays flat. Returns digest and size in bytes.
+
+        Raises:
+            errors.TooLarge: more than `limit` bytes. Nothing is kept.
+            errors.Invalid: the digest differs from `expected`. Nothing is kept.
+        """
+        ...
+
+    def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
+        """Content in pieces, re-hashed while read.
+
+        Raises:
+            errors.NotFound: no such content.
+            errors.Corrupt: the stored bytes no longer match; raised before the last piece is handed out.
+        """
+        ...
+
+    async def has(self, digest: digests.Digest) -> bool:
+        """Whether the content is stored."""
+        ...
+
+
+class Content(Protocol):
+    """Reading bytes by digest: the part of `Blobs` that a worker needs."""
+
+    def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        """Content in pieces, re-hashed while read; with a namespace, only what that one stored.
+
+        Raises errors.NotFound, errors.Corrupt or errors.Unavailable.
+        """
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Artifacts of all namespaces, each in the backend of its own."""
+
+    async def of_namespace(self, namespace: str) -> Destination:
+        """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
+        ...
+
+    async def put(
+        self,
+        content: AsyncIterator[bytes],
+        *,
+        expected: digests.Digest | None,
+        limit: int,
+        owner: Owner | None = None,
+    ) -> tuple[digests.Digest, int]:
+        """As `ports.Blobs.put`, in the owner's backend; without an owner in the install's own store."""
+        ...
+
+    def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        """As `ports.Blobs.get`; with a namespace, only what that namespace stored."""
+        ...
+
+    async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
+        """Whether the content is stored; with a namespace, by that one."""
+        ...
+
+    async def use(self, digest: digests.Digest, owner: Owner) -> bool:
+        """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
+        ...
+
+
+class BlobStore(Blobs, Protocol):
+    """One place that keeps bytes."""
+
+    async def delete(self, digest: digests.Digest) -> None:
+        """Remove content; what is not there is removed already. Raises errors.Unavailable."""
+        ...
+
+    async def sweep(self) -> int:
+        """Remove what killed uploads left behind a day ago or earlier; returns how many. Raises errors.Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+class Map(Protocol):
+    """Where artifacts lie, and where new ones go."""
+
+    async def serving(self, namespace: str) -> Serving:
+        """The backends of a namespace and of its organization's home."""
+        ...
+
+    async def reserve(self, digest: digests.Digest, namespace_uid: str, backend: str) -> None:
+        """Bytes are on their way. Raises errors.Unavailable while the same ones are being removed."""
+        ...
+
+    async def record(self, digest: digests.Digest, owner: Owner, backend: str, size: int) -> None:
+        """They have arrived; the owner's run refers to them."""
+        ...
+
+    async def use(self, digest: digests.Digest, owner: Owner) -> bool:
+        """As `ArtifactStore.use`."""
+        ...
+
+    async def where(self, digest: digests.Digest, namespace_uid: str = "") -> "tuple[tuple[str, ...], bool]":
+        """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""
+        ...
+
+
+class Records(Protocol):
+    """CASBackends as the controller records them."""
+
+    async def upsert(self, record: Record, *, epoch: int) -> None:
+        """Record a backend; a new spec is checked at once."""
+        ...
+
+    async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
+        """Take no new artifacts there; forget it where none lie in it."""
+        ...
+
+    async def get(self, uid: str) -> Record | None:
+        """One backend, with what its last check found."""
+        ...
+
+    async def keys(self) -> Sequence[tuple[str, str, str]]:
+        """(namespace, name, uid) of every backend, for the resync's diff."""
+        ...
+
+
+class Opener(Protocol):
+    """Opens backends by id, with their credentials of now."""
+
+    async def open(self, uid: str) -> BlobStore:
+        """The backend; ours is `BUILT_IN`. Raises errors.Unavailable with what is wrong with it."""
+        ...
+
+
+class Artifacts(Protocol):
+    """Looks at documents: whether their bytes are stored, and whether they are what they are called."""
+
+    async def check(self, digest: digests.Digest, type_: str, size: int | None, *, namespace_uid: str = "") -> Checked:
+        """What the bytes show that this namespace stored. Raises errors.Unavailable: no answer now."""
+        ...
+
+    async def read(self, content: bytes, type_: str) -> Checked:
+        """The same for bytes that the attestation itself holds."""
+        ...
+
+
+class Uses(Protocol):
+    """What runs refer to."""
+
+    async def of(self, digest: digests.Digest) -> Sequence[Use]:
+        """The Workflows of present namespaces with a run that refers to it."""
+        ...
+
+    async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
+        """Bytes of what a namespace (or, with "", any) stored; None where it stored none of this digest."""
+        ...
+
+
+class Tickets(Protocol):
+    """Tickets for one download each."""
+
+    async def taken(self, token: str, artifact: digests.Digest, now: datetime) -> str | None:
+        """The namespace (uid) whose artifact it opens; None: it is no ticket for this one, or was used."""
+        ...

@@ -1,0 +1,95 @@
+"""Contracts and Workflows as the controller recorded them, and the ports that keep them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from avouch import digests
+from avouch.controlplane.model import deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRevision:
+    """One immutable revision of a Contract. `canonical` is the canonical form; `digest` its identity."""
+
+    namespace: str
+    namespace_uid: str
+    name: str
+    uid: str
+    revision: int
+    digest: digests.Digest
+    canonical: bytes
+    recorded_at: datetime
+    source_digest: str = ""  # of the bytes that were applied: `contract.revisions.source_digest`
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRecord:
+    """A Workflow as the controller recorded it. `spec` is the Workflow's spec in camelCase, as JSON would hold it."""
+
+    namespace: str
+    namespace_uid: str
+    name: str
+    uid: str
+    generation: int
+    spec: dict[str, Any]
+    labels: dict[str, str]
+    contract_namespace: str = ""  # resolved: where the Contract lies ("" = unresolved)
+    contract_name: str = ""
+
+
+class Contracts(Protocol):
+    """Revisions of Contracts: append-only."""
+
+    async def record(self, revision: ContractRevision, *, epoch: int) -> ContractRevision:
+        """Keep a revision. The newest one with the same digest is returned unchanged; else the number is newest + 1."""
+        ...
+
+    async def newest(self, namespace: str, name: str, *, before: datetime | None = None) -> ContractRevision | None:
+        """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
+        ...
+
+    async def get(self, namespace: str, name: str, revision: int) -> ContractRevision | None:
+        """One revision by its number."""
+        ...
+
+    async def list(self, namespace: str, name: str) -> Sequence[ContractRevision]:
+        """Every revision, newest first; also of a Contract that was deleted."""
+        ...
+
+
+class Workflows(Protocol):
+    """Workflows and attachments as the controller recorded them."""
+
+    async def upsert(self, workflow: WorkflowRecord, *, epoch: int) -> None:
+        """Record a Workflow; an older generation never replaces a newer one."""
+        ...
+
+    async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
+        """Forget a Workflow; its runs stay."""
+        ...
+
+    async def get(self, namespace: str, name: str) -> WorkflowRecord | None:
+        """One Workflow."""
+        ...
+
+    async def in_namespace(self, namespace: str) -> Sequence[WorkflowRecord]:
+        """All Workflows of a namespace."""
+        ...
+
+    async def keys(self) -> Sequence[tuple[str, str, str]]:
+        """(namespace, name, uid) of every recorded Workflow, for the resync's diff."""
+        ...
+
+    async def upsert_attachment(self, attachment: deliveries.AttachmentRecord, *, epoch: int) -> None:
+        """Record an attachment with its Integration resolved."""
+        ...
+
+    async def remove_attachment(self, namespace: str, name: str, *, epoch: int) -> None:
+        """Forget an attachment; deliveries already written go on."""
+        ...
+
+    async def attachments(self, namespace: str) -> Sequence[deliveries.AttachmentRecord]:
+        """All attachments of a namespace."""
+        ...

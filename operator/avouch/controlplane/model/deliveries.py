@@ -1,0 +1,83 @@
+"""Attachments and the deliveries that a verdict owes them, the port of the ledger, and that of one integration."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRecord:
+    """An IntegrationAttachment with its Integration resolved. `secret` keeps the HMAC key out of repr."""
+
+    namespace: str
+    name: str
+    uid: str
+    integration: str
+    type: str  # e.g. webhook
+    config: dict[str, Any]
+    secret: bytes = field(repr=False, default=b"")
+    workflow: str = ""  # one Workflow by name, or
+    selector: dict[str, str] = field(default_factory=dict)  # matchLabels over Workflows
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # given up: the answer says that trying again is pointless, or the tries are used up
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One verdict on its way to one attachment. The id is stable over all tries."""
+
+    id: uuid.UUID
+    run_id: uuid.UUID
+    attachment_uid: str
+    attachment: str
+    namespace: str
+    type: str
+    config: dict[str, Any]
+    payload: bytes
+    attempts: int
+    secret: bytes = field(repr=False, default=b"")
+
+
+class Deliveries(Protocol):
+    """The fan-out ledger."""
+
+    async def lease(self, limit: int, seconds: int) -> Sequence[Delivery]:
+        """Take due deliveries; each is ours for `seconds`, then another worker may take it.
+
+        Each with its attachment's configuration of now; one whose attachment is suspended stays, and no try is counted.
+        """
+        ...
+
+    async def delivered(self, delivery_id: uuid.UUID, at: datetime) -> None:
+        """It arrived."""
+        ...
+
+    async def failed(self, delivery_id: uuid.UUID, error: str, *, next_try: datetime | None) -> None:
+        """It did not; None gives up."""
+        ...
+
+    async def counts(self, attachment_uid: str) -> "tuple[int, int, int, str]":
+        """(pending, delivered, failed, last error) of one attachment."""
+        ...
+
+
+class Integration(Protocol):
+    """One kind of receiver."""
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Send it.
+
+        Raises:
+            errors.Unavailable: not now; `errors.Overloaded` says when.
+            errors.AvouchError: trying again is pointless.
+        """
+        ...

@@ -1,0 +1,204 @@
+"""Runs outside Tekton: what only they have, how one is opened, and the port that keeps them."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from avouch import errors
+from avouch import plan as plans
+from avouch.api import durations
+from avouch.controlplane.model import artifacts, runs, verdicts
+
+EXPIRY = timedelta(hours=24)  # where the Workflow says nothing
+
+MAX_STATE = 6 * 1024 * 1024  # bytes of what a client remembers between its commands, as in Chainloop
+
+DEFAULT_VERSION = "v0"  # Chainloop's
+
+
+@dataclass(frozen=True, slots=True)
+class Attester:
+    """Who crafts outside Tekton, as recorded when the run was opened; only the same one may go on with it.
+
+    `type` and `id` are the predicate's `auth` (`AUTH_TYPE_API_TOKEN`, `AUTH_TYPE_FEDERATED`,
+    `AUTH_TYPE_SERVICE_ACCOUNT`); `uris` is what its certificates name (`attestation.identity`).
+    """
+
+    type: str
+    id: str
+    uris: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Where a run outside Tekton happens. All but `type` and `url` come from a token that the server verified.
+
+    `proven` holds the variables that this token vouches for, such as GITHUB_SHA: an attestation that says another
+    value contradicts it.
+    """
+
+    type: str = ""
+    url: str = ""
+    environment: str = "unknown"
+    authenticated: bool = False
+    workflow_file_path: str = ""
+    proven: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Why somebody gave a run up: `failure` or `cancellation`."""
+
+    trigger: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPart:
+    """What only a run outside Tekton has. It ends with its one claim, with a reset, or when it expires."""
+
+    run_id: uuid.UUID
+    attester: Attester
+    runner: Runner
+    organization: str
+    expires_at: datetime
+    lifetime: timedelta  # from the last arrival to the expiry
+    version: str = ""
+    prerelease: bool = True
+    release: bool = False  # the version is to be released once this run has passed
+    reset: Reset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a project. Once released it takes no further attestations."""
+
+    name: str
+    prerelease: bool = True
+    latest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A run outside Tekton as stored, and the present spec of its Workflow; None where that is gone."""
+
+    run: runs.Run
+    outside: ExternalPart
+    workflow_spec: dict[str, Any] | None
+    findings: tuple[verdicts.Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WantedVersion:
+    """Which version of the project: by name, or the latest. `existing`: it must be there already."""
+
+    name: str = ""
+    existing: bool = False
+    latest: bool = False
+    mark_latest: bool | None = None  # None: only where it is new
+
+
+@dataclass(frozen=True, slots=True)
+class SaidRunner:
+    """What the client says of its runner. `token` is the runner's own OIDC token, which proves it."""
+
+    type: str = ""
+    url: str = ""
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A wish to open a run. `id` is made by the client: asking again with the same one gives the same run."""
+
+    id: uuid.UUID
+    namespace: str
+    workflow: str
+    revision: int = 0  # 0: the newest
+    runner: SaidRunner = field(default_factory=SaidRunner)
+    version: WantedVersion = field(default_factory=WantedVersion)
+    release: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run with all that its client needs. `latest` is the contract's newest revision."""
+
+    run: runs.Run
+    outside: ExternalPart
+    plan: plans.Plan
+    latest: int
+    backend: artifacts.Destination
+    skip_runner_variables: bool = False
+    gate: bool = False
+    created: bool = False
+    findings: tuple[verdicts.Finding, ...] = ()
+
+
+class Store(Protocol):
+    """Runs outside Tekton. Each writing method is one transaction; a return means COMMIT."""
+
+    async def find(self, run_id: uuid.UUID) -> Stored | None:
+        """One run."""
+        ...
+
+    async def open(self, run: runs.Run, extra: ExternalPart, *, mark_latest: bool | None) -> bool:
+        """Create run and version. False: it was there. Raises errors.Conflict where the version is released."""
+        ...
+
+    async def extend(self, run_id: uuid.UUID, expires_at: datetime) -> None:
+        """Expire not before this."""
+        ...
+
+    async def accept(self, claim: runs.Claim) -> runs.Receipt:
+        """Store the claim that ends the run. Raises errors.Conflict where it has ended."""
+        ...
+
+    async def reset(self, run_id: uuid.UUID, reset: Reset, at: datetime) -> None:
+        """Give the run up. Raises errors.Conflict where it has ended."""
+        ...
+
+    async def version(self, namespace_uid: str, name: str) -> Version | None:
+        """A version of a project; the latest for an empty name."""
+        ...
+
+    async def state(self, run_id: uuid.UUID) -> tuple[str, bytes] | None:
+        """(digest, content) of what the client remembers."""
+        ...
+
+    async def put_state(self, run_id: uuid.UUID, content: bytes, *, instead_of: str) -> str:
+        """Remember instead of what has this digest. Raises errors.Conflict."""
+        ...
+
+    async def drop_state(self, run_id: uuid.UUID) -> None:
+        """Forget it."""
+        ...
+
+
+class Backends(Protocol):
+    """Where the artifacts of a namespace go."""
+
+    async def of_namespace(self, namespace: str) -> artifacts.Destination:
+        """The one that the next artifact goes to."""
+        ...
+
+
+class ExternalReader(Protocol):
+    """What only runs outside Tekton have."""
+
+    async def of(self, run_id: uuid.UUID) -> ExternalPart | None:
+        """That of one run, or None where it is none of them."""
+        ...
+
+
+def released(version: str) -> errors.Conflict:
+    """Why a version takes nothing more."""
+    return errors.Conflict(f'version "{version}" is released and immutable: attestations cannot be added')
+
+
+def expiry_of(spec: dict[str, Any]) -> timedelta:
+    """How long a run may stay open without a sign of life."""
+    said = spec.get("runExpiry")
+    return durations.read(str(said)) if said else EXPIRY

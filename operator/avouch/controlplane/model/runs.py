@@ -1,0 +1,188 @@
+"""Runs: what is stored of one, what a pod or an attester claims of it, and the port that keeps both."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from avouch import digests
+from avouch.controlplane.model import deliveries, verdicts
+
+RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
+
+
+EXTERNAL = "External"  # kind of subject of a run outside Tekton
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """Identity of a run: the Workflow, and the PipelineRun, TaskRun or outside id it is about."""
+
+    workflow_uid: str
+    subject_uid: str
+    outside: bool = False  # about no object of the cluster
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The workflowRunID: the same for whoever comes first, the watch or a push.
+
+        Its version (RFC 9562) tells the two kinds apart without a look into the store: 5 in Tekton, 8 outside.
+        """
+        found = uuid.uuid5(RUN_NAMESPACE, f"{self.workflow_uid}/{self.subject_uid}")
+        return uuid.UUID(int=found.int & ~(0xF << 76) | (8 << 76)) if self.outside else found
+
+    def name(self, workflow: str) -> str:
+        """`<workflow>-<10 characters>`: the name that kubectl shows (at most 63 characters)."""
+        return f"{workflow[:52]}-{digests.of_bytes(self.id.bytes).hex[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as stored."""
+
+    id: uuid.UUID
+    name: str
+    key: RunKey
+    namespace: str
+    namespace_uid: str
+    workflow: str
+    subject_kind: str  # PipelineRun | TaskRun | EXTERNAL
+    subject_name: str
+    contract: str
+    revision: int
+    contract_digest: str
+    plan: str  # plan.Plan.to_json(): pinned when the run was opened
+    created_at: datetime
+    result: verdicts.VerdictResult = verdicts.VerdictResult.PENDING
+    evidence: verdicts.Evidence = verdicts.Evidence.NONE
+    finished_at: datetime | None = None  # the subject was Done
+    judged_at: datetime | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    resource_version: int = 0  # commit order of the store
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """A run that somebody wants to attest, and the present spec of its Workflow; None where that is gone."""
+
+    run: Run
+    workflow_spec: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is pushing, proven by TokenReview and the ownerReference chain, never by labels."""
+
+    namespace: str
+    namespace_uid: str
+    service_account: str
+    pod: str
+    pod_uid: str
+    taskrun: str
+    taskrun_uid: str
+    pipeline_task: str = ""
+    pipelinerun: str = ""
+    pipelinerun_uid: str = ""
+    image_ids: tuple[str, ...] = ()
+    injected: bool = False  # the pod carries our sidecar: read from the pod itself
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one pod, or one attester outside Tekton, said about one run: a verified bundle.
+
+    Outside Tekton the fields that name pod, TaskRun and account are empty.
+    """
+
+    run_id: uuid.UUID
+    digest: digests.Digest  # of the bundle bytes
+    bundle: bytes
+    pod_uid: str
+    taskrun_uid: str
+    taskrun: str
+    pipeline_task: str
+    service_account: str
+    received_at: datetime
+    explicit: bool = False  # pushed by a step of the user's, not by our injected container
+    artifacts: tuple[digests.Digest, ...] = ()  # content that it refers to: kept as long as the run
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a push is answered: given only after COMMIT. `created` is False for a resend of the same digest."""
+
+    id: uuid.UUID
+    digest: digests.Digest
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The cluster's own record of a Done PipelineRun or TaskRun, as the watch stored it.
+
+    `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun object of it; `injected` the pod UIDs in
+    which our sidecar stands (from the pods themselves), `pods` pod name -> pod UID.
+    """
+
+    subject: dict[str, Any]
+    taskruns: tuple[dict[str, Any], ...]
+    injected: tuple[str, ...] = ()
+    pods: dict[str, str] = field(default_factory=dict)
+
+
+class Runs(Protocol):
+    """Runs, claims and verdicts."""
+
+    async def open(self, run: Run) -> Run:
+        """Create a run, idempotently by id; the stored one wins."""
+        ...
+
+    async def get(self, run_id: uuid.UUID) -> Run | None:
+        """One run."""
+        ...
+
+    async def attested(self, run_id: uuid.UUID) -> Attested | None:
+        """One run and what its Workflow says now."""
+        ...
+
+    async def of_subject(self, subject_uid: str) -> Sequence[Run]:
+        """Every run about one PipelineRun or TaskRun."""
+        ...
+
+    async def accept(self, claim: Claim) -> Receipt:
+        """Store a claim and its judging job in one group-committed transaction.
+
+        Raises:
+            errors.Overloaded: the bounded queue is full.
+            errors.NotFound: no such run.
+        """
+        ...
+
+    async def finish(self, run_id: uuid.UUID, snapshot: Snapshot, at: datetime, *, epoch: int) -> None:
+        """Store the Done snapshot and enqueue the judging job; a second snapshot of the same run changes nothing."""
+        ...
+
+    async def case(self, run_id: uuid.UUID) -> "tuple[Run, Snapshot | None, Sequence[Claim]]":
+        """All that judging needs. Raises errors.NotFound."""
+        ...
+
+    async def decide(self, signed: verdicts.SignedVerdict, deliveries: Sequence[deliveries.Delivery]) -> bool:
+        """Commit the verdict and its deliveries together. False: judged before, nothing changed."""
+        ...
+
+    async def unfinished(self, limit: int) -> Sequence[Run]:
+        """Runs without a Done snapshot, oldest first: what the resync looks up in the cluster."""
+        ...
+
+    async def summaries(self, since: int) -> "Sequence[tuple[str, str, Run]]":
+        """(namespace, workflow, newest judged run) of Workflows with a run judged after resource version `since`."""
+        ...
+
+
+class Jobs(Protocol):
+    """Re-queues work; first enqueued inside the transactions above."""
+
+    async def judge_later(self, run_id: uuid.UUID, at: datetime) -> None:
+        """Judge this run again not before `at` (e.g. the sidecar's grace has not run out)."""
+        ...

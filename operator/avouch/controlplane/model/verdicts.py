@@ -1,0 +1,81 @@
+"""Verdicts: the closed list of results, what was judged, and the documents that are signed."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class VerdictResult(StrEnum):
+    """The closed list of verdicts. `PENDING` is the only one that a later judgement may replace."""
+
+    PENDING = "Pending"
+    PASSED = "Passed"
+    FAILED = "Failed"  # the contract is not satisfied
+    REJECTED = "Rejected"  # a claim contradicts another claim or the cluster's record
+    ERROR = "Error"  # we could not judge: never passed
+    UNOBSERVED = "Unobserved"  # the run ended without anyone seeing it
+    EXPIRED = "Expired"
+    CANCELED = "Canceled"
+
+
+class Evidence(StrEnum):
+    """Where the evidence came from; `MISSING` only where a sidecar was injected and never spoke."""
+
+    SIDECAR = "sidecar"
+    TASKRUN = "taskrun"
+    CLI = "cli"  # crafted outside Tekton, by whoever the Workflow lets attest
+    MISSING = "missing"
+    NONE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with a run. `line` is the contract line that asked, `fix` the smallest change that mends it."""
+
+    code: str  # stable CamelCase, e.g. MaterialMissing
+    message: str
+    line: str = ""
+    fix: str = ""
+    material: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedMaterial:
+    """One material as the verdict saw it. `value` for STRING and image references; `origin` sidecar | taskrun."""
+
+    name: str
+    type: str
+    digest: str = ""
+    value: str = ""
+    filename: str = ""
+    size: int = 0
+    origin: str = ""
+    output: bool = False
+    uploaded: bool = False
+    annotations: dict[str, str] = field(default_factory=dict)
+    extracted: dict[str, str] = field(default_factory=dict)  # read out of the content: `chainloop.material.*` keys
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of judging one run, before signing."""
+
+    run_id: uuid.UUID
+    result: VerdictResult
+    evidence: Evidence
+    findings: tuple[Finding, ...]
+    materials: tuple[JudgedMaterial, ...]
+    annotations: dict[str, str]
+    env: dict[str, str]
+    judged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedVerdict:
+    """A verdict with its signed documents: the run's own attestation and the verification summary (VSA)."""
+
+    verdict: Verdict
+    attestation: bytes  # Sigstore bundle over chainloop.dev/attestation/v0.2
+    vsa: bytes  # Sigstore bundle over slsa.dev/verification_summary/v1
+    statement: bytes  # the statement inside `attestation`

@@ -1,0 +1,155 @@
+"""Runs and revisions as read-only Kubernetes resources of `runs.avouch.dev`, behind kube-apiserver's aggregation layer.
+
+The API server has authenticated and authorised; we only make sure that it is the API server (`frontproxy`). Discovery
+needs no database: a database that is down must not take the whole cluster's discovery with it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from avouch import errors
+from avouch.controlplane.model import cluster
+from avouch.controlplane.model import views as viewports
+from avouch.ingest import bodies, problems, requestid
+from avouch.ingest.aggregated import (
+    contractrevisions,
+    discovery,
+    frames,
+    frontproxy,
+    negotiation,
+    objects,
+    selection,
+    statuses,
+    workflowruns,
+)
+from avouch.ingest.aggregated import tickets as tickets_aggregated
+
+_ROOT = discovery.ROOT
+_ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # ours to refuse, so that the refusal is a Status
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """The API over the read ports, and tickets for downloads where somebody gives them."""
+
+    views: viewports.RunViews
+    revisions: viewports.RevisionViews
+    tickets: tickets_aggregated.Tickets
+    clock: cluster.Clock
+
+    def routes(self) -> list[Route]:
+        """Every path that the API server asks for."""
+        runs, revisions = workflowruns.KIND.plural, contractrevisions.KIND.plural
+        below = f"{_ROOT}/namespaces/{{namespace}}"
+        return [
+            Route("/apis", discovery.groups, methods=["GET"]),
+            Route(f"/apis/{objects.GROUP}", discovery.group, methods=["GET"]),
+            Route(_ROOT, discovery.resources, methods=["GET"]),
+            Route("/openapi/v3", discovery.openapi_index, methods=["GET"]),
+            Route(f"/openapi/v3{_ROOT}", discovery.openapi, methods=["GET"]),
+            Route(f"{_ROOT}/{runs}", self.collection, methods=_ALL),
+            Route(f"{below}/{runs}", self.collection, methods=_ALL),
+            Route(f"{below}/{runs}/{{name}}", self.single, methods=_ALL),
+            Route(f"{below}/{runs}/{{name}}/{discovery.TICKETS}", self.ticket, methods=_ALL),
+            Route(f"{_ROOT}/{revisions}", self.revision_list, methods=_ALL),
+            Route(f"{below}/{revisions}", self.revision_list, methods=_ALL),
+            Route(f"{below}/{revisions}/{{name}}", self.revision, methods=_ALL),
+        ]
+
+    async def collection(self, request: Request) -> Response:
+        """List or watch, of one namespace or of all."""
+        _only_get(request)
+        form = negotiation.form(request, workflowruns.KIND)
+        asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now())
+        if request.query_params.get("watch") in ("true", "1"):
+            return self._watch(asked, form)
+        found, token, version = await self.views.page(
+            asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters), whole=form.whole
+        )
+        listed: dict[str, Any] = {"resourceVersion": str(version)}
+        if token:
+            listed["continue"] = selection.sealed(token, self.clock.now())
+        return statuses.json(form.listing(found, listed, self.clock.now()))
+
+    async def single(self, request: Request) -> Response:
+        """Get one."""
+        _only_get(request)
+        name = request.path_params["name"]
+        form = negotiation.form(request, workflowruns.KIND)
+        found = await self.views.view(request.path_params["namespace"], name)
+        if found is None:
+            raise _missing(workflowruns.KIND, name)
+        return statuses.json(form.single(found, self.clock.now()))
+
+    async def revision_list(self, request: Request) -> Response:
+        """List revisions, of one namespace or of all."""
+        _only_get(request)
+        form = negotiation.form(request, contractrevisions.KIND)
+        if request.query_params.get("watch") in ("true", "1"):
+            raise problems.WrongMethod("revisions never change: list them, or watch their Contract")
+        fields = selection.REVISION_FIELDS
+        asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now(), fields)
+        found, token = await self.revisions.page(
+            asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters)
+        )
+        listed = {"resourceVersion": "0", **({"continue": selection.sealed(token, self.clock.now())} if token else {})}
+        return statuses.json(form.listing(found, listed, self.clock.now()))
+
+    async def revision(self, request: Request) -> Response:
+        """Get one revision."""
+        _only_get(request)
+        name = request.path_params["name"]
+        found = await self.revisions.view(request.path_params["namespace"], name)
+        if found is None:
+            raise _missing(contractrevisions.KIND, name)
+        form = negotiation.form(request, contractrevisions.KIND)
+        return statuses.json(form.single(found, self.clock.now()))
+
+    async def ticket(self, request: Request) -> Response:
+        """`POST .../workflowruns/{name}/tickets`: one download of something that this run used.
+
+        Who may `create` `workflowruns/tickets` is Kubernetes RBAC's to say.
+        """
+        if request.method != "POST":
+            raise problems.WrongMethod("a ticket is created, and shown once")
+        digest = tickets_aggregated.digest_of(await bodies.whole(request, tickets_aggregated.MAX_BODY, bodies.Pace()))
+        found = await self.views.view(request.path_params["namespace"], request.path_params["name"])
+        if found is None:
+            raise _missing(workflowruns.KIND, request.path_params["name"])
+        return statuses.json(await self.tickets.issue(found, digest, self.clock.now()), 201)
+
+    def _watch(self, asked: selection.Selection, form: negotiation.Form) -> Response:
+        stream = frames.stream(self.views, asked, form, self.clock)
+        return StreamingResponse(stream, media_type="application/json")
+
+
+def create(api: Aggregated, proxy: frontproxy.Allowed) -> Starlette:
+    """The app of the aggregated listener."""
+    return Starlette(
+        routes=api.routes(),
+        middleware=[Middleware(requestid.RequestIds), Middleware(frontproxy.Guard, allowed=proxy)],
+        exception_handlers={errors.AvouchError: statuses.answer, HTTPException: _routing, Exception: statuses.answer},
+    )
+
+
+def _missing(kind: objects.Kind, name: str) -> errors.NotFound:
+    return errors.NotFound(f'{kind.plural}.{objects.GROUP} "{name[:253]}" not found')
+
+
+def _only_get(request: Request) -> None:
+    if request.method not in ("GET", "HEAD"):
+        raise problems.WrongMethod("runs and revisions are a record: they can be read, never written")
+
+
+async def _routing(request: Request, exc: Exception) -> Response:
+    status = exc.status_code if isinstance(exc, HTTPException) else 500
+    if status == 405:
+        return await statuses.answer(request, problems.WrongMethod(f"{request.method} is not for this path"))
+    return await statuses.answer(request, errors.NotFound("the server could not find the requested resource"))

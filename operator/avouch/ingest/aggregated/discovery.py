@@ -1,0 +1,146 @@
+"""What the aggregation layer and kubectl ask before they ask for a run: groups, resources, schemas. Constants only."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from avouch import digests
+from avouch.api import contractrevision, workflowrun
+from avouch.ingest.aggregated import contractrevisions, objects, workflowruns
+
+_VERSION = {"groupVersion": objects.API_VERSION, "version": objects.VERSION}
+_GROUP = {"name": objects.GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+ROOT = f"/apis/{objects.API_VERSION}"
+TICKETS = "tickets"  # subresource of a run: one download
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One resource that we serve. `schema` is the kind's as kubectl explains it."""
+
+    kind: objects.Kind
+    singular: str
+    verbs: tuple[str, ...]
+    schema: type[msgspec.Struct]
+
+    @property
+    def group_version_kind(self) -> dict[str, str]:
+        """As discovery spells it."""
+        return {"group": objects.GROUP, "version": objects.VERSION, "kind": self.kind.kind}
+
+
+RESOURCES = (
+    Served(workflowruns.KIND, "workflowrun", ("get", "list", "watch"), workflowrun.WorkflowRun),
+    Served(contractrevisions.KIND, "contractrevision", ("get", "list"), contractrevision.ContractRevision),
+)
+_TICKET = {"group": objects.GROUP, "version": objects.VERSION, "kind": "Ticket"}
+
+
+async def groups(request: Request) -> Response:
+    """`GET /apis`: aggregated discovery where the client knows it, which saves it a request."""
+    accepted = ",".join(request.headers.getlist("accept")).replace(" ", "")
+    if _AGGREGATED in accepted:
+        return _json(_aggregated(), _AGGREGATED)
+    return _json({"kind": "APIGroupList", "apiVersion": "v1", "groups": [_GROUP]})
+
+
+async def group(request: Request) -> Response:
+    """`GET /apis/<group>`."""
+    return _json({"kind": "APIGroup", "apiVersion": "v1", **_GROUP})
+
+
+async def resources(request: Request) -> Response:
+    """`GET /apis/<group>/<version>`: also the probe that decides whether the APIService is Available."""
+    found: list[dict[str, Any]] = [
+        {
+            "name": one.kind.plural,
+            "singularName": one.singular,
+            "namespaced": True,
+            "kind": one.kind.kind,
+            "verbs": one.verbs,
+            "categories": ["avouch"] if one.kind is workflowruns.KIND else [],
+        }
+        for one in RESOURCES
+    ]
+    ticket = {"name": f"{workflowruns.KIND.plural}/{TICKETS}", "singularName": "", "namespaced": True}
+    found.append({**ticket, "kind": "Ticket", "verbs": ["create"]})
+    return _json(
+        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": objects.API_VERSION, "resources": found}
+    )
+
+
+async def openapi_index(request: Request) -> Response:
+    """`GET /openapi/v3`."""
+    digest = digests.of_bytes(_openapi()).hex
+    return _json({"paths": {ROOT[1:]: {"serverRelativeURL": f"/openapi/v3{ROOT}?hash={digest}"}}})
+
+
+async def openapi(request: Request) -> Response:
+    """`GET /openapi/v3/apis/<group>/<version>`: what `kubectl explain` reads."""
+    return Response(_openapi(), media_type="application/json")
+
+
+def _aggregated() -> dict[str, Any]:
+    found = [
+        {
+            "resource": one.kind.plural,
+            "responseKind": one.group_version_kind,
+            "scope": "Namespaced",
+            "singularResource": one.singular,
+            "verbs": one.verbs,
+            **({"categories": ["avouch"], "subresources": [_ticket()]} if one.kind is workflowruns.KIND else {}),
+        }
+        for one in RESOURCES
+    ]
+    version = {"version": objects.VERSION, "resources": found, "freshness": "Current"}
+    item = {"metadata": {"name": objects.GROUP, "creationTimestamp": None}, "versions": [version]}
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [item]}
+
+
+def _ticket() -> dict[str, Any]:
+    return {"subresource": TICKETS, "responseKind": _TICKET, "verbs": ["create"]}
+
+
+@functools.cache
+def _openapi() -> bytes:
+    kinds, schemas = msgspec.json.schema_components(
+        [one.schema for one in RESOURCES], ref_template="#/components/schemas/{name}"
+    )
+    paths: dict[str, Any] = {}
+    for one, reference in zip(RESOURCES, kinds, strict=True):
+        schemas[one.kind.kind]["x-kubernetes-group-version-kind"] = [one.group_version_kind]
+        listed = {"type": "object", "properties": {"items": {"type": "array", "items": reference}}}
+        below = f"{ROOT}/namespaces/{{namespace}}/{one.kind.plural}"
+        paths[f"{ROOT}/{one.kind.plural}"] = _get(one, "list", listed)
+        paths[below] = _get(one, "list", listed, "namespace")
+        paths[f"{below}/{{name}}"] = _get(one, "get", reference, "namespace", "name")
+    document = {
+        "openapi": "3.0.0",
+        "info": {"title": "avouch runs", "version": objects.VERSION},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+    return msgspec.json.encode(document)
+
+
+def _get(one: Served, action: str, schema: dict[str, Any], *parameters: str) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": "_".join([action, *parameters, one.kind.kind]),
+            "parameters": [
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
+            ],
+            "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}},
+            "x-kubernetes-action": action,
+            "x-kubernetes-group-version-kind": one.group_version_kind,
+        }
+    }
+
+
+def _json(body: dict[str, Any], media_type: str = "application/json") -> Response:
+    return Response(msgspec.json.encode(body), headers={"Content-Type": media_type})

@@ -1,0 +1,67 @@
+"""Watch frames: one JSON line for each change, until the client or the clock ends it."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from avouch import errors
+from avouch.controlplane.model import cluster, views
+from avouch.ingest import problems
+from avouch.ingest.aggregated import negotiation, selection, statuses
+
+_log = logging.getLogger(__name__)
+LONGEST = 30 * 60  # seconds: watches are renewed, so that a rolling update moves them to the new replica
+
+
+async def stream(
+    views: views.RunViews, asked: selection.Selection, form: negotiation.Form, clock: cluster.Clock
+) -> AsyncIterator[bytes]:
+    """All frames of one watch. An error after the first byte is a frame too: the HTTP status has been sent."""
+    frames = _frames(views, asked, form, clock)
+    try:
+        with contextlib.suppress(TimeoutError):  # the watch's own end, not a failure
+            async with asyncio.timeout(asked.timeout or LONGEST):
+                async for frame in frames:
+                    yield frame
+    except errors.AvouchError as exc:
+        _log.info("watch ended: %s", exc)
+        gone = problems.Expired(str(exc)) if isinstance(exc, errors.Conflict) else exc
+        yield _frame("ERROR", statuses.status(gone))
+    finally:
+        await frames.aclose()
+
+
+async def _frames(
+    views: views.RunViews, asked: selection.Selection, form: negotiation.Form, clock: cluster.Clock
+) -> AsyncGenerator[bytes, None]:
+    since = asked.version or 0
+    if asked.version in (None, 0) or asked.initial:
+        # Without a version, or with 0, a watch begins with all there is (Kubernetes: "get state and start at any").
+        after, since = "", 0
+        while True:
+            found, after, since = await views.page(
+                asked.namespace,
+                limit=selection.MAX_PAGE,
+                after=after,
+                filters=dict(asked.filters),
+                whole=form.whole,
+            )
+            for document in found:
+                yield _frame("ADDED", form.single(document, clock.now()))
+            if not after:
+                break
+        if asked.initial:
+            yield _frame("BOOKMARK", form.bookmark(since, initial_end=True))
+    async for kind, document in views.watch(asked.namespace, since, dict(asked.filters), whole=form.whole):
+        if kind == "BOOKMARK":
+            yield _frame(kind, form.bookmark(int(document["resourceVersion"]), initial_end=False))
+        else:
+            yield _frame(kind, form.single(document, clock.now()))
+
+
+def _frame(kind: str, body: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode({"type": kind, "object": body}) + b"\n"

@@ -1,0 +1,175 @@
+"""Which type bytes are, where nobody said: each type is tried in Chainloop's order, and the first that fits wins.
+
+Pure: no registry and no file is opened. A text is an image only if the caller's `resolves` finds it in a registry or
+layout; without one it is a STRING.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from avouch import errors
+from avouch.materials import types as material_types
+from avouch.materials import validation
+from avouch.materials.readers import document, values
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    """What content of a type begins with, and bytes of which one lies in it: who could only refuse is not asked."""
+
+    type: str
+    kind: str
+    marks: tuple[bytes, ...] = ()
+
+
+# Chainloop's order. What only a person can tell apart (EVIDENCE, reports without a mark of their own) is never guessed.
+HINTS = (
+    _Hint("OPENVEX", "object", (b'"@context"',)),
+    _Hint("SBOM_CYCLONEDX_JSON", "object", (b'"bomFormat"',)),
+    _Hint(
+        "SBOM_SPDX_JSON",
+        "object",
+        (
+            b'"spdxVersion"',
+            b'"@graph"',
+        ),
+    ),
+    _Hint("CSAF_VEX", "object", (b'"csaf_vex"',)),
+    _Hint("CSAF_INFORMATIONAL_ADVISORY", "object", (b'"csaf_informational_advisory"',)),
+    _Hint("CSAF_SECURITY_ADVISORY", "object", (b'"csaf_security_advisory"',)),
+    _Hint("CSAF_SECURITY_INCIDENT_RESPONSE", "object", (b'"csaf_security_incident_response"',)),
+    _Hint("GITLAB_SECURITY_REPORT", "object", (b'"scan"',)),
+    _Hint("GITLEAKS_JSON", "list", (b'"Fingerprint"',)),
+    _Hint("YELP_DETECT_SECRETS_BASELINE", "object", (b'"plugins_used"',)),
+    _Hint("SYSINTERNALS_SIGCHECK", "text"),
+    _Hint("OSSF_SCORECARD_JSON", "object", (b'"scorecard"',)),
+    _Hint(
+        "OPENAPI_SPEC",
+        "object",
+        (
+            b'"openapi"',
+            b'"swagger"',
+        ),
+    ),
+    _Hint(
+        "OPENAPI_SPEC",
+        "text",
+        (
+            b"openapi",
+            b"swagger",
+        ),
+    ),
+    _Hint("ASYNCAPI_SPEC", "object", (b'"asyncapi"',)),
+    _Hint("ASYNCAPI_SPEC", "text", (b"asyncapi",)),
+    _Hint("GRAPHQL_SPEC", "text"),
+    _Hint("JUNIT_XML", "xml", (b"testsuite",)),
+    _Hint("JUNIT_XML", "archive"),
+    _Hint("JACOCO_XML", "xml", (b"report",)),
+    _Hint("COBERTURA_XML", "xml", (b"coverage",)),
+    _Hint("HELM_CHART", "archive"),
+    _Hint("SARIF", "object", (b'"runs"',)),
+    _Hint("BLACKDUCK_SCA_JSON", "object", (b'"detailedVulnerabilities"',)),
+    _Hint("TWISTCLI_SCAN_JSON", "object", (b'"consoleURL"',)),
+    _Hint("ZAP_DAST_ZIP", "archive"),
+    _Hint("SLSA_PROVENANCE", "object", (b'"dsseEnvelope"',)),
+    _Hint("CHAINLOOP_RUNNER_CONTEXT", "object", (b'"meta"',)),
+    _Hint("CHAINLOOP_AI_AGENT_CONFIG", "object", (b'"CHAINLOOP_AI_AGENT_CONFIG"',)),
+    _Hint("CHAINLOOP_AI_CODING_SESSION", "object", (b'"CHAINLOOP_AI_CODING_SESSION"',)),
+    _Hint(
+        "ATTESTATION",
+        "object",
+        (
+            b'"dsseEnvelope"',
+            b'"payloadType"',
+        ),
+    ),
+)
+ORDER = tuple(dict.fromkeys(hint.type for hint in HINTS))
+NEVER = (
+    "EVIDENCE",
+    "GHAS_CODE_SCAN",
+    "GHAS_SECRET_SCAN",
+    "GHAS_DEPENDENCY_SCAN",
+    "CHAINLOOP_PR_INFO",
+    "SYSINTERNALS_ACCESSCHK",
+    "CERTCC_DRANZER",
+    "RADAMSA_REPORT",
+    "RADAMSA_CRASHES",
+    "TRUFFLEHOG_JSON",
+    "CHECKMARX_JSON",
+)
+_BEGINNING = 4096
+
+Resolves = Callable[[str], bool]
+Look = Callable[[str, bytes], document.Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """The type, what its reader found, and why the types before it that came near were not it."""
+
+    type: str
+    found: document.Document
+    near: tuple[tuple[str, document.Flaw], ...] = ()
+
+
+def file(content: bytes, look: Look = validation.read) -> Detected:
+    """The type of a file; ARTIFACT where no reader knows it.
+
+    Args:
+        content: all of its bytes.
+        look: how to tell whether it is of a type: `documents.read`, or the cheaper `documents.sniff`.
+
+    Raises:
+        Invalid: the file is empty, which fits no type by itself.
+        TooLarge: more bytes than any type takes.
+    """
+    if not content:
+        raise errors.Invalid("the file is empty: no type can be told", fix="name the type, or write the file")
+    near: list[tuple[str, document.Flaw]] = []
+    for name in _plausible(content):
+        found = look(name, content)
+        if not found.flaws:
+            return Detected(name, found, tuple(near))
+        near.append((name, found.flaws[0]))
+    found = validation.read("ARTIFACT", content)
+    if found.flaws:
+        raise errors.TooLarge(found.flaws[0].message, fix=found.flaws[0].fix)
+    return Detected("ARTIFACT", found, tuple(near))
+
+
+def value(text: str, resolves: Resolves | None = None) -> Detected:
+    """The type of a text that names no file.
+
+    Args:
+        text: the value.
+        resolves: asks whether an image of this name exists, where the caller wants that asked; it is not called for a
+            text that no registry could know.
+
+    Raises:
+        Invalid: the text is empty, too long or no text.
+    """
+    image = resolves is not None and values.is_reference(text) and resolves(text)
+    name = "CONTAINER_IMAGE" if image else "STRING"
+    try:
+        found = validation.read(name, text.encode())
+    except UnicodeEncodeError as exc:
+        raise errors.Invalid("the value is no text", fix="write it in UTF-8") from exc
+    if found.flaws:
+        raise errors.Invalid(found.flaws[0].message, fix=found.flaws[0].fix)
+    return Detected(name, found)
+
+
+def _plausible(content: bytes) -> Iterator[str]:
+    kind = _kind(content)
+    for hint in HINTS:
+        fits = hint.kind == kind and len(content) <= material_types.of(hint.type).limit
+        if fits and (not hint.marks or any(mark in content for mark in hint.marks)):
+            yield hint.type
+
+
+def _kind(content: bytes) -> str:
+    if content.startswith((b"PK\x03\x04", b"\x1f\x8b")):
+        return "archive"
+    beginning = content[:_BEGINNING].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return {b"<": "xml", b"{": "object", b"[": "list"}.get(beginning[:1], "text")

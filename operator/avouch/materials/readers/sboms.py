@@ -1,0 +1,134 @@
+"""SBOMs: CycloneDX 1.4 to 1.7 and SPDX 2.2, 2.3 and 3.0.1, against the official schemas."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from avouch import errors
+from avouch.materials.readers import document, jsons, schemas, tools
+
+_MAIN = f"{document.PREFIX}sbom.main_component."
+_VERSIONS = ("1.4", "1.5", "1.6", "1.7")
+_CYCLONEDX = "deliver a CycloneDX 1.4 to 1.7 JSON document"
+_SPDX = "deliver an SPDX 2.2, 2.3 or 3.0.1 JSON document"
+_SPDX_2 = {"SPDX-2.2": "spdx/spdx-2.2", "SPDX-2.3": "spdx/spdx-2.3"}
+_TRIVY_DIGEST = "aquasecurity:trivy:RepoDigest"
+# A creator's text: the version begins where a number follows a dash ("my-tool-1.0"), or is syft's "[not provided]".
+_CREATOR = re.compile(r"Tool:\s*(?P<name>.+?)(?:-(?P<version>v?\d.*|\[.*\]))?\s*", re.ASCII)
+
+
+def cyclonedx(content: bytes) -> document.Document:
+    """A CycloneDX SBOM. Repeated components and null cwes, which real tools write, are forgiven as in Chainloop."""
+    bom = jsons.mapping(content)
+    if bom.get("bomFormat") != "CycloneDX":
+        raise errors.Invalid("not a CycloneDX SBOM: bomFormat is not CycloneDX", fix=_CYCLONEDX)
+    version = bom.get("specVersion")
+    if version not in _VERSIONS:
+        message = f"specVersion {document.shown(version)} is not one of {', '.join(_VERSIONS)}"
+        raise errors.Invalid(f"not a CycloneDX SBOM: {message}", fix=_CYCLONEDX)
+    for each in jsons.mappings(bom, "vulnerabilities"):
+        if isinstance(each.get("cwes"), list):
+            each["cwes"] = [cwe for cwe in each["cwes"] if cwe is not None]
+    _check("CycloneDX", f"cyclonedx/bom-{version}", bom, _CYCLONEDX)
+    return document.understood(_cyclonedx_annotations(bom))
+
+
+def _check(kind: str, schema: str, found: Any, fix: str) -> None:
+    try:
+        schemas.check(schema, found)
+    except errors.Invalid as exc:
+        raise errors.Invalid(f"not a valid {kind} SBOM: {exc.args[0]}", fix=fix) from exc
+
+
+def _cyclonedx_annotations(bom: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    component = jsons.at(bom, "metadata", "component") or {}
+    container = component.get("type") == "container"
+    yield f"{_MAIN}name", repository(component["name"]) if container else component.get("name")
+    yield f"{_MAIN}type", component.get("type")
+    yield f"{_MAIN}version", component.get("version") or _trivy_digest(component)
+    found = jsons.at(bom, "metadata", "tools")
+    listed = (
+        jsons.mappings(found, "components") if isinstance(found, dict) else jsons.mappings(bom, "metadata", "tools")
+    )
+    yield from tools.annotations([(jsons.text(tool, "name"), jsons.text(tool, "version")) for tool in listed])
+    yield f"{document.PREFIX}sbom.vulnerabilities_report", "true" if "vulnerabilities" in bom else ""
+
+
+def _trivy_digest(component: dict[str, Any]) -> str:
+    for each in jsons.mappings(component, "properties"):
+        if each.get("name") == _TRIVY_DIGEST and "@sha256:" in jsons.text(each, "value"):
+            return jsons.text(each, "value").rpartition("@")[2]
+    return ""
+
+
+def repository(image: str) -> str:
+    """The full repository of an image name: with its registry, without tag or digest.
+
+    >>> repository("nginx:1.25"), repository("ghcr.io/shop/web@sha256:00")
+    ('index.docker.io/library/nginx', 'ghcr.io/shop/web')
+    """
+    name = image.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    name = f"{head}{slash}{last.partition(':')[0]}"
+    registry, slash, rest = name.partition("/")
+    if slash and ("." in registry or ":" in registry or registry == "localhost"):
+        return name if registry != "docker.io" else f"index.docker.io/{rest if '/' in rest else f'library/{rest}'}"
+    return f"index.docker.io/{name if slash else f'library/{name}'}"
+
+
+def spdx(content: bytes) -> document.Document:
+    """An SPDX SBOM: 2.2 and 2.3 as one object, 3.0.1 as JSON-LD."""
+    found = jsons.mapping(content)
+    if "spdxVersion" in found:
+        schema = _SPDX_2.get(str(found["spdxVersion"]))
+        if schema is None:
+            message = f"spdxVersion {document.shown(found['spdxVersion'])} is not one of {', '.join(_SPDX_2)}"
+            raise errors.Invalid(f"not an SPDX SBOM: {message}", fix=_SPDX)
+        _check("SPDX", schema, found, _SPDX)
+        return document.understood(_spdx_annotations(found))
+    if "@context" in found and "@graph" in found and "spdx.org/rdf/3" in str(found["@context"])[:256]:
+        _check("SPDX", "spdx/spdx-3.0.1", found, _SPDX)
+        return document.understood(_spdx3_annotations(found))
+    raise errors.Invalid("not an SPDX SBOM: neither spdxVersion nor the @context and @graph of SPDX 3", fix=_SPDX)
+
+
+def _spdx_annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    described = [
+        jsons.text(each, "relatedSpdxElement")
+        for each in jsons.mappings(found, "relationships")
+        if each.get("relationshipType") == "DESCRIBES" and each.get("spdxElementId") == "SPDXRef-DOCUMENT"
+    ] + list(found.get("documentDescribes", ()))
+    packages = {jsons.text(each, "SPDXID"): each for each in jsons.mappings(found, "packages")}
+    main = next((packages[one] for one in described if one in packages), {})
+    yield f"{_MAIN}name", jsons.text(main, "name")
+    yield f"{_MAIN}type", jsons.text(main, "primaryPackagePurpose").lower()
+    yield f"{_MAIN}version", jsons.text(main, "versionInfo")
+    yield from tools.annotations([creator(each) for each in found["creationInfo"]["creators"]])
+
+
+def creator(text: str) -> tuple[str, str]:
+    """Name and version of a tool among SPDX creators; "" for people and organisations.
+
+    >>> creator("Tool: my-tool-1.0"), creator("Person: Ada")
+    (('my-tool', '1.0'), ('', ''))
+    """
+    match = _CREATOR.fullmatch(text) if len(text) <= document.LONGEST else None  # a longer one could not be recorded
+    return (match["name"], match["version"] or "") if match else ("", "")
+
+
+def _spdx3_annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    elements = {identity: each for each in jsons.mappings(found, "@graph") if (identity := jsons.text(each, "spdxId"))}
+    roots = [
+        root
+        for each in elements.values()
+        if each.get("type") in ("software_Sbom", "SpdxDocument")
+        for root in each.get("rootElement", ())
+    ]
+    packages = [each for root in roots if (each := elements.get(str(root))) and each.get("type") == "software_Package"]
+    main = packages[0] if packages else {}
+    yield f"{_MAIN}name", jsons.text(main, "name")
+    yield f"{_MAIN}type", jsons.text(main, "software_primaryPurpose")
+    yield f"{_MAIN}version", jsons.text(main, "software_packageVersion")
+    made = [jsons.text(each, "name") for each in elements.values() if each.get("type") == "Tool"]
+    # Converters make one element for each use of a tool.
+    yield from tools.annotations([creator(f"Tool: {each}") for each in dict.fromkeys(made)])

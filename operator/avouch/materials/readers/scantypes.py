@@ -1,0 +1,17 @@
+"""What was scanned, in Chainloop's words, from the names of Checkmarx' engines."""
+
+from collections.abc import Iterable
+
+from avouch.materials.readers import document
+
+KEY = f"{document.PREFIX}scan.types"
+_TYPES = {"sast": "sast", "sca": "sca", "kics": "iac", "containers": "container", "sscs": "supply-chain"}
+
+
+def of(engines: Iterable[str]) -> str:
+    """The types, sorted and joined by commas; engines nobody knows are dropped.
+
+    >>> of(["sca", "kics", "sca", "other"])
+    'iac,sca'
+    """
+    return ",".join(sorted({_TYPES[each] for each in engines if each in _TYPES}))

@@ -1,0 +1,50 @@
+"""Reports of Sysinternals' sigcheck and accesschk. No format is published: telling columns and lines are looked for."""
+
+import csv
+import re
+from collections.abc import Iterator
+
+from avouch import errors
+from avouch.materials.readers import document, texts, tools
+
+_COLUMNS = ("Path", "Verified")
+_SIGCHECK = "deliver sigcheck -c (CSV) or -ct (TSV) with its header"
+_ACCESSCHK = "deliver what accesschk printed"
+_BANNER = re.compile(r"\s*accesschk v(\d[\d.]*)", re.ASCII | re.IGNORECASE)
+_ENTRY = re.compile(r"[ \t]+(?:RW|R|W)[ \t]+\S")  # a principal and its access, below an object
+_DESCRIPTOR = re.compile(r"[ \t]+(?:DESCRIPTOR FLAGS:|OWNER:|\[\d+\] ACCESS_ALLOWED)", re.ASCII)
+
+
+def sigcheck(content: bytes) -> document.Document:
+    """CSV or TSV with the columns Path and Verified; only a header means that nothing was found."""
+    rows = _rows(texts.decode(content))
+    try:
+        header = next((row for row in rows if row and row[0].strip() == _COLUMNS[0]), [])
+        missing = [name for name in _COLUMNS if name not in [each.strip() for each in header]]
+        if missing:
+            raise errors.Invalid(f"not a sigcheck report: no column {', '.join(missing)}", fix=_SIGCHECK)
+        for row in rows:
+            if row and len(row) != len(header):
+                message = f"not a sigcheck report: a row of {len(row)} fields where the header has {len(header)}"
+                raise errors.Invalid(message, fix=_SIGCHECK)
+    except csv.Error as exc:
+        raise errors.Invalid(f"not a sigcheck report: {exc}", fix=_SIGCHECK) from exc
+    return document.understood(tools.one("sigcheck"))
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    first = next((line for line in texts.lines(text) if line.lstrip('"').startswith(_COLUMNS[0])), "")
+    return csv.reader(texts.lines(text), delimiter="\t" if "\t" in first else ",")
+
+
+def accesschk(content: bytes) -> document.Document:
+    """The banner, or a line of access, or a security descriptor. The version is the banner's."""
+    version = ""
+    known = False
+    for line in texts.lines(texts.decode(content)):
+        banner = _BANNER.match(line)
+        version = version or (banner[1].rstrip(".") if banner else "")
+        known = known or bool(banner or _ENTRY.match(line) or _DESCRIPTOR.match(line))
+    if not known:
+        raise errors.Invalid("not an accesschk report: no banner, no access, no descriptor", fix=_ACCESSCHK)
+    return document.understood(tools.one("AccessChk", version))

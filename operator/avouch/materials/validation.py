@@ -1,0 +1,83 @@
+"""Checking that bytes are what their type says. Hostile content is a flaw to report, never a crash.
+
+The readers lie in `contract/readers`, a module for each family; the table in `materials` names them. A module is
+imported when its first document comes, so that nobody pays for parsers of formats that they never see.
+"""
+
+import functools
+import importlib
+from collections.abc import Callable
+
+from avouch import errors
+from avouch.materials import types as material_types
+from avouch.materials.readers import document
+
+Reader = Callable[[bytes], document.Document]
+
+
+def read(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
+    """Check content against its type.
+
+    Args:
+        type_name: material type, such as JUNIT_XML.
+        content: all of its bytes.
+        limit: most bytes to accept, where it is not the type's own.
+
+    Raises:
+        Invalid: no such type.
+    """
+    kind = material_types.of(type_name)
+    if not content and not kind.empty:
+        return _wrong("DocumentEmpty", f"the {type_name} is empty", "write the report before the step ends")
+    if len(content) > (limit or kind.limit):
+        return oversized(kind, limit)
+    if not kind.reader or len(content) > kind.readable:
+        return document.Document()
+    try:
+        return reader(kind.reader)(content)
+    except errors.TooLarge as exc:
+        return _wrong("DocumentTooLarge", exc.args[0], exc.fix)
+    except errors.Invalid as exc:
+        return _wrong("DocumentInvalid", exc.args[0], exc.fix)
+    except MemoryError:
+        return _wrong(
+            "DocumentTooLarge", f"the {type_name} needs more memory than there is", "deliver a smaller report"
+        )
+
+
+def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
+    """As `read`, without the official schemas: enough to recognise a document and to extract from it.
+
+    A fraction of the time, for those whose word is checked again: what sniffs well may still be refused.
+
+    Raises:
+        Invalid: no such type.
+    """
+    token = document.SKIP_SCHEMAS.set(True)
+    try:
+        return read(type_name, content, limit)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        pass  # what the schema would have refused, so let it say why
+    finally:
+        document.SKIP_SCHEMAS.reset(token)
+    return read(type_name, content, limit)
+
+
+def oversized(kind: material_types.MaterialType, limit: int | None = None) -> document.Document:
+    """What is said of content over the limit, of which nobody reads more."""
+    message = f"larger than {limit or kind.limit} bytes, the limit of {kind.name}"
+    return _wrong("DocumentTooLarge", message, "deliver a smaller report, or an ARTIFACT with skipUpload")
+
+
+@functools.cache
+def reader(name: str) -> Reader:
+    """The reader that the table names, such as `sboms.spdx`."""
+    module, _, function = name.rpartition(".")
+    found: Reader = getattr(importlib.import_module(f"avouch.materials.readers.{module}"), function)
+    return found
+
+
+def _wrong(code: str, message: str, fix: str) -> document.Document:
+    """Parsers quote what they read, so their words are made harmless for status and logs."""
+    plain = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in message[: document.SHOWN])
+    return document.Document((document.Flaw(code, plain, fix),))

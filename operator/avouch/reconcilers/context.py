@@ -1,0 +1,96 @@
+"""What a reconcile may touch: the cache of declarations, the database through ports, the clock and the epoch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from avouch import errors
+from avouch.controlplane.model import artifacts, cluster, identities, runs
+from avouch.controlplane.model import contracts as contract_model
+from avouch.controlplane.model import deliveries as delivery_model
+from avouch.kube import resources
+from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.kube.client import Json
+from avouch.reconcilers import token_secrets
+
+
+class Creator(Protocol):
+    """The verb that making a default Contract needs."""
+
+    async def create(self, resource: resources.Resource, body: Json) -> Json:
+        """Create an object. Raises errors.Conflict where it exists."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Handed to every reconcile. `last_runs` is the newest judged run by (namespace, Workflow)."""
+
+    cache: ObjectCache
+    contracts: contract_model.Contracts
+    workflows: contract_model.Workflows
+    organisations: identities.Organisations
+    issuing: token_secrets.Issuing
+    deliveries: delivery_model.Deliveries
+    backends: artifacts.Records
+    canonical: Callable[[Object], bytes]  # a Contract's canonical form; raises errors.Invalid with the line
+    clock: cluster.Clock
+    epoch: Callable[[], int]
+    creator: Creator
+    last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
+
+    def namespace_uid(self, name: str) -> str:
+        """The UID of a namespace: it tells one from a predecessor of the same name.
+
+        Raises:
+            Unavailable: the namespace has not been seen yet; a moment later it has.
+        """
+        found = self.cache.get(Key("Namespace", "", name))
+        if found is None:
+            raise errors.Unavailable(f"namespace {name} has not been seen yet")
+        return str(found["metadata"]["uid"])
+
+
+def spec_of(obj: Object) -> Mapping[str, Any]:
+    """The spec; empty where there is none."""
+    return obj.get("spec") or {}
+
+
+def contract_of(workflow: Object) -> tuple[str, bool]:
+    """The Contract that a Workflow is bound to, and whether that is its Organization's: its own name by default."""
+    reference = spec_of(workflow).get("contractRef") or {}
+    name = reference.get("name") or workflow["metadata"]["name"]
+    return str(name), reference.get("scope") == "Organization"
+
+
+def file_by_contract(workflow: Object) -> tuple[str, ...]:
+    """Index of Workflows: by the name of their Contract, and by their namespace."""
+    return (f"contract/{contract_of(workflow)[0]}", _by_namespace(workflow))
+
+
+def file_by_ends(attachment: Object) -> tuple[str, ...]:
+    """Index of IntegrationAttachments: by the name of their Integration, and by their namespace."""
+    reference = spec_of(attachment).get("integrationRef") or {}
+    return (f"integration/{reference.get('name', '')}", _by_namespace(attachment))
+
+
+def file_by_pipelinerun(taskrun: Object) -> tuple[str, ...]:
+    """Index of TaskRuns: by the UIDs of their owners."""
+    return tuple(str(owner.get("uid")) for owner in taskrun["metadata"].get("ownerReferences") or ())
+
+
+def _by_namespace(obj: Object) -> str:
+    return f"namespace/{obj['metadata'].get('namespace', '')}"
+
+
+def file_by_namespace(obj: Object) -> tuple[str, ...]:
+    """Index of CASBackends: by their namespace."""
+    return (_by_namespace(obj),)
+
+
+INDEXERS = {
+    "CASBackend": file_by_namespace,
+    "Workflow": file_by_contract,
+    "IntegrationAttachment": file_by_ends,
+    "TaskRun": file_by_pipelinerun,
+}

@@ -1,0 +1,232 @@
+"""Workers: take a key, reconcile it, write its status once, tell about transitions, or try again later.
+
+The one place where errors become conditions, and the only one that writes status.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from avouch import errors
+from avouch.kube import events, resources, status
+from avouch.kube.cache import Key, Object
+from avouch.kube.queue import Closed, WorkQueue
+from avouch.reconcilers import (
+    apitokens,
+    attachments,
+    casbackends,
+    conditions,
+    contracts,
+    integrations,
+    organizations,
+    policies,
+    workflows,
+)
+from avouch.reconcilers.context import Context, contract_of
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 30.0  # seconds for one reconcile
+LEISURE = 30.0  # seconds after which counts in a status catch up
+SLOW = 2.0  # seconds after which an object says that it is being worked on
+
+Reconcile: TypeAlias = Callable[[Context, Key, Object], Awaitable[conditions.Desired]]
+Remove: TypeAlias = Callable[[Context, Key, Object | None], Awaitable[None]]
+Count: TypeAlias = Callable[[str, str, float], None]
+"""Told (kind, result, seconds) of each reconcile; result is ok, retry or error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind is reconciled."""
+
+    resource: resources.Resource
+    reconcile: Reconcile
+    remove: Remove
+
+
+KINDS: Mapping[str, Kind] = {
+    "Contract": Kind(resources.CONTRACTS, contracts.reconcile, contracts.remove),
+    "Organization": Kind(resources.ORGANIZATIONS, organizations.reconcile, organizations.remove),
+    "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
+    "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
+    "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
+    "CASBackend": Kind(resources.CAS_BACKENDS, casbackends.reconcile, casbackends.remove),
+    "Policy": Kind(resources.POLICIES, policies.reconcile, policies.remove),
+    "PolicyGroup": Kind(resources.POLICY_GROUPS, policies.reconcile, policies.remove),
+    "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
+}
+
+
+def desired_of(error: errors.AvouchError) -> conditions.Desired:
+    """What a failed reconcile says: the one table from errors to conditions."""
+    if isinstance(error, errors.Invalid):
+        return conditions.stalled(conditions.INVALID_CONTRACT, str(error))
+    if isinstance(error, errors.Unavailable):
+        return conditions.retrying(str(error))
+    return conditions.retrying("an unexpected failure; the controller's log has it")
+
+
+def dependents(world: Context, key: Key) -> list[Key]:
+    """Whose outcome may change because of this object."""
+    cache = world.cache
+    if key.kind == "Contract":
+        return cache.found("Workflow", f"contract/{key.name}")
+    if key.kind == "Integration":
+        return cache.found("IntegrationAttachment", f"integration/{key.name}")
+    if key.kind == "Workflow":
+        return cache.found("IntegrationAttachment", f"namespace/{key.namespace}")
+    if key.kind == "CASBackend":  # two that claim one role stand in each other's way
+        return [other for other in cache.found("CASBackend", f"namespace/{key.namespace}") if other != key]
+    if key.kind == "Namespace":
+        return cache.keys("Organization")
+    if key.kind == "Organization":
+        kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken")
+        return [other for kind in kinds for other in cache.keys(kind) if other != key]
+    return []
+
+
+def counted_by(world: Context, key: Key, obj: Object) -> list[Key]:
+    """Contracts that count this Workflow: they hear of it at leisure, or binding a thousand would write a thousand."""
+    if key.kind != "Workflow":
+        return []
+    name, _ = contract_of(obj)
+    return [k for k in world.cache.keys("Contract") if k.name == name]
+
+
+def forget(_kind: str, _result: str, _seconds: float) -> None:
+    """Count nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The workers' tools."""
+
+    world: Context
+    queue: WorkQueue[Key]
+    writer: status.StatusWriter
+    recorder: events.Recorder
+    count: Count = forget
+    gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
+
+    def changed(self, key: Key, old: Object | None) -> None:
+        """A declaration asks for something else, or was deleted (`old`): enqueue it and all that depends on it."""
+        if old is not None:
+            self.gone[key] = old
+        if key.kind in KINDS:
+            self.queue.add(key)
+        self.queue.add_many(dependents(self.world, key))
+        now = old or self.world.cache.get(key)
+        for counting in counted_by(self.world, key, now) if now else ():
+            self.queue.add_after(counting, LEISURE)
+
+    async def run(self, workers: int = 6) -> None:
+        """Work until the queue drains. A fenced-out write ends it with errors.Conflict."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        with contextlib.suppress(Closed):
+            while True:
+                key = await self.queue.get()
+                try:
+                    await self._one(key)
+                finally:
+                    self.queue.done(key)
+
+    async def _one(self, key: Key) -> None:
+        started = time.monotonic()
+        result = await self._tried(key)
+        self.count(key.kind, result, time.monotonic() - started)
+
+    async def _tried(self, key: Key) -> str:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                recheck = await self.reconcile(key)
+        except (errors.AvouchError, TimeoutError) as exc:
+            delay = self.queue.add_rate_limited(key)
+            log.warning("%s %s/%s: %s; again in %.1f s", *key, exc or "timed out", delay)
+            return "retry"
+        except Exception:  # one object that trips over a fault of ours must not stop all the others
+            self.queue.add_rate_limited(key)
+            log.exception("%s %s/%s: a fault of ours", *key)
+            return "error"
+        self.queue.forget(key)
+        if recheck is not None:
+            self.queue.add_after(key, recheck)
+        return "ok"
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One reconcile of one key. Returns after how many seconds to look again, or None.
+
+        Raises:
+            AvouchError: it has to be tried again; the status says so already.
+        """
+        kind = KINDS[key.kind]
+        obj = self.world.cache.get(key)
+        if obj is None:
+            await kind.remove(self.world, key, self.gone.get(key))
+            self.gone.pop(key, None)
+            return None
+        failed: errors.AvouchError | None = None
+        try:
+            desired = await self._watched(kind, key, obj)
+        except errors.AvouchError as exc:
+            desired, failed = desired_of(exc), exc
+        await self._say(kind, key, desired)
+        if desired.stirs:
+            self.queue.add_many(dependents(self.world, key))
+        if failed is not None and not isinstance(failed, errors.Invalid):
+            raise failed
+        return desired.recheck
+
+    async def _watched(self, kind: Kind, key: Key, obj: Object) -> conditions.Desired:
+        """Reconcile; one that takes longer than `SLOW` on an unseen generation says first that it is at it."""
+        work = asyncio.ensure_future(kind.reconcile(self.world, key, obj))
+        try:
+            done, _ = await asyncio.wait({work}, timeout=SLOW)
+            seen = (obj.get("status") or {}).get("observedGeneration")
+            if not done and seen != obj["metadata"].get("generation"):
+                await self._say(kind, key, conditions.progressing("reconciling"))
+            return await work
+        finally:
+            work.cancel()
+
+    async def _say(self, kind: Kind, key: Key, desired: conditions.Desired) -> None:
+        obj = self.world.cache.get(key)
+        if obj is None:
+            return
+        wanted = desired.status(int(obj["metadata"].get("generation") or 0))
+        try:
+            after = await self.writer.write(kind.resource, obj, wanted, _stamp(self.world.clock.now()))
+        except errors.NotFound:
+            return  # deleted under us: the watch says so too
+        if after is None:
+            return
+        self.world.cache.put(key, after)
+        told = happening(obj.get("status") or {}, wanted)
+        if told is not None:
+            subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
+            await self.recorder.tell(subject, told)
+        if key.kind in ("Contract", "Integration") and told:  # not for a count of them, which they do not depend on
+            self.queue.add_many(dependents(self.world, key))
+
+
+def happening(before: Object, after: Object) -> events.Happening | None:
+    """The Event of a transition: Ready became another one, or its reason did while it is not True."""
+    old, new = conditions.of(before, conditions.READY), conditions.of(after, conditions.READY)
+    same = (old.get("status"), old.get("reason")) == (new.get("status"), new.get("reason"))
+    if same or new.get("status") == "Unknown":
+        return None
+    reason = "Ready" if new["status"] == "True" else str(new["reason"])
+    return events.Happening(reason, str(new["message"]), warning=bool(conditions.of(after, conditions.STALLED)))
+
+
+def _stamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")

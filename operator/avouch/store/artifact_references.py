@@ -1,0 +1,40 @@
+"""Which Workflows used an artifact, and how large it is. Implements `controlplane.model.artifacts.Uses`."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from avouch import digests
+from avouch.controlplane.model import artifacts
+from avouch.store import database, rows, tables
+
+_MOST = 1000  # Workflows that share one artifact, such as an empty report
+
+
+class Uses:
+    """Over one database."""
+
+    def __init__(self, opened: database.Database) -> None:
+        self._database = opened
+
+    async def of(self, digest: digests.Digest) -> Sequence[artifacts.Use]:
+        """The Workflows of present namespaces with a run that refers to it."""
+        runs, used, known = tables.runs, tables.run_artifacts, tables.workflows
+        same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
+        joined = rows.RUNS.join(used, used.c.run_id == runs.c.id).join(known, same)
+        mine = sa.select(runs.c.namespace, runs.c.namespace_uid, runs.c.workflow, known.c.spec).select_from(joined)
+        mine = mine.where(used.c.digest == str(digest), rows.OF_PRESENT_NAMESPACE)
+        query = mine.distinct().order_by(runs.c.namespace, runs.c.workflow)
+        async with self._database.transaction() as connection:
+            found = (await connection.execute(query.limit(_MOST))).all()
+        return [artifacts.Use(row.namespace, row.namespace_uid, row.workflow, row.spec) for row in found]
+
+    async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
+        """Bytes of what a namespace (or, with "", any) stored; None where it stored none of this digest."""
+        stored = tables.artifacts.c
+        query = sa.select(stored.size).where(stored.digest == str(digest), stored.stored_at.is_not(None)).limit(1)
+        if namespace_uid:
+            query = query.where(stored.namespace_uid == namespace_uid)
+        async with self._database.transaction() as connection:
+            found = (await connection.execute(query)).scalar()
+        return int(found) if found is not None else None

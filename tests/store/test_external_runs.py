@@ -1,0 +1,186 @@
+"""Runs outside Tekton in a real database: one end each, versions, and what clients remember."""
+
+import asyncio
+import datetime
+import uuid
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from avouch import digests, errors
+from avouch.controlplane.model import external
+from avouch.controlplane.model import runs as run_model
+from avouch.controlplane.model.verdicts import VerdictResult
+from avouch.store import database, external_runs, jobs, runs, tables
+from tests.store.conftest import NOW, a_claim, a_run, a_verdict
+
+pytestmark = pytest.mark.postgres
+HOUR = datetime.timedelta(hours=1)
+ATTESTER = external.Attester("AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://avouch.dev/namespaces/team-a/tokens/ci/u",))
+
+
+def crafted(**changes: object) -> tuple[run_model.Run, external.ExternalPart]:
+    namespace = str(changes.pop("namespace", f"ns-{uuid.uuid4().hex[:8]}"))
+    key = run_model.RunKey("w", str(uuid.uuid4()), outside=True)
+    run = a_run(namespace, id=key.id, key=key, name=key.name("build"), subject_kind=run_model.EXTERNAL)
+    made = external.ExternalPart(run.id, ATTESTER, external.Runner("GITHUB_ACTION"), "acme", NOW + HOUR, HOUR, "v1")
+    return run, replace(made, **changes)  # type: ignore[arg-type]
+
+
+async def opened_run(store: external_runs.OutsideRuns, **changes: object) -> run_model.Run:
+    run, extra = crafted(**changes)
+    assert await store.open(run, extra, mark_latest=True)
+    return run
+
+
+async def waiting(connected: database.Database, run_id: uuid.UUID) -> list[datetime.datetime | None]:
+    query = sa.text("SELECT scheduled_at FROM procrastinate_jobs WHERE queueing_lock = :lock")
+    async with connected.transaction() as connection:
+        return [row.scheduled_at for row in (await connection.execute(query, {"lock": f"judge:{run_id}"})).all()]
+
+
+async def test_a_run_comes_back_as_it_was_opened_and_is_looked_at_when_it_expires(opened: database.Database) -> None:
+    store, (run, extra) = external_runs.OutsideRuns(opened), crafted()
+    assert await store.open(run, extra, mark_latest=True)
+    assert not await store.open(run, extra, mark_latest=True)
+    found = await store.find(run.id)
+    assert found is not None
+    assert (found.outside, found.run.key.outside, found.run.key.id) == (extra, True, run.id)
+    assert await store.of(run.id) == extra
+    assert await waiting(opened, run.id) == [extra.expires_at]
+
+
+async def test_a_sign_of_life_moves_the_expiry_and_never_back(opened: database.Database) -> None:
+    store = external_runs.OutsideRuns(opened)
+    run = await opened_run(store)
+    await store.extend(run.id, NOW + 2 * HOUR)
+    await store.extend(run.id, NOW + HOUR)
+    found = await store.of(run.id)
+    assert found is not None
+    assert found.expires_at == NOW + 2 * HOUR
+
+
+async def test_the_first_bundle_ends_the_run_a_resend_is_no_second_and_another_is_refused(
+    opened: database.Database,
+) -> None:
+    store = external_runs.OutsideRuns(opened)
+    run, other = await opened_run(store), await opened_run(store)
+    await store.put_state(run.id, b"state", instead_of="")
+    bundle = uuid.uuid4().bytes
+    first = await store.accept(a_claim(run, bundle))
+    again = await store.accept(a_claim(run, bundle))
+    assert (first.created, again.created, first.id) == (True, False, again.id)
+    with pytest.raises(errors.Conflict, match="has ended"):
+        await store.accept(a_claim(run, uuid.uuid4().bytes))
+    with pytest.raises(errors.Conflict, match=str(run.id)):
+        await store.accept(a_claim(other, bundle))
+    with pytest.raises(errors.Conflict, match="has ended"):
+        await store.reset(run.id, external.Reset("failure"), NOW)
+    assert await waiting(opened, run.id) == [None]
+    assert await store.state(run.id) is None
+
+
+async def test_of_many_different_bundles_at_once_exactly_one_ends_the_run(opened: database.Database) -> None:
+    store = external_runs.OutsideRuns(opened)
+    run = await opened_run(store)
+    pushes = [store.accept(a_claim(run, uuid.uuid4().bytes)) for _ in range(6)]
+    answers = await asyncio.gather(*pushes, return_exceptions=True)
+    assert sum(isinstance(answer, run_model.Receipt) for answer in answers) == 1
+    assert sum(isinstance(answer, errors.Conflict) for answer in answers) == 5
+
+
+async def test_a_reset_ends_the_run_and_doing_so_again_changes_nothing(opened: database.Database) -> None:
+    store = external_runs.OutsideRuns(opened)
+    run = await opened_run(store)
+    await store.reset(run.id, external.Reset("failure", "red"), NOW)
+    await store.reset(run.id, external.Reset("failure", "red"), NOW)
+    with pytest.raises(errors.Conflict):
+        await store.reset(run.id, external.Reset("cancellation"), NOW)
+    found = await store.find(run.id)
+    assert found is not None
+    assert (found.outside.reset, found.run.finished_at) == (external.Reset("failure", "red"), NOW)
+
+
+async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_runs(opened: database.Database) -> None:
+    store, repository = external_runs.OutsideRuns(opened), runs.Runs(opened)
+    namespace = f"ns-{uuid.uuid4().hex[:8]}"
+    await opened_run(store, namespace=namespace, version="v1")
+    releasing = await opened_run(store, namespace=namespace, version="v2", release=True)
+    late = await opened_run(store, namespace=namespace, version="v2")
+    uid = releasing.namespace_uid
+    assert await store.version(uid, "") == external.Version("v2", latest=True)
+    assert await store.version(uid, "v1") == external.Version("v1")
+    assert await store.version(uid, "v3") is None
+    await repository.decide(a_verdict(releasing), [])
+    assert await store.version(uid, "v2") == external.Version("v2", prerelease=False, latest=True)
+    run, extra = crafted(namespace=namespace, version="v2")
+    with pytest.raises(errors.Conflict, match="released and immutable"):
+        await store.open(run, extra, mark_latest=False)
+    with pytest.raises(errors.Conflict, match="released and immutable"):
+        await store.accept(a_claim(late, uuid.uuid4().bytes))
+    await repository.close()
+
+
+@pytest.mark.parametrize(("mark", "new", "old"), [(None, True, False), (True, True, True), (False, False, False)])
+async def test_a_new_version_becomes_the_latest_unless_it_is_said_otherwise(
+    opened: database.Database, mark: bool | None, new: bool, old: bool
+) -> None:
+    store = external_runs.OutsideRuns(opened)
+    for version, before, expected in (("v1", True, old), ("v2", None, new)):
+        namespace = f"ns-{uuid.uuid4().hex[:8]}"
+        if before:
+            await opened_run(store, namespace=namespace, version=version)
+            await opened_run(store, namespace=namespace, version="newer")
+        run, extra = crafted(namespace=namespace, version=version)
+        assert await store.open(run, extra, mark_latest=mark)
+        found = await store.version(run.namespace_uid, version)
+        assert found is not None
+        assert found.latest is expected
+
+
+async def test_a_run_that_did_not_pass_or_did_not_ask_releases_nothing(opened: database.Database) -> None:
+    store, repository = external_runs.OutsideRuns(opened), runs.Runs(opened)
+    failed = await opened_run(store, version="v1", release=True)
+    silent = await opened_run(store, version="v1")
+    await repository.decide(a_verdict(failed, VerdictResult.FAILED), [])
+    await repository.decide(a_verdict(silent), [])
+    for run in (failed, silent):
+        assert await store.version(run.namespace_uid, "v1") == external.Version("v1", latest=True)
+    await repository.close()
+
+
+async def test_a_state_is_only_replaced_by_whoever_read_the_present_one(opened: database.Database) -> None:
+    store = external_runs.OutsideRuns(opened)
+    run = await opened_run(store)
+    assert await store.state(run.id) is None
+    first = await store.put_state(run.id, b"one", instead_of="")
+    assert first == str(digests.of_bytes(b"one"))
+    with pytest.raises(errors.Conflict):
+        await store.put_state(run.id, b"other", instead_of="")
+    second = await store.put_state(run.id, b"two", instead_of=first)
+    with pytest.raises(errors.Conflict):
+        await store.put_state(run.id, b"three", instead_of=first)
+    assert await store.state(run.id) == (second, b"two")
+    await store.drop_state(run.id)
+    assert await store.state(run.id) is None
+
+
+async def test_an_expired_run_whose_job_was_lost_is_judged_all_the_same(opened: database.Database) -> None:
+    store = external_runs.OutsideRuns(opened)
+    run = await opened_run(store)  # it expired long ago: NOW is a day in the past
+    async with opened.transaction() as connection:
+        gone = sa.text("DELETE FROM procrastinate_jobs WHERE queueing_lock = :lock")
+        await connection.execute(gone, {"lock": f"judge:{run.id}"})
+    assert await jobs.Jobs(opened).judge_forgotten() >= 1
+    assert await waiting(opened, run.id) == [None]
+
+
+async def test_all_of_a_run_goes_with_it(opened: database.Database) -> None:
+    store = external_runs.OutsideRuns(opened)
+    run = await opened_run(store)
+    await store.put_state(run.id, b"state", instead_of="")
+    async with opened.transaction() as connection:
+        await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run.id))
+    assert await store.of(run.id) is None
+    assert await store.state(run.id) is None

@@ -1,0 +1,209 @@
+"""Which backend an artifact goes to, and every way to choose a wrong one."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from avouch import digests, errors
+from avouch.controlplane.artifacts import backends, routing
+from avouch.controlplane.model import artifacts
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def backend(name: str, *, usable: bool = True, kind: str = "s3", **spec: object) -> artifacts.Record:
+    said = {kind: {}, **spec}
+    found = artifacts.Record(f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=usable)
+    return found if usable else artifacts.Record(
+        f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=False, message="AccessDenied"
+    )  # fmt: skip
+
+
+DEFAULT, FALLBACK = {"default": True}, {"fallback": True}
+
+
+def chosen(*own: artifacts.Record, home: tuple[artifacts.Record, ...] = ()) -> str:
+    return backends.choose(artifacts.Serving(own=own, home=home)).name
+
+
+def test_a_namespace_that_declares_nothing_uses_the_installs_own_store():
+    assert chosen() == "default"
+    assert chosen(backend("spare")) == "default"
+
+
+def test_the_default_comes_before_the_fallback():
+    assert chosen(backend("b", **FALLBACK), backend("a", **DEFAULT)) == "a"
+
+
+def test_the_fallback_stands_in_and_says_so():
+    serving = artifacts.Serving(own=(backend("a", usable=False, **DEFAULT), backend("b", **FALLBACK)))
+    found = backends.choose(serving)
+    assert (found.name, found.fallback) == ("b", True)
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        (backend("a", usable=False, **DEFAULT), "AccessDenied"),
+        (backend("a", suspend=True, **DEFAULT), "suspended"),
+        (
+            artifacts.Record("u", "team", "ns", "a", 4, {"s3": {}, **DEFAULT}, checked_generation=3, writable=True),
+            "check",
+        ),
+        (backend("a", **DEFAULT).stopped_by("a and b both say default: true"), "both say default"),
+    ],
+)
+def test_a_default_that_cannot_be_used_never_falls_through_to_a_store_nobody_chose(record, why):
+    with pytest.raises(errors.Unavailable, match=why):
+        backends.choose(artifacts.Serving(own=(record,), home=(backend("shared", **DEFAULT),)))
+
+
+def test_the_home_namespace_serves_projects_without_their_own():
+    home = (backend("shared", **DEFAULT),)
+    assert chosen(home=home) == "shared"
+    assert chosen(backend("own", **DEFAULT), home=home) == "own"
+    with pytest.raises(errors.Unavailable, match="shared"):
+        chosen(home=(backend("shared", usable=False, **DEFAULT),))
+
+
+def test_two_defaults_are_both_stopped_and_neither_is_chosen():
+    two = (backend("a", **DEFAULT), backend("b", **DEFAULT), backend("c", **FALLBACK))
+    found = backends.problems(two)
+    assert set(found) == {"uid-a", "uid-b"}
+    assert found["uid-a"] == "a and b both say default: true (fix: set spec.default to false in all but one)"
+    assert chosen(*two) == "c"
+
+
+def test_an_inline_backend_never_takes_more_than_chainloops_limit():
+    assert backend("a", kind="inline").max_bytes == 500_000
+    assert backend("a", kind="inline", maxBytes=10**9).max_bytes == 500_000
+    assert backend("a").max_bytes == 100 * 1024 * 1024
+    assert backend("a", maxBytes=10**9).max_bytes == 10**9
+
+
+def test_what_artifacts_depend_on_is_checked_every_half_hour_and_the_rest_daily():
+    ok, bad = artifacts.Probed(True, True), artifacts.Probed(True, False)
+    assert backends.next_check(backend("a", **DEFAULT), ok, NOW) == NOW + timedelta(minutes=30)
+    assert backends.next_check(backend("a"), ok, NOW) == NOW + timedelta(hours=24)
+    assert backends.next_check(backend("a", **FALLBACK), bad, NOW) == NOW + timedelta(minutes=1)
+    assert backends.next_check(backend("a"), bad, NOW) == NOW + timedelta(minutes=30)
+
+
+class Memory:
+    """A backend in memory that can go wrong."""
+
+    def __init__(self, wrong: str = "") -> None:
+        self.content: dict[digests.Digest, bytes] = {}
+        self.wrong = wrong
+
+    async def put(self, content, *, expected, limit):
+        if self.wrong == "write":
+            raise errors.Unavailable("AccessDenied")
+        intake = digests.Intake(limit)
+        found = bytearray()
+        async for piece in content:
+            intake.update(piece)
+            found += piece
+        self.content[intake.settle(expected)] = bytes(found)
+        return expected, len(found)
+
+    async def get(self, digest):
+        if digest not in self.content:
+            raise errors.NotFound("no")
+        yield b"other" if self.wrong == "lie" else self.content[digest]
+
+    async def has(self, digest):
+        if self.wrong == "reach":
+            raise errors.Unavailable("no route")
+        return digest in self.content
+
+    async def delete(self, digest):
+        if self.wrong != "delete":
+            self.content.pop(digest, None)
+
+    async def sweep(self):
+        return 0
+
+    async def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ("", (True, True)),
+        ("reach", (False, False)),
+        ("write", (True, False)),
+        ("lie", (True, False)),
+        ("delete", (True, False)),
+    ],
+)
+async def test_a_check_passes_only_where_write_read_and_delete_really_work(wrong, found):
+    probed = await backends.probe(Memory(wrong))
+    assert (probed.reachable, probed.writable) == found
+    assert bool(probed.message) == (wrong != "")
+
+
+class Map:
+    """Everything in one namespace's backend; keeps what it was told."""
+
+    def __init__(self, serving: artifacts.Serving) -> None:
+        self.found, self.told = serving, []
+
+    async def serving(self, namespace):
+        return self.found
+
+    async def reserve(self, digest, namespace_uid, backend):
+        self.told.append(("reserve", backend))
+
+    async def record(self, digest, owner, backend, size):
+        self.told.append(("record", backend, size))
+
+    async def where(self, digest, namespace_uid=""):
+        return (), False
+
+
+class Openers:
+    def __init__(self, **backends: Memory) -> None:
+        self.backends = backends
+
+    async def open(self, uid):
+        return self.backends[uid.replace("-", "_")]
+
+
+async def pieces(*content: bytes) -> AsyncIterator[bytes]:
+    for piece in content:
+        yield piece
+
+
+OWNER = artifacts.Owner("team", "ns")
+
+
+async def test_content_is_recorded_only_after_it_arrived_whole():
+    known = Map(artifacts.Serving(own=(backend("a", **DEFAULT),)))
+    routed = routing.Routed(known, Openers(uid_a=Memory("write")))
+    with pytest.raises(errors.Unavailable):
+        await routed.put(pieces(b"x"), expected=digests.of_bytes(b"x"), limit=9, owner=OWNER)
+    assert known.told == [("reserve", "uid-a")]
+    routed = routing.Routed(known, Openers(uid_a=Memory()))
+    await routed.put(pieces(b"x"), expected=digests.of_bytes(b"x"), limit=9, owner=OWNER)
+    assert known.told[1:] == [("reserve", "uid-a"), ("record", "uid-a", 1)]
+
+
+async def test_a_file_that_is_too_big_names_the_backend_its_limit_and_the_field():
+    small = backend("tiny", kind="inline", **DEFAULT)
+    routed = routing.Routed(Map(artifacts.Serving(own=(small,))), Openers(uid_tiny=Memory()))
+    content = b"x" * 500_001
+    with pytest.raises(errors.TooLarge) as refused:
+        await routed.put(pieces(content), expected=digests.of_bytes(content), limit=10**9, owner=OWNER)
+    assert "too big for the backend tiny: it has more than 500000 bytes" in str(refused.value)
+    assert refused.value.field == "spec.maxBytes"
+
+
+async def test_content_without_an_owner_goes_to_the_installs_own_store():
+    own = Memory()
+    routed = routing.Routed(Map(artifacts.Serving()), Openers(default=own))
+    await routed.put(pieces(b"x"), expected=None, limit=9)
+    assert await routed.has(digests.of_bytes(b"x"))
+    assert b"".join([piece async for piece in routed.get(digests.of_bytes(b"x"))]) == b"x"

@@ -1,0 +1,133 @@
+"""Builders for judging: each states only what differs."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from avouch import digests, plan
+from avouch.attestation import materials, predicate
+from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.judging import tekton_run
+from avouch.controlplane.model import artifacts, runs, verdicts
+
+DONE = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LATER = DONE + timedelta(seconds=61)
+RUN = uuid.UUID(int=7)
+IMAGE = "CONTAINER_IMAGE"
+SBOM = "SBOM_CYCLONEDX_JSON"
+GOOD, EVIL, FILE = (f"sha256:{letter * 64}" for letter in "abc")
+
+
+def asked(name="sbom", type_=SBOM, **changes):
+    source = changes.pop("source", plan.Source(plan.From.WORKSPACE, task="build", name="src", path="bom.json"))
+    return plan.PlannedMaterial(name, type_, source, line=f"spec.materials[{name}]", **changes)
+
+
+def image(**changes):
+    source = plan.Source(plan.From.RESULT, task="build", name="IMAGE_URL", digest="IMAGE_DIGEST")
+    return asked("image", IMAGE, source=source, output=True, **changes)
+
+
+def planned(*found, **changes):
+    made = plan.Plan("app", "wf-uid", "team-a", "contract", 3, GOOD, materials=found)
+    return replace(made, **changes)
+
+
+def run(**changes):
+    key = runs.RunKey("wf-uid", "pr-uid")
+    made = runs.Run(
+        RUN,
+        "app-1",
+        key,
+        "team-a",
+        "ns-uid",
+        "app",
+        "PipelineRun",
+        "pr",
+        "contract",
+        3,
+        GOOD,
+        "",
+        DONE,
+        finished_at=DONE,
+    )
+    return replace(made, **changes)
+
+
+def taskrun(name="build-1", task="build", *, results=(), retries=(), member="tasks"):
+    return {
+        "kind": "TaskRun",
+        "metadata": {
+            "name": name,
+            "uid": f"{name}-uid",
+            "labels": {"tekton.dev/pipelineTask": task, "tekton.dev/memberOf": member},
+        },
+        "status": {
+            "podName": f"{name}-pod",
+            "results": [{"name": key, "value": value} for key, value in results],
+            "retriesStatus": [{"podName": pod} for pod in retries],
+        },
+    }
+
+
+def built(digest=GOOD, name="build-1", **changes):
+    return taskrun(name, results=(("IMAGE_URL", "reg/app:1"), ("IMAGE_DIGEST", digest)), **changes)
+
+
+def snapshot(*taskruns, status="True", reason="Succeeded", injected=(), pods=None):
+    subject = {
+        "kind": "PipelineRun",
+        "metadata": {"name": "pr", "uid": "pr-uid"},
+        "status": {"conditions": [{"type": "Succeeded", "status": status, "reason": reason, "message": "m"}]},
+    }
+    names = pods or {f"{t['metadata']['name']}-pod": f"{t['metadata']['name']}-pod-uid" for t in taskruns}
+    return runs.Snapshot(subject, tuple(taskruns), tuple(injected), names)
+
+
+def file(digest=FILE, name="sbom", type_=SBOM, **changes):
+    return materials.Material(name, type_, digests.Digest.parse(digest), "bom.json", storage="uploaded", **changes)
+
+
+def claimed_image(digest=GOOD, name="image", **changes):
+    return materials.Material(
+        name, IMAGE, digests.Digest.parse(digest), "reg/app", output=True, image_tag="1", **changes
+    )
+
+
+def claimed_text(name, text):
+    return materials.Material(name, "STRING", digests.of_bytes(text.encode()), content=text.encode())
+
+
+def guessed(name, **changes):
+    return asked(name, IMAGE, source=plan.Source(task=changes.pop("task", "")), **changes)
+
+
+def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, notes=None, **metadata):
+    told = {"workflow_name": "app", "workflow_run_id": str(RUN), "contract_name": "contract", "contract_version": "3"}
+    meta = predicate.Metadata(
+        name="", workflow_id="", project="", organization="", initialized_at=None, finished_at=None, **told | metadata
+    )
+    pod = pod or f"{taskrun}-pod-uid"
+    digest = digests.of_bytes(repr((found, taskrun, pod, metadata)).encode())
+    claim = runs.Claim(RUN, digest, b"", pod, f"{taskrun}-uid", taskrun, "build", "default", DONE, explicit)
+    stated = predicate.AttestationFacts(meta, "avouch", predicate.Runner("TEKTON_PIPELINE"), tuple(found))
+    stated = replace(stated, annotations=notes or {})
+    return judged_materials.Said(claim, stated if facts else None, "" if facts else "step 9 signature: wrong")
+
+
+def fine(*found):
+    return {(digest, SBOM): artifacts.Checked(True) for digest in found or (FILE,)}
+
+
+def case(made_plan, shot, *told, documents=None, **changes):
+    return tekton_run.Case(run(**changes), made_plan, shot, tuple(told), fine() if documents is None else documents)
+
+
+def verdict(made, now=LATER):
+    found = tekton_run.judge(made, now)
+    assert isinstance(found, verdicts.Verdict)
+    return found
+
+
+def codes(found):
+    return [finding.code for finding in found.findings]

@@ -1,0 +1,126 @@
+"""What looking at a document says, and where it ends up."""
+
+import asyncio
+import json
+import tracemalloc
+
+from avouch import digests, errors
+from avouch.controlplane.judging import artifact_check, documents, tekton_run
+from avouch.controlplane.model import artifacts
+from tests.unit.controlplane.judging import tekton_cases as make
+
+SBOM = json.dumps(
+    {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": {"type": "application", "name": "skynet", "version": "0.1.0"}},
+    }
+).encode()
+
+
+class Stored:
+    """Content in memory; `lie` is handed out in place of what was stored."""
+
+    def __init__(self, *contents: bytes) -> None:
+        self.contents = {digests.of_bytes(content): content for content in contents}
+
+    async def get(self, digest, *, namespace_uid=""):
+        if digest not in self.contents:
+            raise errors.NotFound(str(digest))
+        yield self.contents[digest]
+
+
+async def check(content: bytes, type_: str, *stored: bytes) -> artifacts.Checked:
+    return await artifact_check.Artifacts(Stored(*stored)).check(digests.of_bytes(content), type_, len(content))
+
+
+async def test_an_sbom_is_recognised_and_its_main_component_read():
+    found = await check(SBOM, "SBOM_CYCLONEDX_JSON", SBOM)
+    assert (found.stored, found.problem) == (True, "")
+    assert dict(found.extracted)["chainloop.material.sbom.main_component.name"] == "skynet"
+
+
+async def test_content_that_was_never_uploaded_is_not_stored():
+    assert await check(SBOM, "SBOM_CYCLONEDX_JSON") == artifacts.Checked(False)
+
+
+async def test_a_document_of_another_type_is_a_problem_with_a_fix():
+    found = await check(b"<testsuites/>", "SBOM_CYCLONEDX_JSON", b"<testsuites/>")
+    assert found.stored
+    assert found.problem
+    assert found.fix
+
+
+async def test_a_damaged_copy_is_a_problem_and_never_served():
+    class Damaged(Stored):
+        async def get(self, digest, *, namespace_uid=""):
+            raise errors.Corrupt("stored bytes changed")
+            yield b""
+
+    found = await artifact_check.Artifacts(Damaged()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
+    assert "changed" in found.problem
+
+
+def test_what_was_read_out_of_a_document_is_attested():
+    extracted = (("chainloop.material.sbom.main_component.name", "skynet"),)
+    checked = {(make.FILE, make.SBOM): artifacts.Checked(True, extracted=extracted)}
+    case = make.case(
+        make.planned(make.asked()), make.snapshot(make.taskrun()), make.said(make.file()), documents=checked
+    )
+    verdict = make.verdict(case)
+    (attested,) = documents._facts(case, verdict, []).materials
+    assert isinstance(verdict, tekton_run.values.Verdict)
+    assert attested.extracted == dict(extracted)
+
+
+class Endless:
+    """A store that hands out the same piece for ever, and counts what was taken."""
+
+    def __init__(self, piece: bytes, times: int) -> None:
+        self.piece = piece
+        self.times = times
+        self.taken = 0
+
+    async def get(self, digest, *, namespace_uid=""):
+        for _ in range(self.times):
+            self.taken += 1
+            yield self.piece
+
+
+async def test_nothing_is_read_beyond_the_limit_of_a_type():
+    store = Endless(b" " * 1024 * 1024, 10_000)
+    found = await artifact_check.Artifacts(store).check(digests.of_bytes(b""), "JUNIT_XML", None)
+    assert "larger than 67108864 bytes, the limit of JUNIT_XML" in found.problem
+    assert found.fix
+    assert store.taken == 65
+
+
+async def test_what_nobody_reads_is_counted_but_not_kept():
+    tracemalloc.start()
+    found = await artifact_check.Artifacts(Endless(b" " * 1024 * 1024, 500)).check(
+        digests.of_bytes(b""), "ARTIFACT", None
+    )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == artifacts.Checked(True)
+    assert peak < 8 * 1024 * 1024
+
+
+async def test_evidence_too_large_to_look_into_is_accepted_without_annotations():
+    found = await artifact_check.Artifacts(Endless(b'{"id": "x", "data": {}}' + b" " * 1024 * 1024, 5)).check(
+        digests.of_bytes(b""), "EVIDENCE", None
+    )
+    assert found == artifacts.Checked(True)
+
+
+async def test_large_documents_take_turns_and_small_ones_do_not_wait_for_them():
+    large = SBOM + b" " * (5 * 1024 * 1024)
+    looked = artifact_check.Artifacts(Stored(SBOM, large))
+    async with looked.turns:
+        waiting = asyncio.create_task(looked.check(digests.of_bytes(large), "SBOM_CYCLONEDX_JSON", len(large)))
+        inline = asyncio.create_task(looked.read(large, "SBOM_CYCLONEDX_JSON"))
+        assert (await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", len(SBOM))).problem == ""
+        assert not waiting.done()
+        assert not inline.done()
+    assert (await waiting).extracted == (await inline).extracted != ()

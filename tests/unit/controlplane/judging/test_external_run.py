@@ -1,0 +1,185 @@
+"""Runs crafted outside Tekton: what passes, and every way in which one must not."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from avouch import digests, plan
+from avouch.attestation import materials, predicate
+from avouch.controlplane.judging import documents, external_run, tekton_run
+from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.model import artifacts, external, runs
+from avouch.controlplane.model.verdicts import Evidence, VerdictResult
+from tests.unit.controlplane.judging import tekton_cases as cases
+
+CONTENT = b'{"bomFormat": "CycloneDX"}'
+ATTESTER = external.Attester(
+    "AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://avouch.dev/namespaces/team-a/tokens/ci/uid",)
+)
+
+
+def extra(**changes):
+    made = external.ExternalPart(cases.RUN, ATTESTER, external.Runner(), "acme", cases.LATER, timedelta(hours=1), "v0")
+    return replace(made, **changes)
+
+
+def sbom(**changes):
+    return replace(cases.file(), **changes)
+
+
+def facts(*found, runner="", env=None, annotations=None):
+    metadata = predicate.Metadata("app", "app", "wf-uid", str(cases.RUN), "team-a", "", "contract", "3", None, None)
+    return predicate.AttestationFacts(
+        metadata, "cli", predicate.Runner(runner), found, env=env or {}, annotations=annotations or {}
+    )
+
+
+def said(told, problem=""):
+    claim = runs.Claim(cases.RUN, digests.of_bytes(b"b"), b"b", "", "", "", "", "", cases.DONE, explicit=True)
+    return judged_materials.Said(claim, told, problem)
+
+
+def judged(asked, told=None, *, outside=None, documents=None, now=cases.DONE, problem=""):
+    stored = {(cases.FILE, cases.SBOM): artifacts.Checked(True, extracted=(("chainloop.material.tool.name", "syft"),))}
+    claims = () if told is None and not problem else (said(told, problem),)
+    documents = stored if documents is None else documents
+    case = tekton_run.Case(cases.run(), asked, None, claims, documents, outside or extra())
+    return external_run.judge(case, case.outside, now)
+
+
+def codes(verdict):
+    return [finding.code for finding in verdict.findings]
+
+
+def test_what_the_contract_asks_for_passes_with_what_the_server_read_out_of_it():
+    verdict = judged(cases.planned(cases.asked()), facts(sbom()))
+    assert (verdict.result, verdict.evidence, verdict.findings) == (VerdictResult.PASSED, Evidence.CLI, ())
+    (material,) = verdict.materials
+    assert (material.origin, material.uploaded) == ("cli", True)
+    assert material.extracted == {"chainloop.material.tool.name": "syft"}
+
+
+def commit_of(head, **changes):
+    told, asked = replace(facts(sbom()), git_head=head), cases.planned(cases.asked())
+    case = tekton_run.Case(cases.run(), asked, None, (said(told),), {}, extra())
+    return documents._facts(replace(case, **changes), judged(asked, told), []).git_head
+
+
+def test_the_runs_own_attestation_is_about_the_commit_that_its_attester_names():
+    head = predicate.git_head("0" * 40, {"message": "a change"})
+    assert commit_of(head) == head
+    assert commit_of(head, outside=None) is None
+    assert commit_of(head, said=()) is None
+
+
+def test_what_an_attester_writes_of_its_commit_never_keeps_the_run_from_being_sealed():
+    assert commit_of(predicate.git_head("0" * 40, {"message": "x" * 3_000_000})) == predicate.git_head("0" * 40, {})
+    assert commit_of(predicate.git_head("no hash", {})) is None
+
+
+def test_a_missing_material_fails_with_the_command_that_adds_it():
+    verdict = judged(cases.planned(cases.asked()), facts())
+    assert verdict.result is VerdictResult.FAILED
+    assert verdict.findings[0].fix == "avouch attestation add --name sbom --value FILE"
+
+
+@pytest.mark.parametrize(
+    ("told", "documents", "code"),
+    [
+        (facts(sbom(type="SARIF")), None, "MaterialTypeMismatch"),
+        (facts(sbom()), {}, "MaterialNotUploaded"),
+        (
+            facts(sbom()),
+            {(cases.FILE, cases.SBOM): artifacts.Checked(True, "no SBOM", "make one")},
+            "MaterialTypeMismatch",
+        ),
+    ],
+)
+def test_a_material_that_is_not_what_it_is_called_fails(told, documents, code):
+    verdict = judged(cases.planned(cases.asked()), told, documents=documents)
+    assert verdict.result is VerdictResult.FAILED
+    assert code in codes(verdict)
+
+
+def test_a_material_whose_upload_is_skipped_may_be_absent_from_the_store_but_not_from_the_claim():
+    asked = cases.planned(cases.asked(skip_upload=True))
+    assert judged(asked, facts(sbom(storage="none")), documents={}).result is VerdictResult.PASSED
+    assert judged(asked, facts(), documents={}).result is VerdictResult.FAILED
+
+
+def test_a_material_that_the_contract_does_not_name_is_kept_and_must_be_what_it_is_called():
+    good = judged(cases.planned(), facts(sbom(name="other")))
+    assert (good.result, [m.name for m in good.materials]) == (VerdictResult.PASSED, ["other"])
+    assert codes(judged(cases.planned(), facts(sbom(name="other")), documents={})) == ["MaterialNotUploaded"]
+
+
+def test_an_empty_annotation_must_be_filled_and_a_fixed_one_keeps_its_value():
+    asked = replace(
+        cases.planned(),
+        annotations=(plan.PlannedAnnotation("who"), plan.PlannedAnnotation("version", "oss")),
+    )
+    empty = judged(asked, facts())
+    assert codes(empty) == ["AnnotationMissing"]
+    assert empty.findings[0].fix == "avouch attestation push --annotation who=VALUE"
+    filled = judged(asked, facts(annotations={"who": "me"}))
+    assert (filled.result, filled.annotations) == (VerdictResult.PASSED, {"who": "me", "version": "oss"})
+    changed = judged(asked, facts(annotations={"who": "me", "version": "mine"}))
+    assert (changed.result, codes(changed)) == (VerdictResult.REJECTED, ["AnnotationContradicted"])
+
+
+def test_a_variable_without_value_fails():
+    asked = replace(cases.planned(), env=("CUSTOM",))
+    assert codes(judged(asked, facts())) == ["EnvironmentMissing"]
+    assert judged(asked, facts(env={"CUSTOM": "x"})).env == {"CUSTOM": "x"}
+
+
+def test_the_contracts_runner_is_enforced_and_the_one_that_opened_the_run_must_have_made_the_attestation():
+    asked = replace(cases.planned(), runner="GITHUB_ACTION")
+    opened = extra(runner=external.Runner("GITHUB_ACTION"))
+    assert judged(asked, facts(runner="GITHUB_ACTION"), outside=opened).result is VerdictResult.PASSED
+    assert codes(judged(asked, facts(), outside=extra())) == ["RunnerMismatch"]
+    other = judged(asked, facts(runner="GITHUB_ACTION"), outside=extra())
+    assert (other.result, codes(other)) == (VerdictResult.REJECTED, ["RunnerContradicted"])
+
+
+def test_what_the_runners_token_proves_cannot_be_said_otherwise():
+    opened = extra(runner=external.Runner(proven={"GITHUB_SHA": "abc"}))
+    assert judged(cases.planned(), facts(env={"GITHUB_SHA": "abc"}), outside=opened).result is VerdictResult.PASSED
+    assert judged(cases.planned(), facts(env={}), outside=opened).result is VerdictResult.PASSED
+    lie = judged(cases.planned(), facts(env={"GITHUB_SHA": "def"}), outside=opened)
+    assert (lie.result, codes(lie)) == (VerdictResult.REJECTED, ["RunnerContradicted"])
+
+
+def test_a_contract_with_policies_is_never_passed():
+    verdict = judged(replace(cases.planned(), has_policies=True), facts())
+    assert (verdict.result, codes(verdict)) == (VerdictResult.ERROR, ["PoliciesNotEvaluated"])
+
+
+def test_a_claim_that_no_longer_verifies_is_an_error():
+    verdict = judged(cases.planned(), None, problem="step 9 signature: does not match")
+    assert (verdict.result, codes(verdict)) == (VerdictResult.ERROR, ["ClaimNotVerified"])
+
+
+def test_without_a_claim_a_run_is_waited_for_and_then_expires():
+    waiting = judged(cases.planned(), now=cases.DONE)
+    assert waiting == tekton_run.WaitUntil(cases.LATER)
+    expired = judged(cases.planned(), now=cases.LATER)
+    assert (expired.result, codes(expired)) == (VerdictResult.EXPIRED, ["RunExpired"])
+
+
+@pytest.mark.parametrize(
+    ("trigger", "result", "code"),
+    [("failure", VerdictResult.FAILED, "RunFailed"), ("cancellation", VerdictResult.CANCELED, "RunCanceled")],
+)
+def test_a_run_that_was_given_up_says_so_and_never_passes(trigger, result, code):
+    verdict = judged(cases.planned(), outside=extra(reset=external.Reset(trigger, "tests are red")))
+    assert (verdict.result, codes(verdict), verdict.findings[0].message) == (result, [code], "tests are red")
+
+
+def test_an_inline_material_counts_by_what_the_server_read_in_it():
+    inline = sbom(storage="inline", content=CONTENT, digest=digests.of_bytes(CONTENT))
+    documents = {(str(digests.of_bytes(CONTENT)), cases.SBOM): artifacts.Checked(True, "no specVersion", "add it")}
+    verdict = judged(cases.planned(cases.asked()), facts(inline), documents=documents)
+    assert codes(verdict) == ["MaterialTypeMismatch"]
+    assert materials.is_subject(inline) is False

@@ -1,0 +1,247 @@
+# ruff: noqa: E501
+"""Every way in which a run could be passed wrongly, one table row each."""
+
+from datetime import timedelta
+
+import pytest
+
+from avouch import plan
+from avouch.controlplane.judging import tekton_run
+from avouch.controlplane.model import artifacts, verdicts
+from tests.unit.controlplane.judging import tekton_cases as make
+
+V = verdicts.VerdictResult
+E = verdicts.Evidence
+BOTH = make.planned(make.image(), make.asked())
+SHOT = make.snapshot(make.built(), injected=["build-1-pod-uid"])
+TWO = make.planned(make.guessed("app"), make.guessed("web"))
+HONEST = make.said(make.file(), make.claimed_image())
+
+
+def test_a_run_that_delivers_everything_passes():
+    found = make.verdict(make.case(BOTH, SHOT, HONEST))
+    assert (found.result, found.evidence, found.findings) == (V.PASSED, E.SIDECAR, ())
+    assert [(m.name, m.origin) for m in found.materials] == [("image", "taskrun"), ("sbom", "sidecar")]
+
+
+def wrong_type():
+    return {(make.FILE, make.SBOM): artifacts.Checked(True, "not a CycloneDX document", "write CycloneDX JSON")}
+
+
+CASES = {
+    "an SBOM that nobody delivered fails": (
+        make.case(BOTH, SHOT, make.said(make.claimed_image())), V.FAILED, "MaterialMissing"),
+    "a claim without any material fails": (make.case(BOTH, SHOT, make.said()), V.FAILED, "MaterialMissing"),
+    "a claim that lies about the image is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), make.claimed_image(make.EVIL))), V.REJECTED, "MaterialContradicted"),
+    "an explicit step that lies about the image is rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.claimed_image(make.EVIL), pod="x", explicit=True)),
+        V.REJECTED, "MaterialContradicted"),
+    "a lie from another task is rejected": (
+        make.case(BOTH, make.snapshot(make.built(), make.taskrun("lint-1", "lint")), HONEST,
+                  make.said(make.claimed_image(make.EVIL), taskrun="lint-1")), V.REJECTED, "MaterialContradicted"),
+    "two claims that differ about one file are rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.file(make.EVIL), explicit=True),
+                  documents=make.fine(make.FILE, make.EVIL)), V.REJECTED, "MaterialContradicted"),
+    "a claim that no longer verifies is an error": (
+        make.case(BOTH, SHOT, make.said(facts=False)), V.ERROR, "ClaimNotVerified"),
+    "a claim of another run is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), workflow_run_id="other")), V.REJECTED, "ClaimOfAnotherRun"),
+    "a claim made under an older contract is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), contract_version="2")), V.REJECTED, "ClaimOfAnotherRun"),
+    "a claim about a TaskRun that the record does not know is rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.file(), taskrun="ghost")), V.REJECTED, "ClaimOfUnknownTaskRun"),
+    "a document of another type fails": (
+        make.case(BOTH, SHOT, HONEST, documents=wrong_type()), V.FAILED, "MaterialTypeMismatch"),
+    "a material attested as another type fails": (
+        make.case(BOTH, SHOT, make.said(make.file(type_="ARTIFACT"))), V.FAILED, "MaterialTypeMismatch"),
+    "a file whose bytes never arrived fails": (
+        make.case(BOTH, SHOT, HONEST, documents={}), V.FAILED, "MaterialNotUploaded"),
+    "policies that nobody evaluated are an error": (
+        make.case(make.planned(make.image(), make.asked(), has_policies=True), SHOT, HONEST),
+        V.ERROR, "PoliciesNotEvaluated"),
+    "a lie is rejected even where policies are not evaluated": (
+        make.case(make.planned(make.image(), has_policies=True), SHOT, make.said(make.claimed_image(make.EVIL))),
+        V.REJECTED, "MaterialContradicted"),
+    "a cancelled run is Canceled": (
+        make.case(BOTH, make.snapshot(make.built(), status="False", reason="Cancelled"), HONEST),
+        V.CANCELED, "RunCanceled"),
+    "a failed run fails with all its evidence": (
+        make.case(BOTH, make.snapshot(make.built(), status="False", reason="Failed"), HONEST), V.FAILED, "RunFailed"),
+    "a run whose record is not Done is an error": (
+        make.case(BOTH, make.snapshot(make.built(), status="Unknown", reason="Running"), HONEST), V.ERROR, "RunNotDone"),
+    "an image without a digest fails": (
+        make.case(make.planned(make.image()), make.snapshot(make.built("latest"))), V.FAILED, "ImageDigestMissing"),
+    "an image that only a claim knows is missing": (
+        make.case(make.planned(make.image()), make.snapshot(make.taskrun()), make.said(make.claimed_image())),
+        V.FAILED, "MaterialMissing"),
+    "a file claimed by a task that was not asked is missing": (
+        make.case(make.planned(make.asked()), make.snapshot(make.built(), make.taskrun("lint-1", "lint")),
+                  make.said(make.file(), taskrun="lint-1")), V.FAILED, "MaterialMissing"),
+    "the claim of a try that a retry superseded does not count": (
+        make.case(make.planned(make.asked()),
+                  make.snapshot(make.built(retries=["old"]), pods={"build-1-pod": "new-uid", "old": "old-uid"}),
+                  make.said(make.file(), pod="old-uid")), V.FAILED, "MaterialMissing"),
+    "a group of which nobody delivered a member fails": (
+        make.case(make.planned(make.asked(group="bill"), make.asked("spdx", "SBOM_SPDX_JSON", group="bill")), SHOT,
+                  make.said()), V.FAILED, "GroupUnsatisfied"),
+    "a group whose only member is optional still needs it": (
+        make.case(make.planned(make.asked(group="bill", optional=True)), SHOT, make.said()),
+        V.FAILED, "GroupUnsatisfied"),
+    "a group whose member was delivered as another type fails": (
+        make.case(make.planned(make.asked(group="bill")), SHOT, make.said(make.file(type_="ARTIFACT"))),
+        V.FAILED, "GroupUnsatisfied"),
+    "an annotation of a material without a value fails": (
+        make.case(make.planned(make.asked(annotations=(plan.PlannedAnnotation("ticket"),))), SHOT, HONEST),
+        V.FAILED, "AnnotationMissing"),
+    "an annotation about which two claims differ is rejected": (
+        make.case(make.planned(make.asked(annotations=(plan.PlannedAnnotation("ticket"),))), SHOT,
+                  make.said(make.file(annotations={"ticket": "1"})),
+                  make.said(make.file(annotations={"ticket": "2"}), explicit=True)), V.REJECTED, "AnnotationContradicted"),
+    "an image that a text contradicts is rejected": (
+        make.case(make.planned(make.image()), SHOT, make.said(make.claimed_text("image", "reg/app:1@" + make.EVIL))),
+        V.REJECTED, "MaterialContradicted"),
+    "one image guessed for two materials fails": (
+        make.case(TWO, SHOT, make.said()), V.FAILED, "MaterialAmbiguous"),
+    "one image guessed for a material and named for another fails": (
+        make.case(make.planned(make.image(), make.guessed("web")), SHOT, make.said()), V.FAILED, "MaterialAmbiguous"),
+    "one image guessed for two materials by a sidecar fails": (
+        make.case(TWO, make.snapshot(make.taskrun()),
+                  make.said(make.claimed_image(name="app"), make.claimed_image(name="web"))),
+        V.FAILED, "MaterialAmbiguous"),
+    "an annotation without a value fails": (
+        make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket"),)), SHOT, HONEST),
+        V.FAILED, "AnnotationMissing"),
+    "a variable of envAllowList without a value fails": (
+        make.case(make.planned(env=("CI",)), SHOT, HONEST), V.FAILED, "EnvironmentMissing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "result", "code"), CASES.values(), ids=CASES)
+def test_never_passed(made, result, code):
+    found = make.verdict(made)
+    assert found.result is result
+    assert code in make.codes(found)
+
+
+def test_a_contradiction_names_both_values():
+    lie = make.said(make.claimed_image(make.EVIL), pod="x", explicit=True)
+    found = make.verdict(make.case(BOTH, SHOT, HONEST, lie))
+    assert make.codes(found) == ["MaterialContradicted"]
+    assert f"says 'reg/app:1@{make.GOOD}' but " in found.findings[0].message
+    assert f"(pod x) says 'reg/app:1@{make.EVIL}'" in found.findings[0].message
+
+
+def test_a_text_that_contradicts_is_shown_as_it_was_written():
+    text = f"reg/app:1@{make.EVIL}"
+    found = make.verdict(make.case(BOTH, SHOT, make.said(make.file(), make.claimed_text("image", text))))
+    assert make.codes(found) == ["MaterialContradicted", "MaterialTypeMismatch"]
+    assert found.findings[0].message.endswith(f"says '{text}'")
+
+
+def test_one_member_of_a_group_is_enough():
+    group = make.planned(make.asked(group="bill"), make.asked("spdx", "SBOM_SPDX_JSON", group="bill"))
+    assert make.verdict(make.case(group, SHOT, HONEST)).result is V.PASSED
+
+
+def test_a_material_with_the_annotation_that_is_asked_passes():
+    noted = make.planned(make.asked(annotations=(plan.PlannedAnnotation("ticket"),)))
+    found = make.verdict(make.case(noted, SHOT, make.said(make.file(annotations={"ticket": "1"}))))
+    assert (found.result, found.materials[0].annotations) == (V.PASSED, {"ticket": "1"})
+
+
+def test_one_image_guessed_for_one_material_passes():
+    assert make.verdict(make.case(make.planned(make.guessed("app")), SHOT, make.said())).result is V.PASSED
+
+
+def test_two_images_by_their_own_markers_pass_even_where_they_are_the_same():
+    marks = ("app", "web")
+    results = [(f"{m}-IMAGE_{kind}", v) for m in marks for kind, v in (("URL", "reg/x:1"), ("DIGEST", make.GOOD))]
+    assert make.verdict(make.case(TWO, make.snapshot(make.taskrun(results=results)))).result is V.PASSED
+
+
+def test_the_only_images_of_two_tasks_pass_where_each_material_names_its_task():
+    shot = make.snapshot(make.built(), make.built(name="web-1", task="web"))
+    found = make.planned(make.guessed("app", task="build"), make.guessed("web", task="web"))
+    assert make.verdict(make.case(found, shot)).result is V.PASSED
+
+
+def test_what_is_guessed_twice_is_told_with_the_image_and_the_fix():
+    first, second = make.verdict(make.case(TWO, SHOT, make.said())).findings
+    assert first.message == f"TaskRun build-1 shows one image, reg/app:1@{make.GOOD}, for both app and web"
+    assert first.fix == "name the result of app in the Workflow's spec.tekton.materials"
+    assert second.material == "web"
+
+
+def test_what_is_missing_names_the_contract_line_and_the_fix():
+    finding = make.verdict(make.case(make.planned(make.asked()), SHOT, make.said())).findings[0]
+    assert finding.line == "spec.materials[sbom]"
+    assert finding.fix == "let task build write bom.json in workspace src"
+
+
+def test_a_run_without_a_snapshot_is_pending():
+    assert make.verdict(make.case(BOTH, None, HONEST)).result is V.PENDING
+
+
+def test_a_silent_sidecar_is_waited_for_one_minute_after_done():
+    assert tekton_run.judge(make.case(BOTH, SHOT), make.DONE) == tekton_run.WaitUntil(make.DONE + timedelta(seconds=60))
+
+
+def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():
+    found = make.verdict(make.case(make.planned(make.image()), SHOT))
+    assert (found.result, found.evidence, make.codes(found)) == (V.FAILED, E.MISSING, ["SidecarMissing"])
+
+
+def test_an_explicit_step_does_not_speak_for_a_silent_sidecar():
+    explicit = make.said(make.file(), explicit=True)
+    assert make.verdict(make.case(BOTH, SHOT, explicit)).evidence is E.MISSING
+
+
+def test_without_injection_the_record_alone_can_pass():
+    found = make.verdict(make.case(make.planned(make.image()), make.snapshot(make.built())), make.DONE)
+    assert (found.result, found.evidence) == (V.PASSED, E.TASKRUN)
+
+
+def test_an_empty_contract_passes_on_the_record():
+    found = make.verdict(make.case(make.planned(), make.snapshot(make.built())))
+    assert (found.result, found.evidence) == (V.PASSED, E.TASKRUN)
+
+
+def test_an_optional_material_may_be_absent():
+    assert make.verdict(make.case(make.planned(make.asked(optional=True)), SHOT, make.said())).result is V.PASSED
+
+
+def test_a_superseded_lie_is_ignored():
+    shot = make.snapshot(make.built(retries=["old"]), pods={"build-1-pod": "new-uid", "old": "old-uid"})
+    told = (
+        make.said(make.claimed_image(make.EVIL), pod="old-uid"),
+        make.said(make.file(), make.claimed_image(), pod="new-uid"),
+    )
+    assert make.verdict(make.case(BOTH, shot, *told)).result is V.PASSED
+
+
+def test_the_pods_of_a_matrix_add():
+    shot = make.snapshot(make.built(), make.built(make.EVIL, "build-2"))
+    told = (
+        make.said(make.file(), make.claimed_image()),
+        make.said(make.file(make.EVIL), make.claimed_image(make.EVIL), taskrun="build-2"),
+    )
+    found = make.verdict(make.case(BOTH, shot, *told, documents=make.fine(make.FILE, make.EVIL)))
+    assert found.result is V.PASSED
+    assert len(found.materials) == 4
+
+
+def test_a_finally_task_counts_like_any_other():
+    shot = make.snapshot(make.built(), make.taskrun("report-1", "report", member="finally"))
+    source = plan.Source(plan.From.WORKSPACE, task="report", name="src", path="bom.json")
+    told = make.said(make.file(), taskrun="report-1")
+    assert make.verdict(make.case(make.planned(make.asked(source=source)), shot, told)).result is V.PASSED
+
+
+def test_a_file_that_the_sidecar_refused_keeps_the_run_from_passing_and_says_why():
+    told = make.said(make.file(), notes={"avouch.dev/finding.sbom": "bom.json is a symbolic link"})
+    found = make.verdict(make.case(make.planned(make.asked()), make.snapshot(make.taskrun()), told))
+    assert found.result is verdicts.VerdictResult.FAILED
+    (refused,) = found.findings
+    assert (refused.code, refused.material, refused.line) == ("EvidenceRefused", "sbom", "spec.materials[sbom]")
+    assert "symbolic link" in refused.message

@@ -1,0 +1,72 @@
+"""Selectors, tokens and accepted forms: what we cannot answer exactly is refused."""
+
+from datetime import timedelta
+
+import pytest
+from starlette.requests import Request
+
+from avouch import errors
+from avouch.ingest import problems
+from avouch.ingest.aggregated import negotiation, selection, workflowruns
+from tests.unit.ingest.world import NOW
+
+
+def request(query: str = "", accept: str = "") -> Request:
+    headers = [(b"accept", accept.encode())] if accept else []
+    return Request({"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": headers})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "labelSelector=a!%3Db",
+        "labelSelector=a in (b)",
+        "labelSelector=a",
+        "fieldSelector=spec.color%3Dred",
+        "fieldSelector=metadata.namespace%3Dother",
+        "limit=-1",
+        "resourceVersion=x",
+        "continue=!!",
+        "continue=W10=",
+    ],
+)
+def test_what_cannot_be_answered_is_refused(query: str) -> None:
+    with pytest.raises(errors.Invalid):
+        selection.parse(request(query), "shop", NOW)
+
+
+def test_selectors_become_filters() -> None:
+    asked = selection.parse(
+        request("labelSelector=a%3Db,c%3D%3Dd&fieldSelector=status.verdict%3DFailed,metadata.name%3Dx&limit=9999"),
+        "shop",
+        NOW,
+    )
+    assert asked.filters == {"verdict": "Failed", "name": "x", "labels": "a=b,c=d"}
+    assert asked.limit == selection.MAX_PAGE
+
+
+def test_a_continue_token_grows_old() -> None:
+    token = selection.sealed("inner", NOW)
+    assert selection.opened(token, NOW + timedelta(minutes=14)) == "inner"
+    with pytest.raises(problems.Expired):
+        selection.opened(token, NOW + timedelta(minutes=16))
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", ""),
+        ("*/*", ""),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "Table"),
+        ("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", ""),
+        ("application/vnd.kubernetes.protobuf,application/json", ""),
+        ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", "PartialObjectMetadata"),
+    ],
+)
+def test_the_first_form_we_write_is_taken(accept: str, kind: str) -> None:
+    assert negotiation.form(request(accept=accept), workflowruns.KIND).kind == kind
+
+
+def test_a_client_that_takes_protobuf_only_is_told() -> None:
+    with pytest.raises(problems.NotAcceptable):
+        negotiation.form(request(accept="application/vnd.kubernetes.protobuf"), workflowruns.KIND)

@@ -1,0 +1,68 @@
+"""Detection beyond the good files: what is nobody's, what came near, and which texts are asked for in a registry."""
+
+import pytest
+
+from avouch import errors
+from avouch.materials import detection
+from avouch.materials import types as material_types
+from tests.materials import packing
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b"{}",
+        b"[1]",
+        b"null",
+        b'{"a": 1',
+        b"text",
+        b"<html/>",
+        b"\0\1\2",
+        packing.zip_of(("a", b"b")),
+        b"\x1f\x8b",
+    ],
+)
+def test_what_no_reader_knows_is_an_artifact(content):
+    assert detection.file(content).type == "ARTIFACT"
+
+
+def test_what_came_near_says_why_it_was_not_it():
+    found = detection.file(b'{"bomFormat": "CycloneDX", "specVersion": "0.9"}')
+    ((name, flaw),) = found.near
+    assert (found.type, name) == ("ARTIFACT", "SBOM_CYCLONEDX_JSON")
+    assert "specVersion '0.9' is not one of" in flaw.message
+
+
+def test_an_empty_file_has_no_type():
+    with pytest.raises(errors.Invalid, match="no type can be told"):
+        detection.file(b"")
+
+
+def test_a_text_is_a_string_and_no_registry_is_asked_where_nobody_wants_it():
+    assert detection.value("nginx:1.25").type == "STRING"
+
+
+def test_a_text_that_its_registry_knows_is_an_image():
+    assert detection.value("nginx:1.25", lambda name: name == "nginx:1.25").type == "CONTAINER_IMAGE"
+    assert detection.value("nginx:1.25", lambda _: False).type == "STRING"
+
+
+@pytest.mark.parametrize("text", ["two words", "Upper/Case", "https://example.com/x", "a\nb"])
+def test_a_text_that_could_not_be_an_image_is_never_asked_for(text):
+    def ask(name: str) -> bool:
+        raise AssertionError(f"asked for {name}")
+
+    assert detection.value(text, ask).type == "STRING"
+
+
+@pytest.mark.parametrize("text", ["", "a\0b", "x" * 70_000, "\ud800"])
+def test_a_text_that_is_none_is_refused(text):
+    with pytest.raises(errors.Invalid):
+        detection.value(text)
+
+
+def test_each_type_is_either_found_by_itself_or_never_guessed():
+    last = {"CONTAINER_IMAGE", "ARTIFACT", "STRING"}
+    assert {*detection.ORDER, *detection.NEVER, *last} == {kind.name for kind in material_types.MATERIALS}
+    assert len(detection.ORDER) + len(detection.NEVER) + len(last) == len(material_types.MATERIALS)

@@ -1,0 +1,310 @@
+"""The worker loop over an in-memory world: one write per settled change, none on a second look."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from avouch import errors
+from avouch.controlplane.model import contracts
+from avouch.kube import events, status
+from avouch.kube.cache import Key, ObjectCache
+from avouch.kube.queue import WorkQueue
+from avouch.reconcilers import context, token_secrets, worker
+from tests.unit.reconcilers import tokens
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Memory:
+    """Contracts, Workflows and deliveries in memory, with the store's promises."""
+
+    def __init__(self) -> None:
+        self.revisions: list[contracts.ContractRevision] = []
+        self.workflows: dict[tuple[str, str], contracts.WorkflowRecord] = {}
+        self.fail: errors.AvouchError | None = None
+
+    async def record(self, revision: contracts.ContractRevision, *, epoch: int) -> contracts.ContractRevision:
+        if self.fail:
+            raise self.fail
+        newest = await self.newest(revision.namespace, revision.name)
+        if newest is not None and newest.digest == revision.digest:
+            return newest
+        number = newest.revision + 1 if newest else 1
+        kept = contracts.ContractRevision(
+            revision.namespace, revision.namespace_uid, revision.name, revision.uid, number, revision.digest,
+            revision.canonical, revision.recorded_at,
+        )  # fmt: skip
+        self.revisions.append(kept)
+        return kept
+
+    async def newest(self, namespace: str, name: str, *, before: Any = None) -> contracts.ContractRevision | None:
+        found = [r for r in self.revisions if (r.namespace, r.name) == (namespace, name)]
+        return found[-1] if found else None
+
+    async def upsert(self, workflow: contracts.WorkflowRecord, *, epoch: int) -> None:
+        self.workflows[workflow.namespace, workflow.name] = workflow
+
+    async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
+        self.workflows.pop((namespace, name), None)
+
+    async def counts(self, attachment_uid: str) -> Sequence[Any]:
+        return (0, 0, 0, "")
+
+
+class Api:
+    """Applies statuses as an API server would, and takes Events."""
+
+    def __init__(self, cache: ObjectCache) -> None:
+        self.cache, self.patches, self.events = cache, 0, [""]
+        self.events.clear()
+        self.version = 100
+        self.made: list[Key] = []
+
+    async def apply(self, resource: Any, body: dict[str, Any], *, subresource: str = "") -> dict[str, Any]:
+        self.patches += 1
+        self.version += 1
+        meta = body["metadata"]
+        known = self.cache.get(Key(resource.kind, meta.get("namespace", ""), meta["name"]))
+        assert known is not None
+        return {
+            **known,
+            "metadata": {**known["metadata"], "resourceVersion": str(self.version)},
+            "status": body["status"],
+        }
+
+    async def create(self, resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+        if resource.kind == "Event":
+            self.events.append(body["reason"])
+            return body
+        meta = {"uid": "made", "generation": 1, "resourceVersion": "1", **body["metadata"]}
+        key = Key(resource.kind, meta["namespace"], meta["name"])
+        if self.cache.get(key) is not None:
+            raise errors.Conflict("it exists")
+        self.cache.put(key, {**body, "metadata": meta, "status": {"observedGeneration": -1}})
+        self.made.append(key)
+        return body
+
+    async def merge(self, resource: Any, namespace: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        return body
+
+
+class Clock:
+    """A second later at each look."""
+
+    def __init__(self) -> None:
+        self._ticks = itertools.count()
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=next(self._ticks))
+
+
+def build() -> tuple[worker.Worker, Memory, Api]:
+    cache = ObjectCache(context.INDEXERS)
+    memory, api = Memory(), Api(cache)
+    there = context.Context(
+        cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
+        organisations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
+        canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1, creator=api,
+    )  # fmt: skip
+    cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
+    recorder = events.Recorder(api, "i", fallback_namespace="default")
+    return worker.Worker(there, WorkQueue(), status.StatusWriter(api), recorder), memory, api
+
+
+def put(shop: worker.Worker, kind: str, name: str, **spec: Any) -> Key:
+    key = Key(kind, "team", name)
+    meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
+    shop.world.cache.put(key, {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1}})
+    return key
+
+
+def ready(shop: worker.Worker, key: Key) -> str:
+    obj = shop.world.cache.get(key)
+    assert obj is not None
+    return next(c["status"] for c in obj["status"]["conditions"] if c["type"] == "Ready")
+
+
+async def test_a_contract_settles_with_one_patch_and_a_second_look_writes_nothing() -> None:
+    shop, memory, api = build()
+    key = put(shop, "Contract", "build", materials=[])
+    await shop.reconcile(key)
+    await shop.reconcile(key)
+    assert (api.patches, api.events, len(memory.revisions)) == (1, ["Ready"], 1)
+    assert ready(shop, key) == "True"
+
+
+async def test_a_workflow_is_enqueued_and_heals_when_its_contract_is_recorded() -> None:
+    shop, memory, _ = build()
+    workflow = put(shop, "Workflow", "release", contractRef={"name": "build"})
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "False"
+    assert memory.workflows["team", "release"].contract_name == ""
+    await shop.reconcile(put(shop, "Contract", "build"))
+    assert await shop.queue.get() == workflow
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "True"
+    assert memory.workflows["team", "release"].contract_name == "build"
+
+
+async def test_a_workflow_heals_although_its_contracts_status_stays_when_the_database_was_made_anew() -> None:
+    shop, memory, api = build()
+    contract = put(shop, "Contract", "build")
+    workflow = put(shop, "Workflow", "release", contractRef={"name": "build"})
+    for key in (contract, workflow, contract):  # once more for the count
+        await shop.reconcile(key)
+    await shop.queue.get()
+    shop.queue.done(workflow)
+    memory.revisions.clear()
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "False"
+    patches = api.patches
+    await shop.reconcile(contract)
+    assert api.patches == patches
+    async with asyncio.timeout(1):
+        assert await shop.queue.get() == workflow
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "True"
+
+
+async def test_a_contract_that_counts_one_more_workflow_leaves_the_others_alone() -> None:
+    shop, _, api = build()
+    contract = put(shop, "Contract", "build")
+    await shop.reconcile(contract)
+    put(shop, "Workflow", "release", contractRef={"name": "build"})
+    patches = api.patches
+    await shop.reconcile(contract)
+    assert api.patches == patches + 1
+    assert len(shop.queue) == 0
+
+
+async def test_a_database_that_is_away_is_said_once_and_the_key_is_tried_again() -> None:
+    shop, memory, api = build()
+    key = put(shop, "Contract", "build")
+    memory.fail = errors.Unavailable("the database cannot be reached; try again")
+    for _ in range(2):
+        await shop._one(key)
+    assert api.patches == 1
+    assert shop.queue.failures(key) == 2
+    memory.fail = None
+    await shop._one(key)
+    assert (ready(shop, key), shop.queue.failures(key), api.patches) == ("True", 0, 2)
+    await shop.queue.drain()
+
+
+async def test_a_deleted_workflow_is_forgotten_by_its_uid() -> None:
+    shop, memory, _ = build()
+    key = put(shop, "Workflow", "release", contractRef={"name": "build"})
+    await shop.reconcile(key)
+    shop.changed(key, shop.world.cache.drop(key))
+    await shop.reconcile(key)
+    assert memory.workflows == {}
+    assert shop.gone == {}
+
+
+def message(shop: worker.Worker, key: Key) -> str:
+    obj = shop.world.cache.get(key)
+    assert obj is not None
+    return str(next(c["message"] for c in obj["status"]["conditions"] if c["type"] == "Ready"))
+
+
+async def test_a_workflow_that_names_no_contract_gets_an_empty_one_of_its_own_name() -> None:
+    shop, memory, api = build()
+    workflow, contract = put(shop, "Workflow", "release"), Key("Contract", "team", "release")
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), api.made) == ("False", [contract])
+    assert "it is being made" in message(shop, workflow)
+    made = shop.world.cache.get(contract)
+    assert made is not None
+    assert made["spec"] == {}
+    assert "ownerReferences" not in made["metadata"]  # it stays when the Workflow goes
+    assert workflow in worker.dependents(shop.world, contract)
+    await shop.reconcile(contract)
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), len(api.made)) == ("True", 1)
+    record = memory.workflows["team", "release"]
+    assert (record.contract_namespace, record.contract_name) == ("team", "release")
+    counted = shop.world.cache.get(contract)
+    assert counted is not None
+    assert counted["status"]["workflows"] == 1
+
+
+async def test_a_contract_of_the_workflows_own_name_is_taken_as_it_is() -> None:
+    shop, _, api = build()
+    contract, workflow = put(shop, "Contract", "release", materials=["m"]), put(shop, "Workflow", "release")
+    await shop.reconcile(contract)
+    await shop.reconcile(workflow)
+    found = shop.world.cache.get(contract)
+    assert found is not None
+    assert (ready(shop, workflow), found["spec"], api.made) == ("True", {"materials": ["m"]}, [])
+
+
+async def test_a_default_contract_that_somebody_makes_first_wins() -> None:
+    shop, _, api = build()
+    workflow = put(shop, "Workflow", "release")
+
+    async def taken(resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+        if resource.kind == "Contract":
+            raise errors.Conflict("it exists")
+        return body
+
+    api.create = taken  # type: ignore[method-assign]
+    await shop.reconcile(workflow)
+    assert ready(shop, workflow) == "False"
+
+
+async def test_a_deleted_default_contract_never_comes_back_empty() -> None:
+    shop, memory, api = build()
+    contract, workflow = put(shop, "Contract", "release", materials=["m"]), put(shop, "Workflow", "release")
+    await shop.reconcile(contract)
+    await shop.reconcile(workflow)
+    shop.world.cache.drop(contract)
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), api.made) == ("False", [])
+    assert "was deleted at revision 1: apply it again, or set spec.contractRef" in message(shop, workflow)
+    assert memory.workflows["team", "release"].contract_name == ""  # no run is opened against it
+
+
+async def test_a_namespace_made_anew_is_not_held_to_its_predecessors_deleted_contract() -> None:
+    shop, _, api = build()
+    contract = put(shop, "Contract", "release", materials=["m"])
+    await shop.reconcile(contract)
+    shop.world.cache.drop(contract)
+    shop.world.cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "uid-of-another"}})
+    workflow = put(shop, "Workflow", "release")
+    await shop.reconcile(workflow)
+    assert "it is being made" in message(shop, workflow)
+    assert api.made == [contract]
+
+
+async def test_no_default_contract_is_made_where_an_organization_restricts_contracts() -> None:
+    shop, _, api = build()
+    spec = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}}
+    strict = {"metadata": {"name": "acme"}, "spec": {**spec, "settings": {"restrictContractCreation": True}}}
+    shop.world.cache.put(Key("Organization", "", "acme"), strict)
+    shop.world.cache.put(Key("Organization", "", "rival"), {"metadata": {"name": "rival"}, "spec": spec})
+    workflow = put(shop, "Workflow", "release")
+    await shop.reconcile(workflow)
+    assert (ready(shop, workflow), api.made) == ("False", [])
+    assert "restricts who creates Contracts: let one of those who may write" in message(shop, workflow)
+
+
+async def test_a_suspended_workflow_makes_no_contract() -> None:
+    shop, _, api = build()
+    await shop.reconcile(put(shop, "Workflow", "release", suspend=True))
+    assert api.made == []
+
+
+async def test_a_default_contract_that_is_refused_is_said_with_the_servers_words() -> None:
+    shop, _, api = build()
+    workflow = put(shop, "Workflow", "release")
+
+    async def refuse(resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+        if resource.kind == "Contract":
+            raise errors.Denied("namespace team is being terminated")
+        return body
+
+    api.create = refuse  # type: ignore[method-assign]
+    await shop.reconcile(workflow)
+    assert "it cannot be made (namespace team is being terminated)" in message(shop, workflow)
