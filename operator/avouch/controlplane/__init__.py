@@ -1,7 +1,9 @@
-"""Use cases, and the ports they need.
+"""Use cases: what happens to a contract, a run, a claim, a verdict and an artifact, in which order.
 
-Belongs here: the order of steps of each job (record a contract, open a run, accept a claim, judge, deliver), the values
-these jobs exchange, and the Protocols (`ports.py`) that adapters implement. Deciding is pure: gather, decide, act.
+Five rooms. `intake`: who calls and what they bring. `judging`: from evidence to a signed verdict. `artifacts`: where
+bytes are kept and who may read them. `deliveries`: what a verdict owes to integrations. `model`, below all of them: the
+values they exchange and the ports that adapters implement, one module for each aggregate.
+Deciding is pure: gather, decide, act.
 Never here: SQL, HTTP, Kubernetes clients, kopf, environment variables, the clock (time arrives through a port).
-Doors call use cases; adapters import `values` and `ports` only.
+Doors call use cases; adapters import `model` only.
 """

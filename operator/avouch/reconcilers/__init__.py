@@ -1,8 +1,8 @@
-"""The controller's door: what users declare, made true, and what happened, told in status and Events.
+"""The controller's door: makes true what users declare, and tells what happened in status and Events.
 
-Each kind has one module that gathers (cache, database), decides (a pure function) and hands back what is desired;
-`work` alone writes status. Here also: runs from Tekton's objects, and what the leader keeps in order (certificates, the
-APIService, images that cannot be pulled). `source` is the only module of the whole package that imports kopf.
+Each kind has one module that gathers (cache, database), decides (a pure function) and returns the desired status;
+`worker` alone writes it. `tektonruns` opens and finishes runs from Tekton's objects, `verdict_events` brings verdicts
+back to users, `installation` keeps what avouch itself needs of the cluster. `watching` feeds kopf's events into the queue.
 Never here: judging runs, HTTP, SQL, writes to a user's spec, labels or annotations.
-Only `processes` may import it.
+Who imports it: processes. What it imports: kube, kopf (`watching` and the controller's process), controlplane and below.
 """

@@ -1,9 +1,9 @@
-"""Runner contexts: where an attestation is made, told from the environment alone.
+"""Runners: the CI system around an attestation, and what may be recorded of it.
 
-Here: the one table of runners, in the order in which they are recognised; what each lets us record; whether a contract
-is content with the one that was found.
-
-Never here: reading the environment, files or the network: all of it comes in as arguments. What a runner says of itself
-is a claim; that it is true is for those to say who verify its token. Imports: the standard library, `api.vocabulary`,
-`errors`, `tekton.downward`, and `runners.credentials`, so that a command line loads nothing heavy.
+Belongs here: the one table of runners in the order in which they are recognised, what each lets us record, links to a
+run, facts about commits and pull requests, questions to a forge, and what looks like a credential.
+Never here: reading the environment, files or the network: all of it arrives as arguments. What a runner says of itself
+is a claim; `oidc` and `controlplane.intake` verify it.
+Weight: standard library only, because the command line imports it for each material.
+Who imports it: contract, ci, crafting, controlplane, cli. What it imports: api.vocabulary, tekton.downward, errors.
 """
