@@ -16,6 +16,7 @@ from typing import Any
 import click
 import yaml
 
+from avouch import findings as finding_table
 from avouch.api import crds
 from avouch.cli import materials as material_commands
 from avouch.materials import detection as material_detection
@@ -216,13 +217,29 @@ def materials_reference() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "reference" / "materials.md", "\n".join(lines)
 
 
+def findings_reference() -> Iterator[tuple[Path, str]]:
+    """The table of finding codes."""
+    lines = [
+        "# Findings",
+        "Generated from the table in `operator/avouch/findings.py` (`make generate`).",
+        "",
+        "A finding says what is wrong with a run: `code`, `message`, `line` (the contract line that asked), `fix` (the",
+        "smallest change that mends it) and `material`. Programs may compare codes: their meaning never changes. The",
+        "strongest finding makes the verdict, in the order of the sections below; a run without findings has `Passed`.",
+        "`kubectl describe workflowrun NAME` and `avouch attestation push` show them.",
+        "",
+        *finding_table.markdown(),
+    ]
+    yield ROOT / "docs" / "reference" / "findings.md", "\n".join(lines)
+
+
 def main() -> int:
     """Write or check."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail on a difference")
     check = parser.parse_args().check
     stale = 0
-    pages = (api_reference, cli_reference, runners_reference, materials_reference)
+    pages = (api_reference, cli_reference, runners_reference, materials_reference, findings_reference)
     for make in (custom_resources, chart_permissions, values_schema, manifests, *pages):
         for path, text in make():  # the chart is complete before it is rendered
             stale += _settle(path, text, check)

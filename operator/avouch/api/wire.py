@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from avouch.findings import Finding
+
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 
 Digest = Annotated[str, Meta(pattern=DIGEST, description="sha256: and 64 lower-case hexadecimal characters.")]
@@ -165,16 +167,6 @@ class BackendAnswer(Struct, frozen=True, rename="camel"):
     max_bytes: int
 
 
-class FindingAnswer(Struct, frozen=True):
-    """One thing wrong with the run."""
-
-    code: str
-    message: str
-    line: Annotated[str, Meta(description="The contract line that asked.")] = ""
-    fix: str = ""
-    material: str = ""
-
-
 class ExternalRun(Struct, frozen=True, rename="camel"):
     """A run outside Tekton with all that its client needs."""
 
@@ -197,7 +189,7 @@ class ExternalRun(Struct, frozen=True, rename="camel"):
     backend: BackendAnswer
     skip_runner_variables: Annotated[bool, Meta(description="Record none of the runner's own variables.")]
     gate: Annotated[bool, Meta(description="Exit with 4 unless the run has passed.")]
-    findings: list[FindingAnswer]
+    findings: list[Finding]
 
 
 class TrustAnswer(Struct, frozen=True):

@@ -8,17 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from avouch import plan
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """One thing that is missing or wrong."""
-
-    code: str
-    message: str
-    line: str
-    fix: str
-    material: str = ""
+from avouch.findings import Finding
 
 
 class Delivered(Protocol):
@@ -58,16 +48,16 @@ class Advice:
     resolve: Callable[[str], str]
 
 
-def owed(asked: plan.Plan, evidence: Evidence, advice: Advice | None = None) -> tuple[Owed, ...]:
+def owed(asked: plan.Plan, evidence: Evidence, advice: Advice | None = None) -> tuple[Finding, ...]:
     """Everything that the run still owes; empty when its evidence is complete. `advice` is Tekton's by default."""
     return tuple(found for check in CHECKS for found in check(asked, evidence, advice or TEKTON))
 
 
-def missing_materials(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
+def missing_materials(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
     """Required materials that nobody delivered; those of a group are the group's business."""
     for material in asked.materials:
         if not (material.optional or material.group or evidence.of(material.name)):
-            yield Owed(
+            yield Finding(
                 "MaterialMissing",
                 f"material {material.name} ({material.type}) was not delivered{_because(material, evidence)}",
                 material.line,
@@ -76,7 +66,7 @@ def missing_materials(asked: plan.Plan, evidence: Evidence, advice: Advice) -> I
             )
 
 
-def unsatisfied_groups(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
+def unsatisfied_groups(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
     """Groups of which no member was delivered; a member's own `optional` counts for nothing."""
     groups: dict[str, list[plan.PlannedMaterial]] = {}
     for material in asked.materials:
@@ -87,34 +77,34 @@ def unsatisfied_groups(asked: plan.Plan, evidence: Evidence, advice: Advice) -> 
             names = ", ".join(member.name for member in members)
             reasons = "".join(_because(member, evidence) for member in members)
             message = f"group {group} needs at least one of {names}{reasons}"
-            yield Owed("GroupUnsatisfied", message, members[0].line, advice.deliver(members[0]))
+            yield Finding("GroupUnsatisfied", message, members[0].line, advice.deliver(members[0]))
 
 
-def missing_annotations(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
+def missing_annotations(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
     """Annotations that the contract leaves empty and the run did not fill: its own, then its materials'."""
     for annotation in asked.annotations:
         if not (annotation.value or evidence.annotations.get(annotation.name)):
             message = f'annotation "{annotation.name}" is required for the attestation and has no value'
             line = f'spec.annotations[name="{annotation.name}"]'
-            yield Owed("AnnotationMissing", message, line, advice.fill(annotation, ""))
+            yield Finding("AnnotationMissing", message, line, advice.fill(annotation, ""))
     for material in asked.materials:
         found = evidence.of(material.name)
         for annotation in material.annotations if found else ():
             if found and not (annotation.value or found.annotations.get(annotation.name)):
                 message = f'annotations ["{annotation.name}"] required for material "{material.name}"'
                 line = f'{material.line}.annotations[name="{annotation.name}"]'
-                yield Owed("AnnotationMissing", message, line, advice.fill(annotation, material.name), material.name)
+                yield Finding("AnnotationMissing", message, line, advice.fill(annotation, material.name), material.name)
 
 
-def missing_env(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Owed]:
+def missing_env(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
     """Variables of envAllowList without a value: each listed one is mandatory."""
     for name in asked.env:
         if not evidence.env.get(name):
             message = f"variable {name} has no value"
-            yield Owed("EnvironmentMissing", message, "spec.envAllowList", advice.resolve(name))
+            yield Finding("EnvironmentMissing", message, "spec.envAllowList", advice.resolve(name))
 
 
-CHECKS: tuple[Callable[[plan.Plan, Evidence, Advice], Iterator[Owed]], ...] = (
+CHECKS: tuple[Callable[[plan.Plan, Evidence, Advice], Iterator[Finding]], ...] = (
     missing_materials,  # each required material is there
     unsatisfied_groups,  # at least one of each group is there
     missing_annotations,  # each empty annotation was filled

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from avouch import plan
 from avouch.contract import completeness
 from avouch.crafting import state as states
+from avouch.findings import Finding
 from avouch.materials import types
 
 _VALUE = {types.Form.VALUE: "TEXT", types.Form.IMAGE: "IMAGE", types.Form.FILE: "FILE"}
@@ -39,7 +40,7 @@ class Line(NamedTuple):
     command: str = ""
 
 
-def owed(state: states.State, way: Way) -> tuple[completeness.Owed, ...]:
+def owed(state: states.State, way: Way) -> tuple[Finding, ...]:
     """All that is missing, each with the command that adds it; empty when the attestation is complete."""
     evidence = completeness.Evidence(state.materials, state.annotations, state.env)
     return completeness.owed(state.run.plan, evidence, _advice(state.run.plan, way))

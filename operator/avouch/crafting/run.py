@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from avouch import errors
 from avouch import plan as plans
 from avouch.attestation import shape
+from avouch.findings import Finding
 
 
 class Contract(NamedTuple):
@@ -51,16 +52,6 @@ class Backend(NamedTuple):
     inline: bool = False
     fallback: bool = False
     max_bytes: int = 0
-
-
-class Finding(NamedTuple):
-    """One thing that the verdict rests on."""
-
-    code: str
-    message: str
-    line: str = ""
-    fix: str = ""
-    material: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +223,8 @@ def _findings(value: object) -> tuple[Finding, ...]:
     items = shape.sequence([] if value is None else value, where)
     found = [shape.mapping(item, f"{where}[{i}]") for i, item in enumerate(items)]
     return tuple(
-        Finding(**{key: shape.optional_text(each.get(key), f"{where}.{key}") for key in _FINDING}) for each in found
+        Finding.recorded(**{key: shape.optional_text(each.get(key), f"{where}.{key}") for key in _FINDING})
+        for each in found
     )
 
 

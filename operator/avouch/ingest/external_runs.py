@@ -185,7 +185,7 @@ def _run(found: external.Opened) -> wire.ExternalRun:
         backend=wire.BackendAnswer(backend.id, backend.name, backend.inline, backend.fallback, backend.max_bytes),
         skip_runner_variables=found.skip_runner_variables,
         gate=found.gate,
-        findings=[wire.FindingAnswer(f.code, f.message, f.line, f.fix, f.material) for f in found.findings],
+        findings=list(found.findings),
     )
 
 

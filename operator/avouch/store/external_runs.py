@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
-from avouch.controlplane.model import external, runs
-from avouch.controlplane.model import verdicts as verdict_model
+from avouch.controlplane.model import external, runs, verdicts
+from avouch.findings import Finding
 from avouch.store import artifacts, database, jobs, rows, tables, versions
 
 
@@ -41,7 +41,7 @@ class OutsideRuns:
             row = (await connection.execute(query)).first()
         if row is None:
             return None
-        findings = tuple(verdict_model.Finding(**each) for each in row.findings or ())
+        findings = tuple(Finding.recorded(**each) for each in row.findings or ())
         return external.Stored(rows.run_of(row), rows.outside_of(row), row.spec, findings)
 
     async def open(self, run: runs.Run, extra: external.ExternalPart, *, mark_latest: bool | None) -> bool:
@@ -196,7 +196,7 @@ async def _must_be_unreleased(connection: AsyncConnection, run: runs.Run) -> Non
 
 
 def _must_be_open(run: runs.Run) -> None:
-    if run.finished_at is not None or run.result is not verdict_model.VerdictResult.PENDING:
+    if run.finished_at is not None or run.result is not verdicts.VerdictResult.PENDING:
         raise errors.Conflict(f"run {run.name} has ended: init a new one")
 
 

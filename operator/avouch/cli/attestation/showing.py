@@ -6,8 +6,8 @@ import click
 
 from avouch.cli import output
 from avouch.cli.attestation import common
-from avouch.contract import completeness
 from avouch.crafting import missing, run, state
+from avouch.findings import Finding
 
 PASSED = "Passed"
 PENDING = "Pending"
@@ -41,7 +41,7 @@ def tell(found: state.State, then: missing.Way, *, full: bool = False) -> None:
     tell_owed(missing.owed(found, then))
 
 
-def tell_owed(owed: tuple[completeness.Owed, ...]) -> None:
+def tell_owed(owed: tuple[Finding, ...]) -> None:
     """Write all that is missing, each with its contract line and the command that delivers it."""
     if not owed:
         output.lines(["", "Nothing is owed: the attestation can be pushed."])
@@ -49,7 +49,7 @@ def tell_owed(owed: tuple[completeness.Owed, ...]) -> None:
     output.lines(["", *owed_lines(owed)])
 
 
-def owed_lines(owed: tuple[completeness.Owed, ...]) -> list[str]:
+def owed_lines(owed: tuple[Finding, ...]) -> list[str]:
     """All that is missing, in lines."""
     return ["Owed:", *(line for each in owed for line in _owed(each))]
 
@@ -114,12 +114,12 @@ def _pairs(title: str, found: dict[str, str]) -> None:
     output.tabulate(output.Table((title, "VALUE"), rows, f"No {title.lower()}s."))
 
 
-def _owed(each: completeness.Owed) -> list[str]:
+def _owed(each: Finding) -> list[str]:
     said = (("contract", each.line), ("fix", each.fix))
     return [f"  - {each.message}", *(f"    {name}: {text}" for name, text in said if text)]
 
 
-def _as_json(each: completeness.Owed) -> dict[str, str]:
+def _as_json(each: Finding) -> dict[str, str]:
     return {
         "code": each.code, "message": each.message, "line": each.line, "fix": each.fix, "material": each.material
     }  # fmt: skip

@@ -10,12 +10,11 @@ from datetime import datetime
 from avouch import errors, plan
 from avouch.contract import planning
 from avouch.controlplane.intake import authentication, authorization, oidc_claims
-from avouch.controlplane.model import cluster, external, runs, verdicts
+from avouch.controlplane.model import cluster, external, runs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities as identityports
+from avouch.findings import Finding
 from avouch.runners import detection
-
-_NOT_PROVEN = "RunnerNotProven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ class Opener:
 
     async def _runner(
         self, said: external.SaidRunner, attester: authorization.Attester
-    ) -> tuple[external.Runner, tuple[verdicts.Finding, ...]]:
+    ) -> tuple[external.Runner, tuple[Finding, ...]]:
         """The runner, proven where its token can be looked at; else as told, and recorded as not proven.
 
         The caller has proven who it is by the bearer token; where that is its runner's, it needs no other. A token of
@@ -149,13 +148,11 @@ class Opener:
             return authentication.runner_of(told, attester) if isinstance(attester, oidc_claims.Identity) else told, ()
         if not federation.knows(said.token):
             text = "the runner's own token is of an issuer that this server does not look at"
-            return told, (
-                verdicts.Finding(_NOT_PROVEN, text, fix="let an operator list it: oidc.issuers of the chart"),
-            )
+            return told, (Finding("RunnerNotProven", text, fix="let an operator list it: oidc.issuers of the chart"),)
         try:
             return await authentication.proven_runner(told, said.token, federation), ()
         except errors.Unavailable as exc:
-            return told, (verdicts.Finding(_NOT_PROVEN, f"the runner's own token cannot be verified now: {exc}"),)
+            return told, (Finding("RunnerNotProven", f"the runner's own token cannot be verified now: {exc}"),)
 
     async def _version(self, namespace_uid: str, wanted: external.WantedVersion) -> external.Version:
         name = "" if wanted.latest else wanted.name or external.DEFAULT_VERSION

@@ -18,7 +18,8 @@ from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts, external, verdicts
-from avouch.controlplane.model.verdicts import Evidence, VerdictResult
+from avouch.controlplane.model.verdicts import Evidence
+from avouch.findings import Finding
 
 CLI = "cli"  # where a judged material comes from
 CANCELLATION = "cancellation"
@@ -33,11 +34,11 @@ def judge(
     if not case.said:
         if now < outside.expires_at:
             return tekton_run.WaitUntil(outside.expires_at)
-        return _bare(case, VerdictResult.EXPIRED, (_expired(outside),), now)
+        return _bare(case, _expired(outside), now)
     said = case.said[0]  # the store takes no second one
     if said.facts is None:
-        finding = verdicts.Finding("ClaimNotVerified", f"claim {said.claim.digest}: {said.problem}")
-        return _bare(case, VerdictResult.ERROR, (finding,), now)
+        finding = Finding("ClaimNotVerified", f"claim {said.claim.digest}: {said.problem}")
+        return _bare(case, finding, now)
     return _judged(case, outside, said.facts, now)
 
 
@@ -55,7 +56,7 @@ def _judged(
         *_runner(case.plan, outside.runner, facts.runner),
         *(finding for one in facts.materials for finding in _defects(one, asked.get(one.name), case)),
         *_overridden("spec.annotations", "", case.plan.annotations, facts.annotations),
-        *(verdicts.Finding(o.code, o.message, o.line, o.fix, o.material) for o in owed),
+        *owed,
         *tekton_run.policies(case.plan),
     )
     return verdicts.Verdict(
@@ -73,49 +74,46 @@ def _judged(
 def _given_up(case: tekton_run.Case, reset: external.Reset, now: datetime) -> verdicts.Verdict:
     canceled = reset.trigger == CANCELLATION
     text = reset.reason or ("its attester canceled it" if canceled else "its attester says that the build failed")
-    finding = verdicts.Finding("RunCanceled" if canceled else "RunFailed", text)
-    return _bare(case, VerdictResult.CANCELED if canceled else VerdictResult.FAILED, (finding,), now)
+    finding = Finding("RunCanceled" if canceled else "RunFailed", text)
+    return _bare(case, finding, now)
 
 
-def _expired(outside: external.ExternalPart) -> verdicts.Finding:
+def _expired(outside: external.ExternalPart) -> Finding:
     text = f"no attestation arrived within {outside.lifetime} of the last sign of life"
-    return verdicts.Finding("RunExpired", text, "", "give the Workflow a longer spec.runExpiry, or push earlier")
+    return Finding("RunExpired", text, "", "give the Workflow a longer spec.runExpiry, or push earlier")
 
 
-def _bare(
-    case: tekton_run.Case, result: VerdictResult, findings: tuple[verdicts.Finding, ...], now: datetime
-) -> verdicts.Verdict:
+def _bare(case: tekton_run.Case, finding: Finding, now: datetime) -> verdicts.Verdict:
     evidence = Evidence.CLI if case.said else Evidence.NONE
-    return verdicts.Verdict(case.run.id, result, evidence, findings, (), {}, {}, now)
+    result = tekton_run.result_of((finding,))
+    return verdicts.Verdict(case.run.id, result, evidence, (finding,), (), {}, {}, now)
 
 
-def _contradictions(runner: external.Runner, env: Mapping[str, str]) -> Iterator[verdicts.Finding]:
+def _contradictions(runner: external.Runner, env: Mapping[str, str]) -> Iterator[Finding]:
     """What the attestation says, and the runner's verified token does not."""
     for name, proven in sorted(runner.proven.items()):
         if env.get(name, proven) != proven:
             text = f"the attestation says {name}={env[name][:200]!r}, the runner's token proves {proven[:200]!r}"
-            yield verdicts.Finding("RunnerContradicted", text, fix="attest from the job whose token it is")
+            yield Finding("RunnerContradicted", text, fix="attest from the job whose token it is")
 
 
-def _runner(asked: plan.Plan, opened: external.Runner, said: predicate.Runner) -> Iterator[verdicts.Finding]:
+def _runner(asked: plan.Plan, opened: external.Runner, said: predicate.Runner) -> Iterator[Finding]:
     if said.type != opened.type:
         text = f"the attestation says runner {said.type or 'generic'}, the run was opened by {opened.type or 'generic'}"
-        yield verdicts.Finding("RunnerContradicted", text, fix="open and push a run in the same job")
+        yield Finding("RunnerContradicted", text, fix="open and push a run in the same job")
     if asked.runner and said.type != asked.runner:
         text = (
             f"the contract asks for a runner of type {asked.runner}, the attestation was made in {said.type or 'none'}"
         )
-        yield verdicts.Finding("RunnerMismatch", text, "spec.runner.type", f"attest in a {asked.runner} runner")
+        yield Finding("RunnerMismatch", text, "spec.runner.type", f"attest in a {asked.runner} runner")
 
 
-def _defects(
-    found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
-) -> Iterator[verdicts.Finding]:
+def _defects(found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case) -> Iterator[Finding]:
     """What is wrong with one material."""
     line = asked.line if asked else ""
     if asked is not None and found.type != asked.type:
         text = f"the attestation calls {found.name} {found.type}, the contract asks for {asked.type}"
-        yield verdicts.Finding("MaterialTypeMismatch", text, line, f"add {found.name} as {asked.type}", found.name)
+        yield Finding("MaterialTypeMismatch", text, line, f"add {found.name} as {asked.type}", found.name)
         return
     if asked is not None:
         yield from _overridden(line, found.name, asked.annotations, found.annotations)
@@ -123,11 +121,11 @@ def _defects(
         return
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     if checked.problem:
-        yield verdicts.Finding("MaterialTypeMismatch", checked.problem, line, checked.fix, found.name)
+        yield Finding("MaterialTypeMismatch", checked.problem, line, checked.fix, found.name)
     elif not checked.stored and not (asked is not None and asked.skip_upload):
         text = f"material {found.name} ({found.digest}) was claimed, but its bytes never arrived"
         fix = f"avouch attestation add --name {found.name} --value FILE, before the push"
-        yield verdicts.Finding("MaterialNotUploaded", text, line, fix, found.name)
+        yield Finding("MaterialNotUploaded", text, line, fix, found.name)
 
 
 def _overridden(
@@ -135,14 +133,14 @@ def _overridden(
     material: str,
     asked: tuple[plan.PlannedAnnotation, ...],
     said: Mapping[str, str],
-) -> Iterator[verdicts.Finding]:
+) -> Iterator[Finding]:
     """Annotations that the contract fixes and the attestation gives another value."""
     for each in asked:
         if each.value and said.get(each.name, each.value) != each.value:
             text = (
                 f"annotation {each.name} is {each.value!r} in the contract and {said[each.name][:200]!r} in the claim"
             )
-            yield verdicts.Finding("AnnotationContradicted", text, line, f"leave {each.name} as it is", material)
+            yield Finding("AnnotationContradicted", text, line, f"leave {each.name} as it is", material)
 
 
 def _fixed(asked: tuple[plan.PlannedAnnotation, ...], said: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from avouch.attestation import materials, predicate
 from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
 from avouch.controlplane.model import artifacts, runs, verdicts
+from avouch.findings import Finding
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
@@ -24,6 +25,14 @@ class Said:
     claim: runs.Claim
     facts: predicate.AttestationFacts | None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The contract line and the material that findings about an annotation name."""
+
+    line: str
+    material: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,7 @@ class Weighed:
     """The outcome for one material: none, one, or several where a matrix added."""
 
     materials: tuple[verdicts.JudgedMaterial, ...] = ()
-    findings: tuple[verdicts.Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     shown: tuple[Seen, ...] = ()  # what the materials were taken from
     why: str = ""  # why there are none, where something was there
 
@@ -73,7 +82,7 @@ def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     return Weighed(judged, (*findings, *unresolved), shown=shown)
 
 
-def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[verdicts.Finding, ...]:
+def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[Finding, ...]:
     """Images that nobody named and that stand for another material already: one image is never two by a guess."""
     return tuple(
         finding for asked, one in found.items() if asked.type == IMAGE for finding in _guessed_twice(asked, one, found)
@@ -82,7 +91,7 @@ def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[verdic
 
 def _guessed_twice(
     asked: plan.PlannedMaterial, one: Weighed, found: Mapping[plan.PlannedMaterial, Weighed]
-) -> tuple[verdicts.Finding, ...]:
+) -> tuple[Finding, ...]:
     guessed = {(seen.taskrun_uid, seen.digest): seen for seen in one.shown if seen.guessed}
     for other, another in found.items():
         same = [guessed[key] for s in another.shown if (key := (s.taskrun_uid, s.digest)) in guessed]
@@ -94,8 +103,8 @@ def _guessed_twice(
 
 
 def annotation(
-    asked: plan.PlannedAnnotation, where: verdicts.Finding, told: tuple[Seen, ...], view: View
-) -> tuple[str, tuple[verdicts.Finding, ...]]:
+    asked: plan.PlannedAnnotation, where: Where, told: tuple[Seen, ...], view: View
+) -> tuple[str, tuple[Finding, ...]]:
     """The value of one annotation, or "", and what contradicts it. `where` lends line and material to the findings."""
     if asked.value:
         return asked.value, ()
@@ -106,7 +115,7 @@ def annotation(
     if pair is None:
         return value, ()
     text = f"annotation {asked.name}: {agreement.both(pair)}"
-    return value, (verdicts.Finding("AnnotationContradicted", text, line=where.line, material=where.material),)
+    return value, (Finding("AnnotationContradicted", text, line=where.line, material=where.material),)
 
 
 def _entries(asked: plan.PlannedMaterial, said: Said, run: cluster_record.Execution) -> tuple[_Entry, ...]:
@@ -141,16 +150,16 @@ def value_of(told: materials.Material) -> str:
 
 def _contradiction(
     asked: plan.PlannedMaterial, status: tuple[Seen, ...], told: tuple[Seen, ...]
-) -> tuple[verdicts.Finding, ...]:
+) -> tuple[Finding, ...]:
     identity = agreement.identity_of(asked.type)
     pair = agreement.disagreement(tuple(s for s in status if identity(s)), told, identity)
     if pair is None:
         return ()
-    fix = "find out which of the two lies; the build's own result is what the registry should hold"
+    fix = "compare both digests with the registry; remove the step that reports the wrong one"
     return (_of(asked, "MaterialContradicted", f"material {asked.name}: {agreement.both(pair)}", fix),)
 
 
-def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> list[verdicts.Finding]:
+def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> list[Finding]:
     wrong = sorted({(e.seen.type, e.seen.who) for e in entries if e.seen.type != asked.type})
     return [
         _of(
@@ -163,7 +172,7 @@ def _other_types(asked: plan.PlannedMaterial, entries: tuple[_Entry, ...]) -> li
     ]
 
 
-def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[verdicts.Finding]:
+def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[Finding]:
     identity = agreement.identity_of(asked.type)
     by_task: dict[str, set[str]] = {}
     for seen in status:
@@ -189,7 +198,7 @@ def _why_not(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) ->
     return cluster_record.refused(asked.source, asked.name, asked.type, view.runs) or elsewhere
 
 
-def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[verdicts.Finding, ...]:
+def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Finding, ...]:
     """What is wrong with an accepted one."""
     if asked.type == STRING:
         return ()
@@ -204,7 +213,7 @@ def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[ve
     return (_of(asked, "MaterialTypeMismatch", checked.problem, checked.fix),) if checked.problem else ()
 
 
-def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[verdicts.Finding, ...]:
+def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[Finding, ...]:
     if not seen.value:
         text = f"{seen.who} shows a digest of image {asked.name}, but no reference"
         return (_of(asked, "ImageReferenceMissing", text, "write the image's repository into the result, too"),)
@@ -216,16 +225,16 @@ def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[verdicts.Fi
 
 def _annotations(
     asked: plan.PlannedMaterial, entries: tuple[_Entry, ...], view: View
-) -> tuple[dict[str, str], tuple[verdicts.Finding, ...]]:
+) -> tuple[dict[str, str], tuple[Finding, ...]]:
     notes: dict[str, str] = {}
-    findings: list[verdicts.Finding] = []
+    findings: list[Finding] = []
     for planned in asked.annotations:
         told = tuple(
             Seen(e.seen.task, e.seen.taskrun_uid, e.seen.who, value=e.annotations[planned.name])
             for e in entries
             if e.annotations.get(planned.name)
         )
-        value, wrong = annotation(planned, _of(asked, "", ""), told, view)
+        value, wrong = annotation(planned, Where(asked.line, asked.name), told, view)
         findings += wrong
         if value:
             notes[planned.name] = value
@@ -252,5 +261,5 @@ def _judged(
     )
 
 
-def _of(asked: plan.PlannedMaterial, code: str, message: str, fix: str = "") -> verdicts.Finding:
-    return verdicts.Finding(code, message, line=asked.line, fix=fix, material=asked.name)
+def _of(asked: plan.PlannedMaterial, code: str, message: str, fix: str = "") -> Finding:
+    return Finding(code, message, line=asked.line, fix=fix, material=asked.name)

@@ -3,13 +3,14 @@
 1. No snapshot: Pending. A subject that was stopped: Canceled.
 2. Claims of tries that a retry superseded are kept, but not judged; all others count, whoever pushed them.
 3. An injected pod that has not spoken is waited for until `GRACE` after Done; then it is a finding.
-4. Every finding keeps the verdict from being Passed; the worst one names it: Rejected, then Error, then Failed.
+4. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from avouch import findings as table
 from avouch import plan
 from avouch.attestation import predicate
 from avouch.contract import completeness
@@ -19,21 +20,10 @@ from avouch.controlplane.judging.materials import Said
 from avouch.controlplane.model import external, runs, verdicts
 from avouch.controlplane.model.artifacts import Checked
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
+from avouch.findings import Finding
 from avouch.tekton import outcome
 
 GRACE = timedelta(seconds=60)
-
-# What a finding makes of the verdict; every code that is not listed fails it.
-_REJECTS = frozenset(
-    {
-        "MaterialContradicted",
-        "AnnotationContradicted",
-        "RunnerContradicted",
-        "ClaimOfAnotherRun",
-        "ClaimOfUnknownTaskRun",
-    }
-)
-_ERRS = frozenset({"ClaimNotVerified", "PoliciesNotEvaluated", "RunNotDone", "JudgingFailed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +72,14 @@ def judge(case: Case, now: datetime) -> verdicts.Verdict | WaitUntil:
         *(finding for one in weighed.values() for finding in one.findings),
         *judged_materials.guessed_twice(weighed),
         *contradicted,
-        *(
-            verdicts.Finding(o.code, o.message, o.line, o.fix, o.material)
-            for o in completeness.owed(case.plan, evidence)
-        ),
+        *completeness.owed(case.plan, evidence),
         *(_sidecar_missing(pod, runs) for pod in silent),
         *_outcome(ended),
         *policies(case.plan),
     )
     return verdicts.Verdict(
         run_id=case.run.id,
-        result=VerdictResult.CANCELED if _canceled(ended) else result_of(findings),
+        result=result_of(findings),
         evidence=Evidence.MISSING if silent else Evidence.SIDECAR if counting else Evidence.TASKRUN,
         findings=findings,
         materials=tuple(material for one in weighed.values() for material in one.materials),
@@ -104,18 +91,14 @@ def judge(case: Case, now: datetime) -> verdicts.Verdict | WaitUntil:
 
 def failed(case: Case, reason: str, now: datetime) -> verdicts.Verdict:
     """The verdict on a run that could not be judged: never passed."""
-    finding = verdicts.Finding("JudgingFailed", reason, fix="read the worker's log; the run can be judged again")
-    return _verdict(case, VerdictResult.ERROR, (finding,), now)
+    finding = Finding("JudgingFailed", reason, fix="read the worker's log; the run can be judged again")
+    return _verdict(case, result_of((finding,)), (finding,), now)
 
 
-def result_of(findings: tuple[verdicts.Finding, ...]) -> VerdictResult:
-    """The verdict that these findings make. Only no finding at all passes."""
-    codes = {finding.code for finding in findings}
-    if codes & _REJECTS:
-        return VerdictResult.REJECTED
-    if codes & _ERRS:
-        return VerdictResult.ERROR
-    return VerdictResult.FAILED if codes else VerdictResult.PASSED
+def result_of(findings: tuple[Finding, ...]) -> VerdictResult:
+    """The verdict that these findings make, by the table of codes. No finding at all, or only notes: Passed."""
+    makes = table.verdict(findings)
+    return VerdictResult.PASSED if makes is table.Makes.NOTHING else VerdictResult(makes.value)
 
 
 def counting_claims(case: Case) -> tuple[Said, ...]:
@@ -125,19 +108,17 @@ def counting_claims(case: Case) -> tuple[Said, ...]:
     return tuple(said for said, _ in _counting(case, cluster_record.executions(case.snapshot))[0])
 
 
-def _verdict(
-    case: Case, result: VerdictResult, findings: tuple[verdicts.Finding, ...], now: datetime
-) -> verdicts.Verdict:
+def _verdict(case: Case, result: VerdictResult, findings: tuple[Finding, ...], now: datetime) -> verdicts.Verdict:
     return verdicts.Verdict(case.run.id, result, Evidence.NONE, findings, (), {}, {}, now)
 
 
 def _counting(
     case: Case, runs: tuple[cluster_record.Execution, ...]
-) -> tuple[tuple[tuple[Said, cluster_record.Execution], ...], tuple[verdicts.Finding, ...]]:
+) -> tuple[tuple[tuple[Said, cluster_record.Execution], ...], tuple[Finding, ...]]:
     """(2) Claims with their execution, in an order that does not depend on arrival, and what is wrong with others."""
     by_uid = {run.uid: run for run in runs}
     counting: list[tuple[Said, cluster_record.Execution]] = []
-    findings: list[verdicts.Finding] = []
+    findings: list[Finding] = []
     for said in sorted(case.said, key=lambda said: (said.claim.digest, said.claim.pod_uid)):
         run = by_uid.get(said.claim.taskrun_uid)
         if run is not None and not run.counts(said.claim.pod_uid):
@@ -150,27 +131,27 @@ def _counting(
     return tuple(counting), tuple(findings)
 
 
-def _problem(case: Case, said: Said, run: cluster_record.Execution | None) -> verdicts.Finding | None:
+def _problem(case: Case, said: Said, run: cluster_record.Execution | None) -> Finding | None:
     claim = f"claim {said.claim.digest} of pod {said.claim.pod_uid}"
     if run is None:
         text = f"{claim} is about TaskRun {said.claim.taskrun}, which the cluster's record of this run does not know"
-        return verdicts.Finding("ClaimOfUnknownTaskRun", text)
+        return Finding("ClaimOfUnknownTaskRun", text)
     if said.facts is None:
-        return verdicts.Finding("ClaimNotVerified", f"{claim}: {said.problem}")
+        return Finding("ClaimNotVerified", f"{claim}: {said.problem}")
     metadata = said.facts.metadata
     theirs = (metadata.workflow_run_id, metadata.workflow_name, metadata.contract_name, metadata.contract_version)
     ours = (str(case.run.id), case.plan.workflow, case.plan.contract, str(case.plan.revision))
     if theirs != ours:
-        return verdicts.Finding("ClaimOfAnotherRun", f"{claim} is about {'/'.join(theirs)[:300]}, not {'/'.join(ours)}")
+        return Finding("ClaimOfAnotherRun", f"{claim} is about {'/'.join(theirs)[:300]}, not {'/'.join(ours)}")
     return None
 
 
-def _refused(said: Said, asked: plan.Plan) -> tuple[verdicts.Finding, ...]:
+def _refused(said: Said, asked: plan.Plan) -> tuple[Finding, ...]:
     """What the sidecar itself refused (a link, a file that changed while it was read): it signed why."""
     lines = {material.name: material.line for material in asked.materials}
     told = {} if said.facts is None else said.facts.annotations
     return tuple(
-        verdicts.Finding(
+        Finding(
             "EvidenceRefused",
             f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {why}",
             lines.get(name, ""),
@@ -204,9 +185,9 @@ def _view(
     return judged_materials.View(runs, counting, case.documents, snapshot.subject)
 
 
-def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str], tuple[verdicts.Finding, ...]]:
+def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str], tuple[Finding, ...]]:
     found: dict[str, str] = {}
-    findings: list[verdicts.Finding] = []
+    findings: list[Finding] = []
     for asked in case.plan.annotations:
         told = tuple(
             cluster_record.Seen(
@@ -215,7 +196,7 @@ def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str
             for said, run in view.claims
             if said.facts is not None and said.facts.annotations.get(asked.name)
         )
-        where = verdicts.Finding("", "", line="spec.annotations")
+        where = judged_materials.Where("spec.annotations")
         value, wrong = judged_materials.annotation(asked, where, told, view)
         findings += wrong
         if value:
@@ -223,34 +204,35 @@ def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str
     return found, tuple(findings)
 
 
-def _sidecar_missing(pod: str, runs: tuple[cluster_record.Execution, ...]) -> verdicts.Finding:
+def _sidecar_missing(pod: str, runs: tuple[cluster_record.Execution, ...]) -> Finding:
     name = next((run.name for run in runs if run.pod_uid == pod), "")
     where = f"TaskRun {name}" if name else f"pod {pod}"
     fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
-    return verdicts.Finding("SidecarMissing", f"the sidecar of {where} never delivered its claim", fix=fix)
+    return Finding("SidecarMissing", f"the sidecar of {where} never delivered its claim", fix=fix)
 
 
 def _canceled(ended: outcome.Outcome) -> bool:
     return ended.state is outcome.State.CANCELED
 
 
-def _outcome(ended: outcome.Outcome) -> tuple[verdicts.Finding, ...]:
+def _outcome(ended: outcome.Outcome) -> tuple[Finding, ...]:
     text = f"{ended.reason}: {ended.message}"[:1000]
     match ended.state:
         case outcome.State.SUCCEEDED:
             return ()
         case outcome.State.CANCELED:
-            return (verdicts.Finding("RunCanceled", text),)
+            return (Finding("RunCanceled", text),)
         case outcome.State.FAILED:
-            return (verdicts.Finding("RunFailed", text, fix="mend the build: evidence of a failed run never passes"),)
+            return (Finding("RunFailed", text, fix="mend the build: evidence of a failed run never passes"),)
         case _:
-            return (verdicts.Finding("RunNotDone", "the stored record is not that of a run that is Done"),)
+            gone = "the run was deleted before it finished, so nothing could be checked"
+            return (Finding("RunNotDone", gone, fix="run it again, and delete it only after it finished"),)
 
 
-def policies(asked: plan.Plan) -> tuple[verdicts.Finding, ...]:
+def policies(asked: plan.Plan) -> tuple[Finding, ...]:
     """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
     if not asked.has_policies:
         return ()
     text = f"contract {asked.contract} carries policies, which this version does not evaluate"
     fix = "take spec.policies and spec.policyGroups out of the contract, or wait for a version that evaluates them"
-    return (verdicts.Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix),)
+    return (Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix),)

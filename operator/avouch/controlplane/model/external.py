@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from avouch import errors
 from avouch import plan as plans
 from avouch.api import durations
-from avouch.controlplane.model import artifacts, runs, verdicts
+from avouch.controlplane.model import artifacts, runs
+from avouch.findings import Finding
 
 EXPIRY = timedelta(hours=24)  # where the Workflow says nothing
 
@@ -86,7 +87,7 @@ class Stored:
     run: runs.Run
     outside: ExternalPart
     workflow_spec: dict[str, Any] | None
-    findings: tuple[verdicts.Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Opened:
     skip_runner_variables: bool = False
     gate: bool = False
     created: bool = False
-    findings: tuple[verdicts.Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 class Store(Protocol):

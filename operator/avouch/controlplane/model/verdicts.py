@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from avouch.findings import Finding
+
 
 class VerdictResult(StrEnum):
     """The closed list of verdicts. `PENDING` is the only one that a later judgement may replace."""
@@ -27,17 +29,6 @@ class Evidence(StrEnum):
     CLI = "cli"  # crafted outside Tekton, by whoever the Workflow lets attest
     MISSING = "missing"
     NONE = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong with a run. `line` is the contract line that asked, `fix` the smallest change that mends it."""
-
-    code: str  # stable CamelCase, e.g. MaterialMissing
-    message: str
-    line: str = ""
-    fix: str = ""
-    material: str = ""
 
 
 @dataclass(frozen=True, slots=True)

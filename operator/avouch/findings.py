@@ -1,0 +1,202 @@
+"""What can be wrong with a run: one `Finding`, and the one table of codes with the verdict that each makes.
+
+Standard library only. `docs/reference/findings.md` is generated from the table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Self
+
+
+class Makes(StrEnum):
+    """The verdict that a finding makes, the strongest first; `NOTHING` is a note that changes no verdict."""
+
+    CANCELED = "Canceled"
+    EXPIRED = "Expired"
+    REJECTED = "Rejected"
+    ERROR = "Error"
+    FAILED = "Failed"
+    NOTHING = ""
+
+
+class Code(NamedTuple):
+    """What a code means."""
+
+    makes: Makes
+    meaning: str
+    mend: str  # what helps in general; each finding says in `fix` what helps here
+
+
+CODES: dict[str, Code] = {
+    # The contract is not satisfied
+    "MaterialMissing": Code(
+        Makes.FAILED,
+        "A required material was not delivered.",
+        "Let the task that the Workflow names write it, or add it with `avouch attestation add`.",
+    ),
+    "GroupUnsatisfied": Code(
+        Makes.FAILED,
+        "No material of a group was delivered, and the contract asks for at least one.",
+        "Deliver one material of the group.",
+    ),
+    "AnnotationMissing": Code(
+        Makes.FAILED,
+        "An annotation that the contract leaves empty has no value.",
+        "Name its source in `spec.tekton.annotations` of the Workflow, or pass `--annotation NAME=VALUE`.",
+    ),
+    "EnvironmentMissing": Code(
+        Makes.FAILED,
+        "A variable of `spec.envAllowList` has no value.",
+        "Give the run a param or a step the literal variable of this name; elsewhere set it before `attestation init`.",
+    ),
+    "RunnerMismatch": Code(
+        Makes.FAILED,
+        "The attestation was made in another CI system than the contract asks for.",
+        "Attest in a runner of the type in `spec.runner.type`, or change the contract.",
+    ),
+    # Evidence that cannot be used
+    "MaterialTypeMismatch": Code(
+        Makes.FAILED,
+        "A material is not of the type that the contract asks for, or its content is not what its type says.",
+        "Write the file in the format of the type; `avouch material inspect FILE` says what it is.",
+    ),
+    "MaterialAmbiguous": Code(
+        Makes.FAILED,
+        "Several tasks show different values of one material, or one image would have to stand for two materials.",
+        "Name the task and the result of each material in `spec.tekton.materials` of the Workflow.",
+    ),
+    "MaterialNotUploaded": Code(
+        Makes.FAILED,
+        "A material was claimed by its digest, but its content is not in the artifact store.",
+        "Upload the file before the claim is pushed; the sidecar and `avouch attestation add` do both in this order.",
+    ),
+    "ImageReferenceMissing": Code(
+        Makes.FAILED,
+        "A task result holds the digest of an image, but not its repository.",
+        "Write the repository into the result, too: `IMAGE_URL` beside `IMAGE_DIGEST`.",
+    ),
+    "ImageDigestMissing": Code(
+        Makes.FAILED,
+        "A task result names an image without a valid sha256 digest.",
+        "Write `sha256:` and 64 lower-case hexadecimal characters into the result.",
+    ),
+    "EvidenceRefused": Code(
+        Makes.FAILED,
+        "The sidecar refused a file: a link, a special file, or one that changed while it was read.",
+        "Let the step leave one regular file that nobody writes to after the last step.",
+    ),
+    "SidecarMissing": Code(
+        Makes.FAILED,
+        "A sidecar was injected, and its claim never arrived.",
+        "Read the log of container `avouch-sidecar` and the server's log, then run the pipeline again.",
+    ),
+    "RunFailed": Code(
+        Makes.FAILED,
+        "The PipelineRun, TaskRun or CI job failed.",
+        "Mend the build: evidence of a failed run never passes.",
+    ),
+    # Evidence that contradicts
+    "MaterialContradicted": Code(
+        Makes.REJECTED,
+        "Two pods, or a pod and the TaskRun's status, name different digests or values of one material.",
+        "Compare both with the registry and remove the step that reports the wrong one.",
+    ),
+    "AnnotationContradicted": Code(
+        Makes.REJECTED,
+        "Two sources give one annotation different values, or an attestation changes a value that the contract fixes.",
+        "Set the annotation in one place, and leave values of the contract as they are.",
+    ),
+    "RunnerContradicted": Code(
+        Makes.REJECTED,
+        "The attestation names another runner than the one that opened the run, or than the runner's token proves.",
+        "Open and push a run in the same CI job.",
+    ),
+    "ClaimOfAnotherRun": Code(
+        Makes.REJECTED,
+        "A claim was signed for another run, Workflow or contract revision.",
+        "Find out which step pushed it; a claim cannot be used twice.",
+    ),
+    "ClaimOfUnknownTaskRun": Code(
+        Makes.REJECTED,
+        "A claim names a TaskRun that is not part of the PipelineRun.",
+        "Find out which pod pushed it; only pods of the run's own TaskRuns may attest.",
+    ),
+    # No judgement
+    "ClaimNotVerified": Code(
+        Makes.ERROR,
+        "The signature, certificate or identity of a stored claim can no longer be verified.",
+        "Restore the trust root that was in use when the claim arrived, or run the pipeline again.",
+    ),
+    "PoliciesNotEvaluated": Code(
+        Makes.ERROR,
+        "The contract carries policies, which this version does not evaluate.",
+        "Remove `spec.policies` and `spec.policyGroups` from the contract.",
+    ),
+    "RunNotDone": Code(
+        Makes.ERROR,
+        "The PipelineRun or TaskRun was deleted before it finished, so nothing could be checked.",
+        "Run the pipeline again, and delete runs only after they finished.",
+    ),
+    "JudgingFailed": Code(
+        Makes.ERROR,
+        "The worker failed while it judged the run.",
+        "Read the worker's log; the run can be judged again.",
+    ),
+    # The run's own end
+    "RunCanceled": Code(
+        Makes.CANCELED,
+        "The PipelineRun, TaskRun or CI job was cancelled.",
+        "Run the pipeline again.",
+    ),
+    "RunExpired": Code(
+        Makes.EXPIRED,
+        "No attestation arrived while the run was open.",
+        "Push earlier, or set a longer `spec.runExpiry` in the Workflow.",
+    ),
+    # Notes
+    "RunnerNotProven": Code(
+        Makes.NOTHING,
+        "The runner's own token could not be verified, so the runner is recorded as not authenticated.",
+        "Add the token's issuer to `oidc.issuers` in the chart's values.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with a run. `line` is the contract line that asked, `fix` the smallest change that mends it."""
+
+    code: str  # a key of `CODES`
+    message: str
+    line: str = ""
+    fix: str = ""
+    material: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"finding code {self.code!r} is not in the table of avouch.findings")
+
+    @classmethod
+    def recorded(cls, *, code: str = "", message: str = "", line: str = "", fix: str = "", material: str = "") -> Self:
+        """A finding that another version of avouch wrote: its code may be one that this version does not know."""
+        made = object.__new__(cls)
+        for name, value in zip(cls.__slots__, (code, message, line, fix, material), strict=True):
+            object.__setattr__(made, name, value)
+        return made
+
+
+def verdict(found: Iterable[Finding]) -> Makes:
+    """The verdict that these findings make together: the strongest one. `NOTHING` where none of them counts."""
+    made = {CODES[each.code].makes for each in found}
+    return next(each for each in Makes if each in made or each is Makes.NOTHING)
+
+
+def markdown() -> list[str]:
+    """The table of codes, the strongest verdict first."""
+    lines: list[str] = []
+    for makes in Makes:
+        lines += [f"## {makes.value or 'Notes'}", "", "| code | meaning | what helps |", "|---|---|---|"]
+        lines += [f"| `{name}` | {code.meaning} | {code.mend} |" for name, code in CODES.items() if code.makes is makes]
+        lines.append("")
+    return lines
