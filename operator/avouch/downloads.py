@@ -33,11 +33,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def is_url(text: str) -> bool:
-    """Whether a text names something to download."""
-    return text.lower().startswith(("https://", "http://"))
-
-
 def download(url: str, limit: int) -> bytes:
     """The bytes at a URL.
 

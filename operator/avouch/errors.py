@@ -1,25 +1,18 @@
-"""The one error tree. Each family answers two questions: is it worth retrying, and whose fault is it.
+"""The one error tree. Each family says whether trying again may help (`retry`).
 
 Doors translate these to HTTP problems, conditions or exit codes in exactly one table each; nothing else subclasses
 Exception.
 """
-
-from typing import Literal
-
-Fault = Literal["caller", "avouch", "dependency"]
 
 
 class AvouchError(Exception):
     """Any failure that avouch names itself. The message says what, where and what to do next."""
 
     retry: bool = False
-    fault: Fault = "avouch"
 
 
 class Invalid(AvouchError):
     """The input breaks a rule. `field` is the path of the offending field, `fix` the smallest change that mends it."""
-
-    fault = "caller"
 
     def __init__(self, message: str, *, field: str = "", fix: str = "") -> None:
         super().__init__(message)
@@ -39,13 +32,9 @@ class TooLarge(Invalid):
 class Unauthenticated(AvouchError):
     """Nobody we know: no token, a wrong audience, an expired or forged one. The message never says which."""
 
-    fault = "caller"
-
 
 class Denied(AvouchError):
     """Known, but may not do this. `field` and `fix` say what would allow it, where anything could."""
-
-    fault = "caller"
 
     def __init__(self, message: str, *, field: str = "", fix: str = "") -> None:
         super().__init__(message)
@@ -56,19 +45,13 @@ class Denied(AvouchError):
 class NotFound(AvouchError):
     """No such thing, or none that this caller may see."""
 
-    fault = "caller"
-
 
 class Conflict(AvouchError):
     """The thing exists and differs, or a fenced write came from a controller that lost its Lease."""
 
-    fault = "caller"
-
 
 class NotVerified(AvouchError):
     """A signature, certificate, identity or statement did not verify. `step` names the failed step and its number."""
-
-    fault = "caller"
 
     def __init__(self, step: str, reason: str) -> None:
         super().__init__(f"step {step}: {reason}")
@@ -79,8 +62,6 @@ class NotVerified(AvouchError):
 class NotInstalled(AvouchError):
     """A program or package that this needs is not on this machine. `fix` says how to get it."""
 
-    fault = "dependency"
-
     def __init__(self, message: str, *, fix: str) -> None:
         super().__init__(message)
         self.fix = fix
@@ -90,7 +71,6 @@ class Unavailable(AvouchError):
     """A dependency (database, API server, artifact store) cannot answer now; trying again may work."""
 
     retry = True
-    fault: Fault = "dependency"
 
 
 class TimedOut(Unavailable):
@@ -107,8 +87,6 @@ class NotReady(Unavailable):
 
 class Overloaded(Unavailable):
     """We are full. `retry_after` is the number of seconds to wait before the next try."""
-
-    fault = "avouch"
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)

@@ -118,7 +118,7 @@ async def test_a_controller_of_an_older_epoch_neither_makes_nor_changes_tokens(o
 
 async def test_a_namespace_belongs_to_the_one_organisation_that_claims_it(opened: database.Database) -> None:
     repository, epoch = organisations.Organisations(opened), await an_epoch(opened)
-    acme = identities.Organisation("acme", "home", skip_runner_variables=True, block_released_versions=True)
+    acme = identities.Organisation("acme", "home", skip_runner_variables=True)
     rival = identities.Organisation("rival", "elsewhere")
     await repository.record(acme, ("home", "team", "late"), epoch=epoch)
     assert await repository.of_namespace("team") == acme
@@ -134,6 +134,17 @@ async def test_a_namespace_belongs_to_the_one_organisation_that_claims_it(opened
     assert await repository.of_namespace("home") is None
     await repository.record(rival, (), epoch=epoch)
     assert await repository.of_namespace("team") is None
+
+
+async def test_settings_that_another_version_recorded_do_not_stop_this_one(opened: database.Database) -> None:
+    repository, epoch = organisations.Organisations(opened), await an_epoch(opened)
+    await repository.record(identities.Organisation("old", "old-home"), ("old-home",), epoch=epoch)
+    settings = {"skip_runner_variables": True, "block_released_versions": True, "retention": {}}
+    async with opened.transaction() as connection:
+        known = tables.organisations
+        await connection.execute(sa.update(known).where(known.c.name == "old").values(settings=settings))
+    found = await repository.of_namespace("old-home")
+    assert found == identities.Organisation("old", "old-home", skip_runner_variables=True)
 
 
 def a_revision(namespace: str, text: bytes, uid: str = "n") -> contract_model.ContractRevision:

@@ -4,5 +4,5 @@ Here: pydantic models of the custom resources, the rules that the API server enf
 turns both into `crds/*.yaml`. A rule is written once and lands in the CRD (CEL) and in the model (Python) alike.
 
 Never here: deciding, reading several objects together, any I/O but writing the CRDs. Nothing below may be imported but
-`errors`, `digests` and `plan`; every room above may import this one.
+`errors`, `digests`, `findings` and `plan`; every room above may import this one.
 """

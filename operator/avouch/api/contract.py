@@ -80,7 +80,7 @@ class PolicyAttachment(Chainloop):
     requirements: Annotated[list[Requirement], Field(max_length=20)] = Field(default_factory=list)
     """Requirements that passing the policy fulfils, as [organization/]framework/requirement[@version]."""
     gate: bool | None = None
-    """Whether a violation blocks; absent, the organization's blockOnPolicyViolation decides."""
+    """Whether a violation blocks. Policies are not evaluated yet."""
 
 
 class PolicyGroupAttachment(Chainloop):
@@ -93,7 +93,7 @@ class PolicyGroupAttachment(Chainloop):
     skip: Annotated[list[meta.Word], Field(max_length=100)] = Field(default_factory=list)
     """Names (metadata.name) of policies of the group to leave out."""
     gate: bool | None = None
-    """Whether a violation blocks; absent, the organization's blockOnPolicyViolation decides."""
+    """Whether a violation blocks. Policies are not evaluated yet."""
 
 
 class Policies(Chainloop):

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from avouch.api import expiry, meta
 
-Hostname = Annotated[str, meta.bounded(253, minimum=1)]
-
 
 class Projects(meta.Model):
     """Which namespaces are projects of the organization: those named, and those that the labels select."""
@@ -24,18 +22,10 @@ class Settings(meta.Model):
     restrict_contract_creation: bool = False
     """Only who may create Contracts in the home namespace may create them in a project; default Contracts are then not
     made either. Default false."""
-    block_on_policy_violation: bool = False
-    """Policies gate unless their attachment says otherwise. Default false."""
-    policies_allowed_hostnames: Annotated[list[Hostname], Field(max_length=100)] = Field(default_factory=list)
-    """Hosts that policies may call, such as api.example.com; none by default."""
-    prevent_implicit_workflow_creation: bool = False
-    """Runs of Workflows that nobody declared are refused. Default false."""
     api_token_inactivity_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     """APITokens that nobody used for so many days are revoked, unless they say inactiveAfter. Absent, none is."""
     skip_runner_variables: bool = False
     """Do not record the variables that a runner sets by itself, such as GITHUB_ACTOR. Default false."""
-    block_released_versions: bool = False
-    """Refuse attestations for a version that was released. Default false."""
 
 
 class OrganizationSpec(meta.Model):

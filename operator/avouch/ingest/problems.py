@@ -18,25 +18,17 @@ _TYPES = "https://avouch.dev/problems/"
 class SlowBody(errors.AvouchError):
     """The client sends its body too slowly."""
 
-    fault = "caller"
-
 
 class WrongMethod(errors.AvouchError):
     """The resource exists and cannot be asked for this."""
-
-    fault = "caller"
 
 
 class NotAcceptable(errors.AvouchError):
     """The client wants a form we do not write."""
 
-    fault = "caller"
-
 
 class Expired(errors.AvouchError):
     """A continue token or resource version that is too old: list again from the start."""
-
-    fault = "caller"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Belongs here: adapters of the `ClusterReader` port and of what the controller needs from the API server.
 Never here: decisions about runs or contracts, SQL, HTTP servers. Objects leave as plain Kubernetes JSON.
 Weight: everything here speaks aiohttp over one `connection`; the official client, which costs 60 MiB and over a second,
-is imported by nobody.
+is no dependency: the tests use it as an independent client.
 Who imports it: processes, and `reconcilers`, whose whole business is the Kubernetes API; other doors get it through
 ports.
 """

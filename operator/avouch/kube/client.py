@@ -22,7 +22,6 @@ _PATIENCE = 30.0  # seconds; a page of 500 objects takes longer than a single re
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
-_STRATEGIC = "application/strategic-merge-patch+json"
 
 
 class Gone(errors.Unavailable):
@@ -105,10 +104,6 @@ class KubeClient:
         """RFC 7386 merge patch."""
         path = resource.path(namespace, name, subresource)
         return await self._call("PATCH", path, body=body, content_type=_MERGE_PATCH)
-
-    async def strategic(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
-        """Kubernetes' own patch, which knows list items by their merge key."""
-        return await self._call("PATCH", resource.path(namespace, name), body=body, content_type=_STRATEGIC)
 
     async def json_patch(self, resource: Resource, namespace: str, name: str, patch: list[Json]) -> Json:
         """RFC 6902 patch; its `test` operations make it conditional (errors.Invalid)."""

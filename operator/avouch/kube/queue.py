@@ -127,10 +127,6 @@ class WorkQueue(Generic[K]):
             self._idle.set()
         await self._idle.wait()
 
-    async def settled(self) -> None:
-        """Wait until nothing is ready and nothing active (delayed keys do not count)."""
-        await self._idle.wait()
-
     def _arm(self) -> None:
         if self._timer:
             self._timer.cancel()

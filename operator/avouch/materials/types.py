@@ -1,6 +1,7 @@
 """The one table of material types: wire number, media type, what is checked and extracted, and how large it may be.
 
-Validation, readers, detection, documentation and help read it; there is no second list. Nothing is imported for a row:
+Validation, readers, detection, documentation and help read it. `api.vocabulary.MaterialType` repeats the names for the
+CRDs, and a test holds both lists equal. Nothing is imported for a row:
 readers are named, and found by `documents` when one is needed.
 
 >>> of("SBOM_CYCLONEDX_JSON").media_type

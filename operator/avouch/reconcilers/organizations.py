@@ -77,9 +77,6 @@ def record_of(organization: Object) -> identities.Organisation:
         name=str(organization["metadata"]["name"]),
         home=str(spec["homeNamespace"]),
         skip_runner_variables=settings.get("skipRunnerVariables") is True,
-        prevent_implicit_workflow_creation=settings.get("preventImplicitWorkflowCreation") is True,
-        block_on_policy_violation=settings.get("blockOnPolicyViolation") is True,
-        block_released_versions=settings.get("blockReleasedVersions") is True,
         retention=dict(spec.get("retention") or {}),
     )
 

@@ -1,13 +1,16 @@
 """Which namespaces belong to which Organization. Implements `controlplane.model.identities.Organisations`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from avouch.controlplane.model import identities
 from avouch.store import database, fencing, tables
+
+# Rows of other versions hold settings that this one does not have.
+_SETTINGS = frozenset(field.name for field in fields(identities.Organisation)) - {"name", "home"}
 
 
 class Organisations:
@@ -28,7 +31,8 @@ class Organisations:
             rows = (await connection.execute(query)).all()
         if len(rows) != 1:
             return None
-        return identities.Organisation(name=rows[0].name, home=rows[0].home, **rows[0].settings)
+        known_settings = {key: value for key, value in rows[0].settings.items() if key in _SETTINGS}
+        return identities.Organisation(name=rows[0].name, home=rows[0].home, **known_settings)
 
     async def record(self, organisation: identities.Organisation, projects: Sequence[str], *, epoch: int) -> None:
         """Keep an Organization and the namespaces that it alone claims, instead of those of before."""

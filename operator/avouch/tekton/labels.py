@@ -17,7 +17,6 @@ TASKRUN_UID = "tekton.dev/taskRunUID"
 PIPELINE = "tekton.dev/pipeline"
 PIPELINERUN = "tekton.dev/pipelineRun"
 PIPELINE_TASK = "tekton.dev/pipelineTask"
-MEMBER_OF = "tekton.dev/memberOf"  # tasks | finally
 
 WORKFLOW = "avouch.dev/workflow"  # explicit match, on a PipelineRun or TaskRun
 INJECT = "avouch.dev/inject"  # opt-in of a namespace: `enabled`
@@ -62,8 +61,3 @@ def controller(obj: Mapping[str, Any], kind: str) -> Owner | None:
 def pipeline_task(taskrun: Mapping[str, Any]) -> str:
     """The task of the Pipeline that this TaskRun runs; empty where it stands alone."""
     return objects.text(of(taskrun), PIPELINE_TASK)
-
-
-def in_finally(taskrun: Mapping[str, Any]) -> bool:
-    """Whether the TaskRun belongs to the Pipeline's `finally` section."""
-    return of(taskrun).get(MEMBER_OF) == "finally"

@@ -4,13 +4,13 @@ Sources: tektoncd/pipeline pkg/apis/pipeline/v1/{pipelinerun,taskrun}_types.go. 
 Unknown (reason ToBeRetried), so no case here needs to know about retries to tell what is done.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from avouch.tekton import labels, objects
+from avouch.tekton import objects
 
 _CANCELED = frozenset(
     {
@@ -40,11 +40,6 @@ class Outcome:
     reason: str = ""
     message: str = ""
 
-    @property
-    def done(self) -> bool:
-        """Whether nothing will change any more."""
-        return self.state is not State.RUNNING
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -65,20 +60,6 @@ def attempts(taskrun: Mapping[str, Any]) -> tuple[Attempt, ...]:
     """Every try of a TaskRun, oldest first, the current one last."""
     earlier = objects.mappings(taskrun, "status", "retriesStatus")
     return tuple(_attempt(status) for status in (*earlier, objects.mapping(taskrun, "status")))
-
-
-def by_task(taskruns: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Mapping[str, Any], ...]]:
-    """TaskRuns by pipelineTask, ordered by name; a matrix has several under one."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for taskrun in sorted(taskruns, key=labels.name_of):
-        found.setdefault(labels.pipeline_task(taskrun), []).append(taskrun)
-    return {task: tuple(runs) for task, runs in found.items()}
-
-
-def skipped(pipelinerun: Mapping[str, Any]) -> dict[str, str]:
-    """Tasks of the Pipeline that never ran, with Tekton's reason."""
-    found = objects.mappings(pipelinerun, "status", "skippedTasks")
-    return {objects.text(task, "name"): objects.text(task, "reason") for task in found}
 
 
 def _attempt(status: Mapping[str, Any]) -> Attempt:

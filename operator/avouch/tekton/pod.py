@@ -44,7 +44,6 @@ class Reason(StrEnum):
     NOT_NEEDED = "NotNeeded"
     QUOTA = "ResourceQuota"
     GONE = "TaskRunGone"
-    NO_CONTRACT = "NoContract"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ async def test_a_key_added_while_worked_on_is_run_exactly_once_more_and_never_tw
     queue.done("a")
     assert await second == "a"
     queue.done("a")
-    await queue.settled()
+    await queue.drain()
 
 
 async def test_of_several_delays_the_earliest_counts_and_runs_once() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import types
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import digests, errors
+from avouch.api import organization as kinds
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.kube.cache import Key, ObjectCache
@@ -220,7 +222,7 @@ async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_cla
     cache, recorded = ObjectCache(), Recorded()
     for name, labels in (("a", {}), ("red", {"team": "red"}), ("shared", {})):
         cache.put(Key("Namespace", "", name), {"metadata": {"name": name, "labels": labels}})
-    settings = {"skipRunnerVariables": True, "blockReleasedVersions": "yes"}
+    settings = {"skipRunnerVariables": True}
     projects = {"namespaces": ["shared"], "selector": {"matchLabels": {"team": "red"}}}
     one = obj("one", "", homeNamespace="a", projects=projects, settings=settings)
     two = obj("two", "", homeNamespace="b", projects={"namespaces": ["shared"]})
@@ -231,8 +233,15 @@ async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_cla
         await organizations.reconcile(there, Key("Organization", "", ""), organization)
     kept, namespaces = recorded.rows["one"]
     assert namespaces == ["a", "red"]
-    assert (kept.home, kept.skip_runner_variables, kept.block_released_versions) == ("a", True, False)
+    assert (kept.home, kept.skip_runner_variables) == ("a", True)
     assert recorded.rows["two"][1] == ["b"]
     recorded.rows.clear()
     await organizations.reconcile(there, Key("Organization", "", ""), obj("one", "", homeNamespace="x", suspend=True))
     assert recorded.rows == {}
+
+
+@pytest.mark.parametrize("setting", [str(field.alias) for field in kinds.Settings.model_fields.values()])
+def test_every_setting_of_an_organization_is_read_by_somebody(setting: str) -> None:
+    root = Path(organizations.__file__).parents[3]
+    readers = [*Path(organizations.__file__).parent.glob("*.py"), root / "charts/avouch/templates/policies.yaml"]
+    assert [path.name for path in readers if setting in path.read_text()], f"{setting} does nothing: take it out"

@@ -137,16 +137,9 @@ def condition(status: str, reason: str = "") -> dict[str, Any]:
 )
 def test_the_outcome_is_the_succeeded_condition(obj: dict[str, Any], state: outcome.State) -> None:
     assert outcome.of(obj).state is state
-    assert outcome.of(obj).done is (state is not outcome.State.RUNNING)
 
 
 def test_retries_are_attempts_oldest_first() -> None:
     earlier = {"podName": "p0", **condition("False", "Failed")["status"]}
     run = pods.taskrun(status={"podName": "p1", "retriesStatus": [earlier], **condition("True", "Succeeded")["status"]})
     assert [(a.pod, a.outcome.state.value) for a in outcome.attempts(run)] == [("p0", "Failed"), ("p1", "Succeeded")]
-
-
-def test_taskruns_group_by_task_and_skipped_tasks_keep_their_reason() -> None:
-    assert list(outcome.by_task([pods.taskrun("b"), pods.taskrun("a"), pods.taskrun("b")])) == ["b", "a"]
-    run = {"status": {"skippedTasks": [{"name": "x", "reason": "When Expressions evaluated to false"}]}}
-    assert outcome.skipped(run) == {"x": "When Expressions evaluated to false"}

@@ -57,18 +57,6 @@ class Owed:
         )
 
 
-async def plans_for(
-    namespace: str,
-    taskrun: Object | None,
-    pipelinerun: Object | None,
-    workflows: contracts.Workflows,
-    contracts: contracts.Contracts,
-) -> Sequence[tuple[contracts.WorkflowRecord, plan.Plan]]:
-    """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
-    owed = await owed_by(namespace, taskrun, pipelinerun, workflows, contracts)
-    return [(one.workflow, one.plan) for one in owed]
-
-
 async def owed_by(
     namespace: str,
     taskrun: Object | None,
@@ -76,7 +64,7 @@ async def owed_by(
     workflows: contracts.Workflows,
     contracts: contracts.Contracts,
 ) -> Sequence[Owed]:
-    """As `plans_for`, with what each run is about."""
+    """What each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun) is owed."""
     known = await workflows.in_namespace(namespace)
     owed = [await _owed(workflow, subject, contracts) for workflow, subject in _matched(known, taskrun, pipelinerun)]
     return [one for one in owed if one is not None]

@@ -129,7 +129,6 @@ def _caller(
         pipeline_task=pipeline_task(taskrun, pipelinerun),
         pipelinerun=labels.name_of(pipelinerun) if pipelinerun else "",
         pipelinerun_uid=labels.uid_of(pipelinerun) if pipelinerun else "",
-        image_ids=_images(pod),
         injected=any(c.get("name") == pods.SIDECAR for c in objects.mappings(pod, "spec", "initContainers")),
     )
 
@@ -145,11 +144,6 @@ def pipeline_task(taskrun: Object, pipelinerun: Object | None) -> str:
         if child.get("kind") == "TaskRun" and child.get("name") == labels.name_of(taskrun):
             return objects.text(child, "pipelineTaskName")
     return labels.pipeline_task(taskrun)
-
-
-def _images(pod: Object) -> tuple[str, ...]:
-    found = (objects.text(status, "imageID") for status in objects.mappings(pod, "status", "containerStatuses"))
-    return tuple(sorted({image for image in found if image}))
 
 
 def _unknown() -> errors.Unauthenticated:

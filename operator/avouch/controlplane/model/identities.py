@@ -14,9 +14,6 @@ class Organisation:
     name: str
     home: str  # its home namespace
     skip_runner_variables: bool = False
-    prevent_implicit_workflow_creation: bool = False
-    block_on_policy_violation: bool = False
-    block_released_versions: bool = False
     retention: dict[str, Any] = field(default_factory=dict)  # of runs: `runs`, `keepLast`
 
 

@@ -84,7 +84,6 @@ class Caller:
     pipeline_task: str = ""
     pipelinerun: str = ""
     pipelinerun_uid: str = ""
-    image_ids: tuple[str, ...] = ()
     injected: bool = False  # the pod carries our sidecar: read from the pod itself
 
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from avouch import errors
+from avouch import errors, plan
 from avouch.controlplane.intake import authorization, external_opening, oidc_claims
-from avouch.controlplane.model import external
+from avouch.controlplane.model import external, identities
 
 GITHUB = "https://token.actions.githubusercontent.com"
 CLAIMS = {
@@ -78,3 +78,20 @@ async def test_a_wrong_token_is_refused() -> None:
 async def test_the_token_of_another_runner_is_refused() -> None:
     with pytest.raises(errors.Invalid):
         await opened_by(external.SaidRunner("JENKINS_JOB", SAID.url, SAID.token))
+
+
+class Backends:
+    """Knows of none."""
+
+    async def of_namespace(self, namespace: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize("skips", [True, False])
+async def test_an_organization_may_keep_the_runners_own_variables_out(skips: bool) -> None:
+    organisation = identities.Organisation("acme", "home", skip_runner_variables=skips)
+    opener = external_opening.Opener(None, None, None, None, None, Backends(), None)  # type: ignore[arg-type]  # as above
+    owed = plan.Plan("w", "u", "team-a", "c", 1, "")
+    run = SimpleNamespace(namespace="team-a", plan=owed.to_json(), revision=1)
+    stored = SimpleNamespace(run=run, outside=None, workflow_spec={}, findings=())
+    assert (await opener.opened(stored, organisation)).skip_runner_variables is skips  # type: ignore[arg-type]
