@@ -37,6 +37,11 @@ class Digest:
         return f"sha256:{self.hex}"
 
 
+def well_formed(text: str) -> bool:
+    """Whether a text is a sha256 digest in the OCI spelling."""
+    return _FORM.fullmatch(text) is not None
+
+
 class Hasher:
     """Streaming sha256 that also counts bytes."""
 

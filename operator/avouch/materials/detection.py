@@ -7,10 +7,10 @@ layout; without one it is a STRING.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from avouch import errors
+from avouch import errors, image_references
 from avouch.materials import types as material_types
 from avouch.materials import validation
-from avouch.materials.readers import document, values
+from avouch.materials.readers import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def value(text: str, resolves: Resolves | None = None) -> Detected:
     Raises:
         Invalid: the text is empty, too long or no text.
     """
-    image = resolves is not None and values.is_reference(text) and resolves(text)
+    image = resolves is not None and image_references.is_reference(text) and resolves(text)
     name = "CONTAINER_IMAGE" if image else "STRING"
     try:
         found = validation.read(name, text.encode())

@@ -10,16 +10,10 @@ import ipaddress
 import re
 from dataclasses import dataclass, replace
 
-from avouch import digests, errors
+from avouch import digests, image_references
 
-DOCKER_HUB = "index.docker.io"
-LATEST = "latest"
-_HUBS = frozenset({"docker.io", DOCKER_HUB, "registry-1.docker.io"})
-_LONGEST = 1024  # characters
-_REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?", re.ASCII)
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*", re.ASCII)
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_FIX = "write [<registry>/]<repository>[:<tag>][@sha256:<64 hexadecimal characters>]"
+DOCKER_HUB = image_references.DOCKER_HUB
+LATEST = image_references.LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +53,11 @@ def parse(text: str, field: str = "") -> Reference:
     Raises:
         Invalid: no reference; also a digest that is not sha256.
     """
-    if len(text) > _LONGEST:
-        raise errors.Invalid(f"a reference of more than {_LONGEST} characters", field=field, fix=_FIX)
-    rest, at, digest = text.partition("@")
-    head, colon, tag = rest.rpartition(":")
-    if not colon or "/" in tag:  # that colon belongs to a port
-        head, tag = rest, ""
-    registry, repository = _complete(head)
-    fits = _REGISTRY.fullmatch(registry) and _REPOSITORY.fullmatch(repository)
-    if not fits or ((tag or rest.endswith(":")) and not _TAG.fullmatch(tag)):
-        raise errors.Invalid(f"{text[:200]!r} is no image reference", field=field, fix=_FIX)
-    if at:
-        return Reference(registry, repository, digest=digests.Digest.parse(digest))
-    return Reference(registry, repository, tag or LATEST)
+    found = image_references.parse(text, field)
+    registry, repository = image_references.complete(found.name)
+    if found.digest:
+        return Reference(registry, repository, digest=digests.Digest.parse(found.digest))
+    return Reference(registry, repository, found.tag or LATEST)
 
 
 def is_loopback(registry: str) -> bool:
@@ -87,13 +73,3 @@ def is_loopback(registry: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def _complete(head: str) -> tuple[str, str]:
-    """Registry and repository: the first part is a registry if it looks like a host (docker's own rule)."""
-    first, slash, rest = head.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
-        first, rest = DOCKER_HUB, head
-    if first in _HUBS:
-        return DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
-    return first, rest

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from avouch import digests, errors
+from avouch import digests, errors, image_references
 from avouch.materials import images
 from avouch.oci import client, references
 from avouch.registry import manifests, signatures
@@ -88,9 +88,7 @@ def _manifest(folder: Path, entry: Entry) -> manifests.Manifest:
 
 def _tag(notes: Entry) -> str:
     for name in (manifests.text(notes, _CONTAINERD), manifests.text(notes, _REF_NAME)):
-        last = name.rpartition("/")[2].partition("@")[0]
-        tag = last.rpartition(":")[2] if ":" in last else ""
-        if tag:
+        if tag := image_references.split(name).tag:
             return tag
     return ""
 

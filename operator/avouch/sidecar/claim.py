@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from avouch import plan
+from avouch import image_references, plan
 from avouch.attestation import bundle, dsse, materials, predicate, signing
 from avouch.sidecar import collect, discover
 
@@ -86,15 +86,15 @@ def material(one: collect.Collected) -> materials.Material:
             annotations=notes,
         )
     if planned.type == collect.IMAGE:
-        repository, tag = image_parts(one.value)
+        reference = image_references.split(one.value)
         return materials.Material(
             name=planned.name,
             type=planned.type,
             digest=one.digest,
-            resource=repository,
+            resource=reference.name,
             output=planned.output,
-            image_tag=tag,
-            image_latest=tag == "latest",
+            image_tag=reference.tag,
+            image_latest=reference.tag == image_references.LATEST,
             annotations=notes,
         )
     return materials.Material(
@@ -106,17 +106,6 @@ def material(one: collect.Collected) -> materials.Material:
         output=planned.output,
         annotations=notes,
     )
-
-
-def image_parts(reference: str) -> tuple[str, str]:
-    """Repository and tag of a pinned image reference; a colon before a slash belongs to the registry's port.
-
-    >>> image_parts("registry:5000/app:1.2@sha256:00")
-    ('registry:5000/app', '1.2')
-    """
-    named = reference.partition("@")[0]
-    head, colon, tag = named.rpartition(":")
-    return (head, tag) if colon and "/" not in tag else (named, "")
 
 
 def findings(collected: Iterable[collect.Collected]) -> Mapping[str, str]:

@@ -4,12 +4,11 @@ Params and literal environment are not here: the server reads them from the Task
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from avouch import digests, errors, plan
+from avouch import digests, errors, image_references, plan
 from avouch.sidecar import files
 from avouch.tekton import hints, objects
 
@@ -20,12 +19,6 @@ STRING = "STRING"
 MAY_BE_EMPTY = frozenset(
     {"RADAMSA_REPORT", "TRUFFLEHOG_JSON"}
 )  # as contract/materials says: a clean scan writes nothing
-# Registry and path, tag, digest: the grammar of distribution/reference, lengths left to the registry.
-_REFERENCE = re.compile(
-    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?[a-z0-9._-]+(?:/[a-z0-9._-]+)*"
-    r"(?::\w[\w.-]*)?@sha256:[0-9a-f]{64}",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +80,7 @@ def _collect(material: plan.PlannedMaterial, pod: Pod, said: str | None) -> Coll
 
 
 def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
-    if material.type == IMAGE and not _REFERENCE.fullmatch(said.strip()):
+    if material.type == IMAGE and not _is_pinned(said.strip()):
         fix = "write <repository>[:<tag>]@sha256:<64 hex characters>"
         raise errors.Invalid(f"{said[:200]!r} is no pinned image reference", fix=fix)
     if material.type in (STRING, IMAGE):
@@ -96,6 +89,10 @@ def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
     if not path.is_absolute():
         return _file(material, Path.cwd(), said, pod)
     return _file(material, Path("/"), str(path).lstrip("/"), pod)
+
+
+def _is_pinned(text: str) -> bool:
+    return image_references.is_reference(text) and image_references.split(text).pinned
 
 
 def of_text(material: plan.PlannedMaterial, value: str) -> Collected:
@@ -109,9 +106,10 @@ def of_text(material: plan.PlannedMaterial, value: str) -> Collected:
         raise errors.Invalid("the value is empty")
     if material.type != IMAGE:
         return Collected(material, value=value, digest=digests.of_bytes(value.encode()))
-    if not hints.pinned(value):
+    reference = image_references.split(value)
+    if not reference.pinned:
         raise errors.Invalid(f"{value[:200]!r} is not pinned to a digest", fix="name <repository>@sha256:<digest>")
-    return Collected(material, value=value, digest=digests.Digest.parse(value.rpartition("@")[2]))
+    return Collected(material, value=value, digest=digests.Digest.parse(reference.digest))
 
 
 def _result(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:

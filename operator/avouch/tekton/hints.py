@@ -7,10 +7,11 @@ values are trimmed; a half without its partner is no pair. Unlike Chains, the or
 import re
 from collections.abc import Mapping
 
+from avouch import digests, image_references
+
 URL = "IMAGE_URL"
 DIGEST = "IMAGE_DIGEST"
 IMAGES = "IMAGES"
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 def pairs(results: Mapping[str, str]) -> dict[str, str]:
@@ -19,7 +20,7 @@ def pairs(results: Mapping[str, str]) -> dict[str, str]:
     for name, value in results.items():
         marker = name.removesuffix(URL)
         digest = results.get(f"{marker}{DIGEST}", "").strip()
-        if name.endswith(URL) and value.strip() and _DIGEST.fullmatch(digest):
+        if name.endswith(URL) and value.strip() and digests.well_formed(digest):
             found[marker] = reference(value, digest)
     return found
 
@@ -33,13 +34,12 @@ def images(results: Mapping[str, str]) -> tuple[str, ...]:
 
 def reference(url: str, digest: str) -> str:
     """An image reference pinned to a digest; a digest that the reference already has is replaced."""
-    return f"{url.strip().partition('@')[0]}@{digest.strip()}"
+    return str(image_references.split(url).at(digest.strip()))
 
 
 def pinned(image: str) -> bool:
     """Whether an image reference ends in a sha256 digest."""
-    repository, _, digest = image.rpartition("@")
-    return bool(repository) and _DIGEST.fullmatch(digest) is not None
+    return image_references.split(image).pinned
 
 
 def for_material(results: Mapping[str, str], material: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from avouch import digests, errors, plan
+from avouch import image_references, plan
 from avouch.controlplane.model import runs
 from avouch.tekton import labels, objects, results
 
@@ -121,19 +121,11 @@ def _usable(one: results.Lookup) -> TypeGuard[results.Found]:
     return isinstance(one, results.Found) and bool(one.value)
 
 
-def well_formed(digest: str) -> bool:
-    """Whether this is sha256 and 64 lower-case hex."""
-    try:
-        digests.Digest.parse(digest)
-    except errors.Invalid:
-        return False
-    return True
-
-
 def _seen(one: results.Found, runs: tuple[Execution, ...], type_: str) -> Seen:
     run = next((run for run in runs if one.taskrun and run.name == one.taskrun), None)
     who = f"TaskRun {one.taskrun}" if one.taskrun else "the run itself"
-    value, _, digest = one.value.partition("@") if type_ == IMAGE else (one.value, "", "")
+    image = image_references.split(one.value) if type_ == IMAGE else None
+    value, digest = (image.tagged, image.digest) if image else (one.value, "")
     return Seen(
         run.task if run else one.task,
         run.uid if run else "",

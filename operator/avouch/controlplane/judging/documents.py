@@ -12,7 +12,7 @@ from datetime import datetime
 
 from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
-from avouch.controlplane.judging import cluster_record, tekton_run
+from avouch.controlplane.judging import tekton_run
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
 
@@ -142,7 +142,7 @@ def _material(found: verdicts.JudgedMaterial, name: str) -> materials.Material |
 
 
 def _parsed(found: verdicts.JudgedMaterial) -> digests.Digest | None:
-    unusable = not cluster_record.well_formed(found.digest) or not (found.filename or found.value)
+    unusable = not digests.well_formed(found.digest) or not (found.filename or found.value)
     return None if unusable else digests.Digest.parse(found.digest)
 
 

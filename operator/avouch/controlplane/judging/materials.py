@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from avouch import plan
+from avouch import digests, plan
 from avouch.attestation import materials, predicate
 from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
@@ -217,7 +217,7 @@ def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[Finding, ..
     if not seen.value:
         text = f"{seen.who} shows a digest of image {asked.name}, but no reference"
         return (_of(asked, "ImageReferenceMissing", text, "write the image's repository into the result, too"),)
-    if cluster_record.well_formed(seen.digest):
+    if digests.well_formed(seen.digest):
         return ()
     text = f"{seen.who} shows image {asked.name} as {seen.value[:200]!r} with digest {seen.digest[:80]!r}"
     return (_of(asked, "ImageDigestMissing", text, "write sha256: and 64 hex characters into the digest's result"),)

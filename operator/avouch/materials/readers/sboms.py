@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from avouch import errors
+from avouch import errors, image_references
 from avouch.materials.readers import document, jsons, schemas, tools
 
 _MAIN = f"{document.PREFIX}sbom.main_component."
@@ -56,8 +56,9 @@ def _cyclonedx_annotations(bom: dict[str, Any]) -> Iterator[tuple[str, object]]:
 
 def _trivy_digest(component: dict[str, Any]) -> str:
     for each in jsons.mappings(component, "properties"):
-        if each.get("name") == _TRIVY_DIGEST and "@sha256:" in jsons.text(each, "value"):
-            return jsons.text(each, "value").rpartition("@")[2]
+        digest = image_references.split(jsons.text(each, "value")).digest
+        if each.get("name") == _TRIVY_DIGEST and digest.startswith("sha256:"):
+            return digest
     return ""
 
 
@@ -67,13 +68,7 @@ def repository(image: str) -> str:
     >>> repository("nginx:1.25"), repository("ghcr.io/shop/web@sha256:00")
     ('index.docker.io/library/nginx', 'ghcr.io/shop/web')
     """
-    name = image.partition("@")[0]
-    head, slash, last = name.rpartition("/")
-    name = f"{head}{slash}{last.partition(':')[0]}"
-    registry, slash, rest = name.partition("/")
-    if slash and ("." in registry or ":" in registry or registry == "localhost"):
-        return name if registry != "docker.io" else f"index.docker.io/{rest if '/' in rest else f'library/{rest}'}"
-    return f"index.docker.io/{name if slash else f'library/{name}'}"
+    return "/".join(image_references.complete(image_references.split(image).name))
 
 
 def spdx(content: bytes) -> document.Document:

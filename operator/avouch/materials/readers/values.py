@@ -1,18 +1,7 @@
 """Materials that are values: texts, and references to container images."""
 
-import re
-
-from avouch import errors
+from avouch import errors, image_references
 from avouch.materials.readers import document, texts
-
-# Registry and path, tag, digest: the grammar of distribution/reference.
-_REFERENCE = re.compile(
-    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?/)?"
-    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
-    re.ASCII,
-)
-_LONGEST = 4096  # characters of a reference that are looked at
 
 
 def string(content: bytes) -> document.Document:
@@ -29,13 +18,6 @@ def string(content: bytes) -> document.Document:
 def image(content: bytes) -> document.Document:
     """A reference to an image. Whether it exists is for a registry to say, which no reader asks."""
     found = texts.decode(content).strip()
-    if not is_reference(found):
-        raise errors.Invalid(
-            f"{document.shown(found)} is no image reference", fix="write <repository>[:<tag>][@sha256:<digest>]"
-        )
+    if not image_references.is_reference(found):
+        raise errors.Invalid(f"{document.shown(found)} is no image reference", fix=image_references.FIX)
     return document.understood()
-
-
-def is_reference(text: str) -> bool:
-    """Whether a text could name an image."""
-    return len(text) <= _LONGEST and _REFERENCE.fullmatch(text) is not None

@@ -1,0 +1,97 @@
+"""References to images, the one grammar for all of avouch: `[<registry>/]<repository>[:<tag>][@<digest>]`.
+
+Grammar: github.com/distribution/reference (reference.go). `split` only cuts, for texts that others wrote and a verdict
+must show; `parse` checks. Nothing here asks a registry.
+
+>>> split("registry:5000/app:1.2@sha256:00")
+ImageReference(name='registry:5000/app', tag='1.2', digest='sha256:00')
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from avouch import digests, errors
+
+DOCKER_HUB = "index.docker.io"
+LATEST = "latest"
+LONGEST = 1024  # characters
+FIX = "write [<registry>/]<repository>[:<tag>][@sha256:<64 hexadecimal characters>]"
+
+_HUBS = frozenset({"docker.io", DOCKER_HUB, "registry-1.docker.io"})
+_REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?", re.ASCII)
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """The parts of a reference, as they are written; a part that is not there is empty."""
+
+    name: str  # the repository, with its registry where that is written
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def tagged(self) -> str:
+        """Name and tag, without the digest."""
+        return f"{self.name}:{self.tag}" if self.tag else self.name
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it names content: a repository and a well-formed sha256 digest."""
+        return bool(self.name) and digests.well_formed(self.digest)
+
+    def at(self, digest: str) -> "ImageReference":
+        """The same name and tag at another digest."""
+        return replace(self, digest=digest)
+
+    def __str__(self) -> str:
+        return f"{self.tagged}@{self.digest}" if self.digest else self.tagged
+
+
+def split(text: str) -> ImageReference:
+    """Cut a text at its first `@` and at the last `:` before it that is no registry's port. Checks nothing."""
+    named, _, digest = text.strip().partition("@")
+    head, colon, tag = named.rpartition(":")
+    return ImageReference(head, tag, digest) if colon and "/" not in tag else ImageReference(named, "", digest)
+
+
+def parse(text: str, field: str = "") -> ImageReference:
+    """Read a reference.
+
+    Raises:
+        Invalid: no reference; also a digest that is not sha256.
+    """
+    if len(text) > LONGEST:
+        raise errors.Invalid(f"a reference of more than {LONGEST} characters", field=field, fix=FIX)
+    found = split(text)
+    registry, repository = complete(found.name)
+    fits = _REGISTRY.fullmatch(registry) and _REPOSITORY.fullmatch(repository)
+    if not fits or str(found) != text or (found.tag and not _TAG.fullmatch(found.tag)):
+        raise errors.Invalid(f"{text[:200]!r} is no image reference", field=field, fix=FIX)
+    if found.digest:
+        digests.Digest.parse(found.digest)
+    return found
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text follows the grammar."""
+    try:
+        parse(text)
+    except errors.Invalid:
+        return False
+    return True
+
+
+def complete(name: str) -> tuple[str, str]:
+    """Registry and repository of a name, made complete as docker does: the first part is a registry if it looks so.
+
+    >>> complete("nginx"), complete("ghcr.io/shop/web")
+    (('index.docker.io', 'library/nginx'), ('ghcr.io', 'shop/web'))
+    """
+    first, slash, rest = name.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        first, rest = DOCKER_HUB, name
+    if first in _HUBS:
+        return DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
+    return first, rest
