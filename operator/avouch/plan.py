@@ -12,6 +12,10 @@ from typing import Any, Self
 
 from avouch.errors import Invalid
 
+STRING = "STRING"
+IMAGE = "CONTAINER_IMAGE"
+VALUE_TYPES = frozenset({STRING, IMAGE})  # material types whose evidence is a text; of all others it is a file
+
 
 class From(StrEnum):
     """Where a value lies. Results, params and literal environment come from the TaskRun; files only from the pod."""

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from avouch import plan
 from avouch.api import contract, meta, rules
 
 SOURCES = ("path", "embedded", "ref")
 FINDING_TYPES = ("VULNERABILITY", "SAST", "LICENSE_VIOLATION")
-NO_TYPE = ("STRING", "ARTIFACT", "EVIDENCE")  # nothing is known of what they hold
+NO_TYPE = (plan.STRING, "ARTIFACT", "EVIDENCE")  # nothing is known of what they hold
 NO_KIND = ("ARTIFACT",)
 
 INPUT_NAME = rules.Pattern(

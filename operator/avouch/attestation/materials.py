@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from avouch import digests, errors
+from avouch import digests, errors, plan
 from avouch.attestation import shape, statement
 
 PREFIX = "chainloop.material."
@@ -20,7 +20,7 @@ INLINE = PREFIX + "cas.inline"
 SIZE = PREFIX + "size"
 IMAGE_TAG = PREFIX + "image.tag"
 IMAGE_LATEST = PREFIX + "image.is_latest_tag"
-STRING = "STRING"
+STRING = plan.STRING
 
 Storage = Literal["none", "uploaded", "inline"]
 

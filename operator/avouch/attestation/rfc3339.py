@@ -23,6 +23,20 @@ def write(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
+def to_seconds(moment: datetime) -> str:
+    """Kubernetes' metav1.Time: UTC without fractions.
+
+    >>> to_seconds(datetime(2026, 11, 21, 11, 7, 18, 500000, tzinfo=UTC))
+    '2026-11-21T11:07:18Z'
+    """
+    return write(moment.replace(microsecond=0))
+
+
+def to_microseconds(moment: datetime) -> str:
+    """Kubernetes' metav1.MicroTime: UTC with six digits of fractions, even where they are zero."""
+    return f"{to_seconds(moment)[:-1]}.{moment.microsecond:06}Z"
+
+
 def read(text: str, field: str) -> datetime:
     """The moment in UTC, cut to microseconds (Go writes nanoseconds).
 

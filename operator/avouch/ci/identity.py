@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from avouch import errors
+from avouch import errors, names
 from avouch.ci import https
 
-AUDIENCE = "avouch"
+AUDIENCE = names.AUDIENCE
 PROJECTED = (Path("/var/run/secrets/tokens/avouch"), Path("/var/run/avouch/token"))
 FILE = "AVOUCH_TOKEN_FILE"
 GITLAB = "AVOUCH_ID_TOKEN"

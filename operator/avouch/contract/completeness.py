@@ -149,7 +149,7 @@ def _resolve(name: str) -> str:
     return f"give the run a param {name}, or a step the literal environment variable {name}"
 
 
-_VALUES = {"STRING": "TEXT", "CONTAINER_IMAGE": "REFERENCE"}
+_VALUES = {plan.STRING: "TEXT", plan.IMAGE: "REFERENCE"}
 
 
 def _command(material: plan.PlannedMaterial) -> str:

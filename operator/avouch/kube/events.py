@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 
 from avouch import digests, errors
+from avouch.attestation import rfc3339
 from avouch.kube.resources import EVENTS, Resource
 
 log = logging.getLogger(__name__)
@@ -149,4 +150,4 @@ def _cut(note: str) -> str:
 
 
 def _stamp() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return rfc3339.to_microseconds(datetime.now(UTC))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 
 from avouch import errors
+from avouch.attestation import rfc3339
 from avouch.kube.resources import LEASES, Resource
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def may_take(spec: Json, identity: str, observed: Observation, now: float) -> bo
 
 def claimed(spec: Json, identity: str, timing: Timing, wall: datetime) -> Json:
     """The spec that makes the Lease ours: the epoch grows whenever the holder is another one than before."""
-    stamp = wall.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    stamp = rfc3339.to_microseconds(wall)
     same = spec.get("holderIdentity") == identity
     return {
         "holderIdentity": identity,

@@ -7,7 +7,7 @@ layout; without one it is a STRING.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from avouch import errors, image_references
+from avouch import errors, image_references, plan
 from avouch.materials import types as material_types
 from avouch.materials import validation
 from avouch.materials.readers import document
@@ -150,7 +150,7 @@ def value(text: str, resolves: Resolves | None = None) -> Detected:
         Invalid: the text is empty, too long or no text.
     """
     image = resolves is not None and image_references.is_reference(text) and resolves(text)
-    name = "CONTAINER_IMAGE" if image else "STRING"
+    name = plan.IMAGE if image else plan.STRING
     try:
         found = validation.read(name, text.encode())
     except UnicodeEncodeError as exc:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from avouch import errors
+from avouch.attestation import rfc3339
 from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object
@@ -157,4 +158,4 @@ def _misplaced(world: Context, namespace: str) -> str:
 
 
 def _stamp(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+    return rfc3339.to_seconds(at) if at else None

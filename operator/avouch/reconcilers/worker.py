@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from avouch import errors
+from avouch.attestation import rfc3339
 from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import Closed, WorkQueue
@@ -229,4 +230,4 @@ def happening(before: Object, after: Object) -> events.Happening | None:
 
 
 def _stamp(now: datetime) -> str:
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339.to_seconds(now)

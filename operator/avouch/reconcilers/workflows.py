@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avouch import errors
+from avouch.attestation import rfc3339
 from avouch.controlplane.model import contracts, runs, verdicts
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object
@@ -53,7 +54,7 @@ def _last_run(run: runs.Run | None) -> Mapping[str, Any] | None:
     if run is None:
         return None
     said = {"name": run.name, "verdict": str(run.result)}
-    ended = {"finishedAt": run.finished_at.strftime("%Y-%m-%dT%H:%M:%SZ")} if run.finished_at else {}
+    ended = {"finishedAt": rfc3339.to_seconds(run.finished_at)} if run.finished_at else {}
     return {**said, **ended}
 
 

@@ -14,8 +14,7 @@ from avouch.tekton import hints, objects
 
 MAX_RESULT = 1536 * 1024  # bytes: what Tekton takes at most, through sidecar logs
 MAX_PROVENANCE = 1024 * 1024
-IMAGE = "CONTAINER_IMAGE"
-STRING = "STRING"
+IMAGE, STRING = plan.IMAGE, plan.STRING
 MAY_BE_EMPTY = frozenset(
     {"RADAMSA_REPORT", "TRUFFLEHOG_JSON"}
 )  # as contract/materials says: a clean scan writes nothing
@@ -83,7 +82,7 @@ def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
     if material.type == IMAGE and not _is_pinned(said.strip()):
         fix = "write <repository>[:<tag>]@sha256:<64 hex characters>"
         raise errors.Invalid(f"{said[:200]!r} is no pinned image reference", fix=fix)
-    if material.type in (STRING, IMAGE):
+    if material.type in plan.VALUE_TYPES:
         return of_text(material, said)
     path = Path(said)
     if not path.is_absolute():
@@ -121,7 +120,7 @@ def _result(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 
 
 def _of_results(material: plan.PlannedMaterial, pod: Pod, name: str, digest: str) -> Collected:
-    if material.type not in (STRING, IMAGE):
+    if material.type not in plan.VALUE_TYPES:
         return _file(material, pod.tekton / "results", name, pod)
     value = files.text(pod.tekton / "results", name, MAX_RESULT).strip()
     if digest:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
+from avouch.attestation import rfc3339
 
 # Filters whose value changes in a run's life, and what it is before the verdict. Only `Pending` is ever replaced, so
 # the state that a watcher saw before can be worked out and needs no memory per watcher.
@@ -105,4 +106,4 @@ def _delivery(row: "sa.Row[Any]") -> dict[str, Any]:
 
 
 def _time(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+    return rfc3339.to_seconds(at) if at else None

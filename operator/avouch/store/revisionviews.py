@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
+from avouch.attestation import rfc3339
 from avouch.store import contracts, database, tables
 
 _PAGE = 100  # largest page: a canonical form may have a megabyte
@@ -69,7 +70,7 @@ def _document(row: "sa.Row[Any]") -> dict[str, Any]:
         "digest": row.digest,
         "sourceDigest": row.source_digest,
         "canonical": row.canonical.decode("ascii"),
-        "recordedAt": row.recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "recordedAt": rfc3339.to_seconds(row.recorded_at),
         "resourceVersion": row.revision,
     }
 

@@ -18,11 +18,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from avouch import plan
+from avouch import names, plan
 from avouch.tekton import pod
 
 IDENTITY = "/var/run/avouch"  # token and labels
-AUDIENCE = "avouch"
+AUDIENCE = names.AUDIENCE
 TOKEN_SECONDS = 600  # the shortest that Kubernetes allows; the kubelet renews it at 80 %
 MAX_ENVIRONMENT = 96 * 1024  # bytes of plans: Linux refuses to start a program with a string over 128 KiB
 USER = 65532

@@ -6,10 +6,11 @@ Unknown (reason ToBeRetried), so no case here needs to know about retries to tel
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from avouch.attestation import rfc3339
 from avouch.tekton import objects
 
 _CANCELED = frozenset(
@@ -94,7 +95,7 @@ def done(obj: Mapping[str, Any]) -> bool:
 def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:
     """When it was over by its own word."""
     said = (obj.get("status") or {}).get("completionTime")
-    return datetime.fromisoformat(said).astimezone(UTC) if said else otherwise
+    return rfc3339.read(said, "status.completionTime") if said else otherwise
 
 
 def children(pipelinerun: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from avouch import names
 from avouch.tekton import labels, objects
 
-SIDECAR = "avouch-sidecar"  # never `step-` or `sidecar-`: Tekton acts on those prefixes
+SIDECAR = names.SIDECAR
 
 RESULTS = "tekton-internal-results"
 

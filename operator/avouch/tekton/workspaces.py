@@ -11,7 +11,7 @@ from avouch.tekton import objects, pod
 _FILES = frozenset({"persistentVolumeClaim", "emptyDir", "ephemeral"})
 
 
-VALUE_TYPES = frozenset({"STRING", "CONTAINER_IMAGE"})  # types whose evidence is a text, not a file
+VALUE_TYPES = plan.VALUE_TYPES
 
 
 @dataclass(frozen=True, slots=True)

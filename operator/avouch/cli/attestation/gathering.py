@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from avouch import digests, errors
+from avouch import digests, errors, plan
 from avouch.cli import session
 from avouch.cli.attestation import registries
 from avouch.crafting import adding, uploads
@@ -21,7 +21,7 @@ _INLINE = 4 * 1024 * 1024  # bytes; a statement has no room for more
 _URL = ("https://", "http://")
 _CHART = "oci://"
 _ARCHIVES = frozenset({"SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF"})  # as explosion.TYPES
-_IMAGE, _TEXT, _HELM = "CONTAINER_IMAGE", "STRING", "HELM_CHART"
+_IMAGE, _TEXT, _HELM = plan.IMAGE, plan.STRING, "HELM_CHART"
 
 
 class Wanted(NamedTuple):

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from avouch import names
 from avouch.controlplane.intake import oidc_claims, tokens
 from avouch.controlplane.model import identities
 
-AUDIENCE = "avouch"  # of an OIDC token, where the Workflow names none
+AUDIENCE = names.AUDIENCE  # of an OIDC token, where the Workflow names none
 
 
 @dataclass(frozen=True, slots=True)

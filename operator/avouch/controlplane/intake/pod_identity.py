@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avouch import errors
+from avouch import errors, names
 from avouch.controlplane.model import cluster, runs
 from avouch.tekton import labels, objects, outcome
 from avouch.tekton import pod as pods
 
-AUDIENCE = "avouch"
+AUDIENCE = names.AUDIENCE
 _ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"

@@ -20,7 +20,6 @@ from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import runs as run_model
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
-_NOT_STORED = frozenset({"CONTAINER_IMAGE", "STRING"})  # references and values, of which no bytes are kept
 MAX_MATERIAL = 1024 * 1024 * 1024  # 1 GiB of one file, unless the server is told otherwise
 
 
@@ -171,7 +170,7 @@ def pod_identity(caller: run_model.Caller) -> identity.PodIdentity:
 
 def artifacts_of(facts: predicate.AttestationFacts) -> tuple[digests.Digest, ...]:
     """What a statement refers to of which bytes may be stored."""
-    return tuple(one.digest for one in facts.materials if one.type not in _NOT_STORED)
+    return tuple(one.digest for one in facts.materials if one.type not in plan.VALUE_TYPES)
 
 
 def check_same_run(said: predicate.Metadata, run: run_model.Run) -> None:

@@ -11,8 +11,7 @@ from avouch import image_references, plan
 from avouch.controlplane.model import runs
 from avouch.tekton import labels, objects, results
 
-IMAGE = "CONTAINER_IMAGE"
-STRING = "STRING"
+IMAGE, STRING = plan.IMAGE, plan.STRING
 TASKRUN = "taskrun"
 SIDECAR = "sidecar"
 
@@ -84,7 +83,7 @@ def of_material(
     material: plan.PlannedMaterial, subject: Mapping[str, Any], runs: tuple[Execution, ...]
 ) -> tuple[Seen, ...]:
     """What the statuses show of one material; files are never there."""
-    if material.type not in (IMAGE, STRING):
+    if material.type not in plan.VALUE_TYPES:
         return ()
     found = results.of_material(material, [run.taskrun for run in runs], _pipelinerun(subject))
     return tuple(_seen(one, runs, material.type) for one in found if isinstance(one, results.Found))

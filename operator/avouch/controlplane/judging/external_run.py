@@ -15,8 +15,8 @@ from datetime import datetime
 from avouch import plan
 from avouch.attestation import materials, predicate
 from avouch.contract import completeness
-from avouch.controlplane.judging import cluster_record, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.judging import tekton_run
 from avouch.controlplane.model import artifacts, external, verdicts
 from avouch.controlplane.model.verdicts import Evidence
 from avouch.findings import Finding
@@ -117,7 +117,7 @@ def _defects(found: materials.Material, asked: plan.PlannedMaterial | None, case
         return
     if asked is not None:
         yield from _overridden(line, found.name, asked.annotations, found.annotations)
-    if found.type in (cluster_record.STRING, cluster_record.IMAGE):
+    if found.type in plan.VALUE_TYPES:
         return
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     if checked.problem:
@@ -151,7 +151,7 @@ def _fixed(asked: tuple[plan.PlannedAnnotation, ...], said: Mapping[str, str]) -
 def _material(
     found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
 ) -> verdicts.JudgedMaterial:
-    plain = found.type in (cluster_record.STRING, cluster_record.IMAGE)
+    plain = found.type in plan.VALUE_TYPES
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     return verdicts.JudgedMaterial(
         name=found.name,

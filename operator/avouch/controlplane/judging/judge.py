@@ -15,7 +15,6 @@ from avouch.controlplane.model import cluster, contracts, external, verdicts
 from avouch.controlplane.model import runs as run_model
 
 CRASHES = 5  # workers that may die over one run before it is judged Error: it would take the next ones with it
-_PLAIN = frozenset({"CONTAINER_IMAGE", "STRING"})
 
 
 def next_try(run: run_model.Run, now: datetime) -> datetime:
@@ -74,7 +73,7 @@ class Judging:
             # Outside Tekton a material may be one that the contract does not name: then it is what it is called.
             type_ = types.get(found.name, "") or (found.type if case.outside is not None else "")
             key = (str(found.digest), type_)
-            if type_ and type_ not in _PLAIN and key not in documents:
+            if type_ and type_ not in plan.VALUE_TYPES and key not in documents:
                 documents[key] = await self._check(found, type_, case.run.namespace_uid)
         return replace(case, said=said, documents=documents)
 

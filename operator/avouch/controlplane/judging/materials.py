@@ -186,7 +186,7 @@ def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[Fi
 def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: tuple[_Entry, ...]) -> dict[str, _Entry]:
     """What counts, by identity and in its order: status where it shows anything, else the claims."""
     identity = agreement.identity_of(asked.type)
-    if status or (asked.source.kind in _STATUS_ONLY and asked.type in (IMAGE, STRING)):
+    if status or (asked.source.kind in _STATUS_ONLY and asked.type in plan.VALUE_TYPES):
         found = [_Entry(seen, 0) for seen in status]
     else:
         found = list(eligible)
@@ -245,7 +245,7 @@ def _judged(
     asked: plan.PlannedMaterial, entry: _Entry, view: View, notes: Mapping[str, str]
 ) -> verdicts.JudgedMaterial:
     checked = view.documents.get((entry.seen.digest, asked.type))
-    plain = asked.type in (IMAGE, STRING)
+    plain = asked.type in plan.VALUE_TYPES
     return verdicts.JudgedMaterial(
         name=asked.name,
         type=asked.type,
