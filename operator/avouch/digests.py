@@ -13,7 +13,8 @@ from typing import BinaryIO, Self
 from avouch.errors import Corrupt, Invalid, TooLarge
 
 CHUNK = 1024 * 1024  # bytes read at a time: large enough for hashing speed, small enough to keep memory flat
-_FORM = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+PATTERN = r"sha256:[0-9a-f]{64}"
+_FORM = re.compile(PATTERN, re.ASCII)
 
 
 @dataclass(frozen=True, order=True, slots=True)

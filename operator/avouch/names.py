@@ -2,3 +2,4 @@
 
 AUDIENCE = "avouch"  # of every token that is meant for us: ServiceAccount tokens of pods, OIDC tokens of CI systems
 SIDECAR = "avouch-sidecar"  # our container in a pod; never `step-` or `sidecar-`: Tekton acts on those prefixes
+PEM_CERTIFICATE = "-----BEGIN CERTIFICATE-----"

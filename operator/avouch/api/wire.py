@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from avouch import digests
 from avouch.findings import Finding
 
-DIGEST = r"^sha256:[0-9a-f]{64}$"
+DIGEST = rf"^{digests.PATTERN}$"
 
 Digest = Annotated[str, Meta(pattern=DIGEST, description="sha256: and 64 lower-case hexadecimal characters.")]
 

@@ -69,10 +69,7 @@ class Authority:
         Raises:
             Invalid: either is unreadable, they do not match, or the certificate is not a P-256 CA.
         """
-        try:
-            certificate = x509.load_pem_x509_certificate(certificate_pem)
-        except ValueError as exc:
-            raise errors.Invalid("not a PEM certificate", field="authority") from exc
+        certificate, *_ = trust.certificates(certificate_pem, "authority")
         return cls(certificate, signing.KeySigner.from_pem(key_pem).key)
 
     @property

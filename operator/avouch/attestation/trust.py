@@ -31,7 +31,7 @@ class TrustRoot:
             Invalid: no certificate at all, one that is not readable, or one that is not a CA with a key identifier.
             TooLarge: over 16 certificates or 256 KiB.
         """
-        found = [certificate for pem in pems for certificate in _load(pem)]
+        found = [certificate for pem in pems for certificate in certificates(pem)]
         if not found:
             raise errors.Invalid("no trusted authority", field="trust", fix="give at least one CA certificate")
         if len(found) > MAX_AUTHORITIES:
@@ -69,10 +69,15 @@ def authority_key(certificate: x509.Certificate) -> bytes:
     return key.digest
 
 
-def _load(pem: bytes) -> list[x509.Certificate]:
+def certificates(pem: bytes, field: str = "trust", fix: str = "") -> list[x509.Certificate]:
+    """Every certificate of a PEM text, at least one.
+
+    Raises:
+        Invalid: none is there, one is unreadable, or the text is over `MAX_PEM`.
+    """
     if len(pem) > MAX_PEM:
-        raise errors.TooLarge(f"{len(pem)} bytes of PEM, at most {MAX_PEM}", field="trust")
+        raise errors.TooLarge(f"{len(pem)} bytes of PEM, at most {MAX_PEM}", field=field)
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as exc:
-        raise errors.Invalid("not a PEM certificate", field="trust") from exc
+        raise errors.Invalid("not a PEM certificate", field=field, fix=fix) from exc

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avouch import errors
+from avouch import errors, names
 from avouch.client import proxies
 
 SERVER = "AVOUCH_SERVER"
 TOKEN = "AVOUCH_TOKEN"  # noqa: S105  # the variable's name
 CA = "AVOUCH_CA"
 CONFIG = "AVOUCH_CONFIG"  # the file of `login`
-_PEM = "-----BEGIN CERTIFICATE-----"
+_PEM = names.PEM_CERTIFICATE
 _MAX_CA = 256 * 1024  # bytes of PEM
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from avouch import errors
 from avouch.client import access
+from avouch.materials.readers import yamls
 
 _LIMIT = 512 * 1024  # bytes
 _FIELDS = ("server", "token", "ca", "namespace")
@@ -23,10 +24,10 @@ def read(path: Path) -> access.Stored:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(_LIMIT)
-        found = yaml.safe_load(content) or {}
+        found = yamls.load(content) or {}
     except FileNotFoundError:
         return access.Stored()
-    except (OSError, yaml.YAMLError, ValueError) as exc:
+    except (OSError, errors.Invalid) as exc:
         raise errors.Invalid(
             f"{path} cannot be read: {exc}", field=access.CONFIG, fix="run avouch login again"
         ) from exc

@@ -9,9 +9,9 @@ import posixpath
 import re
 from urllib.parse import urlsplit
 
+from avouch import digests
 from avouch.api import rules
 
-_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _NAME = re.compile(rules.DNS_1123)
 
 
@@ -31,7 +31,7 @@ def _reason(reference: str) -> str:
     if not reference:
         return "reference is empty"  # 1
     bare, at, digest = reference.partition("@")
-    if at and not _DIGEST.fullmatch(digest):
+    if at and not digests.well_formed(digest):
         return "invalid digest, want policy-ref@sha256:[hex]"  # 2
     scheme, separator, rest = bare.partition("://")
     if not separator:

@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import yaml
 import yarl
 
 from avouch import errors
+from avouch.materials.readers import yamls
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECT = 5.0  # seconds to reach the API server
@@ -221,7 +221,10 @@ def from_kubeconfig(path: Path) -> Connection:
     Raises:
         Invalid: the file names no server, or logs in by a plugin.
     """
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        config = yamls.load(path.read_bytes())
+    except OSError as exc:
+        raise errors.Invalid(f"{path} cannot be read: {exc.strerror}", fix="name a kubeconfig file") from exc
     try:
         context = _named(config["contexts"], config["current-context"])["context"]
         cluster = _named(config["clusters"], context["cluster"])["cluster"]

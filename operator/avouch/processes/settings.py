@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from avouch import errors
+from avouch import errors, names
 
 OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
 
@@ -195,7 +195,7 @@ def _issuer(text: str) -> tuple[str, str]:
 
 def _public_ca(environment: Mapping[str, str]) -> str:
     value = environment.get("AVOUCH_PUBLIC_CA") or OWN
-    if value not in (OWN, SYSTEM) and "-----BEGIN CERTIFICATE-----" not in value:
+    if value not in (OWN, SYSTEM) and names.PEM_CERTIFICATE not in value:
         raise errors.Invalid("neither own nor system nor PEM", field="AVOUCH_PUBLIC_CA", fix="public.ca: own")
     return value
 

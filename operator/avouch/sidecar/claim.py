@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from avouch import image_references, plan
-from avouch.attestation import bundle, dsse, materials, predicate, signing
+from avouch.attestation import bundle, dsse, materials, predicate, signing, trust
 from avouch.sidecar import collect, discover
 
 RUNNER = "TEKTON_PIPELINE"
@@ -114,7 +113,7 @@ def findings(collected: Iterable[collect.Collected]) -> Mapping[str, str]:
 
 
 def signed(payload: bytes, signer: signing.KeySigner, certificate_pem: str) -> bytes:
-    """The bundle to push. Raises ValueError where the server's certificate is none."""
-    leaf = x509.load_pem_x509_certificate(certificate_pem.encode("ascii"))
+    """The bundle to push. Raises errors.Invalid where the server's certificate is none."""
+    leaf, *_ = trust.certificates(certificate_pem.encode("utf-8", "replace"), "certificate")
     envelope = signing.sign_envelope(signer, dsse.IN_TOTO, payload, with_keyid=False)
     return bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))

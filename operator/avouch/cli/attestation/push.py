@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 import avouch
 from avouch import digests, errors
-from avouch.attestation import bundle, dsse, signing
+from avouch.attestation import bundle, dsse, signing, trust
 from avouch.cli import failures, options, output, session
 from avouch.cli.attestation import common, ports, showing
 from avouch.crafting import adding, missing, state, statement, statestore
@@ -116,10 +116,8 @@ def _forget(started: session.Session, keeper: statestore.Keeper) -> None:
 
 
 def _certificate(pem: str) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(pem.encode("ascii"))
-    except ValueError as exc:
-        raise errors.Invalid("the server's certificate is none", fix="is this an avouch server?") from exc
+    found, *_ = trust.certificates(pem.encode("utf-8", "replace"), "certificate", "is this an avouch server?")
+    return found
 
 
 def _name(leaf: x509.Certificate) -> str:

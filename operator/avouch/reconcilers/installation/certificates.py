@@ -22,8 +22,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from avouch import errors
-from avouch.attestation import authority, signing
+from avouch.attestation import authority, signing, trust
 from avouch.kube import resources
 from avouch.kube.client import Json
 from avouch.reconcilers.installation import webhook
@@ -193,12 +192,7 @@ def _told_apart(names: tuple[str, ...]) -> tuple[list[str], list[IPv4Address | I
 
 
 def _certificates(pem: bytes | None) -> list[x509.Certificate]:
-    if not pem:
-        return []
-    try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError as exc:
-        raise errors.Invalid("not a PEM certificate", field="ca.crt", fix="delete the Secret") from exc
+    return trust.certificates(pem, "ca.crt", "delete the Secret") if pem else []
 
 
 def _due(pem: bytes | None, now: datetime, margin: timedelta) -> bool:
