@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import NoReturn
 
-from avouch import errors, plan
+from avouch import errors, names, plan
 from avouch.attestation import signing
 from avouch.sidecar import claim, collect, discover, push, settings
 
@@ -131,7 +131,7 @@ def _attest(job: Job, run: claim.Opened, report: Report) -> None:
     moment = claim.Moment(job.started, datetime.now(UTC))
     payload = claim.statement(run, found, job.place, moment, job.dashboard)
     signer = signing.KeySigner.generate()
-    certificate = job.client.certificate(run, signing.csr(signer, job.place.pod[:64] or "avouch-sidecar"))
+    certificate = job.client.certificate(run, signing.csr(signer, job.place.pod[:64] or names.SIDECAR))
     receipt = job.client.push(run, claim.signed(payload, signer, certificate))
     for one in found:
         tell = report.fail if one.finding and one.material.name in job.said else report.say

@@ -90,19 +90,49 @@ def environment(name: str, taskruns: Iterable[Mapping[str, Any]]) -> tuple[Looku
 def task_results(taskrun: Mapping[str, Any]) -> dict[str, str]:
     """Results by name, in order; arrays and objects as JSON. The last of a repeated name wins, as Tekton does."""
     return {
-        objects.text(result, "name"): _text(result.get("value"))
+        objects.text(result, "name"): text(result.get("value"))
         for result in objects.mappings(taskrun, "status", "results")
     }
+
+
+def text(value: object) -> str:
+    """A result or param of any type: a string as it is, an array or object as JSON in one spelling."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def normalized(written: str) -> str:
+    """What a step wrote into a result's file, as `text` spells the value that Tekton reads from it.
+
+    Tekton's arrays hold strings, its objects map keys to strings; anything else stays the text that it is.
+
+    >>> normalized('["a", "b"]'), normalized('{"b": "2", "a": "1"}'), normalized('[1, 2]')
+    ('["a","b"]', '{"a":"1","b":"2"}', '[1, 2]')
+    """
+    if not written.strip().startswith(("[", "{")):
+        return written
+    try:
+        value = json.loads(written, object_pairs_hook=_no_key_twice)
+    except (ValueError, RecursionError):
+        return written
+    inner = value.values() if isinstance(value, dict) else value
+    return text(value) if all(isinstance(each, str) for each in inner) else written
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def params(obj: Mapping[str, Any]) -> dict[str, str]:
     """Params of a TaskRun or PipelineRun by name: what was given, else the default of its resolved spec."""
     declared = objects.mappings(obj, "status", "taskSpec", "params")
     declared += objects.mappings(obj, "status", "pipelineSpec", "params")
-    defaults = {objects.text(p, "name"): _text(p["default"]) for p in declared if p.get("default") is not None}
+    defaults = {objects.text(p, "name"): text(p["default"]) for p in declared if p.get("default") is not None}
     return {
         **defaults,
-        **{objects.text(p, "name"): _text(p.get("value")) for p in objects.mappings(obj, "spec", "params")},
+        **{objects.text(p, "name"): text(p.get("value")) for p in objects.mappings(obj, "spec", "params")},
     }
 
 
@@ -180,10 +210,6 @@ def _literal(value: str, name: str, taskrun: Mapping[str, Any]) -> Lookup | None
 def _param_name(reference: str) -> str:
     match = _PARAM.fullmatch(reference)
     return (match[1] or match[2]) if match else ""
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _found(value: str, taskrun: Mapping[str, Any]) -> Found | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from avouch.controlplane.judging.cluster_record import STRING, Seen
+from avouch.tekton import results
 
 Identity: TypeAlias = Callable[[Seen], str]
 """What makes two observations the same."""
@@ -14,7 +15,12 @@ Identity: TypeAlias = Callable[[Seen], str]
 
 def identity_of(type_: str) -> Identity:
     """A string is its value; everything else is its digest."""
-    return (lambda seen: seen.value) if type_ == STRING else (lambda seen: seen.digest)
+    return value_of if type_ == STRING else (lambda seen: seen.digest)
+
+
+def value_of(seen: Seen) -> str:
+    """The value, in one spelling where it is an array or object: the pod has it as the step wrote it."""
+    return results.normalized(seen.value)
 
 
 def disagreement(status: tuple[Seen, ...], told: tuple[Seen, ...], identity: Identity) -> tuple[Seen, Seen] | None:

@@ -109,7 +109,7 @@ def annotation(
     if asked.value:
         return asked.value, ()
     status = () if asked.source is None else cluster_record.of_value(asked.source, view.subject, view.runs)
-    pair = agreement.disagreement(status, told, lambda seen: seen.value)
+    pair = agreement.disagreement(status, told, agreement.value_of)
     usable = status or (told if asked.source is None else ())
     value = min((seen.value for seen in usable), default="")
     if pair is None:

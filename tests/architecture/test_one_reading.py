@@ -1,0 +1,51 @@
+"""What several rooms need is spelt, read and cut in one place."""
+
+import ast
+import functools
+import re
+from pathlib import Path
+
+import pytest
+
+ROOMS = Path(__file__).parents[2] / "operator" / "avouch"
+TYPES = {"plan.py", "materials.py", "types.py", "vocabulary.py"}  # constants, the table, and the CRD's list
+PLACES = {
+    r"STRING|CONTAINER_IMAGE": TYPES,
+    r"avouch-sidecar": {"names.py"},
+    r"-----BEGIN CERTIFICATE-----": {"names.py"},
+    r".*%Y-%m-%dT.*": set(),
+    r".*sha256:\[0-9a-f\]\{64\}.*": {"digests.py"},
+}
+CALLS = {
+    "load_pem_x509_certificate": set(),
+    "load_pem_x509_certificates": {"trust.py"},
+    "strftime": set(),
+    "safe_load": set(),
+}
+
+
+@functools.cache
+def modules() -> list[tuple[str, ast.Module]]:
+    return [(path.name, ast.parse(path.read_text())) for path in sorted(ROOMS.rglob("*.py"))]
+
+
+@pytest.mark.parametrize("pattern", PLACES)
+def test_a_constant_stands_in_one_place(pattern: str) -> None:
+    found = {
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(pattern, node.value)
+    }
+    assert found <= PLACES[pattern], "take it from the module that has it"
+
+
+@pytest.mark.parametrize("function", CALLS)
+def test_a_text_is_read_or_written_in_one_place(function: str) -> None:
+    found = {
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == function
+    }
+    assert found <= CALLS[function], "use the module that does it"
