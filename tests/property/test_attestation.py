@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avouch import errors
-from avouch.attestation import dsse, rfc3339, strictbase64, strictjson, verification
+from avouch import errors, rfc3339
+from avouch.attestation import dsse, strictbase64, strictjson, verification
 from tests.unit.attestation import builders
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from avouch import digests, errors
-from avouch.attestation import materials, rfc3339, shape, statement, strictjson
+from avouch import digests, errors, rfc3339
+from avouch.attestation import materials, shape, statement, strictjson
 
 TYPE = "chainloop.dev/attestation/v0.2"
 FINDING = "avouch.dev/finding."  # + material: the annotation in which a sidecar says why it refused a file

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from avouch import digests, errors
-from avouch.attestation import rfc3339, shape, statement
+from avouch import digests, errors, rfc3339
+from avouch.attestation import shape, statement
 
 TYPE = "https://slsa.dev/verification_summary/v1"
 FAILED_LEVEL = "FAILED"  # the spec's only level of a failed policy

@@ -3,8 +3,8 @@
 Belongs here: reading a Contract object into domain values (`model`), its canonical form and digest (`revisions`), lint,
 warnings and diff, Chainloop's own forms of a contract, the plan of a Workflow, completeness of what was delivered,
 references to policies.
-Never here: I/O, the clock, the network, a log; evaluating policies. What a material type is stands in `materials`, what a
-CI system tells in `runners`.
+Never here: I/O, the clock, the network, a log; evaluating policies. What a material type is stands in `materials`, and
+what a CI system tells in `runners`.
 Who imports it: attestation, controlplane, crafting and every floor above. What it imports: runners, tekton, api,
 materials, plan, digests, errors.
 """

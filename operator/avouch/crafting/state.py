@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from avouch import errors
+from avouch import errors, rfc3339
 from avouch.attestation import materials as evidence
-from avouch.attestation import rfc3339, shape, statement, strictjson
+from avouch.attestation import shape, statement, strictjson
 from avouch.crafting import run as opened
 
 FORMAT = "avouch-attestation-state"

@@ -9,9 +9,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from avouch import digests, errors
+from avouch import digests, errors, rfc3339
 from avouch.api import wire
-from avouch.attestation import rfc3339
 from avouch.controlplane.intake import external_runs, multipart, pod_runs
 from avouch.controlplane.model import external, runs, verdicts
 from avouch.ingest import bodies, bodyreading

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 
-from avouch import digests, errors
-from avouch.attestation import rfc3339
+from avouch import digests, errors, rfc3339
 from avouch.kube.resources import EVENTS, Resource
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 
-from avouch import errors
-from avouch.attestation import rfc3339
+from avouch import errors, rfc3339
 from avouch.kube.resources import LEASES, Resource
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from avouch import errors
-from avouch.attestation import rfc3339
+from avouch import errors, rfc3339
 from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from avouch import errors
+from avouch import errors, rfc3339
 from avouch.api import durations
-from avouch.attestation import rfc3339
 from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from avouch import errors
-from avouch.attestation import rfc3339
+from avouch import errors, rfc3339
 from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import Closed, WorkQueue

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avouch import errors
-from avouch.attestation import rfc3339
+from avouch import errors, rfc3339
 from avouch.controlplane.model import contracts, runs, verdicts
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object

@@ -7,8 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from avouch import errors
-from avouch.attestation import rfc3339
+from avouch import errors, rfc3339
 
 # Filters whose value changes in a run's life, and what it is before the verdict. Only `Pending` is ever replaced, so
 # the state that a watcher saw before can be worked out and needs no memory per watcher.

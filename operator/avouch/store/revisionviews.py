@@ -7,8 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from avouch import errors
-from avouch.attestation import rfc3339
+from avouch import errors, rfc3339
 from avouch.store import contracts, database, tables
 
 _PAGE = 100  # largest page: a canonical form may have a megabyte

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from avouch.attestation import rfc3339
+from avouch import rfc3339
 from avouch.tekton import objects
 
 _CANCELED = frozenset(

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from avouch import digests, errors
-from avouch.attestation import materials, predicate, rfc3339, statement, strictjson
+from avouch import digests, errors, rfc3339
+from avouch.attestation import materials, predicate, statement, strictjson
 from tests.unit.attestation import builders
 
 SHA = "a" * 64

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from avouch import digests
-from avouch.attestation import materials, rfc3339, trust, verification
+from avouch import digests, rfc3339
+from avouch.attestation import materials, trust, verification
 from avouch.crafting import adding, missing, state, statement
 from avouch.crafting import run as opened
 from avouch.materials import types, validation

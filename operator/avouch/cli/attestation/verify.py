@@ -13,9 +13,9 @@ from typing import Any
 import click
 from cryptography import x509
 
-from avouch import errors
+from avouch import errors, rfc3339
 from avouch.attestation import bundle as bundles
-from avouch.attestation import predicate, rfc3339, trust, verification
+from avouch.attestation import predicate, trust, verification
 from avouch.cli import failures, options, output, session
 from avouch.cli.attestation import common
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from avouch import errors, plan
-from avouch.attestation import rfc3339
+from avouch import errors, plan, rfc3339
 from avouch.contract import planning
 from avouch.controlplane.model import contracts, runs
 from avouch.tekton import labels, matching, objects

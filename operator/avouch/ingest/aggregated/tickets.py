@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from avouch import digests, errors
-from avouch.attestation import rfc3339, strictjson
+from avouch import digests, errors, rfc3339
+from avouch.attestation import strictjson
 from avouch.ingest.aggregated import objects
 
 PREFIX = "avouch-ticket-"
