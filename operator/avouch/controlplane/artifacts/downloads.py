@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from avouch import digests, errors
 from avouch.controlplane.intake import authentication, authorization, multipart, tokens
 from avouch.controlplane.model import artifacts
-from avouch.controlplane.model import identities as identityports
+from avouch.controlplane.model import identities as identity_model
 from avouch.tekton import labels
 
 
@@ -31,7 +31,7 @@ class Downloads:
     uses: artifacts.Uses
     tickets: artifacts.Tickets
     identities: authentication.Identities
-    organisations: identityports.Organisations
+    organisations: identity_model.Organisations
     worker: str
     max_material: int
 
@@ -104,7 +104,7 @@ class Downloads:
 
 
 def _may_store(
-    attester: authorization.Attester, namespace: str, organisation: identityports.Organisation | None
+    attester: authorization.Attester, namespace: str, organisation: identity_model.Organisation | None
 ) -> bool:
     """A ServiceAccount in its own namespace, a token wherever its scope reaches as a whole; nobody else."""
     match attester:

@@ -12,7 +12,7 @@ from avouch.contract import planning
 from avouch.controlplane.intake import authentication, authorization, oidc_claims
 from avouch.controlplane.model import cluster, external, runs
 from avouch.controlplane.model import contracts as contract_model
-from avouch.controlplane.model import identities as identityports
+from avouch.controlplane.model import identities as identity_model
 from avouch.findings import Finding
 from avouch.runners import detection
 
@@ -25,7 +25,7 @@ class Opener:
     identities: authentication.Identities
     workflows: contract_model.Workflows
     contracts: contract_model.Contracts
-    organisations: identityports.Organisations
+    organisations: identity_model.Organisations
     backends: external.Backends
     clock: cluster.Clock
 
@@ -74,7 +74,7 @@ class Opener:
         found = await self.opened(stored, organisation)
         return replace(found, latest=latest, created=created, findings=(*found.findings, *unproven))
 
-    async def opened(self, stored: external.Stored, organisation: identityports.Organisation | None) -> external.Opened:
+    async def opened(self, stored: external.Stored, organisation: identity_model.Organisation | None) -> external.Opened:
         """What the client of a stored run is told."""
         run = stored.run
         return external.Opened(
@@ -98,7 +98,7 @@ class Opener:
         self,
         wanted: external.Opening,
         attester: authorization.Attester,
-        organisation: identityports.Organisation | None,
+        organisation: identity_model.Organisation | None,
     ) -> contract_model.WorkflowRecord:
         found = await self.workflows.get(wanted.namespace, wanted.workflow)
         place = authorization.Place(wanted.namespace, wanted.workflow, organisation)

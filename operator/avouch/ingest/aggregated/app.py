@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from avouch import errors
 from avouch.controlplane.model import cluster
-from avouch.controlplane.model import views as viewports
+from avouch.controlplane.model import views as view_model
 from avouch.ingest import bodies, problems, requestid
 from avouch.ingest.aggregated import (
     contractrevisions,
@@ -39,8 +39,8 @@ _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # ours to refuse, so t
 class Aggregated:
     """The API over the read ports, and tickets for downloads where somebody gives them."""
 
-    views: viewports.RunViews
-    revisions: viewports.RevisionViews
+    views: view_model.RunViews
+    revisions: view_model.RevisionViews
     tickets: tickets_aggregated.Tickets
     clock: cluster.Clock
 

@@ -5,8 +5,8 @@ import json
 import tracemalloc
 
 from avouch import digests, errors
-from avouch.controlplane.judging import artifact_check, documents, tekton_run
-from avouch.controlplane.model import artifacts
+from avouch.controlplane.judging import artifact_check, documents
+from avouch.controlplane.model import artifacts, verdicts
 from tests.unit.controlplane.judging import tekton_cases as make
 
 SBOM = json.dumps(
@@ -70,7 +70,7 @@ def test_what_was_read_out_of_a_document_is_attested():
     )
     verdict = make.verdict(case)
     (attested,) = documents._facts(case, verdict, []).materials
-    assert isinstance(verdict, tekton_run.values.Verdict)
+    assert isinstance(verdict, verdicts.Verdict)
     assert attested.extracted == dict(extracted)
 
 
