@@ -74,7 +74,9 @@ class Opener:
         found = await self.opened(stored, organisation)
         return replace(found, latest=latest, created=created, findings=(*found.findings, *unproven))
 
-    async def opened(self, stored: external.Stored, organisation: identity_model.Organisation | None) -> external.Opened:
+    async def opened(
+        self, stored: external.Stored, organisation: identity_model.Organisation | None
+    ) -> external.Opened:
         """What the client of a stored run is told."""
         run = stored.run
         return external.Opened(
