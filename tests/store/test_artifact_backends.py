@@ -68,7 +68,9 @@ async def checked(keeper: artifact_backends.Keeper, record: artifact_model.Recor
 
 
 def backend(namespace: str, **spec: object) -> artifact_model.Record:
-    return artifact_model.Record(f"uid-{namespace}", namespace, f"n-{namespace}", "a", 1, spec)
+    return artifact_model.Record(
+        f"uid-{namespace}", namespace, f"n-{namespace}", "a", 1, artifact_model.BackendSpec.read(spec)
+    )
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:

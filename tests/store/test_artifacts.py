@@ -254,7 +254,10 @@ async def test_bytes_that_never_arrived_are_swept_too(opened, known, routed) -> 
 async def test_two_backends_of_one_repository_do_not_remove_each_others_artifacts(opened, known, routed) -> None:
     spec = {"oci": {"repository": "registry.example/team/artifacts"}}
     for uid in ("twin-1", "twin-2"):
-        await known.upsert(artifact_model.Record(uid, "team-a", "uid-team-a", uid, 1, spec), epoch=EPOCH)
+        await known.upsert(
+            artifact_model.Record(uid, "team-a", "uid-team-a", uid, 1, artifact_model.BackendSpec.read(spec)),
+            epoch=EPOCH,
+        )
     digest = digests.of_bytes(os.urandom(20))
     for uid in ("twin-1", "twin-2"):
         await known.reserve(digest, "uid-team-a", uid)

@@ -18,7 +18,9 @@ OK = artifact_model.Probed(True, True)
 
 def record(namespace: str, name: str, generation: int = 1, **spec: object) -> artifact_model.Record:
     said = {"s3": {"bucket": "b"}, **spec}
-    return artifact_model.Record(f"{namespace}-{name}", namespace, f"uid-{namespace}", name, generation, said)
+    return artifact_model.Record(
+        f"{namespace}-{name}", namespace, f"uid-{namespace}", name, generation, artifact_model.BackendSpec.read(said)
+    )
 
 
 @pytest.fixture

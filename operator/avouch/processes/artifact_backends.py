@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from avouch import errors
 from avouch.cas import backends
@@ -86,13 +85,12 @@ class Backends:
         if record.kind == "inline":
             return inline.Inline(self._database, record.uid)
         try:
-            return backends.build(record.spec, secret, record.uid, self._volume)
+            return backends.build(record.spec.declared, secret, record.uid, self._volume)
         except (errors.Invalid, OSError) as exc:
             raise errors.Unavailable(f"CASBackend {record.namespace}/{record.name}: {exc}") from exc
 
     async def _secret(self, record: artifact_model.Record) -> Mapping[str, bytes]:
-        reference: Mapping[str, Any] = record.spec.get("secretRef") or {}
-        name = str(reference.get("name") or "")
+        name = record.spec.secret
         if not name:
             return {}
         try:

@@ -24,7 +24,7 @@ def record_of(backend: Object, namespace_uid: str) -> artifacts.Record:
         namespace_uid=namespace_uid,
         name=str(meta["name"]),
         generation=int(meta.get("generation") or 0),
-        spec=dict(spec_of(backend)),
+        spec=artifacts.BackendSpec.read(spec_of(backend)),
     )
 
 
@@ -34,7 +34,7 @@ def decide(backend: Object, found: artifacts.Record) -> conditions.Desired:
 
 
 def _resolved(backend: Object, found: artifacts.Record) -> conditions.Desired:
-    if found.spec.get("suspend") is True:
+    if found.spec.suspend:
         return conditions.suspended(backend.get("status") or {})
     if not found.kind:
         return conditions.stalled(
@@ -83,4 +83,4 @@ def _siblings(world: Context, key: Key, record: artifacts.Record) -> Sequence[ar
     """All of the namespace, this one as it is now; suspended ones claim nothing."""
     others = (world.cache.get(k) for k in world.cache.found("CASBackend", f"namespace/{key.namespace}") if k != key)
     known = [record_of(other, record.namespace_uid) for other in others if other is not None]
-    return [one for one in (record, *known) if one.spec.get("suspend") is not True]
+    return [one for one in (record, *known) if not one.spec.suspend]

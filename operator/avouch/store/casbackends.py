@@ -35,7 +35,7 @@ class CASBackends:
         """Record a backend; a new spec is checked at once. An older generation never replaces a newer one."""
         row = {
             "uid": record.uid, "namespace": record.namespace, "namespace_uid": record.namespace_uid,
-            "name": record.name, "generation": record.generation, "spec": dict(record.spec),
+            "name": record.name, "generation": record.generation, "spec": dict(record.spec.declared),
             "location": record.location, "problem": record.problem, "removed": False,
         }  # fmt: skip
         new = insert(_STORED).values(**row)
@@ -129,6 +129,7 @@ def _present(namespace: str) -> "sa.Select[Any]":
 def _record(row: "sa.Row[Any]") -> artifacts.Record:
     return artifacts.Record(
         uid=row.uid, namespace=row.namespace, namespace_uid=row.namespace_uid, name=row.name,
-        generation=row.generation, spec=row.spec, problem=row.problem, checked_generation=row.checked_generation,
+        generation=row.generation, spec=artifacts.BackendSpec.read(row.spec), problem=row.problem,
+        checked_generation=row.checked_generation,
         checked_at=row.checked_at, reachable=row.reachable, writable=row.writable, message=row.message,
     )  # fmt: skip

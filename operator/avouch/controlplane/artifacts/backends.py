@@ -26,8 +26,8 @@ def choose(serving: artifacts.Serving) -> artifacts.Destination:
     """
     declared: list[artifacts.Record] = []
     for records in (serving.own, serving.home):
-        defaults = [one for one in records if one.spec.get("default") is True]
-        fallbacks = [one for one in records if one.spec.get("fallback") is True]
+        defaults = [one for one in records if one.spec.default]
+        fallbacks = [one for one in records if one.spec.fallback]
         for one in (*_one(defaults), *_one(fallbacks)):
             if one.usable:
                 return _chosen(one)
@@ -40,8 +40,9 @@ def choose(serving: artifacts.Serving) -> artifacts.Destination:
 def problems(records: Sequence[artifacts.Record]) -> dict[str, str]:
     """Why backends of one namespace may not be used together: uid -> what to do."""
     found = {}
-    for role in ("default", "fallback"):
-        claiming = sorted((one for one in records if one.spec.get(role) is True), key=lambda one: one.name)
+    claims = {"default": [r for r in records if r.spec.default], "fallback": [r for r in records if r.spec.fallback]}
+    for role, claimed in claims.items():
+        claiming = sorted(claimed, key=lambda one: one.name)
         if len(claiming) > 1:
             names = " and ".join(one.name for one in claiming)
             for one in claiming:
@@ -51,7 +52,7 @@ def problems(records: Sequence[artifacts.Record]) -> dict[str, str]:
 
 def next_check(record: artifacts.Record, probed: artifacts.Probed, now: datetime) -> datetime:
     """When to check again: what fails, and what artifacts depend on, soon."""
-    depended = record.spec.get("default") is True or record.spec.get("fallback") is True
+    depended = record.spec.default or record.spec.fallback
     if not probed.writable:
         return now + min(SOON, timedelta(minutes=1) if depended else SOON)
     return now + (SOON if depended else RARELY)
@@ -99,7 +100,7 @@ def _chosen(record: artifacts.Record) -> artifacts.Destination:
         id=record.uid,
         name=record.name,
         inline=record.kind == "inline",
-        fallback=record.spec.get("fallback") is True,
+        fallback=record.spec.fallback,
         max_bytes=record.max_bytes,
     )
 
@@ -107,7 +108,7 @@ def _chosen(record: artifacts.Record) -> artifacts.Destination:
 def _why(record: artifacts.Record) -> str:
     if record.problem:
         reason = record.problem
-    elif record.spec.get("suspend") is True:
+    elif record.spec.suspend:
         reason = "it is suspended"
     elif not record.checked:
         reason = "it has not been checked yet"

@@ -58,6 +58,37 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendSpec:
+    """The spec of a CASBackend, read once. `declared` is the whole of it: the adapter of its kind reads the rest."""
+
+    declared: Mapping[str, Any]
+    kind: str = ""  # inline, filesystem, s3, gcs, azure or oci; "" where the spec names none
+    location: str = ""  # oci://repository; "" where no other backend can keep bytes in the same place
+    secret: str = ""  # name of the Secret with the credentials
+    default: bool = False
+    fallback: bool = False
+    suspend: bool = False
+    max_bytes: int = DEFAULT_BYTES  # the largest artifact that it takes
+
+    @classmethod
+    def read(cls, declared: Mapping[str, Any]) -> "BackendSpec":
+        """From a spec as JSON. A flag is true only where it is the JSON true."""
+        kind = next((kind for kind in KINDS if declared.get(kind) is not None), "")
+        repository = (declared.get("oci") or {}).get("repository")
+        limit = int(declared.get("maxBytes") or (INLINE_BYTES if kind == "inline" else DEFAULT_BYTES))
+        return cls(
+            declared,
+            kind=kind,
+            location=f"oci://{repository}" if repository else "",
+            secret=str((declared.get("secretRef") or {}).get("name") or ""),
+            default=declared.get("default") is True,
+            fallback=declared.get("fallback") is True,
+            suspend=declared.get("suspend") is True,
+            max_bytes=min(limit, INLINE_BYTES) if kind == "inline" else limit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A CASBackend as the controller recorded it, and what its last check found. None: not checked yet."""
 
@@ -66,7 +97,7 @@ class Record:
     namespace_uid: str
     name: str
     generation: int
-    spec: Mapping[str, Any]
+    spec: BackendSpec
     problem: str = ""  # why it may not be used, such as two defaults
     checked_generation: int = -1
     checked_at: datetime | None = None
@@ -76,14 +107,13 @@ class Record:
 
     @property
     def kind(self) -> str:
-        """inline, filesystem, s3, gcs, azure or oci; "" where the spec says none."""
-        return next((kind for kind in KINDS if self.spec.get(kind) is not None), "")
+        """inline, filesystem, s3, gcs, azure or oci; "" where the spec names none."""
+        return self.spec.kind
 
     @property
     def location(self) -> str:
         """What tells whether two backends keep the same bytes in the same place: only registries can be shared."""
-        repository = (self.spec.get("oci") or {}).get("repository")
-        return f"oci://{repository}" if repository else self.uid
+        return self.spec.location or self.uid
 
     def stopped_by(self, problem: str) -> "Record":
         """The same with what keeps it from being used."""
@@ -97,13 +127,12 @@ class Record:
     @property
     def usable(self) -> bool:
         """Whether artifacts may go there now."""
-        return not self.problem and self.spec.get("suspend") is not True and self.checked and bool(self.writable)
+        return not self.problem and not self.spec.suspend and self.checked and bool(self.writable)
 
     @property
     def max_bytes(self) -> int:
         """The largest artifact that it takes."""
-        found = self.spec.get("maxBytes") or (INLINE_BYTES if self.kind == "inline" else DEFAULT_BYTES)
-        return min(int(found), INLINE_BYTES) if self.kind == "inline" else int(found)
+        return self.spec.max_bytes
 
 
 @dataclass(frozen=True, slots=True)

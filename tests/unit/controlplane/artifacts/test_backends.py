@@ -14,9 +14,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def backend(name: str, *, usable: bool = True, kind: str = "s3", **spec: object) -> artifacts.Record:
     said = {kind: {}, **spec}
-    found = artifacts.Record(f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=usable)
+    found = artifacts.Record(
+        f"uid-{name}", "team", "ns", name, 3, artifacts.BackendSpec.read(said), checked_generation=3, writable=usable
+    )
     return found if usable else artifacts.Record(
-        f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=False, message="AccessDenied"
+        f"uid-{name}", "team", "ns", name, 3, artifacts.BackendSpec.read(said), checked_generation=3, writable=False, message="AccessDenied"
     )  # fmt: skip
 
 
@@ -48,7 +50,16 @@ def test_the_fallback_stands_in_and_says_so():
         (backend("a", usable=False, **DEFAULT), "AccessDenied"),
         (backend("a", suspend=True, **DEFAULT), "suspended"),
         (
-            artifacts.Record("u", "team", "ns", "a", 4, {"s3": {}, **DEFAULT}, checked_generation=3, writable=True),
+            artifacts.Record(
+                "u",
+                "team",
+                "ns",
+                "a",
+                4,
+                artifacts.BackendSpec.read({"s3": {}, **DEFAULT}),
+                checked_generation=3,
+                writable=True,
+            ),
             "check",
         ),
         (backend("a", **DEFAULT).stopped_by("a and b both say default: true"), "both say default"),
