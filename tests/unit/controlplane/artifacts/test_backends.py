@@ -13,12 +13,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def backend(name: str, *, usable: bool = True, kind: str = "s3", **spec: object) -> artifacts.Record:
-    said = {kind: {}, **spec}
-    found = artifacts.Record(
-        f"uid-{name}", "team", "ns", name, 3, artifacts.BackendSpec.read(said), checked_generation=3, writable=usable
-    )
+    said = artifacts.BackendSpec.read({kind: {}, **spec})
+    found = artifacts.Record(f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=usable)
     return found if usable else artifacts.Record(
-        f"uid-{name}", "team", "ns", name, 3, artifacts.BackendSpec.read(said), checked_generation=3, writable=False, message="AccessDenied"
+        f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=False, message="AccessDenied"
     )  # fmt: skip
 
 
