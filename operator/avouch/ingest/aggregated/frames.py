@@ -57,10 +57,14 @@ async def _frames(
         if asked.initial:
             yield _frame("BOOKMARK", form.bookmark(since, initial_end=True))
     async for kind, document in views.watch(asked.namespace, since, dict(asked.filters), whole=form.whole):
-        if kind == "BOOKMARK":
-            yield _frame(kind, form.bookmark(int(document["resourceVersion"]), initial_end=False))
-        else:
-            yield _frame(kind, form.single(document, clock.now()))
+        if kind != "BOOKMARK" or asked.bookmarks:
+            yield _frame(kind, _body(kind, document, form, clock))
+
+
+def _body(kind: str, document: Mapping[str, Any], form: negotiation.Form, clock: cluster.Clock) -> Mapping[str, Any]:
+    if kind == "BOOKMARK":
+        return form.bookmark(int(document["resourceVersion"]), initial_end=False)
+    return form.single(document, clock.now())
 
 
 def _frame(kind: str, body: Mapping[str, Any]) -> bytes:

@@ -38,6 +38,7 @@ class Selection:
     version: int | None = None  # resourceVersion; None where none was given
     timeout: int = 0  # seconds; 0 = ours to choose
     initial: bool = False  # sendInitialEvents
+    bookmarks: bool = False  # allowWatchBookmarks: clients that do not ask take each event for an object
 
 
 def parse(request: Request, namespace: str | None, now: datetime, fields: Mapping[str, str] = FIELDS) -> Selection:
@@ -61,6 +62,7 @@ def parse(request: Request, namespace: str | None, now: datetime, fields: Mappin
         version=_number(query.get("resourceVersion", ""), "resourceVersion"),
         timeout=min(_number(query.get("timeoutSeconds", ""), "timeoutSeconds") or 0, 3600),
         initial=query.get("sendInitialEvents") == "true",
+        bookmarks=query.get("allowWatchBookmarks") in ("true", "1"),
     )
 
 
