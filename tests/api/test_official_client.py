@@ -1,16 +1,20 @@
 """Programs of our users: the official Python client, typed and dynamic, against our kinds and the aggregated API."""
 
+import copy
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client, config, dynamic, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import exceptions
 
 from tests.api import test_aggregated as aggregated
+from tests.api.served import until
 from tests.cluster.apiserver import ApiServer
 
 pytestmark = pytest.mark.apiserver
@@ -153,16 +157,34 @@ class TestOurKinds:
             assert "avouch" in found.categories
             assert found.subresources["status"]
 
-    def test_fields_that_left_a_kind_are_dropped_from_what_is_written(self, custom: client.CustomObjectsApi) -> None:
+    def test_an_object_with_a_field_that_left_its_kind_stays_readable_and_writable(
+        self, api: ApiServer, custom: client.CustomObjectsApi
+    ) -> None:
+        """An Organization of the version before: what the schema no longer has is dropped, the rest is kept."""
+        crd = yaml.safe_load((ROOT / "crds/avouch.dev_organizations.yaml").read_text())
+        before = copy.deepcopy(crd)
+        spec = before["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        spec["settings"]["properties"]["blockReleasedVersions"] = {"type": "boolean", "description": "Gone."}
         settings = {"blockReleasedVersions": True, "skipRunnerVariables": True}
+        place = ("avouch.dev", "v1alpha1", "organizations")
         body = {
             "apiVersion": "avouch.dev/v1alpha1",
             "kind": "Organization",
             "metadata": {"name": "old"},
             "spec": {"homeNamespace": "shop", "settings": settings},
         }
-        made = custom.create_cluster_custom_object("avouch.dev", "v1alpha1", "organizations", body)
-        assert made["spec"]["settings"] == {"skipRunnerVariables": True}
+
+        def written() -> dict[str, Any]:
+            api.apply(json.dumps(body))
+            return dict(custom.get_cluster_custom_object(*place, "old"))
+
+        api.apply(json.dumps(before))
+        until(lambda: written()["spec"]["settings"] == settings)
+        api.apply(json.dumps(crd))
+        kept = {"skipRunnerVariables": True}
+        until(lambda: custom.get_cluster_custom_object(*place, "old")["spec"]["settings"] == kept)
+        changed = custom.patch_cluster_custom_object(*place, "old", {"spec": {"suspend": True}})
+        assert changed["spec"] == {"homeNamespace": "shop", "settings": kept, "suspend": True}
 
 
 class TestRuns:
