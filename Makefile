@@ -63,7 +63,7 @@ PIP_WHEEL := pip==25.3
 
 build/wheelhouse/.ready: requirements/server.txt requirements/sidecar.txt $(VENV)/.ready $(shell find operator/avouch -type f -not -name '*.pyc')
 	@for image in server sidecar; do \
-	  mkdir -p build/wheelhouse/$$image && rm -f build/wheelhouse/$$image/avouch-*.whl; \
+	  rm -rf build/wheelhouse/$$image && mkdir -p build/wheelhouse/$$image; \
 	  $(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes $(WHEELS) \
 	    -d build/wheelhouse/$$image -r requirements/$$image.txt || exit 1; \
 	  $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheelhouse/$$image . || exit 1; \
