@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from avouch.controlplane import deliverybounds
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.store import database, deliveries, runs, workflows
 from tests.store.conftest import a_delivery, a_run, a_verdict
@@ -28,7 +29,7 @@ async def decided(opened: database.Database, **config: object) -> delivery_model
 
 async def leased(opened: database.Database, wanted: delivery_model.Delivery) -> list[delivery_model.Delivery]:
     ledger = deliveries.Deliveries(opened)
-    return [one for one in await ledger.lease(100, 60) if one.id == wanted.id]
+    return [one for one in await ledger.lease(deliverybounds.Room(100, 100, 100), 60) if one.id == wanted.id]
 
 
 async def test_a_delivery_of_a_suspended_attachment_waits_and_no_try_is_counted(opened: database.Database) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from avouch.controlplane import values
+
 
 class VerdictResult(StrEnum):
     """The closed list of verdicts. `PENDING` is the only one that a later judgement may replace."""
@@ -73,9 +75,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class SignedVerdict:
-    """A verdict with its signed documents: the run's own attestation and the verification summary (VSA)."""
+    """A verdict with what was signed for it, in the order of signing."""
 
     verdict: Verdict
-    attestation: bytes  # Sigstore bundle over chainloop.dev/attestation/v0.2
-    vsa: bytes  # Sigstore bundle over slsa.dev/verification_summary/v1
-    statement: bytes  # the statement inside `attestation`
+    documents: tuple[values.Document, ...]
+
+    def document(self, kind: str) -> values.Document:
+        """The one of this kind."""
+        return next(one for one in self.documents if one.kind == kind)
