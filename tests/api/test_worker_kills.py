@@ -179,9 +179,9 @@ def test_a_worker_killed_while_judging_is_taken_over_and_there_is_one_verdict(
 ) -> None:
     with (
         Worker(shop, prepared, tmp_path / "first", served) as first,
-        Grip(prepared, f"SELECT FROM runs WHERE id = '{run}' FOR UPDATE"),
+        Grip(prepared, "SELECT FROM versions FOR UPDATE"),
     ):
-        until(lambda: waiting(prepared, "UPDATE runs SET result%"), "the verdict is about to be written")
+        until(lambda: waiting(prepared, "WITH i AS%UPDATE versions%"), "the verdict is about to be committed")
         first.kill()
     assert (verdicts(prepared, run), deliveries(prepared, run)) == ([], [])
     with Worker(shop, prepared, tmp_path / "second", served):
