@@ -56,7 +56,7 @@ class Runs:
 
     async def get(self, run_id: uuid.UUID) -> run_model.Run | None:
         """One run."""
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             return await _run(connection, run_id)
 
     async def attested(self, run_id: uuid.UUID) -> run_model.Attested | None:
@@ -132,7 +132,7 @@ class Runs:
         return [(run.namespace, run.workflow, run) for run in found]
 
     async def _select(self, query: "sa.Select[Any]") -> Sequence[run_model.Run]:
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             return tuple(map(rows.run_of, (await connection.execute(query)).all()))
 
     async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[run_model.Attested | None]:
