@@ -40,6 +40,8 @@ PATIENCE = 75.0  # seconds from the request for a lease to the end of its delive
 
 _POLL = 5.0  # seconds between looks for deliveries that become due, or that another worker left behind
 
+_GATHER = 0.01  # seconds in which places become free before they are filled by one lease
+
 _PAUSE = 2.0  # seconds before another try to reach the ledger
 
 
@@ -57,7 +59,8 @@ class Delivering:
     due: asyncio.Event = field(default_factory=asyncio.Event)  # set by whoever knows that something may be due
     _flying: dict[asyncio.Task[None], delivery_model.Delivery] = field(default_factory=dict)
     _breakers: dict[str, deliverybounds.Breaker] = field(default_factory=dict)
-    _more: bool = False  # more may be due than there was room for: a place that becomes free is filled at once
+    _more: bool = False  # more may be due than there was room for: a place that becomes free is filled soon
+    _gathering: bool = False
 
     async def run(self) -> None:
         """Deliver what is due until cancelled; what is in flight then is left to `finish`."""
@@ -99,11 +102,16 @@ class Delivering:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         del self._flying[task]
-        if self._more:
-            self.due.set()
+        if self._more and not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(_GATHER, self._again)
         self.tried()
         if not task.cancelled() and (exc := task.exception()) is not None:
             _log.warning("a delivery could not be marked and is sent again when its lease ends: %s", exc)
+
+    def _again(self) -> None:
+        self._gathering = False
+        self.due.set()
 
     def _room(self) -> deliverybounds.Room:
         now, bounds = time.monotonic(), self.bounds
