@@ -22,11 +22,16 @@ _STATEMENTS = (
     # A batch of runs that one worker judges in one transaction. Its row is committed before judging begins and deleted
     # with the verdicts; a row whose advisory lock is free tells of a worker that died over these runs.
     "CREATE TABLE judging_batches (id bigserial PRIMARY KEY, runs uuid[] NOT NULL)",
-    # Jobs in the order in which they become due: those that wait for a far time are not read over and over.
+    # Jobs in the order in which they become due: those that wait for a far time are not read over and over. Those for
+    # batches and those to be judged alone do not stand in each other's way.
     """CREATE INDEX judging_due ON procrastinate_jobs ((coalesce(scheduled_at, '-infinity')), id)
-        WHERE status = 'todo' AND queue_name = 'judge'""",
+        WHERE status = 'todo' AND queue_name = 'judge' AND attempts = 0 AND priority >= 0""",
+    """CREATE INDEX judging_alone ON procrastinate_jobs ((coalesce(scheduled_at, '-infinity')), id)
+        WHERE status = 'todo' AND queue_name = 'judge' AND (attempts > 0 OR priority < 0)""",
     # One attachment's due deliveries, and the step from one attachment to the next, without reading the others'.
     "CREATE INDEX deliveries_due_by_attachment ON deliveries (attachment_uid, next_try) WHERE state = 'pending'",
+    # The planner would walk it, and with it the queues of all others, to find the first rows of one attachment.
+    "DROP INDEX deliveries_due",
 )
 
 
@@ -38,8 +43,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Move the documents back; the statement is read out of its envelope."""
-    op.execute("DROP INDEX deliveries_due_by_attachment")
-    op.execute("DROP INDEX judging_due")
+    op.execute("CREATE INDEX deliveries_due ON deliveries (next_try) WHERE state = 'pending'")
+    for index in ("deliveries_due_by_attachment", "judging_due", "judging_alone"):
+        op.execute(f"DROP INDEX {index}")
     op.execute("DROP TABLE judging_batches")
     op.execute(
         "ALTER TABLE verdicts ADD COLUMN statement bytea, ADD COLUMN attestation bytea,"
