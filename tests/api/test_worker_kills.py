@@ -116,6 +116,13 @@ def receiver() -> Iterator[Receiver]:
     receiver.close()
 
 
+@pytest.fixture
+def healthy() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
 async def _attach(postgres: Postgres, receiver: Receiver, names: tuple[str, ...]) -> None:
     config = {"url": receiver.url, "allowPrivateAddresses": True}
     async with database.Database(postgres.url) as opened:
@@ -179,9 +186,9 @@ def test_a_worker_killed_while_judging_is_taken_over_and_there_is_one_verdict(
 ) -> None:
     with (
         Worker(shop, prepared, tmp_path / "first", served) as first,
-        Grip(prepared, f"SELECT FROM runs WHERE id = '{run}' FOR UPDATE"),
+        Grip(prepared, "SELECT FROM versions FOR UPDATE"),
     ):
-        until(lambda: waiting(prepared, "UPDATE runs SET result%"), "the verdict is about to be written")
+        until(lambda: waiting(prepared, "WITH i AS%UPDATE versions%"), "the verdict is about to be committed")
         first.kill()
     assert (verdicts(prepared, run), deliveries(prepared, run)) == ([], [])
     with Worker(shop, prepared, tmp_path / "second", served):
@@ -213,6 +220,21 @@ def test_a_worker_killed_before_it_could_mark_a_delivery_is_followed_by_one_that
     got = of_run(prepared, receiver, run)
     assert (set(got), len(got)) == (sent, 4)
     assert verdicts(prepared, run) == ["Failed"]
+
+
+def test_a_receiver_that_hangs_keeps_no_run_from_its_verdict_and_no_verdict_from_another_receiver(
+    shop: Shop, served: Served, prepared: Postgres, receiver: Receiver, healthy: Receiver, run: str, tmp_path: Path
+) -> None:
+    receiver.open.clear()
+    asyncio.run(_attach(prepared, healthy, ("ledger",)))
+    with Worker(shop, prepared, tmp_path / "only", served):
+        expected = [("chat", "pending"), ("ledger", "delivered")]
+        until(lambda: deliveries(prepared, run) == expected, "the other one got the verdict")
+        until(lambda: len(of_run(prepared, receiver, run)) == 1, "it was sent to the one that hangs, too")
+        assert verdicts(prepared, run) == ["Failed"]
+        receiver.open.set()
+        until(lambda: deliveries(prepared, run) == [("chat", "delivered"), ("ledger", "delivered")], "all arrived")
+    assert len(of_run(prepared, receiver, run)) == len(of_run(prepared, healthy, run)) == 1
 
 
 def test_a_worker_outlives_a_restart_of_its_database_and_goes_on_judging(

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avouch import errors, rfc3339
-from avouch.attestation import dsse, strictbase64, strictjson, verification
+from avouch.attestation import dsse, statement, strictbase64, strictjson, verification
 from tests.unit.attestation import builders
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -43,6 +43,62 @@ def test_canonical_json_reads_back_and_writes_the_same(value: object) -> None:
     written = strictjson.dumps(value)
     assert loads(written) == value
     assert strictjson.dumps(loads(written)) == written
+
+
+KEYS = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(["a", "\ue000", "\U00010000", "\uffff", "B"])
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**54), 2**54) | TEXT | st.floats() | st.binary(max_size=2),
+    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(NESTED)
+def test_the_short_way_to_canonical_json_writes_the_bytes_of_the_long_way_or_leaves_it_to_it(value: object) -> None:
+    def long_way() -> bytes | str:
+        try:
+            ordered = strictjson._ordered(value, strictjson.MAX_DEPTH)
+            return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+        except errors.Invalid as exc:
+            return str(exc)
+
+    try:
+        written: bytes | str = strictjson.dumps(value)
+    except errors.Invalid as exc:
+        written = str(exc)
+    assert written == long_way()
+
+
+DESCRIPTORS = st.builds(
+    statement.ResourceDescriptor,
+    name=TEXT,
+    digest=st.dictionaries(
+        st.sampled_from(["sha256", "sha1", "dirHash", ""]), st.sampled_from(["a" * 64, "b" * 40, ""])
+    ),
+    content=st.none() | st.binary(max_size=4),
+    annotations=st.dictionaries(TEXT, JSON, max_size=2),
+)
+
+
+@given(
+    st.lists(DESCRIPTORS, max_size=3), st.sampled_from(["https://example.com/type/v1", ""]), st.dictionaries(TEXT, JSON)
+)
+def test_a_statement_is_written_where_it_can_be_read_and_nowhere_else(
+    subjects: list[statement.ResourceDescriptor], kind: str, body: dict[str, object]
+) -> None:
+    made = statement.Statement(tuple(subjects), kind, body)
+    whole = {
+        "_type": statement.TYPE, "subject": [statement.to_dict(one) for one in subjects], "predicateType": kind,
+        "predicate": body,
+    }  # fmt: skip
+    expected = strictjson.dumps(whole)
+    try:
+        statement.parse(expected)
+    except errors.Invalid:
+        with pytest.raises(errors.Invalid):
+            statement.to_bytes(made)
+    else:
+        assert statement.to_bytes(made) == expected
 
 
 DEEP = st.recursive(st.text('[]{}\\"u', max_size=8), lambda inner: st.lists(inner, max_size=3), max_leaves=40)

@@ -1,11 +1,14 @@
+import base64
 import datetime
 import itertools
+import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from avouch import digests
+from avouch.controlplane import values
 from avouch.controlplane.model import deliveries, runs, verdicts
 from avouch.store import database, migrate
 from tests import postgres
@@ -49,7 +52,17 @@ def a_claim(run: runs.Run, bundle: bytes, **changes: object) -> runs.Claim:
 def a_verdict(run: runs.Run, result: verdicts.VerdictResult = verdicts.VerdictResult.PASSED) -> verdicts.SignedVerdict:
     material = verdicts.JudgedMaterial(name="image", type="CONTAINER_IMAGE")
     verdict = verdicts.Verdict(run.id, result, verdicts.Evidence.SIDECAR, (), (material,), {}, {}, NOW)
-    return verdicts.SignedVerdict(verdict=verdict, attestation=b"{}", vsa=b"{}", statement=b'{"_type": "s"}')
+    return verdicts.SignedVerdict(verdict, documents())
+
+
+def documents() -> tuple[values.Document, ...]:
+    """As the judge signs them, without signatures."""
+    payload = base64.b64encode(b'{"_type":"s"}').decode()
+    envelope = json.dumps({"dsseEnvelope": {"payload": payload}}).encode()
+    return (
+        values.Document("attestation", "chainloop.dev/attestation/v0.2", b'{"_type":"s"}', envelope),
+        values.Document("vsa", "https://slsa.dev/verification_summary/v1", b"{}", b'{"summary":true}'),
+    )
 
 
 def a_delivery(run: runs.Run, attachment: str) -> deliveries.Delivery:

@@ -1,12 +1,18 @@
 """The ledger follows the attachment: suspended ones wait without a try, and where to send is read at each try."""
 
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from avouch import errors
+from avouch.controlplane import deliverybounds
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.store import database, deliveries, runs, workflows
-from tests.store.conftest import a_delivery, a_run, a_verdict
+from tests.store.conftest import NOW, a_delivery, a_run, a_verdict
 
 pytestmark = pytest.mark.postgres
 
@@ -28,7 +34,7 @@ async def decided(opened: database.Database, **config: object) -> delivery_model
 
 async def leased(opened: database.Database, wanted: delivery_model.Delivery) -> list[delivery_model.Delivery]:
     ledger = deliveries.Deliveries(opened)
-    return [one for one in await ledger.lease(100, 60) if one.id == wanted.id]
+    return [one for one in await ledger.lease(deliverybounds.Room(100, 100, 100), 60) if one.id == wanted.id]
 
 
 async def test_a_delivery_of_a_suspended_attachment_waits_and_no_try_is_counted(opened: database.Database) -> None:
@@ -58,3 +64,60 @@ async def test_an_attachment_made_anew_under_the_same_name_changes_nothing_of_it
     await workflows.Workflows(opened).upsert_attachment(successor, epoch=1_000)
     (taken,) = await leased(opened, sent)
     assert taken.config == {"url": "https://old.example"}
+
+
+async def many(opened: database.Database, counts: dict[str, int], namespace: str) -> None:
+    """So many deliveries to each attachment, all of them due."""
+    for name, count in counts.items():
+        for _ in range(count):
+            run = a_run(namespace)
+            await runs.Runs(opened).open(run)
+            sent = replace(a_delivery(run, name), attachment_uid=f"{name}-{namespace}")
+            assert await runs.Runs(opened).decide(a_verdict(run), [sent])
+
+
+def taken(found: Sequence[delivery_model.Delivery], namespace: str) -> Counter[str]:
+    return Counter(one.attachment for one in found if one.namespace == namespace)
+
+
+async def test_each_attachment_gives_as_many_as_it_has_room_for_and_a_long_queue_hides_no_other(
+    opened: database.Database,
+) -> None:
+    namespace = f"shared-{uuid.uuid4()}"
+    await many(opened, {"long": 9, "short": 2, "open": 3}, namespace)
+    ledger = deliveries.Deliveries(opened)
+    room = deliverybounds.Room(1_000, 1_000, 4, attachments={f"open-{namespace}": 0, f"short-{namespace}": 1})
+    assert taken(await ledger.lease(room, 60), namespace) == {"long": 4, "short": 1}
+    again = await ledger.lease(deliverybounds.Room(1_000, 1_000, 4), 60)
+    assert taken(again, namespace) == {"long": 4, "short": 1, "open": 3}
+
+
+async def test_a_namespace_gives_no_more_than_it_has_room_for(opened: database.Database) -> None:
+    full, half = f"full-{uuid.uuid4()}", f"half-{uuid.uuid4()}"
+    for namespace in (full, half):
+        await many(opened, {"one": 3, "two": 3}, namespace)
+    ledger = deliveries.Deliveries(opened)
+    found = await ledger.lease(deliverybounds.Room(1_000, 4, 3, namespaces={full: 1}), 60)
+    assert (taken(found, full).total(), taken(found, half).total()) == (1, 4)
+
+
+async def test_marks_that_come_together_are_one_transaction_and_give_every_run_its_own_version(
+    opened: database.Database,
+) -> None:
+    namespace = f"marked-{uuid.uuid4()}"
+    await many(opened, {"one": 5}, namespace)
+    ledger = deliveries.Deliveries(opened)
+    found = [one for one in await ledger.lease(deliverybounds.Room(1_000, 1_000, 9), 60) if one.namespace == namespace]
+    *arrived, failed = found
+    missing = ledger.delivered(uuid.uuid4(), NOW)
+    marks = [ledger.delivered(one.id, NOW) for one in arrived]
+    ended = await asyncio.gather(
+        *marks, ledger.failed(failed.id, "500", next_try=None), missing, return_exceptions=True
+    )
+    assert [type(one) for one in ended] == [type(None)] * 5 + [errors.NotFound]
+    assert await ledger.counts(f"one-{namespace}") == (0, 4, 1, "500")
+    stored = [await runs.Runs(opened).get(one.run_id) for one in found]
+    assert len({run.resource_version for run in stored if run}) == 5
+    await ledger.failed(arrived[0].id, "too late", next_try=None)
+    assert await ledger.counts(f"one-{namespace}") == (0, 4, 1, "500"), "a receipt is a fact"
+    await ledger.close()

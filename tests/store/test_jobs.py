@@ -56,7 +56,8 @@ async def test_a_run_that_ended_just_now_or_is_judged_is_left_alone(opened: data
 
 async def test_a_later_time_never_puts_off_a_job_that_is_due_earlier(opened: database.Database) -> None:
     run = await ended(opened, LONG_AGO)
-    await jobs.Jobs(opened).judge_later(run.id, NOW + datetime.timedelta(days=1))
+    async with opened.transaction() as connection:
+        await jobs.judge(connection, run.id, NOW + datetime.timedelta(days=1))
     query = sa.text("SELECT scheduled_at FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo'")
     async with opened.snapshot() as connection:
         assert (await connection.execute(query, {"lock": f"judge:{run.id}"})).scalars().all() == [None]

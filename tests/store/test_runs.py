@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
+from avouch.controlplane import deliverybounds
 from avouch.controlplane.model import contracts, verdicts
 from avouch.controlplane.model import runs as run_model
 from avouch.store import database, deliveries, groupcommit, runs, tables, views, workflows
@@ -86,15 +87,17 @@ async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -
     sent = [a_delivery(run, "one"), a_delivery(run, "two")]
     assert await repository.decide(a_verdict(run), sent)
     assert not await repository.decide(a_verdict(run, verdicts.VerdictResult.FAILED), [a_delivery(run, "three")])
-    leased = [delivery for delivery in await ledger.lease(100, 60) if delivery.run_id == run.id]
+    room = deliverybounds.Room(100, 100, 100)
+    leased = [delivery for delivery in await ledger.lease(room, 60) if delivery.run_id == run.id]
     assert {(delivery.id, delivery.payload, delivery.attempts) for delivery in leased} == {
         (delivery.id, b"payload", 1) for delivery in sent
     }
-    assert not [delivery for delivery in await ledger.lease(100, 60) if delivery.run_id == run.id]
+    assert not [delivery for delivery in await ledger.lease(room, 60) if delivery.run_id == run.id]
     await ledger.delivered(sent[0].id, NOW)
     await ledger.failed(sent[1].id, "500", next_try=NOW + datetime.timedelta(days=999))
     assert await ledger.counts(sent[0].attachment_uid) == (0, 1, 0, "")
     assert await ledger.counts(sent[1].attachment_uid) == (1, 0, 0, "500")
+    await ledger.close()
     document = await views.RunViews(opened).view(run.namespace, run.name)
     assert document is not None
     assert (document["result"], document["materialsFound"], document["materialsAsked"]) == ("Passed", 1, 1)

@@ -119,19 +119,19 @@ def build(facts: AttestationFacts) -> bytes:
             policy or server field, or a value with no canonical form.
         TooLarge: over 1,024 subjects or 3 MiB (then inline less).
     """
-    body = _predicate(facts)
+    record = strictjson.dumps(_predicate(facts))
     subjects = (
-        statement.named(f"{WORKFLOW_SUBJECT}{facts.metadata.workflow_name}", _digest(body)),
+        statement.named(f"{WORKFLOW_SUBJECT}{facts.metadata.workflow_name}", digests.of_bytes(record)),
         *(() if facts.git_head is None else (facts.git_head,)),
         *(materials.subject(material) for material in _sorted(facts.materials) if materials.is_subject(material)),
         *facts.extra_subjects,
     )
-    return statement.to_bytes(statement.Statement(subjects, TYPE, body))
+    return statement.compose(subjects, TYPE, record)
 
 
 def record_digest(facts: AttestationFacts) -> digests.Digest:
     """Digest of the canonical run record: what a verdict is about where a run has no output."""
-    return _digest(_predicate(facts))
+    return digests.of_bytes(strictjson.dumps(_predicate(facts)))
 
 
 def read(parsed: statement.Statement) -> AttestationFacts:
@@ -172,10 +172,6 @@ def read(parsed: statement.Statement) -> AttestationFacts:
 def git_head(commit: str, annotations: Mapping[str, object]) -> statement.ResourceDescriptor:
     """The commit as a subject; annotations such as `author.name`, `date`, `message`, `remotes` [{name, url}]."""
     return statement.ResourceDescriptor(name=GIT_SUBJECT, digest={"sha1": commit}, annotations=annotations)
-
-
-def _digest(body: dict[str, object]) -> digests.Digest:
-    return digests.of_bytes(strictjson.dumps(body))
 
 
 def _predicate(facts: AttestationFacts) -> dict[str, object]:

@@ -5,6 +5,7 @@ same and skips a signature whose keyid differs.
 """
 
 import base64
+import functools
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -38,7 +39,7 @@ class Signer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached property
 class KeySigner:
     """A P-256 key in memory: ephemeral in the sidecar, from a Secret on the server. Never printed."""
 
@@ -67,9 +68,9 @@ class KeySigner:
             raise errors.Invalid("not an ECDSA P-256 key", field="key")
         return cls(key)
 
-    @property
+    @functools.cached_property
     def keyid(self) -> str:
-        """SSH fingerprint of the public key."""
+        """SSH fingerprint of the public key. Worked out when it is asked for: the sidecar never does."""
         return fingerprint(self.key.public_key())
 
     @property

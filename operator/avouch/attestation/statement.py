@@ -5,13 +5,14 @@ predicate that Chainloop defines; `vsa` builds verification summaries; both trav
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avouch import digests, errors
 from avouch.attestation import dsse, shape, strictbase64, strictjson
 
 TYPE = "https://in-toto.io/Statement/v1"
+_TYPE_JSON = b'"https://in-toto.io/Statement/v1"'
 MAX_PAYLOAD = dsse.MAX_ENVELOPE * 3 // 4  # bytes: what base64 inside the largest envelope can hold
 MAX_SUBJECTS = 1024  # sigstore-go refuses more
 MAX_DIGESTS = 16  # algorithms named in one descriptor
@@ -60,15 +61,20 @@ def to_bytes(statement: Statement) -> bytes:
         Invalid: what `parse` would refuse, so that nobody signs what nobody accepts.
         TooLarge: over 1,024 subjects or 3 MiB.
     """
-    payload = strictjson.dumps(
-        {
-            "_type": TYPE,
-            "subject": [to_dict(subject) for subject in statement.subjects],
-            "predicateType": statement.predicate_type,
-            "predicate": dict(statement.predicate),
-        }
-    )
-    parse(payload)
+    return compose(statement.subjects, statement.predicate_type, strictjson.dumps(dict(statement.predicate)))
+
+
+def compose(subjects: Sequence[ResourceDescriptor], predicate_type: str, predicate: bytes) -> bytes:
+    """The same from a predicate that is canonical JSON already. Raises as `to_bytes` does."""
+    _check_subjects(subjects)
+    if not predicate_type:
+        raise errors.Invalid("empty", field="predicateType")
+    about = strictjson.dumps([to_dict(subject) for subject in subjects])
+    kind = strictjson.dumps(predicate_type)
+    # The keys of a statement in canonical order.
+    parts = (b'{"_type":', _TYPE_JSON, b',"predicate":', predicate, b',"predicateType":', kind, b',"subject":', about)
+    payload = b"".join((*parts, b"}"))
+    strictjson.check_size(payload, max_bytes=MAX_PAYLOAD)
     return payload
 
 
@@ -137,6 +143,18 @@ def _subjects(values: list[object]) -> tuple[ResourceDescriptor, ...]:
         if not subject.digest:
             raise errors.Invalid("a subject without a digest", field=f"subject[{i}].digest")
     return subjects
+
+
+def _check_subjects(subjects: Sequence[ResourceDescriptor]) -> None:
+    """What `parse` checks, on values that are to be written."""
+    if not subjects:
+        raise errors.Invalid("no subject: a statement about nothing says nothing", field="subject")
+    if len(subjects) > MAX_SUBJECTS:
+        raise errors.TooLarge(f"{len(subjects)} subjects, at most {MAX_SUBJECTS}", field="subject")
+    for i, subject in enumerate(subjects):
+        where = f"subject[{i}].digest"
+        if not _digests(shape.texts(dict(subject.digest), where), where):
+            raise errors.Invalid("a subject without a digest", field=where)
 
 
 def _digests(found: dict[str, str], where: str) -> dict[str, str]:

@@ -15,7 +15,8 @@ import itertools
 import json
 import math
 import re
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import NoReturn, cast
 
 from avouch import errors
 
@@ -27,6 +28,8 @@ MAX_EXACT_INT = 2**53 - 1  # the largest integer whose neighbours a double still
 _BOM = b"\xef\xbb\xbf"
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEPS = tuple(1 if byte in b"[{" else -1 for byte in range(256))
+_SORTING = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_KEEPING = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -42,11 +45,9 @@ def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
         TooLarge: over `max_bytes`, `max_depth`, 250,000 items or 4,300 digits in a number.
         Invalid: not JSON, or JSON with more than one reading.
     """
-    if len(data) > max_bytes:
-        raise errors.TooLarge(f"{len(data)} bytes of JSON, at most {max_bytes} are read")
+    check_size(data, max_bytes=max_bytes, max_depth=max_depth)
     if data.startswith(_BOM):
         raise errors.Invalid("JSON starts with a byte order mark", fix="write UTF-8 without one")
-    _check_shape(data, max_depth)
     try:
         value: object = json.loads(
             data.decode("utf-8"),
@@ -71,11 +72,23 @@ def dumps(value: object) -> bytes:
         Invalid: a float, an integer beyond 2^53-1, a key that is not text, a lone surrogate, or any other type.
         TooLarge: nested deeper than 64.
     """
-    ordered = _ordered(value, MAX_DEPTH)
+    plain = _plain(value, MAX_DEPTH)
     try:
-        return json.dumps(ordered, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+        text = _SORTING.encode(value) if plain else _KEEPING.encode(_ordered(value, MAX_DEPTH))
+        return text.encode("utf-8")
     except UnicodeEncodeError as exc:
         raise errors.Invalid("a lone surrogate cannot be written as UTF-8") from exc
+
+
+def check_size(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> None:
+    """Refuse what `loads` would not read for its size, before anything is parsed.
+
+    Raises:
+        TooLarge: over `max_bytes`, `max_depth` or 250,000 items.
+    """
+    if len(data) > max_bytes:
+        raise errors.TooLarge(f"{len(data)} bytes of JSON, at most {max_bytes} are read")
+    _check_shape(data, max_depth)
 
 
 def _check_shape(data: bytes, max_depth: int) -> None:
@@ -121,6 +134,26 @@ def _float(text: str) -> float:
 
 def _constant(text: str) -> NoReturn:
     raise errors.Invalid(f"{text} is not JSON (RFC 8259 6)")
+
+
+def _plain(value: object, room: int) -> bool:
+    """Whether the encoder alone writes the canonical bytes: exact types, small integers and keys of ASCII.
+
+    ASCII sorts by code points as it does by UTF-16 code units. Everything else is `_ordered`'s to write or refuse.
+    """
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
+        return True
+    if kind is int:
+        return -MAX_EXACT_INT <= cast(int, value) <= MAX_EXACT_INT
+    if room == 0 or kind not in (dict, list, tuple):
+        return False
+    items = cast(Iterable[object], value)
+    if kind is dict:
+        if not all(type(key) is str and key.isascii() for key in cast(dict[object, object], value)):
+            return False
+        items = cast(dict[object, object], value).values()
+    return all(type(item) is str or _plain(item, room - 1) for item in items)
 
 
 def _ordered(value: object, room: int) -> object:

@@ -1,17 +1,32 @@
-"""Deliveries: lease, send, mark. At least once, with a stable id; one slow receiver never holds up another."""
+"""Deliveries: lease, send, mark. At least once, with a stable id; one slow receiver never holds up another.
+
+1. What may begin is bounded in all, by namespace and by attachment; nothing waits for the rest of what was leased.
+2. A delivery is leased just before it is sent and given up well before its lease ends, so it is never in flight twice.
+3. A receiver that fails several times in a row is left alone for a while (`deliverybounds.Breaker`); what waits for it
+   is not leased, so none of its tries are used up.
+"""
 
 import asyncio
+import contextlib
 import json
+import logging
 import random
+import time
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from avouch import digests, errors
+from avouch.controlplane import deliverybounds
+from avouch.controlplane.judging import documents
 from avouch.controlplane.model import cluster, runs, verdicts
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model.verdicts import VerdictResult
+
+_log = logging.getLogger(__name__)
+
 
 MAX_ATTEMPTS = 15
 
@@ -19,42 +34,135 @@ FIRST = timedelta(seconds=30)  # 30 s, 60 s ... 17 h, 24 h, 24 h: fifteen tries 
 
 LONGEST = timedelta(hours=24)
 
-LEASE = 90  # seconds; longer than any delivery may take, so that no two workers send the same one at once
+LEASE = 90  # seconds
 
-BATCH = 32
+PATIENCE = 75.0  # seconds from the request for a lease to the end of its delivery; the rest is for marking it
 
-AT_ONCE = 4  # deliveries in flight to one attachment
+_POLL = 5.0  # seconds between looks for deliveries that become due, or that another worker left behind
+
+_GATHER = 0.01  # seconds in which places become free before they are filled by one lease
+
+_PAUSE = 2.0  # seconds before another try to reach the ledger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivering:
-    """The use case, with its ports and the table of integrations by type."""
+    """The use case, with its ports and the table of integrations by type. Owned by one event loop."""
 
     ledger: delivery_model.Deliveries
     secrets: cluster.Secrets
     clock: cluster.Clock
     integrations: Mapping[str, delivery_model.Integration]
     rng: random.Random = field(default_factory=random.SystemRandom)
+    bounds: deliverybounds.Bounds = field(default_factory=deliverybounds.Bounds)
+    tried: Callable[[], None] = lambda: None  # called after each try
+    due: asyncio.Event = field(default_factory=asyncio.Event)  # set by whoever knows that something may be due
+    _flying: dict[asyncio.Task[None], delivery_model.Delivery] = field(default_factory=dict)
+    _breakers: dict[str, deliverybounds.Breaker] = field(default_factory=dict)
+    _more: bool = False  # more may be due than there was room for: a place that becomes free is filled soon
+    _gathering: bool = False
 
-    async def run(self) -> int:
-        """Deliver what is due. Returns how many were tried."""
-        due = await self.ledger.lease(BATCH, LEASE)
-        gates: dict[str, asyncio.Semaphore] = {one.attachment_uid: asyncio.Semaphore(AT_ONCE) for one in due}
-        await asyncio.gather(*(self._one(delivery, gates[delivery.attachment_uid]) for delivery in due))
-        return len(due)
-
-    async def _one(self, delivery: delivery_model.Delivery, gate: asyncio.Semaphore) -> None:
-        async with gate:
+    async def run(self) -> None:
+        """Deliver what is due until cancelled; what is in flight then is left to `finish`."""
+        while True:
+            self.due.clear()
             try:
+                await self.begin()
+            except errors.Unavailable as exc:
+                _log.warning("deliveries wait for the database: %s", exc)
+                await asyncio.sleep(_PAUSE)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL):
+                    await self.due.wait()
+
+    async def begin(self) -> int:
+        """Lease what there is room for and begin to send it. Returns how many deliveries began."""
+        room = self._room()
+        if room.total <= 0:
+            self._more = True
+            return 0
+        asked = time.monotonic()
+        taken = await self.ledger.lease(room, LEASE)
+        for delivery in taken:
+            task = asyncio.create_task(self._one(delivery, asked + PATIENCE))
+            self._flying[task] = delivery
+            task.add_done_callback(self._landed)
+        self._more = bool(taken) or 0 in (*room.attachments.values(), *room.namespaces.values())
+        return len(taken)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait so long for what is in flight. What is broken off then is sent again once its lease has ended."""
+        if self._flying:
+            await asyncio.wait(list(self._flying), timeout=seconds)
+        for task in list(self._flying):
+            task.cancel()
+        if self._flying:
+            await asyncio.wait(list(self._flying))
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        del self._flying[task]
+        if self._more and not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(_GATHER, self._again)
+        self.tried()
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            _log.warning("a delivery could not be marked and is sent again when its lease ends: %s", exc)
+
+    def _again(self) -> None:
+        self._gathering = False
+        self.due.set()
+
+    def _room(self) -> deliverybounds.Room:
+        now, bounds = time.monotonic(), self.bounds
+        attachments = Counter(one.attachment_uid for one in self._flying.values())
+        namespaces = Counter(one.namespace for one in self._flying.values())
+        allowed = {uid: breaker.allows(now, bounds.attachment) for uid, breaker in self._breakers.items()}
+        return deliverybounds.Room(
+            total=bounds.total - len(self._flying),
+            namespace=bounds.namespace,
+            attachment=bounds.attachment,
+            namespaces={name: bounds.namespace - count for name, count in namespaces.items()},
+            attachments={
+                uid: max(allowed.get(uid, bounds.attachment) - attachments[uid], 0)
+                for uid in attachments.keys() | allowed.keys()
+            },
+        )
+
+    async def _one(self, delivery: delivery_model.Delivery, until: float) -> None:
+        left = until - time.monotonic()
+        if left <= 0:
+            _log.warning("the lease of delivery %s came too late: it is sent when the lease has ended", delivery.id)
+            return
+        try:
+            await self._within(left, delivery)
+        except errors.AvouchError as exc:
+            self._answered(delivery, exc)
+            again = next_after(exc, delivery.attempts, self.clock.now(), self.rng)
+            await self.ledger.failed(delivery.id, str(exc)[:500], next_try=again)
+        except Exception as exc:  # a bug in a plugin is this delivery's failure, not its neighbours'
+            self._answered(delivery, exc)
+            again = next_try(delivery.attempts, self.clock.now(), self.rng)
+            await self.ledger.failed(delivery.id, f"internal error: {type(exc).__name__}", next_try=again)
+        else:
+            self._breakers.pop(delivery.attachment_uid, None)
+            await self.ledger.delivered(delivery.id, self.clock.now())
+
+    async def _within(self, seconds: float, delivery: delivery_model.Delivery) -> None:
+        try:
+            async with asyncio.timeout(seconds):
                 await self._send(delivery)
-            except errors.AvouchError as exc:
-                again = next_after(exc, delivery.attempts, self.clock.now(), self.rng)
-                await self.ledger.failed(delivery.id, str(exc)[:500], next_try=again)
-            except Exception as exc:  # a bug in a plugin is this delivery's failure, not its neighbours'
-                again = next_try(delivery.attempts, self.clock.now(), self.rng)
-                await self.ledger.failed(delivery.id, f"internal error: {type(exc).__name__}", next_try=again)
-            else:
-                await self.ledger.delivered(delivery.id, self.clock.now())
+        except TimeoutError as exc:
+            raise errors.Unavailable(f"not delivered within {seconds:.0f} s") from exc
+
+    def _answered(self, delivery: delivery_model.Delivery, exc: Exception) -> None:
+        """An answer that refuses one delivery for good says that the receiver is there."""
+        if isinstance(exc, errors.AvouchError) and not exc.retry:
+            self._breakers.pop(delivery.attachment_uid, None)
+            return
+        asked = float(exc.retry_after) if isinstance(exc, errors.Overloaded) else 0.0
+        before = self._breakers.get(delivery.attachment_uid, deliverybounds.Breaker())
+        self._breakers[delivery.attachment_uid] = before.failed(time.monotonic(), asked)
 
     async def _send(self, delivery: delivery_model.Delivery) -> None:
         integration = self.integrations.get(delivery.type)
@@ -153,7 +261,7 @@ def payload(run: runs.Run, signed: verdicts.SignedVerdict) -> bytes:
         "judgedAt": verdict.judged_at.isoformat(),
         "findings": [asdict(finding) for finding in verdict.findings],
         "materials": [{key: getattr(found, key) for key in shown} for found in verdict.materials],
-        "statementDigest": str(digests.of_bytes(signed.statement)),
+        "statementDigest": str(digests.of_bytes(signed.document(documents.ATTESTATION).statement)),
         "links": {"run": f"/apis/runs.avouch.dev/v1alpha1/namespaces/{run.namespace}/workflowruns/{run.name}"},
     }
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -10,26 +10,42 @@ import hmac
 import ssl
 import time
 from collections.abc import Callable
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpcore
 
 from avouch import errors
 from avouch.controlplane.model import deliveries
-from avouch.integrations import addresses, base
+from avouch.integrations import addresses
 
 TIMEOUT = 10.0  # seconds, all in all, unless the Integration says otherwise
 LONGEST = 60  # seconds that an Integration may ask for
 MAX_ANSWER = 64 * 1024  # bytes read of an answer
+_KEPT = 64  # connections kept open between deliveries
+_KEPT_SECONDS = 15.0  # of silence
 _AGAIN = frozenset({408, 425, 429})
 
 
 class Webhook:
-    """Delivers by POST. Redirects are never followed, proxies never used."""
+    """Delivers by POST. Redirects are never followed, proxies never used. Close it before its loop ends.
+
+    A connection is kept for a while after a delivery. It leads to the address that was checked when it was made; a name
+    that resolves otherwise since then is looked up and checked with the next connection.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
         self._tls = tls or ssl.create_default_context()
+        # What may be spoken to differs, so connections are not shared between the two.
+        self._pools = {allowed: self._pool(allow_private=allowed) for allowed in (False, True)}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for pool in self._pools.values():
+            await pool.aclose()
 
     async def deliver(self, delivery: deliveries.Delivery) -> None:
         """Send it.
@@ -43,24 +59,55 @@ class Webhook:
         patience = _patience(delivery.config.get("timeoutSeconds"))
         try:
             async with asyncio.timeout(patience):
-                status, wait = await self._post(url, delivery, addresses.PinnedBackend(allow_private=allow_private))
+                status, wait = await self._post(url, delivery, self._pools[allow_private])
         except TimeoutError as exc:
             raise errors.Unavailable(f"no answer in {patience:g} s") from exc
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
             raise errors.Unavailable(f"not reached: {type(exc).__name__}") from exc
         _judge(status, wait)
 
-    async def _post(self, url: str, delivery: deliveries.Delivery, backend: addresses.PinnedBackend) -> tuple[int, str]:
-        async with httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=backend, retries=0) as pool:
-            headers = self._headers(delivery)
-            async with pool.stream("POST", url, headers=headers, content=delivery.payload) as response:
-                found = {name.lower(): value for name, value in response.headers}
-                read = 0
-                async for piece in response.aiter_stream():
-                    read += len(piece)
-                    if read > MAX_ANSWER:
-                        break
-                return response.status, found.get(b"retry-after", b"").decode("ascii", "replace")
+    def _pool(self, *, allow_private: bool) -> httpcore.AsyncConnectionPool:
+        """Not bounded here: who delivers bounds what is in flight, receiver by receiver."""
+        return httpcore.AsyncConnectionPool(
+            ssl_context=self._tls,
+            network_backend=addresses.PinnedBackend(allow_private=allow_private),
+            max_connections=None,
+            max_keepalive_connections=_KEPT,
+            keepalive_expiry=_KEPT_SECONDS,
+            retries=0,
+        )
+
+    async def _post(
+        self, url: str, delivery: deliveries.Delivery, pool: httpcore.AsyncConnectionPool
+    ) -> tuple[int, str]:
+        """One POST; a second one where a kept connection turns out to be closed by the receiver."""
+        made: list[str] = []
+
+        async def note(event: str, _: object) -> None:
+            made.append(event)
+
+        try:
+            return await self._sent(url, delivery, pool, {"trace": note})
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+            answering = "http11.receive_response_headers.complete" in made
+            if answering or any(event.startswith("connection.connect_tcp") for event in made):
+                raise
+        return await self._sent(url, delivery, pool, {})
+
+    async def _sent(
+        self, url: str, delivery: deliveries.Delivery, pool: httpcore.AsyncConnectionPool, extensions: dict[str, Any]
+    ) -> tuple[int, str]:
+        headers = self._headers(delivery)
+        async with pool.stream(
+            "POST", url, headers=headers, content=delivery.payload, extensions=extensions
+        ) as response:
+            found = {name.lower(): value for name, value in response.headers}
+            read = 0
+            async for piece in response.aiter_stream():
+                read += len(piece)
+                if read > MAX_ANSWER:
+                    break
+            return response.status, found.get(b"retry-after", b"").decode("ascii", "replace")
 
     def _headers(self, delivery: deliveries.Delivery) -> dict[bytes | str, bytes | str]:
         headers: dict[bytes | str, bytes | str] = {
@@ -103,5 +150,5 @@ def _judge(status: int, wait: str) -> None:
     if status in _AGAIN or status >= 500:
         raise errors.Unavailable(f"answered {status}")
     if 300 <= status < 400:
-        raise base.GaveUp(f"answered {status}: redirects are not followed")
-    raise base.GaveUp(f"answered {status}: given up")
+        raise errors.Denied(f"answered {status}: redirects are not followed")
+    raise errors.Denied(f"answered {status}: given up")

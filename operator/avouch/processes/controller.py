@@ -18,6 +18,7 @@ import kopf
 from avouch import errors
 from avouch.contract import reading, revisions
 from avouch.controlplane.model import runs
+from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
 from avouch.reconcilers import context, tektonruns, token_secrets, verdict_events, worker
@@ -54,6 +55,7 @@ class Controller:
             clock=lifetime.Clock(),
             epoch=lambda: self.lease.epoch,
             creator=api,
+            integrations=registry.Types(),
         )
         self.writer = status.StatusWriter(api)
         self.shop = worker.Worker(

@@ -1,41 +1,46 @@
-"""`avouch worker`: judges runs and delivers verdicts. Any number of replicas share the queue."""
+"""`avouch worker`: judges runs and delivers verdicts. Any number of replicas share the queue.
+
+Judging in batches, judging alone what needs more than the database, and delivering have loops and slots of their own:
+none of them waits for another.
+"""
 
 import asyncio
 import contextlib
 import logging
 import os
 import time
-import uuid
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import procrastinate
+import uvloop
 
 from avouch import errors
 from avouch.attestation import signing, trust
 from avouch.cas import remote
-from avouch.controlplane import deliveries
+from avouch.controlplane import deliveries, judgingqueue
 from avouch.controlplane.judging import artifact_check, documents, judge
-from avouch.controlplane.model import artifacts, verdicts
+from avouch.controlplane.model import artifacts
 from avouch.controlplane.model import deliveries as delivery_model
-from avouch.integrations import webhook
+from avouch.integrations import registry
 from avouch.kube import connection, secrets
-from avouch.processes import health, housekeeping, lifetime, listeners, logs, settings, workermetrics
+from avouch.processes import health, housekeeping, keyfiles, lifetime, listeners, logs, settings, workermetrics
 from avouch.store import artifacts as stored_artifacts
-from avouch.store import database, external_runs, inline, jobs, retention, workflows
+from avouch.store import database, inline, jobs, notifications, retention, verdicts
 from avouch.store import deliveries as ledger
-from avouch.store import runs as stored
+from avouch.store import judgingqueue as stored
 
 _log = logging.getLogger(__name__)
 
-INTEGRATIONS: Mapping[str, delivery_model.Integration] = {"webhook": webhook.Webhook()}
-
-_AT_ONCE = 4  # jobs in one worker
-_POLL = 5.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
+_BATCHES = 2  # batches at once: while one is written, the next is judged
+_ALONE = 4  # runs at once that need the bytes of artifacts
+_POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
+_PAUSE = 2.0  # seconds before another try where the database does not answer
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
-_GRACE = 20.0  # seconds for running jobs after SIGTERM
+_GRACE = 20.0  # seconds after SIGTERM for what is being judged or delivered
+_CONNECTIONS = 12  # to the database: two for each batch, one for each run judged alone, the rest for the other loops
+
+Step = Callable[[], Awaitable[bool]]
+"""One piece of work; True where there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +49,29 @@ class World:
 
     config: settings.Worker
     database: database.Database
-    runs: stored.Runs
+    queue: stored.Queue
+    ledger: ledger.Deliveries
     content: artifacts.Content
+    integrations: Mapping[str, delivery_model.Integration]
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
+    keys: keyfiles.Kept[documents.Keys]
+    trust_root: keyfiles.Kept[trust.TrustRoot]
 
     def judging(self) -> judge.Judging:
         """The use case, with keys and authorities as they are on disk now: they rotate under us."""
-        keys = self.config.keys
         return judge.Judging(
-            runs=self.runs,
-            outside=external_runs.OutsideRuns(self.database),
-            workflows=workflows.Workflows(self.database),
-            jobs=jobs.Jobs(self.database),
+            queue=self.queue,
             artifacts=artifact_check.Artifacts(self.content),
             clock=lifetime.Clock(),
-            trust_root=trust.TrustRoot.from_pems(
-                [path.read_bytes() for path in sorted(self.config.authority.glob("pods*.crt"))]
-            ),
-            keys=documents.Keys(
-                attestation=_key(keys / "attestation.pem"),
-                passed=_key(keys / "passed.pem"),
-                failed=_key(keys / "failed.pem"),
-                verifier_id=self.config.verifier_id,
-            ),
+            trust_root=self.trust_root.get(),
+            keys=self.keys.get(),
+        )
+
+    def delivering(self) -> deliveries.Delivering:
+        """The fan-out."""
+        return deliveries.Delivering(
+            self.ledger, self.secrets, lifetime.Clock(), self.integrations, tried=lambda: self.metrics.delivered(1)
         )
 
     def housekeeping(self) -> housekeeping.Housekeeping:
@@ -75,13 +79,65 @@ class World:
         known = stored_artifacts.Artifacts(self.database)
         return housekeeping.Housekeeping(retention.Retention(self.database), known, lifetime.Clock())
 
-    def delivering(self) -> deliveries.Delivering:
-        """The fan-out."""
-        return deliveries.Delivering(ledger.Deliveries(self.database), self.secrets, lifetime.Clock(), INTEGRATIONS)
 
+@dataclass(slots=True)
+class Loops:
+    """The judging loops of one worker, and what wakes them. They end after the step in which `stop` is set."""
 
-def _key(path: Path) -> signing.KeySigner:
-    return signing.KeySigner.from_pem(path.read_bytes())
+    world: World
+    stop: asyncio.Event
+    batches: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_BATCHES)])
+    alone: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_ALONE)])
+
+    def queued(self) -> None:
+        """Something may be due."""
+        self.batches[0].set()
+
+    def end(self) -> None:
+        """Let every loop see that it is over."""
+        for event in (*self.batches, *self.alone):
+            event.set()
+
+    async def run(self) -> None:
+        """Judge until `stop`."""
+        async with asyncio.TaskGroup() as tasks:
+            for at, event in enumerate(self.batches):
+                tasks.create_task(self._repeat(event, lambda at=at: self._batch(at)))  # type: ignore[misc]
+            for event in self.alone:
+                tasks.create_task(self._repeat(event, self._one))
+
+    async def _batch(self, at: int) -> bool:
+        outcomes = await self._timed(self.world.judging().batch)
+        if len(outcomes) == judge.BATCH and at + 1 < len(self.batches):
+            self.batches[at + 1].set()
+        if any(isinstance(one, judgingqueue.Alone) for one in outcomes):
+            for event in self.alone:
+                event.set()
+        return bool(outcomes)
+
+    async def _one(self) -> bool:
+        return bool(await self._timed(self.world.judging().one))
+
+    async def _timed(
+        self, judge: Callable[[], Awaitable[Sequence[judgingqueue.Outcome]]]
+    ) -> Sequence[judgingqueue.Outcome]:
+        started = time.monotonic()
+        outcomes = await judge()
+        share = (time.monotonic() - started) / max(len(outcomes), 1)
+        for one in outcomes:
+            if isinstance(one, judgingqueue.Decided):
+                found = one.signed.verdict
+                self.world.metrics.judged(found.result, found.evidence, share)
+                _log.info("run judged", extra={"run": str(found.run_id), "verdict": str(found.result)})
+        return outcomes
+
+    async def _repeat(self, wake: asyncio.Event, step: Step) -> None:
+        while not self.stop.is_set():
+            wake.clear()
+            if not await _tried("judging", step) and not self.stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL):
+                        await wake.wait()
 
 
 def main() -> int:
@@ -93,118 +149,116 @@ def main() -> int:
         _log.error("cannot start: %s", exc)
         return 2
     logs.configure(config.log_level)
-    asyncio.run(lifetime.until_signal(lambda stop: work(config, stop)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(lifetime.until_signal(lambda stop: work(config, stop)))
     return 0
 
 
 async def work(config: settings.Worker, stop: asyncio.Event) -> None:
-    """Work off both queues until `stop`; running jobs are finished, others are left to the next worker."""
-    async with _world(config) as world, _queue(world) as app, asyncio.TaskGroup() as tasks:
+    """Judge and deliver until `stop`; what is under way is finished, all else is left to the next worker."""
+    async with _world(config) as world, asyncio.TaskGroup() as tasks:
         listener = listeners.Listener(
             health.create(world.database.ping, world.metrics.registry), config.host, config.health_port
         )
         serving = tasks.create_task(listener.run_until_told())
-        running = tasks.create_task(_run(app, config.takeover))
-        sweeping = tasks.create_task(_sweep(app, world))
-        tidying = tasks.create_task(world.housekeeping().run())
+        loops, delivering = Loops(world, stop), world.delivering()
+        calls = {stored.QUEUED: loops.queued, verdicts.DELIVERIES: delivering.due.set}
+        judged = tasks.create_task(loops.run())
+        others = [
+            tasks.create_task(each)
+            for each in (
+                delivering.run(),
+                notifications.listen(config.database_url, calls),
+                _regularly("sign of life", config.takeover / _BEATS, lambda: _look_after(world)),
+                _regularly("sweep", config.takeover, lambda: _sweep(world)),
+                world.housekeeping().run(),
+            )
+        ]
         await stop.wait()
-        sweeping.cancel()
-        tidying.cancel()
-        running.cancel()  # procrastinate takes this as "stop": it finishes what runs
+        for task in others:
+            task.cancel()
+        loops.end()
+        await asyncio.gather(_ended(judged), delivering.finish(_GRACE))
         listener.should_exit = True
         await serving
 
 
-async def _run(app: procrastinate.App, takeover: float) -> None:
+async def _ended(judged: "asyncio.Task[None]") -> None:
+    """What takes longer than the grace is broken off: the queue gives it to another worker."""
+    await asyncio.wait([judged], timeout=_GRACE)
+    judged.cancel()
+
+
+async def _regularly(name: str, seconds: float, step: Step) -> None:
     while True:
-        try:
-            await app.run_worker_async(
-                queues=[jobs.JUDGE, jobs.DELIVER],
-                concurrency=_AT_ONCE,
-                install_signal_handlers=False,
-                shutdown_graceful_timeout=_GRACE,
-                update_heartbeat_interval=takeover / _BEATS,
-                stalled_worker_timeout=takeover,
-                fetch_job_polling_interval=min(_POLL, takeover),
-                delete_jobs="successful",
-            )
-        except procrastinate.exceptions.ConnectorException as exc:
-            _log.warning("the queue waits for the database: %s", type(exc).__name__)
-            await asyncio.sleep(2)
+        await _tried(name, step)
+        await asyncio.sleep(seconds)
 
 
-@contextlib.asynccontextmanager
-async def _queue(world: World) -> AsyncIterator[procrastinate.App]:
-    connector = procrastinate.PsycopgConnector(
-        conninfo=world.config.database_url, kwargs={"options": database.options()}
-    )
-    app = procrastinate.App(connector=connector)
-
-    async def judge(context: procrastinate.JobContext, run_id: str) -> None:
-        await _judge(world, uuid.UUID(run_id), context.job.attempts)
-
-    async def deliver(**_: Any) -> None:
-        await _deliver(world)
-
-    app.task(name=jobs.JUDGE, queue=jobs.JUDGE, pass_context=True)(judge)
-    app.task(name=jobs.DELIVER, queue=jobs.DELIVER)(deliver)
-    async with app.open_async():
-        yield app
-
-
-async def _judge(world: World, run_id: uuid.UUID, crashes: int) -> None:
-    started = time.monotonic()
+async def _tried(name: str, step: Step) -> bool:
+    """One step. What fails is said and tried again after a pause: the process has other work."""
     try:
-        result = await world.judging().judge(run_id, crashes=crashes)
-    except errors.Unavailable as exc:
-        # Not procrastinate's own retry: that collides with a job that a new claim may have queued meanwhile.
-        _log.warning("run %s is judged later: %s", run_id, exc)
-        run, now = await world.runs.get(run_id), lifetime.Clock().now()
-        if run is not None:
-            await jobs.Jobs(world.database).judge_later(run_id, judge.next_try(run, now))
-        return
-    if result is not verdicts.VerdictResult.PENDING:
-        judged = await world.runs.get(run_id)
-        world.metrics.judged(result, judged.evidence if judged else "", time.monotonic() - started)
-        _log.info("run judged", extra={"run": str(run_id), "verdict": str(result)})
+        return await step()
+    except errors.AvouchError as exc:
+        _log.warning("%s: %s", name, exc)
+    except Exception:
+        _log.exception("%s failed unexpectedly", name)
+    await asyncio.sleep(_PAUSE)
+    return True
 
 
-async def _deliver(world: World) -> None:
-    while tried := await world.delivering().run():
-        world.metrics.delivered(tried)
+async def _look_after(world: World) -> bool:
+    if taken_over := await world.queue.look_after():
+        _log.warning("%d runs were in the hands of workers that ended: queued", taken_over)
+    return False
 
 
-async def _sweep(app: procrastinate.App, world: World) -> None:
-    """Take up what was left: jobs of a killed worker, leases that ran out, runs whose job failed by a fault of ours."""
-    while True:
-        try:
-            for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=world.config.takeover):
-                await _take_up(app, job)
-            if forgotten := await jobs.Jobs(world.database).judge_forgotten():
-                _log.warning("%d runs had ended and nothing was going to judge them: queued", forgotten)
-            await _deliver(world)
-            await world.metrics.look(world.database)
-        except (errors.Unavailable, procrastinate.exceptions.ConnectorException) as exc:
-            _log.warning("sweep: %s", exc)
-        await asyncio.sleep(world.config.takeover)
-
-
-async def _take_up(app: procrastinate.App, job: procrastinate.jobs.Job) -> None:
-    try:
-        await app.job_manager.retry_job(job)
-    except procrastinate.exceptions.UniqueViolation:  # the same work waits already
-        await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=True)
+async def _sweep(world: World) -> bool:
+    """Queue runs that ended and that nothing is going to judge; read the gauges of the shared queue."""
+    if forgotten := await jobs.Jobs(world.database).judge_forgotten():
+        _log.warning("%d runs had ended and nothing was going to judge them: queued", forgotten)
+    await world.metrics.look(world.database)
+    return False
 
 
 @contextlib.asynccontextmanager
 async def _world(config: settings.Worker) -> AsyncIterator[World]:
     async with contextlib.AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(database.Database(config.database_url))
-        runs = stored.Runs(opened)
-        stack.push_async_callback(runs.close)
+        opened = await stack.enter_async_context(database.Database(config.database_url, pool_size=_CONNECTIONS))
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
         through = remote.Remote(config.server_url, config.authority / "serving.crt", config.token)
         near = inline.Inline(opened) if config.blobs == "inline:" else None
-        content = housekeeping.Nearest(stored_artifacts.Artifacts(opened), through, near)
-        yield World(config, opened, runs, content, secrets.Secrets(api), workermetrics.Metrics())
+        delivered = ledger.Deliveries(opened)
+        stack.push_async_callback(delivered.close)
+        queue = stored.Queue(opened, config.takeover)
+        stack.push_async_callback(_leave, queue)
+        yield World(
+            config=config,
+            database=opened,
+            queue=queue,
+            ledger=delivered,
+            content=housekeeping.Nearest(stored_artifacts.Artifacts(opened), through, near),
+            integrations=await stack.enter_async_context(registry.opened()),
+            secrets=secrets.Secrets(api),
+            metrics=workermetrics.Metrics(),
+            keys=_keys(config),
+            trust_root=keyfiles.Kept(lambda: sorted(config.authority.glob("pods*.crt")), trust.TrustRoot.from_pems),
+        )
+
+
+async def _leave(queue: stored.Queue) -> None:
+    try:
+        await queue.leave()
+    except errors.Unavailable as exc:
+        _log.warning("other workers take over when this one has been silent for a while: %s", exc)
+
+
+def _keys(config: settings.Worker) -> keyfiles.Kept[documents.Keys]:
+    paths = [config.keys / name for name in ("attestation.pem", "passed.pem", "failed.pem")]
+
+    def read(pems: Sequence[bytes]) -> documents.Keys:
+        attestation, passed, failed = map(signing.KeySigner.from_pem, pems)
+        return documents.Keys(attestation, passed, failed, config.verifier_id)
+
+    return keyfiles.Kept(lambda: paths, read)

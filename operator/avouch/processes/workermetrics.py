@@ -12,6 +12,10 @@ _WAITING = sa.text(
     " procrastinate_events e WHERE e.job_id = j.id AND e.type = 'deferred')))) FROM procrastinate_jobs j"
     " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()) GROUP BY queue_name"
 )
+_DUE = sa.text(
+    "SELECT count(*), extract(epoch FROM max(now() - next_try)) FROM deliveries"
+    " WHERE state = 'pending' AND next_try <= now() AND (leased_until IS NULL OR leased_until <= now())"
+)
 _STATES = sa.text("SELECT state, count(*) FROM deliveries GROUP BY state")
 
 
@@ -28,8 +32,8 @@ class Metrics:
         self._tried = prometheus_client.Counter(
             "avouch_delivery_tries", "Tries to deliver a verdict.", registry=self.registry
         )
-        self._depth = self._gauge("avouch_queue_depth", "Jobs that are due and wait.", "queue")
-        self._oldest = self._gauge("avouch_queue_oldest_seconds", "Age of the oldest job that is due.", "queue")
+        self._depth = self._gauge("avouch_queue_depth", "Runs and deliveries that are due and wait.", "queue")
+        self._oldest = self._gauge("avouch_queue_oldest_seconds", "Age of the oldest that is due.", "queue")
         self._states = self._gauge("avouch_deliveries", "Deliveries, by state.", "state")
 
     def _counter(self, name: str, text: str, *labels: str) -> prometheus_client.Counter:
@@ -51,8 +55,9 @@ class Metrics:
         """Read the gauges of the shared queue. Raises errors.Unavailable."""
         async with opened.snapshot() as connection:
             waiting = (await connection.execute(_WAITING)).all()
+            due = (await connection.execute(_DUE)).one()
             states = (await connection.execute(_STATES)).all()
-        found = {queue: (count, age) for queue, count, age in waiting}
+        found = {queue: (count, age) for queue, count, age in waiting} | {"deliver": tuple(due)}
         for queue in ("judge", "deliver"):
             count, age = found.get(queue, (0, 0))
             self._depth.labels(queue).set(count)

@@ -10,7 +10,7 @@ from avouch import errors
 from avouch.controlplane.model import deliveries
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.context import Context, spec_of
+from avouch.reconcilers.context import Context, IntegrationTypes, spec_of
 
 _RECHECK = 30.0  # seconds between looks at deliveries that wait for a try
 
@@ -35,10 +35,14 @@ class Ends:
     problem: str = ""
 
 
-def record_of(attachment: Object, integration: Object) -> deliveries.AttachmentRecord:
-    """The row that judging reads. Suspended ends are recorded as such, so that deliveries wait."""
+def record_of(attachment: Object, integration: Object, types: IntegrationTypes) -> deliveries.AttachmentRecord:
+    """The row that judging reads. Suspended ends are recorded as such, so that deliveries wait.
+
+    Raises:
+        Invalid: the Integration does not say all that a delivery needs.
+    """
     spec, target, meta = spec_of(attachment), spec_of(integration), attachment["metadata"]
-    config: dict[str, Any] = {**(target.get("webhook") or {}), "verdicts": list(spec.get("verdicts") or ())}
+    config: dict[str, Any] = {**types.config(target), "verdicts": list(spec.get("verdicts") or ())}
     if target.get("secretRef"):
         config["secretRef"] = {**target["secretRef"], "namespace": integration["metadata"]["namespace"]}
     if spec.get("suspend") is True or target.get("suspend") is True:
@@ -99,8 +103,9 @@ def _delivering(counts: Counts) -> tuple[conditions.Condition, ...]:
 async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Gather both ends and the counts, record the attachment where it is whole, say so."""
     ends = _ends(world, key, obj)
-    if ends.integration is not None and not ends.problem:
-        await world.workflows.upsert_attachment(record_of(obj, ends.integration), epoch=world.epoch())
+    record = _recordable(obj, ends, world.integrations)
+    if record is not None:
+        await world.workflows.upsert_attachment(record, epoch=world.epoch())
     else:
         await world.workflows.remove_attachment(key.namespace, key.name, epoch=world.epoch())
     counts = Counts(*await world.deliveries.counts(obj["metadata"]["uid"]))
@@ -110,6 +115,16 @@ async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired
 async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Forget the attachment; deliveries already written go on."""
     await world.workflows.remove_attachment(key.namespace, key.name, epoch=world.epoch())
+
+
+def _recordable(obj: Object, ends: Ends, types: IntegrationTypes) -> deliveries.AttachmentRecord | None:
+    """None where an end is missing; an Integration that does not say enough says so itself."""
+    if ends.integration is None or ends.problem:
+        return None
+    try:
+        return record_of(obj, ends.integration, types)
+    except errors.Invalid:
+        return None
 
 
 def _ends(world: Context, key: Key, obj: Object) -> Ends:

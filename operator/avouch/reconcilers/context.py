@@ -22,6 +22,14 @@ class Creator(Protocol):
         ...
 
 
+class IntegrationTypes(Protocol):
+    """The table of integrations, as far as reconciles ask it."""
+
+    def config(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """What an Integration configures its type with. Raises errors.Invalid where that is not enough to deliver."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Handed to every reconcile. `last_runs` is the newest judged run by (namespace, Workflow)."""
@@ -37,6 +45,7 @@ class Context:
     clock: cluster.Clock
     epoch: Callable[[], int]
     creator: Creator
+    integrations: IntegrationTypes
     last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
 
     def namespace_uid(self, name: str) -> str:

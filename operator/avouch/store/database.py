@@ -1,11 +1,14 @@
 """The engine, transactions, and the one translation of database failures into our error tree."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy import pool
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext import asyncio as sa_asyncio
 
 from avouch import errors
@@ -20,6 +23,7 @@ _SESSION = {
     "timezone": "UTC",
 }
 _CONNECT_SECONDS = 3
+_IDLE_SECONDS = 30.0  # of rest after which a connection is asked whether it lives
 _DEAD_PEER_MS = 10_000  # unacknowledged bytes for this long: the peer is gone (half-open TCP)
 
 
@@ -29,9 +33,13 @@ def options(schema: str = tables.SCHEMA) -> str:
 
 
 class Database:
-    """A pool of connections. A connection that died while idle is found by the pre-ping and replaced unseen."""
+    """A pool of connections. One that was idle for `idle` seconds is asked whether it lives, and replaced unseen.
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    One that was used a moment ago is not asked: where the database was restarted meanwhile, one caller is answered
+    Unavailable, and the whole pool is replaced.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, idle: float = _IDLE_SECONDS) -> None:
         self._pool_size = pool_size
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
         self._engine = sa_asyncio.create_async_engine(
@@ -39,7 +47,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
-            pool_pre_ping=True,
             hide_parameters=True,  # bundles and configurations stay out of error texts
             connect_args={
                 "options": options(),
@@ -48,6 +55,7 @@ class Database:
                 "application_name": "avouch",
             },
         )
+        _ask_idle_ones(self._engine.sync_engine, idle)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[sa_asyncio.AsyncConnection]:
@@ -96,6 +104,24 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _ask_idle_ones(engine: sa.Engine, seconds: float) -> None:
+    """Ping connections that come out of the pool after a long rest; a dead one is replaced by the pool."""
+
+    def rested(_: object, record: pool.ConnectionPoolEntry) -> None:
+        record.info["rests since"] = time.monotonic()
+
+    def ask(connection: DBAPIConnection, record: pool.ConnectionPoolEntry, _: object) -> None:
+        if time.monotonic() - record.info.get("rests since", time.monotonic()) < seconds:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as exc:
+            raise sa.exc.DisconnectionError("it died while it was idle") from exc
+
+    sa.event.listen(engine, "checkin", rested)
+    sa.event.listen(engine, "checkout", ask)
 
 
 @asynccontextmanager

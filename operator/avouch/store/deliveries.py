@@ -10,71 +10,118 @@ where the attachment is gone does the configuration of the verdict's moment hold
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
+from avouch.controlplane import deliverybounds
 from avouch.controlplane.model import deliveries
-from avouch.store import database, jobs, tables, versions
+from avouch.store import database, groupcommit, tables, versions
 
 _ERROR_LENGTH = 1024  # an integration's answer must not fill our rows
 _PENDING = deliveries.DeliveryState.PENDING.value
-# Times are compared by the database's clock only, so workers need not agree on theirs.
-_LEASE = sa.text(
-    "WITH due AS ("
-    " SELECT id FROM deliveries waiting WHERE state = 'pending' AND next_try <= now()"
-    "  AND (leased_until IS NULL OR leased_until <= now())"
-    "  AND NOT EXISTS (SELECT FROM attachments a WHERE a.namespace = waiting.namespace"
-    "   AND a.name = waiting.attachment AND a.uid = waiting.attachment_uid AND a.config @> '{\"suspend\": true}')"
-    " ORDER BY next_try LIMIT :limit FOR UPDATE SKIP LOCKED"
-    "), taken AS ("
-    " UPDATE deliveries d SET leased_until = now() + make_interval(secs => :seconds), attempts = attempts + 1"
-    " FROM due WHERE d.id = due.id RETURNING d.*"
-    ") SELECT taken.id, taken.run_id, taken.attachment_uid, taken.attachment, taken.namespace, taken.attempts,"
-    "  coalesce(a.type, taken.type) AS type, coalesce(a.config, taken.config) AS config, payloads.content"
-    " FROM taken JOIN payloads ON payloads.run_id = taken.run_id AND payloads.digest = taken.payload_digest"
-    " LEFT JOIN attachments a ON a.namespace = taken.namespace AND a.name = taken.attachment"
-    "  AND a.uid = taken.attachment_uid"
-    " ORDER BY taken.next_try, taken.id"
+# Times are compared by the database's clock only, so workers need not agree on theirs. Attachments are found by
+# stepping from one to the next in the index of what is pending, and each gives as many rows as it has room for: a long
+# queue of one receiver is neither read nor in front of another's.
+_LEASE = """
+WITH RECURSIVE pending AS (
+ (SELECT attachment_uid FROM deliveries WHERE state = 'pending' ORDER BY attachment_uid LIMIT 1)
+ UNION ALL
+ SELECT (SELECT d.attachment_uid FROM deliveries d WHERE d.state = 'pending' AND d.attachment_uid > p.attachment_uid
+  ORDER BY d.attachment_uid LIMIT 1) FROM pending p WHERE p.attachment_uid IS NOT NULL
+), open AS (
+ SELECT p.attachment_uid, coalesce(b.room, %(each)s) AS room FROM pending p
+ LEFT JOIN unnest(%(uids)s::text[], %(rooms)s::int[]) AS b(uid, room) ON b.uid = p.attachment_uid
+ LEFT JOIN attachments a ON a.uid = p.attachment_uid
+ WHERE p.attachment_uid IS NOT NULL AND coalesce(b.room, %(each)s) > 0
+  AND (a.config @> '{"suspend": true}') IS NOT TRUE
+), due AS MATERIALIZED (
+ SELECT d.id, d.next_try, d.namespace, row_number() OVER (PARTITION BY d.namespace ORDER BY d.next_try, d.id) AS place
+ FROM open CROSS JOIN LATERAL (SELECT x.id, x.namespace, x.next_try FROM deliveries x
+  WHERE x.state = 'pending' AND x.attachment_uid = open.attachment_uid AND x.next_try <= now()
+   AND (x.leased_until IS NULL OR x.leased_until <= now())
+  ORDER BY x.next_try LIMIT open.room) AS d
+), chosen AS (
+ SELECT due.id FROM due
+ LEFT JOIN unnest(%(namespaces)s::text[], %(places)s::int[]) AS n(namespace, room) ON n.namespace = due.namespace
+ WHERE due.place <= coalesce(n.room, %(namespace)s) ORDER BY due.next_try, due.id LIMIT %(total)s
+), held AS (
+ SELECT d.id FROM deliveries d JOIN chosen USING (id)
+ WHERE d.state = 'pending' AND d.next_try <= now() AND (d.leased_until IS NULL OR d.leased_until <= now())
+ FOR UPDATE OF d SKIP LOCKED
+), taken AS (
+ UPDATE deliveries d SET leased_until = now() + make_interval(secs => %(seconds)s), attempts = attempts + 1
+ FROM held WHERE d.id = held.id RETURNING d.*
+) SELECT taken.id, taken.run_id, taken.attachment_uid, taken.attachment, taken.namespace, taken.attempts,
+  coalesce(a.type, taken.type) AS type, coalesce(a.config, taken.config) AS config, payloads.content
+ FROM taken JOIN payloads ON payloads.run_id = taken.run_id AND payloads.digest = taken.payload_digest
+ LEFT JOIN attachments a ON a.namespace = taken.namespace AND a.name = taken.attachment AND a.uid = taken.attachment_uid
+ ORDER BY taken.next_try, taken.id
+"""
+# What arrived has arrived, whatever the ledger thought before; what failed leaves a settled delivery as it is.
+_MARK = (
+    "WITH i AS (SELECT * FROM unnest(%(id)b::uuid[], %(state)s::text[], %(error)s::text[], %(next)s::timestamptz[],"
+    "  %(at)s::timestamptz[]) AS i(id, state, error, next_try, at)"
+    "), marked AS (UPDATE deliveries d SET state = i.state, last_error = i.error, next_try = i.next_try,"
+    "  leased_until = NULL, changed_at = coalesce(i.at, now()) FROM i"
+    "  WHERE d.id = i.id AND (d.state = 'pending' OR (i.state = 'delivered' AND d.state <> 'delivered'))"
+    "  RETURNING d.run_id"
+    ") SELECT d.id, d.run_id, d.run_id IN (SELECT run_id FROM marked) AS changed FROM deliveries d JOIN i USING (id)"
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What became of one delivery."""
+
+    id: uuid.UUID
+    state: str
+    error: str = ""
+    next_try: datetime | None = None
+    at: datetime | None = None
+
+
 class Deliveries:
-    """The ledger over one database."""
+    """The ledger over one database; marks that come at the same time share a transaction. Close it before its loop."""
 
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
+        self._marks: groupcommit.GroupCommit[_Mark, None] = groupcommit.GroupCommit(
+            self._write, lambda _: 0, groupcommit.Limits(committers=1)
+        )
 
-    async def lease(self, limit: int, seconds: int) -> Sequence[deliveries.Delivery]:
+    async def close(self) -> None:
+        """Write the marks that wait."""
+        await self._marks.close()
+
+    async def lease(self, room: deliverybounds.Room, seconds: int) -> Sequence[deliveries.Delivery]:
         """Take due deliveries; each is ours for `seconds`. `attempts` counts this one; `secret` is the worker's job."""
-        async with self._database.transaction() as connection:
-            taken = (await connection.execute(_LEASE, {"limit": limit, "seconds": seconds})).all()
+        asked = {
+            "total": room.total,
+            "each": room.attachment,
+            "uids": list(room.attachments),
+            "rooms": list(room.attachments.values()),
+            "namespace": room.namespace,
+            "namespaces": list(room.namespaces),
+            "places": list(room.namespaces.values()),
+            "seconds": seconds,
+        }
+        async with self._database.statements() as connection:
+            taken = (await connection.exec_driver_sql(_LEASE, asked)).all()
         return tuple(map(_delivery, taken))
 
     async def delivered(self, delivery_id: uuid.UUID, at: datetime) -> None:
         """It arrived. True whatever the ledger thought before: a receipt is a fact."""
-        ledger = tables.deliveries
-        arrived = sa.update(ledger).where(ledger.c.id == delivery_id, ledger.c.state != "delivered").values(
-            state="delivered", last_error="", next_try=None, leased_until=None, changed_at=at
-        )  # fmt: skip
-        async with self._database.transaction() as connection:
-            await _settle(connection, delivery_id, arrived)
+        await self._marks.submit(_Mark(delivery_id, deliveries.DeliveryState.DELIVERED.value, at=at))
 
     async def failed(self, delivery_id: uuid.UUID, error: str, *, next_try: datetime | None) -> None:
         """It did not arrive: tried again at `next_try`, or given up (None). A settled delivery stays settled."""
-        ledger = tables.deliveries
         state = deliveries.DeliveryState.FAILED.value if next_try is None else _PENDING
-        again = sa.update(ledger).where(ledger.c.id == delivery_id, ledger.c.state == _PENDING).values(
-            state=state, last_error=error.replace("\0", "")[:_ERROR_LENGTH], next_try=next_try, leased_until=None,
-            changed_at=sa.func.now(),
-        )  # fmt: skip
-        async with self._database.transaction() as connection:
-            changed = await _settle(connection, delivery_id, again)
-            if changed and next_try is not None:
-                await jobs.deliver(connection, delivery_id, next_try)
+        text = error.replace("\0", "")[:_ERROR_LENGTH]
+        await self._marks.submit(_Mark(delivery_id, state, text, next_try))
 
     async def counts(self, attachment_uid: str) -> tuple[int, int, int, str]:
         """(pending, delivered, failed, last error) of one attachment; "" where its newest change was no error."""
@@ -89,17 +136,20 @@ class Deliveries:
             last_error = (await connection.execute(newest)).scalar()
         return found.get("pending", 0), found.get("delivered", 0), found.get("failed", 0), last_error or ""
 
-
-async def _settle(connection: AsyncConnection, delivery_id: uuid.UUID, change: sa.Update) -> bool:
-    """Make the change and show it in the run's document. Raises errors.NotFound."""
-    ledger = tables.deliveries.c
-    run_id = (await connection.execute(sa.select(ledger.run_id).where(ledger.id == delivery_id))).scalar()
-    if run_id is None:
-        raise errors.NotFound(f"no delivery {delivery_id}")
-    changed = (await connection.execute(change)).rowcount > 0
-    if changed:
-        await versions.stamp(connection, run_id)
-    return changed
+    async def _write(self, batch: Sequence[_Mark]) -> Sequence[errors.AvouchError | None]:
+        """Make the changes and show them in the runs' documents."""
+        rows = {
+            "id": [mark.id for mark in batch],
+            "state": [mark.state for mark in batch],
+            "error": [mark.error for mark in batch],
+            "next": [mark.next_try for mark in batch],
+            "at": [mark.at for mark in batch],
+        }
+        async with self._database.transaction() as connection:
+            found = (await connection.exec_driver_sql(_MARK, rows)).all()
+            await versions.stamp_all(connection, [row.run_id for row in found if row.changed])
+        known = {row.id for row in found}
+        return [None if mark.id in known else errors.NotFound(f"no delivery {mark.id}") for mark in batch]
 
 
 def _delivery(row: "sa.Row[Any]") -> deliveries.Delivery:

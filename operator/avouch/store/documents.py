@@ -1,5 +1,6 @@
 """Run documents, and what a watch tells about a change. Pure."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -56,19 +57,30 @@ def _outside(row: "sa.Row[Any]") -> dict[str, Any]:
     }
 
 
-def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequence[sa.Row[Any]]") -> dict[str, Any]:
-    """The summary, and everything below it."""
+def whole(
+    row: "sa.Row[Any]",
+    verdict: "sa.Row[Any] | None",
+    signed: "Mapping[str, sa.Row[Any]]",
+    deliveries: "Sequence[sa.Row[Any]]",
+) -> dict[str, Any]:
+    """The summary, and everything below it; `signed` holds the verdict's documents by kind."""
+    attestation, vsa = signed.get("attestation"), signed.get("vsa")
     return {
         **summary(row),
         "findings": verdict.findings if verdict else [],
         "materials": verdict.materials if verdict else [],
         "annotations": verdict.annotations if verdict else {},
         "env": verdict.env if verdict else {},
-        "statement": json.loads(verdict.statement) if verdict else None,
-        "vsa": json.loads(verdict.vsa) if verdict else None,
-        "attestationBundle": verdict.attestation_digest if verdict else "",
+        "statement": _statement(attestation.bundle) if attestation else None,
+        "vsa": json.loads(vsa.bundle) if vsa else None,
+        "attestationBundle": attestation.digest if attestation else "",
         "deliveries": [_delivery(delivery) for delivery in deliveries],
     }
+
+
+def _statement(bundle: bytes) -> Any:
+    """The statement that a bundle of ours holds."""
+    return json.loads(base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
 
 
 def event(row: "sa.Row[Any]", since: int, filters: Mapping[str, str]) -> str:

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from avouch.store import database
 
 JUDGE = "judge"
-DELIVER = "deliver"
 
 # The earlier of two times wins, and NULL is "now" (least() alone would ignore a NULL).
 COALESCED = (
@@ -27,6 +26,7 @@ _INSERT = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, scheduled_at) "
     "VALUES (:queue, :queue, :lock, :queueing, CAST(:args AS jsonb), :at) " + COALESCED
 )
+_OF_OLD = sa.text("DELETE FROM procrastinate_jobs WHERE queue_name = 'deliver' AND status = 'todo'")
 # Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
 _FORGOTTEN = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
@@ -56,24 +56,19 @@ async def judge_now(connection: AsyncConnection, run_id: uuid.UUID) -> None:
     await judge(connection, run_id)
 
 
-async def deliver(connection: AsyncConnection, key: uuid.UUID, at: datetime | None = None) -> None:
-    """Wake a worker for due deliveries not before `at`. `key` is the run, or the delivery that is tried again."""
-    row = {"queue": DELIVER, "lock": None, "queueing": f"{DELIVER}:{key}", "args": "{}", "at": at}
-    await connection.execute(_INSERT, row)
+async def forget_deliver(connection: AsyncConnection) -> None:
+    """Drop the jobs by which the version before this one woke its workers: the ledger itself says what is due."""
+    await connection.execute(_OF_OLD)
 
 
 class Jobs:
-    """Implements `controlplane.model.runs.Jobs`."""
+    """Jobs in transactions of their own."""
 
     def __init__(self, database: database.Database) -> None:
         self._database = database
 
-    async def judge_later(self, run_id: uuid.UUID, at: datetime) -> None:
-        """Judge this run again not before `at`; a waiting job that is due earlier stays as it is."""
-        async with self._database.transaction() as connection:
-            await judge(connection, run_id, at)
-
     async def judge_forgotten(self) -> int:
         """Have runs judged that ended over five minutes ago and that nothing is going to judge. Returns how many."""
         async with self._database.transaction() as connection:
+            await forget_deliver(connection)
             return int((await connection.execute(_FORGOTTEN)).rowcount)

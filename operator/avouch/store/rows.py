@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import digests
-from avouch.controlplane.model import external, runs, verdicts
+from avouch.controlplane.model import deliveries, external, runs, verdicts
 from avouch.store import tables
 
 # Runs of a namespace that was deleted and made anew belong to its predecessor: nobody sees them.
@@ -79,6 +79,11 @@ def claim_of(row: "sa.Row[Any]") -> runs.Claim:
         received_at=row.received_at,
         explicit=row.explicit,
     )
+
+
+def attachment_of(row: "sa.Row[Any]") -> deliveries.AttachmentRecord:
+    """A row of `attachments`; `secret` is empty."""
+    return deliveries.AttachmentRecord(**row._mapping)
 
 
 def snapshot_of(document: dict[str, Any]) -> runs.Snapshot:

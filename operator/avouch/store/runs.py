@@ -10,10 +10,11 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch import digests, errors
-from avouch.controlplane.model import deliveries, verdicts
+from avouch import errors
+from avouch.controlplane.model import deliveries
 from avouch.controlplane.model import runs as run_model
-from avouch.store import artifacts, claims, database, external_runs, fencing, groupcommit, jobs, rows, tables, versions
+from avouch.controlplane.model import verdicts as verdict_model
+from avouch.store import claims, database, fencing, groupcommit, jobs, judgingqueue, rows, tables, verdicts, versions
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 
@@ -55,7 +56,7 @@ class Runs:
 
     async def get(self, run_id: uuid.UUID) -> run_model.Run | None:
         """One run."""
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             return await _run(connection, run_id)
 
     async def attested(self, run_id: uuid.UUID) -> run_model.Attested | None:
@@ -100,37 +101,19 @@ class Runs:
         self, run_id: uuid.UUID
     ) -> tuple[run_model.Run, run_model.Snapshot | None, Sequence[run_model.Claim]]:
         """All that judging needs, as of one moment. Raises errors.NotFound."""
-        stored, said = tables.snapshots.c, tables.claims
         async with self._database.snapshot() as connection:
-            run = await _run(connection, run_id)
-            if run is None:
-                raise errors.NotFound(f"no run {run_id}")
-            document = (await connection.execute(sa.select(stored.document).where(stored.run_id == run_id))).scalar()
-            in_order = sa.select(said).where(said.c.run_id == run_id).order_by(said.c.received_at, said.c.digest)
-            found = (await connection.execute(in_order)).all()
-        return run, rows.snapshot_of(document) if document else None, tuple(map(rows.claim_of, found))
+            found = await judgingqueue.read(connection, [run_id])
+        if not found:
+            raise errors.NotFound(f"no run {run_id}")
+        return found[0].run, found[0].snapshot, found[0].claims
 
-    async def decide(self, signed: verdicts.SignedVerdict, deliveries: Sequence[deliveries.Delivery]) -> bool:
+    async def decide(self, signed: verdict_model.SignedVerdict, deliveries: Sequence[deliveries.Delivery]) -> bool:
         """Commit verdict, documents, run and deliveries together. False: judged before, nothing changed."""
-        verdict = signed.verdict
-        if verdict.result is verdicts.VerdictResult.PENDING:
-            raise errors.Invalid("Pending is not a decision", field="result", fix="judge again later instead")
-        runs = tables.runs
-        undecided = sa.and_(runs.c.id == verdict.run_id, runs.c.result == verdicts.VerdictResult.PENDING.value)
         async with self._database.transaction() as connection:
-            decided = sa.update(runs).where(undecided).values(
-                result=verdict.result.value, evidence=verdict.evidence.value, judged_at=verdict.judged_at
-            )  # fmt: skip
-            if (await connection.execute(decided)).rowcount == 0:
-                await _must_exist(connection, verdict.run_id)
-                return False
-            await connection.execute(sa.insert(tables.verdicts).values(**_verdict(signed)))
-            await artifacts.refer(connection, _kept(verdict))
-            await _fan_out(connection, verdict.run_id, deliveries)
-            if verdict.result is verdicts.VerdictResult.PASSED:
-                await external_runs.release(connection, verdict.run_id, verdict.judged_at)
-            await versions.stamp(connection, verdict.run_id)
-        return True
+            if await verdicts.write(connection, [(signed, deliveries)]):
+                return True
+            await _must_exist(connection, signed.verdict.run_id)
+        return False
 
     async def unfinished(self, limit: int) -> Sequence[run_model.Run]:
         """Runs of the cluster without a Done snapshot, oldest first."""
@@ -149,7 +132,7 @@ class Runs:
         return [(run.namespace, run.workflow, run) for run in found]
 
     async def _select(self, query: "sa.Select[Any]") -> Sequence[run_model.Run]:
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             return tuple(map(rows.run_of, (await connection.execute(query)).all()))
 
     async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[run_model.Attested | None]:
@@ -165,11 +148,6 @@ class Runs:
         return await claims.write(self._database, batch)
 
 
-def _kept(verdict: verdicts.Verdict) -> list[tuple[uuid.UUID, str]]:
-    """The artifacts that a verdict speaks of stay as long as its run."""
-    return [(verdict.run_id, one.digest) for one in verdict.materials if one.uploaded and one.digest]
-
-
 async def _run(connection: AsyncConnection, run_id: uuid.UUID) -> run_model.Run | None:
     row = (await connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id))).first()
     return rows.run_of(row) if row is not None else None
@@ -178,47 +156,3 @@ async def _run(connection: AsyncConnection, run_id: uuid.UUID) -> run_model.Run 
 async def _must_exist(connection: AsyncConnection, run_id: uuid.UUID) -> None:
     if await _run(connection, run_id) is None:
         raise errors.NotFound(f"no run {run_id}")
-
-
-def _verdict(signed: verdicts.SignedVerdict) -> dict[str, Any]:
-    verdict = signed.verdict
-    return {
-        "run_id": verdict.run_id,
-        "findings": [rows.plain(finding) for finding in verdict.findings],
-        "materials": [rows.plain(material) for material in verdict.materials],
-        "annotations": verdict.annotations,
-        "env": verdict.env,
-        "statement": signed.statement,
-        "attestation": signed.attestation,
-        "attestation_digest": str(digests.of_bytes(signed.attestation)),
-        "vsa": signed.vsa,
-    }
-
-
-async def _fan_out(connection: AsyncConnection, run_id: uuid.UUID, deliveries: Sequence[deliveries.Delivery]) -> None:
-    """One row per attachment; equal payloads are stored once."""
-    if not deliveries:
-        return
-    payloads = {str(digests.of_bytes(delivery.payload)): delivery.payload for delivery in deliveries}
-    contents = [{"run_id": run_id, "digest": digest, "content": content} for digest, content in payloads.items()]
-    await connection.execute(sa.insert(tables.payloads), contents)
-    await connection.execute(sa.insert(tables.deliveries), [_delivery(run_id, delivery) for delivery in deliveries])
-    due = sa.update(tables.deliveries).where(tables.deliveries.c.run_id == run_id).values(next_try=sa.func.now())
-    await connection.execute(due)  # the database's clock alone says what is due
-    await jobs.deliver(connection, run_id)
-
-
-def _delivery(run_id: uuid.UUID, delivery: deliveries.Delivery) -> dict[str, Any]:
-    return {
-        "id": delivery.id,
-        "run_id": run_id,
-        "payload_digest": str(digests.of_bytes(delivery.payload)),
-        "attachment_uid": delivery.attachment_uid,
-        "attachment": delivery.attachment,
-        "namespace": delivery.namespace,
-        "type": delivery.type,
-        "config": delivery.config,
-        "state": deliveries.DeliveryState.PENDING.value,
-        "last_error": "",
-        "attempts": 0,
-    }

@@ -148,8 +148,20 @@ verdicts = sa.Table(
     metadata,
     sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
     *(_json(n) for n in ("findings", "materials", "annotations", "env")),
-    *(sa.Column(n, sa.LargeBinary, nullable=False) for n in ("statement", "attestation", "vsa")),
-    _text("attestation_digest"),
+)
+verdict_documents = sa.Table(  # what was signed with a verdict: one row for each kind of document
+    "verdict_documents",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    _text("kind", key=True),
+    *(_text(n) for n in ("predicate_type", "digest")),
+    sa.Column("bundle", sa.LargeBinary, nullable=False),
+)
+judging_batches = sa.Table(  # runs that one worker judges in one transaction, while it does
+    "judging_batches",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("runs", pg.ARRAY(pg.UUID(as_uuid=True)), nullable=False),
 )
 payloads = sa.Table(  # what is delivered, once per run however many attachments there are
     "payloads",

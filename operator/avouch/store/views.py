@@ -106,14 +106,19 @@ async def _shown(connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", *,
     if not whole or not found:
         return [documents.summary(row) for row in found]
     ids = [row.id for row in found]
-    verdicts, ledger = tables.verdicts, tables.deliveries
+    verdicts, documented, ledger = tables.verdicts, tables.verdict_documents, tables.deliveries
     decided = (await connection.execute(sa.select(verdicts).where(verdicts.c.run_id.in_(ids)))).all()
+    signed: dict[uuid.UUID, dict[str, sa.Row[Any]]] = {}
+    for document in (await connection.execute(sa.select(documented).where(documented.c.run_id.in_(ids)))).all():
+        signed.setdefault(document.run_id, {})[document.kind] = document
     sent = sa.select(ledger).where(ledger.c.run_id.in_(ids)).order_by(ledger.c.attachment, ledger.c.id)
     by_run: dict[uuid.UUID, list[sa.Row[Any]]] = {}
     for delivery in (await connection.execute(sent)).all():
         by_run.setdefault(delivery.run_id, []).append(delivery)
     verdict_of = {verdict.run_id: verdict for verdict in decided}
-    return [documents.whole(row, verdict_of.get(row.id), by_run.get(row.id, ())) for row in found]
+    return [
+        documents.whole(row, verdict_of.get(row.id), signed.get(row.id, {}), by_run.get(row.id, ())) for row in found
+    ]
 
 
 def _matching(namespace: str | None, filters: Mapping[str, str]) -> "sa.Select[Any]":

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from avouch.controlplane.model import contracts, deliveries
-from avouch.store import database, fencing, namespaces, tables
+from avouch.store import database, fencing, namespaces, rows, tables
 
 _KEY = ["namespace", "name"]
 
@@ -91,7 +91,7 @@ class Workflows:
         stored = tables.attachments
         query = sa.select(stored).where(stored.c.namespace == namespace).order_by(stored.c.name)
         async with self._database.transaction() as connection:
-            return tuple(map(_attachment, (await connection.execute(query)).all()))
+            return tuple(map(rows.attachment_of, (await connection.execute(query)).all()))
 
 
 def _workflow_row(workflow: contracts.WorkflowRecord) -> dict[str, Any]:
@@ -110,7 +110,3 @@ def _workflow_row(workflow: contracts.WorkflowRecord) -> dict[str, Any]:
 
 def _workflow(row: "sa.Row[Any]") -> contracts.WorkflowRecord:
     return contracts.WorkflowRecord(**row._mapping)
-
-
-def _attachment(row: "sa.Row[Any]") -> deliveries.AttachmentRecord:
-    return deliveries.AttachmentRecord(**row._mapping)

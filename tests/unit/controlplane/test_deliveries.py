@@ -1,15 +1,17 @@
 # ruff: noqa: S311 - jitter needs no secrets
 """When a delivery is tried again and when it is given up; what is sent, and what never is."""
 
+import asyncio
 import random
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from avouch import errors
-from avouch.controlplane import deliveries
+from avouch.controlplane import deliveries, deliverybounds
 from avouch.controlplane.model import deliveries as delivery_model
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -33,33 +35,53 @@ def test_a_receiver_may_ask_for_more_time():
 
 
 class Ledger:
-    """One delivery that is due; remembers what became of it."""
+    """Deliveries that are due; holds to the room that it is given, remembers what became of each."""
 
-    def __init__(self, config: dict[str, object], attempts: int = 1) -> None:
-        self.due = [
-            delivery_model.Delivery(
-                uuid.uuid4(), uuid.uuid4(), "uid", "chat", "shop", "webhook", config, b"{}", attempts
-            )
-        ]
-        self.outcome: tuple[str, datetime | None] = ("", None)
+    def __init__(self, *due: delivery_model.Delivery) -> None:
+        self.due = list(due)
+        self.outcomes: list[tuple[str, str, datetime | None]] = []
+        self.rooms: list[deliverybounds.Room] = []
 
-    async def lease(self, limit: int, seconds: int) -> Sequence[delivery_model.Delivery]:
-        due, self.due = self.due[:limit], []
-        return due
+    async def lease(self, room: deliverybounds.Room, seconds: int) -> Sequence[delivery_model.Delivery]:
+        self.rooms.append(room)
+        taken: list[delivery_model.Delivery] = []
+        for one in list(self.due):
+            mine = sum(other.attachment_uid == one.attachment_uid for other in taken)
+            if len(taken) < room.total and mine < room.attachments.get(one.attachment_uid, room.attachment):
+                taken.append(one)
+                self.due.remove(one)
+        return taken
 
     async def delivered(self, delivery_id: uuid.UUID, at: datetime) -> None:
-        self.outcome = ("delivered", at)
+        self.outcomes.append((str(delivery_id), "delivered", at))
 
     async def failed(self, delivery_id: uuid.UUID, error: str, *, next_try: datetime | None) -> None:
-        self.outcome = (error, next_try)
+        self.outcomes.append((str(delivery_id), error, next_try))
+
+    def delivered_to(self, name: str, made: Sequence[delivery_model.Delivery]) -> int:
+        mine = {str(one.id) for one in made if one.attachment == name}
+        return sum(said == "delivered" and key in mine for key, said, _ in self.outcomes)
 
 
 class Receiver:
-    def __init__(self) -> None:
+    """Answers, refuses (by the attachment's name), or hangs until `release`."""
+
+    def __init__(self, **refused: Exception) -> None:
         self.got: list[delivery_model.Delivery] = []
+        self.refused = refused
+        self.release = asyncio.Event()
+        self.flying: Counter[str] = Counter()
+        self.most = 0
 
     async def deliver(self, delivery: delivery_model.Delivery) -> None:
         self.got.append(delivery)
+        if delivery.attachment in self.refused:
+            raise self.refused[delivery.attachment]
+        if delivery.attachment == "hanging":
+            self.flying[delivery.attachment] += 1
+            self.most = max(self.most, self.flying["hanging"])
+            await self.release.wait()
+            self.flying[delivery.attachment] -= 1
 
 
 class Clock:
@@ -67,22 +89,108 @@ class Clock:
         return NOW
 
 
-async def deliver(ledger: Ledger) -> tuple[str, datetime | None, list[delivery_model.Delivery]]:
-    receiver = Receiver()
-    use_case = deliveries.Delivering(ledger, None, Clock(), {"webhook": receiver}, random.Random(1))
-    assert await use_case.run() == 1
-    return *ledger.outcome, receiver.got
+def to(name: str, config: dict[str, object] | None = None, attempts: int = 1) -> delivery_model.Delivery:
+    return delivery_model.Delivery(
+        uuid.uuid4(), uuid.uuid4(), f"{name}-uid", name, "shop", "webhook", config or {}, b"{}", attempts
+    )
+
+
+def fan_out(ledger: Ledger, receiver: Receiver) -> deliveries.Delivering:
+    return deliveries.Delivering(ledger, None, Clock(), {"webhook": receiver}, random.Random(1))  # type: ignore[arg-type]
+
+
+async def deliver(one: delivery_model.Delivery) -> tuple[str, datetime | None, list[delivery_model.Delivery]]:
+    ledger, receiver = Ledger(one), Receiver()
+    use_case = fan_out(ledger, receiver)
+    assert await use_case.begin() == 1
+    await use_case.finish(60)
+    ((_, said, again),) = ledger.outcomes
+    return said, again, receiver.got
 
 
 async def test_what_the_ledger_leases_is_sent_as_it_is_configured_now():
-    said, _, got = await deliver(Ledger({"url": "https://new.example", "suspend": False}))
+    said, _, got = await deliver(to("chat", {"url": "https://new.example", "suspend": False}))
     assert said == "delivered"
     assert got[0].config["url"] == "https://new.example"
 
 
 async def test_a_suspended_one_whose_attachment_is_gone_is_never_sent_and_given_up_in_the_end():
-    said, again, got = await deliver(Ledger({"suspend": True}))
+    said, again, got = await deliver(to("chat", {"suspend": True}))
     assert (got, again is not None and again > NOW) == ([], True)
     assert "the attachment is gone" in said
-    said, again, got = await deliver(Ledger({"suspend": True}, attempts=deliveries.MAX_ATTEMPTS))
+    said, again, got = await deliver(to("chat", {"suspend": True}, attempts=deliveries.MAX_ATTEMPTS))
     assert (got, again) == ([], None)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_a_receiver_that_hangs_holds_up_nobody_and_gets_no_more_than_its_bound_at_once():
+    made = [*(to("hanging") for _ in range(50)), *(to("healthy") for _ in range(50))]
+    ledger, receiver = Ledger(*made), Receiver()
+    use_case = fan_out(ledger, receiver)
+    running = asyncio.create_task(use_case.run())
+    await until(lambda: ledger.delivered_to("healthy", made) == 50)
+    assert ledger.delivered_to("hanging", made) == 0
+    assert receiver.most == use_case.bounds.attachment
+    assert len(ledger.due) == 50 - use_case.bounds.attachment, "what is not sent yet is not leased either"
+    receiver.release.set()
+    await until(lambda: ledger.delivered_to("hanging", made) == 50)
+    running.cancel()
+    await use_case.finish(60)
+    assert receiver.most == use_case.bounds.attachment
+
+
+async def test_a_receiver_that_fails_again_and_again_is_left_alone_and_nobody_else_is():
+    made = [*(to("broken") for _ in range(60)), *(to("healthy") for _ in range(60))]
+    ledger, receiver = Ledger(*made), Receiver(broken=errors.Unavailable("answered 500"))
+    use_case = fan_out(ledger, receiver)
+    running = asyncio.create_task(use_case.run())
+    await until(lambda: ledger.delivered_to("healthy", made) == 60)
+    running.cancel()
+    await use_case.finish(60)
+    tried = sum(one.attachment == "broken" for one in receiver.got)
+    assert deliverybounds.THRESHOLD <= tried <= 2 * use_case.bounds.attachment
+    assert ledger.rooms[-1].attachments["broken-uid"] == 0
+
+
+async def test_a_refusal_for_good_opens_no_breaker_for_the_receiver_answers():
+    made = [to("strict") for _ in range(40)]
+    ledger, receiver = Ledger(*made), Receiver(strict=errors.Denied("answered 400: given up"))
+    use_case = fan_out(ledger, receiver)
+    running = asyncio.create_task(use_case.run())
+    await until(lambda: len(ledger.outcomes) == 40)
+    running.cancel()
+    assert {again for _, _, again in ledger.outcomes} == {None}
+
+
+async def test_a_delivery_whose_lease_came_too_late_is_not_sent(monkeypatch):
+    monkeypatch.setattr(deliveries, "PATIENCE", -1.0)
+    ledger, receiver = Ledger(to("hanging")), Receiver()
+    use_case = fan_out(ledger, receiver)
+    await use_case.begin()
+    await use_case.finish(60)
+    assert (ledger.outcomes, receiver.got) == ([], [])
+
+
+def test_a_breaker_opens_after_failures_in_a_row_lets_one_probe_through_and_waits_longer_each_time():
+    breaker, moment = deliverybounds.Breaker(), 100.0
+    for _ in range(deliverybounds.THRESHOLD - 1):
+        breaker = breaker.failed(moment)
+    assert breaker.allows(moment, 8) == 8
+    waits = []
+    for _ in range(5):
+        breaker = breaker.failed(moment)
+        assert breaker.allows(moment, 8) == 0
+        assert breaker.allows(breaker.until, 8) == 1
+        waits.append(breaker.until - moment)
+        moment = breaker.until
+    assert waits == [10, 20, 40, 60, 60]
+
+
+def test_a_receiver_that_asks_for_time_gets_it_at_once_but_not_for_ever():
+    assert deliverybounds.Breaker().failed(0.0, asked=30).allows(29.0, 8) == 0
+    assert deliverybounds.Breaker().failed(0.0, asked=86_400).allows(deliverybounds.LONGEST, 8) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from avouch import errors
 from avouch.controlplane.intake import tokens as deciding
+from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import apitokens, conditions, context, token_secrets, watching
 from tests.unit.reconcilers import tokens
@@ -28,7 +29,7 @@ class Stage:
             cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self,  # type: ignore[arg-type]
             backends=self,  # type: ignore[arg-type]
             issuing=token_secrets.Issuing(self.memory, self.secrets, lambda: address),
-            canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self,  # type: ignore[arg-type]
+            canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self, integrations=registry.Types(),  # type: ignore[arg-type]
         )  # fmt: skip
         for namespace in ("team", "home"):
             cache.put(Key("Namespace", "", namespace), {"metadata": {"name": namespace, "uid": f"uid-{namespace}"}})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from avouch.controlplane.model import artifacts
+from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import casbackends, conditions, context, organizations
 
@@ -78,7 +79,7 @@ def build(*objects: dict[str, Any]) -> tuple[context.Context, Records]:
     records = Records()
     there = context.Context(
         cache=cache, contracts=None, workflows=None, deliveries=None, backends=records,  # type: ignore[arg-type]
-        organisations=None, issuing=None, creator=None,  # type: ignore[arg-type]
+        organisations=None, issuing=None, creator=None, integrations=registry.Types(),  # type: ignore[arg-type]
         canonical=lambda _: b"", clock=None, epoch=lambda: 1,  # type: ignore[arg-type]  # not used here
     )  # fmt: skip
     return there, records

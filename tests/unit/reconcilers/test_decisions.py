@@ -14,6 +14,7 @@ from avouch import digests, errors
 from avouch.api import organization as kinds
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
+from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import attachments, conditions, contracts, organizations, worker, workflows
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
@@ -109,7 +110,7 @@ def test_an_attachment_names_the_end_that_is_missing_and_records_no_secret() -> 
     hook = obj("hook", type="webhook", webhook={"url": "https://x"}, secretRef={"name": "s", "key": "k"})
     missing = attachments.decide(attachment, attachments.Ends(None, True, "team"), attachments.Counts())
     assert "Integration hook does not exist" in missing.conditions[0].message
-    record = attachments.record_of(attachment, hook)
+    record = attachments.record_of(attachment, hook, registry.Types())
     assert record.secret == b""
     assert record.config["secretRef"] == {"name": "s", "key": "k", "namespace": "team"}
     whole = attachments.decide(attachment, attachments.Ends(hook, True, "team"), attachments.Counts(1, 2, 0, ""))

@@ -8,6 +8,7 @@ from typing import Any
 
 from avouch import errors
 from avouch.controlplane.model import contracts
+from avouch.integrations import registry
 from avouch.kube import events, status
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
@@ -107,6 +108,7 @@ def build() -> tuple[worker.Worker, Memory, Api]:
         cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
         organisations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1, creator=api,
+        integrations=registry.Types(),
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
     recorder = events.Recorder(api, "i", fallback_namespace="default")

@@ -7,14 +7,19 @@ materials[{name, type, digest, value, filename, origin, output}], statementDiges
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
-from avouch.controlplane.judging import tekton_run
+from avouch.controlplane import values
+from avouch.controlplane.judging import cluster_record, tekton_run
+from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
+
+ATTESTATION, VSA = "attestation", "vsa"  # kinds of documents
 
 LEVEL = "AVOUCH_CONTRACT_SATISFIED"
 
@@ -35,18 +40,56 @@ class Keys:
     verifier_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the documents are written from: the judged case, its claims as facts, and what was signed before."""
+
+    case: tekton_run.Case
+    verdict: verdicts.Verdict
+    claims: tuple[judged_materials.Said, ...]
+    facts: predicate.AttestationFacts
+    keys: Keys
+    signed: tuple[values.Document, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A statement and who signs it."""
+
+    kind: str
+    predicate_type: str
+    statement: bytes
+    signer: signing.Signer
+
+
 def seal(case: tekton_run.Case, verdict: verdicts.Verdict, keys: Keys) -> verdicts.SignedVerdict:
-    """Sign the run's attestation and the verdict on it."""
+    """Sign every document of a verdict, in the order of `DOCUMENTS`."""
     claims = tekton_run.counting_claims(case)
-    facts = _facts(case, verdict, [said.claim for said in claims])
-    payload = predicate.build(facts)
-    attestation = _bundle(keys.attestation, payload)
+    basis = Basis(case, verdict, claims, _facts(case, verdict, [said.claim for said in claims]), keys)
+    for write in DOCUMENTS:
+        draft = write(basis)
+        document = values.Document(
+            draft.kind, draft.predicate_type, draft.statement, _bundle(draft.signer, draft.statement)
+        )
+        basis = replace(basis, signed=(*basis.signed, document))
+    return verdicts.SignedVerdict(verdict, basis.signed)
+
+
+def attestation(basis: Basis) -> Draft:
+    """The run's own attestation: what it delivered, in Chainloop's predicate."""
+    return Draft(ATTESTATION, predicate.TYPE, predicate.build(basis.facts), basis.keys.attestation)
+
+
+def summary(basis: Basis) -> Draft:
+    """The verdict as a SLSA verification summary, over the claims and everything that was signed before it."""
+    case, verdict, keys = basis.case, basis.verdict, basis.keys
     passed = verdict.result is VerdictResult.PASSED
-    inputs = [vsa.InputAttestation(said.claim.digest, said.claim.received_at) for said in claims]
-    inputs.append(vsa.InputAttestation(bundle.digest(attestation), verdict.judged_at))
-    outputs = tuple(materials.subject(found) for found in facts.materials if materials.is_subject(found))
+    inputs = [vsa.InputAttestation(said.claim.digest, said.claim.received_at) for said in basis.claims]
+    inputs += [vsa.InputAttestation(bundle.digest(one.bundle), verdict.judged_at) for one in basis.signed]
+    found = basis.facts.materials
+    outputs = tuple(materials.subject(each) for each in found if materials.is_subject(each))
     asked, run = case.plan, case.run
-    summary = vsa.VsaFacts(
+    facts = vsa.VsaFacts(
         verifier_id=keys.verifier_id,
         time_verified=verdict.judged_at,
         resource_uri=f"avouch://{run.namespace}/workflows/{run.workflow}",
@@ -55,10 +98,15 @@ def seal(case: tekton_run.Case, verdict: verdicts.Verdict, keys: Keys) -> verdic
         inputs=tuple(inputs),
         passed=passed,
         levels=(LEVEL,),
-        subjects=outputs or (vsa.run_subject(run.name, predicate.record_digest(facts)),),
+        subjects=outputs or (vsa.run_subject(run.name, predicate.record_digest(basis.facts)),),
     )
-    signed = _bundle(keys.passed if passed else keys.failed, vsa.build(summary))
-    return verdicts.SignedVerdict(verdict, attestation, signed, payload)
+    return Draft(VSA, vsa.TYPE, vsa.build(facts), keys.passed if passed else keys.failed)
+
+
+DOCUMENTS: tuple[Callable[[Basis], Draft], ...] = (
+    attestation,  # what the run delivered
+    summary,  # the verdict on it: the last one, for its inputs are all others
+)
 
 
 def _bundle(signer: signing.Signer, content: bytes) -> bytes:
@@ -142,7 +190,7 @@ def _material(found: verdicts.JudgedMaterial, name: str) -> materials.Material |
 
 
 def _parsed(found: verdicts.JudgedMaterial) -> digests.Digest | None:
-    unusable = not digests.well_formed(found.digest) or not (found.filename or found.value)
+    unusable = not cluster_record.well_formed(found.digest) or not (found.filename or found.value)
     return None if unusable else digests.Digest.parse(found.digest)
 
 

@@ -1,4 +1,4 @@
-"""Judging one run that was crafted outside Tekton: from its claim, or the lack of one, to a verdict. Pure.
+"""The evidence of one run that was crafted outside Tekton: its claim, or the lack of one. Pure.
 
 Nobody but its attester saw such a run, so there is no record to hold the claim against, except for what a verified
 token of the runner proves. What the server can look at itself (bytes, types, completeness) it does.
@@ -7,28 +7,44 @@ token of the runner proves. What the server can look at itself (bytes, types, co
 2. No claim: Expired once its time is over; before, it is waited for.
 3. One claim ends the run. Whatever the contract asks for is checked; each finding keeps the verdict from being Passed.
 4. Materials that the contract does not name are kept, and must be what they are called, too.
+
+`verdict.judge` makes the verdict of it, as of the evidence of runs in Tekton.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from avouch import plan
 from avouch.attestation import materials, predicate
 from avouch.contract import completeness
+from avouch.controlplane.judging import cluster_record, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
-from avouch.controlplane.judging import tekton_run
 from avouch.controlplane.model import artifacts, external, verdicts
-from avouch.controlplane.model.verdicts import Evidence
+from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding
 
 CLI = "cli"  # where a judged material comes from
 CANCELLATION = "cancellation"
 
 
-def judge(
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the server knows of a run beside what its attestation says: what `CHECKS` look at."""
+
+    case: tekton_run.Case
+    outside: external.ExternalPart
+    facts: predicate.AttestationFacts
+
+    def asked(self, name: str) -> plan.PlannedMaterial | None:
+        """The contract's material of this name."""
+        return next((material for material in self.case.plan.materials if material.name == name), None)
+
+
+def examine(
     case: tekton_run.Case, outside: external.ExternalPart, now: datetime
-) -> verdicts.Verdict | tekton_run.WaitUntil:
-    """Decide one run. The module docstring is the specification."""
+) -> tekton_run.Examined | verdicts.Verdict | tekton_run.WaitUntil:
+    """Weigh the evidence of one run. The module docstring is the specification."""
     if outside.reset is not None:
         return _given_up(case, outside.reset, now)
     if not case.said:
@@ -39,35 +55,23 @@ def judge(
     if said.facts is None:
         finding = Finding("ClaimNotVerified", f"claim {said.claim.digest}: {said.problem}")
         return _bare(case, finding, now)
-    return _judged(case, outside, said.facts, now)
+    return _examined(Record(case, outside, said.facts))
 
 
-def _judged(
-    case: tekton_run.Case, outside: external.ExternalPart, facts: predicate.AttestationFacts, now: datetime
-) -> verdicts.Verdict:
-    asked = {material.name: material for material in case.plan.materials}
-    found = tuple(_material(one, asked.get(one.name), case) for one in facts.materials)
+def _examined(record: Record) -> tekton_run.Examined:
+    case, facts = record.case, record.facts
+    found = tuple(_material(one, record.asked(one.name), case) for one in facts.materials)
     annotations = _fixed(case.plan.annotations, facts.annotations)
-    accepted = tuple(one for one in found if one.name not in asked or one.type == asked[one.name].type)
-    evidence = completeness.Evidence(accepted, annotations, facts.env)
-    owed = completeness.owed(case.plan, evidence, completeness.COMMAND_LINE)
-    findings = (
-        *_contradictions(outside.runner, facts.env),
-        *_runner(case.plan, outside.runner, facts.runner),
-        *(finding for one in facts.materials for finding in _defects(one, asked.get(one.name), case)),
-        *_overridden("spec.annotations", "", case.plan.annotations, facts.annotations),
-        *owed,
-        *tekton_run.policies(case.plan),
-    )
-    return verdicts.Verdict(
-        run_id=case.run.id,
-        result=tekton_run.result_of(findings),
+    types = {material.name: material.type for material in case.plan.materials}
+    accepted = tuple(one for one in found if types.get(one.name, one.type) == one.type)
+    return tekton_run.Examined(
         evidence=Evidence.CLI,
-        findings=findings,
         materials=found,
         annotations=annotations,
-        env=dict(facts.env),
-        judged_at=now,
+        env=facts.env,
+        delivered=completeness.Evidence(accepted, annotations, facts.env),
+        findings=tuple(finding for check in CHECKS for finding in check(record)),
+        advice=completeness.COMMAND_LINE,
     )
 
 
@@ -89,26 +93,40 @@ def _bare(case: tekton_run.Case, finding: Finding, now: datetime) -> verdicts.Ve
     return verdicts.Verdict(case.run.id, result, evidence, (finding,), (), {}, {}, now)
 
 
-def _contradictions(runner: external.Runner, env: Mapping[str, str]) -> Iterator[Finding]:
-    """What the attestation says, and the runner's verified token does not."""
-    for name, proven in sorted(runner.proven.items()):
+def contradicted_variables(record: Record) -> Iterator[Finding]:
+    """Variables that the attestation states and the runner's verified token contradicts."""
+    env = record.facts.env
+    for name, proven in sorted(record.outside.runner.proven.items()):
         if env.get(name, proven) != proven:
             text = f"the attestation says {name}={env[name][:200]!r}, the runner's token proves {proven[:200]!r}"
             yield Finding("RunnerContradicted", text, fix="attest from the job whose token it is")
 
 
-def _runner(asked: plan.Plan, opened: external.Runner, said: predicate.Runner) -> Iterator[Finding]:
+def wrong_runner(record: Record) -> Iterator[Finding]:
+    """A runner of another type than the one that opened the run, or than the contract asks for."""
+    said, opened, asked = record.facts.runner, record.outside.runner, record.case.plan.runner
     if said.type != opened.type:
         text = f"the attestation says runner {said.type or 'generic'}, the run was opened by {opened.type or 'generic'}"
         yield Finding("RunnerContradicted", text, fix="open and push a run in the same job")
-    if asked.runner and said.type != asked.runner:
-        text = (
-            f"the contract asks for a runner of type {asked.runner}, the attestation was made in {said.type or 'none'}"
-        )
-        yield Finding("RunnerMismatch", text, "spec.runner.type", f"attest in a {asked.runner} runner")
+    if asked and said.type != asked:
+        text = f"the contract asks for a runner of type {asked}, the attestation was made in {said.type or 'none'}"
+        yield Finding("RunnerMismatch", text, "spec.runner.type", f"attest in a {asked} runner")
 
 
-def _defects(found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case) -> Iterator[Finding]:
+def wrong_materials(record: Record) -> Iterator[Finding]:
+    """Materials of another type, with other annotations, or whose bytes never arrived."""
+    for material in record.facts.materials:
+        yield from _defects(material, record.asked(material.name), record.case)
+
+
+def contradicted_annotations(record: Record) -> Iterator[Finding]:
+    """Annotations of the run that the contract fixes to another value."""
+    return _overridden("spec.annotations", "", record.case.plan.annotations, record.facts.annotations)
+
+
+def _defects(
+    found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
+) -> Iterator[Finding]:
     """What is wrong with one material."""
     line = asked.line if asked else ""
     if asked is not None and found.type != asked.type:
@@ -117,7 +135,7 @@ def _defects(found: materials.Material, asked: plan.PlannedMaterial | None, case
         return
     if asked is not None:
         yield from _overridden(line, found.name, asked.annotations, found.annotations)
-    if found.type in plan.VALUE_TYPES:
+    if found.type in (cluster_record.STRING, cluster_record.IMAGE):
         return
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     if checked.problem:
@@ -151,7 +169,7 @@ def _fixed(asked: tuple[plan.PlannedAnnotation, ...], said: Mapping[str, str]) -
 def _material(
     found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
 ) -> verdicts.JudgedMaterial:
-    plain = found.type in plan.VALUE_TYPES
+    plain = found.type in (cluster_record.STRING, cluster_record.IMAGE)
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     return verdicts.JudgedMaterial(
         name=found.name,
@@ -166,3 +184,11 @@ def _material(
         annotations=_fixed(asked.annotations if asked else (), found.annotations),
         extracted=dict(checked.extracted),
     )
+
+
+CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
+    contradicted_variables,  # RunnerContradicted
+    wrong_runner,  # RunnerContradicted, RunnerMismatch
+    wrong_materials,  # MaterialTypeMismatch, AnnotationContradicted, MaterialNotUploaded
+    contradicted_annotations,  # AnnotationContradicted
+)

@@ -1,23 +1,32 @@
-"""Judging as an act: gather the case, decide, seal, commit verdict and deliveries in one transaction."""
+"""Judging as an act: take runs from the queue, gather each case, decide, seal, write all of it in one transaction.
 
-import uuid
+1. Runs are judged in batches of one transaction, from what the database holds.
+2. A run whose evidence lies in an artifact store is judged alone, so that no batch waits for bytes; so is one whose
+   batch failed, or over which a worker died.
+3. A run that still cannot be judged gets the verdict Error; what does not answer now puts it off.
+"""
+
+import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from avouch import errors, plan
 from avouch.attestation import identity, materials, predicate, trust, verification
-from avouch.controlplane import deliveries
-from avouch.controlplane.judging import documents, external_run, tekton_run
+from avouch.controlplane import deliveries, judgingqueue, verdict
+from avouch.controlplane.judging import documents, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts as artifact_model
-from avouch.controlplane.model import cluster, contracts, external, verdicts
-from avouch.controlplane.model import runs as run_model
+from avouch.controlplane.model import cluster, runs, verdicts
 
+_log = logging.getLogger(__name__)
+
+BATCH = 32  # runs in one transaction
 CRASHES = 5  # workers that may die over one run before it is judged Error: it would take the next ones with it
 
 
-def next_try(run: run_model.Run, now: datetime) -> datetime:
+def next_try(run: runs.Run, now: datetime) -> datetime:
     """When to judge a run again whose evidence could not be read: the older it is, the less often."""
     age = now - (run.finished_at or run.created_at)
     return now + min(max(age / 4, timedelta(seconds=10)), timedelta(minutes=10))
@@ -27,63 +36,121 @@ def next_try(run: run_model.Run, now: datetime) -> datetime:
 class Judging:
     """The use case, with the ports it needs."""
 
-    runs: run_model.Runs
-    outside: external.ExternalReader
-    workflows: contracts.Workflows
-    jobs: run_model.Jobs
+    queue: judgingqueue.Queue
     artifacts: artifact_model.Artifacts
     clock: cluster.Clock
     trust_root: trust.TrustRoot
     keys: documents.Keys
 
-    async def judge(self, run_id: uuid.UUID, *, crashes: int = 0) -> verdicts.VerdictResult:
-        """Judge one run, or put it off (Pending). `crashes`: how many workers died while they judged it.
+    async def batch(self, limit: int = BATCH) -> Sequence[judgingqueue.Outcome]:
+        """Judge what is due and needs nothing but the database; empty where there is nothing.
 
         Raises:
-            Unavailable: something that judging needs does not answer now; the run stays Pending.
+            Unavailable: the database does not answer now; every run is as it was.
         """
-        run, snapshot, claims = await self.runs.case(run_id)
-        if run.result is not verdicts.VerdictResult.PENDING:
-            return run.result
-        outside = await self.outside.of(run_id) if run.key.outside else None
-        case = tekton_run.Case(run, plan.Plan.from_json(run.plan), snapshot, outside=outside)
+        taken = judgingqueue.Taken()
         try:
-            if crashes >= CRASHES:
-                raise errors.Corrupt(f"{crashes} workers ended while they judged it")
-            case = await self._gather(case, claims)
-            found = _judged(case, self.clock.now())
-            if isinstance(found, tekton_run.WaitUntil):
-                await self.jobs.judge_later(run_id, found.at)
-                return verdicts.VerdictResult.PENDING
-            if found.result is verdicts.VerdictResult.PENDING:
-                return found.result
-            signed = documents.seal(case, found, self.keys)
+            async with self.queue.batch(limit) as work:
+                taken = work.taken
+                outcomes = [await self._from_rows(record, taken) for record in taken.records]
+                await work.settle(outcomes)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 raise
-            signed = self._error(case, exc)
-        await self._commit(run, signed)
-        return signed.verdict.result
+            _log.warning("a batch of %d runs failed, they are judged one by one: %s", len(taken.records), exc)
+            runs = [record.run.id for record in taken.records]
+            await self.queue.isolate(runs)
+            return [judgingqueue.Alone(run_id) for run_id in runs]
+        return outcomes
 
-    async def _gather(self, case: tekton_run.Case, claims: Sequence[run_model.Claim]) -> tekton_run.Case:
-        said = tuple(self._read(claim, case) for claim in claims)
-        types = {material.name: material.type for material in case.plan.materials}
-        documents: dict[tuple[str, str], artifact_model.Checked] = {}
-        for found in (material for one in said if one.facts for material in one.facts.materials):
-            # Outside Tekton a material may be one that the contract does not name: then it is what it is called.
-            type_ = types.get(found.name, "") or (found.type if case.outside is not None else "")
-            key = (str(found.digest), type_)
-            if type_ and type_ not in plan.VALUE_TYPES and key not in documents:
-                documents[key] = await self._check(found, type_, case.run.namespace_uid)
-        return replace(case, said=said, documents=documents)
+    async def one(self) -> Sequence[judgingqueue.Outcome]:
+        """Judge one run that is not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`."""
+        async with self.queue.one() as work:
+            outcomes = [await self._alone(record, work.taken) for record in work.taken.records]
+            if not outcomes:
+                return ()
+            try:
+                await work.settle(outcomes)
+            except Exception as exc:
+                if isinstance(exc, errors.AvouchError) and exc.retry:
+                    raise
+                outcomes = [self._error(record, work.taken, exc) for record in work.taken.records]
+                await work.settle(outcomes)
+        return outcomes
 
-    async def _check(self, found: materials.Material, type_: str, namespace_uid: str) -> artifact_model.Checked:
+    async def _from_rows(self, record: judgingqueue.Record, taken: judgingqueue.Taken) -> judgingqueue.Outcome:
+        """Judge without leaving the database. Between two runs, deliveries and health checks have their turn."""
+        await asyncio.sleep(0)
+        if record.run.result is not verdicts.VerdictResult.PENDING:
+            return judgingqueue.Settled(record.run.id)
+        try:
+            case = self._case(record)
+            outcome = self._outcome(case, taken)
+            decided = isinstance(outcome, judgingqueue.Decided)
+            return judgingqueue.Alone(record.run.id) if decided and _documents(case) else outcome
+        except Exception as exc:
+            return self._error(record, taken, exc)
+
+    async def _alone(self, record: judgingqueue.Record, taken: judgingqueue.Taken) -> judgingqueue.Outcome:
+        if record.run.result is not verdicts.VerdictResult.PENDING:
+            return judgingqueue.Settled(record.run.id)
+        try:
+            if record.crashes >= CRASHES:
+                raise errors.Corrupt(f"{record.crashes} workers ended while they judged it")
+            case = self._case(record)
+            if self._ends(case):  # nothing is fetched for a run that is waited for
+                found = {key: await self._check(one, key[1], case.run) for key, one in _documents(case).items()}
+                case = replace(case, documents=found)
+            return self._outcome(case, taken)
+        except Exception as exc:
+            if isinstance(exc, errors.AvouchError) and exc.retry:
+                _log.warning("run %s is judged later: %s", record.run.id, exc)
+                return judgingqueue.Later(record.run.id, next_try(record.run, self.clock.now()))
+            return self._error(record, taken, exc)
+
+    def _case(self, record: judgingqueue.Record) -> tekton_run.Case:
+        bare = _bare(record)
+        return replace(bare, said=tuple(self._read(claim, bare) for claim in record.claims))
+
+    def _ends(self, case: tekton_run.Case) -> bool:
+        found = verdict.judge(case, self.clock.now())
+        return isinstance(found, verdicts.Verdict) and found.result is not verdicts.VerdictResult.PENDING
+
+    def _outcome(self, case: tekton_run.Case, taken: judgingqueue.Taken) -> judgingqueue.Outcome:
+        found = verdict.judge(case, self.clock.now())
+        if isinstance(found, tekton_run.WaitUntil):
+            return judgingqueue.Later(case.run.id, found.at)
+        if found.result is verdicts.VerdictResult.PENDING:
+            return judgingqueue.Settled(case.run.id)
+        return self._decided(case, found, taken)
+
+    def _decided(
+        self, case: tekton_run.Case, found: verdicts.Verdict, taken: judgingqueue.Taken
+    ) -> judgingqueue.Decided:
+        signed = documents.seal(case, found, self.keys)
+        attachments = taken.attachments.get(case.run.namespace, ())
+        return judgingqueue.Decided(signed, deliveries.deliveries(case.run, signed, attachments))
+
+    def _error(self, record: judgingqueue.Record, taken: judgingqueue.Taken, exc: Exception) -> judgingqueue.Outcome:
+        """The verdict on a run that cannot be judged."""
+        if not isinstance(exc, errors.AvouchError):
+            _log.error("run %s could not be judged", record.run.id, exc_info=exc)
+        reason = str(exc) if isinstance(exc, errors.AvouchError) else type(exc).__name__
+        now = self.clock.now()
+        try:
+            bare = _bare(record)
+            return self._decided(bare, tekton_run.failed(bare, reason, now), taken)
+        except errors.AvouchError as unsealed:
+            _log.error("run %s stays Pending, not even Error could be signed: %s", record.run.id, unsealed)
+            return judgingqueue.Later(record.run.id, next_try(record.run, now))
+
+    async def _check(self, found: materials.Material, type_: str, run: runs.Run) -> artifact_model.Checked:
         """Bytes that the attestation itself holds are hashed already (`materials.read`); others lie in the store."""
         if found.storage == "inline" and found.content is not None:
             return await self.artifacts.read(found.content, type_)
-        return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=namespace_uid)
+        return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=run.namespace_uid)
 
-    def _read(self, claim: run_model.Claim, case: tekton_run.Case) -> judged_materials.Said:
+    def _read(self, claim: runs.Claim, case: tekton_run.Case) -> judged_materials.Said:
         """Believe a stored claim again, at its time of receipt."""
         try:
             who = _signer(claim, case)
@@ -96,23 +163,24 @@ class Judging:
                 raise
             return judged_materials.Said(claim, None, str(exc))
 
-    def _error(self, case: tekton_run.Case, exc: Exception) -> verdicts.SignedVerdict:
-        reason = str(exc) if isinstance(exc, errors.AvouchError) else type(exc).__name__
-        bare = tekton_run.Case(case.run, case.plan, case.snapshot, outside=case.outside)
-        return documents.seal(bare, tekton_run.failed(bare, reason, self.clock.now()), self.keys)
 
-    async def _commit(self, run: run_model.Run, signed: verdicts.SignedVerdict) -> None:
-        attachments = tuple(await self.workflows.attachments(run.namespace))
-        await self.runs.decide(signed, deliveries.deliveries(run, signed, attachments))
+def _bare(record: judgingqueue.Record) -> tekton_run.Case:
+    return tekton_run.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, outside=record.outside)
 
 
-def _judged(case: tekton_run.Case, now: datetime) -> verdicts.Verdict | tekton_run.WaitUntil:
-    if case.outside is not None:
-        return external_run.judge(case, case.outside, now)
-    return tekton_run.judge(case, now)
+def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Material]:
+    """The documents whose bytes judging looks at, by digest and type."""
+    types = {material.name: material.type for material in case.plan.materials}
+    found: dict[tuple[str, str], materials.Material] = {}
+    for material in (each for one in case.said if one.facts for each in one.facts.materials):
+        # Outside Tekton a material may be one that the contract does not name: then it is what it is called.
+        type_ = types.get(material.name, "") or (material.type if case.outside is not None else "")
+        if type_ and type_ not in plan.VALUE_TYPES:
+            found.setdefault((str(material.digest), type_), material)
+    return found
 
 
-def _signer(claim: run_model.Claim, case: tekton_run.Case) -> identity.Identity:
+def _signer(claim: runs.Claim, case: tekton_run.Case) -> identity.Identity:
     if case.outside is not None:
         return identity.Recorded(case.outside.attester.uris)
     return identity.PodIdentity(case.run.namespace, claim.service_account, claim.pod_uid, claim.taskrun_uid)

@@ -1,12 +1,14 @@
-"""Judging one run: from the Done snapshot, its claims and its documents to a verdict. Pure; time is an argument.
+"""The evidence of one run in Tekton: its Done snapshot, its claims and its documents. Pure; time is an argument.
 
 1. No snapshot: Pending. A subject that was stopped: Canceled.
 2. Claims of tries that a retry superseded are kept, but not judged; all others count, whoever pushed them.
 3. An injected pod that has not spoken is waited for until `GRACE` after Done; then it is a finding.
 4. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
+
+`verdict.judge` makes the verdict of it, as of the evidence of runs outside Tekton.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -45,8 +47,35 @@ class WaitUntil:
     at: datetime
 
 
-def judge(case: Case, now: datetime) -> verdicts.Verdict | WaitUntil:
-    """Decide one run. The module docstring is the specification."""
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the evidence of an ended run shows, wherever it was run."""
+
+    evidence: Evidence  # where it came from
+    materials: tuple[verdicts.JudgedMaterial, ...]
+    annotations: Mapping[str, str]
+    env: Mapping[str, str]
+    delivered: completeness.Evidence  # what the contract is held against
+    findings: tuple[Finding, ...] = ()  # what contradicts, is refused or went wrong
+    advice: completeness.Advice = completeness.TEKTON  # how to deliver what is missing
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The cluster's record of a run beside what was claimed of it: what `CHECKS` look at."""
+
+    case: Case
+    ended: outcome.Outcome
+    view: judged_materials.View
+    strays: tuple[Finding, ...]  # claims that do not count
+    silent: tuple[str, ...]  # pods whose sidecar never spoke
+    weighed: Mapping[plan.PlannedMaterial, judged_materials.Weighed]
+    annotations: Mapping[str, str]
+    contradicted: tuple[Finding, ...]  # annotations
+
+
+def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUntil:
+    """Weigh the evidence of one run. The module docstring is the specification."""
     if case.snapshot is None:
         return _verdict(case, VerdictResult.PENDING, (), now)
     ended = outcome.of(case.snapshot.subject)
@@ -56,36 +85,20 @@ def judge(case: Case, now: datetime) -> verdicts.Verdict | WaitUntil:
     until = _deadline(case)
     if silent and not _canceled(ended) and until is not None and now < until:
         return WaitUntil(until)
-    view = _view(case, case.snapshot, runs, counting)
+    view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject)
     weighed = {asked: judged_materials.material(asked, view) for asked in case.plan.materials}
     annotations, contradicted = _annotations(case, view)
+    record = Record(case, ended, view, strays, silent, weighed, annotations, contradicted)
+    materials = tuple(material for one in weighed.values() for material in one.materials)
     env = cluster_record.variables(case.plan.env, view.subject, runs)
-    evidence = completeness.Evidence(
-        materials=tuple(material for one in weighed.values() for material in one.materials),
-        annotations=annotations,
-        env=env,
-        absent={asked.name: one.why for asked, one in weighed.items()},
-    )
-    findings = (
-        *strays,
-        *(finding for said, _ in counting for finding in _refused(said, case.plan)),
-        *(finding for one in weighed.values() for finding in one.findings),
-        *judged_materials.guessed_twice(weighed),
-        *contradicted,
-        *completeness.owed(case.plan, evidence),
-        *(_sidecar_missing(pod, runs) for pod in silent),
-        *_outcome(ended),
-        *policies(case.plan),
-    )
-    return verdicts.Verdict(
-        run_id=case.run.id,
-        result=result_of(findings),
+    absent = {asked.name: one.why for asked, one in weighed.items()}
+    return Examined(
         evidence=Evidence.MISSING if silent else Evidence.SIDECAR if counting else Evidence.TASKRUN,
-        findings=findings,
-        materials=tuple(material for one in weighed.values() for material in one.materials),
+        materials=materials,
         annotations=annotations,
         env=env,
-        judged_at=now,
+        delivered=completeness.Evidence(materials=materials, annotations=annotations, env=env, absent=absent),
+        findings=tuple(finding for check in CHECKS for finding in check(record)),
     )
 
 
@@ -108,7 +121,9 @@ def counting_claims(case: Case) -> tuple[Said, ...]:
     return tuple(said for said, _ in _counting(case, cluster_record.executions(case.snapshot))[0])
 
 
-def _verdict(case: Case, result: VerdictResult, findings: tuple[Finding, ...], now: datetime) -> verdicts.Verdict:
+def _verdict(
+    case: Case, result: VerdictResult, findings: tuple[Finding, ...], now: datetime
+) -> verdicts.Verdict:
     return verdicts.Verdict(case.run.id, result, Evidence.NONE, findings, (), {}, {}, now)
 
 
@@ -146,23 +161,6 @@ def _problem(case: Case, said: Said, run: cluster_record.Execution | None) -> Fi
     return None
 
 
-def _refused(said: Said, asked: plan.Plan) -> tuple[Finding, ...]:
-    """What the sidecar itself refused (a link, a file that changed while it was read): it signed why."""
-    lines = {material.name: material.line for material in asked.materials}
-    told = {} if said.facts is None else said.facts.annotations
-    return tuple(
-        Finding(
-            "EvidenceRefused",
-            f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {why}",
-            lines.get(name, ""),
-            "let the step leave one regular file that nobody writes to after the last step",
-            name,
-        )
-        for key, why in sorted(told.items())
-        if key.startswith(predicate.FINDING) and (name := key.removeprefix(predicate.FINDING))
-    )
-
-
 def _silent(
     snapshot: runs.Snapshot, runs: tuple[cluster_record.Execution, ...], said: tuple[Said, ...]
 ) -> tuple[str, ...]:
@@ -174,15 +172,6 @@ def _silent(
 
 def _deadline(case: Case) -> datetime | None:
     return None if case.run.finished_at is None else case.run.finished_at + GRACE
-
-
-def _view(
-    case: Case,
-    snapshot: runs.Snapshot,
-    runs: tuple[cluster_record.Execution, ...],
-    counting: tuple[tuple[Said, cluster_record.Execution], ...],
-) -> judged_materials.View:
-    return judged_materials.View(runs, counting, case.documents, snapshot.subject)
 
 
 def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str], tuple[Finding, ...]]:
@@ -204,18 +193,60 @@ def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str
     return found, tuple(findings)
 
 
-def _sidecar_missing(pod: str, runs: tuple[cluster_record.Execution, ...]) -> Finding:
-    name = next((run.name for run in runs if run.pod_uid == pod), "")
-    where = f"TaskRun {name}" if name else f"pod {pod}"
-    fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
-    return Finding("SidecarMissing", f"the sidecar of {where} never delivered its claim", fix=fix)
-
-
 def _canceled(ended: outcome.Outcome) -> bool:
     return ended.state is outcome.State.CANCELED
 
 
-def _outcome(ended: outcome.Outcome) -> tuple[Finding, ...]:
+def claims_that_do_not_count(record: Record) -> tuple[Finding, ...]:
+    """Claims that are not verified, or are about another run or an unknown TaskRun."""
+    return record.strays
+
+
+def refused_evidence(record: Record) -> Iterator[Finding]:
+    """What the sidecar itself refused (a link, a file that changed while it was read): it signed why."""
+    lines = {material.name: material.line for material in record.case.plan.materials}
+    for said, _ in record.view.claims:
+        told = {} if said.facts is None else said.facts.annotations
+        for key, why in sorted(told.items()):
+            name = key.removeprefix(predicate.FINDING)
+            if key.startswith(predicate.FINDING) and name:
+                yield Finding(
+                    "EvidenceRefused",
+                    f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {why}",
+                    lines.get(name, ""),
+                    "let the step leave one regular file that nobody writes to after the last step",
+                    name,
+                )
+
+
+def wrong_materials(record: Record) -> Iterator[Finding]:
+    """Materials that contradict each other, are of another type, or never arrived."""
+    for one in record.weighed.values():
+        yield from one.findings
+
+
+def ambiguous_images(record: Record) -> tuple[Finding, ...]:
+    """Images that nobody named and that stand for another material already."""
+    return judged_materials.guessed_twice(record.weighed)
+
+
+def contradicted_annotations(record: Record) -> tuple[Finding, ...]:
+    """Annotations of which two sources say different things."""
+    return record.contradicted
+
+
+def missing_sidecars(record: Record) -> Iterator[Finding]:
+    """Injected pods from which nothing came."""
+    for pod in record.silent:
+        name = next((run.name for run in record.view.runs if run.pod_uid == pod), "")
+        where = f"TaskRun {name}" if name else f"pod {pod}"
+        fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
+        yield Finding("SidecarMissing", f"the sidecar of {where} never delivered its claim", fix=fix)
+
+
+def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
+    """A run that failed, was stopped, or is not Done."""
+    ended = record.ended
     text = f"{ended.reason}: {ended.message}"[:1000]
     match ended.state:
         case outcome.State.SUCCEEDED:
@@ -229,10 +260,12 @@ def _outcome(ended: outcome.Outcome) -> tuple[Finding, ...]:
             return (Finding("RunNotDone", gone, fix="run it again, and delete it only after it finished"),)
 
 
-def policies(asked: plan.Plan) -> tuple[Finding, ...]:
-    """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
-    if not asked.has_policies:
-        return ()
-    text = f"contract {asked.contract} carries policies, which this version does not evaluate"
-    fix = "take spec.policies and spec.policyGroups out of the contract, or wait for a version that evaluates them"
-    return (Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix),)
+CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
+    claims_that_do_not_count,  # ClaimNotVerified, ClaimOfAnotherRun, ClaimOfUnknownTaskRun
+    refused_evidence,  # EvidenceRefused
+    wrong_materials,  # MaterialContradicted, MaterialTypeMismatch, MaterialNotUploaded, MaterialAmbiguous, Image...
+    ambiguous_images,  # MaterialAmbiguous
+    contradicted_annotations,  # AnnotationContradicted
+    missing_sidecars,  # SidecarMissing
+    unsuccessful_run,  # RunCanceled, RunFailed, RunNotDone
+)

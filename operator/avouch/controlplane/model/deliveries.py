@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from avouch.controlplane import deliverybounds
+
 
 @dataclass(frozen=True, slots=True)
 class AttachmentRecord:
@@ -50,8 +52,8 @@ class Delivery:
 class Deliveries(Protocol):
     """The fan-out ledger."""
 
-    async def lease(self, limit: int, seconds: int) -> Sequence[Delivery]:
-        """Take due deliveries; each is ours for `seconds`, then another worker may take it.
+    async def lease(self, room: deliverybounds.Room, seconds: int) -> Sequence[Delivery]:
+        """Take as many due deliveries as there is room for; each is ours for `seconds`, then anyone may take it.
 
         Each with its attachment's configuration of now; one whose attachment is suspended stays, and no try is counted.
         """

@@ -186,14 +186,6 @@ class Backends(Protocol):
         ...
 
 
-class ExternalReader(Protocol):
-    """What only runs outside Tekton have."""
-
-    async def of(self, run_id: uuid.UUID) -> ExternalPart | None:
-        """That of one run, or None where it is none of them."""
-        ...
-
-
 def released(version: str) -> errors.Conflict:
     """Why a version takes nothing more."""
     return errors.Conflict(f'version "{version}" is released and immutable: attestations cannot be added')

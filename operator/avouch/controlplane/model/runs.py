@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
-from avouch.controlplane.model import deliveries, verdicts
+from avouch.controlplane.model import verdicts
 
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
 
@@ -162,26 +162,10 @@ class Runs(Protocol):
         """Store the Done snapshot and enqueue the judging job; a second snapshot of the same run changes nothing."""
         ...
 
-    async def case(self, run_id: uuid.UUID) -> "tuple[Run, Snapshot | None, Sequence[Claim]]":
-        """All that judging needs. Raises errors.NotFound."""
-        ...
-
-    async def decide(self, signed: verdicts.SignedVerdict, deliveries: Sequence[deliveries.Delivery]) -> bool:
-        """Commit the verdict and its deliveries together. False: judged before, nothing changed."""
-        ...
-
     async def unfinished(self, limit: int) -> Sequence[Run]:
         """Runs without a Done snapshot, oldest first: what the resync looks up in the cluster."""
         ...
 
     async def summaries(self, since: int) -> "Sequence[tuple[str, str, Run]]":
         """(namespace, workflow, newest judged run) of Workflows with a run judged after resource version `since`."""
-        ...
-
-
-class Jobs(Protocol):
-    """Re-queues work; first enqueued inside the transactions above."""
-
-    async def judge_later(self, run_id: uuid.UUID, at: datetime) -> None:
-        """Judge this run again not before `at` (e.g. the sidecar's grace has not run out)."""
         ...

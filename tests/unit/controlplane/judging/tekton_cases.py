@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
+from avouch.controlplane import verdict as verdicts
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.judging import tekton_run
-from avouch.controlplane.model import artifacts, runs, verdicts
+from avouch.controlplane.model import artifacts, runs
+from avouch.controlplane.model import verdicts as verdict_model
 
 DONE = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = DONE + timedelta(seconds=61)
@@ -124,8 +126,8 @@ def case(made_plan, shot, *told, documents=None, **changes):
 
 
 def verdict(made, now=LATER):
-    found = tekton_run.judge(made, now)
-    assert isinstance(found, verdicts.Verdict)
+    found = verdicts.judge(made, now)
+    assert isinstance(found, verdict_model.Verdict)
     return found
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane.judging import documents, external_run, tekton_run
+from avouch.controlplane import verdict
+from avouch.controlplane.judging import documents, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts, external, runs
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
@@ -45,7 +46,7 @@ def judged(asked, told=None, *, outside=None, documents=None, now=cases.DONE, pr
     claims = () if told is None and not problem else (said(told, problem),)
     documents = stored if documents is None else documents
     case = tekton_run.Case(cases.run(), asked, None, claims, documents, outside or extra())
-    return external_run.judge(case, case.outside, now)
+    return verdict.judge(case, now)
 
 
 def codes(verdict):

@@ -1,71 +1,203 @@
 """Judging as an act: what does not answer now puts a run off, what kills workers ends it, never with a yes."""
 
-from dataclasses import replace
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
 from avouch import errors
 from avouch.attestation import signing, trust
+from avouch.controlplane import judgingqueue
 from avouch.controlplane.judging import documents
 from avouch.controlplane.judging import judge as judging
-from avouch.controlplane.model import verdicts
+from avouch.controlplane.model import artifacts, deliveries, verdicts
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 
-class Stored:
-    """One run, Done, that owes nothing; remembers what was decided."""
+@dataclass
+class Queue:
+    """Runs that wait, in memory; remembers what was settled, and whether it was in a batch."""
+
+    batched: list[judgingqueue.Record] = field(default_factory=list)
+    single: list[judgingqueue.Record] = field(default_factory=list)
+    attachments: tuple[deliveries.AttachmentRecord, ...] = ()
+    settled: list[judgingqueue.Outcome] = field(default_factory=list)
+    refuses: set[uuid.UUID] = field(default_factory=set)  # runs whose verdict the database refuses, unless it is Error
+    failure: errors.AvouchError | None = None
+    taken: judgingqueue.Taken = field(default_factory=judgingqueue.Taken)
+
+    @contextlib.asynccontextmanager
+    async def batch(self, limit: int) -> AsyncIterator[judgingqueue.Work]:
+        self.taken = self._taken(self.batched[:limit])
+        yield self
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[judgingqueue.Work]:
+        self.taken = self._taken(self.single[:1])
+        yield self
+
+    async def settle(self, outcomes: Sequence[judgingqueue.Outcome]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        for one in outcomes:
+            refused = isinstance(one, judgingqueue.Decided) and one.run_id in self.refuses
+            if refused and one.signed.verdict.result is not verdicts.VerdictResult.ERROR:  # type: ignore[union-attr]
+                raise errors.Invalid("the database refuses a value")
+        self.settled += outcomes
+        done = {one.run_id for one in outcomes}
+        self.single += [each for each in self.batched if judgingqueue.Alone(each.run.id) in outcomes]
+        self.batched = [each for each in self.batched if each.run.id not in done]
+        self.single = [each for each in self.single if each.run.id not in done or each.run.id in self._alone(outcomes)]
+
+    async def isolate(self, run_ids: Sequence[uuid.UUID]) -> None:
+        self.single += [each for each in self.batched if each.run.id in run_ids]
+        self.batched = [each for each in self.batched if each.run.id not in run_ids]
+
+    def results(self) -> list[str]:
+        return [one.signed.verdict.result.value for one in self.settled if isinstance(one, judgingqueue.Decided)]
+
+    def _alone(self, outcomes: Sequence[judgingqueue.Outcome]) -> set[uuid.UUID]:
+        return {one.run_id for one in outcomes if isinstance(one, judgingqueue.Alone)}
+
+    def _taken(self, records: Sequence[judgingqueue.Record]) -> judgingqueue.Taken:
+        return judgingqueue.Taken(tuple(records), {"team-a": self.attachments})
+
+
+class Store:
+    """The artifact store."""
 
     def __init__(self) -> None:
-        self.run = cases.run(plan=cases.planned().to_json())
-        self.decided: list[verdicts.SignedVerdict] = []
         self.failure: errors.AvouchError | None = None
+        self.asked: list[str] = []
 
-    async def case(self, run_id: object) -> object:
-        if self.failure:
+    async def check(self, digest: object, type_: str, size: object, *, namespace_uid: str = "") -> artifacts.Checked:
+        self.asked.append(type_)
+        if self.failure is not None:
             raise self.failure
-        return self.run, cases.snapshot(cases.taskrun()), ()
+        return artifacts.Checked(True)
 
-    async def decide(self, signed: verdicts.SignedVerdict, deliveries: object) -> bool:
-        self.decided.append(signed)
-        return True
 
-    async def attachments(self, namespace: str) -> tuple[()]:
-        return ()
-
+class Clock:
     def now(self) -> object:
         return cases.LATER
 
 
-def judge(stored: Stored) -> judging.Judging:
-    key = signing.KeySigner.generate()
-    keys = documents.Keys(key, key, key, "https://verifier.example.com")
-    made: object = judging.Judging(stored, stored, stored, stored, stored, stored, trust.TrustRoot(()), keys)  # type: ignore[arg-type]
-    assert isinstance(made, judging.Judging)
-    return made
+def record(number: int = 0, *materials: object, crashes: int = 0, **changes: object) -> judgingqueue.Record:
+    """A run that is Done and owes these materials."""
+    plan = cases.planned(*materials).to_json()
+    run = cases.run(id=uuid.UUID(int=100 + number), plan=plan, **changes)
+    return judgingqueue.Record(run, cases.snapshot(cases.taskrun()), crashes=crashes)
 
 
-async def test_a_run_that_owes_nothing_passes_and_is_decided_once() -> None:
-    stored = Stored()
-    assert await judge(stored).judge(cases.RUN) is verdicts.VerdictResult.PASSED
-    assert [signed.verdict.result for signed in stored.decided] == [verdicts.VerdictResult.PASSED]
+KEY = signing.KeySigner.generate()
+
+
+def judge(queue: Queue, store: Store | None = None) -> judging.Judging:
+    keys = documents.Keys(KEY, KEY, KEY, "https://verifier.example.com")
+    return judging.Judging(queue, store or Store(), Clock(), trust.TrustRoot(()), keys)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def claimed(monkeypatch: pytest.MonkeyPatch) -> judgingqueue.Record:
+    """A run with one claim, of a document whose bytes lie in the store."""
+    said = cases.said(cases.file(), workflow_run_id=str(uuid.UUID(int=100)))
+    monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: said)
+    return replace(record(0, cases.asked()), claims=(said.claim,))
+
+
+async def test_a_batch_is_decided_as_a_whole_and_only_what_owes_nothing_passes() -> None:
+    queue = Queue(batched=[record(0), record(1, cases.asked())])
+    await judge(queue).batch()
+    assert queue.results() == ["Passed", "Failed"]
+
+
+async def test_every_attachment_that_wants_the_verdict_gets_one_delivery_with_the_statement_digest() -> None:
+    config: dict[str, object] = {"verdicts": ["Passed"]}
+    wanting = deliveries.AttachmentRecord("team-a", "chat", "chat-uid", "chat", "webhook", config, workflow="app")
+    other = replace(wanting, uid="other-uid", config={"verdicts": ["Failed"]})
+    queue = Queue(batched=[record(0)], attachments=(wanting, other))
+    (decided,) = await judge(queue).batch()
+    assert isinstance(decided, judgingqueue.Decided)
+    (sent,) = decided.deliveries
+    assert sent.attachment_uid == "chat-uid"
+    assert json.loads(sent.payload)["verdict"] == "Passed"
+    assert [one.kind for one in decided.signed.documents] == ["attestation", "vsa"]
+
+
+async def test_a_run_that_is_judged_already_or_has_not_ended_gets_no_verdict() -> None:
+    judged, open_ = record(0, result=verdicts.VerdictResult.FAILED), replace(record(1), snapshot=None)
+    queue = Queue(batched=[judged, open_])
+    await judge(queue).batch()
+    assert queue.settled == [judgingqueue.Settled(judged.run.id), judgingqueue.Settled(open_.run.id)]
+
+
+async def test_a_run_whose_evidence_lies_in_the_store_leaves_the_batch_and_is_judged_alone(
+    claimed: judgingqueue.Record,
+) -> None:
+    queue, store = Queue(batched=[claimed, record(1)]), Store()
+    await judge(queue, store).batch()
+    assert (queue.results(), store.asked) == (["Passed"], [])
+    assert queue.settled[0] == judgingqueue.Alone(claimed.run.id)
+    await judge(queue, store).one()
+    assert (queue.results(), store.asked) == (["Passed", "Passed"], ["SBOM_CYCLONEDX_JSON"])
+
+
+async def test_nothing_is_fetched_for_a_run_that_has_not_ended(claimed: judgingqueue.Record) -> None:
+    queue, store = Queue(single=[replace(claimed, snapshot=None)]), Store()
+    await judge(queue, store).one()
+    assert (queue.settled, store.asked) == ([judgingqueue.Settled(claimed.run.id)], [])
+
+
+async def test_a_store_that_does_not_answer_puts_the_run_off_and_decides_nothing(claimed: judgingqueue.Record) -> None:
+    queue, store = Queue(single=[claimed]), Store()
+    store.failure = errors.Unavailable("the store is away")
+    await judge(queue, store).one()
+    (later,) = queue.settled
+    assert isinstance(later, judgingqueue.Later)
+    assert later.at == judging.next_try(claimed.run, cases.LATER)
 
 
 async def test_a_run_over_which_workers_die_is_an_error_and_never_passes() -> None:
-    stored = Stored()
-    assert await judge(stored).judge(cases.RUN, crashes=judging.CRASHES) is verdicts.VerdictResult.ERROR
-    (finding,) = stored.decided[0].verdict.findings
+    queue = Queue(single=[record(crashes=judging.CRASHES)])
+    (decided,) = await judge(queue).one()
+    assert queue.results() == ["Error"]
+    assert isinstance(decided, judgingqueue.Decided)
+    (finding,) = decided.signed.verdict.findings
     assert finding.code == "JudgingFailed"
     assert "workers ended" in finding.message
+    queue = Queue(single=[record(crashes=judging.CRASHES - 1)])
+    await judge(queue).one()
+    assert queue.results() == ["Passed"]
 
 
-async def test_what_does_not_answer_now_leaves_the_run_undecided_however_often() -> None:
-    stored = Stored()
-    stored.failure = errors.Unavailable("the database is away")
-    for crashes in (0, judging.CRASHES):
+async def test_one_verdict_that_the_database_refuses_never_fails_its_batch() -> None:
+    queue = Queue(batched=[record(number) for number in range(4)], refuses={record(2).run.id})
+    assert len(await judge(queue).batch()) == 4
+    assert queue.settled == []
+    while queue.single:
+        await judge(queue).one()
+    assert sorted(queue.results()) == ["Error", "Passed", "Passed", "Passed"]
+
+
+async def test_a_database_that_does_not_answer_leaves_every_run_as_it_is() -> None:
+    queue = Queue(batched=[record()], single=[record(1, crashes=judging.CRASHES)])
+    queue.failure = errors.Unavailable("the database is away")
+    for act in (judge(queue).batch, judge(queue).one):
         with pytest.raises(errors.Unavailable):
-            await judge(stored).judge(cases.RUN, crashes=crashes)
-    assert stored.decided == []
+            await act()
+    assert (len(queue.batched), len(queue.single), queue.settled) == (1, 1, [])
+
+
+async def test_a_run_whose_plan_cannot_be_read_stays_pending_and_is_looked_at_again_later() -> None:
+    broken = replace(record(), run=replace(record().run, plan="{"))
+    queue = Queue(batched=[broken])
+    await judge(queue).batch()
+    (later,) = queue.settled
+    assert isinstance(later, judgingqueue.Later)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""What judging takes out of the store and gives back: records of runs, outcomes, and the port of the queue."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from avouch.controlplane.model import deliveries as delivery_model
+from avouch.controlplane.model import external, runs, verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that is stored about one run that is to be judged. `crashes` counts workers that ended over it."""
+
+    run: runs.Run
+    snapshot: runs.Snapshot | None
+    claims: tuple[runs.Claim, ...] = ()
+    outside: external.ExternalPart | None = None
+    crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The verdict, and where it is to be delivered."""
+
+    signed: verdicts.SignedVerdict
+    deliveries: tuple[delivery_model.Delivery, ...] = ()
+
+    @property
+    def run_id(self) -> uuid.UUID:
+        """Of the run."""
+        return self.signed.verdict.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Judge the run again, not before `at`."""
+
+    run_id: uuid.UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Judge the run outside a batch: it needs the bytes of an artifact, or its verdict could not be written."""
+
+    run_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The job is done: the run is judged already, or has not ended and will be queued again when it does."""
+
+    run_id: uuid.UUID
+
+
+Outcome: TypeAlias = Decided | Later | Alone | Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Runs that no other worker judges at the moment, and the attachments of their namespaces."""
+
+    records: tuple[Record, ...] = ()
+    attachments: Mapping[str, tuple[delivery_model.AttachmentRecord, ...]] = field(default_factory=dict)
+
+
+class Work(Protocol):
+    """Jobs that one worker holds."""
+
+    @property
+    def taken(self) -> Taken:
+        """What was read of their runs."""
+        ...
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Write verdicts and deliveries and end the jobs, all or nothing.
+
+        Raises:
+            errors.Unavailable: the database cannot answer now.
+            errors.AvouchError: the database refuses a value.
+        """
+        ...
+
+
+class Queue(Protocol):
+    """Judging jobs. A run is in the hands of one worker at a time, and comes back where that one dies."""
+
+    def batch(self, limit: int) -> AbstractAsyncContextManager[Work]:
+        """Take due jobs for one transaction; leaving it normally is COMMIT, otherwise all jobs are due again."""
+        ...
+
+    def one(self) -> AbstractAsyncContextManager[Work]:
+        """Take one due job that is not for a batch, and hold it for as long as it takes; `settle` is COMMIT."""
+        ...
+
+    async def isolate(self, run_ids: Sequence[uuid.UUID]) -> None:
+        """Have these runs judged one by one from now on."""
+        ...

@@ -1,0 +1,62 @@
+"""From a run's evidence to its verdict: one pipeline, whether the run was in Tekton or elsewhere. Pure.
+
+Two sources weigh the evidence (`judgement.examine` for Tekton, `outsidejudgement.examine` for all else) and say what
+was delivered and what is wrong with it. What holds for every run stands here, once, in `CHECKS`.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from avouch.contract import completeness
+from avouch.controlplane.judging import external_run, tekton_run
+from avouch.controlplane.model import verdicts
+from avouch.findings import Finding
+
+
+def judge(case: tekton_run.Case, now: datetime) -> verdicts.Verdict | tekton_run.WaitUntil:
+    """Decide one run. Only a run without any finding passes."""
+    examined = _examine(case, now)
+    if not isinstance(examined, tekton_run.Examined):
+        return examined
+    findings = tuple(finding for check in CHECKS for finding in check(case, examined))
+    return verdicts.Verdict(
+        run_id=case.run.id,
+        result=tekton_run.result_of(findings),
+        evidence=examined.evidence,
+        findings=findings,
+        materials=examined.materials,
+        annotations=dict(examined.annotations),
+        env=dict(examined.env),
+        judged_at=now,
+    )
+
+
+def _examine(case: tekton_run.Case, now: datetime) -> tekton_run.Examined | verdicts.Verdict | tekton_run.WaitUntil:
+    if case.outside is not None:
+        return external_run.examine(case, case.outside, now)
+    return tekton_run.examine(case, now)
+
+
+def wrong_evidence(case: tekton_run.Case, examined: tekton_run.Examined) -> tuple[Finding, ...]:
+    """What the source of the evidence found."""
+    return examined.findings
+
+
+def incomplete_evidence(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[Finding]:
+    """What the contract asks for and the run did not deliver."""
+    return completeness.owed(case.plan, examined.delivered, examined.advice)
+
+
+def unevaluated_policies(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[Finding]:
+    """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
+    if case.plan.has_policies:
+        text = f"contract {case.plan.contract} carries policies, which this version does not evaluate"
+        fix = "take spec.policies and spec.policyGroups out of the contract, or wait for a version that evaluates them"
+        yield Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix)
+
+
+CHECKS: tuple[Callable[[tekton_run.Case, tekton_run.Examined], Iterable[Finding]], ...] = (
+    wrong_evidence,  # contradictions, refused evidence, a build that failed: the CHECKS of the source
+    incomplete_evidence,  # MaterialMissing, GroupUnsatisfied, AnnotationMissing, EnvironmentMissing
+    unevaluated_policies,  # PoliciesNotEvaluated
+)

@@ -1,0 +1,65 @@
+"""The one table of integrations: by type, the plugin that delivers and the model of what it is configured with.
+
+A new type is a plugin in a module of its own, the model of its section in `api.integration` (field, type, rule), and a
+line here. Reconcilers and the worker ask this table through ports; `tests/conformance` holds each plugin to its port.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+
+from avouch import errors
+from avouch.api import integration, meta
+from avouch.controlplane.model import deliveries
+from avouch.integrations import webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One type. `plugin` opens it; it is closed with the process."""
+
+    plugin: Callable[[], AbstractAsyncContextManager[deliveries.Integration]]
+    config: type[meta.Model]
+
+
+TABLE: Mapping[str, Entry] = {
+    "webhook": Entry(webhook.Webhook, integration.Webhook),
+}
+
+
+class Types:
+    """Implements `reconcilers.context.IntegrationTypes`."""
+
+    def config(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The section of an Integration's spec that belongs to its type, as its plugin is given it.
+
+        Raises:
+            Invalid: an unknown type, or a section that is missing or not what the type needs.
+        """
+        type_ = str(spec.get("type", ""))
+        entry = TABLE.get(type_)
+        if entry is None:
+            raise errors.Invalid(f"no integration of type {type_[:40]!r}", field="spec.type", fix=f"use {_types()}")
+        section = spec.get(type_)
+        try:
+            entry.config.model_validate({} if section is None else section)
+        except pydantic.ValidationError as exc:
+            first = exc.errors(include_url=False)[0]
+            field = ".".join(str(each) for each in ("spec", type_, *first["loc"]))
+            raise errors.Invalid(f"an Integration of type {type_} needs more: {first['msg']}", field=field) from exc
+        return dict(section or {})
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[Mapping[str, deliveries.Integration]]:
+    """Every plugin by its type, until left."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield {type_: await stack.enter_async_context(entry.plugin()) for type_, entry in TABLE.items()}
+
+
+def _types() -> str:
+    return ", ".join(sorted(TABLE))

@@ -1,0 +1,256 @@
+"""The queue of runs to judge, over procrastinate's table of jobs. Implements `controlplane.judgingqueue.Queue`.
+
+A batch holds its jobs and runs by the row locks of one transaction: what writes a claim or a snapshot of such a run
+waits for its COMMIT, and PostgreSQL gives the jobs of a worker that died to the next one at once. So that a run that
+kills workers is noticed, the batch is first recorded in `judging_batches`, on another connection; the worker holds an
+advisory lock of its number. A row whose lock is free belongs to a worker that died: each of its runs counts that, and a
+run with such a count is judged alone.
+
+What is judged alone is marked `doing` under a worker whose heartbeat is fresh, as procrastinate does it: workers of the
+version before this one take over from us and we from them.
+"""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch.controlplane import judgingqueue
+from avouch.controlplane.model import deliveries, runs
+from avouch.store import database, jobs, rows, verdicts
+
+QUEUED = "procrastinate_queue_v1#judge"  # channel of NOTIFY: procrastinate's trigger on each inserted job
+
+_LOCK = "hashtextextended('avouch.judging', {})"
+_DUE = (
+    "j.queue_name = 'judge' AND j.status = 'todo' AND coalesce(j.scheduled_at, '-infinity') <= now()"
+    " AND NOT EXISTS (SELECT FROM procrastinate_jobs d WHERE d.lock = j.lock AND d.status = 'doing')"
+)
+_ORDER = "ORDER BY coalesce(j.scheduled_at, '-infinity'), j.id"
+# A batch takes what nobody died over and nothing has to be fetched for; priority is 0 unless `Alone` lowered it.
+_TAKE = (
+    "SELECT j.id, (j.args ->> 'run_id')::uuid AS run_id FROM procrastinate_jobs j"  # noqa: S608 - constants only
+    f" WHERE {_DUE} AND j.attempts = 0 AND j.priority >= 0 {_ORDER} LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
+)
+_TAKE_ONE = (
+    "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = (SELECT j.id"  # noqa: S608 - constants only
+    f" FROM procrastinate_jobs j WHERE {_DUE} AND (j.attempts > 0 OR j.priority < 0) {_ORDER}"
+    " LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, (args ->> 'run_id')::uuid AS run_id, attempts"
+)
+# Whoever changes a run holds its row and may be about to queue it: such a run is left for the next batch.
+_HOLD = "SELECT id FROM runs WHERE id = ANY(%(ids)b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+_NUMBER = f"SELECT n, pg_advisory_xact_lock({_LOCK.format('n')}) FROM nextval('judging_batches_id_seq') AS n"  # noqa: S608 - constants only
+_RECORD = "INSERT INTO judging_batches (id, runs) VALUES (%(id)s, %(runs)b)"
+_FORGET = "DELETE FROM judging_batches WHERE id = %(id)s"
+_DEAD = (
+    "WITH dead AS (DELETE FROM judging_batches WHERE id = ANY(ARRAY("  # noqa: S608 - constants only
+    "  SELECT id FROM judging_batches ORDER BY id FOR UPDATE SKIP LOCKED))"
+    f"  AND pg_try_advisory_xact_lock({_LOCK.format('id')}) RETURNING runs"
+    "), died AS (SELECT DISTINCT 'judge:' || unnest(runs) AS lock FROM dead"
+    ") UPDATE procrastinate_jobs j SET attempts = attempts + 1 FROM died"
+    " WHERE j.queueing_lock = died.lock AND j.status = 'todo'"
+)
+_RECORDS = (
+    "SELECT r.*, s.document::text AS document, o.* FROM runs r LEFT JOIN snapshots s ON s.run_id = r.id"
+    " LEFT JOIN outside_runs o ON o.run_id = r.id WHERE r.id = ANY(%(ids)b)"
+)
+_CLAIMS = "SELECT * FROM claims WHERE run_id = ANY(%(ids)b) ORDER BY received_at, digest"
+_ATTACHMENTS = "SELECT * FROM attachments WHERE namespace = ANY(%(namespaces)s) ORDER BY namespace, name"
+_END = "DELETE FROM procrastinate_jobs WHERE id = ANY(%(ids)b)"
+_PUT_OFF = (
+    "UPDATE procrastinate_jobs j SET scheduled_at = i.at"
+    " FROM unnest(%(ids)b::bigint[], %(at)s::timestamptz[]) AS i(id, at) WHERE j.id = i.id"
+)
+_ISOLATE = "UPDATE procrastinate_jobs SET priority = -1 WHERE id = ANY(%(ids)b)"
+_ISOLATE_RUNS = "UPDATE procrastinate_jobs SET priority = -1 WHERE queueing_lock = ANY(%(locks)s) AND status = 'todo'"
+_REGISTER = "INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id"
+_BEAT = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s"
+_UNREGISTER = "DELETE FROM procrastinate_workers WHERE id = %(worker)s"
+_PRUNE = (
+    "DELETE FROM procrastinate_workers WHERE id IN (SELECT id FROM procrastinate_workers"
+    " WHERE last_heartbeat < now() - make_interval(secs => %(seconds)s) FOR UPDATE SKIP LOCKED)"
+)
+# Jobs of silent workers count a death; those that this worker itself could not give back do not.
+_TAKE_OVER = (
+    "WITH held AS (SELECT j.id, j.queueing_lock, (j.worker_id IS DISTINCT FROM %(worker)s)::int AS deaths"
+    "  FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id"
+    "  WHERE j.status = 'doing' AND j.queue_name = 'judge' AND j.id <> ALL(%(held)s::bigint[])"
+    "   AND (w.id IS NULL OR w.id = %(worker)s OR w.last_heartbeat < now() - make_interval(secs => %(seconds)s))"
+    "  FOR UPDATE OF j SKIP LOCKED"
+    "), again AS (SELECT held.id FROM held WHERE NOT EXISTS (SELECT FROM procrastinate_jobs t"
+    "  WHERE t.queueing_lock = held.queueing_lock AND t.status = 'todo')"
+    "), queued AS (UPDATE procrastinate_jobs j SET status = 'todo', worker_id = NULL, attempts = attempts + deaths"
+    "  FROM held JOIN again USING (id) WHERE j.id = held.id"
+    "), waits AS (DELETE FROM procrastinate_jobs j USING held"
+    "  WHERE j.id = held.id AND held.id NOT IN (SELECT id FROM again)"
+    ") SELECT count(*) FROM held"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Implements `judgingqueue.Work` inside one transaction."""
+
+    connection: AsyncConnection
+    jobs: dict[uuid.UUID, int]
+    taken: judgingqueue.Taken
+
+    async def settle(self, outcomes: Sequence[judgingqueue.Outcome]) -> None:
+        """Part of the transaction that leaving the batch commits."""
+        later = [one for one in outcomes if isinstance(one, judgingqueue.Later)]
+        alone = [one.run_id for one in outcomes if isinstance(one, judgingqueue.Alone)]
+        kept = {one.run_id for one in later} | set(alone)
+        ended = [self.jobs[one.run_id] for one in outcomes if one.run_id not in kept]
+        if ended:
+            await self.connection.exec_driver_sql(_END, {"ids": ended})
+        if later:
+            times = {"ids": [self.jobs[one.run_id] for one in later], "at": [one.at for one in later]}
+            await self.connection.exec_driver_sql(_PUT_OFF, times)
+        if alone:
+            await self.connection.exec_driver_sql(_ISOLATE, {"ids": [self.jobs[run_id] for run_id in alone]})
+        await verdicts.write(self.connection, _decided(outcomes))
+
+
+@dataclass(slots=True)
+class _One:
+    """Implements `judgingqueue.Work` over one job that is marked as ours; each `settle` is a transaction."""
+
+    database: database.Database
+    job: int
+    taken: judgingqueue.Taken
+    settled: bool = False
+
+    async def settle(self, outcomes: Sequence[judgingqueue.Outcome]) -> None:
+        """End the job; a later one is a new job."""
+        async with self.database.transaction() as connection:
+            await connection.exec_driver_sql(_END, {"ids": [self.job]})
+            for one in outcomes:
+                if isinstance(one, judgingqueue.Later):
+                    await jobs.judge(connection, one.run_id, one.at)
+            await verdicts.write(connection, _decided(outcomes))
+        self.settled = True
+
+
+@dataclass(slots=True)
+class Queue:
+    """One worker's view of the queue. `seconds`: a worker without a sign of life for so long is taken for dead."""
+
+    database: database.Database
+    seconds: float = 30
+    _worker: int | None = None
+    _held: set[int] = field(default_factory=set)
+
+    @contextlib.asynccontextmanager
+    async def batch(self, limit: int) -> AsyncIterator[judgingqueue.Work]:
+        """Take due jobs; their locks are held until this is left. Leaving it normally commits."""
+        async with self.database.statements() as connection:
+            await connection.exec_driver_sql(_DEAD)
+        async with self.database.transaction() as connection:
+            found = (await connection.exec_driver_sql(_TAKE, {"limit": limit})).all()
+            if not found:
+                yield _Batch(connection, {}, judgingqueue.Taken())
+                return
+            number = (await connection.exec_driver_sql(_NUMBER)).one().n
+            async with self.database.statements() as other:
+                await other.exec_driver_sql(_RECORD, {"id": number, "runs": [row.run_id for row in found]})
+            yield await self._held_batch(connection, {row.run_id: row.id for row in found})
+            await connection.exec_driver_sql(_FORGET, {"id": number})
+
+    async def _held_batch(self, connection: AsyncConnection, found: dict[uuid.UUID, int]) -> _Batch:
+        held = {row.id for row in await connection.exec_driver_sql(_HOLD, {"ids": list(found)})}
+        records = await read(connection, found)
+        gone = [job for run_id, job in found.items() if run_id not in {record.run.id for record in records}]
+        if gone:  # runs that retention deleted
+            await connection.exec_driver_sql(_END, {"ids": gone})
+        return _Batch(connection, found, await _taken(connection, records, held))
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[judgingqueue.Work]:
+        """Take one job that is judged alone. A job that is not settled here is queued again."""
+        worker = await self._registered()
+        async with self.database.statements() as connection:
+            found = (await connection.exec_driver_sql(_TAKE_ONE, {"worker": worker})).first()
+            if found is None:
+                yield _One(self.database, 0, judgingqueue.Taken())
+                return
+            self._held.add(found.id)
+        try:
+            async with self.database.snapshot() as connection:
+                records = await read(connection, [found.run_id])
+                taken = await _taken(connection, records, {found.run_id}, found.attempts)
+            work = _One(self.database, found.id, taken)
+            if not taken.records:
+                await work.settle([judgingqueue.Settled(found.run_id)])
+            yield work
+        finally:
+            self._held.discard(found.id)
+
+    async def isolate(self, run_ids: Sequence[uuid.UUID]) -> None:
+        """Have these runs judged one by one from now on."""
+        locks = [f"{jobs.JUDGE}:{run_id}" for run_id in run_ids]
+        async with self.database.statements() as connection:
+            await connection.exec_driver_sql(_ISOLATE_RUNS, {"locks": locks})
+
+    async def look_after(self) -> int:
+        """Give a sign of life, and queue the jobs of workers that give none. Returns how many jobs that were."""
+        worker = await self._registered()
+        held = {"worker": worker, "held": list(self._held), "seconds": self.seconds}
+        async with self.database.statements() as connection:
+            if (await connection.exec_driver_sql(_BEAT, {"worker": worker})).rowcount == 0:
+                self._worker = None  # another worker took us for dead; what we held it takes over
+            taken_over = (await connection.exec_driver_sql(_TAKE_OVER, held)).scalar_one()
+            await connection.exec_driver_sql(_PRUNE, {"seconds": self.seconds})
+        return int(taken_over)
+
+    async def leave(self) -> None:
+        """Say that this worker ends in order, and give back what it could not finish."""
+        if self._worker is not None:
+            rest = {"worker": self._worker, "held": [], "seconds": self.seconds}
+            async with self.database.statements() as connection:
+                await connection.exec_driver_sql(_TAKE_OVER, rest)
+                await connection.exec_driver_sql(_UNREGISTER, {"worker": self._worker})
+            self._worker = None
+
+    async def _registered(self) -> int:
+        if self._worker is None:
+            async with self.database.statements() as connection:
+                self._worker = int((await connection.exec_driver_sql(_REGISTER)).scalar_one())
+        return self._worker
+
+
+async def read(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> Sequence[judgingqueue.Record]:
+    """The records of these runs, as far as there are any."""
+    ids = list(run_ids)
+    said: dict[uuid.UUID, list[runs.Claim]] = {}
+    for row in await connection.exec_driver_sql(_CLAIMS, {"ids": ids}):
+        said.setdefault(row.run_id, []).append(rows.claim_of(row))
+    return [
+        judgingqueue.Record(
+            run=rows.run_of(row),
+            snapshot=rows.snapshot_of(msgspec.json.decode(row.document)) if row.document else None,
+            claims=tuple(said.get(row.id, ())),
+            outside=rows.outside_of(row) if row.attester is not None else None,
+        )
+        for row in await connection.exec_driver_sql(_RECORDS, {"ids": ids})
+    ]
+
+
+async def _taken(
+    connection: AsyncConnection, records: Iterable[judgingqueue.Record], held: set[uuid.UUID], crashes: int = 0
+) -> judgingqueue.Taken:
+    """What judging is given: the held ones of these records, and the attachments of their namespaces."""
+    mine = tuple(replace(record, crashes=crashes) for record in records if record.run.id in held)
+    if not mine:
+        return judgingqueue.Taken()
+    namespaces = {"namespaces": sorted({record.run.namespace for record in mine})}
+    attachments: dict[str, tuple[deliveries.AttachmentRecord, ...]] = {}
+    for row in await connection.exec_driver_sql(_ATTACHMENTS, namespaces):
+        attachments[row.namespace] = (*attachments.get(row.namespace, ()), rows.attachment_of(row))
+    return judgingqueue.Taken(mine, attachments)
+
+
+def _decided(outcomes: Sequence[judgingqueue.Outcome]) -> list[verdicts.Decided]:
+    return [(one.signed, one.deliveries) for one in outcomes if isinstance(one, judgingqueue.Decided)]

@@ -1,0 +1,262 @@
+"""The queue of runs to judge: whoever dies, hangs or comes from another version, no run is lost or judged by two."""
+
+import asyncio
+import datetime
+import uuid
+from collections.abc import Sequence
+
+import pytest
+import sqlalchemy as sa
+
+from avouch import errors
+from avouch.controlplane import judgingqueue
+from avouch.controlplane.model import deliveries, verdicts
+from avouch.controlplane.model import runs as run_model
+from avouch.store import database, jobs, runs, tables
+from avouch.store import judgingqueue as stored
+from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
+
+pytestmark = pytest.mark.postgres
+
+SNAPSHOT = run_model.Snapshot({"kind": "TaskRun"}, ())
+
+
+@pytest.fixture(autouse=True)
+async def _empty(opened: database.Database) -> None:
+    """What other tests left waiting is not ours to judge."""
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("DELETE FROM procrastinate_jobs"))
+        await connection.execute(sa.text("DELETE FROM judging_batches"))
+
+
+async def done(opened: database.Database, count: int = 1) -> list[run_model.Run]:
+    made = [a_run() for _ in range(count)]
+    async with opened.snapshot() as connection:
+        epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
+    for run in made:
+        await runs.Runs(opened).open(run)
+        await runs.Runs(opened).finish(run.id, SNAPSHOT, NOW, epoch=epoch)
+    return made
+
+
+def decided(run: run_model.Run, *sent: deliveries.Delivery) -> judgingqueue.Decided:
+    return judgingqueue.Decided(a_verdict(run), sent)
+
+
+def names(work: judgingqueue.Work) -> set[uuid.UUID]:
+    return {record.run.id for record in work.taken.records}
+
+
+async def left(opened: database.Database) -> list[tuple[str, int, int]]:
+    """(status, attempts, priority) of every job."""
+    query = sa.text("SELECT status::text, attempts, priority FROM procrastinate_jobs ORDER BY id")
+    async with opened.snapshot() as connection:
+        return [tuple(row) for row in (await connection.execute(query)).all()]
+
+
+async def results(opened: database.Database, made: Sequence[run_model.Run]) -> list[str]:
+    found = [await runs.Runs(opened).get(run.id) for run in made]
+    return [one.result.value for one in found if one is not None]
+
+
+async def test_a_batch_writes_all_verdicts_ends_all_jobs_and_gives_each_run_a_version_of_its_own(
+    opened: database.Database,
+) -> None:
+    made = await done(opened, 5)
+    async with stored.Queue(opened).batch(32) as work:
+        assert names(work) == {run.id for run in made}
+        assert all(record.snapshot == SNAPSHOT for record in work.taken.records)
+        await work.settle([decided(run, a_delivery(run, "chat")) for run in made])
+    assert await results(opened, made) == ["Passed"] * 5
+    assert await left(opened) == []
+    found = [await runs.Runs(opened).get(run.id) for run in made]
+    assert len({one.resource_version for one in found if one}) == 5
+    counted = (
+        "SELECT (SELECT count(*) FROM judging_batches), (SELECT count(*) FROM deliveries WHERE run_id = ANY(:ids))"
+    )
+    async with opened.snapshot() as connection:
+        row = (await connection.execute(sa.text(counted), {"ids": [run.id for run in made]})).one()
+    assert tuple(row) == (0, 5)
+
+
+async def test_two_batches_at_once_never_hold_the_same_run(opened: database.Database) -> None:
+    made = await done(opened, 6)
+    async with stored.Queue(opened).batch(4) as first, stored.Queue(opened).batch(4) as second:
+        assert (len(names(first)), len(names(second))) == (4, 2)
+        assert names(first) | names(second) == {run.id for run in made}
+
+
+async def test_a_batch_that_fails_gives_all_of_its_jobs_back_and_writes_nothing(opened: database.Database) -> None:
+    made = await done(opened, 3)
+    bad = verdicts.Finding("Code", "nul\0byte")
+    signed = a_verdict(made[2])
+    broken = verdicts.SignedVerdict(
+        verdicts.Verdict(made[2].id, verdicts.VerdictResult.FAILED, verdicts.Evidence.NONE, (bad,), (), {}, {}, NOW),
+        signed.documents,
+    )
+    with pytest.raises(errors.Invalid):
+        async with stored.Queue(opened).batch(32) as work:
+            await work.settle([decided(made[0]), decided(made[1]), judgingqueue.Decided(broken)])
+    assert await results(opened, made) == ["Pending"] * 3
+    assert [status for status, _, _ in await left(opened)] == ["todo"] * 3
+
+
+async def test_runs_of_a_worker_that_died_come_back_at_once_and_are_judged_alone_with_the_death_counted(
+    server: object, opened: database.Database
+) -> None:
+    made = await done(opened, 2)
+    async with database.Database(server.url) as dying:  # type: ignore[attr-defined]
+        batch = stored.Queue(dying).batch(32)
+        await batch.__aenter__()
+        async with stored.Queue(opened).batch(32) as meanwhile:
+            assert names(meanwhile) == set(), "the dying worker still holds them"
+        await _kill_other_backends(opened)
+        with pytest.raises(errors.AvouchError):
+            await batch.__aexit__(None, None, None)
+    queue = stored.Queue(opened)
+    async with queue.batch(32) as work:
+        assert names(work) == set(), "one of them may kill the next worker, too"
+    for _ in made:
+        async with queue.one() as work:
+            (record,) = work.taken.records
+            assert record.crashes == 1
+            await work.settle([decided(record.run)])
+    assert await results(opened, made) == ["Passed", "Passed"]
+    assert await left(opened) == []
+    await queue.leave()
+
+
+async def _kill_other_backends(opened: database.Database) -> None:
+    query = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND state = 'idle in transaction'"
+    )
+    async with opened.statements() as connection:
+        await connection.execute(query)
+
+
+async def test_a_claim_that_arrives_while_its_run_is_in_a_batch_is_judged_afterwards(opened: database.Database) -> None:
+    run = a_run()
+    repository = runs.Runs(opened)
+    await repository.open(run)
+    await repository.accept(a_claim(run, uuid.uuid4().bytes))
+    queue = stored.Queue(opened)
+    async with queue.batch(32) as work:
+        pushing = asyncio.create_task(repository.accept(a_claim(run, uuid.uuid4().bytes)))
+        while not await _blocked(opened):
+            await asyncio.sleep(0)
+        await work.settle([judgingqueue.Settled(run.id)])
+    assert (await pushing).created
+    async with queue.batch(32) as work:
+        (record,) = work.taken.records
+        assert len(record.claims) == 2
+    await repository.close()
+
+
+async def _blocked(opened: database.Database) -> bool:
+    query = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with opened.statements() as connection:
+        return bool((await connection.execute(query)).scalar_one())
+
+
+async def test_a_run_whose_row_somebody_holds_is_left_for_the_next_batch(opened: database.Database) -> None:
+    first, second = await done(opened, 2)
+    queue = stored.Queue(opened)
+    async with opened.transaction() as other:
+        held = sa.select(tables.runs.c.id).where(tables.runs.c.id == first.id).with_for_update()
+        await other.execute(held)
+        async with queue.batch(32) as work:
+            assert names(work) == {second.id}
+            await work.settle([decided(second)])
+    async with queue.batch(32) as work:
+        assert names(work) == {first.id}
+
+
+async def test_a_run_that_waits_is_due_at_its_time_and_not_before(opened: database.Database) -> None:
+    first, second = await done(opened, 2)
+    queue, now = stored.Queue(opened), datetime.datetime.now(datetime.UTC)
+    async with queue.batch(32) as work:
+        await work.settle(
+            [
+                judgingqueue.Later(first.id, now + datetime.timedelta(hours=1)),
+                judgingqueue.Later(second.id, now - datetime.timedelta(seconds=1)),
+            ]
+        )
+    async with queue.batch(32) as work:
+        assert names(work) == {second.id}
+
+
+async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_good(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    queue = stored.Queue(opened)
+    async with queue.batch(32) as work:
+        await work.settle([judgingqueue.Alone(run.id)])
+    async with queue.batch(32) as work:
+        assert names(work) == set()
+    async with queue.one() as work, queue.one() as another:
+        assert (names(work), names(another)) == ({run.id}, set())
+        async with queue.batch(32) as batch:
+            assert names(batch) == set()
+        await work.settle([decided(run)])
+    assert await results(opened, [run]) == ["Passed"]
+    await queue.leave()
+
+
+async def test_one_that_is_not_settled_is_queued_again_without_counting_a_death(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    queue = stored.Queue(opened)
+    await queue.isolate([run.id])
+    async with queue.one() as work:
+        assert names(work) == {run.id}
+        assert await queue.look_after() == 0, "it is being judged"
+    assert await queue.look_after() == 1
+    assert await left(opened) == [("todo", 0, -1)]
+    await queue.leave()
+
+
+async def test_a_worker_that_is_silent_is_taken_over_and_its_death_counted(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    dying, living = stored.Queue(opened, 30), stored.Queue(opened, 30)
+    await dying.isolate([run.id])
+    async with dying.one():
+        assert await living.look_after() == 0
+        async with opened.transaction() as connection:
+            await connection.execute(
+                sa.text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'")
+            )
+        assert await living.look_after() == 1
+    async with living.one() as work:
+        (record,) = work.taken.records
+        assert record.crashes == 1
+    await living.leave()
+
+
+async def test_a_job_that_the_version_before_was_doing_when_it_ended_is_taken_over(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET status = 'doing'"))
+        insert = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('deliver', 'deliver', '{}')"
+        await connection.execute(sa.text(insert))
+    queue = stored.Queue(opened)
+    assert await queue.look_after() == 1
+    async with opened.transaction() as connection:
+        await jobs.forget_deliver(connection)
+    assert await left(opened) == [("todo", 1, 0)], "its wake-up calls for deliveries are not needed"
+    async with queue.one() as work:
+        assert names(work) == {run.id}
+    await queue.leave()
+
+
+async def test_a_job_whose_run_is_gone_ends(opened: database.Database) -> None:
+    async with opened.transaction() as connection:
+        await jobs.judge(connection, uuid.uuid4())
+        await jobs.judge(connection, uuid.uuid4())
+    queue = stored.Queue(opened)
+    async with queue.batch(1) as work:
+        assert names(work) == set()
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET priority = -1"))
+    async with queue.one() as work:
+        assert names(work) == set()
+    assert await left(opened) == []
+    await queue.leave()
