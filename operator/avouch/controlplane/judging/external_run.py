@@ -21,7 +21,7 @@ from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts, external, verdicts
-from avouch.controlplane.model.verdicts import Evidence, VerdictResult
+from avouch.controlplane.model.verdicts import Evidence
 from avouch.findings import Finding
 
 CLI = "cli"  # where a judged material comes from
@@ -124,9 +124,7 @@ def contradicted_annotations(record: Record) -> Iterator[Finding]:
     return _overridden("spec.annotations", "", record.case.plan.annotations, record.facts.annotations)
 
 
-def _defects(
-    found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
-) -> Iterator[Finding]:
+def _defects(found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case) -> Iterator[Finding]:
     """What is wrong with one material."""
     line = asked.line if asked else ""
     if asked is not None and found.type != asked.type:

@@ -121,9 +121,7 @@ def counting_claims(case: Case) -> tuple[Said, ...]:
     return tuple(said for said, _ in _counting(case, cluster_record.executions(case.snapshot))[0])
 
 
-def _verdict(
-    case: Case, result: VerdictResult, findings: tuple[Finding, ...], now: datetime
-) -> verdicts.Verdict:
+def _verdict(case: Case, result: VerdictResult, findings: tuple[Finding, ...], now: datetime) -> verdicts.Verdict:
     return verdicts.Verdict(case.run.id, result, Evidence.NONE, findings, (), {}, {}, now)
 
 
