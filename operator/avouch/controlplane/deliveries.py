@@ -40,6 +40,8 @@ PATIENCE = 75.0  # seconds from the request for a lease to the end of its delive
 
 _POLL = 5.0  # seconds between looks for deliveries that become due, or that another worker left behind
 
+_FORGOTTEN = 3600.0  # seconds after which a breaker that nothing was sent through any more is dropped
+
 _GATHER = 0.01  # seconds in which places become free before they are filled by one lease
 
 _PAUSE = 2.0  # seconds before another try to reach the ledger
@@ -68,7 +70,7 @@ class Delivering:
             self.due.clear()
             try:
                 await self.begin()
-            except errors.Unavailable as exc:
+            except errors.AvouchError as exc:
                 _log.warning("deliveries wait for the database: %s", exc)
                 await asyncio.sleep(_PAUSE)
                 continue
@@ -115,6 +117,7 @@ class Delivering:
 
     def _room(self) -> deliverybounds.Room:
         now, bounds = time.monotonic(), self.bounds
+        self._breakers = {uid: one for uid, one in self._breakers.items() if now - one.until < _FORGOTTEN}
         attachments = Counter(one.attachment_uid for one in self._flying.values())
         namespaces = Counter(one.namespace for one in self._flying.values())
         allowed = {uid: breaker.allows(now, bounds.attachment) for uid, breaker in self._breakers.items()}

@@ -12,6 +12,7 @@ from avouch.store import database
 _log = logging.getLogger(__name__)
 
 _PAUSE = 2.0  # seconds before another try to connect
+_CONNECT_SECONDS = 10
 _KEEPALIVE = 30  # seconds of silence after which the system asks whether the peer is still there
 
 
@@ -30,7 +31,12 @@ async def listen(url: str, calls: Mapping[str, Callable[[], None]]) -> None:
 
 async def _listen(url: str, calls: Mapping[str, Callable[[], None]]) -> None:
     connection = await psycopg.AsyncConnection.connect(
-        url, autocommit=True, options=database.options(), keepalives_idle=_KEEPALIVE, application_name="avouch"
+        url,
+        autocommit=True,
+        options=database.options(),
+        connect_timeout=_CONNECT_SECONDS,
+        keepalives_idle=_KEEPALIVE,
+        application_name="avouch",
     )
     async with connection:
         for channel, call in calls.items():

@@ -84,10 +84,9 @@ class Judging:
         if record.run.result is not verdicts.VerdictResult.PENDING:
             return judgingqueue.Settled(record.run.id)
         try:
-            case = self._case(record)
-            outcome = self._outcome(case, taken)
-            decided = isinstance(outcome, judgingqueue.Decided)
-            return judgingqueue.Alone(record.run.id) if decided and _documents(case) else outcome
+            if _may_hold_documents(record):
+                return judgingqueue.Alone(record.run.id)
+            return self._outcome(self._case(record), taken)
         except Exception as exc:
             return self._error(record, taken, exc)
 
@@ -166,6 +165,15 @@ class Judging:
 
 def _bare(record: judgingqueue.Record) -> tekton_run.Case:
     return tekton_run.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, outside=record.outside)
+
+
+def _may_hold_documents(record: judgingqueue.Record) -> bool:
+    """Whether an ended run claims what may be a document; its claims are verified once, where they are read."""
+    ended = record.snapshot is not None or record.outside is not None
+    if not (ended and record.claims):
+        return False
+    asked = plan.Plan.from_json(record.run.plan).materials
+    return record.outside is not None or any(material.type not in _PLAIN for material in asked)
 
 
 def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Material]:

@@ -146,6 +146,13 @@ async def test_a_run_whose_evidence_lies_in_the_store_leaves_the_batch_and_is_ju
     assert (queue.results(), store.asked) == (["Passed", "Passed"], ["SBOM_CYCLONEDX_JSON"])
 
 
+async def test_claims_that_can_hold_no_document_are_judged_in_the_batch(claimed: judgingqueue.Record) -> None:
+    bare = record(0)
+    queue, store = Queue(batched=[replace(claimed, run=bare.run)]), Store()
+    await judge(queue, store).batch()
+    assert (queue.results(), store.asked) == (["Passed"], [])
+
+
 async def test_nothing_is_fetched_for_a_run_that_has_not_ended(claimed: judgingqueue.Record) -> None:
     queue, store = Queue(single=[replace(claimed, snapshot=None)]), Store()
     await judge(queue, store).one()

@@ -1,0 +1,37 @@
+"""A listener hears what is committed, looks once after each connect, and survives a restart of the database."""
+
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+from avouch.store import database, notifications
+from tests import postgres
+
+pytestmark = pytest.mark.postgres
+
+
+async def until(event: asyncio.Event) -> None:
+    async with asyncio.timeout(30):
+        await event.wait()
+    event.clear()
+
+
+async def test_what_is_notified_is_called_and_after_each_connect_everything_is(
+    server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "_PAUSE", 0.05)
+    one, other = asyncio.Event(), asyncio.Event()
+    listening = asyncio.create_task(notifications.listen(server.url, {"one": one.set, "other": other.set}))
+    for event in (one, other):
+        await until(event)
+    async with database.Database(server.url) as opened, opened.transaction() as connection:
+        await connection.execute(sa.text("SELECT pg_notify('one', '')"))
+    await until(one)
+    assert not other.is_set()
+    await asyncio.to_thread(server.kill)
+    await asyncio.to_thread(server.start)
+    for event in (one, other):
+        await until(event)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)

@@ -1,0 +1,104 @@
+"""One pipeline for every run: a check that stands in it once holds in Tekton and outside; what is signed is a list."""
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from avouch import digests
+from avouch.attestation import predicate, signing
+from avouch.controlplane import values, verdict
+from avouch.controlplane.judging import documents, tekton_run
+from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.model import artifacts, external, runs, verdicts
+from tests.unit.controlplane.judging import tekton_cases as cases
+
+KEY = signing.KeySigner.generate()
+KEYS = documents.Keys(KEY, KEY, KEY, "https://verifier.example.com")
+
+
+def in_tekton(**asked: Any) -> tekton_run.Case:
+    plan = replace(cases.planned(cases.asked()), **asked)
+    return cases.case(plan, cases.snapshot(cases.taskrun()), cases.said(cases.file()))
+
+
+def outside(**asked: Any) -> tekton_run.Case:
+    plan = replace(cases.planned(cases.asked()), **asked)
+    attester = external.Attester("AUTH_TYPE_API_TOKEN", "token", ("https://avouch.dev/token",))
+    extra = external.ExternalPart(cases.RUN, attester, external.Runner(), "acme", cases.LATER, timedelta(hours=1), "v0")
+    metadata = predicate.Metadata("app", "app", "wf-uid", str(cases.RUN), "team-a", "", "contract", "3", None, None)
+    facts = predicate.AttestationFacts(metadata, "cli", predicate.Runner(""), (cases.file(),))
+    claim = runs.Claim(cases.RUN, digests.of_bytes(b"b"), b"b", "", "", "", "", "", cases.DONE, explicit=True)
+    return tekton_run.Case(
+        cases.run(),
+        plan,
+        None,
+        (judged_materials.Said(claim, facts),),
+        {(cases.FILE, cases.SBOM): artifacts.Checked(True)},
+        extra,
+    )
+
+
+BOTH = pytest.mark.parametrize("make", [in_tekton, outside])
+
+
+def judged(case: tekton_run.Case) -> verdicts.Verdict:
+    found = verdict.judge(case, cases.LATER)
+    assert isinstance(found, verdicts.Verdict)
+    return found
+
+
+@BOTH
+def test_a_run_without_a_finding_passes(make: Any) -> None:
+    assert judged(make()).result is verdicts.VerdictResult.PASSED
+
+
+@BOTH
+def test_a_check_that_is_added_once_holds_for_every_run(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[verdicts.Finding]:
+        if any(material.name == "sbom" for material in examined.materials):
+            yield verdicts.Finding("PolicyViolated", "no bills of material on Fridays")
+
+    monkeypatch.setattr(verdict, "CHECKS", (*verdict.CHECKS, forbidden))
+    found = judged(make())
+    assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.FAILED, ["PolicyViolated"])
+
+
+@BOTH
+def test_policies_that_nobody_evaluated_are_an_error_everywhere(make: Any) -> None:
+    found = judged(make(has_policies=True))
+    assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.ERROR, ["PoliciesNotEvaluated"])
+
+
+def test_what_caused_a_failure_is_said_before_what_is_missing_for_it() -> None:
+    shot = cases.snapshot(cases.taskrun(), status="False", reason="Failed")
+    found = judged(cases.case(cases.planned(cases.image()), shot))
+    assert cases.codes(found) == ["RunFailed", "MaterialMissing"]
+
+
+def statement(document: values.Document) -> Any:
+    payload = json.loads(document.bundle)["dsseEnvelope"]["payload"]
+    assert base64.b64decode(payload) == document.statement
+    return json.loads(document.statement)
+
+
+@BOTH
+def test_the_verdict_is_signed_last_and_names_the_claims_and_all_that_was_signed_before(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def provenance(basis: documents.Basis) -> documents.Draft:
+        made = predicate.build(replace(basis.facts, builder_id="https://example.com/builder"))
+        return documents.Draft("provenance", "https://slsa.dev/provenance/v1", made, basis.keys.attestation)
+
+    first, last = documents.DOCUMENTS
+    monkeypatch.setattr(documents, "DOCUMENTS", (first, provenance, last))
+    case = make()
+    signed = documents.seal(case, judged(case), KEYS)
+    assert [one.kind for one in signed.documents] == ["attestation", "provenance", "vsa"]
+    inputs = [one["digest"]["sha256"] for one in statement(signed.document("vsa"))["predicate"]["inputAttestations"]]
+    claims = [said.claim.digest.hex for said in case.said]
+    assert inputs == [*claims, *(digests.of_bytes(one.bundle).hex for one in signed.documents[:2])]
