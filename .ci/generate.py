@@ -16,13 +16,14 @@ from typing import Any
 import click
 import yaml
 
-from avouch import findings as finding_table
 from avouch.api import crds
 from avouch.cli import materials as material_commands
+from avouch import findings as finding_table
 from avouch.materials import detection as material_detection
 from avouch.processes import main as entry
 from avouch.processes import permissions
-from avouch.runners import detection, table
+from avouch.runners import detection
+from avouch.runners import table
 from tests.cluster import binaries
 
 ROOT = Path(__file__).parents[1]

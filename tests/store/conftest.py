@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from avouch import digests
-from avouch.controlplane import values
 from avouch.controlplane.model import deliveries, runs, verdicts
 from avouch.store import database, migrate
 from tests import postgres
@@ -55,13 +54,13 @@ def a_verdict(run: runs.Run, result: verdicts.VerdictResult = verdicts.VerdictRe
     return verdicts.SignedVerdict(verdict, documents())
 
 
-def documents() -> tuple[values.Document, ...]:
+def documents() -> tuple[verdicts.Document, ...]:
     """As the judge signs them, without signatures."""
     payload = base64.b64encode(b'{"_type":"s"}').decode()
     envelope = json.dumps({"dsseEnvelope": {"payload": payload}}).encode()
     return (
-        values.Document("attestation", "chainloop.dev/attestation/v0.2", b'{"_type":"s"}', envelope),
-        values.Document("vsa", "https://slsa.dev/verification_summary/v1", b"{}", b'{"summary":true}'),
+        verdicts.Document("attestation", "chainloop.dev/attestation/v0.2", b'{"_type":"s"}', envelope),
+        verdicts.Document("vsa", "https://slsa.dev/verification_summary/v1", b"{}", b'{"summary":true}'),
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from avouch import errors
-from avouch.controlplane import deliverybounds
 from avouch.controlplane.model import deliveries as delivery_model
+from avouch.controlplane.model import deliverybounds
 from avouch.store import database, deliveries, runs, workflows
 from tests.store.conftest import NOW, a_delivery, a_run, a_verdict
 

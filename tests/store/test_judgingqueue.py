@@ -9,8 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane import judgingqueue
-from avouch.controlplane.model import deliveries, verdicts
+from avouch.controlplane.model import deliveries, judging, verdicts
 from avouch.controlplane.model import runs as run_model
 from avouch.store import database, jobs, runs, tables
 from avouch.store import judgingqueue as stored
@@ -39,11 +38,11 @@ async def done(opened: database.Database, count: int = 1) -> list[run_model.Run]
     return made
 
 
-def decided(run: run_model.Run, *sent: deliveries.Delivery) -> judgingqueue.Decided:
-    return judgingqueue.Decided(a_verdict(run), sent)
+def decided(run: run_model.Run, *sent: deliveries.Delivery) -> judging.Decided:
+    return judging.Decided(a_verdict(run), sent)
 
 
-def names(work: judgingqueue.Work) -> set[uuid.UUID]:
+def names(work: judging.Work) -> set[uuid.UUID]:
     return {record.run.id for record in work.taken.records}
 
 
@@ -96,7 +95,7 @@ async def test_a_batch_that_fails_gives_all_of_its_jobs_back_and_writes_nothing(
     )
     with pytest.raises(errors.Invalid):
         async with stored.Queue(opened).batch(32) as work:
-            await work.settle([decided(made[0]), decided(made[1]), judgingqueue.Decided(broken)])
+            await work.settle([decided(made[0]), decided(made[1]), judging.Decided(broken)])
     assert await results(opened, made) == ["Pending"] * 3
     assert [status for status, _, _ in await left(opened)] == ["todo"] * 3
 
@@ -145,7 +144,7 @@ async def test_a_claim_that_arrives_while_its_run_is_in_a_batch_is_judged_afterw
         pushing = asyncio.create_task(repository.accept(a_claim(run, uuid.uuid4().bytes)))
         while not await _blocked(opened):
             await asyncio.sleep(0)
-        await work.settle([judgingqueue.Settled(run.id)])
+        await work.settle([judging.Settled(run.id)])
     assert (await pushing).created
     async with queue.batch(32) as work:
         (record,) = work.taken.records
@@ -178,8 +177,8 @@ async def test_a_run_that_waits_is_due_at_its_time_and_not_before(opened: databa
     async with queue.batch(32) as work:
         await work.settle(
             [
-                judgingqueue.Later(first.id, now + datetime.timedelta(hours=1)),
-                judgingqueue.Later(second.id, now - datetime.timedelta(seconds=1)),
+                judging.Later(first.id, now + datetime.timedelta(hours=1)),
+                judging.Later(second.id, now - datetime.timedelta(seconds=1)),
             ]
         )
     async with queue.batch(32) as work:
@@ -190,7 +189,7 @@ async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_go
     (run,) = await done(opened)
     queue = stored.Queue(opened)
     async with queue.batch(32) as work:
-        await work.settle([judgingqueue.Alone(run.id)])
+        await work.settle([judging.Alone(run.id)])
     async with queue.batch(32) as work:
         assert names(work) == set()
     async with queue.one() as work, queue.one() as another:

@@ -6,8 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane import deliverybounds
-from avouch.controlplane.model import contracts, verdicts
+from avouch.controlplane.model import contracts, deliverybounds, verdicts
 from avouch.controlplane.model import runs as run_model
 from avouch.store import database, deliveries, groupcommit, runs, tables, views, workflows
 from tests import postgres

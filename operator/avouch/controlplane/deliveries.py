@@ -19,9 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from avouch import digests, errors
-from avouch.controlplane import deliverybounds
-from avouch.controlplane.judging import documents
-from avouch.controlplane.model import cluster, runs, verdicts
+from avouch.controlplane.model import cluster, deliverybounds, runs, verdicts
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model.verdicts import VerdictResult
 
@@ -264,7 +262,7 @@ def payload(run: runs.Run, signed: verdicts.SignedVerdict) -> bytes:
         "judgedAt": verdict.judged_at.isoformat(),
         "findings": [asdict(finding) for finding in verdict.findings],
         "materials": [{key: getattr(found, key) for key in shown} for found in verdict.materials],
-        "statementDigest": str(digests.of_bytes(signed.document(documents.ATTESTATION).statement)),
+        "statementDigest": str(digests.of_bytes(signed.document(verdicts.ATTESTATION).statement)),
         "links": {"run": f"/apis/runs.avouch.dev/v1alpha1/namespaces/{run.namespace}/workflowruns/{run.name}"},
     }
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -17,9 +17,9 @@ import uvloop
 from avouch import errors
 from avouch.attestation import signing, trust
 from avouch.cas import remote
-from avouch.controlplane import deliveries, judgingqueue
+from avouch.controlplane import deliveries
 from avouch.controlplane.judging import artifact_check, documents, judge
-from avouch.controlplane.model import artifacts
+from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
@@ -110,7 +110,7 @@ class Loops:
         outcomes = await self._timed(self.world.judging().batch)
         if len(outcomes) == judge.BATCH and at + 1 < len(self.batches):
             self.batches[at + 1].set()
-        if any(isinstance(one, judgingqueue.Alone) for one in outcomes):
+        if any(isinstance(one, judging.Alone) for one in outcomes):
             for event in self.alone:
                 event.set()
         return bool(outcomes)
@@ -118,14 +118,12 @@ class Loops:
     async def _one(self) -> bool:
         return bool(await self._timed(self.world.judging().one))
 
-    async def _timed(
-        self, judge: Callable[[], Awaitable[Sequence[judgingqueue.Outcome]]]
-    ) -> Sequence[judgingqueue.Outcome]:
+    async def _timed(self, judge: Callable[[], Awaitable[Sequence[judging.Outcome]]]) -> Sequence[judging.Outcome]:
         started = time.monotonic()
         outcomes = await judge()
         share = (time.monotonic() - started) / max(len(outcomes), 1)
         for one in outcomes:
-            if isinstance(one, judgingqueue.Decided):
+            if isinstance(one, judging.Decided):
                 found = one.signed.verdict
                 self.world.metrics.judged(found.result, found.evidence, share)
                 _log.info("run judged", extra={"run": str(found.run_id), "verdict": str(found.result)})

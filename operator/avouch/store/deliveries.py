@@ -17,8 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane import deliverybounds
-from avouch.controlplane.model import deliveries
+from avouch.controlplane.model import deliveries, deliverybounds
 from avouch.store import database, groupcommit, tables, versions
 
 _ERROR_LENGTH = 1024  # an integration's answer must not fill our rows

@@ -1,7 +1,7 @@
 """Runs outside Tekton: their opening, signs of life, end, and the versions they belong to.
 
-Implements `controlplane.model.external.Store` and `controlplane.ports.ExternalReader`. Every end of a run (claim, reset) takes
-the run's row first, so that of two that come at the same time one is refused.
+Implements `Store` of `controlplane.model.external`. Every end of a run (claim, reset) takes the run's row first:
+of two that come at the same time one is refused.
 """
 
 import json

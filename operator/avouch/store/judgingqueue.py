@@ -1,4 +1,4 @@
-"""The queue of runs to judge, over procrastinate's table of jobs. Implements `controlplane.judgingqueue.Queue`.
+"""The queue of runs to judge, over procrastinate's table of jobs. Implements `controlplane.model.judging.Queue`.
 
 A batch holds its jobs and runs by the row locks of one transaction: what writes a claim or a snapshot of such a run
 waits for its COMMIT, and PostgreSQL gives the jobs of a worker that died to the next one at once. So that a run that
@@ -18,8 +18,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch.controlplane import judgingqueue
-from avouch.controlplane.model import deliveries, runs
+from avouch.controlplane.model import deliveries, judging, runs
 from avouch.store import database, jobs, rows, verdicts
 
 QUEUED = "procrastinate_queue_v1#judge"  # channel of NOTIFY: procrastinate's trigger on each inserted job
@@ -96,12 +95,12 @@ class _Batch:
 
     connection: AsyncConnection
     jobs: dict[uuid.UUID, int]
-    taken: judgingqueue.Taken
+    taken: judging.Taken
 
-    async def settle(self, outcomes: Sequence[judgingqueue.Outcome]) -> None:
+    async def settle(self, outcomes: Sequence[judging.Outcome]) -> None:
         """Part of the transaction that leaving the batch commits."""
-        later = [one for one in outcomes if isinstance(one, judgingqueue.Later)]
-        alone = [one.run_id for one in outcomes if isinstance(one, judgingqueue.Alone)]
+        later = [one for one in outcomes if isinstance(one, judging.Later)]
+        alone = [one.run_id for one in outcomes if isinstance(one, judging.Alone)]
         kept = {one.run_id for one in later} | set(alone)
         ended = [self.jobs[one.run_id] for one in outcomes if one.run_id not in kept]
         if ended:
@@ -120,15 +119,15 @@ class _One:
 
     database: database.Database
     job: int
-    taken: judgingqueue.Taken
+    taken: judging.Taken
     settled: bool = False
 
-    async def settle(self, outcomes: Sequence[judgingqueue.Outcome]) -> None:
+    async def settle(self, outcomes: Sequence[judging.Outcome]) -> None:
         """End the job; a later one is a new job."""
         async with self.database.transaction() as connection:
             await connection.exec_driver_sql(_END, {"ids": [self.job]})
             for one in outcomes:
-                if isinstance(one, judgingqueue.Later):
+                if isinstance(one, judging.Later):
                     await jobs.judge(connection, one.run_id, one.at)
             await verdicts.write(connection, _decided(outcomes))
         self.settled = True
@@ -144,14 +143,14 @@ class Queue:
     _held: set[int] = field(default_factory=set)
 
     @contextlib.asynccontextmanager
-    async def batch(self, limit: int) -> AsyncIterator[judgingqueue.Work]:
+    async def batch(self, limit: int) -> AsyncIterator[judging.Work]:
         """Take due jobs; their locks are held until this is left. Leaving it normally commits."""
         async with self.database.statements() as connection:
             await connection.exec_driver_sql(_DEAD)
         async with self.database.transaction() as connection:
             found = (await connection.exec_driver_sql(_TAKE, {"limit": limit})).all()
             if not found:
-                yield _Batch(connection, {}, judgingqueue.Taken())
+                yield _Batch(connection, {}, judging.Taken())
                 return
             number = (await connection.exec_driver_sql(_NUMBER)).one().n
             async with self.database.statements() as other:
@@ -168,13 +167,13 @@ class Queue:
         return _Batch(connection, found, await _taken(connection, records, held))
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[judgingqueue.Work]:
+    async def one(self) -> AsyncIterator[judging.Work]:
         """Take one job that is judged alone. A job that is not settled here is queued again."""
         worker = await self._registered()
         async with self.database.statements() as connection:
             found = (await connection.exec_driver_sql(_TAKE_ONE, {"worker": worker})).first()
             if found is None:
-                yield _One(self.database, 0, judgingqueue.Taken())
+                yield _One(self.database, 0, judging.Taken())
                 return
             self._held.add(found.id)
         try:
@@ -183,7 +182,7 @@ class Queue:
                 taken = await _taken(connection, records, {found.run_id}, found.attempts)
             work = _One(self.database, found.id, taken)
             if not taken.records:
-                await work.settle([judgingqueue.Settled(found.run_id)])
+                await work.settle([judging.Settled(found.run_id)])
             yield work
         finally:
             self._held.discard(found.id)
@@ -221,14 +220,14 @@ class Queue:
         return self._worker
 
 
-async def read(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> Sequence[judgingqueue.Record]:
+async def read(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> Sequence[judging.Record]:
     """The records of these runs, as far as there are any."""
     ids = list(run_ids)
     said: dict[uuid.UUID, list[runs.Claim]] = {}
     for row in await connection.exec_driver_sql(_CLAIMS, {"ids": ids}):
         said.setdefault(row.run_id, []).append(rows.claim_of(row))
     return [
-        judgingqueue.Record(
+        judging.Record(
             run=rows.run_of(row),
             snapshot=rows.snapshot_of(msgspec.json.decode(row.document)) if row.document else None,
             claims=tuple(said.get(row.id, ())),
@@ -239,18 +238,18 @@ async def read(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> Seq
 
 
 async def _taken(
-    connection: AsyncConnection, records: Iterable[judgingqueue.Record], held: set[uuid.UUID], crashes: int = 0
-) -> judgingqueue.Taken:
+    connection: AsyncConnection, records: Iterable[judging.Record], held: set[uuid.UUID], crashes: int = 0
+) -> judging.Taken:
     """What judging is given: the held ones of these records, and the attachments of their namespaces."""
     mine = tuple(replace(record, crashes=crashes) for record in records if record.run.id in held)
     if not mine:
-        return judgingqueue.Taken()
+        return judging.Taken()
     namespaces = {"namespaces": sorted({record.run.namespace for record in mine})}
     attachments: dict[str, tuple[deliveries.AttachmentRecord, ...]] = {}
     for row in await connection.exec_driver_sql(_ATTACHMENTS, namespaces):
         attachments[row.namespace] = (*attachments.get(row.namespace, ()), rows.attachment_of(row))
-    return judgingqueue.Taken(mine, attachments)
+    return judging.Taken(mine, attachments)
 
 
-def _decided(outcomes: Sequence[judgingqueue.Outcome]) -> list[verdicts.Decided]:
-    return [(one.signed, one.deliveries) for one in outcomes if isinstance(one, judgingqueue.Decided)]
+def _decided(outcomes: Sequence[judging.Outcome]) -> list[verdicts.Decided]:
+    return [(one.signed, one.deliveries) for one in outcomes if isinstance(one, judging.Decided)]

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from avouch import errors
-from avouch.controlplane import deliveries, deliverybounds
+from avouch.controlplane import deliveries
 from avouch.controlplane.model import deliveries as delivery_model
+from avouch.controlplane.model import deliverybounds
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -13,19 +13,19 @@ from datetime import datetime
 
 from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
-from avouch.controlplane import values
-from avouch.controlplane.judging import cluster_record, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.judging import tekton_run
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
 
-ATTESTATION, VSA = "attestation", "vsa"  # kinds of documents
-
 LEVEL = "AVOUCH_CONTRACT_SATISFIED"
+
 
 BUILDER = "https://avouch.dev/worker"
 
+
 _SHA1 = re.compile(r"[0-9a-f]{40}", re.ASCII)
+
 
 _COMMIT_BYTES = 16 * 1024  # of what is told of a commit: message, author, remotes
 
@@ -49,7 +49,7 @@ class Basis:
     claims: tuple[judged_materials.Said, ...]
     facts: predicate.AttestationFacts
     keys: Keys
-    signed: tuple[values.Document, ...] = ()
+    signed: tuple[verdicts.Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def seal(case: tekton_run.Case, verdict: verdicts.Verdict, keys: Keys) -> verdic
     basis = Basis(case, verdict, claims, _facts(case, verdict, [said.claim for said in claims]), keys)
     for write in DOCUMENTS:
         draft = write(basis)
-        document = values.Document(
+        document = verdicts.Document(
             draft.kind, draft.predicate_type, draft.statement, _bundle(draft.signer, draft.statement)
         )
         basis = replace(basis, signed=(*basis.signed, document))
@@ -77,7 +77,7 @@ def seal(case: tekton_run.Case, verdict: verdicts.Verdict, keys: Keys) -> verdic
 
 def attestation(basis: Basis) -> Draft:
     """The run's own attestation: what it delivered, in Chainloop's predicate."""
-    return Draft(ATTESTATION, predicate.TYPE, predicate.build(basis.facts), basis.keys.attestation)
+    return Draft(verdicts.ATTESTATION, predicate.TYPE, predicate.build(basis.facts), basis.keys.attestation)
 
 
 def summary(basis: Basis) -> Draft:
@@ -100,7 +100,7 @@ def summary(basis: Basis) -> Draft:
         levels=(LEVEL,),
         subjects=outputs or (vsa.run_subject(run.name, predicate.record_digest(basis.facts)),),
     )
-    return Draft(VSA, vsa.TYPE, vsa.build(facts), keys.passed if passed else keys.failed)
+    return Draft(verdicts.VSA, vsa.TYPE, vsa.build(facts), keys.passed if passed else keys.failed)
 
 
 DOCUMENTS: tuple[Callable[[Basis], Draft], ...] = (
@@ -190,7 +190,7 @@ def _material(found: verdicts.JudgedMaterial, name: str) -> materials.Material |
 
 
 def _parsed(found: verdicts.JudgedMaterial) -> digests.Digest | None:
-    unusable = not cluster_record.well_formed(found.digest) or not (found.filename or found.value)
+    unusable = not digests.well_formed(found.digest) or not (found.filename or found.value)
     return None if unusable else digests.Digest.parse(found.digest)
 
 

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 
 from avouch import errors, plan
 from avouch.attestation import identity, materials, predicate, trust, verification
-from avouch.controlplane import deliveries, judgingqueue, verdict
-from avouch.controlplane.judging import documents, tekton_run
+from avouch.controlplane import deliveries
+from avouch.controlplane.judging import documents, tekton_run, verdict
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts as artifact_model
-from avouch.controlplane.model import cluster, runs, verdicts
+from avouch.controlplane.model import cluster, judging, runs, verdicts
 
 _log = logging.getLogger(__name__)
 
@@ -36,19 +36,19 @@ def next_try(run: runs.Run, now: datetime) -> datetime:
 class Judging:
     """The use case, with the ports it needs."""
 
-    queue: judgingqueue.Queue
+    queue: judging.Queue
     artifacts: artifact_model.Artifacts
     clock: cluster.Clock
     trust_root: trust.TrustRoot
     keys: documents.Keys
 
-    async def batch(self, limit: int = BATCH) -> Sequence[judgingqueue.Outcome]:
+    async def batch(self, limit: int = BATCH) -> Sequence[judging.Outcome]:
         """Judge what is due and needs nothing but the database; empty where there is nothing.
 
         Raises:
             Unavailable: the database does not answer now; every run is as it was.
         """
-        taken = judgingqueue.Taken()
+        taken = judging.Taken()
         try:
             async with self.queue.batch(limit) as work:
                 taken = work.taken
@@ -60,10 +60,10 @@ class Judging:
             _log.warning("a batch of %d runs failed, they are judged one by one: %s", len(taken.records), exc)
             runs = [record.run.id for record in taken.records]
             await self.queue.isolate(runs)
-            return [judgingqueue.Alone(run_id) for run_id in runs]
+            return [judging.Alone(run_id) for run_id in runs]
         return outcomes
 
-    async def one(self) -> Sequence[judgingqueue.Outcome]:
+    async def one(self) -> Sequence[judging.Outcome]:
         """Judge one run that is not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`."""
         async with self.queue.one() as work:
             outcomes = [await self._alone(record, work.taken) for record in work.taken.records]
@@ -78,21 +78,21 @@ class Judging:
                 await work.settle(outcomes)
         return outcomes
 
-    async def _from_rows(self, record: judgingqueue.Record, taken: judgingqueue.Taken) -> judgingqueue.Outcome:
+    async def _from_rows(self, record: judging.Record, taken: judging.Taken) -> judging.Outcome:
         """Judge without leaving the database. Between two runs, deliveries and health checks have their turn."""
         await asyncio.sleep(0)
         if record.run.result is not verdicts.VerdictResult.PENDING:
-            return judgingqueue.Settled(record.run.id)
+            return judging.Settled(record.run.id)
         try:
             if _may_hold_documents(record):
-                return judgingqueue.Alone(record.run.id)
+                return judging.Alone(record.run.id)
             return self._outcome(self._case(record), taken)
         except Exception as exc:
             return self._error(record, taken, exc)
 
-    async def _alone(self, record: judgingqueue.Record, taken: judgingqueue.Taken) -> judgingqueue.Outcome:
+    async def _alone(self, record: judging.Record, taken: judging.Taken) -> judging.Outcome:
         if record.run.result is not verdicts.VerdictResult.PENDING:
-            return judgingqueue.Settled(record.run.id)
+            return judging.Settled(record.run.id)
         try:
             if record.crashes >= CRASHES:
                 raise errors.Corrupt(f"{record.crashes} workers ended while they judged it")
@@ -104,10 +104,10 @@ class Judging:
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 _log.warning("run %s is judged later: %s", record.run.id, exc)
-                return judgingqueue.Later(record.run.id, next_try(record.run, self.clock.now()))
+                return judging.Later(record.run.id, next_try(record.run, self.clock.now()))
             return self._error(record, taken, exc)
 
-    def _case(self, record: judgingqueue.Record) -> tekton_run.Case:
+    def _case(self, record: judging.Record) -> tekton_run.Case:
         bare = _bare(record)
         return replace(bare, said=tuple(self._read(claim, bare) for claim in record.claims))
 
@@ -115,22 +115,20 @@ class Judging:
         found = verdict.judge(case, self.clock.now())
         return isinstance(found, verdicts.Verdict) and found.result is not verdicts.VerdictResult.PENDING
 
-    def _outcome(self, case: tekton_run.Case, taken: judgingqueue.Taken) -> judgingqueue.Outcome:
+    def _outcome(self, case: tekton_run.Case, taken: judging.Taken) -> judging.Outcome:
         found = verdict.judge(case, self.clock.now())
         if isinstance(found, tekton_run.WaitUntil):
-            return judgingqueue.Later(case.run.id, found.at)
+            return judging.Later(case.run.id, found.at)
         if found.result is verdicts.VerdictResult.PENDING:
-            return judgingqueue.Settled(case.run.id)
+            return judging.Settled(case.run.id)
         return self._decided(case, found, taken)
 
-    def _decided(
-        self, case: tekton_run.Case, found: verdicts.Verdict, taken: judgingqueue.Taken
-    ) -> judgingqueue.Decided:
+    def _decided(self, case: tekton_run.Case, found: verdicts.Verdict, taken: judging.Taken) -> judging.Decided:
         signed = documents.seal(case, found, self.keys)
         attachments = taken.attachments.get(case.run.namespace, ())
-        return judgingqueue.Decided(signed, deliveries.deliveries(case.run, signed, attachments))
+        return judging.Decided(signed, deliveries.deliveries(case.run, signed, attachments))
 
-    def _error(self, record: judgingqueue.Record, taken: judgingqueue.Taken, exc: Exception) -> judgingqueue.Outcome:
+    def _error(self, record: judging.Record, taken: judging.Taken, exc: Exception) -> judging.Outcome:
         """The verdict on a run that cannot be judged."""
         if not isinstance(exc, errors.AvouchError):
             _log.error("run %s could not be judged", record.run.id, exc_info=exc)
@@ -141,7 +139,7 @@ class Judging:
             return self._decided(bare, tekton_run.failed(bare, reason, now), taken)
         except errors.AvouchError as unsealed:
             _log.error("run %s stays Pending, not even Error could be signed: %s", record.run.id, unsealed)
-            return judgingqueue.Later(record.run.id, next_try(record.run, now))
+            return judging.Later(record.run.id, next_try(record.run, now))
 
     async def _check(self, found: materials.Material, type_: str, run: runs.Run) -> artifact_model.Checked:
         """Bytes that the attestation itself holds are hashed already (`materials.read`); others lie in the store."""
@@ -163,17 +161,17 @@ class Judging:
             return judged_materials.Said(claim, None, str(exc))
 
 
-def _bare(record: judgingqueue.Record) -> tekton_run.Case:
+def _bare(record: judging.Record) -> tekton_run.Case:
     return tekton_run.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, outside=record.outside)
 
 
-def _may_hold_documents(record: judgingqueue.Record) -> bool:
+def _may_hold_documents(record: judging.Record) -> bool:
     """Whether an ended run claims what may be a document; its claims are verified once, where they are read."""
     ended = record.snapshot is not None or record.outside is not None
     if not (ended and record.claims):
         return False
     asked = plan.Plan.from_json(record.run.plan).materials
-    return record.outside is not None or any(material.type not in _PLAIN for material in asked)
+    return record.outside is not None or any(material.type not in plan.VALUE_TYPES for material in asked)
 
 
 def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Material]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from avouch.controlplane import deliverybounds
+from avouch.controlplane.model import deliverybounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,26 @@ class Verdict:
     judged_at: datetime
 
 
+ATTESTATION, VSA = "attestation", "vsa"  # kinds of documents
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One signed document of a verdict. `kind` names its role; a verdict has one document of each kind."""
+
+    kind: str
+    predicate_type: str
+    statement: bytes  # what was signed
+    bundle: bytes  # Sigstore bundle, the statement inside
+
+
 @dataclass(frozen=True, slots=True)
 class SignedVerdict:
-    """A verdict with its signed documents: the run's own attestation and the verification summary (VSA)."""
+    """A verdict with what was signed for it, in the order of signing."""
 
     verdict: Verdict
-    attestation: bytes  # Sigstore bundle over chainloop.dev/attestation/v0.2
-    vsa: bytes  # Sigstore bundle over slsa.dev/verification_summary/v1
-    statement: bytes  # the statement inside `attestation`
+    documents: tuple[Document, ...]
+
+    def document(self, kind: str) -> Document:
+        """The one of this kind."""
+        return next(one for one in self.documents if one.kind == kind)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane import verdict as verdicts
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.judging import tekton_run
+from avouch.controlplane.judging import verdict as verdicts
 from avouch.controlplane.model import artifacts, runs
 from avouch.controlplane.model import verdicts as verdict_model
 

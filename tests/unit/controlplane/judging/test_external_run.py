@@ -7,8 +7,7 @@ import pytest
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane import verdict
-from avouch.controlplane.judging import documents, tekton_run
+from avouch.controlplane.judging import documents, tekton_run, verdict
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts, external, runs
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult

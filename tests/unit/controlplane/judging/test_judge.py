@@ -11,10 +11,10 @@ import pytest
 
 from avouch import errors
 from avouch.attestation import signing, trust
-from avouch.controlplane import judgingqueue
 from avouch.controlplane.judging import documents
 from avouch.controlplane.judging import judge as judging
 from avouch.controlplane.model import artifacts, deliveries, verdicts
+from avouch.controlplane.model import judging as judgingqueue
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 

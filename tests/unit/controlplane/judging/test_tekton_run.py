@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from avouch import plan
-from avouch.controlplane import verdict
-from avouch.controlplane.judging import tekton_run
+from avouch.controlplane.judging import tekton_run, verdict
 from avouch.controlplane.model import artifacts, verdicts
 from tests.unit.controlplane.judging import tekton_cases as make
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from avouch import digests
+from avouch import digests, findings
 from avouch.attestation import predicate, signing
-from avouch.controlplane import values, verdict
-from avouch.controlplane.judging import documents, tekton_run
+from avouch.controlplane.judging import documents, tekton_run, verdict
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts, external, runs, verdicts
 from tests.unit.controlplane.judging import tekton_cases as cases
@@ -59,10 +58,12 @@ def test_a_run_without_a_finding_passes(make: Any) -> None:
 
 @BOTH
 def test_a_check_that_is_added_once_holds_for_every_run(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[verdicts.Finding]:
+    def forbidden(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[findings.Finding]:
         if any(material.name == "sbom" for material in examined.materials):
-            yield verdicts.Finding("PolicyViolated", "no bills of material on Fridays")
+            yield findings.Finding("PolicyViolated", "no bills of material on Fridays")
 
+    violated = findings.Code(findings.Makes.FAILED, "A policy is violated.", "Satisfy it.")
+    monkeypatch.setitem(findings.CODES, "PolicyViolated", violated)
     monkeypatch.setattr(verdict, "CHECKS", (*verdict.CHECKS, forbidden))
     found = judged(make())
     assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.FAILED, ["PolicyViolated"])
@@ -80,7 +81,7 @@ def test_what_caused_a_failure_is_said_before_what_is_missing_for_it() -> None:
     assert cases.codes(found) == ["RunFailed", "MaterialMissing"]
 
 
-def statement(document: values.Document) -> Any:
+def statement(document: verdicts.Document) -> Any:
     payload = json.loads(document.bundle)["dsseEnvelope"]["payload"]
     assert base64.b64decode(payload) == document.statement
     return json.loads(document.statement)
