@@ -19,7 +19,7 @@ FILES = {
     "base": BASE,
     "server": sorted(path.name for path in PACKAGE.iterdir()),
     "cli": [
-        *("cli", "contract", "ci", "client", "crafting", "registry", "oci", "downloads.py", "kubectl.py"),
+        *("cli", "contract", "materials", "runners", "ci", "client", "crafting", "registry", "oci", "downloads.py", "kubectl.py"),
         *("api/meta.py", "api/rules.py", "api/contract.py", "api/policy.py", "api/vocabulary.py"),
         *("processes/wiring", "processes/commandline.py", "processes/main.py"),
     ],
@@ -34,7 +34,7 @@ def normal(name: str) -> str:
 def distributions(modules: Iterable[str]) -> set[str]:
     known = metadata.packages_distributions()
     ours = {top for top in modules if top not in sys.stdlib_module_names and top != "avouch"}
-    return {normal(known[top][0]) for top in ours}
+    return {normal(known[top][0]) for top in ours if top in known}  # what is not installed is only looked for
 
 
 def imported(*places: str) -> set[str]:

@@ -190,7 +190,7 @@ def test_signing_keys_are_never_replaced() -> None:
 
 
 def test_a_pod_counts_as_injected_only_where_one_of_the_taskruns_controls_it() -> None:
-    def pod(name: str, owner: str) -> dict[str, Any]:
+    def a_pod(name: str, owner: str) -> dict[str, Any]:
         reference = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": "t", "uid": owner, "controller": True}
         return {
             "metadata": {"name": name, "uid": f"uid-{name}", "ownerReferences": [reference]},
@@ -198,7 +198,7 @@ def test_a_pod_counts_as_injected_only_where_one_of_the_taskruns_controls_it() -
         }
 
     taskrun = {"metadata": {"name": "t", "uid": "mine"}}
-    names, ours = pod.injected([pod("a", "mine"), pod("forged", "other")], [taskrun])
+    names, ours = pod.injected([a_pod("a", "mine"), a_pod("forged", "other")], [taskrun])
     assert names == {"a": "uid-a"}
     assert ours == ("uid-a",)
 
