@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -105,12 +105,12 @@ class Declarations:
         self.progress.alive()
         return live
 
-    async def resync_forever(self, then: Callable[[Iterable[Key]], None]) -> None:
+    async def resync_forever(self, then: Callable[[Sequence[Key]], Awaitable[None]]) -> None:
         """Resync every ten minutes; `then` gets the live keys. A failure is logged; the next round mends it."""
         while True:
             await asyncio.sleep(RESYNC * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
             try:
-                then(await self.resync())
+                await then(await self.resync())
             except errors.AvouchError as exc:
                 self.progress.failed(str(exc))
                 log.warning("resync: %s", exc)

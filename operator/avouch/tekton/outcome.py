@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from avouch.reconcilers import tektonruns
 from avouch.tekton import labels, objects
 
 _CANCELED = frozenset(
@@ -107,7 +108,7 @@ def _state(status: str, reason: str) -> State:
 def done(obj: Mapping[str, Any]) -> bool:
     """Whether a PipelineRun or TaskRun is over, whatever came of it."""
     listed = (obj.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Succeeded" and c.get("status") in ("True", "False") for c in listed)
+    return any(map(tektonruns._says_done, listed))
 
 
 def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:

@@ -116,8 +116,9 @@ def test_an_attachment_names_the_end_that_is_missing_and_records_no_secret() -> 
 
 
 def test_errors_become_conditions_by_whose_fault_they_are() -> None:
-    assert says(worker.desired_of(errors.Unavailable("db")))["Reconciling"] == ("True", "ProgressingWithRetry")
-    assert "secret" not in worker.desired_of(errors.AvouchError("secret")).conditions[0].message
+    retried = worker.desired_of("Contract", errors.Unavailable("db"))
+    assert says(retried)["Reconciling"] == ("True", "ProgressingWithRetry")
+    assert "secret" not in worker.desired_of("Contract", errors.AvouchError("secret")).conditions[0].message
 
 
 @given(st.booleans(), st.booleans(), st.booleans(), st.floats(0, 120))

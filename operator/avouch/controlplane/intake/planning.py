@@ -5,10 +5,11 @@ talking to each other. A Workflow whose Contract is not resolved yet owes nothin
 """
 
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from avouch import errors, plan
 from avouch.attestation import rfc3339
@@ -17,6 +18,25 @@ from avouch.controlplane.model import contracts, runs
 from avouch.tekton import labels, matching, objects
 
 Object = Mapping[str, Any]
+_REMEMBERED = 4096  # plans
+
+
+class Workflows(Protocol):
+    """The Workflows of a namespace, filed for matching."""
+
+    async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
+        """All Workflows of a namespace."""
+        ...
+
+
+class Contracts(Protocol):
+    """Revisions of Contracts."""
+
+    async def newest(
+        self, namespace: str, name: str, *, before: datetime | None = None
+    ) -> contracts.ContractRevision | None:
+        """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +77,31 @@ class Owed:
         )
 
 
-async def plans_for(
-    namespace: str,
-    taskrun: Object | None,
-    pipelinerun: Object | None,
-    workflows: contracts.Workflows,
-    contracts: contracts.Contracts,
-) -> Sequence[tuple[contracts.WorkflowRecord, plan.Plan]]:
-    """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
-    owed = await owed_by(namespace, taskrun, pipelinerun, workflows, contracts)
-    return [(one.workflow, one.plan) for one in owed]
-
-
 async def owed_by(
     namespace: str,
     taskrun: Object | None,
     pipelinerun: Object | None,
-    workflows: contracts.Workflows,
-    contracts: contracts.Contracts,
+    workflows: Workflows,
+    contracts: Contracts,
 ) -> Sequence[Owed]:
-    """As `plans_for`, with what each run is about."""
-    known = await workflows.in_namespace(namespace)
+    """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
+    known = await workflows.index(namespace)
     owed = [await _owed(workflow, subject, contracts) for workflow, subject in _matched(known, taskrun, pipelinerun)]
     return [one for one in owed if one is not None]
 
 
 def _matched(
-    known: Sequence[contracts.WorkflowRecord], taskrun: Object | None, pipelinerun: Object | None
+    known: matching.Index[contracts.WorkflowRecord], taskrun: Object | None, pipelinerun: Object | None
 ) -> Sequence[tuple[contracts.WorkflowRecord, matching.Subject]]:
     if taskrun is not None:
-        return matching.of_taskrun(known, taskrun, pipelinerun)
+        return known.of_taskrun(taskrun, pipelinerun)
     if pipelinerun is None:
         return ()
     about = matching.subject("PipelineRun", pipelinerun)
-    return [(workflow, about) for workflow in matching.of_pipelinerun(known, pipelinerun)]
+    return [(workflow, about) for workflow in known.of_pipelinerun(pipelinerun)]
 
 
-async def _owed(
-    workflow: contracts.WorkflowRecord, subject: matching.Subject, contracts: contracts.Contracts
-) -> Owed | None:
+async def _owed(workflow: contracts.WorkflowRecord, subject: matching.Subject, contracts: Contracts) -> Owed | None:
     if not workflow.contract_name:
         return None
     revision = await contracts.newest(
@@ -113,5 +119,23 @@ def _created(obj: Object, name: str) -> datetime:
     return rfc3339.read(said, "metadata.creationTimestamp")
 
 
-def _plan(workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> plan.Plan:
-    return planning.plan_of(workflow, revision)
+class _Plans:
+    """The plans worked out lately: thousands of runs of one Workflow share one plan, and it never changes."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str, int], tuple[contracts.WorkflowRecord, plan.Plan]] = OrderedDict()
+
+    def of(self, workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> plan.Plan:
+        key = (workflow.uid, str(revision.digest), revision.revision)
+        known = self._known.get(key)
+        if known is not None and known[0] == workflow and known[1].contract == revision.name:
+            self._known.move_to_end(key)
+            return known[1]
+        made = planning.plan_of(workflow, revision)
+        self._known[key] = (workflow, made)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return made
+
+
+_plan = _Plans().of

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
+from avouch.controlplane import values
 from avouch.controlplane.model import deliveries, verdicts
 
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
@@ -171,8 +172,16 @@ class Runs(Protocol):
         """Commit the verdict and its deliveries together. False: judged before, nothing changed."""
         ...
 
-    async def unfinished(self, limit: int) -> Sequence[Run]:
-        """Runs without a Done snapshot, oldest first: what the resync looks up in the cluster."""
+    async def unfinished(self, limit: int, after: Run | None = None) -> Sequence[Run]:
+        """Runs without a Done snapshot, oldest first, that come after this one: the resync looks for their subjects."""
+        ...
+
+    async def ended(self, subject_uids: Sequence[str]) -> frozenset[str]:
+        """Those of these PipelineRuns and TaskRuns that have runs, all of them finished."""
+        ...
+
+    async def judged(self, since: values.Judged, limit: int) -> Sequence[values.Judged]:
+        """Runs judged after this one, in the order of COMMIT."""
         ...
 
     async def summaries(self, since: int) -> "Sequence[tuple[str, str, Run]]":
