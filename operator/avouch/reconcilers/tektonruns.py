@@ -50,7 +50,7 @@ class ClusterApi(Protocol):
 
 def worth_a_look(old: Object | None, new: Object) -> bool:
     """First sight and Done are what matters; everything between changes nothing for us."""
-    return old is None or outcome.done(new) != outcome.done(old)
+    return old is None or outcome.done(new) != outcome.done(old) or labels.uid_of(new) != labels.uid_of(old)
 
 
 def settle(obj: Object) -> Object:
