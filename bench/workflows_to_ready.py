@@ -44,6 +44,7 @@ CONTRACT = {
     "spec": {"materials": [{"type": "JUNIT_XML", "name": "tests"}]},
 }
 CREATORS = 16  # connections that create
+LEISURE = 31.0  # seconds after which a Contract's count of its Workflows and a Workflow's last run are written
 QUIET = 3.0  # seconds without a write after which none is expected any more
 PATIENCE = 600.0  # seconds
 
@@ -102,24 +103,28 @@ class Bench:
         namespace = f"round-{self._count + 1}"
         self.api.kubectl("create", "namespace", namespace)
         with self.controller() as process:
-            asyncio.run(self._create(namespace, [CONTRACT]))
+            self.create(namespace, [CONTRACT])
             self._until(lambda: asyncio.run(self._ready(namespace, "contracts", "chainloop.dev/v1")) == 1, "Contract")
             before, began = stage.cpu_of(process.pid), time.perf_counter()
-            asyncio.run(self._create(namespace, [_workflow(number) for number in range(count)]))
+            self.create(namespace, [_workflow(number) for number in range(count)])
             created = time.perf_counter() - began
             self._until(lambda: asyncio.run(self._ready(namespace, "workflows")) == count, "the Workflows")
             ready = time.perf_counter() - began
-            self._settle()
+            self.settle()
             cpu = (stage.cpu_of(process.pid) - before) / count
             self._until(lambda: asyncio.run(self._counted(namespace)) == count, "the Contract's count")
-            self._settle()
-            writes = sum(f"/{namespace}/" in write for write in self._writes())
+            self.settle()
+            writes = sum(f"/{namespace}/" in write for write in self.writes())
         with self.controller():
-            self._settle()
-            resync = self._writes()
+            self.settle()
+            resync = self.writes()
         if resync:
             print("\n".join(resync[:5]))
         return Round(created, ready, writes / (count + 1), cpu, len(resync))
+
+    def create(self, namespace: str, documents: list[dict[str, Any]]) -> None:
+        """Create objects as fast as 16 connections can."""
+        asyncio.run(self._create(namespace, documents))
 
     async def _create(self, namespace: str, documents: list[dict[str, Any]]) -> None:
         api = connection.from_kubeconfig(self.api.kubeconfig)
@@ -146,16 +151,16 @@ class Bench:
         await api.close()
         return int(((found or {}).get("status") or {}).get("workflows") or 0)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Until nothing waits in the controller and it has written nothing for a while."""
         last, since = -1, time.monotonic()
         while time.monotonic() - since < QUIET:
-            now = len(self._writes())
+            now = len(self.writes())
             if now != last or self._figure("avouch_objects_waiting"):
                 last, since = now, time.monotonic()
             time.sleep(0.2)
 
-    def _writes(self) -> list[str]:
+    def writes(self) -> list[str]:
         """What the controller's present user changed, Lease and Events aside."""
         lines = map(json.loads, (self.folder / "audit.log").read_text().splitlines())
         return [
@@ -187,6 +192,12 @@ class Bench:
             return ""
 
 
+def audited(folder: Path) -> list[str]:
+    """Flags of an API server that writes down every change in this folder."""
+    (folder / "audit.yaml").write_text(AUDIT)
+    return [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
+
+
 def _is_ready(item: dict[str, Any]) -> bool:
     conditions = (item.get("status") or {}).get("conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
@@ -208,9 +219,7 @@ def main() -> None:
     print(measure.machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "audit.yaml").write_text(AUDIT)
-        flags = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
-        with stage.postgres() as url, ApiServer(flags) as api:
+        with stage.postgres() as url, ApiServer(audited(folder)) as api:
             api.kubectl("apply", "--server-side", "-f", str(stage.ROOT / "crds"))
             api.install_tekton_crds()
             api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
