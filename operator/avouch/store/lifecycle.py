@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
 from avouch.controlplane.model import runs
-from avouch.store import database, fencing, jobs, rows, tables, versions
+from avouch.store import columns, database, fencing, jobs, rows, tables, versions
 
 IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _TIMES = sa.bindparam("times", type_=pg.ARRAY(sa.DateTime(timezone=True)))
 _OF_IDS = sa.select(tables.runs).where(tables.runs.c.id == sa.any_(IDS))
+_NEW = [c for c in tables.runs.c if c.name not in ("finished_at", "judged_at")]
+_CREATE = columns.insert(tables.runs, _NEW, "ON CONFLICT (id) DO NOTHING RETURNING id")
 _UNFINISHED = (
     sa.select(tables.runs.c.id)
     .where(tables.runs.c.id == sa.any_(IDS), tables.runs.c.finished_at.is_(None))
@@ -92,8 +94,7 @@ async def stored_runs(connection: AsyncConnection, run_ids: Sequence[uuid.UUID])
 
 async def _created(connection: AsyncConnection, runs: Sequence[runs.Run]) -> dict[uuid.UUID, runs.Run]:
     stamped = dict(zip((run.id for run in runs), await versions.take(connection, len(runs)), strict=True))
-    new = pg.insert(tables.runs).values([_new_row(run, stamped[run.id]) for run in runs])
-    created = await connection.execute(new.on_conflict_do_nothing(index_elements=["id"]).returning(tables.runs.c.id))
+    created = await connection.execute(_CREATE, columns.of(_NEW, [_new_row(run, stamped[run.id]) for run in runs]))
     asked = {run.id: run for run in runs}
     return {run_id: replace(asked[run_id], resource_version=stamped[run_id]) for run_id in created.scalars()}
 

@@ -12,10 +12,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch.controlplane.model import contracts, deliveries
-from avouch.store import database, declared, fencing, groupcommit, namespaces, tables
+from avouch.store import columns, database, declared, fencing, groupcommit, namespaces, tables
 
 _KEY = ["namespace", "name"]
 _FIELDS = [tables.workflows.c[field.name] for field in fields(contracts.WorkflowRecord)]
+_WRITE = columns.insert(
+    tables.workflows,
+    list(tables.workflows.c),
+    "ON CONFLICT (namespace, name) DO UPDATE SET "
+    + ", ".join(f"{c.name} = excluded.{c.name}" for c in tables.workflows.c if c.name not in _KEY)
+    + " WHERE workflows.uid <> excluded.uid OR workflows.generation <= excluded.generation RETURNING namespace, name",
+)
 _Upsert: TypeAlias = tuple[int, contracts.WorkflowRecord]  # epoch, and what to record
 
 
@@ -134,12 +141,7 @@ async def _upserted(connection: AsyncConnection, namespace: str, batch: Sequence
     """Write the batch's Workflows of one namespace. Returns the keys of those that were kept."""
     version = await declared.changed(connection, namespace)
     rows = [_workflow_row(workflow, version) for _, workflow in batch if workflow.namespace == namespace]
-    stored = tables.workflows
-    new = insert(stored).values(rows)
-    current = sa.or_(stored.c.uid != new.excluded.uid, stored.c.generation <= new.excluded.generation)
-    replaced = {name: new.excluded[name] for name in rows[0] if name not in _KEY}
-    upsert = new.on_conflict_do_update(index_elements=_KEY, set_=replaced, where=current)
-    kept = await connection.execute(upsert.returning(stored.c.namespace, stored.c.name))
+    kept = await connection.execute(_WRITE, columns.of(tables.workflows.c, rows))
     return {(row.namespace, row.name) for row in kept.all()}
 
 

@@ -46,6 +46,7 @@ class Owed:
     workflow: contracts.WorkflowRecord
     subject: matching.Subject
     plan: plan.Plan
+    text: str = ""  # the plan as JSON, where somebody wrote it already
 
     @property
     def key(self) -> runs.RunKey:
@@ -71,7 +72,7 @@ class Owed:
             contract=self.plan.contract,
             revision=self.plan.revision,
             contract_digest=self.plan.contract_digest,
-            plan=self.plan.to_json(),
+            plan=self.text or self.plan.to_json(),
             created_at=now,
             labels=dict(self.workflow.labels),
         )
@@ -109,7 +110,8 @@ async def _owed(workflow: contracts.WorkflowRecord, subject: matching.Subject, c
     )
     if revision is None:
         return None
-    return Owed(workflow, subject, _plan(workflow, revision))
+    planned = _plan(workflow, revision)
+    return Owed(workflow, subject, planned.plan, planned.text)
 
 
 def _created(obj: Object, name: str) -> datetime:
@@ -119,20 +121,27 @@ def _created(obj: Object, name: str) -> datetime:
     return rfc3339.read(said, "metadata.creationTimestamp")
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    workflow: contracts.WorkflowRecord
+    plan: plan.Plan
+    text: str
+
+
 class _Plans:
     """The plans worked out lately: thousands of runs of one Workflow share one plan, and it never changes."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, int], tuple[contracts.WorkflowRecord, plan.Plan]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, int], _Planned] = OrderedDict()
 
-    def of(self, workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> plan.Plan:
+    def of(self, workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> _Planned:
         key = (workflow.uid, str(revision.digest), revision.revision)
         known = self._known.get(key)
-        if known is not None and known[0] == workflow and known[1].contract == revision.name:
+        if known is not None and known.workflow == workflow and known.plan.contract == revision.name:
             self._known.move_to_end(key)
-            return known[1]
-        made = planning.plan_of(workflow, revision)
-        self._known[key] = (workflow, made)
+            return known
+        whole = planning.plan_of(workflow, revision)
+        made = self._known[key] = _Planned(workflow, whole, whole.to_json())
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return made
