@@ -92,8 +92,10 @@ def unknown_materials(workflow: Workflow, revision: Revision) -> Mapping[str, st
 
     Empty where none is near.
     """
+    if not (workflow.spec.get("tekton") or {}).get("materials"):
+        return {}
     mapped = [material.name for material in (_declared(workflow).tekton or kind.Tekton()).materials]
-    asked = _asked(revision.canonical) if mapped else ()
+    asked = _asked(revision.canonical)
     return {name: _nearest(name, asked) for name in mapped if name not in asked}
 
 
