@@ -130,7 +130,7 @@ class RunKeeper:
         await self._finish(waiting, known, self.world.clock.now())
 
     async def look_up_unfinished(self, limit: int = _PAGE) -> None:
-        """Runs whose subject went away while nobody watched. Those that are still there the watch takes care of."""
+        """Runs whose subject went away while nobody watched, or had ended before. Others the watch takes care of."""
         last: run_model.Run | None = None
         while page := await self.runs.unfinished(limit, last):
             last = page[-1]
@@ -139,16 +139,22 @@ class RunKeeper:
 
     async def _look_up(self, run: run_model.Run) -> None:
         resource = KINDS.get(run.subject_kind)
-        if resource is None or self._watched(run):
+        key = Key(run.subject_kind, run.namespace, run.subject_name)
+        known = self.world.cache.get(key)
+        if resource is None or (known and labels.uid_of(known) == run.key.subject_uid and not settled(known)):
             return
         found = await self.api.get(resource, run.namespace, run.subject_name)
-        if found is None or found["metadata"]["uid"] != run.key.subject_uid:
+        if found is not None and found["metadata"]["uid"] == run.key.subject_uid:
+            await self._look_again(key, found)
+        else:
             log.warning("run %s: its %s is gone and nobody saw it end", run.name, run.subject_kind)
             await self._finish([run], run_model.Snapshot({}, ()), self.world.clock.now())
 
-    def _watched(self, run: run_model.Run) -> bool:
-        known = self.world.cache.get(Key(run.subject_kind, run.namespace, run.subject_name))
-        return known is not None and labels.uid_of(known) == run.key.subject_uid
+    async def _look_again(self, key: Key, whole: Object) -> None:
+        """A run was opened after its subject had been put aside: by a push, for a Workflow that came later."""
+        if self.world.cache.get(key) is not None:
+            self.world.cache.put(key, whole)
+            await self.reconcile(key)
 
     async def snapshot(self, key: Key, obj: Object) -> run_model.Snapshot:
         """The cluster's record of a Done subject.
@@ -203,13 +209,14 @@ class RunKeeper:
     async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:
         """The run of each debt: remembered, or stored by somebody, or new."""
         now = self.world.clock.now()
-        unknown = [one for one in owed if one.run_id not in self.opened]
+        known = {one.run_id: self.opened[one.run_id] for one in owed if one.run_id in self.opened}
+        unknown = [one for one in owed if one.run_id not in known]
         stored = await asyncio.gather(*(self.runs.open(one.run(now)) for one in unknown))
-        known = {run.id: run for run in stored}
+        known |= {run.id: run for run in stored}
         self.opened.update({run.id: run for run in stored if run.finished_at is None})
         if any(run.created_at == now for run in stored):
             await self._warn(key, obj, owed)
-        return [known.get(one.run_id) or self.opened[one.run_id] for one in owed]
+        return [known[one.run_id] for one in owed]
 
     async def _warn(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> None:
         """Say at the start, where users look first, that the sidecar is kept out by a ResourceQuota."""

@@ -9,6 +9,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.contract import model, revisions
+from avouch.controlplane.intake import planning
 from avouch.controlplane.model import contracts, runs
 from avouch.kube import resources
 from avouch.kube.cache import Key, ObjectCache
@@ -243,6 +244,22 @@ async def test_orphans_are_found_behind_any_number_of_runs_that_still_work() -> 
     await scene.keeper.look_up_unfinished(limit=2)
     assert [scene.store.stored[run_id].subject_name for run_id in scene.store.snapshots] == ["t6"]
     assert scene.api.asked == ["get TaskRun t5", "get TaskRun t6"]  # the others are watched
+
+
+async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_next_look() -> None:
+    scene = Scene(tasks=[{"name": "another"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    await scene.keeper.reconcile(key)
+    assert (tektonruns.settled(scene.known(key)), scene.store.asked) == (True, [])
+    spec = {"tekton": {"tasks": [{"name": "build"}]}}
+    late = contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c")
+    scene.store.known.put(late)
+    (owed,) = await planning.owed_by("team", scene.api.objects["TaskRun", "t"], None, scene.store, scene.store)
+    await scene.store.open(owed.run(NOW))
+    await scene.keeper.look_up_unfinished()
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.subject["status"]["results"]
+    assert tektonruns.settled(scene.known(key))
 
 
 async def test_an_object_deleted_before_it_was_done_is_finished_with_what_was_last_known() -> None:
