@@ -4,11 +4,12 @@ A real kube-apiserver and PostgreSQL, the real controller process. One Contract 
 fast as 16 connections can, which is included in the time. What was written is read from the API server's audit log:
 every change by the controller's user except its Lease and its Events, the Contract's own status (which counts its
 Workflows, half a minute later) included. Then the controller is started again, lists and
-reconciles everything while nothing has changed, and its writes are counted once more: a quiet resync.
+reconciles everything while nothing has changed, and its writes are counted once more: a quiet resync. In between the
+Contract asks for one material more: every Workflow's status then names the new revision.
 
 Each round has a namespace of its own, and each start a user of its own.
 
-Run: python -m bench.workflows_to_ready [--rounds 3] [--count 200]
+Run: python -m bench.workflows_to_ready [--rounds 3] [--count 200] [--quick]
 """
 
 import asyncio
@@ -37,7 +38,7 @@ rules:
 - level: Metadata
   verbs: [create, update, patch, delete]
 """
-CONTRACT = {
+CONTRACT: dict[str, Any] = {
     "apiVersion": "chainloop.dev/v1",
     "kind": "Contract",
     "metadata": {"name": "evidence"},
@@ -57,6 +58,7 @@ class Round:
     ready: float  # seconds until all were Ready
     patches: float  # writes per object, the Contract included
     cpu: float  # seconds of the controller, per Workflow
+    change: float  # seconds of the controller for a new revision of the Contract, per Workflow
     resync: int  # writes of a quiet resync
 
 
@@ -115,12 +117,24 @@ class Bench:
             self._until(lambda: asyncio.run(self._counted(namespace)) == count, "the Contract's count")
             self.settle()
             writes = sum(f"/{namespace}/" in write for write in self.writes())
+            change = self._change(namespace, count, process.pid)
         with self.controller():
             self.settle()
             resync = self.writes()
         if resync:
             print("\n".join(resync[:5]))
-        return Round(created, ready, writes / (count + 1), cpu, len(resync))
+        return Round(created, ready, writes / (count + 1), cpu, change, len(resync))
+
+    def _change(self, namespace: str, count: int, pid: int) -> float:
+        """CPU seconds per Workflow from a change of the Contract until every Workflow says its new revision."""
+        material = {"type": "SBOM_CYCLONEDX_JSON", "name": "sbom"}
+        changed = {**CONTRACT, "spec": {"materials": [*CONTRACT["spec"]["materials"], material]}}
+        before = stage.cpu_of(pid)
+        where = ("apply", "--server-side", "--force-conflicts", "-n", namespace, "-f", "-")
+        self.api.kubectl(*where, stdin=json.dumps(changed))
+        self._until(lambda: asyncio.run(self._revised(namespace)) == count, "the new revision")
+        self.settle()
+        return (stage.cpu_of(pid) - before) / count
 
     def create(self, namespace: str, documents: list[dict[str, Any]]) -> None:
         """Create objects as fast as 16 connections can."""
@@ -137,6 +151,14 @@ class Bench:
 
         await asyncio.gather(*(creator() for _ in range(CREATORS)))
         await api.close()
+
+    async def _revised(self, namespace: str) -> int:
+        """How many Workflows say the second revision of their Contract."""
+        api = connection.from_kubeconfig(self.api.kubeconfig)
+        listed = await api.get(f"/apis/avouch.dev/v1alpha1/namespaces/{namespace}/workflows")
+        await api.close()
+        items = (listed or {}).get("items") or ()
+        return sum((item.get("status") or {}).get("contractRevision") == 2 for item in items)
 
     async def _ready(self, namespace: str, plural: str, version: str = "avouch.dev/v1alpha1") -> int:
         api = connection.from_kubeconfig(self.api.kubeconfig)
@@ -215,7 +237,10 @@ def _workflow(number: int) -> dict[str, Any]:
 def main() -> None:
     parser = measure.arguments(__doc__, rounds=3)
     parser.add_argument("--count", type=int, default=200, help="Workflows in each round (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="one round of 5: whether it works, not how fast")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.count = 1, 5
     print(measure.machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -232,6 +257,7 @@ def main() -> None:
         ("Workflows a second", [options.count / one.ready for one in rounds], ".0f"),
         ("PATCHes per object", [one.patches for one in rounds], ".3f"),
         ("controller CPU per Workflow, ms", [one.cpu * 1000 for one in rounds], ".1f"),
+        ("controller CPU per Workflow for a new revision, ms", [one.change * 1000 for one in rounds], ".1f"),
         ("writes of a quiet resync", [float(one.resync) for one in rounds], ".0f"),
     )
     rows = [[what, measure.spread(values, form)] for what, values, form in figures]
