@@ -118,6 +118,8 @@ class VerdictWatch:
         """Reconcile at once where the last time is long ago, else when it will be."""
         now = self.clock()
         last = self._told.get(key)
+        if last is not None and last > now:
+            return  # it is going to be, and will find this verdict
         wait = 0.0 if last is None else max(0.0, last + QUIET - now)
         self._told[key] = now + wait
         if wait:

@@ -20,8 +20,8 @@ from avouch.store import columns, database, fencing, jobs, rows, tables, version
 IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _TIMES = sa.bindparam("times", type_=pg.ARRAY(sa.DateTime(timezone=True)))
 _OF_IDS = sa.select(tables.runs).where(tables.runs.c.id == sa.any_(IDS))
-_NEW = [c for c in tables.runs.c if c.name not in ("finished_at", "judged_at")]
-_CREATE = columns.insert(tables.runs, _NEW, "ON CONFLICT (id) DO NOTHING RETURNING id")
+_NEW = [c.name for c in tables.runs.c if c.name not in ("finished_at", "judged_at")]
+_CREATE = columns.insert("runs", _NEW, "ON CONFLICT (id) DO NOTHING RETURNING id")
 _UNFINISHED = (
     sa.select(tables.runs.c.id)
     .where(tables.runs.c.id == sa.any_(IDS), tables.runs.c.finished_at.is_(None))
@@ -32,10 +32,7 @@ _FINISH = sa.text(
     "UPDATE runs SET finished_at = ended.at, resource_version = ended.version "
     "FROM unnest(:ids, :times, :versions) AS ended(id, at, version) WHERE runs.id = ended.id"
 ).bindparams(IDS, _TIMES, sa.bindparam("versions", type_=pg.ARRAY(sa.BigInteger)))
-_SNAPSHOTS = sa.text(
-    "INSERT INTO snapshots (run_id, document) "
-    "SELECT id, document::jsonb FROM unnest(:ids, :documents) AS done(id, document)"
-).bindparams(IDS, sa.bindparam("documents", type_=pg.ARRAY(sa.Text)))
+_SNAPSHOTS = columns.insert("snapshots", ("run_id", "document"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,12 @@ class Finished:
     """A run that is Done, with the cluster's record of it as JSON."""
 
     run_id: uuid.UUID
-    document: str
+    document: bytes
     at: datetime
     epoch: int
 
 
-def document(snapshot: runs.Snapshot) -> str:
+def document(snapshot: runs.Snapshot) -> bytes:
     """A Done snapshot as it is stored."""
     said = {
         "subject": snapshot.subject,
@@ -56,7 +53,7 @@ def document(snapshot: runs.Snapshot) -> str:
         "injected": snapshot.injected,
         "pods": snapshot.pods,
     }
-    return msgspec.json.encode(said).decode()
+    return msgspec.json.encode(said)
 
 
 async def open_all(opened: database.Database, batch: Sequence[runs.Run]) -> Sequence[runs.Run | errors.AvouchError]:
@@ -94,7 +91,7 @@ async def stored_runs(connection: AsyncConnection, run_ids: Sequence[uuid.UUID])
 
 async def _created(connection: AsyncConnection, runs: Sequence[runs.Run]) -> dict[uuid.UUID, runs.Run]:
     stamped = dict(zip((run.id for run in runs), await versions.take(connection, len(runs)), strict=True))
-    created = await connection.execute(_CREATE, columns.of(_NEW, [_new_row(run, stamped[run.id]) for run in runs]))
+    created = await connection.execute(_CREATE, columns.of([_new_row(run, stamped[run.id]) for run in runs]))
     asked = {run.id: run for run in runs}
     return {run_id: replace(asked[run_id], resource_version=stamped[run_id]) for run_id in created.scalars()}
 
@@ -105,7 +102,8 @@ def _new_row(run: runs.Run, version: int) -> dict[str, object]:
 
 async def _ended(connection: AsyncConnection, finished: Sequence[Finished]) -> None:
     ids = [one.run_id for one in finished]
-    await connection.execute(_SNAPSHOTS, {"ids": ids, "documents": [one.document for one in finished]})
+    documents = [{"run_id": one.run_id, "document": msgspec.Raw(one.document)} for one in finished]
+    await connection.execute(_SNAPSHOTS, columns.of(documents))
     await jobs.judge_all(connection, ids)
     stamped = list(await versions.take(connection, len(ids)))
     await connection.execute(_FINISH, {"ids": ids, "times": [one.at for one in finished], "versions": stamped})

@@ -17,8 +17,8 @@ from avouch.store import columns, database, declared, fencing, groupcommit, name
 _KEY = ["namespace", "name"]
 _FIELDS = [tables.workflows.c[field.name] for field in fields(contracts.WorkflowRecord)]
 _WRITE = columns.insert(
-    tables.workflows,
-    list(tables.workflows.c),
+    "workflows",
+    tables.workflows.c.keys(),
     "ON CONFLICT (namespace, name) DO UPDATE SET "
     + ", ".join(f"{c.name} = excluded.{c.name}" for c in tables.workflows.c if c.name not in _KEY)
     + " WHERE workflows.uid <> excluded.uid OR workflows.generation <= excluded.generation RETURNING namespace, name",
@@ -141,7 +141,7 @@ async def _upserted(connection: AsyncConnection, namespace: str, batch: Sequence
     """Write the batch's Workflows of one namespace. Returns the keys of those that were kept."""
     version = await declared.changed(connection, namespace)
     rows = [_workflow_row(workflow, version) for _, workflow in batch if workflow.namespace == namespace]
-    kept = await connection.execute(_WRITE, columns.of(tables.workflows.c, rows))
+    kept = await connection.execute(_WRITE, columns.of(rows))
     return {(row.namespace, row.name) for row in kept.all()}
 
 

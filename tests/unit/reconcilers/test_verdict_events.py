@@ -97,6 +97,20 @@ async def test_thousands_of_verdicts_are_told_in_one_look_by_few_questions() -> 
     assert len(recorder.told) == 1200
 
 
+async def test_a_busy_workflow_is_asked_every_thirty_seconds_however_often_it_is_judged() -> None:
+    now, asked = 0.0, []
+    watch, store, _ = build()
+    watch.clock = lambda: now
+    watch.queue.add = lambda key: asked.append(now)  # type: ignore[method-assign]
+    watch.queue.add_after = lambda key, delay: asked.append(now + delay)  # type: ignore[method-assign]
+    await watch.look()
+    for number in range(10, 110):  # one verdict every two seconds
+        store.judged_runs.append(judged(number))
+        await watch.look()
+        now += 2.0
+    assert asked == [0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 210.0]
+
+
 async def test_what_was_judged_before_this_process_started_is_known_and_not_told_again() -> None:
     watch, store, recorder = build()
     store.judged_runs = [judged(8), judged(9)]
