@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.cluster.apiserver import ApiServer
 
 QUICK = 20
 PATIENCE = 0.2  # for one run, at most: after that something hangs
+_IDLE = 5.0  # seconds
 _OURS = ("controller", "worker", "PostgreSQL")
 _VERDICTS = "SELECT count(*) FROM avouch.verdicts"
 
@@ -64,27 +66,33 @@ def worker(api: ApiServer, database_url: str, folder: Path) -> Iterator[int]:
 
 
 def once(api: ApiServer, database: psycopg.Connection[object], costs: runs.Costs, count: int) -> list[runs.Spent]:
-    """All appear, all end. Returns what had been spent before, in between and after."""
+    """Nothing for a while, then all appear, all end. Returns what had been spent before and after each phase."""
     tekton, patience = runs.Tekton(api), 60 + count * PATIENCE
     looks = [costs.look()]
+    time.sleep(_IDLE)
+    looks.append(costs.look())
     tekton.appear(count)
     runs.until(database, "SELECT count(*) FROM avouch.runs", count, patience)
     looks.append(costs.look())
     tekton.end(count)
+    runs.until(database, "SELECT count(*) FROM avouch.snapshots", count, patience)
+    looks.append(costs.look())
     runs.until(database, _VERDICTS, count, patience)
     return [*looks, costs.look()]
 
 
 def report(looks: list[runs.Spent], count: int) -> None:
-    """CPU of each process for one run, by phase; then the rate."""
-    first, middle, last = looks
+    """CPU of each process for one run, by phase, and of one idle second; then the rate."""
+    before, first, middle, stored, last = looks
     rows = []
     for name in first.seconds:
-        spent = [middle.seconds[name] - first.seconds[name], last.seconds[name] - middle.seconds[name]]
-        rows.append([name, *(f"{1000 * one / count:.2f}" for one in (*spent, sum(spent)))])
+        idle = (first.seconds[name] - before.seconds[name]) / (first.at - before.at)
+        phases = ((first, middle), (middle, stored), (stored, last), (first, last))
+        spent = [(until.seconds[name] - since.seconds[name]) / count for since, until in phases]
+        rows.append([name, *(f"{1000 * one:.2f}" for one in spent), f"{1000 * idle:.0f}"])
     ours = sum(last.seconds[name] - first.seconds[name] for name in first.seconds if name.startswith(_OURS))
-    rows.append(["ours and PostgreSQL", "", "", f"{1000 * ours / count:.2f}"])
-    measure.table(("CPU ms for one run", "appears", "Done to verdict", "both"), rows)
+    rows.append(["ours and PostgreSQL", "", "", "", f"{1000 * ours / count:.2f}", ""])
+    measure.table(("CPU ms for one run", "appears", "Done, stored", "judged", "all", "idle, ms a second"), rows)
     print(f"{count / (last.at - middle.at):.0f} runs/s from the first Done to the last verdict")
 
 
