@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from avouch import digests
 from avouch.controlplane.model import contracts as contract_model
-from avouch.store import catalog, contracts, database, workflows
+from avouch.store import catalog, contracts, database, tables, workflows
 from tests import postgres
 from tests.store.conftest import NOW
 
@@ -122,6 +123,19 @@ async def test_a_listener_that_is_cut_off_is_replaced_and_nothing_is_missed(
             other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
         await store.upsert(a_workflow(namespace), epoch=EPOCH)
         await until(known, namespace, ["w1"])
+
+
+async def test_a_new_leader_has_every_copy_read_anew_for_its_predecessor_may_have_told_nothing(
+    opened: database.Database, store: workflows.Workflows, namespace: str
+) -> None:
+    await store.upsert(a_workflow(namespace), epoch=EPOCH)
+    async with listening(opened) as known:
+        assert await names(known, namespace) == ["w1"]
+        changed = sa.update(tables.workflows).where(tables.workflows.c.namespace == namespace).values(generation=7)
+        async with opened.transaction() as connection:
+            await connection.execute(changed)  # as versions did that raised nothing
+        await store.announce(epoch=EPOCH)
+        await until(known, namespace, ["w7"])
 
 
 async def test_a_lost_notification_is_found_by_the_next_look(

@@ -93,6 +93,7 @@ class Controller:
 
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
+        await self.stored_workflows.announce(epoch=self.world.epoch())
         await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
         live = set(await self.declarations.resync())
         for key, old in await source.absent(self.world, live):

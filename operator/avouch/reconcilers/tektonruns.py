@@ -209,14 +209,15 @@ class RunKeeper:
     async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:
         """The run of each debt: remembered, or stored by somebody, or new."""
         now = self.world.clock.now()
-        known = {one.run_id: self.opened[one.run_id] for one in owed if one.run_id in self.opened}
-        unknown = [one for one in owed if one.run_id not in known]
+        asked = {one.run_id: one for one in owed}
+        known = {run_id: self.opened[run_id] for run_id in asked if run_id in self.opened}
+        unknown = [one for run_id, one in asked.items() if run_id not in known]
         stored = await asyncio.gather(*(self.runs.open(one.run(now)) for one in unknown))
         known |= {run.id: run for run in stored}
         self.opened.update({run.id: run for run in stored if run.finished_at is None})
         if any(run.created_at == now for run in stored):
             await self._warn(key, obj, owed)
-        return [known[one.run_id] for one in owed]
+        return [known[run_id] for run_id in asked]
 
     async def _warn(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> None:
         """Say at the start, where users look first, that the sidecar is kept out by a ResourceQuota."""

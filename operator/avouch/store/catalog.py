@@ -81,8 +81,13 @@ class Catalog:
             async for namespace in heard:
                 if namespace is None:
                     await self._look()
-                elif namespace in self._known:
-                    self._known[namespace].stale = True
+                else:
+                    self._changed(namespace)
+
+    def _changed(self, namespace: str) -> None:
+        """One namespace changed, or all did: that is told without a name."""
+        for name, known in self._known.items():
+            known.stale = known.stale or namespace in ("", name)
 
     async def _look(self) -> None:
         """Compare versions: proves that the database answers, and finds what no notification told."""

@@ -16,6 +16,11 @@ _RAISE = sa.text(
     "ON CONFLICT (namespace) DO UPDATE SET version = d.version + 1, "
     "removed = CASE WHEN excluded.removed = 1 THEN d.version + 1 ELSE d.removed END RETURNING d.version"
 )
+_RAISE_ALL = sa.text(
+    "INSERT INTO declared AS d (namespace, version, removed) SELECT namespace, 1, 1 FROM workflows "
+    "UNION SELECT namespace, 1, 1 FROM contract_revisions "
+    "ON CONFLICT (namespace) DO UPDATE SET version = d.version + 1, removed = d.version + 1"
+)
 _NOTIFY = sa.text(f"SELECT pg_notify('{CHANNEL}', :namespace)")
 _VERSIONS = sa.text("SELECT namespace, version FROM declared WHERE namespace = ANY(:namespaces)")
 
@@ -25,6 +30,12 @@ async def changed(connection: AsyncConnection, namespace: str, *, removed: bool 
     version = await connection.execute(_RAISE, {"namespace": namespace, "removed": int(removed)})
     await connection.execute(_NOTIFY, {"namespace": namespace})
     return int(version.scalar_one())
+
+
+async def all_changed(connection: AsyncConnection) -> None:
+    """Have every copy read anew: told as a namespace without a name."""
+    await connection.execute(_RAISE_ALL)
+    await connection.execute(_NOTIFY, {"namespace": ""})
 
 
 async def versions(connection: AsyncConnection, namespaces: Iterable[str]) -> dict[str, int]:

@@ -74,6 +74,12 @@ class Workflows:
         async with self._database.transaction() as connection:
             return tuple(map(_workflow, (await connection.execute(sa.select(*_FIELDS))).all()))
 
+    async def announce(self, *, epoch: int) -> None:
+        """Have every copy of the declarations read anew: a controller of an older version may have told of nothing."""
+        async with self._database.transaction() as connection:
+            await fencing.fence(connection, epoch)
+            await declared.all_changed(connection)
+
     async def changed_since(self, namespace: str, version: int | None) -> "Changes":
         """What changed in a namespace after this version; None asks for everything."""
         stored, known = tables.workflows, tables.declared
