@@ -15,7 +15,7 @@ from avouch.controlplane.intake import pod_runs
 from avouch.ingest import app
 from avouch.kube import connection, reader
 from avouch.processes import certificates, health, lifetime, listeners, servermetrics, settings
-from avouch.store import contracts, database, workflows
+from avouch.store import catalog, contracts, database
 from avouch.store import runs as run_store
 from bench import stage
 
@@ -62,7 +62,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         metrics = servermetrics.Metrics(lambda: pushes.waiting)
         intake = pod_runs.Intake(
             runs=pushes,
-            workflows=workflows.Workflows(opened),
+            workflows=catalog.Catalog(opened),
             contracts=contracts.Contracts(opened),
             blobs=stage.artifact_store(opened),
             cluster=Known(api),

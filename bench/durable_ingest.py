@@ -39,7 +39,7 @@ from avouch.attestation import authority, bundle, dsse, materials, predicate, si
 from avouch.controlplane.intake import pod_identity, pod_runs
 from avouch.controlplane.model import cluster, runs
 from avouch.processes import lifetime
-from avouch.store import contracts, database, workflows
+from avouch.store import catalog, contracts, database
 from avouch.store import runs as run_store
 from bench import measure, stage
 from tests.cluster.apiserver import ApiServer
@@ -173,7 +173,7 @@ class Bench:
             repository = run_store.Runs(opened)
             intake = pod_runs.Intake(
                 runs=repository,
-                workflows=workflows.Workflows(opened),
+                workflows=catalog.Catalog(opened),
                 contracts=contracts.Contracts(opened),
                 blobs=stage.artifact_store(opened),
                 cluster=cast(cluster.ClusterReader, None),  # `accept` never asks the cluster

@@ -4,11 +4,12 @@ A real kube-apiserver and PostgreSQL, the real controller process. One Contract 
 fast as 16 connections can, which is included in the time. What was written is read from the API server's audit log:
 every change by the controller's user except its Lease and its Events, the Contract's own status (which counts its
 Workflows, half a minute later) included. Then the controller is started again, lists and
-reconciles everything while nothing has changed, and its writes are counted once more: a quiet resync.
+reconciles everything while nothing has changed, and its writes are counted once more: a quiet resync. In between the
+Contract asks for one material more: every Workflow's status then names the new revision.
 
 Each round has a namespace of its own, and each start a user of its own.
 
-Run: python -m bench.workflows_to_ready [--rounds 3] [--count 200]
+Run: python -m bench.workflows_to_ready [--rounds 3] [--count 200] [--quick]
 """
 
 import asyncio
@@ -37,13 +38,14 @@ rules:
 - level: Metadata
   verbs: [create, update, patch, delete]
 """
-CONTRACT = {
+CONTRACT: dict[str, Any] = {
     "apiVersion": "chainloop.dev/v1",
     "kind": "Contract",
     "metadata": {"name": "evidence"},
     "spec": {"materials": [{"type": "JUNIT_XML", "name": "tests"}]},
 }
 CREATORS = 16  # connections that create
+LEISURE = 31.0  # seconds after which a Contract's count of its Workflows and a Workflow's last run are written
 QUIET = 3.0  # seconds without a write after which none is expected any more
 PATIENCE = 600.0  # seconds
 
@@ -56,6 +58,7 @@ class Round:
     ready: float  # seconds until all were Ready
     patches: float  # writes per object, the Contract included
     cpu: float  # seconds of the controller, per Workflow
+    change: float  # seconds of the controller for a new revision of the Contract, per Workflow
     resync: int  # writes of a quiet resync
 
 
@@ -102,24 +105,40 @@ class Bench:
         namespace = f"round-{self._count + 1}"
         self.api.kubectl("create", "namespace", namespace)
         with self.controller() as process:
-            asyncio.run(self._create(namespace, [CONTRACT]))
+            self.create(namespace, [CONTRACT])
             self._until(lambda: asyncio.run(self._ready(namespace, "contracts", "chainloop.dev/v1")) == 1, "Contract")
             before, began = stage.cpu_of(process.pid), time.perf_counter()
-            asyncio.run(self._create(namespace, [_workflow(number) for number in range(count)]))
+            self.create(namespace, [_workflow(number) for number in range(count)])
             created = time.perf_counter() - began
             self._until(lambda: asyncio.run(self._ready(namespace, "workflows")) == count, "the Workflows")
             ready = time.perf_counter() - began
-            self._settle()
+            self.settle()
             cpu = (stage.cpu_of(process.pid) - before) / count
             self._until(lambda: asyncio.run(self._counted(namespace)) == count, "the Contract's count")
-            self._settle()
-            writes = sum(f"/{namespace}/" in write for write in self._writes())
+            self.settle()
+            writes = sum(f"/{namespace}/" in write for write in self.writes())
+            change = self._change(namespace, count, process.pid)
         with self.controller():
-            self._settle()
-            resync = self._writes()
+            self.settle()
+            resync = self.writes()
         if resync:
             print("\n".join(resync[:5]))
-        return Round(created, ready, writes / (count + 1), cpu, len(resync))
+        return Round(created, ready, writes / (count + 1), cpu, change, len(resync))
+
+    def _change(self, namespace: str, count: int, pid: int) -> float:
+        """CPU seconds per Workflow from a change of the Contract until every Workflow says its new revision."""
+        material = {"type": "SBOM_CYCLONEDX_JSON", "name": "sbom"}
+        changed = {**CONTRACT, "spec": {"materials": [*CONTRACT["spec"]["materials"], material]}}
+        before = stage.cpu_of(pid)
+        where = ("apply", "--server-side", "--force-conflicts", "-n", namespace, "-f", "-")
+        self.api.kubectl(*where, stdin=json.dumps(changed))
+        self._until(lambda: asyncio.run(self._revised(namespace)) == count, "the new revision")
+        self.settle()
+        return (stage.cpu_of(pid) - before) / count
+
+    def create(self, namespace: str, documents: list[dict[str, Any]]) -> None:
+        """Create objects as fast as 16 connections can."""
+        asyncio.run(self._create(namespace, documents))
 
     async def _create(self, namespace: str, documents: list[dict[str, Any]]) -> None:
         api = connection.from_kubeconfig(self.api.kubeconfig)
@@ -132,6 +151,14 @@ class Bench:
 
         await asyncio.gather(*(creator() for _ in range(CREATORS)))
         await api.close()
+
+    async def _revised(self, namespace: str) -> int:
+        """How many Workflows say the second revision of their Contract."""
+        api = connection.from_kubeconfig(self.api.kubeconfig)
+        listed = await api.get(f"/apis/avouch.dev/v1alpha1/namespaces/{namespace}/workflows")
+        await api.close()
+        items = (listed or {}).get("items") or ()
+        return sum((item.get("status") or {}).get("contractRevision") == 2 for item in items)
 
     async def _ready(self, namespace: str, plural: str, version: str = "avouch.dev/v1alpha1") -> int:
         api = connection.from_kubeconfig(self.api.kubeconfig)
@@ -146,16 +173,16 @@ class Bench:
         await api.close()
         return int(((found or {}).get("status") or {}).get("workflows") or 0)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Until nothing waits in the controller and it has written nothing for a while."""
         last, since = -1, time.monotonic()
         while time.monotonic() - since < QUIET:
-            now = len(self._writes())
+            now = len(self.writes())
             if now != last or self._figure("avouch_objects_waiting"):
                 last, since = now, time.monotonic()
             time.sleep(0.2)
 
-    def _writes(self) -> list[str]:
+    def writes(self) -> list[str]:
         """What the controller's present user changed, Lease and Events aside."""
         lines = map(json.loads, (self.folder / "audit.log").read_text().splitlines())
         return [
@@ -187,6 +214,12 @@ class Bench:
             return ""
 
 
+def audited(folder: Path) -> list[str]:
+    """Flags of an API server that writes down every change in this folder."""
+    (folder / "audit.yaml").write_text(AUDIT)
+    return [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
+
+
 def _is_ready(item: dict[str, Any]) -> bool:
     conditions = (item.get("status") or {}).get("conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
@@ -204,13 +237,14 @@ def _workflow(number: int) -> dict[str, Any]:
 def main() -> None:
     parser = measure.arguments(__doc__, rounds=3)
     parser.add_argument("--count", type=int, default=200, help="Workflows in each round (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="one round of 5: whether it works, not how fast")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.count = 1, 5
     print(measure.machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "audit.yaml").write_text(AUDIT)
-        flags = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
-        with stage.postgres() as url, ApiServer(flags) as api:
+        with stage.postgres() as url, ApiServer(audited(folder)) as api:
             api.kubectl("apply", "--server-side", "-f", str(stage.ROOT / "crds"))
             api.install_tekton_crds()
             api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -223,6 +257,7 @@ def main() -> None:
         ("Workflows a second", [options.count / one.ready for one in rounds], ".0f"),
         ("PATCHes per object", [one.patches for one in rounds], ".3f"),
         ("controller CPU per Workflow, ms", [one.cpu * 1000 for one in rounds], ".1f"),
+        ("controller CPU per Workflow for a new revision, ms", [one.change * 1000 for one in rounds], ".1f"),
         ("writes of a quiet resync", [float(one.resync) for one in rounds], ".0f"),
     )
     rows = [[what, measure.spread(values, form)] for what, values, form in figures]

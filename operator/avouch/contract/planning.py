@@ -5,7 +5,9 @@ CONTAINER_IMAGE by Tekton's type hints (results IMAGE_URL and IMAGE_DIGEST, also
 STRING by the result of that name, files by their name in a workspace.
 """
 
-from collections.abc import Iterator, Mapping
+import difflib
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import pydantic
@@ -85,11 +87,26 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
     )
 
 
-def unknown_materials(workflow: Workflow, revision: Revision) -> tuple[str, ...]:
-    """Materials that the Workflow maps although its contract asks for none of that name: misspelt, most likely."""
-    asked = {material.name for material in revisions.restore(revision.canonical).materials}
-    tekton = _declared(workflow).tekton or kind.Tekton()
-    return tuple(material.name for material in tekton.materials if material.name not in asked)
+def unknown_materials(workflow: Workflow, revision: Revision) -> Mapping[str, str]:
+    """Materials that the Workflow maps although its contract asks for none of that name, each with the nearest known.
+
+    Empty where none is near.
+    """
+    if not (workflow.spec.get("tekton") or {}).get("materials"):
+        return {}
+    mapped = [material.name for material in (_declared(workflow).tekton or kind.Tekton()).materials]
+    asked = _asked(revision.canonical)
+    return {name: _nearest(name, asked) for name in mapped if name not in asked}
+
+
+@functools.lru_cache(maxsize=256)
+def _asked(canonical: bytes) -> tuple[str, ...]:
+    """Thousands of Workflows may share a contract."""
+    return tuple(material.name for material in revisions.restore(canonical).materials)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, known, n=1)), "")
 
 
 def line_of(material: str) -> str:

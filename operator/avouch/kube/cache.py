@@ -26,6 +26,7 @@ class ObjectCache:
 
     def __init__(self, indexers: Mapping[str, Indexer] | None = None) -> None:
         self._objects: dict[Key, Object] = {}
+        self._kinds: dict[str, dict[Key, None]] = {}
         self._indexers = dict(indexers or {})
         self._index: dict[tuple[str, str], set[Key]] = {}
 
@@ -44,6 +45,7 @@ class ObjectCache:
         obj["metadata"].pop("managedFields", None)  # half of the bytes, and nobody reads them
         self._unindex(key)
         self._objects[key] = obj
+        self._kinds.setdefault(key.kind, {})[key] = None
         for value in self._values(key, obj):
             self._index.setdefault((key.kind, value), set()).add(key)
         return True
@@ -51,11 +53,16 @@ class ObjectCache:
     def drop(self, key: Key) -> Object | None:
         """Forget an object; returns what was known of it."""
         self._unindex(key)
+        self._kinds.get(key.kind, {}).pop(key, None)
         return self._objects.pop(key, None)
 
     def keys(self, kind: str) -> list[Key]:
         """The keys of one kind."""
-        return [key for key in self._objects if key.kind == kind]
+        return list(self._kinds.get(kind, ()))
+
+    def holds(self, kind: str, value: str) -> bool:
+        """Whether there is any object of one kind that its indexer filed under a value."""
+        return (kind, value) in self._index
 
     def found(self, kind: str, value: str) -> list[Key]:
         """The keys of one kind that its indexer filed under a value, in order."""

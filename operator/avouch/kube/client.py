@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+import msgspec
+
 from avouch import errors
 from avouch.kube import connection
 from avouch.kube.resources import Resource
@@ -148,7 +150,7 @@ class KubeClient:
         if answer.failed:
             raise failure(answer.status, f"{method} {path}: {_message(answer)}")
         try:
-            found: Json = json.loads(answer.content)
+            found: Json = msgspec.json.decode(answer.content)
         except ValueError as exc:
             raise errors.Unavailable(f"{method} {path}: {exc}") from exc
         return found
@@ -156,7 +158,7 @@ class KubeClient:
 
 def _event(line: bytes, path: str) -> Json:
     try:
-        event: Json = json.loads(line)
+        event: Json = msgspec.json.decode(line)
     except ValueError as exc:
         raise errors.Unavailable(f"watch {path}: {exc}") from exc
     if event["type"] == "ERROR":

@@ -10,10 +10,11 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from typing import Any
 
 import kopf
+import uvloop
 
 from avouch import errors
 from avouch.contract import reading, revisions
@@ -21,7 +22,7 @@ from avouch.controlplane.model import runs
 from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
-from avouch.reconcilers import context, tektonruns, token_secrets, verdict_events, worker
+from avouch.reconcilers import context, recorded, tektonruns, tektonwork, token_secrets, verdict_events, worker
 from avouch.reconcilers import watching as source
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.store import casbackends, contracts, database, deliveries, organisations, tokens, workflows
@@ -43,10 +44,13 @@ class Controller:
         self.lease = lease.Lease(api, config.namespace, LEASE, config.identity)
         self.recorder = events.Recorder(api, config.identity, fallback_namespace="default")
         self.cache = cache.ObjectCache(context.INDEXERS)
+        self.contracts = recorded.Contracts(contracts.Contracts(opened), self._namespace_uid)
+        self.stored_workflows = workflows.Workflows(opened)
+        self.workflows = recorded.Workflows(self.stored_workflows)
         self.world = context.Context(
             cache=self.cache,
-            contracts=contracts.Contracts(opened),
-            workflows=workflows.Workflows(opened),
+            contracts=self.contracts,
+            workflows=self.workflows,
             organisations=organisations.Organisations(opened),
             issuing=token_secrets.Issuing(tokens.Tokens(opened), api, self._address, config.token_secrets),
             deliveries=deliveries.Deliveries(opened),
@@ -70,43 +74,43 @@ class Controller:
         self.certificates = certificates.Keeper(
             api, config.namespace, (config.server_service, config.runs_service), config.public_url
         )
-        self.others: queue.WorkQueue[cache.Key] = queue.WorkQueue()
-        self.vanished: dict[cache.Key, cache.Object] = {}
+        self.tekton = tektonwork.TektonWork(self.cache, self.run_store, self.keeper, self.rescuer)
         self.reflectors = self._reflectors()
         self.metrics, self.ready = self._measured(), False
 
     def _reflectors(self) -> list[reflector.Reflector]:
         watched = [
             reflector.Reflector(self.api, resources.NAMESPACES, self.cache, self._namespace),
-            reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self._tekton),
-            reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self._tekton),
+            reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self.tekton.changed),
+            reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self.tekton.changed),
         ]
         if self.config.rescue_image:
             query = {"labelSelector": "tekton.dev/taskRunUID", "fieldSelector": "status.phase=Pending"}
-            watched.append(
-                reflector.Reflector(
-                    self.api, resources.PODS, self.cache, lambda key, _old, _new: self.others.add(key), **query
-                )
-            )
+            watched.append(reflector.Reflector(self.api, resources.PODS, self.cache, self.tekton.pod_changed, **query))
         return watched
 
     def _namespace(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
         if old is None or new is None or old["metadata"].get("labels") != new["metadata"].get("labels"):
             self.shop.changed(key, None)
 
-    def _tekton(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
-        if new is None and old is not None:
-            self.vanished[key] = old
-            self.others.add(key)
-        elif new is not None and tektonruns.worth_a_look(old, new):
-            self.others.add(key)
-
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
+        await self.stored_workflows.announce(epoch=self.world.epoch())
+        await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
         live = set(await self.declarations.resync())
         for key, old in await source.absent(self.world, live):
             self.shop.changed(key, old)
         self.shop.queue.add_many(live)
+
+    async def _again(self, live: Sequence[cache.Key]) -> None:
+        """Every ten minutes: what is recorded is read anew, then each declaration is compared with it."""
+        await self.workflows.load()
+        self.contracts.forget()
+        self.shop.queue.add_many(live)
+
+    def _namespace_uid(self, name: str) -> str:
+        found = self.cache.get(cache.Key("Namespace", "", name))
+        return str(found["metadata"]["uid"]) if found else ""
 
     async def lead(self, stop: asyncio.Event) -> None:
         """Be the leader until `stop`, then let go in order. The Lease must be held already."""
@@ -114,7 +118,7 @@ class Controller:
             background = [group.create_task(each) for each in self._background()]
             await self._synced()
             await self.prepare()
-            workers = [group.create_task(self.shop.run()), *(group.create_task(self._other()) for _ in range(4))]
+            workers = [group.create_task(each) for each in (self.shop.run(), self.tekton.run())]
             kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
             watching = group.create_task(source.watch(self.declarations, self._login, kopf_stop, kopf_ready))
             await kopf_ready.wait()
@@ -122,18 +126,22 @@ class Controller:
             self.ready = True
             await stop.wait()
             self.ready = False
-            await asyncio.gather(self.shop.queue.drain(), self.others.drain())
+            await asyncio.gather(self.shop.queue.drain(), self.tekton.queue.drain())
             await self.lease.release()
             for task in (*background, *workers):
                 task.cancel()
             kopf_stop.set()
             await watching
 
+    async def close(self) -> None:
+        """Write what waits for its commit."""
+        await asyncio.gather(self.stored_workflows.close(), self.run_store.close())
+
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
         yield self.lease.hold(_die)
         for each in self.reflectors:
             yield each.run()
-        yield self.declarations.resync_forever(self.shop.queue.add_many)
+        yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
         yield self._unfinished()
         if self.config.certificates:
@@ -145,34 +153,6 @@ class Controller:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TEKTON_WAIT if self.reflectors[1].progress.synced else 2.0):
                 await asyncio.gather(*(each.synced.wait() for each in self.reflectors))
-
-    async def _other(self) -> None:
-        with contextlib.suppress(queue.Closed):
-            while True:
-                key = await self.others.get()
-                try:
-                    again = await self._one(key)
-                    self.others.forget(key)
-                    if again is not None:
-                        self.others.add_after(key, again)
-                except errors.AvouchError as exc:
-                    delay = self.others.add_rate_limited(key)
-                    log.warning("%s %s/%s: %s; again in %.1f s", *key, exc, delay)
-                except Exception:  # as for our own kinds: one odd object must not stop the others
-                    self.others.add_rate_limited(key)
-                    log.exception("%s %s/%s: a fault of ours", *key)
-                finally:
-                    self.others.done(key)
-
-    async def _one(self, key: cache.Key) -> float | None:
-        if key.kind == "Pod":
-            return await self.rescuer.reconcile(key)
-        old = self.vanished.get(key)
-        if old is not None:
-            await self.keeper.vanished(key, old)
-            self.vanished.pop(key, None)
-        await self.keeper.reconcile(key)
-        return None
 
     async def _unfinished(self) -> None:
         while True:
@@ -222,7 +202,7 @@ class Controller:
         metrics = controllermetrics.Metrics(
             {
                 "avouch_leader": lambda: self.lease.leading,
-                "avouch_objects_waiting": lambda: len(self.shop.queue) + len(self.others),
+                "avouch_objects_waiting": lambda: len(self.shop.queue) + len(self.tekton.queue),
                 "avouch_awaited_verdicts": lambda: len(self.keeper.awaited),
                 "avouch_status_writes": lambda: self.writer.writes,
                 "avouch_pods_rescued": lambda: self.rescuer.rescued,
@@ -284,6 +264,7 @@ async def run(config: settings.Controller, stop: asyncio.Event) -> None:
             if acquiring.done():
                 await controller.lead(stop)
             acquiring.cancel()
+        await controller.close()
     await api.close()
 
 
@@ -296,7 +277,8 @@ def main() -> int:
         log.error("cannot start: %s", exc)
         return 2
     logs.configure(config.log_level)
-    asyncio.run(lifetime.until_signal(lambda stop: run(config, stop)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(lifetime.until_signal(lambda stop: run(config, stop)))
     return 0
 
 

@@ -44,7 +44,7 @@ CONTROLLER = Permissions(
         Rule("avouch.dev", _OURS, _WATCH),
         Rule("avouch.dev", tuple(f"{kind}/status" for kind in _OURS), ("patch",)),
         Rule("tekton.dev", ("pipelineruns", "taskruns"), ("get", *_WATCH)),
-        Rule("", ("pods",), (*_WATCH, "patch")),  # patch: the image of our own container when it cannot be pulled
+        Rule("", ("pods",), ("get", *_WATCH, "patch")),  # patch: our own container's image when it cannot be pulled
         Rule("", ("namespaces",), _WATCH),
         Rule("", ("resourcequotas",), ("list",)),  # where there is one, `auto` does not inject, and says so
         Rule("events.k8s.io", ("events",), ("create", "patch")),

@@ -32,6 +32,7 @@ from avouch.processes import artifact_backends, certificates, health, lifetime, 
 from avouch.store import (
     artifact_references,
     artifacts,
+    catalog,
     contracts,
     database,
     inline,
@@ -55,6 +56,7 @@ class World:
     """Every adapter of the process."""
 
     database: database.Database
+    catalog: catalog.Catalog
     runs: stored.Runs
     cluster: reader.ClusterReader
     blobs: routing.Routed
@@ -100,6 +102,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         status = listeners.Listener(health.create(ready, world.metrics.registry), config.host, config.health_port)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched, world.authorities.watched)))
         keeping_up = tasks.create_task(world.keeper.run())
+        listening = tasks.create_task(world.catalog.run())
         aside = tasks.create_task(_serve_runs(config, world, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
         await stop.wait()
@@ -108,6 +111,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         await asyncio.gather(*serving, aside)
         fresh.cancel()
         keeping_up.cancel()
+        listening.cancel()
 
 
 async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event, known: asyncio.Event) -> None:
@@ -163,6 +167,7 @@ async def _world(config: settings.Server) -> AsyncIterator[World]:
         opener = artifact_backends.Backends(opened, secrets.Secrets(api), _built_in(config, opened), _volume(config))
         yield World(
             database=opened,
+            catalog=catalog.Catalog(opened),
             runs=pushes,
             cluster=reader.ClusterReader(api),
             blobs=routing.Routed(known, opener, _described(config)),
@@ -207,8 +212,8 @@ def _outside(config: settings.Server, world: World, intake: pod_runs.Intake) -> 
     opener = external_opening.Opener(
         store=stored_outside.OutsideRuns(world.database),
         identities=identities,
-        workflows=intake.workflows,
-        contracts=intake.contracts,
+        workflows=workflows.Workflows(world.database),
+        contracts=contracts.Contracts(world.database),
         organisations=organisations.Organisations(world.database),
         backends=world.blobs,
         clock=lifetime.Clock(),
@@ -217,11 +222,10 @@ def _outside(config: settings.Server, world: World, intake: pod_runs.Intake) -> 
 
 
 def _ingest(config: settings.Server, world: World) -> Starlette:
-    known, revisions = workflows.Workflows(world.database), contracts.Contracts(world.database)
     intake = pod_runs.Intake(
         runs=world.runs,
-        workflows=known,
-        contracts=revisions,
+        workflows=world.catalog,
+        contracts=world.catalog,
         blobs=world.blobs,
         cluster=world.cluster,
         clock=lifetime.Clock(),
@@ -246,6 +250,6 @@ def _ingest(config: settings.Server, world: World) -> Starlette:
         authorities = (config.tls / "ca.crt").read_text(encoding="ascii")
         return injection.Settings(config.sidecar_image, config.server_url, authorities)
 
-    planning = planner.InjectionPlanner(world.cluster, known, revisions)
+    planning = planner.InjectionPlanner(world.cluster, world.catalog, world.catalog)
     hook = admission.PodAdmission(planning, what_to_inject, world.metrics.admitted)
     return app.create(door, also=hook.routes())

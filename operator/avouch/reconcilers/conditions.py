@@ -14,6 +14,7 @@ Json: TypeAlias = dict[str, Any]
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
 LAST_RUN_PASSED, DELIVERING, EVALUATED = "LastRunPassed", "Delivering", "Evaluated"
 REACHABLE, WRITABLE = "Reachable", "Writable"
+MATERIALS_KNOWN = "MaterialsKnown"  # written only while it is False
 
 # Reasons: programs compare them, so they never change.
 SUCCEEDED = "Succeeded"
@@ -36,6 +37,21 @@ CHECK_SUCCEEDED = "CheckSucceeded"
 CHECK_FAILED = "CheckFailed"
 DELIVERED = "Delivered"
 DELIVERY_FAILED = "DeliveryFailed"
+INVALID_SPEC = "InvalidSpec"
+UNKNOWN_MATERIAL = "UnknownMaterial"
+
+# What an object of each kind is called that cannot be read or recorded as it stands.
+INVALID = {
+    "APIToken": INVALID_SPEC,
+    "CASBackend": INVALID_BACKEND,
+    "Contract": INVALID_CONTRACT,
+    "Integration": INVALID_INTEGRATION,
+    "IntegrationAttachment": INVALID_SPEC,
+    "Organization": INVALID_SPEC,
+    "Policy": INVALID_POLICY,
+    "PolicyGroup": INVALID_POLICY,
+    "Workflow": INVALID_SPEC,
+}
 
 
 @dataclass(frozen=True, slots=True)

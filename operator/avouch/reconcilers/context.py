@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from avouch import errors
+from avouch.controlplane.intake import planning
 from avouch.controlplane.model import artifacts, cluster, identities, runs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries as delivery_model
@@ -30,13 +31,17 @@ class IntegrationTypes(Protocol):
         ...
 
 
+class Recorded(contract_model.Workflows, planning.Workflows, Protocol):
+    """Workflows as recorded, and filed for matching."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Handed to every reconcile. `last_runs` is the newest judged run by (namespace, Workflow)."""
 
     cache: ObjectCache
     contracts: contract_model.Contracts
-    workflows: contract_model.Workflows
+    workflows: Recorded
     organisations: identities.Organisations
     issuing: token_secrets.Issuing
     deliveries: delivery_model.Deliveries

@@ -6,8 +6,9 @@ pods carry our sidecar) and stored; judging starts from there. Nothing of Tekton
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -23,6 +24,14 @@ from avouch.tekton import decision, labels, outcome, pod
 log = logging.getLogger(__name__)
 
 _PIPELINERUN_UID = "tekton.dev/pipelineRunUID"
+
+_FEW = 10  # pods that are read one by one; the API server goes through the whole namespace for a list of more
+
+_SETTLED = "avouch.dev/settled"  # no field of Kubernetes
+
+_KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels", "ownerReferences")
+
+_PAGE = 500
 
 KINDS = {"PipelineRun": resources.PIPELINERUNS, "TaskRun": resources.TASKRUNS}
 
@@ -41,7 +50,29 @@ class ClusterApi(Protocol):
 
 def worth_a_look(old: Object | None, new: Object) -> bool:
     """First sight and Done are what matters; everything between changes nothing for us."""
-    return old is None or outcome.done(new) != outcome.done(old)
+    return old is None or outcome.done(new) != outcome.done(old) or labels.uid_of(new) != labels.uid_of(old)
+
+
+def settle(obj: Object) -> Object:
+    """What stays in memory of an object that nothing more is asked of: who it is, whose, and that it is Done.
+
+    A TaskRun takes 26 KB and there are thousands of finished ones; its record is stored by then.
+    """
+    meta = obj["metadata"]
+    spec = obj.get("spec") or {}
+    return {
+        _SETTLED: True,
+        "metadata": {name: meta[name] for name in _KEPT if name in meta},
+        "spec": {name: spec[name] for name in ("pipelineRef", "taskRef") if name in spec},
+        "status": {
+            "conditions": [c for c in (obj.get("status") or {}).get("conditions") or () if outcome.says_done(c)]
+        },
+    }
+
+
+def settled(obj: Mapping[str, Any]) -> bool:
+    """Whether this is what `settle` left of an object."""
+    return _SETTLED in obj
 
 
 def held_back(owed: Sequence[planning.Owed]) -> pod.Refusal | None:
@@ -51,52 +82,81 @@ def held_back(owed: Sequence[planning.Owed]) -> pod.Refusal | None:
     return refused if isinstance(refused, pod.Refusal) and not isinstance(without, pod.Refusal) else None
 
 
+def put_aside(cache: ObjectCache, key: Key, uid: str) -> None:
+    """Settle an object that is Done, and its TaskRuns; a TaskRun of a PipelineRun waits for that one."""
+    obj = cache.get(key)
+    if obj is None or labels.uid_of(obj) != uid or not outcome.done(obj):
+        return  # it was deleted or made anew meanwhile
+    owner = labels.controller(obj, "PipelineRun")
+    pipelinerun = cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
+    if owner is not None and (pipelinerun is None or not settled(pipelinerun)):
+        return
+    cache.put(key, settle(obj))
+    for child in cache.found("TaskRun", uid):
+        put_aside(cache, child, labels.uid_of(cache.get(child) or {}))
+
+
 @dataclass(frozen=True, slots=True)
 class RunKeeper:
-    """Opens and finishes runs. `awaited` collects runs whose verdict is awaited."""
+    """Opens and finishes runs. `awaited` collects runs whose verdict is awaited, `opened` those that are not Done."""
 
     world: Context
     runs: run_model.Runs
     api: ClusterApi
-    awaited: dict[Any, run_model.Run]
+    awaited: dict[uuid.UUID, run_model.Run]
     recorder: events.Recorder
+    opened: dict[uuid.UUID, run_model.Run] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> None:
         """One PipelineRun or TaskRun. Raises errors.AvouchError to be tried again."""
         obj = self.world.cache.get(key)
-        if obj is None or not self.world.cache.found("Workflow", f"namespace/{key.namespace}"):
+        if obj is None or settled(obj):
             return
-        owed = await self._owed(key, obj)
-        known = [await self.runs.get(one.run_id) for one in owed]
-        opened = [run or await self._open(one) for run, one in zip(known, owed, strict=True)]
-        if None in known:
-            await self._warn(key, obj, owed)
-        if not outcome.done(obj):
-            return
-        waiting = [run for run in opened if run.finished_at is None]
-        if not waiting:
-            return
-        snapshot = await self.snapshot(key, obj)
-        for run in waiting:
-            await self._finish(run, snapshot, outcome.finished_at(obj, self.world.clock.now()))
+        if self.world.cache.holds("Workflow", f"namespace/{key.namespace}"):
+            opened = await self._opened(key, obj, await self._owed(key, obj))
+            waiting = [run for run in opened if run.finished_at is None]
+            if waiting and outcome.done(obj):
+                await self._finish(
+                    waiting, await self.snapshot(key, obj), outcome.finished_at(obj, self.world.clock.now())
+                )
+        if outcome.done(obj):
+            put_aside(self.world.cache, key, labels.uid_of(obj))
 
     async def vanished(self, key: Key, old: Object) -> None:
         """The object was deleted: a run that never saw its end is finished with what was last known."""
         waiting = [r for r in await self.runs.of_subject(labels.uid_of(old)) if r.finished_at is None]
-        for run in waiting:
-            taskruns = (old,) if key.kind == "TaskRun" else self._cached(labels.uid_of(old))
-            await self._finish(run, run_model.Snapshot(old, tuple(taskruns)), self.world.clock.now())
+        if not waiting:
+            return
+        taskruns = (old,) if key.kind == "TaskRun" else self._cached(labels.uid_of(old))
+        known = run_model.Snapshot({}, ()) if settled(old) else run_model.Snapshot(old, tuple(taskruns))
+        await self._finish(waiting, known, self.world.clock.now())
 
-    async def look_up_unfinished(self, limit: int = 500) -> None:
-        """Runs whose subject went away while nobody watched. Those that are still there the watch takes care of."""
-        for run in await self.runs.unfinished(limit):
-            resource = KINDS.get(run.subject_kind)
-            if resource is None:
-                continue
-            found = await self.api.get(resource, run.namespace, run.subject_name)
-            if found is None or found["metadata"]["uid"] != run.key.subject_uid:
-                log.warning("run %s: its %s is gone and nobody saw it end", run.name, run.subject_kind)
-                await self._finish(run, run_model.Snapshot({}, ()), self.world.clock.now())
+    async def look_up_unfinished(self, limit: int = _PAGE) -> None:
+        """Runs whose subject went away while nobody watched, or had ended before. Others the watch takes care of."""
+        last: run_model.Run | None = None
+        while page := await self.runs.unfinished(limit, last):
+            last = page[-1]
+            for run in page:
+                await self._look_up(run)
+
+    async def _look_up(self, run: run_model.Run) -> None:
+        resource = KINDS.get(run.subject_kind)
+        key = Key(run.subject_kind, run.namespace, run.subject_name)
+        known = self.world.cache.get(key)
+        if resource is None or (known and labels.uid_of(known) == run.key.subject_uid and not settled(known)):
+            return
+        found = await self.api.get(resource, run.namespace, run.subject_name)
+        if found is not None and found["metadata"]["uid"] == run.key.subject_uid:
+            await self._look_again(key, found)
+        else:
+            log.warning("run %s: its %s is gone and nobody saw it end", run.name, run.subject_kind)
+            await self._finish([run], run_model.Snapshot({}, ()), self.world.clock.now())
+
+    async def _look_again(self, key: Key, whole: Object) -> None:
+        """A run was opened after its subject had been put aside: by a push, for a Workflow that came later."""
+        if self.world.cache.get(key) is not None:
+            self.world.cache.put(key, whole)
+            await self.reconcile(key)
 
     async def snapshot(self, key: Key, obj: Object) -> run_model.Snapshot:
         """The cluster's record of a Done subject.
@@ -106,10 +166,17 @@ class RunKeeper:
         """
         uid = labels.uid_of(obj)
         taskruns = (obj,) if key.kind == "TaskRun" else await self._taskruns(key.namespace, obj)
-        selector = f"{_PIPELINERUN_UID if key.kind == 'PipelineRun' else labels.TASKRUN_UID}={uid}"
-        pods, _ = await self.api.list_all(resources.PODS, key.namespace, labelSelector=selector)
-        names, ours = pod.injected(pods, taskruns)
+        names, ours = pod.injected(await self._pods(key, uid, taskruns), taskruns)
         return run_model.Snapshot(obj, tuple(taskruns), ours, names)
+
+    async def _pods(self, key: Key, uid: str, taskruns: Iterable[Object]) -> Sequence[Object]:
+        """The pods that the TaskRuns themselves name, retried ones included; many of them by their label."""
+        named = {attempt.pod for taskrun in taskruns for attempt in outcome.attempts(taskrun) if attempt.pod}
+        if len(named) > _FEW:
+            selector = f"{_PIPELINERUN_UID if key.kind == 'PipelineRun' else labels.TASKRUN_UID}={uid}"
+            return (await self.api.list_all(resources.PODS, key.namespace, labelSelector=selector))[0]
+        found = await asyncio.gather(*(self.api.get(resources.PODS, key.namespace, name) for name in sorted(named)))
+        return [pod for pod in found if pod is not None]
 
     async def _taskruns(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
         uid = labels.uid_of(pipelinerun)
@@ -123,12 +190,12 @@ class RunKeeper:
         return mine
 
     async def _fresh(self, namespace: str, name: str, known: Object | None) -> Object | None:
-        if known is not None and outcome.done(known):
+        if known is not None and outcome.done(known) and not settled(known):
             return known
         return await self.api.get(resources.TASKRUNS, namespace, name)
 
     def _cached(self, owner_uid: str) -> list[Object]:
-        cache: ObjectCache = self.world.cache
+        cache = self.world.cache
         return [obj for key in cache.found("TaskRun", owner_uid) if (obj := cache.get(key)) is not None]
 
     async def _owed(self, key: Key, obj: Object) -> Sequence[planning.Owed]:
@@ -141,8 +208,18 @@ class RunKeeper:
         owed = await planning.owed_by(key.namespace, obj, pipelinerun, world.workflows, world.contracts)
         return [one for one in owed if one.subject.kind == "TaskRun"]
 
-    async def _open(self, owed: planning.Owed) -> run_model.Run:
-        return await self.runs.open(owed.run(self.world.clock.now()))
+    async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:
+        """The run of each debt: remembered, or stored by somebody, or new."""
+        now = self.world.clock.now()
+        asked = {one.run_id: one for one in owed}
+        known = {run_id: self.opened[run_id] for run_id in asked if run_id in self.opened}
+        unknown = [one for run_id, one in asked.items() if run_id not in known]
+        stored = await asyncio.gather(*(self.runs.open(one.run(now)) for one in unknown))
+        known |= {run.id: run for run in stored}
+        self.opened.update({run.id: run for run in stored if run.finished_at is None})
+        if any(run.created_at == now for run in stored):
+            await self._warn(key, obj, owed)
+        return [known[run_id] for run_id in asked]
 
     async def _warn(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> None:
         """Say at the start, where users look first, that the sidecar is kept out by a ResourceQuota."""
@@ -155,9 +232,12 @@ class RunKeeper:
             told = events.Happening("SidecarNotInjected", refused.message, action="Inject", warning=True)
             await self.recorder.tell(subject, told)
 
-    async def _finish(self, run: run_model.Run, snapshot: run_model.Snapshot, at: datetime) -> None:
-        await self.runs.finish(run.id, snapshot, at, epoch=self.world.epoch())
-        self.awaited[run.id] = run
+    async def _finish(self, waiting: Sequence[run_model.Run], snapshot: run_model.Snapshot, at: datetime) -> None:
+        epoch = self.world.epoch()
+        self.awaited.update({run.id: run for run in waiting})  # before: the verdict may be there before we are told
+        for run in waiting:
+            self.opened.pop(run.id, None)  # whether or not it can be finished now: the next try asks the store
+        await asyncio.gather(*(self.runs.finish(run.id, snapshot, at, epoch=epoch) for run in waiting))
 
 
 def _owned(taskrun: Mapping[str, Any], pipelinerun_uid: str) -> bool:

@@ -7,8 +7,9 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from avouch import errors
 from avouch.controlplane.model import runs as run_model
@@ -22,8 +23,11 @@ log = logging.getLogger(__name__)
 
 TICK = 2.0  # seconds between looks at the database
 QUIET = 30.0  # seconds between two status writes of one Workflow
-_AT_ONCE = 200  # awaited runs looked at in one tick
-_FOR = 86400.0  # seconds after which nobody waits for a verdict any more
+_PAGE = 500  # verdicts read at once
+_AT_ONCE = 16  # Events on their way to the API server
+_FOR = timedelta(days=1)  # nobody waits longer for a verdict
+_TEXT = 500  # characters of a finding: an Event takes 1,024 bytes, and the command that shows all must fit in
+_LAST = uuid.UUID(int=(1 << 128) - 1)  # comes after every run
 
 _REASONS = {
     verdicts.VerdictResult.PASSED: "AttestationPassed",
@@ -32,19 +36,30 @@ _REASONS = {
 }
 
 
-def happening(run: run_model.Run) -> events.Happening:
-    """The Event that tells of a verdict; its reason is one of a closed list."""
+def happening(run: run_model.Run, judged: run_model.Judged) -> events.Happening:
+    """The Event that tells of a verdict and why it is no better one; its reason is one of a closed list."""
     note = (
-        f"{run.result} against Contract {run.contract} revision {run.revision}: "
+        f"{run.result} against Contract {run.contract} revision {run.revision}: {_why(judged)}"
         f"kubectl get workflowruns -n {run.namespace} {run.name} -o yaml"
     )
     reason = _REASONS.get(run.result, "AttestationIncomplete")
     return events.Happening(reason, note, action="Judge", warning=run.result is not verdicts.VerdictResult.PASSED)
 
 
+def _why(judged: run_model.Judged) -> str:
+    """The first finding, its fix, and how many more there are."""
+    first, more = judged.first, judged.findings - 1
+    if first is None:
+        return ""
+    fix = f" (fix: {first.fix})" if first.fix else ""
+    others = f", and {more} more finding{'s' if more > 1 else ''}" if more > 0 else ""
+    said = f"{first.code}: {first.message}{fix}"
+    return f"{said if len(said) <= _TEXT else said[: _TEXT - 3] + '...'}{others}; "
+
+
 @dataclass(slots=True)
 class VerdictWatch:
-    """Looks for new verdicts in the database and passes them on."""
+    """Reads new verdicts in the order of COMMIT and passes them on. `awaited` loses those that came."""
 
     world: Context
     runs: run_model.Runs
@@ -52,7 +67,7 @@ class VerdictWatch:
     recorder: events.Recorder
     awaited: dict[uuid.UUID, run_model.Run]
     clock: Callable[[], float] = time.monotonic
-    since: int = 0
+    since: run_model.Judged | None = None
     _told: dict[Key, float] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -64,21 +79,46 @@ class VerdictWatch:
             except errors.Unavailable as exc:
                 log.warning("verdicts were not read: %s", exc)
 
-    async def look(self) -> None:
-        """One look."""
-        for namespace, workflow, run in await self.runs.summaries(self.since):
-            self.since = max(self.since, run.resource_version)
+    async def begin(self) -> None:
+        """Learn the newest verdict of each Workflow: statuses that say it already stay as they are.
+
+        Raises:
+            errors.Unavailable: the database cannot answer now.
+        """
+        newest = 0
+        for namespace, workflow, run in await self.runs.summaries(0):
+            newest = max(newest, run.resource_version)
             self.world.last_runs[namespace, workflow] = run
-            self._ask(Key("Workflow", namespace, workflow))
-            for key in self.world.cache.found("IntegrationAttachment", f"namespace/{namespace}"):
-                self._ask(key)
-        for run_id in list(self.awaited)[:_AT_ONCE]:
-            await self._tell(run_id)
+        self.since = run_model.Judged(newest, _LAST)
+
+    async def look(self) -> None:
+        """Pass on every verdict that came since the last look."""
+        if self.since is None:
+            await self.begin()
+        while self.since is not None and (page := await self.runs.judged(self.since, _PAGE)):
+            judged = [(one.run, one) for one in page if one.run is not None]
+            self._ask_all(run for run, _ in judged)
+            for start in range(0, len(judged), _AT_ONCE):
+                await asyncio.gather(*(self._tell(*one) for one in judged[start : start + _AT_ONCE]))
+            self.since = page[-1]
+        self._give_up()
+
+    def _ask_all(self, judged: Iterable[run_model.Run]) -> None:
+        asked: set[Key] = set()
+        for run in judged:
+            self.world.last_runs[run.namespace, run.workflow] = run
+            asked.add(Key("Workflow", run.namespace, run.workflow))
+        for namespace in {key.namespace for key in asked}:
+            asked.update(self.world.cache.found("IntegrationAttachment", f"namespace/{namespace}"))
+        for key in sorted(asked):
+            self._ask(key)
 
     def _ask(self, key: Key) -> None:
         """Reconcile at once where the last time is long ago, else when it will be."""
         now = self.clock()
         last = self._told.get(key)
+        if last is not None and last > now:
+            return  # it is going to be, and will find this verdict
         wait = 0.0 if last is None else max(0.0, last + QUIET - now)
         self._told[key] = now + wait
         if wait:
@@ -86,14 +126,16 @@ class VerdictWatch:
         else:
             self.queue.add(key)
 
-    async def _tell(self, run_id: uuid.UUID) -> None:
-        run = await self.runs.get(run_id)
-        waited = self.awaited.pop(run_id)
-        if run is None or (self.world.clock.now() - waited.created_at).total_seconds() > _FOR:
-            return
-        if run.judged_at is None:
-            self.awaited[run_id] = waited  # to the end of the line
+    async def _tell(self, run: run_model.Run, judged: run_model.Judged) -> None:
+        self.awaited.pop(run.id, None)
+        if run.subject_kind == run_model.EXTERNAL:
             return
         resource = resources.PIPELINERUNS if run.subject_kind == "PipelineRun" else resources.TASKRUNS
         subject = events.reference(resource, run.namespace, run.subject_name, run.key.subject_uid)
-        await self.recorder.tell(subject, happening(run))
+        await self.recorder.tell(subject, happening(run, judged))
+
+    def _give_up(self) -> None:
+        """Runs are awaited in the order in which they ended; those that nobody judges are forgotten."""
+        limit = self.world.clock.now() - _FOR
+        while self.awaited and (oldest := next(iter(self.awaited.values()))).created_at < limit:
+            del self.awaited[oldest.id]

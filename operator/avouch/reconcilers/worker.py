@@ -4,9 +4,6 @@ The one place where errors become conditions, and the only one that writes statu
 """
 
 import asyncio
-import contextlib
-import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,10 +12,11 @@ from typing import TypeAlias
 from avouch import errors, rfc3339
 from avouch.kube import events, resources, status
 from avouch.kube.cache import Key, Object
-from avouch.kube.queue import Closed, WorkQueue
+from avouch.kube.queue import WorkQueue
 from avouch.reconcilers import (
     apitokens,
     attachments,
+    attempts,
     casbackends,
     conditions,
     contracts,
@@ -29,16 +27,12 @@ from avouch.reconcilers import (
 )
 from avouch.reconcilers.context import Context, contract_of
 
-log = logging.getLogger(__name__)
-
-TIMEOUT = 30.0  # seconds for one reconcile
+_WORKERS = 16  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up
 SLOW = 2.0  # seconds after which an object says that it is being worked on
 
 Reconcile: TypeAlias = Callable[[Context, Key, Object], Awaitable[conditions.Desired]]
 Remove: TypeAlias = Callable[[Context, Key, Object | None], Awaitable[None]]
-Count: TypeAlias = Callable[[str, str, float], None]
-"""Told (kind, result, seconds) of each reconcile; result is ok, retry or error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +57,10 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def desired_of(error: errors.AvouchError) -> conditions.Desired:
+def desired_of(kind: str, error: errors.AvouchError) -> conditions.Desired:
     """What a failed reconcile says: the one table from errors to conditions."""
     if isinstance(error, errors.Invalid):
-        return conditions.stalled(conditions.INVALID_CONTRACT, str(error))
+        return conditions.stalled(conditions.INVALID[kind], str(error))
     if isinstance(error, errors.Unavailable):
         return conditions.retrying(str(error))
     return conditions.retrying("an unexpected failure; the controller's log has it")
@@ -99,10 +93,6 @@ def counted_by(world: Context, key: Key, obj: Object) -> list[Key]:
     return [k for k in world.cache.keys("Contract") if k.name == name]
 
 
-def forget(_kind: str, _result: str, _seconds: float) -> None:
-    """Count nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Worker:
     """The workers' tools."""
@@ -111,7 +101,7 @@ class Worker:
     queue: WorkQueue[Key]
     writer: status.StatusWriter
     recorder: events.Recorder
-    count: Count = forget
+    count: attempts.Count = attempts.forget
     gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
 
     def changed(self, key: Key, old: Object | None) -> None:
@@ -125,42 +115,14 @@ class Worker:
         for counting in counted_by(self.world, key, now) if now else ():
             self.queue.add_after(counting, LEISURE)
 
-    async def run(self, workers: int = 6) -> None:
-        """Work until the queue drains. A fenced-out write ends it with errors.Conflict."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._worker())
+    @property
+    def attempts(self) -> attempts.Attempts:
+        """The workers' loop over the queue."""
+        return attempts.Attempts(self.queue, self.reconcile, self.count)
 
-    async def _worker(self) -> None:
-        with contextlib.suppress(Closed):
-            while True:
-                key = await self.queue.get()
-                try:
-                    await self._one(key)
-                finally:
-                    self.queue.done(key)
-
-    async def _one(self, key: Key) -> None:
-        started = time.monotonic()
-        result = await self._tried(key)
-        self.count(key.kind, result, time.monotonic() - started)
-
-    async def _tried(self, key: Key) -> str:
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                recheck = await self.reconcile(key)
-        except (errors.AvouchError, TimeoutError) as exc:
-            delay = self.queue.add_rate_limited(key)
-            log.warning("%s %s/%s: %s; again in %.1f s", *key, exc or "timed out", delay)
-            return "retry"
-        except Exception:  # one object that trips over a fault of ours must not stop all the others
-            self.queue.add_rate_limited(key)
-            log.exception("%s %s/%s: a fault of ours", *key)
-            return "error"
-        self.queue.forget(key)
-        if recheck is not None:
-            self.queue.add_after(key, recheck)
-        return "ok"
+    async def run(self, workers: int = _WORKERS) -> None:
+        """Work until the queue drains."""
+        await self.attempts.run(workers)
 
     async def reconcile(self, key: Key) -> float | None:
         """One reconcile of one key. Returns after how many seconds to look again, or None.
@@ -178,7 +140,7 @@ class Worker:
         try:
             desired = await self._watched(kind, key, obj)
         except errors.AvouchError as exc:
-            desired, failed = desired_of(exc), exc
+            desired, failed = desired_of(key.kind, exc), exc
         await self._say(kind, key, desired)
         if desired.stirs:
             self.queue.add_many(dependents(self.world, key))

@@ -1,10 +1,11 @@
 """Workflow: its Contract resolved, its record kept, and what its last run came to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from avouch import errors, rfc3339
+from avouch.contract import planning
 from avouch.controlplane.model import contracts, runs, verdicts
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object
@@ -21,6 +22,9 @@ class Bound:
     contract: Object | None = None
     revision: contracts.ContractRevision | None = None
     problem: str = ""
+    unknown: Mapping[str, str] = field(
+        default_factory=dict
+    )  # materials of the Workflow that the contract does not have
 
 
 def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.Desired:
@@ -29,7 +33,7 @@ def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.
     if bound.revision is not None:
         fields["contract"] = f"{bound.namespace}/{bound.name}"
         fields["contractRevision"] = bound.revision.revision
-    return _resolved(workflow, bound).having(*_last_run_passed(last), **fields)
+    return _resolved(workflow, bound).having(*_last_run_passed(last), *_materials_known(bound), **fields)
 
 
 def _resolved(workflow: Object, bound: Bound) -> conditions.Desired:
@@ -47,6 +51,23 @@ def _resolved(workflow: Object, bound: Bound) -> conditions.Desired:
             f"Contract {bound.name} has no recorded revision: see kubectl describe contract {bound.name}"
         )
     return conditions.succeeded(f"bound to Contract {bound.namespace}/{bound.name}")
+
+
+def _materials_known(bound: Bound) -> tuple[conditions.Condition, ...]:
+    """Written only where it is False: a name that the contract does not know is most likely misspelt.
+
+    The Workflow stays Ready, for it may be ahead of its contract; its runs lack what the contract asks for meanwhile.
+    """
+    if not bound.unknown or bound.revision is None:
+        return ()
+    name, nearest = next(iter(bound.unknown.items()))
+    fix = f"write {nearest}" if nearest else "take it out, or add it to the Contract's spec.materials"
+    more = f", and {len(bound.unknown) - 1} more" if len(bound.unknown) > 1 else ""
+    message = (
+        f"spec.tekton.materials names {name}, which Contract {bound.name} revision {bound.revision.revision} "
+        f"does not ask for{more} (fix: {fix})"
+    )
+    return (conditions.Condition(conditions.MATERIALS_KNOWN, "False", conditions.UNKNOWN_MATERIAL, message),)
 
 
 def _last_run(run: runs.Run | None) -> Mapping[str, Any] | None:
@@ -88,6 +109,8 @@ async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired
     bound = await _bound(world, key, obj)
     record = record_of(obj, world.namespace_uid(key.namespace), bound)
     await world.workflows.upsert(record, epoch=world.epoch())
+    if bound.revision is not None:
+        bound = replace(bound, unknown=planning.unknown_materials(record, bound.revision))
     return decide(obj, bound, world.last_runs.get((key.namespace, key.name)))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests
 from avouch.controlplane.model import contracts
-from avouch.store import database, fencing, namespaces, tables
+from avouch.store import database, declared, fencing, namespaces, tables
 
 
 class Contracts:
@@ -32,6 +32,7 @@ class Contracts:
                 return newest
             numbered = replace(revision, revision=newest.revision + 1 if newest else 1)
             await connection.execute(sa.insert(stored).values(**_row(numbered)))
+            await declared.changed(connection, revision.namespace)
         return numbered
 
     async def newest(

@@ -1,11 +1,12 @@
 """The engine, transactions, and the one translation of database failures into our error tree."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Self
+from typing import Any, Self
 
 import psycopg
+import psycopg.sql
 import sqlalchemy as sa
 from sqlalchemy import pool
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -32,6 +33,14 @@ def options(schema: str = tables.SCHEMA) -> str:
     return " ".join(f"-c {key}={value}" for key, value in {**_SESSION, "search_path": schema}.items())
 
 
+_CONNECTION: dict[str, Any] = {
+    "options": options(),
+    "connect_timeout": _CONNECT_SECONDS,
+    "tcp_user_timeout": _DEAD_PEER_MS,
+    "application_name": "avouch",
+}
+
+
 class Database:
     """A pool of connections. One that was idle for `idle` seconds is asked whether it lives, and replaced unseen.
 
@@ -42,18 +51,14 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8, idle: float = _IDLE_SECONDS) -> None:
         self._pool_size = pool_size
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
+        self._plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
         self._engine = sa_asyncio.create_async_engine(
             address,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
             hide_parameters=True,  # bundles and configurations stay out of error texts
-            connect_args={
-                "options": options(),
-                "connect_timeout": _CONNECT_SECONDS,
-                "tcp_user_timeout": _DEAD_PEER_MS,
-                "application_name": "avouch",
-            },
+            connect_args=_CONNECTION,
         )
         _ask_idle_ones(self._engine.sync_engine, idle)
 
@@ -80,6 +85,21 @@ class Database:
             connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
                 yield connection
+
+    async def notifications(self, channel: str, every: float) -> AsyncGenerator[str | None]:
+        """What is told on a channel, by a connection of its own; None at once and then every so many seconds.
+
+        Raises:
+            errors.Unavailable: the connection is lost, and whatever is told now is missed.
+        """
+        async with translated():
+            connecting = psycopg.AsyncConnection.connect(self._plain, autocommit=True, **_CONNECTION)
+            async with await connecting as connection:
+                await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
+                while True:
+                    yield None
+                    async for told in connection.notifies(timeout=every):
+                        yield told.payload
 
     async def ping(self) -> None:
         """Whether we may serve: one round trip. Raises errors.Unavailable."""

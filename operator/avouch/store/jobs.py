@@ -7,9 +7,11 @@ worker can take it and judge without the claim that we are just writing.
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch.store import database
@@ -27,6 +29,11 @@ _INSERT = sa.text(
     "VALUES (:queue, :queue, :lock, :queueing, CAST(:args AS jsonb), :at) " + COALESCED
 )
 _OF_OLD = sa.text("DELETE FROM procrastinate_jobs WHERE queue_name = 'deliver' AND status = 'todo'")
+_INSERT_ALL = sa.text(
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "
+    "SELECT 'judge', 'judge', 'judge:' || id, 'judge:' || id, jsonb_build_object('run_id', id) "
+    "FROM unnest(:ids) AS asked(id) " + COALESCED
+).bindparams(sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True))))
 # Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
 _FORGOTTEN = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
@@ -37,6 +44,11 @@ _FORGOTTEN = sa.text(
     "WHERE j.lock = 'judge:' || r.id AND j.status IN ('todo', 'doing')) "
     "LIMIT 500 " + COALESCED
 )
+
+
+async def judge_all(connection: AsyncConnection, run_ids: Sequence[uuid.UUID]) -> None:
+    """Have these runs judged, each once."""
+    await connection.execute(_INSERT_ALL, {"ids": list(run_ids)})
 
 
 async def judge(connection: AsyncConnection, run_id: uuid.UUID, at: datetime | None = None) -> None:

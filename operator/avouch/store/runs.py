@@ -7,25 +7,41 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
 from avouch.controlplane.model import deliveries
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts as verdict_model
-from avouch.store import claims, database, fencing, groupcommit, jobs, judgingqueue, rows, tables, verdicts, versions
+from avouch.findings import Finding
+from avouch.store import (
+    claims,
+    database,
+    groupcommit,
+    judgingqueue,
+    lifecycle,
+    rows,
+    tables,
+    verdicts,
+)
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+_UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))
 
 
 class Runs:
-    """`accept` shares commits between callers, `attested` shares reads. Close it before its loop ends."""
+    """`open`, `finish` and `accept` share commits, `attested` shares reads. Close it before its loop ends."""
 
     def __init__(self, opened: database.Database, *, limits: groupcommit.Limits | None = None) -> None:
         self._database = opened
         self._pushes: groupcommit.GroupCommit[run_model.Claim, run_model.Receipt] = groupcommit.GroupCommit(
             self._write, lambda claim: len(claim.bundle), limits or groupcommit.Limits()
+        )
+        self._opens: groupcommit.GroupCommit[run_model.Run, run_model.Run] = groupcommit.GroupCommit(
+            lambda batch: lifecycle.open_all(opened, batch), lambda run: len(run.plan), groupcommit.Limits()
+        )
+        self._ends: groupcommit.GroupCommit[lifecycle.Finished, None] = groupcommit.GroupCommit(
+            lambda batch: lifecycle.finish_all(opened, batch), lambda one: len(one.document), groupcommit.Limits()
         )
         self._reads: groupcommit.GroupCommit[uuid.UUID, run_model.Attested | None] = groupcommit.GroupCommit(
             self._read, lambda _: 0, groupcommit.Limits()
@@ -38,21 +54,12 @@ class Runs:
 
     async def close(self) -> None:
         """Write what waits and stop the committers."""
-        await self._reads.close()
-        await self._pushes.close()
+        for each in (self._reads, self._opens, self._ends, self._pushes):
+            await each.close()
 
     async def open(self, run: run_model.Run) -> run_model.Run:
-        """Create a run, idempotently by id; the stored one wins."""
-        async with self._database.transaction() as connection:
-            found = await _run(connection, run.id)
-            if found is None:
-                new = insert(tables.runs).values(**rows.row_of(run)).on_conflict_do_nothing(index_elements=["id"])
-                if (await connection.execute(new.returning(tables.runs.c.id))).first() is not None:
-                    await versions.stamp(connection, run.id)
-                found = await _run(connection, run.id)
-        if found is None:
-            raise errors.Unavailable(f"run {run.id} went away while it was opened; try again")
-        return found
+        """Create a run, idempotently by id; the stored one wins. Callers at the same time share one commit."""
+        return await self._opens.submit(run)
 
     async def get(self, run_id: uuid.UUID) -> run_model.Run | None:
         """One run."""
@@ -85,17 +92,7 @@ class Runs:
 
     async def finish(self, run_id: uuid.UUID, snapshot: run_model.Snapshot, at: datetime, *, epoch: int) -> None:
         """Store the Done snapshot and enqueue the judging job; a second snapshot changes nothing."""
-        runs = tables.runs
-        async with self._database.transaction() as connection:
-            await fencing.fence(connection, epoch)
-            ended = sa.update(runs).where(runs.c.id == run_id, runs.c.finished_at.is_(None)).values(finished_at=at)
-            if (await connection.execute(ended)).rowcount == 0:
-                await _must_exist(connection, run_id)
-                return
-            document = rows.plain(snapshot)
-            await connection.execute(sa.insert(tables.snapshots).values(run_id=run_id, document=document))
-            await jobs.judge(connection, run_id)
-            await versions.stamp(connection, run_id)
+        await self._ends.submit(lifecycle.Finished(run_id, lifecycle.document(snapshot), at, epoch))
 
     async def case(
         self, run_id: uuid.UUID
@@ -115,11 +112,32 @@ class Runs:
             await _must_exist(connection, signed.verdict.run_id)
         return False
 
-    async def unfinished(self, limit: int) -> Sequence[run_model.Run]:
-        """Runs of the cluster without a Done snapshot, oldest first."""
+    async def unfinished(self, limit: int, after: run_model.Run | None = None) -> Sequence[run_model.Run]:
+        """Runs of the cluster without a Done snapshot, oldest first: those that come after this one."""
         runs = tables.runs
         query = sa.select(runs).where(runs.c.finished_at.is_(None), runs.c.subject_kind != run_model.EXTERNAL)
-        return await self._select(query.order_by(runs.c.created_at).limit(limit))
+        if after is not None:
+            query = query.where(sa.tuple_(runs.c.created_at, runs.c.id) > (after.created_at, after.id))
+        return await self._select(query.order_by(runs.c.created_at, runs.c.id).limit(limit))
+
+    async def ended(self, subject_uids: Sequence[str]) -> frozenset[str]:
+        """Those of these PipelineRuns and TaskRuns that have runs, all of them finished."""
+        runs = tables.runs.c
+        query = sa.select(runs.subject_uid).where(runs.subject_uid == sa.any_(_UIDS)).group_by(runs.subject_uid)
+        query = query.having(sa.func.bool_and(runs.finished_at.is_not(None)))
+        async with self._database.transaction() as connection:
+            return frozenset((await connection.execute(query, {"uids": list(subject_uids)})).scalars())
+
+    async def judged(self, since: run_model.Judged, limit: int) -> Sequence[run_model.Judged]:
+        """Runs judged after this one, in the order of COMMIT, each with the first of its findings."""
+        runs, stored = tables.runs, tables.verdicts
+        first, count = stored.c.findings[0], sa.func.jsonb_array_length(stored.c.findings)
+        query = sa.select(runs, first.label("first"), count.label("said")).join(stored, stored.c.run_id == runs.c.id)
+        query = query.where(sa.tuple_(runs.c.judged_version, runs.c.id) > (since.version, since.run_id))
+        query = query.where(runs.c.judged_version > 0)  # the condition of the index
+        async with self._database.transaction() as connection:
+            found = await connection.execute(query.order_by(runs.c.judged_version, runs.c.id).limit(limit))
+            return [_judged(row) for row in found.all()]
 
     async def summaries(self, since: int) -> Sequence[tuple[str, str, run_model.Run]]:
         """(namespace, workflow, newest judged run) of Workflows judged after `since`.
@@ -146,6 +164,11 @@ class Runs:
 
     async def _write(self, batch: Sequence[run_model.Claim]) -> Sequence[run_model.Receipt | errors.AvouchError]:
         return await claims.write(self._database, batch)
+
+
+def _judged(row: "sa.Row[Any]") -> run_model.Judged:
+    first = Finding.recorded(**row.first) if row.first else None
+    return run_model.Judged(row.judged_version, row.id, rows.run_of(row), first, int(row.said))
 
 
 async def _run(connection: AsyncConnection, run_id: uuid.UUID) -> run_model.Run | None:

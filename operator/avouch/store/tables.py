@@ -67,6 +67,13 @@ workflows = sa.Table(
     _json("labels"),
     _text("contract_namespace"),
     _text("contract_name"),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+declared = sa.Table(  # each change of a namespace's Workflows and Contract revisions raises its version
+    "declared",
+    metadata,
+    _text("namespace", key=True),
+    *(sa.Column(n, sa.BigInteger, nullable=False) for n in ("version", "removed")),
 )
 attachments = sa.Table(
     "attachments",

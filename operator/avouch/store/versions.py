@@ -2,8 +2,8 @@
 
 A sequence hands out numbers in the order of asking: 7 may commit before 6, and a watch that has seen 7 never asks for 6
 again. Here the number comes from one row. Whoever takes it holds that row until COMMIT, so the next number exists only
-after this one is visible. It is taken last in the transaction, which keeps the wait to one COMMIT; pushes of claims
-change no run document and never take it.
+after this one is visible. It is taken last in the transaction, or with its last rows, which keeps the wait to one
+COMMIT; a batch takes those of all its runs at once. Pushes of claims change no run document and never take it.
 """
 
 import uuid
@@ -43,6 +43,17 @@ async def stamp_all(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -
     if ids:
         await connection.exec_driver_sql(_HOLD_ALL, {"ids": ids})
         await connection.exec_driver_sql(_STAMP_ALL, {"ids": ids, "count": len(ids)})
+
+
+async def take(connection: AsyncConnection, count: int) -> range:
+    """The next versions, one for each run that this transaction writes: nobody else gets any before its COMMIT.
+
+    Two changes never share one: a watch that ended between the two would go on behind both.
+    """
+    table = tables.versions
+    taken = sa.update(table).values(value=table.c.value + count).returning(table.c.value)
+    last = int((await connection.execute(taken)).scalar_one())
+    return range(last - count + 1, last + 1)
 
 
 async def expire(connection: AsyncConnection) -> None:

@@ -4,33 +4,53 @@ An attachment's secret is never stored: `config` names it (`secretRef`) and the 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch.controlplane.model import contracts, deliveries
-from avouch.store import database, fencing, namespaces, rows, tables
+from avouch.store import columns, database, declared, fencing, groupcommit, namespaces, rows, tables
 
 _KEY = ["namespace", "name"]
+_FIELDS = [tables.workflows.c[field.name] for field in fields(contracts.WorkflowRecord)]
+_WRITE = columns.insert(
+    "workflows",
+    tables.workflows.c.keys(),
+    "ON CONFLICT (namespace, name) DO UPDATE SET "
+    + ", ".join(f"{c.name} = excluded.{c.name}" for c in tables.workflows.c if c.name not in _KEY)
+    + " WHERE workflows.uid <> excluded.uid OR workflows.generation <= excluded.generation RETURNING namespace, name",
+)
+_Upsert: TypeAlias = tuple[int, contracts.WorkflowRecord]  # epoch, and what to record
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Workflows of a namespace that are other ones than before, as of a version; `whole`: all there are."""
+
+    version: int
+    workflows: tuple[contracts.WorkflowRecord, ...]
+    whole: bool = False
 
 
 class Workflows:
-    """Declarations over one database; every write is fenced."""
+    """Declarations over one database; every write is fenced. `upsert` shares commits: close it before its loop ends."""
 
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
+        self._upserts: groupcommit.GroupCommit[_Upsert, bool] = groupcommit.GroupCommit(
+            self._write, lambda _: 0, groupcommit.Limits()
+        )
 
-    async def upsert(self, workflow: contracts.WorkflowRecord, *, epoch: int) -> None:
-        """Record a Workflow; an older generation of the same object never replaces a newer one."""
-        stored = tables.workflows
-        row = _workflow_row(workflow)
-        new = insert(stored).values(**row)
-        current = sa.or_(stored.c.uid != new.excluded.uid, stored.c.generation <= new.excluded.generation)
-        async with self._database.transaction() as connection:
-            await fencing.fence(connection, epoch)
-            await namespaces.remember(connection, workflow.namespace, workflow.namespace_uid)
-            await connection.execute(new.on_conflict_do_update(index_elements=_KEY, set_=row, where=current))
+    async def close(self) -> None:
+        """Write what waits and stop the committers."""
+        await self._upserts.close()
+
+    async def upsert(self, workflow: contracts.WorkflowRecord, *, epoch: int) -> bool:
+        """Record a Workflow; an older generation of the same object never replaces a newer one: False."""
+        return await self._upserts.submit((epoch, workflow))
 
     async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
         """Forget a Workflow; its runs stay, and so does a successor of the same name."""
@@ -38,22 +58,51 @@ class Workflows:
         mine = sa.and_(stored.c.namespace == namespace, stored.c.name == name, stored.c.uid == uid)
         async with self._database.transaction() as connection:
             await fencing.fence(connection, epoch)
-            await connection.execute(sa.delete(stored).where(mine))
+            if (await connection.execute(sa.delete(stored).where(mine))).rowcount:
+                await declared.changed(connection, namespace, removed=True)
 
     async def get(self, namespace: str, name: str) -> contracts.WorkflowRecord | None:
         """One Workflow."""
         stored = tables.workflows
-        query = sa.select(stored).where(stored.c.namespace == namespace, stored.c.name == name)
+        query = sa.select(*_FIELDS).where(stored.c.namespace == namespace, stored.c.name == name)
         async with self._database.transaction() as connection:
             row = (await connection.execute(query)).first()
         return _workflow(row) if row is not None else None
 
-    async def in_namespace(self, namespace: str) -> Sequence[contracts.WorkflowRecord]:
-        """All Workflows of a namespace, by name."""
-        stored = tables.workflows
-        query = sa.select(stored).where(stored.c.namespace == namespace).order_by(stored.c.name)
+    async def recorded(self) -> Sequence[contracts.WorkflowRecord]:
+        """All Workflows of all namespaces."""
         async with self._database.transaction() as connection:
-            return tuple(map(_workflow, (await connection.execute(query)).all()))
+            return tuple(map(_workflow, (await connection.execute(sa.select(*_FIELDS))).all()))
+
+    async def announce(self, *, epoch: int) -> None:
+        """Have every copy of the declarations read anew: a controller of an older version may have told of nothing."""
+        async with self._database.transaction() as connection:
+            await fencing.fence(connection, epoch)
+            await declared.all_changed(connection)
+
+    async def changed_since(self, namespace: str, version: int | None) -> "Changes":
+        """What changed in a namespace after this version; None asks for everything."""
+        stored, known = tables.workflows, tables.declared
+        query = sa.select(*_FIELDS).where(stored.c.namespace == namespace)
+        async with self._database.snapshot() as connection:
+            row = (await connection.execute(sa.select(known).where(known.c.namespace == namespace))).first()
+            now, removed = (int(row.version), int(row.removed)) if row is not None else (0, 0)
+            whole = version is None or removed > version or now < version  # lower: a database made anew
+            if not whole and now == version:
+                return Changes(now, ())
+            query = query if whole else query.where(stored.c.version > version)
+            found = tuple(map(_workflow, (await connection.execute(query)).all()))
+        return Changes(now, found, whole)
+
+    async def _write(self, batch: "Sequence[_Upsert]") -> Sequence[bool]:
+        async with self._database.transaction() as connection:
+            for epoch in sorted({epoch for epoch, _ in batch}):
+                await fencing.fence(connection, epoch)
+            present = {workflow.namespace: workflow.namespace_uid for _, workflow in batch}
+            for namespace, uid in sorted(present.items()):
+                await namespaces.remember(connection, namespace, uid)
+            written = {key for namespace in sorted(present) for key in await _upserted(connection, namespace, batch)}
+        return [(workflow.namespace, workflow.name) in written for _, workflow in batch]
 
     async def keys(self) -> Sequence[tuple[str, str, str]]:
         """(namespace, name, uid) of every Workflow."""
@@ -94,8 +143,17 @@ class Workflows:
             return tuple(map(rows.attachment_of, (await connection.execute(query)).all()))
 
 
-def _workflow_row(workflow: contracts.WorkflowRecord) -> dict[str, Any]:
+async def _upserted(connection: AsyncConnection, namespace: str, batch: Sequence[_Upsert]) -> set[tuple[str, str]]:
+    """Write the batch's Workflows of one namespace. Returns the keys of those that were kept."""
+    version = await declared.changed(connection, namespace)
+    written = [_workflow_row(workflow, version) for _, workflow in batch if workflow.namespace == namespace]
+    kept = await connection.execute(_WRITE, columns.of(written))
+    return {(row.namespace, row.name) for row in kept.all()}
+
+
+def _workflow_row(workflow: contracts.WorkflowRecord, version: int) -> dict[str, Any]:
     return {
+        "version": version,
         "namespace": workflow.namespace,
         "namespace_uid": workflow.namespace_uid,
         "name": workflow.name,

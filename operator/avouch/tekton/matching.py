@@ -1,13 +1,15 @@
 """Which Workflows a PipelineRun or TaskRun belongs to. Inside a namespace this is organisation, not security.
 
+`Index` files the Workflows of a namespace by what they ask for: a run is compared with those few that can match.
+
 A run belongs to every Workflow that its `avouch.dev/workflow` label names, or that lists its Pipeline (or Task) by name
 or by the run's labels. A Workflow is about the PipelineRun where that matches, else about the TaskRun; Tekton copies a
 PipelineRun's labels to its TaskRuns, so asking the TaskRun first would open a run for each task.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from avouch.tekton import labels, objects
 
@@ -27,6 +29,8 @@ class WorkflowLike(Protocol):
 
 
 W = TypeVar("W", bound=WorkflowLike)
+_SECTIONS = {"pipelines": "pipelineRef", "tasks": "taskRef"}  # of spec.tekton, and what a run refers with
+_Drawer: TypeAlias = tuple[str, str, str]  # section, label ("" = the name of the Pipeline or Task), value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,12 @@ def subject(kind: str, obj: Mapping[str, Any]) -> Subject:
 
 def matches_pipelinerun(workflow: WorkflowLike, pipelinerun: Mapping[str, Any]) -> bool:
     """Whether this Workflow is about this PipelineRun."""
-    return _matches(workflow, pipelinerun, "pipelines", "pipelineRef")
+    return _matches(workflow, pipelinerun, "pipelines")
 
 
 def matches_taskrun(workflow: WorkflowLike, taskrun: Mapping[str, Any]) -> bool:
     """Whether this Workflow is about this TaskRun itself, whatever PipelineRun it may belong to."""
-    return _matches(workflow, taskrun, "tasks", "taskRef")
+    return _matches(workflow, taskrun, "tasks")
 
 
 def of_pipelinerun(workflows: Iterable[W], pipelinerun: Mapping[str, Any]) -> tuple[W, ...]:
@@ -67,6 +71,80 @@ def of_taskrun(
     return tuple((workflow, about) for workflow, about in found if about is not None)
 
 
+class Index(Generic[W]):
+    """The Workflows of one namespace. A lookup costs what the matching ones cost, however many there are."""
+
+    def __init__(self, workflows: Iterable[W] = ()) -> None:
+        self._workflows: dict[str, W] = {}
+        self._filed: dict[_Drawer, set[str]] = {}
+        self._places: dict[str, frozenset[_Drawer]] = {}
+        for workflow in workflows:
+            self.put(workflow)
+
+    def __len__(self) -> int:
+        return len(self._workflows)
+
+    def __iter__(self) -> Iterator[W]:
+        return iter(self._workflows.values())
+
+    def get(self, name: str) -> W | None:
+        """The Workflow of this name."""
+        return self._workflows.get(name)
+
+    def put(self, workflow: W) -> None:
+        """Add a Workflow, or replace the one of its name."""
+        self.drop(workflow.name)
+        self._workflows[workflow.name] = workflow
+        self._places[workflow.name] = frozenset(self._drawers(workflow))
+        for drawer in self._places[workflow.name]:
+            self._filed.setdefault(drawer, set()).add(workflow.name)
+
+    def drop(self, name: str) -> None:
+        """Remove a Workflow; nothing happens where there is none of this name."""
+        self._workflows.pop(name, None)
+        for drawer in self._places.pop(name, ()):
+            names = self._filed[drawer]
+            names.discard(name)
+            if not names:
+                del self._filed[drawer]
+
+    def of_pipelinerun(self, pipelinerun: Mapping[str, Any]) -> tuple[W, ...]:
+        """As the function of this name, over all Workflows of the index, by name."""
+        return of_pipelinerun(self._named(self._candidates("pipelines", pipelinerun)), pipelinerun)
+
+    def of_taskrun(
+        self, taskrun: Mapping[str, Any], pipelinerun: Mapping[str, Any] | None
+    ) -> tuple[tuple[W, Subject], ...]:
+        """As the function of this name, over all Workflows of the index, by name."""
+        about = self._candidates("pipelines", pipelinerun) if pipelinerun is not None else set()
+        return of_taskrun(self._named(about | self._candidates("tasks", taskrun)), taskrun, pipelinerun)
+
+    def _named(self, names: Iterable[str]) -> list[W]:
+        return [self._workflows[name] for name in sorted(names)]
+
+    def _candidates(self, section: str, obj: Mapping[str, Any]) -> set[str]:
+        found = labels.of(obj)
+        asked = [(section, "", name) for name in _names(objects.mapping(obj, "spec", _SECTIONS[section]))]
+        asked += [(section, key, value) for key, value in found.items() if isinstance(value, str)]
+        named = {name for drawer in asked for name in self._filed.get(drawer, ())}
+        explicit = found.get(labels.WORKFLOW)
+        return named | {explicit} if isinstance(explicit, str) and explicit in self._workflows else named
+
+    def _drawers(self, workflow: W) -> Iterator[_Drawer]:
+        """Where each entry is filed: under the condition that the fewest others are filed under.
+
+        A Pipeline that a thousand Workflows share with a label of their own each would otherwise be one full drawer.
+        """
+        for section in _SECTIONS:
+            for entry in objects.mappings(workflow.spec, "tekton", section):
+                wanted = [(section, key, value) for key, value in objects.mapping(entry, "matchLabels").items()]
+                name = objects.text(entry, "name")
+                if name:
+                    wanted.append((section, "", name))
+                if wanted and all(isinstance(value, str) for _, _, value in wanted):
+                    yield min(wanted, key=lambda drawer: len(self._filed.get(drawer, ())))
+
+
 def _subject(
     workflow: WorkflowLike, taskrun: Mapping[str, Any], pipelinerun: Mapping[str, Any] | None
 ) -> Subject | None:
@@ -75,13 +153,13 @@ def _subject(
     return subject("TaskRun", taskrun) if matches_taskrun(workflow, taskrun) else None
 
 
-def _matches(workflow: WorkflowLike, obj: Mapping[str, Any], section: str, reference: str) -> bool:
+def _matches(workflow: WorkflowLike, obj: Mapping[str, Any], section: str) -> bool:
     if workflow.spec.get("suspend") is True:
         return False
     found = labels.of(obj)
     if found.get(labels.WORKFLOW) == workflow.name:
         return True
-    names = _names(objects.mapping(obj, "spec", reference))
+    names = _names(objects.mapping(obj, "spec", _SECTIONS[section]))
     return any(_entry(entry, names, found) for entry in objects.mappings(workflow.spec, "tekton", section))
 
 

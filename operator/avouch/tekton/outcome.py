@@ -88,8 +88,12 @@ def _state(status: str, reason: str) -> State:
 
 def done(obj: Mapping[str, Any]) -> bool:
     """Whether a PipelineRun or TaskRun is over, whatever came of it."""
-    listed = (obj.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Succeeded" and c.get("status") in ("True", "False") for c in listed)
+    return any(map(says_done, (obj.get("status") or {}).get("conditions") or ()))
+
+
+def says_done(condition: Mapping[str, Any]) -> bool:
+    """Whether a condition says that the PipelineRun or TaskRun is over."""
+    return condition.get("type") == "Succeeded" and condition.get("status") in ("True", "False")
 
 
 def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:

@@ -10,7 +10,7 @@ from avouch import digests
 from avouch.contract import reading, revisions
 from avouch.controlplane.intake import injection
 from avouch.controlplane.model import cluster, contracts
-from avouch.tekton import pod
+from avouch.tekton import matching, pod
 from tests.unit.tekton import pods
 
 PVC = {"persistentVolumeClaim": {"claimName": "c"}}
@@ -57,8 +57,8 @@ class Workflows(contracts.Workflows):
         whole = {"contractRef": {"name": "c"}, "tekton": {"pipelines": [{"name": "release"}], **tekton}, **spec}
         self.one = contracts.WorkflowRecord("ns", "ns-1", "w", "w-1", 1, whole, {}, "ns", "c")
 
-    async def in_namespace(self, namespace: str) -> Sequence[contracts.WorkflowRecord]:
-        return [self.one]
+    async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
+        return matching.Index([self.one])
 
 
 class Contracts(contracts.Contracts):

@@ -119,9 +119,10 @@ def test_a_workflow_that_breaks_its_rules_is_named():
         planning.plan_of(Workflow({"team": 3}), revision())
 
 
-def test_a_misspelt_mapping_is_found():
-    workflow = Workflow({"contractRef": {"name": "c"}, "tekton": {"materials": [{"name": "sbmo"}]}})
-    assert planning.unknown_materials(workflow, revision()) == ("sbmo",)
+def test_a_misspelt_mapping_is_found_with_the_name_that_was_meant():
+    materials = [{"name": "sbmo"}, {"name": "image"}, {"name": "zzz"}]
+    workflow = Workflow({"contractRef": {"name": "c"}, "tekton": {"materials": materials}})
+    assert planning.unknown_materials(workflow, revision()) == {"sbmo": "sbom", "zzz": ""}
 
 
 @pytest.mark.parametrize("form", [b"", b"{}", b"[]", b'{"form":"other"}', b"[" * 100000])

@@ -99,8 +99,8 @@ class Store:
         self.content: dict[digests.Digest, bytes] = {}
         self.failure: errors.AvouchError | None = None
 
-    async def in_namespace(self, namespace: str) -> Sequence[contracts.WorkflowRecord]:
-        return [one for one in self.known if one.namespace == namespace]
+    async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
+        return matching.Index(one for one in self.known if one.namespace == namespace)
 
     async def open(self, run: runs.Run) -> runs.Run:
         return self.stored.setdefault(run.id, run)

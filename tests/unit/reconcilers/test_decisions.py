@@ -18,7 +18,9 @@ from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import attachments, conditions, contracts, organizations, worker, workflows
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
+from avouch.tekton import pod as tekton_pod
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -119,8 +121,32 @@ def test_an_attachment_names_the_end_that_is_missing_and_records_no_secret() -> 
 
 
 def test_errors_become_conditions_by_whose_fault_they_are() -> None:
-    assert says(worker.desired_of(errors.Unavailable("db")))["Reconciling"] == ("True", "ProgressingWithRetry")
-    assert "secret" not in worker.desired_of(errors.AvouchError("secret")).conditions[0].message
+    retried = worker.desired_of("Contract", errors.Unavailable("db"))
+    assert says(retried)["Reconciling"] == ("True", "ProgressingWithRetry")
+    assert "secret" not in worker.desired_of("Contract", errors.AvouchError("secret")).conditions[0].message
+
+
+@pytest.mark.parametrize("kind", sorted(worker.KINDS))
+def test_what_is_invalid_has_its_kinds_own_reason_which_the_docs_name(kind: str) -> None:
+    reason = says(worker.desired_of(kind, errors.Invalid("no", field="spec.x")))["Stalled"][1]
+    assert (reason == "InvalidContract") == (kind == "Contract")
+    assert f"| `{reason}` |" in (ROOT / "docs/operations.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "says_so"),
+    [
+        ({"sbmo": "sbom"}, "names sbmo, which Contract build revision 3 does not ask for (fix: write sbom)"),
+        ({"x": "", "y": ""}, "does not ask for, and 1 more (fix: take it out, or add it to the Contract's"),
+    ],
+)
+def test_a_material_that_the_contract_does_not_know_is_said_and_leaves_the_workflow_ready(
+    unknown: dict[str, str], says_so: str
+) -> None:
+    bound = workflows.Bound("build", "team", obj("build"), revision(3), unknown=unknown)
+    desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, None)
+    assert says(desired) == {"Ready": ("True", "Succeeded"), "MaterialsKnown": ("False", "UnknownMaterial")}
+    assert says_so in desired.conditions[1].message
 
 
 @given(st.booleans(), st.booleans(), st.booleans(), st.floats(0, 120))
@@ -198,7 +224,7 @@ def test_a_pod_counts_as_injected_only_where_one_of_the_taskruns_controls_it() -
         }
 
     taskrun = {"metadata": {"name": "t", "uid": "mine"}}
-    names, ours = pod.injected([a_pod("a", "mine"), a_pod("forged", "other")], [taskrun])
+    names, ours = tekton_pod.injected([a_pod("a", "mine"), a_pod("forged", "other")], [taskrun])
     assert names == {"a": "uid-a"}
     assert ours == ("uid-a",)
 

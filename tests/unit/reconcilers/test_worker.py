@@ -186,11 +186,11 @@ async def test_a_database_that_is_away_is_said_once_and_the_key_is_tried_again()
     key = put(shop, "Contract", "build")
     memory.fail = errors.Unavailable("the database cannot be reached; try again")
     for _ in range(2):
-        await shop._one(key)
+        await shop.attempts.once(key)
     assert api.patches == 1
     assert shop.queue.failures(key) == 2
     memory.fail = None
-    await shop._one(key)
+    await shop.attempts.once(key)
     assert (ready(shop, key), shop.queue.failures(key), api.patches) == ("True", 0, 2)
     await shop.queue.drain()
 

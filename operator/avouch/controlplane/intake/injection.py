@@ -10,7 +10,7 @@ from typing import Any
 from avouch import plan
 from avouch.controlplane.intake import authorization, planning, pod_identity
 from avouch.controlplane.model import cluster as cluster_model
-from avouch.controlplane.model import contracts as contract_model
+from avouch.controlplane.model import contracts
 from avouch.tekton import decision, injection, labels, objects, pod, workspaces
 
 Object = Mapping[str, Any]
@@ -32,8 +32,8 @@ class InjectionPlanner:
     """Plans injections from the cluster's own record."""
 
     cluster: cluster_model.ClusterReader
-    workflows: contract_model.Workflows
-    contracts: contract_model.Contracts
+    workflows: planning.Workflows
+    contracts: planning.Contracts
 
     async def plan_for(self, namespace: str, created: Object) -> Decision:
         """What to do with a pod that is being created.
@@ -90,7 +90,7 @@ class InjectionPlanner:
         return {name: why for name, why in found.items() if why}
 
 
-def _place(workflow: contract_model.WorkflowRecord) -> authorization.Place:
+def _place(workflow: contracts.WorkflowRecord) -> authorization.Place:
     return authorization.Place(workflow.namespace, workflow.name)
 
 

@@ -5,10 +5,11 @@ talking to each other. A Workflow whose Contract is not resolved yet owes nothin
 """
 
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from avouch import errors, plan, rfc3339
 from avouch.contract import planning
@@ -16,6 +17,25 @@ from avouch.controlplane.model import contracts, runs
 from avouch.tekton import labels, matching, objects
 
 Object = Mapping[str, Any]
+_REMEMBERED = 4096  # plans
+
+
+class Workflows(Protocol):
+    """The Workflows of a namespace, filed for matching."""
+
+    async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
+        """All Workflows of a namespace."""
+        ...
+
+
+class Contracts(Protocol):
+    """Revisions of Contracts."""
+
+    async def newest(
+        self, namespace: str, name: str, *, before: datetime | None = None
+    ) -> contracts.ContractRevision | None:
+        """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +45,7 @@ class Owed:
     workflow: contracts.WorkflowRecord
     subject: matching.Subject
     plan: plan.Plan
+    text: str = ""  # the plan as JSON, where somebody wrote it already
 
     @property
     def key(self) -> runs.RunKey:
@@ -50,7 +71,7 @@ class Owed:
             contract=self.plan.contract,
             revision=self.plan.revision,
             contract_digest=self.plan.contract_digest,
-            plan=self.plan.to_json(),
+            plan=self.text or self.plan.to_json(),
             created_at=now,
             labels=dict(self.workflow.labels),
         )
@@ -60,29 +81,27 @@ async def owed_by(
     namespace: str,
     taskrun: Object | None,
     pipelinerun: Object | None,
-    workflows: contracts.Workflows,
-    contracts: contracts.Contracts,
+    workflows: Workflows,
+    contracts: Contracts,
 ) -> Sequence[Owed]:
-    """What each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun) is owed."""
-    known = await workflows.in_namespace(namespace)
+    """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
+    known = await workflows.index(namespace)
     owed = [await _owed(workflow, subject, contracts) for workflow, subject in _matched(known, taskrun, pipelinerun)]
     return [one for one in owed if one is not None]
 
 
 def _matched(
-    known: Sequence[contracts.WorkflowRecord], taskrun: Object | None, pipelinerun: Object | None
+    known: matching.Index[contracts.WorkflowRecord], taskrun: Object | None, pipelinerun: Object | None
 ) -> Sequence[tuple[contracts.WorkflowRecord, matching.Subject]]:
     if taskrun is not None:
-        return matching.of_taskrun(known, taskrun, pipelinerun)
+        return known.of_taskrun(taskrun, pipelinerun)
     if pipelinerun is None:
         return ()
     about = matching.subject("PipelineRun", pipelinerun)
-    return [(workflow, about) for workflow in matching.of_pipelinerun(known, pipelinerun)]
+    return [(workflow, about) for workflow in known.of_pipelinerun(pipelinerun)]
 
 
-async def _owed(
-    workflow: contracts.WorkflowRecord, subject: matching.Subject, contracts: contracts.Contracts
-) -> Owed | None:
+async def _owed(workflow: contracts.WorkflowRecord, subject: matching.Subject, contracts: Contracts) -> Owed | None:
     if not workflow.contract_name:
         return None
     revision = await contracts.newest(
@@ -90,7 +109,8 @@ async def _owed(
     )
     if revision is None:
         return None
-    return Owed(workflow, subject, _plan(workflow, revision))
+    planned = _plan(workflow, revision)
+    return Owed(workflow, subject, planned.plan, planned.text)
 
 
 def _created(obj: Object, name: str) -> datetime:
@@ -100,5 +120,30 @@ def _created(obj: Object, name: str) -> datetime:
     return rfc3339.read(said, "metadata.creationTimestamp")
 
 
-def _plan(workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> plan.Plan:
-    return planning.plan_of(workflow, revision)
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    workflow: contracts.WorkflowRecord
+    plan: plan.Plan
+    text: str
+
+
+class _Plans:
+    """The plans worked out lately: thousands of runs of one Workflow share one plan, and it never changes."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str, int], _Planned] = OrderedDict()
+
+    def of(self, workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> _Planned:
+        key = (workflow.uid, str(revision.digest), revision.revision)
+        known = self._known.get(key)
+        if known is not None and known.workflow == workflow and known.plan.contract == revision.name:
+            self._known.move_to_end(key)
+            return known
+        whole = planning.plan_of(workflow, revision)
+        made = self._known[key] = _Planned(workflow, whole, whole.to_json())
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return made
+
+
+_plan = _Plans().of

@@ -16,7 +16,6 @@ from avouch.controlplane.intake import authorization, planning
 from avouch.controlplane.intake import pod_identity as callers
 from avouch.controlplane.model import artifacts
 from avouch.controlplane.model import cluster as cluster_model
-from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import runs as run_model
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
@@ -57,8 +56,8 @@ class Intake:
     """The use cases of the push path over their ports."""
 
     runs: run_model.Runs
-    workflows: contract_model.Workflows
-    contracts: contract_model.Contracts
+    workflows: planning.Workflows
+    contracts: planning.Contracts
     blobs: artifacts.ArtifactStore
     cluster: cluster_model.ClusterReader
     clock: cluster_model.Clock

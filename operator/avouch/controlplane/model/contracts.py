@@ -62,8 +62,8 @@ class Contracts(Protocol):
 class Workflows(Protocol):
     """Workflows and attachments as the controller recorded them."""
 
-    async def upsert(self, workflow: WorkflowRecord, *, epoch: int) -> None:
-        """Record a Workflow; an older generation never replaces a newer one."""
+    async def upsert(self, workflow: WorkflowRecord, *, epoch: int) -> bool:
+        """Record a Workflow; an older generation never replaces a newer one: False."""
         ...
 
     async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
@@ -74,8 +74,8 @@ class Workflows(Protocol):
         """One Workflow."""
         ...
 
-    async def in_namespace(self, namespace: str) -> Sequence[WorkflowRecord]:
-        """All Workflows of a namespace."""
+    async def recorded(self) -> Sequence[WorkflowRecord]:
+        """All Workflows of all namespaces."""
         ...
 
     async def keys(self) -> Sequence[tuple[str, str, str]]:

@@ -8,9 +8,12 @@ from typing import Any, Protocol
 
 from avouch import digests
 from avouch.controlplane.model import verdicts
+from avouch.findings import Finding
 
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
 
+
+_FIRST = uuid.UUID(int=0)  # comes before the id of every run
 
 EXTERNAL = "External"  # kind of subject of a run outside Tekton
 
@@ -117,6 +120,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A run that was judged, in the order of COMMIT by (`version`, `run_id`), and the first of its findings."""
+
+    version: int = 0
+    run_id: uuid.UUID = _FIRST
+    run: Run | None = None
+    first: Finding | None = None
+    findings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The cluster's own record of a Done PipelineRun or TaskRun, as the watch stored it.
 
@@ -162,8 +176,16 @@ class Runs(Protocol):
         """Store the Done snapshot and enqueue the judging job; a second snapshot of the same run changes nothing."""
         ...
 
-    async def unfinished(self, limit: int) -> Sequence[Run]:
-        """Runs without a Done snapshot, oldest first: what the resync looks up in the cluster."""
+    async def unfinished(self, limit: int, after: Run | None = None) -> Sequence[Run]:
+        """Runs without a Done snapshot, oldest first, that come after this one: the resync looks for their subjects."""
+        ...
+
+    async def ended(self, subject_uids: Sequence[str]) -> frozenset[str]:
+        """Those of these PipelineRuns and TaskRuns that have runs, all of them finished."""
+        ...
+
+    async def judged(self, since: Judged, limit: int) -> Sequence[Judged]:
+        """Runs judged after this one, in the order of COMMIT."""
         ...
 
     async def summaries(self, since: int) -> "Sequence[tuple[str, str, Run]]":

@@ -1,0 +1,97 @@
+"""The work that Tekton's objects and pods ask for: a queue, its workers, and what was known of deleted objects."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from avouch.controlplane.model import runs
+from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.kube.queue import WorkQueue
+from avouch.reconcilers import attempts, tektonruns
+from avouch.tekton import labels, outcome
+
+_WORKERS = 64  # that many runs may share one commit
+_PAGE = 1000  # objects that one query asks about
+
+
+class Keeper(Protocol):
+    """Opens and finishes runs."""
+
+    async def reconcile(self, key: Key) -> None:
+        """One PipelineRun or TaskRun."""
+        ...
+
+    async def vanished(self, key: Key, old: Object) -> None:
+        """It was deleted."""
+        ...
+
+
+class Rescuer(Protocol):
+    """Lets pods start that wait for the sidecar's image."""
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pod. Returns after how many seconds to look again, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TektonWork:
+    """Hears of every change of PipelineRuns, TaskRuns and pods, and works on those that matter."""
+
+    cache: ObjectCache
+    store: runs.Runs
+    keeper: Keeper
+    rescuer: Rescuer
+    queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    _vanished: dict[Key, Object] = field(default_factory=dict)
+
+    def changed(self, key: Key, old: Object | None, new: Object | None) -> None:
+        """A PipelineRun or TaskRun appeared, changed or was deleted."""
+        if new is None and old is not None:
+            self._vanished[key] = old
+            self.queue.add(key)
+        elif new is not None and old is not None and tektonruns.settled(old) and _same(old, new):
+            self.cache.put(key, tektonruns.settle(new))
+        elif new is not None and tektonruns.worth_a_look(old, new):
+            self.queue.add(key)
+
+    def pod_changed(self, key: Key, _old: Object | None, _new: Object | None) -> None:
+        """A pod that waits to start appeared, changed or went away."""
+        self.queue.add(key)
+
+    async def settle(self) -> None:
+        """Put aside what was finished before this process started: it is not planned, opened or stored again.
+
+        Raises:
+            errors.Unavailable: the database cannot answer now.
+        """
+        over = dict(self._over())
+        uids = list(over)
+        for start in range(0, len(uids), _PAGE):
+            for uid in await self.store.ended(uids[start : start + _PAGE]):
+                tektonruns.put_aside(self.cache, over[uid], uid)
+
+    async def run(self, workers: int = _WORKERS) -> None:
+        """Work until the queue drains."""
+        await attempts.Attempts(self.queue, self._one).run(workers)
+
+    def _over(self) -> Iterator[tuple[str, Key]]:
+        for kind in tektonruns.KINDS:
+            for key in self.cache.keys(kind):
+                obj = self.cache.get(key)
+                if obj is not None and outcome.done(obj):
+                    yield labels.uid_of(obj), key
+
+    async def _one(self, key: Key) -> float | None:
+        if key.kind == "Pod":
+            return await self.rescuer.reconcile(key)
+        old = self._vanished.get(key)
+        if old is not None:
+            await self.keeper.vanished(key, old)
+            self._vanished.pop(key, None)
+        await self.keeper.reconcile(key)
+        return None
+
+
+def _same(old: Object, new: Object) -> bool:
+    return labels.uid_of(old) == labels.uid_of(new) and outcome.done(new)

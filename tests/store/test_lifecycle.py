@@ -1,0 +1,133 @@
+"""Runs opened and finished by many at once, over a real PostgreSQL: each once, fenced, with a version of its own."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from avouch import errors
+from avouch.controlplane.model import runs as run_model
+from avouch.controlplane.model import verdicts
+from avouch.store import database, runs, tables
+from tests.store.conftest import NOW, a_run, a_verdict
+
+pytestmark = pytest.mark.postgres
+
+EPOCH = 1_000
+SNAPSHOT = run_model.Snapshot({"kind": "TaskRun", "status": {"é": [1, 1.5, None]}}, ({"a": 1},), ("p",), {"n": "u"})
+
+
+async def stamped(opened: database.Database, ids: list[uuid.UUID]) -> list[int]:
+    column = tables.runs.c.resource_version
+    async with opened.transaction() as connection:
+        return list((await connection.execute(sa.select(column).where(tables.runs.c.id.in_(ids)))).scalars())
+
+
+async def test_runs_opened_at_once_share_commits_and_have_versions_of_their_own(opened: database.Database) -> None:
+    repository = runs.Runs(opened)
+    made = [a_run() for _ in range(100)]
+    known = await repository.open(made[0])
+    found = await asyncio.gather(*(repository.open(replace(run, plan="{}")) for run in made), repository.open(made[7]))
+    await repository.close()
+    assert found[0] == known  # the stored one wins
+    assert [run.id for run in found] == [*(run.id for run in made), made[7].id]
+    assert len(set(await stamped(opened, [run.id for run in made]))) == 100
+
+
+async def test_runs_opened_by_two_processes_at_once_are_one_run_each(opened: database.Database) -> None:
+    mine, theirs = runs.Runs(opened), runs.Runs(opened)
+    made = [a_run() for _ in range(60)]
+    found = await asyncio.gather(*(one.open(run) for run in made for one in (mine, theirs)))
+    assert found[::2] == found[1::2]
+    for one in (mine, theirs):
+        await one.close()
+
+
+async def test_runs_finished_at_once_are_each_stored_once_and_judged(opened: database.Database) -> None:
+    repository = runs.Runs(opened)
+    made = [a_run() for _ in range(50)]
+    await asyncio.gather(*map(repository.open, made))
+    late = replace(SNAPSHOT, injected=("later",))
+    for snapshot in (SNAPSHOT, late):
+        await asyncio.gather(*(repository.finish(run.id, snapshot, NOW, epoch=EPOCH) for run in made))
+    await asyncio.gather(*(repository.finish(run.id, SNAPSHOT, NOW, epoch=EPOCH) for run in made[:2] * 3))
+    await repository.close()
+    cases = [await repository.case(run.id) for run in made]
+    assert {case[0].finished_at for case in cases} == {NOW}
+    assert all(case[1] == SNAPSHOT for case in cases)
+    assert len(set(await stamped(opened, [run.id for run in made]))) == 50
+    jobs = sa.text("SELECT count(*) FROM procrastinate_jobs WHERE queueing_lock = ANY(:locks)")
+    async with opened.transaction() as connection:
+        found = await connection.execute(jobs, {"locks": [f"judge:{run.id}" for run in made]})
+        assert found.scalar_one() == 50
+
+
+async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(opened: database.Database) -> None:
+    repository = runs.Runs(opened)
+    made = [a_run() for _ in range(3)]
+    await asyncio.gather(*map(repository.open, made))
+    await repository.finish(made[0].id, SNAPSHOT, NOW, epoch=EPOCH)
+    answers = await asyncio.gather(
+        repository.finish(made[1].id, SNAPSHOT, NOW, epoch=EPOCH - 1),
+        repository.finish(uuid.uuid4(), SNAPSHOT, NOW, epoch=EPOCH),
+        repository.finish(made[2].id, SNAPSHOT, NOW, epoch=EPOCH),
+        return_exceptions=True,
+    )
+    await repository.close()
+    assert [type(answer) for answer in answers] == [errors.Conflict, errors.NotFound, type(None)]
+    assert [(await repository.case(run.id))[0].finished_at for run in made] == [NOW, None, NOW]
+
+
+async def test_subjects_have_ended_once_all_of_their_runs_are_finished(opened: database.Database) -> None:
+    repository = runs.Runs(opened)
+    one, two = a_run(), a_run()
+    key = run_model.RunKey("another", one.key.subject_uid)
+    sibling = a_run(id=key.id, name=key.name("other"), key=key)
+    for run in (one, two, sibling):
+        await repository.open(run)
+    asked = [one.key.subject_uid, two.key.subject_uid, "nobody"]
+    for run in (one, two):
+        await repository.finish(run.id, SNAPSHOT, NOW, epoch=EPOCH)
+    assert await repository.ended(asked) == {two.key.subject_uid}
+    await repository.finish(sibling.id, SNAPSHOT, NOW, epoch=EPOCH)
+    assert await repository.ended(asked) == {one.key.subject_uid, two.key.subject_uid}
+    await repository.close()
+
+
+async def test_unfinished_runs_are_read_page_by_page_though_they_are_of_one_moment(opened: database.Database) -> None:
+    repository = runs.Runs(opened)
+    long_ago = NOW - timedelta(days=9999)
+    made = [a_run(created_at=long_ago) for _ in range(5)]
+    await asyncio.gather(*map(repository.open, made))
+    seen: list[uuid.UUID] = []
+    last = None
+    while len(seen) < 5:
+        page = await repository.unfinished(2, last)
+        seen += [run.id for run in page]
+        last = page[-1]
+    assert set(seen[:5]) == {run.id for run in made}
+    await asyncio.gather(*(repository.finish(run.id, SNAPSHOT, NOW, epoch=EPOCH) for run in made))
+    await repository.close()
+
+
+async def test_judged_runs_come_once_in_the_order_of_commit_with_their_first_finding(opened: database.Database) -> None:
+    repository = runs.Runs(opened)
+    async with opened.transaction() as connection:
+        version = (await connection.execute(sa.select(tables.versions.c.value))).scalar_one()
+    made = [a_run() for _ in range(5)]
+    finding = verdicts.Finding("MaterialMissing", "sbom is missing", fix="add it")
+    for number, run in enumerate(made):
+        await repository.open(run)
+        signed = a_verdict(run, verdicts.VerdictResult.FAILED)
+        found = (finding,) * number
+        assert await repository.decide(replace(signed, verdict=replace(signed.verdict, findings=found)), ())
+    told: list[run_model.Judged] = []
+    since = run_model.Judged(version)
+    while page := await repository.judged(since, 2):
+        told, since = [*told, *page], page[-1]
+    await repository.close()
+    assert [(one.run_id, one.findings) for one in told] == [(run.id, number) for number, run in enumerate(made)]
+    assert [one.first for one in told] == [None, finding, finding, finding, finding]

@@ -1,0 +1,275 @@
+"""Runs of PipelineRuns and TaskRuns: opened at first sight, finished when Done, then put aside."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from avouch import digests, errors
+from avouch.contract import model, revisions
+from avouch.controlplane.intake import planning
+from avouch.controlplane.model import contracts, runs
+from avouch.integrations import registry
+from avouch.kube import resources
+from avouch.kube.cache import Key, ObjectCache
+from avouch.reconcilers import context, tektonruns, tektonwork
+from avouch.tekton import matching
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CANONICAL = revisions.canonical(model.ContractSpec(name="c"))
+
+
+class Store:
+    """Workflows, Contracts and Runs in memory."""
+
+    def __init__(self, tekton: dict[str, Any]) -> None:
+        whole = {"tekton": tekton}
+        self.known = matching.Index([contracts.WorkflowRecord("team", "nu", "w", "wu", 1, whole, {}, "team", "c")])
+        self.stored: dict[uuid.UUID, runs.Run] = {}
+        self.snapshots: dict[uuid.UUID, runs.Snapshot] = {}
+        self.asked: list[str] = []
+
+    async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
+        return self.known
+
+    async def newest(self, *_: object, **__: object) -> contracts.ContractRevision:
+        digest = digests.of_bytes(CANONICAL)
+        return contracts.ContractRevision("team", "nu", "c", "cu", 1, digest, CANONICAL, NOW - timedelta(days=1))
+
+    async def open(self, run: runs.Run) -> runs.Run:
+        self.asked.append("open")
+        return self.stored.setdefault(run.id, run)
+
+    async def finish(self, run_id: uuid.UUID, snapshot: runs.Snapshot, at: datetime, *, epoch: int) -> None:
+        self.asked.append("finish")
+        if run_id not in self.stored:
+            raise errors.NotFound("no such run")
+        self.snapshots.setdefault(run_id, snapshot)
+
+    async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
+        return [run for run in self.stored.values() if run.key.subject_uid == subject_uid]
+
+    async def ended(self, subject_uids: Sequence[str]) -> frozenset[str]:
+        self.asked.append("ended")
+        return frozenset(self.stored[run_id].key.subject_uid for run_id in self.snapshots) & set(subject_uids)
+
+    async def unfinished(self, limit: int, after: runs.Run | None = None) -> Sequence[runs.Run]:
+        every = list(self.stored)
+        behind = every if after is None else every[every.index(after.id) + 1 :]
+        return [self.stored[run_id] for run_id in behind if run_id not in self.snapshots][:limit]
+
+
+class Api:
+    """What the API server has; remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.asked: list[str] = []
+
+    async def get(self, resource: resources.Resource, namespace: str, name: str) -> dict[str, Any] | None:
+        self.asked.append(f"get {resource.kind} {name}")
+        return self.objects.get((resource.kind, name))
+
+    async def list_all(
+        self, resource: resources.Resource, namespace: str = "", **query: str
+    ) -> tuple[list[dict[str, Any]], str]:
+        self.asked.append(f"list {resource.kind}")
+        return [obj for (kind, _), obj in self.objects.items() if kind == resource.kind], "1"
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class Scene:
+    """One namespace with one Workflow, and its keeper."""
+
+    def __init__(self, **tekton: Any) -> None:
+        self.store, self.api, self.cache = Store(tekton), Api(), ObjectCache(context.INDEXERS)
+        there = context.Context(
+            cache=self.cache, contracts=self.store, workflows=self.store, organisations=None, issuing=None,  # type: ignore[arg-type]
+            deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
+            integrations=registry.Types(),
+        )  # fmt: skip
+        self.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": "wu"}, "spec": {}})
+        self.keeper = tektonruns.RunKeeper(there, self.store, self.api, {}, None)  # type: ignore[arg-type]
+        self.work = tektonwork.TektonWork(self.cache, self.store, self.keeper, None)  # type: ignore[arg-type]
+
+    def put(self, kind: str, obj: dict[str, Any]) -> Key:
+        key = Key(kind, "team", obj["metadata"]["name"])
+        self.cache.put(key, obj)
+        self.api.objects[kind, key.name] = obj
+        return key
+
+    def known(self, key: Key) -> dict[str, Any]:
+        found = self.cache.get(key)
+        assert found is not None
+        return found
+
+
+def a_run(kind: str, name: str, status: str, **more: Any) -> dict[str, Any]:
+    reference = {"PipelineRun": "pipelineRef", "TaskRun": "taskRef"}[kind]
+    meta = {"name": name, "namespace": "team", "uid": f"{name}-uid", "creationTimestamp": "2026-01-01T11:00:00Z"}
+    ended = {"conditions": [{"type": "Succeeded", "status": status}], "results": [{"name": "r", "value": "v"}]}
+    return {
+        "metadata": {**meta, **more.pop("metadata", {})},
+        "spec": {reference: {"name": "build"}, "params": [{"name": "p", "value": "v"}]},
+        "status": {**ended, **more},
+    }
+
+
+def owned_by(name: str) -> dict[str, Any]:
+    owner = {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "name": name, "uid": f"{name}-uid"}
+    return {"ownerReferences": [{**owner, "controller": True}]}
+
+
+def a_pod(name: str, taskrun: str) -> dict[str, Any]:
+    owner = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": taskrun, "uid": f"{taskrun}-uid"}
+    return {"metadata": {"name": name, "uid": f"{name}-uid", "ownerReferences": [{**owner, "controller": True}]}}
+
+
+async def test_a_taskrun_is_opened_once_finished_once_and_then_put_aside() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.keeper.reconcile(key)
+    await scene.keeper.reconcile(key)
+    scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    for _ in range(3):
+        await scene.keeper.reconcile(key)
+    assert scene.store.asked == ["open", "finish"]
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.subject["spec"]["params"]
+    assert tektonruns.settled(scene.known(key))
+    assert "params" not in scene.known(key)["spec"]
+
+
+async def test_the_pods_are_read_by_the_names_that_the_taskrun_says_retried_ones_included() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    for pod in ("one", "two"):
+        scene.put("Pod", a_pod(pod, "t"))
+    scene.put("Pod", a_pod("stranger", "t"))
+    retried = {"podName": "two", "retriesStatus": [{"podName": "one"}]}
+    await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True", **retried)))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.pods == {"one": "one-uid", "two": "two-uid"}
+    assert sorted(scene.api.asked) == ["get Pod one", "get Pod two"]
+
+
+async def test_many_pods_are_listed_by_their_label() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    names = [f"t{n}" for n in range(12)]
+    for name in names:
+        scene.put("TaskRun", a_run("TaskRun", name, "True", podName=f"{name}-pod", metadata=owned_by("p")))
+    children = [{"kind": "TaskRun", "name": name} for name in names]
+    await scene.keeper.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children)))
+    assert scene.api.asked == ["list Pod"]
+    (snapshot,) = scene.store.snapshots.values()
+    assert len(snapshot.taskruns) == 12
+
+
+async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    parent = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown"))
+    child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
+    for key in (parent, child):
+        await scene.keeper.reconcile(key)
+    assert not tektonruns.settled(scene.known(child))
+    references = [{"kind": "TaskRun", "name": "t"}]
+    scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=references))
+    await scene.keeper.reconcile(parent)
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.taskruns[0]["status"]["results"]
+    assert tektonruns.settled(scene.known(child))
+    assert scene.api.asked == []
+
+
+async def test_a_taskrun_of_a_pipelinerun_that_was_put_aside_is_still_that_ones() -> None:
+    scene = Scene(pipelines=[{"name": "build"}], tasks=[{"name": "build"}])
+    await scene.keeper.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True")))
+    late = a_run("TaskRun", "late", "True", metadata=owned_by("p"))
+    await scene.keeper.reconcile(scene.put("TaskRun", late))
+    assert [run.subject_kind for run in scene.store.stored.values()] == ["PipelineRun"]
+
+
+async def test_what_ended_before_a_restart_is_put_aside_by_one_question() -> None:
+    scene = Scene(tasks=[{"name": "build"}], pipelines=[{"name": "build"}])
+    for number in range(3):
+        await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", f"t{number}", "True")))
+    scene.cache.drop(Key("TaskRun", "team", "t0"))
+    again = [scene.put("TaskRun", a_run("TaskRun", f"t{number}", "True")) for number in range(3)]
+    unseen = scene.put("TaskRun", a_run("TaskRun", "unseen", "True"))
+    for key in again:
+        scene.cache.put(key, a_run("TaskRun", key.name, "True"))
+    scene.store.asked.clear()
+    await scene.work.settle()
+    for key in (*again, unseen):
+        await scene.keeper.reconcile(key)
+    assert scene.store.asked == ["ended", "open", "finish"]  # the last two are of the one that nobody saw
+
+
+async def test_a_later_change_of_an_object_put_aside_asks_for_nothing_and_stays_small() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    await scene.keeper.reconcile(key)
+    old, new = scene.known(key), a_run("TaskRun", "t", "True", metadata={"annotations": {"chains": "signed"}})
+    scene.cache.put(key, new)
+    scene.work.changed(key, old, new)
+    assert (len(scene.work.queue), tektonruns.settled(scene.known(key))) == (0, True)
+    anew = a_run("TaskRun", "t", "True", metadata={"uid": "another"})
+    scene.cache.put(key, anew)
+    scene.work.changed(key, tektonruns.settle(old), anew)
+    assert len(scene.work.queue) == 1
+
+
+async def test_a_run_that_the_database_lost_is_opened_again() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.keeper.reconcile(key)
+    scene.store.stored.clear()
+    scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    with pytest.raises(errors.NotFound):
+        await scene.keeper.reconcile(key)
+    await scene.keeper.reconcile(key)
+    assert len(scene.store.snapshots) == 1
+
+
+async def test_orphans_are_found_behind_any_number_of_runs_that_still_work() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    for number in range(7):
+        await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", f"t{number}", "Unknown")))
+    for name in ("t5", "t6"):
+        scene.cache.drop(Key("TaskRun", "team", name))
+    del scene.api.objects["TaskRun", "t6"]
+    await scene.keeper.look_up_unfinished(limit=2)
+    assert [scene.store.stored[run_id].subject_name for run_id in scene.store.snapshots] == ["t6"]
+    assert scene.api.asked == ["get TaskRun t5", "get TaskRun t6"]  # the others are watched
+
+
+async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_next_look() -> None:
+    scene = Scene(tasks=[{"name": "another"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    await scene.keeper.reconcile(key)
+    assert (tektonruns.settled(scene.known(key)), scene.store.asked) == (True, [])
+    spec = {"tekton": {"tasks": [{"name": "build"}]}}
+    late = contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c")
+    scene.store.known.put(late)
+    (owed,) = await planning.owed_by("team", scene.api.objects["TaskRun", "t"], None, scene.store, scene.store)
+    await scene.store.open(owed.run(NOW))
+    await scene.keeper.look_up_unfinished()
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.subject["status"]["results"]
+    assert tektonruns.settled(scene.known(key))
+
+
+async def test_an_object_deleted_before_it_was_done_is_finished_with_what_was_last_known() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.keeper.reconcile(key)
+    gone = scene.cache.drop(key)
+    assert gone is not None
+    await scene.keeper.vanished(key, gone)
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.subject is gone

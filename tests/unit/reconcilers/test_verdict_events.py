@@ -1,0 +1,148 @@
+"""Verdicts brought back: each told once, in order, with the reason in the text of its Event."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from avouch.controlplane.model import runs, verdicts
+from avouch.controlplane.model import runs as run_model
+from avouch.integrations import registry
+from avouch.kube.cache import Key, ObjectCache
+from avouch.kube.queue import WorkQueue
+from avouch.reconcilers import context, verdict_events
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = runs.Run(
+    id=uuid.UUID(int=1), name="w-1", key=runs.RunKey("w", "s"), namespace="team", namespace_uid="u", workflow="w",
+    subject_kind="PipelineRun", subject_name="p", contract="build", revision=3, contract_digest="", plan="",
+    created_at=NOW, result=verdicts.VerdictResult.FAILED, finished_at=NOW, judged_at=NOW,
+)  # fmt: skip
+MISSING = verdicts.Finding("MaterialMissing", "sbom is missing", fix="add a result SBOM")
+
+
+def judged(number: int, **changes: Any) -> run_model.Judged:
+    run = replace(RUN, id=uuid.UUID(int=number), name=f"w-{number}", **changes)
+    return run_model.Judged(number, run.id, run, MISSING, 1)
+
+
+class Runs:
+    """Judged runs; remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        self.judged_runs: list[run_model.Judged] = []
+        self.asked = 0
+
+    async def summaries(self, since: int) -> Sequence[tuple[str, str, runs.Run]]:
+        return [("team", "w", replace(RUN, resource_version=9))]
+
+    async def judged(self, since: run_model.Judged, limit: int) -> Sequence[run_model.Judged]:
+        self.asked += 1
+        later = [one for one in self.judged_runs if (one.version, one.run_id) > (since.version, since.run_id)]
+        return later[:limit]
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    async def tell(self, regarding: dict[str, Any], happening: Any) -> None:
+        self.told.append((regarding["metadata"]["name"], happening.note))
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+def build() -> tuple[verdict_events.VerdictWatch, Runs, Recorder]:
+    there = context.Context(
+        cache=ObjectCache(context.INDEXERS), contracts=None, workflows=None, organisations=None, issuing=None,  # type: ignore[arg-type]
+        deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
+            integrations=registry.Types(),
+    )  # fmt: skip
+    store, recorder = Runs(), Recorder()
+    return verdict_events.VerdictWatch(there, store, WorkQueue(), recorder, {}, clock=lambda: 0.0), store, recorder  # type: ignore[arg-type]
+
+
+def test_an_event_says_why_what_mends_it_and_how_many_more() -> None:
+    said = verdict_events.happening(RUN, run_model.Judged(1, RUN.id, RUN, MISSING, 3))
+    assert said.note == (
+        "Failed against Contract build revision 3: MaterialMissing: sbom is missing (fix: add a result SBOM), "
+        "and 2 more findings; kubectl get workflowruns -n team w-1 -o yaml"
+    )
+    assert (said.reason, said.warning) == ("AttestationFailed", True)
+
+
+def test_an_event_of_a_passed_run_names_no_finding() -> None:
+    passed = replace(RUN, result=verdicts.VerdictResult.PASSED)
+    said = verdict_events.happening(passed, run_model.Judged(1, RUN.id, passed))
+    assert said.note == ("Passed against Contract build revision 3: kubectl get workflowruns -n team w-1 -o yaml")
+
+
+def test_a_long_finding_leaves_room_for_the_command() -> None:
+    long = replace(MISSING, message="x" * 3000)
+    said = verdict_events.happening(RUN, run_model.Judged(1, RUN.id, RUN, long, 2))
+    assert len(said.note.encode()) < 1024
+    assert said.note.endswith(", and 1 more finding; kubectl get workflowruns -n team w-1 -o yaml")
+
+
+async def test_thousands_of_verdicts_are_told_in_one_look_by_few_questions() -> None:
+    watch, store, recorder = build()
+    await watch.look()
+    store.judged_runs = [judged(number) for number in range(10, 1210)]
+    store.asked = 0
+    await watch.look()
+    assert (len(recorder.told), store.asked) == (1200, 4)
+    await watch.look()
+    assert len(recorder.told) == 1200
+
+
+async def test_a_busy_workflow_is_asked_every_thirty_seconds_however_often_it_is_judged() -> None:
+    now, asked = 0.0, []
+    watch, store, _ = build()
+    watch.clock = lambda: now
+    watch.queue.add = lambda key: asked.append(now)  # type: ignore[method-assign]
+    watch.queue.add_after = lambda key, delay: asked.append(now + delay)  # type: ignore[method-assign]
+    await watch.look()
+    for number in range(10, 110):  # one verdict every two seconds
+        store.judged_runs.append(judged(number))
+        await watch.look()
+        now += 2.0
+    assert asked == [0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 210.0]
+
+
+async def test_what_was_judged_before_this_process_started_is_known_and_not_told_again() -> None:
+    watch, store, recorder = build()
+    store.judged_runs = [judged(8), judged(9)]
+    await watch.look()
+    assert recorder.told == []
+    assert watch.world.last_runs["team", "w"].resource_version == 9
+
+
+async def test_awaiting_verdicts_costs_one_question_a_look_however_many_are_awaited() -> None:
+    watch, store, _ = build()
+    watch.awaited.update({uuid.UUID(int=n): replace(RUN, id=uuid.UUID(int=n)) for n in range(5000)})
+    await watch.look()
+    assert store.asked == 1
+    store.judged_runs = [judged(42)]
+    await watch.look()
+    assert len(watch.awaited) == 4999
+
+
+async def test_a_verdict_that_never_comes_is_given_up_after_a_day() -> None:
+    watch, _, _ = build()
+    old = replace(RUN, created_at=NOW - timedelta(days=2))
+    watch.awaited.update({old.id: old})
+    await watch.look()
+    assert watch.awaited == {}
+
+
+async def test_a_run_outside_the_cluster_changes_its_workflow_and_has_no_event() -> None:
+    watch, store, recorder = build()
+    await watch.look()
+    store.judged_runs = [judged(10, subject_kind=runs.EXTERNAL)]
+    await watch.look()
+    assert recorder.told == []
+    assert await watch.queue.get() == Key("Workflow", "team", "w")
