@@ -23,7 +23,7 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,8 +36,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from avouch import digests
 from avouch.attestation import authority, bundle, dsse, materials, predicate, signing, trust, verification
+from avouch.controlplane import submissions
 from avouch.controlplane.intake import pod_identity, pod_runs
-from avouch.controlplane.model import cluster, runs
+from avouch.controlplane.model import runs
 from avouch.processes import lifetime
 from avouch.store import contracts, database, workflows
 from avouch.store import runs as run_store
@@ -160,7 +161,7 @@ class Bench:
 
             async def push(one: Push) -> None:
                 verified = verification.verify(one.bundle, self.keys.trust(), one.caller.who, datetime.now(UTC))
-                pod_runs.check_same_run(predicate.read(verified.statement).metadata, one.run)
+                submissions.check_same_run(predicate.read(verified.statement).metadata, one.run)
                 await repository.accept(one.claim(verified))
 
             took = await _by_clients(self.pushes, push)
@@ -168,21 +169,21 @@ class Bench:
         return took
 
     async def use_case(self) -> float:
-        """`Intake.accept`."""
+        """`Intake.accept`, with the right to the run read from the database."""
         async with database.Database(self.url) as opened:
             repository = run_store.Runs(opened)
-            intake = pod_runs.Intake(
-                runs=repository,
-                workflows=workflows.Workflows(opened),
-                contracts=contracts.Contracts(opened),
-                blobs=stage.artifact_store(opened),
-                cluster=cast(cluster.ClusterReader, None),  # `accept` never asks the cluster
-                clock=lifetime.Clock(),
-                keys=self.keys,
+            pods = pod_runs.PodRuns(
+                repository,
+                workflows.Workflows(opened),
+                contracts.Contracts(opened),
+                cast(pod_identity.Callers, _Known({one.caller.token: _caller(one) for one in self.pushes})),
+                lifetime.Clock(),
             )
+            intake = submissions.Intake(pods, repository, stage.artifact_store(opened), lifetime.Clock(), self.keys)
 
             async def push(one: Push) -> None:
-                await intake.accept(_subject(one), one.run.id, one.bundle, explicit=False)
+                session = await intake.session(one.caller.token, one.run.id)
+                await intake.accept(session, one.bundle, explicit=False)
 
             took = await _by_clients(self.pushes, push)
             await repository.close()
@@ -232,9 +233,19 @@ async def _by_clients(pushes: Sequence[Push], push: Callable[[Push], Awaitable[N
     return time.perf_counter() - began
 
 
-def _subject(push: Push) -> pod_identity.Subject:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Callers by token, without the cluster."""
+
+    callers: Mapping[str, runs.Caller]
+
+    async def identify(self, token: str) -> runs.Caller:
+        return self.callers[token]
+
+
+def _caller(push: Push) -> runs.Caller:
     who = push.caller.who
-    caller = runs.Caller(
+    return runs.Caller(
         namespace=who.namespace,
         namespace_uid=push.run.namespace_uid,
         service_account=who.service_account,
@@ -244,7 +255,6 @@ def _subject(push: Push) -> pod_identity.Subject:
         taskrun_uid=who.task_run_uid,
         injected=True,
     )
-    return pod_identity.Subject(caller, {}, None)
 
 
 def pushes_of(

@@ -39,22 +39,30 @@ class Owed:
 
     def run(self, now: datetime) -> runs.Run:
         """The run to open, pinned to this plan."""
-        return runs.Run(
-            id=self.run_id,
-            name=self.key.name(self.workflow.name),
-            key=self.key,
-            namespace=self.workflow.namespace,
-            namespace_uid=self.workflow.namespace_uid,
-            workflow=self.workflow.name,
-            subject_kind=self.subject.kind,
-            subject_name=self.subject.name,
-            contract=self.plan.contract,
-            revision=self.plan.revision,
-            contract_digest=self.plan.contract_digest,
-            plan=self.plan.to_json(),
-            created_at=now,
-            labels=dict(self.workflow.labels),
-        )
+        return new_run(self.workflow, self.key, (self.subject.kind, self.subject.name), self.plan, now)
+
+
+def new_run(
+    workflow: contracts.WorkflowRecord, key: runs.RunKey, subject: tuple[str, str], planned: plan.Plan, now: datetime
+) -> runs.Run:
+    """A run to open, pinned to its plan. `subject` is the kind and name of what it is about."""
+    kind, name = subject
+    return runs.Run(
+        id=key.id,
+        name=key.name(workflow.name),
+        key=key,
+        namespace=workflow.namespace,
+        namespace_uid=workflow.namespace_uid,
+        workflow=workflow.name,
+        subject_kind=kind,
+        subject_name=name,
+        contract=planned.contract,
+        revision=planned.revision,
+        contract_digest=planned.contract_digest,
+        plan=planned.to_json(),
+        created_at=now,
+        labels=dict(workflow.labels),
+    )
 
 
 async def plans_for(

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from avouch import errors
-from avouch import plan as plans
 from avouch.api import durations
 from avouch.controlplane.model import artifacts, runs, verdicts
 
@@ -124,17 +123,14 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run with all that its client needs. `latest` is the contract's newest revision."""
+    """A stored run with what its client needs besides. `latest` is the contract's newest revision."""
 
-    run: runs.Run
-    outside: ExternalPart
-    plan: plans.Plan
+    stored: Stored
     latest: int
     backend: artifacts.Destination
     skip_runner_variables: bool = False
-    gate: bool = False
     created: bool = False
-    findings: tuple[verdicts.Finding, ...] = ()
+    unproven: tuple[verdicts.Finding, ...] = ()  # what was told of the runner when it was opened, and not proven
 
 
 class Store(Protocol):
