@@ -38,14 +38,14 @@ class Contracts:
         self, namespace: str, name: str, *, before: datetime | None = None
     ) -> contracts.ContractRevision | None:
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
-        every = _of(namespace, name)
-        newest = every.order_by(tables.contract_revisions.c.revision.desc())
-        async with self._database.snapshot() as connection:
-            if before is None:
-                return await _first(connection, newest)
-            old = newest.where(tables.contract_revisions.c.recorded_at <= before)
-            first = every.order_by(tables.contract_revisions.c.revision)
-            return await _first(connection, old) or await _first(connection, first)
+        stored, query = tables.contract_revisions.c, _of(namespace, name)
+        if before is not None:
+            old = stored.recorded_at <= before
+            query = query.order_by(old.desc(), sa.case((old, -stored.revision), else_=stored.revision))
+        else:
+            query = query.order_by(stored.revision.desc())
+        async with self._database.statements() as connection:
+            return await _first(connection, query)
 
     async def get(self, namespace: str, name: str, revision: int) -> contracts.ContractRevision | None:
         """One revision by its number."""

@@ -1,8 +1,10 @@
 """The engine, transactions, and the one translation of database failures into our error tree."""
 
+import select
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 import sqlalchemy as sa
@@ -21,6 +23,8 @@ _SESSION = {
 }
 _CONNECT_SECONDS = 3
 _DEAD_PEER_MS = 10_000  # unacknowledged bytes for this long: the peer is gone (half-open TCP)
+_TRUSTED_SECONDS = 30.0  # a connection that was used less long ago, and has heard nothing since, is not asked again
+_USED = "avouch.used"
 
 
 def options(schema: str = tables.SCHEMA) -> str:
@@ -29,7 +33,7 @@ def options(schema: str = tables.SCHEMA) -> str:
 
 
 class Database:
-    """A pool of connections. A connection that died while idle is found by the pre-ping and replaced unseen."""
+    """A pool of connections. A connection that died while idle is found before it is used, and replaced unseen."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self._pool_size = pool_size
@@ -39,7 +43,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
-            pool_pre_ping=True,
             hide_parameters=True,  # bundles and configurations stay out of error texts
             connect_args={
                 "options": options(),
@@ -48,6 +51,8 @@ class Database:
                 "application_name": "avouch",
             },
         )
+        sa.event.listen(self._engine.sync_engine, "checkout", self._check)
+        sa.event.listen(self._engine.sync_engine, "checkin", _remember)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[sa_asyncio.AsyncConnection]:
@@ -73,6 +78,22 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    def _check(self, connection: Any, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
+        """Ask a connection that was idle for long, or has something to say, whether it still lives.
+
+        A server that closed the connection is heard on the socket at once, without a round trip for every use. Raising
+        DisconnectionError makes the pool open another one.
+        """
+        recent = time.monotonic() - record.info.get(_USED, 0.0) < _TRUSTED_SECONDS
+        if recent and not _has_news(connection.driver_connection):
+            return
+        try:
+            alive = self._engine.dialect.do_ping(connection)
+        except self._engine.dialect.loaded_dbapi.Error as exc:
+            raise sa.exc.DisconnectionError("the connection was lost while it was idle") from exc
+        if not alive:
+            raise sa.exc.DisconnectionError("the connection was lost while it was idle")
+
     async def ping(self) -> None:
         """Whether we may serve: one round trip. Raises errors.Unavailable."""
         async with self.transaction() as connection:
@@ -96,6 +117,19 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _remember(_: object, record: sa.pool.ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _has_news(connection: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether an idle connection's socket can be read: its end, or a message that nobody asked for."""
+    if connection.closed:
+        return True
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
+    return bool(readable.poll(0))
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from avouch import digests
 from avouch.controlplane.model import external, runs, verdicts
@@ -40,6 +41,16 @@ def run_of(row: "sa.Row[Any]") -> runs.Run:
         labels=row.labels,
         resource_version=row.resource_version,
     )
+
+
+NEW_RUN = {
+    column: str(tables.runs.c[column].type.compile(dialect=postgresql.dialect()))
+    for column in (
+        "id", "name", "workflow_uid", "subject_uid", "namespace", "namespace_uid", "workflow", "subject_kind",
+        "subject_name", "contract", "revision", "contract_digest", "plan", "created_at", "result", "evidence", "labels",
+    )
+}  # fmt: skip
+"""The columns of `row_of`, and their types."""
 
 
 def row_of(run: runs.Run) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
@@ -16,6 +16,17 @@ from avouch.controlplane.model import runs as run_model
 from avouch.store import artifacts, claims, database, external_runs, fencing, groupcommit, jobs, rows, tables, versions
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+
+
+# A new run with its version, as one statement that is its own COMMIT. A run that is there takes no version. Whoever
+# opens takes the version's row before it inserts, so that two who open the same run never wait in a circle.
+_OPEN = sa.text(
+    "WITH v AS (UPDATE versions SET value = value + 1 WHERE NOT EXISTS (SELECT FROM runs WHERE id = :id)"  # noqa: S608
+    "  RETURNING value)"
+    f" INSERT INTO runs ({', '.join(rows.NEW_RUN)}, resource_version, created_version)"
+    f" SELECT {', '.join(f'CAST(:{name} AS {kind})' for name, kind in rows.NEW_RUN.items())}, value, value FROM v"
+    " ON CONFLICT (id) DO NOTHING RETURNING resource_version"
+).bindparams(sa.bindparam("labels", type_=pg.JSONB))
 
 
 class Runs:
@@ -42,20 +53,18 @@ class Runs:
 
     async def open(self, run: run_model.Run) -> run_model.Run:
         """Create a run, idempotently by id; the stored one wins."""
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
+            version = (await connection.execute(_OPEN, rows.row_of(run))).scalar()
+            if version is not None:
+                return replace(run, resource_version=version)
             found = await _run(connection, run.id)
-            if found is None:
-                new = insert(tables.runs).values(**rows.row_of(run)).on_conflict_do_nothing(index_elements=["id"])
-                if (await connection.execute(new.returning(tables.runs.c.id))).first() is not None:
-                    await versions.stamp(connection, run.id)
-                found = await _run(connection, run.id)
         if found is None:
             raise errors.Unavailable(f"run {run.id} went away while it was opened; try again")
         return found
 
     async def get(self, run_id: uuid.UUID) -> run_model.Run | None:
         """One run."""
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             return await _run(connection, run_id)
 
     async def attested(self, run_id: uuid.UUID) -> run_model.Attested | None:

@@ -44,7 +44,7 @@ class Workflows:
         """One Workflow."""
         stored = tables.workflows
         query = sa.select(stored).where(stored.c.namespace == namespace, stored.c.name == name)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             row = (await connection.execute(query)).first()
         return _workflow(row) if row is not None else None
 
@@ -52,7 +52,7 @@ class Workflows:
         """All Workflows of a namespace, by name."""
         stored = tables.workflows
         query = sa.select(stored).where(stored.c.namespace == namespace).order_by(stored.c.name)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             return tuple(map(_workflow, (await connection.execute(query)).all()))
 
     async def keys(self) -> Sequence[tuple[str, str, str]]:
