@@ -72,7 +72,7 @@ def to_bytes(statement: Statement) -> bytes:
     return payload
 
 
-def parse(payload: bytes) -> Statement:
+def parse(payload: bytes, read: strictjson.Reader = strictjson.loads) -> Statement:
     """Read a statement v1 of any predicate type.
 
     Raises:
@@ -80,7 +80,7 @@ def parse(payload: bytes) -> Statement:
         Invalid: not strict JSON, another `_type`, no predicate type, no subject, a subject without a digest, a digest
             of the wrong length or alphabet, or a predicate that is not an object.
     """
-    fields = shape.mapping(strictjson.loads(payload, max_bytes=MAX_PAYLOAD), "statement")
+    fields = shape.mapping(read(payload, max_bytes=MAX_PAYLOAD), "statement")
     if fields.get("_type") != TYPE:
         raise errors.Invalid(f"not an in-toto statement v1: {str(fields.get('_type'))[:80]!r}", field="_type", fix=TYPE)
     predicate_type = shape.text(fields.get("predicateType"), "predicateType")

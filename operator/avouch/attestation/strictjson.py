@@ -15,7 +15,7 @@ import itertools
 import json
 import math
 import re
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from avouch import errors
 
@@ -28,6 +28,14 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEPS = tuple(1 if byte in b"[{" else -1 for byte in range(256))
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class Reader(Protocol):
+    """Reads JSON as `loads` does: the same values, and the same errors for the same bytes."""
+
+    def __call__(self, data: bytes, *, max_bytes: int) -> object:
+        """One document of at most so many bytes."""
+        ...
 
 
 def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from avouch import digests, errors
-from avouch.attestation import authority, bundle, predicate, trust, verification
+from avouch.attestation import authority, bundle, canonicaljson, predicate, trust, verification
 from avouch.controlplane import runsessions
 from avouch.controlplane.intake import external_runs, multipart, pod_runs
 from avouch.controlplane.model import artifacts, cluster, runs
@@ -122,7 +122,7 @@ class Intake:
             Overloaded: the queue is full.
         """
         received = self.clock.now()
-        verified = verification.verify(content, self.keys.trust(), session.signer, received)  # 2
+        verified = verification.verify(content, self.keys.trust(), session.signer, received, canonicaljson.loads)  # 2
         facts = predicate.read(verified.statement)
         check_same_run(facts.metadata, session.run)  # 3
         return await self._claims(session).accept(_claim(session, verified, facts, content, explicit=explicit))
