@@ -25,27 +25,34 @@ def loads(data: bytes, *, max_bytes: int, max_depth: int = strictjson.MAX_DEPTH)
 
 def _canonical(data: bytes, max_depth: int) -> object:
     """The value, where these bytes are its only spelling and within all limits."""
-    opened = data.count(b"[") + data.count(b"{")
-    if opened + data.count(b",") > strictjson.MAX_ITEMS:
-        return _OTHER
+    if len(data) > strictjson.MAX_ITEMS and _items(data) > strictjson.MAX_ITEMS:
+        return _OTHER  # fewer bytes hold fewer items
     try:
         value = _DECODER.decode(data)
-        if (opened > max_depth and _deeper(value, max_depth)) or _ENCODER.encode(value) != data:
+        if _ENCODER.encode(value) != data or _deeper(value, max_depth):
             return _OTHER
     except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError):
         return _OTHER  # strictjson says what is wrong with it, or that nothing is
     return value
 
 
+def _items(data: bytes) -> int:
+    """At least as many commas and open brackets as strictjson counts: those inside strings are here, too."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
 def _deeper(value: object, room: int) -> bool:
-    """Whether more than `room` arrays and objects are open at once, level by level."""
-    level = [value] if isinstance(value, (dict, list)) else []
-    while level and room >= 0:
+    """Whether more than `room` arrays and objects are open at once, level by level; msgspec makes no other types."""
+    level = [value] if type(value) is dict or type(value) is list else []
+    while level:
+        if room == 0:
+            return True
         room -= 1
-        level = [
-            item
-            for one in level
-            for item in (one.values() if isinstance(one, dict) else one)
-            if isinstance(item, (dict, list))
-        ]
-    return room < 0
+        inner = []
+        for one in level:
+            for item in one.values() if type(one) is dict else one:
+                kind = type(item)
+                if kind is dict or kind is list:
+                    inner.append(item)
+        level = inner
+    return False
