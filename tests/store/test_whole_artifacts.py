@@ -2,8 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -63,8 +64,15 @@ async def test_bytes_place_and_reference_come_with_one_statement(
     opened: database.Database, kept: routing.Routed, owner: artifact_model.Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, digest = content()
-    asked: list[str] = []
-    sa.event.listen(opened._engine.sync_engine, "before_cursor_execute", lambda *all_: asked.append(all_[2]))
+    asked: list[object] = []
+    run = opened.run
+
+    async def counted(statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        asked.append(statement)
+        return await run(statement, parameters)
+
+    monkeypatch.setattr(opened, "run", counted)
+    sa.event.listen(opened._engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
     assert await kept.put(pieces(made), expected=digest, limit=1000, owner=owner) == (digest, len(made))
     assert len(asked) == 2  # where the namespace's artifacts go, and the artifact
     assert b"".join([piece async for piece in kept.get(digest, namespace_uid=owner.namespace_uid)]) == made

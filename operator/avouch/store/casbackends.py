@@ -22,12 +22,12 @@ _DUE = sa.text(
 )
 # Those of a namespace and of the one home of whoever claims it. A backend of a namespace that was made anew is its
 # predecessor's.
-_SERVING = sa.text(
-    "WITH home AS (SELECT min(o.home) AS name FROM organisations o JOIN projects p ON p.organisation = o.name"
-    " WHERE p.namespace = :namespace HAVING count(*) = 1)"
-    " SELECT b.* FROM cas_backends b LEFT JOIN namespaces n ON n.name = b.namespace"
-    " WHERE (b.namespace = :namespace OR b.namespace = (SELECT name FROM home))"
-    " AND NOT b.removed AND b.namespace_uid = coalesce(n.uid, b.namespace_uid) ORDER BY b.name"
+_SERVING = (
+    b"WITH home AS (SELECT min(o.home) AS name FROM organisations o JOIN projects p ON p.organisation = o.name"
+    b" WHERE p.namespace = %(namespace)s HAVING count(*) = 1)"
+    b" SELECT b.* FROM cas_backends b LEFT JOIN namespaces n ON n.name = b.namespace"
+    b" WHERE (b.namespace = %(namespace)s OR b.namespace = (SELECT name FROM home))"
+    b" AND NOT b.removed AND b.namespace_uid = coalesce(n.uid, b.namespace_uid) ORDER BY b.name"
 )
 
 
@@ -89,8 +89,7 @@ class CASBackends:
 
     async def serving(self, namespace: str) -> artifacts.Serving:
         """The backends of a namespace and of its organization's home; of none where two organizations claim it."""
-        async with self._database.statements() as connection:
-            found = (await connection.execute(_SERVING, {"namespace": namespace})).all()
+        found = await self._database.run(_SERVING, {"namespace": namespace})
         records = [_record(row) for row in found]
         return artifacts.Serving(
             own=tuple(one for one in records if one.namespace == namespace),

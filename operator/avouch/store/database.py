@@ -1,8 +1,7 @@
 """The engine, transactions, and the one translation of database failures into our error tree."""
 
-import select
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext import asyncio as sa_asyncio
 
 from avouch import errors
-from avouch.store import tables
+from avouch.store import direct, tables
 
 # A database that is slow or gone must become an answer, not a pile of waiting requests.
 _SESSION = {
@@ -23,8 +22,8 @@ _SESSION = {
 }
 _CONNECT_SECONDS = 3
 _DEAD_PEER_MS = 10_000  # unacknowledged bytes for this long: the peer is gone (half-open TCP)
-_TRUSTED_SECONDS = 30.0  # a connection that was used less long ago, and has heard nothing since, is not asked again
 _USED = "avouch.used"
+_DIRECT = 4  # connections for single statements: they are held for one round trip at a time
 
 
 def options(schema: str = tables.SCHEMA) -> str:
@@ -38,18 +37,21 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self._pool_size = pool_size
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
+        settings = {
+            "options": options(),
+            "connect_timeout": _CONNECT_SECONDS,
+            "tcp_user_timeout": _DEAD_PEER_MS,
+            "application_name": "avouch",
+        }
+        libpq = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._direct = direct.Connections(libpq, settings, size=_DIRECT, patience=_CONNECT_SECONDS)
         self._engine = sa_asyncio.create_async_engine(
             address,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
             hide_parameters=True,  # bundles and configurations stay out of error texts
-            connect_args={
-                "options": options(),
-                "connect_timeout": _CONNECT_SECONDS,
-                "tcp_user_timeout": _DEAD_PEER_MS,
-                "application_name": "avouch",
-            },
+            connect_args=settings,
         )
         sa.event.listen(self._engine.sync_engine, "checkout", self._check)
         sa.event.listen(self._engine.sync_engine, "checkin", _remember)
@@ -70,6 +72,11 @@ class Database:
         async with translated(), self._engine.connect() as plain:
             yield await plain.execution_options(isolation_level="AUTOCOMMIT")
 
+    async def run(self, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[direct.Row]:
+        """One statement of `direct.sql` that is its own transaction, and its rows. Raises errors.Unavailable."""
+        async with translated():
+            return await self._direct.run(statement, parameters)
+
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[sa_asyncio.AsyncConnection]:
         """Several reads of one moment."""
@@ -84,8 +91,8 @@ class Database:
         A server that closed the connection is heard on the socket at once, without a round trip for every use. Raising
         DisconnectionError makes the pool open another one.
         """
-        recent = time.monotonic() - record.info.get(_USED, 0.0) < _TRUSTED_SECONDS
-        if recent and not _has_news(connection.driver_connection):
+        recent = time.monotonic() - record.info.get(_USED, 0.0) < direct.TRUSTED_SECONDS
+        if recent and not direct.has_news(connection.driver_connection):
             return
         try:
             alive = self._engine.dialect.do_ping(connection)
@@ -107,9 +114,12 @@ class Database:
         async with AsyncExitStack() as held:
             for _ in range(self._pool_size):
                 await held.enter_async_context(self.transaction())
+        async with translated():
+            await self._direct.open()
 
     async def close(self) -> None:
         """Give all connections back."""
+        await self._direct.close()
         await self._engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -123,21 +133,12 @@ def _remember(_: object, record: sa.pool.ConnectionPoolEntry) -> None:
     record.info[_USED] = time.monotonic()
 
 
-def _has_news(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether an idle connection's socket can be read: its end, or a message that nobody asked for."""
-    if connection.closed:
-        return True
-    readable = select.poll()
-    readable.register(connection.fileno(), select.POLLIN)
-    return bool(readable.poll(0))
-
-
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
     """Database failures as ours: what may pass is Unavailable, what the caller sent wrong is Invalid."""
     try:
         yield
-    except sa.exc.TimeoutError as exc:
+    except (sa.exc.TimeoutError, TimeoutError) as exc:
         raise errors.Unavailable("the database has no connection left; try again") from exc
     except sa.exc.DBAPIError as exc:
         raise _ours(exc) from exc

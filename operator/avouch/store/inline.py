@@ -48,8 +48,7 @@ class Inline:
             "namespace": owner.namespace_uid,
             "run": owner.run_id,
         }
-        async with self._database.statements() as connection:
-            await connection.execute(artifacts.KEEP, row)
+        await self._database.run(artifacts.KEEP, row)
         return digest, len(whole)
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:

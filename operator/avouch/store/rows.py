@@ -5,11 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from avouch import digests
 from avouch.controlplane.model import external, runs, verdicts
-from avouch.store import tables
+from avouch.store import direct, tables
 
 # Runs of a namespace that was deleted and made anew belong to its predecessor: nobody sees them.
 RUNS = tables.runs.outerjoin(tables.namespaces, tables.namespaces.c.name == tables.runs.c.namespace)
@@ -44,7 +43,7 @@ def run_of(row: "sa.Row[Any]") -> runs.Run:
 
 
 NEW_RUN = {
-    column: str(tables.runs.c[column].type.compile(dialect=postgresql.dialect()))
+    column: direct.type_of(tables.runs.c[column])
     for column in (
         "id", "name", "workflow_uid", "subject_uid", "namespace", "namespace_uid", "workflow", "subject_kind",
         "subject_name", "contract", "revision", "contract_digest", "plan", "created_at", "result", "evidence", "labels",

@@ -7,26 +7,49 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.types.json import Jsonb
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
 from avouch.controlplane.model import deliveries, verdicts
 from avouch.controlplane.model import runs as run_model
-from avouch.store import artifacts, claims, database, external_runs, fencing, groupcommit, jobs, rows, tables, versions
+from avouch.store import (
+    artifacts,
+    claims,
+    database,
+    direct,
+    external_runs,
+    fencing,
+    groupcommit,
+    jobs,
+    rows,
+    tables,
+    versions,
+)
 
-_IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+
+def _attested() -> bytes:
+    """Runs with what their Workflows say now."""
+    runs, known = tables.runs, tables.workflows
+    same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
+    ids = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+    return direct.sql(sa.select(runs, known.c.spec).outerjoin_from(runs, known, same).where(runs.c.id == sa.any_(ids)))
+
+
+_ATTESTED = _attested()
+_GET = direct.sql(sa.select(tables.runs).where(tables.runs.c.id == sa.bindparam("id")))
 
 
 # A new run with its version, as one statement that is its own COMMIT. A run that is there takes no version. Whoever
 # opens takes the version's row before it inserts, so that two who open the same run never wait in a circle.
-_OPEN = sa.text(
-    "WITH v AS (UPDATE versions SET value = value + 1 WHERE NOT EXISTS (SELECT FROM runs WHERE id = :id)"  # noqa: S608
+_OPEN = (
+    "WITH v AS (UPDATE versions SET value = value + 1 WHERE NOT EXISTS (SELECT FROM runs WHERE id = %(id)s)"  # noqa: S608
     "  RETURNING value)"
     f" INSERT INTO runs ({', '.join(rows.NEW_RUN)}, resource_version, created_version)"
-    f" SELECT {', '.join(f'CAST(:{name} AS {kind})' for name, kind in rows.NEW_RUN.items())}, value, value FROM v"
+    f" SELECT {', '.join(f'CAST(%({name})s AS {kind})' for name, kind in rows.NEW_RUN.items())}, value, value FROM v"
     " ON CONFLICT (id) DO NOTHING RETURNING resource_version"
-).bindparams(sa.bindparam("labels", type_=pg.JSONB))
+).encode()
 
 
 class Runs:
@@ -53,19 +76,19 @@ class Runs:
 
     async def open(self, run: run_model.Run) -> run_model.Run:
         """Create a run, idempotently by id; the stored one wins."""
-        async with self._database.statements() as connection:
-            version = (await connection.execute(_OPEN, rows.row_of(run))).scalar()
-            if version is not None:
-                return replace(run, resource_version=version)
-            found = await _run(connection, run.id)
+        row = rows.row_of(run)
+        opened = await self._database.run(_OPEN, {**row, "labels": Jsonb(row["labels"])})
+        if opened:
+            return replace(run, resource_version=opened[0].resource_version)
+        found = await self.get(run.id)
         if found is None:
             raise errors.Unavailable(f"run {run.id} went away while it was opened; try again")
         return found
 
     async def get(self, run_id: uuid.UUID) -> run_model.Run | None:
         """One run."""
-        async with self._database.statements() as connection:
-            return await _run(connection, run_id)
+        found = await self._database.run(_GET, {"id": run_id})
+        return rows.run_of(found[0]) if found else None
 
     async def attested(self, run_id: uuid.UUID) -> run_model.Attested | None:
         """One run and what its Workflow says now; callers that ask at the same time share one query.
@@ -162,11 +185,7 @@ class Runs:
             return tuple(map(rows.run_of, (await connection.execute(query)).all()))
 
     async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[run_model.Attested | None]:
-        runs, known = tables.runs, tables.workflows
-        same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
-        query = sa.select(runs, known.c.spec).outerjoin_from(runs, known, same).where(runs.c.id == sa.any_(_IDS))
-        async with self._database.statements() as connection:
-            found = (await connection.execute(query, {"ids": list(set(run_ids))})).all()
+        found = await self._database.run(_ATTESTED, {"ids": list(set(run_ids))})
         stored = {row.id: run_model.Attested(rows.run_of(row), row.spec) for row in found}
         return [stored.get(run_id) for run_id in run_ids]
 

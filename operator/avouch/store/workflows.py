@@ -10,9 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from avouch.controlplane.model import contracts, deliveries
-from avouch.store import database, fencing, namespaces, tables
+from avouch.store import database, direct, fencing, namespaces, tables
 
 _KEY = ["namespace", "name"]
+_OF = sa.select(tables.workflows).where(tables.workflows.c.namespace == sa.bindparam("namespace"))
+_IN_NAMESPACE = direct.sql(_OF.order_by(tables.workflows.c.name))
+_GET = direct.sql(_OF.where(tables.workflows.c.name == sa.bindparam("name")))
 
 
 class Workflows:
@@ -42,18 +45,12 @@ class Workflows:
 
     async def get(self, namespace: str, name: str) -> contracts.WorkflowRecord | None:
         """One Workflow."""
-        stored = tables.workflows
-        query = sa.select(stored).where(stored.c.namespace == namespace, stored.c.name == name)
-        async with self._database.statements() as connection:
-            row = (await connection.execute(query)).first()
-        return _workflow(row) if row is not None else None
+        found = await self._database.run(_GET, {"namespace": namespace, "name": name})
+        return _workflow(found[0]) if found else None
 
     async def in_namespace(self, namespace: str) -> Sequence[contracts.WorkflowRecord]:
         """All Workflows of a namespace, by name."""
-        stored = tables.workflows
-        query = sa.select(stored).where(stored.c.namespace == namespace).order_by(stored.c.name)
-        async with self._database.statements() as connection:
-            return tuple(map(_workflow, (await connection.execute(query)).all()))
+        return tuple(map(_workflow, await self._database.run(_IN_NAMESPACE, {"namespace": namespace})))
 
     async def keys(self) -> Sequence[tuple[str, str, str]]:
         """(namespace, name, uid) of every Workflow."""
@@ -108,8 +105,8 @@ def _workflow_row(workflow: contracts.WorkflowRecord) -> dict[str, Any]:
     }
 
 
-def _workflow(row: "sa.Row[Any]") -> contracts.WorkflowRecord:
-    return contracts.WorkflowRecord(**row._mapping)
+def _workflow(row: direct.Row) -> contracts.WorkflowRecord:
+    return contracts.WorkflowRecord(**row._asdict())
 
 
 def _attachment(row: "sa.Row[Any]") -> deliveries.AttachmentRecord:
