@@ -36,7 +36,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from avouch import digests, plan
 from avouch.attestation import bundle, dsse, identity, materials, predicate, signing
 from avouch.kube import connection
-from avouch.store import migrate
 from bench import measure, stage
 from tests.cluster.apiserver import ApiServer
 from tests.postgres import Postgres
@@ -213,7 +212,7 @@ class Counters:
         """Seconds of CPU so far, of each process with its children."""
         return {
             "server": stage.tree_cpu(self.server.process.pid),
-            "PostgreSQL": stage.tree_cpu(_postmaster(self.database)),
+            "PostgreSQL": stage.tree_cpu(stage.postmaster(self.database)),
             "kube-apiserver": stage.tree_cpu(_apiserver(self.api)),
         }
 
@@ -229,9 +228,9 @@ class Counters:
 
     def log_statements(self) -> None:
         """From now on PostgreSQL logs each of them."""
-        with (_data(self.database) / "postgresql.conf").open("a") as settings:
+        with (stage.data_of(self.database) / "postgresql.conf").open("a") as settings:
             settings.write("\nlog_statement = 'all'\n")
-        os.kill(_postmaster(self.database), signal.SIGHUP)
+        os.kill(stage.postmaster(self.database), signal.SIGHUP)
         deadline = time.monotonic() + 10
         while 'parameter "log_statement" changed' not in self.database.log:
             if time.monotonic() > deadline:
@@ -249,19 +248,9 @@ def _apiserver(api: ApiServer) -> int:
     raise RuntimeError("no kube-apiserver runs here")
 
 
-def _data(database: Postgres) -> Path:
-    """Where the data of the running PostgreSQL lie."""
-    return next((database.folder / "data").glob("**/postmaster.pid")).parent
-
-
-def _postmaster(database: Postgres) -> int:
-    return int((_data(database) / "postmaster.pid").read_text().split()[0])
-
-
 @contextlib.contextmanager
 def _stage(folder: Path) -> Iterator[tuple[Postgres, ApiServer, stage.Server]]:
-    with Postgres() as database, ApiServer() as api:
-        migrate.migrate(database.socket_url)
+    with stage.database_server() as database, ApiServer() as api:
         stage.new_authority(folder)
         stage.callers(api, database.socket_url, 0, CONTRACT)
         with stage.serving(api, database.socket_url, folder) as server:
