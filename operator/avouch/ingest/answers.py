@@ -7,6 +7,7 @@ import msgspec
 from avouch import plan
 from avouch.api import wire
 from avouch.attestation import rfc3339
+from avouch.controlplane import workflowspecs
 from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model import runs
 
@@ -49,7 +50,7 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
         attester=wire.AttesterAnswer(extra.attester.type, extra.attester.id),
         backend=wire.BackendAnswer(backend.id, backend.name, backend.inline, backend.fallback, backend.max_bytes),
         skip_runner_variables=found.skip_runner_variables,
-        gate=bool((stored.workflow_spec or {}).get("gate")),
+        gate=workflowspecs.read(stored.workflow_spec).gate,
         findings=[
             wire.FindingAnswer(f.code, f.message, f.line, f.fix, f.material)
             for f in (*stored.findings, *found.unproven)

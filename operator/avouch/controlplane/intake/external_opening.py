@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from avouch import errors
 from avouch.contract import planning as contract_planning
+from avouch.controlplane import workflowspecs
 from avouch.controlplane.intake import authentication, authorization, oidc_claims, planning
 from avouch.controlplane.model import cluster, external, runs, verdicts
 from avouch.controlplane.model import contracts as contract_model
@@ -40,15 +41,16 @@ class Opener:
         """
         organisation = await self.organisations.of_namespace(wanted.namespace)
         workflow = await self._workflow(wanted, attester, organisation)
-        if workflow.spec.get("suspend"):
+        rules = workflowspecs.read(workflow.spec)
+        if rules.suspend:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
-        revision, latest = await self._revision(workflow, wanted.revision)
+        revision, latest = await self._revision(workflow, wanted.revision, rules)
         planned = contract_planning.plan_of(workflow, revision)
         runner, unproven = await self._runner(wanted.runner, attester)
         detection.enforce(
             planned.runner, detection.Runner(runner.type, runner.type or "generic"), dry_run=wanted.dry_run
         )
-        now, lifetime = self.clock.now(), external.expiry_of(workflow.spec)
+        now, lifetime = self.clock.now(), rules.expiry
         version = await self._version(workflow.namespace_uid, wanted.version)
         key = runs.RunKey(workflow.uid, str(wanted.id), outside=True)
         run = planning.new_run(workflow, key, (runs.EXTERNAL, str(wanted.id)), planned, now)
@@ -107,7 +109,7 @@ class Opener:
         return found
 
     async def _revision(
-        self, workflow: contract_model.WorkflowRecord, number: int
+        self, workflow: contract_model.WorkflowRecord, number: int, rules: workflowspecs.Rules
     ) -> tuple[contract_model.ContractRevision, int]:
         place = workflow.contract_namespace, workflow.contract_name
         newest = await self.contracts.newest(*place) if workflow.contract_name else None
@@ -117,7 +119,7 @@ class Opener:
             )
         if number in (0, newest.revision):
             return newest, newest.revision
-        if workflow.spec.get("olderRevisions") is not True:
+        if not rules.older_revisions:
             raise errors.Denied(
                 f"revision {number} of contract {newest.name} is not its newest, {newest.revision}, and Workflow "
                 f"{workflow.name} lets nobody choose another",

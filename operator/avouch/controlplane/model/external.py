@@ -6,10 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from avouch import errors
-from avouch.api import durations
 from avouch.controlplane.model import artifacts, runs, verdicts
-
-EXPIRY = timedelta(hours=24)  # where the Workflow says nothing
 
 MAX_STATE = 6 * 1024 * 1024  # bytes of what a client remembers between its commands, as in Chainloop
 
@@ -192,9 +189,3 @@ class ExternalReader(Protocol):
 def released(version: str) -> errors.Conflict:
     """Why a version takes nothing more."""
     return errors.Conflict(f'version "{version}" is released and immutable: attestations cannot be added')
-
-
-def expiry_of(spec: dict[str, Any]) -> timedelta:
-    """How long a run may stay open without a sign of life."""
-    said = spec.get("runExpiry")
-    return durations.read(str(said)) if said else EXPIRY
