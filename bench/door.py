@@ -11,7 +11,8 @@ from typing import Any
 
 import uvloop
 
-from avouch.controlplane.intake import pod_runs
+from avouch.controlplane import submissions
+from avouch.controlplane.intake import pod_identity, pod_runs
 from avouch.ingest import app
 from avouch.kube import connection, reader
 from avouch.processes import certificates, health, lifetime, listeners, servermetrics, settings
@@ -60,15 +61,15 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
     async with database.Database(config.database_url) as opened:
         pushes = run_store.Runs(opened)
         metrics = servermetrics.Metrics(lambda: pushes.waiting)
-        intake = pod_runs.Intake(
+        pods = pod_runs.PodRuns(
             runs=pushes,
             workflows=catalog.Catalog(opened),
             contracts=contracts.Contracts(opened),
-            blobs=stage.artifact_store(opened),
-            cluster=Known(api),
+            pods=pod_identity.Callers(Known(api)),
             clock=lifetime.Clock(),
-            keys=certificates.Authorities(config.authority),
         )
+        keys = certificates.Authorities(config.authority)
+        intake = submissions.Intake(pods, pushes, stage.artifact_store(opened), lifetime.Clock(), keys)
         tls = certificates.Serving(config.tls)
         both = (
             listeners.Listener(app.create(app.Door(intake, metrics)), config.host, config.port, tls.context),

@@ -141,11 +141,28 @@ def serving(
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """A database with our schema; its URL leads to the Unix socket."""
+def database_server() -> Iterator[Postgres]:
+    """PostgreSQL with our schema."""
     with Postgres() as started:
         migrate.migrate(started.socket_url)
+        yield started
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """A database with our schema; its URL leads to the Unix socket."""
+    with database_server() as started:
         yield started.socket_url
+
+
+def data_of(started: Postgres) -> Path:
+    """Where the data of a running PostgreSQL lie."""
+    return next((started.folder / "data").glob("**/postmaster.pid")).parent
+
+
+def postmaster(started: Postgres) -> int:
+    """The process that all others of PostgreSQL descend from."""
+    return int((data_of(started) / "postmaster.pid").read_text().split()[0])
 
 
 def callers(api: ApiServer, database_url: str, count: int, contract: dict[str, Any], **tekton: Any) -> Sequence[Caller]:
@@ -176,6 +193,8 @@ def _caller(api: ApiServer, name: str) -> Caller:
             },
         },
     )
+    named = json.dumps({"status": {"podName": pod}})  # as Tekton does once it has made the pod
+    api.kubectl("patch", "taskrun", name, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", named)
     token = api.kubectl(
         "create", "token", ACCOUNT, "-n", NAMESPACE, "--audience=avouch",
         "--bound-object-kind=Pod", f"--bound-object-name={pod}", f"--bound-object-uid={pod_uid}",
@@ -212,6 +231,21 @@ def cpu_of(pid: int) -> float:
     """Seconds of CPU of one process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_cpu(root: int) -> float:
+    """Seconds of CPU of a process and its descendants, those that ended and were waited for included."""
+    parents, ticks = {}, {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+            parents[int(folder.name)], ticks[int(folder.name)] = int(fields[1]), sum(map(int, fields[11:15]))
+    family = {root}
+    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= grown
+    return sum(ticks[pid] for pid in family if pid in ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

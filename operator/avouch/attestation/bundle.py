@@ -24,7 +24,7 @@ class Bundle:
     key_hint: str = ""
 
 
-def parse(data: bytes) -> Bundle:
+def parse(data: bytes, read: strictjson.Reader = strictjson.loads) -> Bundle:
     """Read a bundle. A readable bundle proves nothing: only `verification` does.
 
     Raises:
@@ -32,7 +32,7 @@ def parse(data: bytes) -> Bundle:
         Invalid: another media type, not strict JSON, certificate chains (v0.3 allows the leaf only), both kinds of
             verification material, or a key hint that contradicts the signature's keyid.
     """
-    fields = shape.mapping(strictjson.loads(data, max_bytes=MAX_BUNDLE), "bundle")
+    fields = shape.mapping(read(data, max_bytes=MAX_BUNDLE), "bundle")
     media_type = shape.text(fields.get("mediaType"), "bundle.mediaType")
     if media_type not in (MEDIA_TYPE, CHAINLOOP_MEDIA_TYPE):
         raise errors.Invalid(

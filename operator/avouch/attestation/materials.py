@@ -113,27 +113,46 @@ def read(
             subject that gives this material another digest.
     """
     notes, where = found.annotations, f"{where}.annotations"
-    if found.sha256 is None:
+    digest, name = found.sha256, name_of(found)
+    if digest is None:
         raise errors.Invalid("a material without sha256", field=where)
-    shown = outputs.get(name_of(found))
+    shown = outputs.get(name)
     if shown is not None and shown.digest != found.digest:
-        raise errors.Invalid(f"material {name_of(found)[:80]!r} and its subject have different digests", field=where)
+        raise errors.Invalid(f"material {name[:80]!r} and its subject have different digests", field=where)
+    extracted, annotations = _sorted_out(notes, where)
     material = Material(
-        name=shape.text(notes.get(NAME), f"{where}.{NAME}"),
-        type=shape.text(notes.get(TYPE), f"{where}.{TYPE}"),
-        digest=found.sha256,
+        name=name or shape.text(notes.get(NAME), f"{where}.{NAME}"),
+        type=_text(notes, TYPE, where),
+        digest=digest,
         resource=found.name,
         content=found.content,
-        size=_size(notes.get(SIZE), f"{where}.{SIZE}"),
+        size=_size(notes.get(SIZE, ""), where),
         output=shown is not None,
         storage=_storage(notes, where),
-        image_tag=shape.optional_text(notes.get(IMAGE_TAG), f"{where}.{IMAGE_TAG}"),
-        image_latest=shape.optional_flag(notes.get(IMAGE_LATEST), f"{where}.{IMAGE_LATEST}"),
-        extracted={key: value for key, value in notes.items() if key.startswith(PREFIX) and key not in _CORE},
-        annotations=shape.texts({key: value for key, value in notes.items() if not key.startswith(PREFIX)}, where),
+        image_tag=_text(notes, IMAGE_TAG, where) if notes.get(IMAGE_TAG) is not None else "",
+        image_latest=_flag(notes, IMAGE_LATEST, where),
+        extracted=extracted,
+        annotations=annotations,
     )
     _check(material)
     return material
+
+
+def _text(notes: Mapping[str, object], key: str, where: str) -> str:
+    value = notes.get(key)
+    return value if type(value) is str else shape.text(value, f"{where}.{key}")
+
+
+def _sorted_out(notes: Mapping[str, object], where: str) -> tuple[dict[str, object], dict[str, str]]:
+    """Annotations that were read out of the content, and the user's own."""
+    extracted: dict[str, object] = {}
+    own: dict[str, str] = {}
+    for key, value in notes.items():
+        if not key.startswith(PREFIX):
+            own[key] = value if type(value) is str else shape.text(value, f"{where}.{key}")
+        elif key not in _CORE:
+            extracted[key] = value
+    return extracted, own
 
 
 def _annotations(material: Material) -> dict[str, object]:
@@ -151,34 +170,45 @@ def _annotations(material: Material) -> dict[str, object]:
 
 
 def _check(material: Material) -> None:
-    where = f"material {material.name[:80]!r}"
+    problem = _problem(material)
+    if problem:
+        raise errors.Invalid(problem, field=f"material {material.name[:80]!r}")
+
+
+def _problem(material: Material) -> str:
+    """What is wrong with it; "" where nothing is."""
     if not material.name or not material.type:
-        raise errors.Invalid("a material needs a name and a type", field=where)
+        return "a material needs a name and a type"
     if material.type == STRING and not material.content:
-        raise errors.Invalid("a STRING needs a text that is not empty", field=where)
+        return "a STRING needs a text that is not empty"
     if material.type != STRING and not material.resource:
-        raise errors.Invalid("needs the name of its file or image", field=where)
+        return "needs the name of its file or image"
     if material.storage == "inline" and material.content is None:
-        raise errors.Invalid("said to be inline, but has no content", field=where)
+        return "said to be inline, but has no content"
     if material.content is not None and digests.of_bytes(material.content) != material.digest:
-        raise errors.Invalid("content does not hash to the digest", field=where)
-    wrong = sorted(key for key in material.extracted if not key.startswith(PREFIX) or key in _CORE)
-    if wrong:
-        raise errors.Invalid(f"{wrong[0]!r} is not an extracted annotation", field=where)
+        return "content does not hash to the digest"
+    wrong = [key for key in material.extracted if not key.startswith(PREFIX) or key in _CORE]
+    return f"{min(wrong)!r} is not an extracted annotation" if wrong else ""
+
+
+def _flag(notes: Mapping[str, object], key: str, where: str) -> bool:
+    value = notes.get(key)
+    return (
+        shape.optional_flag(value, f"{where}.{key}") if value is not None and type(value) is not bool else bool(value)
+    )
 
 
 def _storage(notes: Mapping[str, object], where: str) -> Storage:
-    uploaded = shape.optional_flag(notes.get(CAS), f"{where}.{CAS}")
-    inline = shape.optional_flag(notes.get(INLINE), f"{where}.{INLINE}")
+    uploaded, inline = _flag(notes, CAS, where), _flag(notes, INLINE, where)
     if uploaded and inline:
         raise errors.Invalid("both uploaded and inline", field=where)
     return "uploaded" if uploaded else "inline" if inline else "none"
 
 
 def _size(value: object, where: str) -> int | None:
-    found = shape.optional_text(value, where)
+    found = value if type(value) is str else shape.optional_text(value, f"{where}.{SIZE}")
     if not found:
         return None
     if not _SIZE.fullmatch(found):
-        raise errors.Invalid("not a size in bytes", field=where)
+        raise errors.Invalid("not a size in bytes", field=f"{where}.{SIZE}")
     return int(found)

@@ -78,7 +78,7 @@ def compose(subjects: Sequence[ResourceDescriptor], predicate_type: str, predica
     return payload
 
 
-def parse(payload: bytes) -> Statement:
+def parse(payload: bytes, read: strictjson.Reader = strictjson.loads) -> Statement:
     """Read a statement v1 of any predicate type.
 
     Raises:
@@ -86,7 +86,7 @@ def parse(payload: bytes) -> Statement:
         Invalid: not strict JSON, another `_type`, no predicate type, no subject, a subject without a digest, a digest
             of the wrong length or alphabet, or a predicate that is not an object.
     """
-    fields = shape.mapping(strictjson.loads(payload, max_bytes=MAX_PAYLOAD), "statement")
+    fields = shape.mapping(read(payload, max_bytes=MAX_PAYLOAD), "statement")
     if fields.get("_type") != TYPE:
         raise errors.Invalid(f"not an in-toto statement v1: {str(fields.get('_type'))[:80]!r}", field="_type", fix=TYPE)
     predicate_type = shape.text(fields.get("predicateType"), "predicateType")
@@ -119,18 +119,25 @@ def descriptor_from_json(value: object, where: str) -> ResourceDescriptor:
         Invalid, TooLarge: a field of the wrong type, content that is not canonical base64, or a bad digest.
     """
     fields = shape.mapping(value, where)
-    content = fields.get("content")
-    annotations = fields.get("annotations")
+    content, annotations = fields.get("content"), fields.get("annotations")
     return ResourceDescriptor(
-        name=shape.optional_text(fields.get("name"), f"{where}.name"),
-        digest=_digests(shape.texts(fields.get("digest"), f"{where}.digest"), f"{where}.digest"),
-        content=None
-        if content is None
-        else strictbase64.decode(shape.text(content, f"{where}.content"), f"{where}.content"),
-        uri=shape.optional_text(fields.get("uri"), f"{where}.uri"),
-        media_type=shape.optional_text(fields.get("mediaType"), f"{where}.mediaType"),
+        name=_text(fields, "name", where),
+        digest=_digests(fields.get("digest"), where),
+        content=None if content is None else _content(content, f"{where}.content"),
+        uri=_text(fields, "uri", where),
+        media_type=_text(fields, "mediaType", where),
         annotations={} if annotations is None else shape.mapping(annotations, f"{where}.annotations"),
     )
+
+
+def _text(fields: Mapping[str, object], key: str, where: str) -> str:
+    """An optional text. Its place is put together only for an error: this runs some hundred times a statement."""
+    value = fields.get(key, "")
+    return value if type(value) is str else shape.optional_text(value, f"{where}.{key}")
+
+
+def _content(value: object, where: str) -> bytes:
+    return strictbase64.decode(shape.text(value, where), where)
 
 
 def _subjects(values: list[object]) -> tuple[ResourceDescriptor, ...]:
@@ -152,12 +159,24 @@ def _check_subjects(subjects: Sequence[ResourceDescriptor]) -> None:
     if len(subjects) > MAX_SUBJECTS:
         raise errors.TooLarge(f"{len(subjects)} subjects, at most {MAX_SUBJECTS}", field="subject")
     for i, subject in enumerate(subjects):
-        where = f"subject[{i}].digest"
-        if not _digests(shape.texts(dict(subject.digest), where), where):
-            raise errors.Invalid("a subject without a digest", field=where)
+        if not _digests(dict(subject.digest), f"subject[{i}]"):
+            raise errors.Invalid("a subject without a digest", field=f"subject[{i}].digest")
 
 
-def _digests(found: dict[str, str], where: str) -> dict[str, str]:
+def _digests(value: object, where: str) -> dict[str, str]:
+    """A DigestSet. Most are one good sha256, and need no further look."""
+    if type(value) is dict and len(value) == 1 and _is_sha256(value.get("sha256")):
+        return value
+    found = shape.texts(value, f"{where}.digest")
+    _check_digests(found, f"{where}.digest")
+    return found
+
+
+def _is_sha256(value: object) -> bool:
+    return type(value) is str and len(value) == _HEX_LENGTHS["sha256"] and _HEX.fullmatch(value) is not None
+
+
+def _check_digests(found: Mapping[str, str], where: str) -> None:
     if len(found) > MAX_DIGESTS:
         raise errors.TooLarge(f"{len(found)} digests, at most {MAX_DIGESTS}", field=where)
     for algorithm, value in found.items():
@@ -166,4 +185,3 @@ def _digests(found: dict[str, str], where: str) -> dict[str, str]:
             raise errors.Invalid("an empty digest or algorithm", field=where)
         if length is not None and (len(value) != length or not _HEX.fullmatch(value)):
             raise errors.Invalid(f"not a {algorithm}", field=f"{where}.{algorithm}", fix=f"{length} lower-case hex")
-    return found

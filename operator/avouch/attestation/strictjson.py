@@ -16,7 +16,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from typing import NoReturn, cast
+from typing import NoReturn, Protocol, cast
 
 from avouch import errors
 
@@ -31,6 +31,14 @@ _STEPS = tuple(1 if byte in b"[{" else -1 for byte in range(256))
 _SORTING = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 _KEEPING = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class Reader(Protocol):
+    """Reads JSON as `loads` does: the same values, and the same errors for the same bytes."""
+
+    def __call__(self, data: bytes, *, max_bytes: int) -> object:
+        """One document of at most so many bytes."""
+        ...
 
 
 def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:

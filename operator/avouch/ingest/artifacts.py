@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from avouch.api import wire
 from avouch.controlplane.artifacts import downloads as downloads_artifacts
+from avouch.controlplane.model import artifacts
 from avouch.ingest import bodies, bodyreading
 
 _RANGE = re.compile(r"bytes=([0-9]{1,18})-", re.ASCII)  # the only form that goes on where a download broke off
@@ -23,23 +24,22 @@ class ArtifactDoor:
 
     async def put(self, request: Request) -> Response:
         """`PUT /v1/namespaces/{namespace}/artifacts/{digest}`: bytes of no run."""
-        token, namespace = bodyreading.bearer(request), request.path_params["namespace"]
+        owner = await self._owner(request)
         expected = bodyreading.digest(request)
         content = bodies.chunks(request, self.downloads.max_material, self.pace)
-        digest, size = await self.downloads.keep(token, namespace, expected, content)
+        digest, size = await self.downloads.keep(owner, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def kept(self, request: Request) -> Response:
         """`HEAD /v1/namespaces/{namespace}/artifacts/{digest}`: 200 where it is stored."""
-        token, namespace = bodyreading.bearer(request), request.path_params["namespace"]
-        known = await self.downloads.kept(token, namespace, bodyreading.digest(request))
+        known = await self.downloads.kept(await self._owner(request), bodyreading.digest(request))
         return Response(status_code=200 if known else 404)
 
     async def join(self, request: Request) -> Response:
         """`POST /v1/namespaces/{namespace}/artifacts/{digest}`: one artifact of the parts that were stored."""
-        token, namespace = bodyreading.bearer(request), request.path_params["namespace"]
+        owner = await self._owner(request)
         expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.pace)
-        digest, size = await self.downloads.join(token, namespace, expected, of)
+        digest, size = await self.downloads.join(owner, expected, of)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def get(self, request: Request) -> Response:
@@ -60,6 +60,10 @@ class ArtifactDoor:
             headers={**headers, **_length(found.size, start)},
             media_type="application/octet-stream",
         )
+
+    async def _owner(self, request: Request) -> artifacts.Owner:
+        """The namespace whose artifacts the caller may store: before a byte of the body is read."""
+        return await self.downloads.owner(bodyreading.bearer(request), request.path_params["namespace"])
 
 
 def _start(request: Request, size: int | None) -> int:

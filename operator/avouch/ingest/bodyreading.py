@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from avouch import digests, errors
 from avouch.api import wire
-from avouch.attestation import strictjson
+from avouch.attestation import canonicaljson
 from avouch.ingest import bodies
 
 _SMALL = 32 * 1024  # bytes of a JSON body
@@ -31,7 +31,7 @@ async def decoded(
     """
     content = await bodies.whole(request, limit, pace) or empty
     try:
-        return msgspec.convert(strictjson.loads(content, max_bytes=limit), type=kind)
+        return msgspec.convert(canonicaljson.loads(content, max_bytes=limit), type=kind)
     except (msgspec.MsgspecError, errors.Invalid) as exc:
         raise errors.Invalid(str(exc), field="body") from exc
 

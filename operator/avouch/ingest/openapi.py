@@ -43,7 +43,7 @@ OPERATIONS = (
     Operation("get", "/v1/runs/{id}", "getRun", "Plan and state of the caller's run.", _RUN, answer=wire.OpenedRun),
     Operation(
         "put", "/v1/runs/{id}/materials/{digest}", "putMaterial", "Upload the bytes of a material.", _MATERIAL,
-        body="application/octet-stream", answer=wire.MaterialAnswer, statuses=(200, 201),
+        body=_BYTES, answer=wire.MaterialAnswer, statuses=(201,),
     ),
     Operation(
         "post", "/v1/runs/{id}/certificate", "certify", "Certify an ephemeral key for the calling pod.", _RUN,

@@ -17,8 +17,9 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
+from avouch.controlplane import submissions
 from avouch.controlplane.artifacts import downloads, routing
-from avouch.controlplane.intake import authentication, external_opening, external_runs, pod_runs
+from avouch.controlplane.intake import authentication, external_opening, external_runs, pod_identity, pod_runs
 from avouch.controlplane.intake import injection as planner
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.ingest import app
@@ -204,7 +205,8 @@ def _tickets(config: settings.Server, world: World) -> tickets.Tickets:
     return tickets.Tickets(stored_tickets.Tickets(world.database), address, authority)
 
 
-def _outside(config: settings.Server, world: World, intake: pod_runs.Intake) -> external_runs.ExternalIntake:
+def _external(config: settings.Server, world: World, pods: pod_runs.PodRuns) -> external_runs.OutsideRuns:
+    """Runs outside the cluster, of the same Workflows and Contracts."""
     allowed = (issuers.Issuer(url, runner) for url, runner in config.oidc_issuers)
     identities = authentication.Identities(
         tokens.Tokens(world.database), verifier.Verifier(allowed), world.cluster, lifetime.Clock()
@@ -218,31 +220,37 @@ def _outside(config: settings.Server, world: World, intake: pod_runs.Intake) -> 
         backends=world.blobs,
         clock=lifetime.Clock(),
     )
-    return external_runs.ExternalIntake(opener, world.blobs, world.authorities, config.max_material)
+    return external_runs.OutsideRuns(opener)
+
+
+def _reading(config: settings.Server, world: World, external: external_runs.OutsideRuns) -> reads.ArtifactDoor:
+    return reads.ArtifactDoor(
+        downloads.Downloads(
+            blobs=world.blobs,
+            uses=artifact_references.Uses(world.database),
+            tickets=_tickets(config, world),
+            identities=external.opener.identities,
+            organisations=external.opener.organisations,
+            worker=config.worker,
+            max_material=config.max_material,
+        )
+    )
 
 
 def _ingest(config: settings.Server, world: World) -> Starlette:
-    intake = pod_runs.Intake(
-        runs=world.runs,
-        workflows=world.catalog,
-        contracts=world.catalog,
-        blobs=world.blobs,
-        cluster=world.cluster,
-        clock=lifetime.Clock(),
-        keys=world.authorities,
-        max_material=config.max_material,
+    pods = pod_runs.PodRuns(
+        world.runs, world.catalog, world.catalog, pod_identity.Callers(world.cluster), lifetime.Clock()
     )
-    crafting = outside.OutsideDoor(_outside(config, world, intake))
-    reading = downloads.Downloads(
-        blobs=world.blobs,
-        uses=artifact_references.Uses(world.database),
-        tickets=_tickets(config, world),
-        identities=crafting.intake.opener.identities,
-        organisations=crafting.intake.opener.organisations,
-        worker=config.worker,
-        max_material=config.max_material,
+    external = _external(config, world, pods)
+    intake = submissions.Intake(
+        pods, world.runs, world.blobs, lifetime.Clock(), world.authorities, config.max_material, external
     )
-    door = app.Door(intake, world.metrics, crafting=crafting, reading=reads.ArtifactDoor(reading))
+    door = app.Door(
+        intake,
+        world.metrics,
+        crafting=outside.OutsideDoor(external, world.authorities),
+        reading=_reading(config, world, external),
+    )
     if not config.sidecar_image:
         return app.create(door)
 

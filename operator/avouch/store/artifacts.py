@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
 from avouch.controlplane.model import artifacts
-from avouch.store import casbackends
+from avouch.store import casbackends, direct
 
 LEAST_GRACE = timedelta(hours=2)
 # Twice as old as this may be before it is touched, and far older than any transaction of ours may last (15 s).
@@ -88,6 +88,28 @@ _WANTED = sa.text(
     f"SELECT EXISTS (SELECT FROM artifacts WHERE digest = :digest AND backend_uid IN ({_SAME_PLACE}))"  # noqa: S608
 )
 _FORGET = sa.text(f"DELETE FROM garbage WHERE digest = :digest AND backend_uid IN ({_SAME_PLACE})")  # noqa: S608
+# An artifact whose bytes are a row of ours: reserved, stored, recorded and referred to by one statement. Each of them
+# reads `held` and therefore waits for the lock; a removal that was waited for is seen, because ON CONFLICT looks at
+# the index as it is then. What `condemn` lists meanwhile stays on the list, and `removing` finds that it is wanted.
+KEEP = direct.sql(
+    sa.text(
+        "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('artifact/' || CAST(:digest AS text)"  # noqa: S608
+        "  || '/' || coalesce((SELECT location FROM cas_backends WHERE uid = :backend), :backend), 0))"
+        "), kept AS (INSERT INTO blobs (backend, digest, content)"
+        "  SELECT CAST(:backend AS text), CAST(:digest AS text), CAST(:content AS bytea) FROM held"
+        "  ON CONFLICT DO NOTHING"
+        "), forgotten AS (DELETE FROM garbage USING held WHERE digest = :digest"
+        f"  AND backend_uid IN ({_SAME_PLACE})"
+        "), referred AS (INSERT INTO run_artifacts (run_id, digest, namespace_uid)"
+        "  SELECT r.id, CAST(:digest AS text), r.namespace_uid FROM held, runs r WHERE r.id = CAST(:run AS uuid)"
+        "  ON CONFLICT DO NOTHING"
+        ") INSERT INTO artifacts (digest, namespace_uid, backend_uid, size, stored_at, used_at)"
+        " SELECT CAST(:digest AS text), CAST(:namespace AS text), CAST(:backend AS text), CAST(:size AS bigint),"
+        "  now(), now() FROM held"
+        " ON CONFLICT (digest, namespace_uid, backend_uid) DO UPDATE SET used_at = now(), size = excluded.size,"
+        " stored_at = coalesce(artifacts.stored_at, now())"
+    )
+)
 _WHERE = sa.text(
     "SELECT backend_uid, namespace_uid FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL"
     " ORDER BY stored_at DESC LIMIT 100"
@@ -175,6 +197,14 @@ class Artifacts(casbackends.CASBackends):
 
 async def refer(connection: AsyncConnection, references: Sequence[tuple[uuid.UUID, str]]) -> None:
     """Record what runs refer to, as far as their namespaces have it stored."""
-    if references:
-        runs, named = zip(*references, strict=True)
-        await connection.exec_driver_sql(REFERENCES, {"run": list(runs), "digest": list(named)})
+    parameters = references_of(references)
+    if parameters:
+        await connection.exec_driver_sql(REFERENCES, parameters)
+
+
+def references_of(references: Sequence[tuple[uuid.UUID, str]]) -> dict[str, object]:
+    """The parameters of `REFERENCES`; none where there is nothing to refer to."""
+    if not references:
+        return {}
+    runs, named = zip(*references, strict=True)
+    return {"run": list(runs), "digest": list(named)}

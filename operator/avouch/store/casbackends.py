@@ -20,8 +20,14 @@ _DUE = sa.text(
     " SELECT uid FROM cas_backends WHERE NOT removed AND next_check <= now()"
     " ORDER BY next_check LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING *"
 )
-_HOMES = sa.text(
-    "SELECT o.home FROM organisations o JOIN projects p ON p.organisation = o.name WHERE p.namespace = :namespace"
+# Those of a namespace and of the one home of whoever claims it. A backend of a namespace that was made anew is its
+# predecessor's.
+_SERVING = (
+    b"WITH home AS (SELECT min(o.home) AS name FROM organisations o JOIN projects p ON p.organisation = o.name"
+    b" WHERE p.namespace = %(namespace)s HAVING count(*) = 1)"
+    b" SELECT b.* FROM cas_backends b LEFT JOIN namespaces n ON n.name = b.namespace"
+    b" WHERE (b.namespace = %(namespace)s OR b.namespace = (SELECT name FROM home))"
+    b" AND NOT b.removed AND b.namespace_uid = coalesce(n.uid, b.namespace_uid) ORDER BY b.name"
 )
 
 
@@ -83,12 +89,12 @@ class CASBackends:
 
     async def serving(self, namespace: str) -> artifacts.Serving:
         """The backends of a namespace and of its organization's home; of none where two organizations claim it."""
-        async with self._database.snapshot() as connection:
-            own = (await connection.execute(_present(namespace))).all()
-            homes = (await connection.execute(_HOMES, {"namespace": namespace})).scalars().all()
-            home = homes[0] if len(homes) == 1 and homes[0] != namespace else ""
-            theirs = (await connection.execute(_present(home))).all() if home else ()
-        return artifacts.Serving(own=tuple(map(_record, own)), home=tuple(map(_record, theirs)))
+        found = await self._database.run(_SERVING, {"namespace": namespace})
+        records = [_record(row) for row in found]
+        return artifacts.Serving(
+            own=tuple(one for one in records if one.namespace == namespace),
+            home=tuple(one for one in records if one.namespace != namespace),
+        )
 
     async def due(self, limit: int) -> Sequence[artifacts.Record]:
         """Backends to check now; they are ours for a minute."""

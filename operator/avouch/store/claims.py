@@ -3,8 +3,6 @@
 import uuid
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from avouch import errors
 from avouch.controlplane.model import runs
 from avouch.store import artifacts, database, jobs
@@ -44,11 +42,12 @@ async def write(opened: database.Database, claims: Sequence[runs.Claim]) -> Sequ
     other way round.
     What was not new is looked up afterwards: it is committed already, for a conflict waits for the other's COMMIT.
     """
-    async with opened.statements() as connection:
-        await artifacts.refer(connection, [(one.run_id, str(digest)) for one in claims for digest in one.artifacts])
-        created = await _stored(connection, _WRITE, _columns(claims))
-        others = sorted({str(claim.digest) for claim in claims} - set(created))
-        existing = await _stored(connection, _EXISTING, {"digest": others}) if others else {}
+    references = artifacts.references_of([(one.run_id, str(digest)) for one in claims for digest in one.artifacts])
+    if references:
+        await opened.run(artifacts.REFERENCES.encode(), references)
+    created = await _stored(opened, _WRITE, _columns(claims))
+    others = sorted({str(claim.digest) for claim in claims} - set(created))
+    existing = await _stored(opened, _EXISTING, {"digest": others}) if others else {}
     return receipts(claims, created, existing)
 
 
@@ -78,8 +77,8 @@ def _receipt(
     return runs.Receipt(id=claim_id, digest=claim.digest, created=created)
 
 
-async def _stored(connection: AsyncConnection, statement: str, parameters: dict[str, object]) -> Stored:
-    rows = (await connection.exec_driver_sql(statement, parameters)).all()
+async def _stored(opened: database.Database, statement: str, parameters: dict[str, object]) -> Stored:
+    rows = await opened.run(statement.encode(), parameters)
     return {row.digest: (row.id, row.run_id) for row in rows}
 
 

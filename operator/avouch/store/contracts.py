@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests
 from avouch.controlplane.model import contracts
-from avouch.store import database, declared, fencing, namespaces, tables
+from avouch.store import database, declared, direct, fencing, namespaces, tables
 
 
 class Contracts:
@@ -39,14 +39,12 @@ class Contracts:
         self, namespace: str, name: str, *, before: datetime | None = None
     ) -> contracts.ContractRevision | None:
         """The newest revision, or the newest recorded not after `before` (the first one where none is that old)."""
-        every = _of(namespace, name)
-        newest = every.order_by(tables.contract_revisions.c.revision.desc())
-        async with self._database.snapshot() as connection:
-            if before is None:
-                return await _first(connection, newest)
-            old = newest.where(tables.contract_revisions.c.recorded_at <= before)
-            first = every.order_by(tables.contract_revisions.c.revision)
-            return await _first(connection, old) or await _first(connection, first)
+        place = {"namespace": namespace, "name": name}
+        if before is None:
+            found = await self._database.run(_NEWEST, place)
+        else:
+            found = await self._database.run(_NEWEST_BEFORE, {**place, "before": before})
+        return _revision(found[0]) if found else None
 
     async def get(self, namespace: str, name: str, revision: int) -> contracts.ContractRevision | None:
         """One revision by its number."""
@@ -72,6 +70,23 @@ def present() -> "sa.Select[Any]":
     return sa.select(stored).select_from(known).where(of_now)
 
 
+def _newest(*order: "sa.ColumnElement[Any]") -> bytes:
+    stored = tables.contract_revisions.c
+    mine = sa.and_(stored.namespace == sa.bindparam("namespace"), stored.name == sa.bindparam("name"))
+    return direct.sql(present().where(mine).order_by(*order).limit(sa.literal_column("1")))
+
+
+def _newest_before() -> bytes:
+    """The newest of those that are old enough; where none is, the first one."""
+    stored = tables.contract_revisions.c
+    old = stored.recorded_at <= sa.bindparam("before")
+    return _newest(old.desc(), sa.case((old, -stored.revision), else_=stored.revision))
+
+
+_NEWEST = _newest(tables.contract_revisions.c.revision.desc())
+_NEWEST_BEFORE = _newest_before()
+
+
 def _of(namespace: str, name: str) -> "sa.Select[Any]":
     stored = tables.contract_revisions.c
     return present().where(stored.namespace == namespace, stored.name == name)
@@ -82,7 +97,7 @@ async def _first(connection: AsyncConnection, query: "sa.Select[Any]") -> contra
     return None if row is None else _revision(row)
 
 
-def _revision(row: "sa.Row[Any]") -> contracts.ContractRevision:
+def _revision(row: direct.Row) -> contracts.ContractRevision:
     return contracts.ContractRevision(
         namespace=row.namespace,
         namespace_uid=row.namespace_uid,

@@ -1,19 +1,17 @@
 """The engine, transactions, and the one translation of database failures into our error tree."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
 import psycopg
 import psycopg.sql
 import sqlalchemy as sa
-from sqlalchemy import pool
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext import asyncio as sa_asyncio
 
 from avouch import errors
-from avouch.store import tables
+from avouch.store import direct, tables
 
 # A database that is slow or gone must become an answer, not a pile of waiting requests.
 _SESSION = {
@@ -24,8 +22,9 @@ _SESSION = {
     "timezone": "UTC",
 }
 _CONNECT_SECONDS = 3
-_IDLE_SECONDS = 30.0  # of rest after which a connection is asked whether it lives
 _DEAD_PEER_MS = 10_000  # unacknowledged bytes for this long: the peer is gone (half-open TCP)
+_USED = "avouch.used"
+_DIRECT = 4  # connections for single statements: they are held for one round trip at a time
 
 
 def options(schema: str = tables.SCHEMA) -> str:
@@ -42,16 +41,13 @@ _CONNECTION: dict[str, Any] = {
 
 
 class Database:
-    """A pool of connections. One that was idle for `idle` seconds is asked whether it lives, and replaced unseen.
+    """A pool of connections. A connection that died while idle is found before it is used, and replaced unseen."""
 
-    One that was used a moment ago is not asked: where the database was restarted meanwhile, one caller is answered
-    Unavailable, and the whole pool is replaced.
-    """
-
-    def __init__(self, url: str, *, pool_size: int = 8, idle: float = _IDLE_SECONDS) -> None:
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self._pool_size = pool_size
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
         self._plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._direct = direct.Connections(self._plain, _CONNECTION, size=_DIRECT, patience=_CONNECT_SECONDS)
         self._engine = sa_asyncio.create_async_engine(
             address,
             pool_size=pool_size,
@@ -60,7 +56,8 @@ class Database:
             hide_parameters=True,  # bundles and configurations stay out of error texts
             connect_args=_CONNECTION,
         )
-        _ask_idle_ones(self._engine.sync_engine, idle)
+        sa.event.listen(self._engine.sync_engine, "checkout", self._check)
+        sa.event.listen(self._engine.sync_engine, "checkin", _remember)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[sa_asyncio.AsyncConnection]:
@@ -77,6 +74,11 @@ class Database:
         """Each statement is a transaction of its own and durable when it returns: one round trip instead of three."""
         async with translated(), self._engine.connect() as plain:
             yield await plain.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def run(self, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[direct.Row]:
+        """One statement of `direct.sql` that is its own transaction, and its rows. Raises errors.Unavailable."""
+        async with translated():
+            return await self._direct.run(statement, parameters)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[sa_asyncio.AsyncConnection]:
@@ -101,6 +103,22 @@ class Database:
                     async for told in connection.notifies(timeout=every):
                         yield told.payload
 
+    def _check(self, connection: Any, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
+        """Ask a connection that was idle for long, or has something to say, whether it still lives.
+
+        A server that closed the connection is heard on the socket at once, without a round trip for every use. Raising
+        DisconnectionError makes the pool open another one.
+        """
+        recent = time.monotonic() - record.info.get(_USED, 0.0) < direct.TRUSTED_SECONDS
+        if recent and not direct.has_news(connection.driver_connection):
+            return
+        try:
+            alive = self._engine.dialect.do_ping(connection)
+        except self._engine.dialect.loaded_dbapi.Error as exc:
+            raise sa.exc.DisconnectionError("the connection was lost while it was idle") from exc
+        if not alive:
+            raise sa.exc.DisconnectionError("the connection was lost while it was idle")
+
     async def ping(self) -> None:
         """Whether we may serve: one round trip. Raises errors.Unavailable."""
         async with self.transaction() as connection:
@@ -114,9 +132,12 @@ class Database:
         async with AsyncExitStack() as held:
             for _ in range(self._pool_size):
                 await held.enter_async_context(self.transaction())
+        async with translated():
+            await self._direct.open()
 
     async def close(self) -> None:
         """Give all connections back."""
+        await self._direct.close()
         await self._engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -126,22 +147,8 @@ class Database:
         await self.close()
 
 
-def _ask_idle_ones(engine: sa.Engine, seconds: float) -> None:
-    """Ping connections that come out of the pool after a long rest; a dead one is replaced by the pool."""
-
-    def rested(_: object, record: pool.ConnectionPoolEntry) -> None:
-        record.info["rests since"] = time.monotonic()
-
-    def ask(connection: DBAPIConnection, record: pool.ConnectionPoolEntry, _: object) -> None:
-        if time.monotonic() - record.info.get("rests since", time.monotonic()) < seconds:
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except engine.dialect.loaded_dbapi.Error as exc:
-            raise sa.exc.DisconnectionError("it died while it was idle") from exc
-
-    sa.event.listen(engine, "checkin", rested)
-    sa.event.listen(engine, "checkout", ask)
+def _remember(_: object, record: sa.pool.ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
 
 
 @asynccontextmanager
@@ -149,7 +156,7 @@ async def translated() -> AsyncIterator[None]:
     """Database failures as ours: what may pass is Unavailable, what the caller sent wrong is Invalid."""
     try:
         yield
-    except sa.exc.TimeoutError as exc:
+    except (sa.exc.TimeoutError, TimeoutError) as exc:
         raise errors.Unavailable("the database has no connection left; try again") from exc
     except sa.exc.DBAPIError as exc:
         raise _ours(exc) from exc

@@ -37,7 +37,7 @@ class OutsideRuns:
         joined = runs.join(extra, extra.c.run_id == runs.c.id).outerjoin(known, same)
         joined = joined.outerjoin(verdicts, verdicts.c.run_id == runs.c.id)
         query = sa.select(runs, extra, known.c.spec, verdicts.c.findings).select_from(joined).where(runs.c.id == run_id)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
             return None
@@ -64,7 +64,7 @@ class OutsideRuns:
         """A sign of life: expire not before this."""
         table = tables.outside_runs
         later = sa.update(table).where(table.c.run_id == run_id, table.c.expires_at < expires_at)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             await connection.execute(later.values(expires_at=expires_at))
 
     async def accept(self, claim: runs.Claim) -> runs.Receipt:
@@ -114,7 +114,7 @@ class OutsideRuns:
         table = tables.project_versions
         wanted = table.c.name == name if name else table.c.latest
         query = sa.select(table).where(table.c.namespace_uid == namespace_uid, wanted)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             row = (await connection.execute(query)).first()
         return external.Version(row.name, row.released_at is None, row.latest) if row else None
 
@@ -122,7 +122,7 @@ class OutsideRuns:
         """(digest, content) of what the client remembers."""
         table = tables.run_states
         query = sa.select(table.c.digest, table.c.content).where(table.c.run_id == run_id)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             row = (await connection.execute(query)).first()
         return (row.digest, row.content) if row else None
 
@@ -137,7 +137,7 @@ class OutsideRuns:
         same = sa.and_(table.c.run_id == run_id, table.c.digest == instead_of)
         change = sa.update(table).where(same).values(**row).returning(table.c.run_id)
         first = insert(table).values(run_id=run_id, **row).on_conflict_do_nothing().returning(table.c.run_id)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             if (await connection.execute(change if instead_of else first)).first() is None:
                 raise errors.Conflict("the state was changed by somebody else meanwhile: read it again")
         return digest
@@ -145,7 +145,7 @@ class OutsideRuns:
     async def drop_state(self, run_id: uuid.UUID) -> None:
         """Forget it."""
         table = tables.run_states
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             await connection.execute(sa.delete(table).where(table.c.run_id == run_id))
 
 

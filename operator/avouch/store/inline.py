@@ -1,6 +1,7 @@
 """Small artifacts as rows. Implements `controlplane.model.artifacts.BlobStore`.
 
-Chainloop's inline backend has the same limit.
+Chainloop's inline backend has the same limit. The map of artifacts lies in the same database, so storing here is one
+transaction (`controlplane.artifacts.routing.Whole`).
 """
 
 from collections.abc import AsyncIterator
@@ -9,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from avouch import digests, errors
-from avouch.controlplane.model import artifacts
-from avouch.store import database, tables
+from avouch.controlplane.model import artifacts as artifact_model
+from avouch.store import artifacts, database, tables
 
 LIMIT = 500_000  # bytes: Chainloop's 500 KB
 
@@ -18,7 +19,7 @@ LIMIT = 500_000  # bytes: Chainloop's 500 KB
 class Inline:
     """Content of at most 500 KB, in PostgreSQL."""
 
-    def __init__(self, opened: database.Database, backend: str = artifacts.BUILT_IN) -> None:
+    def __init__(self, opened: database.Database, backend: str = artifact_model.BUILT_IN) -> None:
         self._database = opened
         self._backend = backend
 
@@ -26,25 +27,32 @@ class Inline:
         self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
     ) -> tuple[digests.Digest, int]:
         """Keep content; the row exists only when its digest was right."""
-        intake = digests.Intake(min(limit, LIMIT))
-        pieces = []
-        async for piece in content:
-            intake.update(piece)
-            pieces.append(piece)
-        digest = intake.settle(expected)
-        new = (
-            insert(tables.blobs)
-            .values(backend=self._backend, digest=str(digest), content=b"".join(pieces))
-            .on_conflict_do_nothing()
-        )
-        async with self._database.transaction() as connection:
-            await connection.execute(new)
-        return digest, intake.size
+        digest, whole = await _read(content, expected, limit)
+        row = {"backend": self._backend, "digest": str(digest), "content": whole}
+        async with self._database.statements() as connection:
+            await connection.execute(insert(tables.blobs).values(**row).on_conflict_do_nothing())
+        return digest, len(whole)
+
+    async def keep(
+        self, content: AsyncIterator[bytes], *, expected: digests.Digest, limit: int, owner: artifact_model.Owner
+    ) -> tuple[digests.Digest, int]:
+        """As `put`, with its place on the map and its owner's reference: one statement that is its own COMMIT."""
+        digest, whole = await _read(content, expected, limit)
+        row = {
+            "backend": self._backend,
+            "digest": str(digest),
+            "content": whole,
+            "size": len(whole),
+            "namespace": owner.namespace_uid,
+            "run": owner.run_id,
+        }
+        await self._database.run(artifacts.KEEP, row)
+        return digest, len(whole)
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
         """The content, re-hashed."""
         query = sa.select(tables.blobs.c.content).where(self._row(digest))
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             content = (await connection.execute(query)).scalar()
         if content is None:
             raise errors.NotFound(f"no content {digest}")
@@ -55,7 +63,7 @@ class Inline:
     async def has(self, digest: digests.Digest) -> bool:
         """Whether the content is stored."""
         query = sa.select(sa.exists().where(self._row(digest)))
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             return bool((await connection.execute(query)).scalar())
 
     async def delete(self, digest: digests.Digest) -> None:
@@ -72,3 +80,15 @@ class Inline:
 
     async def close(self) -> None:
         """The database is its owner's to close."""
+
+
+async def _read(
+    content: AsyncIterator[bytes], expected: digests.Digest | None, limit: int
+) -> tuple[digests.Digest, bytes]:
+    """All of it, checked. Raises errors.TooLarge or errors.Invalid."""
+    intake = digests.Intake(min(limit, LIMIT))
+    pieces = []
+    async for piece in content:
+        intake.update(piece)
+        pieces.append(piece)
+    return intake.settle(expected), b"".join(pieces)

@@ -27,7 +27,7 @@ class Organisations:
             .join(projects, projects.c.organisation == known.c.name)
             .where(projects.c.namespace == namespace)
         )
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             rows = (await connection.execute(query)).all()
         if len(rows) != 1:
             return None

@@ -17,6 +17,7 @@ from avouch.findings import Finding
 from avouch.store import (
     claims,
     database,
+    direct,
     groupcommit,
     judgingqueue,
     lifecycle,
@@ -27,6 +28,18 @@ from avouch.store import (
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))
+
+
+def _attested() -> bytes:
+    """Runs with what their Workflows say now."""
+    runs, known = tables.runs, tables.workflows
+    same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
+    ids = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+    return direct.sql(sa.select(runs, known.c.spec).outerjoin_from(runs, known, same).where(runs.c.id == sa.any_(ids)))
+
+
+_ATTESTED = _attested()
+_GET = direct.sql(sa.select(tables.runs).where(tables.runs.c.id == sa.bindparam("id")))
 
 
 class Runs:
@@ -63,8 +76,8 @@ class Runs:
 
     async def get(self, run_id: uuid.UUID) -> run_model.Run | None:
         """One run."""
-        async with self._database.statements() as connection:
-            return await _run(connection, run_id)
+        found = await self._database.run(_GET, {"id": run_id})
+        return rows.run_of(found[0]) if found else None
 
     async def attested(self, run_id: uuid.UUID) -> run_model.Attested | None:
         """One run and what its Workflow says now; callers that ask at the same time share one query.
@@ -154,11 +167,7 @@ class Runs:
             return tuple(map(rows.run_of, (await connection.execute(query)).all()))
 
     async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[run_model.Attested | None]:
-        runs, known = tables.runs, tables.workflows
-        same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
-        query = sa.select(runs, known.c.spec).outerjoin_from(runs, known, same).where(runs.c.id == sa.any_(_IDS))
-        async with self._database.statements() as connection:
-            found = (await connection.execute(query, {"ids": list(set(run_ids))})).all()
+        found = await self._database.run(_ATTESTED, {"ids": list(set(run_ids))})
         stored = {row.id: run_model.Attested(rows.run_of(row), row.spec) for row in found}
         return [stored.get(run_id) for run_id in run_ids]
 

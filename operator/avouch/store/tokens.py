@@ -26,7 +26,7 @@ class Tokens:
         place = stored.outerjoin(known, known.c.name == stored.c.namespace)
         present = stored.c.namespace_uid == sa.func.coalesce(known.c.uid, stored.c.namespace_uid)
         query = sa.select(stored).select_from(place).where(stored.c.id == token_id, present)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             row = (await connection.execute(query)).first()
         return _token(row) if row is not None else None
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch.controlplane.model import contracts, deliveries
-from avouch.store import columns, database, declared, fencing, groupcommit, namespaces, rows, tables
+from avouch.store import columns, database, declared, direct, fencing, groupcommit, namespaces, rows, tables
 
 _KEY = ["namespace", "name"]
 _FIELDS = [tables.workflows.c[field.name] for field in fields(contracts.WorkflowRecord)]
@@ -22,6 +22,11 @@ _WRITE = columns.insert(
     "ON CONFLICT (namespace, name) DO UPDATE SET "
     + ", ".join(f"{c.name} = excluded.{c.name}" for c in tables.workflows.c if c.name not in _KEY)
     + " WHERE workflows.uid <> excluded.uid OR workflows.generation <= excluded.generation RETURNING namespace, name",
+)
+_GET = direct.sql(
+    sa.select(*_FIELDS).where(
+        tables.workflows.c.namespace == sa.bindparam("namespace"), tables.workflows.c.name == sa.bindparam("name")
+    )
 )
 _Upsert: TypeAlias = tuple[int, contracts.WorkflowRecord]  # epoch, and what to record
 
@@ -63,11 +68,8 @@ class Workflows:
 
     async def get(self, namespace: str, name: str) -> contracts.WorkflowRecord | None:
         """One Workflow."""
-        stored = tables.workflows
-        query = sa.select(*_FIELDS).where(stored.c.namespace == namespace, stored.c.name == name)
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(query)).first()
-        return _workflow(row) if row is not None else None
+        found = await self._database.run(_GET, {"namespace": namespace, "name": name})
+        return contracts.WorkflowRecord(**found[0]._asdict()) if found else None
 
     async def recorded(self) -> Sequence[contracts.WorkflowRecord]:
         """All Workflows of all namespaces."""

@@ -172,7 +172,7 @@ async def test_a_certificate_is_issued_for_the_calling_pod_only(client: httpx.As
 
 async def test_the_openapi_document_names_every_route(client: httpx.AsyncClient, world: worlds.World) -> None:
     document = (await client.get("/v1/openapi.json")).json()
-    crafting = outside.OutsideDoor(external_runs.ExternalIntake(None, world.blobs, world.keys))  # type: ignore[arg-type]
+    crafting = outside.OutsideDoor(external_runs.OutsideRuns(None), world.keys)  # type: ignore[arg-type]
     door = app.Door(world.intake, crafting=crafting, reading=artifacts.ArtifactDoor(None))  # type: ignore[arg-type]
     served = {(route.path, method) for route, method in _served(door)}
     named = {(path, method.upper()) for path, operations in document["paths"].items() for method in operations}

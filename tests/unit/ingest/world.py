@@ -1,6 +1,7 @@
 """A small world behind the ports: a cluster's record, a store in memory, a real authority. Tests state what differs."""
 
 import copy
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, dsse, identity, predicate, trust
-from avouch.controlplane.intake import planning, pod_runs
+from avouch.controlplane import submissions
+from avouch.controlplane.intake import planning, pod_identity, pod_runs
 from avouch.controlplane.model import artifacts, contracts, runs
 from avouch.tekton import matching
 
@@ -167,16 +169,16 @@ class World:
 
     def __init__(self) -> None:
         self.cluster, self.store, self.blobs, self.keys = Cluster(), Store(), Blobs(), Keys()
-        self.intake = pod_runs.Intake(
+        pods = pod_runs.PodRuns(
             runs=self.store,  # type: ignore[arg-type]  # only the methods that the push path calls
             workflows=self.store,  # type: ignore[arg-type]
             contracts=self.store,  # type: ignore[arg-type]
-            blobs=self.blobs,
-            cluster=self.cluster,
+            pods=pod_identity.Callers(
+                self.cluster, itertools.count(0, 60).__next__
+            ),  # a minute a request: nothing is kept
             clock=Clock(),
-            keys=self.keys,
-            max_material=1024,
         )
+        self.intake = submissions.Intake(pods, self.store, self.blobs, Clock(), self.keys, max_material=1024)
         self.run = open_run()
         self.store.stored[self.run.id] = self.run
 

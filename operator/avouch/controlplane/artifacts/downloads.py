@@ -64,31 +64,27 @@ class Downloads:
         return _from(self.blobs.get(found.digest, namespace_uid=found.namespace_uid), start)
 
     async def keep(
-        self, token: str, namespace: str, expected: digests.Digest, content: AsyncIterator[bytes]
+        self, owner: artifacts.Owner, expected: digests.Digest, content: AsyncIterator[bytes]
     ) -> tuple[digests.Digest, int]:
         """Store bytes of no run; where none uses them, they go with the next garbage collection after the grace.
 
-        Raises:
-            NotFound: no such namespace for this caller.
-            TooLarge, Invalid, Unavailable: as `storage.ArtifactStore.put`.
+        Raises TooLarge, Invalid, Unavailable: as `storage.ArtifactStore.put`.
         """
-        owner = await self._owner(token, namespace)
         return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
 
-    async def kept(self, token: str, namespace: str, digest: digests.Digest) -> bool:
-        """Whether a namespace stores content already, for whoever may store it there. Raises errors.NotFound."""
-        owner = await self._owner(token, namespace)
+    async def kept(self, owner: artifacts.Owner, digest: digests.Digest) -> bool:
+        """Whether a namespace stores content already."""
         return await self.blobs.has(digest, namespace_uid=owner.namespace_uid)
 
     async def join(
-        self, token: str, namespace: str, expected: digests.Digest, of: Sequence[digests.Digest]
+        self, owner: artifacts.Owner, expected: digests.Digest, of: Sequence[digests.Digest]
     ) -> tuple[digests.Digest, int]:
         """Make one artifact of parts that were stored. Raises as `keep`, and errors.Conflict where one is missing."""
-        owner = await self._owner(token, namespace)
         content = multipart.joined(self.blobs, of, owner.namespace_uid)
         return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
 
-    async def _owner(self, token: str, namespace: str) -> artifacts.Owner:
+    async def owner(self, token: str, namespace: str) -> artifacts.Owner:
+        """The namespace, for whoever may store artifacts of no run there. Raises errors.NotFound."""
         attester = await self.identities.identify(token)
         found = await self.identities.cluster.namespace(namespace)
         organisation = await self.organisations.of_namespace(namespace)

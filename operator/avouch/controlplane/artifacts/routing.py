@@ -5,14 +5,27 @@ Storing is three steps, so that nothing that was acknowledged is ever removed by
    waits for a removal of the same bytes that is under way.
 2. Send the bytes; the backend checks the digest before they become visible.
 3. Record: the map says that they lie there, and which run refers to them, in one transaction.
+A backend that lies where the map lies takes all three as one transaction (`Whole`).
 """
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from avouch import digests, errors
 from avouch.controlplane.artifacts import backends
 from avouch.controlplane.model import artifacts
+
+
+@runtime_checkable
+class Whole(Protocol):
+    """A backend that keeps an artifact together with its place on the map and the reference of its owner's run."""
+
+    async def keep(
+        self, content: AsyncIterator[bytes], *, expected: digests.Digest, limit: int, owner: artifacts.Owner
+    ) -> tuple[digests.Digest, int]:
+        """Store all of it, or nothing. Raises as `storage.Backend.put`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +60,12 @@ class Routed:
         if expected is None:
             raise errors.Invalid("no digest was promised", field="digest", fix="name the sha256 of what you send")
         chosen = await self.of_namespace(owner.namespace)
-        backend = await self.opener.open(chosen.id)
-        await self.map.reserve(expected, owner.namespace_uid, chosen.id)  # 1
+        backend, most = await self.opener.open(chosen.id), min(limit, chosen.max_bytes)
         try:
-            digest, size = await backend.put(content, expected=expected, limit=min(limit, chosen.max_bytes))  # 2
+            if isinstance(backend, Whole):
+                return await backend.keep(content, expected=expected, limit=most, owner=owner)
+            await self.map.reserve(expected, owner.namespace_uid, chosen.id)  # 1
+            digest, size = await backend.put(content, expected=expected, limit=most)  # 2
         except errors.TooLarge as exc:
             if chosen.max_bytes <= limit:
                 raise backends.too_big(chosen) from exc

@@ -5,11 +5,11 @@ A Workflow that one may not attest for does not exist for the caller.
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from avouch import errors, plan
-from avouch.contract import planning
-from avouch.controlplane.intake import authentication, authorization, oidc_claims
+from avouch import errors
+from avouch.contract import planning as contract_planning
+from avouch.controlplane import workflowspecs
+from avouch.controlplane.intake import authentication, authorization, oidc_claims, planning
 from avouch.controlplane.model import cluster, external, runs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities as identity_model
@@ -29,7 +29,7 @@ class Opener:
     backends: external.Backends
     clock: cluster.Clock
 
-    async def open(self, token: str, wanted: external.Opening) -> external.Opened:
+    async def open(self, attester: authorization.Attester, wanted: external.Opening) -> external.Opened:
         """Open a run, or look at it without leaving a trace (`dry_run`).
 
         Raises:
@@ -38,20 +38,21 @@ class Opener:
             Invalid: the contract asks for another runner.
             Conflict: the Workflow is suspended, or the version is released.
         """
-        attester = await self.identities.identify(token)
         organisation = await self.organisations.of_namespace(wanted.namespace)
         workflow = await self._workflow(wanted, attester, organisation)
-        if workflow.spec.get("suspend"):
+        rules = workflowspecs.read(workflow.spec)
+        if rules.suspend:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
-        revision, latest = await self._revision(workflow, wanted.revision)
-        planned = planning.plan_of(workflow, revision)
+        revision, latest = await self._revision(workflow, wanted.revision, rules)
+        planned = contract_planning.plan_of(workflow, revision)
         runner, unproven = await self._runner(wanted.runner, attester)
         detection.enforce(
             planned.runner, detection.Runner(runner.type, runner.type or "generic"), dry_run=wanted.dry_run
         )
-        now, lifetime = self.clock.now(), external.expiry_of(workflow.spec)
+        now, lifetime = self.clock.now(), rules.expiry
         version = await self._version(workflow.namespace_uid, wanted.version)
-        run = _run(workflow, planned, wanted.id, now)
+        key = runs.RunKey(workflow.uid, str(wanted.id), outside=True)
+        run = planning.new_run(workflow, key, (runs.EXTERNAL, str(wanted.id)), (planned, planned.to_json()), now)
         extra = external.ExternalPart(
             run_id=run.id,
             attester=authentication.described(attester),
@@ -72,22 +73,17 @@ class Opener:
             else await self._again(attester, run.id)
         )
         found = await self.opened(stored, organisation)
-        return replace(found, latest=latest, created=created, findings=(*found.findings, *unproven))
+        return replace(found, latest=latest, created=created, unproven=unproven)
 
     async def opened(
         self, stored: external.Stored, organisation: identity_model.Organisation | None
     ) -> external.Opened:
         """What the client of a stored run is told."""
-        run = stored.run
         return external.Opened(
-            run=run,
-            outside=stored.outside,
-            plan=plan.Plan.from_json(run.plan),
-            latest=run.revision,
-            backend=await self.backends.of_namespace(run.namespace),
+            stored=stored,
+            latest=stored.run.revision,
+            backend=await self.backends.of_namespace(stored.run.namespace),
             skip_runner_variables=bool(organisation and organisation.skip_runner_variables),
-            gate=bool((stored.workflow_spec or {}).get("gate")),
-            findings=stored.findings,
         )
 
     async def _again(self, attester: authorization.Attester, run_id: uuid.UUID) -> external.Stored:
@@ -114,7 +110,7 @@ class Opener:
         return found
 
     async def _revision(
-        self, workflow: contract_model.WorkflowRecord, number: int
+        self, workflow: contract_model.WorkflowRecord, number: int, rules: workflowspecs.Rules
     ) -> tuple[contract_model.ContractRevision, int]:
         place = workflow.contract_namespace, workflow.contract_name
         newest = await self.contracts.newest(*place) if workflow.contract_name else None
@@ -124,7 +120,7 @@ class Opener:
             )
         if number in (0, newest.revision):
             return newest, newest.revision
-        if workflow.spec.get("olderRevisions") is not True:
+        if not rules.older_revisions:
             raise errors.Denied(
                 f"revision {number} of contract {newest.name} is not its newest, {newest.revision}, and Workflow "
                 f"{workflow.name} lets nobody choose another",
@@ -165,23 +161,3 @@ class Opener:
         if found is not None and not found.prerelease:
             raise external.released(found.name)
         return found or external.Version(name)
-
-
-def _run(workflow: contract_model.WorkflowRecord, planned: plan.Plan, given: uuid.UUID, now: datetime) -> runs.Run:
-    key = runs.RunKey(workflow.uid, str(given), outside=True)
-    return runs.Run(
-        id=key.id,
-        name=key.name(workflow.name),
-        key=key,
-        namespace=workflow.namespace,
-        namespace_uid=workflow.namespace_uid,
-        workflow=workflow.name,
-        subject_kind=runs.EXTERNAL,
-        subject_name=str(given),
-        contract=planned.contract,
-        revision=planned.revision,
-        contract_digest=planned.contract_digest,
-        plan=planned.to_json(),
-        created_at=now,
-        labels=dict(workflow.labels),
-    )

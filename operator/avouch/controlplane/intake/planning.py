@@ -59,22 +59,35 @@ class Owed:
 
     def run(self, now: datetime) -> runs.Run:
         """The run to open, pinned to this plan."""
-        return runs.Run(
-            id=self.run_id,
-            name=self.key.name(self.workflow.name),
-            key=self.key,
-            namespace=self.workflow.namespace,
-            namespace_uid=self.workflow.namespace_uid,
-            workflow=self.workflow.name,
-            subject_kind=self.subject.kind,
-            subject_name=self.subject.name,
-            contract=self.plan.contract,
-            revision=self.plan.revision,
-            contract_digest=self.plan.contract_digest,
-            plan=self.text or self.plan.to_json(),
-            created_at=now,
-            labels=dict(self.workflow.labels),
-        )
+        subject = (self.subject.kind, self.subject.name)
+        return new_run(self.workflow, self.key, subject, (self.plan, self.text or self.plan.to_json()), now)
+
+
+def new_run(
+    workflow: contracts.WorkflowRecord,
+    key: runs.RunKey,
+    subject: tuple[str, str],
+    planned: tuple[plan.Plan, str],
+    now: datetime,
+) -> runs.Run:
+    """A run to open, pinned to its plan and the plan's JSON. `subject` is the kind and name of what it is about."""
+    (kind, name), (pinned, text) = subject, planned
+    return runs.Run(
+        id=key.id,
+        name=key.name(workflow.name),
+        key=key,
+        namespace=workflow.namespace,
+        namespace_uid=workflow.namespace_uid,
+        workflow=workflow.name,
+        subject_kind=kind,
+        subject_name=name,
+        contract=pinned.contract,
+        revision=pinned.revision,
+        contract_digest=pinned.contract_digest,
+        plan=text,
+        created_at=now,
+        labels=dict(workflow.labels),
+    )
 
 
 async def owed_by(

@@ -7,11 +7,17 @@
 4. The TaskRun's controller, where it is a PipelineRun, is read by name and compared by UID in the same way.
 
 Labels are never trusted: anyone who may create a pod may label it. Whatever fails, the answer is the same.
+
+`Callers` keeps a yes for ten seconds, because one sidecar makes several requests in a row. It is kept by the UIDs that
+the token names, and what it says of them never changes: a pod's account, owner and containers, a TaskRun's owner, the
+namespace of a ServiceAccount. A no is never kept.
 """
 
-from collections.abc import Mapping
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from avouch import errors, names
 from avouch.controlplane.model import cluster, runs
@@ -19,11 +25,15 @@ from avouch.tekton import labels, objects, outcome
 from avouch.tekton import pod as pods
 
 AUDIENCE = names.AUDIENCE
+KEPT = 10.0  # seconds, as kube-apiserver itself keeps a good token
+_MOST = 4096  # callers kept: about 3 MiB
 _ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 
 Object = Mapping[str, Any]
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +49,83 @@ class Subject:
 class _Holder:
     namespace: str
     service_account: str
+    account_uid: str  # tells a namespace from a predecessor of the same name: an account belongs to one of them
     pod: str
     pod_uid: str
 
 
-async def identify(token: str, cluster: cluster.ClusterReader) -> Subject:
-    """The pod behind a token, and what it works for.
+class Callers:
+    """Identifies callers, and remembers whom it identified for `KEPT` seconds. Owned by one event loop."""
 
-    Raises:
-        Unauthenticated: the token or any link of the chain does not hold.
-        Unavailable: the API server could not be asked.
-    """
-    holder = _holder(await cluster.review_token(token, AUDIENCE))  # 1
+    def __init__(self, cluster: cluster.ClusterReader, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._cluster = cluster
+        self._callers: _Kept[_Holder, runs.Caller] = _Kept(monotonic)
+        self._namespaces: _Kept[tuple[str, str], Object] = _Kept(monotonic)
+
+    async def identify(self, token: str) -> runs.Caller:
+        """The pod behind a token. The token itself is reviewed each time (`kube.tokens`). Raises as `subject`."""
+        holder = _holder(await self._cluster.review_token(token, AUDIENCE))
+        return self._callers.recall(holder) or (await self._subject(holder)).caller
+
+    async def subject(self, token: str) -> Subject:
+        """The same with its TaskRun and PipelineRun as they are now.
+
+        Raises:
+            Unauthenticated: the token or any link of the chain does not hold.
+            Unavailable: the API server could not be asked.
+        """
+        return await self._subject(_holder(await self._cluster.review_token(token, AUDIENCE)))
+
+    async def _subject(self, holder: _Holder) -> Subject:
+        found = await _identified(holder, self._cluster, self._namespace)
+        if holder.pod in _tries(found.taskrun):  # until Tekton has said so, somebody else's pod may be found out yet
+            self._callers.keep(holder, found.caller)
+        return found
+
+    async def _namespace(self, holder: _Holder) -> Object | None:
+        key = holder.namespace, holder.account_uid
+        found = self._namespaces.recall(key) if holder.account_uid else None
+        if found is None and (found := await self._cluster.namespace(holder.namespace)) and holder.account_uid:
+            self._namespaces.keep(key, {"metadata": {"uid": labels.uid_of(found)}})
+        return found
+
+
+class _Kept(Generic[Key, Value]):
+    """Answers by key, each for `KEPT` seconds, at most `_MOST` of them."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._found: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
+
+    def recall(self, key: Key) -> Value | None:
+        """What was kept less than `KEPT` seconds ago."""
+        kept = self._found.get(key)
+        if kept is None or kept[0] <= self._monotonic():
+            self._found.pop(key, None)
+            return None
+        return kept[1]
+
+    def keep(self, key: Key, value: Value) -> None:
+        """Remember; the oldest answer makes room."""
+        self._found.pop(key, None)
+        while len(self._found) >= _MOST:
+            self._found.popitem(last=False)
+        self._found[key] = (self._monotonic() + KEPT, value)
+
+
+async def identify(token: str, cluster: cluster.ClusterReader) -> Subject:
+    """The pod behind a token, and what it works for, read from the cluster now. Raises as `Callers.subject`."""
+    return await Callers(cluster).subject(token)
+
+
+async def _identified(
+    holder: _Holder, cluster: cluster.ClusterReader, namespace_of: Callable[[_Holder], Awaitable[Object | None]]
+) -> Subject:
     pod = await cluster.pod(holder.namespace, holder.pod)
     _check_pod(pod, holder)  # 2
     taskrun = await _taskrun(pod, holder.namespace, cluster)  # 3
     pipelinerun = await _pipelinerun(taskrun, holder.namespace, cluster)  # 4
-    namespace = await cluster.namespace(holder.namespace)
+    namespace = await namespace_of(holder)
     if pod is None or namespace is None:
         raise _unknown()
     return Subject(_caller(holder, namespace, pod, taskrun, pipelinerun), taskrun, pipelinerun)
@@ -84,7 +154,7 @@ def _holder(user: Object) -> _Holder:
     pods, uids = list(extra.get(_POD_NAME) or []), list(extra.get(_POD_UID) or [])
     if len(pods) != 1 or len(uids) != 1 or not pods[0] or not uids[0]:
         raise _unknown()  # a token that is bound to no pod proves an account, not an execution
-    return _Holder(namespace, name, str(pods[0]), str(uids[0]))
+    return _Holder(namespace, name, str(user.get("uid") or ""), str(pods[0]), str(uids[0]))
 
 
 def _check_pod(pod: Object | None, holder: _Holder) -> None:
@@ -99,10 +169,15 @@ async def _taskrun(pod: Object | None, namespace: str, cluster: cluster.ClusterR
     taskrun = await cluster.taskrun(namespace, owner.name) if owner else None
     if owner is None or taskrun is None or labels.uid_of(taskrun) != owner.uid:
         raise _unknown()
-    tries = [attempt.pod for attempt in outcome.attempts(taskrun)]
+    tries = _tries(taskrun)
     if tries[-1] and labels.name_of(pod or {}) not in tries:
         raise _unknown()
     return taskrun
+
+
+def _tries(taskrun: Object) -> list[str]:
+    """The pods that a TaskRun calls its own; the last one is "" where its present try has none yet."""
+    return [attempt.pod for attempt in outcome.attempts(taskrun)]
 
 
 async def _pipelinerun(taskrun: Object, namespace: str, cluster: cluster.ClusterReader) -> dict[str, Any] | None:

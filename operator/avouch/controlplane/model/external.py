@@ -6,12 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from avouch import errors
-from avouch import plan as plans
-from avouch.api import durations
 from avouch.controlplane.model import artifacts, runs
 from avouch.findings import Finding
-
-EXPIRY = timedelta(hours=24)  # where the Workflow says nothing
 
 MAX_STATE = 6 * 1024 * 1024  # bytes of what a client remembers between its commands, as in Chainloop
 
@@ -125,17 +121,14 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run with all that its client needs. `latest` is the contract's newest revision."""
+    """A stored run with what its client needs besides. `latest` is the contract's newest revision."""
 
-    run: runs.Run
-    outside: ExternalPart
-    plan: plans.Plan
+    stored: Stored
     latest: int
     backend: artifacts.Destination
     skip_runner_variables: bool = False
-    gate: bool = False
     created: bool = False
-    findings: tuple[Finding, ...] = ()
+    unproven: tuple[Finding, ...] = ()  # what was told of the runner when it was opened, and not proven
 
 
 class Store(Protocol):
@@ -189,9 +182,3 @@ class Backends(Protocol):
 def released(version: str) -> errors.Conflict:
     """Why a version takes nothing more."""
     return errors.Conflict(f'version "{version}" is released and immutable: attestations cannot be added')
-
-
-def expiry_of(spec: dict[str, Any]) -> timedelta:
-    """How long a run may stay open without a sign of life."""
-    said = spec.get("runExpiry")
-    return durations.read(str(said)) if said else EXPIRY

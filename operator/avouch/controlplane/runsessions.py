@@ -1,0 +1,65 @@
+"""One caller and the one run it may speak about, resolved once for a request and before a byte of its body is read.
+
+The version of a run's id says who speaks about it: the pods of a TaskRun or PipelineRun (`runs.PodRuns`), or the
+attester that opened a run outside the cluster (`outsideintake.OutsideRuns`). What follows is the same for both
+(`submissions.Intake`).
+"""
+
+import uuid
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from avouch.attestation import identity
+from avouch.controlplane.model import artifacts, runs
+from avouch.controlplane.model import external as external_model
+
+
+class Need(Enum):
+    """What a request wants of a run; each includes those before it."""
+
+    READ = auto()  # the run is the caller's
+    ATTEST = auto()  # its Workflow lets the caller attest
+    ADD = auto()  # and a run that ends with one bundle has not ended
+
+
+@dataclass(frozen=True, slots=True)
+class RunSession:
+    """A run and the caller that was found to own it.
+
+    Attributes:
+        run: as stored.
+        signer: whom the session's certificates name, and who must have signed its bundles.
+        caller: the pod that calls; None for a run outside the cluster.
+        external: what only a run outside the cluster has; None for any other.
+    """
+
+    run: runs.Run
+    signer: identity.Identity
+    caller: runs.Caller | None = None
+    external: external_model.Stored | None = None
+
+    @property
+    def owner(self) -> artifacts.Owner:
+        """Whose artifacts this session stores."""
+        return artifacts.Owner(self.run.namespace, self.run.namespace_uid, self.run.id)
+
+
+class Sessions(Protocol):
+    """Resolves sessions for runs of one kind."""
+
+    async def session(self, token: str, run_id: uuid.UUID, need: Need) -> RunSession:
+        """The run, if the holder of this token may do with it what it needs.
+
+        Raises:
+            Unauthenticated: nobody we know.
+            NotFound: no such run of this caller.
+            Denied: its Workflow does not let the caller attest.
+            Conflict: the run has ended.
+        """
+        ...
+
+
+def is_external(run_id: uuid.UUID) -> bool:
+    """Whether an id is that of a run outside the cluster (`values.RunKey.id`)."""
+    return run_id.version == 8

@@ -1,0 +1,54 @@
+"""Runs as the ingest API shows them."""
+
+from typing import Any
+
+import msgspec
+
+from avouch import plan, rfc3339
+from avouch.api import wire
+from avouch.controlplane import workflowspecs
+from avouch.controlplane.model import external as external_model
+from avouch.controlplane.model import runs
+
+
+def opened(run: runs.Run) -> wire.OpenedRun:
+    """A run of the cluster, as its pods need it."""
+    return wire.OpenedRun(
+        id=str(run.id),
+        name=run.name,
+        workflow=run.workflow,
+        verdict=str(run.result),
+        plan=msgspec.json.decode(run.plan, type=dict[str, Any]),
+    )
+
+
+def external(found: external_model.Opened) -> wire.ExternalRun:
+    """A run outside the cluster."""
+    stored = found.stored
+    run, extra = stored.run, stored.outside
+    asked = plan.Plan.from_json(run.plan)
+    runner, backend = extra.runner, found.backend
+    return wire.ExternalRun(
+        id=str(run.id),
+        name=run.name,
+        namespace=run.namespace,
+        workflow=run.workflow,
+        workflow_uid=run.key.workflow_uid,
+        team=asked.team,
+        project=asked.project,
+        organization=extra.organization,
+        verdict=str(run.result),
+        created_at=rfc3339.write(run.created_at),
+        expires_at=rfc3339.write(extra.expires_at),
+        contract=wire.ContractAnswer(run.contract, run.revision, found.latest, run.contract_digest),
+        plan=msgspec.json.decode(run.plan, type=dict[str, object]),
+        version=wire.VersionAnswer(extra.version, extra.prerelease and not extra.release),
+        runner=wire.RunnerAnswer(
+            runner.type, runner.url, runner.environment, runner.authenticated, runner.workflow_file_path
+        ),
+        attester=wire.AttesterAnswer(extra.attester.type, extra.attester.id),
+        backend=wire.BackendAnswer(backend.id, backend.name, backend.inline, backend.fallback, backend.max_bytes),
+        skip_runner_variables=found.skip_runner_variables,
+        gate=workflowspecs.read(stored.workflow_spec).gate,
+        findings=[*stored.findings, *found.unproven],
+    )

@@ -1,0 +1,111 @@
+"""Nobody who is not known gets a byte of a body read, on any route."""
+
+import itertools
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.routing import Route
+
+from avouch import digests, errors
+from avouch.controlplane import submissions
+from avouch.controlplane.artifacts import downloads
+from avouch.controlplane.intake import authentication, external_opening, external_runs
+from avouch.ingest import app, artifacts
+from avouch.ingest import external_runs as outside
+from tests.unit.ingest import world as worlds
+
+DIGEST = str(digests.of_bytes(b"x"))
+IN_TEKTON = uuid.uuid5(uuid.NAMESPACE_URL, "a run")
+EXTERNAL = uuid.UUID("00000000-0000-8000-8000-000000000000")
+NOBODY = {"none": "", "of nobody": "Bearer other", "an API token that is none": f"Bearer avouch_{'a' * 16}_{'b' * 43}"}
+
+
+def door() -> app.Door:
+    """The whole ingest API. What comes after identification is not there: reaching it is an error."""
+    world = worlds.World()
+
+    async def no_token(token_id: str) -> None:
+        return None
+
+    async def no_ticket(*_: object) -> None:
+        return None
+
+    identities = authentication.Identities(
+        SimpleNamespace(find=no_token),  # type: ignore[arg-type]
+        SimpleNamespace(knows=lambda token: False),  # type: ignore[arg-type]
+        world.cluster,
+        worlds.Clock(),
+    )
+    opener = external_opening.Opener(None, identities, None, None, None, None, worlds.Clock())  # type: ignore[arg-type]
+    external = external_runs.OutsideRuns(opener)
+    intake = submissions.Intake(
+        world.intake.pods, world.store, world.blobs, worlds.Clock(), world.keys, external=external
+    )
+    reading = downloads.Downloads(
+        world.blobs, None, SimpleNamespace(taken=no_ticket), identities, None, "", 1024  # type: ignore[arg-type]
+    )  # fmt: skip
+    return app.Door(intake, crafting=outside.OutsideDoor(external, world.keys), reading=artifacts.ArtifactDoor(reading))
+
+
+def with_bodies() -> list[tuple[str, str]]:
+    """(method, path) of every route that may have a body, for a run in Tekton and for one outside."""
+    found = []
+    for route, run_id in itertools.product(door().routes(), (IN_TEKTON, EXTERNAL)):
+        assert isinstance(route, Route)
+        path = route.path.format(id=run_id, digest=DIGEST, namespace="shop", workflow="release")
+        found += [(method, path) for method in sorted(route.methods or ()) if method in ("POST", "PUT", "DELETE")]
+    return sorted(set(found))
+
+
+async def status_of(method: str, path: str, headers: Mapping[str, str], receive: Callable[[], Awaitable[Any]]) -> int:
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "http_version": "1.1",
+        "scheme": "https",
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app.create(door())(scope, receive, send)  # type: ignore[arg-type]
+    return int(sent[0]["status"])
+
+
+@pytest.mark.parametrize("who", NOBODY)
+@pytest.mark.parametrize(("method", "path"), with_bodies())
+async def test_the_body_of_somebody_unknown_is_never_read(method: str, path: str, who: str) -> None:
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was read")
+
+    headers = {"authorization": NOBODY[who]} if NOBODY[who] else {}
+    assert await status_of(method, path, headers, receive) == 401
+
+
+async def test_the_body_for_a_run_that_is_not_the_callers_is_never_read() -> None:
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was read")
+
+    for method, rest in (("PUT", f"materials/{DIGEST}"), ("PUT", f"parts/{DIGEST}"), ("POST", "bundles")):
+        path = f"/v1/runs/{IN_TEKTON}/{rest}"
+        assert await status_of(method, path, {"authorization": f"Bearer {worlds.TOKEN}"}, receive) == 404
+
+
+def test_the_routes_that_take_bodies_are_all_looked_at() -> None:
+    looked_at = {(method, path.split("/")[-2 if DIGEST in path else -1]) for method, path in with_bodies()}
+    assert looked_at >= {
+        ("POST", "runs"), ("PUT", "materials"), ("POST", "materials"), ("PUT", "parts"), ("POST", "certificate"),
+        ("POST", "bundles"), ("POST", "reset"), ("PUT", "state"), ("PUT", "artifacts"), ("POST", "artifacts"),
+    }  # fmt: skip
+
+
+async def test_an_unknown_attester_is_told_so_before_the_body_of_its_opening_is_read() -> None:
+    with pytest.raises(errors.Unauthenticated):
+        await door().intake.session("other", EXTERNAL)
