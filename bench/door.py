@@ -11,8 +11,7 @@ from typing import Any
 
 import uvloop
 
-from avouch.controlplane import submissions
-from avouch.controlplane.intake import pod_identity, pod_runs
+from avouch.controlplane.intake import pod_identity, pod_runs, submissions
 from avouch.ingest import app
 from avouch.kube import connection, reader
 from avouch.processes import certificates, health, lifetime, listeners, servermetrics, settings

@@ -47,8 +47,7 @@ from avouch.attestation import (
     trust,
     verification,
 )
-from avouch.controlplane import submissions
-from avouch.controlplane.intake import pod_identity, pod_runs
+from avouch.controlplane.intake import pod_identity, pod_runs, submissions
 from avouch.controlplane.model import runs
 from avouch.processes import lifetime
 from avouch.store import catalog, contracts, database

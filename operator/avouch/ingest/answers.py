@@ -6,9 +6,8 @@ import msgspec
 
 from avouch import plan, rfc3339
 from avouch.api import wire
-from avouch.controlplane import workflowspecs
 from avouch.controlplane.model import external as external_model
-from avouch.controlplane.model import runs
+from avouch.controlplane.model import runs, workflowspecs
 
 
 def opened(run: runs.Run) -> wire.OpenedRun:

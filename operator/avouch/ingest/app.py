@@ -14,8 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from avouch import errors
 from avouch.api import wire
-from avouch.controlplane import runsessions, submissions
-from avouch.controlplane.intake import multipart
+from avouch.controlplane.intake import multipart, sessions, submissions
 from avouch.controlplane.model import runs
 from avouch.ingest import (
     answers,
@@ -97,16 +96,16 @@ class Door:
     async def get_run(self, request: Request) -> Response:
         """`GET /v1/runs/{id}?wait=SECONDS`: the caller's run and its plan, as soon as there is a verdict."""
         until = time.monotonic() + waiting.seconds(request)
-        session = await self._session(request, runsessions.Need.READ)
+        session = await self._session(request, sessions.Need.READ)
         if await self.verdicts.wait(session.run, until, self.intake.pods.runs.get):
-            session = await self._session(request, runsessions.Need.READ)
+            session = await self._session(request, sessions.Need.READ)
         if session.external is None or self.intake.external is None:
             return bodyreading.answer(answers.opened(session.run))
         return bodyreading.answer(answers.external(await self.intake.external.opened(session.external)))
 
     async def has_material(self, request: Request) -> Response:
         """`HEAD /v1/runs/{id}/materials/{digest}`: 200 where the content is stored."""
-        session = await self._session(request, runsessions.Need.ATTEST)
+        session = await self._session(request, sessions.Need.ATTEST)
         known = await self.intake.known(session, bodyreading.digest(request))
         return Response(status_code=200 if known else 404)
 
@@ -158,7 +157,7 @@ class Door:
 
     async def _push(self, request: Request) -> runs.Receipt:
         """A resend of the bundle that ended a run is answered like the first, so the run need not be open."""
-        session = await self._session(request, runsessions.Need.ATTEST)
+        session = await self._session(request, sessions.Need.ATTEST)
         with self.room.share() as share:
             content = await bodies.whole(request, submissions.MAX_BUNDLE, self.pace, share)
             explicit = request.headers.get(CLIENT) == "step"
@@ -168,7 +167,7 @@ class Door:
         """`GET /v1/openapi.json`: for anyone who can reach us."""
         return Response(openapi.document(), media_type="application/json")
 
-    async def _session(self, request: Request, need: runsessions.Need = runsessions.Need.ADD) -> runsessions.RunSession:
+    async def _session(self, request: Request, need: sessions.Need = sessions.Need.ADD) -> sessions.RunSession:
         """Who calls about which run: before a byte of the body is read."""
         run_id = bodyreading.run_id(request)
         return await self.intake.session(bodyreading.bearer(request), run_id, need)

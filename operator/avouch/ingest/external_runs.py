@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from avouch import digests, errors
 from avouch.api import wire
-from avouch.controlplane import runsessions, submissions
-from avouch.controlplane.intake import external_runs
+from avouch.controlplane.intake import external_runs, sessions, submissions
 from avouch.controlplane.model import external
 from avouch.ingest import answers, bodies, bodyreading
 
@@ -44,7 +43,7 @@ class OutsideDoor:
 
     async def put_state(self, request: Request) -> Response:
         """`PUT /v1/runs/{id}/state`: with If-Match, or If-None-Match: * for the first."""
-        session = await self._session(request, runsessions.Need.ADD)
+        session = await self._session(request, sessions.Need.ADD)
         instead_of = _instead_of(request)
         with self.room.share() as share:
             content = await bodies.whole(request, external.MAX_STATE, self.pace, share)
@@ -60,9 +59,7 @@ class OutsideDoor:
         """`GET /v1/trust`: for anyone who can reach us."""
         return bodyreading.answer(wire.TrustAnswer(authorities=list(self.keys.trust().pems())))
 
-    async def _session(
-        self, request: Request, need: runsessions.Need = runsessions.Need.ATTEST
-    ) -> runsessions.RunSession:
+    async def _session(self, request: Request, need: sessions.Need = sessions.Need.ATTEST) -> sessions.RunSession:
         """The session of a run that only the external ones can be."""
         run_id = bodyreading.run_id(request)
         return await self.runs.session(bodyreading.bearer(request), run_id, need)

@@ -80,7 +80,7 @@ class Serving:
 
 
 class Authorities:
-    """The authority for pod certificates from ca.crt and ca.key: `controlplane.submissions.Keys`."""
+    """The authority for pod certificates from ca.crt and ca.key: `controlplane.intake.submissions.Keys`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

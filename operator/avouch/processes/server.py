@@ -17,9 +17,15 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app as admission
 from avouch.cas import filesystem
-from avouch.controlplane import submissions
 from avouch.controlplane.artifacts import downloads, routing
-from avouch.controlplane.intake import authentication, external_opening, external_runs, pod_identity, pod_runs
+from avouch.controlplane.intake import (
+    authentication,
+    external_opening,
+    external_runs,
+    pod_identity,
+    pod_runs,
+    submissions,
+)
 from avouch.controlplane.intake import injection as planner
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.ingest import app

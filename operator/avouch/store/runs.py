@@ -14,17 +14,7 @@ from avouch.controlplane.model import deliveries
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts as verdict_model
 from avouch.findings import Finding
-from avouch.store import (
-    claims,
-    database,
-    direct,
-    groupcommit,
-    judgingqueue,
-    lifecycle,
-    rows,
-    tables,
-    verdicts,
-)
+from avouch.store import claims, database, direct, groupcommit, judgingqueue, lifecycle, rows, tables, verdicts
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from avouch import errors
-from avouch.controlplane import workflowspecs
+from avouch.controlplane.model import workflowspecs
 
 
 @pytest.mark.parametrize(

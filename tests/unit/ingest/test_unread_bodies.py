@@ -10,9 +10,8 @@ import pytest
 from starlette.routing import Route
 
 from avouch import digests, errors
-from avouch.controlplane import submissions
 from avouch.controlplane.artifacts import downloads
-from avouch.controlplane.intake import authentication, external_opening, external_runs
+from avouch.controlplane.intake import authentication, external_opening, external_runs, submissions
 from avouch.ingest import app, artifacts
 from avouch.ingest import external_runs as outside
 from tests.unit.ingest import world as worlds

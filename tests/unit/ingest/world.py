@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, dsse, identity, predicate, trust
-from avouch.controlplane import submissions
-from avouch.controlplane.intake import planning, pod_identity, pod_runs
+from avouch.controlplane.intake import planning, pod_identity, pod_runs, submissions
 from avouch.controlplane.model import artifacts, contracts, runs
 from avouch.tekton import matching
 

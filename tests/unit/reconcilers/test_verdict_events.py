@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model import runs as run_model
+from avouch.controlplane.model import verdicts
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
 from avouch.reconcilers import context, verdict_events
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RUN = runs.Run(
-    id=uuid.UUID(int=1), name="w-1", key=runs.RunKey("w", "s"), namespace="team", namespace_uid="u", workflow="w",
+RUN = run_model.Run(
+    id=uuid.UUID(int=1), name="w-1", key=run_model.RunKey("w", "s"), namespace="team", namespace_uid="u", workflow="w",
     subject_kind="PipelineRun", subject_name="p", contract="build", revision=3, contract_digest="", plan="",
     created_at=NOW, result=verdicts.VerdictResult.FAILED, finished_at=NOW, judged_at=NOW,
 )  # fmt: skip
@@ -34,7 +34,7 @@ class Runs:
         self.judged_runs: list[run_model.Judged] = []
         self.asked = 0
 
-    async def summaries(self, since: int) -> Sequence[tuple[str, str, runs.Run]]:
+    async def summaries(self, since: int) -> Sequence[tuple[str, str, run_model.Run]]:
         return [("team", "w", replace(RUN, resource_version=9))]
 
     async def judged(self, since: run_model.Judged, limit: int) -> Sequence[run_model.Judged]:
@@ -142,7 +142,7 @@ async def test_a_verdict_that_never_comes_is_given_up_after_a_day() -> None:
 async def test_a_run_outside_the_cluster_changes_its_workflow_and_has_no_event() -> None:
     watch, store, recorder = build()
     await watch.look()
-    store.judged_runs = [judged(10, subject_kind=runs.EXTERNAL)]
+    store.judged_runs = [judged(10, subject_kind=run_model.EXTERNAL)]
     await watch.look()
     assert recorder.told == []
     assert await watch.queue.get() == Key("Workflow", "team", "w")

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 from avouch import errors
 from avouch.contract import planning as contract_planning
-from avouch.controlplane import workflowspecs
 from avouch.controlplane.intake import authentication, authorization, oidc_claims, planning
-from avouch.controlplane.model import cluster, external, runs
+from avouch.controlplane.model import cluster, external, runs, workflowspecs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities as identity_model
 from avouch.findings import Finding

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from avouch import errors
 from avouch.attestation import identity
-from avouch.controlplane import runsessions
-from avouch.controlplane.intake import authentication, authorization, external_opening
+from avouch.controlplane.intake import authentication, authorization, external_opening, sessions
 from avouch.controlplane.model import external, runs, verdicts
 
 
@@ -27,7 +26,7 @@ class OutsideRuns:
         """Open a run: `outsideopening.Opener.open`."""
         return await self.opener.open(attester, wanted)
 
-    async def session(self, token: str, run_id: uuid.UUID, need: runsessions.Need) -> runsessions.RunSession:
+    async def session(self, token: str, run_id: uuid.UUID, need: sessions.Need) -> sessions.RunSession:
         """The run, if the caller opened it and its Workflow still lets the caller attest.
 
         Raises:
@@ -41,15 +40,15 @@ class OutsideRuns:
         if stored is None or stored.outside.attester.uris != authentication.described(attester).uris:
             raise errors.NotFound("no such run")
         await self._must_attest(stored, attester)
-        if need is runsessions.Need.ADD and _ended(stored.run):
+        if need is sessions.Need.ADD and _ended(stored.run):
             raise errors.Conflict(f"run {stored.run.name} has ended: init a new one")
-        return runsessions.RunSession(stored.run, identity.Recorded(stored.outside.attester.uris), external=stored)
+        return sessions.RunSession(stored.run, identity.Recorded(stored.outside.attester.uris), external=stored)
 
     async def opened(self, stored: external.Stored) -> external.Opened:
         """What the client of a stored run is told."""
         return await self.opener.opened(stored, await self.opener.organisations.of_namespace(stored.run.namespace))
 
-    async def reset(self, session: runsessions.RunSession, reset: external.Reset) -> external.Opened:
+    async def reset(self, session: sessions.RunSession, reset: external.Reset) -> external.Opened:
         """Give the run up. Raises errors.Conflict where it has ended otherwise."""
         run_id = session.run.id
         await self.opener.store.reset(run_id, reset, self.opener.clock.now())
@@ -58,24 +57,24 @@ class OutsideRuns:
             raise errors.NotFound("no such run")
         return await self.opened(stored)
 
-    async def state(self, session: runsessions.RunSession) -> tuple[str, bytes]:
+    async def state(self, session: sessions.RunSession) -> tuple[str, bytes]:
         """(digest, content) of what the client remembers. Raises errors.NotFound."""
         found = await self.opener.store.state(session.run.id)
         if found is None:
             raise errors.NotFound("no state is kept of this run: it has ended, or its state is with its client")
         return found
 
-    async def put_state(self, session: runsessions.RunSession, content: bytes, *, instead_of: str) -> str:
+    async def put_state(self, session: sessions.RunSession, content: bytes, *, instead_of: str) -> str:
         """Remember, if nobody else changed it meanwhile: a sign of life. Raises errors.Conflict."""
         digest = await self.opener.store.put_state(session.run.id, content, instead_of=instead_of)
         await self.alive(session)
         return digest
 
-    async def drop_state(self, session: runsessions.RunSession) -> None:
+    async def drop_state(self, session: sessions.RunSession) -> None:
         """Forget it."""
         await self.opener.store.drop_state(session.run.id)
 
-    async def alive(self, session: runsessions.RunSession) -> None:
+    async def alive(self, session: sessions.RunSession) -> None:
         """Something arrived: the run expires later."""
         if session.external is not None:
             lifetime = session.external.outside.lifetime

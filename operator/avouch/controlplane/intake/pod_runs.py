@@ -12,8 +12,7 @@ from typing import Any
 
 from avouch import errors, plan
 from avouch.attestation import identity
-from avouch.controlplane import runsessions
-from avouch.controlplane.intake import authorization, planning
+from avouch.controlplane.intake import authorization, planning, sessions
 from avouch.controlplane.intake import pod_identity as callers
 from avouch.controlplane.model import cluster
 from avouch.controlplane.model import runs as run_model
@@ -61,7 +60,7 @@ class PodRuns:
         now = self.clock.now()
         return [await self._open_one(owed, now) for owed in allowed]
 
-    async def session(self, token: str, run_id: uuid.UUID, need: runsessions.Need) -> runsessions.RunSession:
+    async def session(self, token: str, run_id: uuid.UUID, need: sessions.Need) -> sessions.RunSession:
         """The caller's run. A run of the cluster ends when Tekton says so, so a bundle never comes too late.
 
         Raises:
@@ -73,9 +72,9 @@ class PodRuns:
         found = await self.runs.attested(run_id)
         run = _own(caller, found.run if found else None)
         spec = found.workflow_spec if found else None
-        if need is not runsessions.Need.READ and (spec is None or not _lets(spec, run.workflow, caller)):
+        if need is not sessions.Need.READ and (spec is None or not _lets(spec, run.workflow, caller)):
             raise _may_not_attest(caller)
-        return runsessions.RunSession(run, pod_identity(caller), caller=caller)
+        return sessions.RunSession(run, pod_identity(caller), caller=caller)
 
     async def _open_one(self, owed: planning.Owed, now: datetime) -> Opened:
         known = await self.runs.get(owed.run_id)

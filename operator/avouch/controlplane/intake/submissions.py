@@ -12,8 +12,7 @@ from typing import Protocol
 
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, canonicaljson, predicate, trust, verification
-from avouch.controlplane import runsessions
-from avouch.controlplane.intake import external_runs, multipart, pod_runs
+from avouch.controlplane.intake import external_runs, multipart, pod_runs, sessions
 from avouch.controlplane.model import artifacts, cluster, runs
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
@@ -62,33 +61,33 @@ class Intake:
     external: external_runs.OutsideRuns | None = None  # None: runs of the cluster only
 
     async def session(
-        self, token: str, run_id: uuid.UUID, need: runsessions.Need = runsessions.Need.ADD
-    ) -> runsessions.RunSession:
+        self, token: str, run_id: uuid.UUID, need: sessions.Need = sessions.Need.ADD
+    ) -> sessions.RunSession:
         """Who calls, about which run, and whom its certificates name. Raises as `runsessions.Sessions.session`."""
-        if not runsessions.is_external(run_id):
+        if not sessions.is_external(run_id):
             return await self.pods.session(token, run_id, need)
         if self.external is None:
             raise errors.NotFound("no such run")
         return await self.external.session(token, run_id, need)
 
-    async def known(self, session: runsessions.RunSession, digest: digests.Digest) -> bool:
+    async def known(self, session: sessions.RunSession, digest: digests.Digest) -> bool:
         """Whether content is stored already; then it stays as long as the run."""
         return await self.blobs.use(digest, session.owner)
 
     async def put_material(
-        self, session: runsessions.RunSession, expected: digests.Digest, content: AsyncIterator[bytes]
+        self, session: sessions.RunSession, expected: digests.Digest, content: AsyncIterator[bytes]
     ) -> tuple[digests.Digest, int]:
         """Store the bytes of one material. Raises what `storage.ArtifactStore.put` raises."""
         kept = await self.blobs.put(content, expected=expected, limit=self.max_material, owner=session.owner)
         await self._arrived(session)
         return kept
 
-    async def has_part(self, session: runsessions.RunSession, digest: digests.Digest) -> bool:
+    async def has_part(self, session: sessions.RunSession, digest: digests.Digest) -> bool:
         """Whether a part of an upload is stored already."""
         return await self.blobs.has(digest, namespace_uid=session.run.namespace_uid)
 
     async def put_part(
-        self, session: runsessions.RunSession, expected: digests.Digest, content: AsyncIterator[bytes]
+        self, session: sessions.RunSession, expected: digests.Digest, content: AsyncIterator[bytes]
     ) -> tuple[digests.Digest, int]:
         """Store one part of an upload. Raises what `storage.ArtifactStore.put` raises."""
         owner = artifacts.Owner(session.run.namespace, session.run.namespace_uid)
@@ -97,18 +96,18 @@ class Intake:
         return kept
 
     async def join(
-        self, session: runsessions.RunSession, expected: digests.Digest, of: Sequence[digests.Digest]
+        self, session: sessions.RunSession, expected: digests.Digest, of: Sequence[digests.Digest]
     ) -> tuple[digests.Digest, int]:
         """Make one material of the parts that were stored. Raises errors.Conflict where one is missing."""
         return await self.put_material(session, expected, multipart.joined(self.blobs, of, session.run.namespace_uid))
 
-    async def certify(self, session: runsessions.RunSession, csr: bytes) -> Certified:
+    async def certify(self, session: sessions.RunSession, csr: bytes) -> Certified:
         """A leaf for the caller's own key that names the session's signer. Raises errors.Invalid for a bad request."""
         issuer = self.keys.authority()
         leaf = authority.issue(issuer, csr, session.signer, self.clock.now())
         return Certified(leaf.decode("ascii"), (issuer.certificate_pem.decode("ascii"),))
 
-    async def accept(self, session: runsessions.RunSession, content: bytes, *, explicit: bool) -> runs.Receipt:
+    async def accept(self, session: sessions.RunSession, content: bytes, *, explicit: bool) -> runs.Receipt:
         """Believe a bundle and store it as a claim; a return means COMMIT.
 
         1. The session says that the run is the caller's, and that its Workflow lets the caller attest.
@@ -126,11 +125,11 @@ class Intake:
         check_same_run(facts.metadata, session.run)  # 3
         return await self._claims(session).accept(_claim(session, verified, facts, content, explicit=explicit))
 
-    async def _arrived(self, session: runsessions.RunSession) -> None:
+    async def _arrived(self, session: sessions.RunSession) -> None:
         if self.external is not None:
             await self.external.alive(session)
 
-    def _claims(self, session: runsessions.RunSession) -> Claims:
+    def _claims(self, session: sessions.RunSession) -> Claims:
         if session.external is None or self.external is None:
             return self.claims
         return self.external.opener.store
@@ -162,7 +161,7 @@ def check_same_run(said: predicate.Metadata, run: runs.Run) -> None:
 
 
 def _claim(
-    session: runsessions.RunSession,
+    session: sessions.RunSession,
     verified: verification.VerifiedAttestation,
     facts: predicate.AttestationFacts,
     content: bytes,
