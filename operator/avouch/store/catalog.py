@@ -47,6 +47,7 @@ class Catalog:
         self._workflows, self._contracts = workflows.Workflows(opened), contracts.Contracts(opened)
         self._known: OrderedDict[str, _Namespace] = OrderedDict()
         self._heard_at = -_TRUST
+        self._said = False
 
     async def index(self, namespace: str) -> matching.Index[contract_model.WorkflowRecord]:
         """All Workflows of a namespace. Raises errors.Unavailable."""
@@ -72,7 +73,9 @@ class Catalog:
             try:
                 await self._listen()
             except errors.AvouchError as exc:
-                log.warning("changes of Workflows are not heard of, so each answer is checked: %s", exc)
+                if self._heard_at > -_TRUST or not self._said:  # once, not once a second
+                    log.warning("changes of Workflows are not heard of, so each answer is checked: %s", exc)
+                self._said = True
             self._heard_at = -_TRUST
             await asyncio.sleep(_PAUSE)
 

@@ -29,10 +29,11 @@ _INSERT = sa.text(
     "VALUES (:queue, :queue, :lock, :queueing, CAST(:args AS jsonb), :at) " + COALESCED
 )
 _OF_OLD = sa.text("DELETE FROM procrastinate_jobs WHERE queue_name = 'deliver' AND status = 'todo'")
+# In the order of ids, as claims insert theirs: two batches never wait for each other in a circle.
 _INSERT_ALL = sa.text(
-    "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
     "SELECT 'judge', 'judge', 'judge:' || id, 'judge:' || id, jsonb_build_object('run_id', id) "
-    "FROM unnest(:ids) AS asked(id) " + COALESCED
+    "FROM (SELECT id FROM unnest(:ids) AS asked(id) ORDER BY id) AS asked " + COALESCED
 ).bindparams(sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True))))
 # Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
 _FORGOTTEN = sa.text(
