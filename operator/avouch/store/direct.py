@@ -46,7 +46,7 @@ class Connections:
 
     def __init__(self, address: str, settings: Mapping[str, Any], *, size: int, patience: float) -> None:
         self._address, self._settings, self._size, self._patience = address, settings, size, patience
-        self._places = asyncio.Semaphore(size)
+        self._places, self._opening = asyncio.Semaphore(size), asyncio.Lock()
         self._idle: list[tuple[float, Connection]] = []
 
     async def run(self, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Row]:
@@ -65,9 +65,9 @@ class Connections:
 
     async def open(self) -> None:
         """Open all of them: each costs TLS, a password's proof and a process of PostgreSQL."""
-        taken = [await self._take() for _ in range(self._size)]
-        for connection in taken:
-            self._give_back(connection)
+        async with self._opening:  # who asks for it at the same time finds them open
+            while len(self._idle) < self._size:
+                self._give_back(await self._connect())
 
     async def close(self) -> None:
         """Close those that nobody uses."""
@@ -96,6 +96,9 @@ class Connections:
                 return connection
             if await _lives(connection):
                 return connection
+        return await self._connect()
+
+    async def _connect(self) -> Connection:
         return await psycopg.AsyncConnection.connect(
             self._address, autocommit=True, row_factory=namedtuple_row, **self._settings
         )
