@@ -88,8 +88,11 @@ class Views:
             **one,
             "findings": [{"code": "MaterialMissing", "message": "no sbom", "line": "spec.materials[1]"}],
             "materials": [{"name": "sbom", "type": "SARIF", "digest": USED, "uploaded": True}],
-            "statement": {"_type": "https://in-toto.io/Statement/v1"},
         }
+
+    async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
+        known = {"statement": b'{"_type": "https://in-toto.io/Statement/v1"}', "vsa": b"{}", "attestation": b"{}"}
+        return known[document] if (namespace, name) == ("shop", "release-2") else None
 
     async def watch(
         self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True

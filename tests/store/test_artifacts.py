@@ -71,6 +71,8 @@ async def age(opened: database.Database, digest: digests.Digest, hours: int) -> 
     past = sa.func.now() - sa.text(f"interval '{hours} hours'")
     async with opened.transaction() as connection:
         await connection.execute(sa.update(stored).where(stored.c.digest == str(digest)).values(used_at=past))
+        checks = tables.artifact_checks  # whose time comes with the artifact's
+        await connection.execute(sa.update(checks).where(checks.c.digest == str(digest)).values(due=sa.func.now()))
 
 
 async def condemned(known: artifacts.Artifacts, digest: digests.Digest) -> bool:

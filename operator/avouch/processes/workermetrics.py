@@ -12,7 +12,11 @@ _WAITING = sa.text(
     " procrastinate_events e WHERE e.job_id = j.id AND e.type = 'deferred')))) FROM procrastinate_jobs j"
     " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()) GROUP BY queue_name"
 )
-_STATES = sa.text("SELECT state, count(*) FROM deliveries GROUP BY state")
+_STATES = sa.text(  # settled ones are counted as they settle (`store.deliveries`): history is not read
+    "SELECT 'pending' AS state, count(*)::numeric FROM deliveries WHERE state = 'pending'"
+    " UNION ALL SELECT state, sum(number) FROM (SELECT state, number FROM delivery_counts"
+    "  UNION ALL SELECT state, number FROM delivery_changes) counted GROUP BY state"
+)
 
 
 class Metrics:

@@ -6,6 +6,7 @@ from typing import Self
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 from sqlalchemy.ext import asyncio as sa_asyncio
 
 from avouch import errors
@@ -33,6 +34,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self._pool_size = pool_size
+        self._url = url
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
         self._engine = sa_asyncio.create_async_engine(
             address,
@@ -72,6 +74,23 @@ class Database:
             connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
                 yield connection
+
+    async def notifications(self, channel: str) -> AsyncIterator[None]:
+        """Once when it listens, then for each `NOTIFY` of a channel, on a connection of its own, outside the pool.
+
+        Raises:
+            errors.Unavailable: the database cannot be reached, or the connection was lost.
+        """
+        async with translated():
+            connection = await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, options=options(), connect_timeout=_CONNECT_SECONDS,
+                application_name="avouch",
+            )  # fmt: skip
+            async with connection:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                yield
+                async for _ in connection.notifies():
+                    yield
 
     async def ping(self) -> None:
         """Whether we may serve: one round trip. Raises errors.Unavailable."""

@@ -12,6 +12,7 @@ from avouch import errors
 # Filters whose value changes in a run's life, and what it is before the verdict. Only `Pending` is ever replaced, so
 # the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
+OF_VERDICT = ("findings", "materials", "annotations", "env", "attestation_digest")  # what a whole document shows of it
 
 
 def summary(row: "sa.Row[Any]") -> dict[str, Any]:
@@ -31,6 +32,7 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "contractDigest": row.contract_digest,
         "result": row.result,
         "evidence": row.evidence,
+        "reason": row.reason or "",
         "createdAt": _time(row.created_at),
         "finishedAt": _time(row.finished_at),
         "judgedAt": _time(row.judged_at),
@@ -64,11 +66,17 @@ def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequen
         "materials": verdict.materials if verdict else [],
         "annotations": verdict.annotations if verdict else {},
         "env": verdict.env if verdict else {},
-        "statement": json.loads(verdict.statement) if verdict else None,
-        "vsa": json.loads(verdict.vsa) if verdict else None,
         "attestationBundle": verdict.attestation_digest if verdict else "",
         "deliveries": [_delivery(delivery) for delivery in deliveries],
     }
+
+
+def chosen(row: "sa.Row[Any]", filters: Mapping[str, str]) -> bool:
+    """Whether a run is one of those that a filter can ever show: by what never changes in its life."""
+    if any(key in filters and getattr(row, key) != filters[key] for key in ("name", "workflow")):
+        return False
+    wanted = labels(filters.get("labels", ""))
+    return all(row.labels.get(key) == value for key, value in wanted.items())
 
 
 def event(row: "sa.Row[Any]", since: int, filters: Mapping[str, str]) -> str:

@@ -13,9 +13,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from avouch import digests, errors
 from avouch.controlplane.model import deliveries, verdicts
 from avouch.controlplane.model import runs as run_model
-from avouch.store import artifacts, claims, database, external_runs, fencing, groupcommit, jobs, rows, tables, versions
+from avouch.store import (
+    artifacts,
+    claims,
+    database,
+    external_runs,
+    fencing,
+    groupcommit,
+    jobs,
+    lastruns,
+    rows,
+    tables,
+    versions,
+)
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+# Of the few that were judged lately, and of all: both choose before they read whole rows.
+_LAST = sa.text(
+    "SELECT DISTINCT ON (namespace, workflow) id FROM runs WHERE judged_version > :since"
+    " ORDER BY namespace, workflow, judged_version DESC"
+)
+_EVER = sa.text(
+    f"{lastruns.NEWEST} SELECT DISTINCT ON (namespace, workflow) id FROM newest"  # noqa: S608 - constants only
+    " WHERE judged_version > :since ORDER BY namespace, workflow, judged_version DESC"
+)
 
 
 class Runs:
@@ -143,9 +164,9 @@ class Runs:
 
         The next `since` is the highest resource version answered: in commit order, none below it is still to come.
         """
-        runs = tables.runs
-        newest = sa.select(runs).distinct(runs.c.namespace, runs.c.workflow).where(runs.c.judged_version > since)
-        found = await self._select(newest.order_by(runs.c.namespace, runs.c.workflow, runs.c.judged_version.desc()))
+        chosen = (_LAST if since > 0 else _EVER).bindparams(since=since).columns(tables.runs.c.id).subquery("chosen")
+        joined = sa.select(tables.runs).join(chosen, chosen.c.id == tables.runs.c.id)
+        found = await self._select(joined.order_by(tables.runs.c.namespace, tables.runs.c.workflow))
         return [(run.namespace, run.workflow, run) for run in found]
 
     async def _select(self, query: "sa.Select[Any]") -> Sequence[run_model.Run]:
