@@ -18,7 +18,7 @@ OF_VERDICT = ("findings", "materials", "annotations", "env", "attestation_digest
 def summary(row: "sa.Row[Any]") -> dict[str, Any]:
     """The run's own columns, as a list shows them."""
     asked = json.loads(row.plan).get("materials", [])
-    found = row.materials or []
+    found = set(row.materials or ())
     return {
         "id": str(row.id),
         "name": row.name,
@@ -38,7 +38,7 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "judgedAt": _time(row.judged_at),
         "labels": row.labels,
         "resourceVersion": row.resource_version,
-        "materialsFound": len({material["name"] for material in found} & {material["name"] for material in asked}),
+        "materialsFound": len(found & {material["name"] for material in asked}),
         "materialsAsked": len(asked),
         **_outside(row),
     }

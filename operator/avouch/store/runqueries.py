@@ -98,7 +98,8 @@ def documented(chosen: "sa.Select[Any]", *, by_version: bool = False) -> "sa.Sel
     shown = (extra.c.attester, extra.c.runner, extra.c.version, extra.c.organization, extra.c.expires_at)
     order = (rows.c.resource_version,) if by_version else (rows.c.namespace, rows.c.name)
     reason = verdicts.c.findings[(0, "code")].as_string().label("reason")
-    return sa.select(rows, verdicts.c.materials, reason, *shown).select_from(joined).order_by(*order)
+    names = sa.func.jsonb_path_query_array(verdicts.c.materials, sa.literal_column("'$[*].name'")).label("materials")
+    return sa.select(rows, names, reason, *shown).select_from(joined).order_by(*order)
 
 
 def _everywhere(wanted: "list[sa.ColumnElement[bool]]", last: Position | None, limit: int) -> "sa.Select[Any]":
