@@ -21,22 +21,32 @@ _CLOSED = {
     "evidence": (tables.runs.c.evidence, frozenset(one.value for one in verdicts.Evidence)),
 }
 
+# Runs of this many Workflows are merged, where they are no more than one in so many: else the next match is not far.
+_FEW, _RARE = 20, 4
 Position = tuple[str, str]  # (namespace, name) of the last run of the page before
 
 
 async def page(
     connection: AsyncConnection, namespace: str | None, filters: Mapping[str, str], last: Position | None, limit: int
 ) -> "sa.Select[Any] | None":
-    """The rows of one page, by namespace and name; None where the namespace has no runs.
+    """The rows of one page, by namespace and name; None where there can be none.
 
     Raises:
         errors.Invalid: a filter that we do not have.
     """
     wanted = conditions(filters)
+    if filters.get("labels"):
+        having = _places(namespace).where(tables.run_labels.c.labels.contains(documents.labels(filters["labels"])))
+        number = await _number(connection, having)
+        if not number:
+            return None
+        rare = number <= _FEW and number * _RARE <= await _number(connection, _places(namespace))
+        if rare and set(filters) == {"labels"}:
+            return documented(_one_by_one(having, wanted, last, limit))
     if namespace is None:
-        return documented(_everywhere(wanted, last, limit))
-    known = tables.namespaces.c
-    uid = (await connection.execute(sa.select(known.uid).where(known.name == namespace))).scalar()
+        known = sa.select(tables.namespaces).order_by(tables.namespaces.c.name)
+        return documented(_one_by_one(known, wanted, last, limit))
+    uid = (await connection.execute(sa.select(_uid_of(namespace)))).scalar()
     if uid is None:
         return None
     runs = tables.runs.c
@@ -102,17 +112,30 @@ def documented(chosen: "sa.Select[Any]", *, by_version: bool = False) -> "sa.Sel
     return sa.select(rows, names, reason, *shown).select_from(joined).order_by(*order)
 
 
-def _everywhere(wanted: "list[sa.ColumnElement[bool]]", last: Position | None, limit: int) -> "sa.Select[Any]":
-    """Namespace by namespace in their order, and no further than the limit."""
-    namespaces, runs = tables.namespaces.c, tables.runs.c
-    known = sa.select(namespaces.name, namespaces.uid).order_by(namespaces.name)
-    after: sa.ColumnElement[bool] = sa.true()
+def _places(namespace: str | None) -> "sa.Select[Any]":
+    """The Workflows that have, or had, runs."""
+    known, sets = tables.namespaces.c, tables.run_labels.c
+    found = sa.select(known.name, known.uid, sets.workflow).join_from(
+        tables.namespaces, tables.run_labels, sets.namespace_uid == known.uid
+    )
+    return (found if namespace is None else found.where(known.name == namespace)).distinct()
+
+
+async def _number(connection: AsyncConnection, query: "sa.Select[Any]") -> int:
+    return int((await connection.execute(sa.select(sa.func.count()).select_from(query.subquery()))).scalar_one())
+
+
+def _one_by_one(
+    places: "sa.Select[Any]", wanted: "list[sa.ColumnElement[bool]]", last: Position | None, limit: int
+) -> "sa.Select[Any]":
+    """Namespace by namespace in their order, or Workflow by Workflow, and no further than the limit."""
+    runs = tables.runs.c
+    here = (places if last is None else places.where(tables.namespaces.c.name >= last[0])).subquery("here")
+    mine = sa.select(tables.runs).where(runs.namespace_uid == here.c.uid, *wanted)
+    if "workflow" in here.c:
+        mine = mine.where(runs.workflow == here.c.workflow)
     if last is not None:
-        known = known.where(namespaces.name >= last[0])
-    here = known.subquery("here")
-    if last is not None:
-        after = runs.name > sa.case((here.c.name == last[0], last[1]), else_="")
-    mine = sa.select(tables.runs).where(runs.namespace_uid == here.c.uid, *wanted, after)
+        mine = mine.where(runs.name > sa.case((here.c.name == last[0], last[1]), else_=""))
     found = mine.order_by(runs.name).limit(_written(limit)).lateral("found")
     query = sa.select(found).select_from(here.join(found, sa.true()))
     return query.order_by(here.c.name, found.c.name).limit(_written(limit))

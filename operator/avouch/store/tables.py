@@ -95,6 +95,12 @@ runs = sa.Table(
     _json("labels"),
     *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
 )
+run_labels = sa.Table(  # which labels runs of a Workflow have, by triggers
+    "run_labels",
+    metadata,
+    *(_text(n, key=True) for n in ("namespace_uid", "workflow", "digest")),
+    _json("labels"),
+)
 outside_runs = sa.Table(
     "outside_runs",
     metadata,
