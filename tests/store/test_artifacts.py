@@ -116,6 +116,19 @@ async def test_what_no_run_refers_to_goes_after_the_grace_and_not_before(opened,
         assert [piece async for piece in routed.get(digest)]
 
 
+async def test_what_a_run_refers_to_is_looked_at_once_and_again_when_the_run_goes(opened, known, routed) -> None:
+    while (await known.condemn(GRACE)).checked:
+        pass
+    run = await opened_run(opened)
+    digest = await put(routed, os.urandom(20), run)
+    assert (await known.condemn(GRACE)).checked == 0  # too young to be garbage whatever refers to it
+    await age(opened, digest, 25)
+    assert await known.condemn(GRACE) == artifacts.Condemned(checked=1, gone=0)
+    assert (await known.condemn(GRACE)).checked == 0
+    await delete_run(opened, run)
+    assert await known.condemn(GRACE) == artifacts.Condemned(checked=1, gone=1)
+
+
 async def test_two_runs_of_one_artifact_both_keep_it(opened, known, routed) -> None:
     content = os.urandom(20)
     first, second = await opened_run(opened), await opened_run(opened)

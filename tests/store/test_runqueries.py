@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from avouch import errors
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import verdicts
+from avouch.processes import workermetrics
 from avouch.store import database, deliveries, runs, tables, views
 from tests.store import conftest as make
 
 pytestmark = pytest.mark.postgres
 
-WORKFLOWS = ("build", "build-2", "release")
+WORKFLOWS = tuple(f"build-{number}" for number in range(9))
 LABELS = ({}, {"app": "shop"}, {"app": "shop", "team": "a"}, {"app": "x", "team": "a"})
 RESULTS = tuple(one.value for one in verdicts.VerdictResult)
 EVIDENCE = tuple(one.value for one in verdicts.Evidence)
@@ -28,7 +29,7 @@ FILTERS = {
     "workflow": st.sampled_from((*WORKFLOWS, "nobody")),
     "verdict": st.sampled_from((*RESULTS, "Nonsense")),
     "evidence": st.sampled_from((*EVIDENCE, "nonsense")),
-    "labels": st.sampled_from(("app=shop", "app=shop,team=a", "team=a", "app=nobody")),
+    "labels": st.sampled_from(("app=shop", "app=shop,team=a", "team=a", "app=nobody", "only=build-3")),
 }
 
 
@@ -41,6 +42,11 @@ class Row:
     result: str
     evidence: str
     labels: dict[str, str]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Its labels, of which one tells its Workflow from others."""
+        return {**self.labels, "only": self.workflow}
 
 
 ROWS = st.lists(
@@ -85,7 +91,7 @@ class World:
             "namespace": self.namespaces[row.place], "namespace_uid": self.uids[row.place],
             "workflow": row.workflow, "subject_kind": "TaskRun", "subject_name": "x", "contract": "c", "revision": 1,
             "contract_digest": "sha256:0", "plan": "{}", "created_at": make.NOW, "result": row.result,
-            "evidence": row.evidence, "labels": row.labels, "resource_version": version, "created_version": version,
+            "evidence": row.evidence, "labels": row.known, "resource_version": version, "created_version": version,
             "judged_at": make.NOW + datetime.timedelta(seconds=number) if judged else None,
             "judged_version": version if judged else 0,
         }  # fmt: skip
@@ -114,7 +120,7 @@ def _matches(row: Row, name: str, filters: dict[str, str]) -> bool:
     if any(plain[key] != value for key, value in filters.items() if key != "labels"):
         return False
     wanted = dict(pair.split("=") for pair in filters.get("labels", "").split(",") if pair)
-    return all(row.labels.get(key) == value for key, value in wanted.items())
+    return all(row.known.get(key) == value for key, value in wanted.items())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -240,6 +246,29 @@ async def test_the_newest_error_is_that_of_the_newest_change(opened: database.Da
     await ledger.delivered(sent[0].id, make.NOW + datetime.timedelta(minutes=3))
     assert (await ledger.counts(attachment))[3] == ""
     await store.close()
+
+
+async def test_the_workers_gauges_count_every_delivery(opened: database.Database) -> None:
+    store, ledger, metrics = runs.Runs(opened), deliveries.Deliveries(opened), workermetrics.Metrics()
+    sent = []
+    for _ in range(3):
+        run = await store.open(make.a_run())
+        sent.append(make.a_delivery(run, "gauged"))
+        await store.decide(make.a_verdict(run), [sent[-1]])
+    await ledger.delivered(sent[0].id, make.NOW)
+    await ledger.fold()
+    await ledger.failed(sent[1].id, "500", next_try=None)
+    await store.close()
+    await metrics.look(opened)
+    query = sa.select(tables.deliveries.c.state, sa.func.count().label("number")).group_by(tables.deliveries.c.state)
+    async with opened.transaction() as connection:
+        expected = {row.state: row.number for row in (await connection.execute(query)).all()}
+    found = {
+        state: metrics.registry.get_sample_value("avouch_deliveries", {"state": state})
+        for state in ("pending", "delivered", "failed")
+    }
+    assert found == expected
+    assert min(expected.values()) >= 1
 
 
 async def test_a_namespace_made_anew_shows_its_own_runs_only(opened: database.Database) -> None:
