@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
 from avouch.controlplane.model import verdicts
-from avouch.store import database, runfeed, runs, tables, versions, views
+from avouch.store import database, rundocuments, runfeed, runs, tables, versions, views
 from tests import postgres
 from tests.store.conftest import a_delivery, a_run, a_verdict
 
@@ -183,14 +183,19 @@ async def test_whoever_comes_while_others_write_misses_nothing(counted: Counted)
 
     await asyncio.gather(come(), *(life() for _ in range(60)))
     async with counted.transaction() as connection:
-        query = sa.select(tables.runs.c.name, tables.runs.c.resource_version)
-        final = dict((await connection.execute(query.where(tables.runs.c.namespace == namespace))).all())
+        columns = (tables.runs.c.name, tables.runs.c.resource_version, tables.runs.c.created_version)
+        found = (await connection.execute(sa.select(*columns).where(tables.runs.c.namespace == namespace))).all()
+    final = {row.name: row.resource_version for row in found}
     assert len(final) == 60
     for since, watching in watchers:
         expected = {name: version for name, version in final.items() if version > since}
         await until(lambda expected=expected, watching=watching: _last(watching, namespace) == expected)  # type: ignore[misc]
         order = [document["resourceVersion"] for kind, document in watching.changes if kind != "BOOKMARK"]
         assert order == sorted(set(order))
+        kinds = {name: [kind for kind, told in watching.names() if told == name] for name in expected}
+        made = {row.name for row in found if row.created_version > since}
+        assert {name: told[0] == "ADDED" for name, told in kinds.items()} == {name: name in made for name in expected}
+        assert {kind for told in kinds.values() for kind in told[1:]} <= {"MODIFIED"}
         await watching.stop()
     await store.close()
 
@@ -198,6 +203,33 @@ async def test_whoever_comes_while_others_write_misses_nothing(counted: Counted)
 def _last(watching: Watching, namespace: str) -> dict[str, int]:
     mine = [document for _, document in watching.changes if document.get("namespace") == namespace]
     return {document["name"]: document["resourceVersion"] for document in mine}
+
+
+async def test_who_joins_while_changes_are_read_gets_them_as_it_asked_for(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documents of the turn were being made for a watcher of columns when one of whole runs joined."""
+    store, namespace, since = runs.Runs(counted), f"joined-{uuid.uuid4()}", await newest(counted)
+    shown, late = views.RunViews(counted, poll_seconds=0.01), runfeed.Watcher(namespace, {}, True, since)
+    make = rundocuments.of
+
+    async def joined_meanwhile(connection: AsyncConnection, found: Any, whole: Any) -> list[dict[str, Any]]:
+        made = await make(connection, found, whole)
+        if found and not late.told.is_set() and late not in shown._feed._all():
+            assert shown._feed.join(late)
+        return made
+
+    monkeypatch.setattr(rundocuments, "of", joined_meanwhile)
+    quick = Watching(shown, namespace, since)
+    await until(lambda: shown._feed._number == 1)
+    run = await store.open(a_run(namespace))
+    await until(lambda: len(late.waiting) == 1)
+    ((kind, document),) = late.waiting
+    assert (kind, document["name"], document["findings"]) == ("ADDED", run.name, [])
+    assert quick.names() == [("ADDED", run.name)]
+    shown._feed.leave(late)
+    await quick.stop()
+    await store.close()
 
 
 async def test_a_slow_watcher_is_told_to_list_again_and_holds_nothing(counted: Counted) -> None:

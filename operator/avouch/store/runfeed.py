@@ -8,6 +8,7 @@ list again, and so is the slowest one where all together hold too much.
 import asyncio
 import contextlib
 import logging
+import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class _Turn:
     """One look: rows with their documents, and the version up to which that is all."""
 
     changed: Sequence[tuple["sa.Row[Any]", dict[str, Any]]]
+    whole: frozenset[uuid.UUID]
     newest: int
     more: bool
 
@@ -168,8 +170,12 @@ class RunFeed:
         versions.must_reach(self._seen, window)
         if window[1] == self._seen:
             return False
-        seen, turn = self._seen, await self._read()
-        # Nothing waits from here on: who joins meanwhile gets these changes, or knows them already.
+        poller, seen, turn = self._poller, self._seen, await self._read()
+        if poller is not self._poller:
+            return False  # everybody left meanwhile, and whoever came since has a poller that began with it
+        # Nothing waits from here on: who joined meanwhile gets these changes, or knows them already.
+        if not self._wanted_whole([row for row, _ in turn.changed]) <= turn.whole:
+            return True  # somebody who wants more of them joined: read them again
         for row, document in turn.changed:
             self._pass_on(row, document, seen)
         self._seen = turn.newest
@@ -180,10 +186,14 @@ class RunFeed:
             window = await versions.window(connection)
             versions.must_reach(self._seen, window)
             rows = (await connection.execute(runqueries.changed(self._seen, TURN))).all()
-            whole = {row.id for row in rows if any(one.whole for one in self._watchers(row.namespace))}
+            whole = self._wanted_whole(rows)
             shown = await rundocuments.of(connection, rows, whole)
         more = len(rows) == TURN
-        return _Turn(list(zip(rows, shown, strict=True)), rows[-1].resource_version if more else window[1], more)
+        newest = rows[-1].resource_version if more else window[1]
+        return _Turn(list(zip(rows, shown, strict=True)), whole, newest, more)
+
+    def _wanted_whole(self, rows: "Sequence[sa.Row[Any]]") -> frozenset[uuid.UUID]:
+        return frozenset(row.id for row in rows if any(one.whole for one in self._watchers(row.namespace)))
 
     def _watchers(self, namespace: str) -> Sequence[Watcher]:
         return [*self._by_namespace.get(namespace, ()), *self._by_namespace.get(None, ())]

@@ -58,7 +58,7 @@ class RunViews:
         return shown, token, version
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """One run with its statement, findings, materials and deliveries."""
+        """One run with its findings, materials and deliveries."""
         async with self._database.snapshot() as connection:
             query = runqueries.one(namespace, name)
             shown = await _shown(connection, (await connection.execute(query)).all(), whole=True)
