@@ -41,7 +41,7 @@ def test_what_was_stored_before_is_known_counted_and_checked(server: postgres.Po
     with psycopg.connect(server.url, autocommit=True, options="-c search_path=avouch") as connection:
         facts = {"first": 1, "last": RUNS, "plan": "{}", "materials": "[]", "findings": "[]"}
         for statement in growth.FILL:
-            if "artifact_checks" not in statement:
+            if not any(table in statement for table in ("artifact_checks", "verdict")):  # of other versions
                 connection.execute(statement.encode(), facts)
         unused = f"sha256:{uuid.uuid4().hex * 2}"
         connection.execute(
