@@ -86,10 +86,21 @@ class Views:
         one = next(found, None)
         return one and {
             **one,
-            "findings": [{"code": "MaterialMissing", "message": "no sbom", "line": "spec.materials[1]"}],
+            "findings": [
+                {
+                    "code": "MaterialMissing",
+                    "message": "no sbom",
+                    "line": "spec.materials[1]",
+                    "fix": "add it",
+                    "material": "",
+                }
+            ],
             "materials": [{"name": "sbom", "type": "SARIF", "digest": USED, "uploaded": True}],
-            "statement": {"_type": "https://in-toto.io/Statement/v1"},
         }
+
+    async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
+        known = {"statement": b'{"_type": "https://in-toto.io/Statement/v1"}', "vsa": b"{}", "attestation": b"{}"}
+        return known[document] if (namespace, name) == ("shop", "release-2") else None
 
     async def watch(
         self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
@@ -162,6 +173,7 @@ def document(namespace: str, name: str, version: int, result: str) -> dict[str, 
         "judgedAt": None,
         "labels": {"team": "a"},
         "resourceVersion": version,
+        "reason": "MaterialMissing" if result == "Failed" else "",
         "materialsFound": 1,
         "materialsAsked": 2,
     }
@@ -232,14 +244,52 @@ def test_get_prints_the_columns(api: ApiServer, served: Served) -> None:
     head, *rows = api.kubectl("get", "workflowruns", "-n", "shop").splitlines()
     assert head.split() == ["NAME", "WORKFLOW", "VERDICT", "EVIDENCE", "MATERIALS", "CONTRACT", "AGE"]
     assert rows[1].split()[:6] == ["release-2", "release", "Failed", "sidecar", "1/2", "evidence@2"]
+    assert "MaterialMissing" in api.kubectl("get", "workflowruns", "-A", "-o", "wide")
     assert "PipelineRun/release-1-x" in api.kubectl("get", "workflowruns", "-A", "-o", "wide")
 
 
-def test_yaml_describe_chunks_and_selectors(api: ApiServer, served: Served) -> None:
-    assert "https://in-toto.io/Statement/v1" in api.kubectl(
-        "get", "workflowrun", "release-2", "-n", "shop", "-o", "yaml"
-    )
-    assert "MaterialMissing" in api.kubectl("describe", "workflowrun", "release-2", "-n", "shop")
+def test_describe_begins_with_the_verdict_and_its_findings_and_shows_nothing_empty(
+    api: ApiServer, served: Served
+) -> None:
+    lines = api.kubectl("describe", "workflowrun", "release-2", "-n", "shop").splitlines()
+    begins = [" ".join(line.split()) for line in lines[:6]]
+    assert begins == [
+        "Name: release-2",
+        "Namespace: shop",
+        "Labels: team=a",
+        "Annotations: avouch.dev/verdict:",
+        "Failed",
+        "MaterialMissing: no sbom (fix: add it)",
+    ]
+    told = {line.strip() for line in lines}
+    assert {"Verdict:          Failed", "Code:     MaterialMissing"} <= told
+    empty = [line for line in lines if line.rstrip().endswith((":", "<nil>")) and not _opens(line, lines)]
+    assert empty == []
+    assert "Finished At" not in "".join(lines)
+
+
+def _opens(line: str, lines: list[str]) -> bool:
+    """Whether what follows a line lies below it."""
+    following = lines[lines.index(line) + 1] if line != lines[-1] else ""
+    return len(following) - len(following.lstrip()) > len(line) - len(line.lstrip())
+
+
+def test_what_a_verdict_signed_is_read_on_request_by_those_who_may(api: ApiServer, served: Served) -> None:
+    root = "/apis/runs.avouch.dev/v1alpha1/namespaces/shop/workflowruns"
+    statement = json.loads(api.kubectl("get", "--raw", f"{root}/release-2/statement"))
+    assert statement == {"_type": "https://in-toto.io/Statement/v1"}
+    assert api.kubectl("get", "--raw", f"{root}/release-2/attestation") == "{}"
+    assert api.kubectl("get", "--raw", f"{root}/release-2/vsa") == "{}"
+    with pytest.raises(Exception, match="has no vsa yet"):
+        api.kubectl("get", "--raw", f"{root}/release-1/vsa")
+    found = subprocess.run(
+        [kubectl(), f"--kubeconfig={api.client_kubeconfig('mallory')}", "get", "--raw", f"{root}/release-2/vsa"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "forbidden" in found.stderr
+
+
+def test_chunks_and_selectors(api: ApiServer, served: Served) -> None:
     assert api.kubectl("get", "workflowruns", "-A", "--chunk-size=1", "-o", "name").count("release-") == 3
     selected = api.kubectl("get", "workflowruns", "-A", "--field-selector=status.verdict=Failed", "-o", "name")
     assert selected.split() == ["workflowrun.runs.avouch.dev/release-2"]

@@ -108,6 +108,11 @@ class Stage:
 
         return self.until(look, f"the verdict on {kind} {subject}")
 
+    def statement(self, run: Json) -> Json:
+        """The in-toto statement of a judged WorkflowRun."""
+        names = f"namespaces/{self.namespace}/workflowruns/{run['metadata']['name']}"
+        return json.loads(self.kubectl("get", "--raw", f"/apis/runs.avouch.dev/v1alpha1/{names}/statement"))
+
     def until(self, look: Callable[[], Found | None], what: str, seconds: float = DEADLINE) -> Found:
         """Look every half second until there is something to see."""
         deadline = time.monotonic() + seconds

@@ -122,7 +122,7 @@ def test_the_file_of_a_ci_attests_its_build(ci: Ci, system: runners.System) -> N
     assert set(system.records) <= set(recorded)
     shown = {name: system.variables[name] for name in system.records if system.variables[name] != runners.COMMIT}
     assert shown.items() <= recorded.items()
-    subjects = [subject["name"] for subject in run["status"]["statement"]["subject"]]
+    subjects = [subject["name"] for subject in ci.stage.statement(run)["subject"]]
     assert {"app.tar.gz", "git.head"} <= set(subjects)
     assert ci.given.token not in json.dumps(run)
     assert ci.given.token not in ended.told

@@ -83,7 +83,7 @@ def test_what_results_show_needs_no_sidecar_and_passes_on_the_taskruns_word(plac
     run = place.verdict("values")
     assert stage.said(run) == ("Passed", "taskrun")
     assert not place.injected("values")
-    assert {"sha256": "5" * 64} in [subject["digest"] for subject in run["status"]["statement"]["subject"]]
+    assert {"sha256": "5" * 64} in [subject["digest"] for subject in place.statement(run)["subject"]]
 
 
 def test_a_link_in_place_of_the_report_is_refused_and_the_verdict_says_why(place: Stage) -> None:

@@ -29,7 +29,9 @@ def test_a_run_that_delivers_everything_passes_on_the_sidecars_evidence(verdicts
 def test_its_statement_names_the_image_that_was_pushed(cluster: AnyCluster, verdicts: dict[str, Any]) -> None:
     pushed = json.loads(install.kubectl(cluster, "-n", "quickstart", "get", "pipelinerun", "good", "-o", "json"))
     (image,) = [result["value"] for result in pushed["status"]["results"] if result["name"] == "image"]
-    subjects = [subject["digest"].get("sha256") for subject in verdicts["good"]["status"]["statement"]["subject"]]
+    path = f"/apis/runs.avouch.dev/v1alpha1/namespaces/quickstart/workflowruns/{verdicts['good']['metadata']['name']}"
+    statement = json.loads(install.kubectl(cluster, "get", "--raw", f"{path}/statement"))
+    subjects = [subject["digest"].get("sha256") for subject in statement["subject"]]
     assert image.rpartition("@sha256:")[2] in subjects
 
 

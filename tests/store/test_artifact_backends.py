@@ -16,7 +16,7 @@ from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import contracts
 from avouch.controlplane.model import runs as run_model
 from avouch.processes import artifact_backends, housekeeping
-from avouch.store import artifacts, database, retention, tables, workflows
+from avouch.store import artifacts, database, deliveries, retention, tables, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
@@ -151,7 +151,9 @@ async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, keeper, 
         aged = sa.update(tables.artifacts).where(tables.artifacts.c.digest.in_(names)).values(used_at=used)
         await connection.execute(aged)
 
-    chores = housekeeping.Housekeeping(retention.Retention(opened), keeper.records, Clock())
+    chores = housekeeping.Housekeeping(
+        retention.Retention(opened), keeper.records, deliveries.Deliveries(opened), Clock()
+    )
     expired, condemned = await chores.round()
     assert expired >= 1
     assert condemned >= 1

@@ -71,6 +71,8 @@ async def age(opened: database.Database, digest: digests.Digest, hours: int) -> 
     past = sa.func.now() - sa.text(f"interval '{hours} hours'")
     async with opened.transaction() as connection:
         await connection.execute(sa.update(stored).where(stored.c.digest == str(digest)).values(used_at=past))
+        checks = tables.artifact_checks  # whose time comes with the artifact's
+        await connection.execute(sa.update(checks).where(checks.c.digest == str(digest)).values(due=sa.func.now()))
 
 
 async def condemned(known: artifacts.Artifacts, digest: digests.Digest) -> bool:
@@ -112,6 +114,19 @@ async def test_what_no_run_refers_to_goes_after_the_grace_and_not_before(opened,
     assert await removed(known, routed, digest) == 1
     with pytest.raises(errors.NotFound):
         assert [piece async for piece in routed.get(digest)]
+
+
+async def test_what_a_run_refers_to_is_looked_at_once_and_again_when_the_run_goes(opened, known, routed) -> None:
+    while (await known.condemn(GRACE)).checked:
+        pass
+    run = await opened_run(opened)
+    digest = await put(routed, os.urandom(20), run)
+    assert (await known.condemn(GRACE)).checked == 0  # too young to be garbage whatever refers to it
+    await age(opened, digest, 25)
+    assert await known.condemn(GRACE) == artifacts.Condemned(checked=1, gone=0)
+    assert (await known.condemn(GRACE)).checked == 0
+    await delete_run(opened, run)
+    assert await known.condemn(GRACE) == artifacts.Condemned(checked=1, gone=1)
 
 
 async def test_two_runs_of_one_artifact_both_keep_it(opened, known, routed) -> None:

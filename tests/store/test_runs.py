@@ -118,12 +118,12 @@ async def test_a_list_holds_whole_runs_and_a_table_only_its_columns(opened: data
 
 async def test_a_list_of_whole_runs_comes_in_smaller_pages_and_misses_none(opened: database.Database) -> None:
     repository, shown, namespace = runs.Runs(opened), views.RunViews(opened), f"many-{uuid.uuid4()}"
-    await asyncio.gather(*(repository.open(a_run(namespace)) for _ in range(60)))
+    await asyncio.gather(*(repository.open(a_run(namespace)) for _ in range(110)))
     first, token, _ = await shown.page(namespace, limit=500, after="", filters={})
     rest, end, _ = await shown.page(namespace, limit=500, after=token, filters={})
-    assert (len(first), len(rest), end) == (50, 10, "")
+    assert (len(first), len(rest), end) == (100, 10, "")
     table, whole_table_in_one, _ = await shown.page(namespace, limit=500, after="", filters={}, whole=False)
-    assert (len(table), whole_table_in_one) == (60, "")
+    assert (len(table), whole_table_in_one) == (110, "")
 
 
 async def test_a_watch_tells_every_change_in_order(opened: database.Database) -> None:

@@ -101,9 +101,13 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     deliveries: Annotated[list[RunDelivery], Meta(description="The verdict on its way to each attachment.")] = []
     annotations: Annotated[dict[str, str], Meta(description="Contract annotations with their values.")] = {}
     env: Annotated[dict[str, str], Meta(description="Environment that the contract allows to record.")] = {}
-    attestation_bundle: Annotated[str, Meta(description="Digest of the signed attestation.")] = ""
-    statement: Annotated[dict[str, Any], Meta(description="The in-toto statement of the run's attestation.")] = {}
-    vsa: Annotated[dict[str, Any], Meta(description="The signed verification summary.")] = {}
+    attestation_bundle: Annotated[
+        str,
+        Meta(
+            description="Digest of the signed attestation: subresource attestation; its in-toto statement: statement; "
+            "the signed verification summary: vsa."
+        ),
+    ] = ""
 
 
 class WorkflowRun(Struct, frozen=True, rename={"api_version": "apiVersion"}):

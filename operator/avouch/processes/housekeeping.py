@@ -10,13 +10,15 @@ from avouch import digests, errors
 from avouch.cas import remote
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster
-from avouch.store import artifacts, inline, retention
+from avouch.store import artifacts, deliveries, inline, retention
 
 _log = logging.getLogger(__name__)
 
 EVERY = 600.0  # seconds between rounds
 GRACE = timedelta(hours=24)  # an artifact may lie this long before a run refers to it
 _BATCHES = 50  # of one kind in one round, so that a first round over millions of runs leaves room for others
+_CHECKS = 200  # batches of artifacts to look at in one round
+_TURNS = 10  # in one round, deliveries are added up so often
 _PAUSE = 0.05  # seconds between batches
 
 
@@ -45,21 +47,26 @@ class Housekeeping:
 
     runs: retention.Retention
     artifacts: artifacts.Artifacts
+    deliveries: deliveries.Deliveries
     clock: cluster.Clock
     grace: timedelta = field(default=GRACE)
 
     async def run(self) -> None:
         """Until cancelled."""
+        turn = 0
         while True:
             try:
-                expired, condemned = await self.round()
-                if expired or condemned:
-                    _log.info("runs past their retention: %d; artifacts without a run: %d", expired, condemned)
+                await self.fold()
+                if turn % _TURNS == 0:
+                    expired, condemned = await self.round()
+                    if expired or condemned:
+                        _log.info("runs past their retention: %d; artifacts without a run: %d", expired, condemned)
             except errors.AvouchError as exc:
                 _log.warning("housekeeping: %s", exc)
             except Exception:  # the worker has other work
                 _log.exception("housekeeping: a fault of ours")
-            await asyncio.sleep(EVERY)
+            turn += 1
+            await asyncio.sleep(EVERY / _TURNS)
 
     async def round(self) -> tuple[int, int]:
         """Returns how many runs and artifacts went."""
@@ -71,11 +78,20 @@ class Housekeeping:
                 if not gone:
                     break
                 await asyncio.sleep(_PAUSE)
+        return expired, await self._condemn()
+
+    async def _condemn(self) -> int:
         condemned = 0
-        for _ in range(_BATCHES):
-            gone = await self.artifacts.condemn(self.grace)
-            condemned += gone
-            if not gone:
+        for _ in range(_CHECKS):
+            batch = await self.artifacts.condemn(self.grace)
+            condemned += batch.gone
+            if not batch.checked:
                 break
             await asyncio.sleep(_PAUSE)
-        return expired, condemned
+        return condemned
+
+    async def fold(self) -> None:
+        """Add up how many deliveries arrived or failed since the last time."""
+        for _ in range(_BATCHES):
+            if not await self.deliveries.fold():
+                break

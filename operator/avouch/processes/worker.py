@@ -77,7 +77,8 @@ class World:
     def housekeeping(self) -> housekeeping.Housekeeping:
         """What is cleared away."""
         known = stored_artifacts.Artifacts(self.database)
-        return housekeeping.Housekeeping(retention.Retention(self.database), known, lifetime.Clock())
+        counted = ledger.Deliveries(self.database)
+        return housekeeping.Housekeeping(retention.Retention(self.database), known, counted, lifetime.Clock())
 
 
 @dataclass(slots=True)

@@ -3,6 +3,8 @@
 A kept run never loses what it refers to. The order of locks says why:
 - Whoever refers to an artifact (an upload, an accepted claim, a verdict) sets `used_at`, or finds it younger than
   `_FRESH`, in the transaction that records the reference.
+- Only an artifact that is new or lost a reference can be garbage: triggers list those in `artifact_checks`, and
+  `condemn` looks at nothing else. A reference that goes later lists it again.
 - `condemn` takes a row only where `used_at` is older than the grace (at least `LEAST_GRACE`) and no run refers to it.
   Where a reference is being recorded, PostgreSQL makes it wait and looks at `used_at` again.
 - Bytes are removed under an advisory lock of (place, digest), after a look whether anybody refers to them again;
@@ -63,16 +65,25 @@ REFERENCES = (
     "  WHERE EXISTS (SELECT FROM held WHERE (held.digest, held.namespace_uid) = (said.digest, said.namespace_uid))"
     " ORDER BY 1, 2 ON CONFLICT DO NOTHING"
 )
+# Only what is due is looked at; whoever is at it has its own. Three statements, each with what was committed before it.
+_DUE = sa.text("SELECT id FROM artifact_checks WHERE due <= now() ORDER BY due LIMIT :limit FOR UPDATE SKIP LOCKED")
+_UNUSED = "NOT EXISTS (SELECT FROM run_artifacts r WHERE (r.digest, r.namespace_uid) = (a.digest, a.namespace_uid))"
 _CONDEMN = sa.text(
-    "WITH dead AS (DELETE FROM artifacts a WHERE (a.digest, a.namespace_uid, a.backend_uid) IN ("
-    "  SELECT o.digest, o.namespace_uid, o.backend_uid FROM artifacts o WHERE o.used_at < now() - :grace"
-    "   AND NOT EXISTS (SELECT FROM run_artifacts r WHERE (r.digest, r.namespace_uid) = (o.digest, o.namespace_uid))"
-    "   ORDER BY o.used_at LIMIT :limit)"
-    " AND a.used_at < now() - :grace"
-    " AND NOT EXISTS (SELECT FROM run_artifacts r WHERE (r.digest, r.namespace_uid) = (a.digest, a.namespace_uid))"
-    " RETURNING a.digest, a.backend_uid"
+    "WITH due AS (SELECT DISTINCT digest, namespace_uid FROM artifact_checks WHERE id = ANY(:ids)"  # noqa: S608
+    "), dead AS (DELETE FROM artifacts a USING due"
+    "  WHERE (a.digest, a.namespace_uid) = (due.digest, due.namespace_uid) AND a.used_at < now() - :grace"
+    f"  AND {_UNUSED} RETURNING a.digest, a.backend_uid"
     "), listed AS (INSERT INTO garbage (digest, backend_uid) SELECT DISTINCT digest, backend_uid FROM dead"
     " ON CONFLICT DO NOTHING) SELECT count(*) FROM dead"
+)
+# What nobody refers to yet, but was used lately, is looked at again when its grace is over.
+_CHECKED = sa.text(
+    "WITH done AS (DELETE FROM artifact_checks WHERE id = ANY(:ids) RETURNING digest, namespace_uid)"  # noqa: S608
+    " INSERT INTO artifact_checks (digest, namespace_uid, due)"
+    " SELECT a.digest, a.namespace_uid, max(a.used_at) + :grace FROM artifacts a"
+    "  JOIN (SELECT DISTINCT digest, namespace_uid FROM done) d"
+    "  ON (a.digest, a.namespace_uid) = (d.digest, d.namespace_uid)"
+    f" WHERE {_UNUSED} GROUP BY a.digest, a.namespace_uid"
 )
 _TAKE = sa.text(
     "UPDATE garbage SET next_try = now() + interval '10 minutes' WHERE (digest, backend_uid) IN ("
@@ -122,6 +133,14 @@ _USED = sa.text(
 
 
 @dataclass(frozen=True, slots=True)
+class Condemned:
+    """One batch: how many entries were due, and how many artifacts left the map."""
+
+    checked: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
 class Garbage:
     """Bytes that nothing refers to, in one backend."""
 
@@ -164,8 +183,8 @@ class Artifacts(casbackends.CASBackends):
         lying = [row.backend_uid for row in rows if namespace_uid in ("", row.namespace_uid)]
         return tuple(dict.fromkeys(lying)), bool(rows)
 
-    async def condemn(self, grace: timedelta, limit: int = 500) -> int:
-        """Take off the map what nothing refers to and nobody used within the grace; returns how many rows.
+    async def condemn(self, grace: timedelta, limit: int = 1000) -> Condemned:
+        """Take off the map what nothing refers to and nobody used within the grace: one batch of what is due.
 
         Raises:
             Invalid: a grace so short that an upload could lose its bytes before its run is recorded.
@@ -173,7 +192,13 @@ class Artifacts(casbackends.CASBackends):
         if grace < LEAST_GRACE:
             raise errors.Invalid(f"a grace of {grace} is too short", field="grace", fix=f"at least {LEAST_GRACE}")
         async with self._database.transaction() as connection:
-            return int((await connection.execute(_CONDEMN, {"grace": grace, "limit": limit})).scalar_one())
+            ids = list((await connection.execute(_DUE, {"limit": limit})).scalars())
+            if not ids:
+                return Condemned(0, 0)
+            bound = {"ids": ids, "grace": grace}
+            gone = int((await connection.execute(_CONDEMN, bound)).scalar_one())
+            await connection.execute(_CHECKED, bound)
+        return Condemned(len(ids), gone)
 
     async def take_garbage(self, limit: int) -> Sequence[Garbage]:
         """Bytes to remove; they are ours for ten minutes."""

@@ -45,6 +45,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self._pool_size = pool_size
+        self._url = url
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
         self._plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
         self._direct = direct.Connections(self._plain, _CONNECTION, size=_DIRECT, patience=_CONNECT_SECONDS)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from avouch import errors
 from avouch.controlplane.model import deliveries, deliverybounds
-from avouch.store import database, groupcommit, tables, versions
+from avouch.store import database, groupcommit, versions
 
 _ERROR_LENGTH = 1024  # an integration's answer must not fill our rows
 _PENDING = deliveries.DeliveryState.PENDING.value
@@ -69,6 +69,29 @@ _MARK = (
     "  WHERE d.id = i.id AND (d.state = 'pending' OR (i.state = 'delivered' AND d.state <> 'delivered'))"
     "  RETURNING d.run_id"
     ") SELECT d.id, d.run_id, d.run_id IN (SELECT run_id FROM marked) AS changed FROM deliveries d JOIN i USING (id)"
+)
+
+# Settled ones are counted by triggers: history is never read to count it. One statement is one moment.
+_SETTLED = (
+    "coalesce((SELECT number FROM delivery_counts c WHERE c.attachment_uid = :attachment AND c.state = '{0}'), 0)"
+    " + coalesce((SELECT sum(number)::bigint FROM delivery_changes c"
+    "  WHERE c.attachment_uid = :attachment AND c.state = '{0}'), 0) AS {0}"
+)
+_COUNTS = sa.text(
+    "SELECT (SELECT count(*) FROM deliveries"  # noqa: S608 - constants only
+    "  WHERE attachment_uid = :attachment AND state = 'pending') AS pending,"
+    f" {_SETTLED.format('delivered')}, {_SETTLED.format('failed')},"
+    " coalesce((SELECT last_error FROM deliveries WHERE attachment_uid = :attachment AND attempts > 0"
+    "  ORDER BY changed_at DESC LIMIT 1), '') AS last_error"
+)
+# Only this writes `delivery_counts`, in one order, so two never wait in a circle.
+_FOLD = sa.text(
+    "WITH taken AS (SELECT id FROM delivery_changes ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED"
+    "), gone AS (DELETE FROM delivery_changes c USING taken WHERE c.id = taken.id RETURNING c.*"
+    "), folded AS (INSERT INTO delivery_counts AS counted (attachment_uid, state, number)"
+    "  SELECT attachment_uid, state, sum(number) FROM gone GROUP BY 1, 2 ORDER BY 1, 2"
+    "  ON CONFLICT (attachment_uid, state) DO UPDATE SET number = counted.number + excluded.number"
+    ") SELECT count(*) FROM gone"
 )
 
 
@@ -124,16 +147,14 @@ class Deliveries:
 
     async def counts(self, attachment_uid: str) -> tuple[int, int, int, str]:
         """(pending, delivered, failed, last error) of one attachment; "" where its newest change was no error."""
-        ledger = tables.deliveries.c
-        mine = ledger.attachment_uid == attachment_uid
-        by_state = sa.select(ledger.state, sa.func.count()).where(mine).group_by(ledger.state)
-        newest = (
-            sa.select(ledger.last_error).where(mine, ledger.attempts > 0).order_by(ledger.changed_at.desc()).limit(1)
-        )
-        async with self._database.snapshot() as connection:
-            found = {state: count for state, count in (await connection.execute(by_state)).all()}
-            last_error = (await connection.execute(newest)).scalar()
-        return found.get("pending", 0), found.get("delivered", 0), found.get("failed", 0), last_error or ""
+        async with self._database.statements() as connection:
+            found = (await connection.execute(_COUNTS, {"attachment": attachment_uid})).one()
+        return found.pending, found.delivered, found.failed, found.last_error
+
+    async def fold(self, limit: int = 10_000) -> int:
+        """Add appended changes of counts to the counts; returns how many there were. Any number may do so at once."""
+        async with self._database.transaction() as connection:
+            return int((await connection.execute(_FOLD, {"limit": limit})).scalar_one())
 
     async def _write(self, batch: Sequence[_Mark]) -> Sequence[errors.AvouchError | None]:
         """Make the changes and show them in the runs' documents."""

@@ -1,6 +1,6 @@
 """Run documents, and what a watch tells about a change. Pure."""
 
-import base64
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,12 +13,12 @@ from avouch import errors, rfc3339
 # Filters whose value changes in a run's life, and what it is before the verdict. Only `Pending` is ever replaced, so
 # the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
+OF_VERDICT = ("findings", "materials", "annotations", "env")  # what a whole document shows of it
 
 
 def summary(row: "sa.Row[Any]") -> dict[str, Any]:
     """The run's own columns, as a list shows them."""
-    asked = json.loads(row.plan).get("materials", [])
-    found = row.materials or []
+    asked = _asked(row.plan)
     return {
         "id": str(row.id),
         "name": row.name,
@@ -32,15 +32,22 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "contractDigest": row.contract_digest,
         "result": row.result,
         "evidence": row.evidence,
+        "reason": row.reason or "",
         "createdAt": _time(row.created_at),
         "finishedAt": _time(row.finished_at),
         "judgedAt": _time(row.judged_at),
         "labels": row.labels,
         "resourceVersion": row.resource_version,
-        "materialsFound": len({material["name"] for material in found} & {material["name"] for material in asked}),
+        "materialsFound": len(asked.intersection(row.materials or ())),
         "materialsAsked": len(asked),
         **_outside(row),
     }
+
+
+@functools.lru_cache(maxsize=64)
+def _asked(plan: str) -> frozenset[str]:
+    """The materials that a plan asks for: a page shows few plans, each many times."""
+    return frozenset(material["name"] for material in json.loads(plan).get("materials", ()))
 
 
 def _outside(row: "sa.Row[Any]") -> dict[str, Any]:
@@ -57,30 +64,25 @@ def _outside(row: "sa.Row[Any]") -> dict[str, Any]:
     }
 
 
-def whole(
-    row: "sa.Row[Any]",
-    verdict: "sa.Row[Any] | None",
-    signed: "Mapping[str, sa.Row[Any]]",
-    deliveries: "Sequence[sa.Row[Any]]",
-) -> dict[str, Any]:
-    """The summary, and everything below it; `signed` holds the verdict's documents by kind."""
-    attestation, vsa = signed.get("attestation"), signed.get("vsa")
+def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequence[sa.Row[Any]]") -> dict[str, Any]:
+    """The summary, and everything below it."""
     return {
         **summary(row),
         "findings": verdict.findings if verdict else [],
         "materials": verdict.materials if verdict else [],
         "annotations": verdict.annotations if verdict else {},
         "env": verdict.env if verdict else {},
-        "statement": _statement(attestation.bundle) if attestation else None,
-        "vsa": json.loads(vsa.bundle) if vsa else None,
-        "attestationBundle": attestation.digest if attestation else "",
+        "attestationBundle": (verdict.digest or "") if verdict else "",
         "deliveries": [_delivery(delivery) for delivery in deliveries],
     }
 
 
-def _statement(bundle: bytes) -> Any:
-    """The statement that a bundle of ours holds."""
-    return json.loads(base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
+def chosen(row: "sa.Row[Any]", filters: Mapping[str, str]) -> bool:
+    """Whether a run is one of those that a filter can ever show: by what never changes in its life."""
+    if any(key in filters and getattr(row, key) != filters[key] for key in ("name", "workflow")):
+        return False
+    wanted = labels(filters.get("labels", ""))
+    return all(row.labels.get(key) == value for key, value in wanted.items())
 
 
 def event(row: "sa.Row[Any]", since: int, filters: Mapping[str, str]) -> str:

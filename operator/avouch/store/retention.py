@@ -13,18 +13,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.store import database, versions
+from avouch.store import database, lastruns, versions
 
 KEEP_LAST = 1
 _HOURS = re.compile(r"([1-9][0-9]{0,6})h", re.ASCII)
 # What a Workflow does not say, its organization does; a namespace that two organizations claim has none.
 _POLICIES = sa.text(
-    "SELECT seen.workflow_uid, seen.namespace_uid, w.spec -> 'retention' AS own, o.retention AS common"
-    " FROM (SELECT DISTINCT workflow_uid, namespace_uid, namespace FROM runs WHERE judged_at IS NOT NULL) seen"
-    " LEFT JOIN workflows w ON w.uid = seen.workflow_uid AND w.namespace = seen.namespace"
+    f"{lastruns.NEWEST} SELECT newest.workflow_uid, newest.namespace_uid, w.spec -> 'retention' AS own,"  # noqa: S608
+    " o.retention AS common FROM newest"
+    " LEFT JOIN workflows w ON w.uid = newest.workflow_uid AND w.namespace = newest.namespace"
     " LEFT JOIN (SELECT p.namespace, (array_agg(known.settings -> 'retention'))[1] AS retention FROM projects p"
     "  JOIN organisations known ON known.name = p.organisation GROUP BY p.namespace HAVING count(*) = 1) o"
-    "  ON o.namespace = seen.namespace"
+    "  ON o.namespace = newest.namespace"
     " WHERE w.spec ? 'retention' OR o.retention ? 'runs'"
 )
 _EXPIRE = sa.text(

@@ -14,10 +14,30 @@ from avouch.controlplane.model import deliveries
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts as verdict_model
 from avouch.findings import Finding
-from avouch.store import claims, database, direct, groupcommit, judgingqueue, lifecycle, rows, tables, verdicts
+from avouch.store import (
+    claims,
+    database,
+    direct,
+    groupcommit,
+    judgingqueue,
+    lastruns,
+    lifecycle,
+    rows,
+    tables,
+    verdicts,
+)
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))
+# Of the few that were judged lately, and of all: both choose before they read whole rows.
+_LAST = sa.text(
+    "SELECT DISTINCT ON (namespace, workflow) id FROM runs WHERE judged_version > :since"
+    " ORDER BY namespace, workflow, judged_version DESC"
+)
+_EVER = sa.text(
+    f"{lastruns.NEWEST} SELECT DISTINCT ON (namespace, workflow) id FROM newest"  # noqa: S608 - constants only
+    " WHERE judged_version > :since ORDER BY namespace, workflow, judged_version DESC"
+)
 
 
 def _attested() -> bytes:
@@ -147,9 +167,9 @@ class Runs:
 
         The next `since` is the highest resource version answered: in commit order, none below it is still to come.
         """
-        runs = tables.runs
-        newest = sa.select(runs).distinct(runs.c.namespace, runs.c.workflow).where(runs.c.judged_version > since)
-        found = await self._select(newest.order_by(runs.c.namespace, runs.c.workflow, runs.c.judged_version.desc()))
+        chosen = (_LAST if since > 0 else _EVER).bindparams(since=since).columns(tables.runs.c.id).subquery("chosen")
+        joined = sa.select(tables.runs).join(chosen, chosen.c.id == tables.runs.c.id)
+        found = await self._select(joined.order_by(tables.runs.c.namespace, tables.runs.c.workflow))
         return [(run.namespace, run.workflow, run) for run in found]
 
     async def _select(self, query: "sa.Select[Any]") -> Sequence[run_model.Run]:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 SCHEMA = "avouch"
+_NUMBER = sa.BigInteger
 metadata = sa.MetaData()  # no schema here: the connection's search_path names it, so procrastinate shares it
 
 
@@ -101,6 +102,12 @@ runs = sa.Table(
     _json("labels"),
     *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
 )
+run_labels = sa.Table(  # which labels runs of a Workflow have, by triggers
+    "run_labels",
+    metadata,
+    *(_text(n, key=True) for n in ("namespace_uid", "workflow", "digest")),
+    _json("labels"),
+)
 outside_runs = sa.Table(
     "outside_runs",
     metadata,
@@ -191,6 +198,19 @@ deliveries = sa.Table(
     _time("leased_until", nullable=True),
     _time("changed_at"),
 )
+delivery_counts = sa.Table(  # settled deliveries, as far as their changes are folded
+    "delivery_counts",
+    metadata,
+    *(_text(n, key=True) for n in ("attachment_uid", "state")),
+    sa.Column("number", _NUMBER, nullable=False),
+)
+delivery_changes = sa.Table(  # those that are not folded yet: appended by triggers
+    "delivery_changes",
+    metadata,
+    sa.Column("id", _NUMBER, sa.Identity(always=True), primary_key=True),
+    *(_text(n) for n in ("attachment_uid", "state")),
+    sa.Column("number", _NUMBER, nullable=False),
+)
 blobs = sa.Table(
     "blobs",
     metadata,
@@ -229,6 +249,13 @@ run_artifacts = sa.Table(  # what a run refers to
     sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
     _text("digest", key=True),
     _text("namespace_uid"),
+)
+artifact_checks = sa.Table(  # artifacts that may be garbage: new ones and those that lost a reference, by triggers
+    "artifact_checks",
+    metadata,
+    sa.Column("id", _NUMBER, sa.Identity(always=True), primary_key=True),
+    *(_text(n) for n in ("digest", "namespace_uid")),
+    _time("due"),
 )
 garbage = sa.Table(  # bytes that nothing refers to, to be removed
     "garbage", metadata, _text("digest", key=True), _text("backend_uid", key=True), _time("next_try")

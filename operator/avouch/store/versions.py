@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from avouch import errors
 from avouch.store import tables
 
 _STAMP = sa.text(
@@ -66,6 +67,19 @@ async def window(connection: AsyncConnection) -> tuple[int, int]:
     """(the oldest version that a watch may start at, the newest one that this transaction's snapshot can see)."""
     row = (await connection.execute(sa.select(tables.versions.c.expired, tables.versions.c.value))).one()
     return int(row.expired), int(row.value)
+
+
+def must_reach(since: int, window: tuple[int, int]) -> None:
+    """Whether a watch may start at a version.
+
+    Raises:
+        errors.Conflict: it was never handed out (a restored backup), or runs were deleted since: list again.
+    """
+    oldest, newest = window
+    if since > newest:
+        raise errors.Conflict(f"resource version {since} is not of this database: list again")
+    if since < oldest:
+        raise errors.Conflict(f"runs were deleted after resource version {since}: list again")
 
 
 async def newest(connection: AsyncConnection) -> int:

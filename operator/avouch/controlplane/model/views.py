@@ -17,7 +17,11 @@ class RunViews(Protocol):
         ...
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """One run as a document: run columns, statement, materials, findings, deliveries."""
+        """One run as a document: run columns, materials, findings, deliveries."""
+        ...
+
+    async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
+        """A signed document of a run's verdict, as it is stored: "attestation", "statement" or "vsa"."""
         ...
 
     def watch(

@@ -57,6 +57,7 @@ class Aggregated:
             Route(f"{_ROOT}/{runs}", self.collection, methods=_ALL),
             Route(f"{below}/{runs}", self.collection, methods=_ALL),
             Route(f"{below}/{runs}/{{name}}", self.single, methods=_ALL),
+            *(Route(f"{below}/{runs}/{{name}}/{one}", self.signed, methods=_ALL) for one in discovery.SIGNED),
             Route(f"{below}/{runs}/{{name}}/{discovery.TICKETS}", self.ticket, methods=_ALL),
             Route(f"{_ROOT}/{revisions}", self.revision_list, methods=_ALL),
             Route(f"{below}/{revisions}", self.revision_list, methods=_ALL),
@@ -87,6 +88,15 @@ class Aggregated:
         if found is None:
             raise _missing(workflowruns.KIND, name)
         return statuses.json(form.single(found, self.clock.now()))
+
+    async def signed(self, request: Request) -> Response:
+        """`GET .../workflowruns/{name}/attestation` and its like: what the verdict signed, byte by byte."""
+        _only_get(request)
+        name, document = request.path_params["name"], request.url.path.rsplit("/", 1)[1]
+        found = await self.views.signed(request.path_params["namespace"], name, document)
+        if found is None:
+            raise errors.NotFound(f'{workflowruns.KIND.plural}.{objects.GROUP} "{name[:253]}" has no {document} yet')
+        return Response(found, media_type="application/json")
 
     async def revision_list(self, request: Request) -> Response:
         """List revisions, of one namespace or of all."""

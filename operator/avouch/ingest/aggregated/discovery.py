@@ -17,6 +17,7 @@ _GROUP = {"name": objects.GROUP, "versions": [_VERSION], "preferredVersion": _VE
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 ROOT = f"/apis/{objects.API_VERSION}"
 TICKETS = "tickets"  # subresource of a run: one download
+SIGNED = ("attestation", "statement", "vsa")  # subresources of a run: what its verdict signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ RESOURCES = (
     Served(workflowruns.KIND, "workflowrun", ("get", "list", "watch"), workflowrun.WorkflowRun),
     Served(contractrevisions.KIND, "contractrevision", ("get", "list"), contractrevision.ContractRevision),
 )
-_TICKET = {"group": objects.GROUP, "version": objects.VERSION, "kind": "Ticket"}
+_SUBRESOURCES = ((TICKETS, "create", "Ticket"), *((name, "get", name.title()) for name in SIGNED))
 
 
 async def groups(request: Request) -> Response:
@@ -67,8 +68,9 @@ async def resources(request: Request) -> Response:
         }
         for one in RESOURCES
     ]
-    ticket = {"name": f"{workflowruns.KIND.plural}/{TICKETS}", "singularName": "", "namespaced": True}
-    found.append({**ticket, "kind": "Ticket", "verbs": ["create"]})
+    for name, verb, kind in _SUBRESOURCES:
+        below = {"name": f"{workflowruns.KIND.plural}/{name}", "singularName": "", "namespaced": True}
+        found.append({**below, "kind": kind, "verbs": [verb]})
     return _json(
         {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": objects.API_VERSION, "resources": found}
     )
@@ -93,7 +95,7 @@ def _aggregated() -> dict[str, Any]:
             "scope": "Namespaced",
             "singularResource": one.singular,
             "verbs": one.verbs,
-            **({"categories": ["avouch"], "subresources": [_ticket()]} if one.kind is workflowruns.KIND else {}),
+            **({"categories": ["avouch"], "subresources": _subresources()} if one.kind is workflowruns.KIND else {}),
         }
         for one in RESOURCES
     ]
@@ -102,8 +104,12 @@ def _aggregated() -> dict[str, Any]:
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [item]}
 
 
-def _ticket() -> dict[str, Any]:
-    return {"subresource": TICKETS, "responseKind": _TICKET, "verbs": ["create"]}
+def _subresources() -> list[dict[str, Any]]:
+    version = {"group": objects.GROUP, "version": objects.VERSION}
+    return [
+        {"subresource": name, "responseKind": {**version, "kind": kind}, "verbs": [verb]}
+        for name, verb, kind in _SUBRESOURCES
+    ]
 
 
 @functools.cache

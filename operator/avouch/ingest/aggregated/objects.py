@@ -70,6 +70,20 @@ def _definition(column: Column) -> dict[str, Any]:
     }
 
 
+def without_empty(value: Any) -> Any:
+    """What says something: no None, no empty text, no empty list or mapping, at any depth; False and 0 stay."""
+    if isinstance(value, Mapping):
+        kept = {key: without_empty(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if not _empty(each)}
+    if isinstance(value, list | tuple):
+        return [each for each in map(without_empty, value) if not _empty(each)]
+    return value
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, dict | list) and not value)
+
+
 def age(passed: timedelta) -> str:
     """As kubectl writes it, in two units at most.
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from avouch.ingest.aggregated import objects
 
+VERDICT = "avouch.dev/verdict"  # annotation that repeats what the status says, where kubectl shows it first
+_SAID = 10  # findings in it
 _COLUMNS = (
     objects.Column("Name", "Name of the run.", format="name"),
     objects.Column("Workflow", "Workflow that the run belongs to."),
@@ -23,34 +25,48 @@ _COLUMNS = (
 
 
 def _metadata(document: objects.Document) -> dict[str, Any]:
+    labels = dict(document.get("labels") or {})
     return {
         "name": document["name"],
         "namespace": document["namespace"],
         "uid": document["id"],
         "resourceVersion": str(document["resourceVersion"]),
         "creationTimestamp": document["createdAt"],
-        "labels": dict(document.get("labels") or {}),
+        **({"labels": labels} if labels else {}),
+        **({"annotations": {VERDICT: _said(document)}} if "findings" in document else {}),
     }
 
 
+def _said(document: objects.Document) -> str:
+    """Verdict and findings in a few lines: `kubectl describe` begins with the annotations."""
+    lines = [str(document["result"])]
+    for finding in document["findings"][:_SAID]:
+        fix = f" (fix: {finding['fix']})" if finding.get("fix") else ""
+        lines.append(f"{finding['code']}: {finding['message']}{fix}")
+    if len(document["findings"]) > _SAID:
+        lines.append(f"and {len(document['findings']) - _SAID} more: see status.findings")
+    return "\n".join(lines)
+
+
 def _body(document: objects.Document) -> dict[str, Any]:
+    spec = {
+        **{key: document.get(key) for key in ("attester", "runner", "version", "organization")},
+        "workflow": document["workflow"],
+        "contract": {
+            "name": document["contract"],
+            "revision": document["revision"],
+            "digest": document["contractDigest"],
+        },
+        "subject": {
+            "kind": document["subjectKind"],
+            "name": document["subjectName"],
+            "uid": document["subjectUid"],
+        },
+    }
     return {
         "metadata": _metadata(document),
-        "spec": {
-            **{key: document[key] for key in ("attester", "runner", "version", "organization") if document.get(key)},
-            "workflow": document["workflow"],
-            "contract": {
-                "name": document["contract"],
-                "revision": document["revision"],
-                "digest": document["contractDigest"],
-            },
-            "subject": {
-                "kind": document["subjectKind"],
-                "name": document["subjectName"],
-                "uid": document["subjectUid"],
-            },
-        },
-        "status": _status(document),
+        "spec": objects.without_empty(spec),
+        "status": objects.without_empty(_status(document)),
     }
 
 
@@ -60,17 +76,13 @@ def _status(document: objects.Document) -> dict[str, Any]:
         "evidence": document["evidence"],
         "materialsFound": document["materialsFound"],
         "materialsAsked": document["materialsAsked"],
-        "finishedAt": document.get("finishedAt"),
-        "judgedAt": document.get("judgedAt"),
-        "expiresAt": document.get("expiresAt"),
     }
-    deep = ("findings", "materials", "annotations", "env", "deliveries", "attestationBundle", "statement", "vsa")
-    found = {**plain, **{key: document.get(key) for key in deep}}
-    return {key: value for key, value in found.items() if value not in (None, "", [], {})}
+    times = ("finishedAt", "judgedAt", "expiresAt")
+    deep = ("findings", "materials", "annotations", "env", "deliveries", "attestationBundle")
+    return {**plain, **{key: document.get(key) for key in (*times, *deep)}}
 
 
 def _cells(document: objects.Document, now: datetime) -> list[str]:
-    findings = document.get("findings") or [{}]
     return [
         document["name"],
         document["workflow"],
@@ -80,7 +92,7 @@ def _cells(document: objects.Document, now: datetime) -> list[str]:
         f"{document['contract']}@{document['revision']}",
         objects.age(now - datetime.fromisoformat(document["createdAt"])),
         f"{document['subjectKind']}/{document['subjectName']}",
-        str(findings[0].get("code", "")),
+        document.get("reason", ""),
     ]
 
 

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -32,6 +32,7 @@ _STATEMENTS = (
     "CREATE INDEX deliveries_due_by_attachment ON deliveries (attachment_uid, next_try) WHERE state = 'pending'",
     # The planner would walk it, and with it the queues of all others, to find the first rows of one attachment.
     "DROP INDEX deliveries_due",
+    "DROP INDEX deliveries_pending",  # the beginning of deliveries_due_by_attachment
 )
 
 
@@ -43,6 +44,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Move the documents back; the statement is read out of its envelope."""
+    op.execute("CREATE INDEX deliveries_pending ON deliveries (attachment_uid) WHERE state = 'pending'")
     op.execute("CREATE INDEX deliveries_due ON deliveries (next_try) WHERE state = 'pending'")
     for index in ("deliveries_due_by_attachment", "judging_due", "judging_alone"):
         op.execute(f"DROP INDEX {index}")

@@ -1,0 +1,301 @@
+"""Lists, summaries and counts answer what a naive reading of the rows answers."""
+
+import asyncio
+import datetime
+import itertools
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from avouch import errors
+from avouch.controlplane.model import deliveries as delivery_model
+from avouch.controlplane.model import verdicts
+from avouch.processes import workermetrics
+from avouch.store import database, deliveries, runs, tables, views
+from tests.store import conftest as make
+
+pytestmark = pytest.mark.postgres
+
+WORKFLOWS = tuple(f"build-{number}" for number in range(9))
+LABELS = ({}, {"app": "shop"}, {"app": "shop", "team": "a"}, {"app": "x", "team": "a"})
+RESULTS = tuple(one.value for one in verdicts.VerdictResult)
+EVIDENCE = tuple(one.value for one in verdicts.Evidence)
+FILTERS = {
+    "workflow": st.sampled_from((*WORKFLOWS, "nobody")),
+    "verdict": st.sampled_from((*RESULTS, "Nonsense")),
+    "evidence": st.sampled_from((*EVIDENCE, "nonsense")),
+    "labels": st.sampled_from(("app=shop", "app=shop,team=a", "team=a", "app=nobody", "only=build-3")),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run as the property knows it."""
+
+    place: int  # one of two namespaces, or the predecessor of the first
+    workflow: str
+    result: str
+    evidence: str
+    labels: dict[str, str]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Its labels, of which one tells its Workflow from others."""
+        return {**self.labels, "only": self.workflow}
+
+
+ROWS = st.lists(
+    st.builds(
+        Row,
+        st.integers(0, 2),
+        st.sampled_from(WORKFLOWS),
+        st.sampled_from(RESULTS),
+        st.sampled_from(EVIDENCE),
+        st.sampled_from(LABELS),
+    ),
+    max_size=40,
+)
+
+
+class World:
+    """Rows in namespaces of their own."""
+
+    def __init__(self, opened: database.Database, rows: list[Row]) -> None:
+        self.opened, self.rows = opened, rows
+        stem = f"ns-{uuid.uuid4().hex[:12]}"
+        self.namespaces = [f"{stem}-0", f"{stem}-1", f"{stem}-0"]
+        self.uids = [f"{stem}-uid-0", f"{stem}-uid-1", f"{stem}-uid-before"]
+        self.names = [f"run-{uuid.uuid4().hex[:8]}" for _ in rows]
+
+    async def write(self) -> None:
+        known = [{"name": name, "uid": uid} for name, uid in zip(self.namespaces[:2], self.uids, strict=False)]
+        async with self.opened.transaction() as connection:
+            newest = (await connection.execute(sa.select(tables.versions.c.value))).scalar_one()
+            await connection.execute(sa.insert(tables.namespaces), known)
+            if self.rows:
+                rows = [self._row(number, newest) for number in range(len(self.rows))]
+                await connection.execute(sa.insert(tables.runs), rows)
+            await connection.execute(sa.update(tables.versions).values(value=newest + len(self.rows)))
+
+    def _row(self, number: int, newest: int) -> dict[str, Any]:
+        row, version = self.rows[number], newest + number + 1
+        judged = row.result != "Pending"
+        return {
+            "id": uuid.uuid4(), "name": self.names[number],
+            "workflow_uid": f"{self.uids[row.place]}/{row.workflow}", "subject_uid": str(uuid.uuid4()),
+            "namespace": self.namespaces[row.place], "namespace_uid": self.uids[row.place],
+            "workflow": row.workflow, "subject_kind": "TaskRun", "subject_name": "x", "contract": "c", "revision": 1,
+            "contract_digest": "sha256:0", "plan": "{}", "created_at": make.NOW, "result": row.result,
+            "evidence": row.evidence, "labels": row.known, "resource_version": version, "created_version": version,
+            "judged_at": make.NOW + datetime.timedelta(seconds=number) if judged else None,
+            "judged_version": version if judged else 0,
+        }  # fmt: skip
+
+    def expected(self, places: tuple[int, ...], filters: dict[str, str]) -> list[tuple[str, str]]:
+        found = [
+            (self.namespaces[row.place], name)
+            for row, name in zip(self.rows, self.names, strict=True)
+            if row.place in places and _matches(row, name, filters)
+        ]
+        return sorted(found)
+
+    async def listed(self, namespace: str | None, filters: dict[str, str], limit: int) -> list[tuple[str, str]]:
+        shown, found, token = views.RunViews(self.opened), [], ""
+        for _ in itertools.count():
+            page, token, _ = await shown.page(namespace, limit=limit, after=token, filters=filters, whole=False)
+            assert len(page) <= limit
+            found += [(document["namespace"], document["name"]) for document in page]
+            if not token:
+                return found
+        raise AssertionError
+
+
+def _matches(row: Row, name: str, filters: dict[str, str]) -> bool:
+    plain = {"workflow": row.workflow, "verdict": row.result, "evidence": row.evidence, "name": name}
+    if any(plain[key] != value for key, value in filters.items() if key != "labels"):
+        return False
+    wanted = dict(pair.split("=") for pair in filters.get("labels", "").split(",") if pair)
+    return all(row.known.get(key) == value for key, value in wanted.items())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS, filters=st.fixed_dictionaries({}, optional=FILTERS), limit=st.integers(1, 7))
+def test_pages_hold_what_matches_once_and_in_order_and_nothing_of_a_predecessor(server, rows, filters, limit) -> None:
+    asyncio.run(_listed(server.url, rows, filters, limit))
+
+
+async def _listed(url: str, rows: list[Row], filters: dict[str, str], limit: int) -> None:
+    async with database.Database(url) as opened:
+        world = World(opened, rows)
+        await world.write()
+        for place in (0, 1):
+            found = await world.listed(world.namespaces[place], filters, limit)
+            assert found == world.expected((place,), filters)
+        mine = set(world.namespaces)
+        everywhere = [one for one in await world.listed(None, filters, 500) if one[0] in mine]
+        assert everywhere == world.expected((0, 1), filters)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_summaries_hold_the_newest_judged_run_of_each_workflow(server, rows) -> None:
+    asyncio.run(_summarised(server.url, rows))
+
+
+async def _summarised(url: str, rows: list[Row]) -> None:
+    async with database.Database(url) as opened:
+        world = World(opened, rows)
+        async with opened.transaction() as connection:
+            before = (await connection.execute(sa.select(tables.versions.c.value))).scalar_one()
+        await world.write()
+        expected: dict[tuple[str, str], str] = {}
+        for row, name in zip(rows, world.names, strict=True):
+            if row.result != "Pending":
+                expected[world.namespaces[row.place], row.workflow] = name
+        store = runs.Runs(opened)
+        for since in (0, max(before, 1)):
+            found = {(ns, flow): run.name for ns, flow, run in await store.summaries(since) if ns in world.namespaces}
+            assert found == expected
+        last = before + len(rows)
+        assert [run for ns, _, run in await store.summaries(max(last, 1)) if ns in world.namespaces] == []
+        await store.close()
+
+
+CHANGES = st.lists(
+    st.sampled_from(("open", "deliver", "fail", "retry", "delete", "fold")), min_size=1, max_size=30
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=CHANGES, data=st.data())
+def test_counts_of_deliveries_are_those_of_the_rows(server, changes, data) -> None:
+    picks = [data.draw(st.integers(0, 5)) for _ in changes]
+    asyncio.run(_counted(server.url, changes, picks))
+
+
+async def _counted(url: str, changes: list[str], picks: list[int]) -> None:
+    async with database.Database(url) as opened:
+        store, ledger, attachment = runs.Runs(opened), deliveries.Deliveries(opened), uuid.uuid4().hex[:8]
+        sent: list[delivery_model.Delivery] = []
+        for change, pick in zip(changes, picks, strict=True):
+            one = sent[pick % len(sent)] if sent else None
+            if change == "open":
+                run = await store.open(make.a_run())
+                sent.append(make.a_delivery(run, attachment))
+                await store.decide(make.a_verdict(run), [sent[-1]])
+                await _renamed(opened, sent[-1], attachment)
+            elif change == "fold":
+                await ledger.fold(limit=2)
+            elif one is not None:
+                await _happens(opened, ledger, change, one)
+                sent = [other for other in sent if change != "delete" or other is not one]
+            assert await _naive(opened, attachment) == (await ledger.counts(attachment))[:3]
+        await store.close()
+
+
+async def _renamed(opened: database.Database, one: delivery_model.Delivery, attachment: str) -> None:
+    mine = tables.deliveries.c.id == one.id
+    async with opened.transaction() as connection:
+        await connection.execute(sa.update(tables.deliveries).where(mine).values(attachment_uid=attachment))
+
+
+async def _happens(
+    opened: database.Database, ledger: deliveries.Deliveries, what: str, one: delivery_model.Delivery
+) -> None:
+    if what == "deliver":
+        await ledger.delivered(one.id, make.NOW)
+    elif what == "delete":
+        async with opened.transaction() as connection:
+            await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == one.run_id))
+    else:
+        await ledger.failed(one.id, "500", next_try=make.NOW if what == "retry" else None)
+
+
+async def _naive(opened: database.Database, attachment: str) -> tuple[int, int, int]:
+    mine = tables.deliveries.c
+    query = (
+        sa.select(mine.state, sa.func.count().label("number"))
+        .where(mine.attachment_uid == attachment)
+        .group_by(mine.state)
+    )
+    async with opened.transaction() as connection:
+        found = {row.state: row.number for row in (await connection.execute(query)).all()}
+    return found.get("pending", 0), found.get("delivered", 0), found.get("failed", 0)
+
+
+async def test_the_newest_error_is_that_of_the_newest_change(opened: database.Database) -> None:
+    store, ledger, attachment = runs.Runs(opened), deliveries.Deliveries(opened), uuid.uuid4().hex
+    sent = []
+    for minute in (1, 2):
+        run = await store.open(make.a_run())
+        sent.append(make.a_delivery(run, attachment))
+        await store.decide(make.a_verdict(run), [sent[-1]])
+        await _renamed(opened, sent[-1], attachment)
+        await ledger.lease(1000, 60)
+        at = make.NOW + datetime.timedelta(minutes=minute)
+        async with opened.transaction() as connection:
+            mine = tables.deliveries.c.id == sent[-1].id
+            values_ = {"last_error": f"error {minute}", "changed_at": at}
+            await connection.execute(sa.update(tables.deliveries).where(mine).values(**values_))
+    assert (await ledger.counts(attachment))[3] == "error 2"
+    await ledger.delivered(sent[0].id, make.NOW + datetime.timedelta(minutes=3))
+    assert (await ledger.counts(attachment))[3] == ""
+    await store.close()
+
+
+async def test_the_workers_gauges_count_every_delivery(opened: database.Database) -> None:
+    store, ledger, metrics = runs.Runs(opened), deliveries.Deliveries(opened), workermetrics.Metrics()
+    sent = []
+    for _ in range(3):
+        run = await store.open(make.a_run())
+        sent.append(make.a_delivery(run, "gauged"))
+        await store.decide(make.a_verdict(run), [sent[-1]])
+    await ledger.delivered(sent[0].id, make.NOW)
+    await ledger.fold()
+    await ledger.failed(sent[1].id, "500", next_try=None)
+    await store.close()
+    await metrics.look(opened)
+    query = sa.select(tables.deliveries.c.state, sa.func.count().label("number")).group_by(tables.deliveries.c.state)
+    async with opened.transaction() as connection:
+        expected = {row.state: row.number for row in (await connection.execute(query)).all()}
+    found = {
+        state: metrics.registry.get_sample_value("avouch_deliveries", {"state": state})
+        for state in ("pending", "delivered", "failed")
+    }
+    assert found == expected
+    assert min(expected.values()) >= 1
+
+
+async def test_a_namespace_made_anew_shows_its_own_runs_only(opened: database.Database) -> None:
+    world = World(opened, [Row(0, "build", "Passed", "cli", {}), Row(2, "build", "Passed", "cli", {})])
+    await world.write()
+    shown = views.RunViews(opened)
+    assert await shown.view(world.namespaces[0], world.names[0]) is not None
+    assert await shown.view(world.namespaces[0], world.names[1]) is None
+
+
+async def test_a_namespace_is_known_as_soon_as_it_has_a_run(opened: database.Database) -> None:
+    store, namespace = runs.Runs(opened), f"new-{uuid.uuid4()}"
+    run = await store.open(make.a_run(namespace))
+    await store.close()
+    assert await views.RunViews(opened).view(namespace, run.name) is not None
+
+
+async def test_what_cannot_be_filtered_by_is_refused(opened: database.Database) -> None:
+    with pytest.raises(errors.Invalid, match="cannot filter by colour"):
+        await views.RunViews(opened).page(None, limit=1, after="", filters={"colour": "red"})
+
+
+async def test_what_a_verdict_signed_is_read_as_it_was_stored(opened: database.Database) -> None:
+    store, shown, run = runs.Runs(opened), views.RunViews(opened), make.a_run()
+    await store.open(run)
+    assert await shown.signed(run.namespace, run.name, "statement") is None
+    await store.decide(make.a_verdict(run), ())
+    await store.close()
+    found = [await shown.signed(run.namespace, run.name, name) for name in ("attestation", "statement", "vsa")]
+    assert found == [b"{}", b'{"_type": "s"}', b"{}"]
