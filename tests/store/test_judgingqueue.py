@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from avouch import errors
 from avouch.controlplane.model import deliveries, judging, verdicts
 from avouch.controlplane.model import runs as run_model
+from avouch.findings import Finding
 from avouch.store import database, jobs, runs, tables
 from avouch.store import judgingqueue as stored
 from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
@@ -87,7 +88,7 @@ async def test_two_batches_at_once_never_hold_the_same_run(opened: database.Data
 
 async def test_a_batch_that_fails_gives_all_of_its_jobs_back_and_writes_nothing(opened: database.Database) -> None:
     made = await done(opened, 3)
-    bad = verdicts.Finding("Code", "nul\0byte")
+    bad = Finding("MaterialMissing", "nul\0byte")
     signed = a_verdict(made[2])
     broken = verdicts.SignedVerdict(
         verdicts.Verdict(made[2].id, verdicts.VerdictResult.FAILED, verdicts.Evidence.NONE, (bad,), (), {}, {}, NOW),

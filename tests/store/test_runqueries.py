@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from avouch import errors
 from avouch.controlplane.model import deliveries as delivery_model
-from avouch.controlplane.model import verdicts
+from avouch.controlplane.model import deliverybounds, verdicts
 from avouch.processes import workermetrics
 from avouch.store import database, deliveries, runs, tables, views
 from tests.store import conftest as make
@@ -236,7 +236,7 @@ async def test_the_newest_error_is_that_of_the_newest_change(opened: database.Da
         sent.append(make.a_delivery(run, attachment))
         await store.decide(make.a_verdict(run), [sent[-1]])
         await _renamed(opened, sent[-1], attachment)
-        await ledger.lease(1000, 60)
+        await ledger.lease(deliverybounds.Room(1000, 1000, 1000), 60)
         at = make.NOW + datetime.timedelta(minutes=minute)
         async with opened.transaction() as connection:
             mine = tables.deliveries.c.id == sent[-1].id
@@ -298,4 +298,5 @@ async def test_what_a_verdict_signed_is_read_as_it_was_stored(opened: database.D
     await store.decide(make.a_verdict(run), ())
     await store.close()
     found = [await shown.signed(run.namespace, run.name, name) for name in ("attestation", "statement", "vsa")]
-    assert found == [b"{}", b'{"_type": "s"}', b"{}"]
+    attestation, vsa = make.documents()
+    assert found == [attestation.bundle, attestation.statement, vsa.bundle]
