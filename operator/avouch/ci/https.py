@@ -6,7 +6,6 @@ timeout of a socket bounds the whole: a thread of its own does the work, and is 
 
 import contextlib
 import http.client
-import importlib
 import os
 import queue
 import socket
@@ -94,7 +93,8 @@ def _connection(parts: SplitResult, request: Request, seconds: float) -> http.cl
 def _proxy(host: str, port: int) -> SplitResult | None:
     if not any(name.lower() in ("https_proxy", "all_proxy") for name in os.environ):
         return None
-    request = importlib.import_module("urllib.request")  # 5 ms that few need
+    from urllib import request  # lazy: 10 ms, for jobs behind a proxy
+
     found = request.getproxies().get("https", "")
     if not found or request.proxy_bypass(f"{host}:{port}"):
         return None

@@ -1,6 +1,5 @@
 """`avouch artifact upload` and `download`: bytes by their digest, checked on both sides."""
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ def _ticket(started: session.Session, wanted: digests.Digest, run: str) -> ports
     status = cluster.post(path, {"spec": {"digest": str(wanted)}})["status"]
     server = str(status["url"]).removesuffix(f"/v1/artifacts/{wanted}")
     ca = str(status.get("ca") or "")
-    return dataclasses.replace(started.options, server=server, token=str(status["ticket"]), ca=ca)
+    return started.options._replace(server=server, token=str(status["ticket"]), ca=ca)
 
 
 def _write(form: str, said: dict[str, Any], state: str) -> None:

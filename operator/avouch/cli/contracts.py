@@ -8,7 +8,7 @@ import click
 
 from avouch import digests, errors
 from avouch.api import contract as kind
-from avouch.cli import declared, objects, options, output, session, sources, yamls
+from avouch.cli import declared, objects, options, output, session, sources
 from avouch.contract import diff, legacy, reading, revisions, upstream, writing
 
 RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
@@ -147,7 +147,7 @@ def _bound(workflow: Mapping[str, Any]) -> str:
 def _tell(started: session.Session, found: declared.Manifest, form: str) -> None:
     if form == "table":
         output.facts(list(_facts(found, started.cluster.list(_WORKFLOWS))))
-        click.echo("\n" + yamls.written(upstream.to_file(found)), nl=False)
+        click.echo("\n" + output.yaml_text(upstream.to_file(found)), nl=False)
     else:
         output.document(form, found)
 
@@ -174,7 +174,7 @@ def _tell_revision(recorded: declared.Manifest, form: str) -> None:
     facts = (("Revision", ("spec", "revision")), ("Digest", ("spec", "digest")),
              ("Source digest", ("spec", "sourceDigest")), ("Recorded", ("metadata", "creationTimestamp")))  # fmt: skip
     output.facts([(title, objects.text(recorded, *path)) for title, path in facts])
-    click.echo("\n" + yamls.written(said), nl=False)
+    click.echo("\n" + output.yaml_text(said), nl=False)
 
 
 def _tell_changes(changes: tuple[diff.Change, ...], form: str) -> None:

@@ -1,6 +1,5 @@
 """Options that every command takes, before the command's name or after it, and those that several commands share."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -35,7 +34,7 @@ def everywhere(*, hidden: bool) -> list[click.Parameter]:
 def _take(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     found = context.find_object(session.Session)
     if found is not None and value:
-        found.options = dataclasses.replace(found.options, **{str(parameter.name): value})
+        found.options = found.options._replace(**{str(parameter.name): value})
 
 
 class Command(click.Command):

@@ -1,14 +1,17 @@
 """What commands need of the world outside. `processes` builds the adapters, each when a command first asks for it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
+    from avouch.cli.attestation import ports as attestation
 
 Manifest = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What every command takes; empty where nothing was said. Flags come before variables, those before files."""
 
     namespace: str = ""
@@ -98,8 +101,8 @@ class World(Protocol):
         """Namespace and labels of the pod that this is a step of; None outside of Tekton."""
         ...
 
-    def attesting(self, options: Options) -> Any:
-        """What crafting needs: `cli.attestation.ports.Adapters`, which is loaded with its commands only."""
+    def attesting(self, options: Options) -> attestation.Adapters:
+        """What the attestation commands need."""
         ...
 
     def wait(self, seconds: float) -> None:

@@ -1,6 +1,5 @@
 """`avouch workflow create` and `update`: pipelines and the contracts that they answer to."""
 
-import importlib
 import os
 from typing import Any
 
@@ -86,6 +85,7 @@ def _is_file(contract: str) -> bool:
 
 
 def _contract(started: session.Session, file: str, workflow: str) -> objects.Manifest:
-    """The contract of a file; what reads it is imported here, since most Workflows name a Contract that is there."""
-    found: objects.Manifest = importlib.import_module("avouch.cli.declared").contract(started, file, fallback=workflow)
-    return found
+    """The contract of a file."""
+    from avouch.cli import declared  # lazy: 280 ms (pydantic): most Workflows name a Contract that exists
+
+    return declared.contract(started, file, fallback=workflow)

@@ -1,7 +1,7 @@
 """Which proxy leads to a server: HTTPS_PROXY, ALL_PROXY and NO_PROXY as curl and Go read them."""
 
 import base64
-import importlib
+import ipaddress
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,9 +58,8 @@ def _covers(pattern: str, host: str, port: int) -> bool:
 
 
 def _in_network(pattern: str, host: str) -> bool:
-    ipaddress = importlib.import_module("ipaddress")  # few write networks, and it takes a millisecond
     try:
-        return bool(ipaddress.ip_address(host.strip("[]")) in ipaddress.ip_network(pattern, strict=False))
+        return ipaddress.ip_address(host.strip("[]")) in ipaddress.ip_network(pattern, strict=False)
     except ValueError:
         return False
 

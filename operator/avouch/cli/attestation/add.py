@@ -8,7 +8,7 @@ import click
 from avouch import errors
 from avouch.attestation import materials
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, gathering, ports, progress, registries
+from avouch.cli.attestation import common, gathering, ports, progress
 from avouch.crafting import adding, state
 from avouch.materials import types
 
@@ -44,7 +44,7 @@ def add(started: session.Session, /, **said: Any) -> int:
     SBOMs and SARIF logs may come in a zip or tar: each file becomes a material.
     """
     place = common.Place(said["path"], said["identity"])
-    world: registries.Adapters = started.world.attesting(started.options)
+    world: ports.Adapters = started.world.attesting(started.options)
     keeper = common.keeper(world, place)
     before = keeper.load()
     notes = adding.pairs(said["notes"])
@@ -72,7 +72,7 @@ def add(started: session.Session, /, **said: Any) -> int:
 
 
 def _wanted(said: dict[str, Any], asked: adding.Asked) -> gathering.Wanted:
-    login = registries.Login(said["registry_server"], said["registry_username"], said["registry_password"])
+    login = ports.Login(said["registry_server"], said["registry_username"], said["registry_password"])
     return gathering.Wanted(
         asked.name, asked.type, said["value"], said["strict"], said["entries"], said["size"], login
     )  # fmt: skip

@@ -1,6 +1,5 @@
 """`avouch attestation init`: open a run on the server, and begin its attestation here."""
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 from avouch import errors
 from avouch.attestation import predicate, statement
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, showing, surroundings
+from avouch.cli.attestation import common, ports, showing
 from avouch.crafting import adding, state, statestore, uploads
 from avouch.crafting import run as opening
 from avouch.runners import detection, pullrequests
@@ -67,7 +66,7 @@ def init(started: session.Session, /, **said: Any) -> int:
     """
     form, path = said["form"], said["path"]
     asked = _asked(said)
-    world: surroundings.Adapters = started.world.attesting(started.options)
+    world: ports.Adapters = started.world.attesting(started.options)
     found = _runner(started)
     local = None if asked.remote else world.local(path)
     if local is not None and not asked.replace:
@@ -96,11 +95,11 @@ def init(started: session.Session, /, **said: Any) -> int:
 class Facts:
     """What a first state is made from."""
 
-    server: surroundings.Server
+    server: ports.Server
     run: opening.Run
     runner: detection.Runner
-    around: surroundings.Around
-    world: surroundings.Adapters
+    around: ports.Around
+    world: ports.Adapters
 
 
 def _runner(started: session.Session) -> detection.Runner:
@@ -153,8 +152,11 @@ def _version_of_file() -> str:
 
 
 def _read_version(file: Path) -> str:
-    files = importlib.import_module("avouch.contract.text.files")  # YAML: 20 ms that few need
-    nodes = importlib.import_module("avouch.contract.text.nodes")
+    from avouch.contract.text import (
+        files,
+        nodes,  # lazy: 29 ms (YAML), and few projects have such a file
+    )
+
     with file.open("rb") as opened_file:
         text = files.read(opened_file.read(nodes.LIMIT + 1), file.name)
     if text.flaws:
@@ -175,11 +177,11 @@ def _require_none(kept: statestore.Keeper) -> None:
 
 
 def _open(
-    server: surroundings.Server,
-    world: surroundings.Adapters,
+    server: ports.Server,
+    world: ports.Adapters,
     asked: Asked,
     found: detection.Runner,
-    around: surroundings.Around,
+    around: ports.Around,
 ) -> opening.Run:
     namespace = world.namespace()
     if not namespace:
@@ -231,7 +233,7 @@ def _variables(started: session.Session, asked: Asked, facts: Facts) -> dict[str
         return {}
 
 
-def _head(around: surroundings.Around) -> statement.ResourceDescriptor | None:
+def _head(around: ports.Around) -> statement.ResourceDescriptor | None:
     commit = around.commit
     return predicate.git_head(commit.head, commit.annotations()) if commit and len(commit.head) == 40 else None
 
@@ -242,11 +244,13 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
     if request is None:
         return begun
     content = pullrequests.content(request)
-    gathering = importlib.import_module("avouch.cli.attestation.gathering")
+    from avouch.cli.attestation import gathering  # lazy: 17 ms (readers), for pull requests only
+
     try:
         found = gathering.of_bytes(request.material, _PR_INFO, f"{request.material}.json", content)
         change = adding.add(begun, adding.asked(begun, request.material, _PR_INFO, 0), found.gathered, {})
-        if change.state.of(request.material).storage == "uploaded":  # type: ignore[union-attr]  # it was just added
+        added = change.state.of(request.material)
+        if added is not None and added.storage == "uploaded" and found.source is not None:
             facts.server.upload(begun.run.id, found.source, uploads.quiet)
     except errors.AvouchError as exc:
         failures.tell(started, f"the pull request is not recorded: {exc}", kind="warning")
@@ -255,7 +259,7 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
 
 
 def _close(
-    started: session.Session, server: surroundings.Server, asked: Asked, run: opening.Run, why: errors.AvouchError
+    started: session.Session, server: ports.Server, asked: Asked, run: opening.Run, why: errors.AvouchError
 ) -> None:
     """A run whose attestation cannot begin is ended at once, instead of expiring a day later."""
     if asked.dry_run:

@@ -1,10 +1,6 @@
-"""The server over HTTPS: which one, as whom, over one connection for all requests of a command.
-
-Apart from `attesting`, since adding a text to a local attestation needs no network.
-"""
+"""The server over HTTPS: which one, as whom, over one connection for all requests of a command."""
 
 import dataclasses
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +60,9 @@ class Reach:
         given = access.Login(server, token, access.trusted(ca or self.environment.get(access.CA, "")))
         _authorities(access.resolve(given, {}, access.Login()))
         path = access.file_of(self.environment)
-        importlib.import_module("avouch.client.config").write(path, access.Stored(given, self.options.namespace))
+        from avouch.client import config  # lazy: 20 ms (YAML), for `login` and for those who ran it
+
+        config.write(path, access.Stored(given, self.options.namespace))
         return path
 
     def _connected(self, expected: str) -> connection.Connection:
@@ -83,18 +81,21 @@ class Reach:
         found = access.resolve(given, self.environment, self._stored().login)
         if found.token:
             return found
-        token, why = importlib.import_module("avouch.processes.wiring.job").token(self.environment)
-        if not token:
-            raise errors.Unauthenticated(f"no token for {found.server} (fix: set {access.TOKEN}; {why})")
-        return dataclasses.replace(found, token=token)
+        from avouch.ci import identity  # lazy: 5 ms, for jobs without a token of ours
+
+        proof = identity.fetch(self.environment)
+        if not proof.token:
+            raise errors.Unauthenticated(f"no token for {found.server} (fix: set {access.TOKEN}; {proof.note})")
+        return dataclasses.replace(found, token=proof.token)
 
     def _stored(self) -> access.Stored:
         """What `login` kept; builds have no such file, and do not pay for reading YAML."""
         file = access.file_of(self.environment)
         if not file.exists():
             return access.Stored()
-        found: access.Stored = importlib.import_module("avouch.client.config").read(file)
-        return found
+        from avouch.client import config  # lazy: as in `login`
+
+        return config.read(file)
 
 
 def _authorities(to: access.Access) -> tuple[bytes, ...]:
