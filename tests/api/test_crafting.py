@@ -109,6 +109,19 @@ def test_from_init_to_a_verified_bundle_and_a_passed_verdict(avouch: Run, tmp_pa
     avouch("attestation", "status", code=1)
 
 
+def test_one_command_attests_and_ends_the_runs_that_it_cannot_attest(avouch: Run, tmp_path: Path):
+    (tmp_path / "report.xml").write_bytes((builders.REAL / "junit.xml").read_bytes())
+    wanted = ("attest", "--workflow", "release", "--version", "1.3.0", "--material", "tests=report.xml", "--wait", "60")
+    done = avouch(*wanted, code=1)
+    assert "add --material note=TEXT" in done.stderr
+    attested = said(avouch(*wanted, "--material", "note=hello", "--bundle", "b.json", "-o", "json"))
+    assert (attested["verdict"], attested["findings"]) == ("Passed", [])
+    assert attested["digest"] == str(bundle.digest((tmp_path / "b.json").read_bytes()))
+    assert {each["name"] for each in attested["materials"]} == {"note", "tests"}
+    verified = said(avouch("attestation", "verify", "-b", "b.json", "-o", "json"))
+    assert verified["run"] == attested["run"]
+
+
 def test_the_state_on_the_server_is_changed_by_several_at_once(avouch: Run):
     identity = said(avouch("attestation", "init", "--workflow", "release", "--remote-state", "-o", "json"))["run"]["id"]
     where = {"AVOUCH_ATTESTATION_ID": identity}

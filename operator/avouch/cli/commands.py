@@ -40,6 +40,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "material inspect": tree.Entry("Say what files are and what they tell.", "avouch.cli.materials:inspect"),
     "runner": tree.Entry("The CI system that this runs in.", section=_COLLECT),
     "runner show": tree.Entry("Show what is recognised and recorded.", "avouch.cli.runners:show"),
+    "attest": tree.Entry("Attest a run in one command.", f"{_ATT}.attest:attest", _COLLECT),
     "attestation": tree.Entry("Attestations: evidence of one run, gathered and signed.", section=_COLLECT),
     "attestation init": tree.Entry("Open a run and begin its attestation.", f"{_ATT}.init:init"),
     "attestation add": tree.Entry("Add a material.", f"{_ATT}.add:add"),

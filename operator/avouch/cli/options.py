@@ -9,7 +9,8 @@ from avouch.cli import session
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "yaml", "name")
-_EVERYWHERE: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+Declared = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]  # names and settings of options, in the order of the help
+_EVERYWHERE: Declared = (
     (("-n", "--namespace", "--project"), {"metavar": "NAME", "help": "Namespace: Chainloop's project."}),
     (("--kubeconfig",), {"metavar": "FILE", "help": "Kubeconfig file; handed to kubectl."}),
     (("--context",), {"metavar": "NAME", "help": "Context of the kubeconfig; handed to kubectl."}),
@@ -50,6 +51,17 @@ class Command(click.Command):
         end = args.index("--") if "--" in args else len(args)
         filled = [f"{each}={_BARE[each]}" if each in _BARE else each for each in args[:end]]
         return super().parse_args(ctx, filled + args[end:])
+
+
+def several(declared: Declared) -> Callable[[F], F]:
+    """Options that several commands share."""
+
+    def decorated(function: F) -> F:
+        for flags, said in reversed(declared):
+            function = click.option(*flags, **said)(function)
+        return function
+
+    return decorated
 
 
 def output(*formats: str) -> Callable[[F], F]:

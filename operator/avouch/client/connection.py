@@ -130,7 +130,8 @@ class Connection:
         except (OSError, http.client.HTTPException) as exc:
             self.close()
             return self._broken(exc, attempt)
-        self.close()  # part of the answer, or of our body, may still be on its way
+        if not response.isclosed():
+            self.close()  # part of the answer is still on its way
         wait = backoff(attempt) if said.retry_after is None else said.retry_after
         return _Failed(problems.error(said), wait if said.status in problems.RETRIED else None)
 

@@ -158,7 +158,7 @@ def annotate(state: states.State, annotations: Mapping[str, str]) -> Change:
 
 
 def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str, str]:
-    """Annotations as the command line gives them, `name=value` each; the last of one name holds.
+    """Options of the form `NAME=VALUE`; the last of one name holds.
 
     Raises:
         Invalid: one without a name or without `=`.
@@ -170,7 +170,7 @@ def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str,
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise errors.Invalid(f"{text[:80]!r} is no annotation", field=field_name, fix="write NAME=VALUE")
+            raise errors.Invalid(f"{text[:80]!r} is not NAME=VALUE", field=field_name, fix="write NAME=VALUE")
         found[name] = value
     return found
 

@@ -23,7 +23,7 @@ PROCESSES = {
     "uninstall": ("avouch.processes.uninstall", "take away what would hold up others once we are gone, then exit"),
 }
 _SECTION = "Processes (in containers; settings come from AVOUCH_* variables)"
-_BRIEF = (["attestation"], ["att"])  # started for each material, and gone before looking for garbage pays (8 % of them)
+_BRIEF = (["attestation"], ["att"], ["attest"])  # of so short a life that looking for garbage never pays (8 % of it)
 _PLUGIN = "kubectl-avouch"
 
 

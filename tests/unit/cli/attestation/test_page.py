@@ -23,7 +23,7 @@ def test_every_command_of_the_page_runs(job: Job):
         builders.REAL / "junit.xml"
     ).read_bytes()
     commands = [command for block in docs.blocks(PAGE) if block.kind == "console" for command in block.commands()]
-    assert len(commands) == 11
+    assert len(commands) == 12
     environment = job.variables()
     environment["PATH"] = f"{program.parent}:{environment['PATH']}"
     for command in commands:
@@ -31,5 +31,5 @@ def test_every_command_of_the_page_runs(job: Job):
             ["sh", "-c", command], cwd=job.place, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
-    assert len(job.memory.bundles) == 1
+    assert len(job.memory.bundles) == 2
     assert (job.place / "copy.xml").read_bytes() == (job.place / "junit.xml").read_bytes()
