@@ -20,6 +20,7 @@ RUN_BY = {
     ("crafting.md", "One command"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "In steps"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "Verifying a bundle later"): "tests/unit/cli/attestation/test_page.py",
+    ("crafting.md", "Verifying a verdict"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "Bytes by their digest"): "tests/unit/cli/attestation/test_page.py",
     ("CONTRIBUTING.md", "A first green test, in minutes"): "make",
 }

@@ -49,6 +49,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "attestation reset": tree.Entry("End the run without an attestation.", f"{_ATT}.reset:reset"),
     "attestation verify": tree.Entry("Verify a bundle, step by step.", f"{_ATT}.verify:verify"),
     "att": tree.Entry(alias="attestation"),
+    "verify": tree.Entry("Verify an attestation or a verdict.", f"{_ATT}.verify:verify_any", _COLLECT),
     "artifact": tree.Entry("Stored bytes, by their digest.", section=_COLLECT),
     "artifact upload": tree.Entry("Upload a file and print its digest.", "avouch.cli.artifacts:upload"),
     "artifact download": tree.Entry("Download bytes and verify them.", "avouch.cli.artifacts:download"),

@@ -12,7 +12,8 @@ from avouch.cli import output, session
 OK = 0
 FAILED = 1
 USAGE = 2
-GATE = 4  # a policy that gates has violations
+GATE = 4  # the Workflow is a gate, and its verdict is not Passed
+VERDICT = 5  # a verdict was verified, and it is FAILED
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 COMPLETE = "_AVOUCH_COMPLETE"  # the variable by which a shell asks for completions
 
