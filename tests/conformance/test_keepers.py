@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from avouch import errors
+from avouch import clocks, errors
 from avouch.client import access, connection, localstate, remotestate
 from avouch.crafting import state, statestore
 from tests.crafting import builders, server
 
 Make = Callable[[], statestore.Keeper]
-NO_WAIT = connection.Clock(sleep=lambda _: None)
+NO_WAIT = clocks.Clock(sleep=lambda _: None)
 
 
 @pytest.fixture(params=["local", "remote"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Several keepers of one place, as several processes have them."""
     if request.param == "local":
-        yield lambda: localstate.LocalState(tmp_path / "state.json", clock=localstate.Clock())
+        yield lambda: localstate.LocalState(tmp_path / "state.json", clock=clocks.Clock())
         return
     memory = server.Memory(builders.plan_of(builders.contract()))
     memory.runs[builders.RUN] = {"verdict": "Pending"}

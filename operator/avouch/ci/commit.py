@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from avouch import https
 from avouch.api import vocabulary
-from avouch.ci import forge, git, https
+from avouch.ci import forge, git
 from avouch.runners import pullrequests
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from avouch import errors
-from avouch.ci import https
+from avouch import errors, https
 from avouch.runners import commits, forges, pullrequests
 
 SECONDS = 10.0
@@ -22,7 +21,7 @@ _MOST_PAGES = 10  # of reviews, a hundred each
 _LARGEST_EVENT = 32 * 1024 * 1024  # bytes; GitHub's own limit is 25 MB
 _NEXT = re.compile(r'<([^<>]{1,2048})>\s*;\s*rel="next"')
 
-Get = Callable[[https.Request, float], https.Answer]
+Get = Callable[[https.Resource, float], https.Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ class Asker:
         token = self._environment.get(question.token, "")
         if token and token.isascii() and token.isprintable():
             headers[question.header] = f"{question.scheme} {token}".strip()
-        return self._get(https.Request(url, headers), self._until - now)
+        return self._get(https.Resource(url, headers, environment=self._environment), self._until - now)
 
 
 def event(environment: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:

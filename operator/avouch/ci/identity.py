@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from avouch import errors
-from avouch.ci import https
+from avouch import errors, https
 
 AUDIENCE = "avouch"
 PROJECTED = (Path("/var/run/secrets/tokens/avouch"), Path("/var/run/avouch/token"))
@@ -23,7 +22,7 @@ _URL, _BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 _SECONDS = 10.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
 
-Get = Callable[[https.Request, float], https.Answer]
+Get = Callable[[https.Resource, float], https.Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _of_github(environment: Mapping[str, str], get: Get) -> Identity:
     if not _TOKEN.fullmatch(bearer):
         return Identity(note=f"{_BEARER} holds no token")
     try:
-        answer = get(https.Request(joined, {"Authorization": f"Bearer {bearer}"}), _SECONDS)
+        answer = get(https.Resource(joined, {"Authorization": f"Bearer {bearer}"}, environment=environment), _SECONDS)
         body = json.loads(answer.body) if answer.status == 200 else {}
     except errors.Unavailable as exc:
         return Identity(note=f"GitHub gave no token: {exc}")

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avouch import errors
-from avouch.client import proxies
+from avouch import errors, https
 
 SERVER = "AVOUCH_SERVER"
 TOKEN = "AVOUCH_TOKEN"  # noqa: S105  # the variable's name
@@ -42,7 +41,7 @@ class Access:
     path: str
     token: str = field(repr=False)
     ca: str = field(default="", repr=False)
-    proxy: proxies.Proxy | None = None
+    proxy: https.Proxy | None = None
 
     @property
     def server(self) -> str:
@@ -75,7 +74,7 @@ def resolve(given: Login, environment: Mapping[str, str], stored: Login) -> Acce
     if not token.isascii() or any(character.isspace() for character in token):
         raise errors.Invalid("not a token", field=TOKEN, fix="give the token alone, in one line")
     said = given.ca or environment.get(CA, "") or (stored.ca if same else "")
-    return Access(host, port, path, token, trusted(said), proxies.proxy_for(environment, host, port))
+    return Access(host, port, path, token, trusted(said), https.proxy_for(environment, host, port))
 
 
 def address(server: str) -> tuple[str, int, str]:

@@ -41,7 +41,7 @@ class Ingest:
         """A run; with `wait`, as soon as it is judged, or after so many seconds."""
         held = min(wait, MAX_WAIT)
         path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
-        return opening.read(_object(self.link.send(_patient(connection.Request("GET", path))).content))
+        return opening.read(_object(self.link.send(_patient(connection.Request("GET", path))).body))
 
     def upload(self, run: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Store the bytes of a material; False where they were there already."""
@@ -61,14 +61,14 @@ class Ingest:
         """A certificate for our key, PEM."""
         wanted = json.dumps({"csr": request.decode("ascii")}).encode()
         path = f"/v1/runs/{_quoted(run)}/certificate"
-        answer = _object(self.link.send(_patient(connection.Request("POST", path, wanted, _JSON))).content)
+        answer = _object(self.link.send(_patient(connection.Request("POST", path, wanted, _JSON))).body)
         return shape.text(answer.get("certificate"), "certificate")
 
     def push(self, run: str, content: bytes) -> str:
         """Push the bundle; an answer means that it is durable. The digest that the server names it by."""
         sent = connection.Request("POST", f"/v1/runs/{_quoted(run)}/bundles", content, _BUNDLE)
         answer = self.link.send(_patient(sent))
-        return shape.text(_object(answer.content).get("digest"), "digest")
+        return shape.text(_object(answer.body).get("digest"), "digest")
 
     def reset(self, run: str, trigger: str, reason: str) -> opening.Run:
         """End a run without an attestation."""
@@ -116,7 +116,7 @@ class Ingest:
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, object]:
         content = b"" if body is None else json.dumps(body).encode()
         answer = self.link.send(connection.Request(method, path, content, _JSON if content else {}))
-        return _object(answer.content)
+        return _object(answer.body)
 
 
 def _patient(request: connection.Request) -> connection.Request:

@@ -13,12 +13,11 @@ import contextlib
 import fcntl
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avouch import digests, errors
+from avouch import clocks, digests, errors
 from avouch.crafting import state, statestore
 
 PATH = "AVOUCH_ATTESTATION_STATE"
@@ -30,14 +29,6 @@ _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "
 _JOBS = ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "CI_JOB_ID", "BUILD_BUILDID", "SYSTEM_JOBID", "BUILD_URL",
          "CIRCLE_BUILD_URL")  # fmt: skip
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time and waiting, so that tests need neither."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 def path_for(environment: Mapping[str, str], where: Path) -> Path:
@@ -68,7 +59,7 @@ class LocalState:
 
     path: Path
     patience: float = PATIENCE
-    clock: Clock = field(default_factory=Clock)
+    clock: clocks.Clock = field(default_factory=clocks.Clock)
 
     @property
     def place(self) -> str:

@@ -7,7 +7,7 @@ it is tried again.
 import urllib.parse
 from dataclasses import dataclass, field
 
-from avouch import digests, errors
+from avouch import clocks, digests, errors
 from avouch.client import connection
 from avouch.crafting import state, statestore
 
@@ -21,7 +21,7 @@ class RemoteState:
 
     link: connection.Connection
     run: str
-    clock: connection.Clock = field(default_factory=connection.Clock)
+    clock: clocks.Clock = field(default_factory=clocks.Clock)
 
     @property
     def place(self) -> str:
@@ -73,7 +73,7 @@ class RemoteState:
 
     def _get(self) -> bytes:
         try:
-            return self.link.send(connection.Request("GET", self._path)).content
+            return self.link.send(connection.Request("GET", self._path)).body
         except errors.NotFound as exc:
             raise statestore.absent(self.place) from exc
 

@@ -114,6 +114,13 @@ def _job(options: settings.Settings, said: Mapping[str, str], done: int, *, expl
 
 
 def _run(job: Job, report: Report) -> None:
+    try:
+        _attest_all(job, report)
+    finally:
+        job.client.close()
+
+
+def _attest_all(job: Job, report: Report) -> None:
     opened = job.client.open()
     if job.unfinished:
         report.say(job.unfinished)

@@ -24,9 +24,9 @@ def test_a_run_is_opened_once_whoever_asks_twice(api: ingest.Ingest, memory: ser
 
 def test_one_connection_serves_many_requests(api: ingest.Ingest, link: connection.Connection):
     opened(api)
-    kept = link._open
+    kept = link._link._open
     api.run(builders.RUN)
-    assert link._open is kept
+    assert link._link._open is kept
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from avouch import errors
+from avouch import clocks, errors
 from avouch.client import localstate
 from avouch.crafting import state
 from tests.crafting import builders
@@ -86,7 +86,7 @@ def test_a_lock_that_stays_taken_ends_in_an_error_that_names_its_holder(tmp_path
         lock.write("process 4711")
         lock.flush()
         now = iter(range(1000))
-        clock = localstate.Clock(lambda: float(next(now)), waits.append)
+        clock = clocks.Clock(lambda: float(next(now)), waits.append)
         with pytest.raises(errors.Unavailable, match="held by process 4711"):
             localstate.LocalState(found.path, patience=5, clock=clock).change(lambda each: each)
     assert 0 < len(waits) < 10
