@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,7 @@ def test_of_many_steps_at_once_none_is_lost(make: Make):
 
     def add(name: str) -> None:
         keeper = make()
-        keeper.change(lambda found: replace(found, annotations={**found.annotations, name: "x"}))
+        keeper.change(lambda found: found._replace(annotations={**found.annotations, name: "x"}))
 
     threads = [threading.Thread(target=add, args=(f"a{i}",)) for i in range(8)]
     for thread in threads:
@@ -90,5 +89,5 @@ def test_of_many_steps_at_once_none_is_lost(make: Make):
 
 def test_a_change_gives_back_what_is_kept_now(make: Make):
     make().create(builders.begun())
-    given = make().change(lambda found: replace(found, env={"A": "1"}))
+    given = make().change(lambda found: found._replace(env={"A": "1"}))
     assert given == make().load()

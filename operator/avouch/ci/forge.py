@@ -8,9 +8,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from avouch import errors, https
@@ -24,8 +23,7 @@ _NEXT = re.compile(r'<([^<>]{1,2048})>\s*;\s*rel="next"')
 Get = Callable[[https.Resource, float], https.Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A pull request, as far as it is known, and what could not be asked."""
 
     pull_request: pullrequests.PullRequest | None
@@ -92,7 +90,7 @@ class Asker:
         reviews = [review for page in pages if isinstance(page, list) for review in page if isinstance(review, Mapping)]
         asked = requested if isinstance(requested, Mapping) else {}
         reviewers = pullrequests.github_reviewers(known.reviewers, asked, reviews)
-        return Found(replace(known, reviewers=reviewers), tuple(notes))
+        return Found(known._replace(reviewers=reviewers), tuple(notes))
 
     def _pages(self, question: forges.Question, most: int) -> tuple[list[Any], str]:
         """Bodies of an answer's pages, at least one, and why there are no more; what came before a failure counts."""

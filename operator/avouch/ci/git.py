@@ -12,10 +12,9 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from avouch.runners import commits, remotes
 
@@ -39,16 +38,14 @@ _FOUND = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) ([a-z]+) ([0-9]{1,12})")
 _PERSON = re.compile(r"(?P<name>[^<]*)<(?P<email>[^>]*)>(?: (?P<at>[0-9]{1,12}) (?P<zone>[+-][0-9]{4}))?.*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The commit, or why there is none."""
 
     commit: commits.Commit | None = None
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
+class _Output(NamedTuple):
     content: bytes
     complaint: str  # what git said on its error stream
     whole: bool  # not cut off by time or size

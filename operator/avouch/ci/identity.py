@@ -8,8 +8,8 @@ ServiceAccount token at /var/run/secrets/tokens/avouch, then the one that inject
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from avouch import errors, https
@@ -25,13 +25,16 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
 Get = Callable[[https.Resource, float], https.Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A token and where it came from; empty, with a note, where there is none."""
 
-    token: str = field(default="", repr=False)
+    token: str = ""
     source: str = ""
     note: str = ""
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Identity({self.source!r}, {self.note!r})"
 
 
 def fetch(environment: Mapping[str, str], get: Get = https.get, projected: tuple[Path, ...] = PROJECTED) -> Identity:

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from avouch.api import vocabulary
 from avouch.runners import reports
@@ -12,16 +12,14 @@ RESULTS = Path("/tekton/results")
 GITLAB_FILE = "chainloop-attestation-report.txt"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What there is to show: a table of the attestation, and the run's page where it has one."""
 
     table: str
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """Where it was written, empty where this runner shows none; and what people should know."""
 
     where: str = ""

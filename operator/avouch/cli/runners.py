@@ -1,6 +1,5 @@
 """`avouch runner show`: the CI system around us, and what of it an attestation would record."""
 
-import dataclasses
 from typing import Any
 
 import click
@@ -45,15 +44,14 @@ def _fault(wanted: str | None, found: detection.Runner) -> tuple[str, str]:
 
 
 def _as_json(found: detection.Runner) -> dict[str, Any]:
-    said = dataclasses.asdict(found)
     return {
         "type": found.type,
         "title": found.title,
         "url": found.url,
         "environment": str(found.hosting),
         "variables": dict(found.variables),
-        "missing": said["missing"],
-        "withheld": said["refused"],
+        "missing": list(found.missing),
+        "withheld": [each._asdict() for each in found.refused],
     }
 
 

@@ -2,8 +2,8 @@
 
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from avouch import errors, https
 
@@ -15,32 +15,33 @@ _PEM = "-----BEGIN CERTIFICATE-----"
 _MAX_CA = 256 * 1024  # bytes of PEM
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """What `login` stored, or what somebody typed; empty where nothing was said."""
 
     server: str = ""
-    token: str = field(default="", repr=False)
+    token: str = ""
     ca: str = ""  # PEM, or the name of a file
 
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Login({self.server!r})"
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+
+class Stored(NamedTuple):
     """What the file of `login` keeps."""
 
-    login: Login = field(default_factory=Login)
+    login: Login = Login()
     namespace: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """A server that can be talked to. Without `ca` the machine's own authorities are trusted."""
 
     host: str
     port: int
     path: str
-    token: str = field(repr=False)
-    ca: str = field(default="", repr=False)
+    token: str
+    ca: str = ""
     proxy: https.Proxy | None = None
 
     @property
@@ -48,6 +49,10 @@ class Access:
         """The address, as it is written into a state."""
         shown = f"[{self.host}]" if ":" in self.host else self.host
         return f"https://{shown}{'' if self.port == 443 else f':{self.port}'}{self.path}"
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Access({self.server!r}, {self.proxy!r})"
 
 
 def file_of(environment: Mapping[str, str]) -> Path:

@@ -8,7 +8,6 @@ repeated: runs are opened by an id of our own, bytes and bundles are named by th
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from avouch import clocks, errors, https
@@ -27,14 +26,13 @@ T = TypeVar("T")
 Response = https.Response
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request. `size` is the length of a body that comes in pieces; `total` and `tries` bound all tries of it."""
 
     method: str
     path: str
     body: https.Body = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}  # never changed
     size: int | None = None
     total: float = TOTAL
     accept: frozenset[int] = frozenset({200, 201, 202, 204})

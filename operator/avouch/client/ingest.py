@@ -1,12 +1,10 @@
 """The wire of runs outside of Tekton, a method for each request."""
 
-import dataclasses
 import json
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from avouch import digests, errors
 from avouch.attestation import bundle, shape
@@ -21,8 +19,7 @@ _BYTES: Mapping[str, str] = {"Content-Type": "application/octet-stream"}
 _BUNDLE: Mapping[str, str] = {"Content-Type": bundle.MEDIA_TYPE}
 
 
-@dataclass(frozen=True, slots=True)
-class Ingest:
+class Ingest(NamedTuple):
     """The server, as one attester sees it. Every method raises errors of ours only, as `connection` says."""
 
     link: connection.Connection
@@ -121,7 +118,7 @@ class Ingest:
 
 def _patient(request: connection.Request) -> connection.Request:
     """A request of a build that has gathered something already."""
-    return dataclasses.replace(request, tries=connection.PATIENT)
+    return request._replace(tries=connection.PATIENT)
 
 
 def _quoted(part: str) -> str:

@@ -14,8 +14,8 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from avouch import clocks, digests, errors
 from avouch.crafting import state, statestore
@@ -53,13 +53,12 @@ def _root(where: Path) -> Path:
     return next((each for each in (where, *where.parents) if (each / ".git").exists()), where)
 
 
-@dataclass(frozen=True, slots=True)
-class LocalState:
+class LocalState(NamedTuple):
     """The state in one file."""
 
     path: Path
     patience: float = PATIENCE
-    clock: clocks.Clock = field(default_factory=clocks.Clock)
+    clock: clocks.Clock = clocks.Clock()
 
     @property
     def place(self) -> str:

@@ -5,7 +5,7 @@ it is tried again.
 """
 
 import urllib.parse
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from avouch import clocks, digests, errors
 from avouch.client import connection
@@ -15,13 +15,12 @@ TRIES = 20  # conflicts in a row; each of them means that somebody else got on
 _PAUSE = 4.0  # seconds at most between two of them
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteState:
+class RemoteState(NamedTuple):
     """The state of one run on the server."""
 
     link: connection.Connection
     run: str
-    clock: clocks.Clock = field(default_factory=clocks.Clock)
+    clock: clocks.Clock = clocks.Clock()
 
     @property
     def place(self) -> str:

@@ -9,7 +9,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from avouch import digests, errors, plan
@@ -43,8 +42,7 @@ class Asked(NamedTuple):
         return self.planned is not None and self.planned.output
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """What was found of a value: digest and name, and whatever its reader extracted.
 
     `content` is the text of a STRING, or the whole file where it may have to go into the statement.
@@ -57,7 +55,7 @@ class Gathered:
     content: bytes | None = None
     image_tag: str = ""
     image_latest: bool = False
-    extracted: Mapping[str, object] = field(default_factory=dict)
+    extracted: Mapping[str, object] = {}  # never changed
 
 
 class Change(NamedTuple):
@@ -154,7 +152,7 @@ def annotate(state: states.State, annotations: Mapping[str, str]) -> Change:
     """
     fixed = {each.name: each.value for each in state.run.plan.annotations if each.value}
     given, notes = _given(annotations, fixed)
-    return Change(replace(state, annotations={**state.annotations, **given, **fixed}), notes)
+    return Change(state._replace(annotations={**state.annotations, **given, **fixed}), notes)
 
 
 def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str, str]:

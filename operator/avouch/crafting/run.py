@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from avouch import errors
@@ -63,8 +63,7 @@ class Finding(NamedTuple):
     material: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A run, outside of Tekton, as the server tells of it."""
 
     id: str
@@ -80,10 +79,10 @@ class Run:
     verdict: str = "Pending"
     created_at: str = ""
     expires_at: str = ""
-    version: Version = field(default_factory=Version)
-    runner: Runner = field(default_factory=Runner)
-    attester: Attester = field(default_factory=Attester)
-    backend: Backend = field(default_factory=Backend)
+    version: Version = Version()
+    runner: Runner = Runner()
+    attester: Attester = Attester()
+    backend: Backend = Backend()
     skip_runner_variables: bool = False
     gate: bool = False
     findings: tuple[Finding, ...] = ()
@@ -265,18 +264,21 @@ class VersionRequest:
             raise errors.Invalid("--existing-version needs --version", fix="say which version must exist")
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(NamedTuple):
     """One run to open. `id` is made here, so that asking twice opens one run."""
 
     id: str
     contract_revision: int = 0
     runner_type: str = ""
     runner_url: str = ""
-    identity_token: str = field(default="", repr=False)
-    version: VersionRequest = field(default_factory=VersionRequest)
+    identity_token: str = ""
+    version: VersionRequest = VersionRequest()
     release: bool = False
     dry_run: bool = False
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Opening({self.id!r}, {self.runner_type!r})"
 
 
 def write_request(request: RunRequest) -> dict[str, Any]:

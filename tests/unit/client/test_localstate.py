@@ -19,13 +19,12 @@ from tests.crafting import builders
 ROOT = Path(__file__).parents[3]
 ADDS = """
 import sys
-from dataclasses import replace
 from pathlib import Path
 from avouch.client import localstate
 keeper = localstate.LocalState(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(100000):
-    keeper.change(lambda found: replace(found, annotations={"n": str(number), "pad": "x" * 4096 * (number % 64)}))
+    keeper.change(lambda found: found._replace(annotations={"n": str(number), "pad": "x" * 4096 * (number % 64)}))
 """
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,7 +237,7 @@ def _open(
 def _begin(started: session.Session, asked: Asked, facts: Facts) -> state.State:
     around = facts.around
     detection.enforce(facts.empty.run.plan.runner, facts.runner, dry_run=asked.dry_run)
-    begun = state.begin(replace(facts.empty, env=_variables(started, asked, facts), commit=_head(around)))
+    begun = state.begin(facts.empty._replace(env=_variables(started, asked, facts), commit=_head(around)))
     if not (asked.pull_request or around.pull_request or pullrequests.is_pull_request(started.environment)):
         return begun
     begun = adding.annotate(begun, {pullrequests.ANNOTATION: "true"}).state

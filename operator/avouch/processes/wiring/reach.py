@@ -1,8 +1,6 @@
 """The server over HTTPS: which one, as whom, over one connection for all requests of a command."""
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import avouch
@@ -21,13 +19,13 @@ def build(options: shared.Options, environment: Mapping[str, str]) -> "Reach":
     return Reach(options, environment)
 
 
-@dataclass
 class Reach:
     """The way to the server, as options, variables and the file of `login` say."""
 
-    options: shared.Options
-    environment: Mapping[str, str]
-    _link: connection.Connection | None = None
+    def __init__(self, options: shared.Options, environment: Mapping[str, str]) -> None:
+        self.options = options
+        self.environment = environment
+        self._link: connection.Connection | None = None
 
     def namespace(self) -> str:
         """The namespace that was asked for; empty where nothing was said."""
@@ -49,7 +47,7 @@ class Reach:
         """The authorities that the server believes; it is asked without a token."""
         given = access.Login(self.options.server)
         found = access.resolve(given, self.environment, self._stored().login)
-        return _authorities(dataclasses.replace(found, token=""))
+        return _authorities(found._replace(token=""))
 
     def token(self) -> str:
         """What the server is shown."""
@@ -86,7 +84,7 @@ class Reach:
         proof = identity.fetch(self.environment)
         if not proof.token:
             raise errors.Unauthenticated(f"no token for {found.server} (fix: set {access.TOKEN}; {proof.note})")
-        return dataclasses.replace(found, token=proof.token)
+        return found._replace(token=proof.token)
 
     def _stored(self) -> access.Stored:
         """What `login` kept; builds have no such file, and do not pay for reading YAML."""

@@ -1,4 +1,4 @@
-"""Jobs that type commands: as processes, or inside the test's process."""
+"""Jobs whose commands run inside the test's process; those that are processes are in tests/commands."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,20 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.crafting import jobs
-from tests.crafting.jobs import GITHUB as GITHUB
-from tests.crafting.jobs import Ended as Ended
-from tests.crafting.jobs import Job as Job
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Iterator[Job]:
-    """Each command is a process."""
-    with jobs.begun(tmp_path, jobs.Job) as found:
-        yield found
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Job]:
-    """Commands run inside this process."""
+def job(tmp_path: Path) -> Iterator[jobs.Job]:
+    """A job of GitHub's with the inputs of the real run."""
     with jobs.begun(tmp_path, jobs.Here) as found:
         yield found

@@ -9,7 +9,7 @@ from avouch import digests
 from avouch.attestation import bundle, dsse, signing, statement, vsa
 from tests import docs
 from tests.crafting import builders
-from tests.unit.cli.attestation.conftest import Job
+from tests.crafting.jobs import Job
 
 PAGE = docs.ROOT / "docs" / "crafting.md"
 
