@@ -11,7 +11,7 @@ from avouch.runners import pullrequests
 
 
 def gather(runner: str, directory: Path, environment: Mapping[str, str], get: forge.Get = https.get) -> git.Reading:
-    """The commit, with its forge's verification where there is a forge to ask.
+    """The commit, with the verification of its signature by the forge, if the job has one.
 
     Args:
         runner: the type that was discovered: only in GitHub Actions is the merge of a pull request checked out.

@@ -40,7 +40,7 @@ class Asker:
         self._until = 0.0
 
     def verification(self, sha: str) -> commits.Verification | None:
-        """What the forge knows of a commit's signature; None where there is no forge to ask."""
+        """The forge's verification of a commit's signature; None if the job has no forge."""
         forge = forges.forge_of(self._environment)
         if forge is None:
             return None
@@ -55,7 +55,7 @@ class Asker:
         return judge(status, found)
 
     def pull_request(self) -> Found:
-        """The pull or merge request that this job is for, with its reviewers where the forge tells them."""
+        """The pull or merge request of this job, with its reviewers if the forge names them."""
         gitlab = pullrequests.of_gitlab(self._environment)
         if gitlab is not None:
             return self._merge_request(gitlab)
@@ -126,7 +126,7 @@ class Asker:
 
 
 def event(environment: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
-    """GitHub's event file: what it holds, and what is wrong with it."""
+    """The content of GitHub's event file, and why it could not be read."""
     path = environment.get("GITHUB_EVENT_PATH", "")
     if not path:
         return {}, "GITHUB_EVENT_PATH is not set"
@@ -136,7 +136,7 @@ def event(environment: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
     except (OSError, ValueError) as exc:
         return {}, f"the event file cannot be read: {type(exc).__name__}"
     found = _parsed(content) if len(content) <= _LARGEST_EVENT else None
-    return (found, "") if isinstance(found, dict) else ({}, "the event file is no JSON object of at most 32 MiB")
+    return (found, "") if isinstance(found, dict) else ({}, "the event file is not a JSON object of at most 32 MiB")
 
 
 def _parsed(content: bytes) -> Any:
@@ -147,7 +147,7 @@ def _parsed(content: bytes) -> Any:
 
 
 def _next(link: str, origin: tuple[str, str]) -> str:
-    """The next page, on the same server: our token goes there."""
+    """The next page, if it is on the same server: our token is sent there."""
     found = _NEXT.search(link[:16_384])
     if found is None:
         return ""

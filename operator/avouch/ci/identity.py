@@ -26,7 +26,7 @@ Get = Callable[[https.Resource, float], https.Answer]
 
 
 class Identity(NamedTuple):
-    """A token and where it came from; empty, with a note, where there is none."""
+    """A token and its source; empty, with a note, if there is none."""
 
     token: str = ""
     source: str = ""
@@ -69,7 +69,7 @@ def _of_github(environment: Mapping[str, str], get: Get) -> Identity:
     except errors.Unavailable as exc:
         return Identity(note=f"GitHub gave no token: {exc}")
     except (ValueError, RecursionError):
-        return Identity(note="GitHub gave no token: its answer is no JSON")
+        return Identity(note="GitHub gave no token: its answer is not JSON")
     if answer.status != 200:
         return Identity(note=f"GitHub gave no token: it answers {answer.status}")
     value = body.get("value") if isinstance(body, dict) else None

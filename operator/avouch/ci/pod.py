@@ -28,7 +28,7 @@ Get = Callable[[https.Resource, float], https.Answer]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a pod keeps what it knows."""
+    """The files that describe a pod from inside."""
 
     results: Path = RESULTS
     account: Path = SERVICE_ACCOUNT
@@ -36,7 +36,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The pod, None outside a step; and what could not be had."""
+    """The pod, None outside a step, and a note on what could not be read."""
 
     pod: detection.Pod | None = None
     note: str = ""
@@ -68,7 +68,7 @@ def _from_api(environment: Mapping[str, str], namespace: str, get: Get, account:
     try:
         body = json.loads(answer.body)
     except (ValueError, RecursionError) as exc:
-        raise errors.Unavailable("the API server's answer is no JSON") from exc
+        raise errors.Unavailable("the API server's answer is not JSON") from exc
     said = objects.mapping(body, "metadata", "labels") if isinstance(body, dict) else {}
     return {str(key): value for key, value in said.items() if isinstance(value, str)}
 

@@ -13,14 +13,14 @@ GITLAB_FILE = "chainloop-attestation-report.txt"
 
 
 class Report(NamedTuple):
-    """What there is to show: a table of the attestation, and the run's page where it has one."""
+    """A report: a table of the attestation, and a link to the run if it has a page."""
 
     table: str
     link: str = ""
 
 
 class Shown(NamedTuple):
-    """Where it was written, empty where this runner shows none; and what people should know."""
+    """The file that was written, if any, and a note for people."""
 
     where: str = ""
     note: str = ""
@@ -29,7 +29,7 @@ class Shown(NamedTuple):
 def show(
     runner: str, report: Report, environment: Mapping[str, str], directory: Path, results: Path = RESULTS
 ) -> Shown:
-    """Write a report where the runner of this type shows it. Nothing that goes wrong is more than a note.
+    """Write a report where the runner of this type shows it. A failure becomes a note, never an error.
 
     Args:
         runner: the type that was discovered.

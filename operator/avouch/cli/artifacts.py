@@ -45,13 +45,13 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
 
 
 @click.command(cls=common.Command)
-@click.option("-d", "--digest", "digest", required=True, metavar="sha256:HEX", help="What to fetch.")
+@click.option("-d", "--digest", "digest", required=True, metavar="sha256:HEX", help="Digest of the artifact.")
 @click.option(
     "--run",
     "run",
     default="",
     metavar="NAME",
-    help="A WorkflowRun that used it: kubectl's user gets a ticket for it, and needs no token.",
+    help="WorkflowRun that used it: kubectl's user gets a ticket, so no token is needed.",
 )
 @click.option("--output", "file", type=click.Path(dir_okay=False), default="", metavar="FILE", help="File to write.")
 @click.option("--path", "folder", type=click.Path(file_okay=False), default="", metavar="DIR",
@@ -68,7 +68,7 @@ def download(started: session.Session, /, digest: str, run: str, file: str, fold
     """
     wanted = digests.Digest.parse(digest)
     if file and folder:
-        raise errors.Invalid("two places for one file", field="--path", fix="give --output or --path")
+        raise errors.Invalid("--output and --path exclude each other", field="--path", fix="give --output or --path")
     target = Path(file) if file else Path(folder or ".") / f"sha256-{wanted.hex}"
     with watching.watch(started)(f"downloading {target.name}", 0) as progress:
         if run:
@@ -97,7 +97,9 @@ def _by_ticket(
 def _ticket(started: session.Session, wanted: digests.Digest, run: str) -> ports.Options:
     """The way to the server that a new ticket opens."""
     if not _NAME.fullmatch(run):
-        raise errors.Invalid(f"{run[:80]!r} is no name of a run", field="--run", fix="kubectl get workflowruns")
+        raise errors.Invalid(
+            f"{run[:80]!r} is not the name of a WorkflowRun", field="--run", fix="kubectl get workflowruns"
+        )
     cluster = started.cluster
     path = f"/apis/runs.avouch.dev/v1alpha1/namespaces/{cluster.namespace()}/workflowruns/{run}/tickets"
     status = cluster.post(path, {"spec": {"digest": str(wanted)}})["status"]

@@ -11,7 +11,7 @@ from avouch.contract import upstream
 
 @click.command(cls=options.Command)
 @sources.option
-@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @options.output("table", "json", "yaml")
 @session.given
 def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
@@ -36,7 +36,7 @@ def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: s
 @click.option("--name", default="", help="Name of the contract; the legacy form has none.")
 @click.option("--description", default="", help="Description of the contract.")
 @click.option("--to", "form_of", type=click.Choice(("kubernetes", "chainloop")), default="kubernetes",
-              show_default=True, help="Whose tools are to read it.")  # fmt: skip
+              show_default=True, help="Tools that the output is for.")  # fmt: skip
 @options.output("yaml", "json")
 @session.given
 def convert(started: session.Session, files: tuple[str, ...], name: str, description: str, **said: str) -> None:

@@ -137,7 +137,7 @@ def _facts(found: declared.Manifest, workflows: list[declared.Manifest]) -> Iter
 
 
 def _bound(workflow: Mapping[str, Any]) -> str:
-    """The contract of this namespace that a Workflow answers to: its own name's where it says none."""
+    """The Contract that a Workflow refers to; without contractRef, the one of its own name."""
     reference = objects.part(workflow, "spec", "contractRef")
     if reference.get("scope") == "Organization":
         return ""
@@ -158,7 +158,7 @@ def _recorded(started: session.Session, name: str, number: int) -> declared.Mani
 
 
 def _canonical(recorded: declared.Manifest) -> bytes:
-    """The canonical form of a revision, held against the digest that it goes by."""
+    """The canonical form of a revision, compared with its recorded digest."""
     form = objects.text(recorded, "spec", "canonical").encode()
     said, found = objects.text(recorded, "spec", "digest"), str(digests.of_bytes(form))
     if said != found:

@@ -105,7 +105,7 @@ def _unread(name: str, file: BinaryIO, begun: bytes, wanted: str) -> Finding:
 
 
 def _packed(name: str, content: bytes, wanted: str) -> Iterator[Finding]:
-    """Each file of an archive; or the one that it is, where it is no archive."""
+    """Each file of an archive, or the file itself if it is not an archive."""
     from avouch.materials import unpacking as explosion  # lazy: 13 ms (archives, YAML) that plain JSON need not pay
 
     if not explosion.is_archive(wanted, content):

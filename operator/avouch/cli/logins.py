@@ -27,5 +27,5 @@ def login(started: session.Session, /, ca: str, piped: bool) -> int:
     if not started.options.server:
         raise errors.Invalid("no server was given", field="--server", fix="give --server URL")
     file = common.adapters(started).login(started.options.server, token, ca)
-    click.echo(f"{started.options.server} is kept in {file}")
+    click.echo(f"Saved {started.options.server} in {file}")
     return failures.OK

@@ -32,12 +32,12 @@ def types(form: str) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--type", "wanted", type=click.Choice([kind.name for kind in material_types.MATERIALS], case_sensitive=False),
-    metavar="TYPE", help="Type that all of the files must be of; without it, types are found.",
+    metavar="TYPE", help="Type that all files must have; default: detected.",
 )  # fmt: skip
 @options.output("table", "json", "yaml")
 @session.given
 def inspect(started: session.Session, files: tuple[str, ...], wanted: str | None, form: str) -> int:
-    """Say what files are and what they tell.
+    """Detect the type of files and show what is extracted.
 
     For each file: its type, digest, size and the annotations that an attestation would carry, or why it is not what it
     claims to be. An archive of SBOMs or SARIF logs is looked into where --type names one of these. Nothing leaves this

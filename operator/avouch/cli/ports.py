@@ -65,7 +65,7 @@ class Cluster(Protocol):
         ...
 
     def post(self, path: str, body: Manifest) -> dict[str, Any]:
-        """Post to a path of the Kubernetes API itself; what it answers. Raises errors.NotFound, errors.Denied."""
+        """Post to a path of the Kubernetes API; its answer. Raises errors.NotFound, errors.Denied."""
         ...
 
     def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Cluster(Protocol):
 
 
 class World(Protocol):
-    """All adapters, each built when it is first asked for."""
+    """All adapters, each built when it is first used."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -94,11 +94,11 @@ class World(Protocol):
         ...
 
     def download(self, url: str, limit: int) -> bytes:
-        """What lies at a URL, at most so many bytes."""
+        """The bytes at a URL, at most `limit` of them."""
         ...
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:
-        """Namespace and labels of the pod that this is a step of; None outside of Tekton."""
+        """Namespace and labels of the pod around this step; None outside Tekton."""
         ...
 
     def attesting(self, options: Options) -> attestation.Adapters:

@@ -11,7 +11,9 @@ _TYPES = tuple(str(row.name) for row in table.RUNNERS if row.name)
 
 
 @click.command(cls=options.Command)
-@click.option("--runner", "wanted", type=click.Choice(_TYPES), metavar="TYPE", help="Fail where this is another one.")
+@click.option(
+    "--runner", "wanted", type=click.Choice(_TYPES), metavar="TYPE", help="Fail if the CI system is another one."
+)
 @options.output("table", "json", "yaml")
 @session.given
 def show(started: session.Session, wanted: str | None, form: str) -> int:

@@ -74,7 +74,7 @@ def _spec(team: str | None, description: str | None, contract: str | None, scope
         reference = {"name": contract, **({"scope": "Organization"} if scope == _ORGANIZATION else {})}
         spec["contractRef"] = reference
     elif scope == _ORGANIZATION:
-        raise errors.Invalid("--contract-scope says where, but not which", field="--contract", fix="name the contract")
+        raise errors.Invalid("--contract-scope needs --contract", field="--contract", fix="name the contract")
     return spec
 
 

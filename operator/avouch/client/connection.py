@@ -70,7 +70,7 @@ class Connection:
         return self.stream(request, lambda response: self._link.read(response, end, MAX_ANSWER))
 
     def stream(self, request: Request, read: Callable[[Response], T]) -> T:
-        """Send a request and let a function read its answer; after a broken connection both happen anew.
+        """Send a request and let a function read its answer; after a broken connection both are repeated.
 
         Raises:
             AvouchError: as `send`, and whatever the function raises that is no broken connection.
@@ -109,8 +109,8 @@ class Connection:
     def _broken(self, exc: Exception, attempt: int) -> _Failed:
         where = self.to.server
         if isinstance(exc, ssl.SSLCertVerificationError):
-            message = f"{where} is not who it says ({exc.verify_message})"
-            failure = errors.Unavailable(f"{message} (fix: name the CA that certified it: AVOUCH_CA)")
+            message = f"the certificate of {where} is not trusted ({exc.verify_message})"
+            failure = errors.Unavailable(f"{message} (fix: set AVOUCH_CA to the CA that issued it)")
             wait = None
         else:
             failure = errors.Unavailable(f"{where} cannot be reached: {str(exc) or type(exc).__name__}")

@@ -20,7 +20,7 @@ _BUNDLE: Mapping[str, str] = {"Content-Type": bundle.MEDIA_TYPE}
 
 
 class Ingest(NamedTuple):
-    """The server, as one attester sees it. Every method raises errors of ours only, as `connection` says."""
+    """The server's API for attesters. Every method raises `errors.AvouchError` only, as `connection` does."""
 
     link: connection.Connection
 
@@ -35,7 +35,7 @@ class Ingest(NamedTuple):
         return opening.read(self._json("POST", path, opening.write_request(request)))
 
     def run(self, run: str, wait: int = 0) -> opening.Run:
-        """A run; with `wait`, as soon as it is judged, or after so many seconds."""
+        """A run; with `wait`, as soon as it is judged, or after that many seconds."""
         held = min(wait, MAX_WAIT)
         path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
         return opening.read(_object(self.link.send(_patient(connection.Request("GET", path))).body))
@@ -62,7 +62,7 @@ class Ingest(NamedTuple):
         return shape.text(answer.get("certificate"), "certificate")
 
     def push(self, run: str, content: bytes) -> str:
-        """Push the bundle; an answer means that it is durable. The digest that the server names it by."""
+        """Push the bundle, which is durable when this returns; the digest that the server stored it under."""
         sent = connection.Request("POST", f"/v1/runs/{_quoted(run)}/bundles", content, _BUNDLE)
         answer = self.link.send(_patient(sent))
         return shape.text(_object(answer.body).get("digest"), "digest")

@@ -32,7 +32,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def path_for(environment: Mapping[str, str], where: Path) -> Path:
-    """Where the state of this job lies.
+    """The state file of this job.
 
     Args:
         environment: variables of this process.
@@ -139,8 +139,8 @@ class LocalState(NamedTuple):
                 os.close(descriptor)
                 if self.clock.monotonic() >= end:
                     raise errors.Unavailable(
-                        f"{self.path} is held by {holder} for over {self.patience:.0f} s "
-                        "(fix: wait for it to end, or end it)"
+                        f"{self.path} has been locked by {holder} for over {self.patience:.0f} s "
+                        "(fix: wait until it ends, or end it)"
                     ) from exc
                 self.clock.sleep(_PAUSE)
                 continue
@@ -175,4 +175,4 @@ def _check_owner(found: os.stat_result, path: Path) -> None:
     """In a directory that all may write to, somebody else could have put a state there before us."""
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
         fix = f"remove it, or name another file with {PATH}"
-        raise errors.Invalid(f"{path} is no file of ours", field=PATH, fix=fix)
+        raise errors.Invalid(f"{path} is not a regular file of this user", field=PATH, fix=fix)

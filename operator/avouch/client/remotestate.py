@@ -62,7 +62,7 @@ class RemoteState(NamedTuple):
         raise errors.Conflict(f"{message} (fix: let fewer steps add to it at once, and try again)")
 
     def remove(self) -> None:
-        """Forget the state."""
+        """Delete the state."""
         request = connection.Request("DELETE", self._path, accept=frozenset({200, 204, 404, 410}))
         self.link.send(request)
 

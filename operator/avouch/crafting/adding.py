@@ -59,7 +59,7 @@ class Gathered(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A new state, and what people should know of how it came about."""
+    """A new state, and notes for people on how it differs from what was asked."""
 
     state: states.State
     notes: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def asked(state: states.State, name: str, kind: str, serial: int) -> Asked:
     name = name or f"{UNNAMED}{serial}"
     if not _NAME.fullmatch(name):
         fix = "use lowercase letters, numbers and hyphens, at most 63"
-        raise errors.Invalid(f"{name[:80]!r} names no material", field="--name", fix=fix)
+        raise errors.Invalid(f"{name[:80]!r} is not a valid material name", field="--name", fix=fix)
     planned = next((each for each in state.run.plan.materials if each.name == name), None)
     return Asked(name, planned.type if planned else kind, planned)
 
@@ -140,7 +140,7 @@ def add(state: states.State, wanted: Asked, found: Gathered, annotations: Mappin
     )
     materials.descriptor(added)  # what cannot be written is refused now, not at the end
     if state.of(wanted.name) is not None:
-        notes = (*notes, f"{wanted.name} was there already and is replaced")
+        notes = (*notes, f"{wanted.name} replaces an earlier material of this name")
     return Change(state.with_material(added), notes)
 
 
@@ -176,7 +176,7 @@ def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str,
 def _refuse_secret(where: str, reason: str) -> None:
     """Attestations are public and cannot be unsaid. The value is never repeated."""
     if reason:
-        raise errors.Invalid(f"looks like {reason}", field=where, fix="an attestation is no place for secrets")
+        raise errors.Invalid(f"looks like {reason}", field=where, fix="remove the secret: attestations are public")
 
 
 def _annotated(wanted: Asked, annotations: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -195,11 +195,11 @@ def _annotated(wanted: Asked, annotations: Mapping[str, str]) -> tuple[dict[str,
 def _given(annotations: Mapping[str, str], fixed: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     for name, value in annotations.items():
         if not _KEY.fullmatch(name) or name.startswith(materials.PREFIX):
-            fix = f"use another name: letters and digits, and not {materials.PREFIX}*, which is ours"
+            fix = f"use another name: letters and digits, and not {materials.PREFIX}*, which is reserved"
             raise errors.Invalid(f"{name[:80]!r} cannot name an annotation", field="--annotation", fix=fix)
         if len(value) > _MAX_VALUE or "\0" in value:
-            raise errors.Invalid("too long, or no text", field=f"--annotation {name}", fix=f"at most {_MAX_VALUE}")
+            raise errors.Invalid("too long, or not text", field=f"--annotation {name}", fix=f"at most {_MAX_VALUE}")
         _refuse_secret(f"--annotation {name}", credentials.found(name, value))
     overridden = sorted(name for name, value in annotations.items() if fixed.get(name, value) != value)
-    notes = tuple(f"annotation {name} stays {fixed[name]!r}: the contract says so" for name in overridden)
+    notes = tuple(f"annotation {name} keeps the contract's value {fixed[name]!r}" for name in overridden)
     return {name: value for name, value in annotations.items() if value and name not in fixed}, notes

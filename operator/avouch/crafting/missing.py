@@ -32,7 +32,7 @@ class Way(NamedTuple):
 
     def resolve(self, name: str) -> str:
         """What to do about a variable that is not set."""
-        return f"set {name}, then start anew: {self._command('init', '--replace')}"
+        return f"set {name}, then start over: {self._command('init', '--replace')}"
 
     def _command(self, verb: str, *arguments: str) -> str:
         return " ".join([self.program, verb, *map(shlex.quote, (*arguments, *self.options))])

@@ -64,7 +64,7 @@ class Finding(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run, outside of Tekton, as the server tells of it."""
+    """A run outside Tekton, as the server describes it."""
 
     id: str
     name: str
@@ -255,7 +255,7 @@ class VersionRequest:
     def __post_init__(self) -> None:
         if self.name and not _VERSION.fullmatch(self.name):
             fix = "use letters, digits and . - _ +, at most 128"
-            raise errors.Invalid(f"{self.name[:80]!r} is no version", field="--version", fix=fix)
+            raise errors.Invalid(f"{self.name[:80]!r} is not a valid version", field="--version", fix=fix)
         if self.latest and self.name:
             raise errors.Invalid("--latest-version and --version exclude each other", fix="give one of them")
         if self.latest and self.mark_latest is not None:

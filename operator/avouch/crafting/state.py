@@ -90,7 +90,7 @@ def write(state: State) -> bytes:
         }
     )
     if len(content) > MAX_STATE:
-        message = f"the attestation under construction would have {len(content)} bytes, at most {MAX_STATE}"
+        message = f"the attestation state would have {len(content)} bytes, at most {MAX_STATE}"
         raise errors.TooLarge(message, fix="store materials in a backend instead of the statement, or skip_upload")
     return content
 
@@ -123,7 +123,7 @@ def read(content: bytes) -> State:
     )
 
 
-_START_ANEW = "start anew with `attestation init --replace`, or use the avouch that wrote it"
+_START_ANEW = "start over with `attestation init --replace`, or use the avouch that wrote it"
 
 
 def _json(content: bytes) -> object:

@@ -20,7 +20,7 @@ PROCESSES = {
     "postgres": ("avouch.processes.postgres", "run an embedded PostgreSQL, for try-outs"),
     "migrate": ("avouch.processes.migrate", "bring the database's schema up to date, then exit"),
     "stand-in": ("avouch.processes.standin", "wait to be stopped, in place of a sidecar whose image cannot be pulled"),
-    "uninstall": ("avouch.processes.uninstall", "take away what would hold up others once we are gone, then exit"),
+    "uninstall": ("avouch.processes.uninstall", "remove the APIService and webhook configuration, then exit"),
 }
 _SECTION = "Processes (in containers; settings come from AVOUCH_* variables)"
 _BRIEF = (["attestation"], ["att"], ["attest"])  # of so short a life that looking for garbage never pays (8 % of it)

@@ -125,7 +125,7 @@ def findings(collected: Iterable[collect.Collected]) -> Mapping[str, str]:
 
 
 def signed(payload: bytes, signer: signing.KeySigner, certificate_pem: str) -> bytes:
-    """The bundle to push. Raises ValueError where the server's certificate is none."""
+    """The bundle to push. Raises ValueError if the server did not return a certificate."""
     leaf = x509.load_pem_x509_certificate(certificate_pem.encode("ascii"))
     envelope = signing.sign_envelope(signer, dsse.IN_TOTO, payload, with_keyid=False)
     return bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))

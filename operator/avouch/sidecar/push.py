@@ -105,7 +105,7 @@ class Client:
         raise errors.Unavailable(f"{method} {path}: no try left")
 
     def _identity(self) -> dict[str, str]:
-        """Read anew each time: the kubelet renews the token under us."""
+        """Read the token for every request: the kubelet renews it."""
         try:
             token = self._options.token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as exc:

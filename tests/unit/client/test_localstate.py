@@ -86,7 +86,7 @@ def test_a_lock_that_stays_taken_ends_in_an_error_that_names_its_holder(tmp_path
         lock.flush()
         now = iter(range(1000))
         clock = clocks.Clock(lambda: float(next(now)), waits.append)
-        with pytest.raises(errors.Unavailable, match="held by process 4711"):
+        with pytest.raises(errors.Unavailable, match="locked by process 4711"):
             localstate.LocalState(found.path, patience=5, clock=clock).change(lambda each: each)
     assert 0 < len(waits) < 10
 
@@ -117,7 +117,7 @@ def test_a_directory_or_pipe_in_its_place_is_refused(tmp_path: Path):
 def test_a_state_that_somebody_else_put_there_is_refused(tmp_path: Path):
     found = keeper(tmp_path)
     os.chown(found.path, 12345, 12345)
-    with pytest.raises(errors.Invalid, match="no file of ours"):
+    with pytest.raises(errors.Invalid, match="not a regular file of this user"):
         found.load()
 
 

@@ -85,7 +85,7 @@ def add(started: session.Session, /, **said: Any) -> int:
     def step(now: state.State) -> state.State:
         nonlocal told
         if now.run.id != before.run.id:
-            raise errors.Conflict("another attestation was begun meanwhile (fix: add the material again)")
+            raise errors.Conflict("another attestation was started meanwhile (fix: add the material again)")
         change = put(now, order, found)
         told = change.notes
         return change.state

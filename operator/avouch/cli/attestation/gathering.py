@@ -73,7 +73,7 @@ def gather(
     if path.is_file():
         return tuple(_of_file(wanted, path, taken, progress))
     if wanted.kind or path.is_dir():
-        why = "is a folder" if path.is_dir() else "is no file that can be read"
+        why = "is a folder" if path.is_dir() else "is not a readable file"
         fix = f"name the {wanted.kind or 'file'} with --value"
         raise errors.Invalid(f"{wanted.value[:200]} {why}", field="--value", fix=fix)
     return (_text(wanted),)
@@ -89,7 +89,7 @@ def of_bytes(name: str, kind: str, file: str, content: bytes) -> Found:
 
 
 def _is_image(wanted: Wanted) -> bool:
-    """An image, or chart, that says so itself: nobody's text is looked up in a registry on the mere chance."""
+    """Whether a value is certainly an image or a chart. A plain text is never looked up in a registry."""
     if wanted.kind == _HELM:
         return wanted.value.startswith(_CHART)
     if wanted.kind:

@@ -60,12 +60,12 @@ class Asked(NamedTuple):
 @click.command(cls=common.Command)
 @options.several(OPTIONS)
 @click.option(
-    "--remote-state", "remote", is_flag=True, help="Keep the attestation on the server, for jobs without a disk."
+    "--remote-state", "remote", is_flag=True, help="Keep the state on the server, for jobs whose steps share no disk."
 )
 @click.option("-f", "--replace", is_flag=True, help="Replace an attestation that is already in progress.")
 @click.option(
     "--local-state-path", "path", type=click.Path(dir_okay=False), default="", metavar="FILE",
-    help="File to keep the attestation in [AVOUCH_ATTESTATION_STATE].",
+    help="State file of the attestation [AVOUCH_ATTESTATION_STATE].",
 )  # fmt: skip
 @options.output("table", "json", "yaml")
 @session.given
@@ -152,7 +152,7 @@ def _check_place(said: Mapping[str, Any]) -> None:
         raise errors.Invalid("a dry run is not kept on the server", field="--remote-state", fix=fix)
     if said["path"] and said["remote"]:
         fix = "remove --local-state-path or --remote-state"
-        raise errors.Invalid("two places for one attestation", field="--remote-state", fix=fix)
+        raise errors.Invalid("two places for the state", field="--remote-state", fix=fix)
 
 
 def asked_for(said: Mapping[str, Any]) -> Asked:

@@ -160,7 +160,7 @@ def _keys(texts: tuple[str, ...]) -> dict[keysigned.Family, bytes]:
     for family, name in adding.pairs(texts, "--key").items():
         if family not in list(keysigned.Family):
             fix = f"write one of {', '.join(keysigned.Family)}, then =FILE"
-            raise errors.Invalid(f"{family[:80]!r} is no family of keys", field="--key", fix=fix)
+            raise errors.Invalid(f"{family[:80]!r} is not a key family", field="--key", fix=fix)
         with Path(name).open("rb") as file:
             found[keysigned.Family(family)] = file.read(signing.MAX_KEY_PEM + 1)
     return found

@@ -43,11 +43,11 @@ class Around(NamedTuple):
 
 
 class Server(Protocol):
-    """avouch's server, with the caller's token. Methods raise errors of ours only."""
+    """avouch's server, with the caller's token. Methods raise `errors.AvouchError` only."""
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """Its address."""
         ...
 
     def open(self, namespace: str, workflow: str, request: opening.Opening) -> opened.Run:
@@ -55,7 +55,7 @@ class Server(Protocol):
         ...
 
     def run(self, run: str, wait: int = 0) -> opened.Run:
-        """A run, as soon as it is judged, or after so many seconds."""
+        """A run, as soon as it is judged, or after `wait` seconds."""
         ...
 
     def upload(self, run: str, source: uploads.Source, progress: uploads.Progress) -> bool:
@@ -84,14 +84,14 @@ class Server(Protocol):
 
 
 class Adapters(Protocol):
-    """All of it, each built when it is first asked for."""
+    """All adapters, each built when it is first used."""
 
     def now(self) -> datetime:
         """The time."""
         ...
 
     def new_id(self) -> str:
-        """An id that nobody has."""
+        """A new unique id."""
         ...
 
     def namespace(self) -> str:

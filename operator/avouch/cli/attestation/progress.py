@@ -13,7 +13,7 @@ PATIENCE = 2.0  # seconds before anything is shown
 
 
 def watch(started: session.Session) -> Watch:
-    """How progress is watched here."""
+    """How progress is shown: as a bar on a terminal, else not at all."""
     shown = sys.stderr.isatty() and started.environment.get("TERM") != "dumb"
     return _shown if shown else _unseen
 
@@ -41,14 +41,14 @@ class Bar:
         self._drawn: Drawn | None = None
 
     def __call__(self, done: int) -> None:
-        """So many bytes are done."""
+        """Show how many bytes are done."""
         if self._drawn is None and self._clock() - self._start > PATIENCE:
             self._drawn = _begin(self._title, self._size)
         if self._drawn is not None:
             self._drawn(done)
 
     def end(self) -> None:
-        """It is over, well or not."""
+        """Remove the bar."""
         if self._drawn is not None:
             self._drawn(None)
 

@@ -125,7 +125,7 @@ def send(world: ports.Adapters, found: state.State, file: str) -> Pushed:
     try:
         digest = server.push(found.run.id, content)
     except errors.Conflict as exc:
-        raise errors.Conflict(f"{exc}; to attest again, start anew with attestation init --replace") from exc
+        raise errors.Conflict(f"{exc}; to attest again, start over with attestation init --replace") from exc
     if digest != str(bundle.digest(content)):
         raise errors.Corrupt(f"the server stored {digest}, not {digests.of_bytes(content)} that was sent")
     return Pushed(digest, found.run)
@@ -136,7 +136,7 @@ def _forget(started: session.Session, keeper: statestore.Keeper) -> None:
     try:
         keeper.remove()
     except errors.AvouchError as exc:
-        common.note(started, f"the attestation is pushed, but its state is left behind: {exc}")
+        common.note(started, f"the attestation is pushed, but its state could not be deleted: {exc}")
 
 
 def _certificate(pem: str) -> x509.Certificate:
@@ -203,7 +203,7 @@ def as_json(judged: Pushed) -> dict[str, Any]:
 
 
 def code_of(started: session.Session, judged: Pushed) -> int:
-    """The exit code; what breaks a build, or should alarm people, is told on stderr."""
+    """The exit code; verdicts that are not Passed are reported on stderr."""
     run = judged.run
     if run.gate and run.verdict != showing.PASSED:
         fix = "resolve the findings above"
@@ -212,6 +212,6 @@ def code_of(started: session.Session, judged: Pushed) -> int:
         failures.tell(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=fix)
         return failures.GATE
     if run.verdict not in (showing.PASSED, showing.PENDING):
-        message = f"the verdict is {run.verdict.upper()}; the workflow is no gate, so the build goes on"
+        message = f"the verdict is {run.verdict.upper()}; the workflow is not a gate, so the build continues"
         failures.tell(started, message, kind="ATTENTION")
     return failures.OK

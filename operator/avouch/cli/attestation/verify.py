@@ -140,14 +140,16 @@ def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
         return failures.FAILED
     _tell(form, verified, _results(None, expected))
     if moment == OF_LEAF:
-        common.note(started, "judged at the certificate's own beginning: this does not prove when it was signed")
+        common.note(
+            started, "verified at the start of the certificate's validity: this does not prove when it was signed"
+        )
     if expected is None:
         common.note(started, "any signer was accepted: give --identity URI to require one")
     return failures.OK
 
 
 def namespace_of(uris: tuple[str, ...]) -> str:
-    """The namespace that a certificate's names are of; empty if they are of none.
+    """The namespace in a certificate's URIs; empty if they name none.
 
     >>> namespace_of(("https://avouch.dev/namespaces/shop/tokens/ci/1-2",))
     'shop'
@@ -219,7 +221,7 @@ def _tell(form: str, verified: verification.VerifiedAttestation, results: Result
 
 
 def _results(failed: errors.NotVerified | None, expected: Names | None) -> Results:
-    """What became of each step."""
+    """The result of each step."""
     rows: list[tuple[str, str, str]] = []
     for step, meaning in (*STEPS, keyed.EXPECTED) if failed and failed.step == keyed.EXPECTED[0] else STEPS:
         number = step.partition(" ")[0]

@@ -44,7 +44,7 @@ class Reach:
         return remotestate.RemoteState(self._connected(""), run)
 
     def trust(self) -> tuple[bytes, ...]:
-        """The authorities that the server believes; it is asked without a token."""
+        """The authorities that the server trusts; it is asked without a token."""
         given = access.Login(self.options.server)
         found = access.resolve(given, self.environment, self._stored().login)
         return _authorities(found._replace(token=""))
@@ -69,11 +69,11 @@ class Reach:
         found = self._link.to.server
         if expected and found != expected:
             message = f"the attestation belongs to {expected}, not to {found}"
-            raise errors.Invalid(message, field="--server", fix=f"use {expected}, or start anew with init --replace")
+            raise errors.Invalid(message, field="--server", fix=f"use {expected}, or start over with init --replace")
         return self._link
 
     def _access(self, expected: str) -> access.Access:
-        """Where to go and as whom; a job without a token of ours shows the one of its own runner."""
+        """The server and the token for it; without an API token, the runner's own token."""
         said = self.options.server or self.environment.get(access.SERVER, "")
         given = access.Login(said or expected, self.options.token, self.options.ca)
         found = access.resolve(given, self.environment, self._stored().login)

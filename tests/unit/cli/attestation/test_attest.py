@@ -109,7 +109,7 @@ def test_all_materials_that_are_wrong_are_told_at_once_and_the_same_command_can_
     found = attest(job, *ALL)
     assert found.code == 1
     assert "not JUNIT_XML" in found.err
-    assert "sbom.cdx.json is no file" in found.err
+    assert "sbom.cdx.json is not a readable file" in found.err
     assert "2 of 4 failed: skynet-sbom, tests" in found.err
     assert (job.memory.bundles, verdicts(job), job.states()) == ({}, ["Error"], [])
     (job.place / "kept.json").rename(job.place / "sbom.cdx.json")
