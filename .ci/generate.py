@@ -149,7 +149,8 @@ def cli_reference() -> Iterator[tuple[Path, str]]:
     parts = [
         "# Command reference",
         "Generated from `--help` (`make generate`). `kubectl avouch` is the same as `avouch`, where kubectl finds",
-        "`kubectl-avouch` on PATH. Exit codes: 0 all is well, 1 an error, 2 wrong usage, 4 a gate, 130 interrupted.",
+        "`kubectl-avouch` on PATH. Exit codes: 0 success, 1 an error, 2 wrong usage, 4 a gate,",
+        "5 a verified verdict that is FAILED, 130 interrupted.",
         "Colours: NO_COLOR comes before FORCE_COLOR and CLICOLOR_FORCE, and both before what the terminal is.",
         "",
     ]

@@ -31,8 +31,8 @@ _TIMEOUT = click.option("--timeout", type=click.FloatRange(min=0, max=3600), def
 def create(started: session.Session, name: str, timeout: float, dry_run: str, form: str, **said: str | None) -> None:
     """Create a token and print it once.
 
-    -o token prints nothing but the token. Only its digest is kept on the server; the Secret is for pods of this
-    namespace and may be deleted.
+    -o token prints the token alone. The server stores only its digest; the Secret is for pods of this namespace and may
+    be deleted.
     """
     manifest: objects.Manifest = {**_HEAD, "metadata": {"name": name}, "spec": _spec(**said)}
     if dry_run:
@@ -53,10 +53,10 @@ def create(started: session.Session, name: str, timeout: float, dry_run: str, fo
 @_TIMEOUT
 @session.given
 def revoke(started: session.Session, name: str, timeout: float) -> None:
-    """Revoke a token at once.
+    """Revoke a token.
 
-    There is no way back. It is over when avouch's controller has confirmed it: this waits for that, and fails where it
-    does not come.
+    A token cannot be restored. The command waits until avouch's controller confirms the revocation, and fails if it
+    does not.
     """
     started.cluster.patch(RESOURCE, name, {"spec": {"revoked": True}})
     if objects.until(started, lambda: _revoked(started.cluster.get(RESOURCE, name)), timeout) is None:

@@ -23,7 +23,7 @@ _TICKETS = 20  # of one download: as many breaks of the connection
 def upload(started: session.Session, /, file: str, form: str) -> int:
     """Upload a file and print its digest.
 
-    One that is there already is not sent again.
+    Bytes that the server has are not sent again.
     """
     world, path, watch = common.adapters(started), Path(file), watching.watch(started)
     with path.open("rb") as opened, watch(f"hashing {path.name}", path.stat().st_size) as progress:
@@ -60,11 +60,11 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
 def download(started: session.Session, /, digest: str, run: str, file: str, folder: str) -> int:
     """Download bytes and verify them.
 
-    A CI job shows its token, and may read what runs used that it may attest for. With --run the Kubernetes API is asked
-    for a one-use ticket instead: whoever may create workflowruns/tickets there gets one (roles view, edit and admin).
+    A CI job uses its token, and may read what was used by runs that it may attest. With --run the Kubernetes API is
+    asked for a one-use ticket instead, which needs the right to create workflowruns/tickets (roles view, edit, admin).
 
-    The file gets its name when all bytes are there and are the right ones. What breaks off is kept beside it as .part,
-    and the next call goes on from there.
+    The file gets its name when it is complete and its digest is verified. An interrupted download is kept beside it as
+    .part, and the next call resumes it.
     """
     wanted = digests.Digest.parse(digest)
     if file and folder:

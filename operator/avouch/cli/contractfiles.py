@@ -15,10 +15,10 @@ from avouch.contract import upstream
 @options.output("table", "json", "yaml")
 @session.given
 def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
-    """Check files before they go anywhere.
+    """Check contract and policy files, without a cluster.
 
-    Every problem is told with its line and its fix: what the API server would refuse, what kubectl would refuse of
-    Chainloop's own files (avouch apply mends it), and what has no effect. Exits with 1 where there are errors.
+    Prints each problem with its line and its fix: what the API server would refuse, what kubectl would refuse of
+    Chainloop's own files (avouch apply corrects it), and what has no effect. Exits with 1 if there are errors.
     """
     read = list(sources.read(started, files))
     found = [problem for source in read for problem in declared.linted(source)]
@@ -40,10 +40,10 @@ def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: s
 @options.output("yaml", "json")
 @session.given
 def convert(started: session.Session, files: tuple[str, ...], name: str, description: str, **said: str) -> None:
-    """Turn Chainloop's files into objects.
+    """Convert contract files for avouch or for Chainloop.
 
     Reads contracts in both forms (schemaVersion: v1, and schema v2), policies and policy groups, in JSON or YAML, and
-    writes what kubectl takes. With --to chainloop it goes the other way. Comments are not carried over.
+    writes objects that kubectl accepts; with --to chainloop, files that Chainloop reads. Comments are lost.
     """
     read = list(sources.read(started, files))
     found = declared.manifests(started, read, declared.Naming(name, description))

@@ -28,7 +28,7 @@ _DESCRIPTION = click.option("--description", default="", help="What the contract
 def create(started: session.Session, name: str, file: str | None, description: str, **how: str) -> None:
     """Create a Contract.
 
-    Without a file it asks for nothing. The file may be of any form that avouch apply reads; one of the legacy form
+    Without a file the Contract requires nothing. The file may have any form that avouch apply reads; the legacy form
     needs a name.
     """
     if not (name or file):
@@ -51,8 +51,8 @@ def create(started: session.Session, name: str, file: str | None, description: s
 def update(started: session.Session, name: str, file: str | None, description: str, **how: str) -> None:
     """Change a Contract.
 
-    The file replaces what the contract says; labels and other tools' annotations stay. A revision is recorded where the
-    meaning changes. Fails where somebody else changed the contract in between.
+    The file replaces the spec; labels and other tools' annotations stay. A new revision is recorded if the meaning
+    changes. Fails if the Contract was changed by others in between.
     """
     if not (file or description):
         raise click.UsageError("no updates provided: say -f FILE or --description TEXT")

@@ -17,9 +17,9 @@ _TYPES = tuple(str(row.name) for row in table.RUNNERS if row.name)
 @options.output("table", "json", "yaml")
 @session.given
 def show(started: session.Session, wanted: str | None, form: str) -> int:
-    """Show what is recognised and recorded.
+    """Show the detected CI system and what is recorded of it.
 
-    Variables that are missing do not make this fail, unless --runner asks for the runner that misses them.
+    Missing variables are an error only if --runner asks for the runner that needs them.
     """
     pod = started.world.pod()
     found = detection.discover(started.environment, None if pod is None else detection.Pod(*pod))

@@ -35,8 +35,9 @@ def _said(function: Any) -> Any:
 def create(started: session.Session, name: str, dry_run: str, form: str, **said: str | None) -> None:
     """Create a Workflow.
 
-    A project is a namespace: --project and --namespace are one. --contract names a Contract, or a file or URL of one,
-    which is created too. Without it, runs answer to the Contract of the Workflow's own name, which is made if missing.
+    A project is a namespace: --project is another name of --namespace. --contract names a Contract, or a file or URL of
+    one, which is created, too. Without it, runs are judged by the Contract of the Workflow's own name, which is created
+    if it is missing.
     """
     contract = said["contract"] or ""
     made = [_contract(started, contract, name)] if _is_file(contract) else []
@@ -54,7 +55,7 @@ def create(started: session.Session, name: str, dry_run: str, form: str, **said:
 def update(started: session.Session, name: str, dry_run: str, form: str, **said: str | None) -> None:
     """Change a Workflow.
 
-    What is not said stays as it is.
+    Options that are not given leave their fields unchanged.
     """
     change = _spec(**said)
     if not change:

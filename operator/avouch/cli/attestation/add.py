@@ -71,8 +71,8 @@ class Order(NamedTuple):
 def add(started: session.Session, /, **said: Any) -> int:
     """Add a material.
 
-    A name of the contract takes the contract's type and rules. Without --kind, any other is recognised by its content.
-    SBOMs and SARIF logs may come in a zip or tar: each file becomes a material.
+    A material that the contract names gets the contract's type and rules. The type of any other is --kind, or detected.
+    SBOMs and SARIF logs may be in a zip or tar: each file becomes a material.
     """
     place = common.Place(said["path"], said["identity"])
     world = common.adapters(started)

@@ -46,21 +46,21 @@ class Given(NamedTuple):
 @options.output("table", "json", "yaml")
 @session.given
 def attest(started: session.Session, /, **said: Any) -> int:
-    r"""Attest a run in one command: open it, add materials, sign, push, wait for the verdict.
+    """Attest a run in one command: open it, add materials, sign, push, wait for the verdict.
 
     \b
     avouch attest --workflow build-and-test --material sbom=sbom.cdx.json --material tests=junit.xml
 
-    The contract says which materials it requires and of which type. One that is not given is searched for in this
-    folder: the material `tests` is found as tests.xml if its content is of the contract's type. ARTIFACT and other
-    types that any file could have are never searched for.
+    The contract says which materials it requires and of which types. A material that is not given is searched for in
+    this folder: `tests` is found as tests.xml if its content is of the contract's type. ARTIFACT, and other types that
+    any file could have, are never searched for.
 
     If anything fails, nothing is attested: the run is recorded as failed, and the command can be run again. For a job
     whose evidence comes from several steps, use `avouch attestation init`, `add` and `push`.
 
     Exits with 1 if something is wrong or missing, with 4 if the Workflow is a gate and the verdict is not Passed, with
     130 if interrupted. Without a gate, a verdict that is not Passed prints a warning and exits with 0.
-    """
+    """  # noqa: D301  # click reads the backspace
     given, notes = _given(said), adding.pairs(said["notes"])
     asked = init.asked_for(said)
     world = common.adapters(started)

@@ -25,7 +25,7 @@ _RECORDED = {"failure": "will be recorded as Failed", "cancellation": "will be r
 def reset(started: session.Session, /, trigger: str, reason: str, path: str, identity: str) -> int:
     """End the run without an attestation.
 
-    It is recorded as failed or as canceled, and what was gathered is forgotten.
+    The run is recorded as failed or as canceled, and the state is deleted.
     """
     world = common.adapters(started)
     keeper = common.keeper(world, common.Place(path, identity))

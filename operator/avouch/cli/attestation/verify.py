@@ -82,7 +82,7 @@ OPTIONS: options.Declared = (
 def verify(started: session.Session, /, **said: Any) -> int:
     """Verify a bundle, step by step.
 
-    The same as `avouch verify FILE`, which see.
+    The same as `avouch verify FILE`, whose help explains it.
     """
     return _verify(started, said)
 
@@ -93,7 +93,7 @@ def verify(started: session.Session, /, **said: Any) -> int:
 @options.output("table", "json", "yaml")
 @session.given
 def verify_any(started: session.Session, /, **said: Any) -> int:
-    r"""Verify an attestation or a verdict, step by step.
+    """Verify an attestation or a verdict, step by step.
 
     \b
     avouch verify bundle.json --trust ca.crt --at 2026-11-21T11:07:18Z
@@ -101,16 +101,16 @@ def verify_any(started: session.Session, /, **said: Any) -> int:
 
     An attestation that a job pushed is signed by a certificate, which --trust verifies. Verdicts, and the server's own
     attestation of a run, are signed by keys of the server, each of which signs one family; --key names the public half
-    of one. With --trust or --key nothing is asked of the network.
+    of one. With --trust or --key the network is not used.
 
     -n NAMESPACE, --type, --workflow, --subject, --identity and --verifier-id say what it must be, what it must be about
     and who must have signed: without them any namespace, Workflow, artifact and attester passes.
 
     Exits with 1 if a step fails, and with 5 if everything is verified and the verdict is FAILED.
 
-    --at certificate judges a certificate at the beginning of its own validity: enough to tell whether the bundle is
+    --at certificate verifies a certificate at the start of its own validity: enough to tell whether the bundle is
     whole, and no proof of when it was signed.
-    """
+    """  # noqa: D301  # click reads the backspace
     return _verify(started, said)
 
 
