@@ -18,6 +18,7 @@ PATIENT = 14  # of a request with evidence to lose: about a minute, in which a k
 FIRST_WAIT = 0.25  # seconds; doubles each time
 LONGEST_WAIT = 8.0
 TOTAL = 120.0  # seconds for a request with all its tries
+PATIENCE = 2.0  # seconds of trying before people are told
 MAX_ANSWER = 8 * 1024 * 1024  # bytes of an answer that is held in memory
 CHUNK = https.CHUNK
 _MAX_PROBLEM = 64 * 1024
@@ -46,11 +47,18 @@ class _Failed(NamedTuple):
     wait: float | None
 
 
-class Connection:
-    """The server. Not for several threads at once."""
+def _silent(message: str) -> None:
+    """Does nothing."""
 
-    def __init__(self, to: access.Access, agent: str, clock: clocks.Clock | None = None) -> None:
+
+class Connection:
+    """The server. Not for several threads at once. `tell` gets a message if a request takes several tries."""
+
+    def __init__(
+        self, to: access.Access, agent: str, clock: clocks.Clock | None = None, tell: Callable[[str], None] = _silent
+    ) -> None:
         self.to = to
+        self._tell = tell
         self._clock = clock or clocks.Clock()
         self._link = https.Connection(https.Peer(to.host, to.port, to.ca, to.proxy), self._clock)
         self._headers = {
@@ -75,8 +83,8 @@ class Connection:
         Raises:
             AvouchError: as `send`, and whatever the function raises that is no broken connection.
         """
-        deadline = self._clock.monotonic() + request.total
-        attempt = 0
+        begun, attempt, told = self._clock.monotonic(), 0, False
+        deadline = begun + request.total
         while True:
             found = self._try(request, read, deadline, attempt)
             if not isinstance(found, _Failed):
@@ -84,6 +92,9 @@ class Connection:
             attempt += 1
             if found.wait is None or attempt >= request.tries or self._clock.monotonic() + found.wait >= deadline:
                 raise found.error
+            if not told and self._clock.monotonic() + found.wait - begun > PATIENCE:
+                told = True
+                self._tell(f"{found.error}; trying again for up to {deadline - self._clock.monotonic():.0f} s")
             self._clock.sleep(found.wait)
 
     def close(self) -> None:

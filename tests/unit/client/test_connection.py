@@ -51,6 +51,21 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_believed_at_once(
     assert time.waits == []
 
 
+def test_whoever_waits_is_told_once_after_two_seconds(memory: server.Memory, time: Any):
+    told: list[str] = []
+    to = access.resolve(access.Login(memory.url, server.TOKEN, memory.ca), {}, access.Login())
+    link = connection.Connection(to, "avouch-test", time.clock(), told.append)
+    memory.failures = [server.Failure(503, {"Retry-After": "1"}) for _ in range(5)]
+    opened(ingest.Ingest(link))
+    assert len(told) == 1
+    assert "503" in told[0]
+    assert "trying again" in told[0]
+    memory.failures = [server.Failure(503, {"Retry-After": "1"})]
+    opened(ingest.Ingest(link))
+    assert len(told) == 1
+    link.close()
+
+
 def test_tries_end(api: ingest.Ingest, memory: server.Memory, time: Any):
     memory.failures = [server.Failure(503) for _ in range(50)]
     with pytest.raises(errors.Overloaded):

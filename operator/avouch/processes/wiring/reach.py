@@ -65,7 +65,7 @@ class Reach:
 
     def _connected(self, expected: str) -> connection.Connection:
         if self._link is None:
-            self._link = connection.Connection(self._access(expected), AGENT)
+            self._link = connection.Connection(self._access(expected), AGENT, tell=_note)
         found = self._link.to.server
         if expected and found != expected:
             message = f"the attestation belongs to {expected}, not to {found}"
@@ -94,6 +94,14 @@ class Reach:
         from avouch.client import config  # lazy: as in `login`
 
         return config.read(file)
+
+
+def _note(message: str) -> None:
+    import click
+
+    from avouch.cli import output
+
+    click.echo(f"note: {output.harmless(message)}", err=True)
 
 
 def _authorities(to: access.Access) -> tuple[bytes, ...]:
