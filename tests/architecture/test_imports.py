@@ -1,8 +1,8 @@
 """Imports are statements that tools can see, and they form no circle, wherever they stand."""
 
 import ast
+import functools
 import graphlib
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2] / "operator"
@@ -24,9 +24,10 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    for path in PACKAGE.rglob("*.py"):
-        yield module_of(path), ast.parse(path.read_text())
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    """Every module of the package."""
+    return {module_of(path): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
 
 
 def dynamic(tree: ast.AST) -> set[str]:
@@ -65,13 +66,13 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 
 
 def test_modules_are_imported_by_statements_except_by_the_three_tables() -> None:
-    found = {name: names for name, tree in trees() if (names := dynamic(tree))}
+    found = {name: names for name, tree in trees().items() if (names := dynamic(tree))}
     assert {name: found.pop(name, None) for name in FINDS} == {name: {"find_spec"} for name in FINDS}
     assert set(found) == TABLES, "write a local import, with the milliseconds it saves in a comment"
 
 
 def test_no_import_leads_back_to_where_it_came_from() -> None:
-    parsed = dict(trees())
+    parsed = trees()
     graph = {name: imported(tree, set(parsed)) - {name} for name, tree in parsed.items()}
     assert circle(graph) == []
 

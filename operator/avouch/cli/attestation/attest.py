@@ -109,6 +109,7 @@ def _gathered(
     """
     values, failed = {**_searched(started, begun, given, said), **given.values}, []
     _check_names(values, given)
+    common.note(started, *_misspelt(begun, given))
     now, watch = begun, progress.watch(started)
     for name, value in values.items():
         one = {**said, "name": name, "kind": given.kinds.get(name, "")}
@@ -146,6 +147,18 @@ def _check_names(values: Mapping[str, str], given: Given) -> None:
         if unknown:
             fix = f"add --material {unknown[0]}=FILE"
             raise errors.Invalid(f"there is no material {', '.join(unknown)}", field=option, fix=fix)
+
+
+def _misspelt(begun: state.State, given: Given) -> list[str]:
+    """Names that the contract does not know, and that look like one that it asks for and does not get."""
+    planned = {each.name for each in begun.run.plan.materials}
+    missing, beside = sorted(planned - set(given.values)), [name for name in given.values if name not in planned]
+    if not (missing and beside):
+        return []
+    import difflib  # lazy: 3 ms, for materials that the contract does not name
+
+    near = ((name, difflib.get_close_matches(name, missing, 1)) for name in beside)
+    return [f"the contract has no material {name}; did you mean {found[0]}?" for name, found in near if found]
 
 
 def _annotated(started: session.Session, now: state.State, notes: Mapping[str, str]) -> state.State:

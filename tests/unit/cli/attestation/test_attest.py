@@ -137,6 +137,14 @@ def test_words_about_a_material_that_is_not_there_are_refused(job: Job):
     assert (found.code, "there is no material test" in found.err) == (1, True)
 
 
+def test_a_name_that_looks_like_one_of_the_contract_is_told(job: Job):
+    (job.place / "Dockerfile").write_text("FROM scratch\n")
+    found = attest(job, *ALL, "--material", "docker-file=Dockerfile")
+    assert found.code == 0
+    assert "the contract has no material docker-file; did you mean dockerfile?" in found.err
+    assert "did you mean" not in attest(job, *ALL, "--material", "extra=x").err
+
+
 def test_a_material_beside_the_contract_may_have_a_type(job: Job):
     found = attest(job, *ALL, "--material", "extra=junit.xml", "--kind", "extra=EVIDENCE", "-o", "json")
     assert found.json()["materials"][-1]["type"] == "EVIDENCE"
