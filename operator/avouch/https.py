@@ -1,4 +1,4 @@
-"""HTTPS by the standard library, the only module that opens such connections for clients of ours.
+"""HTTPS by the standard library, for the command line, CI adapters, downloads and the sidecar.
 
 `Connection` is kept open between requests; `get` asks one question within a time that nothing can stretch. Both verify
 the server by this machine's authorities or by a CA of the caller's, go through a proxy where one is given, bound time

@@ -1,4 +1,4 @@
-"""A state in a file of this machine: one reader's whole view or none, one writer at a time, nobody else's eyes.
+"""A state in a file of this machine: read as a whole, written by one process at a time, readable by its user alone.
 
 Written to a temporary file, synced, and renamed over the old one, so that a process killed at any moment leaves the old
 state or the new one. Writers hold a lock beside it (flock, which the kernel drops with its holder); a lock that stays

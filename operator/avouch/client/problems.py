@@ -1,4 +1,4 @@
-"""From an HTTP answer to an error of ours: the one table of this door."""
+"""Which error an HTTP answer is: the one table of this room."""
 
 import email.utils
 import json

@@ -1,4 +1,4 @@
-"""A state kept by the server, for jobs whose steps share no disk: changed only where nobody else changed it meanwhile.
+"""A state kept by the server, for jobs whose steps share no disk: changed only if nothing else changed it meanwhile.
 
 The server's ETag is the digest of the bytes, so a change that was stored while its answer was lost is recognised when
 it is tried again.

@@ -1,4 +1,4 @@
-"""Talking to the server: HTTPS with our own CA and nobody else's, bounded retries, a deadline for all of it together.
+"""The client of the server's API: HTTPS that trusts avouch's CA alone, bounded retries, one deadline for all requests.
 
 Tries again after a broken connection, 408, 429 and 5xx, with jittered back-off, or as late as Retry-After says. Each
 request is safe to repeat: runs are opened idempotently, bytes and bundles are named by their digest.

@@ -145,7 +145,7 @@ def _digest(subject: statement.ResourceDescriptor) -> str:
 
 
 def _place(uri: str) -> tuple[str, str]:
-    """Namespace and Workflow of a resource URI of ours; empty texts for any other.
+    """Namespace and Workflow of an avouch:// resource URI; empty texts for any other.
 
     >>> _place("avouch://shop/workflows/release"), _place("https://x/workflows/y")
     (('shop', 'release'), ('', ''))
