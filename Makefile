@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NAME ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz exhaust assets corpus clean
+.PHONY: help setup lint unit commands store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz exhaust assets corpus clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: setup ## Format check, lint, types, walls, docstrings
 
 unit: setup ## Tests that need nothing: unit, property, architecture
 	$(BIN)/python -m pytest tests/unit tests/property tests/architecture tests/conformance
+
+commands: setup ## Tests of commands and of the sidecar as processes
+	$(BIN)/python -m pytest tests/commands
 
 store: setup ## Tests against a real PostgreSQL (started from a wheel)
 	$(BIN)/python -m pytest tests/store -m postgres

@@ -15,20 +15,11 @@ from typing import Any
 
 import watchfiles
 
-from examples.quickstart.install import NAMESPACE
-from examples.quickstart.install import ROOT
-from examples.quickstart.install import build_images
-from examples.quickstart.install import install
-from examples.quickstart.install import kubectl
-from examples.quickstart.install import load_images
-from tests.cluster.choice import AnyCluster
-from tests.cluster.choice import choose
+from examples.quickstart.install import NAMESPACE, ROOT, build_images, install, kubectl, load_images
+from tests.cluster.choice import AnyCluster, choose
 from tests.cluster.cluster import Cluster
-from tests.cluster.errors import ClusterError
-from tests.cluster.errors import Impossible
-from tests.cluster.errors import exit_code
-from tests.cluster.progress import say
-from tests.cluster.progress import stage
+from tests.cluster.errors import ClusterError, Impossible, exit_code
+from tests.cluster.progress import say, stage
 
 TREE = ROOT / "operator"
 PROCESSES = ("controller", "server", "worker")

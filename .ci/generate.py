@@ -16,14 +16,13 @@ from typing import Any
 import click
 import yaml
 
+from avouch import findings as finding_table
 from avouch.api import crds
 from avouch.cli import materials as material_commands
-from avouch import findings as finding_table
 from avouch.materials import detection as material_detection
 from avouch.processes import main as entry
 from avouch.processes import permissions
-from avouch.runners import detection
-from avouch.runners import table
+from avouch.runners import detection, table
 from tests.cluster import binaries
 
 ROOT = Path(__file__).parents[1]
@@ -151,7 +150,8 @@ def cli_reference() -> Iterator[tuple[Path, str]]:
     parts = [
         "# Command reference",
         "Generated from `--help` (`make generate`). `kubectl avouch` is the same as `avouch`, where kubectl finds",
-        "`kubectl-avouch` on PATH. Exit codes: 0 all is well, 1 an error, 2 wrong usage, 4 a gate, 130 interrupted.",
+        "`kubectl-avouch` on PATH. Exit codes: 0 success, 1 an error, 2 wrong usage, 4 a gate,",
+        "5 a verified verdict that is FAILED, 130 interrupted.",
         "Colours: NO_COLOR comes before FORCE_COLOR and CLICOLOR_FORCE, and both before what the terminal is.",
         "",
     ]

@@ -33,6 +33,7 @@ LEVELS = (
     Level("walls", ("lint-imports",)),
     Level("docstrings", ("interrogate", "-q", "operator/avouch")),
     Level("unit", (*PYTEST, "tests/unit", "tests/property", "tests/architecture")),
+    Level("commands", (*PYTEST, "tests/commands")),
     Level("exhaustion", (*PYTEST, "tests/exhaustion")),
     Level("fuzz", (sys.executable, "-m", "tests.fuzz", "--seconds", "60"), needs="atheris"),
     Level("postgres", (*PYTEST, "tests/store", "tests/conformance", "-m", "postgres or not postgres")),

@@ -23,12 +23,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What it gets. `drips`: the body comes a byte at a time, and never ends until the server is closed."""
+    """What it gets.
+
+    `drips`: the body comes a byte at a time, and never ends until the server is closed. `hangs_up`: the connection is
+    closed after it, which the answer does not say. Status 0: it is closed without an answer.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     drips: bool = False
+    hangs_up: bool = False
 
 
 Answers = Callable[[Request], Reply]
@@ -42,6 +47,7 @@ class Server:
     url: str
     seen: list[Request] = field(default_factory=list)
     answers: Answers = lambda _: Reply(404)
+    connections: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Listener
 
+    def setup(self) -> None:
+        super().setup()
+        self.server.told.connections += 1
+
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
@@ -95,6 +105,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _answer  # noqa: N815  http.server's names
 
     def _send(self, reply: Reply) -> None:
+        self.close_connection = reply.hangs_up or reply.drips or not reply.status
+        if not reply.status:
+            return
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -105,7 +118,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b" ")
             if self.command != "HEAD":
                 self.wfile.write(reply.body)
-        self.close_connection = reply.drips or self.close_connection
 
     def log_message(self, *args: object) -> None:
         pass

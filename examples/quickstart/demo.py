@@ -15,19 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import binaries
-from tests.cluster import images
-from examples.quickstart.install import ROOT
-from examples.quickstart.install import build_images
-from examples.quickstart.install import helm
-from examples.quickstart.install import install
-from examples.quickstart.install import kubectl
-from examples.quickstart.install import load_images
-from tests.cluster.choice import AnyCluster
-from tests.cluster.choice import choose
+from examples.quickstart.install import ROOT, build_images, helm, install, kubectl, load_images
+from tests.cluster import binaries, images
+from tests.cluster.choice import AnyCluster, choose
 from tests.cluster.commands import run
-from tests.cluster.errors import ClusterError
-from tests.cluster.errors import exit_code
+from tests.cluster.errors import ClusterError, exit_code
 from tests.cluster.progress import stage
 
 HERE = Path(__file__).parent

@@ -5,8 +5,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from tests.cluster import binaries
-from tests.cluster import images
+from tests.cluster import binaries, images
 from tests.cluster.choice import AnyCluster
 from tests.cluster.commands import run
 from tests.cluster.progress import stage

@@ -1,36 +1,21 @@
-"""What lies at a URL: over HTTPS, bounded in bytes and time, through the proxies of the environment.
+"""The bytes at a URL: over HTTPS, bounded in bytes and time, through the proxies of the environment.
 
-Never here: files of this machine, other schemes, a redirect from HTTPS down to HTTP.
+Never here: files of this machine, other schemes, a redirect from HTTPS down to HTTP. Redirects are followed, each under
+the same rules as the first address; plain HTTP is for servers of this machine.
 """
 
+import os
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from http.client import HTTPException, HTTPMessage
-from typing import IO
+from http.client import responses
 
-from avouch import errors
+from avouch import errors, https
 
 _SECONDS = 60.0  # in all
-_STEP = 10.0  # for each answer of the network
-_CHUNK = 64 * 1024
+_HOPS = 5  # redirects
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Redirects to other addresses, under the same rules as the first."""
-
-    def redirect_request(  # noqa: PLR0913  # urllib's
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        """Refuse a redirect to what nobody could ask for."""
-        try:
-            _check(newurl)
-        except errors.Invalid:
-            fp.close()
-            raise
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+_FIX = "write https://host/path"
 
 
 def download(url: str, limit: int) -> bytes:
@@ -42,43 +27,49 @@ def download(url: str, limit: int) -> bytes:
         NotFound: there is nothing.
         Unavailable: no answer, or not in time.
     """
-    _check(url)
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), urllib.request.HTTPSHandler(), _Redirects(),
-        urllib.request.HTTPDefaultErrorHandler(), urllib.request.HTTPErrorProcessor(),
-    ):  # fmt: skip
-        opener.add_handler(handler)
+    deadline, at = time.monotonic() + _SECONDS, url
+    for _ in range(_HOPS + 1):
+        answer = _get(url, _checked(at), limit, deadline)
+        if answer.status not in _REDIRECTS:
+            break
+        at = urllib.parse.urljoin(at, answer.headers.get("location", ""))
+    else:
+        raise errors.Unavailable(f"{url}: more than {_HOPS} redirects")
+    if answer.status != 200:
+        family = errors.NotFound if answer.status in (404, 410) else errors.Unavailable
+        raise family(f"{url}: the server answered {answer.status} {responses.get(answer.status, '')}".rstrip())
+    return answer.body
+
+
+def _get(url: str, at: urllib.parse.SplitResult, limit: int, deadline: float) -> https.Answer:
+    host, plain = at.hostname or "", at.scheme == "http"
+    port = at.port or (80 if plain else 443)
+    proxy = None if plain else https.proxy_for(os.environ, host, port)
+    link = https.Connection(https.Peer(host, port, proxy=proxy, plain=plain))
+    target = f"{at.path or '/'}{'?' + at.query if at.query else ''}"
+    headers = {"User-Agent": "avouch", "Accept-Encoding": "identity"}
     try:
-        with opener.open(urllib.request.Request(url, headers={"User-Agent": "avouch"}), timeout=_STEP) as answer:  # noqa: S310  # schemes are checked above
-            return _read(url, answer, limit)
-    except urllib.error.HTTPError as exc:
-        exc.close()
-        family = errors.NotFound if exc.code in (404, 410) else errors.Unavailable
-        raise family(f"{url}: the server answered {exc.code} {exc.reason}") from exc
-    except (OSError, HTTPException) as exc:
-        raise errors.Unavailable(f"{url}: {getattr(exc, 'reason', exc)}") from exc
+        return link.fetch(https.Request("GET", target, headers), deadline, limit)
+    except errors.TooLarge as exc:
+        raise errors.TooLarge(
+            f"{url}: more than {limit} bytes", fix="download it yourself, and give a smaller file"
+        ) from exc
+    except TimeoutError as exc:
+        raise errors.Unavailable(f"{url}: not complete after {_SECONDS:.0f} seconds") from exc
+    except https.Broken as exc:
+        raise errors.Unavailable(f"{url}: {https.reason(exc)}") from exc
+    finally:
+        link.close()
 
 
-def _read(url: str, answer: IO[bytes], limit: int) -> bytes:
-    found = bytearray()
-    end = time.monotonic() + _SECONDS
-    while chunk := answer.read(_CHUNK):
-        found += chunk
-        if len(found) > limit:
-            raise errors.TooLarge(f"{url}: more than {limit} bytes", fix="fetch it yourself and give a smaller file")
-        if time.monotonic() > end:
-            raise errors.Unavailable(f"{url}: not complete after {_SECONDS:.0f} seconds")
-    return bytes(found)
-
-
-def _check(url: str) -> None:
+def _checked(url: str) -> urllib.parse.SplitResult:
     try:
         parts = urllib.parse.urlsplit(url)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError as exc:
-        raise errors.Invalid(f"{url[:200]!r} is no URL: {exc}", fix="write https://host/path") from exc
-    if not host or parts.scheme not in ("http", "https"):
-        raise errors.Invalid(f"{url[:200]!r} cannot be downloaded", fix="write https://host/path")
+        raise errors.Invalid(f"{url[:200]!r} is not a URL: {exc}", fix=_FIX) from exc
+    if not host or parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable() or " " in url:
+        raise errors.Invalid(f"{url[:200]!r} cannot be downloaded", fix=_FIX)
     if parts.scheme == "http" and host not in _LOCAL:
         raise errors.Invalid(f"{url[:200]} is not encrypted", fix="use https://, or download it yourself")
+    return parts

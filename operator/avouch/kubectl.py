@@ -101,7 +101,7 @@ class Kubectl:
     def _done(self, arguments: Iterable[str], given: Mapping[str, Any] | None) -> "subprocess.CompletedProcess[str]":
         program = shutil.which("kubectl")
         if program is None:
-            raise errors.NotInstalled("kubectl is not on PATH: the cluster is reached through it", fix=_INSTALL)
+            raise errors.NotInstalled("kubectl is not on PATH; avouch reaches the cluster through it", fix=_INSTALL)
         said = None if given is None else json.dumps(given)
         done = _ran([program, *self._flags, *arguments], None if said is None else said.encode(), self._notice)
         if not done.returncode and done.stderr.strip():
@@ -110,7 +110,7 @@ class Kubectl:
 
 
 def _ran(command: list[str], given: bytes | None, notice: Callable[[str], None]) -> "subprocess.CompletedProcess[str]":
-    """Run it to its end. What it says meanwhile is shown while it waits: a login plugin may ask for something."""
+    """Run kubectl to its end. Its stderr is shown meanwhile: a login plugin may ask for input."""
     stdin = None if given is None else subprocess.PIPE
     with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
         try:

@@ -348,7 +348,7 @@ def test_as_a_plugin_it_is_called_by_kubectl_itself_and_speaks_of_itself_so(tmp_
 def test_kubectl_completes_our_commands(tmp_path):
     done = plugin(tmp_path, "__complete", "avouch", "contract", "l")
     lines = done.stdout.splitlines()
-    assert lines[:2] == ["lint\tCheck files before they go anywhere.", "list\tList Contracts."]
+    assert lines[:2] == ["lint\tCheck contract and policy files, without a cluster.", "list\tList Contracts."]
     assert lines[-1] == ":4"
 
 

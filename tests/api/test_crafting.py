@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from avouch.attestation import bundle
+from avouch.attestation import bundle, signing
 from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
-from avouch.store import database
+from avouch.store import database, views
 from avouch.store import tokens as stored_tokens
 from tests.api.served import ROOT, Served
 from tests.api.shop import Shop
@@ -50,13 +50,15 @@ def served(shop: Shop, prepared: Postgres, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def worker(shop: Shop, prepared: Postgres, served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with Worker(shop, prepared, tmp_path_factory.mktemp("crafting") / "worker", served):
-        yield
+def worker(shop: Shop, prepared: Postgres, served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The worker; the folder of its signing keys."""
+    folder = tmp_path_factory.mktemp("crafting") / "worker"
+    with Worker(shop, prepared, folder, served):
+        yield folder
 
 
 @pytest.fixture
-def avouch(shop: Shop, prepared: Postgres, served: Served, worker: None, tmp_path: Path) -> Run:
+def avouch(shop: Shop, prepared: Postgres, served: Served, worker: Path, tmp_path: Path) -> Run:
     """Types a command in a job of its own."""
     uid = str(shop.request("GET", "/api/v1/namespaces/shop")["metadata"]["uid"])
     environment = {
@@ -107,6 +109,48 @@ def test_from_init_to_a_verified_bundle_and_a_passed_verdict(avouch: Run, tmp_pa
     assert verified["run"] == pushed["run"]
     assert verified["signedBy"][0].startswith("https://avouch.dev/namespaces/shop/tokens/crafting/")
     avouch("attestation", "status", code=1)
+
+
+def test_one_command_attests_and_ends_the_runs_that_it_cannot_attest(avouch: Run, tmp_path: Path):
+    (tmp_path / "report.xml").write_bytes((builders.REAL / "junit.xml").read_bytes())
+    wanted = ("attest", "--workflow", "release", "--version", "1.3.0", "--material", "tests=report.xml", "--wait", "60")
+    done = avouch(*wanted, code=1)
+    assert "add --material note=TEXT" in done.stderr
+    attested = said(avouch(*wanted, "--material", "note=hello", "--bundle", "b.json", "-o", "json"))
+    assert (attested["verdict"], attested["findings"]) == ("Passed", [])
+    assert attested["digest"] == str(bundle.digest((tmp_path / "b.json").read_bytes()))
+    assert {each["name"] for each in attested["materials"]} == {"note", "tests"}
+    verified = said(avouch("attestation", "verify", "-b", "b.json", "-o", "json"))
+    assert verified["run"] == attested["run"]
+
+
+def view(postgres: Postgres, name: str) -> Any:
+    """A run as the aggregated API shows it."""
+
+    async def main() -> Any:
+        async with database.Database(postgres.url) as opened:
+            return await views.RunViews(opened).view("shop", name)
+
+    return asyncio.run(main())
+
+
+def test_a_signed_verdict_is_verified_offline_by_the_public_half_of_the_workers_key(
+    avouch: Run, prepared: Postgres, worker: Path, tmp_path: Path
+):
+    for family in ("passed", "failed"):
+        key = signing.KeySigner.from_pem((worker / f"{family}.pem").read_bytes())
+        (tmp_path / f"{family}.pub").write_bytes(key.public_key_pem)
+    (tmp_path / "report.xml").write_bytes((builders.REAL / "junit.xml").read_bytes())
+    attested = said(avouch("attest", "--workflow", "release", "--material", "note=hello", "--material",
+                           "tests=report.xml", "--wait", "60", "-o", "json"))  # fmt: skip
+    (tmp_path / "vsa.json").write_text(json.dumps(view(prepared, attested["name"])["vsa"]))
+    offline = {"AVOUCH_SERVER": "", "AVOUCH_TOKEN": "", "AVOUCH_CA": ""}
+    wanted = ("verify", "vsa.json", "--key", "passed=passed.pub", "-n", "shop", "--workflow", "release", "-o", "json")
+    verified = said(avouch(*wanted, **offline))
+    assert (verified["verdict"], verified["verifierId"]) == ("PASSED", "https://avouch.example/tests")
+    assert attested["digest"] in verified["inputAttestations"]
+    avouch("verify", "vsa.json", "--key", "passed=failed.pub", code=1, **offline)
+    avouch("verify", "vsa.json", "--key", "passed=passed.pub", "-n", "other", code=1, **offline)
 
 
 def test_the_state_on_the_server_is_changed_by_several_at_once(avouch: Run):

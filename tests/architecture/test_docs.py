@@ -17,9 +17,11 @@ RUN_BY = {
     ("README.md", "Install it on your cluster"): "tests/api/test_docs.py",
     ("README.md", "Once, on the cluster"): "tests/e2e/test_ci_examples.py",  # examples/ci
     ("access.md", "Tokens for CI outside the cluster"): "tests/api/test_access_page.py",
-    ("crafting.md", "From the first command to the verdict"): "tests/unit/cli/attestation/test_page.py",
-    ("crafting.md", "Verifying a bundle later"): "tests/unit/cli/attestation/test_page.py",
-    ("crafting.md", "Bytes by their digest"): "tests/unit/cli/attestation/test_page.py",
+    ("crafting.md", "One command"): "tests/commands/test_page.py",
+    ("crafting.md", "In steps"): "tests/commands/test_page.py",
+    ("crafting.md", "Verifying a bundle later"): "tests/commands/test_page.py",
+    ("crafting.md", "Verifying a verdict"): "tests/commands/test_page.py",
+    ("crafting.md", "Bytes by their digest"): "tests/commands/test_page.py",
     ("CONTRIBUTING.md", "A first green test, in minutes"): "make",
 }
 TYPED = {"guide.md": "tests/e2e/test_guide.py", "tutorial.md": "tests/e2e/test_tutorial.py"}  # all of them

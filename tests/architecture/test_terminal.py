@@ -52,7 +52,16 @@ def test_a_terminal_remembers_variables_and_its_directory_and_gives_exit_codes(t
 
 
 def test_every_file_of_the_ci_examples_is_run_by_a_test() -> None:
-    run = {"github.yml", "gitlab.yml", "Jenkinsfile", "azure-pipelines.yml", "circleci.yml", "attest.sh", "tekton.yaml"}
+    run = {
+        "github.yml",
+        "gitlab.yml",
+        "Jenkinsfile",
+        "azure-pipelines.yml",
+        "circleci.yml",
+        "attest.sh",
+        "attest-in-steps.sh",
+        "tekton.yaml",
+    }
     assert {file.name for file in runners.FILES.iterdir()} == {*run, "contract.yaml", "README.md"}
     source = (Path(runners.__file__).read_text()) + (Path(runners.__file__).parent / "test_ci_examples.py").read_text()
     assert [name for name in run if f'"{name}"' not in source and f"'{name}'" not in source] == []

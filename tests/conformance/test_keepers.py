@@ -2,25 +2,24 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from avouch import errors
+from avouch import clocks, errors
 from avouch.client import access, connection, localstate, remotestate
 from avouch.crafting import state, statestore
 from tests.crafting import builders, server
 
 Make = Callable[[], statestore.Keeper]
-NO_WAIT = connection.Clock(sleep=lambda _: None)
+NO_WAIT = clocks.Clock(sleep=lambda _: None)
 
 
 @pytest.fixture(params=["local", "remote"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Several keepers of one place, as several processes have them."""
     if request.param == "local":
-        yield lambda: localstate.LocalState(tmp_path / "state.json", clock=localstate.Clock())
+        yield lambda: localstate.LocalState(tmp_path / "state.json", clock=clocks.Clock())
         return
     memory = server.Memory(builders.plan_of(builders.contract()))
     memory.runs[builders.RUN] = {"verdict": "Pending"}
@@ -78,7 +77,7 @@ def test_of_many_steps_at_once_none_is_lost(make: Make):
 
     def add(name: str) -> None:
         keeper = make()
-        keeper.change(lambda found: replace(found, annotations={**found.annotations, name: "x"}))
+        keeper.change(lambda found: found._replace(annotations={**found.annotations, name: "x"}))
 
     threads = [threading.Thread(target=add, args=(f"a{i}",)) for i in range(8)]
     for thread in threads:
@@ -90,5 +89,5 @@ def test_of_many_steps_at_once_none_is_lost(make: Make):
 
 def test_a_change_gives_back_what_is_kept_now(make: Make):
     make().create(builders.begun())
-    given = make().change(lambda found: replace(found, env={"A": "1"}))
+    given = make().change(lambda found: found._replace(env={"A": "1"}))
     assert given == make().load()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors
-from avouch.materials import detection, images
+from avouch.materials import images
 from avouch.oci import client
-from avouch.registry import detecting, lookup
+from avouch.registry import lookup
 from tests import registries
 from tests.cluster import binaries
 from tests.cluster.errors import Impossible
@@ -162,14 +162,6 @@ def test_a_chart_that_helm_pushed_is_found(server: str, tmp_path: Path) -> None:
     subprocess.run([helm, "push", archive, f"oci://{server}/charts", "--plain-http"], env=environment, check=True)
     found = asyncio.run(lookup.chart(f"oci://{server}/charts/avouch:0.1.0-test", ACCESS))
     assert (found.name, found.tag) == (f"{server}/charts/avouch", "0.1.0-test")
-
-
-def test_detection_takes_a_text_for_an_image_where_there_is_one(repository: registries.Repository) -> None:
-    repository.image("1")
-    asker = detecting.Images(ACCESS)
-    assert detection.value(f"{repository.name}:1", asker.resolves).type == "CONTAINER_IMAGE"
-    assert detection.value(f"{repository.name}:2", asker.resolves).type == "STRING"
-    assert asker.image(f"{repository.name}:1").tag == "1"
 
 
 async def test_the_client_pushes_reads_and_deletes(server: str) -> None:

@@ -1,6 +1,6 @@
 """Runs and states that tests start from. Each test states only what differs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,13 @@ def run(manifest: dict[str, Any] | None = None, **changes: Any) -> opened.Run:
         attester=opened.Attester("AUTH_TYPE_API_TOKEN", "fdf5c39e-f626-4da1-8988-94c354880a28"),
         backend=opened.Backend("4654e7a6-136d-49b2-b61a-dee670b7ee98", "default-inline", True, False, 500 * 1024),
     )
-    return replace(given, **changes)
+    return given._replace(**changes)
 
 
 def begun(manifest: dict[str, Any] | None = None, **changes: Any) -> state.State:
     """A state as init leaves it."""
     found = state.begin(state.State(run(manifest), NOW, server="https://avouch.example"))
-    return replace(found, **changes)
+    return found._replace(**changes)
 
 
 def head() -> Any:

@@ -67,6 +67,8 @@ class Memory:
     payloads: dict[str, Any] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], int]] = field(default_factory=list)
+    connections: int = 0
+    happens: Callable[[str], None] = lambda line: None  # while a request is under way
     lock: threading.RLock = field(default_factory=threading.RLock)
     issuer: authority.Authority = field(
         default_factory=lambda: authority.new_authority("avouch", datetime.now(UTC), timedelta(hours=1))
@@ -331,6 +333,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     memory: Memory
 
+    def setup(self) -> None:
+        super().setup()
+        with self.memory.lock:
+            self.memory.connections += 1
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the library
         pass
 
@@ -345,6 +352,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.memory.requests.append((f"{self.command} {self.path}", headers, len(body)))
             failure = self._failure(f"{self.command} {path}")
             reply = None if failure is not None and failure.after < 0 else answer(self.memory, request)
+        self.memory.happens(f"{self.command} {path}")
         self._send(reply, failure)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815

@@ -17,7 +17,6 @@ from examples.quickstart import install
 
 FILES = install.ROOT / "examples/ci"
 COMMIT = "commit"  # stands for the commit of the checkout in the variables below
-SUCCESS, FAILURE = "success", "failure"
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Step:
-    """Commands of one shell. `when`: run after success, or after a failure."""
+    """Commands of one shell, run as long as the steps before went well."""
 
     command: str
     options: str = "-e"
-    when: str = SUCCESS
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,9 +73,8 @@ def _github(given: Given) -> Iterator[Step]:
     for step in job["steps"]:
         if "uses" in step:  # the checkout and Python are there
             continue
-        when = {"": SUCCESS, "failure()": FAILURE, "cancelled()": ""}[step.get("if", "").partition(" &&")[0]]
-        if when:
-            yield Step(step["run"], when=when, environment=environment)
+        assert "if" not in step
+        yield Step(step["run"], environment=environment)
 
 
 def _expanded(value: str, said: Mapping[str, str]) -> str:
@@ -88,9 +85,6 @@ def _gitlab(given: Given) -> Iterator[Step]:
     job = _document("gitlab.yml")["build-and-test"]
     said = {"AVOUCH_SERVER": given.server, "AVOUCH_TOKEN": given.token, "AVOUCH_CA": str(given.ca)} | job["variables"]
     yield Step("\n".join([*job["before_script"], *job["script"]]), "-eo pipefail", environment=said)
-    for when, status in ((SUCCESS, "success"), (FAILURE, "failed")):
-        after = said | {"CI_JOB_STATUS": status}
-        yield Step("\n".join(job["after_script"]), "-eo pipefail", when, after)
 
 
 def _jenkins(given: Given) -> Iterator[Step]:
@@ -99,11 +93,8 @@ def _jenkins(given: Given) -> Iterator[Step]:
     said = dict(re.findall(r"^ +(AVOUCH_\w+) = '([^']*)'", text, re.M))
     said |= {name: stored[key] for name, key in re.findall(r"^ +(AVOUCH_\w+) = credentials\('([^']*)'\)", text, re.M)}
     said["AVOUCH_SERVER"] = given.server  # the file names an example
-    main, _, post = text.partition("    post {")
-    for command in re.findall(r"sh '''(.*?)'''", main, re.S):
-        yield Step(command, "-xe", environment=said)
-    (failure,) = re.findall(r"failure \{\s+sh '([^']*)'", post)
-    yield Step(failure, "-xe", FAILURE, said)
+    for command in re.findall(r"sh '''(.*?)'''", text, re.S):
+        yield Step(command.replace("\\\\", "\\"), "-xe", environment=said)  # as Groovy reads it
 
 
 def _azure(given: Given) -> Iterator[Step]:
@@ -114,9 +105,9 @@ def _azure(given: Given) -> Iterator[Step]:
         if "task" in step:  # Python and the file are there
             continue
         mapped = {name: stored[value[2:-1]] for name, value in step.get("env", {}).items()}
-        when = {"succeeded()": SUCCESS, "failed()": FAILURE, "canceled()": ""}[step.get("condition", "succeeded()")]
-        if when:
-            yield Step(step["script"], "--noprofile --norc", when, {"AVOUCH_SERVER": given.server, **plain, **mapped})
+        assert "condition" not in step
+        environment = {"AVOUCH_SERVER": given.server, **plain, **mapped}
+        yield Step(step["script"], "--noprofile --norc", environment=environment)
 
 
 def _circleci(given: Given) -> Iterator[Step]:
@@ -127,13 +118,17 @@ def _circleci(given: Given) -> Iterator[Step]:
         if step == "checkout":
             continue
         run = step["run"] if isinstance(step["run"], dict) else {"command": step["run"]}
-        when = {"on_success": SUCCESS, "on_fail": FAILURE}[run.get("when", "on_success")]
-        yield Step(run["command"], "-eo pipefail", when, {**job["environment"], **said})
+        assert "when" not in run
+        yield Step(run["command"], "-eo pipefail", environment={**job["environment"], **said})
 
 
-def _shell(given: Given) -> Iterator[Step]:
+def _shell(given: Given, file: str = "attest.sh") -> Iterator[Step]:
     said = {"AVOUCH_SERVER": given.server, "AVOUCH_TOKEN": given.token, "AVOUCH_CA": str(given.ca)}
-    yield Step(f"sh {FILES / 'attest.sh'}", environment=said)
+    yield Step(f"sh {FILES / file}", environment=said)
+
+
+def _in_steps(given: Given) -> Iterator[Step]:
+    return _shell(given, "attest-in-steps.sh")
 
 
 GITHUB = System(
@@ -225,7 +220,9 @@ CIRCLECI = System(
     ("CIRCLE_BUILD_URL", "CIRCLE_JOB", "CIRCLE_BRANCH", "CIRCLE_NODE_TOTAL", "CIRCLE_NODE_INDEX"),
 )  # fmt: skip
 SHELL = System("shell", "", "", {}, _shell)
-ALL = (GITHUB, GITLAB, JENKINS, AZURE, CIRCLECI, SHELL)
+IN_STEPS = System("in-steps", "", "", {}, _in_steps)
+ONE_COMMAND = (GITHUB, GITLAB, JENKINS, AZURE, CIRCLECI, SHELL)
+ALL = (*ONE_COMMAND, IN_STEPS)
 # Where a job's files lie, by the variable that says so.
 WORKSPACE = {"github": "GITHUB_WORKSPACE", "gitlab": "CI_PROJECT_DIR", "jenkins": "WORKSPACE",
              "azure": "BUILD_SOURCESDIRECTORY"}  # fmt: skip

@@ -149,7 +149,7 @@ def test_without_a_gate_the_build_goes_on_and_is_told_loudly(project: Outside) -
     job = project.job("no-gate")
     name = job.begin("no-gate")
     job.good(f"add --name sbom --value {ASSETS / 'bad-component.json'}")
-    assert "ATTENTION: the verdict is FAILED; the workflow is no gate, so the build goes on" in job.good("push")
+    assert "ATTENTION: the verdict is FAILED; the workflow is not a gate, so the build continues" in job.good("push")
     assert job.run(name)["status"]["verdict"] == "Failed"
 
 
@@ -197,7 +197,7 @@ def test_a_build_goes_on_without_the_server_where_it_was_told_to(project: Outsid
 def test_a_server_that_is_another_than_it_says_gets_no_token(project: Outside, tmp_path: Path) -> None:
     answer = project.job("stranger", AVOUCH_CA="")("init --workflow release")
     assert answer.code == 1
-    assert "is not who it says" in answer.output
+    assert "is not trusted" in answer.output
     assert "AVOUCH_CA" in answer.output
 
 

@@ -128,7 +128,8 @@ def verify(
     with _step("8 identity"):
         uris = _uris(leaf)
         if expected is not None and uris != expected.uris():
-            raise errors.Invalid(f"signed by {', '.join(uris) or 'nobody in particular'}, not by who was expected")
+            who, wanted = ", ".join(uris) or "a certificate without a name", ", ".join(expected.uris())
+            raise errors.Invalid(f"signed by {who}, expected {wanted}")
     _check_signature(key, bundle.envelope, signature)  # 9
     parsed = _parse_statement(bundle.envelope.payload, predicate.TYPE, read)  # 10, 11
     return VerifiedAttestation(

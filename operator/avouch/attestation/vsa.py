@@ -8,6 +8,7 @@ is long gone can still be verified at that time.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from avouch import digests, errors, rfc3339
 from avouch.attestation import shape, statement
@@ -94,6 +95,45 @@ def passed(parsed: statement.Statement) -> bool:
         raise errors.Invalid(f"not a verdict: {parsed.predicate_type[:80]!r}", field="predicateType", fix=TYPE)
     levels = shape.sequence(parsed.predicate.get("verifiedLevels"), "verifiedLevels")
     return parsed.predicate.get("verificationResult") == "PASSED" and bool(levels) and FAILED_LEVEL not in levels
+
+
+class Summary(NamedTuple):
+    """What a verified summary says."""
+
+    passed: bool
+    verifier_id: str
+    resource_uri: str
+    policy_uri: str
+    policy_digest: str
+    time_verified: str
+    inputs: tuple[str, ...]
+    subjects: tuple[statement.ResourceDescriptor, ...]
+
+
+def read(parsed: statement.Statement) -> Summary:
+    """A verdict from a statement that was verified.
+
+    Raises:
+        Invalid: another predicate type, or a field that is missing or of the wrong type.
+    """
+    verdict, body = passed(parsed), parsed.predicate
+    policy = shape.mapping(body.get("policy"), "policy")
+    inputs = shape.sequence(body.get("inputAttestations"), "inputAttestations")
+    return Summary(
+        passed=verdict,
+        verifier_id=shape.text(shape.mapping(body.get("verifier"), "verifier").get("id"), "verifier.id"),
+        resource_uri=shape.text(body.get("resourceUri"), "resourceUri"),
+        policy_uri=shape.text(policy.get("uri"), "policy.uri"),
+        policy_digest=_sha256(policy, "policy"),
+        time_verified=shape.text(body.get("timeVerified"), "timeVerified"),
+        inputs=tuple(_sha256(shape.mapping(each, "inputAttestations"), "inputAttestations") for each in inputs),
+        subjects=parsed.subjects,
+    )
+
+
+def _sha256(fields: Mapping[str, object], where: str) -> str:
+    found = shape.mapping(fields.get("digest"), f"{where}.digest").get("sha256")
+    return f"sha256:{shape.text(found, f'{where}.digest.sha256')}"
 
 
 def _check(facts: VsaFacts) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from avouch import https
 from avouch.api import vocabulary
-from avouch.ci import forge, git, https
+from avouch.ci import forge, git
 from avouch.runners import pullrequests
 
 
 def gather(runner: str, directory: Path, environment: Mapping[str, str], get: forge.Get = https.get) -> git.Reading:
-    """The commit, with its forge's verification where there is a forge to ask.
+    """The commit, with the verification of its signature by the forge, if the job has one.
 
     Args:
         runner: the type that was discovered: only in GitHub Actions is the merge of a pull request checked out.

@@ -8,13 +8,11 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from avouch import errors
-from avouch.ci import https
+from avouch import errors, https
 from avouch.runners import commits, forges, pullrequests
 
 SECONDS = 10.0
@@ -22,11 +20,10 @@ _MOST_PAGES = 10  # of reviews, a hundred each
 _LARGEST_EVENT = 32 * 1024 * 1024  # bytes; GitHub's own limit is 25 MB
 _NEXT = re.compile(r'<([^<>]{1,2048})>\s*;\s*rel="next"')
 
-Get = Callable[[https.Request, float], https.Answer]
+Get = Callable[[https.Resource, float], https.Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A pull request, as far as it is known, and what could not be asked."""
 
     pull_request: pullrequests.PullRequest | None
@@ -43,7 +40,7 @@ class Asker:
         self._until = 0.0
 
     def verification(self, sha: str) -> commits.Verification | None:
-        """What the forge knows of a commit's signature; None where there is no forge to ask."""
+        """The forge's verification of a commit's signature; None if the job has no forge."""
         forge = forges.forge_of(self._environment)
         if forge is None:
             return None
@@ -58,7 +55,7 @@ class Asker:
         return judge(status, found)
 
     def pull_request(self) -> Found:
-        """The pull or merge request that this job is for, with its reviewers where the forge tells them."""
+        """The pull or merge request of this job, with its reviewers if the forge names them."""
         gitlab = pullrequests.of_gitlab(self._environment)
         if gitlab is not None:
             return self._merge_request(gitlab)
@@ -93,7 +90,7 @@ class Asker:
         reviews = [review for page in pages if isinstance(page, list) for review in page if isinstance(review, Mapping)]
         asked = requested if isinstance(requested, Mapping) else {}
         reviewers = pullrequests.github_reviewers(known.reviewers, asked, reviews)
-        return Found(replace(known, reviewers=reviewers), tuple(notes))
+        return Found(known._replace(reviewers=reviewers), tuple(notes))
 
     def _pages(self, question: forges.Question, most: int) -> tuple[list[Any], str]:
         """Bodies of an answer's pages, at least one, and why there are no more; what came before a failure counts."""
@@ -125,11 +122,11 @@ class Asker:
         token = self._environment.get(question.token, "")
         if token and token.isascii() and token.isprintable():
             headers[question.header] = f"{question.scheme} {token}".strip()
-        return self._get(https.Request(url, headers), self._until - now)
+        return self._get(https.Resource(url, headers, environment=self._environment), self._until - now)
 
 
 def event(environment: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
-    """GitHub's event file: what it holds, and what is wrong with it."""
+    """The content of GitHub's event file, and why it could not be read."""
     path = environment.get("GITHUB_EVENT_PATH", "")
     if not path:
         return {}, "GITHUB_EVENT_PATH is not set"
@@ -139,7 +136,7 @@ def event(environment: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
     except (OSError, ValueError) as exc:
         return {}, f"the event file cannot be read: {type(exc).__name__}"
     found = _parsed(content) if len(content) <= _LARGEST_EVENT else None
-    return (found, "") if isinstance(found, dict) else ({}, "the event file is no JSON object of at most 32 MiB")
+    return (found, "") if isinstance(found, dict) else ({}, "the event file is not a JSON object of at most 32 MiB")
 
 
 def _parsed(content: bytes) -> Any:
@@ -150,7 +147,7 @@ def _parsed(content: bytes) -> Any:
 
 
 def _next(link: str, origin: tuple[str, str]) -> str:
-    """The next page, on the same server: our token goes there."""
+    """The next page, if it is on the same server: our token is sent there."""
     found = _NEXT.search(link[:16_384])
     if found is None:
         return ""

@@ -8,12 +8,11 @@ ServiceAccount token at /var/run/secrets/tokens/avouch, then the one that inject
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
-from avouch import errors, names
-from avouch.ci import https
+from avouch import errors, https, names
 
 AUDIENCE = names.AUDIENCE
 PROJECTED = (Path("/var/run/secrets/tokens/avouch"), Path("/var/run/avouch/token"))
@@ -23,16 +22,19 @@ _URL, _BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 _SECONDS = 10.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
 
-Get = Callable[[https.Request, float], https.Answer]
+Get = Callable[[https.Resource, float], https.Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A token and where it came from; empty, with a note, where there is none."""
+class Identity(NamedTuple):
+    """A token and its source; empty, with a note, if there is none."""
 
-    token: str = field(default="", repr=False)
+    token: str = ""
     source: str = ""
     note: str = ""
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Identity({self.source!r}, {self.note!r})"
 
 
 def fetch(environment: Mapping[str, str], get: Get = https.get, projected: tuple[Path, ...] = PROJECTED) -> Identity:
@@ -62,12 +64,12 @@ def _of_github(environment: Mapping[str, str], get: Get) -> Identity:
     if not _TOKEN.fullmatch(bearer):
         return Identity(note=f"{_BEARER} holds no token")
     try:
-        answer = get(https.Request(joined, {"Authorization": f"Bearer {bearer}"}), _SECONDS)
+        answer = get(https.Resource(joined, {"Authorization": f"Bearer {bearer}"}, environment=environment), _SECONDS)
         body = json.loads(answer.body) if answer.status == 200 else {}
     except errors.Unavailable as exc:
         return Identity(note=f"GitHub gave no token: {exc}")
     except (ValueError, RecursionError):
-        return Identity(note="GitHub gave no token: its answer is no JSON")
+        return Identity(note="GitHub gave no token: its answer is not JSON")
     if answer.status != 200:
         return Identity(note=f"GitHub gave no token: it answers {answer.status}")
     value = body.get("value") if isinstance(body, dict) else None

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from avouch import errors
-from avouch.ci import https
+from avouch import errors, https
 from avouch.runners import detection
 from avouch.tekton import downward, objects
 
@@ -24,12 +23,12 @@ _PODINFO = "/etc/podinfo/labels"
 _SECONDS = 3.0
 _LARGEST = 1024 * 1024  # bytes of a file of Kubernetes'
 
-Get = Callable[[https.Request, float], https.Answer]
+Get = Callable[[https.Resource, float], https.Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a pod keeps what it knows."""
+    """The files that describe a pod from inside."""
 
     results: Path = RESULTS
     account: Path = SERVICE_ACCOUNT
@@ -37,7 +36,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The pod, None outside a step; and what could not be had."""
+    """The pod, None outside a step, and a note on what could not be read."""
 
     pod: detection.Pod | None = None
     note: str = ""
@@ -63,13 +62,13 @@ def _from_api(environment: Mapping[str, str], namespace: str, get: Get, account:
     host, pod = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("HOSTNAME", "")
     if not (host and token and ca and namespace and pod):
         raise errors.Unavailable("no ServiceAccount token is mounted here")
-    answer = get(https.Request(_url(environment, namespace, pod), _bearer(token), ca, proxies=False), _SECONDS)
+    answer = get(https.Resource(_url(environment, namespace, pod), _bearer(token), ca), _SECONDS)
     if answer.status != 200:
         raise errors.Unavailable(f"the API server answers {answer.status}; let the ServiceAccount get pods")
     try:
         body = json.loads(answer.body)
     except (ValueError, RecursionError) as exc:
-        raise errors.Unavailable("the API server's answer is no JSON") from exc
+        raise errors.Unavailable("the API server's answer is not JSON") from exc
     said = objects.mapping(body, "metadata", "labels") if isinstance(body, dict) else {}
     return {str(key): value for key, value in said.items() if isinstance(value, str)}
 

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from avouch.api import vocabulary
 from avouch.runners import reports
@@ -12,17 +12,15 @@ RESULTS = Path("/tekton/results")
 GITLAB_FILE = "chainloop-attestation-report.txt"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What there is to show: a table of the attestation, and the run's page where it has one."""
+class Report(NamedTuple):
+    """A report: a table of the attestation, and a link to the run if it has a page."""
 
     table: str
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Where it was written, empty where this runner shows none; and what people should know."""
+class Shown(NamedTuple):
+    """The file that was written, if any, and a note for people."""
 
     where: str = ""
     note: str = ""
@@ -31,7 +29,7 @@ class Shown:
 def show(
     runner: str, report: Report, environment: Mapping[str, str], directory: Path, results: Path = RESULTS
 ) -> Shown:
-    """Write a report where the runner of this type shows it. Nothing that goes wrong is more than a note.
+    """Write a report where the runner of this type shows it. A failure becomes a note, never an error.
 
     Args:
         runner: the type that was discovered.

@@ -19,9 +19,11 @@ _TIMEOUT = click.option("--timeout", type=click.FloatRange(min=0, max=3600), def
 @click.command(cls=options.Command)
 @objects.named("token")
 @click.option("--scope", type=click.Choice(tuple(_SCOPES)), help="project (the default), workflow or organization.")
-@click.option("--workflow", metavar="NAME", help="The one Workflow that it is for; means --scope workflow.")
-@click.option("--lifetime", "--expiration", metavar="DURATION", help="How long it works, such as 720h; else for good.")
-@click.option("--secret-name", metavar="NAME", help="Secret that it is written to; else avouch-token-NAME.")
+@click.option("--workflow", metavar="NAME", help="Workflow that the token is limited to; implies --scope workflow.")
+@click.option(
+    "--lifetime", "--expiration", metavar="DURATION", help="Validity of the token, such as 720h; default: unlimited."
+)
+@click.option("--secret-name", metavar="NAME", help="Secret to write the token to; default: avouch-token-NAME.")
 @_TIMEOUT
 @options.dry_run
 @options.output("table", "json", "yaml", "token")
@@ -29,8 +31,8 @@ _TIMEOUT = click.option("--timeout", type=click.FloatRange(min=0, max=3600), def
 def create(started: session.Session, name: str, timeout: float, dry_run: str, form: str, **said: str | None) -> None:
     """Create a token and print it once.
 
-    -o token prints nothing but the token. Only its digest is kept on the server; the Secret is for pods of this
-    namespace and may be deleted.
+    -o token prints the token alone. The server stores only its digest; the Secret is for pods of this namespace and may
+    be deleted.
     """
     manifest: objects.Manifest = {**_HEAD, "metadata": {"name": name}, "spec": _spec(**said)}
     if dry_run:
@@ -51,10 +53,10 @@ def create(started: session.Session, name: str, timeout: float, dry_run: str, fo
 @_TIMEOUT
 @session.given
 def revoke(started: session.Session, name: str, timeout: float) -> None:
-    """Revoke a token at once.
+    """Revoke a token.
 
-    There is no way back. It is over when avouch's controller has confirmed it: this waits for that, and fails where it
-    does not come.
+    A token cannot be restored. The command waits until avouch's controller confirms the revocation, and fails if it
+    does not.
     """
     started.cluster.patch(RESOURCE, name, {"spec": {"revoked": True}})
     if objects.until(started, lambda: _revoked(started.cluster.get(RESOURCE, name)), timeout) is None:
@@ -77,13 +79,15 @@ def _spec(scope: str | None, workflow: str | None, lifetime: str | None, secret_
 
 
 def _delivered(found: objects.Manifest) -> objects.Manifest | None:
-    """The object once its Secret is written; an error once it is known that it never will be."""
+    """The APIToken once its Secret is written; an error once that is certain to fail."""
     if not objects.seen(found):
         return None
     ready = objects.condition(found)
     if objects.condition(found, "Stalled").get("status") == "True":
         said = ": ".join(str(ready.get(key, "")) for key in ("reason", "message"))
-        raise errors.Invalid(f"no token was made: {said}", fix="correct it, or delete the APIToken and ask anew")
+        raise errors.Invalid(
+            f"the token was not created: {said}", fix="correct it, or delete the APIToken and create it again"
+        )
     return found if ready.get("status") == "True" and objects.text(found, "status", "secretName") else None
 
 

@@ -14,11 +14,11 @@ from avouch.cli import declared, failures, options, output, session, sources
 @options.output()
 @session.given
 def apply(started: session.Session, files: tuple[str, ...], name: str, description: str, **how: str) -> int:
-    """Apply contracts, policies and our kinds from files.
+    """Apply Contracts, Policies and avouch's other kinds from files.
 
-    Chainloop's files are taken as they are: contracts in both forms, policies and policy groups, several documents in a
-    file. What kubectl would refuse is mended on the way; --dry-run -o yaml prints what goes to the cluster. Files are
-    checked first, all of them: one error, and nothing is sent. Nothing is ever deleted.
+    Accepts Chainloop's files as they are: contracts in both forms, policies and policy groups, several documents in a
+    file. Corrects what kubectl would refuse; --dry-run -o yaml prints what is sent to the cluster. Checks all files
+    first: after an error nothing is sent. Nothing is ever deleted.
     """
     found = declared.manifests(started, sources.read(started, files), declared.Naming(name, description))
     if how["dry_run"] == "client":

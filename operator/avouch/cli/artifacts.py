@@ -1,6 +1,5 @@
 """`avouch artifact upload` and `download`: bytes by their digest, checked on both sides."""
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ _TICKETS = 20  # of one download: as many breaks of the connection
 def upload(started: session.Session, /, file: str, form: str) -> int:
     """Upload a file and print its digest.
 
-    One that is there already is not sent again.
+    Bytes that the server has are not sent again.
     """
     world, path, watch = common.adapters(started), Path(file), watching.watch(started)
     with path.open("rb") as opened, watch(f"hashing {path.name}", path.stat().st_size) as progress:
@@ -46,13 +45,13 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
 
 
 @click.command(cls=common.Command)
-@click.option("-d", "--digest", "digest", required=True, metavar="sha256:HEX", help="What to fetch.")
+@click.option("-d", "--digest", "digest", required=True, metavar="sha256:HEX", help="Digest of the artifact.")
 @click.option(
     "--run",
     "run",
     default="",
     metavar="NAME",
-    help="A WorkflowRun that used it: kubectl's user gets a ticket for it, and needs no token.",
+    help="WorkflowRun that used it: kubectl's user gets a ticket, so no token is needed.",
 )
 @click.option("--output", "file", type=click.Path(dir_okay=False), default="", metavar="FILE", help="File to write.")
 @click.option("--path", "folder", type=click.Path(file_okay=False), default="", metavar="DIR",
@@ -61,15 +60,15 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
 def download(started: session.Session, /, digest: str, run: str, file: str, folder: str) -> int:
     """Download bytes and verify them.
 
-    A CI job shows its token, and may read what runs used that it may attest for. With --run the Kubernetes API is asked
-    for a one-use ticket instead: whoever may create workflowruns/tickets there gets one (roles view, edit and admin).
+    A CI job uses its token, and may read what was used by runs that it may attest. With --run the Kubernetes API is
+    asked for a one-use ticket instead, which needs the right to create workflowruns/tickets (roles view, edit, admin).
 
-    The file gets its name when all bytes are there and are the right ones. What breaks off is kept beside it as .part,
-    and the next call goes on from there.
+    The file gets its name when it is complete and its digest is verified. An interrupted download is kept beside it as
+    .part, and the next call resumes it.
     """
     wanted = digests.Digest.parse(digest)
     if file and folder:
-        raise errors.Invalid("two places for one file", field="--path", fix="give --output or --path")
+        raise errors.Invalid("--output and --path exclude each other", field="--path", fix="give --output or --path")
     target = Path(file) if file else Path(folder or ".") / f"sha256-{wanted.hex}"
     with watching.watch(started)(f"downloading {target.name}", 0) as progress:
         if run:
@@ -98,13 +97,15 @@ def _by_ticket(
 def _ticket(started: session.Session, wanted: digests.Digest, run: str) -> ports.Options:
     """The way to the server that a new ticket opens."""
     if not _NAME.fullmatch(run):
-        raise errors.Invalid(f"{run[:80]!r} is no name of a run", field="--run", fix="kubectl get workflowruns")
+        raise errors.Invalid(
+            f"{run[:80]!r} is not the name of a WorkflowRun", field="--run", fix="kubectl get workflowruns"
+        )
     cluster = started.cluster
     path = f"/apis/runs.avouch.dev/v1alpha1/namespaces/{cluster.namespace()}/workflowruns/{run}/tickets"
     status = cluster.post(path, {"spec": {"digest": str(wanted)}})["status"]
     server = str(status["url"]).removesuffix(f"/v1/artifacts/{wanted}")
     ca = str(status.get("ca") or "")
-    return dataclasses.replace(started.options, server=server, token=str(status["ticket"]), ca=ca)
+    return started.options._replace(server=server, token=str(status["ticket"]), ca=ca)
 
 
 def _write(form: str, said: dict[str, Any], state: str) -> None:

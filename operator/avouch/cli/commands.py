@@ -4,22 +4,26 @@ from collections.abc import Mapping
 
 from avouch.cli import tree
 
-_DECLARE = "What is declared"
+_DECLARE = "Declare"
 _COLLECT = "Evidence"
 _OTHER = "Other"
 _ATT = "avouch.cli.attestation"
 
 TABLE: Mapping[str, tree.Entry] = {
-    "apply": tree.Entry("Apply contracts, policies and our kinds from files.", "avouch.cli.apply:apply", _DECLARE),
-    "contract": tree.Entry("Contracts: what runs owe.", section=_DECLARE),
-    "contract lint": tree.Entry("Check files before they go anywhere.", "avouch.cli.contractfiles:lint"),
-    "contract convert": tree.Entry("Turn Chainloop's files into objects.", "avouch.cli.contractfiles:convert"),
+    "apply": tree.Entry(
+        "Apply Contracts, Policies and avouch's other kinds from files.", "avouch.cli.apply:apply", _DECLARE
+    ),
+    "contract": tree.Entry("Contracts: the evidence that runs must deliver.", section=_DECLARE),
+    "contract lint": tree.Entry("Check contract and policy files, without a cluster.", "avouch.cli.contractfiles:lint"),
+    "contract convert": tree.Entry(
+        "Convert contract files for avouch or for Chainloop.", "avouch.cli.contractfiles:convert"
+    ),
     "contract create": tree.Entry("Create a Contract.", "avouch.cli.contracts:create"),
     "contract update": tree.Entry("Change a Contract.", "avouch.cli.contracts:update"),
     "contract list": tree.Entry("List Contracts.", "avouch.cli.listing:contracts"),
     "contract describe": tree.Entry("Show a Contract, or one of its revisions.", "avouch.cli.contracts:describe"),
     "contract ls": tree.Entry(alias="contract list"),
-    "workflow": tree.Entry("Workflows: pipelines and the contracts they answer to.", section=_DECLARE),
+    "workflow": tree.Entry("Workflows: pipelines and the contracts they are judged by.", section=_DECLARE),
     "workflow create": tree.Entry("Create a Workflow.", "avouch.cli.workflows:create"),
     "workflow update": tree.Entry("Change a Workflow.", "avouch.cli.workflows:update"),
     "workflow list": tree.Entry("List Workflows.", "avouch.cli.listing:workflows"),
@@ -30,28 +34,32 @@ TABLE: Mapping[str, tree.Entry] = {
     "api-token": tree.Entry("Tokens for builds outside the cluster.", section=_DECLARE),
     "api-token create": tree.Entry("Create a token and print it once.", "avouch.cli.apitokens:create"),
     "api-token list": tree.Entry("List tokens.", "avouch.cli.listing:tokens"),
-    "api-token revoke": tree.Entry("Revoke a token at once.", "avouch.cli.apitokens:revoke"),
+    "api-token revoke": tree.Entry("Revoke a token.", "avouch.cli.apitokens:revoke"),
     "api-token ls": tree.Entry(alias="api-token list"),
     "organization api-token": tree.Entry(alias="api-token"),
-    "organization": tree.Entry("Where Chainloop keeps tokens.", hidden=True),
+    "organization": tree.Entry("Chainloop's place for api-token.", hidden=True),
     "org": tree.Entry(alias="organization"),
-    "material": tree.Entry("Material types, and what files are.", section=_COLLECT),
+    "material": tree.Entry("Material types, and the types of files.", section=_COLLECT),
     "material types": tree.Entry("List all material types.", "avouch.cli.materials:types"),
-    "material inspect": tree.Entry("Say what files are and what they tell.", "avouch.cli.materials:inspect"),
-    "runner": tree.Entry("The CI system that this runs in.", section=_COLLECT),
-    "runner show": tree.Entry("Show what is recognised and recorded.", "avouch.cli.runners:show"),
-    "attestation": tree.Entry("Attestations: evidence of one run, gathered and signed.", section=_COLLECT),
+    "material inspect": tree.Entry(
+        "Detect the type of files and show what is extracted.", "avouch.cli.materials:inspect"
+    ),
+    "runner": tree.Entry("The CI system around this command.", section=_COLLECT),
+    "runner show": tree.Entry("Show the detected CI system and what is recorded of it.", "avouch.cli.runners:show"),
+    "attest": tree.Entry("Attest a run in one command.", f"{_ATT}.attest:attest", _COLLECT),
+    "attestation": tree.Entry("Attest a run in steps.", section=_COLLECT),
     "attestation init": tree.Entry("Open a run and begin its attestation.", f"{_ATT}.init:init"),
     "attestation add": tree.Entry("Add a material.", f"{_ATT}.add:add"),
-    "attestation status": tree.Entry("Show what was added and what is still owed.", f"{_ATT}.status:status"),
+    "attestation status": tree.Entry("Show what was added and what is still missing.", f"{_ATT}.status:status"),
     "attestation push": tree.Entry("Sign the attestation and push it.", f"{_ATT}.push:push"),
     "attestation reset": tree.Entry("End the run without an attestation.", f"{_ATT}.reset:reset"),
     "attestation verify": tree.Entry("Verify a bundle, step by step.", f"{_ATT}.verify:verify"),
     "att": tree.Entry(alias="attestation"),
-    "artifact": tree.Entry("Stored bytes, by their digest.", section=_COLLECT),
+    "verify": tree.Entry("Verify an attestation or a verdict.", f"{_ATT}.verify:verify_any", _COLLECT),
+    "artifact": tree.Entry("Artifacts, stored by their digest.", section=_COLLECT),
     "artifact upload": tree.Entry("Upload a file and print its digest.", "avouch.cli.artifacts:upload"),
     "artifact download": tree.Entry("Download bytes and verify them.", "avouch.cli.artifacts:download"),
-    "login": tree.Entry("Keep the way to a server outside the cluster.", "avouch.cli.logins:login", _OTHER),
+    "login": tree.Entry("Save a server's address and token.", "avouch.cli.logins:login", _OTHER),
     "completion": tree.Entry("Print a shell's completion script.", "avouch.cli.completion:completion", _OTHER),
     "version": tree.Entry("Print the version.", "avouch.cli.version:version", _OTHER),
 }

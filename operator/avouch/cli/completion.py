@@ -15,15 +15,15 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.command(cls=options.Command)
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell: str) -> None:
-    r"""Print a shell's completion script.
+    """Print a shell's completion script.
 
     \b
     bash:  source <(avouch completion bash)
     zsh:   source <(avouch completion zsh)
     fish:  avouch completion fish | source
 
-    kubectl completes `kubectl avouch` by itself where kubectl_complete-avouch is on PATH.
-    """
+    kubectl completes `kubectl avouch` by itself if kubectl_complete-avouch is on PATH.
+    """  # noqa: D301  # click reads the backspace
     program = "avouch"
     kind = shell_completion.get_completion_class(shell)
     if kind is not None:

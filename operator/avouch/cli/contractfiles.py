@@ -11,14 +11,14 @@ from avouch.contract import upstream
 
 @click.command(cls=options.Command)
 @sources.option
-@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @options.output("table", "json", "yaml")
 @session.given
 def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
-    """Check files before they go anywhere.
+    """Check contract and policy files, without a cluster.
 
-    Every problem is told with its line and its fix: what the API server would refuse, what kubectl would refuse of
-    Chainloop's own files (avouch apply mends it), and what has no effect. Exits with 1 where there are errors.
+    Prints each problem with its line and its fix: what the API server would refuse, what kubectl would refuse of
+    Chainloop's own files (avouch apply corrects it), and what has no effect. Exits with 1 if there are errors.
     """
     read = list(sources.read(started, files))
     found = [problem for source in read for problem in declared.linted(source)]
@@ -36,14 +36,14 @@ def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: s
 @click.option("--name", default="", help="Name of the contract; the legacy form has none.")
 @click.option("--description", default="", help="Description of the contract.")
 @click.option("--to", "form_of", type=click.Choice(("kubernetes", "chainloop")), default="kubernetes",
-              show_default=True, help="Whose tools are to read it.")  # fmt: skip
+              show_default=True, help="Tools that the output is for.")  # fmt: skip
 @options.output("yaml", "json")
 @session.given
 def convert(started: session.Session, files: tuple[str, ...], name: str, description: str, **said: str) -> None:
-    """Turn Chainloop's files into objects.
+    """Convert contract files for avouch or for Chainloop.
 
     Reads contracts in both forms (schemaVersion: v1, and schema v2), policies and policy groups, in JSON or YAML, and
-    writes what kubectl takes. With --to chainloop it goes the other way. Comments are not carried over.
+    writes objects that kubectl accepts; with --to chainloop, files that Chainloop reads. Comments are lost.
     """
     read = list(sources.read(started, files))
     found = declared.manifests(started, read, declared.Naming(name, description))

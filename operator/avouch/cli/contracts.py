@@ -8,7 +8,7 @@ import click
 
 from avouch import digests, errors
 from avouch.api import contract as kind
-from avouch.cli import declared, objects, options, output, session, sources, yamls
+from avouch.cli import declared, objects, options, output, session, sources
 from avouch.contract import diff, legacy, reading, revisions, upstream, writing
 
 RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
@@ -28,7 +28,7 @@ _DESCRIPTION = click.option("--description", default="", help="What the contract
 def create(started: session.Session, name: str, file: str | None, description: str, **how: str) -> None:
     """Create a Contract.
 
-    Without a file it asks for nothing. The file may be of any form that avouch apply reads; one of the legacy form
+    Without a file the Contract requires nothing. The file may have any form that avouch apply reads; the legacy form
     needs a name.
     """
     if not (name or file):
@@ -51,8 +51,8 @@ def create(started: session.Session, name: str, file: str | None, description: s
 def update(started: session.Session, name: str, file: str | None, description: str, **how: str) -> None:
     """Change a Contract.
 
-    The file replaces what the contract says; labels and other tools' annotations stay. A revision is recorded where the
-    meaning changes. Fails where somebody else changed the contract in between.
+    The file replaces the spec; labels and other tools' annotations stay. A new revision is recorded if the meaning
+    changes. Fails if the Contract was changed by others in between.
     """
     if not (file or description):
         raise click.UsageError("no updates provided: say -f FILE or --description TEXT")
@@ -137,7 +137,7 @@ def _facts(found: declared.Manifest, workflows: list[declared.Manifest]) -> Iter
 
 
 def _bound(workflow: Mapping[str, Any]) -> str:
-    """The contract of this namespace that a Workflow answers to: its own name's where it says none."""
+    """The Contract that a Workflow refers to; without contractRef, the one of its own name."""
     reference = objects.part(workflow, "spec", "contractRef")
     if reference.get("scope") == "Organization":
         return ""
@@ -147,7 +147,7 @@ def _bound(workflow: Mapping[str, Any]) -> str:
 def _tell(started: session.Session, found: declared.Manifest, form: str) -> None:
     if form == "table":
         output.facts(list(_facts(found, started.cluster.list(_WORKFLOWS))))
-        click.echo("\n" + yamls.written(upstream.to_file(found)), nl=False)
+        click.echo("\n" + output.yaml_text(upstream.to_file(found)), nl=False)
     else:
         output.document(form, found)
 
@@ -158,7 +158,7 @@ def _recorded(started: session.Session, name: str, number: int) -> declared.Mani
 
 
 def _canonical(recorded: declared.Manifest) -> bytes:
-    """The canonical form of a revision, held against the digest that it goes by."""
+    """The canonical form of a revision, compared with its recorded digest."""
     form = objects.text(recorded, "spec", "canonical").encode()
     said, found = objects.text(recorded, "spec", "digest"), str(digests.of_bytes(form))
     if said != found:
@@ -174,7 +174,7 @@ def _tell_revision(recorded: declared.Manifest, form: str) -> None:
     facts = (("Revision", ("spec", "revision")), ("Digest", ("spec", "digest")),
              ("Source digest", ("spec", "sourceDigest")), ("Recorded", ("metadata", "creationTimestamp")))  # fmt: skip
     output.facts([(title, objects.text(recorded, *path)) for title, path in facts])
-    click.echo("\n" + yamls.written(said), nl=False)
+    click.echo("\n" + output.yaml_text(said), nl=False)
 
 
 def _tell_changes(changes: tuple[diff.Change, ...], form: str) -> None:

@@ -58,7 +58,7 @@ def manifests(
     found: Iterable[sources.Source],
     naming: Naming = _UNNAMED,
 ) -> list[Manifest]:
-    """What the files declare, as Kubernetes takes it; their problems are told on stderr, but not what is mended here.
+    """What the files declare, as Kubernetes accepts it; problems are printed on stderr, except those corrected here.
 
     Raises:
         Invalid: a file has errors.
@@ -103,7 +103,7 @@ def documents(found: Iterable[sources.Source]) -> list[Any]:
 
 
 def tell_of_comments(started: session.Session, found: Iterable[sources.Source]) -> None:
-    """Say which files lose their comments by being written anew."""
+    """Print which files lose their comments by being rewritten."""
     for source in found:
         if not source.content.lstrip().startswith(b"{") and _COMMENT.search(source.content):
             failures.tell(started, f"comments of {source.name} are not carried over", kind="note")
@@ -137,7 +137,7 @@ def _manifest(document: Mapping[str, Any], naming: Naming) -> Manifest:
 
 
 def is_ours(document: Any) -> bool:
-    """Whether it is of a kind of avouch's own group, which Kubernetes' API server checks."""
+    """Whether its kind is of avouch's own API group, which the API server validates."""
     group = document.get("apiVersion") if isinstance(document, Mapping) else None
     return isinstance(group, str) and group.startswith(f"{meta.GROUP}/")
 

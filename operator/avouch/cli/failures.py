@@ -12,13 +12,14 @@ from avouch.cli import output, session
 OK = 0
 FAILED = 1
 USAGE = 2
-GATE = 4  # a policy that gates has violations
+GATE = 4  # the Workflow is a gate, and its verdict is not Passed
+VERDICT = 5  # a verdict was verified, and it is FAILED
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 COMPLETE = "_AVOUCH_COMPLETE"  # the variable by which a shell asks for completions
 
 
 def guarded(command: click.Command, arguments: Sequence[str], program: str, started: session.Session) -> int:
-    """Run a command to its exit code; whatever goes wrong is told on stderr.
+    """Run a command and return its exit code; failures are printed on stderr.
 
     Args:
         command: the command.
@@ -49,7 +50,7 @@ def guarded(command: click.Command, arguments: Sequence[str], program: str, star
 
 
 def tell(started: session.Session, message: str, *, field: str = "", fix: str = "", kind: str = "error") -> None:
-    """Tell of an error, or of a warning, on stderr."""
+    """Print an error, or a warning, on stderr."""
     colour = output.coloured(started.environment, sys.stderr.isatty())
     head = click.style(f"{kind}:", fg="red" if kind == "error" else "yellow", bold=True)
     told = [message, *(f"  {name}: {said}" for name, said in (("field", field), ("fix", fix)) if said)]
@@ -58,11 +59,11 @@ def tell(started: session.Session, message: str, *, field: str = "", fix: str = 
 
 
 def explain(started: session.Session, exc: Exception) -> None:
-    """Tell of what went wrong."""
+    """Print an exception as an error."""
     if isinstance(exc, errors.AvouchError):
         said = str(exc.args[0]) if exc.args else type(exc).__name__
         tell(started, said, field=getattr(exc, "field", ""), fix=getattr(exc, "fix", ""))
     elif isinstance(exc, OSError):
         tell(started, f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc))
     else:
-        tell(started, f"{type(exc).__name__}: {exc}", fix="this is a fault of avouch: --debug says where it lies")
+        tell(started, f"{type(exc).__name__}: {exc}", fix="this is a bug in avouch: --debug shows where")

@@ -16,9 +16,9 @@ _MAX_TOKEN = 16 * 1024
 @click.option("--token-stdin", "piped", is_flag=True, help="Read the token from standard input.")
 @session.given
 def login(started: session.Session, /, ca: str, piped: bool) -> int:
-    """Keep the way to a server outside the cluster.
+    """Save a server's address and token.
 
-    The server is asked whether it is there; it is kept with its CA and token in a file that only you can read.
+    Checks that the server answers, then saves its address, CA and token in a file that only you can read.
     """
     token = sys.stdin.read(_MAX_TOKEN).strip() if piped else started.options.token
     if not token:
@@ -27,5 +27,5 @@ def login(started: session.Session, /, ca: str, piped: bool) -> int:
     if not started.options.server:
         raise errors.Invalid("no server was given", field="--server", fix="give --server URL")
     file = common.adapters(started).login(started.options.server, token, ca)
-    click.echo(f"{started.options.server} is kept in {file}")
+    click.echo(f"Saved {started.options.server} in {file}")
     return failures.OK

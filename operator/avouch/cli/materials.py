@@ -16,8 +16,7 @@ _HEAD = ("Type", "No.", "Media type", "At most", "Checked", "Annotations", "Foun
 def types(form: str) -> None:
     """List all material types.
 
-    -o markdown and -o json tell more: the annotations that each type brings, and whether it is recognised where nobody
-    names it.
+    -o markdown and -o json show more: the annotations that each type adds, and whether it can be detected.
     """
     if form == "markdown":
         output.lines(markdown())
@@ -32,16 +31,16 @@ def types(form: str) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--type", "wanted", type=click.Choice([kind.name for kind in material_types.MATERIALS], case_sensitive=False),
-    metavar="TYPE", help="Type that all of the files must be of; without it, types are found.",
+    metavar="TYPE", help="Type that all files must have; default: detected.",
 )  # fmt: skip
 @options.output("table", "json", "yaml")
 @session.given
 def inspect(started: session.Session, files: tuple[str, ...], wanted: str | None, form: str) -> int:
-    """Say what files are and what they tell.
+    """Detect the type of files and show what is extracted.
 
-    For each file: its type, digest, size and the annotations that an attestation would carry, or why it is not what it
-    claims to be. An archive of SBOMs or SARIF logs is looked into where --type names one of these. Nothing leaves this
-    machine. Exits with 1 where a file is not of its type or cannot be read.
+    For each file: its type, digest, size and the annotations that an attestation would carry, or why it is not of
+    its type. With --type, archives of SBOMs or SARIF logs are unpacked. Nothing leaves this machine. Exits with 1 if a
+    file is not of its type or cannot be read.
     """
     found = [finding for name in files for finding in inspection.inspected(name, wanted or "")]
     if form == "table":

@@ -30,11 +30,13 @@ def named(what: str, *, needed: bool = True) -> Callable[[Callable[..., T]], Cal
 
 def everywhere(function: Callable[..., T]) -> Callable[..., T]:
     """The option -A."""
-    return click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of all namespaces.")(function)
+    return click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="List objects of all namespaces.")(
+        function
+    )
 
 
 def create(started: session.Session, manifests: Sequence[Manifest], dry_run: str, form: str) -> None:
-    """Create objects, one after the other, and tell of each."""
+    """Create objects, one after the other, and print each."""
     made = [
         placed if dry_run == "client" else started.cluster.create(placed, *_flags(dry_run))
         for placed in (_placed(started, manifest) for manifest in manifests)
@@ -79,7 +81,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 
 
 def tell(made: Sequence[Manifest], done: str, dry_run: str, form: str) -> None:
-    """Say what became of objects."""
+    """Print what was done to objects."""
     names = [output.named(manifest) for manifest in made]
     suffix = f" ({dry_run if dry_run == 'server' else ''} dry run)".replace("( ", "(") if dry_run else ""
     if form == "table":
@@ -91,7 +93,7 @@ def tell(made: Sequence[Manifest], done: str, dry_run: str, form: str) -> None:
 
 
 def until(started: session.Session, look: Callable[[], T | None], seconds: float) -> T | None:
-    """Look until there is something to see, or time is up."""
+    """Poll until there is a result, or time is up."""
     for _ in range(max(1, round(seconds / _POLL))):
         found = look()
         if found is not None:
@@ -101,7 +103,7 @@ def until(started: session.Session, look: Callable[[], T | None], seconds: float
 
 
 def part(manifest: Mapping[str, Any], *path: str) -> dict[str, Any]:
-    """A mapping inside an object; empty where there is none."""
+    """A mapping inside an object; empty if it is missing."""
     found: Any = manifest
     for key in path:
         found = found.get(key) if isinstance(found, Mapping) else None
@@ -109,7 +111,7 @@ def part(manifest: Mapping[str, Any], *path: str) -> dict[str, Any]:
 
 
 def text(manifest: Mapping[str, Any], *path: str) -> str:
-    """A text or number inside an object; empty where there is none."""
+    """A text or number inside an object; empty if it is missing."""
     found = part(manifest, *path[:-1]).get(path[-1])
     return "" if found is None else str(found)
 
@@ -129,7 +131,7 @@ def readiness(manifest: Mapping[str, Any]) -> str:
 
 
 def seen(manifest: Mapping[str, Any]) -> bool:
-    """Whether the status speaks about the spec as it is now."""
+    """Whether the status is about the current generation of the spec."""
     generation = part(manifest, "metadata").get("generation")
     return generation is not None and part(manifest, "status").get("observedGeneration") == generation
 

@@ -1,6 +1,5 @@
 """Options that every command takes, before the command's name or after it, and those that several commands share."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,16 +9,17 @@ from avouch.cli import session
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "yaml", "name")
-_EVERYWHERE: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("-n", "--namespace", "--project"), {"metavar": "NAME", "help": "Namespace: Chainloop's project."}),
-    (("--kubeconfig",), {"metavar": "FILE", "help": "Kubeconfig file; handed to kubectl."}),
-    (("--context",), {"metavar": "NAME", "help": "Context of the kubeconfig; handed to kubectl."}),
+Declared = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]  # names and settings of options, in the order of the help
+_EVERYWHERE: Declared = (
+    (("-n", "--namespace", "--project"), {"metavar": "NAME", "help": "Namespace (Chainloop: project)."}),
+    (("--kubeconfig",), {"metavar": "FILE", "help": "Kubeconfig file, passed to kubectl."}),
+    (("--context",), {"metavar": "NAME", "help": "Context of the kubeconfig, passed to kubectl."}),
     (("--server",), {"metavar": "URL", "help": "avouch's server, for work outside the cluster [AVOUCH_SERVER]."}),
     (
         ("--token",),
         {"metavar": "TEXT", "help": "Token for the server; better in AVOUCH_TOKEN, which ps does not show."},
     ),
-    (("--debug",), {"is_flag": True, "help": "Show where an error came from."}),
+    (("--debug",), {"is_flag": True, "help": "Show the traceback of an error."}),
 )
 # Options that may stand without a value, and what they mean then. Like kubectl, they take a value with = only.
 _BARE = {"--dry-run": "client"}
@@ -35,7 +35,7 @@ def everywhere(*, hidden: bool) -> list[click.Parameter]:
 def _take(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     found = context.find_object(session.Session)
     if found is not None and value:
-        found.options = dataclasses.replace(found.options, **{str(parameter.name): value})
+        found.options = found.options._replace(**{str(parameter.name): value})
 
 
 class Command(click.Command):
@@ -53,12 +53,23 @@ class Command(click.Command):
         return super().parse_args(ctx, filled + args[end:])
 
 
+def several(declared: Declared) -> Callable[[F], F]:
+    """Options that several commands share."""
+
+    def decorated(function: F) -> F:
+        for flags, said in reversed(declared):
+            function = click.option(*flags, **said)(function)
+        return function
+
+    return decorated
+
+
 def output(*formats: str) -> Callable[[F], F]:
-    """How the answer is written."""
+    """Output format."""
     known = formats or FORMATS
     return click.option(
         "-o", "--output", "form", type=click.Choice(known), default=known[0], show_default=True,
-        help="How the answer is written.",
+        help="Output format.",
     )  # fmt: skip
 
 
@@ -67,5 +78,5 @@ def dry_run(function: F) -> F:
     return click.option(
         "--dry-run", "dry_run", type=click.Choice(("client", "server")), metavar="[=client|server]", default=None,
         callback=lambda _context, _option, value: value or "",
-        help="Change nothing; with -o yaml, print what would go to the cluster.",
+        help="Change nothing; with -o yaml, print what would be sent to the cluster.",
     )(function)  # fmt: skip

@@ -4,20 +4,23 @@ A table is drawn by Rich on a terminal only; elsewhere columns are aligned with 
 that grep, awk and logs have whole lines.
 """
 
-import importlib
+import functools
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 _GAP = "   "
+_TONES = {
+    **dict.fromkeys(("True", "Passed", "ok", "added"), "green"),
+    **dict.fromkeys(("False", "Failed", "Rejected", "Error", "missing", "owed", "failed"), "red"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Columns and rows; cells are text."""
 
     columns: tuple[str, ...]
@@ -77,9 +80,8 @@ def document(form: str, answer: Any) -> None:
     if form == "json":
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
-        written = importlib.import_module("avouch.cli.yamls").written
         documents = answer if isinstance(answer, list) else [answer]
-        click.echo("---\n".join(map(written, documents)), nl=False)
+        click.echo("---\n".join(map(yaml_text, documents)), nl=False)
 
 
 def facts(found: Sequence[tuple[str, str]]) -> None:
@@ -100,7 +102,7 @@ def tabulate(table: Table) -> None:
     if not table.rows:
         click.echo(table.empty, err=True)
     elif sys.stdout.isatty():
-        click.echo(importlib.import_module("avouch.cli.drawn").drawn(table, _colour()), nl=False, color=True)
+        click.echo(drawn(table, _colour()), nl=False, color=True)
     else:
         lines(aligned(table))
 
@@ -119,3 +121,46 @@ def aligned(table: Table) -> list[str]:
 def _colour() -> bool:
     context = click.get_current_context(silent=True)
     return context is None or context.color is not False
+
+
+def drawn(found: Table, colour: bool) -> str:
+    """A table as wide as the terminal, with cells that wrap."""
+    from rich import box, console, table, text  # lazy: 23 ms, a third of a command, for terminals only
+
+    grid = table.Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for number, column in enumerate(found.columns):
+        grid.add_column(column, overflow="fold", no_wrap=number == 0)  # names stay whole, to be copied
+    for row in found.rows:
+        grid.add_row(*(text.Text(harmless(cell), style=_TONES.get(cell, "")) for cell in row))
+    written = io.StringIO()
+    console.Console(
+        file=written, force_terminal=True, no_color=not colour, width=console.Console().width, highlight=False
+    ).print(grid)
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
+
+
+def yaml_text(answer: Any) -> str:
+    """One document of YAML, as Kubernetes reads it."""
+    import yaml  # lazy: 13 ms, for `-o yaml` only
+
+    dumped: str = yaml.dump(answer, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=10_000)
+    return dumped
+
+
+@functools.cache
+def _dumper() -> Any:
+    """A dumper that indents lists below their key, keeps many lines many lines, and writes no anchors."""
+    import yaml  # lazy: as in `yaml_text`
+
+    class Dumper(yaml.SafeDumper):
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+            super().increase_indent(flow, False)
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True  # readers of Kubernetes' YAML are people
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return Dumper

@@ -1,14 +1,17 @@
 """What commands need of the world outside. `processes` builds the adapters, each when a command first asks for it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
+    from avouch.cli.attestation import ports as attestation
 
 Manifest = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What every command takes; empty where nothing was said. Flags come before variables, those before files."""
 
     namespace: str = ""
@@ -62,7 +65,7 @@ class Cluster(Protocol):
         ...
 
     def post(self, path: str, body: Manifest) -> dict[str, Any]:
-        """Post to a path of the Kubernetes API itself; what it answers. Raises errors.NotFound, errors.Denied."""
+        """Post to a path of the Kubernetes API; its answer. Raises errors.NotFound, errors.Denied."""
         ...
 
     def patch(self, kind: str, name: str, change: Manifest, *flags: str) -> dict[str, Any]:
@@ -79,7 +82,7 @@ class Cluster(Protocol):
 
 
 class World(Protocol):
-    """All adapters, each built when it is first asked for."""
+    """All adapters, each built when it is first used."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -91,15 +94,15 @@ class World(Protocol):
         ...
 
     def download(self, url: str, limit: int) -> bytes:
-        """What lies at a URL, at most so many bytes."""
+        """The bytes at a URL, at most `limit` of them."""
         ...
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:
-        """Namespace and labels of the pod that this is a step of; None outside of Tekton."""
+        """Namespace and labels of the pod around this step; None outside Tekton."""
         ...
 
-    def attesting(self, options: Options) -> Any:
-        """What crafting needs: `cli.attestation.ports.Adapters`, which is loaded with its commands only."""
+    def attesting(self, options: Options) -> attestation.Adapters:
+        """What the attestation commands need."""
         ...
 
     def wait(self, seconds: float) -> None:

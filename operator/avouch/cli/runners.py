@@ -1,6 +1,5 @@
 """`avouch runner show`: the CI system around us, and what of it an attestation would record."""
 
-import dataclasses
 from typing import Any
 
 import click
@@ -12,13 +11,15 @@ _TYPES = tuple(str(row.name) for row in table.RUNNERS if row.name)
 
 
 @click.command(cls=options.Command)
-@click.option("--runner", "wanted", type=click.Choice(_TYPES), metavar="TYPE", help="Fail where this is another one.")
+@click.option(
+    "--runner", "wanted", type=click.Choice(_TYPES), metavar="TYPE", help="Fail if the CI system is another one."
+)
 @options.output("table", "json", "yaml")
 @session.given
 def show(started: session.Session, wanted: str | None, form: str) -> int:
-    """Show what is recognised and recorded.
+    """Show the detected CI system and what is recorded of it.
 
-    Variables that are missing do not make this fail, unless --runner asks for the runner that misses them.
+    Missing variables are an error only if --runner asks for the runner that needs them.
     """
     pod = started.world.pod()
     found = detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
@@ -45,15 +46,14 @@ def _fault(wanted: str | None, found: detection.Runner) -> tuple[str, str]:
 
 
 def _as_json(found: detection.Runner) -> dict[str, Any]:
-    said = dataclasses.asdict(found)
     return {
         "type": found.type,
         "title": found.title,
         "url": found.url,
         "environment": str(found.hosting),
         "variables": dict(found.variables),
-        "missing": said["missing"],
-        "withheld": said["refused"],
+        "missing": list(found.missing),
+        "withheld": [each._asdict() for each in found.refused],
     }
 
 

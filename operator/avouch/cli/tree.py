@@ -2,16 +2,14 @@
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from avouch.cli import options
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One command or group of commands.
 
     Attributes:
@@ -48,7 +46,7 @@ class Tree(click.Group):
         return [name for name, _ in self._below()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; None where there is none of this name."""
+        """The command, imported now; None if no command has this name."""
         path = f"{self._path} {cmd_name}".strip()
         entry = self._table.get(path)
         if entry is not None and entry.alias:
@@ -67,7 +65,7 @@ class Tree(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant; where there is none, those that look like it."""
+        """The command of this name; otherwise an error with similar names."""
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as exc:
@@ -85,8 +83,10 @@ class Tree(click.Group):
                 formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """Commands that begin so; none of them is imported."""
-        item = _load("click.shell_completion:CompletionItem")  # 5 ms that only completion pays
+        """Names of commands with this prefix, without importing them."""
+        from click import shell_completion  # lazy: 5 ms, for completion only
+
+        item = shell_completion.CompletionItem
         found = [(name, entry.help) for name, entry in self._below() if name.startswith(incomplete)]
         names = [item(name, help=said) for name, said in found]
         return names + click.Command.shell_complete(self, ctx, incomplete)

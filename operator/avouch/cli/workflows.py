@@ -1,6 +1,5 @@
 """`avouch workflow create` and `update`: pipelines and the contracts that they answer to."""
 
-import importlib
 import os
 from typing import Any
 
@@ -36,8 +35,9 @@ def _said(function: Any) -> Any:
 def create(started: session.Session, name: str, dry_run: str, form: str, **said: str | None) -> None:
     """Create a Workflow.
 
-    A project is a namespace: --project and --namespace are one. --contract names a Contract, or a file or URL of one,
-    which is created too. Without it, runs answer to the Contract of the Workflow's own name, which is made if missing.
+    A project is a namespace: --project is another name of --namespace. --contract names a Contract, or a file or URL of
+    one, which is created, too. Without it, runs are judged by the Contract of the Workflow's own name, which is created
+    if it is missing.
     """
     contract = said["contract"] or ""
     made = [_contract(started, contract, name)] if _is_file(contract) else []
@@ -55,7 +55,7 @@ def create(started: session.Session, name: str, dry_run: str, form: str, **said:
 def update(started: session.Session, name: str, dry_run: str, form: str, **said: str | None) -> None:
     """Change a Workflow.
 
-    What is not said stays as it is.
+    Options that are not given leave their fields unchanged.
     """
     change = _spec(**said)
     if not change:
@@ -75,7 +75,7 @@ def _spec(team: str | None, description: str | None, contract: str | None, scope
         reference = {"name": contract, **({"scope": "Organization"} if scope == _ORGANIZATION else {})}
         spec["contractRef"] = reference
     elif scope == _ORGANIZATION:
-        raise errors.Invalid("--contract-scope says where, but not which", field="--contract", fix="name the contract")
+        raise errors.Invalid("--contract-scope needs --contract", field="--contract", fix="name the contract")
     return spec
 
 
@@ -86,6 +86,7 @@ def _is_file(contract: str) -> bool:
 
 
 def _contract(started: session.Session, file: str, workflow: str) -> objects.Manifest:
-    """The contract of a file; what reads it is imported here, since most Workflows name a Contract that is there."""
-    found: objects.Manifest = importlib.import_module("avouch.cli.declared").contract(started, file, fallback=workflow)
-    return found
+    """The contract of a file."""
+    from avouch.cli import declared  # lazy: 280 ms (pydantic): most Workflows name a Contract that exists
+
+    return declared.contract(started, file, fallback=workflow)

@@ -2,11 +2,10 @@
 
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from avouch import errors, names
-from avouch.client import proxies
+from avouch import errors, https, names
 
 SERVER = "AVOUCH_SERVER"
 TOKEN = "AVOUCH_TOKEN"  # noqa: S105  # the variable's name
@@ -16,39 +15,44 @@ _PEM = names.PEM_CERTIFICATE
 _MAX_CA = 256 * 1024  # bytes of PEM
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """What `login` stored, or what somebody typed; empty where nothing was said."""
 
     server: str = ""
-    token: str = field(default="", repr=False)
+    token: str = ""
     ca: str = ""  # PEM, or the name of a file
 
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Login({self.server!r})"
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+
+class Stored(NamedTuple):
     """What the file of `login` keeps."""
 
-    login: Login = field(default_factory=Login)
+    login: Login = Login()
     namespace: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """A server that can be talked to. Without `ca` the machine's own authorities are trusted."""
 
     host: str
     port: int
     path: str
-    token: str = field(repr=False)
-    ca: str = field(default="", repr=False)
-    proxy: proxies.Proxy | None = None
+    token: str
+    ca: str = ""
+    proxy: https.Proxy | None = None
 
     @property
     def server(self) -> str:
         """The address, as it is written into a state."""
         shown = f"[{self.host}]" if ":" in self.host else self.host
         return f"https://{shown}{'' if self.port == 443 else f':{self.port}'}{self.path}"
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Access({self.server!r}, {self.proxy!r})"
 
 
 def file_of(environment: Mapping[str, str]) -> Path:
@@ -75,7 +79,7 @@ def resolve(given: Login, environment: Mapping[str, str], stored: Login) -> Acce
     if not token.isascii() or any(character.isspace() for character in token):
         raise errors.Invalid("not a token", field=TOKEN, fix="give the token alone, in one line")
     said = given.ca or environment.get(CA, "") or (stored.ca if same else "")
-    return Access(host, port, path, token, trusted(said), proxies.proxy_for(environment, host, port))
+    return Access(host, port, path, token, trusted(said), https.proxy_for(environment, host, port))
 
 
 def address(server: str) -> tuple[str, int, str]:

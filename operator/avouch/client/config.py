@@ -15,7 +15,7 @@ _FIELDS = ("server", "token", "ca", "namespace")
 
 
 def read(path: Path) -> access.Stored:
-    """What is kept; nothing where there is no file.
+    """The stored login; an empty one if there is no file.
 
     Raises:
         Invalid: the file holds something else, or others can read the token in it.
@@ -32,7 +32,9 @@ def read(path: Path) -> access.Stored:
             f"{path} cannot be read: {exc}", field=access.CONFIG, fix="run avouch login again"
         ) from exc
     if not isinstance(found, dict) or any(not isinstance(found.get(each, ""), str) for each in _FIELDS):
-        raise errors.Invalid(f"{path} is no configuration of ours", field=access.CONFIG, fix="run avouch login again")
+        raise errors.Invalid(
+            f"{path} is not an avouch configuration file", field=access.CONFIG, fix="run avouch login again"
+        )
     if found.get("token") and mode & 0o077:
         raise errors.Invalid(f"others can read the token in {path}", field=access.CONFIG, fix=f"chmod 600 {path}")
     login = access.Login(found.get("server", ""), found.get("token", ""), found.get("ca", ""))

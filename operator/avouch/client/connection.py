@@ -5,16 +5,12 @@ Retry-After says, until the tries or the time of all of them together are used u
 repeated: runs are opened by an id of our own, bytes and bundles are named by their digest.
 """
 
-import http.client
-import os
 import socket
 import ssl
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
-from avouch import errors
+from avouch import clocks, errors, https
 from avouch.client import access, problems
 
 TRIES = 6  # of a request that begins something: 6 seconds, and a build need not wait longer to go on without us
@@ -22,123 +18,110 @@ PATIENT = 14  # of a request with evidence to lose: about a minute, in which a k
 FIRST_WAIT = 0.25  # seconds; doubles each time
 LONGEST_WAIT = 8.0
 TOTAL = 120.0  # seconds for a request with all its tries
-SILENCE = 60.0  # seconds without a byte after which a connection counts as broken
+PATIENCE = 2.0  # seconds of trying before people are told
 MAX_ANSWER = 8 * 1024 * 1024  # bytes of an answer that is held in memory
-CHUNK = 256 * 1024
+CHUNK = https.CHUNK
 _MAX_PROBLEM = 64 * 1024
-_HUNG_UP = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 T = TypeVar("T")
-Response = http.client.HTTPResponse
-Body = bytes | Callable[[], Iterator[bytes]]
+Response = https.Response
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time and waiting, so that tests need neither."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request. `size` is the length of a body that comes in pieces; `total` and `tries` bound all tries of it."""
 
     method: str
     path: str
-    body: Body = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: https.Body = b""
+    headers: Mapping[str, str] = {}  # never changed
     size: int | None = None
     total: float = TOTAL
     accept: frozenset[int] = frozenset({200, 201, 202, 204})
     tries: int = TRIES
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that was asked for."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
+class _Failed(NamedTuple):
     """Why a try failed, and how long to wait before the next; None: never again."""
 
     error: errors.AvouchError
     wait: float | None
 
 
+def _silent(message: str) -> None:
+    """Does nothing."""
+
+
 class Connection:
-    """The server. Not for several threads at once."""
+    """The server. Not for several threads at once. `tell` gets a message if a request takes several tries."""
 
-    def __init__(self, to: access.Access, agent: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self, to: access.Access, agent: str, clock: clocks.Clock | None = None, tell: Callable[[str], None] = _silent
+    ) -> None:
         self.to = to
-        self._agent = agent
-        self._clock = clock or Clock()
-        self._open: http.client.HTTPSConnection | None = None
-        self._context: ssl.SSLContext | None = None
+        self._tell = tell
+        self._clock = clock or clocks.Clock()
+        self._link = https.Connection(https.Peer(to.host, to.port, to.ca, to.proxy), self._clock)
+        self._headers = {
+            "User-Agent": agent,
+            "Accept": "application/json",
+            **({"Authorization": f"Bearer {to.token}"} if to.token else {}),
+        }
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> https.Answer:
         """Send a request and read all of its answer.
 
         Raises:
             AvouchError: the problem that the server answered with, as `problems.error` tells it apart.
             Unavailable: it could not be reached in time.
         """
-        return self.stream(request, lambda response: self._whole(response, request.total))
+        end = self._clock.monotonic() + request.total
+        return self.stream(request, lambda response: self._link.read(response, end, MAX_ANSWER))
 
     def stream(self, request: Request, read: Callable[[Response], T]) -> T:
-        """Send a request and let a function read its answer; after a broken connection both happen anew.
+        """Send a request and let a function read its answer; after a broken connection both are repeated.
 
         Raises:
             AvouchError: as `send`, and whatever the function raises that is no broken connection.
         """
-        deadline = self._clock.monotonic() + request.total
-        attempt = 0
+        begun, attempt, told = self._clock.monotonic(), 0, False
+        deadline = begun + request.total
         while True:
-            kept = self._open is not None
             found = self._try(request, read, deadline, attempt)
             if not isinstance(found, _Failed):
                 return found[0]
-            if kept and found.wait is not None and attempt == 0:
-                kept_was_stale = isinstance(found.error.__cause__, (OSError, http.client.HTTPException))
-                if kept_was_stale:  # the server closed it between two requests: no failure, and nothing to wait for
-                    continue
             attempt += 1
             if found.wait is None or attempt >= request.tries or self._clock.monotonic() + found.wait >= deadline:
                 raise found.error
+            if not told and self._clock.monotonic() + found.wait - begun > PATIENCE:
+                told = True
+                self._tell(f"{found.error}; trying again for up to {deadline - self._clock.monotonic():.0f} s")
             self._clock.sleep(found.wait)
 
     def close(self) -> None:
         """Close the connection."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        self._link.close()
 
     def _try(
         self, request: Request, read: Callable[[Response], T], deadline: float, attempt: int
     ) -> tuple[T] | _Failed:
         try:
-            response = self._exchange(request, deadline)
+            response = self._link.send(self._sent(request), deadline)
             if response.status in request.accept:
                 return (read(response),)
             said = problems.read(response.status, response.read(_MAX_PROBLEM), response.getheader("Retry-After"))
-        except (OSError, http.client.HTTPException) as exc:
+        except https.Broken as exc:
             self.close()
             return self._broken(exc, attempt)
-        self.close()  # part of the answer, or of our body, may still be on its way
+        if not response.isclosed():
+            self.close()  # part of the answer is still on its way
         wait = backoff(attempt) if said.retry_after is None else said.retry_after
         return _Failed(problems.error(said), wait if said.status in problems.RETRIED else None)
 
     def _broken(self, exc: Exception, attempt: int) -> _Failed:
         where = self.to.server
         if isinstance(exc, ssl.SSLCertVerificationError):
-            message = f"{where} is not who it says ({exc.verify_message})"
-            failure = errors.Unavailable(f"{message} (fix: name the CA that certified it: AVOUCH_CA)")
+            message = f"the certificate of {where} is not trusted ({exc.verify_message})"
+            failure = errors.Unavailable(f"{message} (fix: set AVOUCH_CA to the CA that issued it)")
             wait = None
         else:
             failure = errors.Unavailable(f"{where} cannot be reached: {str(exc) or type(exc).__name__}")
@@ -147,53 +130,12 @@ class Connection:
         failure.__cause__ = exc
         return _Failed(failure, wait)
 
-    def _exchange(self, request: Request, deadline: float) -> Response:
-        connection = self._open or self._connect(deadline)
-        self._open = connection
-        headers = {
-            "User-Agent": self._agent,
-            "Accept": "application/json",
-            **({"Authorization": f"Bearer {self.to.token}"} if self.to.token else {}),
-            **({} if request.size is None else {"Content-Length": str(request.size)}),
-            **request.headers,
-        }
-        body = request.body() if callable(request.body) else request.body
-        try:
-            connection.request(request.method, f"{self.to.path}{request.path}", body=body or None, headers=headers)
-        except _HUNG_UP:
-            return connection.getresponse()  # it may have said why before it hung up
-        return connection.getresponse()
-
-    def _connect(self, deadline: float) -> http.client.HTTPSConnection:
-        remaining = deadline - self._clock.monotonic()
-        if remaining <= 0:
-            raise TimeoutError("no time left")
-        if self._context is None:
-            self._context = ssl.create_default_context(cadata=self.to.ca or None)
-        proxy, timeout = self.to.proxy, min(SILENCE, remaining)
-        if proxy is None:
-            return http.client.HTTPSConnection(self.to.host, self.to.port, timeout=timeout, context=self._context)
-        tunnel = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=timeout, context=self._context)
-        secret = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-        tunnel.set_tunnel(self.to.host, self.to.port, secret)
-        return tunnel
-
-    def _whole(self, response: Response, total: float) -> Answer:
-        end = self._clock.monotonic() + total
-        found = bytearray()
-        while piece := response.read(CHUNK):
-            found += piece
-            if len(found) > MAX_ANSWER:
-                raise errors.TooLarge(f"the server's answer has over {MAX_ANSWER} bytes")
-            if self._clock.monotonic() > end:
-                raise TimeoutError("the answer takes too long")
-        if response.length:  # reading in pieces does not notice that the rest is missing
-            raise http.client.IncompleteRead(bytes(found[:0]), response.length)
-        headers = {key.lower(): value for key, value in response.getheaders()}
-        return Answer(response.status, headers, bytes(found))
+    def _sent(self, request: Request) -> https.Request:
+        length = {} if request.size is None else {"Content-Length": str(request.size)}
+        headers = {**self._headers, **length, **request.headers}
+        return https.Request(request.method, f"{self.to.path}{request.path}", headers, request.body)
 
 
 def backoff(attempt: int) -> float:
-    """Seconds before the next try: doubling, capped, with half of it random so that jobs do not march in step."""
-    whole: float = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
-    return whole * (0.5 + 0.5 * os.urandom(1)[0] / 255)
+    """Seconds before the next try."""
+    return clocks.backoff(attempt, FIRST_WAIT, LONGEST_WAIT)

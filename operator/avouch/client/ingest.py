@@ -1,12 +1,10 @@
 """The wire of runs outside of Tekton, a method for each request."""
 
-import dataclasses
 import json
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from avouch import digests, errors
 from avouch.attestation import bundle, shape
@@ -21,9 +19,8 @@ _BYTES: Mapping[str, str] = {"Content-Type": "application/octet-stream"}
 _BUNDLE: Mapping[str, str] = {"Content-Type": bundle.MEDIA_TYPE}
 
 
-@dataclass(frozen=True, slots=True)
-class Ingest:
-    """The server, as one attester sees it. Every method raises errors of ours only, as `connection` says."""
+class Ingest(NamedTuple):
+    """The server's API for attesters. Every method raises `errors.AvouchError` only, as `connection` does."""
 
     link: connection.Connection
 
@@ -38,10 +35,10 @@ class Ingest:
         return opening.read(self._json("POST", path, opening.write_request(request)))
 
     def run(self, run: str, wait: int = 0) -> opening.Run:
-        """A run; with `wait`, as soon as it is judged, or after so many seconds."""
+        """A run; with `wait`, as soon as it is judged, or after that many seconds."""
         held = min(wait, MAX_WAIT)
         path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
-        return opening.read(_object(self.link.send(_patient(connection.Request("GET", path))).content))
+        return opening.read(_object(self.link.send(_patient(connection.Request("GET", path))).body))
 
     def upload(self, run: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Store the bytes of a material; False where they were there already."""
@@ -61,14 +58,14 @@ class Ingest:
         """A certificate for our key, PEM."""
         wanted = json.dumps({"csr": request.decode("ascii")}).encode()
         path = f"/v1/runs/{_quoted(run)}/certificate"
-        answer = _object(self.link.send(_patient(connection.Request("POST", path, wanted, _JSON))).content)
+        answer = _object(self.link.send(_patient(connection.Request("POST", path, wanted, _JSON))).body)
         return shape.text(answer.get("certificate"), "certificate")
 
     def push(self, run: str, content: bytes) -> str:
-        """Push the bundle; an answer means that it is durable. The digest that the server names it by."""
+        """Push the bundle, which is durable when this returns; the digest that the server stored it under."""
         sent = connection.Request("POST", f"/v1/runs/{_quoted(run)}/bundles", content, _BUNDLE)
         answer = self.link.send(_patient(sent))
-        return shape.text(_object(answer.content).get("digest"), "digest")
+        return shape.text(_object(answer.body).get("digest"), "digest")
 
     def reset(self, run: str, trigger: str, reason: str) -> opening.Run:
         """End a run without an attestation."""
@@ -116,12 +113,12 @@ class Ingest:
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, object]:
         content = b"" if body is None else json.dumps(body).encode()
         answer = self.link.send(connection.Request(method, path, content, _JSON if content else {}))
-        return _object(answer.content)
+        return _object(answer.body)
 
 
 def _patient(request: connection.Request) -> connection.Request:
     """A request of a build that has gathered something already."""
-    return dataclasses.replace(request, tries=connection.PATIENT)
+    return request._replace(tries=connection.PATIENT)
 
 
 def _quoted(part: str) -> str:

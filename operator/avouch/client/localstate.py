@@ -1,4 +1,4 @@
-"""A state in a file of this machine: one reader's whole view or none, one writer at a time, nobody else's eyes.
+"""A state in a file of this machine: read as a whole, written by one process at a time, readable by its user alone.
 
 Written to a temporary file, synced, and renamed over the old one, so that a process killed at any moment leaves the old
 state or the new one. Writers hold a lock beside it (flock, which the kernel drops with its holder); a lock that stays
@@ -13,12 +13,11 @@ import contextlib
 import fcntl
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from avouch import digests, errors
+from avouch import clocks, digests, errors
 from avouch.crafting import state, statestore
 
 PATH = "AVOUCH_ATTESTATION_STATE"
@@ -32,16 +31,8 @@ _JOBS = ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "CI_JOB_ID", "BUIL
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time and waiting, so that tests need neither."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
 def path_for(environment: Mapping[str, str], where: Path) -> Path:
-    """Where the state of this job lies.
+    """The state file of this job.
 
     Args:
         environment: variables of this process.
@@ -62,13 +53,12 @@ def _root(where: Path) -> Path:
     return next((each for each in (where, *where.parents) if (each / ".git").exists()), where)
 
 
-@dataclass(frozen=True, slots=True)
-class LocalState:
+class LocalState(NamedTuple):
     """The state in one file."""
 
     path: Path
     patience: float = PATIENCE
-    clock: Clock = field(default_factory=Clock)
+    clock: clocks.Clock = clocks.Clock()
 
     @property
     def place(self) -> str:
@@ -149,8 +139,8 @@ class LocalState:
                 os.close(descriptor)
                 if self.clock.monotonic() >= end:
                     raise errors.Unavailable(
-                        f"{self.path} is held by {holder} for over {self.patience:.0f} s "
-                        "(fix: wait for it to end, or end it)"
+                        f"{self.path} has been locked by {holder} for over {self.patience:.0f} s "
+                        "(fix: wait until it ends, or end it)"
                     ) from exc
                 self.clock.sleep(_PAUSE)
                 continue
@@ -185,4 +175,4 @@ def _check_owner(found: os.stat_result, path: Path) -> None:
     """In a directory that all may write to, somebody else could have put a state there before us."""
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
         fix = f"remove it, or name another file with {PATH}"
-        raise errors.Invalid(f"{path} is no file of ours", field=PATH, fix=fix)
+        raise errors.Invalid(f"{path} is not a regular file of this user", field=PATH, fix=fix)

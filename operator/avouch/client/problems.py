@@ -1,10 +1,10 @@
-"""From an HTTP answer to an error of ours: the one table of this door."""
+"""Which error an HTTP answer is: the one table of this room."""
 
 import email.utils
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from avouch import errors
 
@@ -13,8 +13,7 @@ _TEXTS = ("title", "detail", "field", "fix", "step", "instance")
 _MOST = 3600.0  # seconds that a server may ask us to wait; whoever asks for more has no time to tell
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What an answer says of a failure (RFC 9457); empty where it does not."""
 
     status: int

@@ -1,13 +1,13 @@
-"""A state kept by the server, for jobs whose steps share no disk: changed only where nobody else changed it meanwhile.
+"""A state kept by the server, for jobs whose steps share no disk: changed only if nothing else changed it meanwhile.
 
 The server's ETag is the digest of the bytes, so a change that was stored while its answer was lost is recognised when
 it is tried again.
 """
 
 import urllib.parse
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from avouch import digests, errors
+from avouch import clocks, digests, errors
 from avouch.client import connection
 from avouch.crafting import state, statestore
 
@@ -15,13 +15,12 @@ TRIES = 20  # conflicts in a row; each of them means that somebody else got on
 _PAUSE = 4.0  # seconds at most between two of them
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteState:
+class RemoteState(NamedTuple):
     """The state of one run on the server."""
 
     link: connection.Connection
     run: str
-    clock: connection.Clock = field(default_factory=connection.Clock)
+    clock: clocks.Clock = clocks.Clock()
 
     @property
     def place(self) -> str:
@@ -63,7 +62,7 @@ class RemoteState:
         raise errors.Conflict(f"{message} (fix: let fewer steps add to it at once, and try again)")
 
     def remove(self) -> None:
-        """Forget the state."""
+        """Delete the state."""
         request = connection.Request("DELETE", self._path, accept=frozenset({200, 204, 404, 410}))
         self.link.send(request)
 
@@ -73,7 +72,7 @@ class RemoteState:
 
     def _get(self) -> bytes:
         try:
-            return self.link.send(connection.Request("GET", self._path)).content
+            return self.link.send(connection.Request("GET", self._path)).body
         except errors.NotFound as exc:
             raise statestore.absent(self.place) from exc
 

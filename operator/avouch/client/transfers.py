@@ -85,7 +85,7 @@ def fetch(
         broken = _go_on(link, path, part, progress)
         failures = 0 if _size(part) > before else failures + 1
         if broken and failures >= _PATIENCE:
-            raise errors.Unavailable(f"the download broke off ({broken}); {part} is kept: try again to go on")
+            raise errors.Unavailable(f"the download broke off ({broken}); {part} is kept: try again to resume")
     return _settle(part, digest, target)
 
 
@@ -132,7 +132,7 @@ def _append(response: connection.Response, part: Path, start: int, progress: upl
 
 
 def _piece(response: connection.Response) -> tuple[bytes, str]:
-    """The next bytes, or why there are none although more were announced."""
+    """The next bytes, or why the connection broke before the announced end."""
     try:
         piece = response.read1(connection.CHUNK)
     except (OSError, http.client.HTTPException) as exc:
@@ -151,7 +151,7 @@ def _settle(part: Path, digest: digests.Digest, target: Path) -> int:
         found, size = digests.of_file(file)
     if found != digest:
         part.unlink()
-        raise errors.Corrupt(f"the server sent {found} instead of {digest}; the bytes were thrown away")
+        raise errors.Corrupt(f"the server sent {found} instead of {digest}; the bytes were discarded")
     os.replace(part, target)
     return size
 

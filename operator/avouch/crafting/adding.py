@@ -9,7 +9,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from avouch import digests, errors, plan
@@ -43,8 +42,7 @@ class Asked(NamedTuple):
         return self.planned is not None and self.planned.output
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """What was found of a value: digest and name, and whatever its reader extracted.
 
     `content` is the text of a STRING, or the whole file where it may have to go into the statement.
@@ -57,11 +55,11 @@ class Gathered:
     content: bytes | None = None
     image_tag: str = ""
     image_latest: bool = False
-    extracted: Mapping[str, object] = field(default_factory=dict)
+    extracted: Mapping[str, object] = {}  # never changed
 
 
 class Change(NamedTuple):
-    """A new state, and what people should know of how it came about."""
+    """A new state, and notes for people on how it differs from what was asked."""
 
     state: states.State
     notes: tuple[str, ...] = ()
@@ -84,7 +82,7 @@ def asked(state: states.State, name: str, kind: str, serial: int) -> Asked:
     name = name or f"{UNNAMED}{serial}"
     if not _NAME.fullmatch(name):
         fix = "use lowercase letters, numbers and hyphens, at most 63"
-        raise errors.Invalid(f"{name[:80]!r} names no material", field="--name", fix=fix)
+        raise errors.Invalid(f"{name[:80]!r} is not a valid material name", field="--name", fix=fix)
     planned = next((each for each in state.run.plan.materials if each.name == name), None)
     return Asked(name, planned.type if planned else kind, planned)
 
@@ -142,7 +140,7 @@ def add(state: states.State, wanted: Asked, found: Gathered, annotations: Mappin
     )
     materials.descriptor(added)  # what cannot be written is refused now, not at the end
     if state.of(wanted.name) is not None:
-        notes = (*notes, f"{wanted.name} was there already and is replaced")
+        notes = (*notes, f"{wanted.name} replaces an earlier material of this name")
     return Change(state.with_material(added), notes)
 
 
@@ -154,11 +152,11 @@ def annotate(state: states.State, annotations: Mapping[str, str]) -> Change:
     """
     fixed = {each.name: each.value for each in state.run.plan.annotations if each.value}
     given, notes = _given(annotations, fixed)
-    return Change(replace(state, annotations={**state.annotations, **given, **fixed}), notes)
+    return Change(state._replace(annotations={**state.annotations, **given, **fixed}), notes)
 
 
 def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str, str]:
-    """Annotations as the command line gives them, `name=value` each; the last of one name holds.
+    """Options of the form `NAME=VALUE`; the last of one name holds.
 
     Raises:
         Invalid: one without a name or without `=`.
@@ -170,7 +168,7 @@ def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str,
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise errors.Invalid(f"{text[:80]!r} is no annotation", field=field_name, fix="write NAME=VALUE")
+            raise errors.Invalid(f"{text[:80]!r} is not NAME=VALUE", field=field_name, fix="write NAME=VALUE")
         found[name] = value
     return found
 
@@ -178,7 +176,7 @@ def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str,
 def _refuse_secret(where: str, reason: str) -> None:
     """Attestations are public and cannot be unsaid. The value is never repeated."""
     if reason:
-        raise errors.Invalid(f"looks like {reason}", field=where, fix="an attestation is no place for secrets")
+        raise errors.Invalid(f"looks like {reason}", field=where, fix="remove the secret: attestations are public")
 
 
 def _annotated(wanted: Asked, annotations: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -197,11 +195,11 @@ def _annotated(wanted: Asked, annotations: Mapping[str, str]) -> tuple[dict[str,
 def _given(annotations: Mapping[str, str], fixed: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     for name, value in annotations.items():
         if not _KEY.fullmatch(name) or name.startswith(materials.PREFIX):
-            fix = f"use another name: letters and digits, and not {materials.PREFIX}*, which is ours"
+            fix = f"use another name: letters and digits, and not {materials.PREFIX}*, which is reserved"
             raise errors.Invalid(f"{name[:80]!r} cannot name an annotation", field="--annotation", fix=fix)
         if len(value) > _MAX_VALUE or "\0" in value:
-            raise errors.Invalid("too long, or no text", field=f"--annotation {name}", fix=f"at most {_MAX_VALUE}")
+            raise errors.Invalid("too long, or not text", field=f"--annotation {name}", fix=f"at most {_MAX_VALUE}")
         _refuse_secret(f"--annotation {name}", credentials.found(name, value))
     overridden = sorted(name for name, value in annotations.items() if fixed.get(name, value) != value)
-    notes = tuple(f"annotation {name} stays {fixed[name]!r}: the contract says so" for name in overridden)
+    notes = tuple(f"annotation {name} keeps the contract's value {fixed[name]!r}" for name in overridden)
     return {name: value for name, value in annotations.items() if value and name not in fixed}, notes

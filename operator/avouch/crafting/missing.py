@@ -17,14 +17,46 @@ _VALUE = {types.Form.VALUE: "TEXT", types.Form.IMAGE: "IMAGE", types.Form.FILE: 
 
 
 class Way(NamedTuple):
-    """How the user calls us, and what each later command needs to find the same attestation."""
+    """Commands one after another: how the user calls us, and what each later one needs to find the attestation."""
 
     program: str = "avouch attestation"
     options: tuple[str, ...] = ()
 
-    def command(self, verb: str, *arguments: str) -> str:
-        """One command line, ready for a shell."""
+    def add(self, planned: plan.PlannedMaterial) -> str:
+        """The command that adds a material, ready for a shell."""
+        notes = [part for name in _empty(planned) for part in ("--annotation", f"{name}=VALUE")]
+        return self._command("add", "--name", planned.name, "--value", _value(planned), *notes)
+
+    def annotate(self, name: str) -> str:
+        """The command that fills an annotation of the attestation."""
+        return self._command("push", "--annotation", f"{name}=VALUE")
+
+    def resolve(self, name: str) -> str:
+        """What to do about a variable that is not set."""
+        return f"set {name}, then start over: {self._command('init', '--replace')}"
+
+    def _command(self, verb: str, *arguments: str) -> str:
         return " ".join([self.program, verb, *map(shlex.quote, (*arguments, *self.options))])
+
+
+class OneCommand:
+    """One command for all of it, `avouch attest`: what is missing is one more option of it."""
+
+    def add(self, planned: plan.PlannedMaterial) -> str:
+        """The options that add a material."""
+        notes = [f"--material-annotation {planned.name}:{name}=VALUE" for name in _empty(planned)]
+        return " ".join(["add", f"--material {planned.name}={_value(planned)}", *notes])
+
+    def annotate(self, name: str) -> str:
+        """The option that fills an annotation of the attestation."""
+        return f"add --annotation {name}=VALUE"
+
+    def resolve(self, name: str) -> str:
+        """What to do about a variable that is not set."""
+        return f"set {name}"
+
+
+Ways = Way | OneCommand
 
 
 class Line(NamedTuple):
@@ -40,13 +72,13 @@ class Line(NamedTuple):
     command: str = ""
 
 
-def owed(state: states.State, way: Way) -> tuple[Finding, ...]:
+def owed(state: states.State, way: Ways) -> tuple[Finding, ...]:
     """All that is missing, each with the command that adds it; empty when the attestation is complete."""
     evidence = completeness.Evidence(state.materials, state.annotations, state.env)
     return completeness.owed(state.run.plan, evidence, _advice(state.run.plan, way))
 
 
-def lines(state: states.State, way: Way) -> tuple[Line, ...]:
+def lines(state: states.State, way: Ways) -> tuple[Line, ...]:
     """Materials of the contract in the plan's order, then the others in theirs."""
     planned = tuple(_line(state, each, way) for each in state.run.plan.materials)
     names = {each.name for each in planned}
@@ -57,14 +89,15 @@ def lines(state: states.State, way: Way) -> tuple[Line, ...]:
     )
 
 
-def command(planned: plan.PlannedMaterial, way: Way) -> str:
-    """The exact command that adds a material."""
-    empty = [each.name for each in planned.annotations if not each.value]
-    notes = [part for name in empty for part in ("--annotation", f"{name}=VALUE")]
-    return way.command("add", "--name", planned.name, "--value", _VALUE[types.of(planned.type).form], *notes)
+def _empty(planned: plan.PlannedMaterial) -> list[str]:
+    return [each.name for each in planned.annotations if not each.value]
 
 
-def _line(state: states.State, planned: plan.PlannedMaterial, way: Way) -> Line:
+def _value(planned: plan.PlannedMaterial) -> str:
+    return _VALUE[types.of(planned.type).form]
+
+
+def _line(state: states.State, planned: plan.PlannedMaterial, way: Ways) -> Line:
     found, required = state.of(planned.name), not (planned.optional or planned.group)
     if found is not None:
         value = found.resource or (found.content or b"").decode("utf-8", "replace")
@@ -72,22 +105,19 @@ def _line(state: states.State, planned: plan.PlannedMaterial, way: Way) -> Line:
     group = [each for each in state.run.plan.materials if planned.group and each.group == planned.group]
     waiting = bool(group) and not any(state.of(each.name) for each in group)
     said = "owed" if required else "one of its group is owed" if waiting else "optional"
-    return Line(planned.name, planned.type, said, required, planned.group, command=command(planned, way))
+    return Line(planned.name, planned.type, said, required, planned.group, command=way.add(planned))
 
 
-def _advice(owing: plan.Plan, way: Way) -> completeness.Advice:
+def _advice(owing: plan.Plan, way: Ways) -> completeness.Advice:
     planned = {each.name: each for each in owing.materials}
 
     def deliver(material: plan.PlannedMaterial) -> str:
         group = [each for each in owing.materials if material.group and each.group == material.group]
-        return " or ".join(command(each, way) for each in group or [material])
+        return " or ".join(way.add(each) for each in group or [material])
 
     def fill(annotation: plan.PlannedAnnotation, material: str) -> str:
         if material:
-            return command(planned[material], way)
-        return way.command("push", "--annotation", f"{annotation.name}=VALUE")
+            return way.add(planned[material])
+        return way.annotate(annotation.name)
 
-    def resolve(name: str) -> str:
-        return f"set {name}, then start anew: {way.command('init', '--replace')}"
-
-    return completeness.Advice(deliver, fill, resolve)
+    return completeness.Advice(deliver, fill, way.resolve)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from avouch import errors
@@ -54,9 +54,8 @@ class Backend(NamedTuple):
     max_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run, outside of Tekton, as the server tells of it."""
+class Run(NamedTuple):
+    """A run outside Tekton, as the server describes it."""
 
     id: str
     name: str
@@ -71,10 +70,10 @@ class Run:
     verdict: str = "Pending"
     created_at: str = ""
     expires_at: str = ""
-    version: Version = field(default_factory=Version)
-    runner: Runner = field(default_factory=Runner)
-    attester: Attester = field(default_factory=Attester)
-    backend: Backend = field(default_factory=Backend)
+    version: Version = Version()
+    runner: Runner = Runner()
+    attester: Attester = Attester()
+    backend: Backend = Backend()
     skip_runner_variables: bool = False
     gate: bool = False
     findings: tuple[Finding, ...] = ()
@@ -248,7 +247,7 @@ class VersionRequest:
     def __post_init__(self) -> None:
         if self.name and not _VERSION.fullmatch(self.name):
             fix = "use letters, digits and . - _ +, at most 128"
-            raise errors.Invalid(f"{self.name[:80]!r} is no version", field="--version", fix=fix)
+            raise errors.Invalid(f"{self.name[:80]!r} is not a valid version", field="--version", fix=fix)
         if self.latest and self.name:
             raise errors.Invalid("--latest-version and --version exclude each other", fix="give one of them")
         if self.latest and self.mark_latest is not None:
@@ -257,18 +256,21 @@ class VersionRequest:
             raise errors.Invalid("--existing-version needs --version", fix="say which version must exist")
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(NamedTuple):
     """One run to open. `id` is made here, so that asking twice opens one run."""
 
     id: str
     contract_revision: int = 0
     runner_type: str = ""
     runner_url: str = ""
-    identity_token: str = field(default="", repr=False)
-    version: VersionRequest = field(default_factory=VersionRequest)
+    identity_token: str = ""
+    version: VersionRequest = VersionRequest()
     release: bool = False
     dry_run: bool = False
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Opening({self.id!r}, {self.runner_type!r})"
 
 
 def write_request(request: RunRequest) -> dict[str, Any]:

@@ -5,8 +5,8 @@ of them with the same code: content that does not hash to its digest does not co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from avouch import errors, rfc3339
 from avouch.attestation import materials as evidence
@@ -23,8 +23,7 @@ _FIELDS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What was gathered so far.
 
     Attributes:
@@ -46,8 +45,8 @@ class State:
     runner_type: str = ""
     runner_url: str = ""
     dry_run: bool = False
-    env: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}  # never changed
+    annotations: Mapping[str, str] = {}  # never changed
     commit: statement.ResourceDescriptor | None = None
     materials: tuple[evidence.Material, ...] = ()
 
@@ -58,14 +57,14 @@ class State:
     def with_material(self, added: evidence.Material) -> "State":
         """With a material, in the place of an earlier one of the same name."""
         if self.of(added.name) is None:
-            return replace(self, materials=(*self.materials, added))
-        return replace(self, materials=tuple(added if each.name == added.name else each for each in self.materials))
+            return self._replace(materials=(*self.materials, added))
+        return self._replace(materials=tuple(added if each.name == added.name else each for each in self.materials))
 
 
 def begin(facts: State) -> State:
     """A state as it starts out: with the annotations whose values the contract itself gives."""
     fixed = {each.name: each.value for each in facts.run.plan.annotations if each.value}
-    return replace(facts, annotations={**facts.annotations, **fixed})
+    return facts._replace(annotations={**facts.annotations, **fixed})
 
 
 def write(state: State) -> bytes:
@@ -91,7 +90,7 @@ def write(state: State) -> bytes:
         }
     )
     if len(content) > MAX_STATE:
-        message = f"the attestation under construction would have {len(content)} bytes, at most {MAX_STATE}"
+        message = f"the attestation state would have {len(content)} bytes, at most {MAX_STATE}"
         raise errors.TooLarge(message, fix="store materials in a backend instead of the statement, or skip_upload")
     return content
 
@@ -124,7 +123,7 @@ def read(content: bytes) -> State:
     )
 
 
-_START_ANEW = "start anew with `attestation init --replace`, or use the avouch that wrote it"
+_START_ANEW = "start over with `attestation init --replace`, or use the avouch that wrote it"
 
 
 def _json(content: bytes) -> object:

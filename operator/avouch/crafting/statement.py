@@ -3,8 +3,8 @@
 The bytes are the same for the same state, time and authority; nothing is read from anywhere else.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from avouch import errors
 from avouch.attestation import predicate
@@ -13,8 +13,7 @@ from avouch.crafting import state as states
 BUILDER = "avouch.dev/cli/"
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """What is known only when the attestation is closed.
 
     `authority` is the name of the CA that certified the signer; `version` that of this command line.

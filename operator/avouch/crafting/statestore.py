@@ -47,17 +47,17 @@ class Keeper(Protocol):
         ...
 
     def remove(self) -> None:
-        """Forget the state; nothing happens where there is none."""
+        """Delete the state, if there is one."""
         ...
 
 
 def exists(place: str) -> errors.Conflict:
-    """There is one already, and nobody asked to replace it."""
+    """The error that a state exists and is not to be replaced."""
     return errors.Conflict(
-        f"attestation already initialized ({place}); fix: push or reset it, or init --replace (-f) to start anew"
+        f"attestation already initialized ({place}); fix: push or reset it, or init --replace (-f) to start over"
     )
 
 
 def absent(place: str) -> errors.NotFound:
-    """There is none."""
-    return errors.NotFound(f"no attestation is under construction ({place}); fix: start one with attestation init")
+    """The error that no state exists."""
+    return errors.NotFound(f"no attestation is in progress ({place}); fix: start one with attestation init")

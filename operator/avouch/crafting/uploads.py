@@ -24,4 +24,4 @@ def after(before: int, progress: Progress) -> Progress:
 
 
 def quiet(done: int) -> None:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""

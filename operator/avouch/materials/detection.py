@@ -5,7 +5,7 @@ layout; without one it is a STRING.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from avouch import errors, image_references, plan
 from avouch.materials import types as material_types
@@ -13,8 +13,7 @@ from avouch.materials import validation
 from avouch.materials.readers import document
 
 
-@dataclass(frozen=True, slots=True)
-class _Hint:
+class _Hint(NamedTuple):
     """What content of a type begins with, and bytes of which one lies in it: who could only refuse is not asked."""
 
     type: str
@@ -104,8 +103,7 @@ Resolves = Callable[[str], bool]
 Look = Callable[[str, bytes], document.Document]
 
 
-@dataclass(frozen=True, slots=True)
-class Detected:
+class Detected(NamedTuple):
     """The type, what its reader found, and why the types before it that came near were not it."""
 
     type: str

@@ -20,10 +20,10 @@ PROCESSES = {
     "postgres": ("avouch.processes.postgres", "run an embedded PostgreSQL, for try-outs"),
     "migrate": ("avouch.processes.migrate", "bring the database's schema up to date, then exit"),
     "stand-in": ("avouch.processes.standin", "wait to be stopped, in place of a sidecar whose image cannot be pulled"),
-    "uninstall": ("avouch.processes.uninstall", "take away what would hold up others once we are gone, then exit"),
+    "uninstall": ("avouch.processes.uninstall", "remove the APIService and webhook configuration, then exit"),
 }
 _SECTION = "Processes (in containers; settings come from AVOUCH_* variables)"
-_BRIEF = (["attestation"], ["att"])  # started for each material, and gone before looking for garbage pays (8 % of them)
+_BRIEF = (["attestation"], ["att"], ["attest"])  # of so short a life that looking for garbage never pays (8 % of it)
 _PLUGIN = "kubectl-avouch"
 
 
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def complete(arguments: Sequence[str] | None = None) -> int:
     """What kubectl completes `kubectl avouch` with."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for line in importlib.import_module("avouch.cli.completion").for_kubectl(top(), given, commandline.World()):
+    from avouch.cli import completion  # lazy: 5 ms, for completion only
+
+    for line in completion.for_kubectl(top(), given, commandline.World()):
         sys.stdout.write(f"{line}\n")
     return 0
 

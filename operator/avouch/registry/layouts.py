@@ -120,7 +120,7 @@ def _check_version(folder: Path) -> None:
         said = None
     if manifests.text(manifests.mapping(said), "imageLayoutVersion") != "1.0.0":
         raise errors.Invalid(
-            f"{folder} is no OCI layout of version 1.0.0", fix="write it with buildah, skopeo or crane"
+            f"{folder} is not an OCI layout of version 1.0.0", fix="write it with buildah, skopeo or crane"
         )
 
 

@@ -72,7 +72,9 @@ async def chart(value: str, access: Access) -> images.Image:
         NotFound, Denied, Unavailable, TooLarge, Corrupt: as `image`.
     """
     if not value.startswith(CHART):
-        raise errors.Invalid(f"{value[:200]!r} is no chart in a registry", fix=f"write {CHART}<repository>:<version>")
+        raise errors.Invalid(
+            f"{value[:200]!r} is not a chart in a registry", fix=f"write {CHART}<repository>:<version>"
+        )
     return await _looked_up(references.parse(value.removeprefix(CHART)), access, images.HELM)
 
 
@@ -111,7 +113,7 @@ async def _credential(registry: str, access: Access) -> credentials.Credential |
 
 
 async def _within(seconds: float, asked: Awaitable[_Found]) -> _Found:
-    """However many questions it takes: a registry that dawdles over each must not hold up a build."""
+    """Bound a question in time as a whole, however many requests it takes."""
     try:
         async with asyncio.timeout(seconds):
             return await asked

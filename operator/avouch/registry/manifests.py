@@ -90,8 +90,8 @@ def read(content: bytes, expected: str, what: str) -> Manifest:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or body.get("schemaVersion") != 2:
-        fix = "push it again with a tool of this decade" if isinstance(body, dict) else ""
-        raise errors.Invalid(f"{what} is no manifest of schema version 2", fix=fix)
+        fix = "push it again with a current tool" if isinstance(body, dict) else ""
+        raise errors.Invalid(f"{what} is not a manifest of schema version 2", fix=fix)
     return Manifest(digest, content, body)
 
 

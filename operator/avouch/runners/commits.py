@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from avouch import errors
 from avouch.runners import credentials
@@ -27,8 +27,7 @@ class SignatureStatus(StrEnum):
     NOT_APPLICABLE = "not_applicable"  # there is no signature
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(NamedTuple):
     """A forge's answer. Only status and algorithm enter the statement; the rest is for people."""
 
     status: SignatureStatus
@@ -38,8 +37,7 @@ class Verification:
     key_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """A remote of the repository; its URL has been through `remotes.clean_remote`."""
 
     name: str

@@ -11,11 +11,10 @@ A form that we do not know, under a name that says nothing, is not found: what i
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     name: str
     pattern: str
 

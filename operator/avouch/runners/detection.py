@@ -1,8 +1,8 @@
 """Which runner this is, what of it is recorded, and whether a contract is content with it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from avouch import errors
 from avouch.runners import credentials, links, table
@@ -17,19 +17,17 @@ class Hosting(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(NamedTuple):
     """What only a step of a Tekton TaskRun has: give one where the directory /tekton/results exists.
 
     `labels` come from the downward API or the pod's own object and stay empty where neither could be read.
     """
 
     namespace: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}  # never changed
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A variable that is not recorded, because its value looks like a credential. The value is never repeated."""
 
     name: str
@@ -39,8 +37,7 @@ class Refusal:
         return f"{self.name} looks like {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
+class Runner(NamedTuple):
     """The runner that was found. `type` is empty for the generic one; `missing`: required variables without a value."""
 
     type: str

@@ -5,7 +5,7 @@ The forge is told from the variables of its own CI, also inside Dagger; on other
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from avouch.runners import links
@@ -15,8 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A GET. `token` names the variable whose value goes into `header`, after `scheme`, where it has one."""
 
     url: str
@@ -26,8 +25,7 @@ class Question:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Forge:
+class Forge(NamedTuple):
     """Where a project lives: `base` is the address of its API there."""
 
     platform: str  # GitHub or GitLab

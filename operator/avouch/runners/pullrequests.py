@@ -7,8 +7,7 @@ the type of an author) comes in as JSON that somebody else fetched.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from avouch.runners import credentials, links
 
@@ -21,16 +20,14 @@ _STATES = frozenset({"APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", 
 _HEAD = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """An account of the forge: `type` is User, Bot or unknown."""
 
     login: str
     type: str = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Reviewer:
+class Reviewer(NamedTuple):
     """Somebody who was asked for a review, or gave one unasked."""
 
     person: Person
@@ -38,8 +35,7 @@ class Reviewer:
     status: str = ""  # APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED, PENDING, or nothing yet
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(NamedTuple):
     """What people wrote: title and description, both possibly withheld."""
 
     title: str = ""
@@ -48,15 +44,14 @@ class Texts:
     target_branch: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(NamedTuple):
     """A pull request of GitHub or a merge request of GitLab."""
 
     platform: str
     type: str
     number: str
     url: str
-    texts: Texts = field(default_factory=Texts)
+    texts: Texts = Texts()
     author: Person | None = None
     reviewers: tuple[Reviewer, ...] = ()
 

@@ -6,7 +6,7 @@ own; Jenkins last, because its images carry JENKINS_HOME into anybody's builds.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from avouch.api import vocabulary
 from avouch.runners import links
@@ -14,8 +14,7 @@ from avouch.runners import links
 Environment = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """A variable that becomes part of the attestation."""
 
     name: str
@@ -24,8 +23,7 @@ class Variable:
     meaning: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A variable by which a runner is recognised: not empty, or exactly `value`."""
 
     name: str
@@ -40,8 +38,7 @@ class Mark:
         return f"{self.name}={self.value}" if self.value else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerType:
+class RunnerType(NamedTuple):
     """One row. `name` is the contract's word; empty for the generic runner, which no contract can ask for."""
 
     name: str

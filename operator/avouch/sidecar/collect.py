@@ -81,7 +81,7 @@ def _collect(material: plan.PlannedMaterial, pod: Pod, said: str | None) -> Coll
 def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
     if material.type == IMAGE and not _is_pinned(said.strip()):
         fix = "write <repository>[:<tag>]@sha256:<64 hex characters>"
-        raise errors.Invalid(f"{said[:200]!r} is no pinned image reference", fix=fix)
+        raise errors.Invalid(f"{said[:200]!r} is not an image reference pinned by digest", fix=fix)
     if material.type in plan.VALUE_TYPES:
         return of_text(material, said)
     path = Path(said)
@@ -149,7 +149,7 @@ def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
         return _file(material, pod.tekton / "results", material.name, pod)
     if len(found) > 1:
         names = ", ".join(name for _, name in found[:4])
-        raise errors.Invalid(f"several files could be meant: {names}", fix="name it in spec.tekton.materials")
+        raise errors.Invalid(f"several files match: {names}", fix="name it in spec.tekton.materials")
     return _file(material, *found[0], pod)
 
 

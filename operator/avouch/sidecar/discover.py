@@ -27,7 +27,7 @@ _VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """This pod, as far as it is known. Hints all: the server knows who we are from the token."""
+    """This pod, as far as it is known. All of it is a hint: the server identifies the pod by its token."""
 
     namespace: str
     pod: str
@@ -72,7 +72,7 @@ def _read(path: Path) -> str:
 
 
 def _from_api(environment: Mapping[str, str], namespace: str, pod: str, account: Path) -> dict[str, str]:
-    """The pod's labels from the API, or nothing: this is only ever a nicety."""
+    """The pod's labels from the API, or nothing: they are optional."""
     host = environment.get("KUBERNETES_SERVICE_HOST")
     token, ca = _read(account / "token"), _read(account / "ca.crt")
     if not (host and token and ca and namespace and pod):

@@ -1,20 +1,15 @@
-"""Talking to the server: HTTPS with our own CA and nobody else's, bounded retries, a deadline for all of it together.
+"""The client of the server's API: HTTPS that trusts avouch's CA alone, bounded retries, one deadline for all requests.
 
 Tries again after a broken connection, 408, 429 and 5xx, with jittered back-off, or as late as Retry-After says. Each
 request is safe to repeat: runs are opened idempotently, bytes and bundles are named by their digest.
 """
 
-import http.client
 import json
-import os
-import ssl
-import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from avouch import errors, plan
+from avouch import clocks, errors, https, plan
 from avouch.sidecar import claim, collect, files, settings
 
 TRIES = 5
@@ -24,25 +19,28 @@ CLIENT = "Avouch-Client"  # tells an explicit step from the injected sidecar, fo
 MAX_ANSWER = 4 * 1024 * 1024  # bytes
 _RETRY = frozenset({408, 429, 500, 502, 503, 504})
 
-Body = bytes | Callable[[], Iterator[bytes]]
 
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time and waiting, so that tests need neither."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-@dataclass(frozen=True, slots=True)
 class Client:
-    """The ingest API, as one pod sees it. `deadline` is on the clock's monotonic scale."""
+    """The ingest API, as one pod sees it, over one connection for the whole exchange."""
 
-    options: settings.Settings
-    deadline: float
-    explicit: bool = False  # a step of the user's, not our injected container
-    clock: Clock = field(default_factory=Clock)
+    def __init__(
+        self, options: settings.Settings, deadline: float, *, explicit: bool = False, clock: clocks.Clock | None = None
+    ) -> None:
+        """A client.
+
+        Args:
+            options: where the server is, and who we are.
+            deadline: on the clock's monotonic scale.
+            explicit: a step of the user's, not our injected container.
+            clock: time and waiting.
+        """
+        self._options = options
+        self._deadline = deadline
+        self._explicit = explicit
+        self._clock = clock or clocks.Clock()
+        address = urllib.parse.urlsplit(options.server)
+        peer = https.Peer(address.hostname or "", address.port or 443, options.trusted_ca())
+        self._link = https.Connection(peer, self._clock)
 
     def open(self) -> tuple[claim.Opened, ...]:
         """Open the runs that this pod owes to.
@@ -78,60 +76,46 @@ class Client:
         media = "application/vnd.dev.sigstore.bundle.v0.3+json"
         return self._json("POST", f"/v1/runs/{run.id}/bundles", bundle, media)
 
-    def _json(self, method: str, path: str, body: Body, media: str, size: int | None = None) -> Mapping[str, Any]:
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+    def _json(self, method: str, path: str, body: https.Body, media: str, size: int | None = None) -> Mapping[str, Any]:
         headers = {"Content-Type": media, "Accept": "application/json"}
         if size is not None:
             headers["Content-Length"] = str(size)
         for attempt in range(TRIES):
             wait, failure = backoff(attempt), ""
             try:
-                status, after, content = self._once(method, path, body, headers)
-            except (OSError, http.client.HTTPException) as exc:
+                request = https.Request(method, path, {**headers, **self._identity()}, body)
+                answer = self._link.fetch(request, self._deadline, MAX_ANSWER)
+            except https.Broken as exc:
                 failure = f"{type(exc).__name__}: {exc}"
             else:
-                if status < 300:
-                    return _object(content)
-                if status not in _RETRY:
-                    raise errors.Denied(f"{method} {path}: {status}: {_problem(content)}")
-                failure, wait = f"{status}: {_problem(content)}", wait if after is None else after
-            if attempt == TRIES - 1 or self.clock.monotonic() + wait >= self.deadline:
+                if answer.status < 300:
+                    return _object(answer.body)
+                failure = f"{answer.status}: {_problem(answer.body)}"
+                if answer.status not in _RETRY:
+                    raise errors.Denied(f"{method} {path}: {failure}")
+                after = retry_after(answer.headers.get("retry-after"))
+                wait = wait if after is None else after
+            if attempt == TRIES - 1 or self._clock.monotonic() + wait >= self._deadline:
                 raise errors.Unavailable(f"{method} {path}: {failure}")
-            self.clock.sleep(wait)
+            self._clock.sleep(wait)
         raise errors.Unavailable(f"{method} {path}: no try left")
 
-    def _once(self, method: str, path: str, body: Body, headers: Mapping[str, str]) -> tuple[int, float | None, bytes]:
-        remaining = self.deadline - self.clock.monotonic()
-        if remaining <= 0:
-            raise TimeoutError("no time left")
-        address = urllib.parse.urlsplit(self.options.server)
-        connection = http.client.HTTPSConnection(
-            address.hostname or "",
-            address.port or 443,
-            timeout=remaining,
-            context=ssl.create_default_context(cadata=self.options.trusted_ca()),
-        )
-        try:
-            connection.request(
-                method, path, body=body() if callable(body) else body, headers={**headers, **self._identity()}
-            )
-            answer = connection.getresponse()
-            return answer.status, retry_after(answer.getheader("Retry-After")), answer.read(MAX_ANSWER)
-        finally:
-            connection.close()
-
     def _identity(self) -> dict[str, str]:
-        """Read anew each time: the kubelet renews the token under us."""
+        """Read the token for every request: the kubelet renews it."""
         try:
-            token = self.options.token_file.read_text(encoding="ascii").strip()
+            token = self._options.token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as exc:
-            raise errors.Invalid(f"no token in {self.options.token_file}") from exc
-        return {"Authorization": f"Bearer {token}", CLIENT: "step" if self.explicit else "sidecar"}
+            raise errors.Invalid(f"no token in {self._options.token_file}") from exc
+        return {"Authorization": f"Bearer {token}", CLIENT: "step" if self._explicit else "sidecar"}
 
 
 def backoff(attempt: int) -> float:
-    """Seconds before the next try: doubling, capped, with half of it random so that pods do not march in step."""
-    whole: float = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
-    return whole * (0.5 + 0.5 * os.urandom(1)[0] / 255)
+    """Seconds before the next try."""
+    return clocks.backoff(attempt, FIRST_WAIT, LONGEST_WAIT)
 
 
 def retry_after(header: str | None) -> float | None:

@@ -42,7 +42,7 @@ class Settings:
         return self.identity / "ca.crt"
 
     def trusted_ca(self) -> str:
-        """The CA to trust, PEM. Raises errors.Invalid where there is none: no other CA is ever believed."""
+        """The CA to trust, PEM. Raises errors.Invalid if there is none: no other CA is ever trusted."""
         if self.ca:
             return self.ca
         try:

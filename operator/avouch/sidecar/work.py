@@ -25,18 +25,18 @@ MAX_REPORT = 3500  # bytes: Tekton gives all results of a task 4,096 together
 
 @dataclass(slots=True)
 class Report:
-    """What is told to people. `failed` where some claim, or a material that was given by hand, did not arrive."""
+    """A report for people. `failed` if a claim, or a material that was given by hand, was not delivered."""
 
     lines: list[str] = field(default_factory=list)
     failed: bool = False
 
     def say(self, line: str) -> None:
-        """Tell one thing."""
+        """Add a line."""
         self.lines.append(line)
         print(f"avouch: {line}", file=sys.stderr, flush=True)  # noqa: T201
 
     def fail(self, line: str) -> None:
-        """Tell one failure."""
+        """Add a failure."""
         self.failed = True
         self.say(line)
 
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str], done: int) -> int:
 def wanted(
     asked: plan.Plan, options: settings.Settings, task: str, said: Iterable[str]
 ) -> tuple[plan.PlannedMaterial, ...]:
-    """What this pod has to look for: what it owes, then what it was given by hand.
+    """The materials that this pod collects: those it must deliver, then those given by hand.
 
     1. The environment's copy of the plan is already cut to this pod; where it is of another contract, or there is
        none, the server's plan is cut by the task's name.
@@ -114,6 +114,13 @@ def _job(options: settings.Settings, said: Mapping[str, str], done: int, *, expl
 
 
 def _run(job: Job, report: Report) -> None:
+    try:
+        _attest_all(job, report)
+    finally:
+        job.client.close()
+
+
+def _attest_all(job: Job, report: Report) -> None:
     opened = job.client.open()
     if job.unfinished:
         report.say(job.unfinished)

@@ -3,11 +3,11 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avouch.ci import https
+from avouch import https
 from tests import loopback
 
 SHA = "ace3ab241dd4de68d4075c629a123f3541b0e7ca"
@@ -40,8 +40,8 @@ class Forge:
         link = {"Link": self.links[request.path]} if request.path in self.links else {}
         return loopback.Reply(self.statuses.get(request.path, 200), json.dumps(found).encode(), link)
 
-    def get(self, request: https.Request, seconds: float) -> https.Answer:
-        return https.get(replace(request, ca=request.ca or self.ca, proxies=False), seconds)
+    def get(self, request: https.Resource, seconds: float) -> https.Answer:
+        return https.get(request._replace(ca=request.ca or self.ca, environment={}), seconds)
 
     def github(self, **said: str) -> dict[str, str]:
         return {

@@ -170,7 +170,7 @@ def test_a_repository_of_the_future_is_not_read(repository: Repository) -> None:
 
 def test_without_git_that_is_said(repository: Repository, tmp_path: Path) -> None:
     repository.commit()
-    assert "no git in PATH" in note(repository.folder, PATH=str(tmp_path))
+    assert "git is not in PATH" in note(repository.folder, PATH=str(tmp_path))
 
 
 def test_a_folder_that_is_gone_has_no_commit(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from avouch.ci import https, pod
+from avouch import https
+from avouch.ci import pod
 from avouch.runners import detection
 from tests import loopback
 from tests.unit.ci import forges
@@ -107,7 +108,7 @@ def test_without_a_mounted_account_nothing_is_asked(served: Forge, places: pod.P
 def test_an_address_of_ipv6_stands_in_brackets(places: pod.Places, host: str, address: str) -> None:
     asked: list[str] = []
 
-    def get(request: https.Request, seconds: float) -> https.Answer:
+    def get(request: https.Resource, seconds: float) -> https.Answer:
         asked.append(request.url)
         return https.Answer(200, {}, b"{}")
 

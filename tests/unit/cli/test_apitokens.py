@@ -63,7 +63,7 @@ def test_what_stalls_is_an_error_at_once_in_the_controllers_words():
     )
     answer, world = create(Cluster(stalled))
     assert (answer.code, world.waited) == (1, 0)
-    assert "no token was made: Denied: not here" in answer.err
+    assert "the token was not created: Denied: not here" in answer.err
 
 
 def test_what_keeps_the_controller_waiting_is_told_when_time_is_up():

@@ -18,15 +18,19 @@ def offered(*words):
 
 
 def test_kubectl_is_offered_commands_with_their_help_and_no_files():
-    assert offered("contract", "l") == ["lint\tCheck files before they go anywhere.", "list\tList Contracts.", ":4"]
+    assert offered("contract", "l") == [
+        "lint\tCheck contract and policy files, without a cluster.",
+        "list\tList Contracts.",
+        ":4",
+    ]
     assert offered("")[-1] == ":4"
-    assert "apply\tApply contracts, policies and our kinds from files." in offered("")
+    assert "apply\tApply Contracts, Policies and avouch's other kinds from files." in offered("")
 
 
 def test_kubectl_is_offered_values_and_files_where_an_option_takes_them():
     assert offered("contract", "lint", "-o", "j") == ["json", ":4"]
     assert offered("apply", "-f", "") == [":0"]
-    assert "--output\tHow the answer is written." in offered("runner", "show", "--")
+    assert "--output\tOutput format." in offered("runner", "show", "--")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -185,7 +185,7 @@ def test_a_workflow_takes_a_contracts_name_or_its_file(tmp_path):
     assert (contract["metadata"]["name"], workflow["spec"]["contractRef"]["name"]) == ("c", "c")
     contract, workflow = made("--contract", "-", stdin=LEGACY)
     assert (contract["metadata"]["name"], workflow["spec"]["contractRef"]["name"]) == ("w", "w")
-    assert "says where, but not which" in made("--contract-scope", "organization")
+    assert "--contract-scope needs --contract" in made("--contract-scope", "organization")
     assert "not one Contract" in made("--contract", "-", stdin=GOOD + "---\n" + GOOD)
     assert "No such file" in made("--contract", str(tmp_path / "none.yaml"))
 

@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from avouch.cli import drawn, output, yamls
+from avouch.cli import output
 from tests.unit.cli import line
 
 TABLE = output.Table(("NAME", "READY"), (("a", "True"), ("a-longer-name", "False")))
@@ -44,7 +44,7 @@ def test_an_empty_table_says_so_and_prints_nothing_to_pipe_on(capsys):
 
 @pytest.mark.parametrize("colour", [True, False])
 def test_on_a_terminal_the_table_is_drawn_and_has_the_same_cells(colour):
-    text = drawn.drawn(TABLE, colour)
+    text = output.drawn(TABLE, colour)
     assert all(word in text for word in ("NAME", "a-longer-name", "False"))
     assert ("\x1b[31m" in text) is colour
 
@@ -54,12 +54,12 @@ def test_on_a_terminal_the_table_is_drawn_and_has_the_same_cells(colour):
     ["yes", "on", "1", "1.0", "null", "2026-01-01", "a: b", "# no", "", " x ", "line\nline\n", "tab\tand\nmore ", "é"],
 )
 def test_a_text_stays_a_text_in_yaml(value):
-    assert yaml.safe_load(yamls.written({"a": [value]})) == {"a": [value]}
+    assert yaml.safe_load(output.yaml_text({"a": [value]})) == {"a": [value]}
 
 
 def test_yaml_has_no_anchors_and_keeps_the_order():
     same = {"z": 1, "a": 2}
-    assert yamls.written({"one": same, "two": same}) == "one:\n  z: 1\n  a: 2\ntwo:\n  z: 1\n  a: 2\n"
+    assert output.yaml_text({"one": same, "two": same}) == "one:\n  z: 1\n  a: 2\ntwo:\n  z: 1\n  a: 2\n"
 
 
 def test_many_objects_are_documents_of_yaml_and_a_list_of_json(capsys):

@@ -8,7 +8,7 @@ from avouch.cli import app, commands, failures, options, session, tree
 from avouch.processes import main
 from tests.unit.cli import line
 
-FAULT = "  fix: this is a fault of avouch: --debug says where it lies\n"
+FAULT = "  fix: this is a bug in avouch: --debug shows where\n"
 PROCESSES = [name for name in main.PROCESSES]
 PATHS = [path for path, entry in commands.TABLE.items() if entry.target]
 
@@ -40,7 +40,7 @@ def test_each_command_tells_its_help(path):
 def test_help_of_the_top_lists_commands_and_processes_by_section():
     answer = line.run("--help")
     assert answer.code == 0
-    assert answer.out.index("What is declared:") < answer.out.index("Evidence:") < answer.out.index("Processes")
+    assert answer.out.index("Declare:") < answer.out.index("Evidence:") < answer.out.index("Processes")
     assert all(f"  {name} " in answer.out for name in PROCESSES)
     assert "organization" not in answer.out
 

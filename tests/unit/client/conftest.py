@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from avouch import clocks
 from avouch.client import access, connection, ingest
 from tests.crafting import builders, server
 
@@ -22,8 +23,8 @@ class Time:
         self.waits.append(seconds)
         self.now += seconds
 
-    def clock(self) -> connection.Clock:
-        return connection.Clock(self.monotonic, self.sleep)
+    def clock(self) -> clocks.Clock:
+        return clocks.Clock(self.monotonic, self.sleep)
 
 
 @pytest.fixture

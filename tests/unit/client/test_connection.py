@@ -24,9 +24,9 @@ def test_a_run_is_opened_once_whoever_asks_twice(api: ingest.Ingest, memory: ser
 
 def test_one_connection_serves_many_requests(api: ingest.Ingest, link: connection.Connection):
     opened(api)
-    kept = link._open
+    kept = link._link._open
     api.run(builders.RUN)
-    assert link._open is kept
+    assert link._link._open is kept
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -49,6 +49,21 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_believed_at_once(
     with pytest.raises(errors.Overloaded, match="503"):
         opened(api)
     assert time.waits == []
+
+
+def test_whoever_waits_is_told_once_after_two_seconds(memory: server.Memory, time: Any):
+    told: list[str] = []
+    to = access.resolve(access.Login(memory.url, server.TOKEN, memory.ca), {}, access.Login())
+    link = connection.Connection(to, "avouch-test", time.clock(), told.append)
+    memory.failures = [server.Failure(503, {"Retry-After": "1"}) for _ in range(5)]
+    opened(ingest.Ingest(link))
+    assert len(told) == 1
+    assert "503" in told[0]
+    assert "trying again" in told[0]
+    memory.failures = [server.Failure(503, {"Retry-After": "1"})]
+    opened(ingest.Ingest(link))
+    assert len(told) == 1
+    link.close()
 
 
 def test_tries_end(api: ingest.Ingest, memory: server.Memory, time: Any):

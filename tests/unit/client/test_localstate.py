@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from avouch import errors
+from avouch import clocks, errors
 from avouch.client import localstate
 from avouch.crafting import state
 from tests.crafting import builders
@@ -19,13 +19,12 @@ from tests.crafting import builders
 ROOT = Path(__file__).parents[3]
 ADDS = """
 import sys
-from dataclasses import replace
 from pathlib import Path
 from avouch.client import localstate
 keeper = localstate.LocalState(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(100000):
-    keeper.change(lambda found: replace(found, annotations={"n": str(number), "pad": "x" * 4096 * (number % 64)}))
+    keeper.change(lambda found: found._replace(annotations={"n": str(number), "pad": "x" * 4096 * (number % 64)}))
 """
 
 
@@ -86,8 +85,8 @@ def test_a_lock_that_stays_taken_ends_in_an_error_that_names_its_holder(tmp_path
         lock.write("process 4711")
         lock.flush()
         now = iter(range(1000))
-        clock = localstate.Clock(lambda: float(next(now)), waits.append)
-        with pytest.raises(errors.Unavailable, match="held by process 4711"):
+        clock = clocks.Clock(lambda: float(next(now)), waits.append)
+        with pytest.raises(errors.Unavailable, match="locked by process 4711"):
             localstate.LocalState(found.path, patience=5, clock=clock).change(lambda each: each)
     assert 0 < len(waits) < 10
 
@@ -118,7 +117,7 @@ def test_a_directory_or_pipe_in_its_place_is_refused(tmp_path: Path):
 def test_a_state_that_somebody_else_put_there_is_refused(tmp_path: Path):
     found = keeper(tmp_path)
     os.chown(found.path, 12345, 12345)
-    with pytest.raises(errors.Invalid, match="no file of ours"):
+    with pytest.raises(errors.Invalid, match="not a regular file of this user"):
         found.load()
 
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ def kept(link: connection.Connection, memory: server.Memory, time: Any) -> remot
 
 
 def noted(found: state.State) -> state.State:
-    return replace(found, env={**found.env, "A": "1"})
+    return found._replace(env={**found.env, "A": "1"})
 
 
 def test_a_change_by_others_is_read_again_and_the_step_applied_to_it(
@@ -38,7 +37,7 @@ def test_a_change_by_others_is_read_again_and_the_step_applied_to_it(
 
 def test_others_who_never_stop_end_in_an_error(kept: remotestate.RemoteState, memory: server.Memory, time: Any):
     def step(found: state.State) -> state.State:
-        memory.states[builders.RUN] = state.write(replace(found, env={"B": f"{len(memory.requests)}"}))
+        memory.states[builders.RUN] = state.write(found._replace(env={"B": f"{len(memory.requests)}"}))
         return noted(found)
 
     with pytest.raises(errors.Conflict, match="20 times in a row"):

@@ -53,7 +53,7 @@ def test_a_material_without_a_name_gets_one():
 
 @pytest.mark.parametrize("name", ["Upper", "a_b", "-a", "a-", "a" * 64, "a b", "a/b", "ä"])
 def test_a_name_that_no_contract_could_use_is_refused(name: str):
-    with pytest.raises(errors.Invalid, match="names no material"):
+    with pytest.raises(errors.Invalid, match="not a valid material name"):
         adding.asked(begun(), name, "", 0)
 
 
@@ -79,7 +79,7 @@ def test_an_annotation_filled_with_nothing_is_still_missing():
 def test_the_contracts_own_value_is_never_overridden():
     change = added(begun(), "sbom", file(kind="SBOM_CYCLONEDX_JSON"), asset="a", stage="s", component="mine")
     assert change.state.materials[0].annotations["component"] == "plane"
-    assert change.notes == ("annotation component stays 'plane': the contract says so",)
+    assert change.notes == ("annotation component keeps the contract's value 'plane'",)
 
 
 def test_annotations_that_the_contract_does_not_know_are_accepted():
@@ -97,7 +97,7 @@ def test_adding_a_name_again_overwrites_it_in_its_place_and_says_so():
     change = added(found, "note", text("two"))
     assert [each.name for each in change.state.materials] == ["note", "big"]
     assert change.state.materials[0].content == b"two"
-    assert "is replaced" in change.notes[0]
+    assert "replaces an earlier material" in change.notes[0]
 
 
 def test_the_contract_says_what_becomes_a_subject_and_what_is_not_uploaded():
@@ -147,7 +147,7 @@ def test_an_empty_text_is_no_material():
 def test_annotations_of_the_attestation_follow_the_same_rules():
     change = adding.annotate(begun(), {"who": "me", "version": "mine", "more": "x"})
     assert change.state.annotations == {"version": "oss", "who": "me", "more": "x"}
-    assert change.notes == ("annotation version stays 'oss': the contract says so",)
+    assert change.notes == ("annotation version keeps the contract's value 'oss'",)
 
 
 @pytest.mark.parametrize("text", ["novalue", "=x", ""])
@@ -166,7 +166,7 @@ def test_everything_owed_is_named_at_once_with_the_command_that_delivers_it():
         " or avouch attestation add --name spdx --value FILE --attestation-id r-1",
         "avouch attestation push --annotation who=VALUE --attestation-id r-1",
         "avouch attestation push --annotation why=VALUE --attestation-id r-1",
-        "set STAGE, then start anew: avouch attestation init --replace --attestation-id r-1",
+        "set STAGE, then start over: avouch attestation init --replace --attestation-id r-1",
     }
 
 
@@ -195,6 +195,6 @@ def test_a_value_that_looks_like_a_credential_is_refused_without_repeating_it():
         lambda: added(begun(), "note", text("ghp_" + "a1B2" * 9)),
         lambda: added(begun(), "note", text(), note="https://user:hunter2x@git.example/a.git"),
     ):
-        with pytest.raises(errors.Invalid, match="no place for secrets") as caught:
+        with pytest.raises(errors.Invalid, match="attestations are public") as caught:
             step()
         assert "hunter2x" not in str(caught.value)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -123,7 +122,7 @@ def test_the_project_holds_the_inputs_of_the_run(file: str):
 
 
 def test_a_backend_that_is_not_inline_leaves_content_out_of_the_statement():
-    run = replace(builders.run(builders.real_contract()), backend=opened.Backend("b", "s3", False, True, 10**9))
+    run = builders.run(builders.real_contract())._replace(backend=opened.Backend("b", "s3", False, True, 10**9))
     found = state.begin(state.State(run, time("initializedAt")))
     added = adding.add(
         found, adding.asked(found, "tests", "", 0), gathered("junit.xml", "JUNIT_XML"), {}

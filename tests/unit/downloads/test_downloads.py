@@ -54,7 +54,7 @@ def test_a_file_is_fetched_and_a_redirect_followed(site):
         ("/broken", 10, errors.Unavailable),
         ("/loop", 10, errors.Unavailable),
         ("/down", 10, errors.Invalid),
-        ("/local", 10, errors.Unavailable),
+        ("/local", 10, errors.Invalid),
     ],
 )
 def test_what_goes_wrong_on_the_way_has_its_family(site, path, limit, family):

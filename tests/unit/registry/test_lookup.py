@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors
-from avouch.materials import detection, images
+from avouch.materials import images
 from avouch.oci import client, credentials
-from avouch.registry import detecting, lookup
+from avouch.registry import lookup
 from tests import loopback
 
 MANIFEST = json.dumps({"schemaVersion": 2, "config": {"mediaType": "x"}}).encode()
@@ -93,34 +93,11 @@ def test_a_given_login_goes_to_its_own_registry_alone(server: loopback.Server) -
     assert access(lookup.Login("docker.io", ANN)).credential("index.docker.io") == ANN
 
 
-@pytest.mark.parametrize("reply", [loopback.Reply(404), loopback.Reply(200, b"<html>")])
-def test_a_text_is_no_image_where_a_registry_has_none(server: loopback.Server, reply: loopback.Reply) -> None:
-    server.answers = lambda _: reply
-    assert detection.value(f"{server.address}/app:1", detecting.Images(access()).resolves).type == "STRING"
-
-
-@pytest.mark.parametrize("status", [401, 403, 429, 503])
-def test_a_text_that_names_a_registry_which_gives_no_answer_is_not_guessed(
-    server: loopback.Server, status: int
-) -> None:
-    server.answers = lambda _: loopback.Reply(status)
-    with pytest.raises(errors.Unavailable, match="name the material's type"):
-        detection.value(f"{server.address}/app:1", detecting.Images(access()).resolves)
-
-
-def test_a_word_is_a_text_where_docker_hub_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def down(value: str, access: lookup.Access) -> images.Image:
-        raise errors.Unavailable(value)
-
-    monkeypatch.setattr(lookup, "image", down)
-    assert detection.value("1.2.3", detecting.Images(access()).resolves).type == "STRING"
-
-
-def test_a_broken_docker_config_is_named_and_makes_no_text_of_an_image(server: loopback.Server, tmp_path: Path) -> None:
+def test_a_broken_docker_config_is_named_and_no_registry_is_asked(server: loopback.Server, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     broken = lookup.Access({"DOCKER_CONFIG": str(tmp_path)}, options=client.Options(proxies=False))
     with pytest.raises(errors.Unavailable, match=r"no credentials for .*config\.json"):
-        detecting.Images(broken).resolves(f"{server.address}/app:1")
+        asyncio.run(lookup.image(f"{server.address}/app:1", broken))
     assert server.seen == []
 
 

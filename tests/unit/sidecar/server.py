@@ -32,6 +32,8 @@ class Script:
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
     ca: str = ""
+    connections: int = 0
+    hangs_up: bool = False  # closes each connection after an answer that does not say so
 
     def bodies(self, suffix: str) -> list[bytes]:
         return [body for _, path, _, body in self.requests if path.endswith(suffix)]
@@ -74,6 +76,10 @@ def serving(script: Script, directory: Path) -> Iterator[Script]:  # noqa: C901 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            super().setup()
+            script.connections += 1
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
@@ -103,6 +109,7 @@ def serving(script: Script, directory: Path) -> Iterator[Script]:  # noqa: C901 
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
+            self.close_connection = self.close_connection or script.hangs_up
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,69 +1,94 @@
 """`avouch attestation add`: a material enters the attestation, and its bytes go where the run stores them."""
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import click
 
 from avouch import errors
 from avouch.attestation import materials
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, gathering, ports, progress, registries
+from avouch.cli.attestation import common, gathering, ports, progress
 from avouch.crafting import adding, state
 from avouch.materials import types
 
 _KINDS = tuple(kind.name for kind in types.MATERIALS)
+OPTIONS: options.Declared = (
+    (("--strict",), {"is_flag": True, "help": "Check it against the official schemas here too, as the server will."}),
+    (
+        ("--registry-server",),
+        {"default": "", "envvar": "AVOUCH_REGISTRY_SERVER", "metavar": "HOST",
+         "help": "Registry of the image, if it needs a login."},
+    ),
+    (
+        ("--registry-username",),
+        {"default": "", "envvar": "AVOUCH_REGISTRY_USERNAME", "metavar": "TEXT",
+         "help": "User name for --registry-server."},
+    ),
+    (
+        ("--registry-password",),
+        {"default": "", "envvar": "AVOUCH_REGISTRY_PASSWORD", "metavar": "TEXT",
+         "help": "Password for --registry-server."},
+    ),
+    (
+        ("--max-extract-entries", "entries"),
+        {"type": click.IntRange(1, 10_000), "default": 10_000, "show_default": True, "metavar": "N",
+         "help": "Limit on the files of an archive."},
+    ),
+    (
+        ("--max-extract-size", "size"),
+        {"type": click.IntRange(1, 1024**3), "default": 256 * 1024**2, "show_default": True, "metavar": "BYTES",
+         "help": "Limit on the extracted bytes of an archive."},
+    ),
+)  # fmt: skip
+
+
+class Order(NamedTuple):
+    """One material to add: what the contract makes of it, what the user said of it, its annotations."""
+
+    asked: adding.Asked
+    wanted: gathering.Wanted
+    annotations: Mapping[str, str]
 
 
 @click.command(cls=common.Command)
-@click.option("--name", default="", metavar="NAME", help="Its name in the contract; any other makes it contract-free.")
+@click.option(
+    "--name",
+    default="",
+    metavar="NAME",
+    help="Its name in the contract; any other name adds a material that the contract does not ask for.",
+)
 @click.option("--value", required=True, metavar="FILE|TEXT|IMAGE|URL", help="The material.")
 @click.option(
-    "--kind", type=click.Choice(_KINDS, case_sensitive=False), metavar="TYPE", help="Its type; else detected."
+    "--kind", type=click.Choice(_KINDS, case_sensitive=False), metavar="TYPE", help="Its type; default: detected."
 )
 @common.annotations
-@click.option("--strict", is_flag=True, help="Check it against the official schemas here too, as the server will.")
-@click.option("--registry-server", default="", envvar="AVOUCH_REGISTRY_SERVER", metavar="HOST", help="Of an image.")
-@click.option("--registry-username", default="", envvar="AVOUCH_REGISTRY_USERNAME", metavar="TEXT", help="For it.")
-@click.option("--registry-password", default="", envvar="AVOUCH_REGISTRY_PASSWORD", metavar="TEXT", help="For it.")
-@click.option(
-    "--max-extract-entries", "entries", type=click.IntRange(1, 10_000), default=10_000, show_default=True, metavar="N",
-    help="Most files of an archive.",
-)  # fmt: skip
-@click.option(
-    "--max-extract-size", "size", type=click.IntRange(1, 1024**3), default=256 * 1024**2, show_default=True,
-    metavar="BYTES", help="Most bytes of an archive's files.",
-)  # fmt: skip
+@options.several(OPTIONS)
 @common.where
 @options.output("table", "json", "yaml")
 @session.given
 def add(started: session.Session, /, **said: Any) -> int:
     """Add a material.
 
-    A name of the contract takes the contract's type and rules. Without --kind, any other is recognised by its content.
-    SBOMs and SARIF logs may come in a zip or tar: each file becomes a material.
+    A material that the contract names gets the contract's type and rules. The type of any other is --kind, or detected.
+    SBOMs and SARIF logs may be in a zip or tar: each file becomes a material.
     """
     place = common.Place(said["path"], said["identity"])
-    world: registries.Adapters = started.world.attesting(started.options)
+    world = common.adapters(started)
     keeper = common.keeper(world, place)
     before = keeper.load()
-    notes = adding.pairs(said["notes"])
-    asked = adding.asked(before, said["name"], (said["kind"] or "").upper(), time.time_ns())
-    watch = progress.watch(started)
-    found = gathering.gather(started, world, _wanted(said, asked), _taken(before, asked), watch)
-    _preview(before, asked, found, notes)
-    _send(world, before, asked, found, watch)
-    told: list[str] = []
+    order = ordered(before, said, said["value"], adding.pairs(said["notes"]))
+    found = fetch(started, world, before, order, progress.watch(started))
+    told: tuple[str, ...] = ()
 
     def step(now: state.State) -> state.State:
+        nonlocal told
         if now.run.id != before.run.id:
-            raise errors.Conflict("another attestation was begun meanwhile (fix: add the material again)")
-        told.clear()
-        for each in found:
-            change = adding.add(now, _named(now, asked, each), each.gathered, notes)
-            now = change.state
-            told.extend((*change.notes, *each.notes))
-        return now
+            raise errors.Conflict("another attestation was started meanwhile (fix: add the material again)")
+        change = put(now, order, found)
+        told = change.notes
+        return change.state
 
     after = keeper.change(step)
     common.note(started, *told)
@@ -71,11 +96,55 @@ def add(started: session.Session, /, **said: Any) -> int:
     return failures.OK
 
 
-def _wanted(said: dict[str, Any], asked: adding.Asked) -> gathering.Wanted:
-    login = registries.Login(said["registry_server"], said["registry_username"], said["registry_password"])
-    return gathering.Wanted(
-        asked.name, asked.type, said["value"], said["strict"], said["entries"], said["size"], login
-    )  # fmt: skip
+def ordered(before: state.State, said: Mapping[str, Any], value: str, notes: Mapping[str, str]) -> Order:
+    """A material as the options describe it.
+
+    Args:
+        before: the attestation so far.
+        said: the options: `name`, `kind`, and those of `OPTIONS`.
+        value: what is to be added.
+        notes: its annotations.
+
+    Raises:
+        Invalid: a name or a type that no material can have.
+    """
+    asked = adding.asked(before, said["name"], (said["kind"] or "").upper(), time.time_ns())
+    login = ports.Login(said["registry_server"], said["registry_username"], said["registry_password"])
+    wanted = gathering.Wanted(asked.name, asked.type, value, said["strict"], said["entries"], said["size"], login)
+    return Order(asked, wanted, notes)
+
+
+def fetch(
+    started: session.Session, world: ports.Adapters, before: state.State, order: Order, watch: progress.Watch
+) -> tuple[gathering.Found, ...]:
+    """Read a material, hold it against the contract, then upload its bytes.
+
+    Raises:
+        AvouchError: it cannot be read, the contract refuses it, or the server does.
+    """
+    found = gathering.gather(started, world, order.wanted, _taken(before, order.asked), watch)
+    put(before, order, found)  # what the contract refuses is refused before anything is uploaded
+    for each in found:
+        size = each.gathered.size or 0
+        where = adding.storage(before, _named(before, order.asked, each), each.gathered.type, size)
+        if where == "uploaded" and each.source is not None:
+            with watch(f"uploading {each.name}", size) as progress:
+                common.server_of(world, before).upload(before.run.id, each.source, progress)
+    return found
+
+
+def put(now: state.State, order: Order, found: tuple[gathering.Found, ...]) -> adding.Change:
+    """The state with the material, or with the parts of the archive that it is.
+
+    Raises:
+        Invalid, TooLarge: as `adding.add`.
+    """
+    told: list[str] = []
+    for each in found:
+        change = adding.add(now, _named(now, order.asked, each), each.gathered, order.annotations)
+        now = change.state
+        told.extend((*change.notes, *each.notes))
+    return adding.Change(now, tuple(told))
 
 
 def _taken(before: state.State, asked: adding.Asked) -> frozenset[str]:
@@ -88,30 +157,10 @@ def _named(now: state.State, asked: adding.Asked, found: gathering.Found) -> add
     return asked if found.name == asked.name else adding.asked(now, found.name, found.gathered.type, 0)
 
 
-def _preview(
-    before: state.State, asked: adding.Asked, found: tuple[gathering.Found, ...], notes: dict[str, str]
-) -> None:
-    """What the contract refuses is refused before anything is uploaded."""
-    now = before
-    for each in found:
-        now = adding.add(now, _named(now, asked, each), each.gathered, notes).state
-
-
-def _send(
-    world: ports.Adapters, before: state.State, asked: adding.Asked, found: tuple[gathering.Found, ...], watch: Any
-) -> None:
-    for each in found:
-        size = each.gathered.size or 0
-        where = adding.storage(before, _named(before, asked, each), each.gathered.type, size)
-        if where == "uploaded" and each.source is not None:
-            with watch(f"uploading {each.name}", size) as progress:
-                common.server_of(world, before).upload(before.run.id, each.source, progress)
-
-
 def _tell(after: state.State, found: tuple[gathering.Found, ...], form: str) -> None:
     added = [material for each in found if (material := after.of(each.name)) is not None]
     if form != "table":
-        output.document(form, [_as_json(each) for each in added])
+        output.document(form, [as_json(each) for each in added])
         return
     for each in added:
         output.facts(
@@ -128,7 +177,8 @@ def _tell(after: state.State, found: tuple[gathering.Found, ...], form: str) -> 
         )
 
 
-def _as_json(added: materials.Material) -> dict[str, Any]:
+def as_json(added: materials.Material) -> dict[str, Any]:
+    """A material for programs."""
     return {
         "name": added.name,
         "type": added.type,

@@ -21,11 +21,11 @@ _LOUD = "ATTENTION: this failed, and exits with 0 only because of --graceful-exi
 
 
 class Command(options.Command):
-    """A command that may be told to fail without breaking a build: loud, and with exit code 0."""
+    """A command with --graceful-exit: its failures are printed, and the exit code is 0."""
 
     def __init__(self, *args: Any, **said: Any) -> None:
         super().__init__(*args, **said)
-        help_text = f"Exit with 0 whatever goes wrong, and say loudly what did [{_GRACEFUL}]."
+        help_text = f"Exit with 0 even if the command fails; the failure is printed [{_GRACEFUL}]."
         self.params.append(
             click.Option(
                 [GRACEFUL], is_flag=True, expose_value=False, envvar=_GRACEFUL, callback=_remember, help=help_text
@@ -51,7 +51,7 @@ class Command(options.Command):
             raise click.exceptions.Exit(failures.OK) from exc
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run; what goes wrong becomes exit code 0 where that was asked for."""
+        """Run the command; with --graceful-exit a failure becomes exit code 0."""
         if not ctx.meta.get(_META):
             return super().invoke(ctx)
         try:
@@ -74,14 +74,14 @@ def _remember(context: click.Context, _parameter: click.Parameter, value: bool) 
 
 
 def where(function: F) -> F:
-    """The options that say where the state lies."""
+    """The options that locate the state."""
     local = click.option(
         "--local-state-path", "path", type=click.Path(dir_okay=False), metavar="FILE", default="",
-        help="File that the attestation is kept in [AVOUCH_ATTESTATION_STATE].",
+        help="State file of the attestation [AVOUCH_ATTESTATION_STATE].",
     )  # fmt: skip
     remote = click.option(
         "--attestation-id", "identity", metavar="ID", default="", envvar=ID,
-        help="Attestation that is kept on the server (init --remote-state).",
+        help="Attestation whose state is on the server (init --remote-state).",
     )  # fmt: skip
     return local(remote(function))
 
@@ -94,7 +94,7 @@ def annotations(function: F) -> F:
 
 
 class Place(NamedTuple):
-    """Where the user said that the state lies."""
+    """Where the user keeps the state."""
 
     path: str = ""
     identity: str = ""
@@ -114,7 +114,7 @@ def keeper(world: ports.Adapters, place: Place) -> statestore.Keeper:
     """
     if place.identity and place.path:
         fix = "give --attestation-id for the server, or --local-state-path for a file"
-        raise errors.Invalid("two places for one attestation", field="--attestation-id", fix=fix)
+        raise errors.Invalid("two places for the state", field="--attestation-id", fix=fix)
     if place.identity:
         return world.remote(place.identity)
     return world.local(place.path)
@@ -126,6 +126,6 @@ def server_of(world: ports.Adapters, found: state.State) -> ports.Server:
 
 
 def note(started: session.Session, *messages: str) -> None:
-    """Tell of what people should know, and what is no error."""
+    """Print notes, which are no errors, on stderr."""
     for message in messages:
         failures.tell(started, message, kind="note")

@@ -4,14 +4,13 @@ Files are read as their type's readers read them. Where the type is known, the o
 which checks them in any case, unless `--strict` asks for them here; where it is to be found, they take part in that.
 """
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from avouch import digests, errors, plan
 from avouch.cli import session
-from avouch.cli.attestation import registries
+from avouch.cli.attestation import ports
 from avouch.crafting import adding, uploads
 from avouch.materials import detection, types, validation
 from avouch.materials.readers import document
@@ -33,7 +32,7 @@ class Wanted(NamedTuple):
     strict: bool = False
     entries: int = 10_000
     size: int = 256 * 1024 * 1024
-    login: registries.Login = registries.Login()  # frozen
+    login: ports.Login = ports.Login()  # frozen
 
 
 class Found(NamedTuple):
@@ -46,13 +45,13 @@ class Found(NamedTuple):
 
 
 def gather(
-    started: session.Session, world: registries.Adapters, wanted: Wanted, taken: frozenset[str], progress: Any
+    started: session.Session, world: ports.Adapters, wanted: Wanted, taken: frozenset[str], progress: Any
 ) -> tuple[Found, ...]:
     """The materials that a value names: one, or the parts of an archive.
 
     Args:
         started: the session.
-        world: registries.
+        world: ports.
         wanted: what the user said.
         taken: names that parts of an archive may not get.
         progress: makes a watcher of a long read from a title and a size.
@@ -74,7 +73,7 @@ def gather(
     if path.is_file():
         return tuple(_of_file(wanted, path, taken, progress))
     if wanted.kind or path.is_dir():
-        why = "is a folder" if path.is_dir() else "is no file that can be read"
+        why = "is a folder" if path.is_dir() else "is not a readable file"
         fix = f"name the {wanted.kind or 'file'} with --value"
         raise errors.Invalid(f"{wanted.value[:200]} {why}", field="--value", fix=fix)
     return (_text(wanted),)
@@ -90,7 +89,7 @@ def of_bytes(name: str, kind: str, file: str, content: bytes) -> Found:
 
 
 def _is_image(wanted: Wanted) -> bool:
-    """An image, or chart, that says so itself: nobody's text is looked up in a registry on the mere chance."""
+    """Whether a value is certainly an image or a chart. A plain text is never looked up in a registry."""
     if wanted.kind == _HELM:
         return wanted.value.startswith(_CHART)
     if wanted.kind:
@@ -106,7 +105,7 @@ def _text(wanted: Wanted) -> Found:
     return Found(wanted.name, adding.Gathered(_TEXT, digests.of_bytes(content), size=len(content), content=content))
 
 
-def _image(world: registries.Adapters, wanted: Wanted) -> Found:
+def _image(world: ports.Adapters, wanted: Wanted) -> Found:
     found = world.image(wanted.value, wanted.login)
     gathered = adding.Gathered(
         wanted.kind or _IMAGE,
@@ -150,9 +149,11 @@ def _unread(wanted: Wanted, path: Path, begun: bytes, file: Any, progress: Any) 
 
 def _of_content(wanted: Wanted, name: str, content: bytes, path: Path | None, taken: frozenset[str]) -> Iterator[Found]:
     if wanted.kind in _ARCHIVES and not content.lstrip().startswith(b"{"):
-        explosion = importlib.import_module("avouch.materials.unpacking")  # 12 ms that plain JSON need not pay
+        from avouch.materials import unpacking as explosion  # lazy: 13 ms (archives, YAML) that plain JSON need not pay
+        from avouch.materials.readers import archives
+
         if explosion.is_archive(wanted.kind, content):
-            bounds = importlib.import_module("avouch.materials.readers.archives").Bounds(wanted.entries, wanted.size)
+            bounds = archives.Bounds(wanted.entries, wanted.size)
             for part in explosion.exploded(wanted.name, wanted.kind, content, taken, bounds):
                 file = Path(part.path).name or name
                 yield _material(wanted, _Piece(part.name, part.type, file, part.content, part.annotations))

@@ -1,90 +1,92 @@
 """`avouch attestation init`: open a run on the server, and begin its attestation here."""
 
-import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from avouch import errors
 from avouch.attestation import predicate, statement
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common, showing, surroundings
-from avouch.crafting import adding, state, statestore, uploads
-from avouch.crafting import run as opening
+from avouch.cli.attestation import common, ports, showing
+from avouch.crafting import adding, run, state, statestore, uploads
 from avouch.runners import detection, pullrequests
 
 _FILES = (".avouch.yml", ".avouch.yaml", ".chainloop.yml", ".chainloop.yaml")
 _PR_INFO = pullrequests.EVIDENCE
+OPTIONS: options.Declared = (
+    (("--workflow",), {"required": True, "metavar": "NAME", "help": "Workflow of the run."}),
+    (
+        ("--contract-revision",),
+        {"type": click.IntRange(min=0), "default": 0, "metavar": "N",
+         "help": "Contract revision to attest against; default: the newest."},
+    ),
+    (
+        ("--version",),
+        {"default": "", "metavar": "TEXT",
+         "help": "Project version; default: projectVersion in .avouch.yml or .chainloop.yml, else v0."},
+    ),
+    (("--existing-version", "existing"), {"is_flag": True, "help": "Fail if the version does not exist yet."}),
+    (("--latest-version", "latest"), {"is_flag": True, "help": "Use the project's latest version."}),
+    (
+        ("--mark-latest/--no-mark-latest", "mark_latest"),
+        {"default": None, "help": "Make the version the project's latest one, or do not."},
+    ),
+    (
+        ("--release",),
+        {"is_flag": True, "help": "Release the version with this attestation; it accepts no further attestations."},
+    ),
+    (("--dry-run",), {"is_flag": True, "help": "Record nothing on the server; accept any runner."}),
+    (
+        ("--pr", "pull_request"),
+        {"is_flag": True, "help": "Mark the run as one of a pull request, even if the CI does not."},
+    ),
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the user asked for."""
+class Asked(NamedTuple):
+    """The run that the user asked for."""
 
     workflow: str
     revision: int
-    version: opening.VersionRequest
+    version: run.VersionRequest
     release: bool
     dry_run: bool
-    remote: bool
-    replace: bool
     pull_request: bool
 
 
 @click.command(cls=common.Command)
-@click.option("--workflow", required=True, metavar="NAME", help="Workflow that the run is of.")
-@click.option("--contract-revision", type=click.IntRange(min=0), default=0, metavar="N", help="Default: the newest.")
+@options.several(OPTIONS)
 @click.option(
-    "--version", "version", default="", metavar="TEXT", help="Project version; else projectVersion of a file."
+    "--remote-state", "remote", is_flag=True, help="Keep the state on the server, for jobs whose steps share no disk."
 )
-@click.option("--existing-version", "existing", is_flag=True, help="Fail where the version does not exist yet.")
-@click.option("--latest-version", "latest", is_flag=True, help="The project's latest version.")
-@click.option("--mark-latest/--no-mark-latest", "mark_latest", default=None, help="Make the version the latest one.")
-@click.option(
-    "--release", is_flag=True, help="Release the version with this attestation: nothing is added to it later."
-)
-@click.option("--dry-run", is_flag=True, help="Record nothing on the server; any runner will do.")
-@click.option(
-    "--remote-state", "remote", is_flag=True, help="Keep the attestation on the server, for jobs without a disk."
-)
-@click.option("-f", "--replace", is_flag=True, help="Start anew where an attestation is under construction already.")
-@click.option(
-    "--pr", "pull_request", is_flag=True, help="The run is for a pull request, also where the CI does not say."
-)
+@click.option("-f", "--replace", is_flag=True, help="Replace an attestation that is already in progress.")
 @click.option(
     "--local-state-path", "path", type=click.Path(dir_okay=False), default="", metavar="FILE",
-    help="File to keep the attestation in [AVOUCH_ATTESTATION_STATE].",
+    help="State file of the attestation [AVOUCH_ATTESTATION_STATE].",
 )  # fmt: skip
 @options.output("table", "json", "yaml")
 @session.given
 def init(started: session.Session, /, **said: Any) -> int:
     """Open a run and begin its attestation.
 
-    The project version comes from --version, else from projectVersion in .avouch.yml or .chainloop.yml, else it is v0.
+    Prints what the contract requires, each piece with the command that adds it. `avouch attest` does init, add and push
+    in one command.
     """
-    form, path = said["form"], said["path"]
-    asked = _asked(said)
-    world: surroundings.Adapters = started.world.attesting(started.options)
-    found = _runner(started)
-    local = None if asked.remote else world.local(path)
-    if local is not None and not asked.replace:
+    form, path, remote = said["form"], said["path"], said["remote"]
+    _check_place(said)
+    asked = asked_for(said)
+    world = common.adapters(started)
+    local = None if remote else world.local(path)
+    if local is not None and not said["replace"]:
         _require_none(local)
-    around = world.around(started.environment, found.type)
-    common.note(started, *around.notes)
-    server = world.server()
-    run = _open(server, world, asked, found, around)
-    common.note(started, *(f"{each.message}{f' (fix: {each.fix})' if each.fix else ''}" for each in run.findings))
-    try:
-        begun = _begin(started, asked, Facts(server, run, found, around, world))
-        kept = local or world.remote(run.id)
-        kept.create(begun, replace=asked.replace)
-    except errors.AvouchError as exc:
-        _close(started, server, asked, run, exc)
-        raise
-    way = showing.way(common.Place(path, run.id if asked.remote else ""))
+    begun = begin(started, world, asked)
+    with ended_on_failure(started, world, begun):
+        kept = local or world.remote(begun.run.id)
+        kept.create(begun, replace=said["replace"])
+    way = showing.way(common.Place(path, begun.run.id if remote else ""))
     if form == "table":
         showing.tell(begun, way)
     else:
@@ -92,20 +94,44 @@ def init(started: session.Session, /, **said: Any) -> int:
     return failures.OK
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+def begin(started: session.Session, world: ports.Adapters, asked: Asked) -> state.State:
+    """Open a run and make its first state; the run is ended at once if there can be none.
+
+    Raises:
+        AvouchError: the server refuses, or the contract asks for another runner or for variables that are not set.
+    """
+    pod = started.world.pod()
+    found = detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
+    around = world.around(started.environment, found.type)
+    common.note(started, *around.notes)
+    server = world.server()
+    run = _open(server, world, asked, found, around)
+    common.note(started, *(f"{each.message}{f' (fix: {each.fix})' if each.fix else ''}" for each in run.findings))
+    empty = state.State(run, world.now(), server.address, found.type, found.url, asked.dry_run)
+    with ended_on_failure(started, world, empty):
+        return _begin(started, asked, Facts(empty, server, found, around))
+
+
+@contextmanager
+def ended_on_failure(started: session.Session, world: ports.Adapters, begun: state.State) -> Iterator[None]:
+    """End the run if the attestation fails, so that nobody waits a day for it to expire."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end(started, world, begun, "cancellation", "interrupted")
+        raise
+    except Exception as exc:
+        _end(started, world, begun, "failure", str(exc)[:500])
+        raise
+
+
+class Facts(NamedTuple):
     """What a first state is made from."""
 
-    server: surroundings.Server
-    run: opening.Run
+    empty: state.State
+    server: ports.Server
     runner: detection.Runner
-    around: surroundings.Around
-    world: surroundings.Adapters
-
-
-def _runner(started: session.Session) -> detection.Runner:
-    pod = started.world.pod()
-    return detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
+    around: ports.Around
 
 
 def project_version(content: Mapping[str, Any], name: str) -> str:
@@ -120,21 +146,28 @@ def project_version(content: Mapping[str, Any], name: str) -> str:
     return str(found)
 
 
-def _asked(said: Mapping[str, Any]) -> Asked:
+def _check_place(said: Mapping[str, Any]) -> None:
     if said["dry_run"] and said["remote"]:
-        fix = "take one of them away"
+        fix = "remove --dry-run or --remote-state"
         raise errors.Invalid("a dry run is not kept on the server", field="--remote-state", fix=fix)
     if said["path"] and said["remote"]:
-        raise errors.Invalid("two places for one attestation", field="--remote-state", fix="take one of them away")
+        fix = "remove --local-state-path or --remote-state"
+        raise errors.Invalid("two places for the state", field="--remote-state", fix=fix)
+
+
+def asked_for(said: Mapping[str, Any]) -> Asked:
+    """The run that the options describe.
+
+    Raises:
+        Invalid: options that contradict each other, or a version file that cannot be read.
+    """
     name = said["version"] or ("" if said["latest"] else _version_of_file())
     return Asked(
         said["workflow"],
         said["contract_revision"],
-        opening.VersionRequest(name, said["existing"], said["latest"], said["mark_latest"]),
+        run.VersionRequest(name, said["existing"], said["latest"], said["mark_latest"]),
         said["release"],
         said["dry_run"],
-        said["remote"],
-        said["replace"],
         said["pull_request"],
     )
 
@@ -153,8 +186,11 @@ def _version_of_file() -> str:
 
 
 def _read_version(file: Path) -> str:
-    files = importlib.import_module("avouch.contract.text.files")  # YAML: 20 ms that few need
-    nodes = importlib.import_module("avouch.contract.text.nodes")
+    from avouch.contract.text import (
+        files,
+        nodes,  # lazy: 29 ms (YAML), and few projects have such a file
+    )
+
     with file.open("rb") as opened_file:
         text = files.read(opened_file.read(nodes.LIMIT + 1), file.name)
     if text.flaws:
@@ -175,17 +211,17 @@ def _require_none(kept: statestore.Keeper) -> None:
 
 
 def _open(
-    server: surroundings.Server,
-    world: surroundings.Adapters,
+    server: ports.Server,
+    world: ports.Adapters,
     asked: Asked,
     found: detection.Runner,
-    around: surroundings.Around,
-) -> opening.Run:
+    around: ports.Around,
+) -> run.Run:
     namespace = world.namespace()
     if not namespace:
         fix = "give --namespace (Chainloop's --project), or set AVOUCH_NAMESPACE"
         raise errors.Invalid("no namespace is known", field="--namespace", fix=fix)
-    request = opening.RunRequest(
+    request = run.RunRequest(
         world.new_id(),
         asked.revision,
         found.type,
@@ -199,20 +235,9 @@ def _open(
 
 
 def _begin(started: session.Session, asked: Asked, facts: Facts) -> state.State:
-    run, around = facts.run, facts.around
-    detection.enforce(run.plan.runner, facts.runner, dry_run=asked.dry_run)
-    begun = state.begin(
-        state.State(
-            run,
-            facts.world.now(),
-            server=facts.server.address,
-            runner_type=facts.runner.type,
-            runner_url=facts.runner.url,
-            dry_run=asked.dry_run,
-            env=_variables(started, asked, facts),
-            commit=_head(around),
-        )
-    )
+    around = facts.around
+    detection.enforce(facts.empty.run.plan.runner, facts.runner, dry_run=asked.dry_run)
+    begun = state.begin(facts.empty._replace(env=_variables(started, asked, facts), commit=_head(around)))
     if not (asked.pull_request or around.pull_request or pullrequests.is_pull_request(started.environment)):
         return begun
     begun = adding.annotate(begun, {pullrequests.ANNOTATION: "true"}).state
@@ -220,9 +245,10 @@ def _begin(started: session.Session, asked: Asked, facts: Facts) -> state.State:
 
 
 def _variables(started: session.Session, asked: Asked, facts: Facts) -> dict[str, str]:
+    run = facts.empty.run
     try:
         return detection.recorded(
-            facts.runner, started.environment, facts.run.plan.env, skip_runner=facts.run.skip_runner_variables
+            facts.runner, started.environment, run.plan.env, skip_runner=run.skip_runner_variables
         )
     except errors.Invalid as exc:
         if not asked.dry_run:
@@ -231,7 +257,7 @@ def _variables(started: session.Session, asked: Asked, facts: Facts) -> dict[str
         return {}
 
 
-def _head(around: surroundings.Around) -> statement.ResourceDescriptor | None:
+def _head(around: ports.Around) -> statement.ResourceDescriptor | None:
     commit = around.commit
     return predicate.git_head(commit.head, commit.annotations()) if commit and len(commit.head) == 40 else None
 
@@ -242,11 +268,13 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
     if request is None:
         return begun
     content = pullrequests.content(request)
-    gathering = importlib.import_module("avouch.cli.attestation.gathering")
+    from avouch.cli.attestation import gathering  # lazy: 17 ms (readers), for pull requests only
+
     try:
         found = gathering.of_bytes(request.material, _PR_INFO, f"{request.material}.json", content)
         change = adding.add(begun, adding.asked(begun, request.material, _PR_INFO, 0), found.gathered, {})
-        if change.state.of(request.material).storage == "uploaded":  # type: ignore[union-attr]  # it was just added
+        added = change.state.of(request.material)
+        if added is not None and added.storage == "uploaded" and found.source is not None:
             facts.server.upload(begun.run.id, found.source, uploads.quiet)
     except errors.AvouchError as exc:
         failures.tell(started, f"the pull request is not recorded: {exc}", kind="warning")
@@ -254,13 +282,13 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
     return change.state
 
 
-def _close(
-    started: session.Session, server: surroundings.Server, asked: Asked, run: opening.Run, why: errors.AvouchError
-) -> None:
-    """A run whose attestation cannot begin is ended at once, instead of expiring a day later."""
-    if asked.dry_run:
+def _end(started: session.Session, world: ports.Adapters, begun: state.State, trigger: str, reason: str) -> None:
+    if begun.dry_run:
         return
+    run = begun.run
     try:
-        server.reset(run.id, "failure", str(why)[:500])
+        world.server(begun.server).reset(run.id, trigger, reason)
+    except (errors.NotFound, errors.Conflict) as exc:
+        common.note(started, f"the run {run.name} had ended already: {exc}")
     except errors.AvouchError as exc:
         failures.tell(started, f"the run {run.name} stays open until it expires: {exc}", kind="warning")

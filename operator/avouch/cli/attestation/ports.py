@@ -1,25 +1,60 @@
-"""What crafting needs of the world outside. `surroundings` and `registries` are for those commands that need more."""
+"""What the attestation commands need of the world outside: the server, places for states, the CI job, registries."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from avouch import digests
 from avouch.crafting import run as opened
 from avouch.crafting import statestore, uploads
 
+if TYPE_CHECKING:  # 15 ms that only `init` pays
+    from avouch.materials import images
+    from avouch.runners import commits, pullrequests
+
+
+class Login(NamedTuple):
+    """Credentials for one registry; empty where the machine's own are to be used."""
+
+    server: str = ""
+    username: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Login(server={self.server!r}, username={self.username!r})"
+
+
+class Around(NamedTuple):
+    """What the CI job knows beyond its variables. `notes` say what could not be found out."""
+
+    commit: commits.Commit | None = None
+    pull_request: pullrequests.PullRequest | None = None
+    identity_token: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Around(commit={self.commit!r}, pull_request={self.pull_request!r}, notes={self.notes!r})"
+
 
 class Server(Protocol):
-    """avouch's server, with the caller's token. Methods raise errors of ours only."""
+    """avouch's server, with the caller's token. Methods raise `errors.AvouchError` only."""
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """Its address."""
+        ...
+
+    def open(self, namespace: str, workflow: str, request: opened.RunRequest) -> opened.Run:
+        """Open a run, or find the one of this id."""
         ...
 
     def run(self, run: str, wait: int = 0) -> opened.Run:
-        """A run, as soon as it is judged, or after so many seconds."""
+        """A run, as soon as it is judged, or after `wait` seconds."""
         ...
 
     def upload(self, run: str, source: uploads.Source, progress: uploads.Progress) -> bool:
@@ -48,14 +83,14 @@ class Server(Protocol):
 
 
 class Adapters(Protocol):
-    """All of it, each built when it is first asked for."""
+    """All adapters, each built when it is first used."""
 
     def now(self) -> datetime:
         """The time."""
         ...
 
     def new_id(self) -> str:
-        """An id that nobody has."""
+        """A new unique id."""
         ...
 
     def namespace(self) -> str:
@@ -83,6 +118,14 @@ class Adapters(Protocol):
 
     def remote(self, run: str) -> statestore.Keeper:
         """The state on the server."""
+        ...
+
+    def around(self, environment: Mapping[str, str], runner: str) -> Around:
+        """What the CI job knows of its commit, its pull request and its identity."""
+        ...
+
+    def image(self, value: str, login: Login) -> images.Image:
+        """What a reference, an OCI layout on disk or an `oci://` chart stands for now."""
         ...
 
     def report(self, environment: Mapping[str, str], runner: str, text: str) -> tuple[str, str]:

@@ -5,9 +5,9 @@ that is owed is pushed: the server would refuse it later, and here the command t
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from cryptography import x509
@@ -24,14 +24,29 @@ from avouch.crafting import run as opened
 
 _WAIT = 30  # seconds
 _ASK = 30  # seconds that one question may wait for its answer
+_SILENT = 2  # seconds before people are told that we wait
 _NO_KEY = (
     "signing with a key of your own is not supported: attestations are signed with a key of their own that the server "
     "certifies for who pushes"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+OPTIONS: options.Declared = (
+    (
+        ("--bundle", "file"),
+        {"type": click.Path(dir_okay=False), "default": "", "metavar": "FILE",
+         "help": "Write the signed bundle to a file, too."},
+    ),
+    (
+        ("--wait",),
+        {"type": click.IntRange(0, 3600), "default": _WAIT, "show_default": True, "metavar": "SECONDS",
+         "help": "How long to wait for the verdict."},
+    ),
+    (("--deactivate-ci-report", "silent"), {"is_flag": True, "help": "Write no report for the CI."}),
+)  # fmt: skip
+
+
+class Pushed(NamedTuple):
     """What the server has now."""
 
     digest: str
@@ -40,10 +55,7 @@ class Pushed:
 
 @click.command(cls=common.Command)
 @common.annotations
-@click.option("--bundle", "file", type=click.Path(dir_okay=False), default="", metavar="FILE", help="Keep a copy here.")
-@click.option("--wait", type=click.IntRange(0, 3600), default=_WAIT, show_default=True, metavar="SECONDS",
-              help="How long to wait for the verdict.")  # fmt: skip
-@click.option("--deactivate-ci-report", "silent", is_flag=True, help="Leave no report with the CI.")
+@options.several(OPTIONS)
 @click.option("-k", "--key", default="", hidden=True)
 @common.where
 @options.output("table", "json", "yaml")
@@ -51,45 +63,57 @@ class Pushed:
 def push(started: session.Session, /, **said: Any) -> int:
     """Sign the attestation and push it.
 
-    Exits with 1 where something is owed, and with 4 where the Workflow is a gate and the verdict is not Passed. Without
-    a gate a verdict that is not Passed is told loudly, and breaks no build.
+    Exits with 1 if something is missing, and with 4 if the Workflow is a gate and the verdict is not Passed. Without a
+    gate, a verdict that is not Passed prints a warning and exits with 0.
     """
     if said["key"]:
-        raise errors.Invalid(_NO_KEY, field="--key", fix="leave --key away")
+        raise errors.Invalid(_NO_KEY, field="--key", fix="remove --key")
     place = common.Place(said["path"], said["identity"])
     world = common.adapters(started)
     keeper = common.keeper(world, place)
     change = adding.annotate(keeper.load(), adding.pairs(said["notes"]))
     common.note(started, *change.notes)
     owed = missing.owed(change.state, showing.way(place))
-    if owed and not change.state.dry_run:
-        failures.tell(started, f"the attestation is not complete: {len(owed)} owed")
-        for line in showing.owed_lines(owed):
-            click.echo(line, err=True)
-        return failures.FAILED
     if change.state.dry_run:
-        return _rehearse(change.state, owed, world, said["file"])
-    pushed = _push(world, change.state, said["file"])
+        return rehearse(change.state, owed, world, said["file"])
+    if owed:
+        failures.tell(started, f"the attestation is not complete: {len(owed)} owed")
+        tell_owed(owed)
+        return failures.FAILED
+    pushed = send(world, change.state, said["file"])
     _forget(started, keeper)
-    judged = _judged(started, world, change.state, pushed, said["wait"])
-    _report(started, world, change.state.runner_type, judged, silent=said["silent"])
-    return _tell(started, judged, said["form"])
+    judged = judge(started, world, change.state, pushed, said)
+    if said["form"] == "table":
+        tell(judged)
+    else:
+        output.document(said["form"], as_json(judged))
+    return code_of(started, judged)
 
 
-def _rehearse(
-    found: state.State, owed: tuple[Any, ...], world: ports.Adapters, file: str
-) -> int:  # fmt: skip
+def tell_owed(owed: tuple[Any, ...]) -> None:
+    """Write to stderr what is missing."""
+    for line in showing.owed_lines(owed):
+        click.echo(line, err=True)
+
+
+def rehearse(found: state.State, owed: tuple[Any, ...], world: ports.Adapters, file: str) -> int:
     """A dry run ends here: the statement is written, nothing is signed and nothing is sent."""
     payload = statement.payload(found, statement.Ending(world.now(), avouch.__version__))
     if file:
         Path(file).write_bytes(payload)
     click.echo(payload.decode())
-    for line in ("This was a dry run: nothing was signed or sent.", *(showing.owed_lines(owed) if owed else ())):
-        click.echo(line, err=True)
+    click.echo("This was a dry run: nothing was signed or sent.", err=True)
+    if owed:
+        tell_owed(owed)
     return failures.OK
 
 
-def _push(world: ports.Adapters, found: state.State, file: str) -> Pushed:
+def send(world: ports.Adapters, found: state.State, file: str) -> Pushed:
+    """Sign the attestation with a key of its own and push the bundle.
+
+    Raises:
+        AvouchError: the server refuses, cannot be reached, or stored something else.
+    """
     server = common.server_of(world, found)
     signer = signing.KeySigner.generate()
     leaf = _certificate(server.certificate(found.run.id, signing.csr(signer, found.run.id[:64])))
@@ -101,7 +125,7 @@ def _push(world: ports.Adapters, found: state.State, file: str) -> Pushed:
     try:
         digest = server.push(found.run.id, content)
     except errors.Conflict as exc:
-        raise errors.Conflict(f"{exc}; to attest again, start anew with attestation init --replace") from exc
+        raise errors.Conflict(f"{exc}; to attest again, start over with attestation init --replace") from exc
     if digest != str(bundle.digest(content)):
         raise errors.Corrupt(f"the server stored {digest}, not {digests.of_bytes(content)} that was sent")
     return Pushed(digest, found.run)
@@ -112,7 +136,7 @@ def _forget(started: session.Session, keeper: statestore.Keeper) -> None:
     try:
         keeper.remove()
     except errors.AvouchError as exc:
-        common.note(started, f"the attestation is pushed, but its state is left behind: {exc}")
+        common.note(started, f"the attestation is pushed, but its state could not be deleted: {exc}")
 
 
 def _certificate(pem: str) -> x509.Certificate:
@@ -126,16 +150,28 @@ def _name(leaf: x509.Certificate) -> str:
     return str(found[0].value) if found else ""
 
 
+def judge(
+    started: session.Session, world: ports.Adapters, found: state.State, pushed: Pushed, said: Mapping[str, Any]
+) -> Pushed:
+    """Wait for the verdict and report it to the CI; the run without a verdict if there is none in time."""
+    judged = _judged(started, world, found, pushed, said["wait"])
+    _report(started, world, found.runner_type, judged, silent=said["silent"])
+    return judged
+
+
 def _judged(started: session.Session, world: ports.Adapters, found: state.State, pushed: Pushed, wait: int) -> Pushed:
-    """The run with its verdict, or without one where there is none in time; a server in trouble is no failure now."""
-    server, run = common.server_of(world, found), pushed.run
+    """The run with its verdict; what the server cannot answer now is no failure of the push."""
+    server, run, told = common.server_of(world, found), pushed.run, False
     end = time.monotonic() + wait
     try:
         while run.verdict == showing.PENDING and (left := end - time.monotonic()) > 0:
             asked = time.monotonic()
-            run = server.run(run.id, max(1, min(_ASK, int(left))))
+            run = server.run(run.id, max(1, min(_ASK if told else _SILENT, int(left))))
             if run.verdict == showing.PENDING and time.monotonic() - asked < 1:
                 started.world.wait(min(1.0, max(0.0, left)))  # a server that does not hold the question
+            if run.verdict == showing.PENDING and not told:
+                told = True
+                common.note(started, f"waiting up to {wait} s for the verdict")
     except (errors.Unavailable, errors.NotFound, errors.Denied) as exc:
         common.note(started, f"the attestation is stored; its verdict is not known yet: {exc}")
     return Pushed(pushed.digest, run)
@@ -150,21 +186,30 @@ def _report(started: session.Session, world: ports.Adapters, runner: str, judged
     common.note(started, *(each for each in (f"report: {where}" if where else "", why) if each))
 
 
-def _tell(started: session.Session, judged: Pushed, form: str) -> int:
+def tell(judged: Pushed) -> None:
+    """Write the verdict for people."""
     run = judged.run
-    blocked = run.gate and run.verdict != showing.PASSED
-    if form == "table":
-        output.facts([("Attestation", judged.digest), ("Run", run.name), ("Workflow", run.workflow)])
-        output.lines(showing.verdict_lines(run))
-    else:
-        findings = opened.write(run)["findings"]
-        said = {"digest": judged.digest, "run": run.id, "name": run.name, "verdict": run.verdict, "gate": run.gate}
-        output.document(form, {**said, "findings": findings})
-    if blocked:
-        late = "it is not judged yet: push with a longer --wait" if run.verdict == showing.PENDING else "mend the above"
-        failures.tell(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=late)
+    output.facts([("Attestation", judged.digest), ("Run", run.name), ("Workflow", run.workflow)])
+    output.lines(showing.verdict_lines(run))
+
+
+def as_json(judged: Pushed) -> dict[str, Any]:
+    """The verdict for programs."""
+    run = judged.run
+    said = {"digest": judged.digest, "run": run.id, "name": run.name, "verdict": run.verdict, "gate": run.gate}
+    return {**said, "findings": opened.write(run)["findings"]}
+
+
+def code_of(started: session.Session, judged: Pushed) -> int:
+    """The exit code; verdicts that are not Passed are reported on stderr."""
+    run = judged.run
+    if run.gate and run.verdict != showing.PASSED:
+        fix = "resolve the findings above"
+        if run.verdict == showing.PENDING:
+            fix = "it is not judged yet: push with a longer --wait"
+        failures.tell(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=fix)
         return failures.GATE
     if run.verdict not in (showing.PASSED, showing.PENDING):
-        message = f"the verdict is {run.verdict.upper()}; the workflow is no gate, so the build goes on"
+        message = f"the verdict is {run.verdict.upper()}; the workflow is not a gate, so the build continues"
         failures.tell(started, message, kind="ATTENTION")
     return failures.OK

@@ -12,14 +12,20 @@ _RECORDED = {"failure": "will be recorded as Failed", "cancellation": "will be r
 
 
 @click.command(cls=common.Command)
-@click.option("--trigger", type=click.Choice(("failure", "cancellation")), default="failure", show_default=True)
-@click.option("--reason", default="", metavar="TEXT", help="Why, for those who look at the run.")
+@click.option(
+    "--trigger",
+    type=click.Choice(("failure", "cancellation")),
+    default="failure",
+    show_default=True,
+    help="How the run ended.",
+)
+@click.option("--reason", default="", metavar="TEXT", help="Reason, shown with the run.")
 @common.where
 @session.given
 def reset(started: session.Session, /, trigger: str, reason: str, path: str, identity: str) -> int:
     """End the run without an attestation.
 
-    It is recorded as failed or as canceled, and what was gathered is forgotten.
+    The run is recorded as failed or as canceled, and the state is deleted.
     """
     world = common.adapters(started)
     keeper = common.keeper(world, common.Place(path, identity))
@@ -27,7 +33,7 @@ def reset(started: session.Session, /, trigger: str, reason: str, path: str, ide
         found = keeper.load()
     except errors.Invalid as exc:
         keeper.remove()
-        failures.tell(started, f"a state that cannot be read was removed; its run expires by itself: {exc}")
+        failures.tell(started, f"the state could not be read and was deleted; its run will expire: {exc}")
         return failures.FAILED
     run = found.run
     if not found.dry_run:
@@ -35,10 +41,10 @@ def reset(started: session.Session, /, trigger: str, reason: str, path: str, ide
             server = common.server_of(world, found)
             run = _judged(server, server.reset(run.id, trigger, reason))
         except (errors.NotFound, errors.Conflict) as exc:
-            common.note(started, f"the run was over already: {exc}")
+            common.note(started, f"the run had ended already: {exc}")
     keeper.remove()
     said = run.verdict if run.verdict != showing.PENDING else _RECORDED[trigger]
-    click.echo(f"Run {run.name}: {said}; the attestation is forgotten.")
+    click.echo(f"Run {run.name}: {said}; the state is deleted.")
     return failures.OK
 
 

@@ -21,10 +21,21 @@ def way(place: common.Place) -> missing.Way:
     return missing.Way(f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value)))
 
 
-def tell(found: state.State, then: missing.Way, *, full: bool = False) -> None:
+def tell(found: state.State, then: missing.Ways, *, full: bool = False) -> None:
     """Write how an attestation stands, for people."""
     run = found.run
     output.facts(_facts(found))
+    tell_materials(found, then, full=full)
+    if full:
+        _pairs(
+            "ANNOTATION", dict(found.annotations) | {each.name: "" for each in run.plan.annotations if not each.value}
+        )
+        _pairs("VARIABLE", dict(found.env))
+    tell_owed(missing.owed(found, then))
+
+
+def tell_materials(found: state.State, then: missing.Ways, *, full: bool = False) -> None:
+    """Write the materials, for people."""
     click.echo()
     output.tabulate(
         output.Table(
@@ -33,12 +44,6 @@ def tell(found: state.State, then: missing.Way, *, full: bool = False) -> None:
             "The contract asks for no material, and none was added.",
         )
     )
-    if full:
-        _pairs(
-            "ANNOTATION", dict(found.annotations) | {each.name: "" for each in run.plan.annotations if not each.value}
-        )
-        _pairs("VARIABLE", dict(found.env))
-    tell_owed(missing.owed(found, then))
 
 
 def tell_owed(owed: tuple[Finding, ...]) -> None:
@@ -54,7 +59,7 @@ def owed_lines(owed: tuple[Finding, ...]) -> list[str]:
     return ["Owed:", *(line for each in owed for line in _owed(each))]
 
 
-def as_json(found: state.State, then: missing.Way) -> dict[str, Any]:
+def as_json(found: state.State, then: missing.Ways) -> dict[str, Any]:
     """The same for programs."""
     return {
         "run": {key: value for key, value in run.write(found.run).items() if key not in ("plan", "findings")},

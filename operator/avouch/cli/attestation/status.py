@@ -7,12 +7,12 @@ from avouch.cli.attestation import common, showing
 
 
 @click.command(cls=common.Command)
-@click.option("--full", is_flag=True, help="Show annotations, variables and whole digests too.")
+@click.option("--full", is_flag=True, help="Show annotations, variables and whole digests, too.")
 @common.where
 @options.output("table", "json", "yaml")
 @session.given
 def status(started: session.Session, /, full: bool, path: str, identity: str, form: str) -> int:
-    """Show what was added and what is still owed."""
+    """Show what was added and what is still missing."""
     place = common.Place(path, identity)
     found = common.keeper(common.adapters(started), place).load()
     if form == "table":

@@ -1,9 +1,12 @@
-"""`avouch attestation verify`: believe a bundle, or say at which step it fails. Offline, with a trust root.
+"""`avouch verify`: believe a bundle, or say at which step it fails. Offline, with a trust root.
+
+Here: attestations that attesters pushed, signed by a certificate. What the server signed with a key: `keyed`.
 
 The time matters: leaves live ten minutes, so a bundle is judged at the time when the server received it, which the
 run's verdict holds. It is never taken from the bundle unless somebody asks for that by name.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,51 +20,118 @@ from avouch import errors, rfc3339
 from avouch.attestation import bundle as bundles
 from avouch.attestation import predicate, trust, verification
 from avouch.cli import failures, options, output, session
-from avouch.cli.attestation import common
+from avouch.cli.attestation import common, keyed
 
 STEPS = (
-    ("1 size", "the bundle is not larger than any of ours"),
+    ("1 size", "no larger than a bundle may be"),
     ("2 bundle", "strict JSON, a known media type, one leaf certificate and no chain"),
     ("3 one signature", "exactly one"),
     ("4 payload type", "an in-toto statement"),
     ("5 chain", "a trusted authority issued the certificate"),
     ("6 time", "certificate and authority were valid"),
     ("7 use", "the certificate is one for signing, with a P-256 key"),
-    ("8 identity", "signed by who was expected"),
+    ("8 identity", "signed by the expected identity"),
     ("9 signature", "over exactly these bytes"),
     ("10 statement", "an in-toto statement v1 with subjects and digests"),
     ("11 predicate type", "Chainloop's attestation v0.2"),
 )
 OF_LEAF = "certificate"
+_NAMESPACE = re.compile(r"https://(?:avouch\.dev|kubernetes\.io)/namespaces/([^/]+)/", re.ASCII)
 _IDENTITY = "8"
 
 Results = tuple[tuple[str, str, str], ...]
 
 
+OPTIONS: options.Declared = (
+    (
+        ("--trust", "roots"),
+        {"multiple": True, "type": click.Path(dir_okay=False), "metavar": "FILE",
+         "help": "CA certificates that attesters' certificates must come from, PEM; default: the server is asked."},
+    ),
+    (
+        ("--key", "keys"),
+        {"multiple": True, "metavar": "FAMILY=FILE",
+         "help": "Public key of the server, PEM: passed=, failed= (verdicts) or attestation=; as often as needed."},
+    ),
+    (
+        ("--identity", "identities"),
+        {"multiple": True, "metavar": "URI",
+         "help": "Attester who must have signed: all names of the certificate, in order."},
+    ),
+    (
+        ("--at", "moment"),
+        {"default": "", "metavar": "TIME|certificate",
+         "help": "When the server received it, as the run's verdict says (RFC 3339); default: now."},
+    ),
+    (("--type",), {"type": click.Choice((keyed.ATTESTATION, keyed.VERDICT)), "help": "What it must be."}),
+    (("--verifier-id", "verifier"), {"default": "", "metavar": "URI", "help": "Installation that must have judged."}),
+    (("--workflow",), {"default": "", "metavar": "NAME", "help": "Workflow that it must be about."}),
+    (
+        ("--subject",),
+        {"default": "", "metavar": "FILE|DIGEST",
+         "help": "Artifact that it must be about: a file, or its sha256 digest."},
+    ),
+)  # fmt: skip
+
+
 @click.command(cls=common.Command)
 @click.option("-b", "--bundle", "source", required=True, metavar="FILE|URL|-", help="The bundle; - for standard input.")
-@click.option("--trust", "roots", multiple=True, type=click.Path(dir_okay=False), metavar="FILE",
-              help="Trusted authorities, PEM; without it the server is asked.")  # fmt: skip
-@click.option("--identity", "identities", multiple=True, metavar="URI",
-              help="Who must have signed: all names of the certificate, in order.")  # fmt: skip
-@click.option("--at", "moment", default="", metavar="TIME|certificate",
-              help="When it was received, as the run's verdict says (RFC 3339); default: now.")  # fmt: skip
+@options.several(OPTIONS)
 @options.output("table", "json", "yaml")
 @session.given
 def verify(started: session.Session, /, **said: Any) -> int:
     """Verify a bundle, step by step.
 
-    Exits with 1 where a step fails.
-
-    --at certificate judges the certificate at the beginning of its own validity: enough to tell whether the bundle is
-    whole, and no proof of when it was signed.
+    The same as `avouch verify FILE`, whose help explains it.
     """
-    content, form, moment = _content(started, said["source"]), said["form"], said["moment"]
+    return _verify(started, said)
+
+
+@click.command(cls=common.Command)
+@click.argument("source", metavar="FILE|URL|-")
+@options.several(OPTIONS)
+@options.output("table", "json", "yaml")
+@session.given
+def verify_any(started: session.Session, /, **said: Any) -> int:
+    """Verify an attestation or a verdict, step by step.
+
+    \b
+    avouch verify bundle.json --trust ca.crt --at 2026-11-21T11:07:18Z
+    kubectl get workflowrun RUN -o jsonpath='{.status.vsa}' | avouch verify - --key passed=passed.pub
+
+    An attestation that a job pushed is signed by a certificate, which --trust verifies. Verdicts, and the server's own
+    attestation of a run, are signed by keys of the server, each of which signs one family; --key names the public half
+    of one. With --trust or --key the network is not used.
+
+    -n NAMESPACE, --type, --workflow, --subject, --identity and --verifier-id say what it must be, what it must be about
+    and who must have signed: without them any namespace, Workflow, artifact and attester passes.
+
+    Exits with 1 if a step fails, and with 5 if everything is verified and the verdict is FAILED.
+
+    --at certificate verifies a certificate at the start of its own validity: enough to tell whether the bundle is
+    whole, and no proof of when it was signed.
+    """  # noqa: D301  # click reads the backspace
+    return _verify(started, said)
+
+
+def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
+    content = _content(started, said["source"])
+    if keyed.is_signed_by_key(content):
+        return keyed.verify(started, content, said)
+    if said["keys"] and not said["roots"]:
+        fix = "give --trust FILE, if an attester's certificate shall do"
+        raise errors.Invalid("the bundle is not signed by a key of the server", field="--key", fix=fix)
+    form, moment = said["form"], said["moment"]
     root = trust.TrustRoot.from_pems(_authorities(started, said["roots"]))
     at = _moment(started, moment, content)
     expected = Names(said["identities"]) if said["identities"] else None
     try:
         verified = verification.verify(content, root, expected, at)
+        facts = predicate.read(verified.statement).metadata
+        about = keyed.About(
+            keyed.ATTESTATION, namespace_of(verified.uris), facts.workflow_name, verified.statement.subjects
+        )
+        keyed.check(about, started.options.namespace, said)
     except errors.NotVerified as exc:
         _tell_steps(form, _results(exc, expected), {"bundle": str(bundles.digest(content))})
         early = "give the time at which it was received with --at TIME: the run's verdict holds it"
@@ -70,10 +140,22 @@ def verify(started: session.Session, /, **said: Any) -> int:
         return failures.FAILED
     _tell(form, verified, _results(None, expected))
     if moment == OF_LEAF:
-        common.note(started, "judged at the certificate's own beginning: this does not prove when it was signed")
+        common.note(
+            started, "verified at the start of the certificate's validity: this does not prove when it was signed"
+        )
     if expected is None:
-        common.note(started, "nobody in particular was expected: compare who signed with --identity URI")
+        common.note(started, "any signer was accepted: give --identity URI to require one")
     return failures.OK
+
+
+def namespace_of(uris: tuple[str, ...]) -> str:
+    """The namespace in a certificate's URIs; empty if they name none.
+
+    >>> namespace_of(("https://avouch.dev/namespaces/shop/tokens/ci/1-2",))
+    'shop'
+    """
+    found = _NAMESPACE.match(uris[0]) if uris else None
+    return found[1] if found else ""
 
 
 class Names:
@@ -132,16 +214,16 @@ def _tell(form: str, verified: verification.VerifiedAttestation, results: Result
     }
     _tell_steps(form, results, said)
     if form == "table":
-        who = ", ".join(verified.uris) or "nobody in particular: the certificate names no one"
+        who = ", ".join(verified.uris) or "the certificate names no signer"
         run = ("Workflow", facts.workflow_name), ("Run", facts.workflow_run_id), ("Contract", contract)
         click.echo()
         output.facts([("Verified", str(verified.digest)), ("Signed by", who), *run])
 
 
 def _results(failed: errors.NotVerified | None, expected: Names | None) -> Results:
-    """What became of each step."""
+    """The result of each step."""
     rows: list[tuple[str, str, str]] = []
-    for step, meaning in STEPS:
+    for step, meaning in (*STEPS, keyed.EXPECTED) if failed and failed.step == keyed.EXPECTED[0] else STEPS:
         number = step.partition(" ")[0]
         if failed is not None and number == failed.step.partition(" ")[0]:
             rows.append((step, "failed", failed.reason))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from avouch import errors
 
@@ -16,8 +16,7 @@ TOOLS = f"{PREFIX}tools"
 SKIP_SCHEMAS = ContextVar("SKIP_SCHEMAS", default=False)  # set by documents.sniff alone
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(NamedTuple):
     """Why the bytes are not what their type says."""
 
     code: str
@@ -25,8 +24,7 @@ class Flaw:
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """What a reader found. `annotations` are Chainloop's own keys; `parsed`: the content was understood."""
 
     flaws: tuple[Flaw, ...] = ()

@@ -1,12 +1,6 @@
-"""The server over HTTPS: which one, as whom, over one connection for all requests of a command.
+"""The server over HTTPS: which one, as whom, over one connection for all requests of a command."""
 
-Apart from `attesting`, since adding a text to a local attestation needs no network.
-"""
-
-import dataclasses
-import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import avouch
@@ -25,13 +19,13 @@ def build(options: shared.Options, environment: Mapping[str, str]) -> "Reach":
     return Reach(options, environment)
 
 
-@dataclass
 class Reach:
     """The way to the server, as options, variables and the file of `login` say."""
 
-    options: shared.Options
-    environment: Mapping[str, str]
-    _link: connection.Connection | None = None
+    def __init__(self, options: shared.Options, environment: Mapping[str, str]) -> None:
+        self.options = options
+        self.environment = environment
+        self._link: connection.Connection | None = None
 
     def namespace(self) -> str:
         """The namespace that was asked for; empty where nothing was said."""
@@ -50,10 +44,10 @@ class Reach:
         return remotestate.RemoteState(self._connected(""), run)
 
     def trust(self) -> tuple[bytes, ...]:
-        """The authorities that the server believes; it is asked without a token."""
+        """The authorities that the server trusts; it is asked without a token."""
         given = access.Login(self.options.server)
         found = access.resolve(given, self.environment, self._stored().login)
-        return _authorities(dataclasses.replace(found, token=""))
+        return _authorities(found._replace(token=""))
 
     def token(self) -> str:
         """What the server is shown."""
@@ -64,37 +58,50 @@ class Reach:
         given = access.Login(server, token, access.trusted(ca or self.environment.get(access.CA, "")))
         _authorities(access.resolve(given, {}, access.Login()))
         path = access.file_of(self.environment)
-        importlib.import_module("avouch.client.config").write(path, access.Stored(given, self.options.namespace))
+        from avouch.client import config  # lazy: 20 ms (YAML), for `login` and for those who ran it
+
+        config.write(path, access.Stored(given, self.options.namespace))
         return path
 
     def _connected(self, expected: str) -> connection.Connection:
         if self._link is None:
-            self._link = connection.Connection(self._access(expected), AGENT)
+            self._link = connection.Connection(self._access(expected), AGENT, tell=_note)
         found = self._link.to.server
         if expected and found != expected:
             message = f"the attestation belongs to {expected}, not to {found}"
-            raise errors.Invalid(message, field="--server", fix=f"use {expected}, or start anew with init --replace")
+            raise errors.Invalid(message, field="--server", fix=f"use {expected}, or start over with init --replace")
         return self._link
 
     def _access(self, expected: str) -> access.Access:
-        """Where to go and as whom; a job without a token of ours shows the one of its own runner."""
+        """The server and the token for it; without an API token, the runner's own token."""
         said = self.options.server or self.environment.get(access.SERVER, "")
         given = access.Login(said or expected, self.options.token, self.options.ca)
         found = access.resolve(given, self.environment, self._stored().login)
         if found.token:
             return found
-        token, why = importlib.import_module("avouch.processes.wiring.job").token(self.environment)
-        if not token:
-            raise errors.Unauthenticated(f"no token for {found.server} (fix: set {access.TOKEN}; {why})")
-        return dataclasses.replace(found, token=token)
+        from avouch.ci import identity  # lazy: 5 ms, for jobs without a token of ours
+
+        proof = identity.fetch(self.environment)
+        if not proof.token:
+            raise errors.Unauthenticated(f"no token for {found.server} (fix: set {access.TOKEN}; {proof.note})")
+        return found._replace(token=proof.token)
 
     def _stored(self) -> access.Stored:
         """What `login` kept; builds have no such file, and do not pay for reading YAML."""
         file = access.file_of(self.environment)
         if not file.exists():
             return access.Stored()
-        found: access.Stored = importlib.import_module("avouch.client.config").read(file)
-        return found
+        from avouch.client import config  # lazy: as in `login`
+
+        return config.read(file)
+
+
+def _note(message: str) -> None:
+    import click
+
+    from avouch.cli import output
+
+    click.echo(f"note: {output.harmless(message)}", err=True)
 
 
 def _authorities(to: access.Access) -> tuple[bytes, ...]:

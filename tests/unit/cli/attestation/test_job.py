@@ -2,8 +2,6 @@
 
 import json
 import os
-import pty
-import select
 import subprocess
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 from avouch import digests
 from tests.crafting import server
-from tests.unit.cli.attestation.conftest import Job
+from tests.crafting.jobs import Job
 
 INIT = ("init", "--workflow", "build-small", "-o", "json")
 NOWHERE = {"GITHUB_API_URL": "https://127.0.0.1:1"}
@@ -128,50 +126,6 @@ def test_an_image_in_a_folder_is_recognised_without_a_registry(job: Job):
     assert (found["type"], found["digest"], found["storage"]) == ("CONTAINER_IMAGE", str(digest), "none")
 
 
-def terminal(job: Job, *arguments: str) -> str:
-    """What a command writes on a terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        job.command(*arguments), cwd=job.place, env=job.variables(TERM="xterm"), stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    written = b""
-    while True:
-        ready, _, _ = select.select([ours], [], [], 60)
-        try:
-            piece = os.read(ours, 65536) if ready else b""
-        except OSError:  # the other side is closed
-            piece = b""
-        if not piece:
-            break
-        written += piece
-    os.close(ours)
-    assert process.wait(60) == 0, written
-    return written.decode()
-
-
-def test_what_is_quick_shows_no_progress_and_what_is_piped_none_at_all(job: Job):
-    job.ok(*INIT)
-    assert "junit.xml" in terminal(job, "att", "add", "--name", "tests", "--value", "junit.xml")
-    assert "%" not in terminal(job, "att", "status")
-    piped = job.ok("status")
-    assert "\x1b" not in piped.out + piped.err
-
-
-def test_a_file_that_no_reader_looks_at_is_hashed_in_pieces(job: Job):
-    with (job.place / "image.iso").open("wb") as file:
-        file.truncate(600 * 1024 * 1024)
-    with (job.place / "image.iso").open("rb") as file:
-        digest, _ = digests.of_file(file)
-    job.ok(*INIT)
-    command = job.command("attestation", "add", "--name", "large-binary", "--value", "image.iso")
-    bounded = ["sh", "-c", 'ulimit -v 400000; exec "$@"', "sh", *command]  # KiB of address space
-    done = subprocess.run(bounded, cwd=job.place, env=job.variables(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    added = next(each for each in job.ok("status", "-o", "json").json()["materials"] if each["name"] == "large-binary")
-    assert (added["state"], added["digest"]) == ("added", str(digest))
-
-
 def test_a_file_over_its_types_limit_is_refused_without_reading_it_to_its_end(job: Job):
     with (job.place / "huge.bin").open("wb") as file:
         file.truncate(1024**4)
@@ -181,7 +135,7 @@ def test_a_file_over_its_types_limit_is_refused_without_reading_it_to_its_end(jo
     assert "the limit of JUNIT_XML" in found.err
 
 
-def test_a_large_file_goes_to_the_store_without_being_held_in_memory(job: Job):
+def test_a_large_file_goes_to_the_store_in_parts(job: Job):
     job.memory.backend = {"id": "b-2", "name": "s3", "inline": False, "maxBytes": 10**9}
     (job.place / "big.iso").write_bytes(os.urandom(40 * 1024 * 1024))
     job.ok(*INIT)

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests.unit.cli.attestation.conftest import Job
+from tests.crafting.jobs import Job
 
 INIT = ("init", "--workflow", "build-small")
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.unit.cli.attestation.conftest import Job
+from tests.crafting.jobs import Job
 
 NETWORK = {"http", "ssl", "email"}
 HEAVY = {"asyncio", "cryptography", "httpx", "jsonschema_rs", "pydantic", "rich", "yaml"}

@@ -1,0 +1,188 @@
+"""What the server signed with a key: verdicts (SLSA verification summaries), and its own attestation of a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from avouch import digests, errors
+from avouch.attestation import bundle as bundles
+from avouch.attestation import keysigned, predicate, signing, statement, vsa
+from avouch.cli import failures, output, session
+from avouch.crafting import adding
+
+ATTESTATION, VERDICT = "attestation", "verdict"
+EXPECTED = ("13 expectation", "of the type, namespace, workflow, artifact and verifier that were asked for")
+STEPS = (
+    ("1 size", "no larger than a bundle may be"),
+    ("2 bundle", "strict JSON, a known media type, a key and no certificate"),
+    ("12 family", "a trusted key for this kind of statement"),
+    ("3 one signature", "exactly one"),
+    ("4 payload type", "an in-toto statement"),
+    ("9 signature", "by that key, over exactly these bytes"),
+    ("10 statement", "an in-toto statement v1 with subjects and digests"),
+    ("11 predicate type", "an attestation, or a verification summary"),
+    EXPECTED,
+)
+_SECRET = "give --key {0}=FILE: the public half of {0}.pem in the Secret avouch-signing-keys"  # noqa: S105  # its name
+
+
+class About(NamedTuple):
+    """What a statement is, and what it is about."""
+
+    type: str
+    namespace: str
+    workflow: str
+    subjects: tuple[statement.ResourceDescriptor, ...]
+    verifier: str = ""
+
+
+def is_signed_by_key(content: bytes) -> bool:
+    """Whether a bundle has no certificate; one that cannot be read is for the first steps to refuse."""
+    try:
+        return bundles.parse(content).certificate is None
+    except errors.AvouchError:
+        return False
+
+
+def verify(started: session.Session, content: bytes, said: Mapping[str, Any]) -> int:
+    """Verify a bundle that the server signed; the exit code."""
+    try:
+        verified = keysigned.verify(content, _keys(said["keys"]))
+        told = _told(verified)
+        if said["identities"]:
+            raise errors.NotVerified(EXPECTED[0], "it is signed by a key of the server, not by an attester")
+        check(told.about, started.options.namespace, said)
+    except errors.NotVerified as exc:
+        _tell_steps(said["form"], exc, {"bundle": str(bundles.digest(content))})
+        missing = exc.step.startswith("12") and exc.reason.endswith("is trusted")
+        fix = _SECRET.format(exc.reason.split()[2].rstrip(",")) if missing else ""
+        failures.tell(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
+        return failures.FAILED
+    _tell_steps(said["form"], None, told.document)
+    if said["form"] == "table":
+        click.echo()
+        output.facts(list(told.facts))
+    if verified.family is keysigned.Family.FAILED:
+        failures.tell(started, "the verdict is FAILED; its signature is good")
+        return failures.VERDICT
+    return failures.OK
+
+
+def check(about: About, namespace: str, said: Mapping[str, Any]) -> None:
+    """Hold what a statement is about against what was asked for; what was not asked for passes.
+
+    Raises:
+        NotVerified: it is about something else, or another installation judged.
+    """
+    for what, wanted, found in (
+        ("type", said["type"], about.type),
+        ("namespace", namespace, about.namespace),
+        ("workflow", said["workflow"], about.workflow),
+        ("verifier", said["verifier"], about.verifier),
+    ):
+        if wanted and wanted != found:
+            raise errors.NotVerified(EXPECTED[0], f"the {what} is {found or 'not named'}, expected {wanted}")
+    if said["subject"]:
+        wanted = _subject(said["subject"])
+        if all(each.digest.get("sha256") != wanted.hex for each in about.subjects):
+            raise errors.NotVerified(EXPECTED[0], f"none of its subjects is {wanted}")
+
+
+class _Told(NamedTuple):
+    """What is shown of a verified statement."""
+
+    about: About
+    facts: tuple[tuple[str, str], ...]
+    document: Mapping[str, object]
+
+
+def _told(verified: keysigned.Verified) -> _Told:
+    key = f"the server's key for {verified.family}, {verified.keyid}"
+    head = (("Verified", str(verified.digest)), ("Signed by", key))
+    document = {"bundle": str(verified.digest), "family": str(verified.family), "keyId": verified.keyid}
+    of = _told_attestation if verified.family is keysigned.Family.ATTESTATION else _told_verdict
+    told = of(verified.statement)
+    return told._replace(facts=(*head, *told.facts), document={**document, **told.document})
+
+
+def _told_attestation(found: statement.Statement) -> _Told:
+    said = predicate.read(found).metadata
+    contract = f"{said.contract_name}, revision {said.contract_version}"
+    facts = (
+        ("Project", said.project), ("Workflow", said.workflow_name), ("Run", said.workflow_run_id),
+        ("Contract", contract),
+    )  # fmt: skip
+    document = {
+        "type": ATTESTATION, "project": said.project, "workflow": said.workflow_name, "run": said.workflow_run_id,
+        "contract": contract,
+    }  # fmt: skip
+    return _Told(About(ATTESTATION, said.project, said.workflow_name, found.subjects), facts, document)
+
+
+def _told_verdict(found: statement.Statement) -> _Told:
+    said = vsa.read(found)
+    verdict = "PASSED" if said.passed else "FAILED"
+    facts = (
+        ("Verdict", verdict), ("Resource", said.resource_uri), ("Policy", said.policy_uri),
+        ("Policy digest", said.policy_digest), ("Judged at", said.time_verified), ("Verifier", said.verifier_id),
+        ("Attestations", ", ".join(said.inputs)),
+        *(("Subject", f"{each.name} {_digest(each)}") for each in said.subjects),
+    )  # fmt: skip
+    document = {
+        "type": VERDICT, "verdict": verdict, "resourceUri": said.resource_uri, "policyUri": said.policy_uri,
+        "policyDigest": said.policy_digest, "judgedAt": said.time_verified, "verifierId": said.verifier_id,
+        "inputAttestations": list(said.inputs),
+        "subjects": [{"name": each.name, "digest": dict(each.digest)} for each in said.subjects],
+    }  # fmt: skip
+    namespace, workflow = _place(said.resource_uri)
+    return _Told(About(VERDICT, namespace, workflow, said.subjects, said.verifier_id), facts, document)
+
+
+def _digest(subject: statement.ResourceDescriptor) -> str:
+    return ", ".join(f"{name}:{value}" for name, value in subject.digest.items())
+
+
+def _place(uri: str) -> tuple[str, str]:
+    """Namespace and Workflow of an avouch:// resource URI; empty texts for any other.
+
+    >>> _place("avouch://shop/workflows/release"), _place("https://x/workflows/y")
+    (('shop', 'release'), ('', ''))
+    """
+    scheme, _, rest = uri.partition("://")
+    namespace, _, workflow = rest.partition("/workflows/")
+    return (namespace, workflow) if scheme == "avouch" and namespace and workflow else ("", "")
+
+
+def _keys(texts: tuple[str, ...]) -> dict[keysigned.Family, bytes]:
+    found: dict[keysigned.Family, bytes] = {}
+    for family, name in adding.pairs(texts, "--key").items():
+        if family not in list(keysigned.Family):
+            fix = f"write one of {', '.join(keysigned.Family)}, then =FILE"
+            raise errors.Invalid(f"{family[:80]!r} is not a key family", field="--key", fix=fix)
+        with Path(name).open("rb") as file:
+            found[keysigned.Family(family)] = file.read(signing.MAX_KEY_PEM + 1)
+    return found
+
+
+def _subject(said: str) -> digests.Digest:
+    if said.startswith("sha256:"):
+        return digests.Digest.parse(said)
+    with Path(said).open("rb") as file:
+        return digests.of_file(file)[0]
+
+
+def _tell_steps(form: str, failed: errors.NotVerified | None, said: Mapping[str, object]) -> None:
+    rows: list[tuple[str, str, str]] = []
+    for step, meaning in STEPS:
+        if failed is not None and step == failed.step:
+            rows.append((step, "failed", failed.reason))
+            break
+        rows.append((step, "ok", meaning))
+    rows += [(step, "not reached", "") for step, _ in STEPS[len(rows) :]]
+    if form == "table":
+        output.tabulate(output.Table(("STEP", "RESULT", "MEANING"), tuple(rows)))
+        return
+    steps = [{"step": step, "result": result, "meaning": meaning} for step, result, meaning in rows]
+    output.document(form, {**said, "verified": failed is None, "steps": steps})
