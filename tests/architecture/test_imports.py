@@ -10,8 +10,8 @@ PACKAGE = ROOT / "avouch"
 DYNAMIC = {"import_module", "__import__", "import_string", "find_spec", "spec_from_file_location", "run_module"}
 # Tables of module names, each row of which tests import: only these modules import by a string.
 TABLES = {"avouch.cli.tree", "avouch.materials.validation", "avouch.processes.main"}
-# Not an import of ours: finds the folder of an optional wheel.
-FINDS = {"avouch.processes.postgres"}
+# Not an import of ours: the folder of an optional wheel, and whether a module is there that httpcore looks for.
+FINDS = {"avouch.processes.postgres", "avouch.integrations.webhook"}
 
 
 def module_of(path: Path) -> str:
