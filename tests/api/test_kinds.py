@@ -180,7 +180,7 @@ BAD_POLICIES = [
 ]
 BAD = [
     (ours("APIToken", {"scope": "Workflow"}), "fix: write scope: Workflow and the name of the Workflow"),
-    (ours("APIToken", {"workflow": "w"}), "workflow and scope Workflow belong together"),
+    (ours("APIToken", {"workflow": "w"}), "workflow must be set exactly when scope is Workflow"),
     (ours("APIToken", {"scope": "Cluster"}), "Unsupported value"),
     (ours("APIToken", {"lifetime": "1h", "expiresAt": "2027-01-01T00:00:00Z"}), "fix: keep one of lifetime and"),
     (ours("APIToken", {"expiresAt": "tomorrow"}), "spec.expiresAt"),
@@ -190,11 +190,11 @@ BAD = [
     (ours("APIToken", {}, "dots.in.name"), "fix: rename the APIToken"),
     (ours("Organization", {"homeNamespace": "s", "settings": {"apiTokenInactivityDays": 0}}), "apiTokenInactivityDays"),
     (ours("Workflow", {"attesters": {}}), "fix: list somebody in serviceAccounts, tokens or oidc"),
-    (ours("Workflow", {"attesters": {"serviceAccounts": []}}), "attesters lists nobody"),
+    (ours("Workflow", {"attesters": {"serviceAccounts": []}}), "attesters is empty"),
     (ours("Workflow", {"attesters": {"tokens": [{"name": "ci", "scope": "All"}]}}), "Unsupported value"),
     (ours("Workflow", {"attesters": {"oidc": [{"issuer": "https://i"}]}}), "fix: write subject, or claims"),
     (ours("Workflow", {"attesters": {"oidc": [{"issuer": "https://i", "claims": {}}]}}), "fix: write subject, or"),
-    (ours("Workflow", {"attesters": {"oidc": [{"issuer": "http://i", "subject": "s"}]}}), "an issuer is an https"),
+    (ours("Workflow", {"attesters": {"oidc": [{"issuer": "http://i", "subject": "s"}]}}), "an issuer must be an https"),
     (ours("Workflow", {"runExpiry": "1d"}), "fix: write hours, minutes and seconds"),
     (ours("Workflow", {"runExpiry": "59s"}), "is not a duration from 1m to 8760h"),
     (ours("Workflow", {"runExpiry": "8761h"}), "is not a duration from 1m to 8760h"),
@@ -265,7 +265,7 @@ def test_a_bad_policy_is_refused_with_the_fix(api, kind, spec, said):
     [
         ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot change"),
         ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot change"),
-        ({"inline": {}}, "a backend cannot become another kind"),
+        ({"inline": {}}, "the kind of a backend cannot be changed"),
     ],
 )
 def test_where_artifacts_lie_never_changes(api, spec, said):
