@@ -1,4 +1,4 @@
-"""What a reader finds, and the guard on what it may say: annotations go into statements, logs and a database."""
+"""The result of a reader; it limits annotations, because they go into statements, logs and a database."""
 
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -18,7 +18,7 @@ SKIP_SCHEMAS = ContextVar("SKIP_SCHEMAS", default=False)  # set by documents.sni
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why the bytes are not what their type says."""
+    """Why the content does not match its type."""
 
     code: str
     message: str
@@ -35,7 +35,7 @@ class Document:
 
 
 def understood(annotations: Iterable[tuple[str, object]] = ()) -> Document:
-    """The content is what it claims to be. Empty values say nothing and are left out.
+    """A document that matches its type. Empty values are left out.
 
     Raises:
         Invalid: a value that cannot be recorded: too long, or with characters that are not text.
@@ -53,5 +53,5 @@ def _recorded(key: str, value: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value from a document in a message: short, and never raw control characters."""
+    """A value of a document for a message: short, without raw control characters."""
     return repr(str(value)[:64])
