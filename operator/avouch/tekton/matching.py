@@ -1,7 +1,7 @@
 """Which Workflows a PipelineRun or TaskRun belongs to. Inside a namespace this is organisation, not security.
 
 A run belongs to every Workflow that its `avouch.dev/workflow` label names, or that lists its Pipeline (or Task) by name
-or by the run's labels. A Workflow is about the PipelineRun where that matches, else about the TaskRun; Tekton copies a
+or by the run's labels. A Workflow covers the PipelineRun if that matches, else the TaskRun; Tekton copies a
 PipelineRun's labels to its TaskRuns, so asking the TaskRun first would open a run for each task.
 """
 
@@ -31,7 +31,7 @@ W = TypeVar("W", bound=WorkflowLike)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a run is about."""
+    """The PipelineRun or TaskRun of a run."""
 
     kind: str  # PipelineRun | TaskRun
     name: str
@@ -45,24 +45,24 @@ def subject(kind: str, obj: Mapping[str, Any]) -> Subject:
 
 
 def matches_pipelinerun(workflow: WorkflowLike, pipelinerun: Mapping[str, Any]) -> bool:
-    """Whether this Workflow is about this PipelineRun."""
+    """Whether this Workflow covers this PipelineRun."""
     return _matches(workflow, pipelinerun, "pipelines", "pipelineRef")
 
 
 def matches_taskrun(workflow: WorkflowLike, taskrun: Mapping[str, Any]) -> bool:
-    """Whether this Workflow is about this TaskRun itself, whatever PipelineRun it may belong to."""
+    """Whether this Workflow covers this TaskRun itself, regardless of its PipelineRun."""
     return _matches(workflow, taskrun, "tasks", "taskRef")
 
 
 def of_pipelinerun(workflows: Iterable[W], pipelinerun: Mapping[str, Any]) -> tuple[W, ...]:
-    """The Workflows that are about this PipelineRun."""
+    """The Workflows that cover this PipelineRun."""
     return tuple(w for w in workflows if matches_pipelinerun(w, pipelinerun))
 
 
 def of_taskrun(
     workflows: Iterable[W], taskrun: Mapping[str, Any], pipelinerun: Mapping[str, Any] | None
 ) -> tuple[tuple[W, Subject], ...]:
-    """Each Workflow that a pod of this TaskRun owes to, with what its run is about."""
+    """Each Workflow that covers a pod of this TaskRun, with the subject of its run."""
     found = ((workflow, _subject(workflow, taskrun, pipelinerun)) for workflow in workflows)
     return tuple((workflow, about) for workflow, about in found if about is not None)
 
@@ -92,7 +92,7 @@ def _names(reference: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _entry(entry: Mapping[str, Any], names: frozenset[str], found: Mapping[str, str]) -> bool:
-    """An entry says one thing or both; what it says must all hold, and an entry that says nothing matches nothing."""
+    """An entry has a name, labels or both; all must match, and an empty entry matches nothing."""
     name, wanted = objects.text(entry, "name"), objects.mapping(entry, "matchLabels")
     if not name and not wanted:
         return False
