@@ -19,7 +19,7 @@ RUN_BY = {
     ("access.md", "Tokens for CI outside the cluster"): "tests/api/test_access_page.py",
     ("crafting.md", "From the first command to the verdict"): "tests/unit/cli/attestation/test_page.py",
     ("crafting.md", "Verifying a bundle later"): "tests/unit/cli/attestation/test_page.py",
-    ("crafting.md", "Bytes by their digest"): "tests/unit/cli/attestation/test_page.py",
+    ("crafting.md", "Artifacts by digest"): "tests/unit/cli/attestation/test_page.py",
     ("CONTRIBUTING.md", "A first green test, in minutes"): "make",
 }
 TYPED = {"guide.md": "tests/e2e/test_guide.py", "tutorial.md": "tests/e2e/test_tutorial.py"}  # all of them
@@ -48,7 +48,7 @@ def test_every_make_target_that_a_page_names_exists_and_has_a_help() -> None:
 
 
 def test_the_metrics_on_the_page_are_those_that_the_processes_have() -> None:
-    table = (docs.ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("Worth an alert")[0]
+    table = (docs.ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("Suggested alerts")[0]
     assert set(_METRIC.findall(table)) == set(_exported())
 
 
