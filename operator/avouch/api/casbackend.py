@@ -77,7 +77,7 @@ class S3(meta.Model):
     bucket: Bucket
     """Name of the bucket; it must exist."""
     region: Annotated[str, meta.bounded(64, _REGION, minimum=1), AfterValidator(_REGION.check)]
-    """Region of the bucket, such as eu-central-1; for stores without regions us-east-1."""
+    """Region of the bucket, such as eu-central-1; use us-east-1 for stores without regions."""
     endpoint: Endpoint | None = None
     """Address of an S3-compatible store, such as https://minio.example.com:9000; default: AWS."""
     prefix: Prefix | None = None
