@@ -263,8 +263,8 @@ def test_a_bad_policy_is_refused_with_the_fix(api, kind, spec, said):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot change"),
-        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot change"),
+        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot be changed"),
+        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot be changed"),
         ({"inline": {}}, "the kind of a backend cannot be changed"),
     ],
 )
@@ -291,7 +291,7 @@ def test_where_artifacts_lie_never_changes(api, spec, said):
 def test_what_a_token_was_made_for_never_changes(api, before, after):
     api.kubectl("delete", "apitoken", "fixed", "--ignore-not-found")
     apply(api, ours("APIToken", before, "fixed"))
-    with pytest.raises(ClusterError, match="cannot be changed; fix: make another APIToken"):
+    with pytest.raises(ClusterError, match="cannot be changed; fix: create a new APIToken"):
         apply(api, ours("APIToken", after, "fixed"))
     apply(api, ours("APIToken", {**before, "rotate": "again", "revoked": True}, "fixed"))
 
