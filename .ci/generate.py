@@ -173,10 +173,10 @@ def runners_reference() -> Iterator[tuple[Path, str]]:
     """How each runner is recognised and what of it is recorded, from the one table."""
     lines = [
         "# Runners",
-        "Generated from the table of runners (`make generate`), in the order in which they are recognised: the first",
-        "that fits is the runner. A contract's `spec.runner.type` holds the type; without it any runner will do, and a",
-        "dry run may be anywhere. Variables marked **required** must have a value; the others are recorded where they",
-        "have one. Values that look like credentials are never recorded:",
+        "Generated from the table of runners (`make generate`), in the order in which they are recognised: the",
+        "first match is the runner. A contract's `spec.runner.type` has the type; without it any runner is accepted,",
+        "and a dry run works anywhere. Variables marked **required** must have a value; the others are recorded if",
+        "they have one. Values that look like credentials are never recorded:",
         "[what differs from Chainloop](../compatibility.md#runners).",
         "",
     ]
@@ -185,7 +185,7 @@ def runners_reference() -> Iterator[tuple[Path, str]]:
         lines.append(f"- recognised by: {detection.recognised_by(row)}")
         lines.append(f"- link to the run: {row.link_form or 'none'}")
         hosted = "self-hosted, inside Kubernetes" if row.in_tekton else "unknown"
-        lines.append(f"- environment: {'as its verified OIDC token says, else unknown' if row.claims else hosted}")
+        lines.append(f"- environment: {'from its verified OIDC token, else unknown' if row.claims else hosted}")
         lines += [f"- {row.notes}"] if row.notes else []
         if row.variables:
             lines += ["", "| variable | | from |", "|---|---|---|"]
@@ -205,8 +205,8 @@ def materials_reference() -> Iterator[tuple[Path, str]]:
         "# Material types",
         "Generated from the table in `operator/avouch/materials/types.py` (`make generate`).",
         "",
-        "Annotations are written without their prefix `chainloop.material.`. A type *found by itself* is recognised",
-        "where nobody names one, in the order below. How this differs from Chainloop:",
+        "Annotations are written without their prefix `chainloop.material.`. A type *found by itself* is detected",
+        "if none is given, in the order below. How this differs from Chainloop:",
         "[compatibility](../compatibility.md).",
         "",
         *material_commands.markdown(),
@@ -214,7 +214,11 @@ def materials_reference() -> Iterator[tuple[Path, str]]:
     lines += ["", "## Order of detection", ""]
     order = (*material_detection.ORDER, "ARTIFACT (any other file)")
     lines += [f"{number}. {name}" for number, name in enumerate(order, 1)]
-    lines += ["", "A value that names no file is a CONTAINER_IMAGE if its registry knows it, otherwise a STRING.", ""]
+    lines += [
+        "",
+        "A value that is not the name of a file is a CONTAINER_IMAGE if its registry has it, otherwise a STRING.",
+        "",
+    ]
     yield ROOT / "docs" / "reference" / "materials.md", "\n".join(lines)
 
 
@@ -224,9 +228,9 @@ def findings_reference() -> Iterator[tuple[Path, str]]:
         "# Findings",
         "Generated from the table in `operator/avouch/findings.py` (`make generate`).",
         "",
-        "A finding says what is wrong with a run: `code`, `message`, `line` (the contract line that asked), `fix` (the",
-        "smallest change that mends it) and `material`. Programs may compare codes: their meaning never changes. The",
-        "strongest finding makes the verdict, in the order of the sections below; a run without findings has `Passed`.",
+        "A finding says what is wrong with a run: `code`, `message`, `line` (the contract line), `fix` (the smallest",
+        "change that helps) and `material`. Programs may compare codes: their meaning never changes. The strongest",
+        "finding decides the verdict, in the order of the sections below; a run without findings has `Passed`.",
         "`kubectl describe workflowrun NAME` and `avouch attestation push` show them.",
         "",
         *finding_table.markdown(),

@@ -51,12 +51,12 @@ class Hasher:
         self.size = 0
 
     def update(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes of the content."""
+        """Add the next bytes of the content."""
         self._sha256.update(chunk)
         self.size += len(chunk)
 
     def digest(self) -> Digest:
-        """Digest of everything taken so far."""
+        """Digest of everything added so far."""
         return Digest(self._sha256.hexdigest())
 
 
@@ -79,14 +79,14 @@ def of_file(file: BinaryIO) -> tuple[Digest, int]:
 
 
 class Intake(Hasher):
-    """Hasher of content on its way in: bounded, and compared with the digest that was promised."""
+    """Hasher of incoming content: bounded, and compared with the expected digest."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
         self._limit = limit
 
     def update(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes.
+        """Add the next bytes.
 
         Raises:
             TooLarge: more than the limit in all.
@@ -96,19 +96,19 @@ class Intake(Hasher):
         super().update(chunk)
 
     def settle(self, expected: Digest | None) -> Digest:
-        """Digest of all that was taken.
+        """Digest of everything added.
 
         Raises:
             Invalid: it is not the expected one.
         """
         found = self.digest()
         if expected is not None and found != expected:
-            raise Invalid(f"the content is {found}, not {expected}", fix="send the bytes of the digest you name")
+            raise Invalid(f"the content is {found}, not {expected}", fix="send the content of this digest")
         return found
 
 
 async def checked(pieces: AsyncIterator[bytes], digest: Digest) -> AsyncIterator[bytes]:
-    """Stored content, re-hashed on its way out. The last piece is held back until the whole is known to be right.
+    """Stored content, hashed again while it is read. The last piece is held back until the digest is verified.
 
     Raises:
         Corrupt: it no longer matches its digest.

@@ -1,18 +1,18 @@
-"""The one error tree. Each family says whether trying again may help (`retry`).
+"""The one error tree. `retry` of a class says whether trying again may help.
 
-Doors translate these to HTTP problems, conditions or exit codes in exactly one table each; nothing else subclasses
-Exception.
+Adapters translate these to HTTP problems, conditions or exit codes in exactly one table each; no other class
+subclasses Exception.
 """
 
 
 class AvouchError(Exception):
-    """Any failure that avouch names itself. The message says what, where and what to do next."""
+    """Any error that avouch raises itself. The message says what happened, where, and what to do next."""
 
     retry: bool = False
 
 
 class Invalid(AvouchError):
-    """The input breaks a rule. `field` is the path of the offending field, `fix` the smallest change that mends it."""
+    """The input breaks a rule. `field` is the path of the offending field, `fix` the smallest change that fixes it."""
 
     def __init__(self, message: str, *, field: str = "", fix: str = "") -> None:
         super().__init__(message)
@@ -26,15 +26,15 @@ class Invalid(AvouchError):
 
 
 class TooLarge(Invalid):
-    """The input is over a stated limit (bytes, depth or count)."""
+    """The input is over a documented limit (bytes, depth or count)."""
 
 
 class Unauthenticated(AvouchError):
-    """Nobody we know: no token, a wrong audience, an expired or forged one. The message never says which."""
+    """Not authenticated: no token, a wrong audience, an expired or forged one. The message never says which."""
 
 
 class Denied(AvouchError):
-    """Known, but may not do this. `field` and `fix` say what would allow it, where anything could."""
+    """Authenticated, but not allowed. `field` and `fix` say what would allow it, if anything."""
 
     def __init__(self, message: str, *, field: str = "", fix: str = "") -> None:
         super().__init__(message)
@@ -43,11 +43,11 @@ class Denied(AvouchError):
 
 
 class NotFound(AvouchError):
-    """No such thing, or none that this caller may see."""
+    """It does not exist, or this caller may not see it."""
 
 
 class Conflict(AvouchError):
-    """The thing exists and differs, or a fenced write came from a controller that lost its Lease."""
+    """The object exists and differs, or a fenced write came from a controller that lost its Lease."""
 
 
 class NotVerified(AvouchError):
@@ -60,7 +60,7 @@ class NotVerified(AvouchError):
 
 
 class NotInstalled(AvouchError):
-    """A program or package that this needs is not on this machine. `fix` says how to get it."""
+    """A required program or package is not on this machine. `fix` says how to install it."""
 
     def __init__(self, message: str, *, fix: str) -> None:
         super().__init__(message)
@@ -74,7 +74,7 @@ class Unavailable(AvouchError):
 
 
 class TimedOut(Unavailable):
-    """What was asked for was accepted, and did not happen in time. `fix` says where to look."""
+    """The request was accepted but not completed in time. `fix` says where to look."""
 
     def __init__(self, message: str, *, fix: str) -> None:
         super().__init__(message)
@@ -82,11 +82,11 @@ class TimedOut(Unavailable):
 
 
 class NotReady(Unavailable):
-    """Something that was declared (a CASBackend) cannot be used now. The message names it and is shown to callers."""
+    """A declared object (a CASBackend) cannot be used now. The message names it and is shown to callers."""
 
 
 class Overloaded(Unavailable):
-    """We are full. `retry_after` is the number of seconds to wait before the next try."""
+    """The server is at its limit. `retry_after` is the number of seconds to wait before the next try."""
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What can be wrong with a run: one `Finding`, and the one table of codes with the verdict that each makes.
+"""Findings: the class, and the one table of codes with the verdict that each one causes.
 
 Standard library only. `docs/reference/findings.md` is generated from the table.
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 
 class Makes(StrEnum):
-    """The verdict that a finding makes, the strongest first; `NOTHING` is a note that changes no verdict."""
+    """The verdict that a finding causes, the strongest first; `NOTHING` is a note that changes no verdict."""
 
     CANCELED = "Canceled"
     EXPIRED = "Expired"
@@ -21,11 +21,11 @@ class Makes(StrEnum):
 
 
 class Code(NamedTuple):
-    """What a code means."""
+    """Definition of a code."""
 
     makes: Makes
     meaning: str
-    mend: str  # what helps in general; each finding says in `fix` what helps here
+    remedy: str  # in general; `fix` of each finding is specific
 
 
 CODES: dict[str, Code] = {
@@ -37,43 +37,43 @@ CODES: dict[str, Code] = {
     ),
     "GroupUnsatisfied": Code(
         Makes.FAILED,
-        "No material of a group was delivered, and the contract asks for at least one.",
+        "No material of a group was delivered, and the contract requires at least one.",
         "Deliver one material of the group.",
     ),
     "AnnotationMissing": Code(
         Makes.FAILED,
-        "An annotation that the contract leaves empty has no value.",
-        "Name its source in `spec.tekton.annotations` of the Workflow, or pass `--annotation NAME=VALUE`.",
+        "An annotation that is empty in the contract has no value.",
+        "Set its source in `spec.tekton.annotations` of the Workflow, or pass `--annotation NAME=VALUE`.",
     ),
     "EnvironmentMissing": Code(
         Makes.FAILED,
         "A variable of `spec.envAllowList` has no value.",
-        "Give the run a param or a step the literal variable of this name; elsewhere set it before `attestation init`.",
+        "Set a param of the run or a literal variable of a step; outside Tekton set it before `attestation init`.",
     ),
     "RunnerMismatch": Code(
         Makes.FAILED,
-        "The attestation was made in another CI system than the contract asks for.",
+        "The attestation was made in another CI system than the contract requires.",
         "Attest in a runner of the type in `spec.runner.type`, or change the contract.",
     ),
     # Evidence that cannot be used
     "MaterialTypeMismatch": Code(
         Makes.FAILED,
-        "A material is not of the type that the contract asks for, or its content is not what its type says.",
-        "Write the file in the format of the type; `avouch material inspect FILE` says what it is.",
+        "A material is not of the type that the contract requires, or its content does not match its type.",
+        "Write the file in the format of the type; `avouch material inspect FILE` shows its type.",
     ),
     "MaterialAmbiguous": Code(
         Makes.FAILED,
-        "Several tasks show different values of one material, or one image would have to stand for two materials.",
+        "Several tasks have different values of one material, or one image matches two materials.",
         "Name the task and the result of each material in `spec.tekton.materials` of the Workflow.",
     ),
     "MaterialNotUploaded": Code(
         Makes.FAILED,
         "A material was claimed by its digest, but its content is not in the artifact store.",
-        "Upload the file before the claim is pushed; the sidecar and `avouch attestation add` do both in this order.",
+        "Upload the file before the claim is pushed; the sidecar and `avouch attestation add` use this order.",
     ),
     "ImageReferenceMissing": Code(
         Makes.FAILED,
-        "A task result holds the digest of an image, but not its repository.",
+        "A task result has the digest of an image, but not its repository.",
         "Write the repository into the result, too: `IMAGE_URL` beside `IMAGE_DIGEST`.",
     ),
     "ImageDigestMissing": Code(
@@ -84,17 +84,17 @@ CODES: dict[str, Code] = {
     "EvidenceRefused": Code(
         Makes.FAILED,
         "The sidecar refused a file: a link, a special file, or one that changed while it was read.",
-        "Let the step leave one regular file that nobody writes to after the last step.",
+        "Let the step write one regular file, and do not change it after the last step.",
     ),
     "SidecarMissing": Code(
         Makes.FAILED,
-        "A sidecar was injected, and its claim never arrived.",
+        "A sidecar was injected, but its claim never arrived.",
         "Read the log of container `avouch-sidecar` and the server's log, then run the pipeline again.",
     ),
     "RunFailed": Code(
         Makes.FAILED,
         "The PipelineRun, TaskRun or CI job failed.",
-        "Mend the build: evidence of a failed run never passes.",
+        "Fix the build: a failed run never passes.",
     ),
     # Evidence that contradicts
     "MaterialContradicted": Code(
@@ -105,22 +105,22 @@ CODES: dict[str, Code] = {
     "AnnotationContradicted": Code(
         Makes.REJECTED,
         "Two sources give one annotation different values, or an attestation changes a value that the contract fixes.",
-        "Set the annotation in one place, and leave values of the contract as they are.",
+        "Set the annotation in one place, and do not change values that the contract fixes.",
     ),
     "RunnerContradicted": Code(
         Makes.REJECTED,
-        "The attestation names another runner than the one that opened the run, or than the runner's token proves.",
+        "The attestation names another runner than the one that opened the run, or than the one in the runner's token.",
         "Open and push a run in the same CI job.",
     ),
     "ClaimOfAnotherRun": Code(
         Makes.REJECTED,
         "A claim was signed for another run, Workflow or contract revision.",
-        "Find out which step pushed it; a claim cannot be used twice.",
+        "Find the step that pushed it; a claim is valid for one run only.",
     ),
     "ClaimOfUnknownTaskRun": Code(
         Makes.REJECTED,
         "A claim names a TaskRun that is not part of the PipelineRun.",
-        "Find out which pod pushed it; only pods of the run's own TaskRuns may attest.",
+        "Find the pod that pushed it; only pods of the run's own TaskRuns may attest.",
     ),
     # No judgement
     "ClaimNotVerified": Code(
@@ -130,7 +130,7 @@ CODES: dict[str, Code] = {
     ),
     "PoliciesNotEvaluated": Code(
         Makes.ERROR,
-        "The contract carries policies, which this version does not evaluate.",
+        "The contract has policies, which this version does not evaluate.",
         "Remove `spec.policies` and `spec.policyGroups` from the contract.",
     ),
     "RunNotDone": Code(
@@ -165,7 +165,7 @@ CODES: dict[str, Code] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong with a run. `line` is the contract line that asked, `fix` the smallest change that mends it."""
+    """One thing wrong with a run. `line` is the contract line, `fix` the smallest change that helps."""
 
     code: str  # a key of `CODES`
     message: str
@@ -179,7 +179,7 @@ class Finding:
 
     @classmethod
     def recorded(cls, *, code: str = "", message: str = "", line: str = "", fix: str = "", material: str = "") -> Self:
-        """A finding that another version of avouch wrote: its code may be one that this version does not know."""
+        """A finding that another version of avouch wrote: its code may be unknown to this version."""
         made = object.__new__(cls)
         for name, value in zip(cls.__slots__, (code, message, line, fix, material), strict=True):
             object.__setattr__(made, name, value)
@@ -187,7 +187,7 @@ class Finding:
 
 
 def verdict(found: Iterable[Finding]) -> Makes:
-    """The verdict that these findings make together: the strongest one. `NOTHING` where none of them counts."""
+    """The verdict of all these findings: the strongest one. `NOTHING` if they are only notes."""
     made = {CODES[each.code].makes for each in found}
     return next(each for each in Makes if each in made or each is Makes.NOTHING)
 
@@ -196,7 +196,9 @@ def markdown() -> list[str]:
     """The table of codes, the strongest verdict first."""
     lines: list[str] = []
     for makes in Makes:
-        lines += [f"## {makes.value or 'Notes'}", "", "| code | meaning | what helps |", "|---|---|---|"]
-        lines += [f"| `{name}` | {code.meaning} | {code.mend} |" for name, code in CODES.items() if code.makes is makes]
+        lines += [f"## {makes.value or 'Notes'}", "", "| code | meaning | fix |", "|---|---|---|"]
+        lines += [
+            f"| `{name}` | {code.meaning} | {code.remedy} |" for name, code in CODES.items() if code.makes is makes
+        ]
         lines.append("")
     return lines

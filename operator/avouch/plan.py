@@ -1,8 +1,8 @@
-"""What a run owes and where each piece comes from: the language that server, admission and sidecar share.
+"""The plan: materials that a run must deliver, and their sources; shared by server, admission and sidecar.
 
 Plain dataclasses and JSON, standard library only, because the sidecar reads a plan before it may import anything heavy.
-A plan is worked out from a Workflow and one revision of its Contract; the server works it out again for itself and
-never trusts the copy that travelled through a pod.
+A plan is computed from a Workflow and one revision of its Contract; the server computes it again and never trusts
+the copy from a pod.
 """
 
 import json
@@ -18,7 +18,7 @@ VALUE_TYPES = frozenset({STRING, IMAGE})  # material types whose evidence is a t
 
 
 class From(StrEnum):
-    """Where a value lies. Results, params and literal environment come from the TaskRun; files only from the pod."""
+    """Source of a value. Results, params and literal environment come from the TaskRun; files only from the pod."""
 
     RESULT = "result"  # Task result(s) of the pipelineTask
     ARTIFACT = "artifact"  # Tekton artifact (TEP-0147) of the pipelineTask: output name
@@ -26,14 +26,14 @@ class From(StrEnum):
     PARAM = "param"  # param of the TaskRun, or of the PipelineRun for annotations
     ENV = "env"  # literal environment of a step; valueFrom is refused by name
     ANNOTATION = "annotation"  # annotation of the PipelineRun (annotation values only)
-    CONVENTION = "convention"  # nothing was said: looked up by the material's name
+    CONVENTION = "convention"  # no source is set: looked up by the material's name
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one value comes from.
+    """Source of one value.
 
-    `task` is the pipelineTask ("" = whichever task of the run has it). `name` is the result, artifact, workspace,
+    `task` is the pipelineTask ("" = any task of the run that has it). `name` is the result, artifact, workspace,
     param, variable or annotation key; `digest` the result that holds the digest of an image reference in `name`;
     `path` a path relative to the workspace, `step` the step of a literal environment variable.
     """
@@ -47,7 +47,7 @@ class Source:
 
     @property
     def needs_pod(self) -> bool:
-        """True where only the pod has the bytes, so a sidecar is worth its second (reference: native sidecars)."""
+        """True if only the pod has the bytes, so that a sidecar is needed (reference: native sidecars)."""
         return self.kind in (From.WORKSPACE, From.ARTIFACT)
 
 
@@ -62,7 +62,7 @@ class PlannedAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class PlannedMaterial:
-    """One material the contract asks for, and where it comes from. `line` names the contract line, for people."""
+    """One material that the contract requires, and its source. `line` names the contract line, for people."""
 
     name: str
     type: str
@@ -77,7 +77,7 @@ class PlannedMaterial:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run of one Workflow owes, against one contract revision."""
+    """What one run of one Workflow must deliver, by one contract revision."""
 
     workflow: str
     workflow_uid: str

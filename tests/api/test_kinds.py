@@ -110,7 +110,7 @@ def test_an_embedded_policy_is_kept_whole(api):
             {"policyGroups": [{"ref": "a"}], "policy_groups": [{"ref": "b"}]},
             "fix: keep one of policyGroups and policy_groups",
         ),
-        ({"policies": {"materials": [{}]}}, "fix: write ref to point at a policy, or embedded"),
+        ({"policies": {"materials": [{}]}}, "fix: set ref to refer to a policy, or embedded"),
         ({"policies": {"materials": [{"ref": "a", "embedded": {"a": 1}}]}}, "exactly one of ref, embedded"),
         ({"policies": {"materials": [{"ref": "a", "requirements": ["x"]}]}}, "fix: write [organization/]framework"),
         ({"runner": {"type": "JENKINS"}}, "JENKINS_JOB"),
@@ -180,7 +180,7 @@ BAD_POLICIES = [
 ]
 BAD = [
     (ours("APIToken", {"scope": "Workflow"}), "fix: write scope: Workflow and the name of the Workflow"),
-    (ours("APIToken", {"workflow": "w"}), "workflow and scope Workflow belong together"),
+    (ours("APIToken", {"workflow": "w"}), "workflow must be set exactly when scope is Workflow"),
     (ours("APIToken", {"scope": "Cluster"}), "Unsupported value"),
     (ours("APIToken", {"lifetime": "1h", "expiresAt": "2027-01-01T00:00:00Z"}), "fix: keep one of lifetime and"),
     (ours("APIToken", {"expiresAt": "tomorrow"}), "spec.expiresAt"),
@@ -189,12 +189,12 @@ BAD = [
     (ours("APIToken", {"secretName": "Not_A_Name"}), "is not the name of a Kubernetes object"),
     (ours("APIToken", {}, "dots.in.name"), "fix: rename the APIToken"),
     (ours("Organization", {"homeNamespace": "s", "settings": {"apiTokenInactivityDays": 0}}), "apiTokenInactivityDays"),
-    (ours("Workflow", {"attesters": {}}), "fix: list somebody in serviceAccounts, tokens or oidc"),
-    (ours("Workflow", {"attesters": {"serviceAccounts": []}}), "attesters lists nobody"),
+    (ours("Workflow", {"attesters": {}}), "fix: add an entry to serviceAccounts, tokens or oidc"),
+    (ours("Workflow", {"attesters": {"serviceAccounts": []}}), "attesters is empty"),
     (ours("Workflow", {"attesters": {"tokens": [{"name": "ci", "scope": "All"}]}}), "Unsupported value"),
     (ours("Workflow", {"attesters": {"oidc": [{"issuer": "https://i"}]}}), "fix: write subject, or claims"),
     (ours("Workflow", {"attesters": {"oidc": [{"issuer": "https://i", "claims": {}}]}}), "fix: write subject, or"),
-    (ours("Workflow", {"attesters": {"oidc": [{"issuer": "http://i", "subject": "s"}]}}), "an issuer is an https"),
+    (ours("Workflow", {"attesters": {"oidc": [{"issuer": "http://i", "subject": "s"}]}}), "an issuer must be an https"),
     (ours("Workflow", {"runExpiry": "1d"}), "fix: write hours, minutes and seconds"),
     (ours("Workflow", {"runExpiry": "59s"}), "is not a duration from 1m to 8760h"),
     (ours("Workflow", {"runExpiry": "8761h"}), "is not a duration from 1m to 8760h"),
@@ -203,13 +203,13 @@ BAD = [
     (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{}]}}), "fix: write name, or matchLabels"),
     (
         ours("Workflow", {**WORKFLOW, "tekton": {"materials": [{"name": "m"}]}}),
-        "fix: say where the material comes from",
+        "fix: set one of result",
     ),
-    (ours("Workflow", {**WORKFLOW, "tekton": {"annotations": [{"name": "m"}]}}), "fix: say where the value comes from"),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"annotations": [{"name": "m"}]}}), "fix: set one of param"),
     (ours("Workflow", {**WORKFLOW, "retention": {"runs": "365d"}}), "fix: write hours as in 8760h"),
     (ours("Organization", {"homeNamespace": "a", "retention": {"runs": "0h"}}), "fix: write hours as in 8760h"),
-    (ours("CASBackend", {}), "fix: say where artifacts are kept with one of inline"),
-    (ours("CASBackend", {"inline": {}, "filesystem": {}}), "fix: say where artifacts are kept with one of inline"),
+    (ours("CASBackend", {}), "fix: set one of inline"),
+    (ours("CASBackend", {"inline": {}, "filesystem": {}}), "fix: set one of inline"),
     (ours("CASBackend", {"inline": {}, "default": True, "fallback": True}), "cannot be both default and fallback"),
     (ours("CASBackend", {"s3": S3}), "fix: put them into a Secret of this namespace"),
     (ours("CASBackend", {"filesystem": {}, **SECRET}), "fix: leave spec.secretRef out"),
@@ -263,9 +263,9 @@ def test_a_bad_policy_is_refused_with_the_fix(api, kind, spec, said):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot change"),
-        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot change"),
-        ({"inline": {}}, "a backend cannot become another kind"),
+        ({"s3": {**S3, "bucket": "c"}, **SECRET}, "s3.bucket cannot be changed"),
+        ({"s3": {**S3, "prefix": "p"}, **SECRET}, "s3.prefix cannot be changed"),
+        ({"inline": {}}, "the kind of a backend cannot be changed"),
     ],
 )
 def test_where_artifacts_lie_never_changes(api, spec, said):
@@ -291,7 +291,7 @@ def test_where_artifacts_lie_never_changes(api, spec, said):
 def test_what_a_token_was_made_for_never_changes(api, before, after):
     api.kubectl("delete", "apitoken", "fixed", "--ignore-not-found")
     apply(api, ours("APIToken", before, "fixed"))
-    with pytest.raises(ClusterError, match="cannot be changed; fix: make another APIToken"):
+    with pytest.raises(ClusterError, match="cannot be changed; fix: create a new APIToken"):
         apply(api, ours("APIToken", after, "fixed"))
     apply(api, ours("APIToken", {**before, "rotate": "again", "revoked": True}, "fixed"))
 

@@ -21,7 +21,7 @@ RUN_BY = {
     ("crafting.md", "In steps"): "tests/commands/test_page.py",
     ("crafting.md", "Verifying a bundle later"): "tests/commands/test_page.py",
     ("crafting.md", "Verifying a verdict"): "tests/commands/test_page.py",
-    ("crafting.md", "Bytes by their digest"): "tests/commands/test_page.py",
+    ("crafting.md", "Artifacts by digest"): "tests/commands/test_page.py",
     ("CONTRIBUTING.md", "A first green test, in minutes"): "make",
 }
 TYPED = {"guide.md": "tests/e2e/test_guide.py", "tutorial.md": "tests/e2e/test_tutorial.py"}  # all of them
@@ -50,7 +50,7 @@ def test_every_make_target_that_a_page_names_exists_and_has_a_help() -> None:
 
 
 def test_the_metrics_on_the_page_are_those_that_the_processes_have() -> None:
-    table = (docs.ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("Worth an alert")[0]
+    table = (docs.ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("Suggested alerts")[0]
     assert set(_METRIC.findall(table)) == set(_exported())
 
 

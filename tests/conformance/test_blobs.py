@@ -293,7 +293,7 @@ async def test_an_image_that_somebody_else_put_there_is_refused(oci: objectstore
     )
     repository.close()
     async for backend in _built(oci):
-        with pytest.raises(errors.Corrupt, match="none that avouch or Chainloop made"):
+        with pytest.raises(errors.Corrupt, match="not made by avouch or Chainloop"):
             await read(backend, digest)
 
 

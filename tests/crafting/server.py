@@ -210,7 +210,7 @@ def content(memory: Memory, request: Request, digest: str) -> Reply:
     if request.method == "HEAD":
         return Reply(200 if digest in memory.stored else 404)
     if str(digests.of_bytes(request.body)) != digest:
-        raise Refused(422, "the content is another", fix="send the bytes of the digest you name")
+        raise Refused(422, "the content is another", fix="send the content of this digest")
     memory.stored[digest] = request.body
     return said(201, {"digest": digest, "size": len(request.body)})
 

@@ -173,7 +173,7 @@ del _UNEXPLAINED["statements"][0]["justification"]
 OPENVEX = (
     Good("good-0.2.0.json", j(_VEX)),
     Good("good-draft.json", j(_DRAFT)),
-    Bad("bad-no-id.json", j({k: v for k, v in _VEX.items() if k != "@id"}), "it has no @id"),
+    Bad("bad-no-id.json", j({k: v for k, v in _VEX.items() if k != "@id"}), "@id is missing"),
     Bad("bad-context.json", j(_VEX | {"@context": "https://example.com"}), "the @context is not"),
     Bad("bad-unexplained.json", j(_UNEXPLAINED), "not valid OpenVEX: statements/0"),
     Bad("bad-no-statements.json", j(_DRAFT | {"statements": []}), "an author and statements"),
@@ -218,6 +218,6 @@ def csaf(category: str) -> tuple[Good | Bad, ...]:
         Bad("bad-version.json", j(_csaf(category, "1.2")), "csaf_version '1.2' is not one of"),
         Bad("bad-no-title.json", j(no_title), '"title" is a required property'),
         Bad("bad-score.json", j(score), "not valid CSAF: vulnerabilities/0/scores/0"),
-        Bad("bad-no-document.json", b"{}\n", "it has no document"),
+        Bad("bad-no-document.json", b"{}\n", "document is missing"),
         *hostile_json(j(good)),
     )

@@ -45,7 +45,7 @@ def hostile_json(good: bytes) -> list[Bad]:
     start = text[:1] + b'"again": 1, "again": 2, ' if text[:1] == b"{" else b'[{"again": 1, "again": 2}, '
     return [
         Bad("bad-truncated.json", text[: len(text) // 2], "not JSON"),
-        Bad("bad-name-twice.json", start + text[1:], "stands twice"),
+        Bad("bad-name-twice.json", start + text[1:], "is in one object twice"),
         Bad("bad-deep.json", b"[" * 3000 + b"]" * 3000, "nested too deeply"),
         Bad(
             "bad-surrogate.json",

@@ -32,9 +32,9 @@ _BOMB = b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(
 
 def _hostile_yaml(first: bytes) -> tuple[Bad, ...]:
     return (
-        Bad("bad-bomb.yaml", first + _BOMB, "it unfolds to more than"),
-        Bad("bad-circle.yaml", first + b"a: &a [*a]\n", "nothing that is complete"),
-        Bad("bad-key-twice.yaml", first + b"a: 1\na: 2\n", "stands twice"),
+        Bad("bad-bomb.yaml", first + _BOMB, "it expands to more than"),
+        Bad("bad-circle.yaml", first + b"a: &a [*a]\n", "no complete anchor"),
+        Bad("bad-key-twice.yaml", first + b"a: 1\na: 2\n", "is in one mapping twice"),
         Bad("bad-deep.yaml", first + b"a: " + b"[" * 300, "nested too deeply"),
         Bad("bad-syntax.yaml", first + b"a: [\n", "not YAML"),
         Bad("bad-tag.yaml", first + b"a: !!python/object:os.system {}\n", "not YAML"),
@@ -50,7 +50,7 @@ OPENAPI = (
     Bad("bad-version.json", j(_OPENAPI | {"openapi": "4.0.0"}), "version '4.0.0' is not one of"),
     Bad("bad-number.json", j(_OPENAPI | {"openapi": 3.1}), "version '' is not one of"),
     Bad("bad-info.json", j(_OPENAPI | {"info": {}}), '"title" is a required property'),
-    Bad("bad-text.yaml", b"just text\n", "no mapping of names to values"),
+    Bad("bad-text.yaml", b"just text\n", "its root is not a mapping"),
     *_hostile_yaml(b"openapi: 3.1.0\n"),
     *hostile_json(j(_OPENAPI)),
 )
@@ -130,7 +130,7 @@ ATTESTATION = (
     Bad("bad-predicate.json", j(_PROVENANCE), "the predicateType is"),
     Bad("bad-payload-type.json", j(_ATTESTATION | {"payloadType": "text/plain"}), "the payloadType is 'text/plain'"),
     Bad("bad-no-subject.json", j(_envelope(_CHAINLOOP, {}, subject=[])), "the statement needs subjects"),
-    Bad("bad-statement.json", j(_envelope(_CHAINLOOP, {}, _type="x")), "no in-toto statement"),
+    Bad("bad-statement.json", j(_envelope(_CHAINLOOP, {}, _type="x")), "not an in-toto statement"),
     *hostile_json(j(_ATTESTATION)),
 )
 
@@ -145,7 +145,7 @@ RUNNER_CONTEXT = (
     Bad("bad-no-meta.json", j({"data": {}}), "the runner context has no meta"),
     Bad("bad-no-data.json", j({"meta": {"id": "x"}}), "the runner context has no data"),
     Bad("bad-meta.json", j({"meta": {}, "data": {}}), "meta has no id"),
-    Bad("bad-repos.json", j(_CONTEXT | {"data": {"repos": "x"}}), "data.repos is of the wrong kind"),
+    Bad("bad-repos.json", j(_CONTEXT | {"data": {"repos": "x"}}), "data.repos is of the wrong JSON type"),
     *hostile_json(j(_CONTEXT)),
 )
 _PR = {
@@ -233,9 +233,9 @@ IMAGE = (
     Good("good.txt", b"ghcr.io/shop/web:1.2@sha256:" + b"ab" * 32),
     Good("good-short.txt", b"nginx"),
     Bad("bad-empty.txt", b"", "is empty"),
-    Bad("bad-upper.txt", b"ghcr.io/Shop/Web", "is no image reference"),
-    Bad("bad-digest.txt", b"nginx@sha256:abc", "is no image reference"),
-    Bad("bad-words.txt", b"rm -rf /", "is no image reference"),
+    Bad("bad-upper.txt", b"ghcr.io/Shop/Web", "is not an image reference"),
+    Bad("bad-digest.txt", b"nginx@sha256:abc", "is not an image reference"),
+    Bad("bad-words.txt", b"rm -rf /", "is not an image reference"),
 )
 _CHART = b"apiVersion: v2\nname: shop\nversion: 1.2.3\n"
 HELM = (
@@ -247,7 +247,11 @@ HELM = (
     Bad(
         "bad-name.tgz", packing.tgz_of(("s/Chart.yaml", b"a: 1"), ("s/values.yaml", b"")), "needs a name and a version"
     ),
-    Bad("bad-path.tgz", packing.tgz_of(("../Chart.yaml", _CHART), ("s/values.yaml", b"")), "leads out of the archive"),
+    Bad(
+        "bad-path.tgz",
+        packing.tgz_of(("../Chart.yaml", _CHART), ("s/values.yaml", b"")),
+        "is a path outside the archive",
+    ),
     Bad("bad-no-tar.tgz", gzip.compress(b"text", 9, mtime=0), "neither a zip nor a tar"),
     Bad("bad-zip.tgz", packing.zip_of(("Chart.yaml", _CHART), ("values.yaml", b"")), "not a Helm chart"),
 )
@@ -259,7 +263,7 @@ SIGCHECK = (
     Good("good-header.csv", b"Path,Verified\r\n", _SIGCHECK),
     Good("good-utf16.csv", _SIGNED.encode("utf-16"), _SIGCHECK),
     Bad("bad-column.csv", b"Path,Publisher\r\n", "no column Verified"),
-    Bad("bad-row.csv", b"Path,Verified\r\nc:\\a.exe\r\n", "a row of 1 fields"),
+    Bad("bad-row.csv", b"Path,Verified\r\nc:\\a.exe\r\n", "a row has 1 fields"),
     Bad("bad-text.txt", b"No matching files were found.\r\n", "no column Path, Verified"),
     Bad("bad-quote.csv", b'Path,Verified\r\n"' + b"x" * 140_000, "field larger than"),
     Bad("bad-bytes.csv", b"Path,Verified\r\n\xff\r\n", "not text in UTF-8"),
@@ -325,6 +329,6 @@ RADAMSA_CRASHES = (
     Good("good.zip", packing.zip_of(("a", b"x"), ("b/", b""), ("b/c", b"y")), _crashes(2), "ARTIFACT"),
     Good("good-none.zip", packing.zip_of(), _crashes(0), "ARTIFACT"),
     Bad("bad-empty.bin", b"", "is empty"),
-    Bad("bad-path.zip", packing.zip_of(("..\\a", b"x")), "leads out of the archive"),
+    Bad("bad-path.zip", packing.zip_of(("..\\a", b"x")), "is a path outside the archive"),
     Bad("bad-cut.tar.gz", packing.tgz_of(("a", b"x"))[:40], "ends too early"),
 )

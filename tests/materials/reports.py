@@ -20,8 +20,8 @@ JUNIT = (
     Bad("bad-empty.xml", b"<testsuites/>", "it holds no testsuite"),
     Bad("bad-no-xml.zip", packing.zip_of(("a.txt", b"x")), "the archive holds no .xml file"),
     Bad("bad-one-wrong.zip", packing.zip_of(("a.xml", SUITE), ("b.xml", b"<html/>")), "file 'b.xml': its root"),
-    Bad("bad-path.zip", packing.zip_of(("../a.xml", SUITE)), "leads out of the archive"),
-    Bad("bad-path.tar.gz", packing.tgz_of(("/etc/a.xml", SUITE)), "leads out of the archive"),
+    Bad("bad-path.zip", packing.zip_of(("../a.xml", SUITE)), "is a path outside the archive"),
+    Bad("bad-path.tar.gz", packing.tgz_of(("/etc/a.xml", SUITE)), "is a path outside the archive"),
     Bad("bad-bomb.zip", packing.zip_of(("a.xml", _HUGE)), "unpacks to more than"),
     Bad("bad-many.zip", packing.zip_of(*((f"{n}.txt", b"") for n in range(1001))), "more than 1000 files"),
     Bad("bad-link.tar.gz", packing.link_tgz("a.xml", "/etc/passwd"), "the archive holds no .xml file"),
@@ -54,7 +54,7 @@ COBERTURA = (
     ),
     Good("good-nan.xml", b'<coverage line-rate="NaN"><packages/></coverage>'),
     Bad("bad-nothing.xml", b'<coverage line-rate="0"><packages/></coverage>', "no package, and a line-rate of 0"),
-    Bad("bad-rate.xml", b'<coverage line-rate="good"/>', "line-rate 'good' is no number"),
+    Bad("bad-rate.xml", b'<coverage line-rate="good"/>', "line-rate 'good' is not a number"),
     Bad("bad-percent.xml", b'<coverage line-rate="87"/>', "not from 0 to 1"),
     Bad("bad-root.xml", b"<report/>", "its root is <report>"),
     *hostile_xml("coverage"),
@@ -115,7 +115,7 @@ ZAP = (
     Bad("bad-no-report.zip", packing.zip_of(("other.json", j(_ZAP))), "does not contain the ZAP report"),
     Bad("bad-program.zip", packing.zip_of(("report_json.json", j(_ZAP | {"@programName": "x"}))), "not by ZAP"),
     Bad("bad-json.zip", packing.zip_of(("report_json.json", b"{")), "not JSON"),
-    Bad("bad-path.zip", packing.zip_of(("report_json.json", j(_ZAP)), ("a/../../b", b"")), "leads out of"),
+    Bad("bad-path.zip", packing.zip_of(("report_json.json", j(_ZAP)), ("a/../../b", b"")), "a path outside"),
     Bad("bad-no-zip.json", j(_ZAP), "can't open the zip file"),
 )
 _DUCK: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""POST /admission/pods: always answers 200 and `allowed: true`, with a patch where a sidecar is worth it.
+"""POST /admission/pods: always answers 200 and `allowed: true`, with a patch if a sidecar is needed.
 
-Whatever goes wrong in here is logged, counted and answered with `allowed: true` and a warning: the build goes on
-without us. The API server gives up after 2 s (failurePolicy Ignore); we give up first, so that the reason is known.
+Every error is logged, counted and answered with `allowed: true` and a warning: the build continues without a sidecar.
+The API server gives up after 2 s (failurePolicy Ignore); the webhook gives up earlier, so that the reason is known.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ SECONDS = 1.5  # of the API server's 2 s
 MAX_BODY = 3 * 1024 * 1024  # bytes: etcd takes objects of 1.5 MiB, a review holds at most one of them and its frame
 log = logging.getLogger(__name__)
 
-# Ordinary, and known to whoever set them up: a warning on each pod would be noise.
+# Ordinary and configured on purpose: a warning on each pod would be noise.
 _QUIET = frozenset({pod.Reason.NO_WORKFLOW, pod.Reason.NEVER, pod.Reason.NOT_NEEDED, pod.Reason.ALREADY})
 
 
@@ -33,12 +33,12 @@ class Planner(Protocol):
     """Decides about one pod."""
 
     async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> planning.Decision:
-        """Inject, or why not."""
+        """The injection, or the reason for none."""
         ...
 
 
 def _uncounted(outcome: str) -> None:
-    """No metric is kept."""
+    """Counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class PodAdmission:
     suffix: Callable[[], str] = field(default=lambda: secrets.token_hex(4))
 
     def routes(self) -> list[Route]:
-        """What to mount."""
+        """The routes to mount."""
         return [Route(PATH, self.pods, methods=["POST"])]
 
     async def pods(self, request: Request) -> Response:
@@ -65,8 +65,8 @@ class PodAdmission:
             body = await _body(request)
             async with asyncio.timeout(self.seconds):
                 answer, outcome = await self._answer(review.read(body))
-        except Exception as exc:  # the promise of this door: no failure of ours refuses or delays a pod
-            log.exception("a pod is admitted without a sidecar")
+        except Exception as exc:  # an error of avouch never refuses or delays a pod
+            log.exception("internal error: a pod is admitted without a sidecar")
             answer, outcome = review.allow(review.uid_of(body), warnings=[_not_injected(_why(exc))]), "Error"
         self.count(outcome)
         return JSONResponse(answer)
@@ -84,7 +84,7 @@ class PodAdmission:
 
 
 def _refused(asked: review.PodRequest, refusal: pod.Refusal) -> tuple[dict[str, object], str]:
-    log.info("no sidecar in a pod of %s: %s: %s", asked.namespace, refusal.reason, refusal.message)
+    log.info("no sidecar injected into a pod in namespace %s: %s: %s", asked.namespace, refusal.reason, refusal.message)
     quiet = refusal.reason in _QUIET
     warnings = () if quiet else (_not_injected(f"{refusal.reason}: {refusal.message}"),)
     return review.allow(asked.uid, warnings=warnings), refusal.reason.value
@@ -95,7 +95,7 @@ def _not_injected(why: str) -> str:
 
 
 def _why(exc: Exception) -> str:
-    """What a user may read: our own errors as they are, others by class only."""
+    """The reason for users: avouch's own errors in full, others as internal error."""
     if isinstance(exc, TimeoutError):
         return "no answer in time"
     return str(exc) if isinstance(exc, errors.AvouchError) else "internal error"
@@ -106,5 +106,5 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         chunks += chunk
         if len(chunks) > MAX_BODY:
-            raise errors.TooLarge(f"a review over {MAX_BODY} bytes")
+            raise errors.TooLarge(f"the AdmissionReview is over {MAX_BODY} bytes")
     return bytes(chunks)

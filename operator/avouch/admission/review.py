@@ -54,7 +54,7 @@ def uid_of(body: bytes) -> str:
 def allow(
     uid: str, patch: Sequence[Mapping[str, object]] | None = None, warnings: Sequence[str] = ()
 ) -> dict[str, object]:
-    """The only answer there is: allowed, perhaps with a patch, perhaps with warnings."""
+    """The answer: always allowed, with an optional patch and warnings."""
     response: dict[str, object] = {"uid": uid, "allowed": True}
     if patch:
         encoded = base64.b64encode(json.dumps(patch, separators=(",", ":")).encode()).decode("ascii")

@@ -1,8 +1,8 @@
-"""The kinds: what a user writes and what our status says back, one file a kind.
+"""The kinds: what a user writes and what the status reports, one file a kind.
 
 Here: pydantic models of the custom resources, the rules that the API server enforces with them, and the generator that
-turns both into `crds/*.yaml`. A rule is written once and lands in the CRD (CEL) and in the model (Python) alike.
+turns both into `crds/*.yaml`. A rule is written once and becomes part of both the CRD (CEL) and the model (Python).
 
-Never here: deciding, reading several objects together, any I/O but writing the CRDs. Nothing below may be imported but
-`errors`, `digests`, `findings` and `plan`; every room above may import this one.
+Never here: decisions, reading several objects together, any I/O except writing the CRDs. Only `errors`, `digests`,
+`findings` and `plan` may be imported from below; every room above may import this one.
 """

@@ -1,4 +1,4 @@
-"""APIToken, `avouch.dev/v1alpha1`: a revocable token for CI outside the cluster. Its text lands in a Secret, once."""
+"""APIToken, `avouch.dev/v1alpha1`: a revocable token for CI outside the cluster. A Secret gets its text, once."""
 
 from typing import Annotated, Literal
 
@@ -18,92 +18,92 @@ Unused = Annotated[str, _UNUSED.field, AfterValidator(_UNUSED.check)]
 
 
 def _fixed(field: str) -> rules.Rule:
-    """A field that never changes, whether or not it is set."""
+    """A rule that the field cannot be set, changed or removed later."""
     same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-    return rules.Rule(same, f"{field} cannot be changed", "make another APIToken and delete this one")
+    return rules.Rule(same, f"{field} cannot be changed", "create a new APIToken and delete this one")
 
 
 class Rotation(meta.Model):
-    """When another token takes over."""
+    """When a new token replaces the current one."""
 
     every: Every | None = None
-    """Make another token when the present one is this old, such as 720h; absent, only when spec.rotate changes."""
+    """Age at which the current token is replaced, such as 720h; without it, only spec.rotate replaces the token."""
     overlap: Overlap | None = None
-    """How long the token of before goes on working once another one took over. Default 24h."""
+    """How long the previous token keeps working after a rotation. Default 24h."""
 
 
 class APITokenSpec(meta.Model):
-    """What the token may do, and how long."""
+    """What the token may do, and for how long."""
 
     cel = (
         rules.Rule(
             "(has(self.scope) && self.scope == 'Workflow') == has(self.workflow)",
-            "workflow and scope Workflow belong together",
+            "workflow must be set exactly when scope is Workflow",
             "write scope: Workflow and the name of the Workflow, or neither",
         ),
         rules.Rule(
             "!has(self.lifetime) || !has(self.expiresAt)",
-            "lifetime and expiresAt both say when the token ends",
+            "lifetime and expiresAt cannot both be set",
             "keep one of lifetime and expiresAt",
         ),
         rules.Rule(
             "(has(self.scope) ? self.scope : 'Project') == (has(oldSelf.scope) ? oldSelf.scope : 'Project')",
             "scope cannot be changed",
-            "make another APIToken and delete this one",
+            "create a new APIToken and delete this one",
         ),
         _fixed("workflow"),
         _fixed("secretName"),
     )
 
     suspend: bool = False
-    """Make no new token until it is false again; those that are there go on working. Default false."""
+    """If true, no new token is created; existing tokens keep working. Default false."""
     scope: Literal["Project", "Organization", "Workflow"] | None = None
-    """Project (the default): every Workflow of this namespace; Workflow: one of them; Organization: every Workflow of
-    every project, and only in the home namespace of an Organization."""
+    """Workflows that the token covers. Project (the default): all of this namespace; Workflow: the named one;
+    Organization: all of every project, allowed only in the home namespace of an Organization."""
     workflow: meta.Name | None = None
-    """With scope Workflow: its name, in this namespace."""
+    """Name of a Workflow in this namespace; only with scope Workflow."""
     lifetime: Lifetime | None = None
-    """How long each token works, such as 2160h; absent, it never expires."""
+    """How long each token is valid, such as 2160h; without it, tokens never expire."""
     expires_at: meta.Time | None = None
-    """When the token ends, instead of lifetime, such as 2027-01-01T00:00:00Z."""
+    """When the token expires, such as 2027-01-01T00:00:00Z; instead of lifetime."""
     rotate: Annotated[str, meta.bounded(253)] = ""
-    """Any other text makes another token and writes it into the Secret, such as today's date."""
+    """Change this text, such as to today's date, to create a new token and write it into the Secret."""
     rotation: Rotation | None = None
-    """When another token takes over by itself, and how long the one of before goes on working."""
+    """When a new token is created automatically, and how long the previous one keeps working."""
     revoked: bool = False
-    """Revoke every token of this object at once, for good: only another spec.rotate makes one. Default false."""
+    """If true, all tokens of this object are revoked; only a new spec.rotate creates another one. Default false."""
     inactive_after: Unused | None = None
-    """Revoke the token when nobody used it for this long; absent, the Organization's apiTokenInactivityDays decides."""
+    """Revoke a token that is unused for this long; default: the Organization's apiTokenInactivityDays."""
     secret_name: meta.ObjectName | None = None
     """Name of the Secret that the token is written to, key token. Default avouch-token- and the name of this object."""
 
 
 class ActiveToken(meta.Model):
-    """A token that works."""
+    """A valid token."""
 
     id: Annotated[str, meta.bounded(16)]
-    """Its id: the part between the first and the second underscore of its text."""
+    """Id of the token: the part between the first and the second underscore of its text."""
     created_at: meta.Time
-    """When it was made."""
+    """When the token was created."""
     expires_at: meta.Time | None = None
-    """When it ends; absent, never."""
+    """When the token expires; absent if it never does."""
 
 
 class APITokenStatus(meta.Status):
-    """What became of the token."""
+    """Observed state of the token."""
 
     expires_at: meta.Time | None = None
-    """When the present token ends; absent, it never expires."""
+    """When the current token expires; absent if it never does."""
     last_used_at: meta.Time | None = None
     """When one of the tokens was last used, to within an hour."""
     secret_name: Annotated[str, meta.bounded(253)] | None = None
-    """Secret that holds the present token."""
+    """Secret that holds the current token."""
     tokens: Annotated[list[ActiveToken], Field(max_length=100)] = Field(default_factory=list)
-    """Tokens that work, the present one first."""
+    """Valid tokens, the current one first."""
 
 
 class APIToken(meta.Model):
-    """A revocable token for CI outside the cluster. Only its digest is kept; its text lands in a Secret."""
+    """A revocable token for CI outside the cluster. Only its digest is stored; its text is written to a Secret."""
 
     cel = (
         rules.Rule(
@@ -114,11 +114,11 @@ class APIToken(meta.Model):
     )
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata."""
+    """Standard object's metadata."""
     spec: APITokenSpec
-    """What the token may do, and how long."""
+    """What the token may do, and for how long."""
     status: APITokenStatus | None = None
-    """What became of the token."""
+    """Observed state of the token."""
 
 
 KIND = meta.Kind(

@@ -10,7 +10,7 @@ Verdict = Annotated[vocabulary.VerdictName, Field(strict=False)]
 
 
 class IntegrationAttachmentSpec(meta.Model):
-    """Which verdicts go where."""
+    """Which verdicts are delivered, and to which Integration."""
 
     cel = (
         rules.exactly_one(
@@ -24,37 +24,37 @@ class IntegrationAttachmentSpec(meta.Model):
     workflow_ref: meta.LocalRef | None = None
     """The one Workflow whose verdicts are delivered."""
     workflow_selector: meta.MatchLabels | None = None
-    """Workflows of this namespace whose verdicts are delivered, by their labels."""
+    """Labels of the Workflows of this namespace whose verdicts are delivered."""
     suspend: bool = False
-    """Hold deliveries back until it is false again. Default false."""
+    """If true, deliveries are held back. Default false."""
     verdicts: Annotated[
         list[Verdict], Field(min_length=1, max_length=7, json_schema_extra={"x-kubernetes-list-type": "set"})
     ] = Field(default_factory=lambda: list(vocabulary.VerdictName))
-    """Verdicts to deliver, such as [Failed, Rejected]; absent, all of them."""
+    """Verdicts to deliver, such as [Failed, Rejected]; default: all of them."""
 
 
 class IntegrationAttachmentStatus(meta.Status):
-    """How deliveries fare."""
+    """Observed state of the deliveries."""
 
     pending: int | None = None
-    """Deliveries that wait for their first or next try."""
+    """Number of deliveries that wait for their first or next attempt."""
     delivered: int | None = None
-    """Deliveries that the receiver took."""
+    """Number of deliveries that the receiver accepted."""
     failed: int | None = None
-    """Deliveries given up."""
+    """Number of deliveries that were given up."""
     last_error: meta.Text | None = None
-    """Why the last try that failed did."""
+    """Error of the last attempt."""
 
 
 class IntegrationAttachment(meta.Model):
     """One Integration attached to one Workflow, or to a selection of them."""
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata."""
+    """Standard object's metadata."""
     spec: IntegrationAttachmentSpec
-    """Which verdicts go where."""
+    """Which verdicts are delivered, and to which Integration."""
     status: IntegrationAttachmentStatus | None = None
-    """How deliveries fare."""
+    """Observed state of the deliveries."""
 
 
 KIND = meta.Kind(

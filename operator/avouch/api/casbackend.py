@@ -1,4 +1,4 @@
-"""CASBackend, `avouch.dev/v1alpha1`: a place where artifacts are kept, for one namespace or a whole organization."""
+"""CASBackend, `avouch.dev/v1alpha1`: a store for artifacts, for one namespace or a whole organization."""
 
 from typing import Annotated
 
@@ -58,30 +58,30 @@ def _fixed(kind: str, field: str, required: bool) -> rules.Rule:
         same = f"({both} && (!has(self.{path}) || {same}))"
     return rules.Rule(
         f"!has(self.{kind}) || !has(oldSelf.{kind}) || {same}",
-        f"{path} cannot change: artifacts lie there",
-        "apply a CASBackend of another name, and make that the default",
+        f"{path} cannot be changed: artifacts are stored there",
+        "apply a CASBackend with another name and make it the default",
     )
 
 
 class Inline(meta.Model):
-    """Inside the attestation itself, in the database."""
+    """Artifacts inside the attestation itself, in the database."""
 
 
 class FileSystem(meta.Model):
-    """The artifact volume of this install, in a folder of this backend's own."""
+    """The artifact volume of this install, in a separate folder for this backend."""
 
 
 class S3(meta.Model):
-    """A bucket of S3, or of a store that speaks its protocol. Secret: accessKeyId, secretAccessKey[, sessionToken]."""
+    """A bucket of S3 or of an S3-compatible store. Secret: accessKeyId, secretAccessKey[, sessionToken]."""
 
     bucket: Bucket
     """Name of the bucket; it must exist."""
     region: Annotated[str, meta.bounded(64, _REGION, minimum=1), AfterValidator(_REGION.check)]
-    """Region of the bucket, such as eu-central-1; stores that know no regions take us-east-1."""
+    """Region of the bucket, such as eu-central-1; use us-east-1 for stores without regions."""
     endpoint: Endpoint | None = None
-    """Address of an S3-compatible store, such as https://minio.example.com:9000; absent, AWS."""
+    """Address of an S3-compatible store, such as https://minio.example.com:9000; default: AWS."""
     prefix: Prefix | None = None
-    """Put before the key of each object, such as team/artifacts."""
+    """Prefix of the key of each object, such as team/artifacts."""
 
 
 class Gcs(meta.Model):
@@ -90,7 +90,7 @@ class Gcs(meta.Model):
     bucket: Bucket
     """Name of the bucket; it must exist."""
     prefix: Prefix | None = None
-    """Put before the name of each object, such as team/artifacts."""
+    """Prefix of the name of each object, such as team/artifacts."""
 
 
 class Azure(meta.Model):
@@ -101,25 +101,25 @@ class Azure(meta.Model):
     container: Bucket
     """Name of the container; it must exist."""
     endpoint: Endpoint | None = None
-    """Address of another cloud's or a compatible store; absent, Azure's public one for the account."""
+    """Address of the blob service in another cloud or a compatible store; default: Azure's public cloud."""
     prefix: Prefix | None = None
-    """Put before the name of each blob, such as team/artifacts."""
+    """Prefix of the name of each blob, such as team/artifacts."""
 
 
 class Oci(meta.Model):
     """A registry: each artifact becomes an image of one layer. Secret: .dockerconfigjson, or username and password."""
 
     repository: Annotated[str, meta.bounded(512, _REPOSITORY, minimum=1), AfterValidator(_REPOSITORY.check)]
-    """Where repositories are made, one for each artifact: registry.example.com/team/artifacts."""
+    """Registry and path that get one repository per artifact, such as registry.example.com/team/artifacts."""
     insecure: bool = False
-    """Speak http instead of https, for a registry on a network of your own. Default false."""
+    """If true, http is used instead of https, for a registry on a private network. Default false."""
 
 
 class CASBackendSpec(meta.Model):
-    """Where artifacts go, when, and how large one may be."""
+    """Where artifacts are stored, when, and how large one may be."""
 
     cel = (
-        rules.exactly_one(KINDS, "say where artifacts are kept with one of inline, filesystem, s3, gcs, azure or oci"),
+        rules.exactly_one(KINDS, "set one of inline, filesystem, s3, gcs, azure or oci"),
         rules.Rule(
             "!(has(self.default) && self.default && has(self.fallback) && self.fallback)",
             "a backend cannot be both default and fallback",
@@ -142,8 +142,8 @@ class CASBackendSpec(meta.Model):
         ),
         rules.Rule(
             " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in KINDS),
-            "a backend cannot become another kind: artifacts lie in it",
-            "apply a CASBackend of another name, and make that the default",
+            "the kind of a backend cannot be changed: artifacts are stored in it",
+            "apply a CASBackend with another name and make it the default",
         ),
         *(_fixed(kind, field, required) for kind, field, required in _PLACES),
         rules.Rule(
@@ -154,45 +154,45 @@ class CASBackendSpec(meta.Model):
     )
 
     suspend: bool = False
-    """Store nothing new here until it is false again; what is stored stays readable. Default false."""
+    """If true, nothing new is stored here; stored artifacts stay readable. Default false."""
     default: bool = False
-    """Artifacts of this namespace go here; in a home namespace, projects without a default share it. Default false."""
+    """Store artifacts of this namespace here; in a home namespace also those of projects without a default."""
     fallback: bool = False
-    """Artifacts go here while the default is not ready. Default false."""
+    """If true, artifacts are stored here while the default backend is not ready. Default false."""
     max_bytes: Annotated[int, Field(ge=1, le=1024**4)] | None = None
-    """Largest artifact in bytes. Default 104857600 (100 MB), inline 500000."""
+    """Maximum size of an artifact in bytes. Default 104857600 (100 MB), inline 500000."""
     secret_ref: meta.LocalRef | None = None
-    """Secret of this namespace that holds the credentials; which keys, the kind of backend says."""
+    """Secret of this namespace that holds the credentials; its keys depend on the kind of backend."""
     inline: Inline | None = None
-    """Inside attestations, for small artifacts: at most 500 KB each."""
+    """Stores artifacts inside attestations, at most 500 KB each."""
     filesystem: FileSystem | None = None
-    """On the artifact volume of this install."""
+    """Stores artifacts on the artifact volume of this install."""
     s3: S3 | None = None
-    """In a bucket of S3, or of a store that speaks its protocol."""
+    """Stores artifacts in a bucket of S3 or of an S3-compatible store."""
     gcs: Gcs | None = None
-    """In a bucket of Google Cloud Storage."""
+    """Stores artifacts in a bucket of Google Cloud Storage."""
     azure: Azure | None = None
-    """In a container of Azure Blob Storage."""
+    """Stores artifacts in a container of Azure Blob Storage."""
     oci: Oci | None = None
-    """In an OCI registry."""
+    """Stores artifacts in an OCI registry."""
 
 
 class CASBackendStatus(meta.Status):
-    """Whether artifacts can be kept there. Conditions: Reachable, and Writable from a real write, read and delete."""
+    """Observed state of the backend. Conditions: Reachable; Writable, after a real write, read and delete."""
 
     type: Annotated[str, meta.bounded(16)] | None = None
     """Kind of backend, such as s3."""
 
 
 class CASBackend(meta.Model):
-    """A place where artifacts are kept."""
+    """A store for artifacts."""
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata."""
+    """Standard object's metadata."""
     spec: CASBackendSpec
-    """Where artifacts go, when, and how large one may be."""
+    """Where artifacts are stored, when, and how large one may be."""
     status: CASBackendStatus | None = None
-    """Whether artifacts can be kept there."""
+    """Observed state of the backend."""
 
 
 KIND = meta.Kind(

@@ -16,7 +16,7 @@ UNIQUE_MATERIALS = rules.Rule(
     "unique material name validation failed: two materials share a name",
     "give each entry of spec.materials its own name",
 )
-REF_OR_EMBEDDED = rules.exactly_one(("ref", "embedded"), "write ref to point at a policy, or embedded to write it here")
+REF_OR_EMBEDDED = rules.exactly_one(("ref", "embedded"), "set ref to refer to a policy, or embedded to include it")
 
 
 class Chainloop(meta.Model):
@@ -31,33 +31,33 @@ class Annotation(Chainloop):
     name: meta.AnnotationName
     """Name: letters, digits and underscores, such as version."""
     value: meta.Text = ""
-    """Value; left empty, it is required from the run."""
+    """Value; if it is empty, each run must supply one."""
 
 
 class Material(Chainloop):
-    """One piece of evidence that every run owes."""
+    """One material that every run must deliver."""
 
     type: MaterialType
-    """What the material is; its content is checked accordingly, such as SBOM_CYCLONEDX_JSON."""
+    """Type of the material, such as SBOM_CYCLONEDX_JSON; the content is checked against it."""
     name: meta.Name
     """Unique name of the material in this contract, such as my-sbom."""
     optional: bool = False
-    """A run without this material still passes. Default false."""
+    """If true, a run without this material still passes. Default false."""
     output: bool = False
-    """The material becomes a subject of the attestation. Default false."""
+    """If true, the material becomes a subject of the attestation. Default false."""
     annotations: Annotated[list[Annotation], Field(max_length=32)] = Field(default_factory=list)
-    """Annotations of this material; those without a value are required from the run."""
+    """Annotations of this material; each run must supply the values that are empty here."""
     skip_upload: bool = False
-    """Record the digest only and do not store the content. Default false."""
+    """If true, only the digest is recorded and the content is not stored. Default false."""
     group: Annotated[str, meta.bounded(63, rules.GROUP), AfterValidator(rules.GROUP.check)] = ""
-    """Materials of one group stand in for each other: at least one of them is required, whatever `optional` says."""
+    """Group of the material: at least one material of each group is required, regardless of `optional`."""
 
 
 class Selector(Chainloop):
-    """Which materials a policy looks at."""
+    """Which materials a policy evaluates."""
 
     name: meta.Text = ""
-    """Name of the material, or the beginning of it where matchMode is PREFIX."""
+    """Name of the material, or its prefix if matchMode is PREFIX."""
     match_mode: Literal["UNSPECIFIED", "EXACT", "PREFIX"] | None = None
     """How the name is compared: EXACT (the default) or PREFIX."""
 
@@ -68,41 +68,41 @@ class PolicyAttachment(Chainloop):
     cel = (REF_OR_EMBEDDED,)
 
     ref: Annotated[str, meta.bounded(2048, minimum=1)] | None = None
-    """Where the policy is: a name, file://, http(s):// or chainloop:// reference, optionally @sha256:<digest>."""
+    """Reference to the policy: a name, file://, http(s):// or chainloop:// reference, optionally @sha256:<digest>."""
     embedded: dict[str, Any] | None = None
-    """A whole Policy object written here instead of referenced."""
+    """A complete Policy object, instead of a reference."""
     selector: Selector | None = None
-    """Which materials the policy looks at; absent, all that its type fits."""
+    """Materials that the policy evaluates; default: all that match its type."""
     disabled: bool = False
-    """Kept because Chainloop's schema has it; Chainloop itself never reads it. Default false."""
+    """Accepted because Chainloop's schema has it; Chainloop does not read it either. Default false."""
     with_: Inputs = Field(default_factory=dict, alias="with")
     """Inputs of the policy, by name."""
     requirements: Annotated[list[Requirement], Field(max_length=20)] = Field(default_factory=list)
-    """Requirements that passing the policy fulfils, as [organization/]framework/requirement[@version]."""
+    """Requirements that are met when the policy passes, as [organization/]framework/requirement[@version]."""
     gate: bool | None = None
-    """Whether a violation blocks. Policies are not evaluated yet."""
+    """If true, a violation blocks the run. Policies are not evaluated yet."""
 
 
 class PolicyGroupAttachment(Chainloop):
     """A group of policies that the run must pass."""
 
     ref: Annotated[str, meta.bounded(2048, minimum=1)]
-    """Where the policy group is: a name, file://, http(s):// or chainloop:// reference."""
+    """Reference to the policy group: a name, file://, http(s):// or chainloop:// reference."""
     with_: Inputs = Field(default_factory=dict, alias="with")
     """Inputs of the group's policies, by name."""
     skip: Annotated[list[meta.Word], Field(max_length=100)] = Field(default_factory=list)
     """Names (metadata.name) of policies of the group to leave out."""
     gate: bool | None = None
-    """Whether a violation blocks. Policies are not evaluated yet."""
+    """If true, a violation blocks the run. Policies are not evaluated yet."""
 
 
 class Policies(Chainloop):
     """Policies of the contract."""
 
     materials: Annotated[list[PolicyAttachment], Field(max_length=100)] = Field(default_factory=list)
-    """Policies over single materials."""
+    """Policies for single materials."""
     attestation: Annotated[list[PolicyAttachment], Field(max_length=100)] = Field(default_factory=list)
-    """Policies over the attestation as a whole."""
+    """Policies for the attestation as a whole."""
 
 
 class Runner(Chainloop):
@@ -113,20 +113,20 @@ class Runner(Chainloop):
 
 
 class ContractSpec(Chainloop):
-    """What every run bound to this contract owes."""
+    """What every run of a Workflow that uses this contract must deliver."""
 
     suspend: bool = False
-    """Stop recording new revisions until it is false again. No part of the contract's revision. Default false."""
+    """If true, no new revisions are recorded. Not part of the contract's revision. Default false."""
     materials: Annotated[
         list[Material], Field(max_length=200, json_schema_extra={meta.RULES: [UNIQUE_MATERIALS.to_schema()]})
     ] = Field(default_factory=list)
-    """Evidence that every run owes; names are unique."""
+    """Materials that every run must deliver; names are unique."""
     env_allow_list: Annotated[list[meta.Word], Field(max_length=200)] = Field(default_factory=list)
-    """Environment variables that are recorded in the attestation; each is required and not empty."""
+    """Environment variables that are recorded in the attestation; each is required and must not be empty."""
     runner: Runner | None = None
-    """Runner that the attestation must come from; absent, any."""
+    """Runner that the attestation must come from; default: any."""
     annotations: Annotated[list[Annotation], Field(max_length=200)] = Field(default_factory=list)
-    """Annotations of the attestation; those without a value are required from the run."""
+    """Annotations of the attestation; each run must supply the values that are empty here."""
     policies: Policies | None = None
     """Policies that materials and attestation must pass."""
     policy_groups: Annotated[list[PolicyGroupAttachment], Field(max_length=50)] = Field(default_factory=list)
@@ -134,7 +134,7 @@ class ContractSpec(Chainloop):
 
 
 class ContractStatus(meta.Status):
-    """What became of the contract."""
+    """Observed state of the contract."""
 
     revision: int | None = None
     """Number of the newest recorded revision, from 1."""
@@ -143,7 +143,7 @@ class ContractStatus(meta.Status):
     source_digest: meta.DigestText | None = None
     """Digest of the bytes of that revision: what kubectl apply sent, or else the spec as compact, sorted JSON."""
     workflows: int | None = None
-    """How many Workflows are bound to this contract."""
+    """Number of Workflows that use this contract."""
 
 
 class Contract(meta.Model):
@@ -158,11 +158,11 @@ class Contract(meta.Model):
     )
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata. Chainloop's description goes into the annotation chainloop.dev/description."""
+    """Standard object's metadata. Chainloop's description goes into the annotation chainloop.dev/description."""
     spec: ContractSpec
-    """What every run bound to this contract owes."""
+    """What every run of a Workflow that uses this contract must deliver."""
     status: ContractStatus | None = None
-    """What became of the contract."""
+    """Observed state of the contract."""
 
 
 KIND = meta.Kind(

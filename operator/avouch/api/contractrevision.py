@@ -9,7 +9,7 @@ class RevisionSpec(Struct, frozen=True):
     """The revision: immutable."""
 
     contract: Annotated[str, Meta(description="Name of the Contract.")] = ""
-    revision: Annotated[int, Meta(description="Number: 1 is the first.")] = 0
+    revision: Annotated[int, Meta(description="Revision number; the first is 1.")] = 0
     digest: Annotated[str, Meta(description="Digest of the canonical form: the identity of the revision.")] = ""
     sourceDigest: Annotated[  # noqa: N815  # the API's spelling
         str, Meta(description="Digest of the text that was applied, which also changes with comments and order.")
@@ -22,5 +22,5 @@ class ContractRevision(Struct, frozen=True):
 
     apiVersion: Annotated[str, Meta(description="runs.avouch.dev/v1alpha1.")] = ""  # noqa: N815
     kind: Annotated[str, Meta(description="ContractRevision.")] = ""
-    metadata: Annotated[dict[str, Any], Meta(description="Kubernetes' own metadata.")] = {}
+    metadata: Annotated[dict[str, Any], Meta(description="Standard object's metadata.")] = {}
     spec: Annotated[RevisionSpec, Meta(description="The revision.")] = RevisionSpec()

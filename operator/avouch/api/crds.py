@@ -1,6 +1,6 @@
 """CRDs from the models: `python -m avouch.api.crds [--check] [--out crds]`.
 
-What a structural schema cannot say is refused here, and so is what a reader or the API server would suffer from later:
+The generator refuses what a structural schema cannot express, and what would hurt a reader or the API server later:
 a field without description, an unbounded string, list or map, a default inside the schema.
 """
 
@@ -75,7 +75,7 @@ def structural(kind: meta.Kind) -> dict[str, Any]:
     """The structural schema of a kind.
 
     Raises:
-        Invalid: a model says something that a CRD cannot, or leaves a field unbounded or undescribed.
+        Invalid: a model needs something that a CRD cannot express, or leaves a field unbounded or undescribed.
     """
     raw = kind.model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Schema)
     schema = _node(raw, raw.get("$defs", {}), kind.name)
@@ -91,7 +91,7 @@ def structural(kind: meta.Kind) -> dict[str, Any]:
 
 
 def to_yaml(kind: meta.Kind) -> str:
-    """The CRD as it stands in `crds/`.
+    """The CRD as YAML, the content of its file in `crds/`.
 
     Raises:
         TooLarge: over `LIMIT` bytes.
@@ -130,7 +130,7 @@ def _node(schema: dict[str, Any], defs: dict[str, Any], path: str) -> dict[str, 
         case "string" | "boolean":
             pass
         case other:
-            raise errors.Invalid(f"no structural type: {other}", field=path, fix="use a simpler type")
+            raise errors.Invalid(f"not a structural type: {other}", field=path, fix="use a simpler type")
     return node
 
 
@@ -163,7 +163,7 @@ def _object(node: dict[str, Any], defs: dict[str, Any], path: str) -> None:
         node["x-kubernetes-preserve-unknown-fields"] = True
         return
     if not isinstance(values, dict):
-        raise errors.Invalid("an object of nothing", field=path, fix="give it fields")
+        raise errors.Invalid("an object without fields", field=path, fix="give it fields")
     if "maxProperties" not in node:
         raise errors.Invalid("an unbounded map", field=path, fix="give it a max_length")
     node["additionalProperties"] = _node(values, defs, f"{path}[*]")
@@ -171,7 +171,7 @@ def _object(node: dict[str, Any], defs: dict[str, Any], path: str) -> None:
 
 
 def _free(child: dict[str, Any]) -> dict[str, Any] | None:
-    """Kubernetes' own metadata: its schema is the API server's."""
+    """ObjectMeta without a schema: the API server validates it."""
     return child if child.get("$ref") == "#/$defs/ObjectMeta" else None
 
 
@@ -183,9 +183,9 @@ def _array(node: dict[str, Any], defs: dict[str, Any], path: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the CRDs, or with --check say which differ from what the models say."""
+    """Write the CRDs, or with --check name those that are out of date."""
     parser = argparse.ArgumentParser(prog="python -m avouch.api.crds", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing, and exit with 1 if a file is out of date")
     parser.add_argument("--out", type=Path, default=Path("crds"), help="folder of the CRDs (default: crds)")
     options = parser.parse_args(arguments)
     wanted = {options.out / file_name(kind): to_yaml(kind) for kind in KINDS}
@@ -193,7 +193,7 @@ def main(arguments: list[str]) -> int:
     extra = sorted(set(options.out.glob("*.yaml")) - set(wanted))
     if options.check:
         for path in (*stale, *extra):
-            sys.stderr.write(f"{path} is not what the models say: run python -m avouch.api.crds\n")
+            sys.stderr.write(f"{path} is out of date: run python -m avouch.api.crds\n")
         return 1 if stale or extra else 0
     options.out.mkdir(parents=True, exist_ok=True)
     for path in extra:

@@ -20,7 +20,7 @@ _LONGEST = 32  # characters
 
 
 def read(text: str) -> timedelta:
-    """The length of time that the text says. Raises errors.Invalid."""
+    """The duration that the text means. Raises errors.Invalid."""
     found = _FORM.fullmatch(text)
     if not text or not found:
         raise errors.Invalid(f"{text[:_LONGEST]!r} is not a duration", fix="write hours, minutes and seconds: 1h30m")

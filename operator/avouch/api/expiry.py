@@ -12,9 +12,9 @@ _DURATION = rules.Pattern(
 
 
 class Retention(meta.Model):
-    """How long runs are kept. A run goes with its claims, verdict and deliveries; unreferenced artifacts follow."""
+    """How long runs are kept. A run is deleted with its claims, verdict, deliveries; unreferenced artifacts follow."""
 
     runs: Annotated[str, meta.bounded(8, _DURATION, minimum=2), AfterValidator(_DURATION.check)] | None = None
-    """How long a run is kept after its verdict, such as 8760h for a year; absent, for ever."""
+    """How long a run is kept after its verdict, such as 8760h for a year; default: forever."""
     keep_last: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    """The newest runs of each Workflow, this many of them, are kept whatever their age. Default 1."""
+    """Number of newest runs of each Workflow that are kept regardless of their age. Default 1."""

@@ -19,11 +19,11 @@ class Webhook(meta.Model):
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] | None = None
     """Seconds to wait for an answer. Default 10."""
     allow_private_addresses: bool = False
-    """Also deliver to loopback, link-local and private addresses, such as Services of this cluster. Default false."""
+    """If true, also deliver to loopback, link-local and private addresses, such as Services of this cluster."""
 
 
 class IntegrationSpec(meta.Model):
-    """What to deliver to, and with which secret."""
+    """Where to deliver, and with which secret."""
 
     cel = (
         rules.Rule(
@@ -36,26 +36,26 @@ class IntegrationSpec(meta.Model):
     type: Literal["webhook"]
     """Kind of integration: webhook."""
     suspend: bool = False
-    """Hold deliveries back until it is false again. Default false."""
+    """If true, deliveries are held back. Default false."""
     webhook: Webhook | None = None
-    """Where to deliver, for type webhook."""
+    """Webhook to deliver to, for type webhook."""
     secret_ref: meta.SecretKeyRef | None = None
-    """Key that signs each delivery (HMAC-SHA256), in a Secret of this namespace; absent, deliveries are unsigned."""
+    """Key in a Secret of this namespace that signs each delivery (HMAC-SHA256); without it, none is signed."""
 
 
 class IntegrationStatus(meta.Status):
-    """What became of the integration."""
+    """Observed state of the integration."""
 
 
 class Integration(meta.Model):
     """A registered place that verdicts are delivered to."""
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata."""
+    """Standard object's metadata."""
     spec: IntegrationSpec
-    """What to deliver to, and with which secret."""
+    """Where to deliver, and with which secret."""
     status: IntegrationStatus | None = None
-    """What became of the integration."""
+    """Observed state of the integration."""
 
 
 KIND = meta.Kind(

@@ -1,4 +1,4 @@
-"""What all kinds share: the base model, bounded scalars, references, conditions, and what a CRD says beside them."""
+"""What all kinds share: the base model, bounded scalars, references, conditions, and CRD fields beside the schema."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -24,7 +24,7 @@ def bounded(length: int, *patterns: rules.Pattern, minimum: int = 0) -> Any:
 Name = Annotated[str, bounded(63, rules.NAME, minimum=1), AfterValidator(rules.NAME.check)]
 ObjectName = Annotated[str, bounded(253, rules.OBJECT_NAME, minimum=1), AfterValidator(rules.OBJECT_NAME.check)]
 AnnotationName = Annotated[str, bounded(128, rules.ANNOTATION, minimum=1), AfterValidator(rules.ANNOTATION.check)]
-Word = Annotated[str, bounded(253, minimum=1)]  # a name that somebody else's rules govern (Tekton's, Kubernetes')
+Word = Annotated[str, bounded(253, minimum=1)]  # a name under the rules of Tekton or Kubernetes
 Text = Annotated[str, bounded(4096)]
 Long = Annotated[str, bounded(32768)]
 LabelValue = Annotated[str, bounded(63)]
@@ -34,7 +34,7 @@ DigestText = Annotated[str, bounded(71)]
 
 
 class Model(BaseModel):
-    """Base of every model: camelCase outside, JSON types taken literally, unknown fields ignored when reading.
+    """Base of every model: camelCase in JSON, no conversion between JSON types, unknown fields ignored when reading.
 
     `cel` are the rules of the object. With `both_spellings`, every field of several words is also declared in
     snake_case, because Chainloop reads both; the two may not disagree.
@@ -70,7 +70,7 @@ class Model(BaseModel):
         return schema
 
     def to_object(self) -> dict[str, Any]:
-        """The object as JSON holds it: camelCase, absent where nothing was said."""
+        """The object as JSON holds it: camelCase, without fields that are not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -80,14 +80,14 @@ def _add_twins(model: type[Model], schema: JsonSchemaValue) -> list[rules.Rule]:
         camel = info.alias or name
         if "_" in name.strip("_") and camel != name:
             twin = dict(schema["properties"][camel])
-            twin["description"] = f"The same as {camel}, in Chainloop's other spelling. Write one of the two."
+            twin["description"] = f"Chainloop's other spelling of {camel}. Set only one of the two."
             schema["properties"][name] = twin
             found.append(rules.same(camel, name))
     return found
 
 
 class ObjectMeta(BaseModel):
-    """The part of Kubernetes' own metadata that we read."""
+    """The part of Kubernetes' ObjectMeta that avouch reads."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -107,11 +107,11 @@ class Condition(Model):
     status: Literal["True", "False", "Unknown"]
     """Whether the condition holds."""
     reason: Annotated[str, bounded(1024, minimum=1)]
-    """One word of a closed list, in CamelCase, for programs."""
+    """Machine-readable reason in CamelCase, from a fixed list."""
     message: Long = ""
-    """What is the case, where, and what to do next, for people."""
+    """Human-readable message: what happened, where, and what to do next."""
     observed_generation: int | None = None
-    """metadata.generation that this condition speaks about."""
+    """metadata.generation that this condition is based on."""
     last_transition_time: Time
     """When status last changed from one value to another."""
 
@@ -123,12 +123,12 @@ Conditions = Annotated[
 
 
 class Status(Model):
-    """What every status says."""
+    """The fields of every status."""
 
     observed_generation: int | None = None
-    """metadata.generation of the spec that this status speaks about; -1 until it was first seen."""
+    """metadata.generation that this status is based on; -1 before the first reconciliation."""
     conditions: Conditions = Field(default_factory=list)
-    """Ready, and Reconciling or Stalled only while they are true; then the conditions of the kind itself."""
+    """Ready; Reconciling and Stalled while they are true; then the conditions of this kind."""
 
 
 class MatchLabels(Model):
@@ -189,7 +189,7 @@ AGE = Column("Age", ".metadata.creationTimestamp", "date")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a CRD says beside its schema. The model's class name is the kind."""
+    """The CRD fields beside the schema. The model's class name is the kind."""
 
     model: type[Model]
     plural: str

@@ -20,19 +20,19 @@ class Settings(meta.Model):
     """Settings of the organization."""
 
     restrict_contract_creation: bool = False
-    """Only who may create Contracts in the home namespace may create them in a project; default Contracts are then not
-    made either. Default false."""
+    """If true, only users who may create Contracts in the home namespace may create them in a project, and no default
+    Contracts are created. Default false."""
     api_token_inactivity_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    """APITokens that nobody used for so many days are revoked, unless they say inactiveAfter. Absent, none is."""
+    """Days after which an unused APIToken is revoked, unless it sets inactiveAfter; without it, none is revoked."""
     skip_runner_variables: bool = False
-    """Do not record the variables that a runner sets by itself, such as GITHUB_ACTOR. Default false."""
+    """If true, variables that the runner itself sets, such as GITHUB_ACTOR, are not recorded. Default false."""
 
 
 class OrganizationSpec(meta.Model):
     """What belongs to the organization."""
 
     suspend: bool = False
-    """Stop acting on changes until it is false again. Default false."""
+    """If true, changes of this object have no effect. Default false."""
     home_namespace: meta.Name
     """Namespace whose Contracts, Integrations and APITokens every project may refer to with scope Organization."""
     projects: Projects | None = None
@@ -40,25 +40,25 @@ class OrganizationSpec(meta.Model):
     settings: Settings | None = None
     """Settings of the organization."""
     retention: expiry.Retention | None = None
-    """How long runs of its projects are kept; a Workflow may say otherwise for its own."""
+    """How long runs of its projects are kept; a Workflow may override it."""
 
 
 class OrganizationStatus(meta.Status):
-    """What the organization holds."""
+    """Observed state of the organization."""
 
     projects: int | None = None
-    """How many namespaces are projects of this organization."""
+    """Number of namespaces that are projects of this organization."""
 
 
 class Organization(meta.Model):
     """A home namespace, the namespaces that are its projects, and their settings."""
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata."""
+    """Standard object's metadata."""
     spec: OrganizationSpec
     """What belongs to the organization."""
     status: OrganizationStatus | None = None
-    """What the organization holds."""
+    """Observed state of the organization."""
 
 
 KIND = meta.Kind(

@@ -17,7 +17,7 @@ INPUT_NAME = rules.Pattern(
     "the name of an input is letters, digits and underscores, and begins with a letter",
     "write it like max_days",
 )
-ONE_SOURCE = rules.exactly_one(SOURCES, "write embedded for the script itself, or ref for where it is")
+ONE_SOURCE = rules.exactly_one(SOURCES, "set embedded to the script itself, or ref to a reference")
 SOME_SOURCE = rules.Rule(
     "has(self.path) || has(self.embedded) || (has(self.policies) && self.policies.size() > 0)",
     "either spec source or policies fields must be provided",
@@ -28,23 +28,23 @@ TWO_SOURCES = rules.Rule(
 )
 REQUIRED_AND_DEFAULT = rules.Rule(
     "!has(self.required) || !self.required || !has(self.default) || self.default == ''",
-    "a required input has no default",
+    "a required input cannot have a default",
     "keep one of required and default",
 )
 NAME_WITHOUT_TYPE = rules.Rule(
     "!has(self.name) || self.name == '' || has(self.type)",
     "if name is provided, type should have a valid value",
-    "add type, such as SBOM_CYCLONEDX_JSON, or take name away",
+    "add type, such as SBOM_CYCLONEDX_JSON, or remove name",
 )
 
 
 def _never(field: str, types: tuple[str, ...]) -> rules.Rule:
-    """A material type that no script can look into."""
+    """A rule that the field cannot be a material type without a fixed format."""
     listed = ", ".join(f"'{each}'" for each in types)
     words = " or ".join(types)
     return rules.Rule(
         f"!has(self.{field}) || !(self.{field} in [{listed}])",
-        f"{field} cannot be {words}, whose content has no form",
+        f"{field} cannot be {words}, whose content has no fixed format",
         f"write the type of a report, or leave {field} out",
     )
 
@@ -58,48 +58,48 @@ Reference = Annotated[str, meta.bounded(2048, minimum=1)]
 
 
 class PolicyInput(contract.Chainloop):
-    """A value that whoever attaches the policy hands in."""
+    """An input that an attachment of the policy sets."""
 
     cel = (REQUIRED_AND_DEFAULT,)
 
     name: Annotated[str, meta.bounded(63, INPUT_NAME, minimum=1), AfterValidator(INPUT_NAME.check)]
     """Name of the input, such as max_days."""
     description: meta.Text = ""
-    """What it is for, for people."""
+    """Description of the input."""
     required: bool = False
-    """An attachment without it is refused. Default false."""
+    """If true, an attachment without this input is refused. Default false."""
     default: meta.Text = ""
-    """Value where an attachment hands in none."""
+    """Value if the attachment sets none."""
 
 
 class Script(contract.Chainloop):
-    """A script, and the materials that it looks at."""
+    """A script, and the materials that it evaluates."""
 
     cel = (ONE_SOURCE, NEVER_KIND)
 
     path: Reference | None = None
-    """Where the script is; Chainloop calls it ref today."""
+    """Older spelling of ref."""
     embedded: Source | None = None
     """The script itself, in Rego, or WebAssembly in base64."""
     ref: Reference | None = None
-    """Where the script is: a file:// or http(s):// reference."""
+    """Reference to the script: file:// or http(s)://."""
     kind: contract.MaterialType | None = None
-    """Type of the materials that it looks at, ATTESTATION for the attestation as a whole; absent, any."""
+    """Type of the materials that it evaluates, or ATTESTATION for the whole attestation; default: any."""
     attestation_phases: Annotated[list[Literal["INIT", "PUSH"]], Field(max_length=2)] = Field(default_factory=list)
-    """With kind ATTESTATION: when it is evaluated; empty, always."""
+    """With kind ATTESTATION: when it is evaluated; default: always."""
 
 
 class AutoMatch(contract.Chainloop):
-    """A script that chooses materials. Kept because Chainloop's schema has it."""
+    """A script that selects materials. Accepted because Chainloop's schema has it."""
 
     cel = (ONE_SOURCE,)
 
     path: Reference | None = None
-    """Where the script is; Chainloop calls it ref today."""
+    """Older spelling of ref."""
     embedded: Source | None = None
     """The script itself."""
     ref: Reference | None = None
-    """Where the script is: a file:// or http(s):// reference."""
+    """Reference to the script: file:// or http(s)://."""
 
 
 class PolicySpec(contract.Chainloop):
@@ -108,39 +108,39 @@ class PolicySpec(contract.Chainloop):
     cel = (SOME_SOURCE, TWO_SOURCES, NEVER_TYPE)
 
     suspend: bool = False
-    """Stop acting on changes until it is false again. Default false."""
+    """If true, changes of this object have no effect. Default false."""
     path: Reference | None = None
-    """Where the only script is, in Chainloop's older form."""
+    """Reference to the only script, in Chainloop's older form."""
     embedded: Source | None = None
     """The only script itself, in Chainloop's older form."""
     type: contract.MaterialType | None = None
-    """Type of the materials that the only script looks at, in Chainloop's older form."""
+    """Type of the materials that the only script evaluates, in Chainloop's older form."""
     policies: Annotated[list[Script], Field(max_length=50)] = Field(default_factory=list)
-    """Scripts; each whose kind fits a material is evaluated, and their results are one."""
+    """Scripts; each one whose kind matches a material is evaluated, and the results are combined."""
     inputs: Annotated[list[PolicyInput], Field(max_length=64)] = Field(default_factory=list)
-    """Values that an attachment hands in."""
+    """Inputs that an attachment may set."""
     auto_match: AutoMatch | None = None
-    """A script that chooses materials. Kept because Chainloop's schema has it."""
+    """A script that selects materials. Accepted because Chainloop's schema has it."""
 
 
 class GroupedAttachment(contract.PolicyAttachment):
     """A policy that a material of the group must pass."""
 
     requirements: Annotated[list[Requirement], Field(max_length=20)] = Field(default_factory=list)
-    """Requirements that passing the policy fulfils, as [organization/]framework/requirement[@version]."""
+    """Requirements that are met when the policy passes, as [organization/]framework/requirement[@version]."""
 
 
 class GroupMaterial(contract.Chainloop):
-    """A material that the group asks for, and its policies."""
+    """A material that the group requires, and its policies."""
 
     cel = (NAME_WITHOUT_TYPE,)
 
     type: contract.MaterialType | None = None
-    """What the material is."""
+    """Type of the material."""
     name: Annotated[str, meta.bounded(253)] = ""
-    """Name of the material, which may hold inputs such as {{ inputs.name }}; empty, every material of the type."""
+    """Name of the material, which may contain inputs such as {{ inputs.name }}; default: every material of the type."""
     optional: bool = False
-    """A run without this material still passes. Default false."""
+    """If true, a run without this material still passes. Default false."""
     match_mode: Literal["UNSPECIFIED", "EXACT", "PREFIX"] | None = None
     """How the name is compared: EXACT (the default) or PREFIX."""
     policies: Annotated[list[GroupedAttachment], Field(max_length=50)] = Field(default_factory=list)
@@ -153,22 +153,22 @@ class GroupPolicies(contract.Chainloop):
     materials: Annotated[list[GroupMaterial], Field(max_length=50)] = Field(default_factory=list)
     """Materials with their policies."""
     attestation: Annotated[list[contract.PolicyAttachment], Field(max_length=50)] = Field(default_factory=list)
-    """Policies over the attestation as a whole."""
+    """Policies for the attestation as a whole."""
 
 
 class PolicyGroupSpec(contract.Chainloop):
     """What belongs to the group."""
 
     suspend: bool = False
-    """Stop acting on changes until it is false again. Default false."""
+    """If true, changes of this object have no effect. Default false."""
     policies: GroupPolicies | None = None
     """Policies of the group."""
     inputs: Annotated[list[PolicyInput], Field(max_length=64)] = Field(default_factory=list)
-    """Values that an attachment hands in."""
+    """Inputs that an attachment may set."""
 
 
 class PolicyStatus(meta.Status):
-    """What became of it. The condition Evaluated says whether this version evaluates policies."""
+    """Observed state of the policy. The condition Evaluated says whether this version evaluates policies."""
 
     digest: meta.DigestText | None = None
     """Digest of the canonical form: the same policy has the same digest."""
@@ -188,24 +188,24 @@ class Policy(meta.Model):
     cel = (_named("Policy", "sbom-licenses"),)
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata. Chainloop's finding_type goes into the annotation chainloop.dev/finding_type."""
+    """Standard object's metadata. Chainloop's finding_type goes into the annotation chainloop.dev/finding_type."""
     spec: PolicySpec
     """The scripts of the policy."""
     status: PolicyStatus | None = None
-    """What became of it."""
+    """Observed state of the policy."""
 
 
 class PolicyGroup(meta.Model):
-    """Policies that are attached together, and the materials that they ask for."""
+    """Policies that are attached together, and the materials that they require."""
 
     cel = (_named("PolicyGroup", "sbom-quality"),)
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata."""
+    """Standard object's metadata."""
     spec: PolicyGroupSpec
     """What belongs to the group."""
     status: PolicyStatus | None = None
-    """What became of it."""
+    """Observed state of the group."""
 
 
 _COLUMNS = (

@@ -1,4 +1,4 @@
-"""Rules that hold in two places: as CEL in the CRD, so that `kubectl apply` refuses, and in Python when we read."""
+"""Rules that are checked twice: as CEL in the CRD, by `kubectl apply`, and in Python, when avouch reads an object."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Rule:
         return {"rule": self.cel, "message": f"{self.message}; fix: {self.fix}"}
 
     def broken(self) -> PydanticCustomError:
-        """The same refusal for a reader in Python."""
+        """The same error when Python reads the object."""
         return PydanticCustomError(ERROR_TYPE, "{message}", {"message": self.message, "fix": self.fix})
 
 

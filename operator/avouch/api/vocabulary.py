@@ -1,4 +1,4 @@
-"""The closed words of contracts and verdicts. What each material type means is `materials.types`' table."""
+"""The enumerations of contracts and verdicts. The table in `materials.types` defines each material type."""
 
 from enum import StrEnum
 
@@ -51,7 +51,7 @@ class MaterialType(StrEnum):
 
 
 class RunnerType(StrEnum):
-    """Where a contract may demand that its attestation is made, in the order of Chainloop's wire numbers."""
+    """Runner types that a contract may require, in the order of Chainloop's wire numbers."""
 
     GITHUB_ACTION = "GITHUB_ACTION"
     GITLAB_PIPELINE = "GITLAB_PIPELINE"

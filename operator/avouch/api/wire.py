@@ -13,17 +13,17 @@ Digest = Annotated[str, Meta(pattern=DIGEST, description="sha256: and 64 lower-c
 
 
 class OpenRequest(Struct, frozen=True):
-    """Nothing to say: who calls, and for which run, is proven by the token."""
+    """Empty: the token proves who calls and for which run."""
 
 
 class OpenedRun(Struct, frozen=True):
-    """One run and what it owes."""
+    """One run and what it must deliver."""
 
     id: Annotated[str, Meta(description="The workflowRunID that the statement must carry.")]
-    name: Annotated[str, Meta(description="What `kubectl get workflowruns` shows.")]
+    name: Annotated[str, Meta(description="Name that `kubectl get workflowruns` shows.")]
     workflow: Annotated[str, Meta(description="Name of the Workflow.")]
     verdict: Annotated[str, Meta(description="Pending until judged.")]
-    plan: Annotated[dict[str, Any], Meta(description="Which materials the run owes and where each one comes from.")]
+    plan: Annotated[dict[str, Any], Meta(description="Materials that the run must deliver, and their sources.")]
 
 
 class OpenAnswer(Struct, frozen=True):
@@ -46,14 +46,14 @@ class CertificateRequest(Struct, frozen=True):
 
 
 class CertificateAnswer(Struct, frozen=True):
-    """A leaf of ten minutes, and whom it chains to."""
+    """A leaf certificate that is valid for ten minutes, and the authorities that it chains to."""
 
     certificate: Annotated[str, Meta(description="PEM.")]
     chain: Annotated[list[str], Meta(description="PEM, one authority each.")]
 
 
 class BundleAnswer(Struct, frozen=True):
-    """A stored claim: what this answer says has been committed."""
+    """A stored claim: it was committed before this answer was sent."""
 
     id: str
     digest: Digest
@@ -69,7 +69,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     instance: Annotated[str, Meta(description="Request id: quote it when you ask for help.")] = ""
     field: Annotated[str, Meta(description="Path of the offending field.")] = ""
-    fix: Annotated[str, Meta(description="The smallest change that mends it.")] = ""
+    fix: Annotated[str, Meta(description="The smallest change that fixes it.")] = ""
     step: Annotated[str, Meta(description="The verification step that failed.")] = ""
 
 
@@ -79,7 +79,7 @@ VERSION = r"^$|^[a-zA-Z0-9.\-_+]+(?:\+[a-zA-Z0-9.\-_]+)?$"  # Chainloop's projec
 
 
 class RunnerRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What the client says of its runner."""
+    """The runner, as the client describes it."""
 
     type: Annotated[
         str, Meta(max_length=64, description="Runner type, such as GITHUB_ACTION; empty for any other.")
@@ -91,36 +91,34 @@ class RunnerRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 
 class VersionRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Which version of the project."""
+    """The version of the project."""
 
     name: Annotated[str, Meta(pattern=VERSION, max_length=128, description="Empty: v0.")] = ""
-    existing: Annotated[bool, Meta(description="Refuse a version that is not there yet.")] = False
+    existing: Annotated[bool, Meta(description="Fail if the version does not exist.")] = False
     latest: Annotated[bool, Meta(description="The latest version instead of a name.")] = False
-    mark_latest: Annotated[bool | None, Meta(description="Make it the latest version; null: only where it is new.")] = (
-        None
-    )
+    mark_latest: Annotated[bool | None, Meta(description="Make it the latest version; null: only if it is new.")] = None
 
 
 class ExternalRunRequest(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A run to be opened."""
 
-    id: Annotated[Uuid, Meta(description="Made by the client: asking again with it gives the same run.")]
+    id: Annotated[Uuid, Meta(description="Chosen by the client; a request with the same id returns the same run.")]
     contract_revision: Annotated[int, Meta(ge=0, description="0: the newest.")] = 0
     runner: RunnerRequest = field(default_factory=RunnerRequest)
     version: VersionRequest = field(default_factory=VersionRequest)
     release: Annotated[bool, Meta(description="Release the version once the run has passed.")] = False
-    dry_run: Annotated[bool, Meta(description="Answer the same and store nothing.")] = False
+    dry_run: Annotated[bool, Meta(description="Dry run: answer the same and store nothing.")] = False
 
 
 class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a run is given up."""
+    """Why a run is canceled."""
 
     trigger: Literal["failure", "cancellation"]
     reason: Annotated[str, Meta(max_length=1024)] = ""
 
 
 class JoinRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parts that were stored, in the order of the whole."""
+    """Stored parts, in the order in which they are joined."""
 
     parts: Annotated[list[Digest], Meta(min_length=1, max_length=4096)]
 
@@ -152,27 +150,27 @@ class RunnerAnswer(Struct, frozen=True, rename="camel"):
 
 
 class AttesterAnswer(Struct, frozen=True):
-    """Who attests: the predicate's auth."""
+    """The attester: `auth` of the predicate."""
 
     type: str
     id: str
 
 
 class BackendAnswer(Struct, frozen=True, rename="camel"):
-    """Where artifacts go."""
+    """Where artifacts are stored."""
 
     id: str
     name: str
-    inline: Annotated[bool, Meta(description="Into the attestation itself: nothing is uploaded.")]
+    inline: Annotated[bool, Meta(description="Content goes into the attestation itself; nothing is uploaded.")]
     fallback: bool
     max_bytes: int
 
 
 class ExternalRun(Struct, frozen=True, rename="camel"):
-    """A run outside Tekton with all that its client needs."""
+    """An external run with all that its client needs."""
 
     id: Annotated[str, Meta(description="The workflowRunID that the statement must carry.")]
-    name: Annotated[str, Meta(description="What `kubectl get workflowruns` shows.")]
+    name: Annotated[str, Meta(description="Name that `kubectl get workflowruns` shows.")]
     namespace: str
     workflow: str
     workflow_uid: str
@@ -183,7 +181,7 @@ class ExternalRun(Struct, frozen=True, rename="camel"):
     created_at: str
     expires_at: str
     contract: ContractAnswer
-    plan: Annotated[dict[str, Any], Meta(description="What the run owes.")]
+    plan: Annotated[dict[str, Any], Meta(description="What the run must deliver.")]
     version: VersionAnswer
     runner: RunnerAnswer
     attester: AttesterAnswer
@@ -194,6 +192,6 @@ class ExternalRun(Struct, frozen=True, rename="camel"):
 
 
 class TrustAnswer(Struct, frozen=True):
-    """Who certifies attesters."""
+    """The authorities that certify attesters."""
 
     authorities: Annotated[list[str], Meta(description="PEM, one certificate each.")]

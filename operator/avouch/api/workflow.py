@@ -1,4 +1,4 @@
-"""Workflow, `avouch.dev/v1alpha1`: binds Tekton runs to a Contract and says where each piece of evidence is."""
+"""Workflow, `avouch.dev/v1alpha1`: binds Tekton runs to a Contract and names the source of each material."""
 
 from typing import Annotated, Literal
 
@@ -7,60 +7,60 @@ from pydantic import AfterValidator, Field
 from avouch.api import durations, expiry, meta, rules
 
 _PATH = rules.Pattern(
-    "^[^/].*$", "a path is relative to the workspace", "write it without a leading /, such as reports/junit.xml"
+    "^[^/].*$", "a path must be relative to the workspace", "write it without a leading /, such as reports/junit.xml"
 )
 ISSUER = rules.Pattern(
     "^https://[^ ?#@]+$",
-    "an issuer is an https address without query, fragment or user",
-    "write it exactly as tokens say it in iss, such as https://gitlab.com",
+    "an issuer must be an https address without query, fragment or user",
+    "write it exactly as in the iss claim of its tokens, such as https://gitlab.com",
 )
 RUN_EXPIRY = durations.Span("1m", "8760h")
 NameOrLabels = rules.exactly_one(("name", "matchLabels"), "write name, or matchLabels")
 
 
 class OidcAttester(meta.Model):
-    """Identity from outside the cluster: every OIDC token of the issuer for which all that is said here holds."""
+    """An external identity: every OIDC token of the issuer that matches all fields."""
 
     cel = (
         rules.Rule(
             "has(self.subject) || (has(self.claims) && self.claims.size() > 0)",
-            "an OIDC attester without subject and claims would be anybody that the issuer knows",
+            "an OIDC attester without subject and claims would match every token of the issuer",
             "write subject, or claims such as repository: org/app",
         ),
     )
 
     issuer: Annotated[str, meta.bounded(1024, ISSUER), AfterValidator(ISSUER.check)]
-    """Issuer, exactly as its tokens say it in iss, such as https://token.actions.githubusercontent.com."""
+    """Issuer, exactly as in the iss claim of its tokens, such as https://token.actions.githubusercontent.com."""
     audience: Annotated[str, meta.bounded(256, minimum=1)] | None = None
-    """Audience that the token was made for. Default avouch."""
+    """Audience (aud) of the token. Default avouch."""
     subject: Annotated[str, meta.bounded(1024, minimum=1)] | None = None
     """Subject (sub) of the token, exactly: no patterns."""
     claims: Annotated[
         dict[Annotated[str, Field(max_length=253)], Annotated[str, meta.bounded(1024, minimum=1)]],
         Field(max_length=16),
     ] = Field(default_factory=dict)
-    """Claims of the token that must have exactly these texts, all of them, such as repository: org/app."""
+    """Claims that the token must have, all of them, with exactly these values, such as repository: org/app."""
 
 
 class Attesters(meta.Model):
-    """Who may attest for this Workflow: exactly who is listed, nobody else."""
+    """Who may attest for this Workflow: exactly the identities that are listed."""
 
     cel = (
         rules.Rule(
             " || ".join(f"(has(self.{f}) && self.{f}.size() > 0)" for f in ("serviceAccounts", "tokens", "oidc")),
-            "attesters lists nobody, so nobody could attest",
-            "list somebody in serviceAccounts, tokens or oidc; or leave attesters out; or set spec.suspend",
+            "attesters is empty, so no identity could attest",
+            "add an entry to serviceAccounts, tokens or oidc; or leave attesters out; or set spec.suspend",
         ),
     )
 
     service_accounts: Annotated[
         list[meta.ObjectName], Field(max_length=100, json_schema_extra={"x-kubernetes-list-type": "set"})
     ] = Field(default_factory=list)
-    """Names of ServiceAccounts of this namespace; empty, none of them."""
+    """Names of ServiceAccounts of this namespace; default: none of them."""
     tokens: Annotated[list[meta.ScopedRef], Field(max_length=100)] = Field(default_factory=list)
-    """APITokens of this namespace or, with scope Organization, of the home namespace; empty, none of them."""
+    """APITokens of this namespace or, with scope Organization, of the home namespace; default: none of them."""
     oidc: Annotated[list[OidcAttester], Field(max_length=20)] = Field(default_factory=list)
-    """Identities from outside the cluster by their OIDC tokens; empty, none of them."""
+    """External identities, by their OIDC tokens; default: none of them."""
 
 
 class Target(meta.Model):
@@ -71,7 +71,7 @@ class Target(meta.Model):
     name: meta.Word | None = None
     """Name of the Pipeline or Task that a run refers to (pipelineRef.name, or the resolver's param name)."""
     match_labels: meta.Labels | None = None
-    """Labels that the PipelineRun or TaskRun itself carries, all of them."""
+    """Labels that the PipelineRun or TaskRun itself must carry, all of them."""
 
 
 class ImageResult(meta.Model):
@@ -91,7 +91,7 @@ class ArtifactSource(meta.Model):
 
 
 class WorkspaceSource(meta.Model):
-    """A file below a workspace of a Task."""
+    """A file in a workspace of a Task."""
 
     name: meta.Word
     """Name of the workspace as the Task declares it."""
@@ -107,7 +107,7 @@ class ParamSource(meta.Model):
 
 
 class EnvSource(meta.Model):
-    """A literal environment variable of a step; one that is set by valueFrom cannot be read and is refused."""
+    """A literal environment variable of a step; variables from valueFrom are refused."""
 
     step: meta.Word
     """Name of the step."""
@@ -116,54 +116,54 @@ class EnvSource(meta.Model):
 
 
 class MaterialSource(meta.Model):
-    """Where one material of the contract comes from."""
+    """Source of one material of the contract."""
 
     cel = (
         rules.exactly_one(
             ("result", "artifact", "workspace", "param", "env"),
-            "say where the material comes from with one of result, artifact, workspace, param or env",
+            "set one of result, artifact, workspace, param or env",
         ),
     )
 
     name: meta.Name
     """Name of the material in the contract."""
     task: meta.Word | None = None
-    """Name of the pipelineTask that has it; absent, whichever task of the run does."""
+    """Name of the pipelineTask that has it; default: any task of the run."""
     result: ImageResult | None = None
-    """From a result of the Task."""
+    """Result of the Task."""
     artifact: ArtifactSource | None = None
-    """From an output artifact of the Task (Tekton artifacts)."""
+    """Output artifact of the Task (Tekton artifacts)."""
     workspace: WorkspaceSource | None = None
-    """From a file below a workspace; only the pod has it, so a sidecar is injected."""
+    """File in a workspace; only the pod can read it, so a sidecar is injected."""
     param: ParamSource | None = None
-    """From a param of the task; without a task, from the PipelineRun's own param, else from any task's."""
+    """Param of the task; without a task, param of the PipelineRun, else of any task."""
     env: EnvSource | None = None
-    """From a literal environment variable of a step."""
+    """Literal environment variable of a step."""
 
 
 class ResultSource(meta.Model):
     """A result of one task of the pipeline."""
 
     task: meta.Word | None = None
-    """Name of the pipelineTask; absent, whichever task of the run has the result."""
+    """Name of the pipelineTask; default: any task of the run that has the result."""
     name: meta.Word
     """Name of the result."""
 
 
 class AnnotationSource(meta.Model):
-    """Where the value of an annotation comes from that the contract leaves empty."""
+    """Source of the value of an annotation that the contract leaves empty."""
 
     cel = (
         rules.exactly_one(
             ("param", "result", "annotation"),
-            "say where the value comes from with one of param, result or annotation",
+            "set one of param, result or annotation",
         ),
     )
 
     name: meta.Word
     """Name of the annotation in the contract."""
     material: meta.Name | None = None
-    """Only for this material's annotation; absent, for the contract's and every material's annotation of that name."""
+    """Only for this material's annotation; default: the contract's and every material's annotation of that name."""
     param: meta.Word | None = None
     """Name of a param of the PipelineRun or TaskRun."""
     result: ResultSource | None = None
@@ -173,43 +173,43 @@ class AnnotationSource(meta.Model):
 
 
 class Tekton(meta.Model):
-    """Which Tekton runs this Workflow covers, and where each piece of evidence lies in them."""
+    """Which Tekton runs this Workflow covers, and where they keep each material."""
 
     inject: Literal["auto", "always", "never"] | None = None
-    """Whether pods get a sidecar: auto (the default) only where it is needed, always, or never."""
+    """Whether pods get a sidecar: auto (the default) only if one is needed, always, or never."""
     pipelines: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
     """Pipelines whose PipelineRuns are covered."""
     tasks: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
     """Tasks whose TaskRuns, outside any PipelineRun, are covered."""
     materials: Annotated[list[MaterialSource], Field(max_length=200)] = Field(default_factory=list)
-    """Where materials come from; one that is not named here is looked for by convention."""
+    """Sources of materials; a material that is not named here is found by convention."""
     annotations: Annotated[list[AnnotationSource], Field(max_length=200)] = Field(default_factory=list)
-    """Where the values of the contract's empty annotations come from."""
+    """Sources of the values of the contract's empty annotations."""
 
 
 class WorkflowSpec(meta.Model):
     """What is attested, against which contract, by whom and from where."""
 
     suspend: bool = False
-    """Open no new runs until it is false again. Default false."""
+    """If true, no new runs are opened. Default false."""
     team: Annotated[str, meta.bounded(253)] = ""
-    """Team that owns the pipeline; becomes part of the attestation."""
+    """Team that owns the pipeline; recorded in the attestation."""
     description: meta.Text = ""
-    """What the pipeline does, for people."""
+    """Description of the pipeline."""
     contract_ref: meta.ScopedRef | None = None
-    """Contract that each run is judged against; absent, the Contract of the Workflow's own name, made where missing."""
+    """Contract that each run is judged against; default: the Contract of the Workflow's name, created if missing."""
     older_revisions: bool = False
-    """Let runs from outside Tekton choose an older revision of the Contract. Default false: none picks an easy one."""
+    """If true, external runs may choose an older, possibly weaker revision of the Contract. Default false."""
     attesters: Attesters | None = None
-    """Who may attest; absent, any ServiceAccount of this namespace and any APIToken whose scope covers the Workflow."""
+    """Who may attest. Default: any ServiceAccount of this namespace and any APIToken that covers the Workflow."""
     run_expiry: Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)] | None = None
-    """How long a run from outside Tekton may stay open without new material, such as 24h (the default)."""
+    """How long an external run may stay open without new material, such as 24h (the default)."""
     gate: bool = False
-    """Pushing exits with code 4 unless the run Passed. Default false: the outcome of a build is never changed."""
+    """If true, pushing exits with code 4 unless the run Passed. Default false: builds are never failed."""
     tekton: Tekton | None = None
-    """Which Tekton runs are covered; absent, those labelled avouch.dev/workflow with this Workflow's name."""
+    """Which Tekton runs are covered; default: those labelled avouch.dev/workflow with this Workflow's name."""
     retention: expiry.Retention | None = None
-    """How long runs of this Workflow are kept; what is absent here, the Organization says."""
+    """How long runs of this Workflow are kept; default: the settings of the Organization."""
 
 
 class LastRun(meta.Model):
@@ -224,10 +224,10 @@ class LastRun(meta.Model):
 
 
 class WorkflowStatus(meta.Status):
-    """What became of the Workflow. The condition LastRunPassed speaks of its runs; Ready does not."""
+    """Observed state of the Workflow. The condition LastRunPassed reports on its runs; Ready does not."""
 
     contract: Annotated[str, meta.bounded(317)] | None = None
-    """The Contract it resolved to, as namespace/name."""
+    """The Contract that spec.contractRef resolves to, as namespace/name."""
     contract_revision: int | None = None
     """Revision of that Contract which the next run is judged against."""
     last_run: LastRun | None = None
@@ -246,11 +246,11 @@ class Workflow(meta.Model):
     )
 
     metadata: meta.ObjectMeta = Field(default_factory=meta.ObjectMeta)
-    """Kubernetes' own metadata."""
+    """Standard object's metadata."""
     spec: WorkflowSpec
     """What is attested, against which contract, by whom and from where."""
     status: WorkflowStatus | None = None
-    """What became of the Workflow."""
+    """Observed state of the Workflow."""
 
 
 KIND = meta.Kind(

@@ -14,15 +14,15 @@ class ContractReference(Struct, frozen=True):
 
 
 class SubjectReference(Struct, frozen=True):
-    """What the run is about."""
+    """The PipelineRun, TaskRun or external run that was observed."""
 
     kind: Annotated[str, Meta(description="PipelineRun, TaskRun or External.")] = ""
-    name: Annotated[str, Meta(description="Its name, or the id given outside Tekton.")] = ""
-    uid: Annotated[str, Meta(description="Its UID, which tells it from others that had the name.")] = ""
+    name: Annotated[str, Meta(description="Its name, or the id of an external run.")] = ""
+    uid: Annotated[str, Meta(description="Its UID.")] = ""
 
 
 class AttesterReference(Struct, frozen=True):
-    """Who crafted a run outside Tekton."""
+    """The attester of an external run."""
 
     type: Annotated[str, Meta(description="AUTH_TYPE_API_TOKEN, AUTH_TYPE_FEDERATED or AUTH_TYPE_SERVICE_ACCOUNT.")] = (
         ""
@@ -31,7 +31,7 @@ class AttesterReference(Struct, frozen=True):
 
 
 class RunnerReference(Struct, frozen=True):
-    """Where a run outside Tekton happened."""
+    """The CI runner of an external run."""
 
     type: Annotated[str, Meta(description="Runner type, such as GITHUB_ACTION.")] = ""
     url: Annotated[str, Meta(description="Link to it.")] = ""
@@ -40,15 +40,15 @@ class RunnerReference(Struct, frozen=True):
 
 
 class RunSpec(Struct, frozen=True):
-    """What the run is: fixed when it was opened."""
+    """Identity of the run; fixed when it was opened."""
 
     workflow: Annotated[str, Meta(description="Workflow that the run belongs to.")] = ""
-    contract: Annotated[ContractReference, Meta(description="What it is judged against.")] = ContractReference()
-    subject: Annotated[SubjectReference, Meta(description="What it is about.")] = SubjectReference()
-    attester: Annotated[AttesterReference, Meta(description="Outside Tekton: who crafted it.")] = AttesterReference()
-    runner: Annotated[RunnerReference, Meta(description="Outside Tekton: where it happened.")] = RunnerReference()
-    version: Annotated[str, Meta(description="Outside Tekton: the version of the project.")] = ""
-    organization: Annotated[str, Meta(description="Outside Tekton: the Organization of the project.")] = ""
+    contract: Annotated[ContractReference, Meta(description="Revision to judge the run against.")] = ContractReference()
+    subject: Annotated[SubjectReference, Meta(description="The run in Tekton or elsewhere.")] = SubjectReference()
+    attester: Annotated[AttesterReference, Meta(description="External runs: who attested.")] = AttesterReference()
+    runner: Annotated[RunnerReference, Meta(description="External runs: the CI runner.")] = RunnerReference()
+    version: Annotated[str, Meta(description="External runs: the version of the project.")] = ""
+    organization: Annotated[str, Meta(description="External runs: the Organization of the project.")] = ""
 
 
 class RunFinding(Struct, frozen=True):
@@ -56,8 +56,8 @@ class RunFinding(Struct, frozen=True):
 
     code: Annotated[str, Meta(description="Stable name of the problem.")] = ""
     message: Annotated[str, Meta(description="What is wrong.")] = ""
-    line: Annotated[str, Meta(description="The contract line that asked for it.")] = ""
-    fix: Annotated[str, Meta(description="The smallest change that mends it.")] = ""
+    line: Annotated[str, Meta(description="The contract line that requires it.")] = ""
+    fix: Annotated[str, Meta(description="The smallest change that fixes it.")] = ""
     material: Annotated[str, Meta(description="The material it is about.")] = ""
 
 
@@ -73,17 +73,17 @@ class RunMaterial(Struct, frozen=True):
 
 
 class RunDelivery(Struct, frozen=True):
-    """The verdict on its way to one attachment."""
+    """Delivery of the verdict to one attachment."""
 
     id: Annotated[str, Meta(description="Delivery id, stable over all tries.")] = ""
     attachment: Annotated[str, Meta(description="IntegrationAttachment it goes to.")] = ""
     state: Annotated[str, Meta(description="pending, delivered or failed.")] = ""
-    attempts: Annotated[int, Meta(description="Tries so far.")] = 0
-    lastError: Annotated[str, Meta(description="Why the last try failed.")] = ""  # noqa: N815  # the API's spelling
+    attempts: Annotated[int, Meta(description="Attempts so far.")] = 0
+    lastError: Annotated[str, Meta(description="Error of the last attempt.")] = ""  # noqa: N815  # the API's spelling
 
 
 class RunStatus(Struct, frozen=True, rename="camel"):
-    """What is known about the run."""
+    """Observed state of the run."""
 
     verdict: Annotated[
         str, Meta(description="Pending, Passed, Failed, Rejected, Error, Unobserved, Expired or Canceled.")
@@ -92,13 +92,13 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     materials_found: Annotated[int, Meta(description="Materials found.")] = 0
     materials_asked: Annotated[int, Meta(description="Materials that the contract asks for.")] = 0
     finished_at: Annotated[
-        str, Meta(description="When the PipelineRun or TaskRun was done, or the attestation was pushed.")
+        str, Meta(description="When the PipelineRun or TaskRun finished, or the attestation was pushed.")
     ] = ""
-    expires_at: Annotated[str, Meta(description="When an open run outside Tekton expires.")] = ""
+    expires_at: Annotated[str, Meta(description="When an open external run expires.")] = ""
     judged_at: Annotated[str, Meta(description="When the verdict was reached.")] = ""
-    findings: Annotated[list[RunFinding], Meta(description="What is wrong, which line asked, and the fix.")] = []
-    materials: Annotated[list[RunMaterial], Meta(description="Evidence that was found.")] = []
-    deliveries: Annotated[list[RunDelivery], Meta(description="The verdict on its way to each attachment.")] = []
+    findings: Annotated[list[RunFinding], Meta(description="What is wrong, the contract line, and the fix.")] = []
+    materials: Annotated[list[RunMaterial], Meta(description="Materials that were found.")] = []
+    deliveries: Annotated[list[RunDelivery], Meta(description="One delivery for each attachment.")] = []
     annotations: Annotated[dict[str, str], Meta(description="Contract annotations with their values.")] = {}
     env: Annotated[dict[str, str], Meta(description="Environment that the contract allows to record.")] = {}
     attestation_bundle: Annotated[
@@ -111,10 +111,10 @@ class RunStatus(Struct, frozen=True, rename="camel"):
 
 
 class WorkflowRun(Struct, frozen=True, rename={"api_version": "apiVersion"}):
-    """One run of a Workflow: what it owed, what it delivered, and the verdict."""
+    """One run of a Workflow: what it had to deliver, what it delivered, and the verdict."""
 
     api_version: Annotated[str, Meta(description="runs.avouch.dev/v1alpha1.")] = ""
     kind: Annotated[str, Meta(description="WorkflowRun.")] = ""
     metadata: Annotated[dict[str, Any], Meta(description="Standard object's metadata.")] = {}
-    spec: Annotated[RunSpec, Meta(description="What the run is.")] = RunSpec()
-    status: Annotated[RunStatus, Meta(description="What is known about the run.")] = RunStatus()
+    spec: Annotated[RunSpec, Meta(description="Identity of the run.")] = RunSpec()
+    status: Annotated[RunStatus, Meta(description="Observed state of the run.")] = RunStatus()

@@ -1,4 +1,4 @@
-"""Our certificate authority: short-lived leaves for workloads, serving certificates for our own TLS.
+"""avouch's certificate authority: short-lived leaves for workloads, serving certificates for its own TLS.
 
 A leaf (RFC 5280, profile of Fulcio's code-signing certificates):
 - empty subject; critical subjectAltName with the URIs of `identity`;
@@ -7,8 +7,8 @@ A leaf (RFC 5280, profile of Fulcio's code-signing certificates):
 - valid from one minute before now (clocks differ) for ten minutes, never longer than the authority itself.
 
 Of a certificate request only the key is read, after its signature has proven possession; names and extensions that the
-requester put there are ignored. Serving certificates carry serverAuth instead of codeSigning, so neither kind can stand
-in for the other although one authority issues both.
+requester put there are ignored. Serving certificates carry serverAuth instead of codeSigning, so neither kind can
+replace the other although one authority issues both.
 """
 
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ class Authority:
 
     @property
     def certificate_pem(self) -> bytes:
-        """What goes into a trust root."""
+        """The certificate, for a trust root."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def private_key_pem(self) -> bytes:
@@ -120,7 +120,7 @@ def issue(
             lifetime over an hour, or an authority that is not valid now.
     """
     if lifetime > MAX_LEAF_LIFETIME:
-        raise errors.Invalid("leaves live an hour at most", field="lifetime")
+        raise errors.Invalid("leaf certificates are valid for an hour at most", field="lifetime")
     key = _requested_key(csr_pem)
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in subject.uris()])
     leaf = _leaf(authority, key, now, lifetime)
@@ -173,7 +173,7 @@ def _requested_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
 def _leaf(
     authority: Authority, key: ec.EllipticCurvePublicKey, now: datetime, lifetime: timedelta
 ) -> x509.CertificateBuilder:
-    """What all leaves share; the caller adds names and extended key usage."""
+    """The common part of all leaves; the caller adds names and extended key usage."""
     ends = authority.certificate.not_valid_after_utc
     if not authority.certificate.not_valid_before_utc <= now < ends:
         raise errors.Invalid("the authority is not valid now", field="authority", fix="rotate the authority")

@@ -70,14 +70,16 @@ def to_bytes(bundle: Bundle) -> bytes:
 
 
 def digest(data: bytes) -> digests.Digest:
-    """The attestation's name: the sha256 of the bundle's bytes as received, never of a re-serialisation."""
+    """Digest that names the attestation: sha256 of the bundle's bytes as received, never of a re-serialisation."""
     return digests.of_bytes(data)
 
 
 def _material(fields: dict[str, object]) -> tuple[bytes | None, str]:
     where = "bundle.verificationMaterial"
     if fields.get("x509CertificateChain") is not None:
-        raise errors.Invalid("v0.3 carries the leaf only, never a chain", field=where, fix="use certificate.rawBytes")
+        raise errors.Invalid(
+            "v0.3 contains the leaf certificate only, never a chain", field=where, fix="use certificate.rawBytes"
+        )
     certificate, key = fields.get("certificate"), fields.get("publicKey")
     if certificate is not None and key is not None:
         raise errors.Invalid("both a certificate and a public key", field=where, fix="keep one of them")

@@ -1,4 +1,4 @@
-"""DSSE envelopes: what exactly is signed, and the JSON it travels in.
+"""DSSE envelopes: the bytes that are signed, and their JSON form.
 
 Spec: secure-systems-lab/dsse, protocol.md and envelope.md (v1.0.2).
 
@@ -20,7 +20,7 @@ MAX_SIGNATURE = 1024  # bytes: P-256 needs 72, RSA-8192 needs 1024
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature: raw bytes (DER for ECDSA) and the key's name, empty where the certificate says who signed."""
+    """One signature: raw bytes (DER for ECDSA) and the key's name, empty if a certificate names the signer."""
 
     sig: bytes
     keyid: str = ""
@@ -71,7 +71,7 @@ def from_json(value: object, field: str) -> Envelope:
 
 
 def to_dict(envelope: Envelope) -> dict[str, object]:
-    """The envelope as JSON values. An empty keyid is left out: some verifiers compare it when it is there."""
+    """The envelope as JSON values. An empty keyid is left out, because some verifiers compare it."""
     return {
         "payloadType": envelope.payload_type,
         "payload": strictbase64.encode(envelope.payload),

@@ -1,16 +1,16 @@
-"""Who a leaf certificate is for: the workload identities that our authority writes and verification compares.
+"""Identities of leaf certificates: the authority writes them, and verification compares them.
 
 A pod has two URIs, in this order (Go tools show the first):
 1. `https://kubernetes.io/namespaces/<namespace>/serviceaccounts/<service account>`, Fulcio's spelling for Kubernetes.
 2. `https://avouch.dev/pods/<pod uid>/taskruns/<TaskRun uid>`, which ties the certificate to one execution. An https URI
    in our own domain needs no registration, unlike a `urn:` namespace (RFC 8141 5).
 
-Whoever attests outside Tekton has one:
+An external attester has one:
 - an APIToken: `https://avouch.dev/namespaces/<namespace>/tokens/<name>/<APIToken uid>`,
 - a ServiceAccount that is not pushing for a TaskRun's pod: the first URI of a pod,
 - a subject of an OIDC issuer: `https://avouch.dev/issuers/<issuer>/subjects/<subject>`, both percent-encoded.
 
-No part can hold a slash, so different identities never spell the same URIs.
+No part can contain a slash, so different identities never have the same URIs.
 """
 
 import re
@@ -65,7 +65,7 @@ class PodIdentity:
 
     @classmethod
     def from_uris(cls, uris: Sequence[str]) -> Self | None:
-        """The pod these URIs name, or None where they do not name exactly one."""
+        """The pod these URIs name, or None if they do not name exactly one."""
         if len(uris) != 2:
             return None
         account, pod = _ACCOUNT.fullmatch(uris[0]), _POD.fullmatch(uris[1])
@@ -143,12 +143,12 @@ class FederatedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An identity as it was written down when a run was opened."""
+    """An identity as it was recorded when a run was opened."""
 
     names: tuple[str, ...]
 
     def uris(self) -> tuple[str, ...]:
-        """The names, as they are."""
+        """The recorded URIs."""
         return self.names
 
 

@@ -1,7 +1,7 @@
-"""One piece of evidence as facts, and as Chainloop's resource descriptor with its `chainloop.material.*` annotations.
+"""One material as facts, and as Chainloop's resource descriptor with its `chainloop.material.*` annotations.
 
-The prefix is ours: whatever a user declares under it is dropped, so no annotation can pretend that a file was uploaded
-or was of another type. Keys: chainloop pkg/attestation/crafter/api/attestation/v1/crafting_state.go.
+The prefix is reserved: annotations that a user declares under it are dropped, so none can claim that a file was
+uploaded or has another type. Keys: chainloop pkg/attestation/crafter/api/attestation/v1/crafting_state.go.
 """
 
 import re
@@ -42,8 +42,8 @@ class Material:
         output: the contract calls it an output of the workflow.
         storage: `uploaded` to the artifact store, `inline` in `content`, or `none` (STRING, images, skipped uploads).
         image_tag: tag of an image referenced by one.
-        image_latest: whether that tag is, or points where, `latest` does.
-        extracted: annotations that we read out of the content, full keys under `chainloop.material.`.
+        image_latest: whether that tag is `latest`, or points to the same image.
+        extracted: annotations that were extracted from the content, full keys under `chainloop.material.`.
         annotations: the user's own, under their plain names.
     """
 
@@ -62,15 +62,15 @@ class Material:
 
 
 def is_subject(material: Material) -> bool:
-    """Whether the statement is about this material: it is an output, and a thing rather than a text."""
+    """Whether this material is a subject of the statement: it is an output and not a STRING."""
     return material.output and material.type != STRING
 
 
 def descriptor(material: Material) -> statement.ResourceDescriptor:
-    """The material as it stands in the predicate.
+    """The material as a resource descriptor of the predicate.
 
     Raises:
-        Invalid: no name or type, an empty STRING, a thing without a resource name, content that does not hash to the
+        Invalid: no name or type, an empty STRING, no resource name (other types), content that does not hash to the
             digest, inline storage without content, or an extracted key outside the prefix or among the built-in ones.
     """
     _check(material)

@@ -6,9 +6,9 @@ left out; materials are sorted by name.
 
 Subjects, in order:
 1. `chainloop.workflow.<workflow name>`, sha256 of the canonical record. The record is the predicate itself in canonical
-   JSON (`strictjson.dumps`), so anyone who holds the statement can recompute this digest; Chainloop's own cannot be.
-2. `git.head`, sha1 of the commit, where there is one.
-3. every output material that is a thing: a STRING is a material, never a subject.
+   JSON (`strictjson.dumps`), so this digest can be recomputed from the statement; Chainloop's own cannot.
+2. `git.head`, sha1 of the commit, if there is one.
+3. every output material except STRINGs.
 4. extra subjects, such as an image that a Task result names.
 """
 
@@ -28,7 +28,7 @@ GIT_SUBJECT = "git.head"
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Which run of which workflow under which contract. Times are None only in statements that omit them."""
+    """The run, its workflow and its contract. Times are None only in statements that omit them."""
 
     name: str
     workflow_name: str
@@ -47,7 +47,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Where the run happened: Chainloop's runner name (`TEKTON_PIPELINE`), a link to it, managed or self-hosted."""
+    """The runner: Chainloop's runner name (`TEKTON_PIPELINE`), a link to it, managed or self-hosted."""
 
     type: str
     url: str = ""
@@ -58,10 +58,10 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class AttestationFacts:
-    """Everything one attestation says.
+    """All facts of one attestation.
 
-    `policy` and `server` hold predicate fields by name, as JSON values: what the policies found (`POLICY_FIELDS`), and
-    what only the server knows (`SERVER_FIELDS`).
+    `policy` and `server` hold predicate fields by name, as JSON values: results of policies (`POLICY_FIELDS`), and
+    facts that only the server knows (`SERVER_FIELDS`).
     """
 
     metadata: Metadata
@@ -135,7 +135,7 @@ def record_digest(facts: AttestationFacts) -> digests.Digest:
 
 
 def read(parsed: statement.Statement) -> AttestationFacts:
-    """Facts of an attestation, Chainloop's included; its fields that we do not use are left out.
+    """Facts of an attestation, Chainloop's included; its fields that avouch does not use are left out.
 
     Subjects of output materials come back as `output=True`; all others after `git.head` as extra subjects.
 
@@ -203,7 +203,7 @@ def _sorted(found: tuple[materials.Material, ...]) -> list[materials.Material]:
     names = [material.name for material in found]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise errors.Invalid(f"material {twice[:80]!r} is there twice", field="materials")
+        raise errors.Invalid(f"duplicate material {twice[:80]!r}", field="materials")
     return sorted(found, key=lambda material: material.name)
 
 

@@ -1,4 +1,4 @@
-"""Reading parsed JSON into types: each function says what it expected and where, and guesses nothing."""
+"""Reading parsed JSON into types: each error names the expected type and the place."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Keys that sign: ECDSA P-256 with SHA-256, the one algorithm that every verifier we meet accepts.
+"""Keys that sign: ECDSA P-256 with SHA-256, the one algorithm that all relevant verifiers accept.
 
 The keyid is the SSH fingerprint of the public key, `SHA256:` and unpadded base64: go-securesystemslib computes the
 same and skips a signature whose keyid differs.
@@ -22,7 +22,7 @@ MAX_KEY_PEM = 16 * 1024  # bytes; a P-256 key has under 300
 
 
 class Signer(Protocol):
-    """Something that signs: a key in memory, a KMS, a signing server."""
+    """A signer: a key in memory, a KMS, a signing server."""
 
     @property
     def keyid(self) -> str:
@@ -138,7 +138,7 @@ def csr(signer: KeySigner, common_name: str) -> bytes:
 
 
 def sign_envelope(signer: Signer, payload_type: str, payload: bytes, *, with_keyid: bool = True) -> dsse.Envelope:
-    """Sign a payload. Leave the keyid out (`with_keyid=False`) where a certificate names the signer."""
+    """Sign a payload. Leave the keyid out (`with_keyid=False`) if a certificate names the signer."""
     signature = dsse.Signature(
         sig=signer.sign(dsse.pae(payload_type, payload)), keyid=signer.keyid if with_keyid else ""
     )

@@ -1,4 +1,4 @@
-"""in-toto statements v1: who (subjects) is said to have what (predicate).
+"""in-toto statements v1: subjects and a predicate about them.
 
 Spec: in-toto/attestation, spec/v1/{statement,resource_descriptor,digest_set}.md. `predicate` builds and reads the one
 predicate that Chainloop defines; `vsa` builds verification summaries; both travel in the Statement of this module.
@@ -24,7 +24,7 @@ _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ResourceDescriptor:
-    """One thing, by name and digests. `content` holds its bytes where it is small; annotations are JSON values."""
+    """One artifact, by name and digests. `content` holds its bytes if it is small; annotations are JSON values."""
 
     name: str = ""
     digest: Mapping[str, str] = field(default_factory=dict)
@@ -35,14 +35,14 @@ class ResourceDescriptor:
 
     @property
     def sha256(self) -> digests.Digest | None:
-        """The digest avouch compares things by, or None where the descriptor has other algorithms only."""
+        """The sha256 digest, by which avouch compares; None if the descriptor has only other algorithms."""
         found = self.digest.get("sha256")
         return None if found is None else digests.Digest(found)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A well-formed statement: at least one subject, each with a digest, and a predicate object. It proves nothing."""
+    """A well-formed statement: at least one subject, each with a digest, and a predicate object. It is not verified."""
 
     subjects: tuple[ResourceDescriptor, ...]
     predicate_type: str
@@ -50,7 +50,7 @@ class Statement:
 
 
 def named(name: str, digest: digests.Digest) -> ResourceDescriptor:
-    """The common case: a thing with a name and a sha256."""
+    """The common case: a descriptor with a name and a sha256."""
     return ResourceDescriptor(name=name, digest={"sha256": digest.hex})
 
 
@@ -58,7 +58,7 @@ def to_bytes(statement: Statement) -> bytes:
     """The payload to sign: canonical JSON, the same for equal statements.
 
     Raises:
-        Invalid: what `parse` would refuse, so that nobody signs what nobody accepts.
+        Invalid: what `parse` would refuse, so that no invalid statement is signed.
         TooLarge: over 1,024 subjects or 3 MiB.
     """
     return compose(statement.subjects, statement.predicate_type, strictjson.dumps(dict(statement.predicate)))
@@ -142,7 +142,7 @@ def _content(value: object, where: str) -> bytes:
 
 def _subjects(values: list[object]) -> tuple[ResourceDescriptor, ...]:
     if not values:
-        raise errors.Invalid("no subject: a statement about nothing says nothing", field="subject")
+        raise errors.Invalid("no subject: a statement needs at least one", field="subject")
     if len(values) > MAX_SUBJECTS:
         raise errors.TooLarge(f"{len(values)} subjects, at most {MAX_SUBJECTS}", field="subject")
     subjects = tuple(descriptor_from_json(value, f"subject[{i}]") for i, value in enumerate(values))

@@ -1,7 +1,7 @@
-"""JSON that has exactly one reading, and one canonical spelling to digest and sign.
+"""JSON with exactly one interpretation, and one canonical form to digest and sign.
 
 Reading refuses what two parsers could understand differently: duplicate keys, a byte order mark, NaN and Infinity, lone
-surrogates, trailing data, endless numbers, bottomless nesting (RFC 8259 4 and 8, RFC 7493).
+surrogates, trailing data, overlong numbers, deep nesting (RFC 8259 4 and 8, RFC 7493).
 
 Writing is RFC 8785 (JSON Canonicalization Scheme) restricted to str, int, bool, None, list and dict: keys sorted by
 UTF-16 code units, no spaces, UTF-8, the short escapes. Numbers are integers that a double holds exactly (RFC 7493
@@ -46,7 +46,7 @@ def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
 
     Args:
         data: the document, UTF-8 without a byte order mark.
-        max_bytes: refuse more bytes than this before looking at them.
+        max_bytes: refuse more bytes than this before parsing them.
         max_depth: how many arrays and objects may be open at once.
 
     Raises:
@@ -165,7 +165,7 @@ def _plain(value: object, room: int) -> bool:
 
 
 def _ordered(value: object, room: int) -> object:
-    """The same value with keys in canonical order; refuses what has no single spelling."""
+    """The same value with keys in canonical order; refuses values without a canonical form."""
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, int):

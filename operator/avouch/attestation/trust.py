@@ -1,6 +1,6 @@
-"""Which authorities we believe: a set of CA certificates, found by the key identifier that a leaf names.
+"""The trusted authorities: a set of CA certificates, found by the authority key identifier of a leaf.
 
-During a rotation old and new authority stand side by side; a leaf is only ever checked against those whose subject key
+During a rotation old and new authority are both in the set; a leaf is only checked against those whose subject key
 identifier equals its authority key identifier (RFC 5280 4.2.1.1).
 """
 
@@ -19,7 +19,7 @@ MAX_PEM = 256 * 1024  # bytes of PEM in one file
 
 @dataclass(frozen=True, slots=True)
 class TrustRoot:
-    """CA certificates by subject key identifier. Make one with `from_pems`; an empty one trusts nobody."""
+    """CA certificates by subject key identifier. Create one with `from_pems`; an empty one trusts no authority."""
 
     by_key: Mapping[bytes, tuple[x509.Certificate, ...]] = field(repr=False)
 

@@ -1,12 +1,11 @@
-"""The one algorithm that turns bytes into something avouch believes.
+"""The one algorithm that verifies attestations and statements.
 
-`verify(bundle, trust, expected, at)`, for bundles whose signer a certificate names. All steps in this order, each of
-them must hold, the first that does not ends it with `NotVerified(step, reason)`; whatever else goes wrong inside a step
-counts as that step's failure.
+`verify(bundle, trust, expected, at)`, for bundles with a certificate. The steps run in this order; the first that fails
+raises `NotVerified(step, reason)`, and any other error inside a step counts as that step's failure.
 
 1. size: the bundle has at most `bundle.MAX_BUNDLE` bytes, checked before they are read.
 2. bundle: strict JSON, a known media type, canonical base64, a leaf certificate and no chain.
-3. one signature: exactly one, so there is no question which of them counted.
+3. one signature: exactly one, so that it is clear which one counts.
 4. payload type: `application/vnd.in-toto+json`.
 5. chain: the leaf is X.509 v3 and names, by authority key identifier, a trusted authority; the names match, and that
    authority's signature (SHA-2) over it is good. There are no intermediates.
@@ -14,14 +13,14 @@ counts as that step's failure.
 7. use: the leaf is no CA, its key is ECDSA P-256, keyUsage has digitalSignature, extendedKeyUsage has codeSigning, and
    no critical extension is unknown.
 8. identity: the URIs of subjectAltName, all of them and in order, equal those expected. With `expected` None the caller
-   takes on the question who signed, and the result says what the certificate claims.
+   has to check the signer; the result has the URIs of the certificate.
 9. signature: over the pre-authentication encoding of exactly the payload bytes received.
 10. statement: strict JSON, in-toto statement v1 with at least one subject, each with well-formed digests.
 11. predicate type: the attestation predicate.
 
 The caller MUST compare run, contract revision and project in the statement with its own records (replay), and MUST take
 `at` from its own clock at receipt or from a verdict it signed, never from the bundle. `verify_with_key` runs steps 3,
-4, 9, 10 and 11 for what we signed ourselves with a known key.
+4, 9, 10 and 11 for statements that avouch signed with a known key.
 """
 
 from collections.abc import Iterator
@@ -60,10 +59,10 @@ class VerifiedAttestation:
     Attributes:
         digest: of the bundle's bytes, the attestation's name.
         statement: what was signed.
-        uris: who signed, as the certificate says.
-        pod: the same as a pod, or None where it is not one.
+        uris: the signer, by the URIs of the certificate.
+        pod: the same as a pod, or None if it is not one.
         authority_key: subject key identifier of the authority, hex.
-        verified_at: the time the certificate was judged at.
+        verified_at: the time at which the certificate was checked.
     """
 
     digest: digests.Digest
@@ -97,12 +96,12 @@ def verify(
     at: datetime,
     read: strictjson.Reader = strictjson.loads,
 ) -> VerifiedAttestation:
-    """Believe a bundle, or say at which step it fails. The module docstring is the specification.
+    """Verify a bundle, or raise with the step that fails. The module docstring is the specification.
 
     Args:
         bundle_bytes: as received.
-        trust_root: the authorities that count.
-        expected: who must have signed; None only where identity is judged elsewhere (Chainloop's leaves name none).
+        trust_root: the trusted authorities.
+        expected: the signer; None only if the caller checks the identity (Chainloop's leaves have none).
         at: when it was received.
         read: how strict JSON is read: `strictjson.loads`, or what reads exactly the same faster.
 
@@ -144,9 +143,9 @@ def verify(
 
 
 def verify_with_key(envelope: dsse.Envelope, public_key_pem: bytes, predicate_type: str) -> VerifiedStatement:
-    """Believe what a known P-256 key signed: our own attestations, verdicts and provenance (steps 3, 4, 9, 10, 11).
+    """Verify what a known P-256 key signed: avouch's own attestations, verdicts and provenance (steps 3, 4, 9-11).
 
-    The predicate type is required, because a key that signs one family must not vouch for another.
+    The predicate type is required, because a key that signs one kind of statement must not be accepted for another.
 
     Raises:
         NotVerified: any step failed, the key is not P-256, or the signature names another key.
@@ -180,12 +179,12 @@ def _step(step: str) -> Iterator[None]:
 
 def _require_made_here(token: object) -> None:
     if token is not _MADE_HERE:
-        raise TypeError("verified values are made by avouch.attestation.verification only")
+        raise TypeError("only avouch.attestation.verification may create verified values")
 
 
 def _load_leaf(der: bytes | None) -> x509.Certificate:
     if der is None:
-        raise errors.Invalid("no certificate: nothing says who signed", field="bundle.verificationMaterial")
+        raise errors.Invalid("no certificate, so the signer is unknown", field="bundle.verificationMaterial")
     return x509.load_der_x509_certificate(der)
 
 
@@ -219,7 +218,7 @@ def _find_issuers(leaf: x509.Certificate, trust_root: trust.TrustRoot) -> list[x
 
 
 def _valid_issuer(issuers: list[x509.Certificate], at: datetime) -> x509.Certificate:
-    """(6) The first of the issuer's certificates that was valid then; where none was, the last one says why."""
+    """(6) The first of the issuer's certificates that was valid then; if none was, the error is that of the last."""
     for issuer in issuers[:-1]:
         if issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc:
             return issuer
@@ -236,7 +235,7 @@ def _check_validity(certificate: x509.Certificate, what: str, at: datetime) -> N
 
 
 def _check_use(leaf: x509.Certificate) -> None:
-    """(7) Except for the kind of key, which the caller takes from the result of the same check."""
+    """(7) Except for the type of the key, which the caller checks."""
     for extension in leaf.extensions:
         if extension.critical and extension.oid not in _KNOWN_EXTENSIONS:
             raise errors.Invalid(f"unknown critical extension {extension.oid.dotted_string}")
@@ -250,7 +249,7 @@ def _check_use(leaf: x509.Certificate) -> None:
 
 
 def _uris(leaf: x509.Certificate) -> tuple[str, ...]:
-    """(8) All names of the certificate; one that is not a URI would be a second identity nobody compared."""
+    """(8) All names of the certificate; one that is not a URI would be a second identity that is not compared."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -1,8 +1,8 @@
 """The signed verdict: a SLSA verification summary (VSA) v1.
 
-Spec: slsa.dev/spec/v1.1/verification_summary. Levels are our own names, which must not start with `SLSA_`; a failed
-verdict has the one level `FAILED`. Each input carries the time it was received, so a claim whose ten-minute certificate
-is long gone can still be verified at that time.
+Spec: slsa.dev/spec/v1.1/verification_summary. Levels are avouch's own names and must not start with `SLSA_`; a failed
+verdict has the one level `FAILED`. Each input carries the time it was received, so a claim with an expired ten-minute
+certificate can still be verified at that time.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ RECEIVED_AT = "https://avouch.dev/receivedAt"  # annotation of an input attestat
 
 @dataclass(frozen=True, slots=True)
 class InputAttestation:
-    """One bundle that the verdict rests on: digest of its bytes, when we received it, where it can be fetched."""
+    """One bundle that the verdict is based on: digest of its bytes, time of receipt, and where to fetch it."""
 
     digest: digests.Digest
     received_at: datetime
@@ -33,15 +33,15 @@ class VsaFacts:
     """One verdict.
 
     Attributes:
-        verifier_id: URI of this installation, the same for ever.
+        verifier_id: URI of this installation, which never changes.
         time_verified: when it was judged.
-        resource_uri: what it is about, as a deployer knows it (purl or repository URI).
+        resource_uri: the artifact, as a deployer knows it (purl or repository URI).
         policy_uri: the contract and its revision.
         policy_digest: digest of the contract's canonical form.
         inputs: every attestation used, not a selection.
         passed: the verdict.
         levels: what was verified, own names; ignored when failed.
-        subjects: the output materials, or `run_subject` where there are none.
+        subjects: the output materials, or `run_subject` if there are none.
         verifier_version: component name to version.
     """
 
@@ -141,12 +141,12 @@ def _check(facts: VsaFacts) -> None:
         if not getattr(facts, name):
             raise errors.Invalid("empty", field=name)
     if facts.passed and not facts.inputs:
-        raise errors.Invalid("passed on no evidence", field="inputs")
+        raise errors.Invalid("passed without evidence", field="inputs")
     if facts.passed and not facts.levels:
-        raise errors.Invalid("passed, but nothing was verified", field="levels")
+        raise errors.Invalid("passed without a verified level", field="levels")
     for level in facts.levels:
         if not level or level.startswith("SLSA_") or level == FAILED_LEVEL:
-            raise errors.Invalid(f"not a level of ours: {level[:80]!r}", field="levels")
+            raise errors.Invalid(f"a level must not be FAILED or start with SLSA_: {level[:80]!r}", field="levels")
 
 
 def _input(found: InputAttestation) -> dict[str, object]:

@@ -16,15 +16,15 @@ from avouch.oci import client, credentials
 Backend = objects.Objects | filesystem.FileSystem | registries.Registry
 Secret = Mapping[str, bytes]
 _AUTHORITY = "ca.crt"  # also in the Secret: whom to trust, where that is no public authority
-# Three tries in at most 20 s: whoever uploads waits, and tries again by itself.
+# Three attempts in at most 20 s: the uploading client waits, and retries itself.
 _RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
 def build(spec: Mapping[str, Any], secret: Secret, uid: str, volume: Path | None = None) -> Backend:
-    """The backend of a spec. In a bucket or on the volume its objects lie below its uid.
+    """The backend of a spec. In a bucket or on the volume its objects are below its uid.
 
     So two CASBackends of one bucket, or of one bucket and two clusters, never remove each other's artifacts. A registry
-    has Chainloop's layout instead, which knows no such folder. `volume`: the artifact volume, if the install has one.
+    has Chainloop's layout instead, without such a folder. `volume`: the artifact volume, if the install has one.
 
     Raises:
         Invalid: the spec or the Secret lacks something; `field` names it.
@@ -39,7 +39,7 @@ def build(spec: Mapping[str, Any], secret: Secret, uid: str, volume: Path | None
                 fix="set artifacts.backend to filesystem in the chart's values, or use another kind of backend",
             )  # fmt: skip
         return filesystem.FileSystem(volume / "backends" / uid)
-    raise errors.Invalid("no such kind of backend", field="spec", fix="set one of s3, gcs, azure, oci, filesystem")
+    raise errors.Invalid("unknown kind of backend", field="spec", fix="set one of s3, gcs, azure, oci, filesystem")
 
 
 def _s3(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
@@ -112,17 +112,19 @@ def _at(endpoint: object, options: dict[str, str]) -> dict[str, str]:
 
 
 def _opened(kind: Callable[..., ObjectStore], name: str, http: Mapping[str, Any], options: Any) -> ObjectStore:
-    """Nothing is taken from the environment but what obstore takes itself: all that we set wins."""
+    """Explicit settings take precedence over those that obstore reads from the environment."""
     try:
         return kind(name, config=options, client_options=http, retry_config=_RETRY)
-    except Exception as exc:  # a key that is no key, an address or an authority that is none: each has its own class
+    except Exception as exc:  # invalid key, address or authority: each raises its own class
         raise errors.Invalid(
-            f"the store's client refuses this: {type(exc).__name__}", field="spec", fix="check the values of the Secret"
+            f"the store's client refuses these settings: {type(exc).__name__}",
+            field="spec",
+            fix="check the values of the Secret",
         ) from exc
 
 
 def _client(secret: Secret, endpoint: object) -> Mapping[str, Any]:
-    """Plain HTTP only where the spec's own endpoint says so."""
+    """Plain HTTP only if the endpoint of the spec has it."""
     options: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=5),
         "timeout": timedelta(seconds=60),
@@ -136,13 +138,13 @@ def _client(secret: Secret, endpoint: object) -> Mapping[str, Any]:
 
 
 def _text(secret: Secret, key: str) -> str:
-    """One value of the Secret; a newline at its end is a slip of the editor."""
+    """One value of the Secret; a newline at its end is removed, because editors add it."""
     try:
         return secret[key].decode("utf-8").strip()
     except KeyError as exc:
         raise errors.Invalid(f"the Secret has no key {key}", field="spec.secretRef", fix=f"add {key} to it") from exc
     except UnicodeDecodeError as exc:
-        raise errors.Invalid(f"key {key} of the Secret is no text", field="spec.secretRef") from exc
+        raise errors.Invalid(f"key {key} of the Secret is not text", field="spec.secretRef") from exc
 
 
 _BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Secret, str], Backend]] = {

@@ -1,7 +1,7 @@
 """Artifacts as files: `sha256/<first two>/<hex>`. Implements `controlplane.model.artifacts.BlobStore`.
 
 obstore's LocalStore also writes to a temporary name and renames, but never calls fsync (checked in version 0.12), so an
-acknowledged artifact could be gone or torn after a power cut. Hence this write path of our own: temporary file in the
+acknowledged artifact could be gone or torn after a power cut. Hence this separate write path: temporary file in the
 target's folder, hashed while written, fsync, rename, fsync of the folder.
 """
 
@@ -23,7 +23,7 @@ ABANDONED_SECONDS = 24 * 3600  # older than any upload may take
 
 
 class FileSystem:
-    """One folder on one volume. One server, or a volume that all of them mount."""
+    """One folder on one volume. For one server, or a volume that all servers mount."""
 
     def __init__(self, root: Path) -> None:
         self._root = root / "sha256"
@@ -32,11 +32,11 @@ class FileSystem:
     async def put(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
     ) -> tuple[digests.Digest, int]:
-        """Store content; it becomes visible at once and whole, or not at all.
+        """Store content atomically.
 
         Raises:
-            errors.TooLarge, errors.Invalid: nothing is kept.
-            errors.Unavailable: the volume refuses (full, failing); nothing is kept.
+            errors.TooLarge, errors.Invalid: nothing is stored.
+            errors.Unavailable: the volume refuses (full, failing); nothing is stored.
         """
         try:
             return await self._put(content, digests.Intake(limit), expected)
@@ -58,21 +58,21 @@ class FileSystem:
         return await asyncio.to_thread(self._path(digest).is_file)
 
     async def delete(self, digest: digests.Digest) -> None:
-        """Remove content; what is not there is removed already."""
+        """Remove content; missing content is not an error."""
         try:
             await asyncio.to_thread(self._path(digest).unlink, missing_ok=True)
         except OSError as exc:
             raise errors.Unavailable(f"the artifact volume refuses to delete: {exc.strerror}") from exc
 
     async def sweep(self, *, older_than: float = ABANDONED_SECONDS) -> int:
-        """Remove temporary files that a killed process left behind; returns how many. For a quiet moment: it walks."""
+        """Remove temporary files that a killed process left behind; returns their number. It walks the whole folder."""
         try:
             return await asyncio.to_thread(self._sweep, older_than)
         except OSError as exc:
             raise errors.Unavailable(f"the artifact volume refuses to delete: {exc.strerror}") from exc
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing."""
 
     def _sweep(self, older_than: float) -> int:
         horizon = time.time() - older_than
@@ -84,7 +84,7 @@ class FileSystem:
     async def _put(
         self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest | None
     ) -> tuple[digests.Digest, int]:
-        # Not in a thread: a caller that went away meanwhile would leave the file behind, for nobody knew its name.
+        # Not in a thread: if the caller disconnected meanwhile, the file would be left behind without a known name.
         descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self._root)
         temporary = Path(name)
         try:
@@ -93,14 +93,14 @@ class FileSystem:
                 digest = intake.settle(expected)
                 await asyncio.to_thread(os.fsync, file.fileno())
             await asyncio.to_thread(self._publish, temporary, digest)
-        finally:  # also where the client went away in the middle (cancelled)
+        finally:  # also where the client disconnected in the middle (cancelled)
             temporary.unlink(missing_ok=True)
         return digest, intake.size
 
     def _publish(self, temporary: Path, digest: digests.Digest) -> None:
         target = self._path(digest)
         target.parent.mkdir(exist_ok=True)
-        temporary.rename(target)  # the same digest is the same bytes: whoever comes last replaces like with like
+        temporary.rename(target)  # the same digest is the same bytes, so the last writer changes nothing
         _sync_folder(target.parent)
         _sync_folder(self._root)
 
@@ -155,7 +155,7 @@ async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
 
 
 def _changed(path: Path) -> float:
-    """When a file was written to; one that was renamed meanwhile is not abandoned."""
+    """Modification time of a file; a file that was renamed meanwhile counts as in use."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -163,7 +163,7 @@ def _changed(path: Path) -> float:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A rename is durable only once its folder is."""
+    """A rename is durable only after fsync of its folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

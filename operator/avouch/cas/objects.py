@@ -1,12 +1,13 @@
 """Artifacts in an object store, through obstore (S3, GCS, Azure). Implements `controlplane.model.artifacts.BlobStore`.
 
-Nothing is visible under a digest before its bytes are known to be right. What fits into one part is hashed first and
-sent whole. More is sent as a multipart upload straight to its own key while it is hashed: the upload is invisible until
-it is completed, and the digest and the limit are checked before its last part. A temporary key and a copy would double
-the store's work and end at 5 GB (S3's CopyObject); a file spooled first would need a disk and the time to write it.
+Content is visible under a digest only after its bytes were verified. What fits into one part is hashed first and sent
+whole. Larger content is sent as a multipart upload straight to its own key while it is hashed: the upload is invisible
+until it is completed, and the digest and the limit are checked before its last part. A temporary key and a copy would
+double the store's work and end at 5 GB (S3's CopyObject); a file spooled first would need a disk and the time to write
+it.
 
-obstore aborts an upload where the iterator of its content raises, but not where its caller is cancelled: so a caller
-that goes away makes the iterator raise.
+obstore aborts an upload where the iterator of its content raises, but not where its caller is cancelled: so
+when a caller disconnects, the iterator raises.
 """
 
 import asyncio
@@ -42,10 +43,10 @@ class Objects:
     async def put(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
     ) -> tuple[digests.Digest, int]:
-        """Store content under its digest. What is there already, in the same size, is hashed but not sent again.
+        """Store content under its digest. Existing content of the same size is hashed but not sent again.
 
         Raises:
-            errors.TooLarge, errors.Invalid: nothing is kept.
+            errors.TooLarge, errors.Invalid: nothing is stored.
             errors.Unavailable: the object store cannot answer.
         """
         intake = digests.Intake(limit)
@@ -57,7 +58,9 @@ class Objects:
             intake.settle(expected)
             if intake.size != stored:
                 await self.delete(expected)
-                raise errors.Unavailable(f"the stored copy of {expected} was damaged and is removed: send it again")
+                raise errors.Unavailable(
+                    f"the stored copy of {expected} was damaged and has been removed: send it again"
+                )
             return expected, stored
         await self._send(content, intake, expected)
         return expected, intake.size
@@ -77,22 +80,22 @@ class Objects:
         return await self._size(digest) is not None
 
     async def delete(self, digest: digests.Digest) -> None:
-        """Remove content; what is not there is removed already."""
+        """Remove content; missing content is not an error."""
         with suppress(FileNotFoundError), _refusals("delete"):
             await obstore.delete_async(self._store, self._key(digest))
 
     async def sweep(self) -> int:
-        """Nothing of ours to sweep: what a killed process leaves is an unfinished multipart upload.
+        """Does nothing: a killed process leaves only an unfinished multipart upload.
 
         Those end by a rule of the bucket (S3, GCS: AbortIncompleteMultipartUpload) or after a week (Azure).
         """
         return 0
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing."""
 
     async def _put_unnamed(self, content: AsyncIterator[bytes], intake: digests.Intake) -> tuple[digests.Digest, int]:
-        """Content whose digest nobody promised is hashed in a temporary file first."""
+        """Content without an expected digest is hashed in a temporary file first."""
         with tempfile.TemporaryFile() as file:
             async for piece in content:
                 intake.update(piece)
@@ -155,9 +158,9 @@ class Objects:
 
 @contextmanager
 def _refusals(verb: str) -> Iterator[None]:
-    """All that obstore raises, as ours; what is not there is the caller's to judge.
+    """Translates obstore's exceptions into avouch's errors; the caller handles missing objects.
 
-    Its Rust panics on what it did not foresee (a strange endpoint), and the class of that has no name to import.
+    Its Rust code panics on some inputs (a strange endpoint), and the class of that exception cannot be imported.
     """
     try:
         yield
@@ -168,7 +171,7 @@ def _refusals(verb: str) -> Iterator[None]:
 
 
 def _refused(verb: str, exc: Exception) -> errors.Unavailable:
-    """What went wrong in the store's own words, as far as they are a plain code: its answers stay out of ours."""
+    """The reason in the store's own words if it is a plain code; other text of its answers is not repeated."""
     text = str(exc)
     found = next((match for pattern in _REASONS if (match := pattern.search(text))), None)
     reason = found[1] if found else type(exc).__name__.removesuffix("Error")
@@ -183,7 +186,7 @@ async def _drain(content: AsyncIterator[bytes], intake: digests.Intake) -> None:
 async def _rest(
     first: list[bytes], content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest
 ) -> AsyncIterator[bytes]:
-    """What was read already, then the rest; it ends only where the digest is right."""
+    """The pieces already read, then the rest; it ends only if the digest matches."""
     while first:
         yield first.pop(0)
     async for piece in content:
@@ -193,7 +196,7 @@ async def _rest(
 
 
 async def _until(pieces: AsyncIterator[bytes], left: asyncio.Event) -> AsyncIterator[bytes]:
-    """The pieces, until the caller leaves: then an error, on which obstore aborts the upload."""
+    """The pieces; raises when the caller disconnects, so that obstore aborts the upload."""
     leaving = asyncio.ensure_future(left.wait())
     following: asyncio.Future[bytes | None] | None = None
     try:
@@ -201,7 +204,7 @@ async def _until(pieces: AsyncIterator[bytes], left: asyncio.Event) -> AsyncIter
             following = asyncio.ensure_future(_next(pieces))
             await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if left.is_set():
-                raise errors.Invalid("the client went away")
+                raise errors.Invalid("the client disconnected")
             piece = following.result()
             if piece is None:
                 return

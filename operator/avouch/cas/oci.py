@@ -1,8 +1,7 @@
 """Artifacts in an OCI registry, in Chainloop's layout. Implements `controlplane.model.artifacts.BlobStore`.
 
-Each artifact is an image of one layer at `<repository>/chainloop-<hex>:latest`, annotated with its author. A layer that
-nothing refers to is invisible, so the manifest is pushed last: after the digest was found right, by us and by the
-registry.
+Each artifact is an image of one layer at `<repository>/chainloop-<hex>:latest`, annotated with its author. A layer
+without manifest is invisible, so the manifest is pushed last: after both avouch and the registry verified the digest.
 """
 
 import json
@@ -35,7 +34,7 @@ class _Stored:
 
 
 class Registry:
-    """One repository, below which each artifact has one of its own."""
+    """A path in a registry, below which each artifact has its own repository."""
 
     def __init__(self, speaking: client.Client, repository: str) -> None:
         self._client = speaking
@@ -44,14 +43,16 @@ class Registry:
     async def put(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
     ) -> tuple[digests.Digest, int]:
-        """Store content under its digest, which has to be promised: it is part of the repository's name.
+        """Store content under its digest, which is required: it is part of the repository's name.
 
         Raises:
-            errors.TooLarge, errors.Invalid: nothing is kept.
+            errors.TooLarge, errors.Invalid: nothing is stored.
             errors.Unavailable: the registry cannot answer, or refuses.
         """
         if expected is None:
-            raise errors.Invalid("a registry keeps nothing without its digest", fix="name the digest of what you send")
+            raise errors.Invalid(
+                "a registry cannot store content without its digest", fix="send the digest of the content"
+            )
         intake = digests.Intake(limit)
         async with _refusals("keep"):
             stored = await self._stored(expected)
@@ -63,13 +64,13 @@ class Registry:
         return intake.settle(expected), intake.size
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
-        """Content in pieces, re-hashed. Images that others put there are refused."""
+        """Content in pieces, re-hashed. Images by other tools are refused."""
         async with _refusals("give"):
             if await self._stored(digest) is None:
                 raise errors.NotFound(f"no content {digest}")
             async with self._client.stream(self._call("GET", digest, f"blobs/{digest}")) as response:
                 if response.status_code != 200:
-                    raise errors.Unavailable(f"the registry answers {response.status_code} for {digest}")
+                    raise errors.Unavailable(f"the registry answered {response.status_code} for {digest}")
                 async for piece in digests.checked(response.aiter_bytes(digests.CHUNK), digest):
                     yield piece
 
@@ -79,7 +80,7 @@ class Registry:
             return await self._stored(digest) is not None
 
     async def delete(self, digest: digests.Digest) -> None:
-        """Remove the image and, where the registry does that, its layer; what is not there is removed already."""
+        """Remove the image and, if the registry supports it, its layer; a missing image is not an error."""
         async with _refusals("delete"):
             stored = await self._stored(digest)
             if stored is None:
@@ -92,11 +93,11 @@ class Registry:
                 await self._send("DELETE", digest, f"blobs/{digest}", "delete")
 
     async def sweep(self) -> int:
-        """Nothing of ours to sweep: a registry ends uploads that nobody goes on with."""
+        """Does nothing: a registry ends abandoned uploads itself."""
         return 0
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._client.__aexit__(None, None, None)
 
     async def _upload(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
@@ -107,7 +108,7 @@ class Registry:
         try:
             target = await self._stream(content, intake, expected, target)
             intake.settle(expected)
-        except BaseException:  # also where the client went away
+        except BaseException:  # also where the client disconnected
             with suppress(errors.AvouchError):
                 await self._client.send(client.Call("DELETE", target, self._name(expected), _PUSH))
             raise
@@ -123,12 +124,12 @@ class Registry:
     async def _stream(
         self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest, target: str
     ) -> str:
-        """Send the bytes while hashing them; where to go on."""
+        """Send the bytes while hashing them; returns the address to continue at."""
         headers = {"Content-Type": "application/octet-stream"}
         call = client.Call("PATCH", target, self._name(expected), _PUSH, headers, _measured(content, intake))
         async with self._client.stream(call) as response:
             if response.status_code not in (202, 204):
-                raise errors.Unavailable(f"the registry answers {response.status_code} to the bytes of {expected}")
+                raise errors.Unavailable(f"the registry answered {response.status_code} to the upload of {expected}")
             return str(response.headers.get("location", target))
 
     async def _finish(self, target: str, digest: digests.Digest) -> None:
@@ -138,7 +139,7 @@ class Registry:
         client.expect(answer, 201, what=f"layer {digest}")
 
     async def _blob(self, content: bytes, digest: digests.Digest) -> None:
-        """The configuration: small, and the same for all."""
+        """Push the image configuration, the same for all artifacts."""
         begun = client.expect(await self._send("POST", digest, "blobs/uploads/", _PUSH), 202, what="configuration")
         target = begun.headers.get("location", "")
         joined = f"{target}{'&' if '?' in target else '?'}digest={digests.of_bytes(content)}"
@@ -178,7 +179,7 @@ def _manifest(digest: digests.Digest, size: int) -> dict[str, Any]:
 
 
 def _layer_size(body: bytes, digest: digests.Digest) -> int:
-    """The size of the one layer, if the image is an artifact of ours (or of Chainloop's) with this digest."""
+    """The size of the one layer, if the image is an artifact of avouch or Chainloop with this digest."""
     try:
         found = json.loads(body)
         author = found["annotations"][_AUTHORS]
@@ -186,9 +187,9 @@ def _layer_size(body: bytes, digest: digests.Digest) -> int:
         right = author == AUTHOR and layer["digest"] == str(digest)
         size = int(layer["size"])
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise errors.Corrupt(f"the image of {digest} is none that avouch or Chainloop made") from exc
+        raise errors.Corrupt(f"the image of {digest} was not made by avouch or Chainloop") from exc
     if not right:
-        raise errors.Corrupt(f"the image of {digest} is none that avouch or Chainloop made")
+        raise errors.Corrupt(f"the image of {digest} was not made by avouch or Chainloop")
     return size
 
 
@@ -200,7 +201,7 @@ async def _measured(content: AsyncIterator[bytes], intake: digests.Intake) -> As
 
 @asynccontextmanager
 async def _refusals(verb: str) -> AsyncIterator[None]:
-    """Whoever uploads or downloads has no part in what the registry thinks of us."""
+    """Hides errors of authentication at the registry from users who upload or download."""
     try:
         yield
     except errors.Denied as exc:

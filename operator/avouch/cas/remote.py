@@ -1,4 +1,4 @@
-"""Content read through our own server, for workers that do not share its disk."""
+"""Reads content through avouch's server, for workers that do not share its volume."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
 class Remote:
-    """Reads `GET /v1/artifacts/{digest}` with this pod's token; what arrives is hashed here as well."""
+    """Reads `GET /v1/artifacts/{digest}` with this pod's token; the content is hashed again here."""
 
     def __init__(self, server: str, authority: Path, token: Path) -> None:
         self._server = server
@@ -20,7 +20,7 @@ class Remote:
         self._token = token
 
     async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
-        """Content in pieces; with a namespace, only what that one stored.
+        """Content in pieces; with a namespace, only content that it stored.
 
         Raises:
             NotFound: the server has no such content.
@@ -40,7 +40,7 @@ class Remote:
                 if answer.status_code == httpx.codes.NOT_FOUND:
                     raise errors.NotFound(f"no content {digest}")
                 if answer.status_code != httpx.codes.OK:
-                    raise errors.Unavailable(f"the server answers {answer.status_code} for {digest}")
+                    raise errors.Unavailable(f"the server answered {answer.status_code} for {digest}")
                 async for piece in answer.aiter_bytes(digests.CHUNK):
                     hasher.update(piece)
                     yield piece

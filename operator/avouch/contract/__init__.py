@@ -1,10 +1,10 @@
-"""What a contract means: pure decisions over its text and over what a run delivered.
+"""What a contract means: pure decisions about its text and about what a run delivered.
 
 Belongs here: reading a Contract object into domain values (`model`), its canonical form and digest (`revisions`), lint,
 warnings and diff, Chainloop's own forms of a contract, the plan of a Workflow, completeness of what was delivered,
 references to policies.
-Never here: I/O, the clock, the network, a log; evaluating policies. What a material type is stands in `materials`, and
-what a CI system tells in `runners`.
-Who imports it: attestation, controlplane, crafting and every floor above. What it imports: runners, tekton, api,
+Never here: I/O, the clock, the network, a log; evaluating policies. Material types are in `materials`,
+CI systems in `runners`.
+Who imports it: attestation, controlplane, crafting and every layer above. What it imports: runners, tekton, api,
 materials, plan, digests, errors.
 """

@@ -1,6 +1,6 @@
-"""What a run still owes: the plan against what was accepted. Every finding names the contract line and the fix.
+"""Compares the plan with what was accepted. Every finding names the contract line and the fix.
 
-The fix depends on where the run is made: in Tekton it is a line of the Workflow, elsewhere a command (`Advice`).
+The fix depends on the kind of run: in Tekton it is a line of the Workflow, elsewhere a command (`Advice`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +12,7 @@ from avouch.findings import Finding
 
 
 class Delivered(Protocol):
-    """One accepted material: as the judge has it."""
+    """One accepted material, as the judge knows it."""
 
     @property
     def name(self) -> str:
@@ -27,7 +27,7 @@ class Delivered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that was accepted of a run. `absent` says why something that is there was not, by material."""
+    """Everything that was accepted of a run. `absent` says by material why evidence was not accepted."""
 
     materials: tuple[Delivered, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -35,13 +35,13 @@ class Evidence:
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> Delivered | None:
-        """The accepted material of this name; the last one holds, as Chainloop overwrites."""
+        """The accepted material of this name; the last one counts, as in Chainloop."""
         return next((material for material in reversed(self.materials) if material.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """How to mend what is missing: a material, an annotation (and whose: "" for the run's own), a variable."""
+    """How to fix a missing material, annotation (of a material; "" for the run's own) or variable."""
 
     deliver: Callable[[plan.PlannedMaterial], str]
     fill: Callable[[plan.PlannedAnnotation, str], str]
@@ -49,12 +49,12 @@ class Advice:
 
 
 def owed(asked: plan.Plan, evidence: Evidence, advice: Advice | None = None) -> tuple[Finding, ...]:
-    """Everything that the run still owes; empty when its evidence is complete. `advice` is Tekton's by default."""
+    """Everything that the run has not delivered; empty if its evidence is complete. `advice` is Tekton's by default."""
     return tuple(found for check in CHECKS for found in check(asked, evidence, advice or TEKTON))
 
 
 def missing_materials(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
-    """Required materials that nobody delivered; those of a group are the group's business."""
+    """Required materials that were not delivered, except those of groups."""
     for material in asked.materials:
         if not (material.optional or material.group or evidence.of(material.name)):
             yield Finding(
@@ -67,7 +67,7 @@ def missing_materials(asked: plan.Plan, evidence: Evidence, advice: Advice) -> I
 
 
 def unsatisfied_groups(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
-    """Groups of which no member was delivered; a member's own `optional` counts for nothing."""
+    """Groups of which no member was delivered; a member's own `optional` has no effect."""
     groups: dict[str, list[plan.PlannedMaterial]] = {}
     for material in asked.materials:
         if material.group:
@@ -129,7 +129,7 @@ def _deliver(material: plan.PlannedMaterial) -> str:
     source = material.source
     said = _WHERE.get(source.kind)
     if said is None:
-        return f"name where {material.name} lies in the Workflow's spec.tekton.materials"
+        return f"name the source of {material.name} in the Workflow's spec.tekton.materials"
     task = f"task {source.task}" if source.task else "the run" if source.kind is plan.From.PARAM else "a task"
     return said.format(task=task, name=source.name, path=source.path, step=source.step)
 
@@ -137,9 +137,9 @@ def _deliver(material: plan.PlannedMaterial) -> str:
 def _fill(annotation: plan.PlannedAnnotation, _: str) -> str:
     source = annotation.source
     if source is None:
-        return f"say where {annotation.name} comes from in the Workflow's spec.tekton.annotations"
+        return f"name the source of {annotation.name} in the Workflow's spec.tekton.annotations"
     if source.kind is plan.From.ANNOTATION:
-        return f"annotate the run with {source.name}"
+        return f"add the annotation {source.name} to the run"
     if source.kind is plan.From.PARAM:
         return f"give the run the param {source.name}"
     return f"let task {source.task or 'of any name'} write the result {source.name}"

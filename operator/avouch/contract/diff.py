@@ -1,4 +1,4 @@
-"""What changed from one revision of a contract to another, for people to read."""
+"""The differences between two revisions of a contract, for people."""
 
 import json
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from avouch import digests
 from avouch.contract import model, revisions
 
 _Facts = dict[str, str]
-_Part = tuple[str, str, _Facts]  # what it is, its name, and what is said of it
+_Part = tuple[str, str, _Facts]  # kind of the part, its name, and its facts
 
 
 class Kind(StrEnum):
-    """What happened."""
+    """Kind of a change."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of one thing; `field`, `before` and `after` only where it was there before and is there still."""
+    """One change of one thing; `field`, `before` and `after` only for a thing that is in both revisions."""
 
     kind: Kind
     what: str
@@ -38,10 +38,10 @@ class Change:
 
 
 def changes(before: bytes, after: bytes) -> tuple[Change, ...]:
-    """All changes between two canonical forms, in the order of the contract's parts; empty where they mean the same.
+    """All changes between two canonical forms, in the order of the contract's parts; empty if they mean the same.
 
     Raises:
-        Corrupt: one of them is no canonical form.
+        Corrupt: one of them is not a canonical form.
     """
     old, new = (dict(_named(_parts(revisions.restore(form)))) for form in (before, after))
     found: list[Change] = []
@@ -69,7 +69,7 @@ def _said(facts: _Facts | None) -> str:
 
 
 def _named(parts: Iterator[_Part]) -> Iterator[tuple[str, _Facts]]:
-    """Each part under a name of its own: a policy may be attached twice, with other inputs."""
+    """The parts by unique names: a policy may be attached twice, with different inputs."""
     counts: dict[str, int] = {}
     for what, name, facts in parts:
         said = f"{what} {name}".strip()
@@ -141,5 +141,5 @@ def _inputs(inputs: tuple[tuple[str, str], ...]) -> _Facts:
 
 
 def _quoted(value: str) -> str:
-    """In quotes, so that an empty value is seen, and none is taken for our own words."""
+    """In quotes, so that empty values are visible and values are not read as part of the message."""
     return json.dumps(value, ensure_ascii=False)

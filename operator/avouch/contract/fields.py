@@ -1,4 +1,4 @@
-"""Which fields a contract may have, read from its kind, and those of a document that nobody knows."""
+"""The fields that a contract may have, from its kind, and the unknown fields of a document."""
 
 import difflib
 import re
@@ -23,7 +23,7 @@ _METADATA = (
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A field that nobody knows, the known one that looks most like it, and all that are known there."""
+    """An unknown field, the most similar known field, and all fields that are known there."""
 
     path: str
     place: nodes.Place
@@ -32,7 +32,7 @@ class Unknown:
 
 
 def unknown(document: nodes.Table) -> Iterator[Unknown]:
-    """Unknown fields of an object of schema v2. Its status is the cluster's own."""
+    """Unknown fields of an object of schema v2, without its status, which the cluster writes."""
     yield from _among(document, _HEAD, "")
     said = document.get("kind")
     model = policies.SPECS.get(str(said.node.value) if said and isinstance(said.node, nodes.Scalar) else "")
@@ -74,7 +74,7 @@ def _below(node: nodes.Node, model: type[meta.Model], path: str, more: tuple[str
 
 
 def _fields(model: type[meta.Model]) -> Mapping[str, type[meta.Model] | None]:
-    """Names of a model's fields in both spellings, and the model below each, where it has one."""
+    """Names of a model's fields in both spellings, and the model below each, if it has one."""
     found: dict[str, type[meta.Model] | None] = {}
     for name, info in model.model_fields.items():
         child = next(iter(_models(info.annotation)), None)

@@ -13,16 +13,16 @@ DESCRIPTION = "chainloop.dev/description"
 
 
 def is_legacy(document: Mapping[str, Any]) -> bool:
-    """True where a document is of this form; schema v2 has a kind, and holds where somebody wrote both."""
+    """True where a document is of this form; schema v2 has a kind, and takes precedence if both are present."""
     return any(field in document for field in _VERSIONS) and not ("kind" in document or "apiVersion" in document)
 
 
 def convert(document: Mapping[str, Any], name: str = "", description: str = "") -> dict[str, Any]:
-    """The same contract as an object of schema v2; what it does not know is carried along, for others to refuse.
+    """The same contract as an object of schema v2; unknown fields are kept, so that later checks can refuse them.
 
     Args:
         document: a contract of the legacy form.
-        name: name of the contract, which this form does not hold.
+        name: name of the contract, which this form does not contain.
         description: description of the contract, likewise.
 
     Raises:

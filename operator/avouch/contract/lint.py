@@ -1,7 +1,7 @@
 """Every problem of a file of contracts, with its line, before anything goes to the cluster.
 
-The rules are those of `reading`, which the reconciler applies too; this adds where things stand, the fields that nobody
-knows, and advice. Policies and policy groups are held against their schemas; their scripts are not read.
+The rules are those of `reading`, which the reconciler applies too; this adds lines and columns, unknown fields
+and warnings. Policies and policy groups are checked against their schemas; their scripts are not read.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ _STAND_IN = "unnamed"  # for a legacy contract, whose name comes from elsewhere
 
 
 class Severity(StrEnum):
-    """Whether it keeps the contract from being used."""
+    """Whether the problem prevents use of the contract."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -37,7 +37,7 @@ _WARN = Severity.WARNING
 class Problem:
     """One problem. `field` is its path as the file writes it, empty where the text itself is wrong.
 
-    `mended`: kubectl refuses it, while `avouch apply` and `convert` write it as it must be.
+    `mended`: kubectl refuses it, while `avouch apply` and `convert` fix it.
     """
 
     line: int
@@ -54,24 +54,24 @@ class Problem:
 
 
 def lint(content: bytes, name: str = "") -> tuple[Problem, ...]:
-    """All problems of a file, in the order of its lines; empty where there are none.
+    """All problems of a file, in the order of its lines; empty if there are none.
 
     Args:
         content: bytes of a YAML or JSON file, with any number of documents.
-        name: name of the file, where it has one.
+        name: name of the file, if it has one.
     """
     read = files.read(content, name)
     found = [Problem(flaw.place.line, flaw.place.column, "", flaw.message, flaw.fix) for flaw in read.flaws]
     for document in read.documents:
         found += _document(document)
     if not (found or read.documents):
-        found.append(Problem(1, 1, "", "holds no document", "write a contract"))
+        found.append(Problem(1, 1, "", "contains no document", "write a contract"))
     return tuple(sorted(set(found)))
 
 
 def _document(document: nodes.Node) -> Iterator[Problem]:
     if not isinstance(document, nodes.Table):
-        yield _at(document, "", "is no mapping", "write a contract")
+        yield _at(document, "", "is not a mapping", "write a contract")
         return
     said = nodes.plain(document)
     if str(said.get("apiVersion")).startswith(f"{meta.GROUP}/"):
@@ -98,7 +98,7 @@ def _rules(document: nodes.Table, manifest: Mapping[str, Any], old: bool) -> Ite
 
 
 def _as_written(document: nodes.Table, line: str) -> str:
-    """The path of what Chainloop keeps in metadata and Kubernetes in an annotation."""
+    """The path in the file of a field that Chainloop has in metadata and Kubernetes in an annotation."""
     for field, word in upstream.FIELDS.items():
         written = line == f"metadata.annotations.{upstream.PREFIX}{word}" and _find(document, ["metadata", field])[2]
         if written:
@@ -109,17 +109,17 @@ def _as_written(document: nodes.Table, line: str) -> str:
 def _unknown(document: nodes.Table, old: bool) -> Iterator[Problem]:
     found = fields.unknown_in_body(document) if old else fields.unknown(document)
     for field in found:
-        nearest = f"did you mean {field.nearest}?" if field.nearest else f"known are {', '.join(field.known)}"
-        message = "is no known field: Chainloop drops it in silence, kubectl refuses it"
+        nearest = f"did you mean {field.nearest}?" if field.nearest else f"use one of {', '.join(field.known)}"
+        message = "is an unknown field: Chainloop ignores it, kubectl refuses it"
         yield Problem(field.place.line, field.place.column, field.path, message, nearest, _WARN)
 
 
 def _fit_for_kubectl(document: nodes.Table, said: Mapping[str, Any], old: bool) -> Iterator[Problem]:
-    """What `avouch apply` mends on the way and kubectl refuses."""
+    """What kubectl refuses and `avouch apply` fixes."""
     metadata = {} if old or not isinstance(said.get("metadata"), Mapping) else said["metadata"]
     for field, word in upstream.FIELDS.items():
         if metadata.get(field) is not None:
-            message = "kubectl does not take it: Kubernetes' metadata is closed"
+            message = "kubectl refuses it: metadata of Kubernetes has no such field"
             fix = f"use avouch apply, or write it as annotation {upstream.PREFIX}{word}"
             yield _mended(_at(document, f"metadata.{field}", message, fix, _WARN))
     if not old and said.get("apiVersion") == policies.LEGACY_API_VERSION:
@@ -129,7 +129,7 @@ def _fit_for_kubectl(document: nodes.Table, said: Mapping[str, Any], old: bool) 
     for path, number, runner in _numbers(body) if isinstance(body, Mapping) else ():
         name = protojson.name_of(number, runner)
         if name:
-            found = _at(document, path, f"kubectl takes names only, not {number}", f"write {name}", _WARN)
+            found = _at(document, path, f"kubectl accepts names only, not {number}", f"write {name}", _WARN)
             yield _mended(found)
 
 
@@ -138,7 +138,7 @@ def _mended(problem: Problem) -> Problem:
 
 
 def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
-    """Where a type may stand, and whether it is a runner's: of contracts, policies and policy groups."""
+    """Paths of types in contracts, policies and policy groups, and whether each is a runner type."""
     yield "spec.type", body.get("type"), False
     if isinstance(body.get("runner"), Mapping):
         yield "spec.runner.type", body["runner"].get("type"), True
@@ -154,12 +154,12 @@ def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
 def _at(document: nodes.Node, path: str, message: str, fix: str, severity: Severity = Severity.ERROR) -> Problem:
     place, node, _ = _find(document, [found[1] or found[2] for found in _TOKEN.finditer(path)])
     if message == _NO_TEXT and isinstance(node, nodes.Scalar):
-        message, fix = f"{json.dumps(node.value)} is no text", "put it in quotes"
+        message, fix = f"{json.dumps(node.value)} is not a string", "put it in quotes"
     return Problem(place.line, place.column, path, message, fix, severity)
 
 
 def _find(node: nodes.Node, path: list[str]) -> tuple[nodes.Place, nodes.Node, bool]:
-    """Where the path leads, or as far as it leads; and whether it was all of it."""
+    """The place of a path or of its longest existing part, and whether the whole path exists."""
     while path:
         if isinstance(node, nodes.Sequence) and path[0].isdigit() and int(path[0]) < len(node.items):
             node, path = node.items[int(path[0])], path[1:]

@@ -1,11 +1,11 @@
-"""A contract as the domain knows it: one value for one meaning, whichever spelling it was written in."""
+"""A contract as a domain value: the same value for the same meaning, in either spelling."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A name and its value; an empty value is owed by the run."""
+    """A name and its value; an empty value must be supplied by the run."""
 
     name: str
     value: str = ""
@@ -13,7 +13,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """One material that runs owe."""
+    """One material that runs must deliver."""
 
     name: str
     type: str
@@ -67,5 +67,5 @@ class ContractSpec:
 
     @property
     def has_policies(self) -> bool:
-        """True where anything has to be evaluated before a run may pass."""
+        """True if policies must be evaluated before a run may pass."""
         return bool(self.material_policies or self.attestation_policies or self.policy_groups)

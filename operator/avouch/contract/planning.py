@@ -1,6 +1,6 @@
-"""From a Workflow and one revision of its Contract to the plan: what a run owes and where each piece comes from.
+"""From a Workflow and one revision of its Contract to the plan: the materials of a run and their sources.
 
-A material that the Workflow does not map keeps the source `convention`, which those who look read like this:
+A material that the Workflow does not map keeps the source `convention`, which is resolved like this:
 CONTAINER_IMAGE by Tekton's type hints (results IMAGE_URL and IMAGE_DIGEST, also prefixed with the material's name),
 STRING by the result of that name, files by their name in a workspace.
 """
@@ -58,11 +58,11 @@ class Revision(Protocol):
 
 
 def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
-    """Work out the plan: the same for the same arguments, whoever asks.
+    """Compute the plan: equal arguments give equal plans.
 
     Raises:
         Invalid: the Workflow's spec breaks the rules of its kind.
-        Corrupt: the revision's bytes are no canonical form.
+        Corrupt: the revision's bytes are not a canonical form.
     """
     declared = _declared(workflow)
     contract = revisions.restore(revision.canonical)
@@ -110,7 +110,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def line_of(material: str) -> str:
-    """Where the contract asks for a material. By name, because the order of the list means nothing and may change."""
+    """The contract line of a material. By name, because the order of the list means nothing and may change."""
     return f'spec.materials[name="{material}"]'
 
 

@@ -1,6 +1,6 @@
 """Policies and policy groups as Chainloop writes them: every problem with its place, and their canonical form.
 
-Nothing here evaluates one. Until something does, a contract that carries policies is judged Error.
+Nothing here evaluates policies. Until that is implemented, runs of a contract with policies are judged Error.
 """
 
 import json
@@ -28,10 +28,10 @@ def problems(manifest: Mapping[str, Any]) -> tuple[reading.Problem, ...]:
 
 
 def digest(manifest: Mapping[str, Any]) -> digests.Digest:
-    """Digest of the canonical form: sorted keys, nothing that was not said, no matter in which spelling.
+    """Digest of the canonical form: sorted keys, no unset fields, regardless of the spelling.
 
     Raises:
-        Invalid: it breaks rules; `field` and `fix` are those of the first problem, the message tells all.
+        Invalid: it breaks rules; `field` and `fix` are those of the first problem, the message names all.
     """
     found, broken = _parsed(manifest)
     if found is None or broken:
@@ -99,7 +99,7 @@ def _inputs(body: Spec) -> Iterator[reading.Problem]:
             yield _broken(line, policy.REQUIRED_AND_DEFAULT)
         name = found.get("name")
         if isinstance(name, str) and name in seen:
-            yield reading.Problem(f"{line}.name", f"input {name} stands here again", "keep one of them")
+            yield reading.Problem(f"{line}.name", f"duplicate input {name}", "keep one of them")
         seen |= {name} if isinstance(name, str) else set()
 
 

@@ -1,4 +1,4 @@
-"""What Chainloop's JSON reader forgives in the body of a file and Kubernetes does not: enums by number, nulls."""
+"""What Chainloop's JSON reader accepts in the body of a file and Kubernetes does not: enums by number, nulls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ _RUNNERS = {row.number: str(row.name) for row in table.RUNNERS if row.name}
 
 
 def normal(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body with names for numbers and without nulls; embedded policies and all that it does not know stay as is."""
+    """The body with names for numbers and without nulls; embedded policies and unknown fields are unchanged."""
     said = {key: _table(value) for key, value in body.items() if value is not None}
     if isinstance(said.get("materials"), list):
         said["materials"] = [_typed(material, _MATERIALS) for material in said["materials"]]
@@ -31,12 +31,12 @@ def normal_policy(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def phase_of(number: Any) -> str | None:
-    """The name of an attestation phase's number; None where nothing has this number."""
+    """The name of an attestation phase's number; None if nothing has this number."""
     return _PHASES.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def name_of(number: Any, runner: bool = False) -> str | None:
-    """The name of an enum's number; None where nothing has this number."""
+    """The name of an enum's number; None if nothing has this number."""
     names = _RUNNERS if runner else _MATERIALS
     return names.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
 
@@ -57,7 +57,7 @@ def _phased(script: Any) -> Any:
 
 
 def _table(value: Any) -> Any:
-    """Without nulls; inputs of policies (`with`) keep theirs, since a null is no text, and so do embedded policies."""
+    """Without nulls, except inputs of policies (`with`), since a null is not a string, and embedded policies."""
     if isinstance(value, dict):
         return {
             key: child if key in ("embedded", "with") else _table(child)

@@ -1,4 +1,4 @@
-"""From a Contract object, in either spelling, to the domain value; every problem with its place and its fix."""
+"""From a Contract object, in either spelling, to the domain value; every problem with its path and its fix."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def read(manifest: Mapping[str, Any]) -> model.ContractSpec:
     """Read a Contract as Kubernetes holds it.
 
     Raises:
-        Invalid: it breaks rules; `field` and `fix` are those of the first problem, the message tells all.
+        Invalid: it breaks rules; `field` and `fix` are those of the first problem, the message names all.
     """
     contract, found = _parsed(manifest)
     if contract is None or found:
@@ -57,7 +57,7 @@ def own_annotations(annotations: Mapping[str, str]) -> tuple[tuple[str, str], ..
 
 
 def parsed(manifest: Mapping[str, Any]) -> kind.Contract | None:
-    """The object as its kind knows it; None where it has problems."""
+    """The object as a model of its kind; None if it has problems."""
     contract, found = _parsed(manifest)
     return None if found else contract
 
@@ -93,7 +93,7 @@ def head_problems(manifest: Mapping[str, Any], kind: meta.Kind) -> Iterator[Prob
 
 
 def schema_problem(error: Any, kind: meta.Kind) -> Problem:
-    """One of pydantic's errors, in our words."""
+    """A problem for one of pydantic's errors."""
     line = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     if error["type"] == rules.ERROR_TYPE:
         return Problem(line, error["ctx"]["message"], error["ctx"]["fix"])
@@ -128,7 +128,7 @@ def _policies(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
 
 
 def attachment_problems(line: str, attachment: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the policy that an attachment means."""
+    """What is wrong with the policy reference of an attachment."""
     if (attachment.get("ref") is None) == (attachment.get("embedded") is None):
         rule = kind.REF_OR_EMBEDDED
         yield Problem(line, "policy: exactly one field is required in oneof: ref, embedded", rule.fix)
@@ -189,7 +189,7 @@ def _material(material: kind.Material) -> model.Material:
 
 
 def _annotations(annotations: list[kind.Annotation]) -> tuple[model.Annotation, ...]:
-    """A name may repeat, as Chainloop lets it; the last one holds."""
+    """A name may repeat, as in Chainloop; the last one counts."""
     last = {annotation.name: annotation.value for annotation in annotations}
     return tuple(model.Annotation(name, value) for name, value in last.items())
 

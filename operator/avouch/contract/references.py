@@ -16,7 +16,7 @@ _NAME = re.compile(rules.DNS_1123)
 
 
 def problem(reference: str) -> str:
-    """What is wrong with a policy reference, in Chainloop's words; empty when nothing is.
+    """What is wrong with a policy reference, in Chainloop's words; empty if it is valid.
 
     >>> problem("chainloop://org/sbom-licenses")
     ''

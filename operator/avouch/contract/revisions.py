@@ -24,7 +24,7 @@ def digest(contract: model.ContractSpec) -> digests.Digest:
 
 
 def source_digest(manifest: Mapping[str, Any]) -> digests.Digest:
-    """Digest of the bytes that were applied, as far as a cluster remembers them.
+    """Digest of the bytes that were applied, as far as the cluster keeps them.
 
     That is the text which client-side `kubectl apply` keeps in its annotation; without one (server-side apply, create)
     the stored spec as compact JSON with sorted keys, the bytes of `kubectl get -o json | jq -cjS .spec`.
@@ -40,7 +40,7 @@ def restore(form: bytes) -> model.ContractSpec:
     """Read a recorded revision back.
 
     Raises:
-        Corrupt: these bytes are no canonical form.
+        Corrupt: these bytes are not a canonical form.
     """
     try:
         raw = json.loads(form)
@@ -56,7 +56,7 @@ def _json(value: Any) -> bytes:
 
 
 def _sorted(value: Any) -> Any:
-    """No list of a contract means anything by its order, so each is sorted; maps are kept as pairs until here."""
+    """The order of lists in a contract has no meaning, so each is sorted; maps are pairs until here."""
     if isinstance(value, dict):
         return {key: dict(child) if key in _MAPS else _sorted(child) for key, child in value.items()}
     if isinstance(value, list | tuple):

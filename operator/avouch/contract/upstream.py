@@ -1,4 +1,4 @@
-"""Chainloop's files as Kubernetes takes them, there and back: contracts in both forms, policies and policy groups.
+"""Converts Chainloop's files to Kubernetes objects and back: contracts in both forms, policies and policy groups.
 
 Kubernetes' ObjectMeta is closed: what Chainloop keeps in `metadata` beside name and annotations becomes annotations of
 `chainloop.dev/`.
@@ -23,14 +23,14 @@ FIELDS = {
 
 
 def to_object(document: Mapping[str, Any], name: str = "") -> dict[str, Any]:
-    """What goes to the cluster.
+    """The object for the cluster.
 
     Args:
         document: a file of Chainloop's, in either form, or an object that is one already.
         name: name of the contract; needed for the legacy form, otherwise the document's own.
 
     Raises:
-        Invalid: neither form, no name, another name, or an annotation that says something else than the field.
+        Invalid: neither form, no name, another name, or an annotation that differs from the field.
     """
     if legacy.is_legacy(document):
         return legacy.convert(document, name)
@@ -49,7 +49,7 @@ def to_object(document: Mapping[str, Any], name: str = "") -> dict[str, Any]:
 
 
 def to_file(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for Chainloop's own tools: its fields are back in metadata, what belongs to the cluster is gone."""
+    """The file for Chainloop's own tools: its fields are in metadata, and fields of the cluster are removed."""
     metadata = manifest.get("metadata")
     said = dict(reading.own_annotations(_texts(metadata)))
     fields = {field: said.pop(f"{PREFIX}{field}") for field in FIELDS.values() if f"{PREFIX}{field}" in said}
@@ -66,7 +66,7 @@ def _adopted(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
     own = metadata.get("name")
     if name and own and name != own:
         message = f'--name "{name}" and metadata.name "{own}" differ: pass only one'
-        raise errors.Invalid(message, field="metadata.name", fix="take one of them away")
+        raise errors.Invalid(message, field="metadata.name", fix="remove one of them")
     kept = {key: value for key, value in metadata.items() if key not in FIELDS and value is not None}
     moved = dict(_moved(metadata))
     if moved:
@@ -82,7 +82,7 @@ def _moved(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if value is None:
             continue
         if seen.setdefault(key, annotations.get(key, value)) != value:
-            message = f"{field} and the annotation {key} differ" if key in annotations else f"{field} is said twice"
+            message = f"{field} and the annotation {key} differ" if key in annotations else f"{field} is set twice"
             raise errors.Invalid(message, field=f"metadata.{field}", fix="keep one of them")
         yield key, value
 

@@ -1,4 +1,4 @@
-"""What a contract says without effect, or most likely did not mean. Nothing here keeps it from being used."""
+"""Warnings about parts of a contract that have no effect or are most likely a mistake. They never block its use."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from avouch.materials import types as material_types
 
 
 def advise(contract: kind.ContractSpec) -> tuple[reading.Problem, ...]:
-    """All advice on a contract that can be read."""
+    """All warnings about a valid contract."""
     return tuple(found for check in _CHECKS for found in check(contract))
 
 
@@ -18,22 +18,20 @@ def _idle_groups(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
     for index, material in enumerate(contract.materials):
         line = f"spec.materials[{index}]"
         if material.group and material.optional:
-            message = (
-                f"optional counts for nothing in group {material.group}: at least one of its materials is required"
-            )
-            yield reading.Problem(f"{line}.optional", message, "take optional or group away")
+            message = f"optional has no effect in group {material.group}: at least one of its materials is required"
+            yield reading.Problem(f"{line}.optional", message, "remove optional or group")
         if sizes[material.group] == 1 and material.group:
             message = f"{material.name} is alone in group {material.group}, so it is required"
-            yield reading.Problem(f"{line}.group", message, "add others to the group, or take group away")
+            yield reading.Problem(f"{line}.group", message, "add others to the group, or remove group")
 
 
 def _idle_flags(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
     for index, material in enumerate(contract.materials):
         line, form = f"spec.materials[{index}]", material_types.of(material.type).form
         if material.output and form is material_types.Form.VALUE:
-            yield reading.Problem(f"{line}.output", f"a {material.type} never becomes a subject", "take output away")
+            yield reading.Problem(f"{line}.output", f"a {material.type} never becomes a subject", "remove output")
         if material.skip_upload and form is not material_types.Form.FILE:
-            yield reading.Problem(f"{line}.skipUpload", f"a {material.type} is not uploaded", "take skipUpload away")
+            yield reading.Problem(f"{line}.skipUpload", f"a {material.type} is not uploaded", "remove skipUpload")
 
 
 def _repeated(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
@@ -48,7 +46,7 @@ def _again(line: str, names: Iterable[str], field: str) -> Iterator[reading.Prob
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
-            message = f"{name} stands here again{'; the last one holds' if field else ''}"
+            message = f"{name} is a duplicate{'; the last one counts' if field else ''}"
             yield reading.Problem(f"{line}[{index}]{field}", message, "keep one of them")
         seen.add(name)
 
@@ -56,11 +54,11 @@ def _again(line: str, names: Iterable[str], field: str) -> Iterator[reading.Prob
 def _idle_policies(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
     for line, attachment in reading.attachments(contract):
         if attachment.disabled:
-            yield reading.Problem(f"{line}.disabled", "has no effect, as in Chainloop", "take the policy away")
+            yield reading.Problem(f"{line}.disabled", "has no effect, as in Chainloop", "remove the policy")
         selector = attachment.selector
         if selector and selector.match_mode and not selector.name:
             message = "has no effect without a name"
-            yield reading.Problem(f"{line}.selector.matchMode", message, "write selector.name, or take matchMode away")
+            yield reading.Problem(f"{line}.selector.matchMode", message, "write selector.name, or remove matchMode")
 
 
 def _selecting_nothing(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
@@ -72,7 +70,7 @@ def _selecting_nothing(contract: kind.ContractSpec) -> Iterator[reading.Problem]
         if selector.name and not any(
             name.startswith(selector.name) if prefix else name == selector.name for name in names
         ):
-            message = f"no material of this contract is called {selector.name}{'...' if prefix else ''}"
+            message = f"no material of this contract is named {selector.name}{'...' if prefix else ''}"
             yield reading.Problem(f"{line}.selector.name", message, f"use one of {', '.join(names) or 'its materials'}")
 
 

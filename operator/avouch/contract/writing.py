@@ -1,4 +1,4 @@
-"""A contract as the domain knows it, written as an object of schema v2; the way back of `reading`."""
+"""Writes a domain contract as an object of schema v2; the reverse of `reading`."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from avouch.contract import model
 
 
 def manifest(contract: model.ContractSpec) -> dict[str, Any]:
-    """The object; what was never said is left out."""
+    """The object; unset fields are left out."""
     metadata = {"name": contract.name, "annotations": dict(contract.metadata)}
     policies = {
         "materials": [_policy(policy) for policy in contract.material_policies],
@@ -61,5 +61,5 @@ def _annotations(annotations: Iterable[model.Annotation]) -> list[dict[str, str]
 
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
-    """Without what is empty; a flag that is false was said where it is a gate."""
+    """Without empty fields; a false flag is kept if it is a gate."""
     return {name: value for name, value in fields.items() if value is False or value}

@@ -1,4 +1,4 @@
-"""The newest known state of watched objects, by key, with indices: the only thing a reconcile reads."""
+"""The newest known state of watched objects, by key, with indices: a reconcile reads nothing else."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -8,7 +8,7 @@ Indexer: TypeAlias = Callable[[Object], Iterable[str]]
 
 
 class Key(NamedTuple):
-    """What names an object in a cluster; cluster-scoped ones have no namespace."""
+    """Identifies an object in a cluster; cluster-scoped objects have no namespace."""
 
     kind: str
     namespace: str
@@ -16,13 +16,13 @@ class Key(NamedTuple):
 
 
 def key_of(kind: str, obj: Mapping[str, Any]) -> Key:
-    """The key of an object. List items carry no kind of their own, so it is given."""
+    """The key of an object. List items have no kind, so it is an argument."""
     meta = obj["metadata"]
     return Key(kind, meta.get("namespace") or "", meta["name"])
 
 
 class ObjectCache:
-    """Objects by key. `indexers` name the values under which an object is found again, kind by kind."""
+    """Objects by key. `indexers` give the index values of an object, by kind."""
 
     def __init__(self, indexers: Mapping[str, Indexer] | None = None) -> None:
         self._objects: dict[Key, Object] = {}
@@ -34,15 +34,15 @@ class ObjectCache:
         return len(self._objects)
 
     def get(self, key: Key) -> Object | None:
-        """The object, or None where there is none. Do not change it."""
+        """The object, or None if it does not exist. Do not change it."""
         return self._objects.get(key)
 
     def put(self, key: Key, obj: Object) -> bool:
-        """Keep an object; an older state of the same object never replaces a newer one. Returns whether it was kept."""
+        """Store an object, unless a newer state is known. Returns whether it was stored."""
         old = self._objects.get(key)
         if old is not None and _older(obj, old):
             return False
-        obj["metadata"].pop("managedFields", None)  # half of the bytes, and nobody reads them
+        obj["metadata"].pop("managedFields", None)  # half of the bytes, and never read
         self._unindex(key)
         self._objects[key] = obj
         self._kinds.setdefault(key.kind, {})[key] = None
@@ -51,7 +51,7 @@ class ObjectCache:
         return True
 
     def drop(self, key: Key) -> Object | None:
-        """Forget an object; returns what was known of it."""
+        """Remove an object; returns its last known state."""
         self._unindex(key)
         self._kinds.get(key.kind, {}).pop(key, None)
         return self._objects.pop(key, None)
@@ -65,11 +65,11 @@ class ObjectCache:
         return (kind, value) in self._index
 
     def found(self, kind: str, value: str) -> list[Key]:
-        """The keys of one kind that its indexer filed under a value, in order."""
+        """The keys of one kind with this index value, in order."""
         return sorted(self._index.get((kind, value), ()))
 
     def gone(self, kind: str, live: Iterable[Key]) -> list[Key]:
-        """The keys of one kind that are known here and are not among the live ones: deletions nobody reported."""
+        """The keys of one kind that are known here and are not among the live ones: missed deletions."""
         keep = set(live)
         return [key for key in self.keys(kind) if key not in keep]
 
@@ -89,7 +89,7 @@ class ObjectCache:
 
 
 def same_wish(old: Object | None, new: Object) -> bool:
-    """Whether two states ask for the same: our own status writes come back as events and must not run us again."""
+    """Whether two states have the same desired state: avouch's own status writes must not cause another reconcile."""
     return old is not None and _wish(old) == _wish(new)
 
 
@@ -105,7 +105,7 @@ def _wish(obj: Object) -> tuple[Any, ...]:
 
 
 def _older(new: Object, old: Object) -> bool:
-    """Resource versions of one resource are ordered (KEP-5504); anything that is no number is taken as newer."""
+    """Resource versions of one resource are ordered (KEP-5504); a version that is not a number counts as newer."""
     new_meta, old_meta = new["metadata"], old["metadata"]
     versions = new_meta.get("resourceVersion", ""), old_meta.get("resourceVersion", "")
     if new_meta.get("uid") != old_meta.get("uid") or not all(v.isdigit() for v in versions):

@@ -1,7 +1,7 @@
-"""Every verb we use on the API server, over the room's one connection, in plain JSON.
+"""All verbs that avouch uses on the API server, over the room's one connection, in plain JSON.
 
-Neither generated models nor a dynamic client: they cost memory and hide which requests are made. Every failure becomes
-one of ours, by the one table below.
+Neither generated models nor a dynamic client: they cost memory and hide which requests are made. The one table below
+turns failures into avouch's errors.
 """
 
 import json
@@ -44,7 +44,7 @@ _FAILURES: dict[int, type[errors.AvouchError]] = {
 
 
 def failure(code: int, message: str) -> errors.AvouchError:
-    """The error that an HTTP status of the API server stands for; what is not listed may work on another try."""
+    """The error for an HTTP status of the API server; statuses that are not listed may be retried."""
     return _FAILURES.get(code, errors.Unavailable)(message)
 
 
@@ -78,7 +78,7 @@ class KubeClient:
                 return items, str(page["metadata"]["resourceVersion"])
 
     async def create(self, resource: Resource, body: Json) -> Json:
-        """Create an object. Raises errors.Conflict where it exists."""
+        """Create an object. Raises errors.Conflict if it exists."""
         return await self._call("POST", resource.path(_namespace(body)), body=body)
 
     async def replace(self, resource: Resource, body: Json) -> Json:
@@ -86,17 +86,17 @@ class KubeClient:
         return await self._call("PUT", resource.path(_namespace(body), body["metadata"]["name"]), body=body)
 
     async def apply(self, resource: Resource, body: Json, *, subresource: str = "") -> Json:
-        """Server-side apply under our field manager: only the fields in `body` are ours."""
+        """Server-side apply under avouch's field manager, which owns only the fields in `body`."""
         path = resource.path(_namespace(body), body["metadata"]["name"], subresource)
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY)
 
     async def apply_own(self, resource: Resource, body: Json, manager: str) -> Json:
-        """Server-side apply under a field manager of its own, which takes no field from another one.
+        """Server-side apply under a separate field manager, without force.
 
         Raises:
-            errors.Conflict: somebody else set one of these fields to something else.
-            errors.Invalid: the object is there, and one of these fields of it never changes.
+            errors.Conflict: another manager set one of these fields to another value.
+            errors.Invalid: the object exists, and one of these fields is immutable.
         """
         path = resource.path(_namespace(body), body["metadata"]["name"])
         query = {"fieldManager": manager, "force": "false"}
@@ -112,7 +112,7 @@ class KubeClient:
         return await self._call("PATCH", resource.path(namespace, name), body=patch, content_type=_JSON_PATCH)
 
     async def delete(self, resource: Resource, namespace: str, name: str) -> bool:
-        """Delete an object; False where there was none."""
+        """Delete an object; False if it did not exist."""
         try:
             await self._call("DELETE", resource.path(namespace, name))
         except errors.NotFound:
@@ -168,7 +168,7 @@ def _event(line: bytes, path: str) -> Json:
 
 
 def _message(answer: connection.Answer) -> str:
-    """What the API server's Status says, or the head of whatever answered instead of it."""
+    """The message of the API server's Status, or the beginning of another answer."""
     try:
         return str(json.loads(answer.content)["message"])
     except (ValueError, KeyError, TypeError):

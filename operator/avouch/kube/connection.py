@@ -1,6 +1,6 @@
-"""The way to the API server: aiohttp, without the official client's 60 MiB. The only module that imports it.
+"""HTTP to the API server: aiohttp, without the official client's 60 MiB. The only module that imports it.
 
-Inside a pod the ServiceAccount's files say all there is to know; outside (`make dev`, tests) a kubeconfig does. The
+Inside a pod the ServiceAccount's files configure it; outside (`make dev`, tests) a kubeconfig does. The
 token file is read again for each request, because the kubelet replaces it every hour.
 """
 
@@ -31,19 +31,19 @@ IDLE = 15.0  # seconds an unused connection is kept: after a watch fell silent, 
 _CONNECTIONS = 64
 
 Token = Callable[[], str]
-"""The bearer token of now; "" where a client certificate speaks for us."""
+"""The current bearer token; "" with a client certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API server said."""
+    """An answer of the API server."""
 
     status: int
     content: bytes
 
     @property
     def failed(self) -> bool:
-        """Whether it is no success: a redirect is none either, nobody follows it."""
+        """Whether it failed; a redirect counts as failed, because it is not followed."""
         return _failed(self.status)
 
 
@@ -57,10 +57,10 @@ class Connection:
     _session: aiohttp.ClientSession | None = field(default=None, repr=False)
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """One object or list as plain JSON; None where there is no such thing.
+        """One object or list as plain JSON; None if it does not exist.
 
         Raises:
-            Unavailable: no answer, or one that says neither yes nor no.
+            Unavailable: no answer, or an unexpected status.
         """
         return await self._json("GET", path, None, params)
 
@@ -68,7 +68,7 @@ class Connection:
         """Create an object, e.g. a review.
 
         Raises:
-            Unavailable: as for `get`, and where the resource does not exist.
+            Unavailable: as for `get`, and if the resource does not exist.
         """
         answer = await self._json("POST", path, body, None)
         if answer is None:
@@ -87,7 +87,7 @@ class Connection:
         """One request and its whole answer, whatever its status; `body` is a media type and the bytes.
 
         Raises:
-            Unavailable: there was none in `patience` seconds.
+            Unavailable: no answer within `patience` seconds.
         """
         timeout = aiohttp.ClientTimeout(total=patience, sock_connect=CONNECT)
         media_type, content = body or ("", b"")
@@ -104,7 +104,7 @@ class Connection:
     async def lines(
         self, path: str, query: Mapping[str, str], *, inactivity: float
     ) -> AsyncGenerator[bytes | Answer, None]:
-        """The lines of a stream as they come, however long; or one `Answer` where the API server refused it.
+        """The lines of a stream as they come, however long; or one `Answer` if the API server refused the request.
 
         Raises:
             Unavailable: nothing came for `inactivity` seconds, or the connection broke.
@@ -123,7 +123,7 @@ class Connection:
             raise _no_answer("watch", path, exc) from exc
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
@@ -138,7 +138,7 @@ class Connection:
         return self._session
 
     def _at(self, path: str, query: Mapping[str, str] | None) -> yarl.URL:
-        """`encoded`: whoever made the path has quoted it; nothing may be read into it again, such as `..`."""
+        """`encoded`: the caller has quoted the path; it must not be normalized again, such as `..`."""
         return yarl.URL(f"{self.url}{path}{'?' if query else ''}{urlencode(query or {})}", encoded=True)
 
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
@@ -157,9 +157,11 @@ class Connection:
         try:
             found = json.loads(answer.content)
         except ValueError as exc:
-            raise errors.Unavailable(f"the API server answered {method} {path} with something that is no JSON") from exc
+            raise errors.Unavailable(
+                f"the API server answered {method} {path} with something that is not JSON"
+            ) from exc
         if not isinstance(found, dict):
-            raise errors.Unavailable(f"the API server answered {method} {path} with something that is no object")
+            raise errors.Unavailable(f"the API server answered {method} {path} with something that is not an object")
         return found
 
 
@@ -202,10 +204,10 @@ def in_cluster(host: str, port: str, folder: Path = SERVICE_ACCOUNT) -> Connecti
 
 
 def of_environment(kubeconfig: Path | None, environment: Mapping[str, str]) -> Connection:
-    """Inside a pod by its ServiceAccount, outside by the kubeconfig named.
+    """Inside a pod by its ServiceAccount, elsewhere by the named kubeconfig.
 
     Raises:
-        Invalid: neither is there.
+        Invalid: neither exists.
     """
     if kubeconfig is not None:
         return from_kubeconfig(kubeconfig)

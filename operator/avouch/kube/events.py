@@ -1,4 +1,4 @@
-"""Events in `events.k8s.io/v1`: told on transitions only, repeats folded into a series, a talkative object silenced."""
+"""Events in `events.k8s.io/v1`: recorded on transitions only, repeats as a series, with a limit for each object."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ _NOTE = 1024  # bytes that the API server takes
 
 
 class EventApi(Protocol):
-    """The verbs that telling needs."""
+    """The verbs that recording needs."""
 
     async def create(self, resource: Resource, body: Json) -> Json:
         """Create an object."""
@@ -50,7 +50,7 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One thing to tell. `reason` and `action` are stable words in CamelCase; `note` is for people."""
+    """One Event to record. `reason` and `action` are stable words in CamelCase; `note` is for people."""
 
     reason: str
     note: str
@@ -59,7 +59,7 @@ class Happening:
 
 
 def reference(resource: Resource, namespace: str, name: str, uid: str) -> Json:
-    """An object as far as telling about it needs it."""
+    """The object that an Event regards."""
     return {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
@@ -68,7 +68,7 @@ def reference(resource: Resource, namespace: str, name: str, uid: str) -> Json:
 
 
 class Recorder:
-    """Tells about objects. A failure is logged and never fails the work that it tells about."""
+    """Records Events. A failure is logged and never fails the caller."""
 
     def __init__(
         self, api: EventApi, instance: str, *, fallback_namespace: str, clock: Callable[[], float] = time.monotonic
@@ -78,14 +78,14 @@ class Recorder:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     async def tell(self, regarding: Mapping[str, Any], happening: Happening) -> None:
-        """Record that something happened to an object (its whole JSON, with apiVersion and kind)."""
+        """Record an Event about an object (its whole JSON, with apiVersion and kind)."""
         uid = str(regarding["metadata"].get("uid") or "")
         if not self._allowed(uid):
             return
         try:
             await self._record(uid, regarding, happening)
         except errors.AvouchError as exc:
-            log.warning("event %s was not recorded: %s", happening.reason, exc)
+            log.warning("cannot record Event %s: %s", happening.reason, exc)
 
     async def _record(self, uid: str, regarding: Mapping[str, Any], happening: Happening) -> None:
         key = (uid, happening.reason, happening.action, happening.note)

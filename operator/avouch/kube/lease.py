@@ -1,8 +1,8 @@
-"""Leader election by a `Lease`, with a number that fences writes.
+"""Leader election by a `Lease`, with a fencing number for writes.
 
-A holder that does not renew is judged by how long *we* have watched it stand still on our own monotonic clock; wall
+A holder that does not renew is judged by how long *this* process has seen no change on its own monotonic clock; wall
 clocks of two nodes are never compared. `leaseTransitions` grows with each change of holder: it is the epoch that the
-database compares, so a leader that was paused and lost its Lease can write nothing more.
+database compares, so a leader that was paused and lost its Lease can no longer write.
 """
 
 import asyncio
@@ -39,30 +39,30 @@ class LeaseApi(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds: how long a Lease lasts, after which time without success we give up, and how often we try."""
+    """Seconds: how long a Lease lasts, after how long without renewal to give up, and how often to try."""
 
     duration: float = 15.0
-    renew: float = 10.0  # less than `duration`: we stop before anybody else may start
+    renew: float = 10.0  # less than `duration`: this process stops before another may start
     retry: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A Lease as last seen to change, on our monotonic clock."""
+    """A Lease at its last observed change, on the monotonic clock."""
 
     version: str
     at: float
 
 
 def may_take(spec: Json, identity: str, observed: Observation, now: float) -> bool:
-    """Whether the Lease is ours, given up, or has stood still for its whole duration while we watched."""
+    """Whether the Lease is held by this process, released, or unchanged for its whole duration."""
     holder = spec.get("holderIdentity") or ""
     duration = float(spec.get("leaseDurationSeconds") or 0)
     return holder in ("", identity) or now - observed.at >= duration
 
 
 def claimed(spec: Json, identity: str, timing: Timing, wall: datetime) -> Json:
-    """The spec that makes the Lease ours: the epoch grows whenever the holder is another one than before."""
+    """The spec with this process as holder: the epoch grows whenever the holder changes."""
     stamp = rfc3339.to_microseconds(wall)
     same = spec.get("holderIdentity") == identity
     return {
@@ -75,7 +75,7 @@ def claimed(spec: Json, identity: str, timing: Timing, wall: datetime) -> Json:
 
 
 class Lease:
-    """One Lease, competed for under one identity, which must differ from process to process."""
+    """One Lease, acquired under one identity, which must be unique for each process."""
 
     def __init__(self, api: LeaseApi, namespace: str, name: str, identity: str, timing: Timing | None = None) -> None:
         self._api, self._namespace, self._name = api, namespace, name
@@ -86,18 +86,18 @@ class Lease:
 
     @property
     def leading(self) -> bool:
-        """Whether we hold it, as far as we know."""
+        """Whether this process holds it, as far as it knows."""
         return self._held is not None
 
     @property
     def epoch(self) -> int:
-        """The fencing number. Raises errors.Conflict where we do not lead."""
+        """The fencing number. Raises errors.Conflict if this process does not lead."""
         if self._held is None:
             raise errors.Conflict("this controller does not hold the Lease")
         return int(self._held["spec"]["leaseTransitions"])
 
     async def acquire(self) -> int:
-        """Wait until the Lease is ours. Returns the epoch."""
+        """Wait until this process holds the Lease. Returns the epoch."""
         while not await self._try():
             await asyncio.sleep(self._timing.retry)
         log.info("leading with epoch %d as %s", self.epoch, self.identity)
@@ -123,7 +123,7 @@ class Lease:
             await outcome
 
     async def release(self) -> None:
-        """Give the Lease up so that the next one need not wait. Never raises: the process is ending."""
+        """Release the Lease so that the next holder need not wait. Never raises: the process is ending."""
         held, self._held = self._held, None
         if held is None:
             return
@@ -131,10 +131,10 @@ class Lease:
         try:
             await self._api.replace(LEASES, {**held, "spec": spec})
         except errors.AvouchError as exc:
-            log.warning("the Lease was not released and will run out by itself: %s", exc)
+            log.warning("the Lease was not released; it expires by itself: %s", exc)
 
     async def _try(self) -> bool:
-        """One round. False: another one holds it. Failures to ask leave things as they are (see `_renewed`)."""
+        """One attempt. False: another process holds it. Failed requests change nothing (see `_renewed`)."""
         self._renewed = False
         try:
             found = await self._api.get(LEASES, self._namespace, self._name)
@@ -156,7 +156,7 @@ class Lease:
     _renewed = False
 
     async def _still_ours(self) -> bool:
-        """Our conditional write lost against somebody's: against an editor we go on, against a new holder we do not."""
+        """After a conflicting write: continue after an edit by a user, stop if there is a new holder."""
         try:
             found = await self._api.get(LEASES, self._namespace, self._name)
         except errors.AvouchError:

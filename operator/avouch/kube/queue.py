@@ -1,7 +1,7 @@
-"""A keyed work queue with client-go's promises, for one event loop.
+"""A keyed work queue with client-go's guarantees, for one event loop.
 
-A key is never with two workers; many adds before a run are one run; an add while the key is being worked on is exactly
-one more run; failures back off exponentially and are forgotten on success.
+A key is never with two workers; many adds before a run cause one run; an add during a run causes exactly one more run;
+failures back off exponentially, and success resets the backoff.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _MAX_EXPONENT = 20  # 0.05 s * 2^20 is over half a day; beyond it the power only
 
 
 class Closed(errors.AvouchError):
-    """The queue was drained: there is nothing more to do for the worker that asked."""
+    """The queue was drained: the worker can end."""
 
 
 class WorkQueue(Generic[K]):
@@ -56,7 +56,7 @@ class WorkQueue(Generic[K]):
         return len(self._active)
 
     def add(self, key: K) -> None:
-        """Ask for one run of this key after now."""
+        """Schedule one run of this key."""
         if self._closed or key in self._dirty:
             return
         self._dirty.add(key)
@@ -65,12 +65,12 @@ class WorkQueue(Generic[K]):
             self._ready.put_nowait(key)
 
     def add_many(self, keys: Iterable[K]) -> None:
-        """Ask for one run of each."""
+        """Schedule one run of each key."""
         for key in keys:
             self.add(key)
 
     def add_after(self, key: K, delay: float) -> None:
-        """Ask for a run in `delay` seconds; of several such wishes the earliest counts."""
+        """Schedule a run in `delay` seconds; of several the earliest counts."""
         due = self._clock() + delay
         if self._closed or self._due.get(key, math.inf) <= due:
             return
@@ -80,7 +80,7 @@ class WorkQueue(Generic[K]):
         self._arm()
 
     def add_rate_limited(self, key: K) -> float:
-        """Ask for a run after this key's backoff, which doubles with each failure. Returns the delay."""
+        """Schedule a run after this key's backoff, which doubles with each failure. Returns the delay."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(self._cap, self._base * float(1 << min(failures - 1, _MAX_EXPONENT)))
         delay *= random.uniform(1 - self._jitter, 1 + self._jitter)  # noqa: S311 - spreads load, guards nothing
@@ -118,7 +118,7 @@ class WorkQueue(Generic[K]):
             self._idle.set()
 
     async def drain(self) -> None:
-        """Take nothing more, let the keys with workers finish, end the workers."""
+        """Accept no more keys, let active ones finish, end the workers."""
         self._closed = True
         if self._timer:
             self._timer.cancel()

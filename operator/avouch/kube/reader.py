@@ -1,4 +1,4 @@
-"""The `ClusterReader` port over plain GETs: the cluster's own record, never a cache of it."""
+"""The `ClusterReader` port over plain GETs, without a cache."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

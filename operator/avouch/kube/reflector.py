@@ -1,8 +1,8 @@
-"""Our own reflector: a paged LIST, then a WATCH with bookmarks, over and over, into the object cache.
+"""avouch's reflector: a paged LIST, then a WATCH with bookmarks, repeatedly, into the object cache.
 
-Deletions that happened while nobody watched are found by comparing each LIST with the cache, so a handler sees every
-object that appeared, changed or vanished at least once. A silent connection is dropped after `INACTIVITY` seconds:
-bookmarks come about once a minute, so silence means that nobody is there.
+Deletions without a watch are found by comparing each LIST with the cache, so a handler sees every object that was
+created, changed or deleted at least once. A silent connection is dropped after `INACTIVITY` seconds:
+bookmarks come about once a minute, so silence means that the server is gone.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ INACTIVITY = 70.0  # seconds; the API server bookmarks about every 60
 _BACKOFF = (0.5, 30.0)  # seconds: first and longest wait after a failure
 
 Handler: TypeAlias = Callable[[Key, Object | None, Object | None], None]
-"""Told (key, old, new): None as old means new here, None as new means deleted. Must only enqueue."""
+"""Called with (key, old, new): old None means created, new None means deleted. Must only enqueue."""
 
 
 class Lister(Protocol):
@@ -54,29 +54,29 @@ class Progress:
     events: int = 0
     relists: int = 0
     repairs: int = 0  # deletions that only a list showed
-    problem: str = ""  # what the last failure said; "" while all is well
+    problem: str = ""  # message of the last failure; "" while the watch works
 
     def alive(self) -> None:
-        """Something came, be it only a bookmark."""
+        """An event or bookmark arrived."""
         self.seen_at = self.tried_at = time.monotonic()
         self.problem = ""
 
     def failed(self, problem: str) -> None:
-        """It went wrong and is tried again: nobody is heard, yet nobody sleeps."""
+        """The watch failed and is retried: no events, but it is not stuck."""
         self.tried_at = time.monotonic()
         self.problem = problem
 
     def idle(self) -> float:
-        """Seconds since something came or failed: a watch that is stuck does neither."""
+        """Seconds since the last event or failure: large only if the watch is stuck."""
         return time.monotonic() - self.tried_at
 
     def age(self) -> float:
-        """Seconds since something came."""
+        """Seconds since the last event."""
         return time.monotonic() - self.seen_at
 
 
 class Reflector:
-    """Mirrors one resource into a cache and tells a handler of every change. Run it as a task; cancel it to stop."""
+    """Mirrors one resource into a cache and calls a handler for every change. Run it as a task; cancel it to stop."""
 
     def __init__(self, api: Lister, resource: Resource, cache: ObjectCache, handler: Handler, **query: str) -> None:
         self.resource = resource
@@ -86,7 +86,7 @@ class Reflector:
         self._failures = 0
 
     async def run(self) -> None:
-        """List and watch for ever; every failure is waited out with jittered backoff and then starts with a list."""
+        """List and watch forever; after a failure it waits with jittered backoff and lists again."""
         while True:
             try:
                 since = await self._list()
@@ -114,7 +114,7 @@ class Reflector:
         return version
 
     async def _watch(self, since: str) -> str:
-        """One stream until the server ends it; returns the resource version to go on from."""
+        """One stream until the server ends it; returns the resource version to continue from."""
         stream = self._api.watch(self.resource, since, inactivity=INACTIVITY, query=self._query)
         started = time.monotonic()
         async with aclosing(stream):

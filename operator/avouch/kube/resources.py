@@ -1,4 +1,4 @@
-"""The resources we speak to, one literal table: path, kind and scope of each."""
+"""The resources that avouch uses, one literal table: path, kind and scope of each."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -16,7 +16,7 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """What `apiVersion` says in its objects."""
+        """`apiVersion` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The `Secrets` port: values of one Secret, read when they are needed and kept nowhere."""
+"""The `Secrets` port: values of one Secret, read on demand and never cached."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ class Secrets:
             found = json.loads(answer.content).get("data") or {}
             return {key: base64.b64decode(value, validate=True) for key, value in found.items()}
         except ValueError as exc:
-            raise errors.Unavailable(f"the API server answered for Secret {name} with something that is none") from exc
+            raise errors.Unavailable(f"the API server did not return a Secret for {name}") from exc
 
     async def read(self, namespace: str, name: str, key: str) -> bytes:
         """One value. Raises errors.NotFound or errors.Unavailable."""

@@ -1,4 +1,4 @@
-"""Status by server-side apply, and only when it would say something else than the object already says."""
+"""Status by server-side apply, and only if it differs from the object's status."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
@@ -9,7 +9,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 class StatusApi(Protocol):
-    """The verb that writing status needs."""
+    """The verb that a status write needs."""
 
     async def apply(self, resource: Resource, body: Json, *, subresource: str = "") -> Json:
         """Server-side apply."""
@@ -17,13 +17,13 @@ class StatusApi(Protocol):
 
 
 def merged(current: Mapping[str, Any], desired: Mapping[str, Any], now: str) -> Json:
-    """The status to apply: `lastTransitionTime` is kept while a condition's status stays what it was."""
+    """The status to apply: `lastTransitionTime` is kept while a condition's status is unchanged."""
     before = {c["type"]: c for c in current.get("conditions") or ()}
     return {**desired, "conditions": [_timed(c, before.get(c["type"]), now) for c in desired.get("conditions") or ()]}
 
 
 def differs(current: Mapping[str, Any], desired: Mapping[str, Any], owned: Iterable[str]) -> bool:
-    """Whether applying would change a field of ours. A field of ours that is no longer desired counts."""
+    """Whether applying would change or remove one of avouch's fields."""
     return any(_plain(name, current.get(name)) != _plain(name, desired.get(name)) for name in owned)
 
 
@@ -33,14 +33,14 @@ def _timed(condition: Json, before: Mapping[str, Any] | None, now: str) -> Json:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Conditions are a map by type: their order says nothing. Nothing and empty are the same."""
+    """Conditions are a map by type, without order. Absent and empty are the same."""
     if name == "conditions":
         return {c["type"]: {k: v for k, v in c.items() if v not in (None, "")} for c in value or ()}
     return None if value in (None, "", [], {}) else value
 
 
 class StatusWriter:
-    """Applies statuses under our field manager and counts what it writes."""
+    """Applies statuses under avouch's field manager and counts the writes."""
 
     def __init__(self, api: StatusApi) -> None:
         self._api = api
@@ -49,7 +49,7 @@ class StatusWriter:
     async def write(
         self, resource: Resource, obj: Mapping[str, Any], desired: Mapping[str, Any], now: str
     ) -> Json | None:
-        """Apply `desired` to the object's status; None: it says so already. Raises errors.NotFound for a gone one."""
+        """Apply `desired` to the object's status; None: unchanged. Raises errors.NotFound for a deleted object."""
         current = obj.get("status") or {}
         status = merged(current, desired, now)
         if not differs(current, status, {*current, *status}):

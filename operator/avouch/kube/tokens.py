@@ -1,7 +1,7 @@
-"""TokenReview: who holds this token. The audience must be ours exactly; a token for the API server itself is refused.
+"""TokenReview: the user of a token. The audience must be avouch's only; a token for the API server is refused.
 
-A positive answer is kept for ten seconds by the token's hash, because one sidecar makes four requests in a row; a
-negative one never is. The token of a deleted pod is therefore good for at most ten seconds longer.
+A positive answer is cached for ten seconds by the token's hash, because one sidecar makes four requests in a row; a
+negative one never is. The token of a deleted pod is therefore accepted for at most ten seconds longer.
 """
 
 import time
@@ -19,7 +19,7 @@ _MAX_TOKEN = 16 * 1024  # bytes; projected tokens have about 1 KiB
 
 
 class TokenReviews:
-    """Asks the API server, and remembers a yes for `KEPT` seconds."""
+    """Asks the API server, and caches positive answers for `KEPT` seconds."""
 
     def __init__(self, api: connection.Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
@@ -30,8 +30,8 @@ class TokenReviews:
         """`status.user` of the token's holder.
 
         Raises:
-            Unauthenticated: whatever is wrong with the token; the message never says what.
-            Unavailable: the API server could not be asked.
+            Unauthenticated: the token is not valid; the message never says why.
+            Unavailable: the API server cannot be reached.
         """
         if not token or len(token) > _MAX_TOKEN or not token.isascii():
             raise _refused()
@@ -66,7 +66,7 @@ def _question(token: str, audience: str) -> dict[str, Any]:
 
 
 def _user(status: Mapping[str, Any], audience: str) -> Mapping[str, Any]:
-    """An authenticator that knows no audiences leaves the list empty; that is no yes for ours."""
+    """An authenticator without audiences leaves the list empty; that does not confirm avouch's audience."""
     if status.get("authenticated") is not True or audience not in (status.get("audiences") or ()):
         raise _refused()
     user = status.get("user")

@@ -1,4 +1,4 @@
-"""Which type bytes are, where nobody said: each type is tried in Chainloop's order, and the first that fits wins.
+"""Detects the type of a file or value: each type is tried in Chainloop's order, and the first match wins.
 
 Pure: no registry and no file is opened. A text is an image only if the caller's `resolves` finds it in a registry or
 layout; without one it is a STRING.
@@ -112,18 +112,20 @@ class Detected(NamedTuple):
 
 
 def file(content: bytes, look: Look = validation.read) -> Detected:
-    """The type of a file; ARTIFACT where no reader knows it.
+    """The type of a file; ARTIFACT if no reader matches.
 
     Args:
         content: all of its bytes.
-        look: how to tell whether it is of a type: `documents.read`, or the cheaper `documents.sniff`.
+        look: checks the content against one type: `documents.read`, or the cheaper `documents.sniff`.
 
     Raises:
-        Invalid: the file is empty, which fits no type by itself.
+        Invalid: the file is empty, which matches no type.
         TooLarge: more bytes than any type takes.
     """
     if not content:
-        raise errors.Invalid("the file is empty: no type can be told", fix="name the type, or write the file")
+        raise errors.Invalid(
+            "the file is empty, so its type cannot be detected", fix="name the type, or write the file"
+        )
     near: list[tuple[str, document.Flaw]] = []
     for name in _plausible(content):
         found = look(name, content)
@@ -137,22 +139,22 @@ def file(content: bytes, look: Look = validation.read) -> Detected:
 
 
 def value(text: str, resolves: Resolves | None = None) -> Detected:
-    """The type of a text that names no file.
+    """The type of a text that is not the name of a file.
 
     Args:
         text: the value.
-        resolves: asks whether an image of this name exists, where the caller wants that asked; it is not called for a
-            text that no registry could know.
+        resolves: tells whether an image of this name exists; None: do not ask. It is not called for a text that
+            cannot be an image reference.
 
     Raises:
-        Invalid: the text is empty, too long or no text.
+        Invalid: the text is empty, too long or not text.
     """
     image = resolves is not None and image_references.is_reference(text) and resolves(text)
     name = plan.IMAGE if image else plan.STRING
     try:
         found = validation.read(name, text.encode())
     except UnicodeEncodeError as exc:
-        raise errors.Invalid("the value is no text", fix="write it in UTF-8") from exc
+        raise errors.Invalid("the value is not text", fix="write it in UTF-8") from exc
     if found.flaws:
         raise errors.Invalid(found.flaws[0].message, fix=found.flaws[0].fix)
     return Detected(name, found)

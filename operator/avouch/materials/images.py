@@ -1,4 +1,4 @@
-"""What is known of a container image, or of a chart in a registry, once somebody has looked it up."""
+"""Facts about a container image or chart, looked up in its registry."""
 
 import base64
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ RECORDED = 256 * 1024  # bytes of a signature's manifest that go into a statemen
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature that lies beside the image. It was found, not verified: who signed what is for a policy to ask."""
+    """A signature that is stored with the image. It was found, not verified; policies decide about signers."""
 
     digest: digests.Digest  # of its manifest
     provider: str  # cosign or notary
@@ -31,7 +31,7 @@ class Image:
         tag: empty where it was named by a digest.
         latest: its tag is `latest`, or `latest` is the same image now.
         signature: one of its signatures, None where none was found.
-        notes: what could not be found out, for people.
+        notes: lookups that failed, for people.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """The one table of material types: wire number, media type, what is checked and extracted, and how large it may be.
 
 Validation, readers, detection, documentation and help read it. `api.vocabulary.MaterialType` repeats the names for the
-CRDs, and a test holds both lists equal. Nothing is imported for a row:
-readers are named, and found by `documents` when one is needed.
+CRDs, and a test holds both lists equal. A row names its reader;
+`validation` imports it when it is needed.
 
 >>> of("SBOM_CYCLONEDX_JSON").media_type
 'application/vnd.cyclonedx+json'
@@ -18,7 +18,7 @@ PREFIX = "chainloop.material."
 
 
 class Form(StrEnum):
-    """What a run hands over for a material."""
+    """What a run delivers for a material."""
 
     VALUE = "value"  # the text itself
     IMAGE = "image"  # a registry reference with a digest; the bytes stay in the registry
@@ -33,13 +33,13 @@ class MaterialType:
         name: as in contracts.
         number: as on the wire.
         media_type: of its bytes.
-        reader: module and function below `contract/readers`; "" where there is nothing to read.
-        checked: what the reader looks at, in words.
+        reader: module and function below `materials/readers`; "" if nothing is read.
+        checked: what the reader checks, in words.
         extracts: annotations it can find, without their prefix.
-        form: what a run hands over.
+        form: what a run delivers.
         limit: most bytes that are accepted.
         window: most bytes that the reader is shown; larger content is accepted up to `limit`, but not read.
-        empty: an empty file says something (a clean scan), so it is accepted.
+        empty: an empty file is valid (a clean scan).
     """
 
     name: str
@@ -80,7 +80,7 @@ _API = ("api.spec_version", "api.name", "api.version")
 MATERIALS = (
     MaterialType("STRING", 1, _TEXT, "values.string", "text in UTF-8", form=Form.VALUE, limit=64 * 1024),
     MaterialType("CONTAINER_IMAGE", 2, "application/vnd.oci.image.manifest.v1+json", "values.image",
-                 "grammar of the reference; the registry is asked by whoever delivers", form=Form.IMAGE, limit=4096),
+                 "grammar of the reference; the client looks it up in its registry", form=Form.IMAGE, limit=4096),
     MaterialType("ARTIFACT", 3, _BYTES, "", "not empty", limit=_LARGE, window=0),
     MaterialType("SBOM_CYCLONEDX_JSON", 4, "application/vnd.cyclonedx+json", "sboms.cyclonedx",
                  "official schemas of CycloneDX 1.4 to 1.7",
@@ -123,9 +123,9 @@ MATERIALS = (
     MaterialType("SLSA_PROVENANCE", 24, _JSON, "statements.slsa",
                  "Sigstore bundle, in-toto statement, fields of provenance v1; no signature"),
     MaterialType("CHAINLOOP_RUNNER_CONTEXT", 25, _JSON, "chainloop.runner_context",
-                 "meta with id, data; kinds of their fields"),
+                 "meta with id, data; types of their fields"),
     MaterialType("CHAINLOOP_PR_INFO", 26, _JSON, "chainloop.pr_info",
-                 "its envelope; kinds of the fields of data", ("evidence.id", "evidence.schema")),
+                 "its envelope; types of the fields of data", ("evidence.id", "evidence.schema")),
     MaterialType("GITLEAKS_JSON", 27, _JSON, "secrets.gitleaks",
                  "a list of leaks, each with Fingerprint", _NAME, limit=_BIG),
     MaterialType("CHAINLOOP_AI_AGENT_CONFIG", 28, _JSON, "chainloop.agent_config",
@@ -145,7 +145,7 @@ MATERIALS = (
     MaterialType("SYSINTERNALS_ACCESSCHK", 35, _TEXT, "sysinternals.accesschk",
                  "text with its banner, an access or a descriptor", _TOOL),
     MaterialType("CERTCC_DRANZER", 36, _BYTES, "fuzzers.dranzer",
-                 "telling lines of the report, or an archive of such reports", (*_TOOL, "dranzer.reports.count")),
+                 "typical lines of the report, or an archive of such reports", (*_TOOL, "dranzer.reports.count")),
     MaterialType("OSSF_SCORECARD_JSON", 37, _JSON, "scorecard.read",
                  "official schema of Scorecard's JSON", (*_TOOL, "scorecard.score")),
     MaterialType("RADAMSA_REPORT", 38, _BYTES, "fuzzers.radamsa_report",

@@ -3,7 +3,7 @@
 Files are taken in the order of their paths, whatever the order they are stored in: `name`, `name-1`, `name-2` and so
 on. The first one fills the contract's line of that name. The archive itself becomes the EVIDENCE `name-archive`; it
 and its parts name each other in `chainloop.material.references`. One unsafe path refuses the whole archive; directories
-and links are passed over. Whoever adds the parts reads each one, and keeps all of them or none.
+and links are passed over. The caller validates each part, and stores all of them or none.
 """
 
 import itertools
@@ -32,7 +32,7 @@ class Part:
 
     @property
     def annotations(self) -> tuple[tuple[str, str], ...]:
-        """What links it with the others."""
+        """Annotations that link it with the other parts."""
         return ((REFERENCES, ",".join(self.references)),)
 
 
@@ -59,13 +59,14 @@ def exploded(
         bounds: most files, and most bytes after unpacking; all of them are in memory at once.
 
     Raises:
-        Invalid: not such a type; it cannot be read, holds no file, an empty file, one path twice, or a path that leads
-            out of it; or there is no name left for a part.
+        Invalid: not such a type; it cannot be read, holds no file, an empty file, one path twice, or a path
+            outside it; or there is no name left for a part.
         TooLarge: more than the bounds.
     """
     if type_name not in TYPES:
         raise errors.Invalid(
-            f"{type_name[:64]!r} does not come in archives", fix=f"add it as a file, or use {', '.join(sorted(TYPES))}"
+            f"{type_name[:64]!r} cannot be read from an archive",
+            fix=f"add it as a file, or use {', '.join(sorted(TYPES))}",
         )
     entries = _entries(content, bounds)
     free = _names(name, frozenset(taken))
@@ -87,7 +88,7 @@ def _entries(content: bytes, bounds: archives.Bounds) -> list[archives.Entry]:
             raise errors.Invalid(f"the archive holds {one.name[:64]!r} twice", fix="pack each report once")
     empty = next((entry.name for entry in entries if not entry.content), None)
     if empty is not None:
-        raise errors.Invalid(f"{empty[:64]!r} in the archive is empty", fix="pack only reports that were written")
+        raise errors.Invalid(f"{empty[:64]!r} in the archive is empty", fix="pack only reports that are not empty")
     return entries
 
 
@@ -97,7 +98,7 @@ def _path(entry: archives.Entry) -> str:
 
 
 def _names(name: str, taken: frozenset[str], *, first: bool = False) -> Iterator[str]:
-    """`name-1`, `name-2` and so on, and before them the name itself where it is asked for; none that is taken."""
+    """`name-1`, `name-2` and so on, preceded by the name itself if requested; without names that are taken."""
     numbered = (f"{name}-{number}" for number in itertools.count(1))
     for each in itertools.chain((name,) if first else (), numbered):
         if len(each) > LONGEST:

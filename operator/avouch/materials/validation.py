@@ -1,7 +1,7 @@
-"""Checking that bytes are what their type says. Hostile content is a flaw to report, never a crash.
+"""Checks that content matches its type. Hostile content yields a flaw, never a crash.
 
-The readers lie in `contract/readers`, a module for each family; the table in `materials` names them. A module is
-imported when its first document comes, so that nobody pays for parsers of formats that they never see.
+The readers are in `materials/readers`, one module for each family; the table in `materials.types` names them. A module
+is imported for its first document, so that a process does not load parsers of formats that it never reads.
 """
 
 import functools
@@ -41,14 +41,14 @@ def read(type_name: str, content: bytes, limit: int | None = None) -> document.D
         return _wrong("DocumentInvalid", exc.args[0], exc.fix)
     except MemoryError:
         return _wrong(
-            "DocumentTooLarge", f"the {type_name} needs more memory than there is", "deliver a smaller report"
+            "DocumentTooLarge", f"the {type_name} needs more memory than is available", "deliver a smaller report"
         )
 
 
 def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
     """As `read`, without the official schemas: enough to recognise a document and to extract from it.
 
-    A fraction of the time, for those whose word is checked again: what sniffs well may still be refused.
+    It takes a fraction of the time, for callers whose result is checked again: `read` may still refuse the content.
 
     Raises:
         Invalid: no such type.
@@ -64,7 +64,7 @@ def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.
 
 
 def oversized(kind: material_types.MaterialType, limit: int | None = None) -> document.Document:
-    """What is said of content over the limit, of which nobody reads more."""
+    """The flaw of content over the limit, which is not read."""
     message = f"larger than {limit or kind.limit} bytes, the limit of {kind.name}"
     return _wrong("DocumentTooLarge", message, "deliver a smaller report, or an ARTIFACT with skipUpload")
 
@@ -78,6 +78,6 @@ def reader(name: str) -> Reader:
 
 
 def _wrong(code: str, message: str, fix: str) -> document.Document:
-    """Parsers quote what they read, so their words are made harmless for status and logs."""
+    """Parsers quote content in their errors, so the text is sanitized for status and logs."""
     plain = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in message[: document.SHOWN])
     return document.Document((document.Flaw(code, plain, fix),))

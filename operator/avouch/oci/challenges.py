@@ -1,4 +1,4 @@
-"""What a registry asks for with a 401, and where a token for it is to be had: pure.
+"""Challenges of a registry's 401, and the token request that answers them; pure functions.
 
 Distribution spec, token authentication: `Bearer realm="...",service="...",scope="..."`; grammar: RFC 9110, 11.6.1.
 """
@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r'[\s,]*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One way in. Names of schemes and parameters are lower case."""
+    """One challenge. Names of schemes and parameters are lower case."""
 
     scheme: str
     parameters: dict[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """How to ask for an access token: a GET, or a POST with a form where there is an identity token to exchange."""
+    """How to ask for an access token: a GET, or a POST with a form if there is an identity token to exchange."""
 
     url: str
     authorization: str = field(default="", repr=False)
@@ -54,7 +54,7 @@ def parse(header: str) -> tuple[Challenge, ...]:
 
 
 def chosen(headers: Sequence[str], credential: credentials.Credential | None) -> Challenge | None:
-    """The challenge to answer: a token's where it is offered, else a password's where we have one."""
+    """The challenge to answer: Bearer if it is offered, else Basic if there is a password."""
     offered = [challenge for header in headers for challenge in parse(header)]
     bearer = next((each for each in offered if each.scheme == "bearer" and each.parameters.get("realm")), None)
     basic = next((each for each in offered if each.scheme == "basic"), None)
@@ -68,12 +68,12 @@ def token_request(
 
     Args:
         challenge: a bearer challenge.
-        credential: ours, which goes to the realm: the registry says who may see it, so it has to say https.
-        scope: what for, such as `repository:acme/app:pull`.
-        plain: the registry, where it is spoken to without TLS: then its own realm, or one here, may be as well.
+        credential: sent to the realm that the registry names, which must be https.
+        scope: requested access, such as `repository:acme/app:pull`.
+        plain: the registry, if it is used without TLS; then its own or a local realm may be http, too.
 
     Raises:
-        Denied: a realm to which no credential should go.
+        Denied: a realm that must not get a credential.
     """
     realm, service = challenge.parameters.get("realm", ""), challenge.parameters.get("service", "")
     _check(realm, plain)
@@ -95,12 +95,13 @@ def _check(realm: str, plain: str) -> None:
     safe = host and (parts.scheme == "https" or (parts.scheme == "http" and near))
     if not safe:
         raise errors.Denied(
-            f"the registry sends us to {realm[:200]!r} for a token, which is no https address", fix="mend its realm"
+            f"the registry names {realm[:200]!r} for tokens, which is not an https address",
+            fix="fix the realm of the registry",
         )
 
 
 def token_in(body: bytes) -> str:
-    """The token of a realm's answer; empty where there is none that could stand in a header."""
+    """The token of a realm's answer; empty if there is none that fits into a header."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
 """One registry over HTTP: authenticated, bounded in time and size, never followed with credentials to another host.
 
-Statuses are for the caller to read; `expect` is the one table that makes errors of them.
+The caller reads statuses; `expect` is the one table that turns them into errors.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ _TIMEOUT = httpx.Timeout(20.0, connect=5.0)  # between two pieces; the whole is 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to speak with a registry.
+    """How to connect to a registry.
 
     Attributes:
         plain: http instead of https; None: only for a registry on this machine.
-        tls: whom to trust; None: this machine's authorities.
+        tls: the trusted authorities; None: those of this machine.
         seconds: for a request and its answer, all redirects and tokens included; streams are bounded by stalling alone.
-        proxies: heed HTTPS_PROXY and the like.
+        proxies: use HTTPS_PROXY and similar variables.
     """
 
     plain: bool | None = None
@@ -58,7 +58,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, read to its end. Names of headers are lower case."""
+    """The whole answer. Names of headers are lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,7 +66,7 @@ class Answer:
 
 
 class Client:
-    """Speaks with one registry. Tokens are kept by scope until they are refused."""
+    """Client of one registry. Tokens are cached by scope until they are refused."""
 
     def __init__(
         self, registry: str, credential: credentials.Credential | None = None, options: Options | None = None
@@ -93,7 +93,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def send(self, call: Call, limit: int = MANIFEST_LIMIT) -> Answer:
@@ -102,20 +102,20 @@ class Client:
         Raises:
             Unavailable: not reached, hung, or cut off.
             TooLarge: more bytes than `limit`.
-            Denied: a redirect or a realm that we do not follow.
+            Denied: a redirect or a realm that is not followed.
         """
         try:
             async with asyncio.timeout(self._seconds), self.stream(call) as response:
                 return Answer(response.status_code, _headers(response), await _read(response, limit, self.registry))
         except TimeoutError as exc:
-            raise errors.Unavailable(f"registry {self.registry} gave no answer in {self._seconds:g} s") from exc
+            raise errors.Unavailable(f"registry {self.registry} did not answer in {self._seconds:g} s") from exc
 
     def stream(self, call: Call) -> AbstractAsyncContextManager[httpx.Response]:
-        """Send a request; the body of the answer is the caller's to read, in pieces.
+        """Send a request; the caller reads the body of the answer in pieces.
 
         Raises:
             Unavailable: not reached, hung, or cut off.
-            Denied: a redirect or a realm that we do not follow.
+            Denied: a redirect or a realm that is not followed.
         """
         return self._stream(call)
 
@@ -126,13 +126,13 @@ class Client:
             response = await self._authenticated(call)
             yield response
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as exc:
-            raise errors.Unavailable(f"registry {self.registry} was not reached: {_reason(exc)}") from exc
+            raise errors.Unavailable(f"registry {self.registry} cannot be reached: {_reason(exc)}") from exc
         finally:
             if response is not None:
                 await response.aclose()
 
     async def _authenticated(self, call: Call) -> httpx.Response:
-        """Send it; answer one challenge."""
+        """Send a request; answer one challenge."""
         scope = f"repository:{call.repository}:{call.actions}"
         response = await self._redirected(call, self._kept.get(scope, ""))
         again = response.status_code == 401 and self._is_ours(response.url) and isinstance(call.content, bytes)
@@ -159,7 +159,7 @@ class Client:
         return found
 
     async def _token(self, wanted: challenges.TokenRequest) -> str:
-        """Redirects are not followed here: the request holds our password."""
+        """Redirects are not followed here: the request contains the password."""
         headers = {"Authorization": wanted.authorization} if wanted.authorization else {}
         method = "POST" if wanted.form else "GET"
         asked = self._http.build_request(method, wanted.url, headers=headers, data=dict(wanted.form) or None)
@@ -173,7 +173,7 @@ class Client:
     async def _redirected(self, call: Call, authorization: str) -> httpx.Response:
         url = self._base.join(call.target)
         if not self._is_ours(url):
-            raise errors.Denied(f"registry {self.registry} sends us to {url.host} with a request that is its own")
+            raise errors.Denied(f"registry {self.registry} sends the rest of a request to another host, {url.host}")
         for _ in range(_REDIRECTS + 1):
             response = await self._http.send(self._request(call, url, authorization), stream=True)
             target = response.headers.get("location", "")
@@ -207,12 +207,12 @@ def expect(answer: Answer, *statuses: int, what: str) -> Answer:
 
     Args:
         answer: the answer.
-        statuses: those that are right.
-        what: what was asked for, for messages: `image registry.example/app:1`.
+        statuses: the expected ones.
+        what: the requested object, for messages: `image registry.example/app:1`.
 
     Raises:
-        NotFound: there is no such thing, as far as we may know.
-        Denied: 401 or 403: our credentials, or none, do not do.
+        NotFound: it does not exist, or is not visible with these credentials.
+        Denied: 401 or 403: the credentials, or none, are not accepted.
         Overloaded: 429: too many requests.
         Unavailable: anything else.
     """
@@ -222,12 +222,12 @@ def expect(answer: Answer, *statuses: int, what: str) -> Answer:
         raise errors.NotFound(f"{what} is not in its registry")
     if answer.status in (401, 403):
         fix = "log in with docker login, or give server, user and password"
-        raise errors.Denied(f"{what}: the registry answers {answer.status}", fix=fix)
+        raise errors.Denied(f"{what}: the registry answered {answer.status}", fix=fix)
     if answer.status == 429:
         wait = answer.headers.get("retry-after", "")
         seconds = int(wait[:5]) if wait.isascii() and wait.isdigit() else 1
-        raise errors.Overloaded(f"{what}: the registry has had too many requests", retry_after=seconds)
-    raise errors.Unavailable(f"{what}: the registry answers {answer.status}")
+        raise errors.Overloaded(f"{what}: too many requests to the registry", retry_after=seconds)
+    raise errors.Unavailable(f"{what}: the registry answered {answer.status}")
 
 
 async def _read(response: httpx.Response, limit: int, registry: str) -> bytes:
@@ -235,7 +235,7 @@ async def _read(response: httpx.Response, limit: int, registry: str) -> bytes:
     async for piece in response.aiter_raw():
         found += piece
         if len(found) > limit:
-            raise errors.TooLarge(f"registry {registry} answers with more than {limit} bytes")
+            raise errors.TooLarge(f"registry {registry} answered with more than {limit} bytes")
     return bytes(found)
 
 
@@ -246,16 +246,16 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 def _token_of(status: int, body: bytes, registry: str) -> str:
     if status in (400, 401, 403):
         fix = "log in with docker login, or give server, user and password"
-        raise errors.Denied(f"registry {registry}: no token for us, its realm answers {status}", fix=fix)
+        raise errors.Denied(f"registry {registry}: no token, its realm answered {status}", fix=fix)
     if status != 200:
-        raise errors.Unavailable(f"registry {registry}: its realm answers {status}")
+        raise errors.Unavailable(f"registry {registry}: its realm answered {status}")
     token = challenges.token_in(body)
     if not token:
-        raise errors.Unavailable(f"registry {registry}: its realm's answer holds no token")
+        raise errors.Unavailable(f"registry {registry}: the answer of its realm has no token")
     return token
 
 
 def _reason(exc: Exception) -> str:
-    """What went wrong, without the address: it may hold a signature."""
+    """The reason without the address, which may contain a signature."""
     inner = exc.__cause__ or exc
     return type(inner).__name__ if isinstance(exc, httpx.InvalidURL) else str(inner)[:200] or type(inner).__name__

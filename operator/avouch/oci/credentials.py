@@ -1,4 +1,4 @@
-"""Credentials for registries, from where docker and podman keep them.
+"""Credentials for registries, from the files of docker and podman.
 
 Order: the file of DOCKER_CONFIG or ~/.docker/config.json, then podman's REGISTRY_AUTH_FILE and its file in
 XDG_RUNTIME_DIR. Within a file: the registry's own helper (`credHelpers`), the entry in `auths`, the common helper
@@ -28,7 +28,7 @@ _LEGACY_HUB = "https://index.docker.io/v1/"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a registry is told of us: user and password, or one of the two tokens that docker login may get."""
+    """A credential for a registry: user and password, or one of the two tokens that docker login may get."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -50,7 +50,7 @@ def find(registry: str, environment: Mapping[str, str]) -> Credential | None:
     """The credential for a registry in the files of this machine; None for anonymous.
 
     Raises:
-        Invalid: a file that is no such configuration, or a helper that failed.
+        Invalid: a file that is not such a configuration, or a helper that failed.
     """
     for path in files(environment):
         text = _read(path)
@@ -61,7 +61,7 @@ def find(registry: str, environment: Mapping[str, str]) -> Credential | None:
 
 
 def files(environment: Mapping[str, str]) -> Iterator[Path]:
-    """Where credentials may lie, in order."""
+    """Files with credentials, in order."""
     home = environment.get("HOME", "")
     if environment.get("DOCKER_CONFIG"):
         yield Path(environment["DOCKER_CONFIG"]) / "config.json"
@@ -79,8 +79,8 @@ def of_config(text: str, registry: str, ask: Ask | None = None, where: str = "do
     Args:
         text: the configuration.
         registry: host[:port].
-        ask: asks a credential helper; without one, helpers are left alone.
-        where: what to call the text in errors.
+        ask: asks a credential helper; without one, helpers are not used.
+        where: name of the text in errors.
 
     Raises:
         Invalid: not such a configuration.
@@ -100,21 +100,21 @@ def of_config(text: str, registry: str, ask: Ask | None = None, where: str = "do
 
 
 def ask_helper(helper: str, server: str) -> Credential | None:
-    """What a credential helper says of a server; None where it knows nothing of it.
+    """The credential from a helper; None if it has none for the server.
 
     Raises:
-        Invalid: no such program, it failed, hung, or spoke in no words that we know.
+        Invalid: no such program, it failed, hung, or gave an unknown answer.
     """
     program = shutil.which(f"docker-credential-{helper}") if _HELPER.fullmatch(helper) else None
     if program is None:
-        fix = "install it, or take it out of docker's config.json"
+        fix = "install it, or remove it from docker's config.json"
         raise errors.Invalid(f"no program docker-credential-{helper[:64]} in PATH", fix=fix)
     try:
         done = subprocess.run(  # noqa: S603  a fixed program, the server as its input
             [program, "get"], input=server.encode(), capture_output=True, timeout=_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise errors.Invalid(f"docker-credential-{helper} gave no answer in {_SECONDS:g} s") from exc
+        raise errors.Invalid(f"docker-credential-{helper} did not answer in {_SECONDS:g} s") from exc
     if done.returncode:
         if b"credentials not found" in done.stdout + done.stderr:
             return None
@@ -127,7 +127,7 @@ def ask_helper(helper: str, server: str) -> Credential | None:
 
 
 def _servers(registry: str) -> tuple[str, ...]:
-    """Names under which a registry's credential may lie."""
+    """Names under which a registry's credential may be stored."""
     if registry == references.DOCKER_HUB:
         return (_LEGACY_HUB, "index.docker.io", "docker.io", "registry-1.docker.io")
     return (registry, f"https://{registry}")
@@ -143,7 +143,7 @@ def _entry(auths: object, registry: str) -> Mapping[str, Any] | None:
 
 
 def _host(server: str) -> str:
-    """`https://registry.example/v2/` and `registry.example` are one; longer paths are podman's alone."""
+    """`https://registry.example/v2/` and `registry.example` are one; only podman has longer paths."""
     bare = re.sub(r"^https?://", "", server)
     return re.sub(r"/v[12]/?$", "", bare).rstrip("/")
 
@@ -162,7 +162,9 @@ def _decoded(text: str, where: str) -> tuple[str, str]:
     except (binascii.Error, ValueError):
         username, colon, password = "", "", ""
     if not colon:
-        raise errors.Invalid("an entry of auths is not base64 of user:password", field=where, fix="docker login again")
+        raise errors.Invalid(
+            "an entry of auths is not base64 of user:password", field=where, fix="run docker login again"
+        )
     return username, password.rstrip("\0")
 
 
@@ -172,7 +174,9 @@ def _config(text: str, where: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise errors.Invalid("not a JSON object", field=where, fix="docker login again")  # its text may hold a secret
+        raise errors.Invalid(
+            "not a JSON object", field=where, fix="run docker login again"
+        )  # its text may hold a secret
     return found
 
 
@@ -183,7 +187,9 @@ def _read(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as exc:
-        raise errors.Invalid(f"cannot be read: {exc.strerror}", field=str(path), fix="let this user read it") from exc
+        raise errors.Invalid(
+            f"cannot be read: {exc.strerror}", field=str(path), fix="give this user read permission"
+        ) from exc
     if len(content) > _LARGEST:
         raise errors.TooLarge(f"more than {_LARGEST} bytes", field=str(path))
     return content.decode("utf-8", "replace")

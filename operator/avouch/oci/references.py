@@ -1,4 +1,4 @@
-"""References to images and artifacts, made complete as docker makes them complete.
+"""References to images and artifacts, completed as docker does.
 
 >>> str(parse("nginx"))
 'index.docker.io/library/nginx:latest'
@@ -18,7 +18,7 @@ LATEST = image_references.LATEST
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One thing in a registry: by its digest, or else by its tag."""
+    """An image or artifact in a registry, by its digest or else by its tag."""
 
     registry: str  # host[:port]
     repository: str
@@ -32,7 +32,7 @@ class Reference:
 
     @property
     def identifier(self) -> str:
-        """What the registry is asked for: a digest or a tag."""
+        """The identifier to request: a digest or a tag."""
         return str(self.digest) if self.digest else self.tag
 
     def tagged(self, tag: str) -> "Reference":
@@ -48,10 +48,10 @@ class Reference:
 
 
 def parse(text: str, field: str = "") -> Reference:
-    """Read a reference. Without a tag it means `latest`; where it has a digest, that alone counts.
+    """Read a reference. Without a tag it means `latest`; if it has a digest, the tag is ignored.
 
     Raises:
-        Invalid: no reference; also a digest that is not sha256.
+        Invalid: not a reference, or a digest that is not sha256.
     """
     found = image_references.parse(text, field)
     registry, repository = image_references.complete(found.name)
@@ -61,7 +61,7 @@ def parse(text: str, field: str = "") -> Reference:
 
 
 def is_loopback(registry: str) -> bool:
-    """Whether a registry is on this machine, so that nobody listens on the way.
+    """Whether a registry is on this machine, so that http cannot be intercepted.
 
     >>> is_loopback("127.0.0.1:5000"), is_loopback("127.0.0.1.example")
     (True, False)

@@ -1,9 +1,9 @@
-"""The numbered checks of a token: pure. Time and keys arrive as arguments; the reasons are for our log alone.
+"""The numbered checks of a token: pure. Time and keys arrive as arguments; the reasons only go to the log.
 
 1. At most 16 KiB, three parts, a header with a permitted algorithm and a kid, and nothing critical in it.
-2. Its issuer is one of those allowed, letter by letter; before that, nobody is asked for anything.
+2. Its issuer is exactly one of those allowed; before that, no request is made.
 3. One of the issuer's own keys of that kid, fit for that algorithm, has signed it.
-4. It is meant for exactly one audience, and that is ours.
+4. It has exactly one audience, that of this server.
 5. It has begun, has not expired and was not issued in the future, give or take a minute.
 6. It names its subject.
 """
@@ -27,7 +27,7 @@ _LONGEST_KID = 256  # characters
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """What a token says before anybody has checked it: enough to know whose keys to ask for."""
+    """Unverified claims of a token: enough to know which issuer's keys to fetch."""
 
     issuer: str
     kid: str
@@ -47,10 +47,10 @@ class Keys:
 
 
 def look(token: str) -> Unverified:
-    """What a token says of itself (1).
+    """The unverified claims of a token (1).
 
     Raises:
-        NotVerified: no such token.
+        NotVerified: not such a token.
     """
     if not token.isascii() or len(token) > LONGEST or token.count(".") != 2:
         raise errors.NotVerified("1", "no token of three parts, or too long")
@@ -73,17 +73,17 @@ def _audience(said: object) -> str:
 
 
 def check(token: str, key: jwt.PyJWK, issuer: str, audience: str, now: float) -> Mapping[str, Any]:
-    """The claims of a token that holds (2 to 6).
+    """The claims of a valid token (2 to 6).
 
     Args:
         token: as it was sent.
         key: of its issuer, for its algorithm.
         issuer: the allowed one.
-        audience: ours.
+        audience: of this server.
         now: seconds since 1970.
 
     Raises:
-        NotVerified: whatever does not hold.
+        NotVerified: a check failed.
     """
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}  # 4 and 5
     try:
@@ -93,7 +93,7 @@ def check(token: str, key: jwt.PyJWK, issuer: str, audience: str, now: float) ->
     if claims.get("iss") != issuer:
         raise errors.NotVerified("2", "another issuer")
     if claims.get("aud") not in (audience, [audience]):
-        raise errors.NotVerified("4", "not for us, or not for us alone")
+        raise errors.NotVerified("4", "not for this server's audience alone")
     _check_times(claims, now)
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
         raise errors.NotVerified("6", "no subject")
@@ -101,7 +101,7 @@ def check(token: str, key: jwt.PyJWK, issuer: str, audience: str, now: float) ->
 
 
 def keys_of(body: Mapping[str, Any]) -> Keys:
-    """The usable keys of a JWKS document: for signatures, of a permitted algorithm, not too short; others are left."""
+    """The usable keys of a JWKS document: for signatures, of a permitted algorithm, not too short."""
     listed = body.get("keys")
     found: dict[tuple[str, str], jwt.PyJWK] = {}
     for entry in listed[:_MOST_KEYS] if isinstance(listed, list) else ():
@@ -120,7 +120,7 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
         raise errors.NotVerified("5", "expired")
     begins = _time(claims, "nbf") if "nbf" in claims else issued
     if begins is None or max(begins, issued) > now + LEEWAY:
-        raise errors.NotVerified("5", "not yet")
+        raise errors.NotVerified("5", "not valid yet")
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:

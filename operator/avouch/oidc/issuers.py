@@ -1,7 +1,7 @@
-"""Keys of an issuer: its discovery document, then its JWKS, both over HTTPS, bounded, and kept for an hour.
+"""Keys of an issuer: its discovery document, then its JWKS, both over HTTPS, bounded, and cached for an hour.
 
-A kid that is not among the keys kept makes us ask again, but not oftener than every ten seconds: tokens with invented
-kids shall not make us a burden to anybody. Redirects are not followed: an issuer has one address.
+An unknown kid causes another request, but at most every ten seconds: tokens with invented kids must not put load on
+an issuer. Redirects are not followed: an issuer has one address.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ _DISCOVERY = "/.well-known/openid-configuration"
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An allowed issuer: `url` is exactly what its tokens say. `runner` is the type of runner that it gives tokens to.
+    """An allowed issuer: `url` is exactly the iss of its tokens. `runner` is the type of runner that gets them.
 
     Raises:
-        Invalid: no https address, or one with parts that no issuer has.
+        Invalid: not an https address, or one with parts that no issuer has.
     """
 
     url: str
     runner: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what no token could say."""
+        """Refuse what cannot be the iss of a token."""
         if not _is_address(self.url):
-            fix = "write the issuer exactly as its tokens have it in iss, such as https://gitlab.example.com"
-            raise errors.Invalid(f"{self.url[:200]!r} is no issuer", field="oidc.issuers", fix=fix)
+            fix = "write the issuer exactly as in the iss claim of its tokens, such as https://gitlab.example.com"
+            raise errors.Invalid(f"{self.url[:200]!r} is not an issuer", field="oidc.issuers", fix=fix)
 
 
 def parse(text: str) -> tuple[Issuer, ...]:
@@ -52,16 +52,18 @@ def parse(text: str) -> tuple[Issuer, ...]:
     'GITHUB_ACTION'
 
     Raises:
-        Invalid: no issuer, a type of runner whose tokens say nothing of it, or an issuer twice.
+        Invalid: not an issuer, a type of runner without such tokens, or a duplicate issuer.
     """
     found: list[Issuer] = []
     for each in text.replace(",", " ").split():
         url, _, runner = each.partition("=")
         if runner and runner not in oidc_claims.RUNNERS:
             fix = f"use one of {', '.join(oidc_claims.RUNNERS)}, or none"
-            raise errors.Invalid(f"{runner[:64]!r} is no runner that gives tokens", field="oidc.issuers", fix=fix)
+            raise errors.Invalid(
+                f"{runner[:64]!r} is not a runner type that issues tokens", field="oidc.issuers", fix=fix
+            )
         if url in {issuer.url for issuer in found}:
-            raise errors.Invalid(f"{url[:200]!r} stands there twice", field="oidc.issuers", fix="keep one of them")
+            raise errors.Invalid(f"{url[:200]!r} is listed twice", field="oidc.issuers", fix="keep one of them")
         found.append(Issuer(url, runner))
     return tuple(found)
 
@@ -75,7 +77,7 @@ class _Kept:
 
 
 class KeySets:
-    """Keys of issuers, fetched when they are needed."""
+    """Keys of issuers, fetched on demand."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._tls = tls or ssl.create_default_context()
@@ -87,19 +89,19 @@ class KeySets:
 
         Raises:
             NotVerified: the issuer has no such key.
-            Unavailable: the issuer cannot be asked now, or its documents are not what they should be.
+            Unavailable: the issuer cannot be reached now, or its documents are malformed.
         """
         kept = self._kept.setdefault(issuer.url, _Kept())
         found = self._recall(kept, unverified)
         if found is not None:
             return found
         async with kept.lock:
-            found = self._recall(kept, unverified)  # somebody else has asked meanwhile
+            found = self._recall(kept, unverified)  # another task has asked meanwhile
             if found is None:
                 await self._renew(issuer, kept)
                 found = self._recall(kept, unverified)
         if found is None:
-            raise errors.NotVerified("3", "its issuer has no such key")
+            raise errors.NotVerified("3", "the issuer has no such key")
         return found
 
     def _recall(self, kept: _Kept, unverified: checks.Unverified) -> jwt.PyJWK | None:
@@ -110,7 +112,7 @@ class KeySets:
         if now < kept.again:
             if now < kept.until:
                 return
-            raise errors.Unavailable(f"the keys of issuer {issuer.url} could not be had a moment ago")
+            raise errors.Unavailable(f"the keys of issuer {issuer.url} could not be fetched a moment ago")
         kept.again = now + AGAIN
         keys = await self._fetch(issuer)
         kept.keys, kept.until = keys, now + KEPT
@@ -123,22 +125,24 @@ class KeySets:
             ):
                 document = await _document(client, f"{issuer.url.rstrip('/')}{_DISCOVERY}")
                 if document.get("issuer") != issuer.url:
-                    raise errors.Unavailable(f"the document of issuer {issuer.url} is of another issuer")
+                    raise errors.Unavailable(f"the discovery document of issuer {issuer.url} names another issuer")
                 where = document.get("jwks_uri")
                 if not isinstance(where, str) or not _is_address(where, query=True):
-                    raise errors.Unavailable(f"issuer {issuer.url} names no https address for its keys")
+                    raise errors.Unavailable(
+                        f"the discovery document of issuer {issuer.url} has no https address for keys"
+                    )
                 keys = checks.keys_of(await _document(client, where))
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as exc:
-            raise errors.Unavailable(f"issuer {issuer.url} was not reached: {type(exc).__name__}") from exc
+            raise errors.Unavailable(f"issuer {issuer.url} cannot be reached: {type(exc).__name__}") from exc
         if not keys.found:
-            raise errors.Unavailable(f"issuer {issuer.url} has no key that we could use")
+            raise errors.Unavailable(f"issuer {issuer.url} has no usable key")
         return keys
 
 
 async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
     async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
         if response.status_code != httpx.codes.OK:
-            raise errors.Unavailable(f"{url} answers {response.status_code}")
+            raise errors.Unavailable(f"{url} answered {response.status_code}")
         content = bytearray()
         async for piece in response.aiter_bytes():
             content += piece
@@ -149,7 +153,7 @@ async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise errors.Unavailable(f"{url} is no JSON object")
+        raise errors.Unavailable(f"{url} is not a JSON object")
     return found
 
 

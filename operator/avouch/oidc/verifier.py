@@ -1,4 +1,4 @@
-"""From a token to the identity behind it: the one way in."""
+"""From a token to a verified identity."""
 
 import logging
 import ssl
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 class Verifier:
-    """Verifies tokens of the allowed issuers. An issuer that is not allowed is not even looked up."""
+    """Verifies tokens of the allowed issuers. Issuers that are not allowed are never contacted."""
 
     def __init__(
         self,
@@ -27,25 +27,25 @@ class Verifier:
         self._clock = clock
 
     def knows(self, token: str) -> bool:
-        """Whether a token says that it is of an allowed issuer: a hint where to go with it, nothing more."""
+        """Whether a token names an allowed issuer. Unverified: it only selects the verifier."""
         try:
             return checks.look(token).issuer in self._allowed
         except errors.NotVerified:
             return False
 
     def audience_of(self, token: str) -> str:
-        """The one audience that a token says it is for, unverified; "" where there is none or are several."""
+        """The one audience of a token, unverified; "" if there is none or several."""
         try:
             return checks.look(token).audience
         except errors.NotVerified:
             return ""
 
     async def verify(self, token: str, audience: str) -> oidc_claims.Identity:
-        """The identity behind a token.
+        """The identity that a token proves.
 
         Raises:
-            Unauthenticated: whatever is wrong with it; the message never says what.
-            Unavailable: its issuer's keys cannot be had now.
+            Unauthenticated: the token is not valid; the message never says why.
+            Unavailable: its issuer's keys cannot be fetched now.
         """
         try:
             unverified = checks.look(token)
@@ -55,6 +55,6 @@ class Verifier:
             key = await self._keys.key(issuer, unverified)
             claims = checks.check(token, key, issuer.url, audience, self._clock())
         except errors.NotVerified as exc:
-            _log.info("an OIDC token was refused at %s", exc)
+            _log.info("refused an OIDC token at %s", exc)
             raise errors.Unauthenticated("the bearer token is not valid here") from exc
         return oidc_claims.Identity(issuer.url, audience, str(claims["sub"]), claims, issuer.runner)

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Watched:
-    """Builds something from files, and again when their bytes change. A broken change keeps what was there before."""
+    """Builds a value from files, again when their bytes change. An invalid change keeps the previous value."""
 
     def __init__(self, paths: tuple[Path, ...], build: Callable[[], None]) -> None:
         self._paths = paths
@@ -29,17 +29,17 @@ class Watched:
         build()
 
     def refresh(self) -> bool:
-        """Look once; True where something was rebuilt."""
+        """Check once; True if something was rebuilt."""
         try:
             found = self._look()
             if found == self._seen:
                 return False
             self._build()
         except (OSError, ssl.SSLError, errors.AvouchError) as exc:
-            _log.error("cannot load %s, the old one stays: %s", self._paths[0], exc)
+            _log.error("cannot load %s, so the previous content stays in use: %s", self._paths[0], exc)
             return False
         self._seen = found
-        _log.info("loaded %s again", self._paths[0])
+        _log.info("reloaded %s", self._paths[0])
         return True
 
     def _look(self) -> tuple[digests.Digest, ...]:
@@ -47,7 +47,7 @@ class Watched:
 
 
 class Serving:
-    """TLS of one listener from tls.crt and tls.key; with `client_ca` (PEM) only clients of that authority get in."""
+    """TLS of one listener from tls.crt and tls.key; with `client_ca` (PEM) only its clients are accepted."""
 
     def __init__(self, folder: Path, *, client_ca: str | None = None) -> None:
         self._folder = folder
@@ -58,7 +58,7 @@ class Serving:
         self.watched = Watched((folder / "tls.crt", folder / "tls.key"), self._rebuild)
 
     def trust_clients_of(self, client_ca: str) -> None:
-        """Another authority of clients, from the next handshake on."""
+        """Set the authority of clients, from the next handshake on."""
         if client_ca != self._client_ca:
             self._client_ca = client_ca
             self._rebuild()
@@ -89,7 +89,7 @@ class Authorities:
         self.watched = Watched((folder / "ca.crt", folder / "ca.key"), self._build)
 
     def authority(self) -> authority.Authority:
-        """Who issues leaves: the first certificate of ca.crt."""
+        """The authority that issues leaves: the first certificate of ca.crt."""
         return self._authority
 
     def trust(self) -> trust.TrustRoot:
@@ -105,7 +105,7 @@ class Authorities:
 
 
 class FrontProxy:
-    """Whom the aggregated listener believes, from ConfigMap kube-system/extension-apiserver-authentication."""
+    """Client authority of the aggregated listener, from ConfigMap kube-system/extension-apiserver-authentication."""
 
     def __init__(self) -> None:
         self.client_ca = ""
@@ -120,22 +120,22 @@ class FrontProxy:
         """Read the ConfigMap.
 
         Raises:
-            Unavailable: it is not there, names no authority, or the API server does not answer.
+            Unavailable: it does not exist, has no authority, or the API server does not answer.
         """
         found = await cluster.config_map("kube-system", "extension-apiserver-authentication")
         data = (found or {}).get("data") or {}
         if not data.get("requestheader-client-ca-file"):
-            raise errors.Unavailable("the cluster names no front proxy: its aggregation layer is switched off")
+            raise errors.Unavailable("the cluster has no front proxy: its aggregation layer is disabled")
         try:
             names = [str(name) for name in json.loads(data.get("requestheader-allowed-names") or "[]")]
         except (ValueError, TypeError) as exc:
-            raise errors.Unavailable("requestheader-allowed-names is no JSON list") from exc
+            raise errors.Unavailable("requestheader-allowed-names is not a JSON list") from exc
         self.client_ca = str(data["requestheader-client-ca-file"])
         self._names, self._any = frozenset(names), not names
 
 
 async def keep_fresh(watched: tuple[Watched, ...], proxy: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Look at everything until cancelled."""
+    """Check all files until cancelled."""
     while True:
         await asyncio.sleep(SECONDS)
         for one in watched:
@@ -144,4 +144,4 @@ async def keep_fresh(watched: tuple[Watched, ...], proxy: Callable[[], Awaitable
             try:
                 await proxy()
             except errors.AvouchError as exc:
-                _log.warning("front proxy not read again: %s", exc)
+                _log.warning("cannot reload the front proxy's authority: %s", exc)

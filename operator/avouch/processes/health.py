@@ -20,10 +20,10 @@ def _always() -> bool:
 def create(
     ready: Check, registry: prometheus_client.CollectorRegistry, alive: Callable[[], bool] = _always
 ) -> Starlette:
-    """The app. `alive` asks nobody outside: a restart never mends a database. `ready` raises where we cannot serve."""
+    """The app. `alive` checks this process only: a restart fixes no database. `ready` raises if it cannot serve."""
 
     async def healthz(request: Request) -> Response:
-        """The process runs and has not wedged itself."""
+        """The process runs and is not stuck."""
         return PlainTextResponse("ok") if alive() else PlainTextResponse("stuck", status_code=503)
 
     async def readyz(request: Request) -> Response:
@@ -35,7 +35,7 @@ def create(
         return PlainTextResponse("ok")
 
     async def metrics(request: Request) -> Response:
-        """The figures, as Prometheus reads them."""
+        """Metrics in the format of Prometheus."""
         content = prometheus_client.generate_latest(registry)
         return Response(content, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 

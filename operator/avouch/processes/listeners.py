@@ -1,4 +1,4 @@
-"""uvicorn as we need it: several listeners in one loop, the client certificate in the scope, a limit on headers."""
+"""uvicorn with several listeners in one loop, the client certificate in the scope, a limit on headers."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ LINGER_SECONDS = 15.0
 
 
 class Protocol(HttpToolsProtocol):
-    """Adds what uvicorn leaves out: the verified client's name (ASGI `tls` extension), and an end to slow clients.
+    """Adds to uvicorn the verified client's name (ASGI `tls` extension) and timeouts for slow clients.
 
     Slow in sending headers, or still sending a body that was refused.
     """
@@ -64,7 +64,7 @@ class Protocol(HttpToolsProtocol):
             self._arm(LINGER_SECONDS)
 
     def _arm(self, seconds: float) -> None:
-        """Abort then: with TLS, closing waits for another 30 seconds for the client to agree."""
+        """Abort at the deadline: with TLS, closing waits for another 30 seconds for the client to agree."""
         self._disarm()
         self._slow = self.loop.call_later(seconds, self.transport.abort)
 
@@ -75,14 +75,14 @@ class Protocol(HttpToolsProtocol):
 
 
 def common_name(certificate: dict[str, Any] | None) -> str:
-    """The one common name of a verified certificate, as `getpeercert` tells it; empty where there is none or more."""
+    """The one common name of a verified certificate, as `getpeercert` returns it; empty if there is none or several."""
     parts = (part for group in (certificate or {}).get("subject", ()) for part in group)
     names = [value for key, value in parts if key == "commonName"]
     return names[0] if len(names) == 1 else ""
 
 
 class Listener(uvicorn.Server):
-    """One port. Signals are the process's business, so that all listeners stop together."""
+    """One port. The process handles signals, so that all listeners stop together."""
 
     def __init__(self, app: ASGIApp, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
         self.socket = _bound(host, port)
@@ -96,7 +96,7 @@ class Listener(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 date_header=True,
-                proxy_headers=False,  # nobody stands before us who could say who the client is
+                proxy_headers=False,  # no proxy in front is trusted to name the client
                 limit_concurrency=4096,
                 backlog=512,
                 timeout_graceful_shutdown=10,
@@ -110,12 +110,12 @@ class Listener(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
+        """Do nothing: the process handles signals."""
         yield
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """No host is every address, IPv6's too where the machine has it."""
+    """An empty host means all addresses, also of IPv6 if the machine has it."""
     if host:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=512)

@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard error, for every process. Rooms log through the standard library, unaware of this."""
+"""Logs as JSON lines on standard error, for every process. Rooms log through the standard library only."""
 
 import logging
 import sys

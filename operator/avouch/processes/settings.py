@@ -1,4 +1,4 @@
-"""Settings of each process, from its environment. A wrong one stops the process at once and names its variable."""
+"""Settings of each process, from its environment. An invalid one stops the process; the error names its variable."""
 
 import socket
 import uuid
@@ -39,7 +39,7 @@ class Server:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read AVOUCH_* variables; `docs` and chart name the same ones.
+        """Read AVOUCH_* variables; docs and chart use the same names.
 
         Raises:
             Invalid: one is missing or unusable; `field` names it.
@@ -82,7 +82,7 @@ class Controller:
     certificates: bool = True  # make and rotate them, the webhook configuration and the APIService
     server_service: str = "avouch-server"
     runs_service: str = "avouch-runs"
-    token_secrets: bool = True  # False: nobody lets us write Secrets, so no API tokens are made
+    token_secrets: bool = True  # False: the controller may not write Secrets, so no API tokens are created
     public_url: str = ""  # where CI outside the cluster reaches the server; empty: its Service's name
     public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
     health_port: int = 9090
@@ -134,7 +134,9 @@ class Worker:
         kubeconfig = environment.get("AVOUCH_KUBECONFIG", "")
         blobs = environment.get("AVOUCH_BLOBS") or "inline:"
         if blobs not in ("inline:", "server:"):
-            raise errors.Invalid(f"no such store: {blobs[:80]!r}", field="AVOUCH_BLOBS", fix="inline: or server:")
+            raise errors.Invalid(
+                f"unknown store: {blobs[:80]!r}", field="AVOUCH_BLOBS", fix="set it to inline: or server:"
+            )
         return cls(
             verifier_id=_needed(environment, "AVOUCH_VERIFIER_ID"),
             database_url=_needed(environment, "AVOUCH_DATABASE_URL"),
@@ -176,7 +178,7 @@ def _level(environment: Mapping[str, str]) -> str:
     level = (environment.get("AVOUCH_LOG_LEVEL") or "INFO").upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise errors.Invalid(
-            f"no such level: {level[:40]!r}", field="AVOUCH_LOG_LEVEL", fix="DEBUG, INFO, WARNING, ERROR"
+            f"unknown log level: {level[:40]!r}", field="AVOUCH_LOG_LEVEL", fix="use DEBUG, INFO, WARNING or ERROR"
         )
     return level
 
@@ -188,7 +190,7 @@ _RUNNERS = {
 
 
 def _issuer(text: str) -> tuple[str, str]:
-    """`URL`, or `URL=RUNNER_TYPE` for an issuer of one's own, such as a GitLab."""
+    """`URL`, or `URL=RUNNER_TYPE` for a self-hosted issuer, such as a GitLab."""
     url, _, runner = text.partition("=")
     return url, runner or _RUNNERS.get(url, "")
 
@@ -196,7 +198,11 @@ def _issuer(text: str) -> tuple[str, str]:
 def _public_ca(environment: Mapping[str, str]) -> str:
     value = environment.get("AVOUCH_PUBLIC_CA") or OWN
     if value not in (OWN, SYSTEM) and names.PEM_CERTIFICATE not in value:
-        raise errors.Invalid("neither own nor system nor PEM", field="AVOUCH_PUBLIC_CA", fix="public.ca: own")
+        raise errors.Invalid(
+            "not own, system or a PEM certificate",
+            field="AVOUCH_PUBLIC_CA",
+            fix="set public.ca: own in the chart's values",
+        )
     return value
 
 
@@ -205,12 +211,18 @@ def _https(environment: Mapping[str, str], name: str) -> str:
     value = environment.get(name, "").rstrip("/")
     parts = urlsplit(value)
     if value and (parts.scheme != "https" or not parts.hostname or parts.path or parts.query):
-        raise errors.Invalid(f"{value[:80]!r} is not https://host[:port]", field=name, fix="https://avouch.example.com")
+        raise errors.Invalid(
+            f"{value[:80]!r} is not https://host[:port]",
+            field=name,
+            fix="set it to an address such as https://avouch.example.com",
+        )
     return value
 
 
 def _blobs(environment: Mapping[str, str]) -> str:
     found = environment.get("AVOUCH_BLOBS") or "inline:"
     if found != "inline:" and not found.startswith("file:///"):
-        raise errors.Invalid(f"no such store: {found[:80]!r}", field="AVOUCH_BLOBS", fix="inline: or file:///folder")
+        raise errors.Invalid(
+            f"unknown store: {found[:80]!r}", field="AVOUCH_BLOBS", fix="set it to inline: or file:///folder"
+        )
     return found

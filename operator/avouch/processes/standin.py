@@ -1,7 +1,7 @@
-"""`avouch stand-in`: what our image does in a sidecar's place, when the sidecar's own image could not be pulled.
+"""`avouch stand-in`: runs in place of a sidecar whose own image could not be pulled.
 
-The image of a container is all that can be changed in a running pod, never its command. So this is what our image runs
-when nobody tells it what to run: start, so that the steps may, and wait to be stopped.
+In a running pod the image of a container can be changed, but not its command. So this is the default command of
+avouch's image: it starts, so that the steps can start, and waits to be stopped.
 """
 
 import signal
@@ -13,6 +13,6 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 def main() -> int:
     """Wait for SIGTERM; a native sidecar that ends by itself would only be started again."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-    sys.stderr.write("avouch: standing in for a sidecar; the other processes are listed by --help\n")
+    sys.stderr.write("avouch: running in place of a sidecar; --help lists the other processes\n")
     signal.sigwait(_STOP)
     return 0

@@ -1,8 +1,8 @@
-"""TLS in front of the try-out's PostgreSQL, whose wheel is built without it ("SSL is not supported by this build").
+"""TLS in front of the trial PostgreSQL, whose wheel is built without it ("SSL is not supported by this build").
 
 Both of its servers (16 and 18, version 0.6.0 of the wheel) lack `--with-ssl`. Delete this when the wheel has it.
 
-Speaks only the negotiation (PostgreSQL protocol 3.0, SSLRequest and GSSENCRequest) and then carries bytes to the Unix
+Handles only the negotiation (PostgreSQL protocol 3.0, SSLRequest and GSSENCRequest) and then copies bytes to the Unix
 socket; scram stays between client and server. A client that does not ask for TLS is refused.
 """
 
@@ -22,7 +22,7 @@ _REFUSAL = b"SFATAL\0VFATAL\0C28000\0Mthis server speaks TLS only: set sslmode=v
 
 
 async def listen(address: tuple[str, int], context: ssl.SSLContext, target: Path) -> None:
-    """Accept until cancelled. Each connection is on its own: one that misbehaves never stops another."""
+    """Accept until cancelled. Each connection is independent: an error in one never stops another."""
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.create_server(address, family=family, backlog=128, dualstack_ipv6=address[0] == "::") as server:
@@ -45,7 +45,7 @@ async def _serve(client: socket.socket, context: ssl.SSLContext, target: Path) -
             if not wanted:
                 client.close()
                 return
-            # From here on the transport owns the socket: closing it too would close whoever got its number next.
+            # From here on the transport owns the socket: closing it too could close another socket.
             reader, writer = await _upgraded(client, context)
         inner_reader, inner_writer = await asyncio.open_unix_connection(str(target))
         try:
@@ -56,7 +56,7 @@ async def _serve(client: socket.socket, context: ssl.SSLContext, target: Path) -
 
 
 async def _asks_for_tls(client: socket.socket) -> bool:
-    """Reads the socket itself, eight bytes at most: what a man in the middle adds in clear lands in the handshake."""
+    """Reads the socket itself, eight bytes at most: plaintext that an attacker adds becomes part of the handshake."""
     loop = asyncio.get_running_loop()
     request = await _exactly(client, len(_SSL_REQUEST))
     if request == _GSS_REQUEST:
@@ -74,7 +74,7 @@ async def _exactly(client: socket.socket, size: int) -> bytes:
     while len(taken) < size:
         piece = await asyncio.get_running_loop().sock_recv(client, size - len(taken))
         if not piece:
-            raise ConnectionResetError("the client left before asking for TLS")
+            raise ConnectionResetError("the client disconnected before requesting TLS")
         taken += piece
     return taken
 
@@ -90,7 +90,7 @@ async def _upgraded(
 
 
 async def _carry(*directions: Coroutine[None, None, None]) -> None:
-    """Both ways until either ends: PostgreSQL has no half-closed connections."""
+    """Copy both ways until either ends: PostgreSQL has no half-closed connections."""
     tasks = [asyncio.ensure_future(direction) for direction in directions]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

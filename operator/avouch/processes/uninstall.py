@@ -1,7 +1,7 @@
-"""`avouch uninstall`: before Helm removes us, take away what would hold up others when no server answers any more.
+"""`avouch uninstall`: before Helm removes avouch, remove the APIService and webhook configuration.
 
-The controller made the APIService and the webhook configuration, so Helm does not know them. It would make them again,
-so it is stopped first.
+The controller made the APIService and the webhook configuration, so Helm does not know them. Without a server
+they would block API discovery. The controller would create them again, so it is stopped first.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ def main() -> int:
     try:
         asyncio.run(_remove(namespace, Path(file) if file else None))
     except errors.AvouchError as exc:
-        _log.error("not removed: %s", exc)
+        _log.error("cannot remove the APIService and webhook configuration: %s", exc)
         return 1
     return 0
 
@@ -46,4 +46,4 @@ async def _remove(namespace: str, kubeconfig: Path | None) -> None:
             await asyncio.sleep(1)
     finally:
         await opened.close()
-    _log.info("APIService %s and webhook configuration %s are gone", apiservice.NAME, webhook.NAME)
+    _log.info("removed APIService %s and webhook configuration %s", apiservice.NAME, webhook.NAME)

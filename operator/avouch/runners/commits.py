@@ -1,4 +1,4 @@
-"""Facts about the commit that was built: what git says of it, and what its forge says of its signature."""
+"""Facts about the commit that was built: from git, and the state of its signature from the forge."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _ARMOUR = (
 
 
 class SignatureStatus(StrEnum):
-    """What is known of a commit's signature, in the words that the attestation uses."""
+    """State of a commit's signature, as written in the attestation."""
 
     VERIFIED = "verified"
     UNVERIFIED = "unverified"  # signed, but the forge does not vouch for it
@@ -46,7 +46,7 @@ class Remote(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The commit that was built. Where only its hash is known the rest is empty."""
+    """The commit that was built. If only its hash is known, the other fields are empty."""
 
     head: str
     author_name: str = ""
@@ -58,16 +58,18 @@ class Commit:
     verification: Verification | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a hash that is none.
+        """Refuse what is not a hash.
 
         Raises:
             Invalid: not 40 or 64 lower-case hexadecimal characters.
         """
         if not _HEAD.fullmatch(self.head):
-            raise errors.Invalid("not the hash of a commit", field="commit.head", fix="give all of git's hash")
+            raise errors.Invalid(
+                "not the hash of a commit", field="commit.head", fix="give the whole hash of the commit"
+            )
 
     def annotations(self) -> dict[str, object]:
-        """What the statement's subject `git.head` says beside the hash; nothing that is not known."""
+        """Annotations of the statement's subject `git.head`; unknown ones are left out."""
         said: dict[str, object] = {
             "author.email": self.author_email,
             "author.name": self.author_name,
@@ -88,7 +90,7 @@ def of_pull_request(head: str, checked_out: Commit, fetched: Commit | None) -> C
         head: hash of the pull request's head, by its event.
         checked_out: the commit that is checked out.
         fetched: the head itself, where the clone is deep enough to have it. Otherwise only the hash and the remotes
-            are known: author, message and signature of the merge are somebody else's.
+            are known: author, message and signature of the merge are not those of the head.
     """
     if head == checked_out.head:
         return checked_out
@@ -129,12 +131,12 @@ def gitlab_answer(status: int, body: Mapping[str, Any]) -> Verification:
 
 
 def unreachable(platform: str, reason: str) -> Verification:
-    """Nobody answered, or in no words that we know. It never stops a build."""
+    """The verification if the forge did not answer, or not in a known form. It never fails a build."""
     return Verification(SignatureStatus.UNAVAILABLE, reason, platform)
 
 
 def algorithm_of(signature: str) -> str:
-    """The kind of an armoured signature: PGP, SSH, X509 or UNKNOWN; empty where there is none."""
+    """The kind of an armoured signature: PGP, SSH, X509 or UNKNOWN; empty if there is none."""
     text = signature.strip()
     return next((name for armour, name in _ARMOUR if text.startswith(armour)), "UNKNOWN" if text else "")
 

@@ -1,11 +1,11 @@
-"""Does a value look like a credential? Attestations are public and cannot be unsaid, so such values never enter one.
+"""Detects values that look like credentials. Attestations are public for good, so they must not contain such values.
 
 1. A known form anywhere in the value: a private key, a JSON Web Token, a token that carries its maker's prefix, an
    authorization header, a URL with a password or with a signed query.
 2. A variable whose name promises a secret (`..._TOKEN`, `..._PASSWORD`) and whose value is more than a switch, a path
    or an address: a weak password has no entropy to measure.
 3. Under a name that merely hints (`..._KEY`, `..._AUTH`), a value as random as generated keys are.
-A form that we do not know, under a name that says nothing, is not found: what is recorded is a list, never everything.
+An unknown form under a neutral name is not found; therefore only listed variables are recorded, never all.
 """
 
 import math
@@ -19,7 +19,7 @@ class _Form(NamedTuple):
     pattern: str
 
     def seen(self, text: str) -> bool:
-        """Compiled when it is first needed (re keeps it): a build pays for each start of ours."""
+        """Compiled on first use (re caches it), because each start of the command line costs build time."""
         return re.search(self.pattern, text, re.ASCII) is not None
 
 
@@ -97,12 +97,12 @@ def found(name: str, value: str) -> str:
 
 
 def in_text(text: str) -> str:
-    """What kind of credential stands anywhere in free text, by its form; empty when none does."""
+    """Kind of a credential anywhere in free text, by its form; empty if there is none."""
     return next((form.name for form in _FORMS if form.seen(text)), "")
 
 
 def withheld(text: str) -> str:
-    """Free text that others wrote, such as a title: itself, or a sentence that says why it is not shown."""
+    """Free text from other people, such as a title; replaced by a reason if it looks like a credential."""
     form = in_text(text)
     return f"[withheld: it looks like {form}]" if form else text
 

@@ -1,4 +1,4 @@
-"""Which runner this is, what of it is recorded, and whether a contract is content with it."""
+"""Detects the runner, selects the variables to record, and checks the runner type of the contract."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -10,7 +10,7 @@ from avouch.tekton import downward
 
 
 class Hosting(StrEnum):
-    """Who runs the machine, as Chainloop spells it."""
+    """Who operates the machine, in Chainloop's words."""
 
     MANAGED = "managed"
     SELF_HOSTED = "self-hosted"
@@ -20,7 +20,7 @@ class Hosting(StrEnum):
 class Pod(NamedTuple):
     """What only a step of a Tekton TaskRun has: give one where the directory /tekton/results exists.
 
-    `labels` come from the downward API or the pod's own object and stay empty where neither could be read.
+    `labels` come from the downward API or the pod's own object and stay empty if neither could be read.
     """
 
     namespace: str = ""
@@ -50,7 +50,7 @@ class Runner(NamedTuple):
 
 
 def discover(environment: Mapping[str, str], pod: Pod | None = None) -> Runner:
-    """The runner of this environment: the first row of the table that fits, the generic one where none does.
+    """The runner of this environment: the first row of the table that matches, else the generic one.
 
     Args:
         environment: all variables of the process.
@@ -72,10 +72,10 @@ def discover(environment: Mapping[str, str], pod: Pod | None = None) -> Runner:
 
 
 def enforce(wanted: str, found: Runner, *, dry_run: bool = False) -> None:
-    """Hold a contract's `runner.type` against the runner that was found. Empty asks for nothing; dry runs are exempt.
+    """Check a contract's `runner.type` against the runner that was found. Empty accepts any; dry runs are exempt.
 
     Raises:
-        Invalid: the contract wants another runner, or one that nobody knows.
+        Invalid: the contract requires another or an unknown runner.
     """
     if not wanted or dry_run:
         return
@@ -99,16 +99,16 @@ def recorded(
     """The variables that the attestation records: the runner's own and those of the contract's envAllowList.
 
     A required one without value, or one that looks like a credential, is an error; an optional one of the runner that
-    looks like a credential is left out, since others may have written it (the title of a merge request, say).
+    looks like a credential is left out, since other people may have written it (such as the title of a merge request).
 
     Args:
         found: the runner.
         environment: all variables of the process.
         allowed: the contract's envAllowList; each of its variables must have a value.
-        skip_runner: leave the runner's own out, whatever they are; then none of them is missed either.
+        skip_runner: leave out the runner's own variables; then none of them is required either.
 
     Raises:
-        Invalid: with all names that are wrong, never their values.
+        Invalid: with the names of all offending variables, never their values.
     """
     wanted = tuple(dict.fromkeys(allowed))
     asked = {name: environment.get(name, "") for name in wanted}
@@ -117,7 +117,7 @@ def recorded(
     refused = [*_refused(asked.items()), *(() if skip_runner else found.refused)]
     secret = sorted({str(refusal) for refusal in refused if refusal.name in required})
     if secret:
-        fix = "give the variable another value, or take it out of envAllowList: attestations are no place for secrets"
+        fix = "give the variable another value, or remove it from envAllowList: attestations must not contain secrets"
         raise errors.Invalid(f"refused to record: {'; '.join(secret)}", field="spec.envAllowList", fix=fix)
     absent = [name for name in wanted if not asked[name] and name not in runners_own]
     missing = [] if skip_runner else list(found.missing)
@@ -129,14 +129,14 @@ def recorded(
 
 
 def recognised_by(kind: table.RunnerType) -> str:
-    """In words, how a row of the table is recognised."""
+    """How a row of the table is recognised, in words."""
     if kind.in_tekton:
         return "the directory /tekton/results"
-    return " and ".join(map(str, kind.marks)) or "nothing: it is what is left"
+    return " and ".join(map(str, kind.marks)) or "nothing: it is used if no other row matches"
 
 
 def hosting_of(claim: str) -> Hosting:
-    """What a verified OIDC token's `runner_environment` says. Without a verified token it is unknown.
+    """Hosting by `runner_environment` of a verified OIDC token; unknown without one.
 
     >>> hosting_of("github-hosted").value
     'managed'

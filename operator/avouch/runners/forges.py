@@ -1,6 +1,6 @@
-"""What to ask a forge, and where: the questions, for somebody else to send.
+"""Requests to the API of a forge; the caller sends them.
 
-The forge is told from the variables of its own CI, also inside Dagger; on other runners nobody is asked.
+The forge is detected from the variables of its own CI, also inside Dagger; other runners have none.
 """
 
 import re
@@ -32,14 +32,14 @@ class Forge(NamedTuple):
     base: str
 
     def commit(self, sha: str) -> Question:
-        """What is known of a commit's signature: for `commits.github_answer` and `commits.gitlab_answer`."""
+        """The state of a commit's signature: for `commits.github_answer` and `commits.gitlab_answer`."""
         found = quote(sha, safe="")
         if self.platform == "GitHub":
             return self._question(f"/commits/{found}")
         return self._question(f"/repository/commits/{found}/signature")
 
     def requested_reviewers(self, number: str) -> Question:
-        """GitHub: who was asked to review a pull request."""
+        """GitHub: the requested reviewers of a pull request."""
         return self._question(f"/pulls/{quote(number, safe='')}/requested_reviewers")
 
     def reviews(self, number: str) -> Question:
@@ -67,7 +67,7 @@ def forge_of(environment: Mapping[str, str]) -> Forge | None:
 
 
 def merge_request_of(environment: Mapping[str, str]) -> Question | None:
-    """GitLab: the question about this run's merge request, asked of the project that it would be merged into."""
+    """GitLab: the question about this run's merge request, sent to the target project."""
     number = environment.get("CI_MERGE_REQUEST_IID", "")
     project = environment.get("CI_MERGE_REQUEST_PROJECT_PATH") or environment.get("CI_PROJECT_PATH", "")
     forge = _gitlab(environment, project)

@@ -9,7 +9,7 @@ _GITHUB = "https://github.com"
 
 
 def none(environment: Mapping[str, str]) -> str:
-    """No link: the runner has no page of its own."""
+    """No link: the runner has no page for a run."""
     return ""
 
 
@@ -19,7 +19,7 @@ def variable(name: str) -> Callable[[Mapping[str, str]], str]:
 
 
 def web(text: str) -> str:
-    """An http(s) address, without user and password; empty when it is none.
+    """An http(s) address, without user and password; empty if it is not one.
 
     >>> web("https://ci:secret@ci.example/job/1/")
     'https://ci.example/job/1/'
@@ -28,14 +28,14 @@ def web(text: str) -> str:
 
 
 def github(environment: Mapping[str, str]) -> str:
-    """Also on GitHub Enterprise and on what speaks like it: the server says where it is."""
+    """Also for GitHub Enterprise and compatible servers: the address is in the environment."""
     server = web(environment.get("GITHUB_SERVER_URL") or _GITHUB).rstrip("/")
     repository, run = environment.get("GITHUB_REPOSITORY", ""), environment.get("GITHUB_RUN_ID", "")
     return f"{server}/{quote(repository)}/actions/runs/{quote(run, safe='')}" if server and repository and run else ""
 
 
 def azure(environment: Mapping[str, str]) -> str:
-    """Put together from parts; projects may have spaces in their names."""
+    """Built from parts; projects may have spaces in their names."""
     server = web(environment.get("SYSTEM_TEAMFOUNDATIONSERVERURI", "")).rstrip("/")
     project, build = environment.get("SYSTEM_TEAMPROJECT", ""), environment.get("BUILD_BUILDID", "")
     if not (server and project and build):
@@ -45,7 +45,7 @@ def azure(environment: Mapping[str, str]) -> str:
 
 
 def tekton(dashboard: str, namespace: str, pipeline_run: str, task_run: str) -> str:
-    """The PipelineRun's page if there is one, else the TaskRun's; `tekton://` where there is no dashboard.
+    """The PipelineRun's page if there is one, else the TaskRun's; `tekton://` without a dashboard.
 
     >>> tekton("", "ci", "", "build-1")
     'tekton://ci/taskruns/build-1'

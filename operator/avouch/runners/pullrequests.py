@@ -1,7 +1,7 @@
-"""The pull or merge request that a run is for, and the content of the material CHAINLOOP_PR_INFO that tells of it.
+"""The pull or merge request of a run, and the content of the material CHAINLOOP_PR_INFO that describes it.
 
-Read from what the runner gives for nothing: GitHub's event file, GitLab's variables. What a forge's API adds (reviews,
-the type of an author) comes in as JSON that somebody else fetched.
+Read from GitHub's event file or GitLab's variables. What a forge's API adds (reviews, the type of an author) is passed
+in as JSON.
 """
 
 import json
@@ -62,15 +62,15 @@ class PullRequest(NamedTuple):
 
 
 def is_pull_request(environment: Mapping[str, str]) -> bool:
-    """True where the run is for a pull or merge request: GitHub, GitLab, and Dagger inside one of them."""
+    """True if the run is for a pull or merge request: GitHub, GitLab, and Dagger inside one of them."""
     github = environment.get("GITHUB_EVENT_NAME") in _GITHUB_EVENTS
     return github or bool(_gitlab_number(environment))
 
 
 def head_of(environment: Mapping[str, str], event: Mapping[str, Any]) -> str:
-    """Hash of the head of a GitHub pull request, empty where the checked-out commit is the one that was built.
+    """Hash of the head of a GitHub pull request, empty if the checked-out commit is the one that was built.
 
-    In pull_request_target that is the base branch, on purpose, so the head is not looked at.
+    pull_request_target builds the base branch on purpose, so the head is ignored.
     """
     if environment.get("GITHUB_EVENT_NAME") != "pull_request":
         return ""
@@ -79,7 +79,7 @@ def head_of(environment: Mapping[str, str], event: Mapping[str, Any]) -> str:
 
 
 def of_github(environment: Mapping[str, str], event: Mapping[str, Any]) -> PullRequest | None:
-    """The pull request of GitHub's event file; None where the run is for none, or the event does not say which."""
+    """The pull request of GitHub's event file; None if the run is not for one, or the event does not name it."""
     pull = _mapping(event.get("pull_request"))
     number, url = _text(pull, "number"), links.web(_text(pull, "html_url"))
     if environment.get("GITHUB_EVENT_NAME") not in _GITHUB_EVENTS or not (number and url):
@@ -122,11 +122,11 @@ def github_reviewers(
 
 
 def of_gitlab(environment: Mapping[str, str], answer: Mapping[str, Any] | None = None) -> PullRequest | None:
-    """The merge request of GitLab's variables; None where the run is for none.
+    """The merge request of GitLab's variables; None if the run is not for one.
 
     Args:
         environment: all variables of the process.
-        answer: GitLab's answer about the merge request (author and reviewers), where somebody fetched it.
+        answer: GitLab's answer about the merge request (author and reviewers), if it was fetched.
     """
     number = _gitlab_number(environment)
     project = links.web(environment.get("CI_MERGE_REQUEST_PROJECT_URL", "")).rstrip("/")

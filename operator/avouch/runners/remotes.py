@@ -1,4 +1,4 @@
-"""Addresses of git remotes as an attestation may show them: never with a user's password or token."""
+"""Addresses of git remotes for attestations: never with a user's password or token."""
 
 import re
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -13,10 +13,10 @@ _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
 
 def clean_remote(url: str) -> str:
-    """The address of a remote without credentials; empty when nothing safe can be said of it.
+    """The address of a remote without credentials; empty if no part of it is safe to show.
 
-    User, password, query and fragment of a URL go; `git@host:path` stays, because everybody's user there is git. A path
-    stays. What cannot be taken apart without doubt is left out.
+    User, password, query and fragment of a URL are removed. `git@host:path` is kept, because git is everybody's user
+    there, and so is a path. An ambiguous address is left out.
 
     >>> clean_remote("https://x-access-token:abc@git.example/acme/app.git")
     'https://git.example/acme/app.git'

@@ -1,4 +1,4 @@
-"""What a runner shows of a finished attestation, as far as it has room."""
+"""The report of a finished attestation, cut to the size that a runner accepts."""
 
 import re
 
@@ -15,14 +15,14 @@ _CUT = "\n... (truncated)"
 def tekton_result(table: str, link: str = "") -> str:
     """The text of the Task result: title, link, table; only the table is cut, and never inside a character.
 
-    The link comes first, so that it is not what gets lost.
+    The link comes first, so that it is never cut.
 
     >>> tekton_result("passed", "https://avouch.example/runs/1").splitlines()[2]
     'View details: https://avouch.example/runs/1'
     """
     head = _head(link)
     if _size(head) + len(_CUT) > RESULT_LIMIT:
-        head = _TITLE  # a link of that length is of no use to anybody
+        head = _TITLE  # a link of that length is useless
     left = RESULT_LIMIT - _size(head)
     if _size(table) <= left:
         return head + table
@@ -31,7 +31,7 @@ def tekton_result(table: str, link: str = "") -> str:
 
 
 def summary(table: str, link: str = "") -> str:
-    """Markdown for GitHub's step summary: the table as it is, whatever it holds."""
+    """Markdown for GitHub's step summary: with the unchanged table."""
     text = _bounded(plain(table))
     fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
     return f"## {_head(link)}{fence}\n{text}\n{fence}\n\n"
@@ -43,7 +43,7 @@ def whole(table: str, link: str = "") -> str:
 
 
 def plain(text: str) -> str:
-    r"""A table as it was drawn, without colours and other orders to a terminal.
+    r"""A table without colours and other terminal escape sequences.
 
     >>> plain("\x1b[1;32mpassed\x1b[0m")
     'passed'

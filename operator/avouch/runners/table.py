@@ -1,8 +1,8 @@
 """The one table of runners. Discovery, what is recorded, the run's link and the documentation all read it.
 
-The order is the order of recognition: first what somebody set to say where the crafting runs, since it lies inside
-another runner; then Tekton, whose mark is a directory that steps alone have; then hosted systems by variables of their
-own; Jenkins last, because its images carry JENKINS_HOME into anybody's builds.
+The order is the order of recognition: first runners that run inside another runner; then Tekton, by a directory that
+only steps have; then hosted systems, by their own variables; Jenkins last, because its images set JENKINS_HOME in any
+build.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class Mark(NamedTuple):
     value: str = ""
 
     def seen(self, environment: Environment) -> bool:
-        """True where the environment carries this mark."""
+        """True if the environment has this mark."""
         said = environment.get(self.name, "")
         return said == self.value if self.value else bool(said)
 
@@ -79,7 +79,7 @@ RUNNERS = (
         9,
         "Chainloop Sandbox",
         marks=(Mark("CHAINLOOP_SANDBOX"),),
-        notes="Comes before all others: in a sandbox nobody can claim to be a real runner.",
+        notes="It comes before all others, so that a sandbox cannot claim to be a real runner.",
     ),
     RunnerType(
         vocabulary.RunnerType.DAGGER_PIPELINE,
@@ -92,7 +92,7 @@ RUNNERS = (
             *_GITLAB_MERGE,
             *_optional("CI_SERVER_URL", "CI_PROJECT_PATH", "GITLAB_USER_LOGIN"),
         ),
-        notes="Runs inside GitHub Actions or GitLab CI and passes some of their variables on, so it comes before them.",
+        notes="Runs inside GitHub Actions or GitLab CI and passes on some of their variables, so it comes before them.",
     ),
     RunnerType(
         vocabulary.RunnerType.TEKTON_PIPELINE,
@@ -100,7 +100,7 @@ RUNNERS = (
         "Tekton Pipeline",
         in_tekton=True,
         variables=(
-            Variable("TEKTON_TASKRUN_NAME", True, "tekton.dev/taskRun", "without leave to read labels, from HOSTNAME"),
+            Variable("TEKTON_TASKRUN_NAME", True, "tekton.dev/taskRun", "from HOSTNAME if labels cannot be read"),
             Variable("TEKTON_NAMESPACE", True, meaning="the ServiceAccount's namespace file"),
             Variable("TEKTON_TASK_NAME", label="tekton.dev/task", meaning="absent with an inline taskSpec"),
             Variable("TEKTON_PIPELINE_NAME", label="tekton.dev/pipeline", meaning="only in a PipelineRun"),

@@ -1,4 +1,4 @@
-"""Tekton: what its objects and pods mean, as pure functions over plain Kubernetes JSON.
+"""Tekton: its objects and pods, as pure functions over plain Kubernetes JSON.
 
 Belongs here: label names and ownership, which Workflow a run belongs to, the shape of a TaskRun's pod, the injection
 patch, reading results, params and literal environment, outcomes of runs.

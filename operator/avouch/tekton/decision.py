@@ -16,18 +16,18 @@ class Owed:
 
 
 def needs_pod(materials: Iterable[plan.PlannedMaterial]) -> bool:
-    """Whether some material has bytes that only the pod has. All else is read from the TaskRun, which costs 0 s."""
+    """Whether a material has bytes that only the pod can read. All else is read from the TaskRun, which costs 0 s."""
     return any(material.source.needs_pod or workspaces.by_convention(material) for material in materials)
 
 
 def decide(owed: Iterable[Owed], *, quota: bool) -> tuple[Owed, ...] | pod.Refusal:
-    """The plans to give a sidecar, or why there is none.
+    """The plans to give a sidecar, or the reason not to inject one.
 
-    A Workflow that says `never` is never served. Once one wants the sidecar it serves all others too: a verdict
-    calls evidence missing wherever a sidecar stood and did not speak.
+    A Workflow with `never` is never served. If one Workflow needs the sidecar, it serves all others too: a verdict
+    reports missing evidence whenever an injected sidecar sent no claim.
 
     Args:
-        owed: what the pod owes, per Workflow.
+        owed: what the pod must deliver, per Workflow.
         quota: the namespace has a ResourceQuota. An added container could push the pod over it and hold back the build,
             so only `always` injects there.
     """
@@ -40,9 +40,9 @@ def decide(owed: Iterable[Owed], *, quota: bool) -> tuple[Owed, ...] | pod.Refus
     if any(each.whole.inject == "always" for each in open_to):
         return open_to
     if not any(needs_pod(each.materials) for each in open_to):
-        return pod.Refusal(pod.Reason.NOT_NEEDED, "everything this task owes can be read from its TaskRun")
+        return pod.Refusal(pod.Reason.NOT_NEEDED, "all materials of this task can be read from its TaskRun")
     if quota:
         return pod.Refusal(
-            pod.Reason.QUOTA, "the namespace has a ResourceQuota; set spec.tekton.inject: always to inject nevertheless"
+            pod.Reason.QUOTA, "the namespace has a ResourceQuota; set spec.tekton.inject: always to inject anyway"
         )
     return open_to

@@ -1,4 +1,4 @@
-"""What a pod says of itself inside: the downward API's file of labels, and the TaskRun in its own name."""
+"""What a pod knows about itself: the labels from the downward API, and the TaskRun from its name."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def parse_labels(text: str) -> dict[str, str]:
 
 
 def task_run_of(hostname: str) -> str:
-    """The TaskRun of a pod's name, empty where the name does not tell: a long one holds a hash instead.
+    """The TaskRun of a pod's name, empty if the name is too long and has a hash instead.
 
     >>> task_run_of("build-1-pod-retry2")
     'build-1'
@@ -36,7 +36,7 @@ def task_run_of(hostname: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """The kubelet quotes as Go does, which for what a label may hold is what JSON does."""
+    """The kubelet quotes as Go does; for characters of labels that equals JSON."""
     try:
         return str(json.loads(text))
     except ValueError:

@@ -1,7 +1,7 @@
 """Chains' type hints for images: pairs of results `<marker>IMAGE_URL` and `<marker>IMAGE_DIGEST`, and `IMAGES`.
 
 Rules: tektoncd/chains pkg/artifacts/signable.go. The marker is what stands before the suffix, compared byte for byte;
-values are trimmed; a half without its partner is no pair. Unlike Chains, the order is the order of the results.
+values are trimmed; a result without its partner is not a pair. Unlike Chains, the order is the order of the results.
 """
 
 import re
@@ -33,7 +33,7 @@ def images(results: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def reference(url: str, digest: str) -> str:
-    """An image reference pinned to a digest; a digest that the reference already has is replaced."""
+    """An image reference pinned to a digest; an existing digest is replaced."""
     return str(image_references.split(url).at(digest.strip()))
 
 
@@ -43,7 +43,7 @@ def pinned(image: str) -> bool:
 
 
 def for_material(results: Mapping[str, str], material: str) -> str:
-    """The image that a material of this name means: its own marker's, else the only one there is.
+    """The image for a material of this name: the one with its marker, else the only one.
 
     >>> for_material({"app-IMAGE_URL": "reg/app", "app-IMAGE_DIGEST": "sha256:" + "0" * 64}, "app")[:8]
     'reg/app@'
@@ -54,5 +54,5 @@ def for_material(results: Mapping[str, str], material: str) -> str:
 
 
 def marked(results: Mapping[str, str], material: str) -> tuple[str, ...]:
-    """The images whose marker is a material's name: more than one where markers differ only in their last dash."""
+    """The images whose marker is a material's name: more than one if markers differ only in their last dash."""
     return tuple(image for marker, image in pairs(results).items() if marker.rstrip("-_.") == material)

@@ -1,12 +1,12 @@
-"""The injection patch: one native sidecar and one volume appended to a TaskRun's pod, and nothing else touched.
+"""The injection patch: one native sidecar and one volume appended to a TaskRun's pod, and no other change.
 
-Rules, each of which once broke somebody's build or could (Tekton and kubelet sources; tests carry the same numbers):
+Rules; breaking any of them can break a build (Tekton and kubelet sources; tests carry the same numbers):
  1. Appended last to initContainers with restartPolicy Always; no startup, readiness or liveness probe: a startup probe
     would hold back every step.
  2. Name without `step-` or `sidecar-`: Tekton waits for, reports and fails on those.
  3. No `command`: the image's entry point is the program.
  4. Only read-only mounts of run-0..N-1, results, steps, artifacts and the needed workspaces, at the steps' own paths.
-    Never the entrypoint binary, credentials, or anything writable that is shared with a step.
+    Never the entrypoint binary, credentials, or writable volumes that are shared with a step.
  5. Nothing below /tekton/run but the steps' own directories: results-from sidecar-logs waits for each entry there.
  6. One projected volume with a random name that no mount refers to beforehand.
  7. Explicit requests and limits; Pod Security `restricted`; a numeric user.
@@ -35,7 +35,7 @@ _DEFAULT_RESOURCES: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What every injected sidecar has in common. `ca` is PEM; `image` is best pinned by digest."""
+    """Settings of every injected sidecar. `ca` is PEM; `image` is best pinned by digest."""
 
     image: str
     server: str
@@ -45,7 +45,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A decision to inject: what the sidecar will see."""
+    """A decision to inject, with what the sidecar gets."""
 
     shape: pod.Shape
     plans: tuple[plan.Plan, ...]
@@ -53,11 +53,11 @@ class Injection:
 
 
 def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[str, object]] | pod.Refusal:
-    """The JSON patch (RFC 6902) that injects, or why not after all.
+    """The JSON patch (RFC 6902) that injects, or a refusal.
 
     Args:
-        injection: what to show the sidecar.
-        settings: what all sidecars share.
+        injection: what the sidecar gets.
+        settings: of all sidecars.
         suffix: eight random hexadecimal characters for the volume's name.
     """
     shape, volume = injection.shape, f"avouch-{suffix}"
@@ -65,7 +65,9 @@ def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[st
         return pod.Refusal(pod.Reason.VOLUME, f"the pod already refers to a volume {volume}")
     environment = _environment(injection, settings)
     if sum(len(str(entry.get("value", ""))) for entry in environment) > MAX_ENVIRONMENT:
-        return pod.Refusal(pod.Reason.TOO_LARGE, f"plans over {MAX_ENVIRONMENT} bytes do not fit an environment")
+        return pod.Refusal(
+            pod.Reason.TOO_LARGE, f"the plans are over {MAX_ENVIRONMENT} bytes, too many for an environment variable"
+        )
     container = {
         "name": pod.SIDECAR,
         "image": settings.image,

@@ -1,6 +1,6 @@
 """Names Tekton writes on its objects, and the one link between them that can be trusted.
 
-Who may create a TaskRun may set any label but two, and who may create pods may set them all. So labels only select
+Users who may create TaskRuns can set all labels but two; users who may create pods can set all. So labels only select
 and hint; identity is the controller ownerReference, followed by UID (tektoncd/pipeline pkg/pod/pod.go, makeLabels).
 """
 
@@ -47,7 +47,7 @@ def of(obj: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def controller(obj: Mapping[str, Any], kind: str) -> Owner | None:
-    """The controlling owner, where it is one of Tekton's of this kind."""
+    """The controlling owner, if it is a Tekton object of this kind."""
     found = [ref for ref in objects.mappings(obj, "metadata", "ownerReferences") if ref.get("controller") is True]
     if len(found) != 1:
         return None
@@ -59,5 +59,5 @@ def controller(obj: Mapping[str, Any], kind: str) -> Owner | None:
 
 
 def pipeline_task(taskrun: Mapping[str, Any]) -> str:
-    """The task of the Pipeline that this TaskRun runs; empty where it stands alone."""
+    """The task of the Pipeline that this TaskRun runs; empty if the TaskRun stands alone."""
     return objects.text(of(taskrun), PIPELINE_TASK)

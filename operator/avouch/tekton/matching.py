@@ -3,7 +3,7 @@
 `Index` files the Workflows of a namespace by what they ask for: a run is compared with those few that can match.
 
 A run belongs to every Workflow that its `avouch.dev/workflow` label names, or that lists its Pipeline (or Task) by name
-or by the run's labels. A Workflow is about the PipelineRun where that matches, else about the TaskRun; Tekton copies a
+or by the run's labels. A Workflow covers the PipelineRun if that matches, else the TaskRun; Tekton copies a
 PipelineRun's labels to its TaskRuns, so asking the TaskRun first would open a run for each task.
 """
 
@@ -35,7 +35,7 @@ _Drawer: TypeAlias = tuple[str, str, str]  # section, label ("" = the name of th
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a run is about."""
+    """The PipelineRun or TaskRun of a run."""
 
     kind: str  # PipelineRun | TaskRun
     name: str
@@ -59,14 +59,14 @@ def matches_taskrun(workflow: WorkflowLike, taskrun: Mapping[str, Any]) -> bool:
 
 
 def of_pipelinerun(workflows: Iterable[W], pipelinerun: Mapping[str, Any]) -> tuple[W, ...]:
-    """The Workflows that are about this PipelineRun."""
+    """The Workflows that cover this PipelineRun."""
     return tuple(w for w in workflows if matches_pipelinerun(w, pipelinerun))
 
 
 def of_taskrun(
     workflows: Iterable[W], taskrun: Mapping[str, Any], pipelinerun: Mapping[str, Any] | None
 ) -> tuple[tuple[W, Subject], ...]:
-    """Each Workflow that a pod of this TaskRun owes to, with what its run is about."""
+    """Each Workflow that covers a pod of this TaskRun, with the subject of its run."""
     found = ((workflow, _subject(workflow, taskrun, pipelinerun)) for workflow in workflows)
     return tuple((workflow, about) for workflow, about in found if about is not None)
 
@@ -170,7 +170,7 @@ def _names(reference: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _entry(entry: Mapping[str, Any], names: frozenset[str], found: Mapping[str, str]) -> bool:
-    """An entry says one thing or both; what it says must all hold, and an entry that says nothing matches nothing."""
+    """An entry has a name, labels or both; all must match, and an empty entry matches nothing."""
     name, wanted = objects.text(entry, "name"), objects.mapping(entry, "matchLabels")
     if not name and not wanted:
         return False

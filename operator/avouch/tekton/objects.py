@@ -1,4 +1,4 @@
-"""Walking Kubernetes JSON that somebody else wrote: a missing or misshapen field reads as empty, never as a crash."""
+"""Reads untrusted Kubernetes JSON: a missing or malformed field reads as empty and never raises."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def at(value: object, *path: str) -> object:
 
 
 def mapping(value: object, *path: str) -> Mapping[str, Any]:
-    """The object at this path; empty where there is none."""
+    """The object at this path; empty if there is none."""
     found = at(value, *path)
     return found if isinstance(found, Mapping) else {}
 
@@ -32,6 +32,6 @@ def texts(value: object, *path: str) -> tuple[str, ...]:
 
 
 def text(value: object, *path: str) -> str:
-    """The string at this path; empty where there is none."""
+    """The string at this path; empty if there is none."""
     found = at(value, *path)
     return found if isinstance(found, str) else ""

@@ -1,7 +1,7 @@
-"""How a PipelineRun or TaskRun stands, from its Succeeded condition and nothing else.
+"""State of a PipelineRun or TaskRun, from its Succeeded condition only.
 
 Sources: tektoncd/pipeline pkg/apis/pipeline/v1/{pipelinerun,taskrun}_types.go. A TaskRun waiting for its next retry is
-Unknown (reason ToBeRetried), so no case here needs to know about retries to tell what is done.
+Unknown (reason ToBeRetried), so retries need no special case here.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _CANCELED = frozenset(
 
 
 class State(StrEnum):
-    """The closed list of how a run stands."""
+    """The states of a run."""
 
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run stands, with Tekton's own reason and message."""
+    """State of a run, with Tekton's own reason and message."""
 
     state: State
     reason: str = ""
@@ -53,12 +53,12 @@ class Attempt:
 
 
 def of(obj: Mapping[str, Any]) -> Outcome:
-    """How this PipelineRun or TaskRun stands."""
+    """State of this PipelineRun or TaskRun."""
     return _outcome(objects.mapping(obj, "status"))
 
 
 def attempts(taskrun: Mapping[str, Any]) -> tuple[Attempt, ...]:
-    """Every try of a TaskRun, oldest first, the current one last."""
+    """Every attempt of a TaskRun, oldest first, the current one last."""
     earlier = objects.mappings(taskrun, "status", "retriesStatus")
     return tuple(_attempt(status) for status in (*earlier, objects.mapping(taskrun, "status")))
 
@@ -97,12 +97,12 @@ def says_done(condition: Mapping[str, Any]) -> bool:
 
 
 def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:
-    """When it was over by its own word."""
+    """Its own completion time."""
     said = (obj.get("status") or {}).get("completionTime")
     return rfc3339.read(said, "status.completionTime") if said else otherwise
 
 
 def children(pipelinerun: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the TaskRuns that a PipelineRun itself says are its own."""
+    """Names of the TaskRuns that the status of a PipelineRun lists."""
     references = (pipelinerun.get("status") or {}).get("childReferences") or ()
     return tuple(str(r["name"]) for r in references if r.get("kind") == "TaskRun" and r.get("name"))

@@ -1,7 +1,7 @@
-"""The pod of a TaskRun, read from the pod itself: its steps in order, what they mount, and why we may not touch it.
+"""The pod of a TaskRun, read from the pod itself: its steps in order, their mounts, and reasons not to inject.
 
 Layout: tektoncd/pipeline pkg/pod/pod.go and pkg/pod/entrypoint.go. A pod that differs is refused by name, since an
-injection into a shape we do not know could break the build.
+injection into an unknown shape could break the build.
 """
 
 import re
@@ -31,7 +31,7 @@ _POST = re.compile(r"/tekton/run/([0-9]{1,4})/out", re.ASCII)
 
 
 class Reason(StrEnum):
-    """Why a pod is left as it is. Each is shown to people as a warning, an event or a finding."""
+    """Why a pod is not changed. Users see each as a warning, an Event or a finding."""
 
     NOT_OWNED = "NotOwnedByTaskRun"
     ALREADY = "AlreadyInjected"
@@ -49,7 +49,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The pod stays as it is, and why."""
+    """The reason why a pod is not changed."""
 
     reason: Reason
     message: str
@@ -88,7 +88,7 @@ class Shape:
     has_volumes: bool
 
     def mount_of(self, volume: str) -> Mount | None:
-        """The mount of a volume that all steps mount at one place."""
+        """The mount of a volume that all steps mount at the same path."""
         found = [mount for mount in self.mounts if mount.volume == volume]
         return found[0] if len(found) == 1 else None
 
@@ -98,12 +98,12 @@ class Shape:
 
 
 def read(pod: Mapping[str, Any]) -> Shape | Refusal:
-    """The shape of a TaskRun's pod, or why it may not be touched."""
+    """The shape of a TaskRun's pod, or why it must not be changed."""
     owner = labels.controller(pod, "TaskRun")
     if owner is None:
         return Refusal(Reason.NOT_OWNED, "no TaskRun controls this pod")
     if _has_sidecar(pod):
-        return Refusal(Reason.ALREADY, f"the pod has a container {SIDECAR}")
+        return Refusal(Reason.ALREADY, f"the pod already has a container {SIDECAR}")
     if _windows(pod):
         return Refusal(Reason.WINDOWS, "Windows nodes are not supported")
     containers = _steps(pod)
@@ -184,7 +184,7 @@ def _misshapen(containers: tuple[Mapping[str, Any], ...], shape: Shape) -> Refus
 def injected(
     pods: Iterable[Mapping[str, Any]], taskruns: Iterable[Mapping[str, Any]]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Pod name -> UID of the pods that these TaskRuns control, and the UIDs of those that carry our sidecar."""
+    """Pod name -> UID of the pods that these TaskRuns control, and the UIDs of those that have avouch's sidecar."""
     owners = {labels.uid_of(taskrun) for taskrun in taskruns}
     owned = [pod for pod in pods if (owner := labels.controller(pod, "TaskRun")) is not None and owner.uid in owners]
     ours = tuple(sorted(labels.uid_of(pod) for pod in owned if carries_sidecar(pod)))
@@ -192,5 +192,5 @@ def injected(
 
 
 def carries_sidecar(pod: Mapping[str, Any]) -> bool:
-    """Whether our container was injected into the pod."""
+    """Whether the sidecar was injected into the pod."""
     return any(c.get("name") == SIDECAR for c in (pod.get("spec") or {}).get("initContainers") or ())

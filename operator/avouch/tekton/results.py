@@ -1,6 +1,6 @@
-"""What the cluster's own record says about a planned value: Task results, params, literal environment, annotations.
+"""Reads planned values from the cluster's objects: Task results, params, literal environment, annotations.
 
-The API is the authority for these; a claim's copy is only compared. A value that cannot be had is named, so that a
+The API is the authority for these; a claim's copy is only compared. A value that cannot be read is named, so that a
 verdict can tell the author what to change.
 """
 
@@ -29,7 +29,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A value that is there and may not be used, e.g. environment from a Secret."""
+    """A value that exists but must not be used, e.g. environment from a Secret."""
 
     why: str
     task: str = ""
@@ -44,10 +44,10 @@ def of_material(
     taskruns: Iterable[Mapping[str, Any]],
     pipelinerun: Mapping[str, Any] | None = None,
 ) -> tuple[Lookup, ...]:
-    """What these TaskRuns say about one material: nothing, one value, or one for each TaskRun of a matrix.
+    """Values of one material in these TaskRuns: none, one, or one for each TaskRun of a matrix.
 
-    An unplaced param is the PipelineRun's, where it has it. Workspace files and Tekton artifacts are not here: only the
-    pod has them.
+    A param without a task is the PipelineRun's, if it has it. Workspace files and Tekton artifacts are not here: only
+    the pod has them.
     """
     value = _own_param(material.source, pipelinerun)
     if value:
@@ -59,7 +59,7 @@ def of_material(
 def of_annotation(
     source: plan.Source, taskruns: Iterable[Mapping[str, Any]], pipelinerun: Mapping[str, Any] | None
 ) -> tuple[Lookup, ...]:
-    """What the record says about one annotation's value. Annotations and unplaced params are the subject's own."""
+    """Values of one annotation. Annotations, and params without a task, are read from the subject."""
     every = tuple(taskruns)
     subject = pipelinerun if pipelinerun is not None else next(iter(every), {})
     if source.kind is plan.From.ANNOTATION:
@@ -88,7 +88,7 @@ def environment(name: str, taskruns: Iterable[Mapping[str, Any]]) -> tuple[Looku
 
 
 def task_results(taskrun: Mapping[str, Any]) -> dict[str, str]:
-    """Results by name, in order; arrays and objects as JSON. The last of a repeated name wins, as Tekton does."""
+    """Results by name, in order; arrays and objects as JSON. The last of duplicate names wins, as in Tekton."""
     return {
         objects.text(result, "name"): text(result.get("value"))
         for result in objects.mappings(taskrun, "status", "results")
@@ -101,9 +101,9 @@ def text(value: object) -> str:
 
 
 def normalized(written: str) -> str:
-    """What a step wrote into a result's file, as `text` spells the value that Tekton reads from it.
+    """The content of a result file, spelled as `text` spells the value that Tekton reads from it.
 
-    Tekton's arrays hold strings, its objects map keys to strings; anything else stays the text that it is.
+    Tekton's arrays hold strings, its objects map keys to strings; anything else is unchanged.
 
     >>> normalized('["a", "b"]'), normalized('{"b": "2", "a": "1"}'), normalized('[1, 2]')
     ('["a","b"]', '{"a":"1","b":"2"}', '[1, 2]')
@@ -121,12 +121,12 @@ def normalized(written: str) -> str:
 def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a duplicate key")
     return found
 
 
 def params(obj: Mapping[str, Any]) -> dict[str, str]:
-    """Params of a TaskRun or PipelineRun by name: what was given, else the default of its resolved spec."""
+    """Params of a TaskRun or PipelineRun by name: the given value, else the default of its resolved spec."""
     declared = objects.mappings(obj, "status", "taskSpec", "params")
     declared += objects.mappings(obj, "status", "pipelineSpec", "params")
     defaults = {objects.text(p, "name"): text(p["default"]) for p in declared if p.get("default") is not None}
@@ -137,7 +137,7 @@ def params(obj: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _of_task(taskruns: Iterable[Mapping[str, Any]], task: str) -> Iterable[Mapping[str, Any]]:
-    """TaskRuns of a pipelineTask; a TaskRun that stands alone is its own only task, whatever it is called."""
+    """TaskRuns of a pipelineTask; a TaskRun that stands alone matches any task name."""
     return (t for t in taskruns if not task or labels.pipeline_task(t) in ("", task))
 
 
@@ -174,7 +174,7 @@ def _digest_name(source: plan.Source) -> str:
 
 
 def _convention(material: plan.PlannedMaterial, taskrun: Mapping[str, Any]) -> Lookup | None:
-    """Nothing was said: an image by type hints, then a result of the material's name. Files are only in the pod."""
+    """No source is set: an image by type hints, then a result of the material's name. Files are only in the pod."""
     found = task_results(taskrun)
     if material.type == plan.IMAGE:
         image = hints.for_material(found, material.name)
@@ -199,7 +199,7 @@ def _env(source: plan.Source, taskrun: Mapping[str, Any]) -> Lookup | None:
 
 
 def _literal(value: str, name: str, taskrun: Mapping[str, Any]) -> Lookup | None:
-    """A literal with params filled in; any other $(reference) is unknown to us, so the value is."""
+    """A literal with params filled in; with any other $(reference) the value is unknown."""
     known = params(taskrun)
     unknown = [ref for ref in _REFERENCE.findall(value) if _param_name(ref) not in known]
     if unknown:

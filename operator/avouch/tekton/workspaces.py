@@ -16,7 +16,7 @@ VALUE_TYPES = plan.VALUE_TYPES
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Workspaces to mount, by name, and those that were asked for but stay out, with the reason."""
+    """Workspaces to mount, by name, and those that are not mounted, with the reason."""
 
     mounts: Mapping[str, pod.Mount]
     skipped: Mapping[str, str]
@@ -31,14 +31,14 @@ def wanted(materials: Iterable[plan.PlannedMaterial]) -> frozenset[str] | None:
 
 
 def by_convention(material: plan.PlannedMaterial) -> bool:
-    """Whether this material is a file whose place nobody named."""
+    """Whether this material is a file without a source."""
     return material.source.kind is plan.From.CONVENTION and material.type not in VALUE_TYPES
 
 
 def choose(
     shape: pod.Shape, taskrun: Mapping[str, Any], names: frozenset[str] | None, refused: Mapping[str, str]
 ) -> Chosen:
-    """Pick the mounts.
+    """Choose the mounts.
 
     Args:
         shape: the pod.
@@ -61,9 +61,9 @@ def choose(
 
 
 def claim_problem(claim: Mapping[str, Any] | None) -> str:
-    """Why a claim's volume may not be mounted a second time; empty where it may."""
+    """Why a claim's volume may not be mounted a second time; empty if it may."""
     if claim is None:
-        return "its PersistentVolumeClaim cannot be read"
+        return "its PersistentVolumeClaim could not be read"
     if objects.text(claim, "spec", "volumeMode") == "Block":
         return "a block volume"
     return "a ReadWriteOncePod volume" if "ReadWriteOncePod" in objects.texts(claim, "spec", "accessModes") else ""
@@ -72,12 +72,12 @@ def claim_problem(claim: Mapping[str, Any] | None) -> str:
 def _why_not(shape: pod.Shape, mount: pod.Mount, refused: Mapping[str, str]) -> str:
     kind = shape.kinds.get(mount.volume, "")
     if kind not in _FILES:
-        return f"a {kind or 'missing'} volume is never shown to the sidecar"
+        return f"a {kind or 'missing'} volume is never mounted into the sidecar"
     return refused.get(shape.claims.get(mount.volume, ""), "")
 
 
 def _paths(taskrun: Mapping[str, Any], places: Mapping[str, pod.Mount]) -> dict[str, str]:
-    """Workspace name -> mount path: as the task spec says, else Tekton's default /workspace/<name>."""
+    """Workspace name -> mount path: from the task spec, else Tekton's default /workspace/<name>."""
     default = {path.removeprefix("/workspace/"): path for path in places if path.startswith("/workspace/")}
     spec = objects.mappings(taskrun, "status", "taskSpec", "workspaces")
     spec += objects.mappings(taskrun, "spec", "taskSpec", "workspaces")

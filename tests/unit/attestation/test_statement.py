@@ -126,7 +126,7 @@ def test_a_material_that_contradicts_itself_is_not_attested(material: materials.
 
 
 def test_a_material_named_twice_is_refused() -> None:
-    with pytest.raises(errors.Invalid, match="'note' is there twice"):
+    with pytest.raises(errors.Invalid, match="duplicate material 'note'"):
         predicate.build(builders.facts(materials=(builders.text_material(), builders.text_material())))
 
 

@@ -61,7 +61,7 @@ WRONG = {
     "no verifier": {"verifier_id": ""},
     "no resource": {"resource_uri": ""},
     "no policy": {"policy_uri": ""},
-    "passed on no evidence": {"inputs": ()},
+    "passed without evidence": {"inputs": ()},
     "passed with no level": {"levels": ()},
     "a SLSA level": {"levels": ("SLSA_BUILD_LEVEL_3",)},
     "a level called FAILED": {"levels": ("FAILED",)},

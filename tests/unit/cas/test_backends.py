@@ -76,5 +76,5 @@ def test_an_authority_that_is_none_is_refused(spec):
 
 
 def test_no_kind_at_all_is_refused():
-    with pytest.raises(errors.Invalid, match="no such kind"):
+    with pytest.raises(errors.Invalid, match="unknown kind"):
         backends.build({}, {}, "uid")

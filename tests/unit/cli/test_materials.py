@@ -66,7 +66,7 @@ def test_each_file_is_told_even_where_others_cannot_be_read(tmp_path):
     assert nowhere["problem"] == "cannot be read: No such file or directory"
     assert folder["problem"] == "is a folder"
     assert folder["fix"] == f"name its files, such as {tmp_path}/*"
-    assert nothing["problem"] == "the file is empty: no type can be told"
+    assert nothing["problem"] == "the file is empty, so its type cannot be detected"
     assert good["ok"] is True
 
 

@@ -225,7 +225,7 @@ def test_a_name_that_differs_is_refused_and_one_that_is_missing_is_filled_in():
     ],
 )
 def test_two_sayings_that_differ_are_refused(metadata):
-    with pytest.raises(errors.Invalid, match=r"differ|said twice"):
+    with pytest.raises(errors.Invalid, match=r"differ|set twice"):
         upstream.to_object(chainloop(**metadata))
 
 

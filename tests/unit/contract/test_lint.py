@@ -26,7 +26,7 @@ def test_the_seeds_contracts_have_no_errors(name):
 def test_a_real_contract_of_chainloops_is_told_what_kubectl_would_not_take():
     content = (ASSETS / "chainloop-run/contract.yaml").read_text()
     assert found(content) == [
-        (5, "metadata.description", "warning", "kubectl does not take it: Kubernetes' metadata is closed"),
+        (5, "metadata.description", "warning", "kubectl refuses it: metadata of Kubernetes has no such field"),
         (22, "spec.materials[2].output", "warning", "a STRING never becomes a subject"),
     ]
 
@@ -67,7 +67,7 @@ def test_an_unknown_field_is_a_warning_with_its_line_and_the_nearest_known_name(
 
 def test_a_field_that_looks_like_none_is_answered_with_all_that_are_known():
     (problem,) = lint.lint(body("  runner: {type: JENKINS_JOB, zzzzzzz: 1}\n").encode())
-    assert problem.fix == "known are type"
+    assert problem.fix == "use one of type"
 
 
 def test_unknown_fields_outside_the_spec_are_found_and_those_of_kubernetes_are_known():
@@ -109,7 +109,7 @@ def test_what_is_free_to_be_anything_is_not_looked_into():
             "spec.materials[1].name",
             "name=a is duplicated",
         ),
-        ("  annotations:\n    - name: a\n      value: 1.10\n", 7, "spec.annotations[0].value", "1.1 is no text"),
+        ("  annotations:\n    - name: a\n      value: 1.10\n", 7, "spec.annotations[0].value", "1.1 is not a string"),
         ("  annotations:\n    - name: my-x\n", 6, "spec.annotations[0].name", "only letters, digits and underscores"),
         (
             "  materials:\n    - {type: STRING, name: a, skip_upload: 1}\n",
@@ -133,7 +133,7 @@ def test_what_is_free_to_be_anything_is_not_looked_into():
             "  policies:\n    attestation:\n      - ref: a\n        with: {some.key: 1}\n",
             8,
             "spec.policies.attestation[0].with.some.key",
-            "is no text",
+            "is not a string",
         ),
         (
             "  policies:\n    attestation:\n      - ref: a\n        requirements: [x]\n",
@@ -143,7 +143,7 @@ def test_what_is_free_to_be_anything_is_not_looked_into():
         ),
         ("  runner:\n    type: TRAVIS\n", 6, "spec.runner.type", "unknown value 'TRAVIS'"),
         ("  runner: {}\n", 5, "spec.runner.type", "is required"),
-        ("  envAllowList: [1]\n", 5, "spec.envAllowList[0]", "is no text"),
+        ("  envAllowList: [1]\n", 5, "spec.envAllowList[0]", "is not a string"),
     ],
 )
 def test_a_broken_rule_is_an_error_with_its_line(spec, line, field, message):
@@ -155,8 +155,8 @@ def test_a_broken_rule_is_an_error_with_its_line(spec, line, field, message):
 def test_a_field_of_metadata_is_told_by_the_name_it_was_written_with():
     content = HEAD.replace("{name: c}", "{name: c, description: 1.10}") + "spec: {}\n"
     assert found(content) == [
-        (3, "metadata.description", "error", "1.1 is no text"),
-        (3, "metadata.description", "warning", "kubectl does not take it: Kubernetes' metadata is closed"),
+        (3, "metadata.description", "error", "1.1 is not a string"),
+        (3, "metadata.description", "warning", "kubectl refuses it: metadata of Kubernetes has no such field"),
     ]
 
 
@@ -186,7 +186,7 @@ def test_a_broken_schema_does_not_hide_the_other_rules():
         (
             "  materials: [{type: STRING, name: a, group: g, optional: true}, {type: STRING, name: b, group: g}]\n",
             "spec.materials[0].optional",
-            "optional counts for nothing in group g",
+            "optional has no effect in group g",
         ),
         (
             "  materials: [{type: STRING, name: a, output: true}]\n",
@@ -198,8 +198,8 @@ def test_a_broken_schema_does_not_hide_the_other_rules():
             "spec.materials[0].skipUpload",
             "is not uploaded",
         ),
-        ("  annotations: [{name: a, value: x}, {name: a}]\n", "spec.annotations[1].name", "the last one holds"),
-        ("  envAllowList: [A, A]\n", "spec.envAllowList[1]", "stands here again"),
+        ("  annotations: [{name: a, value: x}, {name: a}]\n", "spec.annotations[1].name", "the last one counts"),
+        ("  envAllowList: [A, A]\n", "spec.envAllowList[1]", "is a duplicate"),
         (
             "  policies: {materials: [{ref: p, disabled: true}]}\n",
             "spec.policies.materials[0].disabled",
@@ -213,7 +213,7 @@ def test_a_broken_schema_does_not_hide_the_other_rules():
         (
             "  policies: {materials: [{ref: p, selector: {name: sbom}}]}\n",
             "spec.policies.materials[0].selector.name",
-            "is called sbom",
+            "is named sbom",
         ),
     ],
 )
@@ -238,8 +238,8 @@ def test_what_has_an_effect_is_not_warned_of(spec):
 
 def test_enums_by_number_are_chainloops_alone():
     assert found(body("  materials: [{type: 2, name: a}]\n  runner: {type: 1}\n")) == [
-        (5, "spec.materials[0].type", "warning", "kubectl takes names only, not 2"),
-        (6, "spec.runner.type", "warning", "kubectl takes names only, not 1"),
+        (5, "spec.materials[0].type", "warning", "kubectl accepts names only, not 2"),
+        (6, "spec.runner.type", "warning", "kubectl accepts names only, not 1"),
     ]
 
 
@@ -255,9 +255,9 @@ def test_the_legacy_form_is_told_in_its_own_lines_and_paths():
 @pytest.mark.parametrize(
     ("content", "line", "field", "message"),
     [
-        ("", 1, "", "holds no document"),
-        ("x", 1, "", "is no mapping"),
-        ("[1]", 1, "", "is no mapping"),
+        ("", 1, "", "contains no document"),
+        ("x", 1, "", "is not a mapping"),
+        ("[1]", 1, "", "is not a mapping"),
         ("a: 1", 1, "kind", "is required"),
         ("kind: Pod", 1, "kind", "unsupported kind 'Pod'"),
         ("schemaVersion: v2", 1, "schemaVersion", "must be v1, is v2"),
@@ -272,7 +272,7 @@ def test_the_legacy_form_is_told_in_its_own_lines_and_paths():
             "spec.materials[0].type",
             "is required",
         ),
-        (f"{HEAD}spec: {{}}\nspec: {{}}\n", 5, "", "stands here again, first in line 4"),
+        (f"{HEAD}spec: {{}}\nspec: {{}}\n", 5, "", "is a duplicate key, first in line 4"),
         ("a: [", 1, "", "not YAML"),
     ],
 )

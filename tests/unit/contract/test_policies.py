@@ -53,7 +53,7 @@ def test_what_chainloop_takes_is_taken(good: dict[str, Any]) -> None:
         ("Policy", "  policies:\n    - {ref: a.b, kind: ARTIFACT}\n", 6, "spec.policies[0].kind", "cannot be ARTIFACT"),
         ("Policy", "  path: a\n  autoMatch: {}\n", 6, "spec.autoMatch", "exactly one of path, embedded, ref"),
         ("Policy", "  path: a\n  inputs:\n    - name: my-x\n", 7, "spec.inputs[0].name", "letters, digits and under"),
-        ("Policy", "  path: a\n  inputs: [{name: x}, {name: x}]\n", 6, "spec.inputs[1].name", "stands here again"),
+        ("Policy", "  path: a\n  inputs: [{name: x}, {name: x}]\n", 6, "spec.inputs[1].name", "duplicate input x"),
         ("Policy", "  path: a\n  inputs: [{name: x, required: true, default: y}]\n", 6, "spec.inputs[0]", "a required"),
         ("PolicyGroup", "  policies: {materials: [{name: a}]}\n", 5, "spec.policies.materials[0]", "type should have"),
         (

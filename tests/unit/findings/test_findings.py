@@ -72,8 +72,8 @@ def test_every_code_says_in_a_sentence_what_it_means_and_what_helps(name: str) -
     code = CODES[name]
     assert code.meaning[0].isupper()
     assert code.meaning.endswith(".")
-    assert code.mend
-    assert code.mend.endswith(".")
+    assert code.remedy
+    assert code.remedy.endswith(".")
 
 
 def test_the_page_has_every_code_once() -> None:

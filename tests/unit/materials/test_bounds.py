@@ -27,7 +27,7 @@ LONG = b"x" * (3 * MIB)
         ("GITLEAKS_JSON", b"[" * 201 + b"]" * 201, "nested too deeply"),
         ("SBOM_CYCLONEDX_JSON", b"{" + b" " * (250 * MIB), "larger than 67108864 bytes"),
         ("GITLEAKS_JSON", b"[" + b"9" * 5000 + b"]", "not JSON"),
-        ("GITLEAKS_JSON", b"[NaN]", "NaN is no JSON number"),
+        ("GITLEAKS_JSON", b"[NaN]", "NaN is not a JSON number"),
         ("GRAPHQL_SPEC", b"type A {" + b"a:B " * 110_000 + b"}", "more than 300000 tokens"),
         ("CERTCC_DRANZER", b" \n" * (8 * MIB - 1), "not a dranzer report"),
         ("CERTCC_DRANZER", b"ERROR - " + b"(0x1" * (3 * MIB), "not a dranzer report"),

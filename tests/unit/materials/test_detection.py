@@ -35,7 +35,7 @@ def test_what_came_near_says_why_it_was_not_it():
 
 
 def test_an_empty_file_has_no_type():
-    with pytest.raises(errors.Invalid, match="no type can be told"):
+    with pytest.raises(errors.Invalid, match="its type cannot be detected"):
         detection.file(b"")
 
 

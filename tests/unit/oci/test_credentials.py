@@ -117,7 +117,7 @@ def test_a_helper_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(credentials, "_SECONDS", 0.2)
     helper(tmp_path, "slow", "exec sleep 60")
-    with pytest.raises(errors.Invalid, match="no answer"):
+    with pytest.raises(errors.Invalid, match="did not answer"):
         credentials.ask_helper("slow", "r.example")
 
 

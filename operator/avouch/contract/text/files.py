@@ -1,4 +1,4 @@
-"""The bytes of a file of contracts as trees: JSON where they are JSON, YAML otherwise, anything else refused."""
+"""Parses the bytes of a file of contracts: as JSON if they are JSON, else as YAML."""
 
 import re
 
@@ -40,7 +40,7 @@ def _text(text: str) -> nodes.Text:
         place = as_yaml.flaws[-1].place
         return nodes.Text((), (nodes.Flaw(place, _NO_CUE, _EXPORT),))
     if as_json is not None and as_json.flaws[-1].place > as_yaml.flaws[-1].place:
-        return as_json  # whoever came further knows better what the text was meant to be
+        return as_json  # the reader that came further gives the better error
     return as_yaml
 
 

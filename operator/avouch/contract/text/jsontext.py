@@ -1,4 +1,4 @@
-"""JSON with places. The grammar of scalars is the standard library's; this adds where things stand, and the limits."""
+"""JSON with lines and columns. The standard library reads scalars; this adds positions and limits."""
 
 import bisect
 import json
@@ -22,7 +22,7 @@ def read(text: str) -> nodes.Text:
 
 
 def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 class _Reader:
@@ -37,7 +37,7 @@ class _Reader:
         """The whole text as one value.
 
         Raises:
-            Broken: it is none, or too deep or large.
+            Broken: it is not JSON, or too deep or large.
         """
         found = self._value(0)
         if self._peek():
@@ -60,7 +60,7 @@ class _Reader:
             key_place = self._place()
             key = self._scalar(key_place).value
             if not isinstance(key, str):
-                raise nodes.Broken(nodes.Flaw(key_place, "not JSON: a key is not a text", "put it in double quotes"))
+                raise nodes.Broken(nodes.Flaw(key_place, "not JSON: a key is not a string", "put it in double quotes"))
             self._expect(":")
             found.append(nodes.Entry(key, key_place, self._value(depth + 1)))
         return nodes.Table(place, self.budget.entries(found))
@@ -74,7 +74,7 @@ class _Reader:
 
     def _scalar(self, place: nodes.Place) -> nodes.Scalar:
         if self._peek() in _NO_SCALAR:
-            raise self._broken("a value is missing", "write it, or take the comma away")
+            raise self._broken("a value is missing", "write it, or remove the comma")
         try:
             value, self._at = self._scalars.raw_decode(self._text, self._at)
         except JSONDecodeError as exc:
@@ -100,7 +100,7 @@ class _Reader:
         self._at += 1
 
     def _peek(self) -> str:
-        """The next character that is no space; empty at the end."""
+        """The next character that is not a space; empty at the end."""
         found = _SPACE.match(self._text, self._at)
         self._at = found.end() if found else self._at
         return self._text[self._at : self._at + 1]

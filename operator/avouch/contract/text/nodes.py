@@ -1,8 +1,8 @@
-"""The text of a document as a tree that knows where everything stands, so that a problem can name its line.
+"""A document as a tree whose nodes know their line and column, so that a problem can name them.
 
 JSON and YAML read the same way: whatever Kubernetes' own reader makes of a text, this makes too (YAML 1.1 words such as
 `yes`, no dates, no numbers to the base of 60). Hostile text is a flaw, never a crash: bytes, documents, depth and nodes
-are bounded, aliases count each time they are used, and a key that stands twice is told.
+are bounded, aliases count each time they are used, and duplicate keys are reported.
 """
 
 import math
@@ -22,7 +22,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands; line and column count from 1."""
+    """Position of a node; line and column count from 1."""
 
     line: int = 1
     column: int = 1
@@ -30,7 +30,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A text, number, flag or nothing."""
+    """A string, number, boolean or null."""
 
     place: Place
     value: str | int | float | bool | None
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping; every key stands once."""
+    """A mapping with unique keys."""
 
     place: Place
     entries: tuple[Entry, ...]
@@ -79,7 +79,7 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a text holds: its documents (those that are empty left out), and its flaws."""
+    """Content of a text: its documents, without empty ones, and its flaws."""
 
     documents: tuple[Node, ...] = ()
     flaws: tuple[Flaw, ...] = ()
@@ -87,7 +87,7 @@ class Text:
 
 @dataclass(slots=True)
 class Budget:
-    """How much of a text may still be read, and the flaws found on the way."""
+    """Remaining limits while a text is read, and the flaws found so far."""
 
     left: int = NODES
     flaws: list[Flaw] = field(default_factory=list)
@@ -96,37 +96,39 @@ class Budget:
         """Count a node.
 
         Raises:
-            Broken: it is one too many, or too deep.
+            Broken: over the number of nodes, or too deep.
         """
         self.left -= 1
         if depth > DEPTH:
-            raise Broken(Flaw(place, f"nested deeper than {DEPTH}, or an alias of itself", "write it flatter"))
+            raise Broken(
+                Flaw(place, f"nested deeper than {DEPTH}, or an alias that contains itself", "reduce the nesting")
+            )
         if self.left < 0:
-            raise Broken(Flaw(place, f"more than {NODES} values, aliases counted each time", "write less in one file"))
+            raise Broken(Flaw(place, f"more than {NODES} values, aliases counted each time", "split the file"))
 
     def flaw(self, place: Place, message: str, fix: str) -> None:
-        """Note a flaw that does not keep from reading on.
+        """Record a flaw after which reading continues.
 
         Raises:
             Broken: there are too many already.
         """
         self.flaws.append(Flaw(place, message, fix))
         if len(self.flaws) >= FLAWS:
-            raise Broken(Flaw(place, f"{FLAWS} flaws: the rest was not read", "mend those first"))
+            raise Broken(Flaw(place, f"{FLAWS} errors: the rest was not read", "fix those first"))
 
     def entries(self, found: "list[Entry]") -> tuple[Entry, ...]:
-        """The entries of a mapping, each key once; the first one holds, the others are flaws."""
+        """The entries of a mapping, each key once; the first one counts, the others are flaws."""
         seen: dict[str, Entry] = {}
         for entry in found:
             first = seen.setdefault(entry.key, entry)
             if first is not entry:
-                said = f"{entry.key[:64]!r} stands here again, first in line {first.place.line}"
+                said = f"{entry.key[:64]!r} is a duplicate key, first in line {first.place.line}"
                 self.flaw(entry.place, said, "keep one of them")
         return tuple(seen.values())
 
 
 class Broken(errors.Invalid):
-    """The text cannot be read on. The readers turn it into a flaw."""
+    """Reading cannot continue. The readers turn this into a flaw."""
 
     def __init__(self, flaw: Flaw) -> None:
         super().__init__(flaw.message, fix=flaw.fix)
@@ -134,7 +136,7 @@ class Broken(errors.Invalid):
 
 
 def plain(node: Node) -> Any:
-    """The tree as JSON holds it."""
+    """The tree as JSON values."""
     if isinstance(node, Table):
         return {entry.key: plain(entry.node) for entry in node.entries}
     if isinstance(node, Sequence):
@@ -143,11 +145,11 @@ def plain(node: Node) -> Any:
 
 
 def scalar(budget: Budget, place: Place, value: Any) -> Scalar:
-    """A scalar, where JSON can hold it; else a flaw and something that it can hold."""
+    """A scalar that JSON can represent; otherwise a flaw and a replacement."""
     if isinstance(value, float) and not math.isfinite(value):
-        budget.flaw(place, f"{value} is no number in JSON", "put it in quotes")
+        budget.flaw(place, f"{value} is not a number in JSON", "put it in quotes")
         return Scalar(place, str(value))
     if isinstance(value, str) and _SURROGATE.search(value):
-        budget.flaw(place, "half of a character", "write it whole")
+        budget.flaw(place, "half of a surrogate pair", "write the whole character")
         return Scalar(place, _SURROGATE.sub("\ufffd", value))
     return Scalar(place, value)

@@ -1,4 +1,4 @@
-"""YAML with places: PyYAML's own composer, held to our limits and to the words that Kubernetes' reader knows."""
+"""YAML with places: PyYAML's own composer with avouch's limits and the boolean words of Kubernetes' reader."""
 
 import math
 import re
@@ -25,13 +25,13 @@ _SCALARS = frozenset(f"{_CORE}{kind}" for kind in ("str", "null", "bool", "int",
 
 
 class _Composer(yaml.SafeLoader):
-    """Counts nodes and depth while it composes, so that nothing is built that is too large."""
+    """Counts nodes and depth while it composes, so that it never builds a document that is too large."""
 
     budget: nodes.Budget
     depth = 0
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        """The tag of a node that has none: words without quotes mean what Kubernetes' reader takes them for."""
+        """The tag of a node that has none: words without quotes are read as Kubernetes' reader does."""
         if kind is yaml.ScalarNode and implicit[0]:
             return f"{_CORE}{_kind(value)}"
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # the stubs lack it
@@ -64,7 +64,7 @@ def read(text: str) -> nodes.Text:
     except yaml.MarkedYAMLError as exc:
         return nodes.Text(tuple(documents), (*budget.flaws, _syntax(exc)))
     except (ValueError, OverflowError):
-        message = "not YAML: an escape that is no character"
+        message = "not YAML: an escape that is not a character"
         flaw = nodes.Flaw(_place(loader.get_mark()), message, "write the character itself")
         return nodes.Text(tuple(documents), (*budget.flaws, flaw))
     finally:
@@ -108,12 +108,12 @@ class _Tree:
             elif isinstance(key, yaml.ScalarNode):
                 found.append(nodes.Entry(self._key(key, place), place, self.node(value, depth + 1)))
             else:
-                self._budget.flaw(place, "a key is a list or a mapping", "write a text")
+                self._budget.flaw(place, "a key is a list or a mapping", "write a string")
         own = {entry.key for entry in found}
         return found + list({entry.key: entry for entry in reversed(merged) if entry.key not in own}.values())[::-1]
 
     def _merged(self, value: Any, place: nodes.Place, depth: int) -> list[nodes.Entry]:
-        """Entries of `<<`: the first of several mappings holds."""
+        """Entries of `<<`: the first of several mappings counts."""
         sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
         found: list[nodes.Entry] = []
         for source in sources:
@@ -121,13 +121,13 @@ class _Tree:
             if isinstance(source, yaml.MappingNode):
                 found += self._entries(source, depth)
             else:
-                self._budget.flaw(place, "<< needs a mapping", "point it at an anchor of one")
+                self._budget.flaw(place, "<< needs a mapping", "refer to an anchor of a mapping")
         return found
 
     def _key(self, key: Any, place: nodes.Place) -> str:
         if key.tag != f"{_CORE}str":
             kind = key.tag.removeprefix(_CORE)
-            self._budget.flaw(place, f"the key {key.value[:64]!r} is no text but {kind}", "put it in quotes")
+            self._budget.flaw(place, f"the key {key.value[:64]!r} is not a string but {kind}", "put it in quotes")
         self._budget.spend(0, place)
         return str(key.value)
 
@@ -150,11 +150,11 @@ class _Tree:
             self._unknown(node.tag, place)
 
     def _unknown(self, tag: str, place: nodes.Place) -> None:
-        self._budget.flaw(place, f"the tag {tag[:64]} is not known here", "take it away")
+        self._budget.flaw(place, f"the tag {tag[:64]} is not supported", "remove it")
 
 
 def _kind(word: str) -> str:
-    """What a word without quotes is."""
+    """The type of a word without quotes."""
     if word in _WORDS:
         return "bool"
     if word in _NULLS:
@@ -166,7 +166,7 @@ def _kind(word: str) -> str:
 
 
 def _number(word: str) -> bool:
-    """A number with a point or exponent; one that is too large for Go is a text."""
+    """A number with a point or exponent; one that is too large for Go is a string."""
     return bool(_NO_NUMBER.fullmatch(word) or (_FLOAT.fullmatch(word) and math.isfinite(float(word))))
 
 
@@ -174,7 +174,7 @@ def _scalar(tag: str, text: str) -> str | int | float | bool | None:
     """A scalar of one of the core tags.
 
     Raises:
-        ValueError: it is not what its tag says.
+        ValueError: it does not match its tag.
     """
     match tag.removeprefix(_CORE):
         case "str":
@@ -191,7 +191,7 @@ def _scalar(tag: str, text: str) -> str | int | float | bool | None:
 
 
 def _integer(text: str) -> int | float:
-    """A whole number; 010 is octal, as in YAML 1.1 and Go, and what 64 bits do not hold loses its last digits."""
+    """A whole number; 010 is octal, as in YAML 1.1 and Go, and more than 64 bits lose their last digits."""
     bare = text.replace("_", "")
     sign, digits = (-1, bare[1:]) if bare.startswith("-") else (1, bare.removeprefix("+"))
     octal = digits.startswith("0") and digits.isdigit() and digits != "0"
@@ -206,7 +206,7 @@ def _place(mark: Any) -> nodes.Place:
 def _syntax(exc: yaml.MarkedYAMLError) -> nodes.Flaw:
     mark = exc.problem_mark or exc.context_mark
     said = " ".join(filter(None, (exc.context, exc.problem)))
-    return nodes.Flaw(_place(mark) if mark else nodes.Place(), f"not YAML: {said[:300]}", "mend the syntax")
+    return nodes.Flaw(_place(mark) if mark else nodes.Place(), f"not YAML: {said[:300]}", "fix the syntax")
 
 
 def _unreadable(text: str, exc: yaml.reader.ReaderError) -> nodes.Flaw:
@@ -214,4 +214,4 @@ def _unreadable(text: str, exc: yaml.reader.ReaderError) -> nodes.Flaw:
     line = before.count("\n")
     column = exc.position - (before.rfind("\n") + 1)
     message = f"a character that YAML does not allow: U+{ord(text[exc.position]):04X}"
-    return nodes.Flaw(nodes.Place(line + 1, column + 1), message, "take it out")
+    return nodes.Flaw(nodes.Place(line + 1, column + 1), message, "remove it")

@@ -1,4 +1,4 @@
-"""Readers: bytes of one material in, what they say out. One small module for each family of formats.
+"""Readers: each turns the bytes of one material into a `Document`. One small module for each family of formats.
 
 A reader gets all bytes, already known to be within the type's limit, and returns a `document.Document` with
 Chainloop's annotations. It refuses by raising `errors.Invalid`, which `validation.read` turns into a `Flaw`; nothing

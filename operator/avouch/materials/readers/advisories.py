@@ -12,13 +12,13 @@ _CSAF = {"2.0": "csaf/csaf-2.0", "2.1": "csaf/csaf-2.1"}
 
 
 def openvex(content: bytes) -> document.Document:
-    """OpenVEX: 0.2.0 against its schema; documents of the drafts before it by their required fields only."""
+    """OpenVEX: 0.2.0 against its schema; documents of older drafts by their required fields only."""
     found = jsons.mapping(content)
     context = jsons.text(found, "@context")
     if context != _CONTEXT and not context.startswith(f"{_CONTEXT}/"):
         raise errors.Invalid(f"not OpenVEX: the @context is not {_CONTEXT}", fix=_OPENVEX)
     if not jsons.text(found, "@id"):
-        raise errors.Invalid("not OpenVEX: it has no @id", fix=_OPENVEX)
+        raise errors.Invalid("not OpenVEX: @id is missing", fix=_OPENVEX)
     if context == _CURRENT:
         _check("OpenVEX", "openvex/openvex-0.2.0", found, _OPENVEX)
     elif not jsons.text(found, "author") or not list(jsons.mappings(found, "statements")):
@@ -51,7 +51,7 @@ def _csaf(content: bytes, category: str) -> document.Document:
     found = jsons.mapping(content)
     about = found.get("document")
     if not isinstance(about, dict):
-        raise errors.Invalid("not CSAF: it has no document", fix=fix)
+        raise errors.Invalid("not CSAF: document is missing", fix=fix)
     if about.get("category") != category:
         said = document.shown(about.get("category"))
         message = f"invalid CSAF category field in file, expected: {category}, found {said}"

@@ -31,7 +31,7 @@ def _load(content: bytes, kind: str, fix: str) -> dict[str, Any]:
     json = content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
     found = jsons.load(content) if json else yamls.load(content)
     if not isinstance(found, dict):
-        raise errors.Invalid(f"not {kind}: no mapping of names to values", fix=fix)
+        raise errors.Invalid(f"not {kind}: its root is not a mapping", fix=fix)
     return found
 
 
@@ -56,7 +56,7 @@ def _annotations(found: dict[str, Any], version: str) -> Iterator[tuple[str, obj
 
 
 def _protocol(found: dict[str, Any]) -> str:
-    """Of the first server that says one, in the document's order."""
+    """The protocol of the first server that has one, in the order of the document."""
     servers = found.get("servers")
     protocols = [jsons.text(each, "protocol") for each in servers.values()] if isinstance(servers, dict) else []
     return next((each for each in protocols if each), "")

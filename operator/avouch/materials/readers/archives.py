@@ -1,4 +1,4 @@
-"""Archives as a stream of files: bounded in entries and in bytes after unpacking, no way out of the archive."""
+"""Archives as a stream of files: bounded in entries and in bytes after unpacking, without paths outside the archive."""
 
 import io
 import re
@@ -27,7 +27,7 @@ FIX = "pack the reports again with zip or tar -z"
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much an archive may hold."""
+    """Limits of an archive."""
 
     entries: int = 1000
     size: int = 64 * MIB
@@ -60,10 +60,10 @@ def is_tar(content: bytes) -> bool:
 
 
 def files(content: bytes, bounds: Bounds = BOUNDS) -> Iterator[Entry]:
-    """The regular files of a zip, tar or tar.gz, in stored order; directories and links are passed over.
+    """The regular files of a zip, tar or tar.gz, in stored order; directories and links are skipped.
 
     Raises:
-        Invalid: broken, encrypted, or a path that leads out of the archive.
+        Invalid: broken, encrypted, or a path outside the archive.
         TooLarge: more entries or bytes than the bounds.
     """
     left = bounds.size
@@ -102,7 +102,7 @@ def gunzip(content: bytes, size: int = BOUNDS.size) -> bytes:
 
 
 class _Members:
-    """What the members of a gzip unpack to. Fed in pieces, because each step copies what it leaves over."""
+    """The unpacked members of a gzip. Input is fed in pieces, because each step copies the rest."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -123,7 +123,9 @@ class _Members:
         if self.current is None and (piece := piece.lstrip(b"\0")):  # tar pads its file with zeros
             self.count += 1
             if self.count > _MOST_MEMBERS:
-                raise errors.TooLarge(f"the gzip has more than {_MOST_MEMBERS} members", fix="compress it at once")
+                raise errors.TooLarge(
+                    f"the gzip has more than {_MOST_MEMBERS} members", fix="compress the file again as a whole"
+                )
             self.current = zlib.decompressobj(wbits=31)
         return piece
 
@@ -173,7 +175,7 @@ def _check_path(name: str) -> None:
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or name.startswith(("/", "\\")) or _DRIVE.match(name) or "\0" in name:
         fix = "pack files below one directory, without .. or absolute paths"
-        raise errors.Invalid(f"{name[:64]!r} leads out of the archive", fix=fix)
+        raise errors.Invalid(f"{name[:64]!r} is a path outside the archive", fix=fix)
 
 
 def _too_many(bounds: Bounds) -> errors.TooLarge:

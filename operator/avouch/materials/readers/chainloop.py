@@ -1,6 +1,6 @@
-"""Chainloop's own kinds of evidence: fields by name and kind, as its documents have them.
+"""Chainloop's own kinds of evidence: checked by names and types of fields.
 
-No schema of theirs is kept here.
+Their schemas are not included here.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _SESSION = shapes.Shape(
 
 
 def evidence(content: bytes) -> document.Document:
-    """Any file. JSON that names its kind and has data says which kind and schema; anything else is evidence as well."""
+    """Any file. JSON with a kind and data yields its kind and schema; all other content is accepted, too."""
     try:
         found = jsons.load(content) if content.lstrip().startswith(b"{") else None
     except errors.Invalid:  # not an envelope: no JSON, which evidence need not be

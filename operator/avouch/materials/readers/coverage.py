@@ -33,7 +33,7 @@ def _counter(element: xmls.Element) -> str:
 
 
 def cobertura(content: bytes) -> document.Document:
-    """A <coverage> that measured something: packages, or a line-rate other than 0. NaN is that of an empty project."""
+    """A <coverage> that measured something: packages, or a line-rate other than 0. Empty projects have NaN."""
     rate = 0.0
     packages = 0
 
@@ -56,7 +56,7 @@ def _rate(root: xmls.Element) -> float:
     try:
         rate = float(text)
     except ValueError as exc:
-        message = f"invalid Cobertura report: the line-rate {document.shown(text)} is no number"
+        message = f"invalid Cobertura report: the line-rate {document.shown(text)} is not a number"
         raise errors.Invalid(message, fix=_COBERTURA) from exc
     if not (math.isnan(rate) or 0 <= rate <= 1):
         raise errors.Invalid(f"invalid Cobertura report: the line-rate {rate} is not from 0 to 1", fix=_COBERTURA)

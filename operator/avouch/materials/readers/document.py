@@ -1,4 +1,4 @@
-"""What a reader finds, and the guard on what it may say: annotations go into statements, logs and a database."""
+"""The result of a reader; it limits annotations, because they go into statements, logs and a database."""
 
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -33,7 +33,7 @@ class Document(NamedTuple):
 
 
 def understood(annotations: Iterable[tuple[str, object]] = ()) -> Document:
-    """The content is what it claims to be. Empty values say nothing and are left out.
+    """A document that matches its type. Empty values are left out.
 
     Raises:
         Invalid: a value that cannot be recorded: too long, or with characters that are not text.
@@ -51,5 +51,5 @@ def _recorded(key: str, value: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value from a document in a message: short, and never raw control characters."""
+    """A value of a document for a message: short, without raw control characters."""
     return repr(str(value)[:64])

@@ -23,7 +23,7 @@ _COUNT = f"{document.PREFIX}dranzer.reports.count"
 def dranzer(content: bytes) -> document.Document:
     """A report, or an archive of reports in which each text must be one; its table (.csv) does not count.
 
-    Reports come in the code page of the machine, so bytes are looked at, not characters.
+    Reports are in the code page of the machine, so the reader compares bytes, not characters.
     """
     bundle = archives.is_zip(content) or archives.is_gzip(content)
     entries = archives.files(content, _BUNDLE) if bundle else iter((archives.Entry("report", content),))
@@ -42,7 +42,7 @@ def dranzer(content: bytes) -> document.Document:
 
 
 def radamsa_report(content: bytes) -> document.Document:
-    """Records of radamsa -M, one a line. An empty log means that nothing was made; one wrong line refuses all."""
+    """Records of radamsa -M, one a line. An empty log is valid; one invalid line makes the whole log invalid."""
     count = sum(_records(log) for log in _logs(content))
     return document.understood((*tools.one("radamsa"), (_RECORDS, str(count))))
 
@@ -77,7 +77,7 @@ def _check_record(line: str, name: str) -> None:
 
 
 def radamsa_crashes(content: bytes) -> document.Document:
-    """The crashing inputs: the files of an archive, or the one file that this is."""
+    """The crashing inputs: the files of an archive, or one file."""
     bundle = archives.is_zip(content) or archives.is_gzip(content)
     count = sum(1 for _ in archives.files(content)) if bundle else 1
     return document.understood((*tools.one("radamsa"), (_CRASHES, str(count))))

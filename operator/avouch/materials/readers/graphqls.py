@@ -11,7 +11,7 @@ _FIX = "deliver the schema in GraphQL's definition language"
 
 
 def read(content: bytes) -> document.Document:
-    """Definitions of types, nothing that could be executed."""
+    """Type definitions only, nothing that could be executed."""
     try:
         found = graphql.parse(content.decode("utf-8-sig"), no_location=True, max_tokens=TOKENS)
     except (graphql.GraphQLError, UnicodeDecodeError) as exc:

@@ -1,4 +1,4 @@
-"""JSON that cannot hurt: UTF-8, bounded in values and depth, no name twice, no NaN.
+"""Safe JSON: UTF-8, bounded in values and depth, no duplicate names, no NaN.
 
 The bounds are checked where they cost least: the number of values before parsing (a comma or bracket begins each of
 them), names while parsing, depth level by level afterwards. What json cannot parse for depth is refused by its own
@@ -63,14 +63,14 @@ def elements(content: bytes) -> list[Any]:
 
 
 def at(value: Any, *path: str) -> Any:
-    """What lies at a path of names; None where it does not exist."""
+    """The value at a path of names; None if it does not exist."""
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
 def text(value: Any, *path: str) -> str:
-    """The text at a path; "" where there is none."""
+    """The string at a path; "" if there is none."""
     found = at(value, *path)
     return found if isinstance(found, str) else ""
 
@@ -91,19 +91,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice[:64]!r} stands twice in one object")
+        raise ValueError(f"{twice[:64]!r} is in one object twice")
     return found
 
 
 def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _check_text(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as exc:
-        raise errors.Invalid("a text holds half of a surrogate pair, which is no character", fix=FIX) from exc
+        raise errors.Invalid("a string holds half of a surrogate pair, which is not a character", fix=FIX) from exc
 
 
 def _check_depth(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Archives that are read for what lies in them: Helm charts and ZAP's reports."""
+"""Archives whose files are checked: Helm charts and ZAP's reports."""
 
 from avouch import errors
 from avouch.materials.readers import archives, document, jsons, tools, yamls
@@ -29,7 +29,7 @@ def helm(content: bytes) -> document.Document:
 def zap(content: bytes) -> document.Document:
     """A zip with ZAP's JSON report."""
     if not archives.is_zip(content):
-        raise errors.Invalid("can't open the zip file: it is none", fix=_ZAP)
+        raise errors.Invalid("can't open the zip file: it is not a zip", fix=_ZAP)
     reports = [entry.content for entry in archives.files(content) if entry.name == _REPORT]
     if not reports:
         raise errors.Invalid("zip file does not contain the ZAP report", fix=_ZAP)

@@ -13,7 +13,7 @@ _ENGINE = re.compile(r".*\(([a-z]+)\)\s*", re.ASCII | re.DOTALL)
 
 
 def read(content: bytes) -> document.Document:
-    """A SARIF log. Raw control characters in its texts are forgiven: scanners copy them out of source code."""
+    """A SARIF log. Raw control characters in its texts are accepted: scanners copy them from source code."""
     found = jsons.mapping(content, strict=False)
     if not jsons.text(found, "$schema"):
         raise errors.Invalid("not SARIF: it has no $schema", fix=_FIX)

@@ -18,7 +18,7 @@ _CREATOR = re.compile(r"Tool:\s*(?P<name>.+?)(?:-(?P<version>v?\d.*|\[.*\]))?\s*
 
 
 def cyclonedx(content: bytes) -> document.Document:
-    """A CycloneDX SBOM. Repeated components and null cwes, which real tools write, are forgiven as in Chainloop."""
+    """A CycloneDX SBOM. Repeated components and null cwes, which real tools write, are accepted as in Chainloop."""
     bom = jsons.mapping(content)
     if bom.get("bomFormat") != "CycloneDX":
         raise errors.Invalid("not a CycloneDX SBOM: bomFormat is not CycloneDX", fix=_CYCLONEDX)
@@ -102,7 +102,7 @@ def _spdx_annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def creator(text: str) -> tuple[str, str]:
-    """Name and version of a tool among SPDX creators; "" for people and organisations.
+    """Name and version of a tool among SPDX creators; "" for persons and organizations.
 
     >>> creator("Tool: my-tool-1.0"), creator("Person: Ada")
     (('my-tool', '1.0'), ('', ''))

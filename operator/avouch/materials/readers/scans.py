@@ -1,4 +1,4 @@
-"""Reports of scanners without a published schema, or with one that nobody holds them to: their telling fields only."""
+"""Reports of scanners without a published schema that they follow: only their main fields are checked."""
 
 from collections.abc import Iterator
 from typing import Any

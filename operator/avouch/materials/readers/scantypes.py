@@ -9,7 +9,7 @@ _TYPES = {"sast": "sast", "sca": "sca", "kics": "iac", "containers": "container"
 
 
 def of(engines: Iterable[str]) -> str:
-    """The types, sorted and joined by commas; engines nobody knows are dropped.
+    """The types, sorted and joined by commas; unknown engines are left out.
 
     >>> of(["sca", "kics", "sca", "other"])
     'iac,sca'

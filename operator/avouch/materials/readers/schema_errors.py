@@ -1,8 +1,8 @@
-"""Which element of a long list makes a document invalid, found by halving.
+"""Finds the element of a long list that makes a document invalid, by bisection.
 
 To explain an error, a schema library copies what it looked at: for one wrong element in a long list under an `anyOf`
-that is minutes and gigabytes. Whether a document is valid is cheap, so that is asked of ever smaller ones until one can
-be explained.
+that takes minutes and gigabytes. Validation alone is cheap, so the document is bisected until the rest is small enough
+to be explained.
 """
 
 import functools
@@ -25,7 +25,7 @@ class Suspect:
     index: int = 0
 
     def place(self, found: list[str | int]) -> str:
-        """Where an error in the smaller document is in the whole one."""
+        """The path in the whole document of an error in the smaller one."""
         where = list(found)
         if self.path and tuple(where[: len(self.path)]) == self.path and len(where) > len(self.path):
             where[len(self.path)] = self.index
@@ -33,7 +33,7 @@ class Suspect:
 
 
 def suspect(document: Any, valid: Valid) -> Suspect | None:
-    """A document that is small enough to be explained; None where none was found."""
+    """A document that is small enough to be explained; None if there is none."""
     if _small(document):
         return Suspect(document)
     for path, items in _lists(document, (), _LEVELS):

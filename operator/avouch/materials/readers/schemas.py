@@ -41,7 +41,7 @@ _MENDED = {"^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$": r"^[a-zA-Z]{2}|^[a-zA-Z]{
 
 
 def check(name: str, document: Any) -> None:
-    """Hold a document against a schema.
+    """Check a document against a schema.
 
     Args:
         name: folder and file below materials/schemas, such as cyclonedx/bom-1.6.
@@ -55,7 +55,7 @@ def check(name: str, document: Any) -> None:
     try:
         _check(_validator(name), document)
     except (ValueError, OverflowError) as exc:  # numbers that JSON has and Rust has not
-        raise errors.Invalid(f"the document cannot be checked: {exc}", fix="write plain numbers and texts") from exc
+        raise errors.Invalid(f"the document cannot be checked: {exc}", fix="write plain numbers and strings") from exc
 
 
 def _check(schema: jsonschema_rs.Validator, document: Any) -> None:
@@ -63,12 +63,15 @@ def _check(schema: jsonschema_rs.Validator, document: Any) -> None:
         return
     found = schema_errors.suspect(document, schema.is_valid)
     if found is None:
-        raise errors.Invalid("refused by the schema, and too large to say where", fix="check a smaller part of it")
+        raise errors.Invalid(
+            "the document does not match its schema, and is too large to locate the error",
+            fix="check a smaller part of the document",
+        )
     try:
         schema.validate(found.document)
     except jsonschema_rs.ValidationError as exc:
         place = found.place(exc.instance_path) or "the document"
-        raise errors.Invalid(f"{place[:120]}: {exc.message}", fix="correct what is named") from exc
+        raise errors.Invalid(f"{place[:120]}: {exc.message}", fix="correct the element that the message names") from exc
 
 
 @functools.cache

@@ -10,7 +10,7 @@ _FIX = "deliver the output of scorecard --format json"
 
 
 def read(content: bytes) -> document.Document:
-    """A result. Forgiven, because scorecard writes it: null details and metadata, and no score when nothing ran."""
+    """A result. Accepted, because scorecard writes them: null details and metadata, and no score when nothing ran."""
     found = jsons.mapping(content)
     if not jsons.text(found, "scorecard", "version"):
         raise errors.Invalid("not an OSSF Scorecard: scorecard.version is missing", fix=_FIX)

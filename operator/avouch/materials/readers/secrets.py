@@ -1,4 +1,4 @@
-"""Reports of secret scanners. None publishes a schema: their telling fields are checked."""
+"""Reports of secret scanners. None has a published schema: typical fields are checked."""
 
 import io
 from collections.abc import Iterator

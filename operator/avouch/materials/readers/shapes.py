@@ -1,4 +1,4 @@
-"""The shape of small objects: which fields, of which kind, and no others."""
+"""The shape of small objects: their fields and the types of these."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ ANY = (dict, list, str, int, float, bool, type(None))
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Fields an object must have and may have. Not `closed`: others are nobody's business."""
+    """Fields an object must have and may have. If not `closed`, other fields are allowed."""
 
     required: Kinds
     optional: Kinds = field(default_factory=dict)
@@ -19,13 +19,13 @@ class Shape:
 
 
 def check(value: object, shape: Shape, where: str, fix: str) -> None:
-    """Hold an object against a shape.
+    """Check an object against a shape.
 
     Raises:
-        Invalid: a field is missing, of another kind, or unknown.
+        Invalid: a field is missing, of another type, or unknown.
     """
     if not isinstance(value, dict):
-        raise errors.Invalid(f"{where} is no object", fix=fix)
+        raise errors.Invalid(f"{where} is not an object", fix=fix)
     for name in shape.required:
         if name not in value:
             raise errors.Invalid(f"{where} has no {name}", fix=fix)
@@ -41,4 +41,4 @@ def check(value: object, shape: Shape, where: str, fix: str) -> None:
 
 def _check_field(found: object, kinds: type | tuple[type, ...], where: str, fix: str) -> None:
     if not isinstance(found, kinds) or (kinds is int and isinstance(found, bool)):
-        raise errors.Invalid(f"{where} is of the wrong kind", fix=fix)
+        raise errors.Invalid(f"{where} is of the wrong JSON type", fix=fix)

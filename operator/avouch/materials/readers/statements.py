@@ -17,7 +17,7 @@ _ATTESTATION_FIX = "deliver the bundle or DSSE envelope of an attestation"
 
 
 def slsa(content: bytes) -> document.Document:
-    """A Sigstore bundle with provenance v1: buildType, externalParameters and builder are there."""
+    """A Sigstore bundle with provenance v1: it must have buildType, externalParameters and builder."""
     found = jsons.mapping(content)
     if not _is_bundle(found):
         raise errors.Invalid("not a Sigstore bundle: mediaType or dsseEnvelope is missing", fix=_PROVENANCE_FIX)
@@ -55,7 +55,7 @@ def _statement(envelope: dict[str, Any], predicate: str, fix: str) -> dict[str, 
         raise errors.Invalid(f"the payload is not base64: {exc}", fix=fix) from exc
     statement = jsons.mapping(payload)
     if statement.get("_type") not in _STATEMENTS:
-        raise errors.Invalid("the payload is no in-toto statement", fix=fix)
+        raise errors.Invalid("the payload is not an in-toto statement", fix=fix)
     if statement.get("predicateType") != predicate:
         said = document.shown(statement.get("predicateType"))
         raise errors.Invalid(f"the predicateType is {said}, not {predicate}", fix=fix)

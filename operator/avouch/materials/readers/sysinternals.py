@@ -1,4 +1,4 @@
-"""Reports of Sysinternals' sigcheck and accesschk. No format is published: telling columns and lines are looked for."""
+"""Reports of Sysinternals' sigcheck and accesschk. No format is published: typical columns and lines are checked."""
 
 import csv
 import re
@@ -25,7 +25,7 @@ def sigcheck(content: bytes) -> document.Document:
             raise errors.Invalid(f"not a sigcheck report: no column {', '.join(missing)}", fix=_SIGCHECK)
         for row in rows:
             if row and len(row) != len(header):
-                message = f"not a sigcheck report: a row of {len(row)} fields where the header has {len(header)}"
+                message = f"not a sigcheck report: a row has {len(row)} fields and the header {len(header)}"
                 raise errors.Invalid(message, fix=_SIGCHECK)
     except csv.Error as exc:
         raise errors.Invalid(f"not a sigcheck report: {exc}", fix=_SIGCHECK) from exc

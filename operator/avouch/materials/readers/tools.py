@@ -6,7 +6,7 @@ from avouch.materials.readers import document, jsons
 
 
 def annotations(tools: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Name and version of the first tool, and the list of all. Tools without a name say nothing."""
+    """Name and version of the first tool, and the list of all. Tools without a name are left out."""
     named = [(name, version) for name, version in tools if name]
     if named:
         yield from one(*named[0])

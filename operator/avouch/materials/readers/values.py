@@ -16,8 +16,8 @@ def string(content: bytes) -> document.Document:
 
 
 def image(content: bytes) -> document.Document:
-    """A reference to an image. Whether it exists is for a registry to say, which no reader asks."""
+    """A reference to an image. The reader does not check whether it exists."""
     found = texts.decode(content).strip()
     if not image_references.is_reference(found):
-        raise errors.Invalid(f"{document.shown(found)} is no image reference", fix=image_references.FIX)
+        raise errors.Invalid(f"{document.shown(found)} is not an image reference", fix=image_references.FIX)
     return document.understood()

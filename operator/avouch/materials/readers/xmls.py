@@ -28,12 +28,12 @@ class Element:
 
 
 def walk(content: bytes, wanted: Collection[str], see: Callable[[Element], None]) -> None:
-    """Show the root and each wanted element to `see`, in the order of the document.
+    """Pass the root and each wanted element to `see`, in the order of the document.
 
     Args:
         content: the bytes.
         wanted: names of elements; of the others only depth and number count.
-        see: looks at an element.
+        see: called with an element.
 
     Raises:
         Invalid: not XML, or it declares entities or an internal document type; and what `see` raises.
@@ -49,7 +49,7 @@ def walk(content: bytes, wanted: Collection[str], see: Callable[[Element], None]
     try:
         for start in range(0, len(content), _CHUNK):
             parser.Parse(content[start : start + _CHUNK], False)
-            if start - parser.CurrentByteIndex > TAG:  # what was not yet told is one unfinished tag or comment
+            if start - parser.CurrentByteIndex > TAG:  # the rest is one unfinished tag or comment
                 raise errors.TooLarge(f"a tag of more than {TAG} bytes", fix=FIX)
         parser.Parse(b"", True)
     except (expat.ExpatError, ValueError, LookupError) as exc:

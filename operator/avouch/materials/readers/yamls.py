@@ -1,6 +1,6 @@
-"""YAML that cannot hurt: aliases are counted as what they unfold to, keys are texts, no name twice, no timestamps.
+"""Safe YAML: aliases count with their expanded size, keys are strings, no duplicate names, no timestamps.
 
-YAML lets few bytes unfold into billions of values. The first pass looks at events only and knows the true size before
+YAML lets few bytes expand into billions of values. The first pass looks at events only and knows the true size before
 anything is built. Keys such as 200 become texts, as they do on the way to JSON.
 """
 
@@ -31,7 +31,7 @@ class _Loader(yaml.CSafeLoader):
             if not isinstance(key_node, yaml.ScalarNode):
                 raise errors.Invalid("a key is not a text", fix=FIX)
             if key_node.value in found:
-                raise errors.Invalid(f"{key_node.value[:64]!r} stands twice in one mapping", fix=FIX)
+                raise errors.Invalid(f"{key_node.value[:64]!r} is in one mapping twice", fix=FIX)
             found[key_node.value] = self.construct_object(value_node, deep=deep)
         return found
 
@@ -41,7 +41,7 @@ def load(content: bytes) -> Any:
 
     Raises:
         Invalid: not YAML, several documents, a key twice.
-        TooLarge: deeper than `DEPTH`, or it unfolds to more than `VALUES`.
+        TooLarge: deeper than `DEPTH`, or it expands to more than `VALUES`.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -57,7 +57,7 @@ def _check_size(text: str) -> None:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         sizes.add(event)
         if sizes.total > VALUES:
-            raise errors.TooLarge(f"it unfolds to more than {VALUES} values", fix=FIX)
+            raise errors.TooLarge(f"it expands to more than {VALUES} values", fix=FIX)
         if len(sizes.open) > DEPTH:
             raise errors.TooLarge(f"nested too deeply: more than {DEPTH} levels", fix=FIX)
 
@@ -76,7 +76,7 @@ class _Sizes:
             self.anchored[anchor] = self.total - before
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchored:
-                message = f"the alias {str(event.anchor)[:64]!r} refers to nothing that is complete"
+                message = f"the alias {str(event.anchor)[:64]!r} refers to no complete anchor"
                 raise errors.Invalid(message, fix=FIX)
             self.total += self.anchored[event.anchor]
         elif isinstance(event, yaml.CollectionStartEvent):
