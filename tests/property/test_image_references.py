@@ -13,6 +13,8 @@ REGISTRIES = st.sampled_from(["", "ghcr.io/", "localhost/", "registry:5000/", "[
 TAGS = st.just("") | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 DIGESTS = st.just("") | st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 NAMES = st.builds(lambda registry, path: registry + "/".join(path), REGISTRIES, st.lists(PARTS, min_size=1, max_size=3))
+# A first part with a dot is a registry, and no registry has an underscore in its name.
+NAMES = NAMES.filter(lambda name: "/" not in name or not {".", "_"} <= set(name.partition("/")[0]))
 REFERENCES = st.builds(image_references.ImageReference, NAMES, TAGS, DIGESTS)
 
 
