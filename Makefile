@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NAME ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit commands store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench fuzz exhaust assets corpus clean
+.PHONY: help setup lint unit commands store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench bench-quick fuzz exhaust assets corpus clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ demo-down: setup ## Remove all that the demo made
 
 bench: setup ## Side-by-side measurements; results belong into bench/RESULTS.md
 	@for b in crafting reading cas_upload sidecar_memory sidecar_job sidecar_session durable_ingest workflows_to_ready admission restart judging delivering end_to_end growth; do echo "== $$b"; $(BIN)/python -m bench.$$b || exit 1; done
+
+bench-quick: setup ## Show that every measurement works, in short runs that measure nothing
+	@for b in admission judging delivering durable_ingest sidecar_session restart end_to_end workflows_to_ready growth crafting; do echo "== $$b"; $(BIN)/python -m bench.$$b --quick || exit 1; done
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Dig with atheris in every reader, archives, envelopes and contracts for a while (FUZZ_SECONDS=600)

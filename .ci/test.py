@@ -1,6 +1,8 @@
 """Run everything that `make test` promises, level by level; end with a table of what passed, failed and was skipped.
 
-A level that this machine cannot run is skipped loudly, with what is missing, and never counts as passed.
+A level that this machine cannot run is skipped loudly, with what is missing, and never counts as passed. After the
+levels come the measurements of `bench/`, each as a short run that only shows that it works: in turn, as many as the
+time budget allows (AVOUCH_TEST_MINUTES, 50); the others are named as left out. A level that is named runs in any case.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +27,7 @@ class Level:
     name: str
     command: tuple[str, ...]
     needs: str = ""
+    minutes: int = 0  # what an extra takes at most; 0 = not an extra
 
 
 LEVELS = (
@@ -41,6 +45,20 @@ LEVELS = (
     Level("generated files", (sys.executable, ".ci/generate.py", "--check"), needs="helm"),
     Level("cluster", (*PYTEST, "tests/e2e", "-m", "cluster"), needs="cluster"),
 )
+
+EXTRAS = tuple(
+    Level(f"bench {name}", (sys.executable, "-m", f"bench.{name}", "--quick"), needs="root", minutes=4)
+    for name in (
+        *("admission", "judging", "delivering", "durable_ingest", "sidecar_session", "restart", "end_to_end"),
+        *("workflows_to_ready", "growth", "crafting"),
+    )
+)
+
+
+def in_turn(day: int) -> tuple[Level, ...]:
+    """The extras, another one first each day."""
+    first = day % len(EXTRAS)
+    return (*EXTRAS[first:], *EXTRAS[:first])
 
 
 def missing(need: str) -> str:
@@ -75,16 +93,24 @@ def run(level: Level) -> tuple[str, str]:
 
 
 def main() -> int:
-    """Run the levels named, or all."""
+    """Run the levels named, or all and then extras."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("levels", nargs="*", help=f"levels to run: {', '.join(level.name for level in LEVELS)}")
+    names = ", ".join(level.name for level in (*LEVELS, *EXTRAS))
+    parser.add_argument("levels", nargs="*", help=f"levels to run: {names}")
     wanted = set(parser.parse_args().levels)
+    end = time.monotonic() + 60 * float(os.environ.get("AVOUCH_TEST_MINUTES") or 50)
     outcomes = [(level, *run(level)) for level in LEVELS if not wanted or level.name in wanted]
+    for level in in_turn(datetime.now(UTC).toordinal()):
+        if level.name in wanted or (not wanted and time.monotonic() + 60 * level.minutes < end):
+            outcomes.append((level, *run(level)))
+        elif not wanted:
+            outcomes.append((level, "LEFT OUT", "no time left"))
     print("\n=== summary")
     for level, outcome, note in outcomes:
-        print(f"{outcome:8} {level.name:16} {note}")
+        print(f"{outcome:8} {level.name:24} {note}")
     tally = [outcome for _, outcome, _ in outcomes]
-    print(f"\nlevels: {tally.count('passed')} passed, {tally.count('FAILED')} failed, {tally.count('SKIPPED')} skipped")
+    counts = (f"{tally.count(outcome)} {outcome.lower()}" for outcome in ("passed", "FAILED", "SKIPPED", "LEFT OUT"))
+    print(f"\nlevels: {', '.join(counts)}")
     return 1 if "FAILED" in tally else 0
 
 

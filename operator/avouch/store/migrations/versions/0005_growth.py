@@ -1,7 +1,7 @@
 """What lists and periodic queries need so that their cost does not grow with the runs that are stored.
 
 Immutable: a change of the schema is a new file. All of it is one transaction, so the indexes are not made concurrently:
-writes to `runs` wait, for about half a minute with a million runs (docs/adr/0026).
+writes to `runs` wait, for about half a minute with a million runs (docs/adr/0016).
 """
 
 from alembic import op
