@@ -124,14 +124,16 @@ def test_one_command_attests_and_ends_the_runs_that_it_cannot_attest(avouch: Run
     assert verified["run"] == attested["run"]
 
 
-def view(postgres: Postgres, name: str) -> Any:
-    """A run as the aggregated API shows it."""
+def vsa(postgres: Postgres, name: str) -> bytes:
+    """The signed verification summary of a run, as the aggregated API hands it out."""
 
-    async def main() -> Any:
+    async def main() -> bytes | None:
         async with database.Database(postgres.url) as opened:
-            return await views.RunViews(opened).view("shop", name)
+            return await views.RunViews(opened).signed("shop", name, "vsa")
 
-    return asyncio.run(main())
+    found = asyncio.run(main())
+    assert found is not None
+    return found
 
 
 def test_a_signed_verdict_is_verified_offline_by_the_public_half_of_the_workers_key(
@@ -143,7 +145,7 @@ def test_a_signed_verdict_is_verified_offline_by_the_public_half_of_the_workers_
     (tmp_path / "report.xml").write_bytes((builders.REAL / "junit.xml").read_bytes())
     attested = said(avouch("attest", "--workflow", "release", "--material", "note=hello", "--material",
                            "tests=report.xml", "--wait", "60", "-o", "json"))  # fmt: skip
-    (tmp_path / "vsa.json").write_text(json.dumps(view(prepared, attested["name"])["vsa"]))
+    (tmp_path / "vsa.json").write_bytes(vsa(prepared, attested["name"]))
     offline = {"AVOUCH_SERVER": "", "AVOUCH_TOKEN": "", "AVOUCH_CA": ""}
     wanted = ("verify", "vsa.json", "--key", "passed=passed.pub", "-n", "shop", "--workflow", "release", "-o", "json")
     verified = said(avouch(*wanted, **offline))

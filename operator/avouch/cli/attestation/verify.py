@@ -97,7 +97,8 @@ def verify_any(started: session.Session, /, **said: Any) -> int:
 
     \b
     avouch verify bundle.json --trust ca.crt --at 2026-11-21T11:07:18Z
-    kubectl get workflowrun RUN -o jsonpath='{.status.vsa}' | avouch verify - --key passed=passed.pub
+    kubectl get --raw /apis/runs.avouch.dev/v1alpha1/namespaces/skynet/workflowruns/RUN/vsa > vsa.json
+    avouch verify vsa.json --key passed=passed.pub
 
     An attestation that a job pushed is signed by a certificate, which --trust verifies. Verdicts, and the server's own
     attestation of a run, are signed by keys of the server, each of which signs one family; --key names the public half
