@@ -70,7 +70,7 @@ def names(extra: str) -> set[str]:
 
 
 def test_what_the_command_line_imports_is_what_its_extra_installs():
-    rooms = ("cli", "contract", "processes/wiring", "ci", "client", "crafting", "registry")
+    rooms = ("cli", "contract", "materials", "runners", "processes/wiring", "ci", "client", "crafting", "registry")
     files = [path for room in rooms for path in (ROOT / "operator/avouch" / room).rglob("*.py")]
     modules = [".".join(path.relative_to(ROOT / "operator").with_suffix("").parts) for path in files]
     code = f"import importlib, sys; [importlib.import_module(name) for name in {modules}]; print(*sys.modules)"
