@@ -9,7 +9,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LIGHT = (
     *("runners.commits", "runners.credentials", "runners.detection", "runners.forges", "runners.pullrequests"),
-    *("runners.remotes", "runners.reports", "materials.images", "materials.types", "contract.model", "contract.references"),
+    *(
+        "runners.remotes",
+        "runners.reports",
+        "materials.images",
+        "materials.types",
+        "contract.model",
+        "contract.references",
+    ),
 )
 HEAVY = {"asyncio", "cyclonedx", "defusedxml", "http", "jsonschema", "pydantic", "socket", "ssl", "yaml"}
 
