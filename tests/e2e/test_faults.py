@@ -114,7 +114,7 @@ def test_its_pipelinerun_says_that_the_image_could_not_be_pulled(story: Story) -
 def test_its_verdict_says_that_the_sidecar_is_missing(story: Story) -> None:
     run = story.builds.verdict("imageless")
     assert stage.said(run) == ("Failed", "missing")
-    assert stage.codes(run) == ["MaterialMissing", "SidecarMissing"]
+    assert stage.codes(run) == ["SidecarMissing", "MaterialMissing"]  # the cause first
 
 
 def test_its_stand_in_ended_when_it_was_told_to(story: Story) -> None:
