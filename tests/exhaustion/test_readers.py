@@ -25,4 +25,4 @@ def test_what_is_over_the_limit_is_refused_by_its_size():
     assert len(over) >= 3
     for name in over:
         kind, make = cases.CASES[name]
-        assert "larger than 67108864 bytes" in cases.documents.read(kind, make()).flaws[0].message
+        assert "larger than 67108864 bytes" in cases.validation.read(kind, make()).flaws[0].message
