@@ -199,3 +199,13 @@ async def test_workflows_written_at_once_are_all_kept_and_older_generations_are_
     found = await store.get(namespace, "w0")
     assert found is not None
     assert (found.uid, found.generation) == ("made-anew", 1)
+
+
+async def test_who_asks_while_the_first_answer_is_read_waits_for_it(
+    opened: database.Database, store: workflows.Workflows, namespace: str
+) -> None:
+    await store.upsert(a_workflow(namespace), epoch=EPOCH)
+    async with listening(opened) as known:
+        together = await asyncio.gather(*(known.index(namespace) for _ in range(5)))
+        assert [[one.name for one in each] for each in together] == [["w"]] * 5
+        assert known.reads == 1

@@ -106,10 +106,14 @@ class Catalog:
         self._known.move_to_end(namespace)
         if len(self._known) > _NAMESPACES:
             self._known.popitem(last=False)
-        if known.stale or self._clock() - self._heard_at > _TRUST:
-            async with known.reading:
-                await self._read(namespace, known)
+        if known.stale or known.reading.locked() or self._silent():
+            async with known.reading:  # who asks while somebody reads waits for the answer: before it there is none
+                if known.stale or self._silent():
+                    await self._read(namespace, known)
         return known
+
+    def _silent(self) -> bool:
+        return self._clock() - self._heard_at > _TRUST
 
     async def _read(self, namespace: str, known: _Namespace) -> None:
         known.stale = False  # before the read: a change that is told meanwhile makes it stale again
