@@ -94,11 +94,11 @@ async def _once(side: Side, count: int, postmaster: int) -> tuple[float, float]:
     planned = await side.planner.plan_for(side.namespace, pod)
     if not isinstance(planned, injection.Planned):
         raise RuntimeError(f"no sidecar would be injected: {planned}")
-    ours, theirs = time.process_time(), runs.tree_cpu(postmaster)
+    ours, theirs = time.process_time(), measure.tree_cpu(postmaster)
     for _ in range(count):
         await side.planner.plan_for(side.namespace, pod)
     mine = time.process_time() - ours
-    return 1000 * mine / count, 1000 * (runs.tree_cpu(postmaster) - theirs) / count
+    return 1000 * mine / count, 1000 * (measure.tree_cpu(postmaster) - theirs) / count
 
 
 async def measured(url: str, rounds: int, many: int, turns: int) -> None:

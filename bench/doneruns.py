@@ -24,7 +24,7 @@ from avouch.controlplane.judging import documents
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries, runs
 from avouch.store import contracts, database, migrate, rows, workflows
-from bench import stage
+from bench import measure, stage
 from tests.postgres import Postgres
 
 NAMESPACE, WORKFLOW = "shop", "release"
@@ -162,7 +162,7 @@ class Store:
 
     def cpu(self) -> float:
         """Seconds of CPU that PostgreSQL has used, all of its processes together."""
-        return tree_cpu(int(next(self._postgres.folder.glob("data/**/postmaster.pid")).read_text().split()[0]))
+        return measure.tree_cpu(int(next(self._postgres.folder.glob("data/**/postmaster.pid")).read_text().split()[0]))
 
     def _run(self, number: int) -> tuple[int, runs.Run]:
         key = runs.RunKey(self._workflow.uid, f"uid-{number:08d}")
@@ -192,22 +192,6 @@ def keys() -> documents.Keys:
     """Three keys in memory."""
     one, two, three = (signing.KeySigner.generate() for _ in range(3))
     return documents.Keys(one, two, three, "https://bench.example/verifier")
-
-
-def tree_cpu(root: int) -> float:
-    """Seconds of CPU of a process and its descendants, those that were waited for included."""
-    parents: dict[int, int] = {}
-    used: dict[int, int] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                parents[int(folder.name)] = int(fields[1])
-                used[int(folder.name)] = sum(map(int, fields[11:15]))
-    family = {root}
-    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= grown
-    return sum(used.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
 
 
 class Receiver:
@@ -280,7 +264,7 @@ class Worker:
 
     def cpu(self) -> float:
         """Seconds of CPU so far."""
-        return tree_cpu(self.process.pid)
+        return measure.tree_cpu(self.process.pid)
 
     def memory(self) -> int:
         """Resident MiB."""

@@ -149,7 +149,7 @@ class Bench:
     def _cpu(self, server: stage.Server | None) -> tuple[float, float]:
         """(of whoever takes the pushes, of PostgreSQL)."""
         ours = time.process_time() if server is None else server.cpu()
-        return ours, stage.tree_cpu(stage.postmaster(self.postgres))
+        return ours, measure.tree_cpu(stage.postmaster(self.postgres))
 
     async def bare(self) -> float:
         """8 connections, verify + INSERT + COMMIT each."""

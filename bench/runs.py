@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import psycopg
 
 from avouch.kube import connection
-from bench import stage
+from bench import measure, stage
 from tests.cluster.apiserver import ApiServer
 
 NAMESPACE = "shop"
@@ -164,23 +163,7 @@ class Costs:
 
     def look(self) -> Spent:
         """As of now."""
-        return Spent({name: tree_cpu(pid) for name, pid in self.pids.items()}, time.perf_counter())
-
-
-def tree_cpu(root: int) -> float:
-    """CPU seconds of a process and its children, those that ended included."""
-    parents: dict[int, int] = {}
-    used: dict[int, int] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                parents[int(folder.name)] = int(fields[1])
-                used[int(folder.name)] = sum(map(int, fields[11:15]))
-    family = {root}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(used.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
+        return Spent({name: measure.tree_cpu(pid) for name, pid in self.pids.items()}, time.perf_counter())
 
 
 def postmaster(url: str) -> int:

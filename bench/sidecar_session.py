@@ -211,9 +211,9 @@ class Counters:
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU so far, of each process with its children."""
         return {
-            "server": stage.tree_cpu(self.server.process.pid),
-            "PostgreSQL": stage.tree_cpu(stage.postmaster(self.database)),
-            "kube-apiserver": stage.tree_cpu(_apiserver(self.api)),
+            "server": measure.tree_cpu(self.server.process.pid),
+            "PostgreSQL": measure.tree_cpu(stage.postmaster(self.database)),
+            "kube-apiserver": measure.tree_cpu(_apiserver(self.api)),
         }
 
     def asked(self) -> float:
