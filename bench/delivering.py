@@ -1,8 +1,9 @@
 """Verdicts and deliveries with a receiver that hangs: what the others lose by it.
 
 The real `avouch worker` judges stored runs and delivers each verdict to a receiver that answers at once; on the other
-side also to one that answers after 30 s. Compared are verdicts a second, from the first one on, and deliveries a second
-to the healthy receiver. Every delivery that a receiver gets while it still works on the same one is counted, too.
+side also to one that answers after 30 s. Compared are verdicts a second, between the first and the last, and
+deliveries a second to the healthy receiver. Every delivery that a receiver gets while it still works on the same one is
+counted, too.
 
 Run: python -m bench.delivering [--rounds 3] [--runs 1000] [--quick]
 """
@@ -43,13 +44,12 @@ def once(count: int, hanging: bool) -> Rates:
         store.done(count)
         with doneruns.Worker(store.url, Path(folder)) as worker:
             _until(worker, lambda: store.judged() > 0)
-            begun, first, used = time.monotonic(), store.judged(), worker.cpu() + store.cpu()
+            begun, used = time.monotonic(), worker.cpu() + store.cpu()
             _until(worker, lambda: store.judged() == count)
-            judged = time.monotonic()
             _until(worker, lambda: store.delivered("healthy") == count)
             delivered = time.monotonic()
             return Rates(
-                verdicts=(count - first) / max(judged - begun, 1e-3),
+                verdicts=store.judging_rate(),
                 deliveries=count / (delivered - begun),
                 cpu=(worker.cpu() + store.cpu() - used) / count * 1e3,
                 memory=worker.memory(),
@@ -82,7 +82,7 @@ def main() -> None:
     measure.table(header, [(names[hanging], *_shown(rates)) for hanging, rates in found.items()])
     for what in ("verdicts", "deliveries"):
         pairs = zip(found[True], found[False], strict=True)
-        kept = [getattr(one, what) / getattr(other, what) for one, other in pairs]
+        kept = [getattr(one, what) / max(getattr(other, what), 1e-3) for one, other in pairs]
         print(f"{what}, with / without: {measure.spread(kept)}; goal >= {GOAL}")
 
 

@@ -149,12 +149,24 @@ class Store:
 
     def count(self, query: str) -> int:
         """One number."""
+        return int(self.number(query))
+
+    def number(self, query: str) -> float:
+        """One number that may be a fraction."""
         row = self.connection.execute(query.encode()).fetchone()
-        return int(row[0]) if row else 0
+        return float(row[0]) if row else 0.0
 
     def judged(self) -> int:
         """How many runs have their verdict."""
         return self.count("SELECT count(*) FROM runs WHERE result <> 'Pending'")
+
+    def judging_rate(self) -> float:
+        """Runs judged a second after those of the first batch, by the times that stand with the verdicts."""
+        return self.number(
+            "SELECT count(*) FILTER (WHERE judged_at > first)"
+            " / greatest(extract(epoch FROM max(judged_at) - max(first)), 0.001)"
+            " FROM runs, (SELECT min(judged_at) AS first FROM runs) AS b WHERE judged_at IS NOT NULL"
+        )
 
     def delivered(self, name: str) -> int:
         """How many verdicts arrived at this attachment."""
