@@ -74,6 +74,9 @@ def claimed(spec: Json, identity: str, timing: Timing, wall: datetime) -> Json:
     }
 
 
+_TRIES = 3  # to release it
+
+
 class Lease:
     """One Lease, acquired under one identity, which must be unique for each process."""
 
@@ -127,11 +130,25 @@ class Lease:
         held, self._held = self._held, None
         if held is None:
             return
-        spec = {**held["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
         try:
-            await self._api.replace(LEASES, {**held, "spec": spec})
+            await self._let_go(held)
         except errors.AvouchError as exc:
             log.warning("the Lease was not released; it expires by itself: %s", exc)
+
+    async def _let_go(self, held: Json) -> None:
+        """A renewal that was under way may have changed it meanwhile: then the Lease as it is now."""
+        for _ in range(_TRIES):
+            spec = {**held["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+            try:
+                await self._api.replace(LEASES, {**held, "spec": spec})
+            except errors.Conflict:
+                found = await self._api.get(LEASES, self._namespace, self._name)
+                if found is None or (found.get("spec") or {}).get("holderIdentity") != self.identity:
+                    return
+                held = found
+            else:
+                return
+        raise errors.Conflict(f"it changed {_TRIES} times meanwhile")
 
     async def _try(self) -> bool:
         """One attempt. False: another process holds it. Failed requests change nothing (see `_renewed`)."""

@@ -78,6 +78,27 @@ async def test_a_second_one_waits_until_the_first_lets_go() -> None:
         _ = first.epoch
 
 
+async def test_a_lease_that_was_renewed_or_edited_meanwhile_is_released_all_the_same() -> None:
+    server = Server()
+    lease = Lease(server, "n", "l", "a", FAST)
+    await lease.acquire()
+    assert server.lease is not None
+    server._keep({**server.lease, "metadata": {**server.lease["metadata"], "labels": {"by": "a user"}}})
+    await lease.release()
+    assert server.lease["spec"]["holderIdentity"] == ""
+    assert server.lease["metadata"]["labels"] == {"by": "a user"}
+
+
+async def test_a_lease_that_another_took_is_not_released_for_it() -> None:
+    server = Server()
+    lease = Lease(server, "n", "l", "a", FAST)
+    await lease.acquire()
+    assert server.lease is not None
+    server._keep({**server.lease, "spec": {**server.lease["spec"], "holderIdentity": "b"}})
+    await lease.release()
+    assert server.lease["spec"]["holderIdentity"] == "b"
+
+
 async def test_a_leader_that_cannot_renew_stops_before_its_lease_runs_out() -> None:
     server = Server()
     lease = Lease(server, "n", "l", "a", FAST)
