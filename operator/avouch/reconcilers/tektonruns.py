@@ -132,31 +132,29 @@ class RunKeeper:
         await self._finish(waiting, known, self.world.clock.now())
 
     async def look_up_unfinished(self, limit: int = _PAGE) -> None:
-        """Runs whose subject went away while nobody watched, or had ended before. Others the watch takes care of."""
+        """Runs whose subject went away, or ended, while nobody watched. Others the watch takes care of."""
         last: run_model.Run | None = None
         while page := await self.runs.unfinished(limit, last):
             last = page[-1]
             for run in page:
-                await self._look_up(run)
+                try:
+                    await self._look_up(run)
+                except errors.AvouchError as exc:  # one that cannot be finished now must not keep the others waiting
+                    log.warning("run %s is looked up again later: %s", run.name, exc)
 
     async def _look_up(self, run: run_model.Run) -> None:
+        """Finish the run if its subject is gone or Done, whatever became of its Workflow meanwhile."""
         resource = KINDS.get(run.subject_kind)
         key = Key(run.subject_kind, run.namespace, run.subject_name)
         known = self.world.cache.get(key)
         if resource is None or (known and labels.uid_of(known) == run.key.subject_uid and not settled(known)):
             return
-        found = await self.api.get(resource, run.namespace, run.subject_name)
-        if found is not None and found["metadata"]["uid"] == run.key.subject_uid:
-            await self._look_again(key, found)
-        else:
+        found, now = await self.api.get(resource, run.namespace, run.subject_name), self.world.clock.now()
+        if found is None or labels.uid_of(found) != run.key.subject_uid:
             log.warning("run %s: its %s is gone and nobody saw it end", run.name, run.subject_kind)
-            await self._finish([run], run_model.Snapshot({}, ()), self.world.clock.now())
-
-    async def _look_again(self, key: Key, whole: Object) -> None:
-        """A run was opened after its subject had been put aside: by a push, for a Workflow that came later."""
-        if self.world.cache.get(key) is not None:
-            self.world.cache.put(key, whole)
-            await self.reconcile(key)
+            await self._finish([run], run_model.Snapshot({}, ()), now)
+        elif outcome.done(found):
+            await self._finish([run], await self.snapshot(key, found), outcome.finished_at(found, now))
 
     async def snapshot(self, key: Key, obj: Object) -> run_model.Snapshot:
         """The cluster's record of a Done subject.

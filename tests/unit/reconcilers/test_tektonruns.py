@@ -264,6 +264,30 @@ async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_n
     assert tektonruns.settled(scene.known(key))
 
 
+async def test_a_run_is_finished_by_the_next_look_whatever_became_of_its_workflow() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.keeper.reconcile(key)
+    scene.store.known = matching.Index()
+    scene.cache.drop(Key("Workflow", "team", "w"))
+    await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    await scene.keeper.look_up_unfinished()
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.subject["status"]["results"]
+
+
+async def test_a_run_that_cannot_be_finished_yet_keeps_no_other_waiting() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    for name in ("first", "second"):
+        key = scene.put("PipelineRun", a_run("PipelineRun", name, "Unknown"))
+        await scene.keeper.reconcile(key)
+        scene.cache.drop(key)
+        scene.api.objects["PipelineRun", name] = a_run("PipelineRun", name, "True")
+    scene.put("TaskRun", a_run("TaskRun", "late", "Unknown", metadata=owned_by("first")))
+    await scene.keeper.look_up_unfinished()
+    assert [scene.store.stored[run_id].subject_name for run_id in scene.store.snapshots] == ["second"]
+
+
 async def test_an_object_deleted_before_it_was_done_is_finished_with_what_was_last_known() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
