@@ -88,13 +88,13 @@ def _status(pod: str) -> dict[str, Any]:
 class Tekton:
     """What Tekton would do: TaskRuns and their pods appear, and end."""
 
-    def __init__(self, api: ApiServer) -> None:
-        self._api = api
+    def __init__(self, api: ApiServer, name: str = "build") -> None:
+        self._api, self._name = api, name
         self._made: list[str] = []
 
     def appear(self, count: int) -> None:
         """So many more TaskRuns, each with its pod."""
-        names = [f"build-{number}" for number in range(len(self._made), len(self._made) + count)]
+        names = [f"{self._name}-{number}" for number in range(len(self._made), len(self._made) + count)]
         asyncio.run(self._each(names, _appear))
         self._made += names
 

@@ -112,14 +112,7 @@ class Server:
 
     def wait(self) -> None:
         """Until it is ready."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        deadline = time.monotonic() + 30
-        while True:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
-            with contextlib.suppress(OSError), opener.open(f"http://127.0.0.1:{self._health}/readyz", timeout=5):
-                return
-            time.sleep(0.1)
+        until_ready(self.process, self._health, self._log)
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
@@ -225,6 +218,18 @@ async def _record(url: str, namespace_uid: str, contract: dict[str, Any], tekton
             ),
             epoch=1,
         )
+
+
+def until_ready(process: subprocess.Popen[bytes], health_port: int, log: Path) -> None:
+    """Wait for a process of ours. Raises RuntimeError with the end of its log if it ends, or takes over 30 s."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + 30
+    while True:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"it did not start:\n{log.read_text()[-4000:]}")
+        with contextlib.suppress(OSError), opener.open(f"http://127.0.0.1:{health_port}/readyz", timeout=5):
+            return
+        time.sleep(0.1)
 
 
 def cpu_of(pid: int) -> float:

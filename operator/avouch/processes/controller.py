@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 LEASE = "avouch-controller"
 _STALE = 300.0  # seconds in which a watch neither hears nor tries anything: liveness gives the process up
 _CERTIFICATES = 3600.0  # seconds between looks at certificates
+_REST = 0.1  # seconds between two commits of runs: those that come meanwhile share the next one
 _TEKTON_WAIT = 30.0  # seconds to wait for Tekton's first lists before the controller is called ready anyway
 
 
@@ -66,7 +67,7 @@ class Controller:
             self.world, queue.WorkQueue(), self.writer, self.recorder, lambda *ended: self.metrics.reconciled(*ended)
         )
         self.declarations = source.Declarations(api, self.cache, self.shop.changed)
-        self.run_store = run_store.Runs(opened)
+        self.run_store = run_store.Runs(opened, rest=_REST)
         awaited: dict[uuid.UUID, runs.Run] = {}
         self.keeper = tektonruns.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
         self.verdicts = verdict_events.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
@@ -118,7 +119,7 @@ class Controller:
             background = [group.create_task(each) for each in self._background()]
             await self._synced()
             await self.prepare()
-            workers = [group.create_task(each) for each in (self.shop.run(), self.tekton.run())]
+            workers = [group.create_task(each) for each in (self.shop.run(), self.tekton.run(), self._unfinished())]
             kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
             watching = group.create_task(source.watch(self.declarations, self._login, kopf_stop, kopf_ready))
             await kopf_ready.wait()
@@ -143,7 +144,6 @@ class Controller:
             yield each.run()
         yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
-        yield self._unfinished()
         if self.config.certificates:
             yield self._certify()
 

@@ -6,6 +6,7 @@ none of them waits for another.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 _BATCHES = 2  # batches at once: while one is written, the next is judged
 _ALONE = 4  # runs at once that need the bytes of artifacts
+_REST = 0.1  # seconds after a batch that was not full: verdicts that are due meanwhile share a transaction
 _POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _PAUSE = 2.0  # seconds before another try where the database does not answer
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
@@ -102,22 +104,26 @@ class Loops:
     async def run(self) -> None:
         """Judge until `stop`."""
         async with asyncio.TaskGroup() as tasks:
-            for at, event in enumerate(self.batches):
-                tasks.create_task(self._repeat(event, lambda at=at: self._batch(at)))  # type: ignore[misc]
-            for event in self.alone:
-                tasks.create_task(self._repeat(event, self._one))
+            for slots, step in ((self.batches, self._batch), (self.alone, self._one)):
+                for at, event in enumerate(slots):
+                    tasks.create_task(self._repeat(event, functools.partial(step, at), _POLL if at == 0 else None))
 
     async def _batch(self, at: int) -> bool:
         outcomes = await self._timed(self.world.judging().batch)
-        if len(outcomes) == judge.BATCH and at + 1 < len(self.batches):
-            self.batches[at + 1].set()
+        if len(outcomes) == judge.BATCH:
+            _wake_next(self.batches, at)
         if any(isinstance(one, judging.Alone) for one in outcomes):
             for event in self.alone:
                 event.set()
+        if 0 < len(outcomes) < judge.BATCH and not self.stop.is_set():
+            await asyncio.sleep(_REST)
         return bool(outcomes)
 
-    async def _one(self) -> bool:
-        return bool(await self._timed(self.world.judging().one))
+    async def _one(self, at: int) -> bool:
+        outcomes = await self._timed(self.world.judging().one)
+        if outcomes:
+            _wake_next(self.alone, at)
+        return bool(outcomes)
 
     async def _timed(self, judge: Callable[[], Awaitable[Sequence[judging.Outcome]]]) -> Sequence[judging.Outcome]:
         started = time.monotonic()
@@ -130,13 +136,20 @@ class Loops:
                 _log.info("run judged", extra={"run": str(found.run_id), "verdict": str(found.result)})
         return outcomes
 
-    async def _repeat(self, wake: asyncio.Event, step: Step) -> None:
+    async def _repeat(self, wake: asyncio.Event, step: Step, poll: float | None) -> None:
+        """`poll`: seconds after which a loop looks although nothing wakes it; None: the one before it wakes it."""
         while not self.stop.is_set():
             wake.clear()
             if not await _tried("judging", step) and not self.stop.is_set():
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL):
+                    async with asyncio.timeout(poll):
                         await wake.wait()
+
+
+def _wake_next(slots: Sequence[asyncio.Event], at: int) -> None:
+    """There is more to do than one loop does."""
+    if at + 1 < len(slots):
+        slots[at + 1].set()
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Group commit: callers wait in a bounded queue, committers write whatever waits in one transaction.
 
-No timer: a committer takes what is there, so one caller alone waits for one COMMIT and many share one. A batch that
-fails for the sake of one row is written again row by row, so the bad row fails alone. Reads share round trips likewise.
+A committer takes what is there, so one caller alone waits for one COMMIT and many share one. Where nobody waits for the
+answer, a committer rests between two batches: runs that trickle in share a commit, too. A batch that fails for the sake
+of one row is written again row by row, so the bad row fails alone. Reads share round trips likewise.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ class Limits:
     batch: int = 64
     committers: int = 2
     seconds: float = 20  # one batch; longer than the statement timeout, so this is for a peer that vanished
+    rest: float = 0  # seconds of a committer after a batch that was not full
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -84,6 +86,8 @@ class GroupCommit(Generic[Item, Result]):
                 self._size -= self._weigh(item)
                 self._queue.task_done()
                 _settle(answer, result)
+            if self._limits.rest and len(batch) < self._limits.batch:
+                await asyncio.sleep(self._limits.rest)
 
     async def _outcomes(self, items: Sequence[Item]) -> Sequence[Result | errors.AvouchError]:
         try:

@@ -55,16 +55,18 @@ _GET = direct.sql(sa.select(tables.runs).where(tables.runs.c.id == sa.bindparam(
 class Runs:
     """`open`, `finish` and `accept` share commits, `attested` shares reads. Close it before its loop ends."""
 
-    def __init__(self, opened: database.Database, *, limits: groupcommit.Limits | None = None) -> None:
+    def __init__(self, opened: database.Database, *, limits: groupcommit.Limits | None = None, rest: float = 0) -> None:
+        """`rest`: seconds between two commits of opened or finished runs, for whom no pod waits."""
         self._database = opened
+        lifecycle_limits = groupcommit.Limits(committers=1 if rest else 2, rest=rest)
         self._pushes: groupcommit.GroupCommit[run_model.Claim, run_model.Receipt] = groupcommit.GroupCommit(
             self._write, lambda claim: len(claim.bundle), limits or groupcommit.Limits()
         )
         self._opens: groupcommit.GroupCommit[run_model.Run, run_model.Run] = groupcommit.GroupCommit(
-            lambda batch: lifecycle.open_all(opened, batch), lambda run: len(run.plan), groupcommit.Limits()
+            lambda batch: lifecycle.open_all(opened, batch), lambda run: len(run.plan), lifecycle_limits
         )
         self._ends: groupcommit.GroupCommit[lifecycle.Finished, None] = groupcommit.GroupCommit(
-            lambda batch: lifecycle.finish_all(opened, batch), lambda one: len(one.document), groupcommit.Limits()
+            lambda batch: lifecycle.finish_all(opened, batch), lambda one: len(one.document), lifecycle_limits
         )
         self._reads: groupcommit.GroupCommit[uuid.UUID, run_model.Attested | None] = groupcommit.GroupCommit(
             self._read, lambda _: 0, groupcommit.Limits()
