@@ -322,3 +322,22 @@ def test_a_pipelinerun_opens_a_run_and_its_end_is_stored_once_with_the_listed_pe
         bench.becomes(
             lambda: bench.rows("select count(*) from avouch.procrastinate_jobs where queue_name = 'judge'"), [(1,)]
         )
+
+
+def test_runs_whose_taskruns_end_while_no_controller_runs_are_finished_by_the_next_one(bench: Bench) -> None:
+    namespace = bench.namespace("away")
+    look = (
+        f"select workflow, finished_at is not null from avouch.runs where namespace = '{namespace}' order by workflow"  # noqa: S608 - ours
+    )
+    with bench.controller() as _:
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        for name in ("kept", "deleted"):
+            bench.api.apply(WORKFLOW.format(name=name, namespace=namespace, contract="build"))
+            bench.ready("workflow", name, namespace)
+        bench.api.apply(PIPELINERUN.format(name="run-1", namespace=namespace))
+        bench.becomes(lambda: bench.rows(look), [("deleted", False), ("kept", False)])
+    bench.api.kubectl("delete", "workflow", "deleted", "-n", namespace)
+    over = {"conditions": [{"type": "Succeeded", "status": "True"}], "completionTime": "2026-01-01T00:00:00Z"}
+    bench.status("pipelinerun", "run-1", namespace, over)
+    with bench.controller() as _:
+        bench.becomes(lambda: bench.rows(look), [("deleted", True), ("kept", True)])

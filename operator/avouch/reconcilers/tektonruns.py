@@ -112,15 +112,19 @@ class RunKeeper:
         obj = self.world.cache.get(key)
         if obj is None or settled(obj):
             return
+        opened: Sequence[run_model.Run] = ()
         if self.world.cache.holds("Workflow", f"namespace/{key.namespace}"):
             opened = await self._opened(key, obj, await self._owed(key, obj))
-            waiting = [run for run in opened if run.finished_at is None]
-            if waiting and outcome.done(obj):
-                await self._finish(
-                    waiting, await self.snapshot(key, obj), outcome.finished_at(obj, self.world.clock.now())
-                )
         if outcome.done(obj):
+            if waiting := await self._waiting(obj, opened):
+                at = outcome.finished_at(obj, self.world.clock.now())
+                await self._finish(waiting, await self.snapshot(key, obj), at)
             put_aside(self.world.cache, key, labels.uid_of(obj))
+
+    async def _waiting(self, obj: Object, opened: Sequence[run_model.Run]) -> Sequence[run_model.Run]:
+        """Every open run about this object: also of a Workflow that was suspended, edited or deleted meanwhile."""
+        known = {run.id: run for run in (*opened, *await self.runs.of_subject(labels.uid_of(obj)))}
+        return [run for run in known.values() if run.finished_at is None]
 
     async def vanished(self, key: Key, old: Object) -> None:
         """The object was deleted: a run that never saw its end is finished with what was last known."""

@@ -49,6 +49,11 @@ def _attested() -> bytes:
 
 
 _ATTESTED = _attested()
+_OF_SUBJECTS = direct.sql(
+    sa.select(tables.runs)
+    .where(tables.runs.c.subject_uid == sa.any_(sa.bindparam("uids", type_=pg.ARRAY(sa.Text))))
+    .order_by(tables.runs.c.name)
+)
 _GET = direct.sql(sa.select(tables.runs).where(tables.runs.c.id == sa.bindparam("id")))
 
 
@@ -71,6 +76,9 @@ class Runs:
         self._reads: groupcommit.GroupCommit[uuid.UUID, run_model.Attested | None] = groupcommit.GroupCommit(
             self._read, lambda _: 0, groupcommit.Limits()
         )
+        self._subjects: groupcommit.GroupCommit[str, Sequence[run_model.Run]] = groupcommit.GroupCommit(
+            self._about, lambda _: 0, groupcommit.Limits()
+        )
 
     @property
     def waiting(self) -> int:
@@ -79,7 +87,7 @@ class Runs:
 
     async def close(self) -> None:
         """Write what waits and stop the committers."""
-        for each in (self._reads, self._opens, self._ends, self._pushes):
+        for each in (self._reads, self._subjects, self._opens, self._ends, self._pushes):
             await each.close()
 
     async def open(self, run: run_model.Run) -> run_model.Run:
@@ -100,9 +108,8 @@ class Runs:
         return await self._reads.submit(run_id)
 
     async def of_subject(self, subject_uid: str) -> Sequence[run_model.Run]:
-        """Every run about one PipelineRun or TaskRun."""
-        query = sa.select(tables.runs).where(tables.runs.c.subject_uid == subject_uid).order_by(tables.runs.c.name)
-        return await self._select(query)
+        """Every run about one PipelineRun or TaskRun; callers that ask at the same time share one query."""
+        return await self._subjects.submit(subject_uid)
 
     async def accept(self, claim: run_model.Claim) -> run_model.Receipt:
         """Store a claim and its judging job; answered after COMMIT.
@@ -182,6 +189,13 @@ class Runs:
         found = await self._database.run(_ATTESTED, {"ids": list(set(run_ids))})
         stored = {row.id: run_model.Attested(rows.run_of(row), row.spec) for row in found}
         return [stored.get(run_id) for run_id in run_ids]
+
+    async def _about(self, subject_uids: Sequence[str]) -> Sequence[Sequence[run_model.Run]]:
+        found = map(rows.run_of, await self._database.run(_OF_SUBJECTS, {"uids": list(set(subject_uids))}))
+        stored: dict[str, list[run_model.Run]] = {}
+        for run in found:
+            stored.setdefault(run.key.subject_uid, []).append(run)
+        return [stored.get(uid, []) for uid in subject_uids]
 
     async def _write(self, batch: Sequence[run_model.Claim]) -> Sequence[run_model.Receipt | errors.AvouchError]:
         return await claims.write(self._database, batch)

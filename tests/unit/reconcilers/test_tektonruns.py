@@ -264,13 +264,29 @@ async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_n
     assert tektonruns.settled(scene.known(key))
 
 
-async def test_a_run_is_finished_by_the_next_look_whatever_became_of_its_workflow() -> None:
+@pytest.mark.parametrize("became", [{"suspend": True}, {"tekton": {"tasks": [{"name": "renamed"}]}}, None])
+async def test_a_run_is_finished_at_done_whatever_became_of_its_workflow(became: dict[str, Any] | None) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.keeper.reconcile(key)
+    changed = contracts.WorkflowRecord("team", "nu", "w", "wu", 2, became or {}, {}, "team", "c")
+    scene.store.known = matching.Index([changed] if became else [])
+    if became is None:
+        scene.cache.drop(Key("Workflow", "team", "w"))
+    await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.subject["status"]["results"]
+    assert tektonruns.settled(scene.known(key))
+
+
+async def test_a_run_whose_subject_is_put_aside_is_finished_by_the_next_look_whatever_became_of_its_workflow() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
     await scene.keeper.reconcile(key)
     scene.store.known = matching.Index()
     scene.cache.drop(Key("Workflow", "team", "w"))
-    await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    scene.cache.put(key, tektonruns.settle(scene.known(key)))
     await scene.keeper.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["status"]["results"]
