@@ -7,10 +7,10 @@
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 from avouch.errors import Corrupt, Invalid, TooLarge
+from avouch.values import dataclass
 
 CHUNK = 1024 * 1024  # bytes read at a time: large enough for hashing speed, small enough to keep memory flat
 PATTERN = r"sha256:[0-9a-f]{64}"

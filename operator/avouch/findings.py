@@ -4,9 +4,10 @@ Standard library only. `docs/reference/findings.md` is generated from the table.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Self
+
+from avouch.values import dataclass
 
 
 class Makes(StrEnum):

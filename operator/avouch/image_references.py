@@ -8,9 +8,10 @@ ImageReference(name='registry:5000/app', tag='1.2', digest='sha256:00')
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from avouch import digests, errors
+from avouch.values import dataclass
 
 DOCKER_HUB = "index.docker.io"
 LATEST = "latest"

@@ -6,11 +6,12 @@ the copy from a pod.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any, Self
 
 from avouch.errors import Invalid
+from avouch.values import dataclass
 
 STRING = "STRING"
 IMAGE = "CONTAINER_IMAGE"

@@ -4,10 +4,9 @@ Spec: sigstore/protobuf-specs, sigstore_bundle.proto (protojson, camelCase). The
 sigstore-go; Chainloop spells the media type the older way, which we read but never write.
 """
 
-from dataclasses import dataclass
-
 from avouch import digests, errors
 from avouch.attestation import dsse, shape, strictbase64, strictjson
+from avouch.values import dataclass
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 CHAINLOOP_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle+json;version=0.3"

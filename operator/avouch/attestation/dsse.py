@@ -6,10 +6,9 @@ Spec: secure-systems-lab/dsse, protocol.md and envelope.md (v1.0.2).
 b'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
 """
 
-from dataclasses import dataclass
-
 from avouch import errors
 from avouch.attestation import shape, strictbase64, strictjson
+from avouch.values import dataclass
 
 IN_TOTO = "application/vnd.in-toto+json"  # payload type of every in-toto statement
 MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"

@@ -6,11 +6,12 @@ uploaded or has another type. Keys: chainloop pkg/attestation/crafter/api/attest
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from avouch import digests, errors, plan
 from avouch.attestation import shape, statement
+from avouch.values import dataclass
 
 PREFIX = "chainloop.material."
 NAME = PREFIX + "name"

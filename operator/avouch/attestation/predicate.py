@@ -13,11 +13,12 @@ Subjects, in order:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from avouch import digests, errors, rfc3339
 from avouch.attestation import materials, shape, statement, strictjson
+from avouch.values import dataclass
 
 TYPE = "chainloop.dev/attestation/v0.2"
 FINDING = "avouch.dev/finding."  # + material: the annotation in which a sidecar says why it refused a file

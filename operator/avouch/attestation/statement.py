@@ -6,10 +6,11 @@ predicate that Chainloop defines; `vsa` builds verification summaries; both trav
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from avouch import digests, errors
 from avouch.attestation import dsse, shape, strictbase64, strictjson
+from avouch.values import dataclass
 
 TYPE = "https://in-toto.io/Statement/v1"
 _TYPE_JSON = b'"https://in-toto.io/Statement/v1"'

@@ -5,13 +5,14 @@ identifier equals its authority key identifier (RFC 5280 4.2.1.1).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from avouch import errors
+from avouch.values import dataclass
 
 MAX_AUTHORITIES = 16  # old, new and a few foreign ones; a longer list is a mistake
 MAX_PEM = 256 * 1024  # bytes of PEM in one file

@@ -4,11 +4,12 @@ The fix depends on the kind of run: in Tekton it is a line of the Workflow, else
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from avouch import plan
 from avouch.findings import Finding
+from avouch.values import dataclass
 
 
 class Delivered(Protocol):

@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from avouch import errors
 from avouch import plan as plans
 from avouch.attestation import shape
 from avouch.findings import Finding
+from avouch.values import dataclass
 
 
 class Contract(NamedTuple):

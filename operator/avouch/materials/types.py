@@ -8,10 +8,10 @@ CRDs, and a test holds both lists equal. A row names its reader;
 'application/vnd.cyclonedx+json'
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from avouch import errors
+from avouch.values import dataclass
 
 MIB = 1024 * 1024
 PREFIX = "chainloop.material."

@@ -3,14 +3,20 @@
 A process or a command imports its own world only, when it is chosen.
 """
 
+from __future__ import annotations
+
+import atexit
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from avouch.cli import app, tree
-from avouch.processes import commandline
+from avouch.processes import lateinspect
+
+if TYPE_CHECKING:  # 30 ms (click) that processes do not pay
+    from avouch.cli import tree
 
 # Process: (module with a `main() -> int`, what it does).
 PROCESSES = {
@@ -33,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(given) == 1 and given[0] in PROCESSES:
         return int(importlib.import_module(PROCESSES[given[0]][0]).main() or 0)
     if given[:1] not in _BRIEF:
-        return app.run(top(), given, _program(), commandline.World())
-    gc.disable()
+        return _command(given)
+    gc.disable()  # before anything is imported
     try:
-        return app.run(top(), given, _program(), commandline.World())
+        return _command(given)
     finally:
         gc.enable()
 
@@ -45,6 +51,7 @@ def complete(arguments: Sequence[str] | None = None) -> int:
     """What kubectl completes `kubectl avouch` with."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     from avouch.cli import completion  # lazy: 5 ms, for completion only
+    from avouch.processes import commandline
 
     for line in completion.for_kubectl(top(), given, commandline.World()):
         sys.stdout.write(f"{line}\n")
@@ -53,12 +60,23 @@ def complete(arguments: Sequence[str] | None = None) -> int:
 
 def top() -> tree.Tree:
     """All commands, the processes among them."""
+    from avouch.cli import app, tree
+
     return app.root(
         {
             name: tree.Entry(f"{said[0].upper()}{said[1:]}.", f"{module}:main", _SECTION, process=True)
             for name, (module, said) in PROCESSES.items()
         }
     )
+
+
+def _command(given: Sequence[str]) -> int:
+    lateinspect.install()  # before click is imported
+    from avouch.cli import app
+    from avouch.processes import commandline
+
+    atexit.register(gc.freeze)  # the interpreter looks for garbage once more when it ends: 4 ms
+    return app.run(top(), given, _program(), commandline.World())
 
 
 def _program() -> str:

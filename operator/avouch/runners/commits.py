@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from avouch import errors
 from avouch.runners import credentials
+from avouch.values import dataclass
 
 _HEAD = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _ARMOUR = (

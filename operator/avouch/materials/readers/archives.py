@@ -2,14 +2,12 @@
 
 import io
 import re
-import tarfile
-import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, Any
 
 from avouch import errors
+from avouch.values import dataclass
 
 MIB = 1024 * 1024
 _CHUNK = MIB
@@ -18,10 +16,7 @@ _MOST_MEMBERS = 10_000  # of a gzip: each costs time, and an empty one has 20 by
 _DRIVE = re.compile("[A-Za-z]:")
 _MEMBERS = 4  # of a tar for each file that is allowed: directories, links
 _HEADERS = 2048  # bytes of tar around one file: its header, a long name, padding
-_BROKEN = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, LookupError, OverflowError,
-    NotImplementedError, RuntimeError,  # zipfile: an unknown compression, an encrypted entry
-)  # fmt: skip
+_RECORD = 10_240  # bytes that a tar's length is a multiple of
 FIX = "pack the reports again with zip or tar -z"
 
 
@@ -79,7 +74,7 @@ def files(content: bytes, bounds: Bounds = BOUNDS) -> Iterator[Entry]:
             if left < 0:
                 raise _too_much(bounds)
             yield Entry(name, found)
-    except _BROKEN as exc:
+    except _broken() as exc:
         raise errors.Invalid(f"the archive cannot be read: {exc}", fix=FIX) from exc
 
 
@@ -140,14 +135,26 @@ def _unchecked(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]
     yield from _of_tar(tar, bounds)
 
 
+def _broken() -> tuple[type[Exception], ...]:
+    """What reading a broken archive raises."""
+    import tarfile
+    import zipfile
+
+    unknown = (NotImplementedError, RuntimeError)  # zipfile: an unknown compression, an encrypted entry
+    of_formats = (zipfile.BadZipFile, tarfile.TarError, zlib.error)
+    return (*of_formats, EOFError, OSError, ValueError, LookupError, OverflowError, *unknown)
+
+
 def _gunzipped_tar(content: bytes, bounds: Bounds) -> bytes:
     try:
-        return gunzip(content, bounds.size + _HEADERS * bounds.entries + tarfile.RECORDSIZE)
+        return gunzip(content, bounds.size + _HEADERS * bounds.entries + _RECORD)
     except errors.TooLarge as exc:
         raise _too_much(bounds) from exc
 
 
 def _of_zip(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
+    import zipfile  # lazy: 2 ms, for zips only
+
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if len(archive.filelist) > bounds.entries:
             raise _too_many(bounds)
@@ -161,6 +168,8 @@ def _of_zip(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _of_tar(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
+    import tarfile  # lazy: 3 ms, for tars only
+
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         for number, member in enumerate(archive):
             if number > _MEMBERS * bounds.entries:

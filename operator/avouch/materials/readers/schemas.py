@@ -6,20 +6,22 @@ JSON Schema itself calls formats an annotation. Everything else holds as publish
 package, never from the network.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 from collections.abc import Iterator
-from importlib import resources
-from typing import Any
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any
 
 from avouch import errors
 from avouch.materials.readers import document as document_
 from avouch.materials.readers import schema_errors
 
+if TYPE_CHECKING:  # 14 ms with importlib.resources: a command that adds an SBOM compiles no schema
+    import jsonschema_rs
+
 _FORMATS = frozenset({"date-time", "date"})
-_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)  # so that no pattern runs away
+_BACKTRACK = 100_000  # steps of a pattern, so that none runs away
 _CYCLONEDX = "http://cyclonedx.org/schema/{}.SNAPSHOT.schema.json"
 _CVSS = "https://www.first.org/cvss/cvss-v{}.json"
 _SSVC = "https://certcc.github.io/SSVC/data/schema/v1/{}-1-0-1.schema.json"
@@ -61,6 +63,8 @@ def check(name: str, document: Any) -> None:
 def _check(schema: jsonschema_rs.Validator, document: Any) -> None:
     if schema.is_valid(document):
         return
+    import jsonschema_rs
+
     found = schema_errors.suspect(document, schema.is_valid)
     if found is None:
         raise errors.Invalid(
@@ -76,15 +80,19 @@ def _check(schema: jsonschema_rs.Validator, document: Any) -> None:
 
 @functools.cache
 def _validator(name: str) -> jsonschema_rs.Validator:
-    family = name.partition("/")[0]
+    import jsonschema_rs
+
+    family, patterns = name.partition("/")[0], jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACK)
     known = [(uri, _load(f"{family}/{file}")) for uri, file in _REFERENCES.get(family, {}).items()]
     registry = jsonschema_rs.Registry(known) if known else None
     return jsonschema_rs.validator_for(
-        _load(name), registry=registry, offline=True, validate_formats=True, pattern_options=_PATTERNS
+        _load(name), registry=registry, offline=True, validate_formats=True, pattern_options=patterns
     )
 
 
 def _load(name: str) -> dict[str, Any]:
+    from importlib import resources
+
     file = resources.files("avouch.materials").joinpath("schemas", f"{name}.json")
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     found["$schema"] = _DIALECTS.get(found.get("$schema", ""), found.get("$schema"))

@@ -5,11 +5,11 @@ are where bombs are, and an internal subset can add default attributes to each e
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 from xml.parsers import expat
 
 from avouch import errors
+from avouch.values import dataclass
 
 DEPTH = 256
 ELEMENTS = 3_000_000  # real reports have 30 bytes and more for each; one costs up to 2 microseconds
