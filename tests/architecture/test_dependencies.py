@@ -1,6 +1,7 @@
 """What is imported is declared, and what is declared is imported, for the base and for every extra."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from tests.architecture import sources
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "avouch"
@@ -47,8 +50,11 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+packages = functools.cache(metadata.packages_distributions)
+
+
 def distributions(modules: Iterable[str]) -> set[str]:
-    known = metadata.packages_distributions()
+    known = packages()
     ours = {top for top in modules if top not in sys.stdlib_module_names and top != "avouch"}
     return {normal(known[top][0]) for top in ours if top in known}  # what is not installed is only looked for
 
@@ -59,7 +65,7 @@ def imported(*places: str) -> set[str]:
     for place in places:
         path = PACKAGE / place
         for file in path.rglob("*.py") if path.is_dir() else [path]:
-            for node in ast.walk(ast.parse(file.read_text())):
+            for node in sources.nodes(file):
                 if isinstance(node, ast.Import):
                     found |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom):

@@ -5,6 +5,8 @@ import functools
 import graphlib
 from pathlib import Path
 
+from tests.architecture import sources
+
 ROOT = Path(__file__).parents[2] / "operator"
 PACKAGE = ROOT / "avouch"
 DYNAMIC = {"import_module", "__import__", "import_string", "find_spec", "spec_from_file_location", "run_module"}
@@ -27,14 +29,19 @@ def module_of(path: Path) -> str:
 @functools.cache
 def trees() -> dict[str, ast.Module]:
     """Every module of the package."""
-    return {module_of(path): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
+    return {module_of(path): sources.tree(path) for path in PACKAGE.rglob("*.py")}
 
 
 def dynamic(tree: ast.AST) -> set[str]:
     """Names in a module that import, or find, a module by a string."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.name for alias in node.names}
     return names & DYNAMIC
 
 

@@ -4,8 +4,11 @@ import ast
 import functools
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.architecture import sources
 
 ROOMS = Path(__file__).parents[2] / "operator" / "avouch"
 TYPES = {"plan.py", "materials.py", "types.py", "vocabulary.py"}  # constants, the table, and the CRD's list
@@ -25,27 +28,22 @@ CALLS = {
 
 
 @functools.cache
-def modules() -> list[tuple[str, ast.Module]]:
-    return [(path.name, ast.parse(path.read_text())) for path in sorted(ROOMS.rglob("*.py"))]
+def constants() -> list[tuple[str, str]]:
+    return [(name, node.value) for name, node in every(ast.Constant) if isinstance(node.value, str)]
+
+
+@functools.cache
+def every(kind: type) -> list[tuple[str, Any]]:
+    return [(path.name, node) for path in ROOMS.rglob("*.py") for node in sources.nodes(path) if isinstance(node, kind)]
 
 
 @pytest.mark.parametrize("pattern", PLACES)
 def test_a_constant_stands_in_one_place(pattern: str) -> None:
-    found = {
-        name
-        for name, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(pattern, node.value)
-    }
+    found = {name for name, text in constants() if re.fullmatch(pattern, text)}
     assert found <= PLACES[pattern], "take it from the module that has it"
 
 
 @pytest.mark.parametrize("function", CALLS)
 def test_a_text_is_read_or_written_in_one_place(function: str) -> None:
-    found = {
-        name
-        for name, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == function
-    }
+    found = {name for name, node in every(ast.Attribute) if node.attr == function}
     assert found <= CALLS[function], "use the module that does it"
