@@ -69,7 +69,7 @@ def test_opening_a_run_loads_the_network_alone(job: Job):
 def test_only_push_loads_cryptography(begun: Job):
     begun.add_all()
     found = loaded(begun, "push", "--annotation", "who=me")
-    assert found == {*NETWORK, "cryptography", "ast"}  # ast: by a dataclass of cryptography's, through inspect
+    assert found == {*NETWORK, "cryptography", "ast", "inspect"}  # inspect: for a dataclass of cryptography's
 
 
 @pytest.mark.parametrize(

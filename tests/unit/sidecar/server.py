@@ -75,6 +75,7 @@ def serving(script: Script, directory: Path) -> Iterator[Script]:  # noqa: C901 
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # an answer of two writes waits 40 ms otherwise
 
         def setup(self) -> None:
             super().setup()
