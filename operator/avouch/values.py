@@ -92,18 +92,18 @@ else:
         raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     def _constructor(cls):
-        known, parameters, lines = {"MISSING": dataclasses.MISSING}, [], []
+        known, parameters, lines = {"__missing": dataclasses.MISSING}, [], []
         for each in dataclasses.fields(cls):
             name, default = each.name, ""
-            known[f"set_{name}"] = cls.__dict__[name].__set__
+            known[f"__set_{name}"] = cls.__dict__[name].__set__
             value = name
             if each.default is not dataclasses.MISSING:
-                known[f"default_{name}"], default = each.default, f"=default_{name}"
+                known[f"__default_{name}"], default = each.default, f"=__default_{name}"
             elif each.default_factory is not dataclasses.MISSING:
-                known[f"make_{name}"], default = each.default_factory, "=MISSING"
-                value = f"make_{name}() if {name} is MISSING else {name}"
+                known[f"__make_{name}"], default = each.default_factory, "=__missing"
+                value = f"__make_{name}() if {name} is __missing else {name}"
             parameters.append(f"{name}{default}")
-            lines.append(f"  set_{name}(self, {value})")
+            lines.append(f"  __set_{name}(self, {value})")
         if hasattr(cls, "__post_init__"):
             lines.append("  self.__post_init__()")
         exec("\n".join((f"def __init__(self, {', '.join(parameters)}):", *lines)), known)  # noqa: S102  # our own text

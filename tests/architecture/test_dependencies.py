@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SERVERS = {"canonicaljson.py"}  # of `attestation`: the server hands it to verification, the base has no msgspec
 BASE = [
     *sorted(f"attestation/{path.name}" for path in (PACKAGE / "attestation").glob("*.py") if path.name not in SERVERS),
-    *("sidecar", "tekton", "plan.py", "digests.py", "errors.py"),
+    *("sidecar", "tekton", "plan.py", "digests.py", "values.py", "errors.py"),
 ]
 FILES = {
     "base": BASE,

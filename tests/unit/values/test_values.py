@@ -123,6 +123,20 @@ def test_a_value_of_one_field_is_a_value_too():
     assert hash(One(1)) == hash(One(1))
 
 
+def test_fields_of_any_name_are_told_apart():
+    @dataclass(frozen=True, slots=True)
+    class Named:
+        """Names that a constructor could use itself."""
+
+        x: int
+        set_x: int = 2
+        make_x: list = field(default_factory=list)
+        MISSING: int = 4
+
+    made = Named(1)
+    assert (made.x, made.set_x, made.make_x, made.MISSING) == (1, 2, [], 4)
+
+
 def test_what_a_class_says_itself_holds():
     @dataclass(frozen=True, slots=True)
     class Quiet:
