@@ -11,7 +11,7 @@ from tests.crafting.jobs import Job
 
 NETWORK = {"http", "ssl", "email"}
 HEAVY = {
-    "ast", "asyncio", "cryptography", "httpx", "inspect", "jsonschema_rs", "lzma", "pydantic", "rich", "shutil",
+    "asyncio", "cryptography", "httpx", "jsonschema_rs", "lzma", "pydantic", "rich", "shutil",
     "tarfile", "yaml", "zipfile",
 }  # fmt: skip
 OPERATOR = Path(__file__).parents[2] / "operator"
@@ -69,7 +69,7 @@ def test_opening_a_run_loads_the_network_alone(job: Job):
 def test_only_push_loads_cryptography(begun: Job):
     begun.add_all()
     found = loaded(begun, "push", "--annotation", "who=me")
-    assert found == {*NETWORK, "cryptography", "ast", "inspect"}  # inspect: for a dataclass of cryptography's
+    assert found == {*NETWORK, "cryptography"}
 
 
 @pytest.mark.parametrize(

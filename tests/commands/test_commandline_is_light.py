@@ -51,7 +51,7 @@ def test_help_loads_no_command():
     assert ours <= {
         "avouch.cli", "avouch.cli.app", "avouch.cli.commands", "avouch.cli.failures", "avouch.cli.options",
         "avouch.cli.output", "avouch.cli.ports", "avouch.cli.session", "avouch.cli.tree", "avouch.errors",
-        "avouch.processes", "avouch.processes.commandline", "avouch.processes.lateinspect", "avouch.processes.main",
+        "avouch.processes", "avouch.processes.commandline", "avouch.processes.main",
     }  # fmt: skip
 
 

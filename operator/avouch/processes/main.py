@@ -13,8 +13,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from avouch.processes import lateinspect
-
 if TYPE_CHECKING:  # 30 ms (click) that processes do not pay
     from avouch.cli import tree
 
@@ -71,7 +69,6 @@ def top() -> tree.Tree:
 
 
 def _command(given: Sequence[str]) -> int:
-    lateinspect.install()  # before click is imported
     from avouch.cli import app
     from avouch.processes import commandline
 
