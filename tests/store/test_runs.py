@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane.model import contracts, deliverybounds, verdicts
+from avouch.controlplane.model import contracts, deliverybounds, verdicts, workflowspecs
 from avouch.controlplane.model import runs as run_model
 from avouch.store import database, deliveries, groupcommit, runs, tables, views, workflows
 from tests import postgres
@@ -196,9 +196,9 @@ async def test_many_who_attest_share_a_read_and_see_what_their_workflow_says_now
     await known.upsert(record, epoch=max(epoch, 0))
     found = await asyncio.gather(*(repository.attested(key) for key in [*(run.id for run in made), missing] * 20))
     assert [one and one.run.id for one in found[:6]] == [*(run.id for run in made), None]
-    assert all(one is None or one.workflow_spec == spec for one in found)
+    assert all(one is None or one.rules == workflowspecs.read(spec, "build") for one in found)
     await known.remove(namespace, "build", uid="w", epoch=max(epoch, 0))
     gone = await repository.attested(made[0].id)
     assert gone is not None
-    assert gone.workflow_spec is None
+    assert gone.rules is None
     await repository.close()

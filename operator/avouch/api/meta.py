@@ -1,13 +1,22 @@
 """What all kinds share: the base model, bounded scalars, references, conditions, and CRD fields beside the schema."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from avouch import errors
 from avouch.api import rules
 
 GROUP = "avouch.dev"
@@ -68,6 +77,20 @@ class Model(BaseModel):
         if found:
             schema[RULES] = [rule.to_schema() for rule in found]
         return schema
+
+    @classmethod
+    def read(cls, said: object, of: str, field: str = "spec") -> Self:
+        """What JSON says in the field of an object, such as `Workflow build`.
+
+        Raises:
+            Invalid: it is not of this shape; with the first place that is not.
+        """
+        try:
+            return cls.model_validate(said)
+        except ValidationError as exc:
+            first = exc.errors(include_url=False)[0]
+            place = ".".join(map(str, (field, *first["loc"])))
+            raise errors.Invalid(f"{of}: {first['msg']}", field=place, fix="correct it, and apply it again") from exc
 
     def to_object(self) -> dict[str, Any]:
         """The object as JSON holds it: camelCase, without fields that are not set."""

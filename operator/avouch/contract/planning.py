@@ -10,9 +10,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-import pydantic
-
-from avouch import digests, errors, plan
+from avouch import digests, plan
 from avouch.api import workflow as kind
 from avouch.contract import model, revisions
 
@@ -92,10 +90,8 @@ def unknown_materials(workflow: Workflow, revision: Revision) -> Mapping[str, st
 
     Empty where none is near.
     """
-    if not (workflow.spec.get("tekton") or {}).get("materials"):
-        return {}
     mapped = [material.name for material in (_declared(workflow).tekton or kind.Tekton()).materials]
-    asked = _asked(revision.canonical)
+    asked = _asked(revision.canonical) if mapped else ()
     return {name: _nearest(name, asked) for name in mapped if name not in asked}
 
 
@@ -115,12 +111,7 @@ def line_of(material: str) -> str:
 
 
 def _declared(workflow: Workflow) -> kind.WorkflowSpec:
-    try:
-        return kind.WorkflowSpec.model_validate(workflow.spec)
-    except pydantic.ValidationError as exc:
-        first = exc.errors()[0]
-        place = ".".join(map(str, ("spec", *first["loc"])))
-        raise errors.Invalid(f"Workflow {workflow.name}: {first['msg']}", field=place, fix="apply it again") from exc
+    return kind.WorkflowSpec.read(workflow.spec, f"Workflow {workflow.name}")
 
 
 def _source(material: kind.MaterialSource) -> plan.Source:

@@ -169,19 +169,18 @@ class Delivering:
         integration = self.integrations.get(delivery.type)
         if integration is None:
             raise errors.Invalid(f"no integration of type {delivery.type[:40]!r}", field="spec.type")
-        if delivery.config.get("suspend") is True:  # the ledger holds these back while their attachment exists
+        route = delivery_model.route_of(delivery.config, delivery.attachment)
+        if route.suspend:  # the ledger holds these back while their attachment exists
             raise errors.Unavailable("suspended when the verdict was given, and the attachment is gone")
-        reference = delivery.config.get("secretRef") or {}
-        name, key = reference.get("name", ""), reference.get("key", "")
-        if name:
-            secret = await self._secret(reference.get("namespace") or delivery.namespace, name, key)
+        if reference := route.secret_ref:
+            secret = await self._secret(reference.namespace or delivery.namespace, reference.name, reference.key)
             delivery = replace(delivery, secret=secret)
         await integration.deliver(delivery)
 
     async def _secret(self, namespace: str, name: str, key: str) -> bytes:
         """A Secret that is not there yet may come: GitOps applies in any order."""
         try:
-            return await self.secrets.read(namespace, name, key or "secret")
+            return await self.secrets.read(namespace, name, key)
         except (errors.NotFound, errors.Denied) as exc:
             raise errors.Unavailable(f"secret {namespace}/{name}: {exc}") from exc
 
@@ -235,7 +234,7 @@ def deliveries(
 
 def wants(attachment: delivery_model.AttachmentRecord, run: runs.Run, result: VerdictResult) -> bool:
     """By name or by every label of the selector, and by verdict. Without name and labels it wants nothing."""
-    listed = attachment.config.get("verdicts") or ()
+    listed = delivery_model.route_of(attachment.config, attachment.name).verdicts
     if listed and result.value not in listed:
         return False
     if attachment.workflow:

@@ -7,7 +7,7 @@ import msgspec
 from avouch import plan, rfc3339
 from avouch.api import wire
 from avouch.controlplane.model import external as external_model
-from avouch.controlplane.model import runs, workflowspecs
+from avouch.controlplane.model import runs
 
 
 def opened(run: runs.Run) -> wire.OpenedRun:
@@ -48,6 +48,6 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
         attester=wire.AttesterAnswer(extra.attester.type, extra.attester.id),
         backend=wire.BackendAnswer(backend.id, backend.name, backend.inline, backend.fallback, backend.max_bytes),
         skip_runner_variables=found.skip_runner_variables,
-        gate=workflowspecs.read(stored.workflow_spec).gate,
+        gate=stored.rules is not None and stored.rules.gate,
         findings=[*stored.findings, *found.unproven],
     )

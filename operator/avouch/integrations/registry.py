@@ -10,8 +10,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import pydantic
-
 from avouch import errors
 from avouch.api import integration, meta
 from avouch.controlplane.model import deliveries
@@ -44,14 +42,9 @@ class Types:
         entry = TABLE.get(type_)
         if entry is None:
             raise errors.Invalid(f"no integration of type {type_[:40]!r}", field="spec.type", fix=f"use {_types()}")
-        section = spec.get(type_)
-        try:
-            entry.config.model_validate({} if section is None else section)
-        except pydantic.ValidationError as exc:
-            first = exc.errors(include_url=False)[0]
-            field = ".".join(str(each) for each in ("spec", type_, *first["loc"]))
-            raise errors.Invalid(f"an Integration of type {type_} needs more: {first['msg']}", field=field) from exc
-        return dict(section or {})
+        section = spec.get(type_, {})
+        entry.config.read(section, f"an Integration of type {type_}", field=f"spec.{type_}")
+        return dict(section)
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from avouch import errors, rfc3339
+from avouch.api.apitoken import APITokenSpec
 from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object
@@ -34,7 +35,7 @@ class Seen:
 
 def secret_name(obj: Object) -> str:
     """The Secret that a token is written to."""
-    return str(spec_of(obj).get("secretName") or f"avouch-token-{obj['metadata']['name']}")
+    return _read(obj).secret_name or f"avouch-token-{obj['metadata']['name']}"
 
 
 def decide(obj: Object, seen: Seen) -> conditions.Desired:
@@ -48,18 +49,18 @@ def decide(obj: Object, seen: Seen) -> conditions.Desired:
         "tokens": [_active(token) for token in active] or None,
     }
     said = _resolved(obj, seen, active).having(**fields)
-    recheck = _PATIENCE if seen.refused else token_rotation.next_moment(spec_of(obj), seen.kept, seen.now, seen.unused)
+    recheck = _PATIENCE if seen.refused else token_rotation.next_moment(_read(obj), seen.kept, seen.now, seen.unused)
     return conditions.Desired(said.conditions, said.fields, recheck=recheck)
 
 
 def _resolved(obj: Object, seen: Seen, active: Sequence[identities.TokenRecord]) -> conditions.Desired:
-    spec, newest = spec_of(obj), seen.kept[0] if seen.kept else None
-    if spec.get("revoked") is True or (newest is not None and newest.revoked_at is not None):
+    spec, newest = _read(obj), seen.kept[0] if seen.kept else None
+    if spec.revoked or (newest is not None and newest.revoked_at is not None):
         because = newest.revoked_because if newest else "spec.revoked is true"
-        clear = "set spec.revoked to false, and " if spec.get("revoked") is True else ""
+        clear = "set spec.revoked to false, and " if spec.revoked else ""
         fix = f"{clear}write another text into spec.rotate to get another token"
         return conditions.stalled(conditions.REVOKED, f"revoked: {because} (fix: {fix})")
-    if spec.get("suspend") is True:
+    if spec.suspend:
         return conditions.suspended(obj.get("status") or {})
     if seen.misplaced:
         return conditions.waiting(f"{seen.misplaced}: apply it there, or use scope Project")
@@ -87,8 +88,8 @@ def _active(token: identities.TokenRecord) -> dict[str, str]:
 
 async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Gather, decide, act, and say what there is afterwards."""
-    spec, uid, store = spec_of(obj), str(obj["metadata"]["uid"]), world.issuing.store
-    days = organizations.setting(world.cache, key.namespace, "apiTokenInactivityDays")
+    spec, uid, store = _read(obj), str(obj["metadata"]["uid"]), world.issuing.store
+    days = organizations.settings_of(world.cache, key.namespace).api_token_inactivity_days
     now, unused = world.clock.now(), token_rotation.unused_after(spec, days)
     kept = await _own(world, key, uid)
     ending = (
@@ -96,8 +97,8 @@ async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired
     )
     if ending and any(token.revoked_at is None for token in kept):
         await store.revoke(uid, now, ending, epoch=world.epoch())
-    misplaced = _misplaced(world, key.namespace) if spec.get("scope") == "Organization" else ""
-    blocked = ending or misplaced or spec.get("suspend") is True or not world.issuing.enabled
+    misplaced = _misplaced(world, key.namespace) if spec.scope == "Organization" else ""
+    blocked = ending or misplaced or spec.suspend or not world.issuing.enabled
     due = not blocked and token_rotation.due(spec, kept, now)
     refused = await _issue(world, key, obj, now) if due else ""
     if ending or due:
@@ -126,7 +127,7 @@ async def _own(world: Context, key: Key, uid: str) -> Sequence[identities.TokenR
 
 async def _issue(world: Context, key: Key, obj: Object, now: datetime) -> str:
     """Make a token and write it into the Secret. Returns what keeps us from it; empty when it is done."""
-    spec, issuing = spec_of(obj), world.issuing
+    spec, issuing = _read(obj), world.issuing
     address, minted = issuing.address(), issuing.mint()
     record = identities.TokenRecord(
         id=minted.id,
@@ -134,18 +135,22 @@ async def _issue(world: Context, key: Key, obj: Object, now: datetime) -> str:
         namespace=key.namespace,
         namespace_uid=world.namespace_uid(key.namespace),
         uid=str(obj["metadata"]["uid"]),
-        scope=str(spec.get("scope") or identities.TokenScope.PROJECT),
-        workflow=str(spec.get("workflow") or ""),
+        scope=spec.scope or str(identities.TokenScope.PROJECT),
+        workflow=spec.workflow or "",
         digest=minted.digest,
         created_at=now,
         expires_at=token_rotation.wanted_end(spec, now),
-        rotate=str(spec.get("rotate") or ""),
+        rotate=spec.rotate,
     )
     await issuing.store.record(record, epoch=world.epoch())
     refused = await issuing.write(obj, secret_name(obj), minted.text, address)
     if not refused:
         await issuing.store.delivered(minted.id, now, epoch=world.epoch())
     return refused
+
+
+def _read(obj: Object) -> APITokenSpec:
+    return spec_of(obj, APITokenSpec)
 
 
 def _misplaced(world: Context, namespace: str) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from avouch import errors
+from avouch.api.attachment import IntegrationAttachmentSpec
+from avouch.api.integration import IntegrationSpec
 from avouch.controlplane.model import deliveries
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.context import Context, IntegrationTypes, spec_of
+from avouch.reconcilers.context import Context, IntegrationTypes, declared, spec_of
 
 _RECHECK = 30.0  # seconds between looks at deliveries that wait for a try
 
@@ -41,21 +43,22 @@ def record_of(attachment: Object, integration: Object, types: IntegrationTypes) 
     Raises:
         Invalid: the Integration does not say all that a delivery needs.
     """
-    spec, target, meta = spec_of(attachment), spec_of(integration), attachment["metadata"]
-    config: dict[str, Any] = {**types.config(target), "verdicts": list(spec.get("verdicts") or ())}
-    if target.get("secretRef"):
-        config["secretRef"] = {**target["secretRef"], "namespace": integration["metadata"]["namespace"]}
-    if spec.get("suspend") is True or target.get("suspend") is True:
+    spec, meta = _read(attachment), attachment["metadata"]
+    config: dict[str, Any] = {**types.config(declared(integration)), "verdicts": list(map(str, spec.verdicts))}
+    target = spec_of(integration, IntegrationSpec)
+    if target.secret_ref:
+        config["secretRef"] = {**target.secret_ref.to_object(), "namespace": integration["metadata"]["namespace"]}
+    if spec.suspend or target.suspend:
         config["suspend"] = True
     return deliveries.AttachmentRecord(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         integration=integration["metadata"]["name"],
-        type=str(target["type"]),
+        type=target.type,
         config=config,
-        workflow=(spec.get("workflowRef") or {}).get("name", ""),
-        selector=dict((spec.get("workflowSelector") or {}).get("matchLabels") or {}),
+        workflow=spec.workflow_ref.name if spec.workflow_ref else "",
+        selector=dict(spec.workflow_selector.match_labels) if spec.workflow_selector else {},
     )
 
 
@@ -71,9 +74,9 @@ def decide(attachment: Object, ends: Ends, counts: Counts) -> conditions.Desired
 
 
 def _resolved(attachment: Object, ends: Ends, counts: Counts) -> conditions.Desired:
-    spec = spec_of(attachment)
-    name = (spec.get("integrationRef") or {}).get("name")
-    if spec.get("suspend") is True:
+    spec = _read(attachment)
+    name = spec.integration_ref.name
+    if spec.suspend:
         return conditions.suspended(attachment.get("status") or {})
     if ends.problem:
         return conditions.waiting(ends.problem)
@@ -83,9 +86,10 @@ def _resolved(attachment: Object, ends: Ends, counts: Counts) -> conditions.Desi
         )
     if conditions.holds(ends.integration, conditions.STALLED):
         return conditions.waiting(f"Integration {name} is not ready: see kubectl describe integration {name}")
-    if not ends.workflow_found:
-        workflow = (spec.get("workflowRef") or {}).get("name")
-        return conditions.waiting(f"Workflow {workflow} does not exist: apply it, or correct spec.workflowRef")
+    if spec.workflow_ref and not ends.workflow_found:
+        return conditions.waiting(
+            f"Workflow {spec.workflow_ref.name} does not exist: apply it, or correct spec.workflowRef"
+        )
     done = conditions.succeeded("both ends resolved")
     return conditions.Desired(done.conditions, recheck=_RECHECK if counts.pending else None)
 
@@ -127,15 +131,18 @@ def _recordable(obj: Object, ends: Ends, types: IntegrationTypes) -> deliveries.
         return None
 
 
+def _read(attachment: Object) -> IntegrationAttachmentSpec:
+    return spec_of(attachment, IntegrationAttachmentSpec)
+
+
 def _ends(world: Context, key: Key, obj: Object) -> Ends:
-    spec = spec_of(obj)
-    reference = spec.get("integrationRef") or {}
-    workflow = (spec.get("workflowRef") or {}).get("name", "")
-    found = not workflow or world.cache.get(Key("Workflow", key.namespace, workflow)) is not None
+    spec = _read(obj)
+    named, reference = spec.workflow_ref, spec.integration_ref
+    found = named is None or world.cache.get(Key("Workflow", key.namespace, named.name)) is not None
     namespace = key.namespace
-    if reference.get("scope") == "Organization":
+    if reference.scope == "Organization":
         try:
             namespace = organizations.home_of(world.cache, key.namespace)
         except (errors.NotFound, errors.Conflict) as exc:
             return Ends(None, found, problem=str(exc))
-    return Ends(world.cache.get(Key("Integration", namespace, str(reference.get("name")))), found, namespace)
+    return Ends(world.cache.get(Key("Integration", namespace, reference.name)), found, namespace)

@@ -9,7 +9,7 @@ from avouch.controlplane.artifacts import backends
 from avouch.controlplane.model import artifacts
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.context import Context, spec_of
+from avouch.reconcilers.context import Context, declared
 
 _SOON = 2.0  # seconds between looks for the first check of a spec
 _LATER = 60.0  # seconds between looks whether a later check found something else
@@ -24,7 +24,7 @@ def record_of(backend: Object, namespace_uid: str) -> artifacts.Record:
         namespace_uid=namespace_uid,
         name=str(meta["name"]),
         generation=int(meta.get("generation") or 0),
-        spec=artifacts.BackendSpec.read(spec_of(backend)),
+        spec=artifacts.BackendSpec.read(declared(backend)),
     )
 
 

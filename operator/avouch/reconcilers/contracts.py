@@ -7,7 +7,7 @@ from avouch.contract import revisions
 from avouch.controlplane.model import contracts
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.context import Context, contract_of, spec_of
+from avouch.reconcilers.context import Context, contract_of, suspended
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def decide(contract: Object, recorded: Recorded, workflows: int) -> conditions.D
 
 
 def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
-    if spec_of(contract).get("suspend") is True:
+    if suspended(contract):
         return conditions.suspended(contract.get("status") or {})
     if recorded.problem is not None:
         return conditions.stalled(conditions.INVALID_CONTRACT, str(recorded.problem))
@@ -41,7 +41,7 @@ def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
 async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
     """Read and record; a suspended or unreadable contract keeps the revision it had."""
     bound = _bound(world, key)
-    if spec_of(obj).get("suspend") is True:
+    if suspended(obj):
         return decide(obj, Recorded(await world.contracts.newest(key.namespace, key.name)), bound)
     try:
         canonical = world.canonical(obj)

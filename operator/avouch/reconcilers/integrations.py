@@ -3,16 +3,15 @@
 from avouch import errors
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.context import Context, IntegrationTypes, spec_of
+from avouch.reconcilers.context import Context, IntegrationTypes, declared, suspended
 
 
 def decide(integration: Object, types: IntegrationTypes) -> conditions.Desired:
     """What the status should say."""
-    spec = spec_of(integration)
-    if spec.get("suspend") is True:
+    if suspended(integration):
         return conditions.suspended(integration.get("status") or {})
     try:
-        types.config(spec)
+        types.config(declared(integration))
     except errors.Invalid as exc:
         return conditions.stalled(conditions.INVALID_INTEGRATION, str(exc))
     return conditions.succeeded("ready to be attached")

@@ -4,19 +4,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avouch import errors
+from avouch.api import organization as kind
 from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object, ObjectCache
-from avouch.reconcilers import conditions
-from avouch.reconcilers.context import Context, spec_of
+from avouch.reconcilers import conditions, context
+from avouch.reconcilers.context import Context
 
 
 def projects(organization: Object, namespaces: Iterable[Object]) -> frozenset[str]:
     """The namespaces that an Organization claims: its home, those it names, those it selects among existing ones."""
-    spec = spec_of(organization)
-    chosen = spec.get("projects") or {}
-    labels: Mapping[str, str] = (chosen.get("selector") or {}).get("matchLabels") or {}
-    selected = (n["metadata"]["name"] for n in namespaces if labels and _carries(n, labels))
-    return frozenset((str(spec["homeNamespace"]), *(chosen.get("namespaces") or ()), *selected))
+    return _claims(read(organization), namespaces)
+
+
+def read(organization: Object) -> kind.OrganizationSpec:
+    """What an Organization says. Raises errors.Invalid."""
+    return context.spec_of(organization, kind.OrganizationSpec)
 
 
 def rivals(organization: Object, others: Iterable[Object], namespaces: Iterable[Object]) -> dict[str, str]:
@@ -32,58 +34,56 @@ def rivals(organization: Object, others: Iterable[Object], namespaces: Iterable[
     }
 
 
-def claiming(cache: ObjectCache, namespace: str) -> Object:
-    """The one Organization that claims a namespace.
+def claiming(cache: ObjectCache, namespace: str) -> kind.OrganizationSpec:
+    """What the one Organization that claims a namespace says.
 
     Raises:
         NotFound: none claims it.
         Conflict: two do.
+        Invalid: one cannot be read, so nobody knows what it claims.
     """
-    known = _all(cache, "Namespace")
-    found = [o for o in _all(cache, "Organization") if namespace in projects(o, known)]
+    found = _claiming(cache, namespace)
     if not found:
         raise errors.NotFound(f"no Organization has namespace {namespace} among its projects")
     if len(found) > 1:
-        names = " and ".join(sorted(o["metadata"]["name"] for o in found))
-        raise errors.Conflict(f"Organizations {names} both claim namespace {namespace}")
-    return found[0]
+        raise errors.Conflict(f"Organizations {' and '.join(sorted(found))} both claim namespace {namespace}")
+    return next(iter(found.values()))
 
 
 def home_of(cache: ObjectCache, namespace: str) -> str:
     """The home namespace of the one Organization that claims a namespace. Raises as `claiming` does."""
-    return str(spec_of(claiming(cache, namespace))["homeNamespace"])
+    return claiming(cache, namespace).home_namespace
 
 
-def setting(cache: ObjectCache, namespace: str, name: str) -> Any:
-    """A setting of the one Organization that claims a namespace; None where nobody says anything."""
+def settings_of(cache: ObjectCache, namespace: str) -> kind.Settings:
+    """The settings of the one Organization that claims a namespace; the defaults where nobody says anything."""
     try:
-        return (spec_of(claiming(cache, namespace)).get("settings") or {}).get(name)
+        return claiming(cache, namespace).settings or kind.Settings()
     except (errors.NotFound, errors.Conflict):
-        return None
+        return kind.Settings()
 
 
 def restricts_contracts(cache: ObjectCache, namespace: str) -> bool:
     """Whether any Organization that claims a namespace restricts its Contracts: what the admission policy asks."""
-    known = _all(cache, "Namespace")
-    claiming = (o for o in _all(cache, "Organization") if namespace in projects(o, known))
-    return any((spec_of(o).get("settings") or {}).get("restrictContractCreation") is True for o in claiming)
+    found = _claiming(cache, namespace).values()
+    return any(spec.settings is not None and spec.settings.restrict_contract_creation for spec in found)
 
 
 def record_of(organization: Object) -> identities.Organisation:
     """The row that the server reads."""
-    spec = spec_of(organization)
-    settings = spec.get("settings") or {}
+    spec = read(organization)
     return identities.Organisation(
         name=str(organization["metadata"]["name"]),
-        home=str(spec["homeNamespace"]),
-        skip_runner_variables=settings.get("skipRunnerVariables") is True,
-        retention=dict(spec.get("retention") or {}),
+        home=spec.home_namespace,
+        skip_runner_variables=spec.settings is not None and spec.settings.skip_runner_variables,
+        retention=spec.retention.to_object() if spec.retention else {},
     )
 
 
 def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[Object]) -> conditions.Desired:
     """What the status should say."""
-    if spec_of(organization).get("suspend") is True:
+    spec = read(organization)
+    if spec.suspend:
         return conditions.suspended(organization.get("status") or {})
     known = tuple(namespaces)
     contested = rivals(organization, others, known)
@@ -92,7 +92,7 @@ def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[
             f"namespace {n} is also claimed by Organization {o}" for n, o in sorted(contested.items())[:5]
         )
         return conditions.stalled(conditions.INVALID_PROJECTS, f"{words} (fix: take it out of one of the two)")
-    home = str(spec_of(organization)["homeNamespace"])
+    home = spec.home_namespace
     if home not in {n["metadata"]["name"] for n in known}:
         return conditions.waiting(f"home namespace {home} does not exist: create it, or correct spec.homeNamespace")
     existing = projects(organization, known) & {n["metadata"]["name"] for n in known}
@@ -102,7 +102,7 @@ def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[
 async def reconcile(world: Context, _key: Key, obj: Object) -> conditions.Desired:
     """Gather, record and decide. A suspended one keeps the rows it had."""
     others, namespaces = _all(world.cache, "Organization"), _all(world.cache, "Namespace")
-    if spec_of(obj).get("suspend") is not True:
+    if not read(obj).suspend:
         alone = sorted(projects(obj, namespaces) - rivals(obj, others, namespaces).keys())
         await world.organisations.record(record_of(obj), alone, epoch=world.epoch())
     return decide(obj, others, namespaces)
@@ -111,6 +111,20 @@ async def reconcile(world: Context, _key: Key, obj: Object) -> conditions.Desire
 async def remove(world: Context, key: Key, old: Object | None) -> None:
     """Forget it and its projects."""
     await world.organisations.remove(key.name, epoch=world.epoch())
+
+
+def _claims(spec: kind.OrganizationSpec, namespaces: Iterable[Object]) -> frozenset[str]:
+    chosen = spec.projects or kind.Projects()
+    labels = chosen.selector.match_labels if chosen.selector else {}
+    selected = (n["metadata"]["name"] for n in namespaces if labels and _carries(n, labels))
+    return frozenset((spec.home_namespace, *chosen.namespaces, *selected))
+
+
+def _claiming(cache: ObjectCache, namespace: str) -> dict[str, kind.OrganizationSpec]:
+    """What the Organizations that claim a namespace say, by their names."""
+    known = _all(cache, "Namespace")
+    said = {str(each["metadata"]["name"]): read(each) for each in _all(cache, "Organization")}
+    return {name: spec for name, spec in said.items() if namespace in _claims(spec, known)}
 
 
 def _carries(namespace: Object, wanted: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from avouch import digests, errors
 from avouch.contract import policies
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.context import Context, spec_of
+from avouch.reconcilers.context import Context, suspended
 
 _NOT_EVALUATED = conditions.Condition(
     conditions.EVALUATED,
@@ -21,7 +21,7 @@ def decide(obj: Object, found: digests.Digest | errors.Invalid) -> conditions.De
 
 
 def _resolved(obj: Object, found: digests.Digest | errors.Invalid) -> conditions.Desired:
-    if spec_of(obj).get("suspend") is True:
+    if suspended(obj):
         return conditions.suspended(obj.get("status") or {})
     if isinstance(found, errors.Invalid):
         return conditions.stalled(conditions.INVALID_POLICY, str(found))

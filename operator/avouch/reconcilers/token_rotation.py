@@ -6,16 +6,16 @@
 3. Ends of single ones: the present one by lifetime or expiresAt, those of before by the overlap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from avouch import errors, rfc3339
-from avouch.api import durations
+from avouch import rfc3339
+from avouch.api import apitoken, durations
 from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
 
-Spec: TypeAlias = Mapping[str, Any]
+Spec: TypeAlias = apitoken.APITokenSpec
 Kept: TypeAlias = Sequence[identities.TokenRecord]
 """The tokens of one object, newest first."""
 
@@ -24,10 +24,10 @@ OVERLAP = timedelta(hours=24)
 
 def end_of_all(spec: Spec, kept: Kept, now: datetime, unused: timedelta | None) -> str:
     """Why every token is to be revoked; empty where none is."""
-    if spec.get("revoked") is True:
+    if spec.revoked:
         return "spec.revoked is true"
     active = [token for token in kept if tokens.active(token, now) and token.delivered_at]
-    if unused is None or not active or kept[0].rotate != (spec.get("rotate") or ""):
+    if unused is None or not active or kept[0].rotate != spec.rotate:
         return ""  # whoever asks for another token is somebody
     last = max(token.last_used_at or token.created_at for token in active)
     return f"nobody used it for {_text(unused)}" if now - last >= unused else ""
@@ -38,12 +38,12 @@ def due(spec: Spec, kept: Kept, now: datetime) -> bool:
     end = wanted_end(spec, now)
     if end is not None and end <= now:
         return False
-    if not kept or kept[0].rotate != (spec.get("rotate") or ""):
+    if not kept or kept[0].rotate != spec.rotate:
         return True
     newest = kept[0]
     if newest.revoked_at is not None:
         return False
-    every = _duration(spec, "rotation", "every")
+    every = _every(spec)
     return newest.delivered_at is None or (every is not None and newest.created_at + every <= now)
 
 
@@ -64,18 +64,16 @@ def ends(spec: Spec, kept: Kept, now: datetime) -> dict[str, datetime | None]:
 
 def wanted_end(spec: Spec, created: datetime) -> datetime | None:
     """When a token made then ends; None: never. Raises errors.Invalid for an expiresAt that is no time."""
-    lifetime = _duration(spec, "lifetime")
-    if lifetime is not None:
-        return created + lifetime
-    said = spec.get("expiresAt")
-    return rfc3339.read(str(said), "spec.expiresAt") if said else None
+    if spec.lifetime:
+        return created + durations.read(spec.lifetime)
+    return rfc3339.read(spec.expires_at, "spec.expiresAt") if spec.expires_at else None
 
 
 def next_moment(spec: Spec, kept: Kept, now: datetime, unused: timedelta | None) -> float | None:
     """Seconds until something of the above happens by itself; None: nothing will."""
     active = [token for token in kept if tokens.active(token, now)]
     moments = [token.expires_at for token in active if token.expires_at]
-    every = _duration(spec, "rotation", "every")
+    every = _every(spec)
     if active and every is not None:
         moments.append(kept[0].created_at + every)
     if active and unused is not None:
@@ -84,29 +82,21 @@ def next_moment(spec: Spec, kept: Kept, now: datetime, unused: timedelta | None)
     return (min(ahead) - now).total_seconds() if ahead else None
 
 
-def unused_after(spec: Spec, days: Any) -> timedelta | None:
+def unused_after(spec: Spec, days: int | None) -> timedelta | None:
     """After how long without use the tokens are revoked: the object's own word, else its Organization's in days."""
-    own = _duration(spec, "inactiveAfter")
-    if own is not None:
-        return own
-    return timedelta(days=days) if isinstance(days, int) and days > 0 else None
+    if spec.inactive_after:
+        return durations.read(spec.inactive_after)
+    return timedelta(days=days) if days else None
 
 
 def _overlap(spec: Spec) -> timedelta:
-    said = _duration(spec, "rotation", "overlap")
-    return OVERLAP if said is None else said
+    said = spec.rotation.overlap if spec.rotation else None
+    return durations.read(said) if said else OVERLAP
 
 
-def _duration(spec: Spec, *path: str) -> timedelta | None:
-    found: Any = spec
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    if not found:
-        return None
-    try:
-        return durations.read(str(found))
-    except errors.Invalid as exc:
-        raise errors.Invalid(exc.args[0], field=".".join(("spec", *path)), fix=exc.fix) from exc
+def _every(spec: Spec) -> timedelta | None:
+    said = spec.rotation.every if spec.rotation else None
+    return durations.read(said) if said else None
 
 
 def _text(length: timedelta) -> str:

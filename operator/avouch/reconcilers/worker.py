@@ -25,7 +25,7 @@ from avouch.reconcilers import (
     policies,
     workflows,
 )
-from avouch.reconcilers.context import Context, contract_of
+from avouch.reconcilers.context import Context, file_by_contract
 
 _WORKERS = 16  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up
@@ -89,8 +89,8 @@ def counted_by(world: Context, key: Key, obj: Object) -> list[Key]:
     """Contracts that count this Workflow: they hear of it at leisure, or binding a thousand would write a thousand."""
     if key.kind != "Workflow":
         return []
-    name, _ = contract_of(obj)
-    return [k for k in world.cache.keys("Contract") if k.name == name]
+    filed = file_by_contract(obj)
+    return [k for k in world.cache.keys("Contract") if f"contract/{k.name}" in filed]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from avouch import errors, rfc3339
+from avouch.api import workflow as kind
 from avouch.contract import planning
 from avouch.controlplane.model import contracts, runs, verdicts
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.context import Context, contract_of, spec_of
+from avouch.reconcilers.context import Context, contract_of, declared, spec_of, suspended
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.
 
 
 def _resolved(workflow: Object, bound: Bound) -> conditions.Desired:
-    if spec_of(workflow).get("suspend") is True:
+    if suspended(workflow):
         return conditions.suspended(workflow.get("status") or {})
     if bound.problem:
         return conditions.waiting(bound.problem)
@@ -97,7 +98,7 @@ def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> contracts.W
         name=meta["name"],
         uid=meta["uid"],
         generation=int(meta.get("generation") or 0),
-        spec=dict(spec_of(workflow)),
+        spec=dict(declared(workflow)),
         labels=dict(meta.get("labels") or {}),
         contract_namespace=bound.namespace if resolved else "",
         contract_name=bound.name if resolved else "",
@@ -105,8 +106,8 @@ def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> contracts.W
 
 
 async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
-    """Resolve the contract, record the Workflow, say what holds."""
-    bound = await _bound(world, key, obj)
+    """Resolve the contract, record the Workflow, say what holds. One that cannot be read keeps the row it had."""
+    bound = await _bound(world, key, obj, spec_of(obj, kind.WorkflowSpec))
     record = record_of(obj, world.namespace_uid(key.namespace), bound)
     await world.workflows.upsert(record, epoch=world.epoch())
     if bound.revision is not None:
@@ -122,7 +123,7 @@ async def remove(world: Context, key: Key, old: Object | None) -> None:
         await world.workflows.remove(key.namespace, key.name, uid=uid, epoch=world.epoch())
 
 
-async def _bound(world: Context, key: Key, obj: Object) -> Bound:
+async def _bound(world: Context, key: Key, obj: Object, spec: kind.WorkflowSpec) -> Bound:
     name, of_organization = contract_of(obj)
     namespace = key.namespace
     if of_organization:
@@ -133,8 +134,7 @@ async def _bound(world: Context, key: Key, obj: Object) -> Bound:
             return Bound(name, problem=f"{exc}: {fix}")
     contract = world.cache.get(Key("Contract", namespace, name))
     revision = await _newest(world, namespace, name)
-    spec = spec_of(obj)
-    if contract is None and not spec.get("contractRef") and spec.get("suspend") is not True:
+    if contract is None and spec.contract_ref is None and not spec.suspend:
         return Bound(name, namespace, problem=await _default(world, key, revision))
     return Bound(name, namespace, contract, revision if contract is not None else None)
 

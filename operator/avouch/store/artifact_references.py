@@ -1,11 +1,12 @@
 """Which Workflows used an artifact, and how large it is. Implements `controlplane.model.artifacts.Uses`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from avouch import digests
-from avouch.controlplane.model import artifacts
+from avouch import digests, errors
+from avouch.controlplane.model import artifacts, workflowspecs
 from avouch.store import database, rows, tables
 
 _MOST = 1000  # Workflows that share one artifact, such as an empty report
@@ -27,7 +28,7 @@ class Uses:
         query = mine.distinct().order_by(runs.c.namespace, runs.c.workflow)
         async with self._database.transaction() as connection:
             found = (await connection.execute(query.limit(_MOST))).all()
-        return [artifacts.Use(row.namespace, row.namespace_uid, row.workflow, row.spec) for row in found]
+        return [artifacts.Use(row.namespace, row.namespace_uid, row.workflow, _rules(row)) for row in found]
 
     async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
         """Bytes of what a namespace (or, with "", any) stored; None where it stored none of this digest."""
@@ -38,3 +39,11 @@ class Uses:
         async with self._database.transaction() as connection:
             found = (await connection.execute(query)).scalar()
         return int(found) if found is not None else None
+
+
+def _rules(row: "sa.Row[Any, Any, Any, Any]") -> workflowspecs.Rules | None:
+    """What cannot be read lets nobody in, and must not keep the attesters of other Workflows out."""
+    try:
+        return workflowspecs.read(row.spec, row.workflow)
+    except errors.Invalid:
+        return None

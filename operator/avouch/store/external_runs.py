@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
-from avouch.controlplane.model import external, runs, verdicts
+from avouch.controlplane.model import external, runs, verdicts, workflowspecs
 from avouch.findings import Finding
 from avouch.store import artifacts, database, jobs, rows, tables, versions
 
@@ -31,7 +31,11 @@ class OutsideRuns:
             return await _outside(connection, run_id)
 
     async def find(self, run_id: uuid.UUID) -> external.Stored | None:
-        """One run outside Tekton with what its Workflow says now, and the findings of its verdict."""
+        """One run outside Tekton with what its Workflow says now, and the findings of its verdict.
+
+        Raises:
+            errors.Invalid: what the Workflow says cannot be read.
+        """
         runs, known, extra, verdicts = tables.runs, tables.workflows, tables.outside_runs, tables.verdicts
         same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
         joined = runs.join(extra, extra.c.run_id == runs.c.id).outerjoin(known, same)
@@ -42,7 +46,9 @@ class OutsideRuns:
         if row is None:
             return None
         findings = tuple(Finding.recorded(**each) for each in row.findings or ())
-        return external.Stored(rows.run_of(row), rows.outside_of(row), row.spec, findings)
+        run = rows.run_of(row)
+        rules = None if row.spec is None else workflowspecs.read(row.spec, run.workflow)
+        return external.Stored(run, rows.outside_of(row), rules, findings)
 
     async def open(self, run: runs.Run, extra: external.ExternalPart, *, mark_latest: bool | None) -> bool:
         """Create run and version, and have the run looked at when it expires. False: the run was there already.

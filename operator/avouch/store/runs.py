@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
-from avouch.controlplane.model import deliveries
+from avouch.controlplane.model import deliveries, workflowspecs
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts as verdict_model
 from avouch.findings import Finding
@@ -104,6 +104,7 @@ class Runs:
 
         Raises:
             errors.Overloaded, errors.Unavailable: not now.
+            errors.Invalid: what the Workflow says cannot be read.
         """
         return await self._reads.submit(run_id)
 
@@ -187,7 +188,7 @@ class Runs:
 
     async def _read(self, run_ids: Sequence[uuid.UUID]) -> Sequence[run_model.Attested | None]:
         found = await self._database.run(_ATTESTED, {"ids": list(set(run_ids))})
-        stored = {row.id: run_model.Attested(rows.run_of(row), row.spec) for row in found}
+        stored = {row.id: _attested_of(row) for row in found}
         return [stored.get(run_id) for run_id in run_ids]
 
     async def _about(self, subject_uids: Sequence[str]) -> Sequence[Sequence[run_model.Run]]:
@@ -199,6 +200,11 @@ class Runs:
 
     async def _write(self, batch: Sequence[run_model.Claim]) -> Sequence[run_model.Receipt | errors.AvouchError]:
         return await claims.write(self._database, batch)
+
+
+def _attested_of(row: "sa.Row[Any]") -> run_model.Attested:
+    run = rows.run_of(row)
+    return run_model.Attested(run, None if row.spec is None else workflowspecs.read(row.spec, run.workflow))
 
 
 def _judged(row: "sa.Row[Any]") -> run_model.Judged:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from avouch import errors
+from avouch.api import workflow
 from avouch.controlplane.model import workflowspecs
 
 
@@ -16,15 +17,29 @@ from avouch.controlplane.model import workflowspecs
         ({}, workflowspecs.Rules(False, False, False, timedelta(hours=24))),
         ({"suspend": True, "gate": True}, workflowspecs.Rules(suspend=True, gate=True)),
         ({"olderRevisions": True, "runExpiry": "90m"}, workflowspecs.Rules(False, True, False, timedelta(minutes=90))),
-        ({"olderRevisions": "true"}, workflowspecs.Rules()),  # what is not understood allows nothing
+        (
+            {"attesters": {"serviceAccounts": ["sa"]}},
+            workflowspecs.Rules(attesters=workflow.Attesters(service_accounts=["sa"])),
+        ),
     ],
 )
 def test_rules_are_read_and_left_out_ones_have_defaults(
     spec: dict[str, Any] | None, rules: workflowspecs.Rules
 ) -> None:
-    assert workflowspecs.read(spec) == rules
+    assert workflowspecs.read(spec, "build") == rules
 
 
-def test_an_expiry_that_is_no_duration_is_invalid() -> None:
-    with pytest.raises(errors.Invalid):
-        workflowspecs.read({"runExpiry": "soon"})
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"runExpiry": "soon"}, "spec.runExpiry"),
+        ({"olderRevisions": "true"}, "spec.olderRevisions"),
+        ({"suspend": 1}, "spec.suspend"),
+        ({"gate": None}, "spec.gate"),
+        ({"tekton": {"materials": [{"name": 7}]}}, "spec.tekton.materials.0.name"),
+    ],
+)
+def test_a_field_of_another_type_is_refused_by_its_name(said: dict[str, Any], field: str) -> None:
+    with pytest.raises(errors.Invalid, match="Workflow build: ") as refused:
+        workflowspecs.read(said, "build")
+    assert refused.value.field == field

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from avouch import digests, errors, plan
 from avouch.attestation import authority, bundle, dsse, identity, predicate, trust
 from avouch.controlplane.intake import planning, pod_identity, pod_runs, submissions
-from avouch.controlplane.model import artifacts, contracts, runs
+from avouch.controlplane.model import artifacts, contracts, runs, workflowspecs
 from avouch.tekton import matching
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -112,8 +112,9 @@ class Store:
     async def attested(self, run_id: uuid.UUID) -> runs.Attested | None:
         run = self.stored.get(run_id)
         uid = run.key.workflow_uid if run else ""
-        spec = next((one.spec for one in self.known if run and (one.namespace, one.uid) == (run.namespace, uid)), None)
-        return runs.Attested(run, spec) if run else None
+        known = [one for one in self.known if run and (one.namespace, one.uid) == (run.namespace, uid)]
+        rules = workflowspecs.read(known[0].spec, known[0].name) if known else None
+        return runs.Attested(run, rules) if run else None
 
     async def accept(self, claim: runs.Claim) -> runs.Receipt:
         if self.failure is not None:
@@ -192,7 +193,7 @@ def open_run(namespace: str = "shop", subject: str = "run-uid") -> runs.Run:
     record = contracts.WorkflowRecord(
         namespace, f"{namespace}-uid", "release", f"workflow-uid{namespace[4:]}", 1, {}, {}
     )
-    return planning.Owed(record, about, owed).run(NOW)
+    return planning.Owed(record, None, about, owed).run(NOW)
 
 
 def csr(key: ec.EllipticCurvePrivateKey) -> bytes:

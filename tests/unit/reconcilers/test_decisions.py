@@ -16,7 +16,7 @@ from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import attachments, conditions, contracts, organizations, worker, workflows
+from avouch.reconcilers import attachments, conditions, context, contracts, organizations, worker, workflows
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.tekton import pod as tekton_pod
 
@@ -267,8 +267,51 @@ async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_cla
     assert recorded.rows == {}
 
 
-@pytest.mark.parametrize("setting", [str(field.alias) for field in kinds.Settings.model_fields.values()])
+@pytest.mark.parametrize("setting", kinds.Settings.model_fields)
 def test_every_setting_of_an_organization_is_read_by_somebody(setting: str) -> None:
-    root = Path(organizations.__file__).parents[3]
-    readers = [*Path(organizations.__file__).parent.glob("*.py"), root / "charts/avouch/templates/policies.yaml"]
-    assert [path.name for path in readers if setting in path.read_text()], f"{setting} does nothing: take it out"
+    root, spelt = Path(organizations.__file__).parents[3], str(kinds.Settings.model_fields[setting].alias)
+    texts = [path.read_text() for path in Path(organizations.__file__).parent.glob("*.py")]
+    chart = (root / "charts/avouch/templates/policies.yaml").read_text()
+    assert spelt in chart or any(f".{setting}" in text for text in texts), f"{spelt} does nothing: take it out"
+
+
+async def test_a_workflow_that_cannot_be_read_says_which_field_and_is_not_recorded() -> None:
+    there: Any = types.SimpleNamespace(workflows=None)  # whoever records is told that there is nobody
+    with pytest.raises(errors.Invalid, match="Workflow w: ") as refused:
+        await workflows.reconcile(there, Key("Workflow", "team", "w"), obj("w", suspend="true"))
+    assert refused.value.field == "spec.suspend"
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"homeNamespace": 7}, "spec.homeNamespace"),
+        ({"homeNamespace": "home", "settings": {"restrictContractCreation": "yes"}},
+         "spec.settings.restrictContractCreation"),
+        ({"homeNamespace": "home", "projects": {"namespaces": "team"}}, "spec.projects.namespaces"),
+    ],
+)  # fmt: skip
+def test_an_organization_that_cannot_be_read_claims_and_allows_nothing_quietly(
+    said: dict[str, Any], field: str
+) -> None:
+    cache = ObjectCache()
+    cache.put(Key("Organization", "", "one"), obj("one", "", **said))
+    asking = (organizations.home_of, organizations.settings_of, organizations.restricts_contracts)
+    for ask in asking:
+        with pytest.raises(errors.Invalid, match="Organization one: ") as refused:
+            ask(cache, "team")
+        assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "filed"),
+    [
+        ("Workflow", {"contractRef": {"name": "c"}}, "contract/c"),
+        ("Workflow", {}, "contract/x"),
+        ("Workflow", {"contractRef": "c"}, ""),
+        ("IntegrationAttachment", {"integrationRef": {"name": "hook"}}, "integration/hook"),
+        ("IntegrationAttachment", {"integrationRef": {"name": 7}}, ""),
+    ],
+)
+def test_what_cannot_be_read_is_filed_by_its_namespace_alone(kind: str, said: dict[str, Any], filed: str) -> None:
+    assert set(context.INDEXERS[kind](obj("x", **said))) == {"namespace/team", *filter(None, (filed,))}

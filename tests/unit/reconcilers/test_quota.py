@@ -18,7 +18,7 @@ def owed(material: plan.PlannedMaterial, inject: str = "auto") -> planning.Owed:
     workflow = contracts.WorkflowRecord("team", "ns", "build", "uid", 1, {}, {})
     obj: dict[str, Any] = {"metadata": {"name": "run", "uid": "u"}}
     whole = plan.Plan("build", "uid", "team", "release", 1, "sha256:0", materials=(material,), inject=inject)
-    return planning.Owed(workflow, matching.subject("PipelineRun", obj), whole)
+    return planning.Owed(workflow, None, matching.subject("PipelineRun", obj), whole)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Downloads:
             place = authorization.Place(
                 use.namespace, use.workflow, await self.organisations.of_namespace(use.namespace)
             )
-            if authorization.may_attest(use.spec, place, attester):
+            if use.rules is not None and authorization.may_attest(use.rules.attesters, place, attester):
                 return await self._stored(digest, use.namespace_uid)
         raise errors.NotFound("no such artifact")
 

@@ -2,14 +2,14 @@
 
 Without `spec.attesters`: every ServiceAccount of the Workflow's namespace, and every API token whose scope covers the
 Workflow. With it: exactly who is listed there and nobody else, whatever else is empty. An OIDC identity comes from
-outside, so it must always be listed. Anything that is not understood lets nobody in.
+outside, so it must always be listed. A spec that is not understood lets nobody in: `workflowspecs.read` refuses it.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from avouch import names
+from avouch.api import meta, workflow
 from avouch.controlplane.intake import oidc_claims, tokens
 from avouch.controlplane.model import identities
 
@@ -43,78 +43,49 @@ class Place:
     organisation: identities.Organisation | None = None
 
 
-def may_attest(spec: Mapping[str, Any], place: Place, attester: Attester) -> bool:
-    """Whether the Workflow of this spec, at this place, lets the attester attest."""
-    listed = spec.get("attesters")
-    if listed is not None and not isinstance(listed, Mapping):
-        return False
+def may_attest(listed: workflow.Attesters | None, place: Place, attester: Attester) -> bool:
+    """Whether the Workflow at this place, which lists these, lets the attester attest."""
     match attester:
         case ServiceAccount():
             return _service_account(listed, place, attester)
         case Token():
             return _token(listed, place, attester.record)
         case oidc_claims.Identity():
-            return any(_oidc(entry, attester) for entry in _entries(listed, "oidc"))
+            return listed is not None and any(_oidc(entry, attester) for entry in listed.oidc)
 
 
-def issuers(spec: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """(issuer, audience) of every OIDC token that could be let in: tokens of others need not be looked at."""
-    entries = _entries(spec.get("attesters"), "oidc")
-    return frozenset((str(entry.get("issuer") or ""), _audience(entry)) for entry in entries if entry.get("issuer"))
-
-
-def _service_account(listed: Mapping[str, Any] | None, place: Place, attester: ServiceAccount) -> bool:
+def _service_account(listed: workflow.Attesters | None, place: Place, attester: ServiceAccount) -> bool:
     if not attester.name or attester.namespace != place.namespace:
         return False
-    if listed is None:
-        return True
-    names = listed.get("serviceAccounts")
-    return isinstance(names, (list, tuple)) and attester.name in names
+    return listed is None or attester.name in listed.service_accounts
 
 
-def _token(listed: Mapping[str, Any] | None, place: Place, record: identities.TokenRecord) -> bool:
+def _token(listed: workflow.Attesters | None, place: Place, record: identities.TokenRecord) -> bool:
     if not tokens.covers(record, place.organisation, place.namespace, place.workflow):
         return False
-    return listed is None or any(_names(entry, place, record) for entry in _entries(listed, "tokens"))
+    return listed is None or any(_names(entry, place, record) for entry in listed.tokens)
 
 
-def _names(entry: Mapping[str, Any], place: Place, record: identities.TokenRecord) -> bool:
+def _names(entry: meta.ScopedRef, place: Place, record: identities.TokenRecord) -> bool:
     namespace = place.namespace
-    match entry.get("scope"):
-        case "Organization":
-            namespace = place.organisation.home if place.organisation else ""
-        case None | "Project":
-            pass
-        case _:
-            return False
-    return bool(namespace) and (record.namespace, record.name) == (namespace, entry.get("name"))
+    if entry.scope == "Organization":
+        namespace = place.organisation.home if place.organisation else ""
+    return bool(namespace) and (record.namespace, record.name) == (namespace, entry.name)
 
 
-def _oidc(entry: Mapping[str, Any], attester: oidc_claims.Identity) -> bool:
+def _oidc(entry: workflow.OidcAttester, attester: oidc_claims.Identity) -> bool:
     """Everything that the entry says holds, and it says at least who (a subject, or claims)."""
-    if not attester.issuer or (entry.get("issuer"), _audience(entry)) != (attester.issuer, attester.audience):
+    audience = AUDIENCE if entry.audience is None else entry.audience
+    if not attester.issuer or (entry.issuer, audience) != (attester.issuer, attester.audience):
         return False
-    subject, claims = entry.get("subject"), entry.get("claims")
-    if claims is not None and not isinstance(claims, Mapping):
+    if entry.subject is None and not entry.claims:
         return False
-    if subject is None and not claims:
+    if entry.subject is not None and entry.subject != attester.subject:
         return False
-    if subject is not None and (not subject or subject != attester.subject):
-        return False
-    return all(isinstance(wanted, str) and _says(attester, name, wanted) for name, wanted in (claims or {}).items())
+    return all(_says(attester, name, wanted) for name, wanted in entry.claims.items())
 
 
 def _says(attester: oidc_claims.Identity, name: str, wanted: str) -> bool:
     """Exactly this text: a list that holds it, a number or a missing claim is something else."""
     found = attester.claims.get(name)
     return isinstance(found, str) and found == wanted
-
-
-def _audience(entry: Mapping[str, Any]) -> str:
-    said = entry.get("audience")
-    return AUDIENCE if said is None else str(said)
-
-
-def _entries(listed: Any, name: str) -> Sequence[Mapping[str, Any]]:
-    found = listed.get(name) if isinstance(listed, Mapping) else None
-    return [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, (list, tuple)) else []

@@ -38,8 +38,7 @@ class Opener:
             Conflict: the Workflow is suspended, or the version is released.
         """
         organisation = await self.organisations.of_namespace(wanted.namespace)
-        workflow = await self._workflow(wanted, attester, organisation)
-        rules = workflowspecs.read(workflow.spec)
+        workflow, rules = await self._workflow(wanted, attester, organisation)
         if rules.suspend:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
         revision, latest = await self._revision(workflow, wanted.revision, rules)
@@ -67,9 +66,7 @@ class Opener:
         if not wanted.dry_run:
             created = await self.store.open(run, extra, mark_latest=wanted.version.mark_latest)
         stored = (
-            external.Stored(run, extra, workflow.spec)
-            if created or wanted.dry_run
-            else await self._again(attester, run.id)
+            external.Stored(run, extra, rules) if created or wanted.dry_run else await self._again(attester, run.id)
         )
         found = await self.opened(stored, organisation)
         return replace(found, latest=latest, created=created, unproven=unproven)
@@ -96,17 +93,18 @@ class Opener:
         wanted: external.Opening,
         attester: authorization.Attester,
         organisation: identity_model.Organisation | None,
-    ) -> contract_model.WorkflowRecord:
+    ) -> tuple[contract_model.WorkflowRecord, workflowspecs.Rules]:
         found = await self.workflows.get(wanted.namespace, wanted.workflow)
         place = authorization.Place(wanted.namespace, wanted.workflow, organisation)
-        if found is None or not authorization.may_attest(found.spec, place, attester):
+        rules = workflowspecs.read(found.spec, found.name) if found else None
+        if found is None or rules is None or not authorization.may_attest(rules.attesters, place, attester):
             who = authentication.described(attester)
             raise errors.NotFound(
                 f"no Workflow {wanted.workflow} in {wanted.namespace} that {who.id} may attest for: create it "
                 f"(kubectl avouch workflow create --name {wanted.workflow} --project {wanted.namespace}), or list "
                 "yourself in its spec.attesters"
             )
-        return found
+        return found, rules
 
     async def _revision(
         self, workflow: contract_model.WorkflowRecord, number: int, rules: workflowspecs.Rules

@@ -83,7 +83,7 @@ class OutsideRuns:
     async def _must_attest(self, stored: external.Stored, attester: authorization.Attester) -> None:
         organisation = await self.opener.organisations.of_namespace(stored.run.namespace)
         place = authorization.Place(stored.run.namespace, stored.run.workflow, organisation)
-        if stored.workflow_spec is None or not authorization.may_attest(stored.workflow_spec, place, attester):
+        if stored.rules is None or not authorization.may_attest(stored.rules.attesters, place, attester):
             raise errors.Denied(
                 f"you may no longer attest for Workflow {stored.run.workflow}",
                 field="spec.attesters",

@@ -60,7 +60,7 @@ class InjectionPlanner:
         found = await planning.owed_by(namespace, taskrun, pipelinerun, self.workflows, self.contracts)
         task = pod_identity.pipeline_task(taskrun, pipelinerun)
         attester = authorization.ServiceAccount(namespace, account)
-        allowed = [one for one in found if authorization.may_attest(one.workflow.spec, _place(one.workflow), attester)]
+        allowed = [one for one in found if authorization.may_attest(one.attesters, _place(one.workflow), attester)]
         return [decision.Owed(one.plan, _of_pod(one, task)) for one in allowed]
 
     async def _pipelinerun(self, namespace: str, taskrun: Object) -> Object | None:

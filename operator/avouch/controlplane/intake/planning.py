@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import errors, plan, rfc3339
+from avouch.api import workflow as kind
 from avouch.contract import planning
-from avouch.controlplane.model import contracts, runs
+from avouch.controlplane.model import contracts, runs, workflowspecs
 from avouch.tekton import labels, matching, objects
 
 Object = Mapping[str, Any]
@@ -40,9 +41,10 @@ class Contracts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What one run is about, for which Workflow, and what it owes."""
+    """What one run is about, for which Workflow, who may attest for it, and what it owes."""
 
     workflow: contracts.WorkflowRecord
+    attesters: kind.Attesters | None
     subject: matching.Subject
     plan: plan.Plan
     text: str = ""  # the plan as JSON, where somebody wrote it already
@@ -123,7 +125,7 @@ async def _owed(workflow: contracts.WorkflowRecord, subject: matching.Subject, c
     if revision is None:
         return None
     planned = _plan(workflow, revision)
-    return Owed(workflow, subject, planned.plan, planned.text)
+    return Owed(workflow, planned.attesters, subject, planned.plan, planned.text)
 
 
 def _created(obj: Object, name: str) -> datetime:
@@ -136,6 +138,7 @@ def _created(obj: Object, name: str) -> datetime:
 @dataclass(frozen=True, slots=True)
 class _Planned:
     workflow: contracts.WorkflowRecord
+    attesters: kind.Attesters | None
     plan: plan.Plan
     text: str
 
@@ -153,7 +156,8 @@ class _Plans:
             self._known.move_to_end(key)
             return known
         whole = planning.plan_of(workflow, revision)
-        made = self._known[key] = _Planned(workflow, whole, whole.to_json())
+        listed = workflowspecs.read(workflow.spec, workflow.name).attesters
+        made = self._known[key] = _Planned(workflow, listed, whole, whole.to_json())
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return made

@@ -5,12 +5,12 @@ run of another PipelineRun in its own namespace does, but is not its to speak ab
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from avouch import errors, plan
+from avouch.api import workflow as kind
 from avouch.attestation import identity
 from avouch.controlplane.intake import authorization, planning, sessions
 from avouch.controlplane.intake import pod_identity as callers
@@ -54,7 +54,7 @@ class PodRuns:
         )
         if not covering:
             raise errors.NotFound(f"no Workflow in {caller.namespace} covers {_subject_name(caller)}")
-        allowed = [owed for owed in covering if _lets(owed.workflow.spec, owed.workflow.name, caller)]
+        allowed = [owed for owed in covering if _lets(owed.attesters, owed.workflow.name, caller)]
         if not allowed:
             raise _may_not_attest(caller)
         now = self.clock.now()
@@ -71,8 +71,8 @@ class PodRuns:
         caller = await self.pods.identify(token)
         found = await self.runs.attested(run_id)
         run = _own(caller, found.run if found else None)
-        spec = found.workflow_spec if found else None
-        if need is not sessions.Need.READ and (spec is None or not _lets(spec, run.workflow, caller)):
+        rules = found.rules if found else None
+        if need is not sessions.Need.READ and (rules is None or not _lets(rules.attesters, run.workflow, caller)):
             raise _may_not_attest(caller)
         return sessions.RunSession(run, pod_identity(caller), caller=caller)
 
@@ -87,9 +87,9 @@ def pod_identity(caller: run_model.Caller) -> identity.PodIdentity:
     return identity.PodIdentity(caller.namespace, caller.service_account, caller.pod_uid, caller.taskrun_uid)
 
 
-def _lets(spec: Mapping[str, Any], workflow: str, caller: run_model.Caller) -> bool:
+def _lets(listed: kind.Attesters | None, workflow: str, caller: run_model.Caller) -> bool:
     account = authorization.ServiceAccount(caller.namespace, caller.service_account)
-    return authorization.may_attest(spec, authorization.Place(caller.namespace, workflow), account)
+    return authorization.may_attest(listed, authorization.Place(caller.namespace, workflow), account)
 
 
 def _own(caller: run_model.Caller, run: run_model.Run | None) -> run_model.Run:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
+from avouch.controlplane.model import workflowspecs
 
 BUILT_IN = "default"  # id and name of the install's own store
 
@@ -49,12 +50,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A Workflow with a run that used an artifact. `spec` is its present one."""
+    """A Workflow with a run that used an artifact, and its present rules; one that cannot be read has none."""
 
     namespace: str
     namespace_uid: str
     workflow: str
-    spec: dict[str, Any]
+    rules: workflowspecs.Rules | None
 
 
 @dataclass(frozen=True, slots=True)

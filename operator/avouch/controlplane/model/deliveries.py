@@ -7,7 +7,31 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+import pydantic
+
+from avouch.api import meta
 from avouch.controlplane.model import deliverybounds
+
+
+class Secret(meta.SecretKeyRef):
+    """The key that signs."""
+
+    namespace: str = ""
+    """Of the Integration; "": that of the delivery."""
+
+
+class Route(meta.Model):
+    """What of an attachment's configuration is ours; the rest is its integration's."""
+
+    verdicts: list[str] = pydantic.Field(default_factory=list)
+    """Verdicts that are delivered; none: all of them."""
+    suspend: bool = False
+    secret_ref: Secret | None = None
+
+
+def route_of(config: dict[str, Any], attachment: str) -> Route:
+    """What the attachment of this name says of its deliveries. Raises errors.Invalid."""
+    return Route.read(config, f"IntegrationAttachment {attachment}", field="config")
 
 
 @dataclass(frozen=True, slots=True)

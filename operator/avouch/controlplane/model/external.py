@@ -3,10 +3,10 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from avouch import errors
-from avouch.controlplane.model import artifacts, runs
+from avouch.controlplane.model import artifacts, runs, workflowspecs
 from avouch.findings import Finding
 
 MAX_STATE = 6 * 1024 * 1024  # bytes of what a client remembers between its commands, as in Chainloop
@@ -78,11 +78,11 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A run outside Tekton as stored, and the present spec of its Workflow; None where that is gone."""
+    """A run outside Tekton as stored, and the present rules of its Workflow; None where that is gone."""
 
     run: runs.Run
     outside: ExternalPart
-    workflow_spec: dict[str, Any] | None
+    rules: workflowspecs.Rules | None
     findings: tuple[Finding, ...] = ()
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
-from avouch.controlplane.model import verdicts
+from avouch.controlplane.model import verdicts, workflowspecs
 from avouch.findings import Finding
 
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
@@ -67,10 +67,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """A run that somebody wants to attest, and the present spec of its Workflow; None where that is gone."""
+    """A run that somebody wants to attest, and the present rules of its Workflow; None where that is gone."""
 
     run: Run
-    workflow_spec: dict[str, Any] | None
+    rules: workflowspecs.Rules | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a Workflow's spec says about runs outside the cluster, read once. Who may attest is `attesters`' to read."""
+"""What a Workflow's spec says about who may attest and about runs outside the cluster, read once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,34 +6,37 @@ from datetime import timedelta
 from typing import Any
 
 from avouch.api import durations
+from avouch.api import workflow as kind
 
 EXPIRY = timedelta(hours=24)  # where the Workflow says nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How runs of a Workflow are opened and how long they stay open.
+    """Who may attest for a Workflow, how its runs are opened and how long they stay open.
 
     Attributes:
         suspend: no run may be opened.
         older_revisions: a client may choose a revision of the contract that is not the newest.
         gate: the client's command fails where the verdict does not pass.
         expiry: how long a run may stay open without a sign of life.
+        attesters: exactly who may attest; None: whom the namespace lets.
     """
 
     suspend: bool = False
     older_revisions: bool = False
     gate: bool = False
     expiry: timedelta = EXPIRY
+    attesters: kind.Attesters | None = None
 
 
-def read(spec: Mapping[str, Any] | None) -> Rules:
-    """The rules of a stored spec; those of a Workflow that is gone are the defaults. Raises errors.Invalid."""
-    said = spec or {}
-    expiry = said.get("runExpiry")
+def read(spec: Mapping[str, Any] | None, workflow: str) -> Rules:
+    """The rules of the Workflow of this name; those of one that is gone are the defaults. Raises errors.Invalid."""
+    said = kind.WorkflowSpec.read(spec or {}, f"Workflow {workflow}")
     return Rules(
-        suspend=bool(said.get("suspend")),
-        older_revisions=said.get("olderRevisions") is True,
-        gate=bool(said.get("gate")),
-        expiry=durations.read(str(expiry)) if expiry else EXPIRY,
+        suspend=said.suspend,
+        older_revisions=said.older_revisions,
+        gate=said.gate,
+        expiry=durations.read(said.run_expiry) if said.run_expiry else EXPIRY,
+        attesters=said.attesters,
     )
