@@ -13,10 +13,6 @@ from typing import Any, Self
 from avouch.errors import Invalid
 from avouch.values import dataclass
 
-STRING = "STRING"
-IMAGE = "CONTAINER_IMAGE"
-VALUE_TYPES = frozenset({STRING, IMAGE})  # material types whose evidence is a text; of all others it is a file
-
 
 class From(StrEnum):
     """Source of a value. Results, params and literal environment come from the TaskRun; files only from the pod."""

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from avouch import plan
 from avouch.api import contract, meta, rules
+from avouch.materials import types as material_types
 
 SOURCES = ("path", "embedded", "ref")
 FINDING_TYPES = ("VULNERABILITY", "SAST", "LICENSE_VIOLATION")
-NO_TYPE = (plan.STRING, "ARTIFACT", "EVIDENCE")  # nothing is known of what they hold
+NO_TYPE = (material_types.STRING, "ARTIFACT", "EVIDENCE")  # nothing is known of what they hold
 NO_KIND = ("ARTIFACT",)
 
 INPUT_NAME = rules.Pattern(

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from avouch import digests, errors, plan
+from avouch import digests, errors
 from avouch.attestation import shape, statement
+from avouch.materials import types as material_types
 from avouch.values import dataclass
 
 PREFIX = "chainloop.material."
@@ -21,7 +22,7 @@ INLINE = PREFIX + "cas.inline"
 SIZE = PREFIX + "size"
 IMAGE_TAG = PREFIX + "image.tag"
 IMAGE_LATEST = PREFIX + "image.is_latest_tag"
-STRING = plan.STRING
+STRING = material_types.STRING
 
 Storage = Literal["none", "uploaded", "inline"]
 

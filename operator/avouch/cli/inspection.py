@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from avouch import digests, errors, plan
+from avouch import digests, errors
 from avouch.materials import detection, validation
 from avouch.materials import types as material_types
 from avouch.materials.readers import document
 
-BY_ITSELF = frozenset({*detection.ORDER, plan.IMAGE, "ARTIFACT", plan.STRING})
+BY_ITSELF = frozenset({*detection.ORDER, material_types.IMAGE, "ARTIFACT", material_types.STRING})
 _READ = max(kind.readable for kind in material_types.MATERIALS)  # more than this no reader looks at
 _PACKED = ("SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF")  # as explosion.TYPES
 _KIB = 1024

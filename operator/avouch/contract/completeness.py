@@ -9,6 +9,7 @@ from typing import Protocol
 
 from avouch import plan
 from avouch.findings import Finding
+from avouch.materials import types as material_types
 from avouch.values import dataclass
 
 
@@ -150,7 +151,7 @@ def _resolve(name: str) -> str:
     return f"give the run a param {name}, or a step the literal environment variable {name}"
 
 
-_VALUES = {plan.STRING: "TEXT", plan.IMAGE: "REFERENCE"}
+_VALUES = {material_types.STRING: "TEXT", material_types.IMAGE: "REFERENCE"}
 
 
 def _command(material: plan.PlannedMaterial) -> str:

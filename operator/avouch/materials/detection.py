@@ -7,96 +7,17 @@ layout; without one it is a STRING.
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from avouch import errors, image_references, plan
+from avouch import errors, image_references
 from avouch.materials import types as material_types
 from avouch.materials import validation
 from avouch.materials.readers import document
 
-
-class _Hint(NamedTuple):
-    """What content of a type begins with, and bytes of which one lies in it: who could only refuse is not asked."""
-
-    type: str
-    kind: str
-    marks: tuple[bytes, ...] = ()
-
-
-# Chainloop's order. What only a person can tell apart (EVIDENCE, reports without a mark of their own) is never guessed.
-HINTS = (
-    _Hint("OPENVEX", "object", (b'"@context"',)),
-    _Hint("SBOM_CYCLONEDX_JSON", "object", (b'"bomFormat"',)),
-    _Hint(
-        "SBOM_SPDX_JSON",
-        "object",
-        (
-            b'"spdxVersion"',
-            b'"@graph"',
-        ),
-    ),
-    _Hint("CSAF_VEX", "object", (b'"csaf_vex"',)),
-    _Hint("CSAF_INFORMATIONAL_ADVISORY", "object", (b'"csaf_informational_advisory"',)),
-    _Hint("CSAF_SECURITY_ADVISORY", "object", (b'"csaf_security_advisory"',)),
-    _Hint("CSAF_SECURITY_INCIDENT_RESPONSE", "object", (b'"csaf_security_incident_response"',)),
-    _Hint("GITLAB_SECURITY_REPORT", "object", (b'"scan"',)),
-    _Hint("GITLEAKS_JSON", "list", (b'"Fingerprint"',)),
-    _Hint("YELP_DETECT_SECRETS_BASELINE", "object", (b'"plugins_used"',)),
-    _Hint("SYSINTERNALS_SIGCHECK", "text"),
-    _Hint("OSSF_SCORECARD_JSON", "object", (b'"scorecard"',)),
-    _Hint(
-        "OPENAPI_SPEC",
-        "object",
-        (
-            b'"openapi"',
-            b'"swagger"',
-        ),
-    ),
-    _Hint(
-        "OPENAPI_SPEC",
-        "text",
-        (
-            b"openapi",
-            b"swagger",
-        ),
-    ),
-    _Hint("ASYNCAPI_SPEC", "object", (b'"asyncapi"',)),
-    _Hint("ASYNCAPI_SPEC", "text", (b"asyncapi",)),
-    _Hint("GRAPHQL_SPEC", "text"),
-    _Hint("JUNIT_XML", "xml", (b"testsuite",)),
-    _Hint("JUNIT_XML", "archive"),
-    _Hint("JACOCO_XML", "xml", (b"report",)),
-    _Hint("COBERTURA_XML", "xml", (b"coverage",)),
-    _Hint("HELM_CHART", "archive"),
-    _Hint("SARIF", "object", (b'"runs"',)),
-    _Hint("BLACKDUCK_SCA_JSON", "object", (b'"detailedVulnerabilities"',)),
-    _Hint("TWISTCLI_SCAN_JSON", "object", (b'"consoleURL"',)),
-    _Hint("ZAP_DAST_ZIP", "archive"),
-    _Hint("SLSA_PROVENANCE", "object", (b'"dsseEnvelope"',)),
-    _Hint("CHAINLOOP_RUNNER_CONTEXT", "object", (b'"meta"',)),
-    _Hint("CHAINLOOP_AI_AGENT_CONFIG", "object", (b'"CHAINLOOP_AI_AGENT_CONFIG"',)),
-    _Hint("CHAINLOOP_AI_CODING_SESSION", "object", (b'"CHAINLOOP_AI_CODING_SESSION"',)),
-    _Hint(
-        "ATTESTATION",
-        "object",
-        (
-            b'"dsseEnvelope"',
-            b'"payloadType"',
-        ),
-    ),
+_BY_ITSELF = tuple(
+    (kind, kind.detected)
+    for kind in sorted(material_types.MATERIALS, key=lambda kind: kind.detected.place if kind.detected else 0)
+    if kind.detected is not None
 )
-ORDER = tuple(dict.fromkeys(hint.type for hint in HINTS))
-NEVER = (
-    "EVIDENCE",
-    "GHAS_CODE_SCAN",
-    "GHAS_SECRET_SCAN",
-    "GHAS_DEPENDENCY_SCAN",
-    "CHAINLOOP_PR_INFO",
-    "SYSINTERNALS_ACCESSCHK",
-    "CERTCC_DRANZER",
-    "RADAMSA_REPORT",
-    "RADAMSA_CRASHES",
-    "TRUFFLEHOG_JSON",
-    "CHECKMARX_JSON",
-)
+ORDER = tuple(kind.name for kind, _ in _BY_ITSELF)
 _BEGINNING = 4096
 
 Resolves = Callable[[str], bool]
@@ -150,7 +71,7 @@ def value(text: str, resolves: Resolves | None = None) -> Detected:
         Invalid: the text is empty, too long or not text.
     """
     image = resolves is not None and image_references.is_reference(text) and resolves(text)
-    name = plan.IMAGE if image else plan.STRING
+    name = material_types.IMAGE if image else material_types.STRING
     try:
         found = validation.read(name, text.encode())
     except UnicodeEncodeError as exc:
@@ -161,11 +82,14 @@ def value(text: str, resolves: Resolves | None = None) -> Detected:
 
 
 def _plausible(content: bytes) -> Iterator[str]:
-    kind = _kind(content)
-    for hint in HINTS:
-        fits = hint.kind == kind and len(content) <= material_types.of(hint.type).limit
-        if fits and (not hint.marks or any(mark in content for mark in hint.marks)):
-            yield hint.type
+    begins = _kind(content)
+    for kind, detected in _BY_ITSELF:
+        if len(content) <= kind.limit and any(_has(look, begins, content) for look in detected.looks):
+            yield kind.name
+
+
+def _has(look: material_types.Look, begins: str, content: bytes) -> bool:
+    return look.kind == begins and (not look.marks or any(mark in content for mark in look.marks))
 
 
 def _kind(content: bytes) -> str:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avouch import digests, errors, image_references, plan
+from avouch.materials import types as material_types
 from avouch.sidecar import files
 from avouch.tekton import hints, objects
 
 MAX_RESULT = 1536 * 1024  # bytes: what Tekton takes at most, through sidecar logs
 MAX_PROVENANCE = 1024 * 1024
-IMAGE, STRING = plan.IMAGE, plan.STRING
-MAY_BE_EMPTY = frozenset(
-    {"RADAMSA_REPORT", "TRUFFLEHOG_JSON"}
-)  # as contract/materials says: a clean scan writes nothing
+IMAGE, STRING = material_types.IMAGE, material_types.STRING
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
     if material.type == IMAGE and not _is_pinned(said.strip()):
         fix = "write <repository>[:<tag>]@sha256:<64 hex characters>"
         raise errors.Invalid(f"{said[:200]!r} is not an image reference pinned by digest", fix=fix)
-    if material.type in plan.VALUE_TYPES:
+    if material.type in material_types.VALUE_TYPES:
         return of_text(material, said)
     path = Path(said)
     if not path.is_absolute():
@@ -120,7 +118,7 @@ def _result(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 
 
 def _of_results(material: plan.PlannedMaterial, pod: Pod, name: str, digest: str) -> Collected:
-    if material.type not in plan.VALUE_TYPES:
+    if material.type not in material_types.VALUE_TYPES:
         return _file(material, pod.tekton / "results", name, pod)
     value = files.text(pod.tekton / "results", name, MAX_RESULT).strip()
     if digest:
@@ -200,7 +198,7 @@ def _output(material: plan.PlannedMaterial, value: Mapping[str, object]) -> Coll
 
 
 def _file(material: plan.PlannedMaterial, root: Path, path: str, pod: Pod) -> Collected:
-    hashed = files.hashed(root, path, pod.max_file, empty=material.type in MAY_BE_EMPTY)
+    hashed = files.hashed(root, path, pod.max_file, empty=material.type in material_types.MAY_BE_EMPTY)
     return Collected(material, file=Located(root, path, hashed), digest=hashed.digest)
 
 

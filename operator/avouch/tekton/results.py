@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from avouch import plan
+from avouch.materials import types as material_types
 from avouch.tekton import hints, labels, objects
 
 _REFERENCE = re.compile(r"\$\(([^()$]+)\)")
@@ -146,7 +147,7 @@ def _in_taskrun(
 ) -> Lookup | None:
     match source.kind:
         case plan.From.RESULT:
-            return _result(source, taskrun, is_image=material is not None and material.type == plan.IMAGE)
+            return _result(source, taskrun, is_image=material is not None and material.type == material_types.IMAGE)
         case plan.From.PARAM:
             return _found(params(taskrun).get(source.name, ""), taskrun)
         case plan.From.ENV:
@@ -176,11 +177,11 @@ def _digest_name(source: plan.Source) -> str:
 def _convention(material: plan.PlannedMaterial, taskrun: Mapping[str, Any]) -> Lookup | None:
     """No source is set: an image by type hints, then a result of the material's name. Files are only in the pod."""
     found = task_results(taskrun)
-    if material.type == plan.IMAGE:
+    if material.type == material_types.IMAGE:
         image = hints.for_material(found, material.name)
         lookup = _found(image or found.get(material.name, "").strip(), taskrun)
         return replace(lookup, guessed=bool(image) and not hints.marked(found, material.name)) if lookup else None
-    return _found(found.get(material.name, "").strip(), taskrun) if material.type == plan.STRING else None
+    return _found(found.get(material.name, "").strip(), taskrun) if material.type == material_types.STRING else None
 
 
 def _env(source: plan.Source, taskrun: Mapping[str, Any]) -> Lookup | None:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from avouch import plan
+from avouch.materials import types as material_types
 from avouch.tekton import objects, pod
 
 # Files of a build lie here; Secrets, ConfigMaps, projected and CSI volumes hold credentials and settings.
 _FILES = frozenset({"persistentVolumeClaim", "emptyDir", "ephemeral"})
 
 
-VALUE_TYPES = plan.VALUE_TYPES
+VALUE_TYPES = material_types.VALUE_TYPES
 
 
 @dataclass(frozen=True, slots=True)

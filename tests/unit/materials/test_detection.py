@@ -62,7 +62,14 @@ def test_a_text_that_is_none_is_refused(text):
         detection.value(text)
 
 
-def test_each_type_is_either_found_by_itself_or_never_guessed():
-    last = {"CONTAINER_IMAGE", "ARTIFACT", "STRING"}
-    assert {*detection.ORDER, *detection.NEVER, *last} == {kind.name for kind in material_types.MATERIALS}
-    assert len(detection.ORDER) + len(detection.NEVER) + len(last) == len(material_types.MATERIALS)
+def test_the_types_found_by_themselves_are_asked_one_after_the_other_and_the_last_resorts_are_not_among_them():
+    asked = [kind.detected.place for kind in material_types.MATERIALS if kind.detected]
+    assert sorted(asked) == list(range(1, len(detection.ORDER) + 1))
+    assert detection.ORDER[:3] == ("OPENVEX", "SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON")
+    assert not {"CONTAINER_IMAGE", "ARTIFACT", "STRING"} & {*detection.ORDER}
+
+
+# What only a person can tell: evidence, and reports without a mark of their own.
+@pytest.mark.parametrize("name", ["EVIDENCE", "GHAS_CODE_SCAN", "RADAMSA_REPORT", "TRUFFLEHOG_JSON", "CHECKMARX_JSON"])
+def test_what_only_a_person_can_tell_is_never_guessed(name: str):
+    assert material_types.of(name).detected is None

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from avouch import digests, errors, plan
-from avouch.materials import types as material_types
 from avouch.sidecar import collect, discover, files
 
 DIGEST = "sha256:" + "a" * 64
@@ -255,7 +254,3 @@ def test_an_empty_file_is_evidence_only_where_emptiness_says_something(tmp_path:
     assert other is not None
     assert (clean.digest, clean.finding) == (digests.of_bytes(b""), "")
     assert "is empty" in other.finding
-
-
-def test_the_types_that_may_be_empty_are_those_of_the_table() -> None:
-    assert {kind.name for kind in material_types.MATERIALS if kind.empty} == collect.MAY_BE_EMPTY

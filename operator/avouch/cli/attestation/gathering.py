@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from avouch import digests, errors, plan
+from avouch import digests, errors
 from avouch.cli import session
 from avouch.cli.attestation import ports
 from avouch.crafting import adding, uploads
 from avouch.materials import detection, types, validation
+from avouch.materials import types as material_types
 from avouch.materials.readers import document
 
 _READ = max(kind.readable for kind in types.MATERIALS)  # more than this no reader looks at
@@ -20,7 +21,7 @@ _INLINE = 4 * 1024 * 1024  # bytes; a statement has no room for more
 _URL = ("https://", "http://")
 _CHART = "oci://"
 _ARCHIVES = frozenset({"SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF"})  # as explosion.TYPES
-_IMAGE, _TEXT, _HELM = plan.IMAGE, plan.STRING, "HELM_CHART"
+_IMAGE, _TEXT, _HELM = material_types.IMAGE, material_types.STRING, "HELM_CHART"
 
 
 class Wanted(NamedTuple):

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from avouch import digests, errors, plan
+from avouch import digests, errors
 from avouch.attestation import authority, bundle, canonicaljson, predicate, trust, verification
 from avouch.controlplane.intake import external_runs, multipart, pod_runs, sessions
 from avouch.controlplane.model import artifacts, cluster, runs
+from avouch.materials import types as material_types
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
 MAX_MATERIAL = 1024 * 1024 * 1024  # 1 GiB of one file, unless the server is told otherwise
@@ -137,7 +138,7 @@ class Intake:
 
 def artifacts_of(facts: predicate.AttestationFacts) -> tuple[digests.Digest, ...]:
     """What a statement refers to of which bytes may be stored."""
-    return tuple(one.digest for one in facts.materials if one.type not in plan.VALUE_TYPES)
+    return tuple(one.digest for one in facts.materials if one.type not in material_types.VALUE_TYPES)
 
 
 def check_same_run(said: predicate.Metadata, run: runs.Run) -> None:

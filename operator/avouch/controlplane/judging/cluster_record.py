@@ -9,9 +9,10 @@ from typing import Any, TypeGuard
 
 from avouch import image_references, plan
 from avouch.controlplane.model import runs
+from avouch.materials import types as material_types
 from avouch.tekton import labels, objects, results
 
-IMAGE, STRING = plan.IMAGE, plan.STRING
+IMAGE, STRING = material_types.IMAGE, material_types.STRING
 TASKRUN = "taskrun"
 SIDECAR = "sidecar"
 
@@ -83,7 +84,7 @@ def of_material(
     material: plan.PlannedMaterial, subject: Mapping[str, Any], runs: tuple[Execution, ...]
 ) -> tuple[Seen, ...]:
     """What the statuses show of one material; files are never there."""
-    if material.type not in plan.VALUE_TYPES:
+    if material.type not in material_types.VALUE_TYPES:
         return ()
     found = results.of_material(material, [run.taskrun for run in runs], _pipelinerun(subject))
     return tuple(_seen(one, runs, material.type) for one in found if isinstance(one, results.Found))

@@ -19,6 +19,7 @@ from avouch.controlplane.judging import documents, tekton_run, verdict
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster, judging, runs, verdicts
+from avouch.materials import types as material_types
 
 _log = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ def _may_hold_documents(record: judging.Record) -> bool:
     if not (ended and record.claims):
         return False
     asked = plan.Plan.from_json(record.run.plan).materials
-    return record.outside is not None or any(material.type not in plan.VALUE_TYPES for material in asked)
+    return record.outside is not None or any(material.type not in material_types.VALUE_TYPES for material in asked)
 
 
 def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Material]:
@@ -181,7 +182,7 @@ def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Materia
     for material in (each for one in case.said if one.facts for each in one.facts.materials):
         # Outside Tekton a material may be one that the contract does not name: then it is what it is called.
         type_ = types.get(material.name, "") or (material.type if case.outside is not None else "")
-        if type_ and type_ not in plan.VALUE_TYPES:
+        if type_ and type_ not in material_types.VALUE_TYPES:
             found.setdefault((str(material.digest), type_), material)
     return found
 

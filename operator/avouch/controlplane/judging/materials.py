@@ -13,6 +13,7 @@ from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
 from avouch.controlplane.model import artifacts, runs, verdicts
 from avouch.findings import Finding
+from avouch.materials import types as material_types
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
@@ -186,7 +187,7 @@ def _ambiguous(asked: plan.PlannedMaterial, status: tuple[Seen, ...]) -> list[Fi
 def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: tuple[_Entry, ...]) -> dict[str, _Entry]:
     """What counts, by identity and in its order: status where it shows anything, else the claims."""
     identity = agreement.identity_of(asked.type)
-    if status or (asked.source.kind in _STATUS_ONLY and asked.type in plan.VALUE_TYPES):
+    if status or (asked.source.kind in _STATUS_ONLY and asked.type in material_types.VALUE_TYPES):
         found = [_Entry(seen, 0) for seen in status]
     else:
         found = list(eligible)
@@ -245,7 +246,7 @@ def _judged(
     asked: plan.PlannedMaterial, entry: _Entry, view: View, notes: Mapping[str, str]
 ) -> verdicts.JudgedMaterial:
     checked = view.documents.get((entry.seen.digest, asked.type))
-    plain = asked.type in plan.VALUE_TYPES
+    plain = asked.type in material_types.VALUE_TYPES
     return verdicts.JudgedMaterial(
         name=asked.name,
         type=asked.type,
