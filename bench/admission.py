@@ -101,7 +101,7 @@ async def _once(side: Side, count: int, postmaster: int) -> tuple[float, float]:
     return 1000 * mine / count, 1000 * (measure.tree_cpu(postmaster) - theirs) / count
 
 
-async def measured(url: str, rounds: int, many: int, turns: int) -> None:
+async def measured(url: str, postmaster: int, rounds: int, many: int, turns: int) -> None:
     async with database.Database(url) as opened:
         known, revisions_read = catalog.Catalog(opened), contracts.Contracts(opened)
         listening = asyncio.create_task(known.run())
@@ -116,7 +116,6 @@ async def measured(url: str, rounds: int, many: int, turns: int) -> None:
             for name, planner in (("catalog", fast), ("read each time", slow))
         ]
         found: dict[str, list[tuple[float, float]]] = {side.name: [] for side in sides}
-        postmaster = runs.postmaster(url)
         for _ in range(rounds):
             for side in sides:
                 count = turns if side.planner is fast else max(1, turns // 20)
@@ -140,8 +139,8 @@ def main() -> None:
     options = parser.parse_args()
     sizes = _QUICK if options.quick else (options.rounds, options.workflows, options.pods)
     print(measure.machine())
-    with stage.postgres() as url:
-        asyncio.run(measured(url, *sizes))
+    with stage.database_server() as started:
+        asyncio.run(measured(started.socket_url, stage.postmaster(started), *sizes))
 
 
 if __name__ == "__main__":

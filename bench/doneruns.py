@@ -174,7 +174,7 @@ class Store:
 
     def cpu(self) -> float:
         """Seconds of CPU that PostgreSQL has used, all of its processes together."""
-        return measure.tree_cpu(int(next(self._postgres.folder.glob("data/**/postmaster.pid")).read_text().split()[0]))
+        return measure.tree_cpu(stage.postmaster(self._postgres))
 
     def _run(self, number: int) -> tuple[int, runs.Run]:
         key = runs.RunKey(self._workflow.uid, f"uid-{number:08d}")

@@ -148,7 +148,8 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         flags = workflows_to_ready.audited(folder)
-        url, api = stack.enter_context(stage.postgres()), stack.enter_context(ApiServer(flags))
+        started, api = stack.enter_context(stage.database_server()), stack.enter_context(ApiServer(flags))
+        url = started.socket_url
         runs.furnish(api)
         bench = workflows_to_ready.Bench(api, url, folder)
         with bench.controller() as controller:
@@ -156,7 +157,7 @@ def main() -> None:
             bench.create(runs.NAMESPACE, [runs.CONTRACT, runs.workflow("release", tasks=[{"name": "build"}])])
             database = stack.enter_context(psycopg.connect(url, autocommit=True))
             runs.until(database, "SELECT count(*) FROM avouch.workflows WHERE contract_name <> ''", 1, 60)
-            costs = runs.Costs(controller=controller.pid, PostgreSQL=runs.postmaster(url))
+            costs = runs.Costs(controller=controller.pid, PostgreSQL=stage.postmaster(started))
             costs.pids |= {f"worker {n}": pid for n, pid in enumerate(workers, 1)}
             costs.pids["(kube-apiserver)"] = runs.started_from(api.folder, "kube-apiserver")
             report(once(api, database, costs, count), count)

@@ -166,13 +166,6 @@ class Costs:
         return Spent({name: measure.tree_cpu(pid) for name, pid in self.pids.items()}, time.perf_counter())
 
 
-def postmaster(url: str) -> int:
-    """The process that started all backends of this database."""
-    with psycopg.connect(url) as asked:
-        backend = asked.info.backend_pid
-        return int(Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
-
-
 def started_from(folder: Path, program: str) -> int:
     """The process of this program that names this folder in its command line."""
     for entry in Path("/proc").iterdir():

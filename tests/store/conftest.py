@@ -3,13 +3,14 @@ import datetime
 import itertools
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
 from avouch import digests
 from avouch.controlplane.model import deliveries, runs, verdicts
-from avouch.store import database, migrate
+from avouch.store import database, judgingqueue, migrate
+from avouch.store import verdicts as verdict_rows
 from tests import postgres
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
@@ -52,6 +53,23 @@ def a_verdict(run: runs.Run, result: verdicts.VerdictResult = verdicts.VerdictRe
     material = verdicts.JudgedMaterial(name="image", type="CONTAINER_IMAGE")
     verdict = verdicts.Verdict(run.id, result, verdicts.Evidence.SIDECAR, (), (material,), {}, {}, NOW)
     return verdicts.SignedVerdict(verdict, documents())
+
+
+async def decide(
+    opened: database.Database, signed: verdicts.SignedVerdict, owed: Sequence[deliveries.Delivery]
+) -> bool:
+    """One verdict as a batch of judging commits it. False: judged before, nothing changed."""
+    async with opened.transaction() as connection:
+        return bool(await verdict_rows.write(connection, [(signed, owed)]))
+
+
+async def case(
+    opened: database.Database, run_id: uuid.UUID
+) -> tuple[runs.Run, runs.Snapshot | None, Sequence[runs.Claim]]:
+    """One run as a batch of judging reads it."""
+    async with opened.snapshot() as connection:
+        (found,) = await judgingqueue.read(connection, [run_id])
+    return found.run, found.snapshot, found.claims
 
 
 def documents() -> tuple[verdicts.Document, ...]:

@@ -139,7 +139,7 @@ async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, keeper, 
         await routed.put(
             pieces(content), expected=found[-1], limit=100, owner=artifact_model.Owner(namespace, uid, run.id)
         )
-        await store.decide(make.a_verdict(run), ())
+        await make.decide(opened, make.a_verdict(run), ())
     await store.close()
     async with opened.transaction() as connection:
         old, young = datetime.now(UTC) - timedelta(days=9), datetime.now(UTC)

@@ -203,7 +203,7 @@ async def test_a_verdict_keeps_what_it_speaks_of(opened, known, routed) -> None:
         run.id, signed.verdict.result, signed.verdict.evidence, (), (material,), {}, {}, make.NOW
     )
     store = run_store.Runs(opened)
-    await store.decide(verdicts.SignedVerdict(verdict, make.documents()), ())
+    await make.decide(opened, verdicts.SignedVerdict(verdict, make.documents()), ())
     await store.close()
     await age(opened, digest, 10_000)
     assert not await condemned(known, digest)

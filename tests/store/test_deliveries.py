@@ -12,7 +12,7 @@ from avouch import errors
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds
 from avouch.store import database, deliveries, runs, workflows
-from tests.store.conftest import NOW, a_delivery, a_run, a_verdict
+from tests.store.conftest import NOW, a_delivery, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
 
@@ -28,7 +28,7 @@ async def decided(opened: database.Database, **config: object) -> delivery_model
     run = a_run()
     sent = replace(a_delivery(run, f"to-{run.id}"), config=dict(config))
     await runs.Runs(opened).open(run)
-    assert await runs.Runs(opened).decide(a_verdict(run), [sent])
+    assert await decide(opened, a_verdict(run), [sent])
     return sent
 
 
@@ -73,7 +73,7 @@ async def many(opened: database.Database, counts: dict[str, int], namespace: str
             run = a_run(namespace)
             await runs.Runs(opened).open(run)
             sent = replace(a_delivery(run, name), attachment_uid=f"{name}-{namespace}")
-            assert await runs.Runs(opened).decide(a_verdict(run), [sent])
+            assert await decide(opened, a_verdict(run), [sent])
 
 
 def taken(found: Sequence[delivery_model.Delivery], namespace: str) -> Counter[str]:

@@ -13,7 +13,7 @@ from avouch.controlplane.model import external
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model.verdicts import VerdictResult
 from avouch.store import database, external_runs, jobs, runs, tables
-from tests.store.conftest import NOW, a_claim, a_run, a_verdict
+from tests.store.conftest import NOW, a_claim, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
 HOUR = datetime.timedelta(hours=1)
@@ -112,7 +112,7 @@ async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_r
     assert await store.version(uid, "") == external.Version("v2", latest=True)
     assert await store.version(uid, "v1") == external.Version("v1")
     assert await store.version(uid, "v3") is None
-    await repository.decide(a_verdict(releasing), [])
+    await decide(opened, a_verdict(releasing), [])
     assert await store.version(uid, "v2") == external.Version("v2", prerelease=False, latest=True)
     run, extra = crafted(namespace=namespace, version="v2")
     with pytest.raises(errors.Conflict, match="released and immutable"):
@@ -143,8 +143,8 @@ async def test_a_run_that_did_not_pass_or_did_not_ask_releases_nothing(opened: d
     store, repository = external_runs.OutsideRuns(opened), runs.Runs(opened)
     failed = await opened_run(store, version="v1", release=True)
     silent = await opened_run(store, version="v1")
-    await repository.decide(a_verdict(failed, VerdictResult.FAILED), [])
-    await repository.decide(a_verdict(silent), [])
+    await decide(opened, a_verdict(failed, VerdictResult.FAILED), [])
+    await decide(opened, a_verdict(silent), [])
     for run in (failed, silent):
         assert await store.version(run.namespace_uid, "v1") == external.Version("v1", latest=True)
     await repository.close()

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from avouch.controlplane.model import runs as run_model
 from avouch.store import database, jobs, runs, tables
-from tests.store.conftest import NOW, a_run, a_verdict
+from tests.store.conftest import NOW, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
 
@@ -47,7 +47,7 @@ async def test_a_run_that_ended_and_lost_its_job_is_queued_again_once(opened: da
 
 async def test_a_run_that_ended_just_now_or_is_judged_is_left_alone(opened: database.Database) -> None:
     fresh, judged = await ended(opened, datetime.datetime.now(datetime.UTC)), await ended(opened, LONG_AGO)
-    await runs.Runs(opened).decide(a_verdict(judged), [])
+    await decide(opened, a_verdict(judged), [])
     for run in (fresh, judged):
         await lose_job(opened, run)
     await jobs.Jobs(opened).judge_forgotten()

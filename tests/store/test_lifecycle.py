@@ -12,7 +12,7 @@ from avouch import errors
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts
 from avouch.store import database, runs, tables
-from tests.store.conftest import NOW, a_run, a_verdict
+from tests.store.conftest import NOW, a_run, a_verdict, case, decide
 
 pytestmark = pytest.mark.postgres
 
@@ -55,7 +55,7 @@ async def test_runs_finished_at_once_are_each_stored_once_and_judged(opened: dat
         await asyncio.gather(*(repository.finish(run.id, snapshot, NOW, epoch=EPOCH) for run in made))
     await asyncio.gather(*(repository.finish(run.id, SNAPSHOT, NOW, epoch=EPOCH) for run in made[:2] * 3))
     await repository.close()
-    cases = [await repository.case(run.id) for run in made]
+    cases = [await case(opened, run.id) for run in made]
     assert {case[0].finished_at for case in cases} == {NOW}
     assert all(case[1] == SNAPSHOT for case in cases)
     assert len(set(await stamped(opened, [run.id for run in made]))) == 50
@@ -78,7 +78,7 @@ async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(opened: d
     )
     await repository.close()
     assert [type(answer) for answer in answers] == [errors.Conflict, errors.NotFound, type(None)]
-    assert [(await repository.case(run.id))[0].finished_at for run in made] == [NOW, None, NOW]
+    assert [(await case(opened, run.id))[0].finished_at for run in made] == [NOW, None, NOW]
 
 
 async def test_subjects_have_ended_once_all_of_their_runs_are_finished(opened: database.Database) -> None:
@@ -123,7 +123,7 @@ async def test_judged_runs_come_once_in_the_order_of_commit_with_their_first_fin
         await repository.open(run)
         signed = a_verdict(run, verdicts.VerdictResult.FAILED)
         found = (finding,) * number
-        assert await repository.decide(replace(signed, verdict=replace(signed.verdict, findings=found)), ())
+        assert await decide(opened, replace(signed, verdict=replace(signed.verdict, findings=found)), ())
     told: list[run_model.Judged] = []
     since = run_model.Judged(version)
     while page := await repository.judged(since, 2):

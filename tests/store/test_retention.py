@@ -20,7 +20,7 @@ async def judged(opened: database.Database, workflow: str, age: timedelta, *deli
     key = runs.RunKey(workflow, str(uuid.uuid4()))
     store = run_store.Runs(opened)
     run = await store.open(make.a_run(key=key, id=key.id, name=key.name("build")))
-    await store.decide(make.a_verdict(run), [make.a_delivery(run, name) for name in deliveries])
+    await make.decide(opened, make.a_verdict(run), [make.a_delivery(run, name) for name in deliveries])
     await store.close()
     async with opened.transaction() as connection:
         mine = tables.runs.c.id == run.id
@@ -112,7 +112,7 @@ async def test_a_workflow_says_what_differs_from_its_organization(opened: databa
     key = runs.RunKey(record.uid, "s")
     run = make.a_run(namespace, key=key, id=key.id, name=key.name("build"))
     store = run_store.Runs(opened)
-    await store.decide(make.a_verdict(await store.open(run)), ())
+    await make.decide(opened, make.a_verdict(await store.open(run)), ())
     await store.close()
     common = identities.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
     await known.record(common, [namespace], epoch=EPOCH)

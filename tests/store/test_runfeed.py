@@ -14,7 +14,7 @@ from avouch import errors
 from avouch.controlplane.model import verdicts
 from avouch.store import database, rundocuments, runfeed, runs, tables, versions, views
 from tests import postgres
-from tests.store.conftest import a_delivery, a_run, a_verdict
+from tests.store.conftest import a_delivery, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
 
@@ -146,7 +146,7 @@ async def test_each_watcher_gets_what_it_asked_for(counted: Counted) -> None:
     for run in (here, there):
         await store.open(run)
     await until(lambda: len(asked["all"].names()) == 2)
-    await store.decide(a_verdict(here, verdicts.VerdictResult.FAILED), ())
+    await decide(counted, a_verdict(here, verdicts.VerdictResult.FAILED), ())
     await until(lambda: len(asked["all"].names()) == 3)
     await until(lambda: len(asked["pending"].names()) == 2)
     added, changed, gone = ("ADDED", here.name), ("MODIFIED", here.name), ("DELETED", here.name)
@@ -173,7 +173,7 @@ async def test_whoever_comes_while_others_write_misses_nothing(counted: Counted)
     async def life() -> None:
         async with few:
             run = await store.open(a_run(namespace))
-            await store.decide(a_verdict(run), [a_delivery(run, "hook")])
+            await decide(counted, a_verdict(run), [a_delivery(run, "hook")])
 
     async def come() -> None:
         for number in range(12):

@@ -187,7 +187,7 @@ async def _counted(url: str, changes: list[str], picks: list[int]) -> None:
             if change == "open":
                 run = await store.open(make.a_run())
                 sent.append(make.a_delivery(run, attachment))
-                await store.decide(make.a_verdict(run), [sent[-1]])
+                await make.decide(opened, make.a_verdict(run), [sent[-1]])
                 await _renamed(opened, sent[-1], attachment)
             elif change == "fold":
                 await ledger.fold(limit=2)
@@ -234,7 +234,7 @@ async def test_the_newest_error_is_that_of_the_newest_change(opened: database.Da
     for minute in (1, 2):
         run = await store.open(make.a_run())
         sent.append(make.a_delivery(run, attachment))
-        await store.decide(make.a_verdict(run), [sent[-1]])
+        await make.decide(opened, make.a_verdict(run), [sent[-1]])
         await _renamed(opened, sent[-1], attachment)
         await ledger.lease(deliverybounds.Room(1000, 1000, 1000), 60)
         at = make.NOW + datetime.timedelta(minutes=minute)
@@ -254,7 +254,7 @@ async def test_the_workers_gauges_count_every_delivery(opened: database.Database
     for _ in range(3):
         run = await store.open(make.a_run())
         sent.append(make.a_delivery(run, "gauged"))
-        await store.decide(make.a_verdict(run), [sent[-1]])
+        await make.decide(opened, make.a_verdict(run), [sent[-1]])
     await ledger.delivered(sent[0].id, make.NOW)
     await ledger.fold()
     await ledger.failed(sent[1].id, "500", next_try=None)
@@ -295,7 +295,7 @@ async def test_what_a_verdict_signed_is_read_as_it_was_stored(opened: database.D
     store, shown, run = runs.Runs(opened), views.RunViews(opened), make.a_run()
     await store.open(run)
     assert await shown.signed(run.namespace, run.name, "statement") is None
-    await store.decide(make.a_verdict(run), ())
+    await make.decide(opened, make.a_verdict(run), ())
     await store.close()
     found = [await shown.signed(run.namespace, run.name, name) for name in ("attestation", "statement", "vsa")]
     attestation, vsa = make.documents()

@@ -10,7 +10,7 @@ from avouch.controlplane.model import contracts, deliverybounds, verdicts, workf
 from avouch.controlplane.model import runs as run_model
 from avouch.store import database, deliveries, groupcommit, runs, tables, views, workflows
 from tests import postgres
-from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
+from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict, case, decide
 
 pytestmark = pytest.mark.postgres
 
@@ -45,7 +45,7 @@ async def test_one_bad_row_never_fails_its_batch(opened: database.Database) -> N
     results = await asyncio.gather(*map(repository.accept, [*good[:10], bad, *good[10:]]), return_exceptions=True)
     assert isinstance(results.pop(10), errors.Invalid)
     assert all(isinstance(result, run_model.Receipt) and result.created for result in results)
-    _, _, stored = await repository.case(run.id)
+    _, _, stored = await case(opened, run.id)
     assert {claim.digest for claim in stored} == {claim.digest for claim in good}
     await repository.close()
 
@@ -76,7 +76,7 @@ async def test_a_controller_of_an_older_epoch_changes_nothing(opened: database.D
     await repository.finish(run.id, snapshot, NOW, epoch=epoch)
     with pytest.raises(errors.Conflict, match="epoch"):
         await repository.finish(run.id, snapshot, NOW, epoch=epoch - 1)
-    stored, kept, _ = await repository.case(run.id)
+    stored, kept, _ = await case(opened, run.id)
     assert (stored.finished_at, kept) == (NOW, snapshot)
 
 
@@ -84,8 +84,8 @@ async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -
     repository, ledger, run = runs.Runs(opened), deliveries.Deliveries(opened), a_run()
     await repository.open(run)
     sent = [a_delivery(run, "one"), a_delivery(run, "two")]
-    assert await repository.decide(a_verdict(run), sent)
-    assert not await repository.decide(a_verdict(run, verdicts.VerdictResult.FAILED), [a_delivery(run, "three")])
+    assert await decide(opened, a_verdict(run), sent)
+    assert not await decide(opened, a_verdict(run, verdicts.VerdictResult.FAILED), [a_delivery(run, "three")])
     room = deliverybounds.Room(100, 100, 100)
     leased = [delivery for delivery in await ledger.lease(room, 60) if delivery.run_id == run.id]
     assert {(delivery.id, delivery.payload, delivery.attempts) for delivery in leased} == {
@@ -108,7 +108,7 @@ async def test_a_list_holds_whole_runs_and_a_table_only_its_columns(opened: data
     judged, waiting = a_run(namespace), a_run(namespace)
     for run in (judged, waiting):
         await repository.open(run)
-    await repository.decide(a_verdict(judged), [a_delivery(judged, "one")])
+    await decide(opened, a_verdict(judged), [a_delivery(judged, "one")])
     listed, _, _ = await shown.page(namespace, limit=10, after="", filters={})
     assert list(listed) == [await shown.view(namespace, name) for name in sorted((judged.name, waiting.name))]
     table, _, _ = await shown.page(namespace, limit=10, after="", filters={}, whole=False)
@@ -176,7 +176,7 @@ async def test_killing_the_database_under_load_loses_nothing_acknowledged(server
         await asyncio.to_thread(server.start)
         await asyncio.gather(*pushing)
         await repository.accept(a_claim(run, f"{run.id} after".encode()))
-        _, _, stored = await repository.case(run.id)
+        _, _, stored = await case(opened, run.id)
         await repository.close()
     assert acknowledged <= {str(claim.digest) for claim in stored}
 

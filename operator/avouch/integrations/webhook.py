@@ -30,8 +30,8 @@ _AGAIN = frozenset({408, 425, 429})
 
 
 if importlib.util.find_spec("sniffio") is None:
-    # httpcore tries to import it for each lock of each request. A search that is known to be in vain costs a quarter of
-    # a delivery's CPU; None says so, and httpcore takes asyncio, which is what we run on.
+    # httpcore tries to import it for each lock of each request. A search in vain took 125 us, and all of them a quarter
+    # of a delivery's CPU; None ends each in 7 us, and httpcore takes asyncio, which is what we run on.
     sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 

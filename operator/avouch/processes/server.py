@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvloop
 from starlette.applications import Starlette
 
 from avouch import errors
@@ -35,7 +34,7 @@ from avouch.ingest.aggregated import app as aggregated
 from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader, secrets
 from avouch.oidc import issuers, verifier
-from avouch.processes import artifact_backends, certificates, health, lifetime, listeners, logs, servermetrics, settings
+from avouch.processes import artifact_backends, certificates, health, lifetime, listeners, servermetrics, settings
 from avouch.store import (
     artifact_references,
     artifacts,
@@ -74,16 +73,7 @@ class World:
 
 def main() -> int:
     """Run until SIGTERM. Returns the exit code."""
-    try:
-        config = settings.Server.from_environment(os.environ)
-    except errors.Invalid as exc:
-        logs.configure("INFO")
-        _log.error("cannot start: %s", exc)
-        return 2
-    logs.configure(config.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(lifetime.until_signal(lambda stop: serve(config, stop)))
-    return 0
+    return lifetime.run(settings.Server.from_environment, serve)
 
 
 async def serve(config: settings.Server, stop: asyncio.Event) -> None:

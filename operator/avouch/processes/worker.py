@@ -13,8 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import uvloop
-
 from avouch import errors
 from avouch.attestation import signing, trust
 from avouch.cas import remote
@@ -24,7 +22,7 @@ from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
-from avouch.processes import health, housekeeping, keyfiles, lifetime, listeners, logs, settings, workermetrics
+from avouch.processes import health, housekeeping, keyfiles, lifetime, listeners, settings, workermetrics
 from avouch.store import artifacts as stored_artifacts
 from avouch.store import database, inline, jobs, notifications, retention, verdicts
 from avouch.store import deliveries as ledger
@@ -154,16 +152,7 @@ def _wake_next(slots: Sequence[asyncio.Event], at: int) -> None:
 
 def main() -> int:
     """Run until SIGTERM. Returns the exit code."""
-    try:
-        config = settings.Worker.from_environment(os.environ)
-    except errors.Invalid as exc:
-        logs.configure("INFO")
-        _log.error("cannot start: %s", exc)
-        return 2
-    logs.configure(config.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(lifetime.until_signal(lambda stop: work(config, stop)))
-    return 0
+    return lifetime.run(settings.Worker.from_environment, work)
 
 
 async def work(config: settings.Worker, stop: asyncio.Event) -> None:

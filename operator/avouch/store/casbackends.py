@@ -76,10 +76,6 @@ class CASBackends:
         found = await self._select(sa.select(_STORED).where(_STORED.c.uid == uid))
         return found[0] if found else None
 
-    async def in_namespace(self, namespace: str) -> Sequence[artifacts.Record]:
-        """The backends of a namespace, by name."""
-        return await self._select(_present(namespace))
-
     async def keys(self) -> Sequence[tuple[str, str, str]]:
         """(namespace, name, uid) of every present backend, for the resync's diff."""
         columns = (_STORED.c.namespace, _STORED.c.name, _STORED.c.uid)
@@ -121,15 +117,6 @@ class CASBackends:
     async def _select(self, query: "sa.Select[Any]") -> Sequence[artifacts.Record]:
         async with self._database.transaction() as connection:
             return tuple(map(_record, (await connection.execute(query)).all()))
-
-
-def _present(namespace: str) -> "sa.Select[Any]":
-    """A backend of a namespace that was made anew is its predecessor's."""
-    known = tables.namespaces
-    of_now = _STORED.c.namespace_uid == sa.func.coalesce(known.c.uid, _STORED.c.namespace_uid)
-    joined = _STORED.outerjoin(known, known.c.name == _STORED.c.namespace)
-    mine = sa.and_(_STORED.c.namespace == namespace, ~_STORED.c.removed, of_now)
-    return sa.select(_STORED).select_from(joined).where(mine).order_by(_STORED.c.name)
 
 
 def _record(row: "sa.Row[Any]") -> artifacts.Record:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from avouch import digests
 from avouch.controlplane.model import deliveries, external, runs, verdicts
-from avouch.store import direct, tables
+from avouch.store import tables
 
 # Runs of a namespace that was deleted and made anew belong to its predecessor: nobody sees them.
 RUNS = tables.runs.outerjoin(tables.namespaces, tables.namespaces.c.name == tables.runs.c.namespace)
@@ -40,16 +40,6 @@ def run_of(row: "sa.Row[Any]") -> runs.Run:
         labels=row.labels,
         resource_version=row.resource_version,
     )
-
-
-NEW_RUN = {
-    column: direct.type_of(tables.runs.c[column])
-    for column in (
-        "id", "name", "workflow_uid", "subject_uid", "namespace", "namespace_uid", "workflow", "subject_kind",
-        "subject_name", "contract", "revision", "contract_digest", "plan", "created_at", "result", "evidence", "labels",
-    )
-}  # fmt: skip
-"""The columns of `row_of`, and their types."""
 
 
 def row_of(run: runs.Run) -> dict[str, Any]:

@@ -7,24 +7,20 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
-from avouch.controlplane.model import deliveries, workflowspecs
 from avouch.controlplane.model import runs as run_model
-from avouch.controlplane.model import verdicts as verdict_model
+from avouch.controlplane.model import workflowspecs
 from avouch.findings import Finding
 from avouch.store import (
     claims,
     database,
     direct,
     groupcommit,
-    judgingqueue,
     lastruns,
     lifecycle,
     rows,
     tables,
-    verdicts,
 )
 
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
@@ -127,24 +123,6 @@ class Runs:
         """Store the Done snapshot and enqueue the judging job; a second snapshot changes nothing."""
         await self._ends.submit(lifecycle.Finished(run_id, lifecycle.document(snapshot), at, epoch))
 
-    async def case(
-        self, run_id: uuid.UUID
-    ) -> tuple[run_model.Run, run_model.Snapshot | None, Sequence[run_model.Claim]]:
-        """All that judging needs, as of one moment. Raises errors.NotFound."""
-        async with self._database.snapshot() as connection:
-            found = await judgingqueue.read(connection, [run_id])
-        if not found:
-            raise errors.NotFound(f"no run {run_id}")
-        return found[0].run, found[0].snapshot, found[0].claims
-
-    async def decide(self, signed: verdict_model.SignedVerdict, deliveries: Sequence[deliveries.Delivery]) -> bool:
-        """Commit verdict, documents, run and deliveries together. False: judged before, nothing changed."""
-        async with self._database.transaction() as connection:
-            if await verdicts.write(connection, [(signed, deliveries)]):
-                return True
-            await _must_exist(connection, signed.verdict.run_id)
-        return False
-
     async def unfinished(self, limit: int, after: run_model.Run | None = None) -> Sequence[run_model.Run]:
         """Runs of the cluster without a Done snapshot, oldest first: those that come after this one."""
         runs = tables.runs
@@ -210,13 +188,3 @@ def _attested_of(row: "sa.Row[Any]") -> run_model.Attested:
 def _judged(row: "sa.Row[Any]") -> run_model.Judged:
     first = Finding.recorded(**row.first) if row.first else None
     return run_model.Judged(row.judged_version, row.id, rows.run_of(row), first, int(row.said))
-
-
-async def _run(connection: AsyncConnection, run_id: uuid.UUID) -> run_model.Run | None:
-    row = (await connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id))).first()
-    return rows.run_of(row) if row is not None else None
-
-
-async def _must_exist(connection: AsyncConnection, run_id: uuid.UUID) -> None:
-    if await _run(connection, run_id) is None:
-        raise errors.NotFound(f"no run {run_id}")

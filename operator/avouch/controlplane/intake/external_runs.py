@@ -14,7 +14,7 @@ from avouch.controlplane.model import external, runs, verdicts
 
 @dataclass(frozen=True, slots=True)
 class OutsideRuns:
-    """The use cases over their ports. Implements `runsessions.Sessions`."""
+    """The use cases over their ports."""
 
     opener: external_opening.Opener
 

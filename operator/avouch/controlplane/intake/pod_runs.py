@@ -29,7 +29,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class PodRuns:
-    """The use cases over their ports. Implements `runsessions.Sessions`."""
+    """The use cases over their ports."""
 
     runs: run_model.Runs
     workflows: planning.Workflows

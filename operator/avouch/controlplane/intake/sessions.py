@@ -8,7 +8,6 @@ attester that opened a run outside the cluster (`outsideintake.OutsideRuns`). Wh
 import uuid
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
 
 from avouch.attestation import identity
 from avouch.controlplane.model import artifacts, runs
@@ -43,21 +42,6 @@ class RunSession:
     def owner(self) -> artifacts.Owner:
         """Whose artifacts this session stores."""
         return artifacts.Owner(self.run.namespace, self.run.namespace_uid, self.run.id)
-
-
-class Sessions(Protocol):
-    """Resolves sessions for runs of one kind."""
-
-    async def session(self, token: str, run_id: uuid.UUID, need: Need) -> RunSession:
-        """The run, if the holder of this token may do with it what it needs.
-
-        Raises:
-            Unauthenticated: nobody we know.
-            NotFound: no such run of this caller.
-            Denied: its Workflow does not let the caller attest.
-            Conflict: the run has ended.
-        """
-        ...
 
 
 def is_external(run_id: uuid.UUID) -> bool:

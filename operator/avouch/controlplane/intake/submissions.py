@@ -64,7 +64,7 @@ class Intake:
     async def session(
         self, token: str, run_id: uuid.UUID, need: sessions.Need = sessions.Need.ADD
     ) -> sessions.RunSession:
-        """Who calls, about which run, and whom its certificates name. Raises as `runsessions.Sessions.session`."""
+        """Who calls, about which run, and whom its certificates name. Raises as `session` of the runs of its kind."""
         if not sessions.is_external(run_id):
             return await self.pods.session(token, run_id, need)
         if self.external is None:
