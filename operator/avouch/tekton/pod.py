@@ -57,12 +57,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `results` are the names its entrypoint will report; `on_error` is `continue` or `stopAndFail`."""
+    """One step. `results` are the names its entrypoint will report."""
 
     index: int
     name: str
     results: tuple[str, ...] = ()
-    on_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,6 @@ def _step(index: int, container: Mapping[str, Any]) -> Step:
         index=index,
         name=objects.text(container, "name").removeprefix(_STEP),
         results=tuple(filter(None, _flag(args, "-results").split(","))),
-        on_error=_flag(args, "-on_error"),
     )
 
 

@@ -214,7 +214,7 @@ def test_a_pod_that_is_not_as_expected_is_left_alone_and_the_reason_is_named(cha
 def test_steps_are_read_from_the_entrypoints_own_flags_not_the_users_command() -> None:
     shape = pod.read(pods.pod(2))
     assert isinstance(shape, pod.Shape)
-    assert shape.steps[1] == pod.Step(1, "s1", ("image", "digest"), "continue")
+    assert shape.steps[1] == pod.Step(1, "s1", ("image", "digest"))
 
 
 @pytest.mark.parametrize(
