@@ -8,6 +8,8 @@ import pydantic
 import pytest
 
 from avouch.api import apitoken, attachment, casbackend, integration, meta, organization, workflow
+from avouch.controlplane.model import workflowspecs
+from avouch.reconcilers import context
 
 ROOMS = Path(__file__).parents[2] / "operator" / "avouch"
 SPECS = (
@@ -53,6 +55,22 @@ def test_no_field_of_a_spec_is_asked_of_raw_json(room: str) -> None:
         for line, name in asked(ast.parse(path.read_text()))
     ]
     assert not found, "read the spec with its model: reconcilers.context.spec_of, or meta.Model.read"
+
+
+@pytest.mark.parametrize(
+    ("part", "whole"),
+    [
+        (workflowspecs.Part, workflow.WorkflowSpec),
+        (context.Workflow, workflow.WorkflowSpec),
+        (context.IntegrationAttachment, attachment.IntegrationAttachmentSpec),
+        *((context.Suspendable, spec) for spec in SPECS),
+    ],
+)
+def test_what_is_read_of_a_part_is_as_the_kind_declares_it(part: type[meta.Model], whole: type[meta.Model]) -> None:
+    declared = whole.model_fields
+    assert {name: info.annotation for name, info in part.model_fields.items()} == {
+        name: declared[name].annotation for name in part.model_fields
+    }
 
 
 @pytest.mark.parametrize("code", ['spec.get("suspend")', 'spec["attesters"]', 'objects.at(obj, "spec", "runExpiry")'])

@@ -15,6 +15,7 @@ ISSUER = rules.Pattern(
     "write it exactly as in the iss claim of its tokens, such as https://gitlab.com",
 )
 RUN_EXPIRY = durations.Span("1m", "8760h")
+RunExpiry = Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)]
 NameOrLabels = rules.exactly_one(("name", "matchLabels"), "write name, or matchLabels")
 
 
@@ -202,7 +203,7 @@ class WorkflowSpec(meta.Model):
     """If true, external runs may choose an older, possibly weaker revision of the Contract. Default false."""
     attesters: Attesters | None = None
     """Who may attest. Default: any ServiceAccount of this namespace and any APIToken that covers the Workflow."""
-    run_expiry: Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)] | None = None
+    run_expiry: RunExpiry | None = None
     """How long an external run may stay open without new material, such as 24h (the default)."""
     gate: bool = False
     """If true, pushing exits with code 4 unless the run Passed. Default false: builds are never failed."""

@@ -36,7 +36,6 @@ def test_rules_are_read_and_left_out_ones_have_defaults(
         ({"olderRevisions": "true"}, "spec.olderRevisions"),
         ({"suspend": 1}, "spec.suspend"),
         ({"gate": None}, "spec.gate"),
-        ({"tekton": {"materials": [{"name": 7}]}}, "spec.tekton.materials.0.name"),
     ],
 )
 def test_a_field_of_another_type_is_refused_by_its_name(said: dict[str, Any], field: str) -> None:
