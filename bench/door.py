@@ -71,7 +71,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         intake = submissions.Intake(pods, pushes, stage.artifact_store(opened), lifetime.Clock(), keys)
         tls = certificates.Serving(config.tls)
         both = (
-            listeners.Listener(app.create(app.Door(intake, metrics)), config.host, config.port, tls.context),
+            listeners.Listener(app.create(app.IngestApi(intake, metrics)), config.host, config.port, tls.context),
             listeners.Listener(health.create(opened.ping, metrics.registry), config.host, config.health_port),
         )
         serving = [asyncio.create_task(one.run_until_told()) for one in both]

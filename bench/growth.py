@@ -88,7 +88,7 @@ _PRESENT = """FROM runs LEFT JOIN namespaces n ON n.name = runs.namespace LEFT J
     LEFT JOIN outside_runs x ON x.run_id = runs.id WHERE runs.namespace_uid = coalesce(n.uid, runs.namespace_uid)"""
 _LISTED = f"SELECT runs.*, v.materials, x.attester {_PRESENT} AND runs.namespace = 'shop'"
 _IN_ORDER = "ORDER BY runs.namespace, runs.name LIMIT 501"
-_ROOM = deliverybounds.Room(total=32, namespace=32, attachment=8)  # what a worker may begin
+_ROOM = deliverybounds.Capacity(total=32, namespace=32, attachment=8)  # what a worker may begin
 
 
 def before(what: str) -> str:

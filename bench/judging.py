@@ -20,8 +20,7 @@ from avouch import digests
 from avouch.attestation import authority, trust
 from avouch.controlplane.judging import artifact_check, judge
 from avouch.processes import lifetime
-from avouch.store import database, inline
-from avouch.store import judgingqueue as stored
+from avouch.store import database, inline, judgingqueue
 from bench import doneruns, measure
 
 GOAL = 2.5  # ms of CPU for a run, ours and PostgreSQL's together
@@ -50,7 +49,7 @@ async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
     root = trust.TrustRoot.from_pems([made.certificate_pem])
     async with database.Database(store.url) as opened:
         looked_at = artifact_check.Artifacts(_Rows(inline.Inline(opened)))
-        use_case = judge.Judging(stored.Queue(opened), looked_at, lifetime.Clock(), root, doneruns.keys())
+        use_case = judge.Judging(judgingqueue.Queue(opened), looked_at, lifetime.Clock(), root, doneruns.keys())
         await opened.warm()
         ours, theirs, wall = time.process_time(), store.cpu(), time.perf_counter()
         while await use_case.batch(size):

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 from avouch.values import dataclass
 
 
-class Makes(StrEnum):
+class Effect(StrEnum):
     """The verdict that a finding causes, the strongest first; `NOTHING` is a note that changes no verdict."""
 
     CANCELED = "Canceled"
@@ -24,7 +24,7 @@ class Makes(StrEnum):
 class Code(NamedTuple):
     """Definition of a code."""
 
-    makes: Makes
+    effect: Effect
     meaning: str
     remedy: str  # in general; `fix` of each finding is specific
 
@@ -32,132 +32,132 @@ class Code(NamedTuple):
 CODES: dict[str, Code] = {
     # The contract is not satisfied
     "MaterialMissing": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "A required material was not delivered.",
         "Let the task that the Workflow names write it, or add it with `avouch attestation add`.",
     ),
     "GroupUnsatisfied": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "No material of a group was delivered, and the contract requires at least one.",
         "Deliver one material of the group.",
     ),
     "AnnotationMissing": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "An annotation that is empty in the contract has no value.",
         "Set its source in `spec.tekton.annotations` of the Workflow, or pass `--annotation NAME=VALUE`.",
     ),
     "EnvironmentMissing": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "A variable of `spec.envAllowList` has no value.",
         "Set a param of the run or a literal variable of a step; outside Tekton set it before `attestation init`.",
     ),
     "RunnerMismatch": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "The attestation was made in another CI system than the contract requires.",
         "Attest in a runner of the type in `spec.runner.type`, or change the contract.",
     ),
     # Evidence that cannot be used
     "MaterialTypeMismatch": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "A material is not of the type that the contract requires, or its content does not match its type.",
         "Write the file in the format of the type; `avouch material inspect FILE` shows its type.",
     ),
     "MaterialAmbiguous": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "Several tasks have different values of one material, or one image matches two materials.",
         "Name the task and the result of each material in `spec.tekton.materials` of the Workflow.",
     ),
     "MaterialNotUploaded": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "A material was claimed by its digest, but its content is not in the artifact store.",
         "Upload the file before the claim is pushed; the sidecar and `avouch attestation add` use this order.",
     ),
     "ImageReferenceMissing": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "A task result has the digest of an image, but not its repository.",
         "Write the repository into the result, too: `IMAGE_URL` beside `IMAGE_DIGEST`.",
     ),
     "ImageDigestMissing": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "A task result names an image without a valid sha256 digest.",
         "Write `sha256:` and 64 lower-case hexadecimal characters into the result.",
     ),
     "EvidenceRefused": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "The sidecar refused a file: a link, a special file, or one that changed while it was read.",
         "Let the step write one regular file, and do not change it after the last step.",
     ),
     "SidecarMissing": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "A sidecar was injected, but its claim never arrived.",
         "Read the log of container `avouch-sidecar` and the server's log, then run the pipeline again.",
     ),
     "RunFailed": Code(
-        Makes.FAILED,
+        Effect.FAILED,
         "The PipelineRun, TaskRun or CI job failed.",
         "Fix the build: a failed run never passes.",
     ),
     # Evidence that contradicts
     "MaterialContradicted": Code(
-        Makes.REJECTED,
+        Effect.REJECTED,
         "Two pods, or a pod and the TaskRun's status, name different digests or values of one material.",
         "Compare both with the registry and remove the step that reports the wrong one.",
     ),
     "AnnotationContradicted": Code(
-        Makes.REJECTED,
+        Effect.REJECTED,
         "Two sources give one annotation different values, or an attestation changes a value that the contract fixes.",
         "Set the annotation in one place, and do not change values that the contract fixes.",
     ),
     "RunnerContradicted": Code(
-        Makes.REJECTED,
+        Effect.REJECTED,
         "The attestation names another runner than the one that opened the run, or than the one in the runner's token.",
         "Open and push a run in the same CI job.",
     ),
     "ClaimOfAnotherRun": Code(
-        Makes.REJECTED,
+        Effect.REJECTED,
         "A claim was signed for another run, Workflow or contract revision.",
         "Find the step that pushed it; a claim is valid for one run only.",
     ),
     "ClaimOfUnknownTaskRun": Code(
-        Makes.REJECTED,
+        Effect.REJECTED,
         "A claim names a TaskRun that is not part of the PipelineRun.",
         "Find the pod that pushed it; only pods of the run's own TaskRuns may attest.",
     ),
     # No judgement
     "ClaimNotVerified": Code(
-        Makes.ERROR,
+        Effect.ERROR,
         "The signature, certificate or identity of a stored claim can no longer be verified.",
         "Restore the trust root that was in use when the claim arrived, or run the pipeline again.",
     ),
     "PoliciesNotEvaluated": Code(
-        Makes.ERROR,
+        Effect.ERROR,
         "The contract has policies, which this version does not evaluate.",
         "Remove `spec.policies` and `spec.policyGroups` from the contract.",
     ),
     "RunNotDone": Code(
-        Makes.ERROR,
+        Effect.ERROR,
         "The PipelineRun or TaskRun was deleted before it finished, so nothing could be checked.",
         "Run the pipeline again, and delete runs only after they finished.",
     ),
     "JudgingFailed": Code(
-        Makes.ERROR,
+        Effect.ERROR,
         "The worker failed while it judged the run.",
         "Read the worker's log; the run can be judged again.",
     ),
     # The run's own end
     "RunCanceled": Code(
-        Makes.CANCELED,
+        Effect.CANCELED,
         "The PipelineRun, TaskRun or CI job was cancelled.",
         "Run the pipeline again.",
     ),
     "RunExpired": Code(
-        Makes.EXPIRED,
+        Effect.EXPIRED,
         "No attestation arrived while the run was open.",
         "Push earlier, or set a longer `spec.runExpiry` in the Workflow.",
     ),
     # Notes
     "RunnerNotProven": Code(
-        Makes.NOTHING,
+        Effect.NOTHING,
         "The runner's own token could not be verified, so the runner is recorded as not authenticated.",
         "Add the token's issuer to `oidc.issuers` in the chart's values.",
     ),
@@ -187,19 +187,19 @@ class Finding:
         return made
 
 
-def verdict(found: Iterable[Finding]) -> Makes:
+def verdict(found: Iterable[Finding]) -> Effect:
     """The verdict of all these findings: the strongest one. `NOTHING` if they are only notes."""
-    made = {CODES[each.code].makes for each in found}
-    return next(each for each in Makes if each in made or each is Makes.NOTHING)
+    made = {CODES[each.code].effect for each in found}
+    return next(each for each in Effect if each in made or each is Effect.NOTHING)
 
 
 def markdown() -> list[str]:
     """The table of codes, the strongest verdict first."""
     lines: list[str] = []
-    for makes in Makes:
-        lines += [f"## {makes.value or 'Notes'}", "", "| code | meaning | fix |", "|---|---|---|"]
+    for effect in Effect:
+        lines += [f"## {effect.value or 'Notes'}", "", "| code | meaning | fix |", "|---|---|---|"]
         lines += [
-            f"| `{name}` | {code.meaning} | {code.remedy} |" for name, code in CODES.items() if code.makes is makes
+            f"| `{name}` | {code.meaning} | {code.remedy} |" for name, code in CODES.items() if code.effect is effect
         ]
         lines.append("")
     return lines

@@ -34,7 +34,7 @@ _LOG = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CommandOutput:
     """What kubectl printed: what went well, and what did not."""
 
     output: str
@@ -84,13 +84,13 @@ class Kubectl:
         said = json.dumps(change)
         return _object(self._run("patch", kind, "--type=merge", *flags, "-o", "json", "--patch", said, "--", name))
 
-    def apply(self, manifests: Sequence[Mapping[str, Any]], *flags: str) -> Told:
+    def apply(self, manifests: Sequence[Mapping[str, Any]], *flags: str) -> CommandOutput:
         """Apply objects, each on its own: one that fails does not keep others from being applied."""
         listed = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
         done = self._done(["apply", *flags, "-f", "-"], listed)
         if done.returncode and not done.stdout:
             raise _failure(done.stderr)
-        return Told(done.stdout, _said(done.stderr) if done.returncode else "")
+        return CommandOutput(done.stdout, _said(done.stderr) if done.returncode else "")
 
     def _run(self, *arguments: str, given: Mapping[str, Any] | None = None) -> str:
         done = self._done(arguments, given)

@@ -25,7 +25,7 @@ from avouch.attestation import authority, identity
 from tests.api.shop import Pod
 from tests.cluster.apiserver import ApiServer
 from tests.postgres import Postgres
-from tests.unit.ingest import world as worlds
+from tests.unit.ingest import fakes
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds until a wait is a failure
@@ -157,12 +157,12 @@ class Served:
         """A certificate for the pod, as the server would issue it; `differs` names parts of another identity."""
         who = {"namespace": pod.namespace, "service_account": pod.account, "pod_uid": pod.uid}
         said = identity.PodIdentity(**{**who, "task_run_uid": pod.taskrun_uid, **differs})
-        return authority.issue(self.ca, worlds.csr(key), said, datetime.now(UTC))
+        return authority.issue(self.ca, fakes.csr(key), said, datetime.now(UTC))
 
     def claim(self, pod: Pod, run_id: str, workflow: str = "release") -> bytes:
         """A good bundle; every call another one, since signatures are random."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return worlds.bundle_of(key, self.leaf(pod, key), run_id, contract_version="1", workflow_name=workflow)
+        return fakes.bundle_of(key, self.leaf(pod, key), run_id, contract_version="1", workflow_name=workflow)
 
     def push(self, pod: Pod, run_id: str, content: bytes, **headers: str) -> Answer:
         return self.ask("POST", f"/v1/runs/{run_id}/bundles", pod.token, content, **headers)

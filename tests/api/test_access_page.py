@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from avouch.controlplane.intake import tokens
+from avouch.controlplane.intake import tokens as token_rules
 from tests import docs
 from tests.api import installed
 from tests.cluster import binaries
@@ -38,6 +38,6 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
                 told[command] = done.stdout
                 time.sleep(1)  # a reader types slower
         (shown,) = (text for command, text in told.items() if "get secret" in command)
-        assert tokens.parse(base64.b64decode(shown).decode())
+        assert token_rules.parse(base64.b64decode(shown).decode())
         bench.ready("workflow", "release", "my-project")
         bench.becomes(lambda: bench.condition("apitoken", "github", "my-project").get("reason"), "Revoked")

@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 from avouch import errors
-from avouch.controlplane.intake import tokens as deciding
+from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import identities
 from avouch.processes import permissions
-from avouch.store import database, organisations, tokens
+from avouch.store import database, organisations
+from avouch.store import tokens as token_store
 from tests import charts
 from tests.api import installed
 from tests.api.test_controller import ROOT, Bench
@@ -64,7 +65,7 @@ def store(bench: Bench, ask: Callable[[database.Database], Awaitable[T]]) -> T:
 
 
 def record(bench: Bench, held: str) -> identities.TokenRecord | None:
-    return store(bench, lambda opened: tokens.Tokens(opened).find(deciding.parse(held)))
+    return store(bench, lambda opened: token_store.Tokens(opened).find(token_rules.parse(held)))
 
 
 def organisation(bench: Bench, namespace: str) -> identities.Organisation | None:
@@ -74,7 +75,7 @@ def organisation(bench: Bench, namespace: str) -> identities.Organisation | None
 def works(bench: Bench, held: str, later: datetime.timedelta = datetime.timedelta(0)) -> bool:
     """Whether a server would let the holder in."""
     try:
-        deciding.check(record(bench, held), held, datetime.datetime.now(datetime.UTC) + later)
+        token_rules.check(record(bench, held), held, datetime.datetime.now(datetime.UTC) + later)
     except errors.Unauthenticated:
         return False
     return True
@@ -91,7 +92,7 @@ def test_a_token_appears_in_a_secret_works_rotates_and_is_revoked(bench: Bench, 
         bench.ready("apitoken", "ci", namespace)
         first = text(bench, namespace)
         status = bench.get("apitoken", "ci", namespace)["status"]
-        assert [token["id"] for token in status["tokens"]] == [deciding.parse(first)]
+        assert [token["id"] for token in status["tokens"]] == [token_rules.parse(first)]
         assert (status["secretName"], status["expiresAt"][:2]) == ("avouch-token-ci", "20")
         assert first not in json.dumps(bench.get("apitoken", "ci", namespace))
         owner = bench.get("secret", "avouch-token-ci", namespace)["metadata"]["ownerReferences"][0]
@@ -132,10 +133,10 @@ def test_an_organizations_token_is_made_in_its_home_alone_and_its_use_is_shown(b
         assert text(bench, namespace) == ""
         held = record(bench, text(bench, home))
         assert held is not None
-        assert deciding.covers(held, organisation(bench, namespace), namespace, "any")
-        assert not deciding.covers(held, organisation(bench, "avouch"), "avouch", "any")
+        assert token_rules.covers(held, organisation(bench, namespace), namespace, "any")
+        assert not token_rules.covers(held, organisation(bench, "avouch"), "avouch", "any")
         now = datetime.datetime.now(datetime.UTC)
-        store(bench, lambda opened: tokens.Tokens(opened).used(held.id, now))
+        store(bench, lambda opened: token_store.Tokens(opened).used(held.id, now))
         bench.api.kubectl("label", "apitoken", "ci", "-n", home, "look=again")
         bench.becomes(
             lambda: bench.get("apitoken", "ci", home)["status"].get("lastUsedAt"), f"{now:%Y-%m-%dT%H:%M:%SZ}"
@@ -190,7 +191,7 @@ def test_a_controller_killed_around_the_secret_leaves_no_token_that_nobody_answe
     assert held != lost
     assert not (lost and works(bench, lost))
     ids = bench.rows(f"select id from avouch.tokens where namespace = '{namespace}'")  # noqa: S608 - ours
-    assert ids == [(deciding.parse(held),)]
+    assert ids == [(token_rules.parse(held),)]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from avouch import errors
-from avouch import kubectl as adapter
+from avouch import kubectl as kubectl_adapter
 from avouch.contract import reading, revisions
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import kubectl
@@ -216,7 +216,7 @@ def test_an_update_of_what_somebody_else_changed_in_between_is_refused(avouch, m
     read = avouch.object("contract", "raced")
     avouch.api.kubectl("label", "contract", "raced", "team=a")
     monkeypatch.setenv("PATH", str(Path(kubectl()).parent))
-    client = adapter.Kubectl(print, kubeconfig=str(avouch.api.kubeconfig))
+    client = kubectl_adapter.Kubectl(print, kubeconfig=str(avouch.api.kubeconfig))
     change = {"metadata": {"resourceVersion": read["metadata"]["resourceVersion"]}, "spec": {"envAllowList": ["A"]}}
     with pytest.raises(errors.Conflict, match="the object has been modified"):
         client.patch("contract.chainloop.dev", "raced", change)

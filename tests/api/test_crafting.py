@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from avouch.attestation import bundle, signing
-from avouch.controlplane.intake import tokens
+from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import identities
 from avouch.store import database, views
-from avouch.store import tokens as stored_tokens
+from avouch.store import tokens as token_store
 from tests.api.served import ROOT, Served
 from tests.api.shop import Shop
 from tests.api.test_worker_kills import Worker
@@ -29,14 +29,14 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def minted(postgres: Postgres, uid: str) -> str:
     """A new API token of the shop's."""
-    found = tokens.mint(os.urandom(tokens.ENTROPY))
+    found = token_rules.mint(os.urandom(token_rules.ENTROPY))
     record = identities.TokenRecord(
         found.id, "crafting", "shop", uid, "uid-crafting", "Project", "", found.digest, datetime.now(UTC)
     )
 
     async def main() -> None:
         async with database.Database(postgres.url) as opened:
-            await stored_tokens.Tokens(opened).record(record, epoch=1)
+            await token_store.Tokens(opened).record(record, epoch=1)
 
     asyncio.run(main())
     return found.text

@@ -13,7 +13,7 @@ from kubernetes import client, config, dynamic, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import exceptions
 
-from tests.api import test_aggregated as aggregated
+from tests.api import test_aggregated
 from tests.api.served import until
 from tests.cluster.apiserver import ApiServer
 
@@ -24,11 +24,11 @@ CONTRACTS = ("chainloop.dev", "v1", "shop", "contracts")
 RUNS = ("runs.avouch.dev", "v1alpha1", "shop", "workflowruns")
 OUTDATED = "WzEsICJ4Il0="  # [1, "x"]: a continue token that was sealed in 1970
 
-api, served = aggregated.api, aggregated.served  # one API server, and our listener behind it
+api, served = test_aggregated.api, test_aggregated.served  # one API server, and our listener behind it
 
 
 @pytest.fixture(scope="module")
-def connected(api: ApiServer, served: aggregated.Served) -> Iterator[client.ApiClient]:
+def connected(api: ApiServer, served: test_aggregated.Served) -> Iterator[client.ApiClient]:
     """The client as a kubeconfig sets it up; no proxy of this machine is on the way."""
     crds = sorted((ROOT / "crds").glob("*.yaml"))
     api.kubectl("apply", "--server-side", *(f"--filename={path}" for path in crds))

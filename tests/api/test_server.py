@@ -10,7 +10,7 @@ from avouch import digests
 from tests.api.served import Served
 from tests.api.shop import Pod, Shop
 from tests.postgres import Postgres
-from tests.unit.ingest import world as worlds
+from tests.unit.ingest import fakes
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
@@ -36,10 +36,10 @@ def test_a_bound_token_opens_a_run_and_its_claim_is_committed_once(pod: Pod, ser
     assert served.call("POST", "/v1/runs", token, b"{}") == (200, answer)
 
     key = ec.generate_private_key(ec.SECP256R1())
-    body = json.dumps({"csr": worlds.csr(key).decode()}).encode()
+    body = json.dumps({"csr": fakes.csr(key).decode()}).encode()
     status, certified = served.call("POST", f"/v1/runs/{run['id']}/certificate", token, body)
     assert status == 200, certified
-    content = worlds.bundle_of(key, certified["certificate"].encode(), run["id"], contract_version="1")
+    content = fakes.bundle_of(key, certified["certificate"].encode(), run["id"], contract_version="1")
     first = served.call("POST", f"/v1/runs/{run['id']}/bundles", token, content)
     second = served.call("POST", f"/v1/runs/{run['id']}/bundles", token, content)
     assert (first[0], second[0]) == (201, 200), (first, second)

@@ -14,7 +14,7 @@ from avouch.attestation import authority, bundle, dsse, identity
 from tests.api.served import Served
 from tests.api.shop import Pod, Shop, rows
 from tests.postgres import Postgres
-from tests.unit.ingest import world as worlds
+from tests.unit.ingest import fakes
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
@@ -34,9 +34,9 @@ def payload(**said: str) -> bytes:
     """A good statement, but for what is said otherwise."""
     key = ec.generate_private_key(ec.SECP256R1())
     ca = authority.new_authority("nobody", datetime.now(UTC), timedelta(hours=1))
-    leaf = authority.issue(ca, worlds.csr(key), identity.PodIdentity("a", "b", "c", "d"), datetime.now(UTC))
+    leaf = authority.issue(ca, fakes.csr(key), identity.PodIdentity("a", "b", "c", "d"), datetime.now(UTC))
     run_id = said.pop("workflow_run_id", "")
-    return bundle.parse(worlds.bundle_of(key, leaf, run_id, contract_version="1", **said)).envelope.payload
+    return bundle.parse(fakes.bundle_of(key, leaf, run_id, contract_version="1", **said)).envelope.payload
 
 
 def signed(served: Served, pod: Pod, content: bytes, type_: str = dsse.IN_TOTO, **differs: str) -> dict[str, object]:
@@ -78,7 +78,7 @@ def _of_another_authority(served: Served, pod: Pod, good: bytes) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     ca = authority.new_authority("avouch tests", datetime.now(UTC), timedelta(hours=1))
     who = identity.PodIdentity(pod.namespace, pod.account, pod.uid, pod.taskrun_uid)
-    leaf = _der(authority.issue(ca, worlds.csr(key), who, datetime.now(UTC)))
+    leaf = _der(authority.issue(ca, fakes.csr(key), who, datetime.now(UTC)))
     material = {"certificate": {"rawBytes": base64.b64encode(leaf).decode()}}
     return json.dumps({**signed(served, pod, good), "verificationMaterial": material}).encode()
 
@@ -86,7 +86,7 @@ def _of_another_authority(served: Served, pod: Pod, good: bytes) -> bytes:
 def _expired(served: Served, pod: Pod, good: bytes) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     who = identity.PodIdentity(pod.namespace, pod.account, pod.uid, pod.taskrun_uid)
-    leaf = authority.issue(served.ca, worlds.csr(key), who, datetime.now(UTC) - timedelta(hours=1))
+    leaf = authority.issue(served.ca, fakes.csr(key), who, datetime.now(UTC) - timedelta(hours=1))
     signature = key.sign(dsse.pae(dsse.IN_TOTO, good), ec.ECDSA(hashes.SHA256()))
     sealed = dsse.Envelope(dsse.IN_TOTO, good, (dsse.Signature(signature),))
     return bundle.to_bytes(bundle.Bundle(sealed, _der(leaf)))

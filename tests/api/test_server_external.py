@@ -18,15 +18,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate
 from avouch.contract import reading, revisions
-from avouch.controlplane.intake import tokens
+from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities
 from avouch.store import contracts, database, organisations, workflows
-from avouch.store import tokens as stored_tokens
+from avouch.store import tokens as token_store
 from tests.api.served import Answer, Served
 from tests.api.shop import Shop, rows
 from tests.postgres import Postgres
-from tests.unit.ingest import world as worlds
+from tests.unit.ingest import fakes
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,13 +58,13 @@ def a_token(prepared: Postgres, uid: str) -> Callable[..., str]:
     """A new API token of the shop's."""
 
     def made(**differs: Any) -> str:
-        minted = tokens.mint(os.urandom(tokens.ENTROPY))
+        minted = token_rules.mint(os.urandom(token_rules.ENTROPY))
         name = f"ci-{minted.id}"
         record = identities.TokenRecord(
             minted.id, name, "shop", uid, f"uid-{name}", "Project", "", minted.digest, datetime.now(UTC)
         )
         kept = replace(record, **differs)
-        in_database(prepared, lambda opened: stored_tokens.Tokens(opened).record(kept, epoch=1))
+        in_database(prepared, lambda opened: token_store.Tokens(opened).record(kept, epoch=1))
         return minted.text
 
     return made
@@ -93,7 +93,7 @@ def uploaded(served: Served, token: str, run: str, content: bytes) -> Answer:
 def attested(served: Served, token: str, run: dict[str, Any], *found: materials.Material, **differs: Any) -> bytes:
     """A bundle as the command line makes it, with a leaf that the server gave to this token."""
     key = ec.generate_private_key(ec.SECP256R1())
-    csr = json.dumps({"csr": worlds.csr(key).decode()}).encode()
+    csr = json.dumps({"csr": fakes.csr(key).decode()}).encode()
     issued = served.ask("POST", f"/v1/runs/{run['id']}/certificate", token, csr)
     assert issued.status == 200, issued
     facts = {
@@ -214,7 +214,7 @@ def test_a_revoked_token_is_refused_at_once_even_in_the_middle_of_a_run(
 ) -> None:
     text = a_token()
     run = opened(served, text)
-    rows(prepared, "UPDATE tokens SET revoked_at = now() WHERE id = %s RETURNING id", tokens.parse(text))
+    rows(prepared, "UPDATE tokens SET revoked_at = now() WHERE id = %s RETURNING id", token_rules.parse(text))
     assert served.ask("GET", f"/v1/runs/{run['id']}", text).status == 401
 
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import runs
 from avouch.store import database, workflows
-from avouch.store import runs as stored
+from avouch.store import runs as run_store
 from tests.api.load import Grip
 from tests.api.served import ROOT, Served, free_port, until
 from tests.api.shop import Pod, Shop, rows, waiting
@@ -141,9 +141,9 @@ async def _finish(postgres: Postgres, shop: Shop, pod: Pod, run: str) -> None:
     condition = {"type": "Succeeded", "status": "True", "reason": "Succeeded"}
     done = {**taskrun, "status": {"podName": pod.name, "conditions": [condition]}}
     async with database.Database(postgres.url) as opened:
-        (found,) = [one for one in await stored.Runs(opened).of_subject(pod.taskrun_uid) if str(one.id) == run]
+        (found,) = [one for one in await run_store.Runs(opened).of_subject(pod.taskrun_uid) if str(one.id) == run]
         snapshot = runs.Snapshot(subject=done, taskruns=(done,), pods={pod.name: pod.uid})
-        await stored.Runs(opened).finish(found.id, snapshot, datetime.now(UTC), epoch=1)
+        await run_store.Runs(opened).finish(found.id, snapshot, datetime.now(UTC), epoch=1)
 
 
 @pytest.fixture

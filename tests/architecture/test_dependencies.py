@@ -40,7 +40,7 @@ FILES = {
             "kubectl.py",
         ),
         *("api/meta.py", "api/rules.py", "api/contract.py", "api/policy.py", "api/vocabulary.py"),
-        *("processes/wiring", "processes/commandline.py", "processes/main.py"),
+        *("processes/server_access.py", "processes/commandline.py", "processes/main.py"),
     ],
     "postgres": ["processes/postgres.py"],
 }

@@ -11,7 +11,7 @@ from obstore.store import MemoryStore
 
 from avouch import digests, errors
 from avouch.cas import backends, filesystem, objects
-from avouch.controlplane.artifacts import backends as casbackends
+from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts
 from avouch.store import database, inline, migrate
 from tests import objectstores, postgres, registries
@@ -253,7 +253,7 @@ async def test_what_is_deleted_is_gone_and_can_come_again(blobs: artifacts.BlobS
 
 
 async def test_a_check_really_writes_and_leaves_nothing(blobs: artifacts.BlobStore) -> None:
-    assert await casbackends.probe(blobs) == artifacts.Probed(True, True)
+    assert await backend_rules.probe(blobs) == artifacts.Probed(True, True)
     assert await blobs.sweep() == 0
 
 
@@ -266,7 +266,7 @@ async def test_an_aborted_upload_leaves_no_part_in_the_bucket(s3: objectstores.S
 async def test_wrong_credentials_are_said_and_not_shown(s3: objectstores.Served) -> None:
     wrong = {**s3.secret, "secretAccessKey": b"not-the-secret"}
     async for backend in _built(objectstores.Served(s3.spec, wrong, s3.folder, s3.url)):
-        found = await casbackends.probe(backend)
+        found = await backend_rules.probe(backend)
         assert (found.reachable, found.writable) == (False, False)
         assert "not-the-secret" not in found.message
         assert "refuses" in found.message
@@ -275,7 +275,7 @@ async def test_wrong_credentials_are_said_and_not_shown(s3: objectstores.Served)
 async def test_a_bucket_that_is_not_there_is_not_writable(s3: objectstores.Served) -> None:
     spec = {"s3": {**s3.spec["s3"], "bucket": "nowhere"}}  # type: ignore[dict-item]
     async for backend in _built(objectstores.Served(spec, s3.secret, s3.folder, s3.url)):
-        found = await casbackends.probe(backend)
+        found = await backend_rules.probe(backend)
         assert not found.writable
         assert "refuses to write: NoSuchBucket" in found.message
 

@@ -10,7 +10,7 @@ import yaml
 from avouch import digests, plan
 from avouch.attestation import predicate
 from avouch.contract import planning, reading, revisions, upstream
-from avouch.crafting import run as opened
+from avouch.crafting import run as crafting_run
 from avouch.crafting import state
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -61,10 +61,10 @@ def real_contract() -> dict[str, Any]:
     return found
 
 
-def run(manifest: dict[str, Any] | None = None, **changes: Any) -> opened.Run:
+def run(manifest: dict[str, Any] | None = None, **changes: Any) -> crafting_run.Run:
     """What the server said, for a contract."""
     owed = plan_of(contract() if manifest is None else manifest)
-    given = opened.Run(
+    given = crafting_run.Run(
         id=RUN,
         name="build-small-abcde01234",
         namespace="skynet",
@@ -74,10 +74,10 @@ def run(manifest: dict[str, Any] | None = None, **changes: Any) -> opened.Run:
         project="skynet",
         organization="acme",
         plan=owed,
-        contract=opened.Contract(owed.contract, owed.revision, owed.revision, owed.contract_digest),
-        version=opened.Version("1.0.0", prerelease=True),
-        attester=opened.Attester("AUTH_TYPE_API_TOKEN", "fdf5c39e-f626-4da1-8988-94c354880a28"),
-        backend=opened.Backend("4654e7a6-136d-49b2-b61a-dee670b7ee98", "default-inline", True, False, 500 * 1024),
+        contract=crafting_run.Contract(owed.contract, owed.revision, owed.revision, owed.contract_digest),
+        version=crafting_run.Version("1.0.0", prerelease=True),
+        attester=crafting_run.Attester("AUTH_TYPE_API_TOKEN", "fdf5c39e-f626-4da1-8988-94c354880a28"),
+        backend=crafting_run.Backend("4654e7a6-136d-49b2-b61a-dee670b7ee98", "default-inline", True, False, 500 * 1024),
     )
     return given._replace(**changes)
 

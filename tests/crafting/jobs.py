@@ -100,7 +100,7 @@ class Job:
         return list((self.place / "tmp").iterdir())
 
 
-class World(commandline.World):
+class Adapters(commandline.Adapters):
     """The real adapters, with a job's variables, for commands inside the test's process."""
 
     def __init__(self, variables: dict[str, str]) -> None:
@@ -118,19 +118,19 @@ class World(commandline.World):
     def close(self) -> None:
         """What the end of a process does."""
         for each in self.made:
-            if each._reached is not None and each._reached._link is not None:
-                each._reached._link.close()
+            if each._connected is not None and each._connected._link is not None:
+                each._connected._link.close()
 
 
 class Here(Job):
     """A job whose commands run inside the test's process: no interpreter is started for them."""
 
     def run(self, *arguments: str, stdin: str = "", **more: str) -> Ended:
-        world = World(self.variables(**more))
-        given = {name: value for name, value in world.environment.items() if name.startswith("AVOUCH_")}
+        adapters = Adapters(self.variables(**more))
+        given = {name: value for name, value in adapters.environment.items() if name.startswith("AVOUCH_")}
         with contextlib.chdir(self.place), CliRunner().isolation(input=stdin, env=given) as (out, err, _):
-            code = app.run(main.top(), arguments, "avouch", world)
-        world.close()
+            code = app.run(main.top(), arguments, "avouch", adapters)
+        adapters.close()
         return Ended(code, out.getvalue().decode(), err.getvalue().decode())
 
 

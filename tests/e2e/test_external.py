@@ -27,7 +27,7 @@ _RUN = re.compile(r"^Run: +(\S+)", re.M)
 
 
 @dataclass(frozen=True)
-class Outside:
+class ExternalStage:
     """A project, a machine, and the way to the server."""
 
     stage: Stage
@@ -92,8 +92,8 @@ def workflow(name: str, *materials: Any, **spec: Any) -> tuple[Any, Any]:
 @pytest.fixture(scope="module")
 def project(
     cluster: AnyCluster, machine: external.Machine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Outside]:
-    stage = Stage(cluster, "outside").open()
+) -> Iterator[ExternalStage]:
+    stage = Stage(cluster, "external").open()
     stage.apply(
         *workflow("release", NOTE),
         *workflow("gate", SBOM, gate=True),
@@ -103,24 +103,24 @@ def project(
     stage.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
     kubectl = external.with_kubectl(cluster, tmp_path_factory.mktemp("operator") / "bin", machine.environment["PATH"])
     operator = machine.terminal("operator", machine.folder, **kubectl)
-    found = Outside(stage, machine, {}, operator)
+    found = ExternalStage(stage, machine, {}, operator)
     token = found.token("ci")
     secret = stage.get("secret", "avouch-token-ci")["data"]
     said = {"AVOUCH_SERVER": secret["server"], "AVOUCH_CA": secret["ca.crt"]}
     access = {name: base64.b64decode(value).decode() for name, value in said.items()}
-    yield Outside(stage, machine, {**access, "AVOUCH_TOKEN": token, "AVOUCH_NAMESPACE": "outside"}, operator)
+    yield ExternalStage(stage, machine, {**access, "AVOUCH_TOKEN": token, "AVOUCH_NAMESPACE": "external"}, operator)
     stage.close()
 
 
 @pytest.fixture(scope="module")
-def forgotten(project: Outside) -> tuple[Job, str]:
+def forgotten(project: ExternalStage) -> tuple[Job, str]:
     """A run that nobody ends: its minute passes while the other tests run."""
     job = project.job("forgotten")
     return job, job.begin("brief")
 
 
 @pytest.mark.usefixtures("forgotten")
-def test_a_reset_run_is_canceled_and_its_attestation_is_gone(project: Outside) -> None:
+def test_a_reset_run_is_canceled_and_its_attestation_is_gone(project: ExternalStage) -> None:
     job = project.job("reset")
     name = job.begin("release")
     job.good("add --name note --value hello")
@@ -133,7 +133,7 @@ def test_a_reset_run_is_canceled_and_its_attestation_is_gone(project: Outside) -
     assert job.begin("release") != name
 
 
-def test_a_gate_ends_the_build_with_4_and_says_what_is_wrong(project: Outside) -> None:
+def test_a_gate_ends_the_build_with_4_and_says_what_is_wrong(project: ExternalStage) -> None:
     job = project.job("gate")
     name = job.begin("gate")
     job.good(f"add --name sbom --value {ASSETS / 'bad-component.json'}")
@@ -145,7 +145,7 @@ def test_a_gate_ends_the_build_with_4_and_says_what_is_wrong(project: Outside) -
     assert codes(job.run(name)) == ["MaterialTypeMismatch"]
 
 
-def test_without_a_gate_the_build_goes_on_and_is_told_loudly(project: Outside) -> None:
+def test_without_a_gate_the_build_goes_on_and_is_told_loudly(project: ExternalStage) -> None:
     job = project.job("no-gate")
     name = job.begin("no-gate")
     job.good(f"add --name sbom --value {ASSETS / 'bad-component.json'}")
@@ -153,7 +153,7 @@ def test_without_a_gate_the_build_goes_on_and_is_told_loudly(project: Outside) -
     assert job.run(name)["status"]["verdict"] == "Failed"
 
 
-def test_a_backend_of_the_projects_own_takes_what_its_builds_deliver(project: Outside) -> None:
+def test_a_backend_of_the_projects_own_takes_what_its_builds_deliver(project: ExternalStage) -> None:
     meta, spec = {"name": "small"}, {"inline": {}, "default": True}
     project.stage.apply({"apiVersion": "avouch.dev/v1alpha1", "kind": "CASBackend", "metadata": meta, "spec": spec})
     project.stage.kubectl("wait", "--for=condition=Ready", "casbackend/small", "--timeout=60s")
@@ -166,11 +166,11 @@ def test_a_backend_of_the_projects_own_takes_what_its_builds_deliver(project: Ou
         project.stage.kubectl("delete", "casbackend", "small")
 
 
-def test_a_token_that_is_revoked_in_the_middle_ends_the_attestation_there(project: Outside) -> None:
+def test_a_token_that_is_revoked_in_the_middle_ends_the_attestation_there(project: ExternalStage) -> None:
     job = project.job("revoked", AVOUCH_TOKEN=project.token("leaked"))
     name = job.begin("release")
     job.good("add --name note --value hello")
-    revoked = project.operator("kubectl avouch api-token revoke leaked -n outside")
+    revoked = project.operator("kubectl avouch api-token revoke leaked -n external")
     assert revoked.code == 0, revoked.output
     answer = job("push")
     assert answer.code == 1
@@ -181,7 +181,7 @@ def test_a_token_that_is_revoked_in_the_middle_ends_the_attestation_there(projec
     assert job.run(name)["status"]["verdict"] == "Pending"
 
 
-def test_a_build_goes_on_without_the_server_where_it_was_told_to(project: Outside) -> None:
+def test_a_build_goes_on_without_the_server_where_it_was_told_to(project: ExternalStage) -> None:
     nowhere = {"AVOUCH_SERVER": "https://127.0.0.1:9", "AVOUCH_GRACEFUL_EXIT": "1"}
     job = project.job("graceful", **nowhere)
     began = time.monotonic()
@@ -194,14 +194,16 @@ def test_a_build_goes_on_without_the_server_where_it_was_told_to(project: Outsid
     assert "https://127.0.0.1:9 cannot be reached" in answer.output
 
 
-def test_a_server_that_is_another_than_it_says_gets_no_token(project: Outside, tmp_path: Path) -> None:
+def test_a_server_that_is_another_than_it_says_gets_no_token(project: ExternalStage, tmp_path: Path) -> None:
     answer = project.job("stranger", AVOUCH_CA="")("init --workflow release")
     assert answer.code == 1
     assert "is not trusted" in answer.output
     assert "AVOUCH_CA" in answer.output
 
 
-def test_a_server_that_is_killed_between_add_and_push_loses_nothing(project: Outside, cluster: AnyCluster) -> None:
+def test_a_server_that_is_killed_between_add_and_push_loses_nothing(
+    project: ExternalStage, cluster: AnyCluster
+) -> None:
     job = project.job("replaced")
     name = job.begin("release")
     job.good("add --name note --value hello")
@@ -211,7 +213,9 @@ def test_a_server_that_is_killed_between_add_and_push_loses_nothing(project: Out
     job.becomes(name, "Passed")
 
 
-def test_what_is_pushed_while_servers_are_replaced_one_by_one_is_kept(project: Outside, cluster: AnyCluster) -> None:
+def test_what_is_pushed_while_servers_are_replaced_one_by_one_is_kept(
+    project: ExternalStage, cluster: AnyCluster
+) -> None:
     replicas(cluster, 2)
     try:
         jobs = [project.job(f"rolling-{number}") for number in range(3)]

@@ -13,7 +13,7 @@ from avouch.attestation import bundle, dsse, predicate, statement, strictjson
 from avouch.client import problems
 from avouch.contract import lint, reading, revisions
 from avouch.contract.text import files, nodes
-from avouch.crafting import run as opened
+from avouch.crafting import run as crafting_run
 from avouch.crafting import state as crafted
 from avouch.materials import detection, unpacking, validation
 from avouch.materials import types as material_types
@@ -127,8 +127,8 @@ def _state(content: bytes) -> object:
 
 
 def _run(content: bytes) -> object:
-    found = opened.read(strictjson.loads(content, max_bytes=LONGEST))
-    assert opened.read(opened.write(found)) == found
+    found = crafting_run.read(strictjson.loads(content, max_bytes=LONGEST))
+    assert crafting_run.read(crafting_run.write(found)) == found
     return found
 
 
@@ -176,7 +176,7 @@ def _crafting() -> Target:
     """What the command line reads from its disk and from a server that it does not know yet."""
     begun = builders.begun(builders.real_contract(), commit=builders.head(), env={"A": "1"})
     takes = (("state", _state), ("run", _run), ("problem", _problem))
-    run, problem = json.dumps(opened.write(begun.run)).encode(), b'{"title": "no", "step": "9 signature"}'
+    run, problem = json.dumps(crafting_run.write(begun.run)).encode(), b'{"title": "no", "step": "9 signature"}'
     return Target("crafting", takes, (("state", crafted.write(begun)), ("run", run), ("problem", problem)))
 
 

@@ -14,7 +14,7 @@ from tests.unit.attestation import builders
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LEAF = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT
 JSON = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
-WORLD = builders.world()
+WORLD = builders.pki()
 BUNDLE = WORLD.bundle()
 
 

@@ -22,7 +22,7 @@ SPELLINGS: tuple[dict[str, Any], ...] = (
     {"ensure_ascii": True, "separators": (",", ":"), "sort_keys": True},
     {"indent": 1},
 )
-BUNDLE = builders.world().bundle()
+BUNDLE = builders.pki().bundle()
 # Pieces out of which hostile documents are put together: most of what comes out is not JSON at all.
 PIECES = st.sampled_from(
     [

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avouch import errors
-from avouch.controlplane.intake import tokens as deciding
+from avouch.controlplane.intake import tokens as token_rules
 from tests.unit.reconcilers.test_apitokens import KEY, Stage, apitokens
 
 SPECS = st.fixed_dictionaries(
@@ -53,9 +53,9 @@ class Life:
             case "use":
                 for text in self.known:
                     if stage.good(text):
-                        await stage.memory.used(deciding.parse(text), stage.at)
+                        await stage.memory.used(token_rules.parse(text), stage.at)
             case "delete":
-                await apitokens.remove(stage.world, KEY, None)
+                await apitokens.remove(stage.context, KEY, None)
                 assert not any(map(stage.good, self.known))
                 self.uid += 1
                 secrets.written.clear()
@@ -94,6 +94,6 @@ def test_no_token_ever_comes_back_and_none_outlives_its_revocation(steps: list[t
         life = Life()
         for what, detail in steps:
             await life.step(what, detail)
-        assert len({deciding.parse(text) for text in life.known}) == len(life.known)
+        assert len({token_rules.parse(text) for text in life.known}) == len(life.known)
 
     asyncio.run(live())

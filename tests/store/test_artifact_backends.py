@@ -53,16 +53,16 @@ def secrets() -> Secrets:
 
 
 @pytest.fixture
-def keeper(opened: database.Database, secrets: Secrets, tmp_path: Path) -> artifact_backends.Keeper:
+def maintenance(opened: database.Database, secrets: Secrets, tmp_path: Path) -> artifact_backends.Maintenance:
     opener = artifact_backends.Backends(opened, secrets, filesystem.FileSystem(tmp_path), tmp_path)  # type: ignore[arg-type]
-    return artifact_backends.Keeper(artifacts.Artifacts(opened), opener, Clock())
+    return artifact_backends.Maintenance(artifacts.Artifacts(opened), opener, Clock())
 
 
-async def checked(keeper: artifact_backends.Keeper, record: artifact_model.Record) -> artifact_model.Record:
-    await keeper.records.upsert(record, epoch=EPOCH)
+async def checked(maintenance: artifact_backends.Maintenance, record: artifact_model.Record) -> artifact_model.Record:
+    await maintenance.records.upsert(record, epoch=EPOCH)
     for _ in range(20):  # other tests' are due too
-        await keeper.check_due()
-    found = await keeper.records.get(record.uid)
+        await maintenance.check_due()
+    found = await maintenance.records.get(record.uid)
     assert found is not None
     return found
 
@@ -77,8 +77,8 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def test_a_folder_of_its_own_is_checked_and_left_empty(keeper, namespace, tmp_path) -> None:
-    found = await checked(keeper, backend(namespace, filesystem={}, default=True))
+async def test_a_folder_of_its_own_is_checked_and_left_empty(maintenance, namespace, tmp_path) -> None:
+    found = await checked(maintenance, backend(namespace, filesystem={}, default=True))
     assert (found.reachable, found.writable, found.usable) == (True, True, True)
     assert not [path for path in (tmp_path / "backends" / found.uid).rglob("*") if path.is_file()]
 
@@ -92,7 +92,7 @@ async def test_a_folder_of_its_own_is_checked_and_left_empty(keeper, namespace, 
         (RuntimeError("boom"), "internal error: RuntimeError"),
     ],
 )
-async def test_a_secret_that_cannot_serve_is_said_with_its_fix(keeper, secrets, namespace, answer, said) -> None:
+async def test_a_secret_that_cannot_serve_is_said_with_its_fix(maintenance, secrets, namespace, answer, said) -> None:
     if isinstance(answer, RuntimeError):
 
         async def trips(*_):
@@ -102,24 +102,24 @@ async def test_a_secret_that_cannot_serve_is_said_with_its_fix(keeper, secrets, 
     else:
         secrets.answer = answer
     spec = {"s3": {"bucket": "b", "region": "r"}, "secretRef": {"name": "keys"}}
-    found = await checked(keeper, backend(namespace, **spec))
+    found = await checked(maintenance, backend(namespace, **spec))
     assert not found.usable
     assert said in found.message
 
 
-async def test_two_inline_backends_keep_their_rows_apart(keeper, namespace) -> None:
+async def test_two_inline_backends_keep_their_rows_apart(maintenance, namespace) -> None:
     content = os.urandom(20)
     digest = digests.of_bytes(content)
     first, second = backend(namespace, inline={}), backend(f"{namespace}-2", inline={})
     for record in (first, second):
-        await checked(keeper, record)
-        await (await keeper.opener.open(record.uid)).put(pieces(content), expected=digest, limit=100)
-    await (await keeper.opener.open(first.uid)).delete(digest)
-    assert not await (await keeper.opener.open(first.uid)).has(digest)
-    assert await (await keeper.opener.open(second.uid)).has(digest)
+        await checked(maintenance, record)
+        await (await maintenance.opener.open(record.uid)).put(pieces(content), expected=digest, limit=100)
+    await (await maintenance.opener.open(first.uid)).delete(digest)
+    assert not await (await maintenance.opener.open(first.uid)).has(digest)
+    assert await (await maintenance.opener.open(second.uid)).has(digest)
 
 
-async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, keeper, namespace, tmp_path) -> None:
+async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, maintenance, namespace, tmp_path) -> None:
     uid = f"uid-{namespace}"
     workflow = contracts.WorkflowRecord(
         namespace, uid, "build", str(uuid.uuid4()), 1, {"retention": {"runs": "24h", "keepLast": 1}}, {}
@@ -131,7 +131,7 @@ async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, keeper, 
         key = run_model.RunKey(workflow.uid, str(uuid.uuid4()))
         run = make.a_run(namespace, key=key, id=key.id, name=key.name("build"), namespace_uid=uid)
         runs.append(await store.open(run))
-    routed = routing.Routed(keeper.records, keeper.opener)
+    routed = routing.Routed(maintenance.records, maintenance.opener)
     found = []
     for run in runs:
         content = os.urandom(20)
@@ -152,12 +152,12 @@ async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, keeper, 
         await connection.execute(aged)
 
     chores = housekeeping.Housekeeping(
-        retention.Retention(opened), keeper.records, deliveries.Deliveries(opened), Clock()
+        retention.Retention(opened), maintenance.records, deliveries.Deliveries(opened), Clock()
     )
     expired, condemned = await chores.round()
     assert expired >= 1
     assert condemned >= 1
-    await keeper.remove_garbage()
+    await maintenance.remove_garbage()
     left = {path.name for path in (tmp_path / "sha256").rglob("*") if path.is_file()}
     assert left == {found[1].hex}  # that of the run that is kept, though as old
     assert (await chores.round())[0] == 0

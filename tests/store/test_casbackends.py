@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from avouch import digests, errors
-from avouch.controlplane.artifacts import backends as deciding
+from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import identities
 from avouch.store import artifacts, casbackends, database, organisations
@@ -48,10 +48,10 @@ async def test_a_new_backend_is_due_at_once_for_one_checker_only(records, namesp
 
 async def test_a_new_spec_is_due_at_once_and_not_usable_before(records, namespace) -> None:
     await checked(records, record(namespace, "a", default=True))
-    assert deciding.choose(await records.serving(namespace)).name == "a"
+    assert backend_rules.choose(await records.serving(namespace)).name == "a"
     await records.upsert(record(namespace, "a", 2, default=True, maxBytes=10**8), epoch=EPOCH)
     with pytest.raises(errors.Unavailable, match="not been checked yet"):
-        deciding.choose(await records.serving(namespace))
+        backend_rules.choose(await records.serving(namespace))
     assert namespace in [one.namespace for one in await records.due(1000)]
 
 
@@ -61,7 +61,7 @@ async def test_a_check_of_an_older_spec_says_nothing_about_the_new_one(records, 
     await records.upsert(record(namespace, "a", 2, default=True), epoch=EPOCH)
     await records.checked(old, OK, make.NOW, make.NOW)
     with pytest.raises(errors.Unavailable):
-        deciding.choose(await records.serving(namespace))
+        backend_rules.choose(await records.serving(namespace))
 
 
 async def test_the_home_namespace_serves_its_projects_until_two_claim_one(opened, records, namespace) -> None:
@@ -69,11 +69,11 @@ async def test_the_home_namespace_serves_its_projects_until_two_claim_one(opened
     await checked(records, record(home, "shared", default=True))
     known = organisations.Organisations(opened)
     await known.record(identities.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
-    assert deciding.choose(await records.serving(namespace)).name == "shared"
+    assert backend_rules.choose(await records.serving(namespace)).name == "shared"
     await known.record(identities.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
-    assert deciding.choose(await records.serving(namespace)).name == "default"
+    assert backend_rules.choose(await records.serving(namespace)).name == "default"
     await known.remove(f"p-{namespace}", epoch=EPOCH)
-    assert deciding.choose(await records.serving(namespace)).name == "shared"
+    assert backend_rules.choose(await records.serving(namespace)).name == "shared"
 
 
 async def test_a_removed_backend_takes_nothing_new_and_is_kept_while_artifacts_lie_in_it(
@@ -85,7 +85,7 @@ async def test_a_removed_backend_takes_nothing_new_and_is_kept_while_artifacts_l
     await artifacts.Artifacts(opened).reserve(digests.of_bytes(b"x"), f"uid-{namespace}", full.uid)
     for one in (full, empty):
         await records.remove(namespace, one.name, uid=one.uid, epoch=EPOCH)
-    assert deciding.choose(await records.serving(namespace)).name == "default"
+    assert backend_rules.choose(await records.serving(namespace)).name == "default"
     assert await records.get(full.uid) is not None
     assert await records.get(empty.uid) is None
 

@@ -11,7 +11,8 @@ import pytest
 from avouch import errors
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds
-from avouch.store import database, deliveries, runs, workflows
+from avouch.store import database, deliveries, workflows
+from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_delivery, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
@@ -27,14 +28,14 @@ async def decided(opened: database.Database, **config: object) -> delivery_model
     """A verdict's one delivery, recorded with this configuration."""
     run = a_run()
     sent = replace(a_delivery(run, f"to-{run.id}"), config=dict(config))
-    await runs.Runs(opened).open(run)
+    await run_store.Runs(opened).open(run)
     assert await decide(opened, a_verdict(run), [sent])
     return sent
 
 
 async def leased(opened: database.Database, wanted: delivery_model.Delivery) -> list[delivery_model.Delivery]:
     ledger = deliveries.Deliveries(opened)
-    return [one for one in await ledger.lease(deliverybounds.Room(100, 100, 100), 60) if one.id == wanted.id]
+    return [one for one in await ledger.lease(deliverybounds.Capacity(100, 100, 100), 60) if one.id == wanted.id]
 
 
 async def test_a_delivery_of_a_suspended_attachment_waits_and_no_try_is_counted(opened: database.Database) -> None:
@@ -71,7 +72,7 @@ async def many(opened: database.Database, counts: dict[str, int], namespace: str
     for name, count in counts.items():
         for _ in range(count):
             run = a_run(namespace)
-            await runs.Runs(opened).open(run)
+            await run_store.Runs(opened).open(run)
             sent = replace(a_delivery(run, name), attachment_uid=f"{name}-{namespace}")
             assert await decide(opened, a_verdict(run), [sent])
 
@@ -86,9 +87,9 @@ async def test_each_attachment_gives_as_many_as_it_has_room_for_and_a_long_queue
     namespace = f"shared-{uuid.uuid4()}"
     await many(opened, {"long": 9, "short": 2, "open": 3}, namespace)
     ledger = deliveries.Deliveries(opened)
-    room = deliverybounds.Room(1_000, 1_000, 4, attachments={f"open-{namespace}": 0, f"short-{namespace}": 1})
-    assert taken(await ledger.lease(room, 60), namespace) == {"long": 4, "short": 1}
-    again = await ledger.lease(deliverybounds.Room(1_000, 1_000, 4), 60)
+    capacity = deliverybounds.Capacity(1_000, 1_000, 4, attachments={f"open-{namespace}": 0, f"short-{namespace}": 1})
+    assert taken(await ledger.lease(capacity, 60), namespace) == {"long": 4, "short": 1}
+    again = await ledger.lease(deliverybounds.Capacity(1_000, 1_000, 4), 60)
     assert taken(again, namespace) == {"long": 4, "short": 1, "open": 3}
 
 
@@ -97,7 +98,7 @@ async def test_a_namespace_gives_no_more_than_it_has_room_for(opened: database.D
     for namespace in (full, half):
         await many(opened, {"one": 3, "two": 3}, namespace)
     ledger = deliveries.Deliveries(opened)
-    found = await ledger.lease(deliverybounds.Room(1_000, 4, 3, namespaces={full: 1}), 60)
+    found = await ledger.lease(deliverybounds.Capacity(1_000, 4, 3, namespaces={full: 1}), 60)
     assert (taken(found, full).total(), taken(found, half).total()) == (1, 4)
 
 
@@ -107,7 +108,9 @@ async def test_marks_that_come_together_are_one_transaction_and_give_every_run_i
     namespace = f"marked-{uuid.uuid4()}"
     await many(opened, {"one": 5}, namespace)
     ledger = deliveries.Deliveries(opened)
-    found = [one for one in await ledger.lease(deliverybounds.Room(1_000, 1_000, 9), 60) if one.namespace == namespace]
+    found = [
+        one for one in await ledger.lease(deliverybounds.Capacity(1_000, 1_000, 9), 60) if one.namespace == namespace
+    ]
     *arrived, failed = found
     missing = ledger.delivered(uuid.uuid4(), NOW)
     marks = [ledger.delivered(one.id, NOW) for one in arrived]
@@ -116,7 +119,7 @@ async def test_marks_that_come_together_are_one_transaction_and_give_every_run_i
     )
     assert [type(one) for one in ended] == [type(None)] * 5 + [errors.NotFound]
     assert await ledger.counts(f"one-{namespace}") == (0, 4, 1, "500")
-    stored = [await runs.Runs(opened).get(one.run_id) for one in found]
+    stored = [await run_store.Runs(opened).get(one.run_id) for one in found]
     assert len({run.resource_version for run in stored if run}) == 5
     await ledger.failed(arrived[0].id, "too late", next_try=None)
     assert await ledger.counts(f"one-{namespace}") == (0, 4, 1, "500"), "a receipt is a fact"

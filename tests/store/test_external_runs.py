@@ -12,7 +12,8 @@ from avouch import digests, errors
 from avouch.controlplane.model import external
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model.verdicts import VerdictResult
-from avouch.store import database, external_runs, jobs, runs, tables
+from avouch.store import database, external_runs, jobs, tables
+from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_claim, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
@@ -22,13 +23,13 @@ ATTESTER = external.Attester("AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://avouc
 
 def crafted(**changes: object) -> tuple[run_model.Run, external.ExternalPart]:
     namespace = str(changes.pop("namespace", f"ns-{uuid.uuid4().hex[:8]}"))
-    key = run_model.RunKey("w", str(uuid.uuid4()), outside=True)
+    key = run_model.RunKey("w", str(uuid.uuid4()), external=True)
     run = a_run(namespace, id=key.id, key=key, name=key.name("build"), subject_kind=run_model.EXTERNAL)
     made = external.ExternalPart(run.id, ATTESTER, external.Runner("GITHUB_ACTION"), "acme", NOW + HOUR, HOUR, "v1")
     return run, replace(made, **changes)  # type: ignore[arg-type]
 
 
-async def opened_run(store: external_runs.OutsideRuns, **changes: object) -> run_model.Run:
+async def opened_run(store: external_runs.ExternalRuns, **changes: object) -> run_model.Run:
     run, extra = crafted(**changes)
     assert await store.open(run, extra, mark_latest=True)
     return run
@@ -41,18 +42,18 @@ async def waiting(connected: database.Database, run_id: uuid.UUID) -> list[datet
 
 
 async def test_a_run_comes_back_as_it_was_opened_and_is_looked_at_when_it_expires(opened: database.Database) -> None:
-    store, (run, extra) = external_runs.OutsideRuns(opened), crafted()
+    store, (run, extra) = external_runs.ExternalRuns(opened), crafted()
     assert await store.open(run, extra, mark_latest=True)
     assert not await store.open(run, extra, mark_latest=True)
     found = await store.find(run.id)
     assert found is not None
-    assert (found.outside, found.run.key.outside, found.run.key.id) == (extra, True, run.id)
+    assert (found.external, found.run.key.external, found.run.key.id) == (extra, True, run.id)
     assert await store.of(run.id) == extra
     assert await waiting(opened, run.id) == [extra.expires_at]
 
 
 async def test_a_sign_of_life_moves_the_expiry_and_never_back(opened: database.Database) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     run = await opened_run(store)
     await store.extend(run.id, NOW + 2 * HOUR)
     await store.extend(run.id, NOW + HOUR)
@@ -64,7 +65,7 @@ async def test_a_sign_of_life_moves_the_expiry_and_never_back(opened: database.D
 async def test_the_first_bundle_ends_the_run_a_resend_is_no_second_and_another_is_refused(
     opened: database.Database,
 ) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     run, other = await opened_run(store), await opened_run(store)
     await store.put_state(run.id, b"state", instead_of="")
     bundle = uuid.uuid4().bytes
@@ -82,7 +83,7 @@ async def test_the_first_bundle_ends_the_run_a_resend_is_no_second_and_another_i
 
 
 async def test_of_many_different_bundles_at_once_exactly_one_ends_the_run(opened: database.Database) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     run = await opened_run(store)
     pushes = [store.accept(a_claim(run, uuid.uuid4().bytes)) for _ in range(6)]
     answers = await asyncio.gather(*pushes, return_exceptions=True)
@@ -91,7 +92,7 @@ async def test_of_many_different_bundles_at_once_exactly_one_ends_the_run(opened
 
 
 async def test_a_reset_ends_the_run_and_doing_so_again_changes_nothing(opened: database.Database) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     run = await opened_run(store)
     await store.reset(run.id, external.Reset("failure", "red"), NOW)
     await store.reset(run.id, external.Reset("failure", "red"), NOW)
@@ -99,11 +100,11 @@ async def test_a_reset_ends_the_run_and_doing_so_again_changes_nothing(opened: d
         await store.reset(run.id, external.Reset("cancellation"), NOW)
     found = await store.find(run.id)
     assert found is not None
-    assert (found.outside.reset, found.run.finished_at) == (external.Reset("failure", "red"), NOW)
+    assert (found.external.reset, found.run.finished_at) == (external.Reset("failure", "red"), NOW)
 
 
 async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_runs(opened: database.Database) -> None:
-    store, repository = external_runs.OutsideRuns(opened), runs.Runs(opened)
+    store, repository = external_runs.ExternalRuns(opened), run_store.Runs(opened)
     namespace = f"ns-{uuid.uuid4().hex[:8]}"
     await opened_run(store, namespace=namespace, version="v1")
     releasing = await opened_run(store, namespace=namespace, version="v2", release=True)
@@ -126,7 +127,7 @@ async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_r
 async def test_a_new_version_becomes_the_latest_unless_it_is_said_otherwise(
     opened: database.Database, mark: bool | None, new: bool, old: bool
 ) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     for version, before, expected in (("v1", True, old), ("v2", None, new)):
         namespace = f"ns-{uuid.uuid4().hex[:8]}"
         if before:
@@ -140,7 +141,7 @@ async def test_a_new_version_becomes_the_latest_unless_it_is_said_otherwise(
 
 
 async def test_a_run_that_did_not_pass_or_did_not_ask_releases_nothing(opened: database.Database) -> None:
-    store, repository = external_runs.OutsideRuns(opened), runs.Runs(opened)
+    store, repository = external_runs.ExternalRuns(opened), run_store.Runs(opened)
     failed = await opened_run(store, version="v1", release=True)
     silent = await opened_run(store, version="v1")
     await decide(opened, a_verdict(failed, VerdictResult.FAILED), [])
@@ -151,7 +152,7 @@ async def test_a_run_that_did_not_pass_or_did_not_ask_releases_nothing(opened: d
 
 
 async def test_a_state_is_only_replaced_by_whoever_read_the_present_one(opened: database.Database) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     run = await opened_run(store)
     assert await store.state(run.id) is None
     first = await store.put_state(run.id, b"one", instead_of="")
@@ -167,7 +168,7 @@ async def test_a_state_is_only_replaced_by_whoever_read_the_present_one(opened: 
 
 
 async def test_an_expired_run_whose_job_was_lost_is_judged_all_the_same(opened: database.Database) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     run = await opened_run(store)  # it expired long ago: NOW is a day in the past
     async with opened.transaction() as connection:
         gone = sa.text("DELETE FROM procrastinate_jobs WHERE queueing_lock = :lock")
@@ -177,7 +178,7 @@ async def test_an_expired_run_whose_job_was_lost_is_judged_all_the_same(opened: 
 
 
 async def test_all_of_a_run_goes_with_it(opened: database.Database) -> None:
-    store = external_runs.OutsideRuns(opened)
+    store = external_runs.ExternalRuns(opened)
     run = await opened_run(store)
     await store.put_state(run.id, b"state", instead_of="")
     async with opened.transaction() as connection:

@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from avouch.controlplane.model import runs as run_model
-from avouch.store import database, jobs, runs, tables
+from avouch.store import database, jobs, tables
+from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
@@ -29,10 +30,10 @@ async def lose_job(opened: database.Database, run: run_model.Run) -> None:
 
 async def ended(opened: database.Database, at: datetime.datetime) -> run_model.Run:
     run = a_run()
-    await runs.Runs(opened).open(run)
+    await run_store.Runs(opened).open(run)
     async with opened.snapshot() as connection:
         epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
-    await runs.Runs(opened).finish(run.id, run_model.Snapshot({"kind": "TaskRun"}, ()), at, epoch=epoch)
+    await run_store.Runs(opened).finish(run.id, run_model.Snapshot({"kind": "TaskRun"}, ()), at, epoch=epoch)
     return run
 
 

@@ -12,8 +12,8 @@ from avouch import errors
 from avouch.controlplane.model import deliveries, judging, verdicts
 from avouch.controlplane.model import runs as run_model
 from avouch.findings import Finding
-from avouch.store import database, jobs, runs, tables
-from avouch.store import judgingqueue as stored
+from avouch.store import database, jobs, judgingqueue, tables
+from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
 
 pytestmark = pytest.mark.postgres
@@ -34,8 +34,8 @@ async def done(opened: database.Database, count: int = 1) -> list[run_model.Run]
     async with opened.snapshot() as connection:
         epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
     for run in made:
-        await runs.Runs(opened).open(run)
-        await runs.Runs(opened).finish(run.id, SNAPSHOT, NOW, epoch=epoch)
+        await run_store.Runs(opened).open(run)
+        await run_store.Runs(opened).finish(run.id, SNAPSHOT, NOW, epoch=epoch)
     return made
 
 
@@ -55,7 +55,7 @@ async def left(opened: database.Database) -> list[tuple[str, int, int]]:
 
 
 async def results(opened: database.Database, made: Sequence[run_model.Run]) -> list[str]:
-    found = [await runs.Runs(opened).get(run.id) for run in made]
+    found = [await run_store.Runs(opened).get(run.id) for run in made]
     return [one.result.value for one in found if one is not None]
 
 
@@ -63,13 +63,13 @@ async def test_a_batch_writes_all_verdicts_ends_all_jobs_and_gives_each_run_a_ve
     opened: database.Database,
 ) -> None:
     made = await done(opened, 5)
-    async with stored.Queue(opened).batch(32) as work:
+    async with judgingqueue.Queue(opened).batch(32) as work:
         assert names(work) == {run.id for run in made}
         assert all(record.snapshot == SNAPSHOT for record in work.taken.records)
         await work.settle([decided(run, a_delivery(run, "chat")) for run in made])
     assert await results(opened, made) == ["Passed"] * 5
     assert await left(opened) == []
-    found = [await runs.Runs(opened).get(run.id) for run in made]
+    found = [await run_store.Runs(opened).get(run.id) for run in made]
     assert len({one.resource_version for one in found if one}) == 5
     counted = (
         "SELECT (SELECT count(*) FROM judging_batches), (SELECT count(*) FROM deliveries WHERE run_id = ANY(:ids))"
@@ -81,7 +81,7 @@ async def test_a_batch_writes_all_verdicts_ends_all_jobs_and_gives_each_run_a_ve
 
 async def test_two_batches_at_once_never_hold_the_same_run(opened: database.Database) -> None:
     made = await done(opened, 6)
-    async with stored.Queue(opened).batch(4) as first, stored.Queue(opened).batch(4) as second:
+    async with judgingqueue.Queue(opened).batch(4) as first, judgingqueue.Queue(opened).batch(4) as second:
         assert (len(names(first)), len(names(second))) == (4, 2)
         assert names(first) | names(second) == {run.id for run in made}
 
@@ -95,7 +95,7 @@ async def test_a_batch_that_fails_gives_all_of_its_jobs_back_and_writes_nothing(
         signed.documents,
     )
     with pytest.raises(errors.Invalid):
-        async with stored.Queue(opened).batch(32) as work:
+        async with judgingqueue.Queue(opened).batch(32) as work:
             await work.settle([decided(made[0]), decided(made[1]), judging.Decided(broken)])
     assert await results(opened, made) == ["Pending"] * 3
     assert [status for status, _, _ in await left(opened)] == ["todo"] * 3
@@ -106,14 +106,14 @@ async def test_runs_of_a_worker_that_died_come_back_at_once_and_are_judged_alone
 ) -> None:
     made = await done(opened, 2)
     async with database.Database(server.url) as dying:  # type: ignore[attr-defined]
-        batch = stored.Queue(dying).batch(32)
+        batch = judgingqueue.Queue(dying).batch(32)
         await batch.__aenter__()
-        async with stored.Queue(opened).batch(32) as meanwhile:
+        async with judgingqueue.Queue(opened).batch(32) as meanwhile:
             assert names(meanwhile) == set(), "the dying worker still holds them"
         await _kill_other_backends(opened)
         with pytest.raises(errors.AvouchError):
             await batch.__aexit__(None, None, None)
-    queue = stored.Queue(opened)
+    queue = judgingqueue.Queue(opened)
     async with queue.batch(32) as work:
         assert names(work) == set(), "one of them may kill the next worker, too"
     for _ in made:
@@ -137,10 +137,10 @@ async def _kill_other_backends(opened: database.Database) -> None:
 
 async def test_a_claim_that_arrives_while_its_run_is_in_a_batch_is_judged_afterwards(opened: database.Database) -> None:
     run = a_run()
-    repository = runs.Runs(opened)
+    repository = run_store.Runs(opened)
     await repository.open(run)
     await repository.accept(a_claim(run, uuid.uuid4().bytes))
-    queue = stored.Queue(opened)
+    queue = judgingqueue.Queue(opened)
     async with queue.batch(32) as work:
         pushing = asyncio.create_task(repository.accept(a_claim(run, uuid.uuid4().bytes)))
         while not await _blocked(opened):
@@ -161,7 +161,7 @@ async def _blocked(opened: database.Database) -> bool:
 
 async def test_a_run_whose_row_somebody_holds_is_left_for_the_next_batch(opened: database.Database) -> None:
     first, second = await done(opened, 2)
-    queue = stored.Queue(opened)
+    queue = judgingqueue.Queue(opened)
     async with opened.transaction() as other:
         held = sa.select(tables.runs.c.id).where(tables.runs.c.id == first.id).with_for_update()
         await other.execute(held)
@@ -174,7 +174,7 @@ async def test_a_run_whose_row_somebody_holds_is_left_for_the_next_batch(opened:
 
 async def test_a_run_that_waits_is_due_at_its_time_and_not_before(opened: database.Database) -> None:
     first, second = await done(opened, 2)
-    queue, now = stored.Queue(opened), datetime.datetime.now(datetime.UTC)
+    queue, now = judgingqueue.Queue(opened), datetime.datetime.now(datetime.UTC)
     async with queue.batch(32) as work:
         await work.settle(
             [
@@ -188,7 +188,7 @@ async def test_a_run_that_waits_is_due_at_its_time_and_not_before(opened: databa
 
 async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_good(opened: database.Database) -> None:
     (run,) = await done(opened)
-    queue = stored.Queue(opened)
+    queue = judgingqueue.Queue(opened)
     async with queue.batch(32) as work:
         await work.settle([judging.Alone(run.id)])
     async with queue.batch(32) as work:
@@ -204,7 +204,7 @@ async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_go
 
 async def test_one_that_is_not_settled_is_queued_again_without_counting_a_death(opened: database.Database) -> None:
     (run,) = await done(opened)
-    queue = stored.Queue(opened)
+    queue = judgingqueue.Queue(opened)
     await queue.isolate([run.id])
     async with queue.one() as work:
         assert names(work) == {run.id}
@@ -216,7 +216,7 @@ async def test_one_that_is_not_settled_is_queued_again_without_counting_a_death(
 
 async def test_a_worker_that_is_silent_is_taken_over_and_its_death_counted(opened: database.Database) -> None:
     (run,) = await done(opened)
-    dying, living = stored.Queue(opened, 30), stored.Queue(opened, 30)
+    dying, living = judgingqueue.Queue(opened, 30), judgingqueue.Queue(opened, 30)
     await dying.isolate([run.id])
     async with dying.one():
         assert await living.look_after() == 0
@@ -237,7 +237,7 @@ async def test_a_job_that_the_version_before_was_doing_when_it_ended_is_taken_ov
         await connection.execute(sa.text("UPDATE procrastinate_jobs SET status = 'doing'"))
         insert = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('deliver', 'deliver', '{}')"
         await connection.execute(sa.text(insert))
-    queue = stored.Queue(opened)
+    queue = judgingqueue.Queue(opened)
     assert await queue.look_after() == 1
     async with opened.transaction() as connection:
         await jobs.forget_deliver(connection)
@@ -251,7 +251,7 @@ async def test_a_job_whose_run_is_gone_ends(opened: database.Database) -> None:
     async with opened.transaction() as connection:
         await jobs.judge(connection, uuid.uuid4())
         await jobs.judge(connection, uuid.uuid4())
-    queue = stored.Queue(opened)
+    queue = judgingqueue.Queue(opened)
     async with queue.batch(1) as work:
         assert names(work) == set()
     async with opened.transaction() as connection:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from avouch import errors
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts
-from avouch.store import database, runs, tables
+from avouch.store import database, tables
+from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_run, a_verdict, case, decide
 
 pytestmark = pytest.mark.postgres
@@ -27,7 +28,7 @@ async def stamped(opened: database.Database, ids: list[uuid.UUID]) -> list[int]:
 
 
 async def test_runs_opened_at_once_share_commits_and_have_versions_of_their_own(opened: database.Database) -> None:
-    repository = runs.Runs(opened)
+    repository = run_store.Runs(opened)
     made = [a_run() for _ in range(100)]
     known = await repository.open(made[0])
     found = await asyncio.gather(*(repository.open(replace(run, plan="{}")) for run in made), repository.open(made[7]))
@@ -38,7 +39,7 @@ async def test_runs_opened_at_once_share_commits_and_have_versions_of_their_own(
 
 
 async def test_runs_opened_by_two_processes_at_once_are_one_run_each(opened: database.Database) -> None:
-    mine, theirs = runs.Runs(opened), runs.Runs(opened)
+    mine, theirs = run_store.Runs(opened), run_store.Runs(opened)
     made = [a_run() for _ in range(60)]
     found = await asyncio.gather(*(one.open(run) for run in made for one in (mine, theirs)))
     assert found[::2] == found[1::2]
@@ -47,7 +48,7 @@ async def test_runs_opened_by_two_processes_at_once_are_one_run_each(opened: dat
 
 
 async def test_runs_finished_at_once_are_each_stored_once_and_judged(opened: database.Database) -> None:
-    repository = runs.Runs(opened)
+    repository = run_store.Runs(opened)
     made = [a_run() for _ in range(50)]
     await asyncio.gather(*map(repository.open, made))
     late = replace(SNAPSHOT, injected=("later",))
@@ -66,7 +67,7 @@ async def test_runs_finished_at_once_are_each_stored_once_and_judged(opened: dat
 
 
 async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(opened: database.Database) -> None:
-    repository = runs.Runs(opened)
+    repository = run_store.Runs(opened)
     made = [a_run() for _ in range(3)]
     await asyncio.gather(*map(repository.open, made))
     await repository.finish(made[0].id, SNAPSHOT, NOW, epoch=EPOCH)
@@ -82,7 +83,7 @@ async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(opened: d
 
 
 async def test_subjects_have_ended_once_all_of_their_runs_are_finished(opened: database.Database) -> None:
-    repository = runs.Runs(opened)
+    repository = run_store.Runs(opened)
     one, two = a_run(), a_run()
     key = run_model.RunKey("another", one.key.subject_uid)
     sibling = a_run(id=key.id, name=key.name("other"), key=key)
@@ -98,7 +99,7 @@ async def test_subjects_have_ended_once_all_of_their_runs_are_finished(opened: d
 
 
 async def test_unfinished_runs_are_read_page_by_page_though_they_are_of_one_moment(opened: database.Database) -> None:
-    repository = runs.Runs(opened)
+    repository = run_store.Runs(opened)
     long_ago = NOW - timedelta(days=9999)
     made = [a_run(created_at=long_ago) for _ in range(5)]
     await asyncio.gather(*map(repository.open, made))
@@ -114,7 +115,7 @@ async def test_unfinished_runs_are_read_page_by_page_though_they_are_of_one_mome
 
 
 async def test_judged_runs_come_once_in_the_order_of_commit_with_their_first_finding(opened: database.Database) -> None:
-    repository = runs.Runs(opened)
+    repository = run_store.Runs(opened)
     async with opened.transaction() as connection:
         version = (await connection.execute(sa.select(tables.versions.c.value))).scalar_one()
     made = [a_run() for _ in range(5)]

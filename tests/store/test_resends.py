@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from avouch.controlplane.model import runs as run_model
-from avouch.store import database, runs
+from avouch.store import database
+from avouch.store import runs as run_store
 from tests import postgres
 from tests.store.conftest import a_claim, a_run
 
@@ -21,7 +22,7 @@ async def test_one_claim_sent_to_all_replicas_at_once_is_stored_once_and_acknowl
     server: postgres.Postgres,
 ) -> None:
     databases = [database.Database(server.url, pool_size=2) for _ in range(REPLICAS)]
-    replicas = [runs.Runs(opened) for opened in databases]
+    replicas = [run_store.Runs(opened) for opened in databases]
     for _ in range(TURNS):
         run = a_run()
         await replicas[0].open(run)

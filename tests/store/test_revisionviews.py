@@ -7,7 +7,8 @@ import pytest
 
 from avouch import digests, errors
 from avouch.controlplane.model import contracts as contract_model
-from avouch.store import contracts, database, revisionviews, runs, tickets
+from avouch.store import contracts, database, revisionviews, tickets
+from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_run
 
 pytestmark = pytest.mark.postgres
@@ -49,7 +50,7 @@ async def test_a_foreign_token_is_refused(opened: database.Database) -> None:
 
 async def test_a_ticket_is_good_once_for_its_artifact_and_for_its_time(opened: database.Database) -> None:
     run, store = a_run(), tickets.Tickets(opened)
-    await runs.Runs(opened).open(run)
+    await run_store.Runs(opened).open(run)
     artifact, other = digests.of_bytes(b"artifact"), digests.of_bytes(b"other")
     now = datetime.datetime.now(datetime.UTC)
     later = now + datetime.timedelta(minutes=5)

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
 from avouch.controlplane.model import verdicts
-from avouch.store import database, rundocuments, runfeed, runs, tables, versions, views
+from avouch.store import database, rundocuments, runfeed, tables, versions, views
+from avouch.store import runs as run_store
 from tests import postgres
 from tests.store.conftest import a_delivery, a_run, a_verdict, decide
 
@@ -109,7 +110,7 @@ async def test_nothing_is_asked_after_the_last_watcher_has_left(counted: Counted
 
 async def test_a_change_is_told_by_postgresql_and_not_waited_for(counted: Counted) -> None:
     """Looks come once an hour here."""
-    store, namespace = runs.Runs(counted), f"told-{uuid.uuid4()}"
+    store, namespace = run_store.Runs(counted), f"told-{uuid.uuid4()}"
     shown = views.RunViews(counted, poll_seconds=3600)
     watching = Watching(shown, namespace, await newest(counted))
     await until(lambda: shown._feed._listening)
@@ -121,7 +122,7 @@ async def test_a_change_is_told_by_postgresql_and_not_waited_for(counted: Counte
 
 async def test_where_postgresql_tells_nothing_a_look_finds_it(counted: Counted) -> None:
     counted.deaf = True
-    store, namespace = runs.Runs(counted), f"found-{uuid.uuid4()}"
+    store, namespace = run_store.Runs(counted), f"found-{uuid.uuid4()}"
     watching = Watching(views.RunViews(counted, poll_seconds=0.01), namespace, await newest(counted))
     run = await store.open(a_run(namespace))
     await until(lambda: watching.names() == [("ADDED", run.name)])
@@ -130,7 +131,7 @@ async def test_where_postgresql_tells_nothing_a_look_finds_it(counted: Counted) 
 
 
 async def test_each_watcher_gets_what_it_asked_for(counted: Counted) -> None:
-    store, shown, since = runs.Runs(counted), views.RunViews(counted, poll_seconds=0.01), await newest(counted)
+    store, shown, since = run_store.Runs(counted), views.RunViews(counted, poll_seconds=0.01), await newest(counted)
     mine, theirs = f"mine-{uuid.uuid4()}", f"theirs-{uuid.uuid4()}"
     here, there = a_run(mine, labels={"app": "shop"}), a_run(theirs, workflow="other")
     asked = {
@@ -166,7 +167,11 @@ async def test_each_watcher_gets_what_it_asked_for(counted: Counted) -> None:
 
 async def test_whoever_comes_while_others_write_misses_nothing(counted: Counted) -> None:
     """Watchers begin at any version, at any time; each ends with every run that changed since in its last state."""
-    store, shown, namespace = runs.Runs(counted), views.RunViews(counted, poll_seconds=0.005), f"busy-{uuid.uuid4()}"
+    store, shown, namespace = (
+        run_store.Runs(counted),
+        views.RunViews(counted, poll_seconds=0.005),
+        f"busy-{uuid.uuid4()}",
+    )
     begun, few = await newest(counted), asyncio.Semaphore(4)
     watchers: list[tuple[int, Watching]] = []
 
@@ -209,7 +214,7 @@ async def test_who_joins_while_changes_are_read_gets_them_as_it_asked_for(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The documents of the turn were being made for a watcher of columns when one of whole runs joined."""
-    store, namespace, since = runs.Runs(counted), f"joined-{uuid.uuid4()}", await newest(counted)
+    store, namespace, since = run_store.Runs(counted), f"joined-{uuid.uuid4()}", await newest(counted)
     shown, late = views.RunViews(counted, poll_seconds=0.01), runfeed.Watcher(namespace, {}, True, since)
     make = rundocuments.of
 
@@ -233,7 +238,7 @@ async def test_who_joins_while_changes_are_read_gets_them_as_it_asked_for(
 
 
 async def test_a_slow_watcher_is_told_to_list_again_and_holds_nothing(counted: Counted) -> None:
-    store, namespace = runs.Runs(counted), f"slow-{uuid.uuid4()}"
+    store, namespace = run_store.Runs(counted), f"slow-{uuid.uuid4()}"
     shown = views.RunViews(counted, poll_seconds=0.01, limits=runfeed.Limits(changes=5))
     since = await newest(counted)
     quick, slow = Watching(shown, namespace, since), shown.watch(namespace, since, {}, whole=False)
@@ -307,7 +312,7 @@ async def test_a_quiet_watch_says_now_and_then_how_far_it_has_come(
 
 
 async def test_a_restarted_database_is_read_on(counted: Counted, server: postgres.Postgres) -> None:
-    store, namespace = runs.Runs(counted), f"restarted-{uuid.uuid4()}"
+    store, namespace = run_store.Runs(counted), f"restarted-{uuid.uuid4()}"
     watching = Watching(views.RunViews(counted, poll_seconds=0.01), namespace, await newest(counted))
     first = await store.open(a_run(namespace))
     await until(lambda: watching.names() == [("ADDED", first.name)])

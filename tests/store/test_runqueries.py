@@ -16,7 +16,8 @@ from avouch import errors
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds, verdicts
 from avouch.processes import workermetrics
-from avouch.store import database, deliveries, runs, tables, views
+from avouch.store import database, deliveries, tables, views
+from avouch.store import runs as run_store
 from tests.store import conftest as make
 
 pytestmark = pytest.mark.postgres
@@ -62,7 +63,7 @@ ROWS = st.lists(
 )
 
 
-class World:
+class Stage:
     """Rows in namespaces of their own."""
 
     def __init__(self, opened: database.Database, rows: list[Row]) -> None:
@@ -131,14 +132,14 @@ def test_pages_hold_what_matches_once_and_in_order_and_nothing_of_a_predecessor(
 
 async def _listed(url: str, rows: list[Row], filters: dict[str, str], limit: int) -> None:
     async with database.Database(url) as opened:
-        world = World(opened, rows)
-        await world.write()
+        stage = Stage(opened, rows)
+        await stage.write()
         for place in (0, 1):
-            found = await world.listed(world.namespaces[place], filters, limit)
-            assert found == world.expected((place,), filters)
-        mine = set(world.namespaces)
-        everywhere = [one for one in await world.listed(None, filters, 500) if one[0] in mine]
-        assert everywhere == world.expected((0, 1), filters)
+            found = await stage.listed(stage.namespaces[place], filters, limit)
+            assert found == stage.expected((place,), filters)
+        mine = set(stage.namespaces)
+        everywhere = [one for one in await stage.listed(None, filters, 500) if one[0] in mine]
+        assert everywhere == stage.expected((0, 1), filters)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -149,20 +150,20 @@ def test_summaries_hold_the_newest_judged_run_of_each_workflow(server, rows) -> 
 
 async def _summarised(url: str, rows: list[Row]) -> None:
     async with database.Database(url) as opened:
-        world = World(opened, rows)
+        stage = Stage(opened, rows)
         async with opened.transaction() as connection:
             before = (await connection.execute(sa.select(tables.versions.c.value))).scalar_one()
-        await world.write()
+        await stage.write()
         expected: dict[tuple[str, str], str] = {}
-        for row, name in zip(rows, world.names, strict=True):
+        for row, name in zip(rows, stage.names, strict=True):
             if row.result != "Pending":
-                expected[world.namespaces[row.place], row.workflow] = name
-        store = runs.Runs(opened)
+                expected[stage.namespaces[row.place], row.workflow] = name
+        store = run_store.Runs(opened)
         for since in (0, max(before, 1)):
-            found = {(ns, flow): run.name for ns, flow, run in await store.summaries(since) if ns in world.namespaces}
+            found = {(ns, flow): run.name for ns, flow, run in await store.summaries(since) if ns in stage.namespaces}
             assert found == expected
         last = before + len(rows)
-        assert [run for ns, _, run in await store.summaries(max(last, 1)) if ns in world.namespaces] == []
+        assert [run for ns, _, run in await store.summaries(max(last, 1)) if ns in stage.namespaces] == []
         await store.close()
 
 
@@ -180,7 +181,7 @@ def test_counts_of_deliveries_are_those_of_the_rows(server, changes, data) -> No
 
 async def _counted(url: str, changes: list[str], picks: list[int]) -> None:
     async with database.Database(url) as opened:
-        store, ledger, attachment = runs.Runs(opened), deliveries.Deliveries(opened), uuid.uuid4().hex[:8]
+        store, ledger, attachment = run_store.Runs(opened), deliveries.Deliveries(opened), uuid.uuid4().hex[:8]
         sent: list[delivery_model.Delivery] = []
         for change, pick in zip(changes, picks, strict=True):
             one = sent[pick % len(sent)] if sent else None
@@ -229,14 +230,14 @@ async def _naive(opened: database.Database, attachment: str) -> tuple[int, int, 
 
 
 async def test_the_newest_error_is_that_of_the_newest_change(opened: database.Database) -> None:
-    store, ledger, attachment = runs.Runs(opened), deliveries.Deliveries(opened), uuid.uuid4().hex
+    store, ledger, attachment = run_store.Runs(opened), deliveries.Deliveries(opened), uuid.uuid4().hex
     sent = []
     for minute in (1, 2):
         run = await store.open(make.a_run())
         sent.append(make.a_delivery(run, attachment))
         await make.decide(opened, make.a_verdict(run), [sent[-1]])
         await _renamed(opened, sent[-1], attachment)
-        await ledger.lease(deliverybounds.Room(1000, 1000, 1000), 60)
+        await ledger.lease(deliverybounds.Capacity(1000, 1000, 1000), 60)
         at = make.NOW + datetime.timedelta(minutes=minute)
         async with opened.transaction() as connection:
             mine = tables.deliveries.c.id == sent[-1].id
@@ -249,7 +250,7 @@ async def test_the_newest_error_is_that_of_the_newest_change(opened: database.Da
 
 
 async def test_the_workers_gauges_count_every_delivery(opened: database.Database) -> None:
-    store, ledger, metrics = runs.Runs(opened), deliveries.Deliveries(opened), workermetrics.Metrics()
+    store, ledger, metrics = run_store.Runs(opened), deliveries.Deliveries(opened), workermetrics.Metrics()
     sent = []
     for _ in range(3):
         run = await store.open(make.a_run())
@@ -272,15 +273,15 @@ async def test_the_workers_gauges_count_every_delivery(opened: database.Database
 
 
 async def test_a_namespace_made_anew_shows_its_own_runs_only(opened: database.Database) -> None:
-    world = World(opened, [Row(0, "build", "Passed", "cli", {}), Row(2, "build", "Passed", "cli", {})])
-    await world.write()
+    stage = Stage(opened, [Row(0, "build", "Passed", "cli", {}), Row(2, "build", "Passed", "cli", {})])
+    await stage.write()
     shown = views.RunViews(opened)
-    assert await shown.view(world.namespaces[0], world.names[0]) is not None
-    assert await shown.view(world.namespaces[0], world.names[1]) is None
+    assert await shown.view(stage.namespaces[0], stage.names[0]) is not None
+    assert await shown.view(stage.namespaces[0], stage.names[1]) is None
 
 
 async def test_a_namespace_is_known_as_soon_as_it_has_a_run(opened: database.Database) -> None:
-    store, namespace = runs.Runs(opened), f"new-{uuid.uuid4()}"
+    store, namespace = run_store.Runs(opened), f"new-{uuid.uuid4()}"
     run = await store.open(make.a_run(namespace))
     await store.close()
     assert await views.RunViews(opened).view(namespace, run.name) is not None
@@ -292,7 +293,7 @@ async def test_what_cannot_be_filtered_by_is_refused(opened: database.Database) 
 
 
 async def test_what_a_verdict_signed_is_read_as_it_was_stored(opened: database.Database) -> None:
-    store, shown, run = runs.Runs(opened), views.RunViews(opened), make.a_run()
+    store, shown, run = run_store.Runs(opened), views.RunViews(opened), make.a_run()
     await store.open(run)
     assert await shown.signed(run.namespace, run.name, "statement") is None
     await make.decide(opened, make.a_verdict(run), ())

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from avouch import errors
 from avouch.controlplane.model import contracts, deliverybounds, verdicts, workflowspecs
 from avouch.controlplane.model import runs as run_model
-from avouch.store import database, deliveries, groupcommit, runs, tables, views, workflows
+from avouch.store import database, deliveries, groupcommit, tables, views, workflows
+from avouch.store import runs as run_store
 from tests import postgres
 from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict, case, decide
 
@@ -16,14 +17,14 @@ pytestmark = pytest.mark.postgres
 
 
 async def test_opening_twice_keeps_the_first(opened: database.Database) -> None:
-    repository, run = runs.Runs(opened), a_run()
+    repository, run = run_store.Runs(opened), a_run()
     first, second = await asyncio.gather(repository.open(run), repository.open(run))
     assert first == second
     assert first.resource_version > 0
 
 
 async def test_a_resend_has_the_same_id_and_a_replay_names_the_original(opened: database.Database) -> None:
-    repository, run, other = runs.Runs(opened), a_run(), a_run()
+    repository, run, other = run_store.Runs(opened), a_run(), a_run()
     await repository.open(run)
     await repository.open(other)
     bundle = uuid.uuid4().bytes
@@ -38,7 +39,7 @@ async def test_a_resend_has_the_same_id_and_a_replay_names_the_original(opened: 
 
 
 async def test_one_bad_row_never_fails_its_batch(opened: database.Database) -> None:
-    repository, run = runs.Runs(opened), a_run()
+    repository, run = run_store.Runs(opened), a_run()
     await repository.open(run)
     good = [a_claim(run, uuid.uuid4().bytes) for _ in range(20)]
     bad = a_claim(run, uuid.uuid4().bytes, taskrun="nul\0byte")
@@ -51,7 +52,7 @@ async def test_one_bad_row_never_fails_its_batch(opened: database.Database) -> N
 
 
 async def test_many_claims_wait_as_one_judging_job(opened: database.Database) -> None:
-    repository, run = runs.Runs(opened), a_run()
+    repository, run = run_store.Runs(opened), a_run()
     await repository.open(run)
     await asyncio.gather(*(repository.accept(a_claim(run, uuid.uuid4().bytes)) for _ in range(10)))
     async with opened.transaction() as connection:
@@ -61,14 +62,14 @@ async def test_many_claims_wait_as_one_judging_job(opened: database.Database) ->
 
 
 async def test_a_full_queue_pushes_back(opened: database.Database) -> None:
-    repository, run = runs.Runs(opened, limits=groupcommit.Limits(size=10)), a_run()
+    repository, run = run_store.Runs(opened, limits=groupcommit.Limits(size=10)), a_run()
     with pytest.raises(errors.Overloaded):
         await repository.accept(a_claim(run, b"more than ten bytes"))
     await repository.close()
 
 
 async def test_a_controller_of_an_older_epoch_changes_nothing(opened: database.Database) -> None:
-    repository, run = runs.Runs(opened), a_run()
+    repository, run = run_store.Runs(opened), a_run()
     await repository.open(run)
     snapshot = run_model.Snapshot(subject={"kind": "PipelineRun"}, taskruns=())
     async with opened.transaction() as connection:
@@ -81,17 +82,17 @@ async def test_a_controller_of_an_older_epoch_changes_nothing(opened: database.D
 
 
 async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -> None:
-    repository, ledger, run = runs.Runs(opened), deliveries.Deliveries(opened), a_run()
+    repository, ledger, run = run_store.Runs(opened), deliveries.Deliveries(opened), a_run()
     await repository.open(run)
     sent = [a_delivery(run, "one"), a_delivery(run, "two")]
     assert await decide(opened, a_verdict(run), sent)
     assert not await decide(opened, a_verdict(run, verdicts.VerdictResult.FAILED), [a_delivery(run, "three")])
-    room = deliverybounds.Room(100, 100, 100)
-    leased = [delivery for delivery in await ledger.lease(room, 60) if delivery.run_id == run.id]
+    capacity = deliverybounds.Capacity(100, 100, 100)
+    leased = [delivery for delivery in await ledger.lease(capacity, 60) if delivery.run_id == run.id]
     assert {(delivery.id, delivery.payload, delivery.attempts) for delivery in leased} == {
         (delivery.id, b"payload", 1) for delivery in sent
     }
-    assert not [delivery for delivery in await ledger.lease(room, 60) if delivery.run_id == run.id]
+    assert not [delivery for delivery in await ledger.lease(capacity, 60) if delivery.run_id == run.id]
     await ledger.delivered(sent[0].id, NOW)
     await ledger.failed(sent[1].id, "500", next_try=NOW + datetime.timedelta(days=999))
     assert await ledger.counts(sent[0].attachment_uid) == (0, 1, 0, "")
@@ -104,7 +105,7 @@ async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -
 
 
 async def test_a_list_holds_whole_runs_and_a_table_only_its_columns(opened: database.Database) -> None:
-    repository, shown, namespace = runs.Runs(opened), views.RunViews(opened), f"listed-{uuid.uuid4()}"
+    repository, shown, namespace = run_store.Runs(opened), views.RunViews(opened), f"listed-{uuid.uuid4()}"
     judged, waiting = a_run(namespace), a_run(namespace)
     for run in (judged, waiting):
         await repository.open(run)
@@ -117,7 +118,7 @@ async def test_a_list_holds_whole_runs_and_a_table_only_its_columns(opened: data
 
 
 async def test_a_list_of_whole_runs_comes_in_smaller_pages_and_misses_none(opened: database.Database) -> None:
-    repository, shown, namespace = runs.Runs(opened), views.RunViews(opened), f"many-{uuid.uuid4()}"
+    repository, shown, namespace = run_store.Runs(opened), views.RunViews(opened), f"many-{uuid.uuid4()}"
     await asyncio.gather(*(repository.open(a_run(namespace)) for _ in range(110)))
     first, token, _ = await shown.page(namespace, limit=500, after="", filters={})
     rest, end, _ = await shown.page(namespace, limit=500, after=token, filters={})
@@ -127,7 +128,7 @@ async def test_a_list_of_whole_runs_comes_in_smaller_pages_and_misses_none(opene
 
 
 async def test_a_watch_tells_every_change_in_order(opened: database.Database) -> None:
-    repository, shown = runs.Runs(opened), views.RunViews(opened, poll_seconds=0.01)
+    repository, shown = run_store.Runs(opened), views.RunViews(opened, poll_seconds=0.01)
     namespace = f"watched-{uuid.uuid4()}"
     _, _, since = await shown.page(namespace, limit=10, after="", filters={})
     made = [a_run(namespace) for _ in range(30)]
@@ -143,7 +144,7 @@ async def test_a_watch_tells_every_change_in_order(opened: database.Database) ->
 
 
 async def test_pages_hold_every_run_once(opened: database.Database) -> None:
-    repository, shown, namespace = runs.Runs(opened), views.RunViews(opened), f"paged-{uuid.uuid4()}"
+    repository, shown, namespace = run_store.Runs(opened), views.RunViews(opened), f"paged-{uuid.uuid4()}"
     made = [a_run(namespace) for _ in range(7)]
     await asyncio.gather(*map(repository.open, made))
     names, token = [], ""
@@ -157,7 +158,7 @@ async def test_pages_hold_every_run_once(opened: database.Database) -> None:
 
 async def test_killing_the_database_under_load_loses_nothing_acknowledged(server: postgres.Postgres) -> None:
     async with database.Database(server.url) as opened:
-        repository, run = runs.Runs(opened), a_run()
+        repository, run = run_store.Runs(opened), a_run()
         await repository.open(run)
         acknowledged: set[str] = set()
 
@@ -182,7 +183,7 @@ async def test_killing_the_database_under_load_loses_nothing_acknowledged(server
 
 
 async def test_many_who_attest_share_a_read_and_see_what_their_workflow_says_now(opened: database.Database) -> None:
-    repository, known = runs.Runs(opened), workflows.Workflows(opened)
+    repository, known = run_store.Runs(opened), workflows.Workflows(opened)
     namespace = f"attested-{uuid.uuid4()}"
     made = [a_run(namespace) for _ in range(5)]
     spec = {"attesters": {"serviceAccounts": ["sa"]}}

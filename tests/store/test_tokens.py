@@ -6,10 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import digests, errors
-from avouch.controlplane.intake import tokens as deciding
+from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities
-from avouch.store import contracts, database, organisations, tables, tokens
+from avouch.store import contracts, database, organisations, tables
+from avouch.store import tokens as token_store
 from tests.store.conftest import NOW
 
 pytestmark = pytest.mark.postgres
@@ -23,7 +24,7 @@ async def an_epoch(opened: database.Database) -> int:
 
 
 def a_token(**changes: object) -> identities.TokenRecord:
-    minted = deciding.mint(uuid.uuid4().bytes + uuid.uuid4().bytes + uuid.uuid4().bytes[:10])
+    minted = token_rules.mint(uuid.uuid4().bytes + uuid.uuid4().bytes + uuid.uuid4().bytes[:10])
     facts: dict[str, object] = {
         "id": minted.id, "name": "ci", "namespace": f"ns-{minted.id}", "namespace_uid": f"u-{minted.id}",
         "uid": minted.id, "scope": "Project", "workflow": "", "digest": minted.digest, "created_at": NOW,
@@ -32,7 +33,11 @@ def a_token(**changes: object) -> identities.TokenRecord:
 
 
 async def test_a_token_comes_back_as_it_was_kept(opened: database.Database) -> None:
-    repository, token, epoch = tokens.Tokens(opened), a_token(expires_at=NOW + HOUR, rotate="r"), await an_epoch(opened)
+    repository, token, epoch = (
+        token_store.Tokens(opened),
+        a_token(expires_at=NOW + HOUR, rotate="r"),
+        await an_epoch(opened),
+    )
     await repository.record(token, epoch=epoch)
     assert await repository.find(token.id) == token
     assert await repository.find("a" * 16) is None
@@ -43,16 +48,16 @@ async def test_a_token_comes_back_as_it_was_kept(opened: database.Database) -> N
 
 
 async def test_the_text_of_a_token_is_nowhere_in_the_database(opened: database.Database) -> None:
-    minted = deciding.mint(bytes(range(100, 142)))
+    minted = token_rules.mint(bytes(range(100, 142)))
     token = a_token(id=minted.id, digest=minted.digest)
-    await tokens.Tokens(opened).record(token, epoch=await an_epoch(opened))
+    await token_store.Tokens(opened).record(token, epoch=await an_epoch(opened))
     async with opened.transaction() as connection:
         (row,) = await connection.execute(sa.text("SELECT tokens::text FROM tokens WHERE id = :id"), {"id": token.id})
     assert minted.text[24:] not in row[0]
 
 
 async def test_revoking_takes_effect_at_once_and_only_for_its_object(opened: database.Database) -> None:
-    repository, epoch = tokens.Tokens(opened), await an_epoch(opened)
+    repository, epoch = token_store.Tokens(opened), await an_epoch(opened)
     mine, other = a_token(), a_token()
     second = a_token(uid=mine.uid, namespace=mine.namespace, namespace_uid=mine.namespace_uid)
     await repository.record(mine, epoch=epoch)
@@ -69,7 +74,7 @@ async def test_revoking_takes_effect_at_once_and_only_for_its_object(opened: dat
 
 
 async def test_a_token_that_nobody_was_told_of_is_gone_when_the_next_is_made(opened: database.Database) -> None:
-    repository, epoch, lost = tokens.Tokens(opened), await an_epoch(opened), a_token()
+    repository, epoch, lost = token_store.Tokens(opened), await an_epoch(opened), a_token()
     await repository.record(lost, epoch=epoch)
     kept = a_token(uid=lost.uid, namespace=lost.namespace, namespace_uid=lost.namespace_uid, created_at=NOW + HOUR)
     await repository.record(kept, epoch=epoch)
@@ -78,7 +83,7 @@ async def test_a_token_that_nobody_was_told_of_is_gone_when_the_next_is_made(ope
 
 
 async def test_use_is_written_at_most_once_an_hour(opened: database.Database) -> None:
-    repository, token = tokens.Tokens(opened), a_token()
+    repository, token = token_store.Tokens(opened), a_token()
     await repository.record(token, epoch=await an_epoch(opened))
 
     async def used_at(at: datetime.datetime) -> datetime.datetime | None:
@@ -93,14 +98,14 @@ async def test_use_is_written_at_most_once_an_hour(opened: database.Database) ->
 
 
 async def test_a_token_of_a_namespace_made_anew_is_nobodys(opened: database.Database) -> None:
-    repository, epoch, old = tokens.Tokens(opened), await an_epoch(opened), a_token()
+    repository, epoch, old = token_store.Tokens(opened), await an_epoch(opened), a_token()
     await repository.record(old, epoch=epoch)
     await repository.record(a_token(namespace=old.namespace, namespace_uid="another"), epoch=epoch)
     assert await repository.find(old.id) is None
 
 
 async def test_a_controller_of_an_older_epoch_neither_makes_nor_changes_tokens(opened: database.Database) -> None:
-    repository, token, epoch = tokens.Tokens(opened), a_token(), await an_epoch(opened) + 5
+    repository, token, epoch = token_store.Tokens(opened), a_token(), await an_epoch(opened) + 5
     await repository.record(token, epoch=epoch)
     old = epoch - 1
     for write in (

@@ -13,7 +13,7 @@ from avouch import digests, errors
 from avouch.controlplane.artifacts import routing
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.store import artifacts, database, inline
-from avouch.store import runs as stored
+from avouch.store import runs as run_store
 from tests.store import conftest
 
 pytestmark = pytest.mark.postgres
@@ -41,7 +41,7 @@ def kept(opened: database.Database) -> routing.Routed:
 
 @pytest.fixture
 async def owner(opened: database.Database) -> artifact_model.Owner:
-    repository = stored.Runs(opened)
+    repository = run_store.Runs(opened)
     run = await repository.open(conftest.a_run())
     return artifact_model.Owner(run.namespace, run.namespace_uid, run.id)
 

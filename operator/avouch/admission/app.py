@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from avouch import errors
 from avouch.admission import review
-from avouch.controlplane.intake import injection as planning
+from avouch.controlplane.intake import injection as injection_planning
 from avouch.tekton import injection, pod
 
 PATH = "/admission/pods"
@@ -32,7 +32,7 @@ _QUIET = frozenset({pod.Reason.NO_WORKFLOW, pod.Reason.NEVER, pod.Reason.NOT_NEE
 class Planner(Protocol):
     """Decides about one pod."""
 
-    async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> planning.Decision:
+    async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> injection_planning.Decision:
         """The injection, or the reason for none."""
         ...
 

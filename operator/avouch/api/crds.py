@@ -14,10 +14,22 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from avouch import errors
-from avouch.api import apitoken, attachment, casbackend, contract, integration, meta, organization, policy, workflow
+from avouch.api import (
+    apitoken,
+    attachment,
+    casbackend,
+    integration,
+    meta,
+    organization,
+    policy,
+    workflow,
+)
+from avouch.api import (
+    contract as contract_kind,
+)
 
 KINDS = (
-    *(organization.KIND, contract.KIND, policy.KIND, policy.GROUP_KIND, workflow.KIND),
+    *(organization.KIND, contract_kind.KIND, policy.KIND, policy.GROUP_KIND, workflow.KIND),
     *(integration.KIND, attachment.KIND, casbackend.KIND, apitoken.KIND),
 )
 LIMIT = 200_000  # bytes of one CRD: client-side apply copies it into an annotation, and those end at 262144

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from avouch.api import contract, meta, rules
+from avouch.api import contract as contract_kind
+from avouch.api import meta, rules
 from avouch.materials import types as material_types
 
 SOURCES = ("path", "embedded", "ref")
@@ -57,7 +58,7 @@ Requirement = Annotated[str, meta.bounded(200, minimum=1), AfterValidator(rules.
 Reference = Annotated[str, meta.bounded(2048, minimum=1)]
 
 
-class PolicyInput(contract.Chainloop):
+class PolicyInput(contract_kind.Chainloop):
     """An input that an attachment of the policy sets."""
 
     cel = (REQUIRED_AND_DEFAULT,)
@@ -72,7 +73,7 @@ class PolicyInput(contract.Chainloop):
     """Value if the attachment sets none."""
 
 
-class Script(contract.Chainloop):
+class Script(contract_kind.Chainloop):
     """A script, and the materials that it evaluates."""
 
     cel = (ONE_SOURCE, NEVER_KIND)
@@ -83,13 +84,13 @@ class Script(contract.Chainloop):
     """The script itself, in Rego, or WebAssembly in base64."""
     ref: Reference | None = None
     """Reference to the script: file:// or http(s)://."""
-    kind: contract.MaterialType | None = None
+    kind: contract_kind.MaterialType | None = None
     """Type of the materials that it evaluates, or ATTESTATION for the whole attestation; default: any."""
     attestation_phases: Annotated[list[Literal["INIT", "PUSH"]], Field(max_length=2)] = Field(default_factory=list)
     """With kind ATTESTATION: when it is evaluated; default: always."""
 
 
-class AutoMatch(contract.Chainloop):
+class AutoMatch(contract_kind.Chainloop):
     """A script that selects materials. Accepted because Chainloop's schema has it."""
 
     cel = (ONE_SOURCE,)
@@ -102,7 +103,7 @@ class AutoMatch(contract.Chainloop):
     """Reference to the script: file:// or http(s)://."""
 
 
-class PolicySpec(contract.Chainloop):
+class PolicySpec(contract_kind.Chainloop):
     """The scripts of the policy."""
 
     cel = (SOME_SOURCE, TWO_SOURCES, NEVER_TYPE)
@@ -113,7 +114,7 @@ class PolicySpec(contract.Chainloop):
     """Reference to the only script, in Chainloop's older form."""
     embedded: Source | None = None
     """The only script itself, in Chainloop's older form."""
-    type: contract.MaterialType | None = None
+    type: contract_kind.MaterialType | None = None
     """Type of the materials that the only script evaluates, in Chainloop's older form."""
     policies: Annotated[list[Script], Field(max_length=50)] = Field(default_factory=list)
     """Scripts; each one whose kind matches a material is evaluated, and the results are combined."""
@@ -123,19 +124,19 @@ class PolicySpec(contract.Chainloop):
     """A script that selects materials. Accepted because Chainloop's schema has it."""
 
 
-class GroupedAttachment(contract.PolicyAttachment):
+class GroupedAttachment(contract_kind.PolicyAttachment):
     """A policy that a material of the group must pass."""
 
     requirements: Annotated[list[Requirement], Field(max_length=20)] = Field(default_factory=list)
     """Requirements that are met when the policy passes, as [organization/]framework/requirement[@version]."""
 
 
-class GroupMaterial(contract.Chainloop):
+class GroupMaterial(contract_kind.Chainloop):
     """A material that the group requires, and its policies."""
 
     cel = (NAME_WITHOUT_TYPE,)
 
-    type: contract.MaterialType | None = None
+    type: contract_kind.MaterialType | None = None
     """Type of the material."""
     name: Annotated[str, meta.bounded(253)] = ""
     """Name of the material, which may contain inputs such as {{ inputs.name }}; default: every material of the type."""
@@ -147,16 +148,16 @@ class GroupMaterial(contract.Chainloop):
     """Policies that the material must pass."""
 
 
-class GroupPolicies(contract.Chainloop):
+class GroupPolicies(contract_kind.Chainloop):
     """Policies of the group."""
 
     materials: Annotated[list[GroupMaterial], Field(max_length=50)] = Field(default_factory=list)
     """Materials with their policies."""
-    attestation: Annotated[list[contract.PolicyAttachment], Field(max_length=50)] = Field(default_factory=list)
+    attestation: Annotated[list[contract_kind.PolicyAttachment], Field(max_length=50)] = Field(default_factory=list)
     """Policies for the attestation as a whole."""
 
 
-class PolicyGroupSpec(contract.Chainloop):
+class PolicyGroupSpec(contract_kind.Chainloop):
     """What belongs to the group."""
 
     suspend: bool = False

@@ -9,11 +9,10 @@ from typing import Any
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from avouch import errors
-from avouch.cas import filesystem, objects
-from avouch.cas import oci as registries
+from avouch.cas import filesystem, objects, oci
 from avouch.oci import client, credentials
 
-Backend = objects.Objects | filesystem.FileSystem | registries.Registry
+Backend = objects.Objects | filesystem.FileSystem | oci.Registry
 Secret = Mapping[str, bytes]
 _AUTHORITY = "ca.crt"  # also in the Secret: whom to trust, where that is no public authority
 # Three attempts in at most 20 s: the uploading client waits, and retries itself.
@@ -81,7 +80,7 @@ def _azure_identity(secret: Secret) -> dict[str, str]:
 def _oci(said: Mapping[str, Any], secret: Secret, _uid: str) -> Backend:
     registry, _, repository = str(said["repository"]).partition("/")
     options = client.Options(plain=said.get("insecure") is True, tls=_trusted(secret), proxies=False)
-    return registries.Registry(client.Client(registry, _credential(registry, secret), options), repository)
+    return oci.Registry(client.Client(registry, _credential(registry, secret), options), repository)
 
 
 def _trusted(secret: Secret) -> ssl.SSLContext | None:

@@ -35,26 +35,26 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class PodFacts:
     """The pod, None outside a step, and a note on what could not be read."""
 
     pod: detection.Pod | None = None
     note: str = ""
 
 
-def look(environment: Mapping[str, str], get: Get = https.get, places: Places | None = None) -> Around:
+def look(environment: Mapping[str, str], get: Get = https.get, places: Places | None = None) -> PodFacts:
     """The pod around us, for `detection.discover`."""
     where = places or Places()
     if not where.results.is_dir():
-        return Around()
+        return PodFacts()
     namespace = _read(where.account / "namespace")
     found = downward.parse_labels(_read(Path(environment.get(LABELS) or _PODINFO)))
     if found:
-        return Around(detection.Pod(namespace, found))
+        return PodFacts(detection.Pod(namespace, found))
     try:
-        return Around(detection.Pod(namespace, _from_api(environment, namespace, get, where.account)))
+        return PodFacts(detection.Pod(namespace, _from_api(environment, namespace, get, where.account)))
     except errors.Unavailable as exc:
-        return Around(detection.Pod(namespace), f"the pod's labels are not known: {exc}")
+        return PodFacts(detection.Pod(namespace), f"the pod's labels are not known: {exc}")
 
 
 def _from_api(environment: Mapping[str, str], namespace: str, get: Get, account: Path) -> dict[str, str]:

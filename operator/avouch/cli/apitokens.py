@@ -45,7 +45,7 @@ def create(started: session.Session, name: str, timeout: float, dry_run: str, fo
         fix = f"see kubectl describe apitoken {name}: is avouch's controller running?"
         raise errors.TimedOut(f"token {name} is not there after {timeout:g} s; Ready: {why}", fix=fix)
     secret = started.cluster.get("secrets", objects.text(ready, "status", "secretName"))
-    _tell(ready, secret, form)
+    _show(ready, secret, form)
 
 
 @click.command(cls=options.Command)
@@ -62,7 +62,7 @@ def revoke(started: session.Session, name: str, timeout: float) -> None:
     if objects.until(started, lambda: _revoked(started.cluster.get(RESOURCE, name)), timeout) is None:
         fix = f"see kubectl describe apitoken {name}: is avouch's controller running?"
         raise errors.TimedOut(f"token {name} may still work: its revocation is not confirmed yet", fix=fix)
-    objects.tell([{**_HEAD, "metadata": {"name": name}}], "revoked", "", "table")
+    objects.show([{**_HEAD, "metadata": {"name": name}}], "revoked", "", "table")
 
 
 def _spec(scope: str | None, workflow: str | None, lifetime: str | None, secret_name: str | None) -> dict[str, str]:
@@ -102,7 +102,7 @@ def _decoded(secret: objects.Manifest, key: str) -> str:
         raise errors.Corrupt(f"Secret {objects.text(secret, 'metadata', 'name')}: {key} cannot be read") from exc
 
 
-def _tell(found: objects.Manifest, secret: objects.Manifest, form: str) -> None:
+def _show(found: objects.Manifest, secret: objects.Manifest, form: str) -> None:
     name, token = objects.text(secret, "metadata", "name"), _decoded(secret, "token")
     if not token:
         raise errors.Corrupt(f"Secret {name} holds no token")

@@ -17,13 +17,13 @@ def root(more: Mapping[str, tree.Entry] | None = None) -> tree.Tree:
     return tree.Tree({**commands.TABLE, **(more or {})}, help=_ABOUT, context_settings=_SETTINGS)
 
 
-def run(top: tree.Tree, arguments: Sequence[str], program: str, world: ports.World) -> int:
+def run(top: tree.Tree, arguments: Sequence[str], program: str, adapters: ports.Adapters) -> int:
     """Run one command to its exit code.
 
     Args:
         top: all commands.
         arguments: what the user typed, without the program.
         program: the program as the user calls it.
-        world: where its adapters come from.
+        adapters: where its adapters come from.
     """
-    return failures.guarded(top, arguments, program, session.Session(world))
+    return failures.guarded(top, arguments, program, session.Session(adapters))

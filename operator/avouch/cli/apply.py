@@ -32,7 +32,7 @@ def apply(started: session.Session, files: tuple[str, ...], name: str, descripti
     told = started.cluster.apply(found, *flags)
     click.echo(told.output, nl=False)
     if told.complaint:
-        failures.tell(started, told.complaint)
+        failures.show(started, told.complaint)
     return failures.FAILED if told.complaint else failures.OK
 
 

@@ -9,7 +9,7 @@ import click
 from avouch import digests, errors
 from avouch.cli import failures, options, output, ports, session
 from avouch.cli.attestation import common
-from avouch.cli.attestation import progress as watching
+from avouch.cli.attestation import progress as progress_bar
 from avouch.crafting import uploads
 
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
@@ -25,7 +25,7 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
 
     Bytes that the server has are not sent again.
     """
-    world, path, watch = common.adapters(started), Path(file), watching.watch(started)
+    adapters, path, watch = common.adapters(started), Path(file), progress_bar.watch(started)
     with path.open("rb") as opened, watch(f"hashing {path.name}", path.stat().st_size) as progress:
         hasher = digests.Hasher()
         while chunk := opened.read(digests.CHUNK):
@@ -34,11 +34,11 @@ def upload(started: session.Session, /, file: str, form: str) -> int:
     if not hasher.size:
         raise errors.Invalid(f"{file} is empty", field="--file", fix="name a file with content")
     source = uploads.Source(hasher.digest(), hasher.size, path)
-    namespace = world.namespace()
+    namespace = adapters.namespace()
     if not namespace:
         raise errors.Invalid("no namespace is known", field="--namespace", fix="give --namespace")
     with watch(f"uploading {path.name}", source.size) as progress:
-        sent = world.server().upload_artifact(namespace, source, progress)
+        sent = adapters.server().upload_artifact(namespace, source, progress)
     said = {"digest": str(source.digest), "size": source.size, "name": path.name, "sent": sent}
     _write(form, said, "uploaded" if sent else "there already")
     return failures.OK
@@ -70,7 +70,7 @@ def download(started: session.Session, /, digest: str, run: str, file: str, fold
     if file and folder:
         raise errors.Invalid("--output and --path exclude each other", field="--path", fix="give --output or --path")
     target = Path(file) if file else Path(folder or ".") / f"sha256-{wanted.hex}"
-    with watching.watch(started)(f"downloading {target.name}", 0) as progress:
+    with progress_bar.watch(started)(f"downloading {target.name}", 0) as progress:
         if run:
             size = _by_ticket(started, wanted, run, target, progress)
         else:
@@ -88,7 +88,7 @@ def _by_ticket(
         tries += 1
         with_ticket = _ticket(started, wanted, run)
         try:
-            return int(started.world.attesting(with_ticket).server().download_artifact(wanted, target, progress))
+            return int(started.adapters.attesting(with_ticket).server().download_artifact(wanted, target, progress))
         except errors.Unauthenticated:
             if tries >= _TICKETS:
                 raise

@@ -33,16 +33,16 @@ def completion(shell: str) -> None:
         click.echo(kind.source_template % known)
 
 
-def for_kubectl(top: tree.Tree, arguments: Sequence[str], world: ports.World) -> list[str]:
+def for_kubectl(top: tree.Tree, arguments: Sequence[str], adapters: ports.Adapters) -> list[str]:
     """What kubectl's own completion offers: a line for each, then whether files are offered too.
 
     Args:
         top: all commands.
         arguments: the words after `kubectl avouch`; the last one is still being typed.
-        world: where adapters come from.
+        adapters: where adapters come from.
     """
     *before, incomplete = arguments or ("",)
-    asked = shell_completion.ShellComplete(top, {"obj": session.Session(world)}, "kubectl avouch", failures.COMPLETE)
+    asked = shell_completion.ShellComplete(top, {"obj": session.Session(adapters)}, "kubectl avouch", failures.COMPLETE)
     found = asked.get_completions(list(before), incomplete)
     offered = [f"{item.value}\t{item.help}" if item.help else str(item.value) for item in found if item.type == "plain"]
     files = any(item.type in ("file", "dir") for item in found)

@@ -47,7 +47,7 @@ def convert(started: session.Session, files: tuple[str, ...], name: str, descrip
     """
     read = list(sources.read(started, files))
     found = declared.manifests(started, read, declared.Naming(name, description))
-    declared.tell_of_comments(started, read)
+    declared.warn_of_comments(started, read)
     if said["form_of"] == "chainloop":
         found = [manifest if declared.is_ours(manifest) else upstream.to_file(manifest) for manifest in found]
     output.document(said["form"], found[0] if len(found) == 1 else found)

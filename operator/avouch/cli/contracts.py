@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from avouch import digests, errors
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.cli import declared, objects, options, output, session, sources
 from avouch.contract import diff, legacy, reading, revisions, upstream, writing
 
-RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
+RESOURCE = f"{contract_kind.KIND.plural}.{contract_kind.KIND.group}"
 _WORKFLOWS = "workflows.avouch.dev"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REVISIONS = "contractrevisions.runs.avouch.dev"
@@ -83,15 +83,20 @@ def describe(
     """
     if between:
         before, after = (_canonical(_recorded(started, name, number)) for number in between)
-        _tell_changes(diff.changes(before, after), form)
+        _show_changes(diff.changes(before, after), form)
     elif revision:
-        _tell_revision(_recorded(started, name, revision), form)
+        _show_revision(_recorded(started, name, revision), form)
     else:
-        _tell(started, started.cluster.get(RESOURCE, name), form)
+        _show(started, started.cluster.get(RESOURCE, name), form)
 
 
 def _empty(name: str) -> declared.Manifest:
-    return {"apiVersion": kind.KIND.api_version, "kind": kind.KIND.name, "metadata": {"name": name}, "spec": {}}
+    return {
+        "apiVersion": contract_kind.KIND.api_version,
+        "kind": contract_kind.KIND.name,
+        "metadata": {"name": name},
+        "spec": {},
+    }
 
 
 def _merged(before: declared.Manifest, wanted: declared.Manifest) -> declared.Manifest:
@@ -144,7 +149,7 @@ def _bound(workflow: Mapping[str, Any]) -> str:
     return str(reference.get("name") or objects.text(workflow, "metadata", "name"))
 
 
-def _tell(started: session.Session, found: declared.Manifest, form: str) -> None:
+def _show(started: session.Session, found: declared.Manifest, form: str) -> None:
     if form == "table":
         output.facts(list(_facts(found, started.cluster.list(_WORKFLOWS))))
         click.echo("\n" + output.yaml_text(upstream.to_file(found)), nl=False)
@@ -166,7 +171,7 @@ def _canonical(recorded: declared.Manifest) -> bytes:
     return form
 
 
-def _tell_revision(recorded: declared.Manifest, form: str) -> None:
+def _show_revision(recorded: declared.Manifest, form: str) -> None:
     said = writing.manifest(revisions.restore(_canonical(recorded)))
     if form != "table":
         output.document(form, said)
@@ -177,7 +182,7 @@ def _tell_revision(recorded: declared.Manifest, form: str) -> None:
     click.echo("\n" + output.yaml_text(said), nl=False)
 
 
-def _tell_changes(changes: tuple[diff.Change, ...], form: str) -> None:
+def _show_changes(changes: tuple[diff.Change, ...], form: str) -> None:
     if form == "table":
         output.lines([str(change) for change in changes] or ["no difference in meaning"])
         return

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from avouch import errors
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.api import meta
 from avouch.cli import failures, output, session, sources
 from avouch.contract import legacy, lint, upstream
@@ -91,7 +91,7 @@ def contract(started: session.Session, file: str, naming: Naming = _UNNAMED, *, 
     if fallback and any(isinstance(each, Mapping) and legacy.is_legacy(each) for each in documents(read)):
         naming = Naming(naming.name or fallback, naming.description)
     found = manifests(started, read, naming)
-    if [each.get("kind") for each in found] != [kind.KIND.name]:
+    if [each.get("kind") for each in found] != [contract_kind.KIND.name]:
         kinds = ", ".join(str(each.get("kind")) for each in found)
         raise errors.Invalid(f"{file} declares {kinds}, not one Contract", fix="apply it with avouch apply -f")
     return found[0]
@@ -102,11 +102,11 @@ def documents(found: Iterable[sources.Source]) -> list[Any]:
     return [nodes.plain(tree) for source in found for tree in files.read(source.content, source.name).documents]
 
 
-def tell_of_comments(started: session.Session, found: Iterable[sources.Source]) -> None:
+def warn_of_comments(started: session.Session, found: Iterable[sources.Source]) -> None:
     """Print which files lose their comments by being rewritten."""
     for source in found:
         if not source.content.lstrip().startswith(b"{") and _COMMENT.search(source.content):
-            failures.tell(started, f"comments of {source.name} are not carried over", kind="note")
+            failures.show(started, f"comments of {source.name} are not carried over", kind="note")
 
 
 def described(manifest: Manifest, description: str) -> Manifest:

@@ -49,7 +49,7 @@ def guarded(command: click.Command, arguments: Sequence[str], program: str, star
     return answer if isinstance(answer, int) else OK
 
 
-def tell(started: session.Session, message: str, *, field: str = "", fix: str = "", kind: str = "error") -> None:
+def show(started: session.Session, message: str, *, field: str = "", fix: str = "", kind: str = "error") -> None:
     """Print an error, or a warning, on stderr."""
     colour = output.coloured(started.environment, sys.stderr.isatty())
     head = click.style(f"{kind}:", fg="red" if kind == "error" else "yellow", bold=True)
@@ -62,8 +62,8 @@ def explain(started: session.Session, exc: Exception) -> None:
     """Print an exception as an error."""
     if isinstance(exc, errors.AvouchError):
         said = str(exc.args[0]) if exc.args else type(exc).__name__
-        tell(started, said, field=getattr(exc, "field", ""), fix=getattr(exc, "fix", ""))
+        show(started, said, field=getattr(exc, "field", ""), fix=getattr(exc, "fix", ""))
     elif isinstance(exc, OSError):
-        tell(started, f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc))
+        show(started, f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc))
     else:
-        tell(started, f"{type(exc).__name__}: {exc}", fix="this is a bug in avouch: --debug shows where")
+        show(started, f"{type(exc).__name__}: {exc}", fix="this is a bug in avouch: --debug shows where")

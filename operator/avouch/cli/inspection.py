@@ -106,13 +106,13 @@ def _unread(name: str, file: BinaryIO, begun: bytes, wanted: str) -> Finding:
 
 def _packed(name: str, content: bytes, wanted: str) -> Iterator[Finding]:
     """Each file of an archive, or the file itself if it is not an archive."""
-    from avouch.materials import unpacking as explosion  # lazy: 13 ms (archives, YAML) that plain JSON need not pay
+    from avouch.materials import unpacking  # lazy: 13 ms (archives, YAML) that plain JSON need not pay
 
-    if not explosion.is_archive(wanted, content):
+    if not unpacking.is_archive(wanted, content):
         yield _whole(name, content, wanted)
         return
     try:
-        *parts, _ = explosion.exploded(wanted.lower().replace("_", "-"), wanted, content)  # last: the archive
+        *parts, _ = unpacking.exploded(wanted.lower().replace("_", "-"), wanted, content)  # last: the archive
     except errors.Invalid as exc:
         yield Finding(name, wanted, problem=str(exc.args[0]), fix=exc.fix)
         return

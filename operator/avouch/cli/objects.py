@@ -41,7 +41,7 @@ def create(started: session.Session, manifests: Sequence[Manifest], dry_run: str
         placed if dry_run == "client" else started.cluster.create(placed, *_flags(dry_run))
         for placed in (_placed(started, manifest) for manifest in manifests)
     ]
-    tell(made, "created", dry_run, form)
+    show(made, "created", dry_run, form)
 
 
 def change(started: session.Session, before: Manifest, after: Manifest, dry_run: str, form: str) -> None:
@@ -50,9 +50,9 @@ def change(started: session.Session, before: Manifest, after: Manifest, dry_run:
     It is patched, since kubectl's replace writes what the cluster added into the text that its apply remembers.
     """
     if before == after:
-        tell([before], "unchanged", dry_run, form)
+        show([before], "unchanged", dry_run, form)
     elif dry_run == "client":
-        tell([after], "configured", dry_run, form)
+        show([after], "configured", dry_run, form)
     else:
         kind, _, name = output.named(before).partition("/")
         version = {"resourceVersion": text(before, "metadata", "resourceVersion")}
@@ -60,7 +60,7 @@ def change(started: session.Session, before: Manifest, after: Manifest, dry_run:
             **difference(before, after),
             "metadata": {**difference(part(before, "metadata"), part(after, "metadata")), **version},
         }
-        tell([started.cluster.patch(kind, name, merge, *_flags(dry_run))], "configured", dry_run, form)
+        show([started.cluster.patch(kind, name, merge, *_flags(dry_run))], "configured", dry_run, form)
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
     return patch
 
 
-def tell(made: Sequence[Manifest], done: str, dry_run: str, form: str) -> None:
+def show(made: Sequence[Manifest], done: str, dry_run: str, form: str) -> None:
     """Print what was done to objects."""
     names = [output.named(manifest) for manifest in made]
     suffix = f" ({dry_run if dry_run == 'server' else ''} dry run)".replace("( ", "(") if dry_run else ""
@@ -98,7 +98,7 @@ def until(started: session.Session, look: Callable[[], T | None], seconds: float
         found = look()
         if found is not None:
             return found
-        started.world.wait(_POLL)
+        started.adapters.wait(_POLL)
     return look()
 
 

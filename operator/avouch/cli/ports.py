@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
-    from avouch.cli.attestation import ports as attestation
+    from avouch.cli.attestation import ports as attestation_ports
 
 Manifest = Mapping[str, Any]
 
@@ -23,7 +23,7 @@ class Options(NamedTuple):
     debug: bool = False
 
 
-class Told(Protocol):
+class CommandOutput(Protocol):
     """What the cluster's client printed, and whether all went well."""
 
     @property
@@ -76,12 +76,12 @@ class Cluster(Protocol):
         """
         ...
 
-    def apply(self, manifests: Sequence[Manifest], *flags: str) -> Told:
+    def apply(self, manifests: Sequence[Manifest], *flags: str) -> CommandOutput:
         """Apply objects, with flags of kubectl's; one that fails does not keep others from being applied."""
         ...
 
 
-class World(Protocol):
+class Adapters(Protocol):
     """All adapters, each built when it is first used."""
 
     @property
@@ -101,7 +101,7 @@ class World(Protocol):
         """Namespace and labels of the pod around this step; None outside Tekton."""
         ...
 
-    def attesting(self, options: Options) -> attestation.Adapters:
+    def attesting(self, options: Options) -> attestation_ports.Adapters:
         """What the attestation commands need."""
         ...
 

@@ -21,15 +21,15 @@ def show(started: session.Session, wanted: str | None, form: str) -> int:
 
     Missing variables are an error only if --runner asks for the runner that needs them.
     """
-    pod = started.world.pod()
+    pod = started.adapters.pod()
     found = detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
     if form == "table":
-        _tell(found)
+        _show(found)
     else:
         output.document(form, _as_json(found))
     problem, fix = _fault(wanted, found)
     if problem:
-        failures.tell(started, problem, fix=fix)
+        failures.show(started, problem, fix=fix)
     return failures.FAILED if problem else failures.OK
 
 
@@ -57,7 +57,7 @@ def _as_json(found: detection.Runner) -> dict[str, Any]:
     }
 
 
-def _tell(found: detection.Runner) -> None:
+def _show(found: detection.Runner) -> None:
     facts = (("Runner", found.title), ("Type", found.type), ("Run", found.url), ("Environment", str(found.hosting)))
     output.facts(facts)
     rows = [

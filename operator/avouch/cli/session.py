@@ -14,19 +14,19 @@ T = TypeVar("T")
 class Session:
     """One run of the command line."""
 
-    def __init__(self, world: ports.World) -> None:
-        self.world = world
+    def __init__(self, adapters: ports.Adapters) -> None:
+        self.adapters = adapters
         self.options = ports.Options()
 
     @functools.cached_property
     def cluster(self) -> ports.Cluster:
         """Kubernetes, in the namespace and context that were asked for."""
-        return self.world.cluster(self.options)
+        return self.adapters.cluster(self.options)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """Variables of this process."""
-        return self.world.environment
+        return self.adapters.environment
 
 
 def given(function: Callable[..., T]) -> Callable[..., T]:

@@ -63,7 +63,7 @@ def _each(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
         if name == "-":
             yield Source("standard input", sys.stdin.buffer.read(nodes.LIMIT + 1))
         elif name.lower().startswith(("https://", "http://")):
-            yield Source(name, started.world.download(name, nodes.LIMIT))
+            yield Source(name, started.adapters.download(name, nodes.LIMIT))
         elif Path(name).is_dir():
             yield from map(_file, _below(Path(name)))
         else:

@@ -52,13 +52,13 @@ def _silent(message: str) -> None:
 
 
 class Connection:
-    """The server. Not for several threads at once. `tell` gets a message if a request takes several tries."""
+    """The server. Not for several threads at once. `report` gets a message if a request takes several tries."""
 
     def __init__(
-        self, to: access.Access, agent: str, clock: clocks.Clock | None = None, tell: Callable[[str], None] = _silent
+        self, to: access.Access, agent: str, clock: clocks.Clock | None = None, report: Callable[[str], None] = _silent
     ) -> None:
         self.to = to
-        self._tell = tell
+        self._report = report
         self._clock = clock or clocks.Clock()
         self._link = https.Connection(https.Peer(to.host, to.port, to.ca, to.proxy), self._clock)
         self._headers = {
@@ -94,7 +94,7 @@ class Connection:
                 raise found.error
             if not told and self._clock.monotonic() + found.wait - begun > PATIENCE:
                 told = True
-                self._tell(f"{found.error}; trying again for up to {deadline - self._clock.monotonic():.0f} s")
+                self._report(f"{found.error}; trying again for up to {deadline - self._clock.monotonic():.0f} s")
             self._clock.sleep(found.wait)
 
     def close(self) -> None:

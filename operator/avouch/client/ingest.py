@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from avouch import digests, errors
 from avouch.attestation import bundle, shape
 from avouch.client import connection, transfers
-from avouch.crafting import run as opening
+from avouch.crafting import run as crafting_run
 from avouch.crafting import uploads
 
 MAX_WAIT = 30  # seconds that the server holds a request for a verdict
@@ -29,16 +29,16 @@ class Ingest(NamedTuple):
         """Where the server is."""
         return self.link.to.server
 
-    def open(self, namespace: str, workflow: str, request: opening.RunRequest) -> opening.Run:
+    def open(self, namespace: str, workflow: str, request: crafting_run.RunRequest) -> crafting_run.Run:
         """Open a run, or find the one that was opened with this id."""
         path = f"/v1/namespaces/{_quoted(namespace)}/workflows/{_quoted(workflow)}/runs"
-        return opening.read(self._json("POST", path, opening.write_request(request)))
+        return crafting_run.read(self._json("POST", path, crafting_run.write_request(request)))
 
-    def run(self, run: str, wait: int = 0) -> opening.Run:
+    def run(self, run: str, wait: int = 0) -> crafting_run.Run:
         """A run; with `wait`, as soon as it is judged, or after that many seconds."""
         held = min(wait, MAX_WAIT)
         path = f"/v1/runs/{_quoted(run)}{f'?wait={held}' if held else ''}"
-        return opening.read(_object(self.link.send(_patient(connection.Request("GET", path))).body))
+        return crafting_run.read(_object(self.link.send(_patient(connection.Request("GET", path))).body))
 
     def upload(self, run: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Store the bytes of a material; False where they were there already."""
@@ -67,9 +67,9 @@ class Ingest(NamedTuple):
         answer = self.link.send(_patient(sent))
         return shape.text(_object(answer.body).get("digest"), "digest")
 
-    def reset(self, run: str, trigger: str, reason: str) -> opening.Run:
+    def reset(self, run: str, trigger: str, reason: str) -> crafting_run.Run:
         """End a run without an attestation."""
-        return opening.read(
+        return crafting_run.read(
             self._json("POST", f"/v1/runs/{_quoted(run)}/reset", {"trigger": trigger, "reason": reason})
         )
 

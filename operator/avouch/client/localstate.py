@@ -66,11 +66,11 @@ class LocalState(NamedTuple):
         return str(self.path)
 
     def load(self) -> state.State:
-        """The state. Raises as `keeping.Keeper.load`."""
+        """The state. Raises as `statestore.StateStore.load`."""
         return state.read(self._content())
 
     def create(self, found: state.State, *, replace: bool = False) -> None:
-        """Keep a first state. Raises as `keeping.Keeper.create`."""
+        """Keep a first state. Raises as `statestore.StateStore.create`."""
         content = state.write(found)
         with self._locked():
             if not replace and self.path.exists():
@@ -78,7 +78,7 @@ class LocalState(NamedTuple):
             self._write(content)
 
     def change(self, step: statestore.Step) -> state.State:
-        """Apply a step. Raises as `keeping.Keeper.change`."""
+        """Apply a step. Raises as `statestore.StateStore.change`."""
         with self._locked():
             changed = step(state.read(self._content()))
             self._write(state.write(changed))

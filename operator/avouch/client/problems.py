@@ -13,7 +13,7 @@ _TEXTS = ("title", "detail", "field", "fix", "step", "instance")
 _MOST = 3600.0  # seconds that a server may ask us to wait; whoever asks for more has no time to tell
 
 
-class Said(NamedTuple):
+class ProblemDetails(NamedTuple):
     """What an answer says of a failure (RFC 9457); empty where it does not."""
 
     status: int
@@ -32,7 +32,7 @@ class Said(NamedTuple):
         return f"the server answered {self.status}: {said}{asked}"
 
 
-def read(status: int, content: bytes, retry_after: str | None) -> Said:
+def read(status: int, content: bytes, retry_after: str | None) -> ProblemDetails:
     """The problem in an answer, whatever its body is."""
     try:
         body = json.loads(content)
@@ -40,7 +40,7 @@ def read(status: int, content: bytes, retry_after: str | None) -> Said:
         body = {}
     texts = body if isinstance(body, dict) else {}
     title, detail, where, fix, step, instance = (str(texts.get(key) or "")[:2000] for key in _TEXTS)
-    return Said(status, title, detail, where, fix, step, instance, wait_of(retry_after))
+    return ProblemDetails(status, title, detail, where, fix, step, instance, wait_of(retry_after))
 
 
 def wait_of(header: str | None, now: Callable[[], float] = time.time) -> float | None:
@@ -60,7 +60,7 @@ def wait_of(header: str | None, now: Callable[[], float] = time.time) -> float |
         return None
 
 
-def error(said: Said) -> errors.AvouchError:
+def error(said: ProblemDetails) -> errors.AvouchError:
     """The error that an answer means."""
     message = said.message()
     if said.step:

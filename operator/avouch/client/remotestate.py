@@ -28,11 +28,11 @@ class RemoteState(NamedTuple):
         return f"attestation {self.run} on {self.link.to.server}"
 
     def load(self) -> state.State:
-        """The state. Raises as `keeping.Keeper.load`."""
+        """The state. Raises as `statestore.StateStore.load`."""
         return state.read(self._get())
 
     def create(self, found: state.State, *, replace: bool = False) -> None:
-        """Keep a first state. Raises as `keeping.Keeper.create`."""
+        """Keep a first state. Raises as `statestore.StateStore.create`."""
         content = state.write(found)
         try:
             self._put(content, {"If-None-Match": "*"})
@@ -45,7 +45,7 @@ class RemoteState(NamedTuple):
             self._put(content, _matching(there))
 
     def change(self, step: statestore.Step) -> state.State:
-        """Apply a step. Raises as `keeping.Keeper.change`."""
+        """Apply a step. Raises as `statestore.StateStore.change`."""
         for attempt in range(TRIES):
             there = self._get()
             changed = step(state.read(there))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.api import meta
 from avouch.contract import policies, upstream
 from avouch.contract.text import nodes
@@ -41,12 +41,12 @@ def unknown(document: nodes.Table) -> Iterator[Unknown]:
             if entry.key == "metadata":
                 yield from _among(entry.node, (*_METADATA, *upstream.FIELDS), "metadata.")
             elif entry.key == "spec":
-                yield from _below(entry.node, model or kind.ContractSpec, "spec.")
+                yield from _below(entry.node, model or contract_kind.ContractSpec, "spec.")
 
 
 def unknown_in_body(document: nodes.Table) -> Iterator[Unknown]:
     """Unknown fields of the legacy form."""
-    yield from _below(document, kind.ContractSpec, "", _LEGACY)
+    yield from _below(document, contract_kind.ContractSpec, "", _LEGACY)
 
 
 def snake(name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from avouch import errors
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.contract import protojson
 
 _VERSIONS = ("schemaVersion", "schema_version")
@@ -40,8 +40,8 @@ def convert(document: Mapping[str, Any], name: str = "", description: str = "") 
     if description:
         metadata["annotations"] = {DESCRIPTION: description}
     return {
-        "apiVersion": kind.KIND.api_version,
-        "kind": kind.KIND.name,
+        "apiVersion": contract_kind.KIND.api_version,
+        "kind": contract_kind.KIND.name,
         "metadata": metadata,
         "spec": protojson.normal(body),
     }

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from avouch import errors
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.api import meta
 from avouch.contract import fields, legacy, policies, protojson, reading, upstream, warnings
 from avouch.contract.text import files, nodes
@@ -88,7 +88,7 @@ def _document(document: nodes.Node) -> Iterator[Problem]:
 
 
 def _rules(document: nodes.Table, manifest: Mapping[str, Any], old: bool) -> Iterator[Problem]:
-    contract = reading.parsed(manifest) if manifest["kind"] == kind.KIND.name else None
+    contract = reading.parsed(manifest) if manifest["kind"] == contract_kind.KIND.name else None
     broken = policies.problems if manifest["kind"] in policies.KINDS else reading.problems
     found = warnings.advise(contract.spec) if contract else broken(manifest)
     severity = Severity.WARNING if contract else Severity.ERROR

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from avouch import digests, plan
-from avouch.api import workflow as kind
+from avouch.api import workflow as workflow_kind
 from avouch.contract import model, revisions
 
 
@@ -64,7 +64,7 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
     """
     declared = _declared(workflow)
     contract = revisions.restore(revision.canonical)
-    tekton = declared.tekton or kind.Tekton()
+    tekton = declared.tekton or workflow_kind.Tekton()
     sources = {material.name: _source(material) for material in tekton.materials}
     values = {(value.material or "", value.name): _value_source(value) for value in tekton.annotations}
     return plan.Plan(
@@ -90,7 +90,7 @@ def unknown_materials(workflow: Workflow, revision: Revision) -> Mapping[str, st
 
     Empty where none is near.
     """
-    mapped = [material.name for material in (_declared(workflow).tekton or kind.Tekton()).materials]
+    mapped = [material.name for material in (_declared(workflow).tekton or workflow_kind.Tekton()).materials]
     asked = _asked(revision.canonical) if mapped else ()
     return {name: _nearest(name, asked) for name in mapped if name not in asked}
 
@@ -110,11 +110,11 @@ def line_of(material: str) -> str:
     return f'spec.materials[name="{material}"]'
 
 
-def _declared(workflow: Workflow) -> kind.WorkflowSpec:
-    return kind.WorkflowSpec.read(workflow.spec, f"Workflow {workflow.name}")
+def _declared(workflow: Workflow) -> workflow_kind.WorkflowSpec:
+    return workflow_kind.WorkflowSpec.read(workflow.spec, f"Workflow {workflow.name}")
 
 
-def _source(material: kind.MaterialSource) -> plan.Source:
+def _source(material: workflow_kind.MaterialSource) -> plan.Source:
     task = material.task or ""
     if material.result:
         return plan.Source(plan.From.RESULT, task, material.result.name, digest=material.result.digest or "")
@@ -129,7 +129,7 @@ def _source(material: kind.MaterialSource) -> plan.Source:
     return plan.Source(task=task)
 
 
-def _value_source(value: kind.AnnotationSource) -> plan.Source:
+def _value_source(value: workflow_kind.AnnotationSource) -> plan.Source:
     if value.param:
         return plan.Source(plan.From.PARAM, name=value.param)
     if value.result:

@@ -9,7 +9,7 @@ from typing import Any
 import pydantic
 
 from avouch import errors
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.api import meta, rules
 from avouch.contract import model, references
 from avouch.materials import types as material_types
@@ -56,29 +56,29 @@ def own_annotations(annotations: Mapping[str, str]) -> tuple[tuple[str, str], ..
     )
 
 
-def parsed(manifest: Mapping[str, Any]) -> kind.Contract | None:
+def parsed(manifest: Mapping[str, Any]) -> contract_kind.Contract | None:
     """The object as a model of its kind; None if it has problems."""
     contract, found = _parsed(manifest)
     return None if found else contract
 
 
-def attachments(contract: kind.ContractSpec) -> Iterator[tuple[str, kind.PolicyAttachment]]:
+def attachments(contract: contract_kind.ContractSpec) -> Iterator[tuple[str, contract_kind.PolicyAttachment]]:
     """Every policy of a contract with its line."""
-    policies = contract.policies or kind.Policies()
+    policies = contract.policies or contract_kind.Policies()
     for field, attachments in (("materials", policies.materials), ("attestation", policies.attestation)):
         for index, attachment in enumerate(attachments):
             yield f"spec.policies.{field}[{index}]", attachment
 
 
-def _parsed(manifest: Mapping[str, Any]) -> tuple[kind.Contract | None, tuple[Problem, ...]]:
-    head = tuple(head_problems(manifest, kind.KIND))
+def _parsed(manifest: Mapping[str, Any]) -> tuple[contract_kind.Contract | None, tuple[Problem, ...]]:
+    head = tuple(head_problems(manifest, contract_kind.KIND))
     if head:
         return None, head
     broken = tuple(problem for check in _CHECKS for problem in check(_mapping(manifest.get("spec"))))
     try:
-        return kind.Contract.model_validate(dict(manifest)), broken
+        return contract_kind.Contract.model_validate(dict(manifest)), broken
     except pydantic.ValidationError as exc:
-        return None, (*(schema_problem(error, kind.KIND) for error in exc.errors()), *broken)
+        return None, (*(schema_problem(error, contract_kind.KIND) for error in exc.errors()), *broken)
 
 
 def head_problems(manifest: Mapping[str, Any], kind: meta.Kind) -> Iterator[Problem]:
@@ -130,7 +130,7 @@ def _policies(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
 def attachment_problems(line: str, attachment: Mapping[str, Any]) -> Iterator[Problem]:
     """What is wrong with the policy reference of an attachment."""
     if (attachment.get("ref") is None) == (attachment.get("embedded") is None):
-        rule = kind.REF_OR_EMBEDDED
+        rule = contract_kind.REF_OR_EMBEDDED
         yield Problem(line, "policy: exactly one field is required in oneof: ref, embedded", rule.fix)
     reference = attachment.get("ref")
     found = references.problem(reference) if isinstance(reference, str) else ""
@@ -160,9 +160,9 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _to_domain(contract: kind.Contract) -> model.ContractSpec:
+def _to_domain(contract: contract_kind.Contract) -> model.ContractSpec:
     body = contract.spec
-    policies = body.policies or kind.Policies()
+    policies = body.policies or contract_kind.Policies()
     return model.ContractSpec(
         name=contract.metadata.name,
         metadata=own_annotations(contract.metadata.annotations),
@@ -176,7 +176,7 @@ def _to_domain(contract: kind.Contract) -> model.ContractSpec:
     )
 
 
-def _material(material: kind.Material) -> model.Material:
+def _material(material: contract_kind.Material) -> model.Material:
     return model.Material(
         name=material.name,
         type=material_types.of(material.type).name,
@@ -188,14 +188,14 @@ def _material(material: kind.Material) -> model.Material:
     )
 
 
-def _annotations(annotations: list[kind.Annotation]) -> tuple[model.Annotation, ...]:
+def _annotations(annotations: list[contract_kind.Annotation]) -> tuple[model.Annotation, ...]:
     """A name may repeat, as in Chainloop; the last one counts."""
     last = {annotation.name: annotation.value for annotation in annotations}
     return tuple(model.Annotation(name, value) for name, value in last.items())
 
 
-def _policy(attachment: kind.PolicyAttachment) -> model.PolicyAttachment:
-    selector = attachment.selector or kind.Selector()
+def _policy(attachment: contract_kind.PolicyAttachment) -> model.PolicyAttachment:
+    selector = attachment.selector or contract_kind.Selector()
     return model.PolicyAttachment(
         ref=attachment.ref or "",
         embedded="" if attachment.embedded is None else json.dumps(attachment.embedded, sort_keys=True),
@@ -208,7 +208,7 @@ def _policy(attachment: kind.PolicyAttachment) -> model.PolicyAttachment:
     )
 
 
-def _policy_group(attachment: kind.PolicyGroupAttachment) -> model.PolicyGroupAttachment:
+def _policy_group(attachment: contract_kind.PolicyGroupAttachment) -> model.PolicyGroupAttachment:
     return model.PolicyGroupAttachment(
         ref=attachment.ref,
         inputs=tuple(sorted(attachment.with_.items())),

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from avouch import errors
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.contract import legacy, policies, protojson, reading
 
 PREFIX = "chainloop.dev/"
-KINDS = (kind.KIND.name, *policies.KINDS)
+KINDS = (contract_kind.KIND.name, *policies.KINDS)
 # Chainloop's own fields of metadata, by each of their spellings.
 FIELDS = {
     "description": "description",
@@ -41,7 +41,7 @@ def to_object(document: Mapping[str, Any], name: str = "") -> dict[str, Any]:
     adopted = {**document, "metadata": _adopted(metadata, name) if isinstance(metadata, Mapping) else metadata}
     spec = document.get("spec")
     if isinstance(spec, Mapping):
-        normal = protojson.normal if document["kind"] == kind.KIND.name else protojson.normal_policy
+        normal = protojson.normal if document["kind"] == contract_kind.KIND.name else protojson.normal_policy
         adopted["spec"] = normal(spec)
     if document["kind"] in policies.KINDS and document.get("apiVersion") == policies.LEGACY_API_VERSION:
         adopted["apiVersion"] = policies.KINDS[document["kind"]].api_version

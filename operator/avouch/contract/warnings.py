@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.contract import reading
 from avouch.materials import types as material_types
 
 
-def advise(contract: kind.ContractSpec) -> tuple[reading.Problem, ...]:
+def advise(contract: contract_kind.ContractSpec) -> tuple[reading.Problem, ...]:
     """All warnings about a valid contract."""
     return tuple(found for check in _CHECKS for found in check(contract))
 
 
-def _idle_groups(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
+def _idle_groups(contract: contract_kind.ContractSpec) -> Iterator[reading.Problem]:
     sizes = Counter(material.group for material in contract.materials if material.group)
     for index, material in enumerate(contract.materials):
         line = f"spec.materials[{index}]"
@@ -25,7 +25,7 @@ def _idle_groups(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
             yield reading.Problem(f"{line}.group", message, "add others to the group, or remove group")
 
 
-def _idle_flags(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
+def _idle_flags(contract: contract_kind.ContractSpec) -> Iterator[reading.Problem]:
     for index, material in enumerate(contract.materials):
         line, form = f"spec.materials[{index}]", material_types.of(material.type).form
         if material.output and form is material_types.Form.VALUE:
@@ -34,7 +34,7 @@ def _idle_flags(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
             yield reading.Problem(f"{line}.skipUpload", f"a {material.type} is not uploaded", "remove skipUpload")
 
 
-def _repeated(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
+def _repeated(contract: contract_kind.ContractSpec) -> Iterator[reading.Problem]:
     yield from _again("spec.annotations", (annotation.name for annotation in contract.annotations), ".name")
     yield from _again("spec.envAllowList", contract.env_allow_list, "")
     for index, material in enumerate(contract.materials):
@@ -51,7 +51,7 @@ def _again(line: str, names: Iterable[str], field: str) -> Iterator[reading.Prob
         seen.add(name)
 
 
-def _idle_policies(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
+def _idle_policies(contract: contract_kind.ContractSpec) -> Iterator[reading.Problem]:
     for line, attachment in reading.attachments(contract):
         if attachment.disabled:
             yield reading.Problem(f"{line}.disabled", "has no effect, as in Chainloop", "remove the policy")
@@ -61,11 +61,11 @@ def _idle_policies(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
             yield reading.Problem(f"{line}.selector.matchMode", message, "write selector.name, or remove matchMode")
 
 
-def _selecting_nothing(contract: kind.ContractSpec) -> Iterator[reading.Problem]:
+def _selecting_nothing(contract: contract_kind.ContractSpec) -> Iterator[reading.Problem]:
     """Only without policy groups, which may bring materials of their own."""
     names = [material.name for material in contract.materials]
     for line, attachment in () if contract.policy_groups else reading.attachments(contract):
-        selector = attachment.selector or kind.Selector()
+        selector = attachment.selector or contract_kind.Selector()
         prefix = selector.match_mode == "PREFIX"
         if selector.name and not any(
             name.startswith(selector.name) if prefix else name == selector.name for name in names
@@ -74,7 +74,7 @@ def _selecting_nothing(contract: kind.ContractSpec) -> Iterator[reading.Problem]
             yield reading.Problem(f"{line}.selector.name", message, f"use one of {', '.join(names) or 'its materials'}")
 
 
-_CHECKS: tuple[Callable[[kind.ContractSpec], Iterator[reading.Problem]], ...] = (
+_CHECKS: tuple[Callable[[contract_kind.ContractSpec], Iterator[reading.Problem]], ...] = (
     _idle_groups,  # optional in a group, groups of one
     _idle_flags,  # output and skipUpload where they say nothing
     _repeated,  # names that stand twice

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from avouch.api import contract as kind
+from avouch.api import contract as contract_kind
 from avouch.contract import model
 
 
@@ -26,7 +26,7 @@ def manifest(contract: model.ContractSpec) -> dict[str, Any]:
             for group in contract.policy_groups
         ],
     }
-    head = {"apiVersion": kind.KIND.api_version, "kind": kind.KIND.name}
+    head = {"apiVersion": contract_kind.KIND.api_version, "kind": contract_kind.KIND.name}
     return {**head, "metadata": _said(metadata), "spec": _said(body)}
 
 

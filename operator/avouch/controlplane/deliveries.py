@@ -78,17 +78,17 @@ class Delivering:
 
     async def begin(self) -> int:
         """Lease what there is room for and begin to send it. Returns how many deliveries began."""
-        room = self._room()
-        if room.total <= 0:
+        capacity = self._capacity()
+        if capacity.total <= 0:
             self._more = True
             return 0
         asked = time.monotonic()
-        taken = await self.ledger.lease(room, LEASE)
+        taken = await self.ledger.lease(capacity, LEASE)
         for delivery in taken:
             task = asyncio.create_task(self._one(delivery, asked + PATIENCE))
             self._flying[task] = delivery
             task.add_done_callback(self._landed)
-        self._more = bool(taken) or 0 in (*room.attachments.values(), *room.namespaces.values())
+        self._more = bool(taken) or 0 in (*capacity.attachments.values(), *capacity.namespaces.values())
         return len(taken)
 
     async def finish(self, seconds: float) -> None:
@@ -113,13 +113,13 @@ class Delivering:
         self._gathering = False
         self.due.set()
 
-    def _room(self) -> deliverybounds.Room:
+    def _capacity(self) -> deliverybounds.Capacity:
         now, bounds = time.monotonic(), self.bounds
         self._breakers = {uid: one for uid, one in self._breakers.items() if now - one.until < _FORGOTTEN}
         attachments = Counter(one.attachment_uid for one in self._flying.values())
         namespaces = Counter(one.namespace for one in self._flying.values())
         allowed = {uid: breaker.allows(now, bounds.attachment) for uid, breaker in self._breakers.items()}
-        return deliverybounds.Room(
+        return deliverybounds.Capacity(
             total=bounds.total - len(self._flying),
             namespace=bounds.namespace,
             attachment=bounds.attachment,

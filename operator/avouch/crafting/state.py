@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from avouch import errors, rfc3339
-from avouch.attestation import materials as evidence
+from avouch.attestation import materials as attestation_materials
 from avouch.attestation import shape, statement, strictjson
-from avouch.crafting import run as opened
+from avouch.crafting import run as crafting_run
 
 FORMAT = "avouch-attestation-state"
 VERSION = 1
@@ -39,7 +39,7 @@ class State(NamedTuple):
         materials: in the order in which they were first added.
     """
 
-    run: opened.Run
+    run: crafting_run.Run
     initialized: datetime
     server: str = ""
     runner_type: str = ""
@@ -48,13 +48,13 @@ class State(NamedTuple):
     env: Mapping[str, str] = {}  # never changed
     annotations: Mapping[str, str] = {}  # never changed
     commit: statement.ResourceDescriptor | None = None
-    materials: tuple[evidence.Material, ...] = ()
+    materials: tuple[attestation_materials.Material, ...] = ()
 
-    def of(self, name: str) -> evidence.Material | None:
+    def of(self, name: str) -> attestation_materials.Material | None:
         """The material of this name."""
         return next((each for each in self.materials if each.name == name), None)
 
-    def with_material(self, added: evidence.Material) -> "State":
+    def with_material(self, added: attestation_materials.Material) -> "State":
         """With a material, in the place of an earlier one of the same name."""
         if self.of(added.name) is None:
             return self._replace(materials=(*self.materials, added))
@@ -82,7 +82,7 @@ def write(state: State) -> bytes:
             "dryRun": state.dry_run,
             "initializedAt": rfc3339.write(state.initialized),
             "runner": {"type": state.runner_type, "url": state.runner_url},
-            "run": opened.write(state.run),
+            "run": crafting_run.write(state.run),
             "env": dict(state.env),
             "annotations": dict(state.annotations),
             "commit": None if state.commit is None else statement.to_dict(state.commit),
@@ -110,7 +110,7 @@ def read(content: bytes) -> State:
     runner = shape.mapping(fields.get("runner"), "state.runner")
     commit = fields.get("commit")
     return State(
-        run=opened.read(fields.get("run")),
+        run=crafting_run.read(fields.get("run")),
         initialized=rfc3339.read(shape.text(fields.get("initializedAt"), "state.initializedAt"), "state.initializedAt"),
         server=shape.text(fields.get("server"), "state.server"),
         runner_type=shape.text(runner.get("type"), "state.runner.type"),
@@ -144,11 +144,11 @@ def _check_version(fields: Mapping[str, object]) -> None:
         raise errors.Invalid(message, field="state.version", fix=_START_ANEW)
 
 
-def _written(material: evidence.Material) -> dict[str, object]:
-    return {"output": material.output, "material": statement.to_dict(evidence.descriptor(material))}
+def _written(material: attestation_materials.Material) -> dict[str, object]:
+    return {"output": material.output, "material": statement.to_dict(attestation_materials.descriptor(material))}
 
 
-def _materials(values: list[object]) -> tuple[evidence.Material, ...]:
+def _materials(values: list[object]) -> tuple[attestation_materials.Material, ...]:
     found = tuple(_material(value, f"state.materials[{i}]") for i, value in enumerate(values))
     names = [each.name for each in found]
     if len(set(names)) != len(names):
@@ -156,8 +156,10 @@ def _materials(values: list[object]) -> tuple[evidence.Material, ...]:
     return found
 
 
-def _material(value: object, where: str) -> evidence.Material:
+def _material(value: object, where: str) -> attestation_materials.Material:
     fields = shape.mapping(value, where)
     descriptor = statement.descriptor_from_json(fields.get("material"), where)
     output = shape.optional_flag(fields.get("output"), f"{where}.output")
-    return evidence.read(descriptor, {evidence.name_of(descriptor): descriptor} if output else {}, where)
+    return attestation_materials.read(
+        descriptor, {attestation_materials.name_of(descriptor): descriptor} if output else {}, where
+    )

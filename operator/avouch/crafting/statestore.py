@@ -9,7 +9,7 @@ from avouch.crafting import state as states
 Step = Callable[[states.State], states.State]
 
 
-class Keeper(Protocol):
+class StateStore(Protocol):
     """A place for one state: a file of this machine, or the server."""
 
     @property

@@ -24,7 +24,7 @@ def opened(run: runs.Run) -> wire.OpenedRun:
 def external(found: external_model.Opened) -> wire.ExternalRun:
     """A run outside the cluster."""
     stored = found.stored
-    run, extra = stored.run, stored.outside
+    run, extra = stored.run, stored.external
     asked = plan.Plan.from_json(run.plan)
     runner, backend = extra.runner, found.backend
     return wire.ExternalRun(

@@ -34,15 +34,15 @@ Operation = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class IngestApi:
     """The ingest API over its use cases."""
 
     intake: submissions.Intake
-    watch: observer.Observer = field(default_factory=observer.Nobody)
-    pace: bodies.Pace = field(default_factory=bodies.Pace)
-    room: bodies.Room = field(default_factory=bodies.Room)  # for bundles until their COMMIT
-    crafting: external_runs.OutsideDoor | None = None  # None: runs in Tekton only
-    reading: artifacts.ArtifactDoor | None = None  # None: no artifacts are read here
+    watch: observer.Observer = field(default_factory=observer.NoObserver)
+    min_rate: bodies.MinDataRate = field(default_factory=bodies.MinDataRate)
+    budget: bodies.BodyBudget = field(default_factory=bodies.BodyBudget)  # for bundles until their COMMIT
+    crafting: external_runs.ExternalApi | None = None  # None: runs in Tekton only
+    reading: artifacts.ArtifactApi | None = None  # None: no artifacts are read here
     verdicts: waiting.Verdicts = field(default_factory=waiting.Verdicts)
 
     def routes(self) -> list[BaseRoute]:
@@ -88,7 +88,7 @@ class Door:
     async def open_runs(self, request: Request) -> Response:
         """`POST /v1/runs`: 201 where a run is new, 200 where all were there."""
         subject = await self.intake.pods.identify(bodyreading.bearer(request))
-        await bodyreading.decoded(request, wire.OpenRequest, self.pace, empty=b"{}")
+        await bodyreading.decoded(request, wire.OpenRequest, self.min_rate, empty=b"{}")
         opened = await self.intake.pods.open(subject)
         status = 201 if any(one.created for one in opened) else 200
         return bodyreading.answer(wire.OpenAnswer(runs=[answers.opened(one.run) for one in opened]), status)
@@ -113,14 +113,14 @@ class Door:
         """`PUT /v1/runs/{id}/materials/{digest}`: bytes, hashed while they are written."""
         session = await self._session(request)
         expected = bodyreading.digest(request)
-        content = bodies.chunks(request, self.intake.max_material, self.pace)
+        content = bodies.chunks(request, self.intake.max_material, self.min_rate)
         digest, size = await self.intake.put_material(session, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def join_material(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/materials/{digest}`: one material of the parts that were stored."""
         session = await self._session(request)
-        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.pace)
+        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.min_rate)
         digest, size = await self.intake.join(session, expected, of)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
@@ -133,14 +133,14 @@ class Door:
     async def put_part(self, request: Request) -> Response:
         """`PUT /v1/runs/{id}/parts/{digest}`: a part of an upload, kept for a while."""
         session = await self._session(request)
-        content = bodies.chunks(request, multipart.LARGEST, self.pace)
+        content = bodies.chunks(request, multipart.LARGEST, self.min_rate)
         digest, size = await self.intake.put_part(session, bodyreading.digest(request), content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def certify(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/certificate`: a leaf for the caller's key."""
         session = await self._session(request)
-        body = await bodyreading.decoded(request, wire.CertificateRequest, self.pace)
+        body = await bodyreading.decoded(request, wire.CertificateRequest, self.min_rate)
         issued = await self.intake.certify(session, body.csr.encode())
         return bodyreading.answer(wire.CertificateAnswer(certificate=issued.certificate, chain=list(issued.chain)))
 
@@ -158,8 +158,8 @@ class Door:
     async def _push(self, request: Request) -> runs.Receipt:
         """A resend of the bundle that ended a run is answered like the first, so the run need not be open."""
         session = await self._session(request, sessions.Need.ATTEST)
-        with self.room.share() as share:
-            content = await bodies.whole(request, submissions.MAX_BUNDLE, self.pace, share)
+        with self.budget.reservation() as reservation:
+            content = await bodies.whole(request, submissions.MAX_BUNDLE, self.min_rate, reservation)
             explicit = request.headers.get(CLIENT) == "step"
             return await self.intake.accept(session, content, explicit=explicit)
 
@@ -190,10 +190,10 @@ class Door:
         return Route(path, timed, methods=[method], name=name)
 
 
-def create(door: Door, also: Sequence[BaseRoute] = ()) -> Starlette:
+def create(api: IngestApi, also: Sequence[BaseRoute] = ()) -> Starlette:
     """The app of the ingest listener; `also` are routes of other doors that share it."""
     return Starlette(
-        routes=[*door.routes(), *also],
+        routes=[*api.routes(), *also],
         middleware=[Middleware(requestid.RequestIds)],
         exception_handlers={errors.AvouchError: problems.answer, HTTPException: _routing, Exception: problems.answer},
     )

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from avouch.api import wire
-from avouch.controlplane.artifacts import downloads as downloads_artifacts
+from avouch.controlplane.artifacts import downloads as artifact_downloads
 from avouch.controlplane.model import artifacts
 from avouch.ingest import bodies, bodyreading
 
@@ -16,17 +16,17 @@ _RANGE = re.compile(r"bytes=([0-9]{1,18})-", re.ASCII)  # the only form that goe
 
 
 @dataclass(frozen=True, slots=True)
-class ArtifactDoor:
+class ArtifactApi:
     """Artifacts over their use case."""
 
-    downloads: downloads_artifacts.Downloads
-    pace: bodies.Pace = field(default_factory=bodies.Pace)
+    downloads: artifact_downloads.Downloads
+    min_rate: bodies.MinDataRate = field(default_factory=bodies.MinDataRate)
 
     async def put(self, request: Request) -> Response:
         """`PUT /v1/namespaces/{namespace}/artifacts/{digest}`: bytes of no run."""
         owner = await self._owner(request)
         expected = bodyreading.digest(request)
-        content = bodies.chunks(request, self.downloads.max_material, self.pace)
+        content = bodies.chunks(request, self.downloads.max_material, self.min_rate)
         digest, size = await self.downloads.keep(owner, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
@@ -38,7 +38,7 @@ class ArtifactDoor:
     async def join(self, request: Request) -> Response:
         """`POST /v1/namespaces/{namespace}/artifacts/{digest}`: one artifact of the parts that were stored."""
         owner = await self._owner(request)
-        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.pace)
+        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.min_rate)
         digest, size = await self.downloads.join(owner, expected, of)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 

@@ -3,8 +3,8 @@
 A declared length over the limit is refused before a byte is read. While reading, a client may pause for `PAUSE` seconds
 and must keep a lowest pace over the whole body, so that neither a silent nor a dripping one holds a connection.
 
-Bodies that are held in memory until their COMMIT share one `Room`: without it a slow database and many large bundles
-would end in the kernel killing us, which is the worst way to say "later".
+Bodies that are held in memory until their COMMIT share one `BodyBudget`: without it a slow database and many large
+bundles would end in the kernel killing the server, which is the worst way to say "later".
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from avouch.ingest import problems
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class MinDataRate:
     """How slow a client may be."""
 
     pause: float = 15.0  # seconds without a byte
@@ -28,22 +28,22 @@ class Pace:
     lowest: int = 16 * 1024  # bytes a second from then on: 4 MiB take four minutes at most
 
 
-class Share:
-    """What one request holds of a `Room`."""
+class Reservation:
+    """What one request holds of a `BodyBudget`."""
 
-    def __init__(self, room: "Room") -> None:
-        self._room = room
+    def __init__(self, budget: "BodyBudget") -> None:
+        self._budget = budget
         self.held = 0
 
     def take(self, size: int) -> None:
         """Hold so many bytes more. Raises errors.Overloaded."""
-        if self._room.held + size > self._room.size:
+        if self._budget.held + size > self._budget.size:
             raise errors.Overloaded("too many bytes wait for the database; send this one again", retry_after=1)
-        self._room.held += size
+        self._budget.held += size
         self.held += size
 
 
-class Room:
+class BodyBudget:
     """Bytes of bodies that all requests together may hold. Owned by one event loop."""
 
     def __init__(self, size: int = 32 * 1024 * 1024) -> None:  # 1,700 bundles as they are, 8 of the largest
@@ -51,57 +51,57 @@ class Room:
         self.held = 0
 
     @contextlib.contextmanager
-    def share(self) -> Iterator[Share]:
+    def reservation(self) -> Iterator[Reservation]:
         """A share that grows with what is read, and is given back at the end."""
-        share = Share(self)
+        reservation = Reservation(self)
         try:
-            yield share
+            yield reservation
         finally:
-            self.held -= share.held
+            self.held -= reservation.held
 
 
-async def chunks(request: Request, limit: int, pace: Pace) -> AsyncIterator[bytes]:
+async def chunks(request: Request, limit: int, min_rate: MinDataRate) -> AsyncIterator[bytes]:
     """The body in pieces as they arrive; at most one piece is held.
 
     Raises:
         TooLarge: more than `limit` bytes, declared or sent.
-        SlowBody: slower than `pace`.
+        SlowBody: slower than `min_rate`.
         Invalid: the client went away, or its length is no number.
     """
     _check_declared(request, limit)
     started, size = time.monotonic(), 0
     stream = request.stream()
     while True:
-        chunk = await _next(stream, pace)
+        chunk = await _next(stream, min_rate)
         if chunk is None:
             return
         size += len(chunk)
         if size > limit:
             raise errors.TooLarge(f"the body is over {limit} bytes")
         took = time.monotonic() - started
-        if took > pace.grace and size < (took - pace.grace) * pace.lowest:
+        if took > min_rate.grace and size < (took - min_rate.grace) * min_rate.lowest:
             raise problems.SlowBody(f"{size} bytes in {took:.0f} seconds")
         yield chunk
 
 
-async def whole(request: Request, limit: int, pace: Pace, share: Share | None = None) -> bytes:
-    """The whole body, counted in `share`. Raises what `chunks` raises, and errors.Overloaded."""
+async def whole(request: Request, limit: int, min_rate: MinDataRate, reservation: Reservation | None = None) -> bytes:
+    """The whole body, counted in `reservation`. Raises what `chunks` raises, and errors.Overloaded."""
     pieces = []
-    async for chunk in chunks(request, limit, pace):
-        if share is not None:
-            share.take(len(chunk))
+    async for chunk in chunks(request, limit, min_rate):
+        if reservation is not None:
+            reservation.take(len(chunk))
         pieces.append(chunk)
     return b"".join(pieces)
 
 
-async def _next(stream: AsyncIterator[bytes], pace: Pace) -> bytes | None:
+async def _next(stream: AsyncIterator[bytes], min_rate: MinDataRate) -> bytes | None:
     try:
-        async with asyncio.timeout(pace.pause):
+        async with asyncio.timeout(min_rate.pause):
             return await anext(stream)
     except StopAsyncIteration:
         return None
     except TimeoutError as exc:
-        raise problems.SlowBody(f"no byte for {pace.pause:.0f} seconds") from exc
+        raise problems.SlowBody(f"no byte for {min_rate.pause:.0f} seconds") from exc
     except ClientDisconnect as exc:
         raise errors.Invalid("the client went away before its body was complete") from exc
 

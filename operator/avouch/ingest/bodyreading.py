@@ -20,7 +20,7 @@ Body = TypeVar("Body")
 
 
 async def decoded(
-    request: Request, kind: type[Body], pace: bodies.Pace, *, empty: bytes = b"", limit: int = _SMALL
+    request: Request, kind: type[Body], min_rate: bodies.MinDataRate, *, empty: bytes = b"", limit: int = _SMALL
 ) -> Body:
     """The body as what it should be; `empty` stands for a missing one.
 
@@ -29,16 +29,16 @@ async def decoded(
     Raises:
         Invalid: it is something else.
     """
-    content = await bodies.whole(request, limit, pace) or empty
+    content = await bodies.whole(request, limit, min_rate) or empty
     try:
         return msgspec.convert(canonicaljson.loads(content, max_bytes=limit), type=kind)
     except (msgspec.MsgspecError, errors.Invalid) as exc:
         raise errors.Invalid(str(exc), field="body") from exc
 
 
-async def joining(request: Request, pace: bodies.Pace) -> list[digests.Digest]:
+async def joining(request: Request, min_rate: bodies.MinDataRate) -> list[digests.Digest]:
     """The parts of an upload, in order."""
-    body = await decoded(request, wire.JoinRequest, pace, limit=_PARTS)
+    body = await decoded(request, wire.JoinRequest, min_rate, limit=_PARTS)
     return [digests.Digest.parse(part) for part in body.parts]
 
 

@@ -14,25 +14,25 @@ from avouch.ingest import answers, bodies, bodyreading
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideDoor:
+class ExternalApi:
     """These routes over their use cases."""
 
-    runs: external_runs.OutsideRuns
+    runs: external_runs.ExternalRuns
     keys: submissions.Keys
-    pace: bodies.Pace = field(default_factory=bodies.Pace)
-    room: bodies.Room = field(default_factory=bodies.Room)  # for states until their COMMIT
+    min_rate: bodies.MinDataRate = field(default_factory=bodies.MinDataRate)
+    budget: bodies.BodyBudget = field(default_factory=bodies.BodyBudget)  # for states until their COMMIT
 
     async def open(self, request: Request) -> Response:
         """`POST /v1/namespaces/{namespace}/workflows/{workflow}/runs`: 201 where the run is new."""
         attester = await self.runs.identify(bodyreading.bearer(request))
-        body = await bodyreading.decoded(request, wire.ExternalRunRequest, self.pace)
+        body = await bodyreading.decoded(request, wire.ExternalRunRequest, self.min_rate)
         opened = await self.runs.open(attester, _opening(request, body))
         return bodyreading.answer(answers.external(opened), 201 if opened.created else 200)
 
     async def reset(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/reset`: give the run up."""
         session = await self._session(request)
-        body = await bodyreading.decoded(request, wire.ResetRequest, self.pace)
+        body = await bodyreading.decoded(request, wire.ResetRequest, self.min_rate)
         found = await self.runs.reset(session, external.Reset(body.trigger, body.reason))
         return bodyreading.answer(answers.external(found))
 
@@ -45,8 +45,8 @@ class OutsideDoor:
         """`PUT /v1/runs/{id}/state`: with If-Match, or If-None-Match: * for the first."""
         session = await self._session(request, sessions.Need.ADD)
         instead_of = _instead_of(request)
-        with self.room.share() as share:
-            content = await bodies.whole(request, external.MAX_STATE, self.pace, share)
+        with self.budget.reservation() as reservation:
+            content = await bodies.whole(request, external.MAX_STATE, self.min_rate, reservation)
             digest = await self.runs.put_state(session, content, instead_of=instead_of)
         return Response(status_code=204, headers={"ETag": f'"{digest}"'})
 

@@ -15,7 +15,7 @@ class Observer(Protocol):
         ...
 
 
-class Nobody:
+class NoObserver:
     """Counts nothing."""
 
     def answered(self, operation: str, status: int, seconds: float) -> None:

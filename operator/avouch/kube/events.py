@@ -49,7 +49,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Event:
     """One Event to record. `reason` and `action` are stable words in CamelCase; `note` is for people."""
 
     reason: str
@@ -77,18 +77,18 @@ class Recorder:
         self._series: OrderedDict[tuple[str, str, str, str], _Series] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    async def tell(self, regarding: Mapping[str, Any], happening: Happening) -> None:
+    async def record(self, regarding: Mapping[str, Any], event: Event) -> None:
         """Record an Event about an object (its whole JSON, with apiVersion and kind)."""
         uid = str(regarding["metadata"].get("uid") or "")
         if not self._allowed(uid):
             return
         try:
-            await self._record(uid, regarding, happening)
+            await self._write(uid, regarding, event)
         except errors.AvouchError as exc:
-            log.warning("cannot record Event %s: %s", happening.reason, exc)
+            log.warning("cannot record Event %s: %s", event.reason, exc)
 
-    async def _record(self, uid: str, regarding: Mapping[str, Any], happening: Happening) -> None:
-        key = (uid, happening.reason, happening.action, happening.note)
+    async def _write(self, uid: str, regarding: Mapping[str, Any], event: Event) -> None:
+        key = (uid, event.reason, event.action, event.note)
         series: _Series | None = self._series.get(key)
         now = self._clock()
         if series is not None and now - series.at < _SERIES:
@@ -96,14 +96,14 @@ class Recorder:
             body = {"series": {"count": series.count, "lastObservedTime": _stamp()}}
             await self._api.merge(EVENTS, series.namespace, series.name, body)
             return
-        body = self._body(uid, regarding, happening)
+        body = self._body(uid, regarding, event)
         await self._api.create(EVENTS, body)
         _remember(self._series, key, _Series(str(body["metadata"]["name"]), str(body["metadata"]["namespace"]), 1, now))
 
-    def _body(self, uid: str, regarding: Mapping[str, Any], happening: Happening) -> Json:
+    def _body(self, uid: str, regarding: Mapping[str, Any], event: Event) -> Json:
         meta = regarding["metadata"]
         stamp = _stamp()
-        unique = digests.of_bytes(f"{uid}/{happening.reason}/{stamp}/{self._instance}".encode()).hex[:16]
+        unique = digests.of_bytes(f"{uid}/{event.reason}/{stamp}/{self._instance}".encode()).hex[:16]
         reference = {"apiVersion": regarding["apiVersion"], "kind": regarding["kind"], "name": meta["name"], "uid": uid}
         if meta.get("namespace"):
             reference["namespace"] = meta["namespace"]
@@ -117,11 +117,11 @@ class Recorder:
             "eventTime": stamp,
             "reportingController": CONTROLLER,
             "reportingInstance": self._instance[:128],
-            "action": happening.action,
-            "reason": happening.reason,
+            "action": event.action,
+            "reason": event.reason,
             "regarding": reference,
-            "note": _cut(happening.note),
-            "type": "Warning" if happening.warning else "Normal",
+            "note": _cut(event.note),
+            "type": "Warning" if event.warning else "Normal",
         }
 
     def _allowed(self, uid: str) -> bool:

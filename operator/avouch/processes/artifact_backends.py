@@ -12,7 +12,7 @@ from pathlib import Path
 
 from avouch import errors
 from avouch.cas import backends
-from avouch.controlplane.artifacts import backends as casbackends
+from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster
 from avouch.kube import secrets
@@ -105,7 +105,7 @@ class Backends:
 
 
 @dataclass(slots=True)
-class Keeper:
+class Maintenance:
     """What the server does for backends beside its requests."""
 
     records: artifacts.Artifacts
@@ -152,14 +152,14 @@ class Keeper:
 
     async def _check(self, record: artifact_model.Record) -> None:
         try:
-            probed = await casbackends.probe(await self.opener.fresh(record))
+            probed = await backend_rules.probe(await self.opener.fresh(record))
         except errors.AvouchError as exc:
             probed = artifact_model.Probed(False, False, str(exc))
         except Exception as exc:  # one backend's fault, not its neighbours'
             _log.exception("CASBackend %s/%s: a fault of ours", record.namespace, record.name)
             probed = artifact_model.Probed(False, False, f"internal error: {type(exc).__name__}")
         now = self.clock.now()
-        await self.records.checked(record, probed, now, casbackends.next_check(record, probed, now))
+        await self.records.checked(record, probed, now, backend_rules.next_check(record, probed, now))
 
     async def _sweep(self) -> None:
         if time.monotonic() - self._swept < _SWEEP:

@@ -19,7 +19,7 @@ SECONDS = 10.0  # between looks at files; the kubelet takes up to a minute anywa
 _log = logging.getLogger(__name__)
 
 
-class Watched:
+class WatchedFiles:
     """Builds a value from files, again when their bytes change. An invalid change keeps the previous value."""
 
     def __init__(self, paths: tuple[Path, ...], build: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ class Serving:
         self._newest = self._fresh()
         self.context = self._fresh()
         self.context.sni_callback = self._swap
-        self.watched = Watched((folder / "tls.crt", folder / "tls.key"), self._rebuild)
+        self.watched = WatchedFiles((folder / "tls.crt", folder / "tls.key"), self._rebuild)
 
     def trust_clients_of(self, client_ca: str) -> None:
         """Set the authority of clients, from the next handshake on."""
@@ -86,7 +86,7 @@ class Authorities:
         self._folder = folder
         self._authority: authority.Authority
         self._trust: trust.TrustRoot
-        self.watched = Watched((folder / "ca.crt", folder / "ca.key"), self._build)
+        self.watched = WatchedFiles((folder / "ca.crt", folder / "ca.key"), self._build)
 
     def authority(self) -> authority.Authority:
         """The authority that issues leaves: the first certificate of ca.crt."""
@@ -134,7 +134,7 @@ class FrontProxy:
         self._names, self._any = frozenset(names), not names
 
 
-async def keep_fresh(watched: tuple[Watched, ...], proxy: Callable[[], Awaitable[None]] | None = None) -> None:
+async def keep_fresh(watched: tuple[WatchedFiles, ...], proxy: Callable[[], Awaitable[None]] | None = None) -> None:
     """Check all files until cancelled."""
     while True:
         await asyncio.sleep(SECONDS)

@@ -16,15 +16,15 @@ from avouch.cli import ports
 if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
     from datetime import datetime
 
-    from avouch.cli.attestation import ports as attestation
-    from avouch.crafting import statestore as keeping
+    from avouch.cli.attestation import ports as attestation_ports
+    from avouch.crafting import statestore
     from avouch.materials import images
-    from avouch.processes.wiring import reach
+    from avouch.processes import server_access
 
 _STEP = "/tekton/results"  # by it Chainloop's CLI and we know a step of Tekton
 
 
-class World:
+class Adapters:
     """All adapters of the command line."""
 
     @property
@@ -60,7 +60,7 @@ class World:
         found = pod.look(self.environment).pod
         return (found.namespace, found.labels) if found is not None else ("", {})
 
-    def attesting(self, options: ports.Options) -> attestation.Adapters:
+    def attesting(self, options: ports.Options) -> attestation_ports.Adapters:
         """The adapters of the attestation commands."""
         return Attesting(options, self.environment)
 
@@ -75,7 +75,7 @@ class Attesting:
     def __init__(self, options: ports.Options, environment: Mapping[str, str]) -> None:
         self._options = options
         self._environment = environment
-        self._reached: reach.Reach | None = None
+        self._connected: server_access.ServerAccess | None = None
 
     def now(self) -> datetime:
         """The time."""
@@ -91,35 +91,35 @@ class Attesting:
 
     def namespace(self) -> str:
         """The namespace that was asked for."""
-        return self._reach().namespace()
+        return self._server_access().namespace()
 
-    def server(self, expected: str = "") -> attestation.Server:
+    def server(self, expected: str = "") -> attestation_ports.Server:
         """The server."""
-        return self._reach().server(expected)
+        return self._server_access().server(expected)
 
     def trust(self) -> tuple[bytes, ...]:
         """The authorities that the server trusts."""
-        return self._reach().trust()
+        return self._server_access().trust()
 
-    def local(self, path: str) -> keeping.Keeper:
+    def local(self, path: str) -> statestore.StateStore:
         """The state in a file."""
         from avouch.client import localstate  # lazy: 4 ms
 
         place = Path(path) if path else localstate.path_for(self._environment, Path.cwd())
         return localstate.LocalState(place)
 
-    def remote(self, run: str) -> keeping.Keeper:
+    def remote(self, run: str) -> statestore.StateStore:
         """The state on the server."""
-        return self._reach().state(run)
+        return self._server_access().state(run)
 
-    def around(self, environment: Mapping[str, str], runner: str) -> attestation.Around:
+    def job(self, environment: Mapping[str, str], runner: str) -> attestation_ports.JobFacts:
         """What the CI job knows. Without a commit or an answer of its forge it is poorer, never an error."""
         from avouch.ci import (
             commit,
             forge,
             identity,  # lazy: 58 ms (subprocess, http, ssl), for `init` only
         )
-        from avouch.cli.attestation import ports as attestation
+        from avouch.cli.attestation import ports as attestation_ports
         from avouch.runners import pullrequests, table
 
         found = commit.gather(runner, Path.cwd(), environment)
@@ -128,11 +128,13 @@ class Attesting:
             asked = forge.Asker(environment).pull_request()
         claims = any(row.claims and str(row.name) == runner for row in table.RUNNERS)
         proof = identity.fetch(environment) if claims else identity.Identity()
-        token = "" if proof.token == self._reach().token() else proof.token  # the same token proves nothing more
+        token = (
+            "" if proof.token == self._server_access().token() else proof.token
+        )  # the same token proves nothing more
         notes = tuple(note for note in (found.note, *asked.notes) if note)
-        return attestation.Around(found.commit, asked.pull_request, token, notes)
+        return attestation_ports.JobFacts(found.commit, asked.pull_request, token, notes)
 
-    def image(self, value: str, login: attestation.Login) -> images.Image:
+    def image(self, value: str, login: attestation_ports.Login) -> images.Image:
         """What an image or a chart stands for now, looked up in its registry or in a layout on disk."""
         import asyncio
 
@@ -153,11 +155,11 @@ class Attesting:
 
     def login(self, server: str, token: str, ca: str) -> Path:
         """Check a server and store its address and token; the file."""
-        return self._reach().login(server, token, ca)
+        return self._server_access().login(server, token, ca)
 
-    def _reach(self) -> reach.Reach:
-        if self._reached is None:
-            from avouch.processes.wiring import reach  # lazy: 45 ms (http, ssl): a local attestation needs no network
+    def _server_access(self) -> server_access.ServerAccess:
+        if self._connected is None:
+            from avouch.processes import server_access  # lazy: 45 ms (http, ssl): a local attestation needs no network
 
-            self._reached = reach.build(self._options, self._environment)
-        return self._reached
+            self._connected = server_access.build(self._options, self._environment)
+        return self._connected

@@ -23,7 +23,7 @@ from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
 from avouch.reconcilers import context, recorded, tektonruns, tektonwork, token_secrets, verdict_events, worker
-from avouch.reconcilers import watching as source
+from avouch.reconcilers import watching as declaration_watch
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.store import casbackends, contracts, database, deliveries, organisations, tokens, workflows
 from avouch.store import runs as run_store
@@ -48,7 +48,7 @@ class Controller:
         self.contracts = recorded.Contracts(contracts.Contracts(opened), self._namespace_uid)
         self.stored_workflows = workflows.Workflows(opened)
         self.workflows = recorded.Workflows(self.stored_workflows)
-        self.world = context.Context(
+        self.context = context.Context(
             cache=self.cache,
             contracts=self.contracts,
             workflows=self.workflows,
@@ -63,19 +63,21 @@ class Controller:
             integrations=registry.Types(),
         )
         self.writer = status.StatusWriter(api)
-        self.shop = worker.Worker(
-            self.world, queue.WorkQueue(), self.writer, self.recorder, lambda *ended: self.metrics.reconciled(*ended)
+        self.worker = worker.Worker(
+            self.context, queue.WorkQueue(), self.writer, self.recorder, lambda *ended: self.metrics.reconciled(*ended)
         )
-        self.declarations = source.Declarations(api, self.cache, self.shop.changed)
+        self.declarations = declaration_watch.Declarations(api, self.cache, self.worker.changed)
         self.run_store = run_store.Runs(opened, rest=_REST)
         awaited: dict[uuid.UUID, runs.Run] = {}
-        self.keeper = tektonruns.RunKeeper(self.world, self.run_store, api, awaited, self.recorder)
-        self.verdicts = verdict_events.VerdictWatch(self.world, self.run_store, self.shop.queue, self.recorder, awaited)
+        self.run_reconciler = tektonruns.RunReconciler(self.context, self.run_store, api, awaited, self.recorder)
+        self.verdicts = verdict_events.VerdictWatch(
+            self.context, self.run_store, self.worker.queue, self.recorder, awaited
+        )
         self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
-        self.certificates = certificates.Keeper(
+        self.certificates = certificates.CertificateReconciler(
             api, config.namespace, (config.server_service, config.runs_service), config.public_url
         )
-        self.tekton = tektonwork.TektonWork(self.cache, self.run_store, self.keeper, self.rescuer)
+        self.tekton = tektonwork.TektonWork(self.cache, self.run_store, self.run_reconciler, self.rescuer)
         self.reflectors = self._reflectors()
         self.metrics, self.ready = self._measured(), False
 
@@ -92,22 +94,22 @@ class Controller:
 
     def _namespace(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
         if old is None or new is None or old["metadata"].get("labels") != new["metadata"].get("labels"):
-            self.shop.changed(key, None)
+            self.worker.changed(key, None)
 
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
-        await self.stored_workflows.announce(epoch=self.world.epoch())
+        await self.stored_workflows.announce(epoch=self.context.epoch())
         await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
         live = set(await self.declarations.resync())
-        for key, old in await source.absent(self.world, live):
-            self.shop.changed(key, old)
-        self.shop.queue.add_many(live)
+        for key, old in await declaration_watch.absent(self.context, live):
+            self.worker.changed(key, old)
+        self.worker.queue.add_many(live)
 
     async def _again(self, live: Sequence[cache.Key]) -> None:
         """Every ten minutes: what is recorded is read anew, then each declaration is compared with it."""
         await self.workflows.load()
         self.contracts.forget()
-        self.shop.queue.add_many(live)
+        self.worker.queue.add_many(live)
 
     def _namespace_uid(self, name: str) -> str:
         found = self.cache.get(cache.Key("Namespace", "", name))
@@ -119,15 +121,15 @@ class Controller:
             background = [group.create_task(each) for each in self._background()]
             await self._synced()
             await self.prepare()
-            workers = [group.create_task(each) for each in (self.shop.run(), self.tekton.run(), self._unfinished())]
+            workers = [group.create_task(each) for each in (self.worker.run(), self.tekton.run(), self._unfinished())]
             kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
-            watching = group.create_task(source.watch(self.declarations, self._login, kopf_stop, kopf_ready))
+            watching = group.create_task(declaration_watch.watch(self.declarations, self._login, kopf_stop, kopf_ready))
             await kopf_ready.wait()
             lifetime.stop_on_signals(stop)
             self.ready = True
             await stop.wait()
             self.ready = False
-            await asyncio.gather(self.shop.queue.drain(), self.tekton.queue.drain())
+            await asyncio.gather(self.worker.queue.drain(), self.tekton.queue.drain())
             await self.lease.release()
             for task in (*background, *workers):
                 task.cancel()
@@ -156,11 +158,11 @@ class Controller:
 
     async def _unfinished(self) -> None:
         while True:
-            await _tried("unfinished runs", self.keeper.look_up_unfinished())
-            await asyncio.sleep(source.RESYNC)
+            await _tried("unfinished runs", self.run_reconciler.look_up_unfinished())
+            await asyncio.sleep(declaration_watch.RESYNC)
 
     async def _certify(self) -> None:
-        while not await _tried("certificates", self.certificates.reconcile(self.world.clock.now())):
+        while not await _tried("certificates", self.certificates.reconcile(self.context.clock.now())):
             await asyncio.sleep(2)
         dog = apiservice.Watchdog(
             self.api, self.config.namespace, self.config.runs_service, lambda: self.certificates.bundle
@@ -172,7 +174,7 @@ class Controller:
                 await _tried("APIService", dog.remove())
             while True:
                 await asyncio.sleep(_CERTIFICATES)
-                await _tried("certificates", self.certificates.reconcile(self.world.clock.now()))
+                await _tried("certificates", self.certificates.reconcile(self.context.clock.now()))
 
     def _address(self) -> token_secrets.Address:
         public, ca = self.config.public_url, self.config.public_ca
@@ -196,14 +198,14 @@ class Controller:
         if not self.lease.leading:
             return True
         silent = max(each.progress.idle() for each in self.reflectors)
-        return silent < _STALE and self.declarations.progress.idle() < _STALE + source.RESYNC
+        return silent < _STALE and self.declarations.progress.idle() < _STALE + declaration_watch.RESYNC
 
     def _measured(self) -> controllermetrics.Metrics:
         metrics = controllermetrics.Metrics(
             {
                 "avouch_leader": lambda: self.lease.leading,
-                "avouch_objects_waiting": lambda: len(self.shop.queue) + len(self.tekton.queue),
-                "avouch_awaited_verdicts": lambda: len(self.keeper.awaited),
+                "avouch_objects_waiting": lambda: len(self.worker.queue) + len(self.tekton.queue),
+                "avouch_awaited_verdicts": lambda: len(self.run_reconciler.awaited),
                 "avouch_status_writes": lambda: self.writer.writes,
                 "avouch_pods_rescued": lambda: self.rescuer.rescued,
             }

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class FileCache(Generic[Value]):
     """A value made of the contents of files. A look at their modification is all that an unchanged one costs."""
 
     def __init__(self, paths: Callable[[], Sequence[Path]], make: Callable[[Sequence[bytes]], Value]) -> None:

@@ -51,7 +51,7 @@ def complete(arguments: Sequence[str] | None = None) -> int:
     from avouch.cli import completion  # lazy: 5 ms, for completion only
     from avouch.processes import commandline
 
-    for line in completion.for_kubectl(top(), given, commandline.World()):
+    for line in completion.for_kubectl(top(), given, commandline.Adapters()):
         sys.stdout.write(f"{line}\n")
     return 0
 
@@ -73,7 +73,7 @@ def _command(given: Sequence[str]) -> int:
     from avouch.processes import commandline
 
     atexit.register(gc.freeze)  # the interpreter looks for garbage once more when it ends: 4 ms
-    return app.run(top(), given, _program(), commandline.World())
+    return app.run(top(), given, _program(), commandline.Adapters())
 
 
 def _program() -> str:

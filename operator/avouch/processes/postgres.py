@@ -95,14 +95,14 @@ async def _run(settings: Settings, context: ssl.SSLContext) -> int:
         loop.add_signal_handler(number, server.send_signal, signal.SIGINT)
     host = "0.0.0.0" if settings.listen == "*" else settings.listen  # noqa: S104 (a Service's pod listens to all)
     target = settings.sockets / f".s.PGSQL.{settings.port}"
-    door = asyncio.create_task(tls.listen((host, settings.port), context, target))
+    listening = asyncio.create_task(tls.listen((host, settings.port), context, target))
     ended = asyncio.create_task(server.wait())
-    await asyncio.wait({door, ended}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({listening, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():  # the TLS listener failed: an unreachable server must not look alive
         server.send_signal(signal.SIGINT)
     code = await ended
-    door.cancel()
-    for result in await asyncio.gather(door, return_exceptions=True):
+    listening.cancel()
+    for result in await asyncio.gather(listening, return_exceptions=True):
         if isinstance(result, Exception):
             raise errors.AvouchError(f"TLS ended: {result}") from result
     return code

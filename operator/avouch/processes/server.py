@@ -14,7 +14,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from avouch import errors
-from avouch.admission import app as admission
+from avouch.admission import app as admission_app
 from avouch.cas import filesystem
 from avouch.controlplane.artifacts import downloads, routing
 from avouch.controlplane.intake import (
@@ -25,12 +25,12 @@ from avouch.controlplane.intake import (
     pod_runs,
     submissions,
 )
-from avouch.controlplane.intake import injection as planner
+from avouch.controlplane.intake import injection as injection_planning
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.ingest import app
-from avouch.ingest import artifacts as reads
-from avouch.ingest import external_runs as outside
-from avouch.ingest.aggregated import app as aggregated
+from avouch.ingest import artifacts as artifact_api
+from avouch.ingest import external_runs as external_api
+from avouch.ingest.aggregated import app as aggregated_app
 from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader, secrets
 from avouch.oidc import issuers, verifier
@@ -48,9 +48,9 @@ from avouch.store import (
     views,
     workflows,
 )
-from avouch.store import external_runs as stored_outside
-from avouch.store import runs as stored
-from avouch.store import tickets as stored_tickets
+from avouch.store import external_runs as external_store
+from avouch.store import runs as run_store
+from avouch.store import tickets as ticket_store
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
@@ -58,15 +58,15 @@ _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Adapters:
     """Every adapter of the process."""
 
     database: database.Database
     catalog: catalog.Catalog
-    runs: stored.Runs
+    runs: run_store.Runs
     cluster: reader.ClusterReader
     blobs: routing.Routed
-    keeper: artifact_backends.Keeper
+    maintenance: artifact_backends.Maintenance
     authorities: certificates.Authorities
     metrics: servermetrics.Metrics
 
@@ -81,9 +81,9 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
 
     A listener that fails takes the process with it, so that it is started again.
     """
-    async with _world(config) as world, asyncio.TaskGroup() as tasks:
+    async with _world(config) as adapters, asyncio.TaskGroup() as tasks:
         tls = certificates.Serving(config.tls)
-        ingest = listeners.Listener(_ingest(config, world), config.host, config.port, tls.context)
+        ingest = listeners.Listener(_ingest(config, adapters), config.host, config.port, tls.context)
         known = asyncio.Event()  # whom the aggregated API believes
         warm = asyncio.Event()  # connections to the database: the first pods to be admitted find them open
 
@@ -92,15 +92,15 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             if config.aggregated_api and not known.is_set():
                 raise errors.Unavailable("the front proxy of the cluster is not known yet")
             if not warm.is_set():
-                await world.database.warm()
+                await adapters.database.warm()
                 warm.set()
-            await world.database.ping()
+            await adapters.database.ping()
 
-        status = listeners.Listener(health.create(ready, world.metrics.registry), config.host, config.health_port)
-        fresh = tasks.create_task(certificates.keep_fresh((tls.watched, world.authorities.watched)))
-        keeping_up = tasks.create_task(world.keeper.run())
-        listening = tasks.create_task(world.catalog.run())
-        aside = tasks.create_task(_serve_runs(config, world, stop, known))
+        status = listeners.Listener(health.create(ready, adapters.metrics.registry), config.host, config.health_port)
+        fresh = tasks.create_task(certificates.keep_fresh((tls.watched, adapters.authorities.watched)))
+        keeping_up = tasks.create_task(adapters.maintenance.run())
+        listening = tasks.create_task(adapters.catalog.run())
+        aside = tasks.create_task(_serve_runs(config, adapters, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
         await stop.wait()
         for one in (ingest, status):
@@ -111,22 +111,22 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         listening.cancel()
 
 
-async def _serve_runs(config: settings.Server, world: World, stop: asyncio.Event, known: asyncio.Event) -> None:
+async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio.Event, known: asyncio.Event) -> None:
     """The aggregated API, as soon as the cluster says whom to believe; until then nothing listens."""
     proxy = certificates.FrontProxy()
-    if not config.aggregated_api or not await _learned(proxy, world.cluster, stop):
+    if not config.aggregated_api or not await _learned(proxy, adapters.cluster, stop):
         return
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
-    api = aggregated.Aggregated(
-        views.RunViews(world.database),
-        revisionviews.RevisionViews(world.database),
-        _tickets(config, world),
+    api = aggregated_app.Aggregated(
+        views.RunViews(adapters.database),
+        revisionviews.RevisionViews(adapters.database),
+        _tickets(config, adapters),
         lifetime.Clock(),
     )
-    listener = listeners.Listener(aggregated.create(api, proxy), config.host, config.runs_port, tls.context)
+    listener = listeners.Listener(aggregated_app.create(api, proxy), config.host, config.runs_port, tls.context)
 
     async def again() -> None:
-        await proxy.load(world.cluster)
+        await proxy.load(adapters.cluster)
         tls.trust_clients_of(proxy.client_ca)
 
     async with asyncio.TaskGroup() as tasks:
@@ -153,22 +153,22 @@ async def _learned(proxy: certificates.FrontProxy, cluster: reader.ClusterReader
 
 
 @contextlib.asynccontextmanager
-async def _world(config: settings.Server) -> AsyncIterator[World]:
+async def _world(config: settings.Server) -> AsyncIterator[Adapters]:
     async with contextlib.AsyncExitStack() as stack:
         opened = await stack.enter_async_context(database.Database(config.database_url))
-        pushes = stored.Runs(opened)
+        pushes = run_store.Runs(opened)
         stack.push_async_callback(pushes.close)
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
         known = artifacts.Artifacts(opened)
         opener = artifact_backends.Backends(opened, secrets.Secrets(api), _built_in(config, opened), _volume(config))
-        yield World(
+        yield Adapters(
             database=opened,
             catalog=catalog.Catalog(opened),
             runs=pushes,
             cluster=reader.ClusterReader(api),
             blobs=routing.Routed(known, opener, _described(config)),
-            keeper=artifact_backends.Keeper(known, opener, lifetime.Clock()),
+            maintenance=artifact_backends.Maintenance(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
             metrics=servermetrics.Metrics(lambda: pushes.waiting),
         )
@@ -191,40 +191,42 @@ def _described(config: settings.Server) -> artifact_model.Destination:
     return artifact_model.Destination(artifact_model.BUILT_IN, artifact_model.BUILT_IN, largest)
 
 
-def _tickets(config: settings.Server, world: World) -> tickets.Tickets:
+def _tickets(config: settings.Server, adapters: Adapters) -> tickets.Tickets:
     def authority() -> str:
         if config.public_ca == settings.OWN:
             return (config.tls / "ca.crt").read_text(encoding="ascii")
         return "" if config.public_ca == settings.SYSTEM else config.public_ca
 
     address = config.public_url or config.server_url
-    return tickets.Tickets(stored_tickets.Tickets(world.database), address, authority)
+    return tickets.Tickets(ticket_store.Tickets(adapters.database), address, authority)
 
 
-def _external(config: settings.Server, world: World, pods: pod_runs.PodRuns) -> external_runs.OutsideRuns:
+def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRuns) -> external_runs.ExternalRuns:
     """Runs outside the cluster, of the same Workflows and Contracts."""
     allowed = (issuers.Issuer(url, runner) for url, runner in config.oidc_issuers)
     identities = authentication.Identities(
-        tokens.Tokens(world.database), verifier.Verifier(allowed), world.cluster, lifetime.Clock()
+        tokens.Tokens(adapters.database), verifier.Verifier(allowed), adapters.cluster, lifetime.Clock()
     )
     opener = external_opening.Opener(
-        store=stored_outside.OutsideRuns(world.database),
+        store=external_store.ExternalRuns(adapters.database),
         identities=identities,
-        workflows=workflows.Workflows(world.database),
-        contracts=contracts.Contracts(world.database),
-        organisations=organisations.Organisations(world.database),
-        backends=world.blobs,
+        workflows=workflows.Workflows(adapters.database),
+        contracts=contracts.Contracts(adapters.database),
+        organisations=organisations.Organisations(adapters.database),
+        backends=adapters.blobs,
         clock=lifetime.Clock(),
     )
-    return external_runs.OutsideRuns(opener)
+    return external_runs.ExternalRuns(opener)
 
 
-def _reading(config: settings.Server, world: World, external: external_runs.OutsideRuns) -> reads.ArtifactDoor:
-    return reads.ArtifactDoor(
+def _reading(
+    config: settings.Server, adapters: Adapters, external: external_runs.ExternalRuns
+) -> artifact_api.ArtifactApi:
+    return artifact_api.ArtifactApi(
         downloads.Downloads(
-            blobs=world.blobs,
-            uses=artifact_references.Uses(world.database),
-            tickets=_tickets(config, world),
+            blobs=adapters.blobs,
+            uses=artifact_references.Uses(adapters.database),
+            tickets=_tickets(config, adapters),
             identities=external.opener.identities,
             organisations=external.opener.organisations,
             worker=config.worker,
@@ -233,27 +235,27 @@ def _reading(config: settings.Server, world: World, external: external_runs.Outs
     )
 
 
-def _ingest(config: settings.Server, world: World) -> Starlette:
+def _ingest(config: settings.Server, adapters: Adapters) -> Starlette:
     pods = pod_runs.PodRuns(
-        world.runs, world.catalog, world.catalog, pod_identity.Callers(world.cluster), lifetime.Clock()
+        adapters.runs, adapters.catalog, adapters.catalog, pod_identity.Callers(adapters.cluster), lifetime.Clock()
     )
-    external = _external(config, world, pods)
+    external = _external(config, adapters, pods)
     intake = submissions.Intake(
-        pods, world.runs, world.blobs, lifetime.Clock(), world.authorities, config.max_material, external
+        pods, adapters.runs, adapters.blobs, lifetime.Clock(), adapters.authorities, config.max_material, external
     )
-    door = app.Door(
+    api = app.IngestApi(
         intake,
-        world.metrics,
-        crafting=outside.OutsideDoor(external, world.authorities),
-        reading=_reading(config, world, external),
+        adapters.metrics,
+        crafting=external_api.ExternalApi(external, adapters.authorities),
+        reading=_reading(config, adapters, external),
     )
     if not config.sidecar_image:
-        return app.create(door)
+        return app.create(api)
 
     def what_to_inject() -> injection.Settings:
         authorities = (config.tls / "ca.crt").read_text(encoding="ascii")
         return injection.Settings(config.sidecar_image, config.server_url, authorities)
 
-    planning = planner.InjectionPlanner(world.cluster, world.catalog, world.catalog)
-    hook = admission.PodAdmission(planning, what_to_inject, world.metrics.admitted)
-    return app.create(door, also=hook.routes())
+    planning = injection_planning.InjectionPlanner(adapters.cluster, adapters.catalog, adapters.catalog)
+    hook = admission_app.PodAdmission(planning, what_to_inject, adapters.metrics.admitted)
+    return app.create(api, also=hook.routes())

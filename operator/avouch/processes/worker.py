@@ -23,10 +23,9 @@ from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
 from avouch.processes import health, housekeeping, keyfiles, lifetime, listeners, settings, workermetrics
-from avouch.store import artifacts as stored_artifacts
-from avouch.store import database, inline, jobs, notifications, retention, verdicts
-from avouch.store import deliveries as ledger
-from avouch.store import judgingqueue as stored
+from avouch.store import artifacts as artifact_store
+from avouch.store import database, inline, jobs, judgingqueue, notifications, retention, verdicts
+from avouch.store import deliveries as delivery_store
 
 _log = logging.getLogger(__name__)
 
@@ -44,19 +43,19 @@ Step = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Adapters:
     """Every adapter of the process."""
 
     config: settings.Worker
     database: database.Database
-    queue: stored.Queue
-    ledger: ledger.Deliveries
+    queue: judgingqueue.Queue
+    ledger: delivery_store.Deliveries
     content: artifacts.Content
     integrations: Mapping[str, delivery_model.Integration]
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
-    keys: keyfiles.Kept[documents.Keys]
-    trust_root: keyfiles.Kept[trust.TrustRoot]
+    keys: keyfiles.FileCache[documents.Keys]
+    trust_root: keyfiles.FileCache[trust.TrustRoot]
 
     def judging(self) -> judge.Judging:
         """The use case, with keys and authorities as they are on disk now: they rotate under us."""
@@ -76,8 +75,8 @@ class World:
 
     def housekeeping(self) -> housekeeping.Housekeeping:
         """What is cleared away."""
-        known = stored_artifacts.Artifacts(self.database)
-        counted = ledger.Deliveries(self.database)
+        known = artifact_store.Artifacts(self.database)
+        counted = delivery_store.Deliveries(self.database)
         return housekeeping.Housekeeping(retention.Retention(self.database), known, counted, lifetime.Clock())
 
 
@@ -85,7 +84,7 @@ class World:
 class Loops:
     """The judging loops of one worker, and what wakes them. They end after the step in which `stop` is set."""
 
-    world: World
+    adapters: Adapters
     stop: asyncio.Event
     batches: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_BATCHES)])
     alone: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_ALONE)])
@@ -107,7 +106,7 @@ class Loops:
                     tasks.create_task(self._repeat(event, functools.partial(step, at), _POLL if at == 0 else None))
 
     async def _batch(self, at: int) -> bool:
-        outcomes = await self._timed(self.world.judging().batch)
+        outcomes = await self._timed(self.adapters.judging().batch)
         if len(outcomes) == judge.BATCH:
             _wake_next(self.batches, at)
         if any(isinstance(one, judging.Alone) for one in outcomes):
@@ -118,7 +117,7 @@ class Loops:
         return bool(outcomes)
 
     async def _one(self, at: int) -> bool:
-        outcomes = await self._timed(self.world.judging().one)
+        outcomes = await self._timed(self.adapters.judging().one)
         if outcomes:
             _wake_next(self.alone, at)
         return bool(outcomes)
@@ -130,7 +129,7 @@ class Loops:
         for one in outcomes:
             if isinstance(one, judging.Decided):
                 found = one.signed.verdict
-                self.world.metrics.judged(found.result, found.evidence, share)
+                self.adapters.metrics.judged(found.result, found.evidence, share)
                 _log.info("run judged", extra={"run": str(found.run_id), "verdict": str(found.result)})
         return outcomes
 
@@ -157,22 +156,22 @@ def main() -> int:
 
 async def work(config: settings.Worker, stop: asyncio.Event) -> None:
     """Judge and deliver until `stop`; what is under way is finished, all else is left to the next worker."""
-    async with _world(config) as world, asyncio.TaskGroup() as tasks:
+    async with _world(config) as adapters, asyncio.TaskGroup() as tasks:
         listener = listeners.Listener(
-            health.create(world.database.ping, world.metrics.registry), config.host, config.health_port
+            health.create(adapters.database.ping, adapters.metrics.registry), config.host, config.health_port
         )
         serving = tasks.create_task(listener.run_until_told())
-        loops, delivering = Loops(world, stop), world.delivering()
-        calls = {stored.QUEUED: loops.queued, verdicts.DELIVERIES: delivering.due.set}
+        loops, delivering = Loops(adapters, stop), adapters.delivering()
+        calls = {judgingqueue.QUEUED: loops.queued, verdicts.DELIVERIES: delivering.due.set}
         judged = tasks.create_task(loops.run())
         others = [
             tasks.create_task(each)
             for each in (
                 delivering.run(),
                 notifications.listen(config.database_url, calls),
-                _regularly("sign of life", config.takeover / _BEATS, lambda: _look_after(world)),
-                _regularly("sweep", config.takeover, lambda: _sweep(world)),
-                world.housekeeping().run(),
+                _regularly("sign of life", config.takeover / _BEATS, lambda: _look_after(adapters)),
+                _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
+                adapters.housekeeping().run(),
             )
         ]
         await stop.wait()
@@ -208,58 +207,60 @@ async def _tried(name: str, step: Step) -> bool:
     return True
 
 
-async def _look_after(world: World) -> bool:
-    if taken_over := await world.queue.look_after():
+async def _look_after(adapters: Adapters) -> bool:
+    if taken_over := await adapters.queue.look_after():
         _log.warning("%d runs were in the hands of workers that ended: queued", taken_over)
     return False
 
 
-async def _sweep(world: World) -> bool:
+async def _sweep(adapters: Adapters) -> bool:
     """Queue runs that ended and that nothing is going to judge; read the gauges of the shared queue."""
-    if forgotten := await jobs.Jobs(world.database).judge_forgotten():
+    if forgotten := await jobs.Jobs(adapters.database).judge_forgotten():
         _log.warning("%d runs had ended and nothing was going to judge them: queued", forgotten)
-    await world.metrics.look(world.database)
+    await adapters.metrics.look(adapters.database)
     return False
 
 
 @contextlib.asynccontextmanager
-async def _world(config: settings.Worker) -> AsyncIterator[World]:
+async def _world(config: settings.Worker) -> AsyncIterator[Adapters]:
     async with contextlib.AsyncExitStack() as stack:
         opened = await stack.enter_async_context(database.Database(config.database_url, pool_size=_CONNECTIONS))
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
         through = remote.Remote(config.server_url, config.authority / "serving.crt", config.token)
         near = inline.Inline(opened) if config.blobs == "inline:" else None
-        delivered = ledger.Deliveries(opened)
+        delivered = delivery_store.Deliveries(opened)
         stack.push_async_callback(delivered.close)
-        queue = stored.Queue(opened, config.takeover)
+        queue = judgingqueue.Queue(opened, config.takeover)
         stack.push_async_callback(_leave, queue)
-        yield World(
+        yield Adapters(
             config=config,
             database=opened,
             queue=queue,
             ledger=delivered,
-            content=housekeeping.Nearest(stored_artifacts.Artifacts(opened), through, near),
+            content=housekeeping.Nearest(artifact_store.Artifacts(opened), through, near),
             integrations=await stack.enter_async_context(registry.opened()),
             secrets=secrets.Secrets(api),
             metrics=workermetrics.Metrics(),
             keys=_keys(config),
-            trust_root=keyfiles.Kept(lambda: sorted(config.authority.glob("pods*.crt")), trust.TrustRoot.from_pems),
+            trust_root=keyfiles.FileCache(
+                lambda: sorted(config.authority.glob("pods*.crt")), trust.TrustRoot.from_pems
+            ),
         )
 
 
-async def _leave(queue: stored.Queue) -> None:
+async def _leave(queue: judgingqueue.Queue) -> None:
     try:
         await queue.leave()
     except errors.Unavailable as exc:
         _log.warning("other workers take over when this one has been silent for a while: %s", exc)
 
 
-def _keys(config: settings.Worker) -> keyfiles.Kept[documents.Keys]:
+def _keys(config: settings.Worker) -> keyfiles.FileCache[documents.Keys]:
     paths = [config.keys / name for name in ("attestation.pem", "passed.pem", "failed.pem")]
 
     def read(pems: Sequence[bytes]) -> documents.Keys:
         attestation, passed, failed = map(signing.KeySigner.from_pem, pems)
         return documents.Keys(attestation, passed, failed, config.verifier_id)
 
-    return keyfiles.Kept(lambda: paths, read)
+    return keyfiles.FileCache(lambda: paths, read)

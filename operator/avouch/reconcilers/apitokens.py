@@ -86,54 +86,54 @@ def _active(token: identities.TokenRecord) -> dict[str, str]:
     return {"id": token.id, "createdAt": str(_stamp(token.created_at)), **{k: str(v) for k, v in ends.items()}}
 
 
-async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Gather, decide, act, and say what there is afterwards."""
-    spec, uid, store = _read(obj), str(obj["metadata"]["uid"]), world.issuing.store
-    days = organizations.settings_of(world.cache, key.namespace).api_token_inactivity_days
-    now, unused = world.clock.now(), token_rotation.unused_after(spec, days)
-    kept = await _own(world, key, uid)
+    spec, uid, store = _read(obj), str(obj["metadata"]["uid"]), context.issuing.store
+    days = organizations.settings_of(context.cache, key.namespace).api_token_inactivity_days
+    now, unused = context.clock.now(), token_rotation.unused_after(spec, days)
+    kept = await _own(context, key, uid)
     ending = (
         _DELETED if obj["metadata"].get("deletionTimestamp") else token_rotation.end_of_all(spec, kept, now, unused)
     )
     if ending and any(token.revoked_at is None for token in kept):
-        await store.revoke(uid, now, ending, epoch=world.epoch())
-    misplaced = _misplaced(world, key.namespace) if spec.scope == "Organization" else ""
-    blocked = ending or misplaced or spec.suspend or not world.issuing.enabled
+        await store.revoke(uid, now, ending, epoch=context.epoch())
+    misplaced = _misplaced(context, key.namespace) if spec.scope == "Organization" else ""
+    blocked = ending or misplaced or spec.suspend or not context.issuing.enabled
     due = not blocked and token_rotation.due(spec, kept, now)
-    refused = await _issue(world, key, obj, now) if due else ""
+    refused = await _issue(context, key, obj, now) if due else ""
     if ending or due:
-        kept = await _own(world, key, uid)
+        kept = await _own(context, key, uid)
     changed = token_rotation.ends(spec, kept, now)
     for token_id, at in changed.items():
-        await store.expire(token_id, at, epoch=world.epoch())
+        await store.expire(token_id, at, epoch=context.epoch())
     if changed:
-        kept = await _own(world, key, uid)
-    return decide(obj, Seen(kept, now, unused, misplaced, refused, world.issuing.enabled))
+        kept = await _own(context, key, uid)
+    return decide(obj, Seen(kept, now, unused, misplaced, refused, context.issuing.enabled))
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Revoke whatever was made under this name."""
-    for uid in {token.uid for token in await world.issuing.store.of_name(key.namespace, key.name)}:
-        await world.issuing.store.revoke(uid, world.clock.now(), _DELETED, epoch=world.epoch())
+    for uid in {token.uid for token in await context.issuing.store.of_name(key.namespace, key.name)}:
+        await context.issuing.store.revoke(uid, context.clock.now(), _DELETED, epoch=context.epoch())
 
 
-async def _own(world: Context, key: Key, uid: str) -> Sequence[identities.TokenRecord]:
+async def _own(context: Context, key: Key, uid: str) -> Sequence[identities.TokenRecord]:
     """The object's tokens. Those of a predecessor of the same name are revoked: nobody told us of its end."""
-    found = await world.issuing.store.of_name(key.namespace, key.name)
+    found = await context.issuing.store.of_name(key.namespace, key.name)
     for other in {token.uid for token in found if token.uid != uid and token.revoked_at is None}:
-        await world.issuing.store.revoke(other, world.clock.now(), _DELETED, epoch=world.epoch())
+        await context.issuing.store.revoke(other, context.clock.now(), _DELETED, epoch=context.epoch())
     return [token for token in found if token.uid == uid]
 
 
-async def _issue(world: Context, key: Key, obj: Object, now: datetime) -> str:
+async def _issue(context: Context, key: Key, obj: Object, now: datetime) -> str:
     """Make a token and write it into the Secret. Returns what keeps us from it; empty when it is done."""
-    spec, issuing = _read(obj), world.issuing
+    spec, issuing = _read(obj), context.issuing
     address, minted = issuing.address(), issuing.mint()
     record = identities.TokenRecord(
         id=minted.id,
         name=key.name,
         namespace=key.namespace,
-        namespace_uid=world.namespace_uid(key.namespace),
+        namespace_uid=context.namespace_uid(key.namespace),
         uid=str(obj["metadata"]["uid"]),
         scope=spec.scope or str(identities.TokenScope.PROJECT),
         workflow=spec.workflow or "",
@@ -142,10 +142,10 @@ async def _issue(world: Context, key: Key, obj: Object, now: datetime) -> str:
         expires_at=token_rotation.wanted_end(spec, now),
         rotate=spec.rotate,
     )
-    await issuing.store.record(record, epoch=world.epoch())
+    await issuing.store.record(record, epoch=context.epoch())
     refused = await issuing.write(obj, secret_name(obj), minted.text, address)
     if not refused:
-        await issuing.store.delivered(minted.id, now, epoch=world.epoch())
+        await issuing.store.delivered(minted.id, now, epoch=context.epoch())
     return refused
 
 
@@ -153,9 +153,9 @@ def _read(obj: Object) -> APITokenSpec:
     return spec_of(obj, APITokenSpec)
 
 
-def _misplaced(world: Context, namespace: str) -> str:
+def _misplaced(context: Context, namespace: str) -> str:
     try:
-        home = organizations.home_of(world.cache, namespace)
+        home = organizations.home_of(context.cache, namespace)
     except (errors.NotFound, errors.Conflict) as exc:
         return f"scope Organization: {exc}"
     return "" if home == namespace else f"scope Organization needs the Organization's home namespace, {home}"

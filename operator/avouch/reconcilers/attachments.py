@@ -104,21 +104,21 @@ def _delivering(counts: Counts) -> tuple[conditions.Condition, ...]:
     return ()
 
 
-async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Gather both ends and the counts, record the attachment where it is whole, say so."""
-    ends = _ends(world, key, obj)
-    record = _recordable(obj, ends, world.integrations)
+    ends = _ends(context, key, obj)
+    record = _recordable(obj, ends, context.integrations)
     if record is not None:
-        await world.workflows.upsert_attachment(record, epoch=world.epoch())
+        await context.workflows.upsert_attachment(record, epoch=context.epoch())
     else:
-        await world.workflows.remove_attachment(key.namespace, key.name, epoch=world.epoch())
-    counts = Counts(*await world.deliveries.counts(obj["metadata"]["uid"]))
+        await context.workflows.remove_attachment(key.namespace, key.name, epoch=context.epoch())
+    counts = Counts(*await context.deliveries.counts(obj["metadata"]["uid"]))
     return decide(obj, ends, counts)
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Forget the attachment; deliveries already written go on."""
-    await world.workflows.remove_attachment(key.namespace, key.name, epoch=world.epoch())
+    await context.workflows.remove_attachment(key.namespace, key.name, epoch=context.epoch())
 
 
 def _recordable(obj: Object, ends: Ends, types: IntegrationTypes) -> deliveries.AttachmentRecord | None:
@@ -135,14 +135,14 @@ def _read(attachment: Object) -> IntegrationAttachmentSpec:
     return spec_of(attachment, IntegrationAttachmentSpec)
 
 
-def _ends(world: Context, key: Key, obj: Object) -> Ends:
+def _ends(context: Context, key: Key, obj: Object) -> Ends:
     spec = _read(obj)
     named, reference = spec.workflow_ref, spec.integration_ref
-    found = named is None or world.cache.get(Key("Workflow", key.namespace, named.name)) is not None
+    found = named is None or context.cache.get(Key("Workflow", key.namespace, named.name)) is not None
     namespace = key.namespace
     if reference.scope == "Organization":
         try:
-            namespace = organizations.home_of(world.cache, key.namespace)
+            namespace = organizations.home_of(context.cache, key.namespace)
         except (errors.NotFound, errors.Conflict) as exc:
             return Ends(None, found, problem=str(exc))
-    return Ends(world.cache.get(Key("Integration", namespace, reference.name)), found, namespace)
+    return Ends(context.cache.get(Key("Integration", namespace, reference.name)), found, namespace)

@@ -63,24 +63,24 @@ def _checked(found: artifacts.Record) -> tuple[conditions.Condition, ...]:
     )
 
 
-async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Record it, with what stands in its way; say what the last check found."""
-    record = record_of(obj, world.namespace_uid(key.namespace))
-    problem = backends.problems(_siblings(world, key, record)).get(record.uid, "")
-    await world.backends.upsert(record.stopped_by(problem), epoch=world.epoch())
-    found = await world.backends.get(record.uid)
+    record = record_of(obj, context.namespace_uid(key.namespace))
+    problem = backends.problems(_siblings(context, key, record)).get(record.uid, "")
+    await context.backends.upsert(record.stopped_by(problem), epoch=context.epoch())
+    found = await context.backends.get(record.uid)
     return decide(obj, found or record.stopped_by(problem))
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Take nothing new there; what lies there stays readable."""
     uid = str(old["metadata"]["uid"]) if old else ""
     if uid:
-        await world.backends.remove(key.namespace, key.name, uid=uid, epoch=world.epoch())
+        await context.backends.remove(key.namespace, key.name, uid=uid, epoch=context.epoch())
 
 
-def _siblings(world: Context, key: Key, record: artifacts.Record) -> Sequence[artifacts.Record]:
+def _siblings(context: Context, key: Key, record: artifacts.Record) -> Sequence[artifacts.Record]:
     """All of the namespace, this one as it is now; suspended ones claim nothing."""
-    others = (world.cache.get(k) for k in world.cache.found("CASBackend", f"namespace/{key.namespace}") if k != key)
+    others = (context.cache.get(k) for k in context.cache.found("CASBackend", f"namespace/{key.namespace}") if k != key)
     known = [record_of(other, record.namespace_uid) for other in others if other is not None]
     return [one for one in (record, *known) if not one.spec.suspend]

@@ -38,45 +38,45 @@ def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
     return conditions.succeeded("recorded")
 
 
-async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Read and record; a suspended or unreadable contract keeps the revision it had."""
-    bound = _bound(world, key)
+    bound = _bound(context, key)
     if suspended(obj):
-        return decide(obj, Recorded(await world.contracts.newest(key.namespace, key.name)), bound)
+        return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name)), bound)
     try:
-        canonical = world.canonical(obj)
+        canonical = context.canonical(obj)
     except errors.Invalid as exc:
-        return decide(obj, Recorded(await world.contracts.newest(key.namespace, key.name), exc), bound)
+        return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name), exc), bound)
     revision = contracts.ContractRevision(
         namespace=key.namespace,
-        namespace_uid=world.namespace_uid(key.namespace),
+        namespace_uid=context.namespace_uid(key.namespace),
         name=key.name,
         uid=str(obj["metadata"]["uid"]),
         revision=0,  # the store gives the number
         digest=digests.of_bytes(canonical),
         canonical=canonical,
-        recorded_at=world.clock.now(),
+        recorded_at=context.clock.now(),
         source_digest=str(revisions.source_digest(obj)),
     )
-    recorded = await world.contracts.record(revision, epoch=world.epoch())
+    recorded = await context.contracts.record(revision, epoch=context.epoch())
     return replace(decide(obj, Recorded(recorded), bound), stirs=recorded.recorded_at == revision.recorded_at)
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Revisions are append-only: runs were judged against them."""
 
 
-def _bound(world: Context, key: Key) -> int:
+def _bound(context: Context, key: Key) -> int:
     """Workflows bound to this contract: those that name it here, and those that name it as their organization's."""
-    filed = (world.cache.get(k) for k in world.cache.found("Workflow", f"contract/{key.name}"))
-    return sum(_means(world, key, workflow) for workflow in filed if workflow is not None)
+    filed = (context.cache.get(k) for k in context.cache.found("Workflow", f"contract/{key.name}"))
+    return sum(_means(context, key, workflow) for workflow in filed if workflow is not None)
 
 
-def _means(world: Context, key: Key, workflow: Object) -> bool:
+def _means(context: Context, key: Key, workflow: Object) -> bool:
     own = str(workflow["metadata"]["namespace"])
     if not contract_of(workflow)[1]:
         return own == key.namespace
     try:
-        return organizations.home_of(world.cache, own) == key.namespace
+        return organizations.home_of(context.cache, own) == key.namespace
     except (errors.NotFound, errors.Conflict):
         return False

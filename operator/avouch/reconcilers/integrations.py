@@ -17,10 +17,10 @@ def decide(integration: Object, types: IntegrationTypes) -> conditions.Desired:
     return conditions.succeeded("ready to be attached")
 
 
-async def reconcile(world: Context, _key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(context: Context, _key: Key, obj: Object) -> conditions.Desired:
     """Decide; an Integration is recorded with each attachment that uses it."""
-    return decide(obj, world.integrations)
+    return decide(obj, context.integrations)
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Nothing was recorded."""

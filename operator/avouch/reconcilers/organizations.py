@@ -99,18 +99,18 @@ def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[
     return conditions.succeeded("projects resolved").having(projects=len(existing))
 
 
-async def reconcile(world: Context, _key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(context: Context, _key: Key, obj: Object) -> conditions.Desired:
     """Gather, record and decide. A suspended one keeps the rows it had."""
-    others, namespaces = _all(world.cache, "Organization"), _all(world.cache, "Namespace")
+    others, namespaces = _all(context.cache, "Organization"), _all(context.cache, "Namespace")
     if not read(obj).suspend:
         alone = sorted(projects(obj, namespaces) - rivals(obj, others, namespaces).keys())
-        await world.organisations.record(record_of(obj), alone, epoch=world.epoch())
+        await context.organisations.record(record_of(obj), alone, epoch=context.epoch())
     return decide(obj, others, namespaces)
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Forget it and its projects."""
-    await world.organisations.remove(key.name, epoch=world.epoch())
+    await context.organisations.remove(key.name, epoch=context.epoch())
 
 
 def _claims(spec: kind.OrganizationSpec, namespaces: Iterable[Object]) -> frozenset[str]:

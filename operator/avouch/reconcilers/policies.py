@@ -36,5 +36,5 @@ async def reconcile(_world: Context, key: Key, obj: Object) -> conditions.Desire
         return decide(obj, exc)
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Nothing was recorded."""

@@ -97,10 +97,10 @@ def put_aside(cache: ObjectCache, key: Key, uid: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class RunKeeper:
+class RunReconciler:
     """Opens and finishes runs. `awaited` collects runs whose verdict is awaited, `opened` those that are not Done."""
 
-    world: Context
+    context: Context
     runs: run_model.Runs
     api: ClusterApi
     awaited: dict[uuid.UUID, run_model.Run]
@@ -109,17 +109,17 @@ class RunKeeper:
 
     async def reconcile(self, key: Key) -> None:
         """One PipelineRun or TaskRun. Raises errors.AvouchError to be tried again."""
-        obj = self.world.cache.get(key)
+        obj = self.context.cache.get(key)
         if obj is None or settled(obj):
             return
         opened: Sequence[run_model.Run] = ()
-        if self.world.cache.holds("Workflow", f"namespace/{key.namespace}"):
+        if self.context.cache.holds("Workflow", f"namespace/{key.namespace}"):
             opened = await self._opened(key, obj, await self._owed(key, obj))
         if outcome.done(obj):
             if waiting := await self._waiting(obj, opened):
-                at = outcome.finished_at(obj, self.world.clock.now())
+                at = outcome.finished_at(obj, self.context.clock.now())
                 await self._finish(waiting, await self.snapshot(key, obj), at)
-            put_aside(self.world.cache, key, labels.uid_of(obj))
+            put_aside(self.context.cache, key, labels.uid_of(obj))
 
     async def _waiting(self, obj: Object, opened: Sequence[run_model.Run]) -> Sequence[run_model.Run]:
         """Every open run about this object: also of a Workflow that was suspended, edited or deleted meanwhile."""
@@ -133,7 +133,7 @@ class RunKeeper:
             return
         taskruns = (old,) if key.kind == "TaskRun" else self._cached(labels.uid_of(old))
         known = run_model.Snapshot({}, ()) if settled(old) else run_model.Snapshot(old, tuple(taskruns))
-        await self._finish(waiting, known, self.world.clock.now())
+        await self._finish(waiting, known, self.context.clock.now())
 
     async def look_up_unfinished(self, limit: int = _PAGE) -> None:
         """Runs whose subject went away, or ended, while nobody watched. Others the watch takes care of."""
@@ -150,10 +150,10 @@ class RunKeeper:
         """Finish the run if its subject is gone or Done, whatever became of its Workflow meanwhile."""
         resource = KINDS.get(run.subject_kind)
         key = Key(run.subject_kind, run.namespace, run.subject_name)
-        known = self.world.cache.get(key)
+        known = self.context.cache.get(key)
         if resource is None or (known and labels.uid_of(known) == run.key.subject_uid and not settled(known)):
             return
-        found, now = await self.api.get(resource, run.namespace, run.subject_name), self.world.clock.now()
+        found, now = await self.api.get(resource, run.namespace, run.subject_name), self.context.clock.now()
         if found is None or labels.uid_of(found) != run.key.subject_uid:
             log.warning("run %s: its %s is gone and nobody saw it end", run.name, run.subject_kind)
             await self._finish([run], run_model.Snapshot({}, ()), now)
@@ -197,22 +197,22 @@ class RunKeeper:
         return await self.api.get(resources.TASKRUNS, namespace, name)
 
     def _cached(self, owner_uid: str) -> list[Object]:
-        cache = self.world.cache
+        cache = self.context.cache
         return [obj for key in cache.found("TaskRun", owner_uid) if (obj := cache.get(key)) is not None]
 
     async def _owed(self, key: Key, obj: Object) -> Sequence[planning.Owed]:
         """What this object itself is the subject of; a TaskRun's debts to its PipelineRun's runs are not its own."""
-        world = self.world
+        context = self.context
         if key.kind == "PipelineRun":
-            return await planning.owed_by(key.namespace, None, obj, world.workflows, world.contracts)
+            return await planning.owed_by(key.namespace, None, obj, context.workflows, context.contracts)
         owner = labels.controller(obj, "PipelineRun")
-        pipelinerun = world.cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
-        owed = await planning.owed_by(key.namespace, obj, pipelinerun, world.workflows, world.contracts)
+        pipelinerun = context.cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
+        owed = await planning.owed_by(key.namespace, obj, pipelinerun, context.workflows, context.contracts)
         return [one for one in owed if one.subject.kind == "TaskRun"]
 
     async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:
         """The run of each debt: remembered, or stored by somebody, or new."""
-        now = self.world.clock.now()
+        now = self.context.clock.now()
         asked = {one.run_id: one for one in owed}
         known = {run_id: self.opened[run_id] for run_id in asked if run_id in self.opened}
         unknown = [one for run_id, one in asked.items() if run_id not in known]
@@ -225,17 +225,17 @@ class RunKeeper:
 
     async def _warn(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> None:
         """Say at the start, where users look first, that the sidecar is kept out by a ResourceQuota."""
-        namespace = self.world.cache.get(Key("Namespace", "", key.namespace)) or {}
+        namespace = self.context.cache.get(Key("Namespace", "", key.namespace)) or {}
         refused = held_back(owed)
         if refused is None or labels.of(namespace).get(labels.INJECT) != "enabled":
             return
         if (await self.api.list_all(resources.RESOURCE_QUOTAS, key.namespace))[0]:
             subject = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
-            told = events.Happening("SidecarNotInjected", refused.message, action="Inject", warning=True)
-            await self.recorder.tell(subject, told)
+            told = events.Event("SidecarNotInjected", refused.message, action="Inject", warning=True)
+            await self.recorder.record(subject, told)
 
     async def _finish(self, waiting: Sequence[run_model.Run], snapshot: run_model.Snapshot, at: datetime) -> None:
-        epoch = self.world.epoch()
+        epoch = self.context.epoch()
         self.awaited.update({run.id: run for run in waiting})  # before: the verdict may be there before we are told
         for run in waiting:
             self.opened.pop(run.id, None)  # whether or not it can be finished now: the next try asks the store

@@ -14,7 +14,7 @@ _WORKERS = 64  # that many runs may share one commit
 _PAGE = 1000  # objects that one query asks about
 
 
-class Keeper(Protocol):
+class RunReconciler(Protocol):
     """Opens and finishes runs."""
 
     async def reconcile(self, key: Key) -> None:
@@ -40,7 +40,7 @@ class TektonWork:
 
     cache: ObjectCache
     store: runs.Runs
-    keeper: Keeper
+    run_reconciler: RunReconciler
     rescuer: Rescuer
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     _vanished: dict[Key, Object] = field(default_factory=dict)
@@ -87,9 +87,9 @@ class TektonWork:
             return await self.rescuer.reconcile(key)
         old = self._vanished.get(key)
         if old is not None:
-            await self.keeper.vanished(key, old)
+            await self.run_reconciler.vanished(key, old)
             self._vanished.pop(key, None)
-        await self.keeper.reconcile(key)
+        await self.run_reconciler.reconcile(key)
         return None
 
 

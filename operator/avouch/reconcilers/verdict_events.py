@@ -36,14 +36,14 @@ _REASONS = {
 }
 
 
-def happening(run: run_model.Run, judged: run_model.Judged) -> events.Happening:
+def event_of(run: run_model.Run, judged: run_model.Judged) -> events.Event:
     """The Event that tells of a verdict and why it is no better one; its reason is one of a closed list."""
     note = (
         f"{run.result} against Contract {run.contract} revision {run.revision}: {_why(judged)}"
         f"kubectl get workflowruns -n {run.namespace} {run.name} -o yaml"
     )
     reason = _REASONS.get(run.result, "AttestationIncomplete")
-    return events.Happening(reason, note, action="Judge", warning=run.result is not verdicts.VerdictResult.PASSED)
+    return events.Event(reason, note, action="Judge", warning=run.result is not verdicts.VerdictResult.PASSED)
 
 
 def _why(judged: run_model.Judged) -> str:
@@ -61,7 +61,7 @@ def _why(judged: run_model.Judged) -> str:
 class VerdictWatch:
     """Reads new verdicts in the order of COMMIT and passes them on. `awaited` loses those that came."""
 
-    world: Context
+    context: Context
     runs: run_model.Runs
     queue: WorkQueue[Key]
     recorder: events.Recorder
@@ -88,7 +88,7 @@ class VerdictWatch:
         newest = 0
         for namespace, workflow, run in await self.runs.summaries(0):
             newest = max(newest, run.resource_version)
-            self.world.last_runs[namespace, workflow] = run
+            self.context.last_runs[namespace, workflow] = run
         self.since = run_model.Judged(newest, _LAST)
 
     async def look(self) -> None:
@@ -106,10 +106,10 @@ class VerdictWatch:
     def _ask_all(self, judged: Iterable[run_model.Run]) -> None:
         asked: set[Key] = set()
         for run in judged:
-            self.world.last_runs[run.namespace, run.workflow] = run
+            self.context.last_runs[run.namespace, run.workflow] = run
             asked.add(Key("Workflow", run.namespace, run.workflow))
         for namespace in {key.namespace for key in asked}:
-            asked.update(self.world.cache.found("IntegrationAttachment", f"namespace/{namespace}"))
+            asked.update(self.context.cache.found("IntegrationAttachment", f"namespace/{namespace}"))
         for key in sorted(asked):
             self._ask(key)
 
@@ -132,10 +132,10 @@ class VerdictWatch:
             return
         resource = resources.PIPELINERUNS if run.subject_kind == "PipelineRun" else resources.TASKRUNS
         subject = events.reference(resource, run.namespace, run.subject_name, run.key.subject_uid)
-        await self.recorder.tell(subject, happening(run, judged))
+        await self.recorder.record(subject, event_of(run, judged))
 
     def _give_up(self) -> None:
         """Runs are awaited in the order in which they ended; those that nobody judges are forgotten."""
-        limit = self.world.clock.now() - _FOR
+        limit = self.context.clock.now() - _FOR
         while self.awaited and (oldest := next(iter(self.awaited.values()))).created_at < limit:
             del self.awaited[oldest.id]

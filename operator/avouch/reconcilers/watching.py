@@ -17,23 +17,23 @@ from avouch.kube.reflector import Progress
 from avouch.reconcilers.context import Context
 
 
-async def absent(world: Context, live: Collection[Key]) -> list[tuple[Key, Object | None]]:
+async def absent(context: Context, live: Collection[Key]) -> list[tuple[Key, Object | None]]:
     """Every recorded object that is not among the live ones, with what is known of it."""
-    workflows = await world.workflows.keys()
+    workflows = await context.workflows.keys()
     known: list[tuple[Key, Object | None]] = [
         (Key("Workflow", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
         for namespace, name, uid in workflows
     ]
     for namespace in sorted({key[0] for key in workflows}):
-        attachments = await world.workflows.attachments(namespace)
+        attachments = await context.workflows.attachments(namespace)
         known += [(Key("IntegrationAttachment", namespace, attachment.name), None) for attachment in attachments]
     known += [
         (Key("CASBackend", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
-        for namespace, name, uid in await world.backends.keys()
+        for namespace, name, uid in await context.backends.keys()
     ]
-    tokens = await world.issuing.store.keys()
+    tokens = await context.issuing.store.keys()
     known += [(Key("APIToken", namespace, name), None) for namespace, name, _ in tokens]
-    known += [(Key("Organization", "", name), None) for name in await world.organisations.names()]
+    known += [(Key("Organization", "", name), None) for name in await context.organisations.names()]
     return [(key, old) for key, old in known if key not in live]
 
 

@@ -66,9 +66,9 @@ def desired_of(kind: str, error: errors.AvouchError) -> conditions.Desired:
     return conditions.retrying("an unexpected failure; the controller's log has it")
 
 
-def dependents(world: Context, key: Key) -> list[Key]:
+def dependents(context: Context, key: Key) -> list[Key]:
     """Whose outcome may change because of this object."""
-    cache = world.cache
+    cache = context.cache
     if key.kind == "Contract":
         return cache.found("Workflow", f"contract/{key.name}")
     if key.kind == "Integration":
@@ -85,19 +85,19 @@ def dependents(world: Context, key: Key) -> list[Key]:
     return []
 
 
-def counted_by(world: Context, key: Key, obj: Object) -> list[Key]:
+def counted_by(context: Context, key: Key, obj: Object) -> list[Key]:
     """Contracts that count this Workflow: they hear of it at leisure, or binding a thousand would write a thousand."""
     if key.kind != "Workflow":
         return []
     filed = file_by_contract(obj)
-    return [k for k in world.cache.keys("Contract") if f"contract/{k.name}" in filed]
+    return [k for k in context.cache.keys("Contract") if f"contract/{k.name}" in filed]
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
     """The workers' tools."""
 
-    world: Context
+    context: Context
     queue: WorkQueue[Key]
     writer: status.StatusWriter
     recorder: events.Recorder
@@ -110,9 +110,9 @@ class Worker:
             self.gone[key] = old
         if key.kind in KINDS:
             self.queue.add(key)
-        self.queue.add_many(dependents(self.world, key))
-        now = old or self.world.cache.get(key)
-        for counting in counted_by(self.world, key, now) if now else ():
+        self.queue.add_many(dependents(self.context, key))
+        now = old or self.context.cache.get(key)
+        for counting in counted_by(self.context, key, now) if now else ():
             self.queue.add_after(counting, LEISURE)
 
     @property
@@ -131,9 +131,9 @@ class Worker:
             AvouchError: it has to be tried again; the status says so already.
         """
         kind = KINDS[key.kind]
-        obj = self.world.cache.get(key)
+        obj = self.context.cache.get(key)
         if obj is None:
-            await kind.remove(self.world, key, self.gone.get(key))
+            await kind.remove(self.context, key, self.gone.get(key))
             self.gone.pop(key, None)
             return None
         failed: errors.AvouchError | None = None
@@ -143,14 +143,14 @@ class Worker:
             desired, failed = desired_of(key.kind, exc), exc
         await self._say(kind, key, desired)
         if desired.stirs:
-            self.queue.add_many(dependents(self.world, key))
+            self.queue.add_many(dependents(self.context, key))
         if failed is not None and not isinstance(failed, errors.Invalid):
             raise failed
         return desired.recheck
 
     async def _watched(self, kind: Kind, key: Key, obj: Object) -> conditions.Desired:
         """Reconcile; one that takes longer than `SLOW` on an unseen generation says first that it is at it."""
-        work = asyncio.ensure_future(kind.reconcile(self.world, key, obj))
+        work = asyncio.ensure_future(kind.reconcile(self.context, key, obj))
         try:
             done, _ = await asyncio.wait({work}, timeout=SLOW)
             seen = (obj.get("status") or {}).get("observedGeneration")
@@ -161,33 +161,33 @@ class Worker:
             work.cancel()
 
     async def _say(self, kind: Kind, key: Key, desired: conditions.Desired) -> None:
-        obj = self.world.cache.get(key)
+        obj = self.context.cache.get(key)
         if obj is None:
             return
         wanted = desired.status(int(obj["metadata"].get("generation") or 0))
         try:
-            after = await self.writer.write(kind.resource, obj, wanted, _stamp(self.world.clock.now()))
+            after = await self.writer.write(kind.resource, obj, wanted, _stamp(self.context.clock.now()))
         except errors.NotFound:
             return  # deleted under us: the watch says so too
         if after is None:
             return
-        self.world.cache.put(key, after)
-        told = happening(obj.get("status") or {}, wanted)
+        self.context.cache.put(key, after)
+        told = event_of(obj.get("status") or {}, wanted)
         if told is not None:
             subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
-            await self.recorder.tell(subject, told)
+            await self.recorder.record(subject, told)
         if key.kind in ("Contract", "Integration") and told:  # not for a count of them, which they do not depend on
-            self.queue.add_many(dependents(self.world, key))
+            self.queue.add_many(dependents(self.context, key))
 
 
-def happening(before: Object, after: Object) -> events.Happening | None:
+def event_of(before: Object, after: Object) -> events.Event | None:
     """The Event of a transition: Ready became another one, or its reason did while it is not True."""
     old, new = conditions.of(before, conditions.READY), conditions.of(after, conditions.READY)
     same = (old.get("status"), old.get("reason")) == (new.get("status"), new.get("reason"))
     if same or new.get("status") == "Unknown":
         return None
     reason = "Ready" if new["status"] == "True" else str(new["reason"])
-    return events.Happening(reason, str(new["message"]), warning=bool(conditions.of(after, conditions.STALLED)))
+    return events.Event(reason, str(new["message"]), warning=bool(conditions.of(after, conditions.STALLED)))
 
 
 def _stamp(now: datetime) -> str:

@@ -105,47 +105,47 @@ def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> contracts.W
     )
 
 
-async def reconcile(world: Context, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Resolve the contract, record the Workflow, say what holds. One that cannot be read keeps the row it had."""
-    bound = await _bound(world, key, obj, spec_of(obj, kind.WorkflowSpec))
-    record = record_of(obj, world.namespace_uid(key.namespace), bound)
-    await world.workflows.upsert(record, epoch=world.epoch())
+    bound = await _bound(context, key, obj, spec_of(obj, kind.WorkflowSpec))
+    record = record_of(obj, context.namespace_uid(key.namespace), bound)
+    await context.workflows.upsert(record, epoch=context.epoch())
     if bound.revision is not None:
         bound = replace(bound, unknown=planning.unknown_materials(record, bound.revision))
-    return decide(obj, bound, world.last_runs.get((key.namespace, key.name)))
+    return decide(obj, bound, context.last_runs.get((key.namespace, key.name)))
 
 
-async def remove(world: Context, key: Key, old: Object | None) -> None:
+async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Forget the Workflow; its runs stay."""
-    world.last_runs.pop((key.namespace, key.name), None)
+    context.last_runs.pop((key.namespace, key.name), None)
     uid = str(old["metadata"]["uid"]) if old else ""
     if uid:
-        await world.workflows.remove(key.namespace, key.name, uid=uid, epoch=world.epoch())
+        await context.workflows.remove(key.namespace, key.name, uid=uid, epoch=context.epoch())
 
 
-async def _bound(world: Context, key: Key, obj: Object, spec: kind.WorkflowSpec) -> Bound:
+async def _bound(context: Context, key: Key, obj: Object, spec: kind.WorkflowSpec) -> Bound:
     name, of_organization = contract_of(obj)
     namespace = key.namespace
     if of_organization:
         try:
-            namespace = organizations.home_of(world.cache, key.namespace)
+            namespace = organizations.home_of(context.cache, key.namespace)
         except (errors.NotFound, errors.Conflict) as exc:
             fix = "claim it in an Organization, or use a Contract of this namespace"
             return Bound(name, problem=f"{exc}: {fix}")
-    contract = world.cache.get(Key("Contract", namespace, name))
-    revision = await _newest(world, namespace, name)
+    contract = context.cache.get(Key("Contract", namespace, name))
+    revision = await _newest(context, namespace, name)
     if contract is None and spec.contract_ref is None and not spec.suspend:
-        return Bound(name, namespace, problem=await _default(world, key, revision))
+        return Bound(name, namespace, problem=await _default(context, key, revision))
     return Bound(name, namespace, contract, revision if contract is not None else None)
 
 
-async def _newest(world: Context, namespace: str, name: str) -> contracts.ContractRevision | None:
+async def _newest(context: Context, namespace: str, name: str) -> contracts.ContractRevision | None:
     """The newest revision in this very namespace: the database hears of one that was made anew only when we write."""
-    found = await world.contracts.newest(namespace, name)
-    return found if found is None or found.namespace_uid == world.namespace_uid(namespace) else None
+    found = await context.contracts.newest(namespace, name)
+    return found if found is None or found.namespace_uid == context.namespace_uid(namespace) else None
 
 
-async def _default(world: Context, key: Key, known: contracts.ContractRevision | None) -> str:
+async def _default(context: Context, key: Key, known: contracts.ContractRevision | None) -> str:
     """Make the default Contract of a Workflow that names none. Returns what is in the way, or that it is on its way.
 
     It is made once: one that was there and was deleted may have asked for something, and an empty one in its place
@@ -155,12 +155,12 @@ async def _default(world: Context, key: Key, known: contracts.ContractRevision |
     if known is not None:
         was = f"was deleted at revision {known.revision}"
         return f"the Workflow's default Contract {key.name} {was}: apply it again, or set spec.contractRef"
-    if organizations.restricts_contracts(world.cache, key.namespace):
+    if organizations.restricts_contracts(context.cache, key.namespace):
         who = "its Organization restricts who creates Contracts"
         fix = "let one of those who may write in the home namespace apply it, or set spec.contractRef"
         return f"{missing}, and {who}: {fix}"
     try:
-        await world.creator.create(resources.CONTRACTS, default_contract(key))
+        await context.creator.create(resources.CONTRACTS, default_contract(key))
     except errors.Conflict:
         return f"{missing}: it is being made"
     except (errors.Denied, errors.Invalid) as exc:

@@ -44,9 +44,9 @@ def work(arguments: list[str], done: int) -> int:
         import site
 
         site.main()
-    from avouch.sidecar import work as job  # lazy: 3 MiB of every pod's memory while its steps run
+    from avouch.sidecar import work as sidecar_work  # lazy: 3 MiB of every pod's memory while its steps run
 
-    return job.main(arguments, done)
+    return sidecar_work.main(arguments, done)
 
 
 def watch() -> bool:

@@ -119,16 +119,16 @@ class Deliveries:
         """Write the marks that wait."""
         await self._marks.close()
 
-    async def lease(self, room: deliverybounds.Room, seconds: int) -> Sequence[deliveries.Delivery]:
+    async def lease(self, capacity: deliverybounds.Capacity, seconds: int) -> Sequence[deliveries.Delivery]:
         """Take due deliveries; each is ours for `seconds`. `attempts` counts this one; `secret` is the worker's job."""
         asked = {
-            "total": room.total,
-            "each": room.attachment,
-            "uids": list(room.attachments),
-            "rooms": list(room.attachments.values()),
-            "namespace": room.namespace,
-            "namespaces": list(room.namespaces),
-            "places": list(room.namespaces.values()),
+            "total": capacity.total,
+            "each": capacity.attachment,
+            "uids": list(capacity.attachments),
+            "rooms": list(capacity.attachments.values()),
+            "namespace": capacity.namespace,
+            "namespaces": list(capacity.namespaces),
+            "places": list(capacity.namespaces.values()),
             "seconds": seconds,
         }
         async with self._database.statements() as connection:

@@ -40,7 +40,7 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "resourceVersion": row.resource_version,
         "materialsFound": len(asked.intersection(row.materials or ())),
         "materialsAsked": len(asked),
-        **_outside(row),
+        **_external(row),
     }
 
 
@@ -50,7 +50,7 @@ def _asked(plan: str) -> frozenset[str]:
     return frozenset(material["name"] for material in json.loads(plan).get("materials", ()))
 
 
-def _outside(row: "sa.Row[Any]") -> dict[str, Any]:
+def _external(row: "sa.Row[Any]") -> dict[str, Any]:
     """What only runs outside Tekton have."""
     if row.attester is None:
         return {}

@@ -19,7 +19,7 @@ from avouch.findings import Finding
 from avouch.store import artifacts, database, jobs, rows, tables, versions
 
 
-class OutsideRuns:
+class ExternalRuns:
     """Over one database."""
 
     def __init__(self, opened: database.Database) -> None:
@@ -28,7 +28,7 @@ class OutsideRuns:
     async def of(self, run_id: uuid.UUID) -> external.ExternalPart | None:
         """What only a run outside Tekton has, or None."""
         async with self._database.transaction() as connection:
-            return await _outside(connection, run_id)
+            return await _external(connection, run_id)
 
     async def find(self, run_id: uuid.UUID) -> external.Stored | None:
         """One run outside Tekton with what its Workflow says now, and the findings of its verdict.
@@ -36,7 +36,7 @@ class OutsideRuns:
         Raises:
             errors.Invalid: what the Workflow says cannot be read.
         """
-        runs, known, extra, verdicts = tables.runs, tables.workflows, tables.outside_runs, tables.verdicts
+        runs, known, extra, verdicts = tables.runs, tables.workflows, tables.external_runs, tables.verdicts
         same = sa.and_(known.c.namespace == runs.c.namespace, known.c.uid == runs.c.workflow_uid)
         joined = runs.join(extra, extra.c.run_id == runs.c.id).outerjoin(known, same)
         joined = joined.outerjoin(verdicts, verdicts.c.run_id == runs.c.id)
@@ -48,7 +48,7 @@ class OutsideRuns:
         findings = tuple(Finding.recorded(**each) for each in row.findings or ())
         run = rows.run_of(row)
         rules = None if row.spec is None else workflowspecs.read(row.spec, run.workflow)
-        return external.Stored(run, rows.outside_of(row), rules, findings)
+        return external.Stored(run, rows.external_of(row), rules, findings)
 
     async def open(self, run: runs.Run, extra: external.ExternalPart, *, mark_latest: bool | None) -> bool:
         """Create run and version, and have the run looked at when it expires. False: the run was there already.
@@ -61,14 +61,14 @@ class OutsideRuns:
             new = insert(tables.runs).values(**rows.row_of(run)).on_conflict_do_nothing(index_elements=["id"])
             if (await connection.execute(new.returning(tables.runs.c.id))).first() is None:
                 return False
-            await connection.execute(sa.insert(tables.outside_runs).values(**_row(extra)))
+            await connection.execute(sa.insert(tables.external_runs).values(**_row(extra)))
             await jobs.judge(connection, run.id, extra.expires_at)
             await versions.stamp(connection, run.id)
         return True
 
     async def extend(self, run_id: uuid.UUID, expires_at: datetime) -> None:
         """A sign of life: expire not before this."""
-        table = tables.outside_runs
+        table = tables.external_runs
         later = sa.update(table).where(table.c.run_id == run_id, table.c.expires_at < expires_at)
         async with self._database.statements() as connection:
             await connection.execute(later.values(expires_at=expires_at))
@@ -104,10 +104,10 @@ class OutsideRuns:
             errors.Conflict: the run has ended otherwise.
             errors.NotFound: no such run.
         """
-        table = tables.outside_runs
+        table = tables.external_runs
         async with self._database.transaction() as connection:
             run = await _locked(connection, run_id)
-            extra = await _outside(connection, run_id)
+            extra = await _external(connection, run_id)
             if extra is not None and extra.reset == reset:
                 return
             _must_be_open(run)
@@ -157,7 +157,7 @@ class OutsideRuns:
 
 async def release(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) -> None:
     """Release the version of a passed run that asked for it; part of the transaction that commits the verdict."""
-    runs, extra, known = tables.runs, tables.outside_runs, tables.project_versions
+    runs, extra, known = tables.runs, tables.external_runs, tables.project_versions
     of_run = sa.and_(runs.c.id == run_id, extra.c.run_id == runs.c.id, extra.c.release)
     same = sa.and_(known.c.namespace_uid == runs.c.namespace_uid, known.c.name == extra.c.version)
     await connection.execute(sa.update(known).where(of_run, same, known.c.released_at.is_(None)).values(released_at=at))
@@ -186,14 +186,14 @@ async def _locked(connection: AsyncConnection, run_id: uuid.UUID) -> runs.Run:
     return rows.run_of(row)
 
 
-async def _outside(connection: AsyncConnection, run_id: uuid.UUID) -> external.ExternalPart | None:
-    table = tables.outside_runs
+async def _external(connection: AsyncConnection, run_id: uuid.UUID) -> external.ExternalPart | None:
+    table = tables.external_runs
     row = (await connection.execute(sa.select(table).where(table.c.run_id == run_id))).first()
-    return rows.outside_of(row) if row is not None else None
+    return rows.external_of(row) if row is not None else None
 
 
 async def _must_be_unreleased(connection: AsyncConnection, run: runs.Run) -> None:
-    extra, known = tables.outside_runs, tables.project_versions
+    extra, known = tables.external_runs, tables.project_versions
     same = sa.and_(known.c.name == extra.c.version, known.c.namespace_uid == run.namespace_uid)
     query = sa.select(known.c.name, known.c.released_at).select_from(extra.join(known, same))
     row = (await connection.execute(query.where(extra.c.run_id == run.id))).first()

@@ -231,7 +231,7 @@ async def read(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> Seq
             run=rows.run_of(row),
             snapshot=rows.snapshot_of(msgspec.json.decode(row.document)) if row.document else None,
             claims=tuple(said.get(row.id, ())),
-            outside=rows.outside_of(row) if row.attester is not None else None,
+            external=rows.external_of(row) if row.attester is not None else None,
         )
         for row in await connection.exec_driver_sql(_RECORDS, {"ids": ids})
     ]

@@ -22,7 +22,7 @@ def run_of(row: "sa.Row[Any]") -> runs.Run:
     return runs.Run(
         id=row.id,
         name=row.name,
-        key=runs.RunKey(row.workflow_uid, row.subject_uid, outside=row.subject_kind == runs.EXTERNAL),
+        key=runs.RunKey(row.workflow_uid, row.subject_uid, external=row.subject_kind == runs.EXTERNAL),
         namespace=row.namespace,
         namespace_uid=row.namespace_uid,
         workflow=row.workflow,
@@ -101,8 +101,8 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(asdict(value)))
 
 
-def outside_of(row: "sa.Row[Any]") -> external.ExternalPart:
-    """A row of `outside_runs`."""
+def external_of(row: "sa.Row[Any]") -> external.ExternalPart:
+    """A row of `external_runs`."""
     attester, reset = row.attester, row.reset
     return external.ExternalPart(
         run_id=row.run_id,

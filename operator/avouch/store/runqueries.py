@@ -103,7 +103,7 @@ def conditions(filters: Mapping[str, str]) -> list["sa.ColumnElement[bool]"]:
 def documented(chosen: "sa.Select[Any]", *, by_version: bool = False) -> "sa.Select[Any]":
     """The chosen rows with what a document takes from other tables."""
     rows = chosen.subquery("chosen")
-    verdicts, extra = tables.verdicts, tables.outside_runs
+    verdicts, extra = tables.verdicts, tables.external_runs
     joined = rows.outerjoin(verdicts, verdicts.c.run_id == rows.c.id).outerjoin(extra, extra.c.run_id == rows.c.id)
     shown = (extra.c.attester, extra.c.runner, extra.c.version, extra.c.organization, extra.c.expires_at)
     order = (rows.c.resource_version,) if by_version else (rows.c.namespace, rows.c.name)

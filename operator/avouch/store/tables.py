@@ -108,7 +108,7 @@ run_labels = sa.Table(  # which labels runs of a Workflow have, by triggers
     *(_text(n, key=True) for n in ("namespace_uid", "workflow", "digest")),
     _json("labels"),
 )
-outside_runs = sa.Table(
+external_runs = sa.Table(  # named before such runs were called external; renaming a table would stop older replicas
     "outside_runs",
     metadata,
     sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),

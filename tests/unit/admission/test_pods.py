@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from avouch import errors
 from avouch.admission import app
-from avouch.controlplane.intake import injection as planning
+from avouch.controlplane.intake import injection as injection_planning
 from avouch.tekton import injection, pod
 from tests.unit.tekton import pods
 
@@ -21,11 +21,11 @@ from tests.unit.tekton import pods
 class Planner:
     """Answers what it is told to."""
 
-    def __init__(self, answer: planning.Decision | Exception | None = None) -> None:
+    def __init__(self, answer: injection_planning.Decision | Exception | None = None) -> None:
         self.answer = answer
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
 
-    async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> planning.Decision:
+    async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> injection_planning.Decision:
         self.asked.append((namespace, created))
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -35,10 +35,10 @@ class Planner:
         return self.answer
 
 
-def inject(*warnings: str) -> planning.Planned:
+def inject(*warnings: str) -> injection_planning.Planned:
     shape = pod.read(pods.pod())
     assert isinstance(shape, pod.Shape)
-    return planning.Planned(injection.Injection(shape, (pods.a_plan(),), {}), warnings)
+    return injection_planning.Planned(injection.Injection(shape, (pods.a_plan(),), {}), warnings)
 
 
 def review(operation: str = "CREATE", kind: str = "Pod") -> dict[str, Any]:
@@ -48,8 +48,8 @@ def review(operation: str = "CREATE", kind: str = "Pod") -> dict[str, Any]:
 
 async def post(planner: Planner, body: bytes, seconds: float = 5) -> tuple[dict[str, Any], list[str]]:
     counted: list[str] = []
-    door = app.PodAdmission(planner, lambda: pods.SETTINGS, counted.append, seconds, suffix=lambda: "0123abcd")
-    transport = httpx.ASGITransport(app=Starlette(routes=door.routes()))
+    admission = app.PodAdmission(planner, lambda: pods.SETTINGS, counted.append, seconds, suffix=lambda: "0123abcd")
+    transport = httpx.ASGITransport(app=Starlette(routes=admission.routes()))
     async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
         answer = await client.post(app.PATH, content=body)
     assert answer.status_code == 200

@@ -80,7 +80,7 @@ def facts(**changes: object) -> predicate.AttestationFacts:
 
 
 @dataclass(frozen=True)
-class World:
+class Pki:
     """An authority that is trusted, and a sidecar's key with a leaf for POD."""
 
     ca: authority.Authority
@@ -99,10 +99,10 @@ class World:
         return bundle.to_bytes(bundle.Bundle(envelope, certificate=der(leaf or self.leaf)))
 
 
-def world() -> World:
+def pki() -> Pki:
     ca = authority.new_authority("avouch test", NOW - timedelta(days=1), timedelta(days=30))
     signer = signing.KeySigner.generate()
-    return World(ca, signer, authority.issue(ca, signing.csr(signer, "sidecar"), POD, NOW))
+    return Pki(ca, signer, authority.issue(ca, signing.csr(signer, "sidecar"), POD, NOW))
 
 
 def der(pem: bytes) -> bytes:

@@ -17,12 +17,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from avouch import errors
 from avouch.attestation import authority, identity, signing, trust
 from tests.unit.attestation import builders
-from tests.unit.attestation.builders import NOW, POD, World
+from tests.unit.attestation.builders import NOW, POD, Pki
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return builders.world()
+def pki() -> Pki:
+    return builders.pki()
 
 
 def pem_of(key: object) -> bytes:
@@ -37,8 +37,8 @@ def request(key: object, digest: hashes.HashAlgorithm | None = None) -> bytes:
     return made.public_bytes(serialization.Encoding.PEM)
 
 
-def test_a_leaf_has_the_documented_profile(world: World) -> None:
-    leaf = x509.load_pem_x509_certificate(world.leaf)
+def test_a_leaf_has_the_documented_profile(pki: Pki) -> None:
+    leaf = x509.load_pem_x509_certificate(pki.leaf)
     ext = leaf.extensions
     names = ext.get_extension_for_class(x509.SubjectAlternativeName)
     assert (names.critical, tuple(name.value for name in names.value)) == (True, POD.uris())
@@ -51,20 +51,20 @@ def test_a_leaf_has_the_documented_profile(world: World) -> None:
     basic = ext.get_extension_for_class(x509.BasicConstraints)
     assert (basic.critical, basic.value.ca) == (True, False)
     aki = ext.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    assert aki == trust.authority_key(world.ca.certificate)
+    assert aki == trust.authority_key(pki.ca.certificate)
     assert ext.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     assert leaf.not_valid_before_utc == NOW - timedelta(minutes=1)
     assert leaf.not_valid_after_utc == NOW + timedelta(minutes=10)
 
 
-def test_names_in_the_request_are_ignored(world: World) -> None:
-    leaf = authority.issue(world.ca, signing.csr(world.signer, "system:masters"), POD, NOW)
+def test_names_in_the_request_are_ignored(pki: Pki) -> None:
+    leaf = authority.issue(pki.ca, signing.csr(pki.signer, "system:masters"), POD, NOW)
     assert len(x509.load_pem_x509_certificate(leaf).subject.rdns) == 0
 
 
-def test_two_leaves_never_share_a_serial(world: World) -> None:
-    again = authority.issue(world.ca, signing.csr(world.signer, "x"), POD, NOW)
-    first, second = map(x509.load_pem_x509_certificate, (world.leaf, again))
+def test_two_leaves_never_share_a_serial(pki: Pki) -> None:
+    again = authority.issue(pki.ca, signing.csr(pki.signer, "x"), POD, NOW)
+    first, second = map(x509.load_pem_x509_certificate, (pki.leaf, again))
     assert first.serial_number != second.serial_number
 
 
@@ -79,22 +79,22 @@ KEYS = {
 
 
 @pytest.mark.parametrize("csr", KEYS.values(), ids=KEYS.keys())
-def test_only_a_p_256_request_is_signed(world: World, csr: bytes) -> None:
+def test_only_a_p_256_request_is_signed(pki: Pki, csr: bytes) -> None:
     with pytest.raises(errors.Invalid):
-        authority.issue(world.ca, csr, POD, NOW)
+        authority.issue(pki.ca, csr, POD, NOW)
 
 
-def test_a_request_for_someone_elses_key_is_refused(world: World) -> None:
-    good = x509.load_pem_x509_csr(signing.csr(world.signer, "x")).public_bytes(serialization.Encoding.DER)
+def test_a_request_for_someone_elses_key_is_refused(pki: Pki) -> None:
+    good = x509.load_pem_x509_csr(signing.csr(pki.signer, "x")).public_bytes(serialization.Encoding.DER)
     flipped = bytearray(good)
     flipped[-1] ^= 1
     pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + base64.encodebytes(bytes(flipped))
     with pytest.raises(errors.Invalid):
-        authority.issue(world.ca, pem + b"-----END CERTIFICATE REQUEST-----\n", POD, NOW)
+        authority.issue(pki.ca, pem + b"-----END CERTIFICATE REQUEST-----\n", POD, NOW)
 
 
-def test_a_leaf_never_outlives_its_authority_and_a_dead_authority_issues_nothing(world: World) -> None:
-    csr = signing.csr(world.signer, "x")
+def test_a_leaf_never_outlives_its_authority_and_a_dead_authority_issues_nothing(pki: Pki) -> None:
+    csr = signing.csr(pki.signer, "x")
     ca = authority.new_authority("short", NOW, timedelta(minutes=2))
     leaf = x509.load_pem_x509_certificate(authority.issue(ca, csr, POD, NOW))
     assert leaf.not_valid_after_utc == ca.certificate.not_valid_after_utc
@@ -104,33 +104,33 @@ def test_a_leaf_never_outlives_its_authority_and_a_dead_authority_issues_nothing
 
 
 @pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(seconds=-1), timedelta(hours=2)])
-def test_a_leaf_lives_between_nothing_and_an_hour(world: World, lifetime: timedelta) -> None:
+def test_a_leaf_lives_between_nothing_and_an_hour(pki: Pki, lifetime: timedelta) -> None:
     with pytest.raises(errors.Invalid):
-        authority.issue(world.ca, signing.csr(world.signer, "x"), POD, NOW, lifetime)
+        authority.issue(pki.ca, signing.csr(pki.signer, "x"), POD, NOW, lifetime)
 
 
-def test_an_authority_survives_its_secret(world: World) -> None:
-    again = authority.Authority.from_pem(world.ca.certificate_pem, world.ca.private_key_pem())
-    assert again.certificate == world.ca.certificate
+def test_an_authority_survives_its_secret(pki: Pki) -> None:
+    again = authority.Authority.from_pem(pki.ca.certificate_pem, pki.ca.private_key_pem())
+    assert again.certificate == pki.ca.certificate
 
 
-def test_an_authority_with_another_key_or_a_leafs_certificate_is_refused(world: World) -> None:
+def test_an_authority_with_another_key_or_a_leafs_certificate_is_refused(pki: Pki) -> None:
     with pytest.raises(errors.Invalid, match="do not belong together"):
-        authority.Authority.from_pem(world.ca.certificate_pem, world.signer.private_key_pem())
+        authority.Authority.from_pem(pki.ca.certificate_pem, pki.signer.private_key_pem())
     with pytest.raises(errors.Invalid, match="CA"):
-        authority.Authority.from_pem(world.leaf, world.signer.private_key_pem())
+        authority.Authority.from_pem(pki.leaf, pki.signer.private_key_pem())
     with pytest.raises(errors.Invalid):
-        authority.Authority.from_pem(b"junk", world.signer.private_key_pem())
+        authority.Authority.from_pem(b"junk", pki.signer.private_key_pem())
 
 
-def test_private_keys_are_never_printed(world: World) -> None:
-    assert "key=" not in repr(world.signer)
-    assert "PrivateKey" not in repr(world.ca)
+def test_private_keys_are_never_printed(pki: Pki) -> None:
+    assert "key=" not in repr(pki.signer)
+    assert "PrivateKey" not in repr(pki.ca)
 
 
-def test_a_serving_certificate_carries_its_names_and_server_auth(world: World) -> None:
+def test_a_serving_certificate_carries_its_names_and_server_auth(pki: Pki) -> None:
     pem, _ = authority.serving_certificate(
-        world.ca, ["avouch.avouch.svc"], [ipaddress.ip_address("10.0.0.1")], NOW, timedelta(days=1)
+        pki.ca, ["avouch.avouch.svc"], [ipaddress.ip_address("10.0.0.1")], NOW, timedelta(days=1)
     )
     made = x509.load_pem_x509_certificate(pem)
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -138,20 +138,20 @@ def test_a_serving_certificate_carries_its_names_and_server_auth(world: World) -
     assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("10.0.0.1")]
     uses = made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(uses) == [ExtendedKeyUsageOID.SERVER_AUTH]
-    made.verify_directly_issued_by(world.ca.certificate)
+    made.verify_directly_issued_by(pki.ca.certificate)
 
 
-def test_a_serving_certificate_needs_a_name(world: World) -> None:
+def test_a_serving_certificate_needs_a_name(pki: Pki) -> None:
     for names in ([], ["ü.example"]):
         with pytest.raises(errors.Invalid):
-            authority.serving_certificate(world.ca, names, [], NOW, timedelta(days=1))
+            authority.serving_certificate(pki.ca, names, [], NOW, timedelta(days=1))
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="compares with openssl")
-def test_openssl_accepts_our_chain_for_its_purpose(world: World, tmp_path: Path) -> None:
-    (tmp_path / "ca").write_bytes(world.ca.certificate_pem)
-    (tmp_path / "leaf").write_bytes(world.leaf)
-    (tmp_path / "tls").write_bytes(authority.serving_certificate(world.ca, ["a.svc"], [], NOW, timedelta(days=1))[0])
+def test_openssl_accepts_our_chain_for_its_purpose(pki: Pki, tmp_path: Path) -> None:
+    (tmp_path / "ca").write_bytes(pki.ca.certificate_pem)
+    (tmp_path / "leaf").write_bytes(pki.leaf)
+    (tmp_path / "tls").write_bytes(authority.serving_certificate(pki.ca, ["a.svc"], [], NOW, timedelta(days=1))[0])
     base = ["openssl", "verify", "-x509_strict", "-attime", str(int(NOW.timestamp())), "-CAfile", str(tmp_path / "ca")]
     for purpose, file in (("any", "leaf"), ("sslserver", "tls")):
         done = subprocess.run([*base, "-purpose", purpose, str(tmp_path / file)], capture_output=True, text=True)
@@ -159,12 +159,12 @@ def test_openssl_accepts_our_chain_for_its_purpose(world: World, tmp_path: Path)
 
 
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="compares with ssh-keygen")
-def test_the_keyid_is_what_ssh_keygen_prints(world: World, tmp_path: Path) -> None:
-    key = world.signer.key.public_key()
+def test_the_keyid_is_what_ssh_keygen_prints(pki: Pki, tmp_path: Path) -> None:
+    key = pki.signer.key.public_key()
     public = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     (tmp_path / "key.pub").write_bytes(public)
     done = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "key.pub"], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[1] == world.signer.keyid
+    assert done.stdout.split()[1] == pki.signer.keyid
 
 
 def test_the_keyid_of_a_known_key_never_changes() -> None:
@@ -205,15 +205,15 @@ def test_a_public_key_of_another_curve_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65])
-def test_a_common_name_has_one_to_64_characters(world: World, name: str) -> None:
+def test_a_common_name_has_one_to_64_characters(pki: Pki, name: str) -> None:
     with pytest.raises(errors.Invalid):
-        signing.csr(world.signer, name)
+        signing.csr(pki.signer, name)
     with pytest.raises(errors.Invalid):
         authority.new_authority(name, NOW, timedelta(days=1))
 
 
-def test_a_trust_root_of_nothing_junk_leaves_or_too_many_is_refused(world: World) -> None:
-    for pems in ([], [b""], [b"junk"], [world.leaf], [world.ca.certificate_pem] * 17, [b"x" * 300_000]):
+def test_a_trust_root_of_nothing_junk_leaves_or_too_many_is_refused(pki: Pki) -> None:
+    for pems in ([], [b""], [b"junk"], [pki.leaf], [pki.ca.certificate_pem] * 17, [b"x" * 300_000]):
         with pytest.raises(errors.Invalid):
             trust.TrustRoot.from_pems(pems)
 

@@ -25,16 +25,16 @@ from avouch.attestation import (
     vsa,
 )
 from tests.unit.attestation import builders
-from tests.unit.attestation.builders import NOW, POD, World
+from tests.unit.attestation.builders import NOW, POD, Pki
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return builders.world()
+def pki() -> Pki:
+    return builders.pki()
 
 
 def refuse(
-    world: World,
+    pki: Pki,
     data: bytes,
     *,
     expected: identity.Identity | None = POD,
@@ -43,7 +43,7 @@ def refuse(
 ) -> str:
     """The step at which verification fails; it must fail."""
     with pytest.raises(errors.NotVerified) as caught:
-        verification.verify(data, roots or world.trust, expected, at)
+        verification.verify(data, roots or pki.trust, expected, at)
     return caught.value.step
 
 
@@ -56,14 +56,14 @@ def edited(data: bytes, path: list[str | int], value: object) -> bytes:
     return json.dumps(whole).encode()
 
 
-def test_what_our_sidecar_signs_verifies(world: World) -> None:
-    data = world.bundle()
-    found = verification.verify(data, world.trust, POD, NOW)
+def test_what_our_sidecar_signs_verifies(pki: Pki) -> None:
+    data = pki.bundle()
+    found = verification.verify(data, pki.trust, POD, NOW)
     assert found.pod == POD
     assert found.digest == bundle.digest(data)
     assert found.verified_at == NOW
     assert predicate.read(found.statement) == builders.facts()
-    assert bytes.fromhex(found.authority_key) == trust.authority_key(world.ca.certificate)
+    assert bytes.fromhex(found.authority_key) == trust.authority_key(pki.ca.certificate)
 
 
 def test_chainloops_own_bundle_verifies_with_its_ca() -> None:
@@ -82,8 +82,8 @@ def test_chainloops_bundle_is_not_believed_to_be_a_pod_of_ours() -> None:
         verification.verify(data, roots, POD, NOW - timedelta(minutes=50))
 
 
-def test_a_verified_value_cannot_be_made_or_edited_elsewhere(world: World) -> None:
-    good = verification.verify(world.bundle(), world.trust, POD, NOW)
+def test_a_verified_value_cannot_be_made_or_edited_elsewhere(pki: Pki) -> None:
+    good = verification.verify(pki.bundle(), pki.trust, POD, NOW)
     with pytest.raises(TypeError):
         verification.VerifiedAttestation(
             good.digest, good.statement, good.uris, good.pod, good.authority_key, NOW, made_here=None
@@ -97,116 +97,116 @@ def test_a_verified_value_cannot_be_made_or_edited_elsewhere(world: World) -> No
 # 1-4: the outside
 
 
-def test_a_ten_megabyte_body_is_refused_before_it_is_read(world: World) -> None:
-    assert refuse(world, b"{" + b" " * 10_000_000) == "1 size"
+def test_a_ten_megabyte_body_is_refused_before_it_is_read(pki: Pki) -> None:
+    assert refuse(pki, b"{" + b" " * 10_000_000) == "1 size"
 
 
-def test_junk_is_not_a_bundle(world: World) -> None:
-    for data in (b"", b"junk", b"[]", b"null", b"\xef\xbb\xbf" + world.bundle(), b"[" * 100_000):
-        assert refuse(world, data) == "2 bundle"
+def test_junk_is_not_a_bundle(pki: Pki) -> None:
+    for data in (b"", b"junk", b"[]", b"null", b"\xef\xbb\xbf" + pki.bundle(), b"[" * 100_000):
+        assert refuse(pki, data) == "2 bundle"
 
 
-def test_duplicate_keys_are_refused_before_anything_is_believed(world: World) -> None:
-    data = world.bundle()
-    assert refuse(world, b'{"mediaType":"x",' + data[1:]) == "2 bundle"
+def test_duplicate_keys_are_refused_before_anything_is_believed(pki: Pki) -> None:
+    data = pki.bundle()
+    assert refuse(pki, b'{"mediaType":"x",' + data[1:]) == "2 bundle"
 
 
-def test_a_bare_envelope_is_not_a_bundle(world: World) -> None:
-    assert refuse(world, dsse.to_bytes(bundle.parse(world.bundle()).envelope)) == "2 bundle"
+def test_a_bare_envelope_is_not_a_bundle(pki: Pki) -> None:
+    assert refuse(pki, dsse.to_bytes(bundle.parse(pki.bundle()).envelope)) == "2 bundle"
 
 
-def test_junk_base64_is_refused(world: World) -> None:
+def test_junk_base64_is_refused(pki: Pki) -> None:
     for path in (
         ["dsseEnvelope", "payload"],
         ["dsseEnvelope", "signatures", 0, "sig"],
         ["verificationMaterial", "certificate", "rawBytes"],
     ):
-        assert refuse(world, edited(world.bundle(), path, "e30\n=")) == "2 bundle"
+        assert refuse(pki, edited(pki.bundle(), path, "e30\n=")) == "2 bundle"
 
 
-def test_no_signature_is_not_a_signature(world: World) -> None:
-    assert refuse(world, edited(world.bundle(), ["dsseEnvelope", "signatures"], [])) == "2 bundle"
+def test_no_signature_is_not_a_signature(pki: Pki) -> None:
+    assert refuse(pki, edited(pki.bundle(), ["dsseEnvelope", "signatures"], [])) == "2 bundle"
 
 
-def test_two_signatures_are_refused_even_when_both_are_good(world: World) -> None:
-    data = world.bundle()
+def test_two_signatures_are_refused_even_when_both_are_good(pki: Pki) -> None:
+    data = pki.bundle()
     twice = json.loads(data)["dsseEnvelope"]["signatures"] * 2
-    assert refuse(world, edited(data, ["dsseEnvelope", "signatures"], twice)) == "3 one signature"
+    assert refuse(pki, edited(data, ["dsseEnvelope", "signatures"], twice)) == "3 one signature"
 
 
-def test_no_certificate_means_nobody_signed(world: World) -> None:
-    assert refuse(world, edited(world.bundle(), ["verificationMaterial"], {})) == "2 bundle"
-    assert refuse(world, edited(world.bundle(), ["verificationMaterial"], {"publicKey": {"hint": "k"}})) == "2 bundle"
+def test_no_certificate_means_nobody_signed(pki: Pki) -> None:
+    assert refuse(pki, edited(pki.bundle(), ["verificationMaterial"], {})) == "2 bundle"
+    assert refuse(pki, edited(pki.bundle(), ["verificationMaterial"], {"publicKey": {"hint": "k"}})) == "2 bundle"
 
 
-def test_a_certificate_that_is_junk_is_refused(world: World) -> None:
-    for junk in (b"", b"junk", b"\x30\x82\xff\xff", builders.der(world.leaf) + b"\x00", builders.der(world.leaf)[:-1]):
+def test_a_certificate_that_is_junk_is_refused(pki: Pki) -> None:
+    for junk in (b"", b"junk", b"\x30\x82\xff\xff", builders.der(pki.leaf) + b"\x00", builders.der(pki.leaf)[:-1]):
         path: list[str | int] = ["verificationMaterial", "certificate", "rawBytes"]
-        assert refuse(world, edited(world.bundle(), path, strictbase64.encode(junk))) == "2 bundle"
+        assert refuse(pki, edited(pki.bundle(), path, strictbase64.encode(junk))) == "2 bundle"
 
 
-def test_another_payload_type_is_refused_although_it_is_signed(world: World) -> None:
-    assert refuse(world, world.bundle(payload_type="application/json")) == "4 payload type"
+def test_another_payload_type_is_refused_although_it_is_signed(pki: Pki) -> None:
+    assert refuse(pki, pki.bundle(payload_type="application/json")) == "4 payload type"
 
 
 # 5: the chain
 
 
-def test_an_unknown_authority_is_not_trusted(world: World) -> None:
-    other = builders.world()
-    assert refuse(world, other.bundle()) == "5 chain"
+def test_an_unknown_authority_is_not_trusted(pki: Pki) -> None:
+    other = builders.pki()
+    assert refuse(pki, other.bundle()) == "5 chain"
 
 
-def test_an_authority_that_only_claims_the_trusted_name_and_key_identifier_is_not_trusted(world: World) -> None:
+def test_an_authority_that_only_claims_the_trusted_name_and_key_identifier_is_not_trusted(pki: Pki) -> None:
     impostor = ec.generate_private_key(ec.SECP256R1())
-    leaf = builders.raw_leaf(world.ca.certificate, impostor, world.signer.key.public_key())
-    assert refuse(world, world.bundle(leaf=leaf)) == "5 chain"
+    leaf = builders.raw_leaf(pki.ca.certificate, impostor, pki.signer.key.public_key())
+    assert refuse(pki, pki.bundle(leaf=leaf)) == "5 chain"
 
 
-def test_a_self_signed_leaf_is_not_trusted(world: World) -> None:
+def test_a_self_signed_leaf_is_not_trusted(pki: Pki) -> None:
     own = authority.new_authority("avouch test", NOW, timedelta(hours=1))
-    leaf = builders.raw_leaf(own.certificate, own.key, world.signer.key.public_key())
-    assert refuse(world, world.bundle(leaf=leaf)) == "5 chain"
+    leaf = builders.raw_leaf(own.certificate, own.key, pki.signer.key.public_key())
+    assert refuse(pki, pki.bundle(leaf=leaf)) == "5 chain"
 
 
-def test_a_leaf_that_names_no_authority_is_refused(world: World) -> None:
+def test_a_leaf_that_names_no_authority_is_refused(pki: Pki) -> None:
     leaf = builders.raw_leaf(
-        world.ca.certificate, world.ca.key, world.signer.key.public_key(), leave_out=(x509.AuthorityKeyIdentifier,)
+        pki.ca.certificate, pki.ca.key, pki.signer.key.public_key(), leave_out=(x509.AuthorityKeyIdentifier,)
     )
-    assert refuse(world, world.bundle(leaf=leaf)) == "5 chain"
+    assert refuse(pki, pki.bundle(leaf=leaf)) == "5 chain"
 
 
-def test_a_leaf_of_a_leaf_is_refused(world: World) -> None:
-    issuer = x509.load_pem_x509_certificate(world.leaf)
+def test_a_leaf_of_a_leaf_is_refused(pki: Pki) -> None:
+    issuer = x509.load_pem_x509_certificate(pki.leaf)
     other = signing.KeySigner.generate()
-    leaf = builders.raw_leaf(issuer, world.signer.key, other.key.public_key())
-    assert refuse(world, dataclasses.replace(world, signer=other, leaf=leaf).bundle()) == "5 chain"
+    leaf = builders.raw_leaf(issuer, pki.signer.key, other.key.public_key())
+    assert refuse(pki, dataclasses.replace(pki, signer=other, leaf=leaf).bundle()) == "5 chain"
 
 
-def test_a_certificate_without_extensions_is_refused(world: World) -> None:
+def test_a_certificate_without_extensions_is_refused(pki: Pki) -> None:
     bare = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))
-        .issuer_name(world.ca.certificate.subject)
-        .public_key(world.signer.key.public_key())
+        .issuer_name(pki.ca.certificate.subject)
+        .public_key(pki.signer.key.public_key())
         .serial_number(1)
         .not_valid_before(NOW)
         .not_valid_after(NOW + timedelta(minutes=1))
-        .sign(world.ca.key, hashes.SHA256())
+        .sign(pki.ca.key, hashes.SHA256())
     )
-    assert refuse(world, world.bundle(leaf=bare.public_bytes(serialization.Encoding.PEM))) == "5 chain"
+    assert refuse(pki, pki.bundle(leaf=bare.public_bytes(serialization.Encoding.PEM))) == "5 chain"
 
 
-def test_old_and_new_authority_are_both_believed_during_a_rotation(world: World) -> None:
-    new = builders.world()
-    roots = trust.TrustRoot.from_pems([world.ca.certificate_pem + new.ca.certificate_pem])
-    for each in (world, new):
+def test_old_and_new_authority_are_both_believed_during_a_rotation(pki: Pki) -> None:
+    new = builders.pki()
+    roots = trust.TrustRoot.from_pems([pki.ca.certificate_pem + new.ca.certificate_pem])
+    for each in (pki, new):
         assert verification.verify(each.bundle(), roots, POD, NOW).pod == POD
     after = trust.TrustRoot.from_pems([new.ca.certificate_pem])
-    assert refuse(world, world.bundle(), roots=after) == "5 chain"
+    assert refuse(pki, pki.bundle(), roots=after) == "5 chain"
 
 
-def test_a_renewed_authority_is_believed_for_old_and_new_leaves_alike(world: World) -> None:
+def test_a_renewed_authority_is_believed_for_old_and_new_leaves_alike(pki: Pki) -> None:
     ca = authority.new_authority("avouch", NOW, timedelta(hours=1))
     old, key = ca.certificate, ca.key
     later = NOW + timedelta(minutes=50)
@@ -225,48 +225,48 @@ def test_a_renewed_authority_is_believed_for_old_and_new_leaves_alike(world: Wor
     for roots in ([ca, new], [new, ca]):
         trusted = trust.TrustRoot.from_pems([each.certificate_pem for each in roots])
         for issuer, at in ((ca, NOW), (new, later + timedelta(minutes=30))):
-            leaf = authority.issue(issuer, signing.csr(world.signer, "x"), POD, at)
-            assert verification.verify(world.bundle(leaf=leaf), trusted, POD, at).pod == POD
+            leaf = authority.issue(issuer, signing.csr(pki.signer, "x"), POD, at)
+            assert verification.verify(pki.bundle(leaf=leaf), trusted, POD, at).pod == POD
 
 
 # 6: time
 
 
-def test_sixty_seconds_of_clock_skew_are_forgiven_and_not_one_more(world: World) -> None:
-    leaf = x509.load_pem_x509_certificate(world.leaf)
+def test_sixty_seconds_of_clock_skew_are_forgiven_and_not_one_more(pki: Pki) -> None:
+    leaf = x509.load_pem_x509_certificate(pki.leaf)
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     minute, second = timedelta(seconds=60), timedelta(seconds=1)
     for at in (start - minute, end + minute):
-        assert verification.verify(world.bundle(), world.trust, POD, at)
+        assert verification.verify(pki.bundle(), pki.trust, POD, at)
     for at in (start - minute - second, end + minute + second):
-        assert refuse(world, world.bundle(), at=at) == "6 time"
+        assert refuse(pki, pki.bundle(), at=at) == "6 time"
 
 
-def test_an_expired_authority_is_not_believed(world: World) -> None:
+def test_an_expired_authority_is_not_believed(pki: Pki) -> None:
     ca = authority.new_authority("short", NOW, timedelta(minutes=2))
-    key = world.signer.key.public_key()
-    short = dataclasses.replace(world, ca=ca, leaf=builders.raw_leaf(ca.certificate, ca.key, key))
+    key = pki.signer.key.public_key()
+    short = dataclasses.replace(pki, ca=ca, leaf=builders.raw_leaf(ca.certificate, ca.key, key))
     assert verification.verify(short.bundle(), short.trust, POD, NOW)
     assert refuse(short, short.bundle(), at=NOW + timedelta(minutes=4)) == "6 time"
 
 
-def test_a_time_without_a_zone_is_not_a_time(world: World) -> None:
-    assert refuse(world, world.bundle(), at=NOW.replace(tzinfo=None)) == "6 time"
+def test_a_time_without_a_zone_is_not_a_time(pki: Pki) -> None:
+    assert refuse(pki, pki.bundle(), at=NOW.replace(tzinfo=None)) == "6 time"
 
 
 # 7: use
 
 
-def test_a_ca_certificate_is_not_a_leaf(world: World) -> None:
-    signer = signing.KeySigner(world.ca.key)
-    ca_as_leaf = dataclasses.replace(world, signer=signer, leaf=world.ca.certificate_pem)
-    assert refuse(world, ca_as_leaf.bundle(), expected=None) == "7 use"
+def test_a_ca_certificate_is_not_a_leaf(pki: Pki) -> None:
+    signer = signing.KeySigner(pki.ca.key)
+    ca_as_leaf = dataclasses.replace(pki, signer=signer, leaf=pki.ca.certificate_pem)
+    assert refuse(pki, ca_as_leaf.bundle(), expected=None) == "7 use"
 
 
-def test_a_serving_certificate_of_the_same_authority_signs_nothing(world: World) -> None:
-    pem, key = authority.serving_certificate(world.ca, ["avouch.svc"], [], NOW, timedelta(days=1))
-    server = dataclasses.replace(world, signer=signing.KeySigner.from_pem(key), leaf=pem)
-    assert refuse(world, server.bundle(), expected=None) == "7 use"
+def test_a_serving_certificate_of_the_same_authority_signs_nothing(pki: Pki) -> None:
+    pem, key = authority.serving_certificate(pki.ca, ["avouch.svc"], [], NOW, timedelta(days=1))
+    server = dataclasses.replace(pki, signer=signing.KeySigner.from_pem(key), leaf=pem)
+    assert refuse(pki, server.bundle(), expected=None) == "7 use"
 
 
 MISUSES = {
@@ -287,33 +287,33 @@ MISUSES = {
 
 
 @pytest.mark.parametrize("changes", MISUSES.values(), ids=MISUSES.keys())
-def test_a_certificate_for_another_use_signs_nothing(world: World, changes: dict[str, tuple]) -> None:
-    leaf = builders.raw_leaf(world.ca.certificate, world.ca.key, world.signer.key.public_key(), **changes)
-    assert refuse(world, world.bundle(leaf=leaf)) == "7 use"
+def test_a_certificate_for_another_use_signs_nothing(pki: Pki, changes: dict[str, tuple]) -> None:
+    leaf = builders.raw_leaf(pki.ca.certificate, pki.ca.key, pki.signer.key.public_key(), **changes)
+    assert refuse(pki, pki.bundle(leaf=leaf)) == "7 use"
 
 
-def test_a_p_384_key_signs_nothing(world: World) -> None:
+def test_a_p_384_key_signs_nothing(pki: Pki) -> None:
     key = ec.generate_private_key(ec.SECP384R1())
-    leaf = builders.raw_leaf(world.ca.certificate, world.ca.key, key.public_key())
+    leaf = builders.raw_leaf(pki.ca.certificate, pki.ca.key, key.public_key())
     payload = predicate.build(builders.facts())
     sig = key.sign(dsse.pae(dsse.IN_TOTO, payload), ec.ECDSA(hashes.SHA256()))
     envelope = dsse.Envelope(dsse.IN_TOTO, payload, (dsse.Signature(sig),))
-    assert refuse(world, bundle.to_bytes(bundle.Bundle(envelope, certificate=builders.der(leaf)))) == "7 use"
+    assert refuse(pki, bundle.to_bytes(bundle.Bundle(envelope, certificate=builders.der(leaf)))) == "7 use"
 
 
 # 8: identity
 
 
 @pytest.mark.parametrize("field", ["namespace", "service_account", "pod_uid", "task_run_uid"])
-def test_another_identity_is_refused_whichever_part_differs(world: World, field: str) -> None:
-    assert refuse(world, world.bundle(), expected=dataclasses.replace(POD, **{field: "other"})) == "8 identity"
+def test_another_identity_is_refused_whichever_part_differs(pki: Pki, field: str) -> None:
+    assert refuse(pki, pki.bundle(), expected=dataclasses.replace(POD, **{field: "other"})) == "8 identity"
 
 
-def test_a_token_is_not_a_pod(world: World) -> None:
+def test_a_token_is_not_a_pod(pki: Pki) -> None:
     token = identity.TokenIdentity("shop", "ci", "1")
-    assert refuse(world, world.bundle(), expected=token) == "8 identity"
-    leaf = authority.issue(world.ca, signing.csr(world.signer, "ci"), token, NOW)
-    found = verification.verify(world.bundle(leaf=leaf), world.trust, token, NOW)
+    assert refuse(pki, pki.bundle(), expected=token) == "8 identity"
+    leaf = authority.issue(pki.ca, signing.csr(pki.signer, "ci"), token, NOW)
+    found = verification.verify(pki.bundle(leaf=leaf), pki.trust, token, NOW)
     assert (found.pod, found.uris) == (None, token.uris())
 
 
@@ -340,53 +340,53 @@ ODD_NAMES = {
 
 @pytest.mark.parametrize("instead", ODD_NAMES.values(), ids=ODD_NAMES.keys())
 def test_names_that_are_not_exactly_the_pods_are_refused(
-    world: World, instead: tuple[tuple[x509.ExtensionType, bool], ...]
+    pki: Pki, instead: tuple[tuple[x509.ExtensionType, bool], ...]
 ) -> None:
-    leaf = builders.raw_leaf(world.ca.certificate, world.ca.key, world.signer.key.public_key(), instead=instead)
-    assert refuse(world, world.bundle(leaf=leaf)) == "8 identity"
+    leaf = builders.raw_leaf(pki.ca.certificate, pki.ca.key, pki.signer.key.public_key(), instead=instead)
+    assert refuse(pki, pki.bundle(leaf=leaf)) == "8 identity"
 
 
-def test_a_certificate_without_names_is_nobodys(world: World) -> None:
-    key = world.signer.key.public_key()
-    leaf = builders.raw_leaf(world.ca.certificate, world.ca.key, key, leave_out=(x509.SubjectAlternativeName,))
-    assert refuse(world, world.bundle(leaf=leaf)) == "8 identity"
+def test_a_certificate_without_names_is_nobodys(pki: Pki) -> None:
+    key = pki.signer.key.public_key()
+    leaf = builders.raw_leaf(pki.ca.certificate, pki.ca.key, key, leave_out=(x509.SubjectAlternativeName,))
+    assert refuse(pki, pki.bundle(leaf=leaf)) == "8 identity"
 
 
 # 9: the signature
 
 
-def test_a_tampered_payload_is_refused(world: World) -> None:
+def test_a_tampered_payload_is_refused(pki: Pki) -> None:
     other = strictbase64.encode(predicate.build(builders.facts(env={"PARAM": "2"})))
-    assert refuse(world, edited(world.bundle(), ["dsseEnvelope", "payload"], other)) == "9 signature"
+    assert refuse(pki, edited(pki.bundle(), ["dsseEnvelope", "payload"], other)) == "9 signature"
 
 
-def test_an_equal_payload_with_other_bytes_is_refused(world: World) -> None:
+def test_an_equal_payload_with_other_bytes_is_refused(pki: Pki) -> None:
     spaced = json.dumps(json.loads(predicate.build(builders.facts())), indent=1).encode()
-    data = edited(world.bundle(), ["dsseEnvelope", "payload"], strictbase64.encode(spaced))
-    assert refuse(world, data) == "9 signature"
+    data = edited(pki.bundle(), ["dsseEnvelope", "payload"], strictbase64.encode(spaced))
+    assert refuse(pki, data) == "9 signature"
 
 
-def test_a_good_certificate_of_someone_elses_key_is_refused(world: World) -> None:
-    stolen = dataclasses.replace(world, signer=signing.KeySigner.generate())
-    assert refuse(world, stolen.bundle()) == "9 signature"
+def test_a_good_certificate_of_someone_elses_key_is_refused(pki: Pki) -> None:
+    stolen = dataclasses.replace(pki, signer=signing.KeySigner.generate())
+    assert refuse(pki, stolen.bundle()) == "9 signature"
 
 
-def test_a_signature_over_the_bare_payload_is_refused(world: World) -> None:
-    bare = strictbase64.encode(world.signer.sign(predicate.build(builders.facts())))
-    assert refuse(world, edited(world.bundle(), ["dsseEnvelope", "signatures", 0, "sig"], bare)) == "9 signature"
+def test_a_signature_over_the_bare_payload_is_refused(pki: Pki) -> None:
+    bare = strictbase64.encode(pki.signer.sign(predicate.build(builders.facts())))
+    assert refuse(pki, edited(pki.bundle(), ["dsseEnvelope", "signatures", 0, "sig"], bare)) == "9 signature"
 
 
-def test_bytes_cannot_move_between_payload_type_and_payload(world: World) -> None:
+def test_bytes_cannot_move_between_payload_type_and_payload(pki: Pki) -> None:
     payload = predicate.build(builders.facts())
     shifted = f"{dsse.IN_TOTO} {len(payload)} ".encode() + payload
-    sig = strictbase64.encode(world.signer.sign(b"DSSEv1 0  %d %b" % (len(shifted), shifted)))
-    assert refuse(world, edited(world.bundle(), ["dsseEnvelope", "signatures", 0, "sig"], sig)) == "9 signature"
+    sig = strictbase64.encode(pki.signer.sign(b"DSSEv1 0  %d %b" % (len(shifted), shifted)))
+    assert refuse(pki, edited(pki.bundle(), ["dsseEnvelope", "signatures", 0, "sig"], sig)) == "9 signature"
 
 
 @pytest.mark.parametrize("sig", [b"\x00", b"\x30\x06\x02\x01\x00\x02\x01\x00", b"\x30\x00", b"\xff" * 72])
-def test_a_signature_that_is_zero_or_junk_is_refused(world: World, sig: bytes) -> None:
-    data = edited(world.bundle(), ["dsseEnvelope", "signatures", 0, "sig"], strictbase64.encode(sig))
-    assert refuse(world, data) == "9 signature"
+def test_a_signature_that_is_zero_or_junk_is_refused(pki: Pki, sig: bytes) -> None:
+    data = edited(pki.bundle(), ["dsseEnvelope", "signatures", 0, "sig"], strictbase64.encode(sig))
+    assert refuse(pki, data) == "9 signature"
 
 
 # 10, 11: what was signed
@@ -409,21 +409,21 @@ SIGNED_NONSENSE = {
 
 
 @pytest.mark.parametrize("payload", SIGNED_NONSENSE.values(), ids=SIGNED_NONSENSE.keys())
-def test_signed_nonsense_is_still_nonsense(world: World, payload: bytes) -> None:
-    assert refuse(world, world.bundle(payload)) == "10 statement"
+def test_signed_nonsense_is_still_nonsense(pki: Pki, payload: bytes) -> None:
+    assert refuse(pki, pki.bundle(payload)) == "10 statement"
 
 
 @pytest.mark.parametrize("kind", ["https://slsa.dev/provenance/v1", "chainloop.dev/attestation/v0.1", vsa.TYPE])
-def test_another_predicate_is_refused_although_it_is_signed(world: World, kind: str) -> None:
-    assert refuse(world, world.bundle(builders.statement_bytes(predicateType=kind))) == "11 predicate type"
+def test_another_predicate_is_refused_although_it_is_signed(pki: Pki, kind: str) -> None:
+    assert refuse(pki, pki.bundle(builders.statement_bytes(predicateType=kind))) == "11 predicate type"
 
 
-def test_any_error_inside_a_step_is_that_steps_failure(world: World) -> None:
+def test_any_error_inside_a_step_is_that_steps_failure(pki: Pki) -> None:
     class Broken(identity.TokenIdentity):
         def uris(self) -> tuple[str, ...]:
             raise ZeroDivisionError
 
-    assert refuse(world, world.bundle(), expected=Broken("a", "b", "c")) == "8 identity"
+    assert refuse(pki, pki.bundle(), expected=Broken("a", "b", "c")) == "8 identity"
 
 
 # our own keys
@@ -433,36 +433,36 @@ def signed(signer: signing.KeySigner, payload: bytes | None = None) -> dsse.Enve
     return signing.sign_envelope(signer, dsse.IN_TOTO, payload or builders.statement_bytes(predicateType=vsa.TYPE))
 
 
-def test_what_we_signed_with_a_known_key_verifies(world: World) -> None:
-    found = verification.verify_with_key(signed(world.signer), world.signer.public_key_pem, vsa.TYPE)
-    assert found.keyid == world.signer.keyid
+def test_what_we_signed_with_a_known_key_verifies(pki: Pki) -> None:
+    found = verification.verify_with_key(signed(pki.signer), pki.signer.public_key_pem, vsa.TYPE)
+    assert found.keyid == pki.signer.keyid
     assert isinstance(found.statement, statement.Statement)
 
 
-def test_a_verdict_by_another_key_is_refused_with_or_without_its_keyid(world: World) -> None:
+def test_a_verdict_by_another_key_is_refused_with_or_without_its_keyid(pki: Pki) -> None:
     other = signing.KeySigner.generate()
     whole = signed(other)
     nameless = dataclasses.replace(whole, signatures=(dsse.Signature(whole.signatures[0].sig),))
     for envelope in (whole, nameless):
         with pytest.raises(errors.NotVerified, match="9 signature"):
-            verification.verify_with_key(envelope, world.signer.public_key_pem, vsa.TYPE)
+            verification.verify_with_key(envelope, pki.signer.public_key_pem, vsa.TYPE)
 
 
-def test_a_key_of_one_family_does_not_vouch_for_another(world: World) -> None:
+def test_a_key_of_one_family_does_not_vouch_for_another(pki: Pki) -> None:
     with pytest.raises(errors.NotVerified, match="11 predicate type"):
-        verification.verify_with_key(signed(world.signer), world.signer.public_key_pem, predicate.TYPE)
+        verification.verify_with_key(signed(pki.signer), pki.signer.public_key_pem, predicate.TYPE)
 
 
-def test_an_envelope_without_or_with_two_signatures_is_refused_by_key_too(world: World) -> None:
-    whole = signed(world.signer)
+def test_an_envelope_without_or_with_two_signatures_is_refused_by_key_too(pki: Pki) -> None:
+    whole = signed(pki.signer)
     for signatures in ((), whole.signatures * 2):
         with pytest.raises(errors.NotVerified, match="3 one signature"):
             verification.verify_with_key(
-                dataclasses.replace(whole, signatures=signatures), world.signer.public_key_pem, vsa.TYPE
+                dataclasses.replace(whole, signatures=signatures), pki.signer.public_key_pem, vsa.TYPE
             )
 
 
-def test_a_key_that_is_not_p_256_is_no_key(world: World) -> None:
-    for pem in (b"", b"junk", world.leaf):
+def test_a_key_that_is_not_p_256_is_no_key(pki: Pki) -> None:
+    for pem in (b"", b"junk", pki.leaf):
         with pytest.raises(errors.NotVerified, match="9 signature"):
-            verification.verify_with_key(signed(world.signer), pem, vsa.TYPE)
+            verification.verify_with_key(signed(pki.signer), pem, vsa.TYPE)

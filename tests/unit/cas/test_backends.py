@@ -4,7 +4,7 @@ import pytest
 
 from avouch import errors
 from avouch.cas import backends, filesystem, objects, oci
-from avouch.controlplane.artifacts import backends as casbackends
+from avouch.controlplane.artifacts import backends as backend_rules
 
 S3 = {"s3": {"bucket": "b", "region": "eu-central-1"}}
 KEYS = {"accessKeyId": b"id", "secretAccessKey": b"very-secret\n"}
@@ -65,7 +65,7 @@ def test_a_file_system_backend_needs_the_installs_volume_and_gets_a_folder_of_it
 async def test_what_makes_the_stores_client_panic_is_only_not_reachable(endpoint):
     """Kubernetes refuses such an address; what stands in the database is not trusted for that."""
     built = backends.build({"s3": {**S3["s3"], "endpoint": endpoint}}, KEYS, "uid")
-    found = await casbackends.probe(built)
+    found = await backend_rules.probe(built)
     assert (found.reachable, found.writable) == (False, False)
 
 

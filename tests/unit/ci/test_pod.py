@@ -37,13 +37,13 @@ def environment(served: Forge, **said: str) -> dict[str, str]:
     return {"HOSTNAME": "build-1-pod", "KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port, **said}
 
 
-def look(served: Forge, places: pod.Places, **said: str) -> pod.Around:
+def look(served: Forge, places: pod.Places, **said: str) -> pod.PodFacts:
     return pod.look({"AVOUCH_LABELS_FILE": "/nowhere", **environment(served, **said)}, served.get, places)
 
 
 def test_outside_a_step_there_is_no_pod(served: Forge, places: pod.Places) -> None:
     places.results.rmdir()
-    assert look(served, places) == pod.Around()
+    assert look(served, places) == pod.PodFacts()
     assert served.asked == []
 
 
@@ -53,13 +53,13 @@ def test_labels_come_from_the_downward_api_where_it_is_mounted(
     mounted = tmp_path / "labels"
     mounted.write_text('tekton.dev/taskRun="build-1"\n')
     found = look(served, places, AVOUCH_LABELS_FILE=str(mounted))
-    assert found == pod.Around(detection.Pod("ci", {"tekton.dev/taskRun": "build-1"}))
+    assert found == pod.PodFacts(detection.Pod("ci", {"tekton.dev/taskRun": "build-1"}))
     assert served.asked == []
 
 
 def test_else_from_the_pods_own_object(served: Forge, places: pod.Places) -> None:
     served.pages[OBJECT] = {"metadata": {"labels": LABELS}}
-    assert look(served, places) == pod.Around(detection.Pod("ci", LABELS))
+    assert look(served, places) == pod.PodFacts(detection.Pod("ci", LABELS))
     assert served.server.seen[0].headers["authorization"] == "Bearer sa-token"
 
 
@@ -97,7 +97,7 @@ def test_without_a_mounted_account_nothing_is_asked(served: Forge, places: pod.P
     for name in ("token", "ca.crt", "namespace"):
         (places.account / name).unlink()
     found = look(served, places)
-    assert found == pod.Around(
+    assert found == pod.PodFacts(
         detection.Pod(), "the pod's labels are not known: no ServiceAccount token is mounted here"
     )
 

@@ -19,7 +19,7 @@ class Answer:
     err: str
 
 
-class World:
+class Adapters:
     """Nothing outside but what is handed in; time that goes by is counted."""
 
     def __init__(
@@ -53,9 +53,9 @@ class World:
         self.waited += seconds
 
 
-def run(*arguments: str, stdin: bytes | str = b"", world: Any = None, top: tree.Tree | None = None) -> Answer:
+def run(*arguments: str, stdin: bytes | str = b"", adapters: Any = None, top: tree.Tree | None = None) -> Answer:
     with CliRunner().isolation(input=stdin) as (out, err, _):
-        code = app.run(top or main.top(), arguments, "avouch", world or World())
+        code = app.run(top or main.top(), arguments, "avouch", adapters or Adapters())
         return Answer(code, out.getvalue().decode(), err.getvalue().decode())
 
 

@@ -38,16 +38,16 @@ def state(*conditions, observed=1, **more):
 
 
 def create(cluster, *arguments):
-    world = line.World(cluster=cluster)
-    return line.run("api-token", "create", "ci", *arguments, world=world), world
+    adapters = line.Adapters(cluster=cluster)
+    return line.run("api-token", "create", "ci", *arguments, adapters=adapters), adapters
 
 
 def test_the_token_comes_once_the_controller_says_that_it_is_there():
     cluster = Cluster(state(observed=-1), state(READY), state(READY, secretName="s"))
-    answer, world = create(cluster)
+    answer, adapters = create(cluster)
     assert (answer.code, answer.out.splitlines()[-1]) == (0, "avouch_x")
     assert "Save the following token since it will not be printed again" in answer.err
-    assert world.waited == 1.0
+    assert adapters.waited == 1.0
 
 
 def test_only_the_token_for_scripts_and_all_of_it_in_json():
@@ -61,8 +61,8 @@ def test_what_stalls_is_an_error_at_once_in_the_controllers_words():
     stalled = state(
         {**READY, "status": "False", "reason": "Denied", "message": "not here"}, {"type": "Stalled", "status": "True"}
     )
-    answer, world = create(Cluster(stalled))
-    assert (answer.code, world.waited) == (1, 0)
+    answer, adapters = create(Cluster(stalled))
+    assert (answer.code, adapters.waited) == (1, 0)
     assert "the token was not created: Denied: not here" in answer.err
 
 
@@ -73,9 +73,9 @@ def test_what_keeps_the_controller_waiting_is_told_when_time_is_up():
 
 
 def test_a_status_about_another_spec_is_never_taken_for_an_answer():
-    answer, world = create(Cluster(state(READY, observed=0, secretName="s")), "--timeout", "2")
+    answer, adapters = create(Cluster(state(READY, observed=0, secretName="s")), "--timeout", "2")
     assert answer.code == 1
-    assert world.waited == 2.0
+    assert adapters.waited == 2.0
     assert "is avouch's controller running?" in answer.err
 
 
@@ -102,9 +102,9 @@ def test_scopes_are_what_the_kind_knows():
 def test_a_revocation_is_over_when_no_token_works_any_more():
     working = state(READY, tokens=[{"id": "a"}])
     cluster = Cluster(working, state(READY, observed=0), state(READY, tokens=[]))
-    answer = line.run("api-token", "revoke", "ci", world=line.World(cluster=cluster))
+    answer = line.run("api-token", "revoke", "ci", adapters=line.Adapters(cluster=cluster))
     assert (answer.code, answer.out) == (0, "apitoken.avouch.dev/ci revoked\n")
     assert cluster.patched == [("ci", {"spec": {"revoked": True}})]
-    answer = line.run("api-token", "revoke", "ci", "--timeout", "1", world=line.World(cluster=Cluster(working)))
+    answer = line.run("api-token", "revoke", "ci", "--timeout", "1", adapters=line.Adapters(cluster=Cluster(working)))
     assert answer.code == 1
     assert "may still work" in answer.err

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def offered(*words):
-    return completion.for_kubectl(main.top(), words, line.World())
+    return completion.for_kubectl(main.top(), words, line.Adapters())
 
 
 def test_kubectl_is_offered_commands_with_their_help_and_no_files():

@@ -70,13 +70,13 @@ def test_an_empty_folder_is_an_error_because_somebody_meant_another_one(tmp_path
 
 
 def test_a_url_is_downloaded_and_cue_is_refused_with_the_way_out():
-    world = line.World(pages={"https://x.example/c.yaml": GOOD.encode(), "https://x.example/c.cue": b'a: "b"'})
-    assert line.run("contract", "lint", "-f", "https://x.example/c.yaml", world=world).code == 0
-    answer = line.run("contract", "convert", "-f", "https://x.example/c.cue", world=world)
+    adapters = line.Adapters(pages={"https://x.example/c.yaml": GOOD.encode(), "https://x.example/c.cue": b'a: "b"'})
+    assert line.run("contract", "lint", "-f", "https://x.example/c.yaml", adapters=adapters).code == 0
+    answer = line.run("contract", "convert", "-f", "https://x.example/c.cue", adapters=adapters)
     assert answer.code == 1
     assert "CUE contract format is no longer supported" in answer.err
     assert "cue export" in answer.err
-    assert "404" in line.run("contract", "lint", "-f", "https://x.example/none", world=world).err
+    assert "404" in line.run("contract", "lint", "-f", "https://x.example/none", adapters=adapters).err
 
 
 def test_a_pipe_is_read_like_a_file(tmp_path):

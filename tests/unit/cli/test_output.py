@@ -70,9 +70,9 @@ def test_many_objects_are_documents_of_yaml_and_a_list_of_json(capsys):
 
 
 def test_colours_can_be_forced_into_a_pipe_and_forbidden():
-    forced = line.run("runner", "show", "--runner", "JENKINS_JOB", world=line.World({"FORCE_COLOR": "1"}))
+    forced = line.run("runner", "show", "--runner", "JENKINS_JOB", adapters=line.Adapters({"FORCE_COLOR": "1"}))
     assert "\x1b[31m" in forced.err
     plain = line.run(
-        "runner", "show", "--runner", "JENKINS_JOB", world=line.World({"FORCE_COLOR": "1", "NO_COLOR": "1"})
+        "runner", "show", "--runner", "JENKINS_JOB", adapters=line.Adapters({"FORCE_COLOR": "1", "NO_COLOR": "1"})
     )
     assert "\x1b[" not in plain.err

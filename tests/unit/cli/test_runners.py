@@ -9,7 +9,7 @@ GITHUB = {
 
 
 def show(environment, *arguments, **more):
-    return line.run("runner", "show", *arguments, world=line.World(environment, **more))
+    return line.run("runner", "show", *arguments, adapters=line.Adapters(environment, **more))
 
 
 def test_what_is_recorded_of_a_github_job():

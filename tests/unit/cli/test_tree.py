@@ -75,9 +75,9 @@ class Silent:
      ("-n", "y", "workflow", "list", "--namespace=x")],
 )  # fmt: skip
 def test_options_of_all_commands_stand_before_or_after_the_name_and_the_last_one_holds(arguments):
-    world = line.World(cluster=Silent())
-    assert line.run(*arguments, world=world).code == 0
-    assert world.asked.namespace == "x"
+    adapters = line.Adapters(cluster=Silent())
+    assert line.run(*arguments, adapters=adapters).code == 0
+    assert adapters.asked.namespace == "x"
 
 
 def test_an_option_without_value_takes_one_with_an_equals_sign_only():

@@ -7,10 +7,10 @@ import pytest
 
 from avouch import errors
 from avouch.client import access, connection, ingest
-from avouch.crafting import run
+from avouch.crafting import run as crafting_run
 from tests.crafting import builders, server
 
-RUN = run.RunRequest(builders.RUN)
+RUN = crafting_run.RunRequest(builders.RUN)
 
 
 def opened(api: ingest.Ingest) -> Any:

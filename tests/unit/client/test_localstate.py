@@ -28,7 +28,7 @@ for number in range(100000):
 """
 
 
-def keeper(path: Path, **options: Any) -> localstate.LocalState:
+def store(path: Path, **options: Any) -> localstate.LocalState:
     found = localstate.LocalState(path / "state.json", **options)
     found.create(builders.begun())
     return found
@@ -65,21 +65,21 @@ def test_the_place_may_be_said_and_lies_in_tmpdir_otherwise():
 def test_only_we_can_read_it(tmp_path: Path):
     old = os.umask(0)
     try:
-        found = keeper(tmp_path)
+        found = store(tmp_path)
     finally:
         os.umask(old)
     assert found.path.stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_else_is_left_behind(tmp_path: Path):
-    found = keeper(tmp_path)
+    found = store(tmp_path)
     found.change(lambda each: each)
     found.remove()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_that_stays_taken_ends_in_an_error_that_names_its_holder(tmp_path: Path):
-    found, waits = keeper(tmp_path), []
+    found, waits = store(tmp_path), []
     with (tmp_path / "state.json.lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("process 4711")
@@ -92,14 +92,14 @@ def test_a_lock_that_stays_taken_ends_in_an_error_that_names_its_holder(tmp_path
 
 
 def test_readers_need_no_lock(tmp_path: Path):
-    found = keeper(tmp_path)
+    found = store(tmp_path)
     with (tmp_path / "state.json.lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert found.load() == builders.begun()
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path):
-    real = keeper(tmp_path).path
+    real = store(tmp_path).path
     (tmp_path / "link.json").symlink_to(real)
     with pytest.raises(errors.Invalid):
         localstate.LocalState(tmp_path / "link.json").load()
@@ -115,7 +115,7 @@ def test_a_directory_or_pipe_in_its_place_is_refused(tmp_path: Path):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 def test_a_state_that_somebody_else_put_there_is_refused(tmp_path: Path):
-    found = keeper(tmp_path)
+    found = store(tmp_path)
     os.chown(found.path, 12345, 12345)
     with pytest.raises(errors.Invalid, match="not a regular file of this user"):
         found.load()
@@ -127,7 +127,7 @@ def test_a_directory_that_is_not_there_is_told_with_the_fix(tmp_path: Path):
 
 
 def test_a_state_of_another_version_is_left_alone(tmp_path: Path):
-    found = keeper(tmp_path)
+    found = store(tmp_path)
     body = {**json.loads(found.path.read_text()), "version": 2}
     found.path.write_text(json.dumps(body))
     with pytest.raises(errors.Invalid, match="--replace"):
@@ -136,7 +136,7 @@ def test_a_state_of_another_version_is_left_alone(tmp_path: Path):
 
 
 def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_state_and_no_lock(tmp_path: Path):
-    found = keeper(tmp_path)
+    found = store(tmp_path)
     environment = {"PYTHONPATH": f"{ROOT / 'operator'}", "PATH": os.environ["PATH"]}
     moments = random.Random(7)  # noqa: S311  # any moments, the same each time
     seen = set()
@@ -156,7 +156,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_state_and_no_lock(
 
 
 def test_what_killed_writers_left_behind_goes_with_the_state(tmp_path: Path):
-    found = keeper(tmp_path)
+    found = store(tmp_path)
     (tmp_path / f".{found.path.name}.0123.tmp").write_text("half")
     (tmp_path / "other.tmp").write_text("not ours")
     found.remove()

@@ -5,7 +5,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.client import ingest, transfers
-from avouch.crafting import run as opening
+from avouch.crafting import run as crafting_run
 from avouch.crafting import uploads
 from tests.crafting import builders, server
 
@@ -23,7 +23,7 @@ def source(path: Path, content: bytes = CONTENT) -> uploads.Source:
 
 @pytest.fixture
 def run(api: ingest.Ingest) -> str:
-    return api.open("skynet", "build-small", opening.RunRequest(builders.RUN)).id
+    return api.open("skynet", "build-small", crafting_run.RunRequest(builders.RUN)).id
 
 
 def test_bytes_arrive_and_are_not_sent_twice(api: ingest.Ingest, memory: server.Memory, run: str, tmp_path: Path):

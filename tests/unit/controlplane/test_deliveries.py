@@ -41,14 +41,14 @@ class Ledger:
     def __init__(self, *due: delivery_model.Delivery) -> None:
         self.due = list(due)
         self.outcomes: list[tuple[str, str, datetime | None]] = []
-        self.rooms: list[deliverybounds.Room] = []
+        self.rooms: list[deliverybounds.Capacity] = []
 
-    async def lease(self, room: deliverybounds.Room, seconds: int) -> Sequence[delivery_model.Delivery]:
-        self.rooms.append(room)
+    async def lease(self, capacity: deliverybounds.Capacity, seconds: int) -> Sequence[delivery_model.Delivery]:
+        self.rooms.append(capacity)
         taken: list[delivery_model.Delivery] = []
         for one in list(self.due):
             mine = sum(other.attachment_uid == one.attachment_uid for other in taken)
-            if len(taken) < room.total and mine < room.attachments.get(one.attachment_uid, room.attachment):
+            if len(taken) < capacity.total and mine < capacity.attachments.get(one.attachment_uid, capacity.attachment):
                 taken.append(one)
                 self.due.remove(one)
         return taken

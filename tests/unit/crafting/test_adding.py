@@ -2,7 +2,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.crafting import adding, missing, state
-from avouch.crafting import run as opened
+from avouch.crafting import run as crafting_run
 from tests.crafting import builders
 
 CONTRACT = builders.contract(
@@ -116,18 +116,18 @@ def test_inlined_content_travels_in_the_statement():
 
 
 def test_a_file_too_big_for_the_backend_is_refused_with_both_sizes():
-    run = builders.run(CONTRACT, backend=opened.Backend("b", "small", True, False, 10))
+    run = builders.run(CONTRACT, backend=crafting_run.Backend("b", "small", True, False, 10))
     with pytest.raises(errors.TooLarge, match=r"too big for the small CAS backend.*fileSize=11, maxSize=10"):
         added(begun(run=run), "other", file(b"x" * 11))
 
 
 def test_the_backends_limit_does_not_hold_for_what_is_not_uploaded():
-    run = builders.run(CONTRACT, backend=opened.Backend("b", "small", True, False, 10))
+    run = builders.run(CONTRACT, backend=crafting_run.Backend("b", "small", True, False, 10))
     assert added(begun(run=run), "big", file(b"x" * 11)).state.materials[0].size == 11
 
 
 def test_inlined_content_that_no_statement_could_hold_is_refused_before_the_end():
-    found = begun(run=builders.run(CONTRACT, backend=opened.Backend("b", "inline", True, False, 0)))
+    found = begun(run=builders.run(CONTRACT, backend=crafting_run.Backend("b", "inline", True, False, 0)))
     found = added(found, "one", file(b"1" * 1_500_000)).state
     with pytest.raises(errors.TooLarge, match="do not fit into one statement"):
         added(found, "two", file(b"2" * 1_500_000))
@@ -135,7 +135,7 @@ def test_inlined_content_that_no_statement_could_hold_is_refused_before_the_end(
 
 
 def test_a_dry_run_uploads_nothing():
-    run = builders.run(CONTRACT, backend=opened.Backend("b", "s3", False, False, 0))
+    run = builders.run(CONTRACT, backend=crafting_run.Backend("b", "s3", False, False, 0))
     assert added(begun(run=run, dry_run=True), "x", file()).state.materials[0].storage == "none"
 
 

@@ -11,7 +11,7 @@ import pytest
 from avouch import digests, rfc3339
 from avouch.attestation import materials, trust, verification
 from avouch.crafting import adding, missing, state, statement
-from avouch.crafting import run as opened
+from avouch.crafting import run as crafting_run
 from avouch.materials import types, validation
 from tests.crafting import builders
 
@@ -122,7 +122,7 @@ def test_the_project_holds_the_inputs_of_the_run(file: str):
 
 
 def test_a_backend_that_is_not_inline_leaves_content_out_of_the_statement():
-    run = builders.run(builders.real_contract())._replace(backend=opened.Backend("b", "s3", False, True, 10**9))
+    run = builders.run(builders.real_contract())._replace(backend=crafting_run.Backend("b", "s3", False, True, 10**9))
     found = state.begin(state.State(run, time("initializedAt")))
     added = adding.add(
         found, adding.asked(found, "tests", "", 0), gathered("junit.xml", "JUNIT_XML"), {}

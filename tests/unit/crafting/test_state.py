@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import digests, errors
-from avouch.crafting import adding, run, state
+from avouch.crafting import adding, state
+from avouch.crafting import run as crafting_run
 from tests.crafting import builders
 
 NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?\Z")
@@ -97,11 +98,11 @@ def test_no_bytes_crash_the_reader(content: bytes):
 
 
 def wire(**fields: Any) -> dict[str, Any]:
-    return {**run.write(builders.run()), **fields}
+    return {**crafting_run.write(builders.run()), **fields}
 
 
 def test_a_run_survives_the_wire_and_unknown_fields_of_a_newer_server():
-    assert run.read(wire(novel={"x": 1})) == builders.run()
+    assert crafting_run.read(wire(novel={"x": 1})) == builders.run()
 
 
 @pytest.mark.parametrize(
@@ -121,8 +122,8 @@ def test_a_run_survives_the_wire_and_unknown_fields_of_a_newer_server():
 )
 def test_an_answer_that_is_no_run_is_refused(fields: dict[str, Any]):
     with pytest.raises(errors.Invalid):
-        run.read(wire(**fields))
+        crafting_run.read(wire(**fields))
 
 
 def test_a_run_that_never_expires_says_so_with_null():
-    assert run.read(wire(expiresAt=None)).expires_at == ""
+    assert crafting_run.read(wire(expiresAt=None)).expires_at == ""

@@ -9,7 +9,7 @@ import pytest
 
 from avouch import findings
 from avouch.controlplane.model import verdicts
-from avouch.findings import CODES, Finding, Makes
+from avouch.findings import CODES, Effect, Finding
 
 ROOMS = Path(findings.__file__).parent
 CAMEL_CASE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
@@ -45,26 +45,26 @@ def test_what_a_newer_version_recorded_can_be_read() -> None:
     assert Finding.recorded(code="RunFailed", message="m") == Finding("RunFailed", "m")
 
 
-@pytest.mark.parametrize("makes", [each for each in Makes if each])
-def test_whatever_a_finding_makes_is_a_verdict_of_the_closed_list(makes: Makes) -> None:
-    assert verdicts.VerdictResult(makes.value) not in (verdicts.VerdictResult.PASSED, verdicts.VerdictResult.PENDING)
+@pytest.mark.parametrize("effect", [each for each in Effect if each])
+def test_whatever_a_finding_makes_is_a_verdict_of_the_closed_list(effect: Effect) -> None:
+    assert verdicts.VerdictResult(effect.value) not in (verdicts.VerdictResult.PASSED, verdicts.VerdictResult.PENDING)
 
 
 @pytest.mark.parametrize(
-    ("codes", "makes"),
+    ("codes", "effect"),
     [
-        ((), Makes.NOTHING),
-        (("RunnerNotProven",), Makes.NOTHING),
-        (("RunnerNotProven", "MaterialMissing"), Makes.FAILED),
-        (("MaterialMissing", "PoliciesNotEvaluated"), Makes.ERROR),
-        (("PoliciesNotEvaluated", "MaterialContradicted", "RunFailed"), Makes.REJECTED),
-        (("MaterialContradicted", "RunCanceled"), Makes.CANCELED),
-        (("RunExpired",), Makes.EXPIRED),
+        ((), Effect.NOTHING),
+        (("RunnerNotProven",), Effect.NOTHING),
+        (("RunnerNotProven", "MaterialMissing"), Effect.FAILED),
+        (("MaterialMissing", "PoliciesNotEvaluated"), Effect.ERROR),
+        (("PoliciesNotEvaluated", "MaterialContradicted", "RunFailed"), Effect.REJECTED),
+        (("MaterialContradicted", "RunCanceled"), Effect.CANCELED),
+        (("RunExpired",), Effect.EXPIRED),
     ],
 )
-def test_the_strongest_finding_makes_the_verdict_in_any_order(codes: tuple[str, ...], makes: Makes) -> None:
-    assert findings.verdict(Finding(code, "") for code in codes) is makes
-    assert findings.verdict(Finding(code, "") for code in reversed(codes)) is makes
+def test_the_strongest_finding_makes_the_verdict_in_any_order(codes: tuple[str, ...], effect: Effect) -> None:
+    assert findings.verdict(Finding(code, "") for code in codes) is effect
+    assert findings.verdict(Finding(code, "") for code in reversed(codes)) is effect
 
 
 @pytest.mark.parametrize("name", CODES)

@@ -12,53 +12,51 @@ from starlette.routing import Route
 from avouch import digests, errors
 from avouch.controlplane.intake import external_runs
 from avouch.ingest import app, artifacts, bodies
-from avouch.ingest import external_runs as outside
-from tests.unit.ingest import world as worlds
+from avouch.ingest import external_runs as external_api
+from tests.unit.ingest import fakes
 
-HEADERS = {"Authorization": f"Bearer {worlds.TOKEN}"}
-
-
-@pytest.fixture
-def world() -> worlds.World:
-    return worlds.World()
+HEADERS = {"Authorization": f"Bearer {fakes.TOKEN}"}
 
 
 @pytest.fixture
-async def client(world: worlds.World) -> AsyncIterator[httpx.AsyncClient]:
-    door = app.Door(world.intake, pace=bodies.Pace(pause=0.05))
-    transport = httpx.ASGITransport(app.create(door))
+def fake() -> fakes.Fakes:
+    return fakes.Fakes()
+
+
+@pytest.fixture
+async def client(fake: fakes.Fakes) -> AsyncIterator[httpx.AsyncClient]:
+    api = app.IngestApi(fake.intake, min_rate=bodies.MinDataRate(pause=0.05))
+    transport = httpx.ASGITransport(app.create(api))
     async with httpx.AsyncClient(transport=transport, base_url="https://avouch", headers=HEADERS) as client:
         yield client
 
 
-def bundles(world: worlds.World) -> str:
-    return f"/v1/runs/{world.run.id}/bundles"
+def bundles(fake: fakes.Fakes) -> str:
+    return f"/v1/runs/{fake.run.id}/bundles"
 
 
 async def test_a_good_bundle_is_created_and_a_resend_answers_the_same_id(
-    client: httpx.AsyncClient, world: worlds.World
+    client: httpx.AsyncClient, fake: fakes.Fakes
 ) -> None:
-    content = worlds.signed(world)
-    first = await client.post(bundles(world), content=content)
-    second = await client.post(bundles(world), content=content)
+    content = fakes.signed(fake)
+    first = await client.post(bundles(fake), content=content)
+    second = await client.post(bundles(fake), content=content)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == {"id": second.json()["id"], "digest": str(digests.of_bytes(content)), "created": True}
-    (claim,) = world.store.claims.values()
+    (claim,) = fake.store.claims.values()
     assert (claim.pipeline_task, claim.pod_uid, claim.received_at, claim.explicit) == (
         "compile",
         "pod-uid",
-        worlds.NOW,
+        fakes.NOW,
         False,
     )
 
 
-async def test_a_step_of_the_users_is_told_apart_from_our_sidecar(
-    client: httpx.AsyncClient, world: worlds.World
-) -> None:
-    await client.post(bundles(world), content=worlds.signed(world), headers={"Avouch-Client": "step"})
-    world.cluster.pods["shop", "build-pod"]["spec"].pop("initContainers")
-    await client.post(bundles(world), content=worlds.signed(world))
-    assert [claim.explicit for claim in world.store.claims.values()] == [True, True]
+async def test_a_step_of_the_users_is_told_apart_from_our_sidecar(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
+    await client.post(bundles(fake), content=fakes.signed(fake), headers={"Avouch-Client": "step"})
+    fake.cluster.pods["shop", "build-pod"]["spec"].pop("initContainers")
+    await client.post(bundles(fake), content=fakes.signed(fake))
+    assert [claim.explicit for claim in fake.store.claims.values()] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -73,73 +71,71 @@ async def test_a_step_of_the_users_is_told_apart_from_our_sidecar(
     ],
 )
 async def test_a_statement_about_anything_else_is_refused(
-    client: httpx.AsyncClient, world: worlds.World, said: dict[str, str], status: int
+    client: httpx.AsyncClient, fake: fakes.Fakes, said: dict[str, str], status: int
 ) -> None:
-    answer = await client.post(bundles(world), content=worlds.signed(world, **said))
+    answer = await client.post(bundles(fake), content=fakes.signed(fake, **said))
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert not world.store.claims
+    assert not fake.store.claims
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"not json", b'{"mediaType":1,"mediaType":2}'])
-async def test_what_is_no_bundle_names_its_step(client: httpx.AsyncClient, world: worlds.World, content: bytes) -> None:
-    answer = await client.post(bundles(world), content=content)
+async def test_what_is_no_bundle_names_its_step(client: httpx.AsyncClient, fake: fakes.Fakes, content: bytes) -> None:
+    answer = await client.post(bundles(fake), content=content)
     assert answer.status_code == 422
     assert answer.json()["step"] == "2 bundle"
 
 
-async def test_a_full_queue_says_when_to_come_back(client: httpx.AsyncClient, world: worlds.World) -> None:
-    world.store.failure = errors.Overloaded("full", retry_after=3)
-    answer = await client.post(bundles(world), content=worlds.signed(world))
+async def test_a_full_queue_says_when_to_come_back(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
+    fake.store.failure = errors.Overloaded("full", retry_after=3)
+    answer = await client.post(bundles(fake), content=fakes.signed(fake))
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
 
 
 async def test_an_error_of_ours_is_masked_and_logged(
-    client: httpx.AsyncClient, world: worlds.World, caplog: pytest.LogCaptureFixture
+    client: httpx.AsyncClient, fake: fakes.Fakes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.store.failure = errors.Unavailable("password=secret")
-    answer = await client.post(bundles(world), content=worlds.signed(world))
+    fake.store.failure = errors.Unavailable("password=secret")
+    answer = await client.post(bundles(fake), content=fakes.signed(fake))
     assert answer.status_code == 503
     assert "secret" not in answer.text
     assert "secret" in caplog.text
     assert answer.json()["instance"] == answer.headers["x-request-id"]
 
 
-async def test_ten_megabytes_are_refused_before_they_are_read(client: httpx.AsyncClient, world: worlds.World) -> None:
-    assert (await client.post(bundles(world), content=b"x" * 10_000_000)).status_code == 413
+async def test_ten_megabytes_are_refused_before_they_are_read(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
+    assert (await client.post(bundles(fake), content=b"x" * 10_000_000)).status_code == 413
 
 
-async def test_a_body_without_length_is_refused_while_it_is_read(
-    client: httpx.AsyncClient, world: worlds.World
-) -> None:
+async def test_a_body_without_length_is_refused_while_it_is_read(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1000):
             yield b"x" * 65536
 
-    assert (await client.post(bundles(world), content=endless())).status_code == 413
+    assert (await client.post(bundles(fake), content=endless())).status_code == 413
 
 
-async def test_the_run_of_another_namespace_does_not_exist(client: httpx.AsyncClient, world: worlds.World) -> None:
-    other = worlds.open_run("other")
-    world.store.stored[other.id] = other
+async def test_the_run_of_another_namespace_does_not_exist(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
+    other = fakes.open_run("other")
+    fake.store.stored[other.id] = other
     known = await client.post(f"/v1/runs/{other.id}/bundles", content=b"x")
     unknown = await client.post("/v1/runs/5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57/bundles", content=b"x")
     assert known.status_code == unknown.status_code == 404
     assert known.json()["detail"] == unknown.json()["detail"]
 
 
-async def test_the_run_of_a_neighbour_pipelinerun_is_denied(client: httpx.AsyncClient, world: worlds.World) -> None:
-    other = worlds.open_run(subject="another-run")
-    world.store.stored[other.id] = other
+async def test_the_run_of_a_neighbour_pipelinerun_is_denied(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
+    other = fakes.open_run(subject="another-run")
+    fake.store.stored[other.id] = other
     assert (await client.get(f"/v1/runs/{other.id}")).status_code == 403
 
 
-async def test_only_named_service_accounts_may_attest(client: httpx.AsyncClient, world: worlds.World) -> None:
-    world.store.known = [worlds.workflow(attesters={"serviceAccounts": ["robot"]})]
-    answer = await client.post(bundles(world), content=worlds.signed(world))
+async def test_only_named_service_accounts_may_attest(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
+    fake.store.known = [fakes.workflow(attesters={"serviceAccounts": ["robot"]})]
+    answer = await client.post(bundles(fake), content=fakes.signed(fake))
     assert answer.status_code == 403
-    world.store.known = [worlds.workflow(attesters={"serviceAccounts": ["builder"]})]
-    assert (await client.post(bundles(world), content=worlds.signed(world))).status_code == 201
+    fake.store.known = [fakes.workflow(attesters={"serviceAccounts": ["builder"]})]
+    assert (await client.post(bundles(fake), content=fakes.signed(fake))).status_code == 201
 
 
 @pytest.mark.parametrize("header", ["", "Basic good", "Bearer ", "Bearer other", "good"])
@@ -150,39 +146,39 @@ async def test_without_a_good_token_the_answer_never_says_why(client: httpx.Asyn
 
 
 async def test_material_is_stored_by_digest_and_a_wrong_digest_is_not(
-    client: httpx.AsyncClient, world: worlds.World
+    client: httpx.AsyncClient, fake: fakes.Fakes
 ) -> None:
     digest = digests.of_bytes(b"sbom")
-    path = f"/v1/runs/{world.run.id}/materials/{digest}"
+    path = f"/v1/runs/{fake.run.id}/materials/{digest}"
     assert (await client.put(path, content=b"sbox")).status_code == 400
     assert (await client.put(path, content=b"sbom")).status_code == 201
     assert (await client.put(path, content=b"sbom")).json() == {"digest": str(digest), "size": 4}
     assert (await client.put(path, content=b"x" * 1025)).status_code == 413
-    assert world.blobs.content == {digest: b"sbom"}
+    assert fake.blobs.content == {digest: b"sbom"}
 
 
-async def test_a_certificate_is_issued_for_the_calling_pod_only(client: httpx.AsyncClient, world: worlds.World) -> None:
-    request = worlds.csr(ec.generate_private_key(ec.SECP256R1())).decode()
-    answer = await client.post(f"/v1/runs/{world.run.id}/certificate", json={"csr": request})
+async def test_a_certificate_is_issued_for_the_calling_pod_only(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
+    request = fakes.csr(ec.generate_private_key(ec.SECP256R1())).decode()
+    answer = await client.post(f"/v1/runs/{fake.run.id}/certificate", json={"csr": request})
     assert answer.status_code == 200
     assert answer.json()["certificate"].startswith("-----BEGIN CERTIFICATE-----")
-    broken = await client.post(f"/v1/runs/{world.run.id}/certificate", json={"csr": "x"})
+    broken = await client.post(f"/v1/runs/{fake.run.id}/certificate", json={"csr": "x"})
     assert (broken.status_code, broken.json()["field"]) == (400, "csr")
 
 
-async def test_the_openapi_document_names_every_route(client: httpx.AsyncClient, world: worlds.World) -> None:
+async def test_the_openapi_document_names_every_route(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
     document = (await client.get("/v1/openapi.json")).json()
-    crafting = outside.OutsideDoor(external_runs.OutsideRuns(None), world.keys)  # type: ignore[arg-type]
-    door = app.Door(world.intake, crafting=crafting, reading=artifacts.ArtifactDoor(None))  # type: ignore[arg-type]
-    served = {(route.path, method) for route, method in _served(door)}
+    crafting = external_api.ExternalApi(external_runs.ExternalRuns(None), fake.keys)  # type: ignore[arg-type]
+    api = app.IngestApi(fake.intake, crafting=crafting, reading=artifacts.ArtifactApi(None))  # type: ignore[arg-type]
+    served = {(route.path, method) for route, method in _served(api)}
     named = {(path, method.upper()) for path, operations in document["paths"].items() for method in operations}
     assert named == served - {("/v1/openapi.json", "GET")}
     assert "#/components/schemas/Problem" in json.dumps(document)
     assert set(document["components"]["schemas"]) >= {"OpenAnswer", "OpenedRun", "Problem"}
 
 
-def _served(door: app.Door) -> Iterator[tuple[Route, str]]:
-    for route in door.routes():
+def _served(api: app.IngestApi) -> Iterator[tuple[Route, str]]:
+    for route in api.routes():
         assert isinstance(route, Route)
         methods = route.methods or set()
         yield from ((route, method) for method in methods if method != "HEAD" or methods == {"HEAD"})
@@ -193,12 +189,12 @@ async def test_unknown_paths_and_methods_are_problems_too(client: httpx.AsyncCli
     assert (await client.delete("/v1/runs")).json()["status"] == 405
 
 
-async def test_a_silent_body_is_given_up(world: worlds.World) -> None:
-    door = app.create(app.Door(world.intake, pace=bodies.Pace(pause=0.01)))
+async def test_a_silent_body_is_given_up(fake: fakes.Fakes) -> None:
+    api = app.create(app.IngestApi(fake.intake, min_rate=bodies.MinDataRate(pause=0.01)))
     scope = {
         "type": "http",
         "method": "POST",
-        "path": bundles(world),
+        "path": bundles(fake),
         "query_string": b"",
         "headers": [(b"authorization", b"Bearer good")],
         "http_version": "1.1",
@@ -214,7 +210,7 @@ async def test_a_silent_body_is_given_up(world: worlds.World) -> None:
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    await door(scope, silence, send)  # type: ignore[arg-type]
+    await api(scope, silence, send)  # type: ignore[arg-type]
     assert sent[0]["status"] == 408
 
 
@@ -224,16 +220,16 @@ def _routes(client: httpx.AsyncClient) -> list[tuple[str, str]]:
 
 
 async def test_bodies_that_do_not_fit_beside_those_that_wait_are_429_and_room_is_given_back(
-    world: worlds.World,
+    fake: fakes.Fakes,
 ) -> None:
-    content = worlds.signed(world)
-    door = app.Door(world.intake, room=bodies.Room(len(content) + 10))
-    transport = httpx.ASGITransport(app.create(door))
+    content = fakes.signed(fake)
+    api = app.IngestApi(fake.intake, budget=bodies.BodyBudget(len(content) + 10))
+    transport = httpx.ASGITransport(app.create(api))
     async with httpx.AsyncClient(transport=transport, base_url="https://avouch", headers=HEADERS) as client:
-        with door.room.share() as waiting:
+        with api.budget.reservation() as waiting:
             waiting.take(11)
-            full = await client.post(bundles(world), content=content)
-        assert (full.status_code, full.headers["retry-after"], door.room.held) == (429, "1", 0)
-        assert (await client.post(bundles(world), content=b"no bundle")).status_code == 422
-        assert (await client.post(bundles(world), content=content)).status_code == 201
-    assert door.room.held == 0
+            full = await client.post(bundles(fake), content=content)
+        assert (full.status_code, full.headers["retry-after"], api.budget.held) == (429, "1", 0)
+        assert (await client.post(bundles(fake), content=b"no bundle")).status_code == 422
+        assert (await client.post(bundles(fake), content=content)).status_code == 201
+    assert api.budget.held == 0

@@ -13,8 +13,8 @@ from avouch import digests, errors
 from avouch.controlplane.artifacts import downloads
 from avouch.controlplane.intake import authentication, external_opening, external_runs, submissions
 from avouch.ingest import app, artifacts
-from avouch.ingest import external_runs as outside
-from tests.unit.ingest import world as worlds
+from avouch.ingest import external_runs as external_api
+from tests.unit.ingest import fakes
 
 DIGEST = str(digests.of_bytes(b"x"))
 IN_TEKTON = uuid.uuid5(uuid.NAMESPACE_URL, "a run")
@@ -22,9 +22,9 @@ EXTERNAL = uuid.UUID("00000000-0000-8000-8000-000000000000")
 NOBODY = {"none": "", "of nobody": "Bearer other", "an API token that is none": f"Bearer avouch_{'a' * 16}_{'b' * 43}"}
 
 
-def door() -> app.Door:
+def api() -> app.IngestApi:
     """The whole ingest API. What comes after identification is not there: reaching it is an error."""
-    world = worlds.World()
+    fake = fakes.Fakes()
 
     async def no_token(token_id: str) -> None:
         return None
@@ -35,24 +35,24 @@ def door() -> app.Door:
     identities = authentication.Identities(
         SimpleNamespace(find=no_token),  # type: ignore[arg-type]
         SimpleNamespace(knows=lambda token: False),  # type: ignore[arg-type]
-        world.cluster,
-        worlds.Clock(),
+        fake.cluster,
+        fakes.Clock(),
     )
-    opener = external_opening.Opener(None, identities, None, None, None, None, worlds.Clock())  # type: ignore[arg-type]
-    external = external_runs.OutsideRuns(opener)
-    intake = submissions.Intake(
-        world.intake.pods, world.store, world.blobs, worlds.Clock(), world.keys, external=external
-    )
+    opener = external_opening.Opener(None, identities, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]
+    external = external_runs.ExternalRuns(opener)
+    intake = submissions.Intake(fake.intake.pods, fake.store, fake.blobs, fakes.Clock(), fake.keys, external=external)
     reading = downloads.Downloads(
-        world.blobs, None, SimpleNamespace(taken=no_ticket), identities, None, "", 1024  # type: ignore[arg-type]
+        fake.blobs, None, SimpleNamespace(taken=no_ticket), identities, None, "", 1024  # type: ignore[arg-type]
     )  # fmt: skip
-    return app.Door(intake, crafting=outside.OutsideDoor(external, world.keys), reading=artifacts.ArtifactDoor(reading))
+    return app.IngestApi(
+        intake, crafting=external_api.ExternalApi(external, fake.keys), reading=artifacts.ArtifactApi(reading)
+    )
 
 
 def with_bodies() -> list[tuple[str, str]]:
     """(method, path) of every route that may have a body, for a run in Tekton and for one outside."""
     found = []
-    for route, run_id in itertools.product(door().routes(), (IN_TEKTON, EXTERNAL)):
+    for route, run_id in itertools.product(api().routes(), (IN_TEKTON, EXTERNAL)):
         assert isinstance(route, Route)
         path = route.path.format(id=run_id, digest=DIGEST, namespace="shop", workflow="release")
         found += [(method, path) for method in sorted(route.methods or ()) if method in ("POST", "PUT", "DELETE")]
@@ -74,7 +74,7 @@ async def status_of(method: str, path: str, headers: Mapping[str, str], receive:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await app.create(door())(scope, receive, send)  # type: ignore[arg-type]
+    await app.create(api())(scope, receive, send)  # type: ignore[arg-type]
     return int(sent[0]["status"])
 
 
@@ -94,7 +94,7 @@ async def test_the_body_for_a_run_that_is_not_the_callers_is_never_read() -> Non
 
     for method, rest in (("PUT", f"materials/{DIGEST}"), ("PUT", f"parts/{DIGEST}"), ("POST", "bundles")):
         path = f"/v1/runs/{IN_TEKTON}/{rest}"
-        assert await status_of(method, path, {"authorization": f"Bearer {worlds.TOKEN}"}, receive) == 404
+        assert await status_of(method, path, {"authorization": f"Bearer {fakes.TOKEN}"}, receive) == 404
 
 
 def test_the_routes_that_take_bodies_are_all_looked_at() -> None:
@@ -107,4 +107,4 @@ def test_the_routes_that_take_bodies_are_all_looked_at() -> None:
 
 async def test_an_unknown_attester_is_told_so_before_the_body_of_its_opening_is_read() -> None:
     with pytest.raises(errors.Unauthenticated):
-        await door().intake.session("other", EXTERNAL)
+        await api().intake.session("other", EXTERNAL)

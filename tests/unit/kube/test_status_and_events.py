@@ -75,7 +75,7 @@ async def test_a_repeated_event_becomes_a_series() -> None:
     api = Api()
     recorder = events.Recorder(api, "i", fallback_namespace="default", clock=lambda: 0.0)
     for _ in range(3):
-        await recorder.tell(OBJ, events.Happening("Stuck", "words"))
+        await recorder.record(OBJ, events.Event("Stuck", "words"))
     assert [verb for verb, _ in api.calls] == ["create", "merge", "merge"]
     assert api.calls[-1][1]["series"]["count"] == 3
 
@@ -84,5 +84,5 @@ async def test_a_talkative_object_is_silenced_after_25_events() -> None:
     api = Api()
     recorder = events.Recorder(api, "i", fallback_namespace="default", clock=lambda: 0.0)
     for number in range(100):
-        await recorder.tell(OBJ, events.Happening("Stuck", f"words {number}"))
+        await recorder.record(OBJ, events.Event("Stuck", f"words {number}"))
     assert len(api.calls) == 25

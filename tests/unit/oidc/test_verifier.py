@@ -16,7 +16,7 @@ import pytest
 from avouch import errors
 from avouch.oidc import checks, issuers, verifier
 from tests import loopback
-from tests.unit.oidc import issuer as issuing
+from tests.unit.oidc import issuer as oidc_issuer
 from tests.unit.oidc.issuer import OTHER, P256, P384, RSA, SHORT, Issuer, jwk
 
 HOUR = 3600
@@ -24,7 +24,7 @@ HOUR = 3600
 
 @pytest.fixture
 def issuer(tmp_path: Path) -> Iterator[Issuer]:
-    with issuing.running(tmp_path) as found:
+    with oidc_issuer.running(tmp_path) as found:
         yield found
 
 
@@ -43,14 +43,14 @@ def verifying(issuer: Issuer, clock: Clock | None = None) -> verifier.Verifier:
 
 async def refused(issuer: Issuer, token: str) -> None:
     with pytest.raises(errors.Unauthenticated) as raised:
-        await verifying(issuer).verify(token, issuing.AUDIENCE)
+        await verifying(issuer).verify(token, oidc_issuer.AUDIENCE)
     assert str(raised.value) == "the bearer token is not valid here"
 
 
 async def test_a_good_token_gives_the_identity_behind_it(issuer: Issuer) -> None:
     for key, algorithm, kid in ((RSA, "RS256", "r"), (P256, "ES256", "e")):
         token = issuer.token(key, algorithm, {"kid": kid}, repository="acme/app")
-        found = await verifying(issuer).verify(token, issuing.AUDIENCE)
+        found = await verifying(issuer).verify(token, oidc_issuer.AUDIENCE)
         assert (found.issuer, found.audience, found.subject) == (issuer.url, "avouch", "repo:acme/app")
         assert (found.claims["repository"], found.runner) == ("acme/app", "GITHUB_ACTION")
 
@@ -127,7 +127,7 @@ async def test_a_key_of_another_type_under_the_same_kid_is_refused(issuer: Issue
 async def test_the_public_key_is_no_shared_secret(issuer: Issuer) -> None:
     header = {"alg": "HS256", "kid": "r", "typ": "JWT"}
     unsigned = issuer.forged(header).rstrip(".")
-    for secret in (issuing.pem(RSA), jwk(RSA, "r")["n"].encode()):
+    for secret in (oidc_issuer.pem(RSA), jwk(RSA, "r")["n"].encode()):
         signature = hmac.new(secret, unsigned.encode(), hashlib.sha256).digest()
         await refused(issuer, issuer.forged(header, signature))
 

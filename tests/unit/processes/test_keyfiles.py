@@ -8,14 +8,14 @@ import pytest
 from avouch.processes import keyfiles
 
 
-def kept(folder: Path) -> tuple[keyfiles.Kept[bytes], list[int]]:
+def kept(folder: Path) -> tuple[keyfiles.FileCache[bytes], list[int]]:
     made: list[int] = []
 
     def make(contents: Sequence[bytes]) -> bytes:
         made.append(len(contents))
         return b"".join(contents)
 
-    return keyfiles.Kept(lambda: sorted(folder.glob("*.pem")), make), made
+    return keyfiles.FileCache(lambda: sorted(folder.glob("*.pem")), make), made
 
 
 def test_files_that_stay_as_they_are_are_read_once(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_file_more_is_seen(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_said_and_what_was_kept_is_not_used(tmp_path: Path) -> None:
     paths = [tmp_path / "a.pem"]
     paths[0].write_bytes(b"one")
-    value = keyfiles.Kept(lambda: paths, b"".join)
+    value = keyfiles.FileCache(lambda: paths, b"".join)
     value.get()
     paths[0].unlink()
     with pytest.raises(OSError, match=r"a\.pem"):

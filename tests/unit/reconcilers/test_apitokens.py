@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from avouch import errors
-from avouch.controlplane.intake import tokens as deciding
+from avouch.controlplane.intake import tokens as token_rules
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import apitokens, conditions, context, token_secrets, watching
@@ -25,7 +25,7 @@ class Stage:
     def __init__(self, **organization: Any) -> None:
         self.memory, self.secrets, self.at = tokens.Memory(), tokens.Secrets(), NOW
         cache, address = ObjectCache(context.INDEXERS), token_secrets.Address("https://avouch.example", b"CA")
-        self.world = context.Context(
+        self.context = context.Context(
             cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self,  # type: ignore[arg-type]
             backends=self,  # type: ignore[arg-type]
             issuing=token_secrets.Issuing(self.memory, self.secrets, lambda: address),
@@ -44,14 +44,16 @@ class Stage:
         self, namespace: str = "team", uid: str = "u", gone: bool = False, **spec: Any
     ) -> conditions.Desired:
         meta = {"name": "ci", "namespace": namespace, "uid": uid, **({"deletionTimestamp": "now"} if gone else {})}
-        return await apitokens.reconcile(self.world, Key("APIToken", namespace, "ci"), {"metadata": meta, "spec": spec})
+        return await apitokens.reconcile(
+            self.context, Key("APIToken", namespace, "ci"), {"metadata": meta, "spec": spec}
+        )
 
     def text(self, secret: str = "avouch-token-ci") -> str:  # noqa: S107 - a name
         return base64.b64decode(self.secrets.written[secret]["data"]["token"]).decode()
 
     def good(self, text: str) -> bool:
         try:
-            deciding.check(self.memory.rows.get(deciding.parse(text)), text, self.at)
+            token_rules.check(self.memory.rows.get(token_rules.parse(text)), text, self.at)
         except errors.Unauthenticated:
             return False
         return True
@@ -89,7 +91,7 @@ async def test_a_token_is_made_once_and_written_into_its_secret(stage: Stage) ->
     assert secret["metadata"]["ownerReferences"][0]["uid"] == "u"
     again = await stage.look()
     assert (again, stage.text(), len(stage.memory.rows)) == (desired, text, 1)
-    assert desired.fields["tokens"] == [{"id": deciding.parse(text), "createdAt": "2026-01-01T00:00:00Z"}]
+    assert desired.fields["tokens"] == [{"id": token_rules.parse(text), "createdAt": "2026-01-01T00:00:00Z"}]
 
 
 async def test_the_text_of_a_token_is_in_no_status_and_no_row(stage: Stage) -> None:
@@ -136,7 +138,7 @@ async def test_another_text_in_rotate_makes_another_token_and_the_old_one_overla
     assert new != old
     assert stage.good(old)
     assert stage.good(new)
-    assert [token["id"] for token in desired.fields["tokens"]] == [deciding.parse(new), deciding.parse(old)]
+    assert [token["id"] for token in desired.fields["tokens"]] == [token_rules.parse(new), token_rules.parse(old)]
     stage.at += DAY
     assert not stage.good(old)
     assert stage.good(new)
@@ -228,7 +230,7 @@ async def test_deletion_revokes_whether_seen_or_missed(stage: Stage) -> None:
     assert not stage.good(first)
     await stage.look(rotate="x")
     second = stage.text()
-    await apitokens.remove(stage.world, KEY, None)
+    await apitokens.remove(stage.context, KEY, None)
     assert not stage.good(second)
 
 
@@ -246,11 +248,11 @@ async def test_what_was_deleted_while_nobody_watched_is_found_by_the_database(st
     async def none() -> list[Any]:
         return []
 
-    stage.world.workflows.keys = none  # type: ignore[method-assign]
-    gone = await watching.absent(stage.world, set())
+    stage.context.workflows.keys = none  # type: ignore[method-assign]
+    gone = await watching.absent(stage.context, set())
     assert (KEY, None) in gone
     assert (Key("Organization", "", "acme"), None) in gone
-    assert await watching.absent(stage.world, {key for key, _ in gone}) == []
+    assert await watching.absent(stage.context, {key for key, _ in gone}) == []
 
 
 async def test_a_crash_before_the_secret_leaves_a_token_that_ends_with_the_next(stage: Stage) -> None:
@@ -306,7 +308,7 @@ async def test_no_leave_to_write_secrets_is_said_with_the_servers_words(stage: S
 async def test_an_install_without_tokens_makes_none_and_says_how() -> None:
     stage = Stage()
     off = token_secrets.Issuing(stage.memory, stage.secrets, enabled=False)
-    object.__setattr__(stage.world, "issuing", off)
+    object.__setattr__(stage.context, "issuing", off)
     desired = await stage.look()
     assert ready(desired) == ("False", "SwitchedOff")
     assert "apiTokens.enabled" in desired.conditions[0].message
@@ -339,7 +341,7 @@ async def test_a_token_that_nobody_uses_is_swept_and_stays_away(stage: Stage) ->
     spec = {"inactiveAfter": "48h"}
     await stage.look(**spec)
     stage.at += DAY
-    await stage.memory.used(deciding.parse(stage.text()), stage.at)
+    await stage.memory.used(token_rules.parse(stage.text()), stage.at)
     stage.at += 2 * DAY - HOUR
     used = await stage.look(**spec)
     assert ready(used) == ("True", "Succeeded")
@@ -368,7 +370,7 @@ async def test_an_overlapping_token_in_use_keeps_the_new_one_from_being_swept(st
     stage.at += HOUR
     await stage.look(rotate="x", **spec)
     stage.at += DAY
-    await stage.memory.used(deciding.parse(old), stage.at)
+    await stage.memory.used(token_rules.parse(old), stage.at)
     assert ready(await stage.look(rotate="x", **spec)) == ("True", "Succeeded")
 
 

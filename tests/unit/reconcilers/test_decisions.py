@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import digests, errors
-from avouch.api import organization as kinds
+from avouch.api import organization as organization_kind
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.integrations import registry
@@ -267,9 +267,9 @@ async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_cla
     assert recorded.rows == {}
 
 
-@pytest.mark.parametrize("setting", kinds.Settings.model_fields)
+@pytest.mark.parametrize("setting", organization_kind.Settings.model_fields)
 def test_every_setting_of_an_organization_is_read_by_somebody(setting: str) -> None:
-    root, spelt = Path(organizations.__file__).parents[3], str(kinds.Settings.model_fields[setting].alias)
+    root, spelt = Path(organizations.__file__).parents[3], str(organization_kind.Settings.model_fields[setting].alias)
     texts = [path.read_text() for path in Path(organizations.__file__).parent.glob("*.py")]
     chart = (root / "charts/avouch/templates/policies.yaml").read_text()
     assert spelt in chart or any(f".{setting}" in text for text in texts), f"{spelt} does nothing: take it out"

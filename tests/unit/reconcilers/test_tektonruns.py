@@ -95,8 +95,8 @@ class Scene:
             integrations=registry.Types(),
         )  # fmt: skip
         self.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": "wu"}, "spec": {}})
-        self.keeper = tektonruns.RunKeeper(there, self.store, self.api, {}, None)  # type: ignore[arg-type]
-        self.work = tektonwork.TektonWork(self.cache, self.store, self.keeper, None)  # type: ignore[arg-type]
+        self.run_reconciler = tektonruns.RunReconciler(there, self.store, self.api, {}, None)  # type: ignore[arg-type]
+        self.work = tektonwork.TektonWork(self.cache, self.store, self.run_reconciler, None)  # type: ignore[arg-type]
 
     def put(self, kind: str, obj: dict[str, Any]) -> Key:
         key = Key(kind, "team", obj["metadata"]["name"])
@@ -134,11 +134,11 @@ def a_pod(name: str, taskrun: str) -> dict[str, Any]:
 async def test_a_taskrun_is_opened_once_finished_once_and_then_put_aside() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
-    await scene.keeper.reconcile(key)
-    await scene.keeper.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     scene.put("TaskRun", a_run("TaskRun", "t", "True"))
     for _ in range(3):
-        await scene.keeper.reconcile(key)
+        await scene.run_reconciler.reconcile(key)
     assert scene.store.asked == ["open", "finish"]
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["spec"]["params"]
@@ -152,7 +152,7 @@ async def test_the_pods_are_read_by_the_names_that_the_taskrun_says_retried_ones
         scene.put("Pod", a_pod(pod, "t"))
     scene.put("Pod", a_pod("stranger", "t"))
     retried = {"podName": "two", "retriesStatus": [{"podName": "one"}]}
-    await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True", **retried)))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True", **retried)))
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.pods == {"one": "one-uid", "two": "two-uid"}
     assert sorted(scene.api.asked) == ["get Pod one", "get Pod two"]
@@ -164,7 +164,9 @@ async def test_many_pods_are_listed_by_their_label() -> None:
     for name in names:
         scene.put("TaskRun", a_run("TaskRun", name, "True", podName=f"{name}-pod", metadata=owned_by("p")))
     children = [{"kind": "TaskRun", "name": name} for name in names]
-    await scene.keeper.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children)))
+    await scene.run_reconciler.reconcile(
+        scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
+    )
     assert scene.api.asked == ["list Pod"]
     (snapshot,) = scene.store.snapshots.values()
     assert len(snapshot.taskruns) == 12
@@ -175,11 +177,11 @@ async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored
     parent = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown"))
     child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
     for key in (parent, child):
-        await scene.keeper.reconcile(key)
+        await scene.run_reconciler.reconcile(key)
     assert not tektonruns.settled(scene.known(child))
     references = [{"kind": "TaskRun", "name": "t"}]
     scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=references))
-    await scene.keeper.reconcile(parent)
+    await scene.run_reconciler.reconcile(parent)
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.taskruns[0]["status"]["results"]
     assert tektonruns.settled(scene.known(child))
@@ -188,16 +190,16 @@ async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored
 
 async def test_a_taskrun_of_a_pipelinerun_that_was_put_aside_is_still_that_ones() -> None:
     scene = Scene(pipelines=[{"name": "build"}], tasks=[{"name": "build"}])
-    await scene.keeper.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True")))
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True")))
     late = a_run("TaskRun", "late", "True", metadata=owned_by("p"))
-    await scene.keeper.reconcile(scene.put("TaskRun", late))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", late))
     assert [run.subject_kind for run in scene.store.stored.values()] == ["PipelineRun"]
 
 
 async def test_what_ended_before_a_restart_is_put_aside_by_one_question() -> None:
     scene = Scene(tasks=[{"name": "build"}], pipelines=[{"name": "build"}])
     for number in range(3):
-        await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", f"t{number}", "True")))
+        await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", f"t{number}", "True")))
     scene.cache.drop(Key("TaskRun", "team", "t0"))
     again = [scene.put("TaskRun", a_run("TaskRun", f"t{number}", "True")) for number in range(3)]
     unseen = scene.put("TaskRun", a_run("TaskRun", "unseen", "True"))
@@ -206,14 +208,14 @@ async def test_what_ended_before_a_restart_is_put_aside_by_one_question() -> Non
     scene.store.asked.clear()
     await scene.work.settle()
     for key in (*again, unseen):
-        await scene.keeper.reconcile(key)
+        await scene.run_reconciler.reconcile(key)
     assert scene.store.asked == ["ended", "open", "finish"]  # the last two are of the one that nobody saw
 
 
 async def test_a_later_change_of_an_object_put_aside_asks_for_nothing_and_stays_small() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
-    await scene.keeper.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     old, new = scene.known(key), a_run("TaskRun", "t", "True", metadata={"annotations": {"chains": "signed"}})
     scene.cache.put(key, new)
     scene.work.changed(key, old, new)
@@ -227,23 +229,23 @@ async def test_a_later_change_of_an_object_put_aside_asks_for_nothing_and_stays_
 async def test_a_run_that_the_database_lost_is_opened_again() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
-    await scene.keeper.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     scene.store.stored.clear()
     scene.put("TaskRun", a_run("TaskRun", "t", "True"))
     with pytest.raises(errors.NotFound):
-        await scene.keeper.reconcile(key)
-    await scene.keeper.reconcile(key)
+        await scene.run_reconciler.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     assert len(scene.store.snapshots) == 1
 
 
 async def test_orphans_are_found_behind_any_number_of_runs_that_still_work() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     for number in range(7):
-        await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", f"t{number}", "Unknown")))
+        await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", f"t{number}", "Unknown")))
     for name in ("t5", "t6"):
         scene.cache.drop(Key("TaskRun", "team", name))
     del scene.api.objects["TaskRun", "t6"]
-    await scene.keeper.look_up_unfinished(limit=2)
+    await scene.run_reconciler.look_up_unfinished(limit=2)
     assert [scene.store.stored[run_id].subject_name for run_id in scene.store.snapshots] == ["t6"]
     assert scene.api.asked == ["get TaskRun t5", "get TaskRun t6"]  # the others are watched
 
@@ -251,14 +253,14 @@ async def test_orphans_are_found_behind_any_number_of_runs_that_still_work() -> 
 async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_next_look() -> None:
     scene = Scene(tasks=[{"name": "another"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
-    await scene.keeper.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     assert (tektonruns.settled(scene.known(key)), scene.store.asked) == (True, [])
     spec = {"tekton": {"tasks": [{"name": "build"}]}}
     late = contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c")
     scene.store.known.put(late)
     (owed,) = await planning.owed_by("team", scene.api.objects["TaskRun", "t"], None, scene.store, scene.store)
     await scene.store.open(owed.run(NOW))
-    await scene.keeper.look_up_unfinished()
+    await scene.run_reconciler.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["status"]["results"]
     assert tektonruns.settled(scene.known(key))
@@ -268,12 +270,12 @@ async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_n
 async def test_a_run_is_finished_at_done_whatever_became_of_its_workflow(became: dict[str, Any] | None) -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
-    await scene.keeper.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     changed = contracts.WorkflowRecord("team", "nu", "w", "wu", 2, became or {}, {}, "team", "c")
     scene.store.known = matching.Index([changed] if became else [])
     if became is None:
         scene.cache.drop(Key("Workflow", "team", "w"))
-    await scene.keeper.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["status"]["results"]
     assert tektonruns.settled(scene.known(key))
@@ -282,12 +284,12 @@ async def test_a_run_is_finished_at_done_whatever_became_of_its_workflow(became:
 async def test_a_run_whose_subject_is_put_aside_is_finished_by_the_next_look_whatever_became_of_its_workflow() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
-    await scene.keeper.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     scene.store.known = matching.Index()
     scene.cache.drop(Key("Workflow", "team", "w"))
     scene.put("TaskRun", a_run("TaskRun", "t", "True"))
     scene.cache.put(key, tektonruns.settle(scene.known(key)))
-    await scene.keeper.look_up_unfinished()
+    await scene.run_reconciler.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["status"]["results"]
 
@@ -296,20 +298,20 @@ async def test_a_run_that_cannot_be_finished_yet_keeps_no_other_waiting() -> Non
     scene = Scene(pipelines=[{"name": "build"}])
     for name in ("first", "second"):
         key = scene.put("PipelineRun", a_run("PipelineRun", name, "Unknown"))
-        await scene.keeper.reconcile(key)
+        await scene.run_reconciler.reconcile(key)
         scene.cache.drop(key)
         scene.api.objects["PipelineRun", name] = a_run("PipelineRun", name, "True")
     scene.put("TaskRun", a_run("TaskRun", "late", "Unknown", metadata=owned_by("first")))
-    await scene.keeper.look_up_unfinished()
+    await scene.run_reconciler.look_up_unfinished()
     assert [scene.store.stored[run_id].subject_name for run_id in scene.store.snapshots] == ["second"]
 
 
 async def test_an_object_deleted_before_it_was_done_is_finished_with_what_was_last_known() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
-    await scene.keeper.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
     gone = scene.cache.drop(key)
     assert gone is not None
-    await scene.keeper.vanished(key, gone)
+    await scene.run_reconciler.vanished(key, gone)
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject is gone

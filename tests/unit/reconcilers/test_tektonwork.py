@@ -10,7 +10,7 @@ from avouch.reconcilers import tektonwork
 POD, TASKRUN = Key("Pod", "team", "p"), Key("TaskRun", "team", "t")
 
 
-class Keeper:
+class RunReconciler:
     """Fails as often as it is told, and remembers what it was asked."""
 
     def __init__(self, *failures: Exception) -> None:
@@ -43,42 +43,42 @@ class Rescuer:
         return 0.001
 
 
-def work(keeper: Keeper, rescuer: Rescuer) -> tektonwork.TektonWork:
+def work(run_reconciler: RunReconciler, rescuer: Rescuer) -> tektonwork.TektonWork:
     queue: WorkQueue[Key] = WorkQueue(base=0.001)
-    return tektonwork.TektonWork(ObjectCache(), None, keeper, rescuer, queue)  # type: ignore[arg-type]
+    return tektonwork.TektonWork(ObjectCache(), None, run_reconciler, rescuer, queue)  # type: ignore[arg-type]
 
 
 async def test_a_failure_is_tried_again_and_a_fault_of_ours_stops_nobody() -> None:
-    keeper = Keeper(errors.Unavailable("not now"), RuntimeError("a fault"))
-    shop = work(keeper, Rescuer())
-    shop.changed(TASKRUN, None, {"metadata": {"name": "t", "uid": "u"}})
-    running = asyncio.create_task(shop.run(2))
+    run_reconciler = RunReconciler(errors.Unavailable("not now"), RuntimeError("a fault"))
+    reconciling = work(run_reconciler, Rescuer())
+    reconciling.changed(TASKRUN, None, {"metadata": {"name": "t", "uid": "u"}})
+    running = asyncio.create_task(reconciling.run(2))
     async with asyncio.timeout(5):
-        await keeper.enough.wait()
-        await shop.queue.drain()
+        await run_reconciler.enough.wait()
+        await reconciling.queue.drain()
         await running
-    assert keeper.asked == ["reconcile t"] * 3
+    assert run_reconciler.asked == ["reconcile t"] * 3
 
 
 async def test_what_was_known_of_a_deleted_object_is_kept_until_it_was_used() -> None:
-    keeper = Keeper(errors.Unavailable("not now"))
-    shop = work(keeper, Rescuer())
-    shop.changed(TASKRUN, {"metadata": {"name": "t", "uid": "gone"}}, None)
-    running = asyncio.create_task(shop.run(2))
+    run_reconciler = RunReconciler(errors.Unavailable("not now"))
+    reconciling = work(run_reconciler, Rescuer())
+    reconciling.changed(TASKRUN, {"metadata": {"name": "t", "uid": "gone"}}, None)
+    running = asyncio.create_task(reconciling.run(2))
     async with asyncio.timeout(5):
-        await keeper.enough.wait()
-        await shop.queue.drain()
+        await run_reconciler.enough.wait()
+        await reconciling.queue.drain()
         await running
-    assert keeper.asked == ["vanished gone", "vanished gone", "reconcile t"]
+    assert run_reconciler.asked == ["vanished gone", "vanished gone", "reconcile t"]
 
 
 async def test_a_pod_is_the_rescuers_which_says_when_to_look_again() -> None:
-    keeper, rescuer = Keeper(), Rescuer()
-    shop = work(keeper, rescuer)
-    shop.pod_changed(POD, None, None)
-    running = asyncio.create_task(shop.run(2))
+    run_reconciler, rescuer = RunReconciler(), Rescuer()
+    reconciling = work(run_reconciler, rescuer)
+    reconciling.pod_changed(POD, None, None)
+    running = asyncio.create_task(reconciling.run(2))
     async with asyncio.timeout(5):
         await rescuer.twice.wait()
-        await shop.queue.drain()
+        await reconciling.queue.drain()
         await running
-    assert (rescuer.asked, keeper.asked) == ([POD, POD], [])
+    assert (rescuer.asked, run_reconciler.asked) == ([POD, POD], [])

@@ -47,8 +47,8 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 
-    async def tell(self, regarding: dict[str, Any], happening: Any) -> None:
-        self.told.append((regarding["metadata"]["name"], happening.note))
+    async def record(self, regarding: dict[str, Any], event: Any) -> None:
+        self.told.append((regarding["metadata"]["name"], event.note))
 
 
 class Clock:
@@ -67,7 +67,7 @@ def build() -> tuple[verdict_events.VerdictWatch, Runs, Recorder]:
 
 
 def test_an_event_says_why_what_mends_it_and_how_many_more() -> None:
-    said = verdict_events.happening(RUN, run_model.Judged(1, RUN.id, RUN, MISSING, 3))
+    said = verdict_events.event_of(RUN, run_model.Judged(1, RUN.id, RUN, MISSING, 3))
     assert said.note == (
         "Failed against Contract build revision 3: MaterialMissing: sbom is missing (fix: add a result SBOM), "
         "and 2 more findings; kubectl get workflowruns -n team w-1 -o yaml"
@@ -77,13 +77,13 @@ def test_an_event_says_why_what_mends_it_and_how_many_more() -> None:
 
 def test_an_event_of_a_passed_run_names_no_finding() -> None:
     passed = replace(RUN, result=verdicts.VerdictResult.PASSED)
-    said = verdict_events.happening(passed, run_model.Judged(1, RUN.id, passed))
+    said = verdict_events.event_of(passed, run_model.Judged(1, RUN.id, passed))
     assert said.note == ("Passed against Contract build revision 3: kubectl get workflowruns -n team w-1 -o yaml")
 
 
 def test_a_long_finding_leaves_room_for_the_command() -> None:
     long = replace(MISSING, message="x" * 3000)
-    said = verdict_events.happening(RUN, run_model.Judged(1, RUN.id, RUN, long, 2))
+    said = verdict_events.event_of(RUN, run_model.Judged(1, RUN.id, RUN, long, 2))
     assert len(said.note.encode()) < 1024
     assert said.note.endswith(", and 1 more finding; kubectl get workflowruns -n team w-1 -o yaml")
 
@@ -118,7 +118,7 @@ async def test_what_was_judged_before_this_process_started_is_known_and_not_told
     store.judged_runs = [judged(8), judged(9)]
     await watch.look()
     assert recorder.told == []
-    assert watch.world.last_runs["team", "w"].resource_version == 9
+    assert watch.context.last_runs["team", "w"].resource_version == 9
 
 
 async def test_awaiting_verdicts_costs_one_question_a_look_however_many_are_awaited() -> None:

@@ -115,136 +115,139 @@ def build() -> tuple[worker.Worker, Memory, Api]:
     return worker.Worker(there, WorkQueue(), status.StatusWriter(api), recorder), memory, api
 
 
-def put(shop: worker.Worker, kind: str, name: str, **spec: Any) -> Key:
+def put(reconciling: worker.Worker, kind: str, name: str, **spec: Any) -> Key:
     key = Key(kind, "team", name)
     meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
-    shop.world.cache.put(key, {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1}})
+    reconciling.context.cache.put(key, {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1}})
     return key
 
 
-def ready(shop: worker.Worker, key: Key) -> str:
-    obj = shop.world.cache.get(key)
+def ready(reconciling: worker.Worker, key: Key) -> str:
+    obj = reconciling.context.cache.get(key)
     assert obj is not None
     return next(c["status"] for c in obj["status"]["conditions"] if c["type"] == "Ready")
 
 
 async def test_a_contract_settles_with_one_patch_and_a_second_look_writes_nothing() -> None:
-    shop, memory, api = build()
-    key = put(shop, "Contract", "build", materials=[])
-    await shop.reconcile(key)
-    await shop.reconcile(key)
+    reconciling, memory, api = build()
+    key = put(reconciling, "Contract", "build", materials=[])
+    await reconciling.reconcile(key)
+    await reconciling.reconcile(key)
     assert (api.patches, api.events, len(memory.revisions)) == (1, ["Ready"], 1)
-    assert ready(shop, key) == "True"
+    assert ready(reconciling, key) == "True"
 
 
 async def test_a_workflow_is_enqueued_and_heals_when_its_contract_is_recorded() -> None:
-    shop, memory, _ = build()
-    workflow = put(shop, "Workflow", "release", contractRef={"name": "build"})
-    await shop.reconcile(workflow)
-    assert ready(shop, workflow) == "False"
+    reconciling, memory, _ = build()
+    workflow = put(reconciling, "Workflow", "release", contractRef={"name": "build"})
+    await reconciling.reconcile(workflow)
+    assert ready(reconciling, workflow) == "False"
     assert memory.workflows["team", "release"].contract_name == ""
-    await shop.reconcile(put(shop, "Contract", "build"))
-    assert await shop.queue.get() == workflow
-    await shop.reconcile(workflow)
-    assert ready(shop, workflow) == "True"
+    await reconciling.reconcile(put(reconciling, "Contract", "build"))
+    assert await reconciling.queue.get() == workflow
+    await reconciling.reconcile(workflow)
+    assert ready(reconciling, workflow) == "True"
     assert memory.workflows["team", "release"].contract_name == "build"
 
 
 async def test_a_workflow_heals_although_its_contracts_status_stays_when_the_database_was_made_anew() -> None:
-    shop, memory, api = build()
-    contract = put(shop, "Contract", "build")
-    workflow = put(shop, "Workflow", "release", contractRef={"name": "build"})
+    reconciling, memory, api = build()
+    contract = put(reconciling, "Contract", "build")
+    workflow = put(reconciling, "Workflow", "release", contractRef={"name": "build"})
     for key in (contract, workflow, contract):  # once more for the count
-        await shop.reconcile(key)
-    await shop.queue.get()
-    shop.queue.done(workflow)
+        await reconciling.reconcile(key)
+    await reconciling.queue.get()
+    reconciling.queue.done(workflow)
     memory.revisions.clear()
-    await shop.reconcile(workflow)
-    assert ready(shop, workflow) == "False"
+    await reconciling.reconcile(workflow)
+    assert ready(reconciling, workflow) == "False"
     patches = api.patches
-    await shop.reconcile(contract)
+    await reconciling.reconcile(contract)
     assert api.patches == patches
     async with asyncio.timeout(1):
-        assert await shop.queue.get() == workflow
-    await shop.reconcile(workflow)
-    assert ready(shop, workflow) == "True"
+        assert await reconciling.queue.get() == workflow
+    await reconciling.reconcile(workflow)
+    assert ready(reconciling, workflow) == "True"
 
 
 async def test_a_contract_that_counts_one_more_workflow_leaves_the_others_alone() -> None:
-    shop, _, api = build()
-    contract = put(shop, "Contract", "build")
-    await shop.reconcile(contract)
-    put(shop, "Workflow", "release", contractRef={"name": "build"})
+    reconciling, _, api = build()
+    contract = put(reconciling, "Contract", "build")
+    await reconciling.reconcile(contract)
+    put(reconciling, "Workflow", "release", contractRef={"name": "build"})
     patches = api.patches
-    await shop.reconcile(contract)
+    await reconciling.reconcile(contract)
     assert api.patches == patches + 1
-    assert len(shop.queue) == 0
+    assert len(reconciling.queue) == 0
 
 
 async def test_a_database_that_is_away_is_said_once_and_the_key_is_tried_again() -> None:
-    shop, memory, api = build()
-    key = put(shop, "Contract", "build")
+    reconciling, memory, api = build()
+    key = put(reconciling, "Contract", "build")
     memory.fail = errors.Unavailable("the database cannot be reached; try again")
     for _ in range(2):
-        await shop.attempts.once(key)
+        await reconciling.attempts.once(key)
     assert api.patches == 1
-    assert shop.queue.failures(key) == 2
+    assert reconciling.queue.failures(key) == 2
     memory.fail = None
-    await shop.attempts.once(key)
-    assert (ready(shop, key), shop.queue.failures(key), api.patches) == ("True", 0, 2)
-    await shop.queue.drain()
+    await reconciling.attempts.once(key)
+    assert (ready(reconciling, key), reconciling.queue.failures(key), api.patches) == ("True", 0, 2)
+    await reconciling.queue.drain()
 
 
 async def test_a_deleted_workflow_is_forgotten_by_its_uid() -> None:
-    shop, memory, _ = build()
-    key = put(shop, "Workflow", "release", contractRef={"name": "build"})
-    await shop.reconcile(key)
-    shop.changed(key, shop.world.cache.drop(key))
-    await shop.reconcile(key)
+    reconciling, memory, _ = build()
+    key = put(reconciling, "Workflow", "release", contractRef={"name": "build"})
+    await reconciling.reconcile(key)
+    reconciling.changed(key, reconciling.context.cache.drop(key))
+    await reconciling.reconcile(key)
     assert memory.workflows == {}
-    assert shop.gone == {}
+    assert reconciling.gone == {}
 
 
-def message(shop: worker.Worker, key: Key) -> str:
-    obj = shop.world.cache.get(key)
+def message(reconciling: worker.Worker, key: Key) -> str:
+    obj = reconciling.context.cache.get(key)
     assert obj is not None
     return str(next(c["message"] for c in obj["status"]["conditions"] if c["type"] == "Ready"))
 
 
 async def test_a_workflow_that_names_no_contract_gets_an_empty_one_of_its_own_name() -> None:
-    shop, memory, api = build()
-    workflow, contract = put(shop, "Workflow", "release"), Key("Contract", "team", "release")
-    await shop.reconcile(workflow)
-    assert (ready(shop, workflow), api.made) == ("False", [contract])
-    assert "it is being made" in message(shop, workflow)
-    made = shop.world.cache.get(contract)
+    reconciling, memory, api = build()
+    workflow, contract = put(reconciling, "Workflow", "release"), Key("Contract", "team", "release")
+    await reconciling.reconcile(workflow)
+    assert (ready(reconciling, workflow), api.made) == ("False", [contract])
+    assert "it is being made" in message(reconciling, workflow)
+    made = reconciling.context.cache.get(contract)
     assert made is not None
     assert made["spec"] == {}
     assert "ownerReferences" not in made["metadata"]  # it stays when the Workflow goes
-    assert workflow in worker.dependents(shop.world, contract)
-    await shop.reconcile(contract)
-    await shop.reconcile(workflow)
-    assert (ready(shop, workflow), len(api.made)) == ("True", 1)
+    assert workflow in worker.dependents(reconciling.context, contract)
+    await reconciling.reconcile(contract)
+    await reconciling.reconcile(workflow)
+    assert (ready(reconciling, workflow), len(api.made)) == ("True", 1)
     record = memory.workflows["team", "release"]
     assert (record.contract_namespace, record.contract_name) == ("team", "release")
-    counted = shop.world.cache.get(contract)
+    counted = reconciling.context.cache.get(contract)
     assert counted is not None
     assert counted["status"]["workflows"] == 1
 
 
 async def test_a_contract_of_the_workflows_own_name_is_taken_as_it_is() -> None:
-    shop, _, api = build()
-    contract, workflow = put(shop, "Contract", "release", materials=["m"]), put(shop, "Workflow", "release")
-    await shop.reconcile(contract)
-    await shop.reconcile(workflow)
-    found = shop.world.cache.get(contract)
+    reconciling, _, api = build()
+    contract, workflow = (
+        put(reconciling, "Contract", "release", materials=["m"]),
+        put(reconciling, "Workflow", "release"),
+    )
+    await reconciling.reconcile(contract)
+    await reconciling.reconcile(workflow)
+    found = reconciling.context.cache.get(contract)
     assert found is not None
-    assert (ready(shop, workflow), found["spec"], api.made) == ("True", {"materials": ["m"]}, [])
+    assert (ready(reconciling, workflow), found["spec"], api.made) == ("True", {"materials": ["m"]}, [])
 
 
 async def test_a_default_contract_that_somebody_makes_first_wins() -> None:
-    shop, _, api = build()
-    workflow = put(shop, "Workflow", "release")
+    reconciling, _, api = build()
+    workflow = put(reconciling, "Workflow", "release")
 
     async def taken(resource: Any, body: dict[str, Any]) -> dict[str, Any]:
         if resource.kind == "Contract":
@@ -252,55 +255,58 @@ async def test_a_default_contract_that_somebody_makes_first_wins() -> None:
         return body
 
     api.create = taken  # type: ignore[method-assign]
-    await shop.reconcile(workflow)
-    assert ready(shop, workflow) == "False"
+    await reconciling.reconcile(workflow)
+    assert ready(reconciling, workflow) == "False"
 
 
 async def test_a_deleted_default_contract_never_comes_back_empty() -> None:
-    shop, memory, api = build()
-    contract, workflow = put(shop, "Contract", "release", materials=["m"]), put(shop, "Workflow", "release")
-    await shop.reconcile(contract)
-    await shop.reconcile(workflow)
-    shop.world.cache.drop(contract)
-    await shop.reconcile(workflow)
-    assert (ready(shop, workflow), api.made) == ("False", [])
-    assert "was deleted at revision 1: apply it again, or set spec.contractRef" in message(shop, workflow)
+    reconciling, memory, api = build()
+    contract, workflow = (
+        put(reconciling, "Contract", "release", materials=["m"]),
+        put(reconciling, "Workflow", "release"),
+    )
+    await reconciling.reconcile(contract)
+    await reconciling.reconcile(workflow)
+    reconciling.context.cache.drop(contract)
+    await reconciling.reconcile(workflow)
+    assert (ready(reconciling, workflow), api.made) == ("False", [])
+    assert "was deleted at revision 1: apply it again, or set spec.contractRef" in message(reconciling, workflow)
     assert memory.workflows["team", "release"].contract_name == ""  # no run is opened against it
 
 
 async def test_a_namespace_made_anew_is_not_held_to_its_predecessors_deleted_contract() -> None:
-    shop, _, api = build()
-    contract = put(shop, "Contract", "release", materials=["m"])
-    await shop.reconcile(contract)
-    shop.world.cache.drop(contract)
-    shop.world.cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "uid-of-another"}})
-    workflow = put(shop, "Workflow", "release")
-    await shop.reconcile(workflow)
-    assert "it is being made" in message(shop, workflow)
+    reconciling, _, api = build()
+    contract = put(reconciling, "Contract", "release", materials=["m"])
+    await reconciling.reconcile(contract)
+    reconciling.context.cache.drop(contract)
+    reconciling.context.cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "uid-of-another"}})
+    workflow = put(reconciling, "Workflow", "release")
+    await reconciling.reconcile(workflow)
+    assert "it is being made" in message(reconciling, workflow)
     assert api.made == [contract]
 
 
 async def test_no_default_contract_is_made_where_an_organization_restricts_contracts() -> None:
-    shop, _, api = build()
+    reconciling, _, api = build()
     spec = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}}
     strict = {"metadata": {"name": "acme"}, "spec": {**spec, "settings": {"restrictContractCreation": True}}}
-    shop.world.cache.put(Key("Organization", "", "acme"), strict)
-    shop.world.cache.put(Key("Organization", "", "rival"), {"metadata": {"name": "rival"}, "spec": spec})
-    workflow = put(shop, "Workflow", "release")
-    await shop.reconcile(workflow)
-    assert (ready(shop, workflow), api.made) == ("False", [])
-    assert "restricts who creates Contracts: let one of those who may write" in message(shop, workflow)
+    reconciling.context.cache.put(Key("Organization", "", "acme"), strict)
+    reconciling.context.cache.put(Key("Organization", "", "rival"), {"metadata": {"name": "rival"}, "spec": spec})
+    workflow = put(reconciling, "Workflow", "release")
+    await reconciling.reconcile(workflow)
+    assert (ready(reconciling, workflow), api.made) == ("False", [])
+    assert "restricts who creates Contracts: let one of those who may write" in message(reconciling, workflow)
 
 
 async def test_a_suspended_workflow_makes_no_contract() -> None:
-    shop, _, api = build()
-    await shop.reconcile(put(shop, "Workflow", "release", suspend=True))
+    reconciling, _, api = build()
+    await reconciling.reconcile(put(reconciling, "Workflow", "release", suspend=True))
     assert api.made == []
 
 
 async def test_a_default_contract_that_is_refused_is_said_with_the_servers_words() -> None:
-    shop, _, api = build()
-    workflow = put(shop, "Workflow", "release")
+    reconciling, _, api = build()
+    workflow = put(reconciling, "Workflow", "release")
 
     async def refuse(resource: Any, body: dict[str, Any]) -> dict[str, Any]:
         if resource.kind == "Contract":
@@ -308,5 +314,5 @@ async def test_a_default_contract_that_is_refused_is_said_with_the_servers_words
         return body
 
     api.create = refuse  # type: ignore[method-assign]
-    await shop.reconcile(workflow)
-    assert "it cannot be made (namespace team is being terminated)" in message(shop, workflow)
+    await reconciling.reconcile(workflow)
+    assert "it cannot be made (namespace team is being terminated)" in message(reconciling, workflow)

@@ -75,11 +75,11 @@ def add(started: session.Session, /, **said: Any) -> int:
     SBOMs and SARIF logs may be in a zip or tar: each file becomes a material.
     """
     place = common.Place(said["path"], said["identity"])
-    world = common.adapters(started)
-    keeper = common.keeper(world, place)
-    before = keeper.load()
+    adapters = common.adapters(started)
+    state_store = common.state_store(adapters, place)
+    before = state_store.load()
     order = ordered(before, said, said["value"], adding.pairs(said["notes"]))
-    found = fetch(started, world, before, order, progress.watch(started))
+    found = fetch(started, adapters, before, order, progress.watch(started))
     told: tuple[str, ...] = ()
 
     def step(now: state.State) -> state.State:
@@ -90,9 +90,9 @@ def add(started: session.Session, /, **said: Any) -> int:
         told = change.notes
         return change.state
 
-    after = keeper.change(step)
+    after = state_store.change(step)
     common.note(started, *told)
-    _tell(after, found, said["form"])
+    _show(after, found, said["form"])
     return failures.OK
 
 
@@ -115,21 +115,21 @@ def ordered(before: state.State, said: Mapping[str, Any], value: str, notes: Map
 
 
 def fetch(
-    started: session.Session, world: ports.Adapters, before: state.State, order: Order, watch: progress.Watch
+    started: session.Session, adapters: ports.Adapters, before: state.State, order: Order, watch: progress.Watch
 ) -> tuple[gathering.Found, ...]:
     """Read a material, hold it against the contract, then upload its bytes.
 
     Raises:
         AvouchError: it cannot be read, the contract refuses it, or the server does.
     """
-    found = gathering.gather(started, world, order.wanted, _taken(before, order.asked), watch)
+    found = gathering.gather(started, adapters, order.wanted, _taken(before, order.asked), watch)
     put(before, order, found)  # what the contract refuses is refused before anything is uploaded
     for each in found:
         size = each.gathered.size or 0
         where = adding.storage(before, _named(before, order.asked, each), each.gathered.type, size)
         if where == "uploaded" and each.source is not None:
             with watch(f"uploading {each.name}", size) as progress:
-                common.server_of(world, before).upload(before.run.id, each.source, progress)
+                common.server_of(adapters, before).upload(before.run.id, each.source, progress)
     return found
 
 
@@ -157,7 +157,7 @@ def _named(now: state.State, asked: adding.Asked, found: gathering.Found) -> add
     return asked if found.name == asked.name else adding.asked(now, found.name, found.gathered.type, 0)
 
 
-def _tell(after: state.State, found: tuple[gathering.Found, ...], form: str) -> None:
+def _show(after: state.State, found: tuple[gathering.Found, ...], form: str) -> None:
     added = [material for each in found if (material := after.of(each.name)) is not None]
     if form != "table":
         output.document(form, [as_json(each) for each in added])

@@ -63,20 +63,20 @@ def attest(started: session.Session, /, **said: Any) -> int:
     """  # noqa: D301  # click reads the backspace
     given, notes = _given(said), adding.pairs(said["notes"])
     asked = init.asked_for(said)
-    world = common.adapters(started)
+    adapters = common.adapters(started)
     with _terminated_as_interrupted():
-        begun = init.begin(started, world, asked)
-        with init.ended_on_failure(started, world, begun):
-            crafted = _annotated(started, _gathered(started, world, begun, given, said), notes)
+        begun = init.begin(started, adapters, asked)
+        with init.ended_on_failure(started, adapters, begun):
+            crafted = _annotated(started, _gathered(started, adapters, begun, given, said), notes)
             owed = missing.owed(crafted, _WAY)
             if crafted.dry_run:
-                return push.rehearse(crafted, owed, world, said["file"])
+                return push.rehearse(crafted, owed, adapters, said["file"])
             if owed:
-                push.tell_owed(owed)
+                push.show_owed(owed)
                 raise errors.Invalid(f"the attestation is not complete: {len(owed)} owed")
-            pushed = push.send(world, crafted, said["file"])
-    judged = push.judge(started, world, crafted, pushed, said)
-    _tell(crafted, judged, said["form"])
+            pushed = push.send(adapters, crafted, said["file"])
+    judged = push.judge(started, adapters, crafted, pushed, said)
+    _show(crafted, judged, said["form"])
     return push.code_of(started, judged)
 
 
@@ -100,7 +100,7 @@ def _given(said: Mapping[str, Any]) -> Given:
 
 
 def _gathered(
-    started: session.Session, world: ports.Adapters, begun: state.State, given: Given, said: Mapping[str, Any]
+    started: session.Session, adapters: ports.Adapters, begun: state.State, given: Given, said: Mapping[str, Any]
 ) -> state.State:
     """The state with all materials.
 
@@ -115,7 +115,7 @@ def _gathered(
         one = {**said, "name": name, "kind": given.kinds.get(name, "")}
         try:
             order = add.ordered(now, one, value, given.notes.get(name, {}))
-            change = add.put(now, order, add.fetch(started, world, now, order, watch))
+            change = add.put(now, order, add.fetch(started, adapters, now, order, watch))
         except errors.AvouchError as exc:
             failures.explain(started, exc)
             failed.append(name)
@@ -167,10 +167,10 @@ def _annotated(started: session.Session, now: state.State, notes: Mapping[str, s
     return change.state
 
 
-def _tell(crafted: state.State, judged: push.Pushed, form: str) -> None:
+def _show(crafted: state.State, judged: push.Pushed, form: str) -> None:
     if form == "table":
-        push.tell(judged)
-        showing.tell_materials(crafted, _WAY)
+        push.show(judged)
+        showing.show_materials(crafted, _WAY)
     else:
         materials = [add.as_json(each) for each in crafted.materials]
         output.document(form, {**push.as_json(judged), "materials": materials})

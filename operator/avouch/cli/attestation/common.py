@@ -102,11 +102,11 @@ class Place(NamedTuple):
 
 def adapters(started: session.Session) -> ports.Adapters:
     """The world of these commands."""
-    found: ports.Adapters = started.world.attesting(started.options)
+    found: ports.Adapters = started.adapters.attesting(started.options)
     return found
 
 
-def keeper(world: ports.Adapters, place: Place) -> statestore.Keeper:
+def state_store(adapters: ports.Adapters, place: Place) -> statestore.StateStore:
     """Where the state is kept.
 
     Raises:
@@ -116,16 +116,16 @@ def keeper(world: ports.Adapters, place: Place) -> statestore.Keeper:
         fix = "give --attestation-id for the server, or --local-state-path for a file"
         raise errors.Invalid("two places for the state", field="--attestation-id", fix=fix)
     if place.identity:
-        return world.remote(place.identity)
-    return world.local(place.path)
+        return adapters.remote(place.identity)
+    return adapters.local(place.path)
 
 
-def server_of(world: ports.Adapters, found: state.State) -> ports.Server:
+def server_of(adapters: ports.Adapters, found: state.State) -> ports.Server:
     """The server that an attestation belongs to."""
-    return world.server(found.server)
+    return adapters.server(found.server)
 
 
 def note(started: session.Session, *messages: str) -> None:
     """Print notes, which are no errors, on stderr."""
     for message in messages:
-        failures.tell(started, message, kind="note")
+        failures.show(started, message, kind="note")

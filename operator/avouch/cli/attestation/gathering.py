@@ -46,13 +46,13 @@ class Found(NamedTuple):
 
 
 def gather(
-    started: session.Session, world: ports.Adapters, wanted: Wanted, taken: frozenset[str], progress: Any
+    started: session.Session, adapters: ports.Adapters, wanted: Wanted, taken: frozenset[str], progress: Any
 ) -> tuple[Found, ...]:
     """The materials that a value names: one, or the parts of an archive.
 
     Args:
         started: the session.
-        world: ports.
+        adapters: ports.
         wanted: what the user said.
         taken: names that parts of an archive may not get.
         progress: makes a watcher of a long read from a title and a size.
@@ -65,9 +65,9 @@ def gather(
     if form is types.Form.VALUE:
         return (_text(wanted),)
     if form is types.Form.IMAGE or _is_image(wanted):
-        return (_image(world, wanted),)
+        return (_image(adapters, wanted),)
     if wanted.value.lower().startswith(_URL):
-        content = started.world.download(wanted.value, _READ)
+        content = started.adapters.download(wanted.value, _READ)
         name = wanted.value.partition("?")[0].rstrip("/").rpartition("/")[2] or "download"
         return tuple(_of_content(wanted, name, content, None, taken))
     path = Path(wanted.value)
@@ -106,8 +106,8 @@ def _text(wanted: Wanted) -> Found:
     return Found(wanted.name, adding.Gathered(_TEXT, digests.of_bytes(content), size=len(content), content=content))
 
 
-def _image(world: ports.Adapters, wanted: Wanted) -> Found:
-    found = world.image(wanted.value, wanted.login)
+def _image(adapters: ports.Adapters, wanted: Wanted) -> Found:
+    found = adapters.image(wanted.value, wanted.login)
     gathered = adding.Gathered(
         wanted.kind or _IMAGE,
         found.digest,
@@ -150,12 +150,12 @@ def _unread(wanted: Wanted, path: Path, begun: bytes, file: Any, progress: Any) 
 
 def _of_content(wanted: Wanted, name: str, content: bytes, path: Path | None, taken: frozenset[str]) -> Iterator[Found]:
     if wanted.kind in _ARCHIVES and not content.lstrip().startswith(b"{"):
-        from avouch.materials import unpacking as explosion  # lazy: 13 ms (archives, YAML) that plain JSON need not pay
+        from avouch.materials import unpacking  # lazy: 13 ms (archives, YAML) that plain JSON need not pay
         from avouch.materials.readers import archives
 
-        if explosion.is_archive(wanted.kind, content):
+        if unpacking.is_archive(wanted.kind, content):
             bounds = archives.Bounds(wanted.entries, wanted.size)
-            for part in explosion.exploded(wanted.name, wanted.kind, content, taken, bounds):
+            for part in unpacking.exploded(wanted.name, wanted.kind, content, taken, bounds):
                 file = Path(part.path).name or name
                 yield _material(wanted, _Piece(part.name, part.type, file, part.content, part.annotations))
             return

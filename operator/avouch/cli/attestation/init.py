@@ -78,50 +78,50 @@ def init(started: session.Session, /, **said: Any) -> int:
     form, path, remote = said["form"], said["path"], said["remote"]
     _check_place(said)
     asked = asked_for(said)
-    world = common.adapters(started)
-    local = None if remote else world.local(path)
+    adapters = common.adapters(started)
+    local = None if remote else adapters.local(path)
     if local is not None and not said["replace"]:
         _require_none(local)
-    begun = begin(started, world, asked)
-    with ended_on_failure(started, world, begun):
-        kept = local or world.remote(begun.run.id)
+    begun = begin(started, adapters, asked)
+    with ended_on_failure(started, adapters, begun):
+        kept = local or adapters.remote(begun.run.id)
         kept.create(begun, replace=said["replace"])
     way = showing.way(common.Place(path, begun.run.id if remote else ""))
     if form == "table":
-        showing.tell(begun, way)
+        showing.show(begun, way)
     else:
         output.document(form, showing.as_json(begun, way))
     return failures.OK
 
 
-def begin(started: session.Session, world: ports.Adapters, asked: Asked) -> state.State:
+def begin(started: session.Session, adapters: ports.Adapters, asked: Asked) -> state.State:
     """Open a run and make its first state; the run is ended at once if there can be none.
 
     Raises:
         AvouchError: the server refuses, or the contract asks for another runner or for variables that are not set.
     """
-    pod = started.world.pod()
+    pod = started.adapters.pod()
     found = detection.discover(started.environment, None if pod is None else detection.Pod(*pod))
-    around = world.around(started.environment, found.type)
-    common.note(started, *around.notes)
-    server = world.server()
-    run = _open(server, world, asked, found, around)
+    job = adapters.job(started.environment, found.type)
+    common.note(started, *job.notes)
+    server = adapters.server()
+    run = _open(server, adapters, asked, found, job)
     common.note(started, *(f"{each.message}{f' (fix: {each.fix})' if each.fix else ''}" for each in run.findings))
-    empty = state.State(run, world.now(), server.address, found.type, found.url, asked.dry_run)
-    with ended_on_failure(started, world, empty):
-        return _begin(started, asked, Facts(empty, server, found, around))
+    empty = state.State(run, adapters.now(), server.address, found.type, found.url, asked.dry_run)
+    with ended_on_failure(started, adapters, empty):
+        return _begin(started, asked, Facts(empty, server, found, job))
 
 
 @contextmanager
-def ended_on_failure(started: session.Session, world: ports.Adapters, begun: state.State) -> Iterator[None]:
+def ended_on_failure(started: session.Session, adapters: ports.Adapters, begun: state.State) -> Iterator[None]:
     """End the run if the attestation fails, so that nobody waits a day for it to expire."""
     try:
         yield
     except KeyboardInterrupt:
-        _end(started, world, begun, "cancellation", "interrupted")
+        _end(started, adapters, begun, "cancellation", "interrupted")
         raise
     except Exception as exc:
-        _end(started, world, begun, "failure", str(exc)[:500])
+        _end(started, adapters, begun, "failure", str(exc)[:500])
         raise
 
 
@@ -131,7 +131,7 @@ class Facts(NamedTuple):
     empty: state.State
     server: ports.Server
     runner: detection.Runner
-    around: ports.Around
+    job: ports.JobFacts
 
 
 def project_version(content: Mapping[str, Any], name: str) -> str:
@@ -200,7 +200,7 @@ def _read_version(file: Path) -> str:
     return project_version(plain[0], file.name) if plain and isinstance(plain[0], Mapping) else ""
 
 
-def _require_none(kept: statestore.Keeper) -> None:
+def _require_none(kept: statestore.StateStore) -> None:
     try:
         kept.load()
     except errors.NotFound:
@@ -212,21 +212,21 @@ def _require_none(kept: statestore.Keeper) -> None:
 
 def _open(
     server: ports.Server,
-    world: ports.Adapters,
+    adapters: ports.Adapters,
     asked: Asked,
     found: detection.Runner,
-    around: ports.Around,
+    job: ports.JobFacts,
 ) -> run.Run:
-    namespace = world.namespace()
+    namespace = adapters.namespace()
     if not namespace:
         fix = "give --namespace (Chainloop's --project), or set AVOUCH_NAMESPACE"
         raise errors.Invalid("no namespace is known", field="--namespace", fix=fix)
     request = run.RunRequest(
-        world.new_id(),
+        adapters.new_id(),
         asked.revision,
         found.type,
         found.url,
-        around.identity_token,
+        job.identity_token,
         asked.version,
         asked.release,
         asked.dry_run,
@@ -235,10 +235,10 @@ def _open(
 
 
 def _begin(started: session.Session, asked: Asked, facts: Facts) -> state.State:
-    around = facts.around
+    job = facts.job
     detection.enforce(facts.empty.run.plan.runner, facts.runner, dry_run=asked.dry_run)
-    begun = state.begin(facts.empty._replace(env=_variables(started, asked, facts), commit=_head(around)))
-    if not (asked.pull_request or around.pull_request or pullrequests.is_pull_request(started.environment)):
+    begun = state.begin(facts.empty._replace(env=_variables(started, asked, facts), commit=_head(job)))
+    if not (asked.pull_request or job.pull_request or pullrequests.is_pull_request(started.environment)):
         return begun
     begun = adding.annotate(begun, {pullrequests.ANNOTATION: "true"}).state
     return _with_pull_request(started, begun, facts)
@@ -253,18 +253,18 @@ def _variables(started: session.Session, asked: Asked, facts: Facts) -> dict[str
     except errors.Invalid as exc:
         if not asked.dry_run:
             raise
-        failures.tell(started, str(exc), kind="warning")
+        failures.show(started, str(exc), kind="warning")
         return {}
 
 
-def _head(around: ports.Around) -> statement.ResourceDescriptor | None:
-    commit = around.commit
+def _head(job: ports.JobFacts) -> statement.ResourceDescriptor | None:
+    commit = job.commit
     return predicate.git_head(commit.head, commit.annotations()) if commit and len(commit.head) == 40 else None
 
 
 def _with_pull_request(started: session.Session, begun: state.State, facts: Facts) -> state.State:
     """What is known of the pull request, as a material: best effort, it never stops a build."""
-    request = facts.around.pull_request
+    request = facts.job.pull_request
     if request is None:
         return begun
     content = pullrequests.content(request)
@@ -277,18 +277,18 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
         if added is not None and added.storage == "uploaded" and found.source is not None:
             facts.server.upload(begun.run.id, found.source, uploads.quiet)
     except errors.AvouchError as exc:
-        failures.tell(started, f"the pull request is not recorded: {exc}", kind="warning")
+        failures.show(started, f"the pull request is not recorded: {exc}", kind="warning")
         return begun
     return change.state
 
 
-def _end(started: session.Session, world: ports.Adapters, begun: state.State, trigger: str, reason: str) -> None:
+def _end(started: session.Session, adapters: ports.Adapters, begun: state.State, trigger: str, reason: str) -> None:
     if begun.dry_run:
         return
     run = begun.run
     try:
-        world.server(begun.server).reset(run.id, trigger, reason)
+        adapters.server(begun.server).reset(run.id, trigger, reason)
     except (errors.NotFound, errors.Conflict) as exc:
         common.note(started, f"the run {run.name} had ended already: {exc}")
     except errors.AvouchError as exc:
-        failures.tell(started, f"the run {run.name} stays open until it expires: {exc}", kind="warning")
+        failures.show(started, f"the run {run.name} stays open until it expires: {exc}", kind="warning")

@@ -55,17 +55,17 @@ def verify(started: session.Session, content: bytes, said: Mapping[str, Any]) ->
             raise errors.NotVerified(EXPECTED[0], "it is signed by a key of the server, not by an attester")
         check(told.about, started.options.namespace, said)
     except errors.NotVerified as exc:
-        _tell_steps(said["form"], exc, {"bundle": str(bundles.digest(content))})
+        _show_steps(said["form"], exc, {"bundle": str(bundles.digest(content))})
         missing = exc.step.startswith("12") and exc.reason.endswith("is trusted")
         fix = _SECRET.format(exc.reason.split()[2].rstrip(",")) if missing else ""
-        failures.tell(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
+        failures.show(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
         return failures.FAILED
-    _tell_steps(said["form"], None, told.document)
+    _show_steps(said["form"], None, told.document)
     if said["form"] == "table":
         click.echo()
         output.facts(list(told.facts))
     if verified.family is keysigned.Family.FAILED:
-        failures.tell(started, "the verdict is FAILED; its signature is good")
+        failures.show(started, "the verdict is FAILED; its signature is good")
         return failures.VERDICT
     return failures.OK
 
@@ -173,7 +173,7 @@ def _subject(said: str) -> digests.Digest:
         return digests.of_file(file)[0]
 
 
-def _tell_steps(form: str, failed: errors.NotVerified | None, said: Mapping[str, object]) -> None:
+def _show_steps(form: str, failed: errors.NotVerified | None, said: Mapping[str, object]) -> None:
     rows: list[tuple[str, str, str]] = []
     for step, meaning in STEPS:
         if failed is not None and step == failed.step:

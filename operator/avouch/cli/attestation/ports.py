@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from avouch import digests
-from avouch.crafting import run as opened
+from avouch.crafting import run as crafting_run
 from avouch.crafting import statestore, uploads
 
 if TYPE_CHECKING:  # 15 ms that only `init` pays
@@ -28,7 +28,7 @@ class Login(NamedTuple):
         return f"Login(server={self.server!r}, username={self.username!r})"
 
 
-class Around(NamedTuple):
+class JobFacts(NamedTuple):
     """What the CI job knows beyond its variables. `notes` say what could not be found out."""
 
     commit: commits.Commit | None = None
@@ -49,11 +49,11 @@ class Server(Protocol):
         """Its address."""
         ...
 
-    def open(self, namespace: str, workflow: str, request: opened.RunRequest) -> opened.Run:
+    def open(self, namespace: str, workflow: str, request: crafting_run.RunRequest) -> crafting_run.Run:
         """Open a run, or find the one of this id."""
         ...
 
-    def run(self, run: str, wait: int = 0) -> opened.Run:
+    def run(self, run: str, wait: int = 0) -> crafting_run.Run:
         """A run, as soon as it is judged, or after `wait` seconds."""
         ...
 
@@ -77,7 +77,7 @@ class Server(Protocol):
         """Push a bundle; its digest."""
         ...
 
-    def reset(self, run: str, trigger: str, reason: str) -> opened.Run:
+    def reset(self, run: str, trigger: str, reason: str) -> crafting_run.Run:
         """End a run without an attestation."""
         ...
 
@@ -112,15 +112,15 @@ class Adapters(Protocol):
         """The authorities that the server believes, PEM; anyone may ask."""
         ...
 
-    def local(self, path: str) -> statestore.Keeper:
+    def local(self, path: str) -> statestore.StateStore:
         """The state in a file; without a path, in the job's own place."""
         ...
 
-    def remote(self, run: str) -> statestore.Keeper:
+    def remote(self, run: str) -> statestore.StateStore:
         """The state on the server."""
         ...
 
-    def around(self, environment: Mapping[str, str], runner: str) -> Around:
+    def job(self, environment: Mapping[str, str], runner: str) -> JobFacts:
         """What the CI job knows of its commit, its pull request and its identity."""
         ...
 

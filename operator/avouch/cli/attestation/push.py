@@ -20,7 +20,7 @@ from avouch.attestation import bundle, dsse, signing, trust
 from avouch.cli import failures, options, output, session
 from avouch.cli.attestation import common, ports, showing
 from avouch.crafting import adding, missing, state, statement, statestore
-from avouch.crafting import run as opened
+from avouch.crafting import run as crafting_run
 
 _WAIT = 30  # seconds
 _ASK = 30  # seconds that one question may wait for its answer
@@ -50,7 +50,7 @@ class Pushed(NamedTuple):
     """What the server has now."""
 
     digest: str
-    run: opened.Run
+    run: crafting_run.Run
 
 
 @click.command(cls=common.Command)
@@ -69,55 +69,55 @@ def push(started: session.Session, /, **said: Any) -> int:
     if said["key"]:
         raise errors.Invalid(_NO_KEY, field="--key", fix="remove --key")
     place = common.Place(said["path"], said["identity"])
-    world = common.adapters(started)
-    keeper = common.keeper(world, place)
-    change = adding.annotate(keeper.load(), adding.pairs(said["notes"]))
+    adapters = common.adapters(started)
+    state_store = common.state_store(adapters, place)
+    change = adding.annotate(state_store.load(), adding.pairs(said["notes"]))
     common.note(started, *change.notes)
     owed = missing.owed(change.state, showing.way(place))
     if change.state.dry_run:
-        return rehearse(change.state, owed, world, said["file"])
+        return rehearse(change.state, owed, adapters, said["file"])
     if owed:
-        failures.tell(started, f"the attestation is not complete: {len(owed)} owed")
-        tell_owed(owed)
+        failures.show(started, f"the attestation is not complete: {len(owed)} owed")
+        show_owed(owed)
         return failures.FAILED
-    pushed = send(world, change.state, said["file"])
-    _forget(started, keeper)
-    judged = judge(started, world, change.state, pushed, said)
+    pushed = send(adapters, change.state, said["file"])
+    _forget(started, state_store)
+    judged = judge(started, adapters, change.state, pushed, said)
     if said["form"] == "table":
-        tell(judged)
+        show(judged)
     else:
         output.document(said["form"], as_json(judged))
     return code_of(started, judged)
 
 
-def tell_owed(owed: tuple[Any, ...]) -> None:
+def show_owed(owed: tuple[Any, ...]) -> None:
     """Write to stderr what is missing."""
     for line in showing.owed_lines(owed):
         click.echo(line, err=True)
 
 
-def rehearse(found: state.State, owed: tuple[Any, ...], world: ports.Adapters, file: str) -> int:
+def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters, file: str) -> int:
     """A dry run ends here: the statement is written, nothing is signed and nothing is sent."""
-    payload = statement.payload(found, statement.Ending(world.now(), avouch.__version__))
+    payload = statement.payload(found, statement.Ending(adapters.now(), avouch.__version__))
     if file:
         Path(file).write_bytes(payload)
     click.echo(payload.decode())
     click.echo("This was a dry run: nothing was signed or sent.", err=True)
     if owed:
-        tell_owed(owed)
+        show_owed(owed)
     return failures.OK
 
 
-def send(world: ports.Adapters, found: state.State, file: str) -> Pushed:
+def send(adapters: ports.Adapters, found: state.State, file: str) -> Pushed:
     """Sign the attestation with a key of its own and push the bundle.
 
     Raises:
         AvouchError: the server refuses, cannot be reached, or stored something else.
     """
-    server = common.server_of(world, found)
+    server = common.server_of(adapters, found)
     signer = signing.KeySigner.generate()
     leaf = _certificate(server.certificate(found.run.id, signing.csr(signer, found.run.id[:64])))
-    ending = statement.Ending(world.now(), avouch.__version__, _name(leaf))
+    ending = statement.Ending(adapters.now(), avouch.__version__, _name(leaf))
     envelope = signing.sign_envelope(signer, dsse.IN_TOTO, statement.payload(found, ending), with_keyid=False)
     content = bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))
     if file:
@@ -131,10 +131,10 @@ def send(world: ports.Adapters, found: state.State, file: str) -> Pushed:
     return Pushed(digest, found.run)
 
 
-def _forget(started: session.Session, keeper: statestore.Keeper) -> None:
+def _forget(started: session.Session, state_store: statestore.StateStore) -> None:
     """What was pushed is stored: a state that cannot be removed now is no failure."""
     try:
-        keeper.remove()
+        state_store.remove()
     except errors.AvouchError as exc:
         common.note(started, f"the attestation is pushed, but its state could not be deleted: {exc}")
 
@@ -151,24 +151,26 @@ def _name(leaf: x509.Certificate) -> str:
 
 
 def judge(
-    started: session.Session, world: ports.Adapters, found: state.State, pushed: Pushed, said: Mapping[str, Any]
+    started: session.Session, adapters: ports.Adapters, found: state.State, pushed: Pushed, said: Mapping[str, Any]
 ) -> Pushed:
     """Wait for the verdict and report it to the CI; the run without a verdict if there is none in time."""
-    judged = _judged(started, world, found, pushed, said["wait"])
-    _report(started, world, found.runner_type, judged, silent=said["silent"])
+    judged = _judged(started, adapters, found, pushed, said["wait"])
+    _report(started, adapters, found.runner_type, judged, silent=said["silent"])
     return judged
 
 
-def _judged(started: session.Session, world: ports.Adapters, found: state.State, pushed: Pushed, wait: int) -> Pushed:
+def _judged(
+    started: session.Session, adapters: ports.Adapters, found: state.State, pushed: Pushed, wait: int
+) -> Pushed:
     """The run with its verdict; what the server cannot answer now is no failure of the push."""
-    server, run, told = common.server_of(world, found), pushed.run, False
+    server, run, told = common.server_of(adapters, found), pushed.run, False
     end = time.monotonic() + wait
     try:
         while run.verdict == showing.PENDING and (left := end - time.monotonic()) > 0:
             asked = time.monotonic()
             run = server.run(run.id, max(1, min(_ASK if told else _SILENT, int(left))))
             if run.verdict == showing.PENDING and time.monotonic() - asked < 1:
-                started.world.wait(min(1.0, max(0.0, left)))  # a server that does not hold the question
+                started.adapters.wait(min(1.0, max(0.0, left)))  # a server that does not hold the question
             if run.verdict == showing.PENDING and not told:
                 told = True
                 common.note(started, f"waiting up to {wait} s for the verdict")
@@ -177,16 +179,16 @@ def _judged(started: session.Session, world: ports.Adapters, found: state.State,
     return Pushed(pushed.digest, run)
 
 
-def _report(started: session.Session, world: ports.Adapters, runner: str, judged: Pushed, *, silent: bool) -> None:
+def _report(started: session.Session, adapters: ports.Adapters, runner: str, judged: Pushed, *, silent: bool) -> None:
     if silent:
         return
     run = judged.run
     lines = [f"Attestation {judged.digest}", f"Run {run.name} of workflow {run.workflow}", *showing.verdict_lines(run)]
-    where, why = world.report(started.environment, runner, "\n".join(lines))
+    where, why = adapters.report(started.environment, runner, "\n".join(lines))
     common.note(started, *(each for each in (f"report: {where}" if where else "", why) if each))
 
 
-def tell(judged: Pushed) -> None:
+def show(judged: Pushed) -> None:
     """Write the verdict for people."""
     run = judged.run
     output.facts([("Attestation", judged.digest), ("Run", run.name), ("Workflow", run.workflow)])
@@ -197,7 +199,7 @@ def as_json(judged: Pushed) -> dict[str, Any]:
     """The verdict for programs."""
     run = judged.run
     said = {"digest": judged.digest, "run": run.id, "name": run.name, "verdict": run.verdict, "gate": run.gate}
-    return {**said, "findings": opened.write(run)["findings"]}
+    return {**said, "findings": crafting_run.write(run)["findings"]}
 
 
 def code_of(started: session.Session, judged: Pushed) -> int:
@@ -207,9 +209,9 @@ def code_of(started: session.Session, judged: Pushed) -> int:
         fix = "resolve the findings above"
         if run.verdict == showing.PENDING:
             fix = "it is not judged yet: push with a longer --wait"
-        failures.tell(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=fix)
+        failures.show(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=fix)
         return failures.GATE
     if run.verdict not in (showing.PASSED, showing.PENDING):
         message = f"the verdict is {run.verdict.upper()}; the workflow is not a gate, so the build continues"
-        failures.tell(started, message, kind="ATTENTION")
+        failures.show(started, message, kind="ATTENTION")
     return failures.OK

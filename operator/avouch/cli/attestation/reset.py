@@ -27,22 +27,22 @@ def reset(started: session.Session, /, trigger: str, reason: str, path: str, ide
 
     The run is recorded as failed or as canceled, and the state is deleted.
     """
-    world = common.adapters(started)
-    keeper = common.keeper(world, common.Place(path, identity))
+    adapters = common.adapters(started)
+    state_store = common.state_store(adapters, common.Place(path, identity))
     try:
-        found = keeper.load()
+        found = state_store.load()
     except errors.Invalid as exc:
-        keeper.remove()
-        failures.tell(started, f"the state could not be read and was deleted; its run will expire: {exc}")
+        state_store.remove()
+        failures.show(started, f"the state could not be read and was deleted; its run will expire: {exc}")
         return failures.FAILED
     run = found.run
     if not found.dry_run:
         try:
-            server = common.server_of(world, found)
+            server = common.server_of(adapters, found)
             run = _judged(server, server.reset(run.id, trigger, reason))
         except (errors.NotFound, errors.Conflict) as exc:
             common.note(started, f"the run had ended already: {exc}")
-    keeper.remove()
+    state_store.remove()
     said = run.verdict if run.verdict != showing.PENDING else _RECORDED[trigger]
     click.echo(f"Run {run.name}: {said}; the state is deleted.")
     return failures.OK

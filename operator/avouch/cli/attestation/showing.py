@@ -21,20 +21,20 @@ def way(place: common.Place) -> missing.Way:
     return missing.Way(f"{program} attestation", tuple(part for flag, value in said if value for part in (flag, value)))
 
 
-def tell(found: state.State, then: missing.Ways, *, full: bool = False) -> None:
+def show(found: state.State, then: missing.Ways, *, full: bool = False) -> None:
     """Write how an attestation stands, for people."""
     run = found.run
     output.facts(_facts(found))
-    tell_materials(found, then, full=full)
+    show_materials(found, then, full=full)
     if full:
         _pairs(
             "ANNOTATION", dict(found.annotations) | {each.name: "" for each in run.plan.annotations if not each.value}
         )
         _pairs("VARIABLE", dict(found.env))
-    tell_owed(missing.owed(found, then))
+    show_owed(missing.owed(found, then))
 
 
-def tell_materials(found: state.State, then: missing.Ways, *, full: bool = False) -> None:
+def show_materials(found: state.State, then: missing.Ways, *, full: bool = False) -> None:
     """Write the materials, for people."""
     click.echo()
     output.tabulate(
@@ -46,7 +46,7 @@ def tell_materials(found: state.State, then: missing.Ways, *, full: bool = False
     )
 
 
-def tell_owed(owed: tuple[Finding, ...]) -> None:
+def show_owed(owed: tuple[Finding, ...]) -> None:
     """Write all that is missing, each with its contract line and the command that delivers it."""
     if not owed:
         output.lines(["", "Nothing is owed: the attestation can be pushed."])

@@ -14,9 +14,9 @@ from avouch.cli.attestation import common, showing
 def status(started: session.Session, /, full: bool, path: str, identity: str, form: str) -> int:
     """Show what was added and what is still missing."""
     place = common.Place(path, identity)
-    found = common.keeper(common.adapters(started), place).load()
+    found = common.state_store(common.adapters(started), place).load()
     if form == "table":
-        showing.tell(found, showing.way(place), full=full)
+        showing.show(found, showing.way(place), full=full)
     else:
         output.document(form, showing.as_json(found, showing.way(place)))
     return failures.OK

@@ -134,12 +134,12 @@ def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
         )
         keyed.check(about, started.options.namespace, said)
     except errors.NotVerified as exc:
-        _tell_steps(form, _results(exc, expected), {"bundle": str(bundles.digest(content))})
+        _show_steps(form, _results(exc, expected), {"bundle": str(bundles.digest(content))})
         early = "give the time at which it was received with --at TIME: the run's verdict holds it"
         fix = early if exc.step.startswith("6") and not moment else ""
-        failures.tell(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
+        failures.show(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
         return failures.FAILED
-    _tell(form, verified, _results(None, expected))
+    _show(form, verified, _results(None, expected))
     if moment == OF_LEAF:
         common.note(
             started, "verified at the start of the certificate's validity: this does not prove when it was signed"
@@ -175,7 +175,7 @@ def _content(started: session.Session, source: str) -> bytes:
     if source == "-":
         return sys.stdin.buffer.read(limit + 1)
     if source.lower().startswith(("https://", "http://")):
-        return started.world.download(source, limit)
+        return started.adapters.download(source, limit)
     with Path(source).open("rb") as file:
         return file.read(limit + 1)
 
@@ -202,7 +202,7 @@ def _moment(started: session.Session, said: str, content: bytes) -> datetime:
         return common.adapters(started).now()  # no certificate to ask: an early step says so
 
 
-def _tell(form: str, verified: verification.VerifiedAttestation, results: Results) -> None:
+def _show(form: str, verified: verification.VerifiedAttestation, results: Results) -> None:
     facts = predicate.read(verified.statement).metadata
     contract = f"{facts.contract_name}, revision {facts.contract_version}"
     said = {
@@ -213,7 +213,7 @@ def _tell(form: str, verified: verification.VerifiedAttestation, results: Result
         "run": facts.workflow_run_id,
         "contract": contract,
     }
-    _tell_steps(form, results, said)
+    _show_steps(form, results, said)
     if form == "table":
         who = ", ".join(verified.uris) or "the certificate names no signer"
         run = ("Workflow", facts.workflow_name), ("Run", facts.workflow_run_id), ("Contract", contract)
@@ -234,7 +234,7 @@ def _results(failed: errors.NotVerified | None, expected: Names | None) -> Resul
     return (*rows, *((step, "not reached", "") for step, _ in STEPS[len(rows) :]))
 
 
-def _tell_steps(form: str, results: Results, said: Mapping[str, object]) -> None:
+def _show_steps(form: str, results: Results, said: Mapping[str, object]) -> None:
     if form == "table":
         output.tabulate(output.Table(("STEP", "RESULT", "MEANING"), results))
         return

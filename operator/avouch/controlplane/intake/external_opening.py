@@ -49,7 +49,7 @@ class Opener:
         )
         now, lifetime = self.clock.now(), rules.expiry
         version = await self._version(workflow.namespace_uid, wanted.version)
-        key = runs.RunKey(workflow.uid, str(wanted.id), outside=True)
+        key = runs.RunKey(workflow.uid, str(wanted.id), external=True)
         run = planning.new_run(workflow, key, (runs.EXTERNAL, str(wanted.id)), (planned, planned.to_json()), now)
         extra = external.ExternalPart(
             run_id=run.id,
@@ -84,7 +84,7 @@ class Opener:
 
     async def _again(self, attester: authorization.Attester, run_id: uuid.UUID) -> external.Stored:
         stored = await self.store.find(run_id)
-        if stored is None or stored.outside.attester != authentication.described(attester):
+        if stored is None or stored.external.attester != authentication.described(attester):
             raise errors.Conflict("this id was given to another run: make a new one")
         return stored
 

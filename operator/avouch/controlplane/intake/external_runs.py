@@ -13,7 +13,7 @@ from avouch.controlplane.model import external, runs, verdicts
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideRuns:
+class ExternalRuns:
     """The use cases over their ports."""
 
     opener: external_opening.Opener
@@ -37,12 +37,12 @@ class OutsideRuns:
         """
         attester = await self.opener.identities.identify(token)
         stored = await self.opener.store.find(run_id)
-        if stored is None or stored.outside.attester.uris != authentication.described(attester).uris:
+        if stored is None or stored.external.attester.uris != authentication.described(attester).uris:
             raise errors.NotFound("no such run")
         await self._must_attest(stored, attester)
         if need is sessions.Need.ADD and _ended(stored.run):
             raise errors.Conflict(f"run {stored.run.name} has ended: init a new one")
-        return sessions.RunSession(stored.run, identity.Recorded(stored.outside.attester.uris), external=stored)
+        return sessions.RunSession(stored.run, identity.Recorded(stored.external.attester.uris), external=stored)
 
     async def opened(self, stored: external.Stored) -> external.Opened:
         """What the client of a stored run is told."""
@@ -77,7 +77,7 @@ class OutsideRuns:
     async def alive(self, session: sessions.RunSession) -> None:
         """Something arrived: the run expires later."""
         if session.external is not None:
-            lifetime = session.external.outside.lifetime
+            lifetime = session.external.external.lifetime
             await self.opener.store.extend(session.run.id, self.opener.clock.now() + lifetime)
 
     async def _must_attest(self, stored: external.Stored, attester: authorization.Attester) -> None:

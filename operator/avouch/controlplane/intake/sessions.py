@@ -1,7 +1,7 @@
 """One caller and the one run it may speak about, resolved once for a request and before a byte of its body is read.
 
 The version of a run's id says who speaks about it: the pods of a TaskRun or PipelineRun (`runs.PodRuns`), or the
-attester that opened a run outside the cluster (`outsideintake.OutsideRuns`). What follows is the same for both
+attester that opened a run outside the cluster (`outsideintake.ExternalRuns`). What follows is the same for both
 (`submissions.Intake`).
 """
 

@@ -59,7 +59,7 @@ class Intake:
     clock: cluster.Clock
     keys: Keys
     max_material: int = MAX_MATERIAL
-    external: external_runs.OutsideRuns | None = None  # None: runs of the cluster only
+    external: external_runs.ExternalRuns | None = None  # None: runs of the cluster only
 
     async def session(
         self, token: str, run_id: uuid.UUID, need: sessions.Need = sessions.Need.ADD

@@ -46,7 +46,7 @@ class Basis:
 
     case: tekton_run.Case
     verdict: verdicts.Verdict
-    claims: tuple[judged_materials.Said, ...]
+    claims: tuple[judged_materials.ReadClaim, ...]
     facts: predicate.AttestationFacts
     keys: Keys
     signed: tuple[verdicts.Document, ...] = ()
@@ -127,8 +127,8 @@ def _facts(case: tekton_run.Case, verdict: verdicts.Verdict, claims: list[runs.C
         annotations=verdict.annotations,
         git_head=_commit(case),
         server={}
-        if case.outside is None
-        else {"auth": {"id": case.outside.attester.id, "type": case.outside.attester.type}},
+        if case.external is None
+        else {"auth": {"id": case.external.attester.id, "type": case.external.attester.type}},
     )
 
 
@@ -140,7 +140,7 @@ def _commit(case: tekton_run.Case) -> statement.ResourceDescriptor | None:
     """
     heads = (said.facts.git_head for said in case.said if said.facts is not None)
     head = next((each for each in heads if each is not None), None)
-    if case.outside is None or head is None:
+    if case.external is None or head is None:
         return None
     commit = head.digest.get("sha1", "")
     short = len(json.dumps(dict(head.annotations))) <= _COMMIT_BYTES
@@ -148,9 +148,9 @@ def _commit(case: tekton_run.Case) -> statement.ResourceDescriptor | None:
 
 
 def _runner(case: tekton_run.Case) -> predicate.Runner:
-    if case.outside is None:
+    if case.external is None:
         return predicate.Runner(case.plan.runner or "TEKTON_PIPELINE", environment="self-hosted", authenticated=True)
-    told = case.outside.runner
+    told = case.external.runner
     return predicate.Runner(told.type, told.url, told.environment, told.authenticated, told.workflow_file_path)
 
 
@@ -200,16 +200,16 @@ def _claim(claim: runs.Claim) -> materials.Material:
 
 
 def _metadata(case: tekton_run.Case, finished: datetime) -> predicate.Metadata:
-    run, asked, outside = case.run, case.plan, case.outside
+    run, asked, external = case.run, case.plan, case.external
     return predicate.Metadata(
         name=run.workflow,
         workflow_name=run.workflow,
         workflow_id=run.key.workflow_uid,
         workflow_run_id=str(run.id),
         project=asked.project or run.namespace,
-        organization=outside.organization if outside else "",
-        project_version=outside.version if outside else "",
-        project_version_prerelease=outside is not None and outside.prerelease and not outside.release,
+        organization=external.organization if external else "",
+        project_version=external.version if external else "",
+        project_version_prerelease=external is not None and external.prerelease and not external.release,
         contract_name=asked.contract,
         contract_version=str(asked.revision),
         initialized_at=run.created_at,

@@ -20,7 +20,8 @@ from avouch.attestation import materials, predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record, tekton_run
 from avouch.controlplane.judging import materials as judged_materials
-from avouch.controlplane.model import artifacts, external, verdicts
+from avouch.controlplane.model import artifacts, verdicts
+from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model.verdicts import Evidence
 from avouch.findings import Finding
 
@@ -33,7 +34,7 @@ class Record:
     """What the server knows of a run beside what its attestation says: what `CHECKS` look at."""
 
     case: tekton_run.Case
-    outside: external.ExternalPart
+    external: external_model.ExternalPart
     facts: predicate.AttestationFacts
 
     def asked(self, name: str) -> plan.PlannedMaterial | None:
@@ -42,20 +43,20 @@ class Record:
 
 
 def examine(
-    case: tekton_run.Case, outside: external.ExternalPart, now: datetime
+    case: tekton_run.Case, external: external_model.ExternalPart, now: datetime
 ) -> tekton_run.Examined | verdicts.Verdict | tekton_run.WaitUntil:
     """Weigh the evidence of one run. The module docstring is the specification."""
-    if outside.reset is not None:
-        return _given_up(case, outside.reset, now)
+    if external.reset is not None:
+        return _given_up(case, external.reset, now)
     if not case.said:
-        if now < outside.expires_at:
-            return tekton_run.WaitUntil(outside.expires_at)
-        return _bare(case, _expired(outside), now)
+        if now < external.expires_at:
+            return tekton_run.WaitUntil(external.expires_at)
+        return _bare(case, _expired(external), now)
     said = case.said[0]  # the store takes no second one
     if said.facts is None:
         finding = Finding("ClaimNotVerified", f"claim {said.claim.digest}: {said.problem}")
         return _bare(case, finding, now)
-    return _examined(Record(case, outside, said.facts))
+    return _examined(Record(case, external, said.facts))
 
 
 def _examined(record: Record) -> tekton_run.Examined:
@@ -75,15 +76,15 @@ def _examined(record: Record) -> tekton_run.Examined:
     )
 
 
-def _given_up(case: tekton_run.Case, reset: external.Reset, now: datetime) -> verdicts.Verdict:
+def _given_up(case: tekton_run.Case, reset: external_model.Reset, now: datetime) -> verdicts.Verdict:
     canceled = reset.trigger == CANCELLATION
     text = reset.reason or ("its attester canceled it" if canceled else "its attester says that the build failed")
     finding = Finding("RunCanceled" if canceled else "RunFailed", text)
     return _bare(case, finding, now)
 
 
-def _expired(outside: external.ExternalPart) -> Finding:
-    text = f"no attestation arrived within {outside.lifetime} of the last sign of life"
+def _expired(external: external_model.ExternalPart) -> Finding:
+    text = f"no attestation arrived within {external.lifetime} of the last sign of life"
     return Finding("RunExpired", text, "", "give the Workflow a longer spec.runExpiry, or push earlier")
 
 
@@ -96,7 +97,7 @@ def _bare(case: tekton_run.Case, finding: Finding, now: datetime) -> verdicts.Ve
 def contradicted_variables(record: Record) -> Iterator[Finding]:
     """Variables that the attestation states and the runner's verified token contradicts."""
     env = record.facts.env
-    for name, proven in sorted(record.outside.runner.proven.items()):
+    for name, proven in sorted(record.external.runner.proven.items()):
         if env.get(name, proven) != proven:
             text = f"the attestation says {name}={env[name][:200]!r}, the runner's token proves {proven[:200]!r}"
             yield Finding("RunnerContradicted", text, fix="attest from the job whose token it is")
@@ -104,7 +105,7 @@ def contradicted_variables(record: Record) -> Iterator[Finding]:
 
 def wrong_runner(record: Record) -> Iterator[Finding]:
     """A runner of another type than the one that opened the run, or than the contract asks for."""
-    said, opened, asked = record.facts.runner, record.outside.runner, record.case.plan.runner
+    said, opened, asked = record.facts.runner, record.external.runner, record.case.plan.runner
     if said.type != opened.type:
         text = f"the attestation says runner {said.type or 'generic'}, the run was opened by {opened.type or 'generic'}"
         yield Finding("RunnerContradicted", text, fix="open and push a run in the same job")

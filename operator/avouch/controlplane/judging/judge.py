@@ -148,31 +148,31 @@ class Judging:
             return await self.artifacts.read(found.content, type_)
         return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=run.namespace_uid)
 
-    def _read(self, claim: runs.Claim, case: tekton_run.Case) -> judged_materials.Said:
+    def _read(self, claim: runs.Claim, case: tekton_run.Case) -> judged_materials.ReadClaim:
         """Believe a stored claim again, at its time of receipt."""
         try:
             who = _signer(claim, case)
             verified = verification.verify(claim.bundle, self.trust_root, who, claim.received_at)
             if verified.digest != claim.digest:
                 raise errors.Corrupt("the stored bundle no longer matches its digest")
-            return judged_materials.Said(claim, predicate.read(verified.statement))
+            return judged_materials.ReadClaim(claim, predicate.read(verified.statement))
         except errors.AvouchError as exc:
             if exc.retry:
                 raise
-            return judged_materials.Said(claim, None, str(exc))
+            return judged_materials.ReadClaim(claim, None, str(exc))
 
 
 def _bare(record: judging.Record) -> tekton_run.Case:
-    return tekton_run.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, outside=record.outside)
+    return tekton_run.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, external=record.external)
 
 
 def _may_hold_documents(record: judging.Record) -> bool:
     """Whether an ended run claims what may be a document; its claims are verified once, where they are read."""
-    ended = record.snapshot is not None or record.outside is not None
+    ended = record.snapshot is not None or record.external is not None
     if not (ended and record.claims):
         return False
     asked = plan.Plan.from_json(record.run.plan).materials
-    return record.outside is not None or any(material.type not in material_types.VALUE_TYPES for material in asked)
+    return record.external is not None or any(material.type not in material_types.VALUE_TYPES for material in asked)
 
 
 def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Material]:
@@ -181,13 +181,13 @@ def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Materia
     found: dict[tuple[str, str], materials.Material] = {}
     for material in (each for one in case.said if one.facts for each in one.facts.materials):
         # Outside Tekton a material may be one that the contract does not name: then it is what it is called.
-        type_ = types.get(material.name, "") or (material.type if case.outside is not None else "")
+        type_ = types.get(material.name, "") or (material.type if case.external is not None else "")
         if type_ and type_ not in material_types.VALUE_TYPES:
             found.setdefault((str(material.digest), type_), material)
     return found
 
 
 def _signer(claim: runs.Claim, case: tekton_run.Case) -> identity.Identity:
-    if case.outside is not None:
-        return identity.Recorded(case.outside.attester.uris)
+    if case.external is not None:
+        return identity.Recorded(case.external.attester.uris)
     return identity.PodIdentity(case.run.namespace, claim.service_account, claim.pod_uid, claim.taskrun_uid)

@@ -20,7 +20,7 @@ _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReadClaim:
     """A claim with what its statement says, or with the reason why it is not believed."""
 
     claim: runs.Claim
@@ -41,7 +41,7 @@ class View:
     """All that weighing one material needs; claims are those that count, with their execution."""
 
     runs: tuple[cluster_record.Execution, ...]
-    claims: tuple[tuple[Said, cluster_record.Execution], ...]
+    claims: tuple[tuple[ReadClaim, cluster_record.Execution], ...]
     documents: Mapping[tuple[str, str], artifacts.Checked]
     subject: Mapping[str, Any]
 
@@ -119,7 +119,7 @@ def annotation(
     return value, (Finding("AnnotationContradicted", text, line=where.line, material=where.material),)
 
 
-def _entries(asked: plan.PlannedMaterial, said: Said, run: cluster_record.Execution) -> tuple[_Entry, ...]:
+def _entries(asked: plan.PlannedMaterial, said: ReadClaim, run: cluster_record.Execution) -> tuple[_Entry, ...]:
     who = f"the claim of TaskRun {run.name} (pod {said.claim.pod_uid})"
     found = () if said.facts is None else said.facts.materials
     return tuple(

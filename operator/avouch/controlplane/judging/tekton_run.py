@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from avouch import findings as table
+from avouch import findings as finding_table
 from avouch import plan
 from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record
 from avouch.controlplane.judging import materials as judged_materials
-from avouch.controlplane.judging.materials import Said
-from avouch.controlplane.model import external, runs, verdicts
+from avouch.controlplane.judging.materials import ReadClaim
+from avouch.controlplane.model import external as external_model
+from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.artifacts import Checked
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding
@@ -35,9 +36,9 @@ class Case:
     run: runs.Run
     plan: plan.Plan
     snapshot: runs.Snapshot | None
-    said: tuple[Said, ...] = ()
+    said: tuple[ReadClaim, ...] = ()
     documents: Mapping[tuple[str, str], Checked] = field(default_factory=dict)
-    outside: external.ExternalPart | None = None  # of a run outside Tekton (`outsidejudgement`)
+    external: external_model.ExternalPart | None = None  # of a run outside Tekton (`outsidejudgement`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +111,14 @@ def failed(case: Case, reason: str, now: datetime) -> verdicts.Verdict:
 
 def result_of(findings: tuple[Finding, ...]) -> VerdictResult:
     """The verdict that these findings make, by the table of codes. No finding at all, or only notes: Passed."""
-    makes = table.verdict(findings)
-    return VerdictResult.PASSED if makes is table.Makes.NOTHING else VerdictResult(makes.value)
+    effect = finding_table.verdict(findings)
+    return VerdictResult.PASSED if effect is finding_table.Effect.NOTHING else VerdictResult(effect.value)
 
 
-def counting_claims(case: Case) -> tuple[Said, ...]:
+def counting_claims(case: Case) -> tuple[ReadClaim, ...]:
     """The claims that are judged: what the signed documents list as inputs."""
     if case.snapshot is None:
-        return case.said if case.outside is not None else ()
+        return case.said if case.external is not None else ()
     return tuple(said for said, _ in _counting(case, cluster_record.executions(case.snapshot))[0])
 
 
@@ -127,10 +128,10 @@ def _verdict(case: Case, result: VerdictResult, findings: tuple[Finding, ...], n
 
 def _counting(
     case: Case, runs: tuple[cluster_record.Execution, ...]
-) -> tuple[tuple[tuple[Said, cluster_record.Execution], ...], tuple[Finding, ...]]:
+) -> tuple[tuple[tuple[ReadClaim, cluster_record.Execution], ...], tuple[Finding, ...]]:
     """(2) Claims with their execution, in an order that does not depend on arrival, and what is wrong with others."""
     by_uid = {run.uid: run for run in runs}
-    counting: list[tuple[Said, cluster_record.Execution]] = []
+    counting: list[tuple[ReadClaim, cluster_record.Execution]] = []
     findings: list[Finding] = []
     for said in sorted(case.said, key=lambda said: (said.claim.digest, said.claim.pod_uid)):
         run = by_uid.get(said.claim.taskrun_uid)
@@ -144,7 +145,7 @@ def _counting(
     return tuple(counting), tuple(findings)
 
 
-def _problem(case: Case, said: Said, run: cluster_record.Execution | None) -> Finding | None:
+def _problem(case: Case, said: ReadClaim, run: cluster_record.Execution | None) -> Finding | None:
     claim = f"claim {said.claim.digest} of pod {said.claim.pod_uid}"
     if run is None:
         text = f"{claim} is about TaskRun {said.claim.taskrun}, which the cluster's record of this run does not know"
@@ -160,7 +161,7 @@ def _problem(case: Case, said: Said, run: cluster_record.Execution | None) -> Fi
 
 
 def _silent(
-    snapshot: runs.Snapshot, runs: tuple[cluster_record.Execution, ...], said: tuple[Said, ...]
+    snapshot: runs.Snapshot, runs: tuple[cluster_record.Execution, ...], said: tuple[ReadClaim, ...]
 ) -> tuple[str, ...]:
     """(3) Injected pods of the tries that count, from which nothing came."""
     spoke = {one.claim.pod_uid for one in said if not one.claim.explicit}

@@ -32,8 +32,8 @@ def judge(case: tekton_run.Case, now: datetime) -> verdicts.Verdict | tekton_run
 
 
 def _examine(case: tekton_run.Case, now: datetime) -> tekton_run.Examined | verdicts.Verdict | tekton_run.WaitUntil:
-    if case.outside is not None:
-        return external_run.examine(case, case.outside, now)
+    if case.external is not None:
+        return external_run.examine(case, case.external, now)
     return tekton_run.examine(case, now)
 
 

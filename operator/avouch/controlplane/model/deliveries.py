@@ -76,7 +76,7 @@ class Delivery:
 class Deliveries(Protocol):
     """The fan-out ledger."""
 
-    async def lease(self, room: deliverybounds.Room, seconds: int) -> Sequence[Delivery]:
+    async def lease(self, capacity: deliverybounds.Capacity, seconds: int) -> Sequence[Delivery]:
         """Take as many due deliveries as there is room for; each is ours for `seconds`, then anyone may take it.
 
         Each with its attachment's configuration of now; one whose attachment is suspended stays, and no try is counted.

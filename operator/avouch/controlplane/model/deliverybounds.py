@@ -18,7 +18,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Capacity:
     """How many deliveries may begin now: in all, of each namespace, to each attachment.
 
     `namespaces` and `attachments` (by UID) hold those that have less than the whole of it.

@@ -81,7 +81,7 @@ class Stored:
     """A run outside Tekton as stored, and the present rules of its Workflow; None where that is gone."""
 
     run: runs.Run
-    outside: ExternalPart
+    external: ExternalPart
     rules: workflowspecs.Rules | None
     findings: tuple[Finding, ...] = ()
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from avouch.controlplane.model import deliveries as delivery_model
-from avouch.controlplane.model import external, runs, verdicts
+from avouch.controlplane.model import external as external_model
+from avouch.controlplane.model import runs, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Record:
     run: runs.Run
     snapshot: runs.Snapshot | None
     claims: tuple[runs.Claim, ...] = ()
-    outside: external.ExternalPart | None = None
+    external: external_model.ExternalPart | None = None
     crashes: int = 0
 
 

@@ -24,7 +24,7 @@ class RunKey:
 
     workflow_uid: str
     subject_uid: str
-    outside: bool = False  # about no object of the cluster
+    external: bool = False  # about no object of the cluster
 
     @property
     def id(self) -> uuid.UUID:
@@ -33,7 +33,7 @@ class RunKey:
         Its version (RFC 9562) tells the two kinds apart without a look into the store: 5 in Tekton, 8 outside.
         """
         found = uuid.uuid5(RUN_NAMESPACE, f"{self.workflow_uid}/{self.subject_uid}")
-        return uuid.UUID(int=found.int & ~(0xF << 76) | (8 << 76)) if self.outside else found
+        return uuid.UUID(int=found.int & ~(0xF << 76) | (8 << 76)) if self.external else found
 
     def name(self, workflow: str) -> str:
         """`<workflow>-<10 characters>`: the name that kubectl shows (at most 63 characters)."""

@@ -29,7 +29,7 @@ from avouch.ingest.aggregated import (
     statuses,
     workflowruns,
 )
-from avouch.ingest.aggregated import tickets as tickets_aggregated
+from avouch.ingest.aggregated import tickets as download_tickets
 
 _ROOT = discovery.ROOT
 _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # ours to refuse, so that the refusal is a Status
@@ -41,7 +41,7 @@ class Aggregated:
 
     views: view_model.RunViews
     revisions: view_model.RevisionViews
-    tickets: tickets_aggregated.Tickets
+    tickets: download_tickets.Tickets
     clock: cluster.Clock
 
     def routes(self) -> list[Route]:
@@ -129,7 +129,9 @@ class Aggregated:
         """
         if request.method != "POST":
             raise problems.WrongMethod("a ticket is created, and shown once")
-        digest = tickets_aggregated.digest_of(await bodies.whole(request, tickets_aggregated.MAX_BODY, bodies.Pace()))
+        digest = download_tickets.digest_of(
+            await bodies.whole(request, download_tickets.MAX_BODY, bodies.MinDataRate())
+        )
         found = await self.views.view(request.path_params["namespace"], request.path_params["name"])
         if found is None:
             raise _missing(workflowruns.KIND, request.path_params["name"])

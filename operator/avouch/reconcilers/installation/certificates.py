@@ -101,7 +101,7 @@ def signing_keys(current: Mapping[str, bytes]) -> Files:
 
 
 @dataclass(slots=True)
-class Keeper:
+class CertificateReconciler:
     """Keeps the Secrets and the webhook configuration true."""
 
     api: Api

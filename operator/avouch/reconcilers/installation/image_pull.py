@@ -91,10 +91,10 @@ class Rescuer:
         self.rescued += 1
         log.warning("pod %s/%s: our image could not be pulled, so it runs without evidence", key.namespace, key.name)
         note = f"the sidecar's image could not be pulled in pod {key.name}; the build goes on without its evidence"
-        told = events.Happening("SidecarImageUnavailable", note, action="Rescue", warning=True)
+        told = events.Event("SidecarImageUnavailable", note, action="Rescue", warning=True)
         for subject in ({**pod, "apiVersion": "v1", "kind": "Pod"}, self._subject(key, pod)):
             if subject is not None:
-                await self.recorder.tell(subject, told)
+                await self.recorder.record(subject, told)
 
     def _subject(self, key: Key, pod: Object) -> Json | None:
         """The run that the pod works for: where users look first."""

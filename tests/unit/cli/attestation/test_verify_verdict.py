@@ -30,7 +30,7 @@ FACTS = vsa.VsaFacts(
 )
 
 
-class Offline(line.World):
+class Offline(line.Adapters):
     """A world without a server: nobody may ask for one."""
 
     def attesting(self, options: ports.Options) -> Any:
@@ -55,7 +55,7 @@ def keys(tmp_path: Path) -> list[str]:
 
 
 def verify(content: bytes, *arguments: str) -> line.Answer:
-    return line.run("verify", "-", *arguments, stdin=content, world=Offline())
+    return line.run("verify", "-", *arguments, stdin=content, adapters=Offline())
 
 
 def failed_step(answer: line.Answer) -> str:

@@ -93,5 +93,5 @@ async def test_an_organization_may_keep_the_runners_own_variables_out(skips: boo
     opener = external_opening.Opener(None, None, None, None, None, Backends(), None)  # type: ignore[arg-type]  # as above
     owed = plan.Plan("w", "u", "team-a", "c", 1, "")
     run = SimpleNamespace(namespace="team-a", plan=owed.to_json(), revision=1)
-    stored = SimpleNamespace(run=run, outside=None, rules=None, findings=())
+    stored = SimpleNamespace(run=run, external=None, rules=None, findings=())
     assert (await opener.opened(stored, organisation)).skip_runner_variables is skips  # type: ignore[arg-type]

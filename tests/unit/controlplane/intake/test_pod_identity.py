@@ -6,9 +6,9 @@ import pytest
 
 from avouch import errors
 from avouch.controlplane.intake import pod_identity
-from tests.unit.ingest import world as worlds
+from tests.unit.ingest import fakes
 
-BREAKS: dict[str, Callable[[worlds.Cluster], object]] = {
+BREAKS: dict[str, Callable[[fakes.Cluster], object]] = {
     "the token is bound to no pod": lambda c: c.users["good"].pop("extra"),
     "the token is a user's": lambda c: c.users["good"].update(username="alice"),
     "the pod is gone": lambda c: c.pods.clear(),
@@ -33,22 +33,22 @@ BREAKS: dict[str, Callable[[worlds.Cluster], object]] = {
 
 @pytest.mark.parametrize("broken", BREAKS)
 async def test_a_broken_link_is_refused_with_one_message(broken: str) -> None:
-    cluster = worlds.Cluster()
+    cluster = fakes.Cluster()
     BREAKS[broken](cluster)
     with pytest.raises(errors.Unauthenticated, match=r"^the bearer token is not valid here$"):
-        await pod_identity.identify(worlds.TOKEN, cluster)
+        await pod_identity.identify(fakes.TOKEN, cluster)
 
 
 async def test_the_whole_chain_names_pod_taskrun_and_pipelinerun() -> None:
-    caller = (await pod_identity.identify(worlds.TOKEN, worlds.Cluster())).caller
+    caller = (await pod_identity.identify(fakes.TOKEN, fakes.Cluster())).caller
     assert (caller.pod_uid, caller.taskrun_uid, caller.pipelinerun_uid) == ("pod-uid", "taskrun-uid", "run-uid")
     assert (caller.namespace_uid, caller.pipeline_task, caller.injected) == ("shop-uid", "compile", True)
 
 
 async def test_a_taskrun_without_pipeline_stands_for_itself() -> None:
-    cluster = worlds.Cluster()
+    cluster = fakes.Cluster()
     _meta(cluster.taskruns).pop("ownerReferences")
-    caller = (await pod_identity.identify(worlds.TOKEN, cluster)).caller
+    caller = (await pod_identity.identify(fakes.TOKEN, cluster)).caller
     assert (caller.pipelinerun, caller.pipeline_task) == ("", "")
 
 
@@ -61,9 +61,9 @@ async def test_a_taskrun_without_pipeline_stands_for_itself() -> None:
     ],
 )
 async def test_a_pod_of_any_try_is_the_taskruns_own(status: dict[str, object]) -> None:
-    cluster = worlds.Cluster()
+    cluster = fakes.Cluster()
     _first(cluster.taskruns).update(status=status)
-    assert (await pod_identity.identify(worlds.TOKEN, cluster)).caller.pod == "build-pod"
+    assert (await pod_identity.identify(fakes.TOKEN, cluster)).caller.pod == "build-pod"
 
 
 def _first(objects: dict) -> dict:  # type: ignore[type-arg]

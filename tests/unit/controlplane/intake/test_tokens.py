@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import errors
-from avouch.controlplane.intake import tokens
+from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import identities
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-MINTED = tokens.mint(bytes(range(42)))
-OTHER = tokens.mint(bytes(range(1, 43)))
+MINTED = token_rules.mint(bytes(range(42)))
+OTHER = token_rules.mint(bytes(range(1, 43)))
 
 
 def record(**changed: object) -> identities.TokenRecord:
@@ -26,17 +26,17 @@ def record(**changed: object) -> identities.TokenRecord:
 
 @given(st.binary(min_size=42, max_size=42))
 def test_every_token_reads_back_and_keeps_no_text(entropy: bytes) -> None:
-    minted = tokens.mint(entropy)
-    assert tokens.parse(minted.text) == minted.id
+    minted = token_rules.mint(entropy)
+    assert token_rules.parse(minted.text) == minted.id
     assert len(minted.id) == 16
     assert len(minted.text) == 7 + 16 + 1 + 43
     assert minted.text not in repr(minted)
-    assert minted.digest == tokens.digest_of(minted.text)
+    assert minted.digest == token_rules.digest_of(minted.text)
 
 
 def test_a_token_of_too_little_randomness_is_not_made() -> None:
     with pytest.raises(errors.Invalid, match="42 random bytes"):
-        tokens.mint(b"short")
+        token_rules.mint(b"short")
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,15 @@ def test_a_token_of_too_little_randomness_is_not_made() -> None:
 )
 def test_what_is_not_a_token_is_nobody(text: str) -> None:
     with pytest.raises(errors.Unauthenticated):
-        tokens.parse(text)
+        token_rules.parse(text)
     with pytest.raises(errors.Unauthenticated):
-        tokens.check(record(), text, NOW)
+        token_rules.check(record(), text, NOW)
 
 
 def test_a_good_token_gives_its_record() -> None:
-    assert tokens.check(record(), MINTED.text, NOW) == record()
+    assert token_rules.check(record(), MINTED.text, NOW) == record()
     late = record(expires_at=NOW + timedelta(seconds=1))
-    assert tokens.check(late, MINTED.text, NOW) == late
+    assert token_rules.check(late, MINTED.text, NOW) == late
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_good_token_gives_its_record() -> None:
 )
 def test_a_token_that_is_not_good_says_nothing_about_why(found: identities.TokenRecord | None, text: str) -> None:
     with pytest.raises(errors.Unauthenticated, match=r"^the bearer token is not valid here$"):
-        tokens.check(found, text, NOW)
+        token_rules.check(found, text, NOW)
 
 
 ORG = identities.Organisation("acme", "home")
@@ -112,4 +112,4 @@ def test_what_a_scope_covers(
     workflow: tuple[str, str],
     reaches: bool,
 ) -> None:
-    assert tokens.covers(found, organisation, *workflow) is reaches
+    assert token_rules.covers(found, organisation, *workflow) is reaches

@@ -114,7 +114,7 @@ def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, notes=
     claim = runs.Claim(RUN, digest, b"", pod, f"{taskrun}-uid", taskrun, "build", "default", DONE, explicit)
     stated = predicate.AttestationFacts(meta, "avouch", predicate.Runner("TEKTON_PIPELINE"), tuple(found))
     stated = replace(stated, annotations=notes or {})
-    return judged_materials.Said(claim, stated if facts else None, "" if facts else "step 9 signature: wrong")
+    return judged_materials.ReadClaim(claim, stated if facts else None, "" if facts else "step 9 signature: wrong")
 
 
 def fine(*found):

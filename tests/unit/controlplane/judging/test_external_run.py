@@ -37,14 +37,14 @@ def facts(*found, runner="", env=None, annotations=None):
 
 def said(told, problem=""):
     claim = runs.Claim(cases.RUN, digests.of_bytes(b"b"), b"b", "", "", "", "", "", cases.DONE, explicit=True)
-    return judged_materials.Said(claim, told, problem)
+    return judged_materials.ReadClaim(claim, told, problem)
 
 
-def judged(asked, told=None, *, outside=None, documents=None, now=cases.DONE, problem=""):
+def judged(asked, told=None, *, external=None, documents=None, now=cases.DONE, problem=""):
     stored = {(cases.FILE, cases.SBOM): artifacts.Checked(True, extracted=(("chainloop.material.tool.name", "syft"),))}
     claims = () if told is None and not problem else (said(told, problem),)
     documents = stored if documents is None else documents
-    case = tekton_run.Case(cases.run(), asked, None, claims, documents, outside or extra())
+    case = tekton_run.Case(cases.run(), asked, None, claims, documents, external or extra())
     return verdict.judge(case, now)
 
 
@@ -69,7 +69,7 @@ def commit_of(head, **changes):
 def test_the_runs_own_attestation_is_about_the_commit_that_its_attester_names():
     head = predicate.git_head("0" * 40, {"message": "a change"})
     assert commit_of(head) == head
-    assert commit_of(head, outside=None) is None
+    assert commit_of(head, external=None) is None
     assert commit_of(head, said=()) is None
 
 
@@ -137,17 +137,17 @@ def test_a_variable_without_value_fails():
 def test_the_contracts_runner_is_enforced_and_the_one_that_opened_the_run_must_have_made_the_attestation():
     asked = replace(cases.planned(), runner="GITHUB_ACTION")
     opened = extra(runner=external.Runner("GITHUB_ACTION"))
-    assert judged(asked, facts(runner="GITHUB_ACTION"), outside=opened).result is VerdictResult.PASSED
-    assert codes(judged(asked, facts(), outside=extra())) == ["RunnerMismatch"]
-    other = judged(asked, facts(runner="GITHUB_ACTION"), outside=extra())
+    assert judged(asked, facts(runner="GITHUB_ACTION"), external=opened).result is VerdictResult.PASSED
+    assert codes(judged(asked, facts(), external=extra())) == ["RunnerMismatch"]
+    other = judged(asked, facts(runner="GITHUB_ACTION"), external=extra())
     assert (other.result, codes(other)) == (VerdictResult.REJECTED, ["RunnerContradicted"])
 
 
 def test_what_the_runners_token_proves_cannot_be_said_otherwise():
     opened = extra(runner=external.Runner(proven={"GITHUB_SHA": "abc"}))
-    assert judged(cases.planned(), facts(env={"GITHUB_SHA": "abc"}), outside=opened).result is VerdictResult.PASSED
-    assert judged(cases.planned(), facts(env={}), outside=opened).result is VerdictResult.PASSED
-    lie = judged(cases.planned(), facts(env={"GITHUB_SHA": "def"}), outside=opened)
+    assert judged(cases.planned(), facts(env={"GITHUB_SHA": "abc"}), external=opened).result is VerdictResult.PASSED
+    assert judged(cases.planned(), facts(env={}), external=opened).result is VerdictResult.PASSED
+    lie = judged(cases.planned(), facts(env={"GITHUB_SHA": "def"}), external=opened)
     assert (lie.result, codes(lie)) == (VerdictResult.REJECTED, ["RunnerContradicted"])
 
 
@@ -173,7 +173,7 @@ def test_without_a_claim_a_run_is_waited_for_and_then_expires():
     [("failure", VerdictResult.FAILED, "RunFailed"), ("cancellation", VerdictResult.CANCELED, "RunCanceled")],
 )
 def test_a_run_that_was_given_up_says_so_and_never_passes(trigger, result, code):
-    verdict = judged(cases.planned(), outside=extra(reset=external.Reset(trigger, "tests are red")))
+    verdict = judged(cases.planned(), external=extra(reset=external.Reset(trigger, "tests are red")))
     assert (verdict.result, codes(verdict), verdict.findings[0].message) == (result, [code], "tests are red")
 
 

@@ -14,7 +14,7 @@ from avouch.attestation import signing, trust
 from avouch.controlplane.judging import documents
 from avouch.controlplane.judging import judge as judging
 from avouch.controlplane.model import artifacts, deliveries, verdicts
-from avouch.controlplane.model import judging as judgingqueue
+from avouch.controlplane.model import judging as judging_model
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 
@@ -22,34 +22,34 @@ from tests.unit.controlplane.judging import tekton_cases as cases
 class Queue:
     """Runs that wait, in memory; remembers what was settled, and whether it was in a batch."""
 
-    batched: list[judgingqueue.Record] = field(default_factory=list)
-    single: list[judgingqueue.Record] = field(default_factory=list)
+    batched: list[judging_model.Record] = field(default_factory=list)
+    single: list[judging_model.Record] = field(default_factory=list)
     attachments: tuple[deliveries.AttachmentRecord, ...] = ()
-    settled: list[judgingqueue.Outcome] = field(default_factory=list)
+    settled: list[judging_model.Outcome] = field(default_factory=list)
     refuses: set[uuid.UUID] = field(default_factory=set)  # runs whose verdict the database refuses, unless it is Error
     failure: errors.AvouchError | None = None
-    taken: judgingqueue.Taken = field(default_factory=judgingqueue.Taken)
+    taken: judging_model.Taken = field(default_factory=judging_model.Taken)
 
     @contextlib.asynccontextmanager
-    async def batch(self, limit: int) -> AsyncIterator[judgingqueue.Work]:
+    async def batch(self, limit: int) -> AsyncIterator[judging_model.Work]:
         self.taken = self._taken(self.batched[:limit])
         yield self
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[judgingqueue.Work]:
+    async def one(self) -> AsyncIterator[judging_model.Work]:
         self.taken = self._taken(self.single[:1])
         yield self
 
-    async def settle(self, outcomes: Sequence[judgingqueue.Outcome]) -> None:
+    async def settle(self, outcomes: Sequence[judging_model.Outcome]) -> None:
         if self.failure is not None:
             raise self.failure
         for one in outcomes:
-            refused = isinstance(one, judgingqueue.Decided) and one.run_id in self.refuses
+            refused = isinstance(one, judging_model.Decided) and one.run_id in self.refuses
             if refused and one.signed.verdict.result is not verdicts.VerdictResult.ERROR:  # type: ignore[union-attr]
                 raise errors.Invalid("the database refuses a value")
         self.settled += outcomes
         done = {one.run_id for one in outcomes}
-        self.single += [each for each in self.batched if judgingqueue.Alone(each.run.id) in outcomes]
+        self.single += [each for each in self.batched if judging_model.Alone(each.run.id) in outcomes]
         self.batched = [each for each in self.batched if each.run.id not in done]
         self.single = [each for each in self.single if each.run.id not in done or each.run.id in self._alone(outcomes)]
 
@@ -58,13 +58,13 @@ class Queue:
         self.batched = [each for each in self.batched if each.run.id not in run_ids]
 
     def results(self) -> list[str]:
-        return [one.signed.verdict.result.value for one in self.settled if isinstance(one, judgingqueue.Decided)]
+        return [one.signed.verdict.result.value for one in self.settled if isinstance(one, judging_model.Decided)]
 
-    def _alone(self, outcomes: Sequence[judgingqueue.Outcome]) -> set[uuid.UUID]:
-        return {one.run_id for one in outcomes if isinstance(one, judgingqueue.Alone)}
+    def _alone(self, outcomes: Sequence[judging_model.Outcome]) -> set[uuid.UUID]:
+        return {one.run_id for one in outcomes if isinstance(one, judging_model.Alone)}
 
-    def _taken(self, records: Sequence[judgingqueue.Record]) -> judgingqueue.Taken:
-        return judgingqueue.Taken(tuple(records), {"team-a": self.attachments})
+    def _taken(self, records: Sequence[judging_model.Record]) -> judging_model.Taken:
+        return judging_model.Taken(tuple(records), {"team-a": self.attachments})
 
 
 class Store:
@@ -86,11 +86,11 @@ class Clock:
         return cases.LATER
 
 
-def record(number: int = 0, *materials: object, crashes: int = 0, **changes: object) -> judgingqueue.Record:
+def record(number: int = 0, *materials: object, crashes: int = 0, **changes: object) -> judging_model.Record:
     """A run that is Done and owes these materials."""
     plan = cases.planned(*materials).to_json()
     run = cases.run(id=uuid.UUID(int=100 + number), plan=plan, **changes)
-    return judgingqueue.Record(run, cases.snapshot(cases.taskrun()), crashes=crashes)
+    return judging_model.Record(run, cases.snapshot(cases.taskrun()), crashes=crashes)
 
 
 KEY = signing.KeySigner.generate()
@@ -102,7 +102,7 @@ def judge(queue: Queue, store: Store | None = None) -> judging.Judging:
 
 
 @pytest.fixture
-def claimed(monkeypatch: pytest.MonkeyPatch) -> judgingqueue.Record:
+def claimed(monkeypatch: pytest.MonkeyPatch) -> judging_model.Record:
     """A run with one claim, of a document whose bytes lie in the store."""
     said = cases.said(cases.file(), workflow_run_id=str(uuid.UUID(int=100)))
     monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: said)
@@ -121,7 +121,7 @@ async def test_every_attachment_that_wants_the_verdict_gets_one_delivery_with_th
     other = replace(wanting, uid="other-uid", config={"verdicts": ["Failed"]})
     queue = Queue(batched=[record(0)], attachments=(wanting, other))
     (decided,) = await judge(queue).batch()
-    assert isinstance(decided, judgingqueue.Decided)
+    assert isinstance(decided, judging_model.Decided)
     (sent,) = decided.deliveries
     assert sent.attachment_uid == "chat-uid"
     assert json.loads(sent.payload)["verdict"] == "Passed"
@@ -132,39 +132,39 @@ async def test_a_run_that_is_judged_already_or_has_not_ended_gets_no_verdict() -
     judged, open_ = record(0, result=verdicts.VerdictResult.FAILED), replace(record(1), snapshot=None)
     queue = Queue(batched=[judged, open_])
     await judge(queue).batch()
-    assert queue.settled == [judgingqueue.Settled(judged.run.id), judgingqueue.Settled(open_.run.id)]
+    assert queue.settled == [judging_model.Settled(judged.run.id), judging_model.Settled(open_.run.id)]
 
 
 async def test_a_run_whose_evidence_lies_in_the_store_leaves_the_batch_and_is_judged_alone(
-    claimed: judgingqueue.Record,
+    claimed: judging_model.Record,
 ) -> None:
     queue, store = Queue(batched=[claimed, record(1)]), Store()
     await judge(queue, store).batch()
     assert (queue.results(), store.asked) == (["Passed"], [])
-    assert queue.settled[0] == judgingqueue.Alone(claimed.run.id)
+    assert queue.settled[0] == judging_model.Alone(claimed.run.id)
     await judge(queue, store).one()
     assert (queue.results(), store.asked) == (["Passed", "Passed"], ["SBOM_CYCLONEDX_JSON"])
 
 
-async def test_claims_that_can_hold_no_document_are_judged_in_the_batch(claimed: judgingqueue.Record) -> None:
+async def test_claims_that_can_hold_no_document_are_judged_in_the_batch(claimed: judging_model.Record) -> None:
     bare = record(0)
     queue, store = Queue(batched=[replace(claimed, run=bare.run)]), Store()
     await judge(queue, store).batch()
     assert (queue.results(), store.asked) == (["Passed"], [])
 
 
-async def test_nothing_is_fetched_for_a_run_that_has_not_ended(claimed: judgingqueue.Record) -> None:
+async def test_nothing_is_fetched_for_a_run_that_has_not_ended(claimed: judging_model.Record) -> None:
     queue, store = Queue(single=[replace(claimed, snapshot=None)]), Store()
     await judge(queue, store).one()
-    assert (queue.settled, store.asked) == ([judgingqueue.Settled(claimed.run.id)], [])
+    assert (queue.settled, store.asked) == ([judging_model.Settled(claimed.run.id)], [])
 
 
-async def test_a_store_that_does_not_answer_puts_the_run_off_and_decides_nothing(claimed: judgingqueue.Record) -> None:
+async def test_a_store_that_does_not_answer_puts_the_run_off_and_decides_nothing(claimed: judging_model.Record) -> None:
     queue, store = Queue(single=[claimed]), Store()
     store.failure = errors.Unavailable("the store is away")
     await judge(queue, store).one()
     (later,) = queue.settled
-    assert isinstance(later, judgingqueue.Later)
+    assert isinstance(later, judging_model.Later)
     assert later.at == judging.next_try(claimed.run, cases.LATER)
 
 
@@ -172,7 +172,7 @@ async def test_a_run_over_which_workers_die_is_an_error_and_never_passes() -> No
     queue = Queue(single=[record(crashes=judging.CRASHES)])
     (decided,) = await judge(queue).one()
     assert queue.results() == ["Error"]
-    assert isinstance(decided, judgingqueue.Decided)
+    assert isinstance(decided, judging_model.Decided)
     (finding,) = decided.signed.verdict.findings
     assert finding.code == "JudgingFailed"
     assert "workers ended" in finding.message
@@ -204,7 +204,7 @@ async def test_a_run_whose_plan_cannot_be_read_stays_pending_and_is_looked_at_ag
     queue = Queue(batched=[broken])
     await judge(queue).batch()
     (later,) = queue.settled
-    assert isinstance(later, judgingqueue.Later)
+    assert isinstance(later, judging_model.Later)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def in_tekton(**asked: Any) -> tekton_run.Case:
     return cases.case(plan, cases.snapshot(cases.taskrun()), cases.said(cases.file()))
 
 
-def outside(**asked: Any) -> tekton_run.Case:
+def in_external_ci(**asked: Any) -> tekton_run.Case:
     plan = replace(cases.planned(cases.asked()), **asked)
     attester = external.Attester("AUTH_TYPE_API_TOKEN", "token", ("https://avouch.dev/token",))
     extra = external.ExternalPart(cases.RUN, attester, external.Runner(), "acme", cases.LATER, timedelta(hours=1), "v0")
@@ -36,13 +36,13 @@ def outside(**asked: Any) -> tekton_run.Case:
         cases.run(),
         plan,
         None,
-        (judged_materials.Said(claim, facts),),
+        (judged_materials.ReadClaim(claim, facts),),
         {(cases.FILE, cases.SBOM): artifacts.Checked(True)},
         extra,
     )
 
 
-BOTH = pytest.mark.parametrize("make", [in_tekton, outside])
+BOTH = pytest.mark.parametrize("make", [in_tekton, in_external_ci])
 
 
 def judged(case: tekton_run.Case) -> verdicts.Verdict:
@@ -62,7 +62,7 @@ def test_a_check_that_is_added_once_holds_for_every_run(make: Any, monkeypatch: 
         if any(material.name == "sbom" for material in examined.materials):
             yield findings.Finding("PolicyViolated", "no bills of material on Fridays")
 
-    violated = findings.Code(findings.Makes.FAILED, "A policy is violated.", "Satisfy it.")
+    violated = findings.Code(findings.Effect.FAILED, "A policy is violated.", "Satisfy it.")
     monkeypatch.setitem(findings.CODES, "PolicyViolated", violated)
     monkeypatch.setattr(verdict, "CHECKS", (*verdict.CHECKS, forbidden))
     found = judged(make())

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from avouch import errors
 from avouch.ingest import problems
 from avouch.ingest.aggregated import negotiation, selection, workflowruns
-from tests.unit.ingest.world import NOW
+from tests.unit.ingest.fakes import NOW
 
 
 def request(query: str = "", accept: str = "") -> Request:

@@ -164,7 +164,7 @@ class Keys:
         return trust.TrustRoot.from_pems([self._authority.certificate_pem])
 
 
-class World:
+class Fakes:
     """Everything behind the door, and one open run of the caller's PipelineRun."""
 
     def __init__(self) -> None:
@@ -201,11 +201,11 @@ def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
     return request.public_bytes(serialization.Encoding.PEM)
 
 
-def signed(world: World, *, pod_uid: str = "pod-uid", **said: str) -> bytes:
+def signed(fake: Fakes, *, pod_uid: str = "pod-uid", **said: str) -> bytes:
     """A bundle as the sidecar makes it, signed with a leaf of the world's own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     who = identity.PodIdentity("shop", "builder", pod_uid, "taskrun-uid")
-    return bundle_of(key, authority.issue(world.keys.authority(), csr(key), who, NOW), str(world.run.id), **said)
+    return bundle_of(key, authority.issue(fake.keys.authority(), csr(key), who, NOW), str(fake.run.id), **said)
 
 
 def bundle_of(key: ec.EllipticCurvePrivateKey, leaf_pem: bytes, run_id: str, **said: str) -> bytes:

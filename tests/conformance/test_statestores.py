@@ -1,4 +1,4 @@
-"""Every place for a state keeps what `keeping.Keeper` promises: the same tests over a file and over a server."""
+"""Every place for a state keeps what `statestore.StateStore` promises: the same tests over a file and over a server."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from avouch.client import access, connection, localstate, remotestate
 from avouch.crafting import state, statestore
 from tests.crafting import builders, server
 
-Make = Callable[[], statestore.Keeper]
+Make = Callable[[], statestore.StateStore]
 NO_WAIT = clocks.Clock(sleep=lambda _: None)
 
 
@@ -27,7 +27,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         to = access.resolve(access.Login(memory.url, server.TOKEN, memory.ca), {}, access.Login())
         links: list[connection.Connection] = []
 
-        def remote() -> statestore.Keeper:
+        def remote() -> statestore.StateStore:
             links.append(connection.Connection(to, "test", NO_WAIT))
             return remotestate.RemoteState(links[-1], builders.RUN, NO_WAIT)
 
@@ -76,8 +76,8 @@ def test_of_many_steps_at_once_none_is_lost(make: Make):
     make().create(builders.begun())
 
     def add(name: str) -> None:
-        keeper = make()
-        keeper.change(lambda found: found._replace(annotations={**found.annotations, name: "x"}))
+        store = make()
+        store.change(lambda found: found._replace(annotations={**found.annotations, name: "x"}))
 
     threads = [threading.Thread(target=add, args=(f"a{i}",)) for i in range(8)]
     for thread in threads:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import avouch
 from avouch import errors
-from avouch.cli import ports as shared
+from avouch.cli import ports as cli_ports
 from avouch.cli.attestation import ports
 from avouch.client import access, connection, ingest, remotestate
 from avouch.crafting import statestore
@@ -14,15 +14,15 @@ AGENT = f"avouch/{avouch.__version__}"
 NAMESPACE = "AVOUCH_NAMESPACE"
 
 
-def build(options: shared.Options, environment: Mapping[str, str]) -> "Reach":
+def build(options: cli_ports.Options, environment: Mapping[str, str]) -> "ServerAccess":
     """The way to the server."""
-    return Reach(options, environment)
+    return ServerAccess(options, environment)
 
 
-class Reach:
+class ServerAccess:
     """The way to the server, as options, variables and the file of `login` say."""
 
-    def __init__(self, options: shared.Options, environment: Mapping[str, str]) -> None:
+    def __init__(self, options: cli_ports.Options, environment: Mapping[str, str]) -> None:
         self.options = options
         self.environment = environment
         self._link: connection.Connection | None = None
@@ -39,7 +39,7 @@ class Reach:
         """
         return ingest.Ingest(self._connected(expected))
 
-    def state(self, run: str) -> statestore.Keeper:
+    def state(self, run: str) -> statestore.StateStore:
         """A state that the server keeps."""
         return remotestate.RemoteState(self._connected(""), run)
 
@@ -65,7 +65,7 @@ class Reach:
 
     def _connected(self, expected: str) -> connection.Connection:
         if self._link is None:
-            self._link = connection.Connection(self._access(expected), AGENT, tell=_note)
+            self._link = connection.Connection(self._access(expected), AGENT, report=_note)
         found = self._link.to.server
         if expected and found != expected:
             message = f"the attestation belongs to {expected}, not to {found}"
