@@ -66,7 +66,7 @@ async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Implements `ports.Content`: small artifacts in the database."""
+    """Implements `artifacts.Content`: small artifacts in the database."""
 
     rows: inline.Inline
 

@@ -89,7 +89,7 @@ CODES: dict[str, Code] = {
     ),
     "SidecarMissing": Code(
         Effect.FAILED,
-        "A sidecar was injected, but its claim never arrived.",
+        "A sidecar was injected, but it did not push its claim.",
         "Read the log of container `avouch-sidecar` and the server's log, then run the pipeline again.",
     ),
     "RunFailed": Code(

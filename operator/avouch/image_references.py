@@ -69,7 +69,7 @@ def parse(text: str, field: str = "") -> ImageReference:
     registry, repository = complete(found.name)
     fits = _REGISTRY.fullmatch(registry) and _REPOSITORY.fullmatch(repository)
     if not fits or str(found) != text or (found.tag and not _TAG.fullmatch(found.tag)):
-        raise errors.Invalid(f"{text[:200]!r} is no image reference", field=field, fix=FIX)
+        raise errors.Invalid(f"{text[:200]!r} is not an image reference", field=field, fix=FIX)
     if found.digest:
         digests.Digest.parse(found.digest)
     return found

@@ -318,7 +318,7 @@ def test_a_ticket_is_given_for_what_the_run_used_to_those_who_may_create_it(api:
     assert opened == "shop-uid"
     with pytest.raises(errors.Unauthenticated):
         asyncio.run(given.taken(made["status"]["ticket"], digests.Digest.parse(USED), Clock().now()))
-    assert "stored nothing with digest" in _created(api.kubeconfig, path, "sha256:" + "0" * 64).stderr
+    assert "stored no artifact with digest" in _created(api.kubeconfig, path, "sha256:" + "0" * 64).stderr
     assert "forbidden" in _created(api.client_kubeconfig("mallory"), path, USED).stderr
 
 

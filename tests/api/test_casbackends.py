@@ -130,7 +130,7 @@ def test_two_defaults_of_a_namespace_stop_each_other_until_one_yields(bench: Ben
     for name in ("a", "b"):
         bench.api.apply(backend(name, "pairs", inline={}, default=True))
     for name in ("a", "b"):
-        bench.becomes(lambda name=name: "a and b both say default: true" in message(bench, name, "pairs"), True)
+        bench.becomes(lambda name=name: "a and b both set spec.default: true" in message(bench, name, "pairs"), True)
         assert bench.condition("casbackend", name, "pairs", "Stalled")["status"] == "True"
     bench.api.kubectl("delete", "casbackend", "b", "-n", "pairs")
     bench.ready("casbackend", "a", "pairs")

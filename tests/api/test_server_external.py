@@ -1,4 +1,4 @@
-"""Runs from outside Tekton on the real server: opened, filled, ended, and everything that must not be possible."""
+"""External runs on the real server: opened, filled, ended, and everything that must not be possible."""
 
 import asyncio
 import http.client
@@ -297,7 +297,7 @@ def test_an_upload_in_parts_becomes_one_material_and_only_with_all_of_them(
     assert raw(served, "HEAD", f"{part}{digests.of_bytes(one)}", token)[0] == 200
     assert raw(served, "HEAD", f"{part}{digests.of_bytes(two)}", token)[0] == 404
     missing = joined(served, token, path, one, two)
-    assert (missing.status, "is not stored here" in missing.body["detail"]) == (409, True)
+    assert (missing.status, "is not stored" in missing.body["detail"]) == (409, True)
     assert served.ask("PUT", f"{part}{digests.of_bytes(two)}", token, two).status == 201
     assert joined(served, token, path, two, one).status == 400  # another whole
     assert joined(served, token, path).status == 400

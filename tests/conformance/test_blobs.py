@@ -1,4 +1,4 @@
-"""One suite for every implementation of `storage.Backend`: real servers, real PostgreSQL, a real file system."""
+"""One suite for every implementation of `artifacts.BlobStore`: real servers, real PostgreSQL, a real file system."""
 
 import asyncio
 import os

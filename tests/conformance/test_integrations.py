@@ -1,4 +1,4 @@
-"""Every integration in the table, against a receiver on the loopback: what `ports.Integration` promises to the fan-out.
+"""Every integration in the table, against a receiver on the loopback: what `deliveries.Integration` promises.
 
 A plugin is held to this by a line in `CASES`: what it is configured with to reach the receiver, and how its receiver
 spells the answers. A type without a line fails.

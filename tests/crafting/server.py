@@ -1,4 +1,4 @@
-"""A small real HTTPS server on the loopback that speaks the wire of runs outside of Tekton, all of it in memory.
+"""A small real HTTPS server on the loopback with the ingest API of external runs, all of it in memory.
 
 It refuses what the real one refuses as far as commands can tell the difference: unknown fields, bytes that do not hash
 to their name, states that changed meanwhile, bundles whose signature, certificate or run is not right. Its verdict is

@@ -1,4 +1,4 @@
-"""Runs outside Tekton on the real server, when things go wrong: what a build sees, and what is recorded."""
+"""External runs on the real server, when things go wrong: what a build sees, and what is recorded."""
 
 import base64
 import re
@@ -260,7 +260,7 @@ def test_a_run_that_nobody_ends_expires(forgotten: tuple[Job, str]) -> None:
     assert late.code == 0  # a text is kept here until the push
     answer = job("push")
     assert answer.code == 1
-    assert f"run {name} has ended: init a new one" in answer.output
+    assert f"run {name} has ended: open a new one with attestation init" in answer.output
 
 
 def replicas(cluster: AnyCluster, number: int) -> None:

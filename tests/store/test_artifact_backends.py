@@ -1,4 +1,4 @@
-"""The server's keeper and the worker's housekeeping over a real PostgreSQL and real folders."""
+"""The server's maintenance and the worker's housekeeping over a real PostgreSQL and real folders."""
 
 import os
 import uuid

@@ -86,7 +86,7 @@ async def delete_run(opened: database.Database, run: runs.Run) -> None:
 
 
 async def removed(known: artifacts.Artifacts, routed: routing.Routed, of: digests.Digest | None = None) -> int:
-    """What the server's keeper does with garbage; how many pieces went, all of them or those of one digest."""
+    """What the server's maintenance does with garbage; how many pieces went, all of them or those of one digest."""
     count = 0
     for one in await known.take_garbage(1000):
         async with known.removing(one) as alone:

@@ -1,4 +1,4 @@
-"""Runs outside Tekton in a real database: one end each, versions, and what clients remember."""
+"""External runs in a real database: one end each, versions, and what clients remember."""
 
 import asyncio
 import datetime

@@ -22,7 +22,7 @@ async def waiting(opened: database.Database, run: run_model.Run) -> int:
 
 
 async def lose_job(opened: database.Database, run: run_model.Run) -> None:
-    """As a job ends that failed by a fault of ours."""
+    """As a job ends that failed by a bug."""
     async with opened.transaction() as connection:
         query = sa.text("UPDATE procrastinate_jobs SET status = 'failed' WHERE lock = :lock")
         await connection.execute(query, {"lock": f"judge:{run.id}"})

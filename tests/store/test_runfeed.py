@@ -284,7 +284,7 @@ async def test_a_fault_of_the_poller_ends_every_watch_instead_of_silencing_it(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(connection: AsyncConnection) -> tuple[int, int]:
-        raise AssertionError("a fault of ours")
+        raise AssertionError("a bug")
 
     shown = views.RunViews(counted, poll_seconds=0.01)
     watch = shown.watch(None, await newest(counted), {})

@@ -38,7 +38,7 @@ class Planner(Protocol):
 
 
 def _uncounted(outcome: str) -> None:
-    """Counts nothing."""
+    """Does not count."""
 
 
 @dataclass(frozen=True, slots=True)

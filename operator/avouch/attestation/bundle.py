@@ -53,7 +53,7 @@ def to_bytes(bundle: Bundle) -> bytes:
     if len(bundle.envelope.signatures) != 1:
         raise errors.Invalid("a bundle carries exactly one signature", field="bundle.dsseEnvelope.signatures")
     if (bundle.certificate is None) == (not bundle.key_hint):
-        raise errors.Invalid("a bundle names its signer once: a certificate or a key hint", field="bundle")
+        raise errors.Invalid("a bundle has either a certificate or a key hint", field="bundle")
     _check_hint(bundle.key_hint, bundle.envelope)
     if bundle.certificate is not None:
         material: dict[str, object] = {"certificate": {"rawBytes": strictbase64.encode(bundle.certificate)}}

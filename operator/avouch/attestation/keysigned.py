@@ -57,7 +57,7 @@ def verify(bundle_bytes: bytes, keys: Mapping[Family, bytes]) -> Verified:
     wanted = predicate.TYPE if family is Family.ATTESTATION else vsa.TYPE
     found = verification.verify_with_key(envelope, keys[family], wanted)
     if _family(found.statement) is not family:
-        raise errors.NotVerified("12 family", "the statement reads differently after its signature was verified")
+        raise errors.NotVerified("12 family", "the signed payload differs from the statement that was read before")
     return Verified(bundles.digest(bundle_bytes), family, found.keyid, found.statement)
 
 

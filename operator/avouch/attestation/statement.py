@@ -156,7 +156,7 @@ def _subjects(values: list[object]) -> tuple[ResourceDescriptor, ...]:
 def _check_subjects(subjects: Sequence[ResourceDescriptor]) -> None:
     """What `parse` checks, on values that are to be written."""
     if not subjects:
-        raise errors.Invalid("no subject: a statement about nothing says nothing", field="subject")
+        raise errors.Invalid("no subject: a statement needs at least one", field="subject")
     if len(subjects) > MAX_SUBJECTS:
         raise errors.TooLarge(f"{len(subjects)} subjects, at most {MAX_SUBJECTS}", field="subject")
     for i, subject in enumerate(subjects):

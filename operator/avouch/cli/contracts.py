@@ -55,7 +55,7 @@ def update(started: session.Session, name: str, file: str | None, description: s
     changes. Fails if the Contract was changed by others in between.
     """
     if not (file or description):
-        raise click.UsageError("no updates provided: say -f FILE or --description TEXT")
+        raise click.UsageError("no updates provided: give -f FILE or --description TEXT")
     before = started.cluster.get(RESOURCE, name)
     wanted = (
         declared.contract(started, file, declared.Naming(name, description))

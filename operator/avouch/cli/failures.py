@@ -1,4 +1,4 @@
-"""From what went wrong to what is printed and to the exit code: the one translation of this door."""
+"""From what went wrong to what is printed and to the exit code: the one translation of errors for people."""
 
 import os
 import sys

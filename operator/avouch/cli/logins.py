@@ -1,4 +1,4 @@
-"""`avouch login`: keep the way to a server, for people; builds use AVOUCH_SERVER, AVOUCH_TOKEN and AVOUCH_CA."""
+"""`avouch login`: save a server's address and token; builds use AVOUCH_SERVER, AVOUCH_TOKEN and AVOUCH_CA."""
 
 import sys
 

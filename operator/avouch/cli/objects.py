@@ -159,9 +159,9 @@ def _row(manifest: Manifest, cells: Callable[[Manifest], Sequence[str]], everywh
 
 def _one(argument: str | None, option: str | None, needed: bool) -> str:
     if argument and option and argument != option:
-        raise click.UsageError(f"the names {argument!r} and --name {option!r} differ: say one of them")
+        raise click.UsageError(f"the names {argument!r} and --name {option!r} differ: give one of them")
     if needed and not (argument or option):
-        raise click.UsageError("Missing the name: say it, or write --name NAME")
+        raise click.UsageError("the name is missing: give NAME or --name NAME")
     return argument or option or ""
 
 

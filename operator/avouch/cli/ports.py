@@ -1,4 +1,4 @@
-"""What commands need of the world outside. `processes` builds the adapters, each when a command first asks for it."""
+"""Ports of the commands. `processes` builds the adapters, each when a command first asks for it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Options(NamedTuple):
     context: str = ""
     server: str = ""
     token: str = ""
-    ca: str = ""  # PEM; no flag: commands that learn of a server elsewhere set it
+    ca: str = ""  # PEM; no flag: commands that find the server elsewhere set it
     debug: bool = False
 
 
 class CommandOutput(Protocol):
-    """What the cluster's client printed, and whether all went well."""
+    """What kubectl printed, and its errors."""
 
     @property
     def output(self) -> str:
-        """What went well."""
+        """Standard output."""
         ...
 
     @property
     def complaint(self) -> str:
-        """What did not, in its own words; empty where nothing failed."""
+        """Its error message; empty if nothing failed."""
         ...
 
 
@@ -106,5 +106,5 @@ class Adapters(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Let time go by."""
+        """Wait so many seconds."""
         ...

@@ -1,4 +1,4 @@
-"""What every command is given: the options that all commands share, and the world outside."""
+"""What every command is given: the options that all commands share, and the adapters."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -43,5 +43,5 @@ def of(context: click.Context) -> Session:
     """The session of a running command."""
     session = context.find_object(Session)
     if session is None:
-        raise RuntimeError("the command line was started without a world")
+        raise RuntimeError("the command line was started without adapters")
     return session

@@ -59,7 +59,7 @@ def update(started: session.Session, name: str, dry_run: str, form: str, **said:
     """
     change = _spec(**said)
     if not change:
-        raise click.UsageError("no updates provided: say --team, --description or --contract")
+        raise click.UsageError("no updates provided: give --team, --description or --contract")
     if _is_file(said["contract"] or ""):
         raise click.UsageError("--contract names a Contract here: change it with avouch contract update -f FILE")
     before = started.cluster.get(RESOURCE, name)

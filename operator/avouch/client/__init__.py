@@ -1,4 +1,4 @@
-"""The server as CI outside of the cluster reaches it, and the places where an attestation under construction is kept.
+"""The server as CI outside the cluster reaches it, and the places where an attestation under construction is kept.
 
 Belongs here: one connection to the server with retries; the wire of runs; transfers that are
 checked and resumed; the files of this machine that the command line keeps (state, login).

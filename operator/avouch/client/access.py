@@ -96,7 +96,7 @@ def address(server: str) -> tuple[str, int, str]:
         parts = urllib.parse.urlsplit(server.strip())
         host, port = parts.hostname, parts.port or 443
     except ValueError as exc:
-        raise errors.Invalid(f"{server[:200]!r} is no address", field="--server", fix=fix) from exc
+        raise errors.Invalid(f"{server[:200]!r} is not an address", field="--server", fix=fix) from exc
     if parts.scheme != "https" or not host:
         message = "must be an https:// address: a token travels there"
         raise errors.Invalid(message, field="--server", fix=fix)

@@ -18,7 +18,7 @@ def read(path: Path) -> access.Stored:
     """The stored login; an empty one if there is no file.
 
     Raises:
-        Invalid: the file holds something else, or others can read the token in it.
+        Invalid: the file holds something else, or other users can read the token in it.
     """
     try:
         with path.open("rb") as file:
@@ -36,7 +36,7 @@ def read(path: Path) -> access.Stored:
             f"{path} is not an avouch configuration file", field=access.CONFIG, fix="run avouch login again"
         )
     if found.get("token") and mode & 0o077:
-        raise errors.Invalid(f"others can read the token in {path}", field=access.CONFIG, fix=f"chmod 600 {path}")
+        raise errors.Invalid(f"other users can read the token in {path}", field=access.CONFIG, fix=f"chmod 600 {path}")
     login = access.Login(found.get("server", ""), found.get("token", ""), found.get("ca", ""))
     return access.Stored(login, found.get("namespace", ""))
 

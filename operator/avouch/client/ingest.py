@@ -1,4 +1,4 @@
-"""The wire of runs outside of Tekton, a method for each request."""
+"""The ingest API as external runs use it, a method for each request."""
 
 import json
 import urllib.parse

@@ -85,7 +85,7 @@ class LocalState(NamedTuple):
         return changed
 
     def remove(self) -> None:
-        """Forget the state, and the lock with it."""
+        """Delete the state and its lock."""
         with self._locked():
             self.path.unlink(missing_ok=True)
             for left in self.path.parent.iterdir():  # by commands that were killed

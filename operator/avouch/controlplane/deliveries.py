@@ -171,7 +171,7 @@ class Delivering:
             raise errors.Invalid(f"no integration of type {delivery.type[:40]!r}", field="spec.type")
         route = delivery_model.route_of(delivery.config, delivery.attachment)
         if route.suspend:  # the ledger holds these back while their attachment exists
-            raise errors.Unavailable("suspended when the verdict was given, and the attachment is gone")
+            raise errors.Unavailable("the attachment was suspended at the verdict, and was deleted since")
         if reference := route.secret_ref:
             secret = await self._secret(reference.namespace or delivery.namespace, reference.name, reference.key)
             delivery = replace(delivery, secret=secret)

@@ -55,7 +55,7 @@ class Backend(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run outside Tekton, as the server describes it."""
+    """An external run, as the server describes it."""
 
     id: str
     name: str
@@ -274,7 +274,7 @@ class RunRequest(NamedTuple):
 
 
 def write_request(request: RunRequest) -> dict[str, Any]:
-    """As it travels."""
+    """The body of the request."""
     return {
         "id": request.id,
         "contractRevision": request.contract_revision,

@@ -24,7 +24,7 @@ _FIELDS = frozenset(
 
 
 class State(NamedTuple):
-    """What was gathered so far.
+    """An attestation in progress.
 
     Attributes:
         run: what the server said at the start.

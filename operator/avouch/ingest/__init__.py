@@ -1,4 +1,4 @@
-"""The HTTPS door: the ingest API that sidecars and steps push to, and the aggregated API that kubectl reads runs from.
+"""HTTPS: the ingest API that sidecars and steps push to, and the aggregated API that kubectl reads runs from.
 
 `aggregated` is the listener that the API server's front proxy calls; everything else serves sidecars and CI jobs.
 Belongs here: routes, reading requests within limits, who is calling, turning errors into problems and Status objects,

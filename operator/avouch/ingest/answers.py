@@ -22,7 +22,7 @@ def opened(run: runs.Run) -> wire.OpenedRun:
 
 
 def external(found: external_model.Opened) -> wire.ExternalRun:
-    """A run outside the cluster."""
+    """An external run."""
     stored = found.stored
     run, extra = stored.run, stored.external
     asked = plan.Plan.from_json(run.plan)

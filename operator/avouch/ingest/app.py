@@ -64,7 +64,7 @@ class IngestApi:
         ]
 
     def _external_routes(self) -> Iterator[BaseRoute]:
-        """What only runs outside the cluster have."""
+        """The routes that only external runs have."""
         if self.crafting is None:
             return
         opening, state = "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "/v1/runs/{id}/state"
@@ -191,7 +191,7 @@ class IngestApi:
 
 
 def create(api: IngestApi, also: Sequence[BaseRoute] = ()) -> Starlette:
-    """The app of the ingest listener; `also` are routes of other doors that share it."""
+    """The app of the ingest listener; `also` are routes of other apps that share it."""
     return Starlette(
         routes=[*api.routes(), *also],
         middleware=[Middleware(requestid.RequestIds)],
@@ -203,7 +203,7 @@ async def _routing(request: Request, exc: Exception) -> Response:
     """What Starlette's router itself refuses, in the same form as everything else."""
     status = exc.status_code if isinstance(exc, HTTPException) else 500
     if status == 405:
-        return await problems.answer(request, problems.WrongMethod(f"{request.method} is not for this path"))
+        return await problems.answer(request, problems.WrongMethod(f"{request.method} is not allowed for this path"))
     if status == 404:
         return await problems.answer(request, errors.NotFound("no such path"))
     return await problems.answer(request, exc)

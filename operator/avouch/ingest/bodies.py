@@ -1,7 +1,7 @@
 """Reading request bodies within limits: of bytes, before and while reading, and of time.
 
 A declared length over the limit is refused before a byte is read. While reading, a client may pause for `PAUSE` seconds
-and must keep a lowest pace over the whole body, so that neither a silent nor a dripping one holds a connection.
+and must keep a lowest rate over the whole body, so that neither a silent nor a dripping one holds a connection.
 
 Bodies that are held in memory until their COMMIT share one `BodyBudget`: without it a slow database and many large
 bundles would end in the kernel killing the server, which is the worst way to say "later".
@@ -21,10 +21,10 @@ from avouch.ingest import problems
 
 @dataclass(frozen=True, slots=True)
 class MinDataRate:
-    """How slow a client may be."""
+    """The lowest rate at which a client may send its body."""
 
     pause: float = 15.0  # seconds without a byte
-    grace: float = 30.0  # seconds until the pace counts
+    grace: float = 30.0  # seconds until the rate counts
     lowest: int = 16 * 1024  # bytes a second from then on: 4 MiB take four minutes at most
 
 
@@ -38,7 +38,7 @@ class Reservation:
     def take(self, size: int) -> None:
         """Hold so many bytes more. Raises errors.Overloaded."""
         if self._budget.held + size > self._budget.size:
-            raise errors.Overloaded("too many bytes wait for the database; send this one again", retry_after=1)
+            raise errors.Overloaded("too many bodies wait for the database; send this request again", retry_after=1)
         self._budget.held += size
         self.held += size
 
@@ -52,7 +52,7 @@ class BodyBudget:
 
     @contextlib.contextmanager
     def reservation(self) -> Iterator[Reservation]:
-        """A share that grows with what is read, and is given back at the end."""
+        """A reservation that grows with what is read, and is released at the end."""
         reservation = Reservation(self)
         try:
             yield reservation
@@ -80,7 +80,7 @@ async def chunks(request: Request, limit: int, min_rate: MinDataRate) -> AsyncIt
             raise errors.TooLarge(f"the body is over {limit} bytes")
         took = time.monotonic() - started
         if took > min_rate.grace and size < (took - min_rate.grace) * min_rate.lowest:
-            raise problems.SlowBody(f"{size} bytes in {took:.0f} seconds")
+            raise problems.SlowBody(f"only {size} bytes of the body arrived in {took:.0f} seconds")
         yield chunk
 
 
@@ -101,14 +101,14 @@ async def _next(stream: AsyncIterator[bytes], min_rate: MinDataRate) -> bytes | 
     except StopAsyncIteration:
         return None
     except TimeoutError as exc:
-        raise problems.SlowBody(f"no byte for {min_rate.pause:.0f} seconds") from exc
+        raise problems.SlowBody(f"no byte of the body arrived for {min_rate.pause:.0f} seconds") from exc
     except ClientDisconnect as exc:
-        raise errors.Invalid("the client went away before its body was complete") from exc
+        raise errors.Invalid("the client disconnected before its body was complete") from exc
 
 
 def _check_declared(request: Request, limit: int) -> None:
     declared = request.headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit():
-        raise errors.Invalid("not a length", field="Content-Length")
+        raise errors.Invalid("not a number of bytes", field="Content-Length")
     if int(declared[:20]) > limit:
         raise errors.TooLarge(f"the body is over {limit} bytes")

@@ -14,7 +14,7 @@ from avouch.ingest import bodies
 
 _SMALL = 32 * 1024  # bytes of a JSON body
 
-_PARTS = 512 * 1024  # bytes of a list of `parts.MOST` digests
+_PARTS = 512 * 1024  # bytes of a list of `multipart.MOST` digests
 
 Body = TypeVar("Body")
 
@@ -69,5 +69,5 @@ def bearer(request: Request) -> str:
     sent = request.headers.getlist("authorization")
     scheme, _, token = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not token.strip():
-        raise errors.Unauthenticated("no bearer token")
+        raise errors.Unauthenticated("the request has no bearer token")
     return token.strip()

@@ -1,4 +1,4 @@
-"""Routes that only runs outside the cluster have: their opening, reset and state, and whom their clients believe."""
+"""Routes of external runs only: open, reset, state, and the authorities that their clients trust."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -87,5 +87,5 @@ def _instead_of(request: Request) -> str:
     if match.startswith('"') and match.endswith('"') and not none:
         return str(digests.Digest.parse(match[1:-1]))
     raise errors.Invalid(
-        "a state is written instead of a known one", field="If-Match", fix='send If-Match: "<ETag>" or If-None-Match: *'
+        "the precondition is missing", field="If-Match", fix='send If-Match: "<ETag>" or If-None-Match: *'
     )

@@ -1,10 +1,10 @@
-"""What the door tells whoever counts: closed words and seconds, never a user's text."""
+"""What the ingest API reports to metrics: closed words and seconds, never a user's text."""
 
 from typing import Protocol
 
 
 class Observer(Protocol):
-    """Counts what happened at the door."""
+    """Counts requests and pushes."""
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """An ingest request was answered; `operation` is the name of its route."""
@@ -16,10 +16,10 @@ class Observer(Protocol):
 
 
 class NoObserver:
-    """Counts nothing."""
+    """Does not count."""
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def claimed(self, outcome: str) -> None:
-        """Forget it."""
+        """Do nothing."""

@@ -55,7 +55,7 @@ OPERATIONS = (
     ),
     Operation(
         "post", "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "openRun",
-        "Open a run outside Tekton; idempotent by the id that the client makes.", _PLACE,
+        "Open an external run; idempotent by the id that the client makes.", _PLACE,
         body=wire.ExternalRunRequest, answer=wire.ExternalRun, statuses=(200, 201),
     ),
     Operation(
@@ -68,29 +68,29 @@ OPERATIONS = (
     ),
     Operation("head", "/v1/runs/{id}/parts/{digest}", "hasPart", "Whether a part of an upload is stored.", _MATERIAL),
     Operation(
-        "put", "/v1/runs/{id}/parts/{digest}", "putPart", "Store a part of an upload, for a while.", _MATERIAL,
+        "put", "/v1/runs/{id}/parts/{digest}", "putPart", "Store a part of an upload temporarily.", _MATERIAL,
         body=_BYTES, answer=wire.MaterialAnswer, statuses=(201,),
     ),
     Operation(
-        "post", "/v1/runs/{id}/reset", "resetRun", "Give a run outside Tekton up.", _RUN,
+        "post", "/v1/runs/{id}/reset", "resetRun", "End an external run without an attestation.", _RUN,
         body=wire.ResetRequest, answer=wire.ExternalRun,
     ),
-    Operation("get", "/v1/runs/{id}/state", "getState", "What a client remembers of its run, with an ETag.", _RUN),
+    Operation("get", "/v1/runs/{id}/state", "getState", "The client's stored state, with an ETag.", _RUN),
     Operation(
-        "put", "/v1/runs/{id}/state", "putState", "Remember it, with If-Match or If-None-Match: *.", _RUN, body=_BYTES,
+        "put", "/v1/runs/{id}/state", "putState", "Store the client's state; needs a precondition.", _RUN, body=_BYTES,
         statuses=(204,),
     ),
-    Operation("delete", "/v1/runs/{id}/state", "dropState", "Forget it.", _RUN, statuses=(204,)),
+    Operation("delete", "/v1/runs/{id}/state", "dropState", "Delete the client's state.", _RUN, statuses=(204,)),
     Operation(
         "get", "/v1/trust", "getTrust", "Certificates of the authorities that certify attesters.",
         answer=wire.TrustAnswer,
     ),
     Operation(
-        "put", "/v1/namespaces/{namespace}/artifacts/{digest}", "keepArtifact", "Store bytes of no run, for a while.",
+        "put", "/v1/namespaces/{namespace}/artifacts/{digest}", "keepArtifact", "Store an artifact of no run.",
         ("namespace", "digest"), body=_BYTES, answer=wire.MaterialAnswer, statuses=(201,),
     ),
     Operation(
-        "head", "/v1/namespaces/{namespace}/artifacts/{digest}", "hasArtifact", "Whether a namespace stores it.",
+        "head", "/v1/namespaces/{namespace}/artifacts/{digest}", "hasArtifact", "Whether the namespace stores it.",
         ("namespace", "digest"),
     ),
     Operation(

@@ -44,10 +44,13 @@ class Kind:
 
 # First match wins, so subclasses stand before their bases.
 TABLE: tuple[tuple[type[BaseException], Kind], ...] = (
-    (errors.TooLarge, Kind(413, "too-large", "Over a limit", "RequestEntityTooLarge")),
+    (errors.TooLarge, Kind(413, "too-large", "Too large", "RequestEntityTooLarge")),
     (errors.NotVerified, Kind(422, "not-verified", "Not verified", "Invalid")),
     (errors.Invalid, Kind(400, "invalid", "Not valid", "BadRequest")),
-    (errors.Unauthenticated, Kind(401, "unauthenticated", "Who are you?", "Unauthorized", "no valid bearer token")),
+    (
+        errors.Unauthenticated,
+        Kind(401, "unauthenticated", "Not authenticated", "Unauthorized", "no valid bearer token"),
+    ),
     (errors.Denied, Kind(403, "denied", "Not allowed", "Forbidden")),
     (errors.NotFound, Kind(404, "not-found", "Not found", "NotFound")),
     (errors.Conflict, Kind(409, "conflict", "Conflict", "Conflict")),
@@ -55,12 +58,14 @@ TABLE: tuple[tuple[type[BaseException], Kind], ...] = (
     (WrongMethod, Kind(405, "method", "Wrong method", "MethodNotAllowed")),
     (NotAcceptable, Kind(406, "not-acceptable", "Not acceptable", "NotAcceptable")),
     (Expired, Kind(410, "expired", "Expired", "Expired")),
-    (errors.Overloaded, Kind(429, "overloaded", "Full", "TooManyRequests")),
+    (errors.Overloaded, Kind(429, "overloaded", "Overloaded", "TooManyRequests")),
     (errors.NotReady, Kind(503, "not-ready", "Not ready", "ServiceUnavailable")),
     (errors.Unavailable, Kind(503, "unavailable", "Try again", "ServiceUnavailable", "a dependency does not answer")),
     (errors.Corrupt, Kind(500, "corrupt", "Corrupt", "InternalError", "the stored bytes do not match their digest")),
 )
-_UNKNOWN = Kind(500, "internal", "Our fault", "InternalError", "an error of ours; the request id names its log line")
+_UNKNOWN = Kind(
+    500, "internal", "Internal error", "InternalError", "internal error; search the server's log for this request id"
+)
 
 
 def kind_of(exc: BaseException) -> Kind:

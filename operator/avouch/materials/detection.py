@@ -37,7 +37,7 @@ def file(content: bytes, look: Look = validation.read) -> Detected:
 
     Args:
         content: all of its bytes.
-        look: checks the content against one type: `documents.read`, or the cheaper `documents.sniff`.
+        look: checks the content against one type: `validation.read`, or the cheaper `validation.sniff`.
 
     Raises:
         Invalid: the file is empty, which matches no type.

@@ -39,7 +39,7 @@ class _Opened:
 
 
 class Backends:
-    """Implements `storage.Opener`. A backend is built anew when its spec or its Secret is another one."""
+    """Implements `artifacts.Opener`. A backend is built anew when its spec or its Secret is another one."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Backends:
 
 @dataclass(slots=True)
 class Maintenance:
-    """What the server does for backends beside its requests."""
+    """Background work of the server for backends: checks, removal of garbage, sweeps."""
 
     records: artifacts.Artifacts
     opener: Backends
@@ -123,7 +123,7 @@ class Maintenance:
             except errors.AvouchError as exc:
                 _log.warning("artifact backends: %s", exc)
             except Exception:  # what one backend's client trips over must not end the server
-                _log.exception("artifact backends: a fault of ours")
+                _log.exception("checking artifact backends failed unexpectedly")
             await asyncio.sleep(_LOOK)
 
     async def check_due(self) -> int:
@@ -156,7 +156,7 @@ class Maintenance:
         except errors.AvouchError as exc:
             probed = artifact_model.Probed(False, False, str(exc))
         except Exception as exc:  # one backend's fault, not its neighbours'
-            _log.exception("CASBackend %s/%s: a fault of ours", record.namespace, record.name)
+            _log.exception("checking CASBackend %s/%s failed unexpectedly", record.namespace, record.name)
             probed = artifact_model.Probed(False, False, f"internal error: {type(exc).__name__}")
         now = self.clock.now()
         await self.records.checked(record, probed, now, backend_rules.next_check(record, probed, now))

@@ -1,4 +1,4 @@
-"""The world of the command line: every adapter that commands ask for, imported when a command first asks for it.
+"""The adapters of the command line: every adapter that commands ask for, imported when a command first asks for it.
 
 A command pays only for what it uses; `# lazy` says how many milliseconds of CPU the others are spared.
 """
@@ -65,7 +65,7 @@ class Adapters:
         return Attesting(options, self.environment)
 
     def wait(self, seconds: float) -> None:
-        """Let time go by."""
+        """Wait so many seconds."""
         time.sleep(seconds)
 
 

@@ -181,7 +181,7 @@ class Controller:
         if public and ca != settings.OWN:
             return token_secrets.Address(public, b"" if ca == settings.SYSTEM else ca.encode())
         if self.config.certificates and not self.certificates.bundle:
-            raise errors.Unavailable("the server's certificate is not made yet")
+            raise errors.Unavailable("the server's certificate does not exist yet")
         if public:
             return token_secrets.Address(public, self.certificates.bundle)
         inside = f"https://{self.config.server_service}.{self.config.namespace}.svc"
@@ -238,7 +238,7 @@ async def _probed(controller: Controller, port: int) -> AsyncIterator[None]:
 
     async def ready() -> None:
         if controller.lease.leading and not controller.ready:
-            raise errors.Unavailable("leading, and not everything has been listed yet")
+            raise errors.Unavailable("leading, but not every resource has been listed yet")
 
     if not port:
         yield

@@ -13,7 +13,7 @@ _BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 15, 30)
 GAUGES = {
     "avouch_leader": "Whether this replica leads.",
     "avouch_objects_waiting": "Objects that wait to be reconciled.",
-    "avouch_awaited_verdicts": "Runs that ended and are not judged.",
+    "avouch_awaited_verdicts": "Runs that finished and have no verdict yet.",
 }
 COUNTERS = {
     "avouch_status_writes": "Status writes.",
@@ -29,7 +29,7 @@ class Metrics:
         prometheus_client.ProcessCollector(registry=self.registry)
         self._seconds = prometheus_client.Histogram(
             "avouch_reconcile_seconds",
-            "Time of one reconcile, by kind and result: ok, retry (a dependency failed) or error (a fault of ours).",
+            "Time of one reconcile, by kind and result: ok, retry (a dependency failed) or error (unexpected).",
             ["kind", "result"],
             buckets=_BUCKETS,
             registry=self.registry,
@@ -57,7 +57,7 @@ class _Count(registry.Collector):
         self._name, self._text, self._read = name, text, read
 
     def collect(self) -> Iterable[core.Metric]:
-        """Prometheus asks."""
+        """Collect the values, for Prometheus."""
         return (core.CounterMetricFamily(self._name, self._text, value=self._read()),)
 
 
@@ -66,13 +66,13 @@ class _Watches(registry.Collector):
         self._progress = progress
 
     def collect(self) -> Iterable[core.Metric]:
-        """Prometheus asks."""
+        """Collect the values, for Prometheus."""
         label = ["resource"]
-        age = core.GaugeMetricFamily("avouch_watch_age_seconds", "Time since a watch said anything.", labels=label)
-        events = core.CounterMetricFamily("avouch_watch_events", "Changes that a watch told.", labels=label)
+        age = core.GaugeMetricFamily("avouch_watch_age_seconds", "Time since the last event of a watch.", labels=label)
+        events = core.CounterMetricFamily("avouch_watch_events", "Changes that a watch reported.", labels=label)
         relists = core.CounterMetricFamily("avouch_relists", "Full lists.", labels=label)
         repairs = core.CounterMetricFamily(
-            "avouch_resync_repairs", "Deletions that only a list showed, no watch.", labels=label
+            "avouch_resync_repairs", "Deletions found by a list and missed by the watch.", labels=label
         )
         for name, each in self._progress.items():
             age.add_metric([name], each.age())
@@ -87,10 +87,10 @@ class _Certificates(registry.Collector):
         self._read = read
 
     def collect(self) -> Iterable[core.Metric]:
-        """Prometheus asks."""
+        """Collect the values, for Prometheus."""
         ends = core.GaugeMetricFamily(
             "avouch_certificate_expiry_timestamp_seconds",
-            "When a certificate that we keep ends, in seconds since 1970.",
+            "Expiry of the certificates that the controller renews, in seconds since 1970.",
             labels=["certificate"],
         )
         for name, at in self._read().items():

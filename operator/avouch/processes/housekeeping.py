@@ -24,7 +24,7 @@ _PAUSE = 0.05  # seconds between batches
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Implements `ports.Content`: small artifacts straight from the database, all others through the server."""
+    """Implements `artifacts.Content`: small artifacts straight from the database, all others through the server."""
 
     map: artifact_model.Map
     server: remote.Remote
@@ -64,7 +64,7 @@ class Housekeeping:
             except errors.AvouchError as exc:
                 _log.warning("housekeeping: %s", exc)
             except Exception:  # the worker has other work
-                _log.exception("housekeeping: a fault of ours")
+                _log.exception("housekeeping failed unexpectedly")
             turn += 1
             await asyncio.sleep(EVERY / _TURNS)
 

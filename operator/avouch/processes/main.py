@@ -18,10 +18,13 @@ if TYPE_CHECKING:  # 30 ms (click) that processes do not pay
 
 # Process: (module with a `main() -> int`, what it does).
 PROCESSES = {
-    "controller": ("avouch.processes.controller", "reconcile our kinds and watch Tekton's runs (one active, by Lease)"),
+    "controller": (
+        "avouch.processes.controller",
+        "reconcile avouch's kinds and watch Tekton's runs (one active, by Lease)",
+    ),
     "server": ("avouch.processes.server", "serve the ingest API, admission and the aggregated runs API"),
     "worker": ("avouch.processes.worker", "judge runs and deliver verdicts"),
-    "postgres": ("avouch.processes.postgres", "run an embedded PostgreSQL, for try-outs"),
+    "postgres": ("avouch.processes.postgres", "run an embedded PostgreSQL, for trials"),
     "migrate": ("avouch.processes.migrate", "bring the database's schema up to date, then exit"),
     "stand-in": ("avouch.processes.standin", "wait to be stopped, in place of a sidecar whose image cannot be pulled"),
     "uninstall": ("avouch.processes.uninstall", "remove the APIService and webhook configuration, then exit"),

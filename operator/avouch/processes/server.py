@@ -202,7 +202,7 @@ def _tickets(config: settings.Server, adapters: Adapters) -> tickets.Tickets:
 
 
 def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRuns) -> external_runs.ExternalRuns:
-    """Runs outside the cluster, of the same Workflows and Contracts."""
+    """External runs, of the same Workflows and Contracts."""
     allowed = (issuers.Issuer(url, runner) for url, runner in config.oidc_issuers)
     identities = authentication.Identities(
         tokens.Tokens(adapters.database), verifier.Verifier(allowed), adapters.cluster, lifetime.Clock()

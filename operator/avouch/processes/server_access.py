@@ -1,4 +1,4 @@
-"""The server over HTTPS: which one, as whom, over one connection for all requests of a command."""
+"""Access to the server: its address, token and CA, and one connection for all requests of a command."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ NAMESPACE = "AVOUCH_NAMESPACE"
 
 
 def build(options: cli_ports.Options, environment: Mapping[str, str]) -> "ServerAccess":
-    """The way to the server."""
+    """Access to the server, for one command."""
     return ServerAccess(options, environment)
 
 
 class ServerAccess:
-    """The way to the server, as options, variables and the file of `login` say."""
+    """Access to the server, as options, variables and the file of `login` say."""
 
     def __init__(self, options: cli_ports.Options, environment: Mapping[str, str]) -> None:
         self.options = options
@@ -50,11 +50,11 @@ class ServerAccess:
         return _authorities(found._replace(token=""))
 
     def token(self) -> str:
-        """What the server is shown."""
+        """The bearer token for the server."""
         return self._connected("").to.token
 
     def login(self, server: str, token: str, ca: str) -> Path:
-        """Check a server and keep the way to it; the file."""
+        """Check a server and store its address and token; the file."""
         given = access.Login(server, token, access.trusted(ca or self.environment.get(access.CA, "")))
         _authorities(access.resolve(given, {}, access.Login()))
         path = access.file_of(self.environment)

@@ -24,7 +24,7 @@ class Metrics:
             "avouch_claims", "Pushed bundles, by outcome.", ["outcome"], registry=self.registry
         )
         self._admissions = prometheus_client.Counter(
-            "avouch_admissions", "Pods asked about, by what was decided.", ["decision"], registry=self.registry
+            "avouch_admissions", "Pods reviewed at admission, by decision.", ["decision"], registry=self.registry
         )
         waiting_pushes = prometheus_client.Gauge(
             "avouch_pushes_waiting", "Pushes that wait for their COMMIT.", registry=self.registry

@@ -68,13 +68,13 @@ class Adapters:
         )
 
     def delivering(self) -> deliveries.Delivering:
-        """The fan-out."""
+        """Delivery of verdicts."""
         return deliveries.Delivering(
             self.ledger, self.secrets, lifetime.Clock(), self.integrations, tried=lambda: self.metrics.delivered(1)
         )
 
     def housekeeping(self) -> housekeeping.Housekeeping:
-        """What is cleared away."""
+        """Retention and garbage collection."""
         known = artifact_store.Artifacts(self.database)
         counted = delivery_store.Deliveries(self.database)
         return housekeeping.Housekeeping(retention.Retention(self.database), known, counted, lifetime.Clock())
@@ -90,11 +90,11 @@ class Loops:
     alone: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_ALONE)])
 
     def queued(self) -> None:
-        """Something may be due."""
+        """Wake the loops: something may be due."""
         self.batches[0].set()
 
     def end(self) -> None:
-        """Let every loop see that it is over."""
+        """Wake every loop, so that it sees that it has to end."""
         for event in (*self.batches, *self.alone):
             event.set()
 
@@ -169,7 +169,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
             for each in (
                 delivering.run(),
                 notifications.listen(config.database_url, calls),
-                _regularly("sign of life", config.takeover / _BEATS, lambda: _look_after(adapters)),
+                _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
             )
@@ -209,14 +209,14 @@ async def _tried(name: str, step: Step) -> bool:
 
 async def _look_after(adapters: Adapters) -> bool:
     if taken_over := await adapters.queue.look_after():
-        _log.warning("%d runs were in the hands of workers that ended: queued", taken_over)
+        _log.warning("%d runs of stopped workers were queued again", taken_over)
     return False
 
 
 async def _sweep(adapters: Adapters) -> bool:
     """Queue runs that ended and that nothing is going to judge; read the gauges of the shared queue."""
     if forgotten := await jobs.Jobs(adapters.database).judge_forgotten():
-        _log.warning("%d runs had ended and nothing was going to judge them: queued", forgotten)
+        _log.warning("%d finished runs without a judging job were queued", forgotten)
     await adapters.metrics.look(adapters.database)
     return False
 

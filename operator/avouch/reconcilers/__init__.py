@@ -1,4 +1,4 @@
-"""The controller's door: makes true what users declare, and tells what happened in status and Events.
+"""Reconcilers: make true what users declare, and report it in status and Events.
 
 Each kind has one module that gathers (cache, database), decides (a pure function) and returns the desired status;
 `worker` alone writes it. `tektonruns` opens and finishes runs from Tekton's objects, `verdict_events` brings verdicts

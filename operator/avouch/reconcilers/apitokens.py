@@ -39,7 +39,7 @@ def secret_name(obj: Object) -> str:
 
 
 def decide(obj: Object, seen: Seen) -> conditions.Desired:
-    """What the status should say."""
+    """The status, from what was gathered."""
     active = [token for token in seen.kept if tokens.active(token, seen.now) and token.delivered_at]
     used = [token.last_used_at for token in seen.kept if token.last_used_at]
     fields: dict[str, Any] = {
@@ -58,26 +58,26 @@ def _resolved(obj: Object, seen: Seen, active: Sequence[identities.TokenRecord])
     if spec.revoked or (newest is not None and newest.revoked_at is not None):
         because = newest.revoked_because if newest else "spec.revoked is true"
         clear = "set spec.revoked to false, and " if spec.revoked else ""
-        fix = f"{clear}write another text into spec.rotate to get another token"
+        fix = f"{clear}change spec.rotate to get a new token"
         return conditions.stalled(conditions.REVOKED, f"revoked: {because} (fix: {fix})")
     if spec.suspend:
         return conditions.suspended(obj.get("status") or {})
     if seen.misplaced:
         return conditions.waiting(f"{seen.misplaced}: apply it there, or use scope Project")
     if seen.refused:
-        fix = "delete that Secret, or make another APIToken with another spec.secretName"
+        fix = "delete that Secret, or create an APIToken with another spec.secretName"
         return conditions.stalled(conditions.INVALID_SECRET, f"{seen.refused} (fix: {fix})")
     if active:
         return conditions.succeeded(_present(active[0], secret_name(obj)))
     if not seen.enabled:
         fix = "set the chart's apiTokens.enabled to true"
-        return conditions.stalled(conditions.SWITCHED_OFF, f"this install makes no API tokens (fix: {fix})")
-    fix = "write another text into spec.rotate, and a later spec.expiresAt where there is one"
+        return conditions.stalled(conditions.SWITCHED_OFF, f"this installation creates no API tokens (fix: {fix})")
+    fix = "change spec.rotate, and set a later spec.expiresAt if one is set"
     return conditions.stalled(conditions.EXPIRED, f"expired (fix: {fix})")
 
 
 def _present(token: identities.TokenRecord, secret: str) -> str:
-    ends = f"ends at {_stamp(token.expires_at)}" if token.expires_at else "never expires: spec.lifetime would limit it"
+    ends = f"ends at {_stamp(token.expires_at)}" if token.expires_at else "never expires; spec.lifetime would limit it"
     return f"token {token.id} is in Secret {secret}; it {ends}"
 
 

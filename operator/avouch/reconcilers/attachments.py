@@ -19,7 +19,7 @@ _RECHECK = 30.0  # seconds between looks at deliveries that wait for a try
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How deliveries stand."""
+    """Numbers of deliveries by state."""
 
     pending: int = 0
     delivered: int = 0
@@ -63,7 +63,7 @@ def record_of(attachment: Object, integration: Object, types: IntegrationTypes) 
 
 
 def decide(attachment: Object, ends: Ends, counts: Counts) -> conditions.Desired:
-    """What the status should say."""
+    """The status, from what was gathered."""
     told = {
         "pending": counts.pending,
         "delivered": counts.delivered,
@@ -90,7 +90,7 @@ def _resolved(attachment: Object, ends: Ends, counts: Counts) -> conditions.Desi
         return conditions.waiting(
             f"Workflow {spec.workflow_ref.name} does not exist: apply it, or correct spec.workflowRef"
         )
-    done = conditions.succeeded("both ends resolved")
+    done = conditions.succeeded("the Integration and the Workflows were found")
     return conditions.Desired(done.conditions, recheck=_RECHECK if counts.pending else None)
 
 
@@ -100,7 +100,11 @@ def _delivering(counts: Counts) -> tuple[conditions.Condition, ...]:
             conditions.Condition(conditions.DELIVERING, "False", conditions.DELIVERY_FAILED, counts.last_error[:1024]),
         )
     if counts.delivered:
-        return (conditions.Condition(conditions.DELIVERING, "True", conditions.DELIVERED, "the receiver answers"),)
+        return (
+            conditions.Condition(
+                conditions.DELIVERING, "True", conditions.DELIVERED, "the receiver accepts deliveries"
+            ),
+        )
     return ()
 
 

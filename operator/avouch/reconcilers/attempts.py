@@ -23,12 +23,12 @@ Count: TypeAlias = Callable[[str, str, float], None]
 
 
 def forget(_kind: str, _result: str, _seconds: float) -> None:
-    """Count nothing."""
+    """Do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The one loop of all our workers."""
+    """The loop of all workers."""
 
     queue: WorkQueue[Key]
     attempt: Attempt
@@ -61,11 +61,11 @@ class Attempts:
                 recheck = await self.attempt(key)
         except (errors.AvouchError, TimeoutError) as exc:
             delay = self.queue.add_rate_limited(key)
-            log.warning("%s %s/%s: %s; again in %.1f s", *key, exc or "timed out", delay)
+            log.warning("reconciling %s %s/%s failed: %s; retrying in %.1f s", *key, exc or "timed out", delay)
             return "retry"
-        except Exception:  # one object that trips over a fault of ours must not stop all the others
+        except Exception:  # a bug that one object triggers must not stop all the others
             self.queue.add_rate_limited(key)
-            log.exception("%s %s/%s: a fault of ours", *key)
+            log.exception("reconciling %s %s/%s failed unexpectedly", *key)
             return "error"
         self.queue.forget(key)
         if recheck is not None:

@@ -39,7 +39,7 @@ def _resolved(backend: Object, found: artifacts.Record) -> conditions.Desired:
     if not found.kind:
         return conditions.stalled(
             conditions.INVALID_BACKEND,
-            "no kind of backend (fix: set one of spec.inline, filesystem, s3, gcs, azure, oci)",
+            "the spec names no kind of backend (fix: set one of spec.inline, filesystem, s3, gcs, azure, oci)",
         )
     if found.problem:
         return conditions.stalled(conditions.INVALID_BACKEND, found.problem)

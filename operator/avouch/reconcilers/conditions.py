@@ -97,12 +97,12 @@ class Desired:
 
 
 def succeeded(message: str) -> Desired:
-    """All is as the spec wants it."""
+    """Ready: the spec is fulfilled."""
     return Desired((Condition(READY, "True", SUCCEEDED, message),))
 
 
 def progressing(message: str) -> Desired:
-    """Still at it, for more than a moment."""
+    """Reconciling, for longer than a moment."""
     return Desired(
         (
             Condition(READY, "Unknown", PROGRESSING, message),
@@ -123,7 +123,7 @@ def waiting(message: str, recheck: float | None = None) -> Desired:
 
 
 def retrying(message: str) -> Desired:
-    """A failure of ours or of a dependency that another try may mend."""
+    """A failure that another try may fix: of a dependency, or unexpected."""
     return Desired(
         (
             Condition(READY, "False", PROGRESSING_WITH_RETRY, message),

@@ -19,7 +19,7 @@ class Recorded:
 
 
 def decide(contract: Object, recorded: Recorded, workflows: int) -> conditions.Desired:
-    """What the status should say."""
+    """The status, from what was gathered."""
     revision = recorded.revision
     fields = {"workflows": workflows}
     if revision is not None:

@@ -7,7 +7,7 @@ from avouch.reconcilers.context import Context, IntegrationTypes, declared, susp
 
 
 def decide(integration: Object, types: IntegrationTypes) -> conditions.Desired:
-    """What the status should say."""
+    """The status, from what was gathered."""
     if suspended(integration):
         return conditions.suspended(integration.get("status") or {})
     try:

@@ -81,7 +81,7 @@ def record_of(organization: Object) -> identities.Organisation:
 
 
 def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[Object]) -> conditions.Desired:
-    """What the status should say."""
+    """The status, from what was gathered."""
     spec = read(organization)
     if spec.suspend:
         return conditions.suspended(organization.get("status") or {})
@@ -91,7 +91,7 @@ def decide(organization: Object, others: Iterable[Object], namespaces: Iterable[
         words = "; ".join(
             f"namespace {n} is also claimed by Organization {o}" for n, o in sorted(contested.items())[:5]
         )
-        return conditions.stalled(conditions.INVALID_PROJECTS, f"{words} (fix: take it out of one of the two)")
+        return conditions.stalled(conditions.INVALID_PROJECTS, f"{words} (fix: remove it from one of the two)")
     home = spec.home_namespace
     if home not in {n["metadata"]["name"] for n in known}:
         return conditions.waiting(f"home namespace {home} does not exist: create it, or correct spec.homeNamespace")
@@ -109,7 +109,7 @@ async def reconcile(context: Context, _key: Key, obj: Object) -> conditions.Desi
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:
-    """Forget it and its projects."""
+    """Delete its record and its projects."""
     await context.organisations.remove(key.name, epoch=context.epoch())
 
 

@@ -15,7 +15,7 @@ _NOT_EVALUATED = conditions.Condition(
 
 
 def decide(obj: Object, found: digests.Digest | errors.Invalid) -> conditions.Desired:
-    """What the status should say."""
+    """The status, from what was gathered."""
     digest = str(found) if isinstance(found, digests.Digest) else None
     return _resolved(obj, found).having(_NOT_EVALUATED, digest=digest)
 

@@ -14,7 +14,7 @@ from avouch.tekton import matching
 
 @dataclass(slots=True)
 class Workflows:
-    """`ports.Workflows` of the store, and an index of what it holds. Load it before anything else."""
+    """`contracts.Workflows` of the store, and an index of what it holds. Load it before anything else."""
 
     store: contracts.Workflows
     _known: dict[str, matching.Index[contracts.WorkflowRecord]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Workflows:
 
 @dataclass(slots=True)
 class Contracts:
-    """`ports.Contracts` of the store, with the newest revision of each Contract remembered."""
+    """`contracts.Contracts` of the store, with the newest revision of each Contract remembered."""
 
     store: contracts.Contracts
     present: Callable[[str], str]  # the UID of a namespace as it is now; "" where it has not been seen yet

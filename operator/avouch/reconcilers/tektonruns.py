@@ -155,7 +155,7 @@ class RunReconciler:
             return
         found, now = await self.api.get(resource, run.namespace, run.subject_name), self.context.clock.now()
         if found is None or labels.uid_of(found) != run.key.subject_uid:
-            log.warning("run %s: its %s is gone and nobody saw it end", run.name, run.subject_kind)
+            log.warning("run %s: its %s was deleted before avouch saw it finish", run.name, run.subject_kind)
             await self._finish([run], run_model.Snapshot({}, ()), now)
         elif outcome.done(found):
             await self._finish([run], await self.snapshot(key, found), outcome.finished_at(found, now))

@@ -1,6 +1,6 @@
 """The life of an APIToken's tokens, decided from what is asked and what is kept: pure.
 
-1. An end for all of them: the object goes, spec.revoked, or nobody used any for too long.
+1. An end for all of them: the object is deleted, spec.revoked is true, or none was used for too long.
 2. Another one is due: there is none, spec.rotate is another text, or the present one is as old as rotation.every. One
    that was never delivered counts as none. After an end only another spec.rotate makes one.
 3. Ends of single ones: the present one by lifetime or expiresAt, those of before by the overlap.
@@ -28,9 +28,9 @@ def end_of_all(spec: Spec, kept: Kept, now: datetime, unused: timedelta | None) 
         return "spec.revoked is true"
     active = [token for token in kept if tokens.active(token, now) and token.delivered_at]
     if unused is None or not active or kept[0].rotate != spec.rotate:
-        return ""  # whoever asks for another token is somebody
+        return ""  # a changed spec.rotate asks for a new token
     last = max(token.last_used_at or token.created_at for token in active)
-    return f"nobody used it for {_text(unused)}" if now - last >= unused else ""
+    return f"it was unused for {_text(unused)}" if now - last >= unused else ""
 
 
 def due(spec: Spec, kept: Kept, now: datetime) -> bool:

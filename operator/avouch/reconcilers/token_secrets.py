@@ -68,7 +68,7 @@ class Issuing:
         try:
             await self.api.apply_own(resources.SECRETS, secret(owner, name, text, address), manager)
         except (errors.Conflict, errors.Invalid):
-            return f"Secret {name} is there and was not written for this APIToken"
+            return f"Secret {name} already exists and was not written for this APIToken"
         except errors.Denied as exc:
             return f"the controller may not write Secret {name}: {exc}"
         return ""

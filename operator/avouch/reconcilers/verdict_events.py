@@ -25,7 +25,7 @@ TICK = 2.0  # seconds between looks at the database
 QUIET = 30.0  # seconds between two status writes of one Workflow
 _PAGE = 500  # verdicts read at once
 _AT_ONCE = 16  # Events on their way to the API server
-_FOR = timedelta(days=1)  # nobody waits longer for a verdict
+_FOR = timedelta(days=1)  # a verdict that is older is not worth an Event
 _TEXT = 500  # characters of a finding: an Event takes 1,024 bytes, and the command that shows all must fit in
 _LAST = uuid.UUID(int=(1 << 128) - 1)  # comes after every run
 
@@ -135,7 +135,7 @@ class VerdictWatch:
         await self.recorder.record(subject, event_of(run, judged))
 
     def _give_up(self) -> None:
-        """Runs are awaited in the order in which they ended; those that nobody judges are forgotten."""
+        """Runs are awaited in the order in which they ended; those that stay without a verdict are forgotten."""
         limit = self.context.clock.now() - _FOR
         while self.awaited and (oldest := next(iter(self.awaited.values()))).created_at < limit:
             del self.awaited[oldest.id]

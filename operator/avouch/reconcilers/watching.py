@@ -95,7 +95,7 @@ class Declarations:
             found = {key_of(resource.kind, item): item for item in items}
             for key in self.cache.gone(resource.kind, found):
                 self.progress.repairs += 1
-                log.warning("%s %s/%s was deleted and no watch said so", *key)
+                log.warning("%s %s/%s was deleted without a watch event", *key)
                 self._gone(key)
             for key, item in found.items():
                 self.cache.put(key, item)

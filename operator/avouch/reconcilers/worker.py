@@ -63,7 +63,7 @@ def desired_of(kind: str, error: errors.AvouchError) -> conditions.Desired:
         return conditions.stalled(conditions.INVALID[kind], str(error))
     if isinstance(error, errors.Unavailable):
         return conditions.retrying(str(error))
-    return conditions.retrying("an unexpected failure; the controller's log has it")
+    return conditions.retrying("reconciling failed unexpectedly; see the controller's log")
 
 
 def dependents(context: Context, key: Key) -> list[Key]:
@@ -95,7 +95,7 @@ def counted_by(context: Context, key: Key, obj: Object) -> list[Key]:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The workers' tools."""
+    """Reconciles declared objects: a queue, its workers, and an Event on each transition."""
 
     context: Context
     queue: WorkQueue[Key]

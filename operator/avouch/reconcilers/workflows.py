@@ -29,7 +29,7 @@ class Bound:
 
 
 def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.Desired:
-    """What the status should say."""
+    """The status, from what was gathered."""
     fields: dict[str, Any] = {"lastRun": _last_run(last)}
     if bound.revision is not None:
         fields["contract"] = f"{bound.namespace}/{bound.name}"
@@ -62,7 +62,7 @@ def _materials_known(bound: Bound) -> tuple[conditions.Condition, ...]:
     if not bound.unknown or bound.revision is None:
         return ()
     name, nearest = next(iter(bound.unknown.items()))
-    fix = f"write {nearest}" if nearest else "take it out, or add it to the Contract's spec.materials"
+    fix = f"write {nearest}" if nearest else "remove it, or add it to the Contract's spec.materials"
     more = f", and {len(bound.unknown) - 1} more" if len(bound.unknown) > 1 else ""
     message = (
         f"spec.tekton.materials names {name}, which Contract {bound.name} revision {bound.revision.revision} "
@@ -116,7 +116,7 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:
-    """Forget the Workflow; its runs stay."""
+    """Delete the record of the Workflow; its runs stay."""
     context.last_runs.pop((key.namespace, key.name), None)
     uid = str(old["metadata"]["uid"]) if old else ""
     if uid:
@@ -130,7 +130,7 @@ async def _bound(context: Context, key: Key, obj: Object, spec: kind.WorkflowSpe
         try:
             namespace = organizations.home_of(context.cache, key.namespace)
         except (errors.NotFound, errors.Conflict) as exc:
-            fix = "claim it in an Organization, or use a Contract of this namespace"
+            fix = "add it to an Organization's spec.projects, or use a Contract of this namespace"
             return Bound(name, problem=f"{exc}: {fix}")
     contract = context.cache.get(Key("Contract", namespace, name))
     revision = await _newest(context, namespace, name)
@@ -157,15 +157,15 @@ async def _default(context: Context, key: Key, known: contracts.ContractRevision
         return f"the Workflow's default Contract {key.name} {was}: apply it again, or set spec.contractRef"
     if organizations.restricts_contracts(context.cache, key.namespace):
         who = "its Organization restricts who creates Contracts"
-        fix = "let one of those who may write in the home namespace apply it, or set spec.contractRef"
+        fix = "ask someone who may create Contracts in the home namespace to apply it, or set spec.contractRef"
         return f"{missing}, and {who}: {fix}"
     try:
         await context.creator.create(resources.CONTRACTS, default_contract(key))
     except errors.Conflict:
-        return f"{missing}: it is being made"
+        return f"{missing}: it is being created"
     except (errors.Denied, errors.Invalid) as exc:
-        return f"{missing}, and it cannot be made ({exc}): apply it, or set spec.contractRef"
-    return f"{missing}: it is being made"
+        return f"{missing}, and it cannot be created ({exc}): apply it, or set spec.contractRef"
+    return f"{missing}: it is being created"
 
 
 def default_contract(key: Key) -> Object:

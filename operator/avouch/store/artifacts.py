@@ -152,7 +152,7 @@ class Artifacts(casbackends.CASBackends):
     """Implements `controlplane.model.artifacts.Map`, and what garbage collection needs."""
 
     async def reserve(self, digest: digests.Digest, namespace_uid: str, backend: str) -> None:
-        """Bytes are on their way; whoever removes the same ones is waited for."""
+        """Reserve the place of bytes that are being uploaded; waits for a removal of the same bytes to end."""
         place = {"digest": str(digest), "backend": backend}
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK, place)

@@ -74,7 +74,7 @@ class Catalog:
                 await self._listen()
             except errors.AvouchError as exc:
                 if self._heard_at > -_TRUST or not self._said:  # once, not once a second
-                    log.warning("changes of Workflows are not heard of, so each answer is checked: %s", exc)
+                    log.warning("no notifications of changed Workflows, so each answer is checked: %s", exc)
                 self._said = True
             self._heard_at = -_TRUST
             await asyncio.sleep(_PAUSE)

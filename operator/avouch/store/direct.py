@@ -70,7 +70,7 @@ class Connections:
                 self._give_back(await self._connect())
 
     async def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close the idle ones."""
         idle, self._idle = self._idle, []
         for _, connection in idle:
             await connection.close()

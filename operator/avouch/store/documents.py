@@ -51,7 +51,7 @@ def _asked(plan: str) -> frozenset[str]:
 
 
 def _external(row: "sa.Row[Any]") -> dict[str, Any]:
-    """What only runs outside Tekton have."""
+    """What only external runs have."""
     if row.attester is None:
         return {}
     runner = {key: row.runner[key] for key in ("type", "url", "environment", "authenticated") if row.runner[key]}

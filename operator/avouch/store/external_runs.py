@@ -1,4 +1,4 @@
-"""Runs outside Tekton: their opening, signs of life, end, and the versions they belong to.
+"""External runs: how they open, stay open and end, and the project versions they belong to.
 
 Implements `Store` of `controlplane.model.external`. Every end of a run (claim, reset) takes the run's row first:
 of two that come at the same time one is refused.
@@ -26,7 +26,7 @@ class ExternalRuns:
         self._database = opened
 
     async def of(self, run_id: uuid.UUID) -> external.ExternalPart | None:
-        """What only a run outside Tekton has, or None."""
+        """What only an external run has, or None."""
         async with self._database.transaction() as connection:
             return await _external(connection, run_id)
 
@@ -67,7 +67,7 @@ class ExternalRuns:
         return True
 
     async def extend(self, run_id: uuid.UUID, expires_at: datetime) -> None:
-        """A sign of life: expire not before this."""
+        """Extend the run: it expires no earlier than this."""
         table = tables.external_runs
         later = sa.update(table).where(table.c.run_id == run_id, table.c.expires_at < expires_at)
         async with self._database.statements() as connection:
@@ -145,11 +145,11 @@ class ExternalRuns:
         first = insert(table).values(run_id=run_id, **row).on_conflict_do_nothing().returning(table.c.run_id)
         async with self._database.statements() as connection:
             if (await connection.execute(change if instead_of else first)).first() is None:
-                raise errors.Conflict("the state was changed by somebody else meanwhile: read it again")
+                raise errors.Conflict("another process changed the state: read it again")
         return digest
 
     async def drop_state(self, run_id: uuid.UUID) -> None:
-        """Forget it."""
+        """Delete the stored state."""
         table = tables.run_states
         async with self._database.statements() as connection:
             await connection.execute(sa.delete(table).where(table.c.run_id == run_id))
@@ -203,7 +203,7 @@ async def _must_be_unreleased(connection: AsyncConnection, run: runs.Run) -> Non
 
 def _must_be_open(run: runs.Run) -> None:
     if run.finished_at is not None or run.result is not verdicts.VerdictResult.PENDING:
-        raise errors.Conflict(f"run {run.name} has ended: init a new one")
+        raise errors.Conflict(f"run {run.name} has ended: open a new one with attestation init")
 
 
 async def _end(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) -> None:

@@ -12,7 +12,7 @@ from avouch.store import tables
 
 
 async def fence(connection: AsyncConnection, epoch: int) -> None:
-    """Go on only as the newest controller seen.
+    """Refuse a write whose Lease epoch is not the newest.
 
     Raises:
         errors.Conflict: a newer one has written.
@@ -22,4 +22,6 @@ async def fence(connection: AsyncConnection, epoch: int) -> None:
     await connection.execute(sa.update(leases).where(leases.c.epoch < epoch).values(epoch=epoch))
     newest = (await connection.execute(sa.select(leases.c.epoch).with_for_update(read=True))).scalar_one()
     if newest > epoch:
-        raise errors.Conflict(f"this controller's Lease epoch {epoch} is over: epoch {newest} has written")
+        raise errors.Conflict(
+            f"this controller's Lease epoch {epoch} has ended: a controller of epoch {newest} has written"
+        )

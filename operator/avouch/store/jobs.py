@@ -35,7 +35,7 @@ _INSERT_ALL = sa.text(
     "SELECT 'judge', 'judge', 'judge:' || id, 'judge:' || id, jsonb_build_object('run_id', id) "
     "FROM (SELECT id FROM unnest(:ids) AS asked(id) ORDER BY id) AS asked " + COALESCED
 ).bindparams(sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True))))
-# Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a fault of ours.
+# Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a bug.
 _FORGOTTEN = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
     "SELECT 'judge', 'judge', 'judge:' || r.id, 'judge:' || r.id, jsonb_build_object('run_id', r.id) FROM runs r "

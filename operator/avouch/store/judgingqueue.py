@@ -91,7 +91,7 @@ _TAKE_OVER = (
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Implements `judgingqueue.Work` inside one transaction."""
+    """Implements `judging.Work` inside one transaction."""
 
     connection: AsyncConnection
     jobs: dict[uuid.UUID, int]
@@ -115,7 +115,7 @@ class _Batch:
 
 @dataclass(slots=True)
 class _One:
-    """Implements `judgingqueue.Work` over one job that is marked as ours; each `settle` is a transaction."""
+    """Implements `judging.Work` over one job that is marked as ours; each `settle` is a transaction."""
 
     database: database.Database
     job: int

@@ -110,4 +110,4 @@ async def _ended(connection: AsyncConnection, finished: Sequence[Finished]) -> N
 
 
 def _went_away(run: runs.Run) -> errors.AvouchError:
-    return errors.Unavailable(f"run {run.id} went away while it was opened; try again")
+    return errors.Unavailable(f"run {run.id} was deleted while it was opened; try again")

@@ -19,7 +19,7 @@ _KEEPALIVE = 30  # seconds of silence after which the system asks whether the pe
 async def listen(url: str, calls: Mapping[str, Callable[[], None]]) -> None:
     """Call what belongs to a channel at each of its notifications, until cancelled.
 
-    After each connect everything is called once: what was notified while nobody listened is not repeated.
+    After each connect every function is called once, because PostgreSQL does not repeat missed notifications.
     """
     while True:
         try:

@@ -20,7 +20,7 @@ class Organisations:
         self._database = opened
 
     async def of_namespace(self, namespace: str) -> identities.Organisation | None:
-        """The one that claims a namespace; None: nobody, or two of them."""
+        """The Organization that claims a namespace; None if none does, or two do."""
         known, projects = tables.organisations, tables.projects
         query = (
             sa.select(known)
@@ -50,7 +50,7 @@ class Organisations:
                 await connection.execute(insert(claimed).on_conflict_do_nothing(), rows)
 
     async def remove(self, name: str, *, epoch: int) -> None:
-        """Forget an Organization and its projects."""
+        """Delete an Organization and its projects."""
         async with self._database.transaction() as connection:
             await fencing.fence(connection, epoch)
             await connection.execute(sa.delete(tables.organisations).where(tables.organisations.c.name == name))

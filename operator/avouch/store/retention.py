@@ -79,7 +79,9 @@ class Retention:
             Invalid: a policy that would take everything.
         """
         if one.age <= timedelta(0) or one.keep_last < 0:
-            raise errors.Invalid("a retention of nothing", field="spec.retention", fix="write at least 1h")
+            raise errors.Invalid(
+                "the retention would delete every run", field="spec.retention", fix="write at least 1h"
+            )
         bound = {
             "workflow": one.workflow_uid, "namespace": one.namespace_uid, "before": now - one.age,
             "keep": one.keep_last, "limit": limit,

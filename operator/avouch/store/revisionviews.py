@@ -83,4 +83,4 @@ def _position(token: str) -> tuple[str, str, int]:
         namespace, name, revision = json.loads(base64.urlsafe_b64decode(token.encode()))
         return str(namespace), str(name), int(revision)
     except (ValueError, TypeError) as exc:
-        raise errors.Invalid("not a continue token of ours", field="continue", fix="start the list again") from exc
+        raise errors.Invalid("not a valid continue token", field="continue", fix="start the list again") from exc

@@ -83,7 +83,7 @@ class RunFeed:
             errors.Overloaded: too many watch already.
         """
         if self._number >= self._limits.watchers:
-            raise errors.Overloaded("too many watch runs at this server: try again later")
+            raise errors.Overloaded("this server has too many watches of runs: try again later")
         if self._poller is None:
             self._seen = watcher.since
             self._poller = asyncio.create_task(self._run())
@@ -144,7 +144,9 @@ class RunFeed:
                     self._listening = True
                     self._wake.set()
             except errors.Unavailable as exc:
-                _log.warning("changes of runs are looked for every %.1f s: %s", self._poll, exc)
+                _log.warning(
+                    "no notifications of changed runs, so the database is polled every %.1f s: %s", self._poll, exc
+                )
             self._listening = False
             await asyncio.sleep(_AGAIN)
 
@@ -215,7 +217,7 @@ class RunFeed:
         if slow is None and self._waiting > self._limits.together:
             slow = max(self._all(), key=lambda one: len(one.waiting))
         if slow is not None:
-            self._dismiss(slow, errors.Conflict("changes were not taken as fast as they came: list again"))
+            self._dismiss(slow, errors.Conflict("the client reads changes more slowly than they are made: list again"))
 
     def _all(self) -> Sequence[Watcher]:
         return [watcher for present in self._by_namespace.values() for watcher in present]

@@ -43,7 +43,7 @@ class Tokens:
             return tuple(map(_token, (await connection.execute(query)).all()))
 
     async def record(self, token: identities.TokenRecord, *, epoch: int) -> None:
-        """Keep a new token. Those of the same object that nobody was told of are gone: a crash came before."""
+        """Store a new token. Earlier ones that never reached the Secret, because of a crash, are deleted."""
         stored = tables.tokens
         lost = sa.and_(stored.c.uid == token.uid, stored.c.delivered_at.is_(None))
         async with self._database.transaction() as connection:
@@ -53,11 +53,11 @@ class Tokens:
             await connection.execute(sa.insert(stored).values(**asdict(token)))
 
     async def delivered(self, token_id: str, at: datetime, *, epoch: int) -> None:
-        """Its Secret holds it."""
+        """Record that its Secret holds the token."""
         await self._change({"delivered_at": at}, tables.tokens.c.id == token_id, epoch)
 
     async def expire(self, token_id: str, at: datetime | None, *, epoch: int) -> None:
-        """Another end; None: none."""
+        """Set when the token expires; None: never."""
         await self._change({"expires_at": at}, tables.tokens.c.id == token_id, epoch)
 
     async def revoke(self, uid: str, at: datetime, because: str, *, epoch: int) -> int:

@@ -83,7 +83,7 @@ class RunViews:
             self._feed.leave(watcher)
 
     async def _missed(self, watcher: runfeed.Watcher) -> tuple[Sequence[runfeed.Change], bool]:
-        """One turn of what happened after `watcher.since`, which it moves on, and whether there is more."""
+        """One turn of the changes after the watcher's position, which it moves on, and whether there is more."""
         since, filters = watcher.since, watcher.filters
         fixed = {key: value for key, value in filters.items() if key not in documents.CHANGING}
         query = runqueries.changed(since, runfeed.TURN, watcher.namespace, fixed)
@@ -124,4 +124,4 @@ def _position(token: str) -> tuple[int, tuple[str, str] | None]:
         version, namespace, name = json.loads(base64.urlsafe_b64decode(token.encode()))
         return int(version), (str(namespace), str(name))
     except (ValueError, TypeError) as exc:
-        raise errors.Invalid("not a continue token of ours", field="continue", fix="start the list again") from exc
+        raise errors.Invalid("not a valid continue token", field="continue", fix="start the list again") from exc

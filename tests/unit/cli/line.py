@@ -1,4 +1,4 @@
-"""The command line in this process: a world that the test makes up, and what was printed."""
+"""The command line in this process: adapters that the test makes up, and what was printed."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Answer:
 
 
 class Adapters:
-    """Nothing outside but what is handed in; time that goes by is counted."""
+    """No adapters but those handed in; waiting is counted."""
 
     def __init__(
         self,

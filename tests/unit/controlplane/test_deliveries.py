@@ -118,7 +118,7 @@ async def test_what_the_ledger_leases_is_sent_as_it_is_configured_now():
 async def test_a_suspended_one_whose_attachment_is_gone_is_never_sent_and_given_up_in_the_end():
     said, again, got = await deliver(to("chat", {"suspend": True}))
     assert (got, again is not None and again > NOW) == ([], True)
-    assert "the attachment is gone" in said
+    assert "the attachment was suspended at the verdict" in said
     said, again, got = await deliver(to("chat", {"suspend": True}, attempts=deliveries.MAX_ATTEMPTS))
     assert (got, again) == ([], None)
 

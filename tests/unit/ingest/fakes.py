@@ -1,4 +1,4 @@
-"""A small world behind the ports: a cluster's record, a store in memory, a real authority. Tests state what differs."""
+"""Fakes behind the ports: a cluster's record, a store in memory, a real authority. Tests state what differs."""
 
 import copy
 import itertools
@@ -165,7 +165,7 @@ class Keys:
 
 
 class Fakes:
-    """Everything behind the door, and one open run of the caller's PipelineRun."""
+    """Everything behind the ingest API, and one open run of the caller's PipelineRun."""
 
     def __init__(self) -> None:
         self.cluster, self.store, self.blobs, self.keys = Cluster(), Store(), Blobs(), Keys()
@@ -202,7 +202,7 @@ def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def signed(fake: Fakes, *, pod_uid: str = "pod-uid", **said: str) -> bytes:
-    """A bundle as the sidecar makes it, signed with a leaf of the world's own authority."""
+    """A bundle as the sidecar makes it, signed with a leaf of the fakes' own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     who = identity.PodIdentity("shop", "builder", pod_uid, "taskrun-uid")
     return bundle_of(key, authority.issue(fake.keys.authority(), csr(key), who, NOW), str(fake.run.id), **said)

@@ -50,7 +50,7 @@ def api() -> app.IngestApi:
 
 
 def with_bodies() -> list[tuple[str, str]]:
-    """(method, path) of every route that may have a body, for a run in Tekton and for one outside."""
+    """(method, path) of every route that may have a body, for a run in Tekton and for an external one."""
     found = []
     for route, run_id in itertools.product(api().routes(), (IN_TEKTON, EXTERNAL)):
         assert isinstance(route, Route)

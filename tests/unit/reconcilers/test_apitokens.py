@@ -20,7 +20,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class Stage:
-    """One APIToken in a world whose clock stands still."""
+    """One APIToken, with a clock that stands still."""
 
     def __init__(self, **organization: Any) -> None:
         self.memory, self.secrets, self.at = tokens.Memory(), tokens.Secrets(), NOW
@@ -58,7 +58,7 @@ class Stage:
             return False
         return True
 
-    # what `World` needs beside, for `absent`
+    # what `Context` needs beside, for `absent`
     async def attachments(self, namespace: str) -> list[Any]:
         return []
 
@@ -186,7 +186,7 @@ async def test_revoked_is_at_once_and_for_good_until_another_rotate(stage: Stage
     old = stage.text()
     revoked = await stage.look(revoked=True)
     assert ready(revoked) == ("False", "Revoked")
-    assert "set spec.revoked to false, and write another text into spec.rotate" in revoked.conditions[0].message
+    assert "set spec.revoked to false, and change spec.rotate" in revoked.conditions[0].message
     assert not stage.good(old)
     await stage.look(revoked=True, rotate="x")
     assert ready(await stage.look()) == ("False", "Revoked")
@@ -350,7 +350,7 @@ async def test_a_token_that_nobody_uses_is_swept_and_stays_away(stage: Stage) ->
     stage.at += HOUR
     swept = await stage.look(**spec)
     assert ready(swept) == ("False", "Revoked")
-    assert "nobody used it for 2 days" in swept.conditions[0].message
+    assert "it was unused for 2 days" in swept.conditions[0].message
     assert not stage.good(stage.text())
     assert ready(await stage.look()) == ("False", "Revoked")
 

@@ -52,7 +52,7 @@ def test_a_backend_that_can_be_reached_and_not_written_to_is_not_ready_and_says_
 
 
 def test_two_defaults_stall_though_both_can_be_written_to():
-    found = casbackends.decide(obj(s3={}), CHECKED.stopped_by("a and b both say default: true"))
+    found = casbackends.decide(obj(s3={}), CHECKED.stopped_by("a and b both set spec.default: true"))
     assert says(found)["Ready"] == ("False", "InvalidBackend")
     assert says(found)["Stalled"] == ("True", "InvalidBackend")
 
@@ -92,7 +92,7 @@ async def test_two_defaults_of_one_namespace_are_both_recorded_as_stopped():
         found = await casbackends.reconcile(there, Key("CASBackend", "team", one["metadata"]["name"]), one)
         assert says(found)["Stalled"] == ("True", "InvalidBackend")
     assert {record.problem for record in records.kept.values()} == {
-        "a and b both say default: true (fix: set spec.default to false in all but one)"
+        "a and b both set spec.default: true (fix: set spec.default to false in all but one)"
     }
 
 

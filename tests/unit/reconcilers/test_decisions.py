@@ -137,7 +137,7 @@ def test_what_is_invalid_has_its_kinds_own_reason_which_the_docs_name(kind: str)
     ("unknown", "says_so"),
     [
         ({"sbmo": "sbom"}, "names sbmo, which Contract build revision 3 does not ask for (fix: write sbom)"),
-        ({"x": "", "y": ""}, "does not ask for, and 1 more (fix: take it out, or add it to the Contract's"),
+        ({"x": "", "y": ""}, "does not ask for, and 1 more (fix: remove it, or add it to the Contract's"),
     ],
 )
 def test_a_material_that_the_contract_does_not_know_is_said_and_leaves_the_workflow_ready(

@@ -85,7 +85,7 @@ class Clock:
 
 
 class Scene:
-    """One namespace with one Workflow, and its keeper."""
+    """One namespace with one Workflow, and its reconciler."""
 
     def __init__(self, **tekton: Any) -> None:
         self.store, self.api, self.cache = Store(tekton), Api(), ObjectCache(context.INDEXERS)

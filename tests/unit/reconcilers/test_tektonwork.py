@@ -1,4 +1,4 @@
-"""The workers of Tekton's objects: pods to the rescuer, the others to the keeper, and what fails once more."""
+"""The workers of Tekton's objects: pods to the rescuer, the others to the run reconciler, and failed keys again."""
 
 import asyncio
 

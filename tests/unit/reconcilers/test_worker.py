@@ -1,4 +1,4 @@
-"""The worker loop over an in-memory world: one write per settled change, none on a second look."""
+"""The worker loop over in-memory adapters: one write per settled change, none on a second look."""
 
 import asyncio
 import itertools
@@ -216,7 +216,7 @@ async def test_a_workflow_that_names_no_contract_gets_an_empty_one_of_its_own_na
     workflow, contract = put(reconciling, "Workflow", "release"), Key("Contract", "team", "release")
     await reconciling.reconcile(workflow)
     assert (ready(reconciling, workflow), api.made) == ("False", [contract])
-    assert "it is being made" in message(reconciling, workflow)
+    assert "it is being created" in message(reconciling, workflow)
     made = reconciling.context.cache.get(contract)
     assert made is not None
     assert made["spec"] == {}
@@ -282,7 +282,7 @@ async def test_a_namespace_made_anew_is_not_held_to_its_predecessors_deleted_con
     reconciling.context.cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "uid-of-another"}})
     workflow = put(reconciling, "Workflow", "release")
     await reconciling.reconcile(workflow)
-    assert "it is being made" in message(reconciling, workflow)
+    assert "it is being created" in message(reconciling, workflow)
     assert api.made == [contract]
 
 
@@ -295,7 +295,7 @@ async def test_no_default_contract_is_made_where_an_organization_restricts_contr
     workflow = put(reconciling, "Workflow", "release")
     await reconciling.reconcile(workflow)
     assert (ready(reconciling, workflow), api.made) == ("False", [])
-    assert "restricts who creates Contracts: let one of those who may write" in message(reconciling, workflow)
+    assert "restricts who creates Contracts: ask someone who may create" in message(reconciling, workflow)
 
 
 async def test_a_suspended_workflow_makes_no_contract() -> None:
@@ -315,4 +315,4 @@ async def test_a_default_contract_that_is_refused_is_said_with_the_servers_words
 
     api.create = refuse  # type: ignore[method-assign]
     await reconciling.reconcile(workflow)
-    assert "it cannot be made (namespace team is being terminated)" in message(reconciling, workflow)
+    assert "it cannot be created (namespace team is being terminated)" in message(reconciling, workflow)

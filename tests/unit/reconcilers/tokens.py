@@ -10,7 +10,7 @@ from avouch.kube import resources
 
 
 class Memory:
-    """`identityports.Tokens` over a dict."""
+    """`identities.Tokens` over a dict."""
 
     def __init__(self) -> None:
         self.rows: dict[str, identities.TokenRecord] = {}

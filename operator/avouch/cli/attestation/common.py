@@ -101,7 +101,7 @@ class Place(NamedTuple):
 
 
 def adapters(started: session.Session) -> ports.Adapters:
-    """The world of these commands."""
+    """The adapters of these commands."""
     found: ports.Adapters = started.adapters.attesting(started.options)
     return found
 

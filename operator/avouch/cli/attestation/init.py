@@ -114,7 +114,7 @@ def begin(started: session.Session, adapters: ports.Adapters, asked: Asked) -> s
 
 @contextmanager
 def ended_on_failure(started: session.Session, adapters: ports.Adapters, begun: state.State) -> Iterator[None]:
-    """End the run if the attestation fails, so that nobody waits a day for it to expire."""
+    """End the run if the attestation fails, so that it does not stay open for a day until it expires."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What the attestation commands need of the world outside: the server, places for states, the CI job, registries."""
+"""Ports of the attestation commands: the server, places for states, the CI job, registries."""
 
 from __future__ import annotations
 
@@ -133,5 +133,5 @@ class Adapters(Protocol):
         ...
 
     def login(self, server: str, token: str, ca: str) -> Path:
-        """Check a server and keep the way to it; the file."""
+        """Check a server and store its address and token; the file."""
         ...

@@ -26,7 +26,7 @@ _WAIT = 30  # seconds
 _ASK = 30  # seconds that one question may wait for its answer
 _SILENT = 2  # seconds before people are told that we wait
 _NO_KEY = (
-    "signing with a key of your own is not supported: attestations are signed with a key of their own that the server "
+    "signing with your own key is not supported: each attestation is signed with a new key that the server "
     "certifies for who pushes"
 )
 

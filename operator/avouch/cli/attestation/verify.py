@@ -56,20 +56,20 @@ OPTIONS: options.Declared = (
     (
         ("--identity", "identities"),
         {"multiple": True, "metavar": "URI",
-         "help": "Attester who must have signed: all names of the certificate, in order."},
+         "help": "Require this attester: all URIs of the certificate, in order."},
     ),
     (
         ("--at", "moment"),
         {"default": "", "metavar": "TIME|certificate",
          "help": "When the server received it, as the run's verdict says (RFC 3339); default: now."},
     ),
-    (("--type",), {"type": click.Choice((keyed.ATTESTATION, keyed.VERDICT)), "help": "What it must be."}),
-    (("--verifier-id", "verifier"), {"default": "", "metavar": "URI", "help": "Installation that must have judged."}),
-    (("--workflow",), {"default": "", "metavar": "NAME", "help": "Workflow that it must be about."}),
+    (("--type",), {"type": click.Choice((keyed.ATTESTATION, keyed.VERDICT)), "help": "Require this type of bundle."}),
+    (("--verifier-id", "verifier"), {"default": "", "metavar": "URI", "help": "Require this installation."}),
+    (("--workflow",), {"default": "", "metavar": "NAME", "help": "Require this Workflow."}),
     (
         ("--subject",),
         {"default": "", "metavar": "FILE|DIGEST",
-         "help": "Artifact that it must be about: a file, or its sha256 digest."},
+         "help": "Require this subject: a file, or its sha256 digest."},
     ),
 )  # fmt: skip
 
@@ -120,7 +120,7 @@ def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
     if keyed.is_signed_by_key(content):
         return keyed.verify(started, content, said)
     if said["keys"] and not said["roots"]:
-        fix = "give --trust FILE, if an attester's certificate shall do"
+        fix = "give --trust FILE to accept an attester's certificate"
         raise errors.Invalid("the bundle is not signed by a key of the server", field="--key", fix=fix)
     form, moment = said["form"], said["moment"]
     root = trust.TrustRoot.from_pems(_authorities(started, said["roots"]))

@@ -46,7 +46,7 @@ def problems(records: Sequence[artifacts.Record]) -> dict[str, str]:
         if len(claiming) > 1:
             names = " and ".join(one.name for one in claiming)
             for one in claiming:
-                found[one.uid] = f"{names} both say {role}: true (fix: set spec.{role} to false in all but one)"
+                found[one.uid] = f"{names} both set spec.{role}: true (fix: set spec.{role} to false in all but one)"
     return found
 
 
@@ -73,7 +73,7 @@ async def probe(backend: artifacts.BlobStore) -> artifacts.Probed:
             finally:
                 await backend.delete(digest)
             if found != content or await backend.has(digest):
-                return artifacts.Probed(reached, False, "what was written could not be read and deleted again")
+                return artifacts.Probed(reached, False, "the probe was written, but could not be read back and deleted")
     except TimeoutError:
         return artifacts.Probed(reached, False, f"no answer in {PROBE_SECONDS:g} s")
     except errors.AvouchError as exc:
@@ -91,7 +91,7 @@ def too_big(chosen: artifacts.Destination) -> errors.TooLarge:
 
 
 def _one(claiming: Sequence[artifacts.Record]) -> Sequence[artifacts.Record]:
-    """None of two that both claim a role."""
+    """The record that claims a role; none if two claim it."""
     return claiming if len(claiming) == 1 else ()
 
 

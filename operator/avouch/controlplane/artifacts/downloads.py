@@ -39,7 +39,7 @@ class Downloads:
         """What this token may read.
 
         Raises:
-            Unauthenticated: nobody we know, or a ticket that is used up.
+            Unauthenticated: the token is not valid, or the ticket is used up.
             NotFound: nothing that this caller may see.
         """
         opened = await self.tickets.taken(token, digest, self.identities.clock.now())
@@ -68,7 +68,7 @@ class Downloads:
     ) -> tuple[digests.Digest, int]:
         """Store bytes of no run; where none uses them, they go with the next garbage collection after the grace.
 
-        Raises TooLarge, Invalid, Unavailable: as `storage.ArtifactStore.put`.
+        Raises TooLarge, Invalid, Unavailable: as `artifacts.ArtifactStore.put`.
         """
         return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
 
@@ -84,12 +84,12 @@ class Downloads:
         return await self.blobs.put(content, expected=expected, limit=self.max_material, owner=owner)
 
     async def owner(self, token: str, namespace: str) -> artifacts.Owner:
-        """The namespace, for whoever may store artifacts of no run there. Raises errors.NotFound."""
+        """The namespace, if the caller may store artifacts without a run there. Raises errors.NotFound."""
         attester = await self.identities.identify(token)
         found = await self.identities.cluster.namespace(namespace)
         organisation = await self.organisations.of_namespace(namespace)
         if found is None or not _may_store(attester, namespace, organisation):
-            raise errors.NotFound(f"no namespace {namespace[:63]} that you may store artifacts in")
+            raise errors.NotFound(f"no namespace {namespace[:63]} exists in which you may store artifacts")
         return artifacts.Owner(namespace, labels.uid_of(found))
 
     async def _stored(self, digest: digests.Digest, namespace_uid: str) -> Readable:
@@ -102,7 +102,7 @@ class Downloads:
 def _may_store(
     attester: authorization.Attester, namespace: str, organisation: identity_model.Organisation | None
 ) -> bool:
-    """A ServiceAccount in its own namespace, a token wherever its scope reaches as a whole; nobody else."""
+    """A ServiceAccount in its own namespace, a token where its scope covers the whole namespace; no other."""
     match attester:
         case authorization.ServiceAccount():
             return attester.namespace == namespace

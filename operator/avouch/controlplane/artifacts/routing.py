@@ -24,13 +24,13 @@ class Whole(Protocol):
     async def keep(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest, limit: int, owner: artifacts.Owner
     ) -> tuple[digests.Digest, int]:
-        """Store all of it, or nothing. Raises as `storage.Backend.put`."""
+        """Store all of it, or nothing. Raises as `artifacts.Blobs.put`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Implements `storage.ArtifactStore` over many backends."""
+    """Implements `artifacts.ArtifactStore` over many backends."""
 
     map: artifacts.Map
     opener: artifacts.Opener
@@ -58,7 +58,7 @@ class Routed:
         if owner is None:
             return await (await self.opener.open(artifacts.BUILT_IN)).put(content, expected=expected, limit=limit)
         if expected is None:
-            raise errors.Invalid("no digest was promised", field="digest", fix="name the sha256 of what you send")
+            raise errors.Invalid("the upload declares no digest", field="digest", fix="declare its sha256")
         chosen = await self.of_namespace(owner.namespace)
         backend, most = await self.opener.open(chosen.id), min(limit, chosen.max_bytes)
         try:

@@ -1,10 +1,10 @@
-"""Who crafts outside Tekton: from a bearer token to an attester.
+"""Who attests an external run: from a bearer token to an attester.
 
 1. A text that begins like an API token is one, or nothing.
 2. A token of an OIDC issuer that this server trusts is verified with that issuer's keys.
 3. Anything else goes to TokenReview: a ServiceAccount's token for our audience.
 
-Whether that attester may do what it asks for is `attesters.may_attest`'s to say.
+Whether that attester may do what it asks for is `authorization.may_attest`'s to say.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SERVICE_ACCOUNT = "AUTH_TYPE_SERVICE_ACCOUNT"
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Everyone who can vouch for a token."""
+    """Identifies callers by API token, OIDC token or ServiceAccount token."""
 
     tokens: identities.Tokens
     federation: oidc_claims.Verifier
@@ -33,8 +33,8 @@ class Identities:
         """Who holds this token. The module docstring is the specification.
 
         Raises:
-            Unauthenticated: nobody we know.
-            Unavailable: whoever could tell does not answer now.
+            Unauthenticated: the token is not valid.
+            Unavailable: the issuer or the API server does not answer.
         """
         if token.startswith(tokens.PREFIX):  # 1
             now = self.clock.now()
@@ -42,7 +42,7 @@ class Identities:
             await self.tokens.used(record.id, now)
             return authorization.Token(record)
         if self.federation.knows(token):  # 2
-            # Which audience counts is each Workflow's to say: `attesters.may_attest` compares it.
+            # Which audience counts is each Workflow's to say: `authorization.may_attest` compares it.
             return await self.federation.verify(token, self.federation.audience_of(token))
         namespace, _, name = (await pod_identity.service_account(token, self.cluster)).partition("/")  # 3
         return authorization.ServiceAccount(namespace, name)
@@ -62,7 +62,7 @@ def described(attester: authorization.Attester) -> external.Attester:
                 who = identity.AccountIdentity(namespace, name)
                 return external.Attester(SERVICE_ACCOUNT, f"{namespace}/{name}", who.uris())
     except errors.Invalid as exc:
-        raise errors.Unauthenticated("the bearer token names nobody who could be certified") from exc
+        raise errors.Unauthenticated("the token's subject cannot be put into a certificate") from exc
 
 
 async def proven_runner(told: external.Runner, token: str, federation: oidc_claims.Verifier) -> external.Runner:
@@ -87,7 +87,7 @@ def runner_of(told: external.Runner, who: oidc_claims.Identity) -> external.Runn
         return told
     wrong = oidc_claims.contradictions(who, told.type, {})
     if wrong:
-        raise errors.Invalid(str(wrong[0]), field="runner.type", fix="attest from the job whose token it is")
+        raise errors.Invalid(str(wrong[0]), field="runner.type", fix="attest from the job that the token was issued to")
     return external.Runner(
         type=told.type or facts.type,
         url=told.url,

@@ -1,4 +1,4 @@
-"""Opening a run outside Tekton: who asks, for which Workflow, under which revision, for which version.
+"""Opening an external run: who asks, for which Workflow, under which revision, for which version.
 
 A Workflow that one may not attest for does not exist for the caller.
 """
@@ -33,7 +33,7 @@ class Opener:
 
         Raises:
             NotFound: no such Workflow for this caller, no such revision, no such version.
-            Denied: an older revision of the contract, where the Workflow lets nobody choose one.
+            Denied: an older revision of the contract, and the Workflow allows none.
             Invalid: the contract asks for another runner.
             Conflict: the Workflow is suspended, or the version is released.
         """
@@ -85,7 +85,7 @@ class Opener:
     async def _again(self, attester: authorization.Attester, run_id: uuid.UUID) -> external.Stored:
         stored = await self.store.find(run_id)
         if stored is None or stored.external.attester != authentication.described(attester):
-            raise errors.Conflict("this id was given to another run: make a new one")
+            raise errors.Conflict("another run already has this id: choose a new one")
         return stored
 
     async def _workflow(
@@ -120,7 +120,7 @@ class Opener:
         if not rules.older_revisions:
             raise errors.Denied(
                 f"revision {number} of contract {newest.name} is not its newest, {newest.revision}, and Workflow "
-                f"{workflow.name} lets nobody choose another",
+                f"{workflow.name} allows no older revision",
                 field="spec.olderRevisions",
                 fix="leave --contract-revision out, or set spec.olderRevisions: true in the Workflow",
             )
@@ -142,8 +142,8 @@ class Opener:
         if not said.token:
             return authentication.runner_of(told, attester) if isinstance(attester, oidc_claims.Identity) else told, ()
         if not federation.knows(said.token):
-            text = "the runner's own token is of an issuer that this server does not look at"
-            return told, (Finding("RunnerNotProven", text, fix="let an operator list it: oidc.issuers of the chart"),)
+            text = "this server does not trust the issuer of the runner's own token"
+            return told, (Finding("RunnerNotProven", text, fix="add the issuer to oidc.issuers in the chart's values"),)
         try:
             return await authentication.proven_runner(told, said.token, federation), ()
         except errors.Unavailable as exc:

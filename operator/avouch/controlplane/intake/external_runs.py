@@ -1,4 +1,4 @@
-"""Runs outside the cluster: opened by an attester, and gone on with by the same one alone.
+"""External runs: an attester opens one, and only the same attester may continue it.
 
 That holds only while their Workflow lets the attester attest. What it brings goes through `submissions`.
 """
@@ -23,14 +23,14 @@ class ExternalRuns:
         return await self.opener.identities.identify(token)
 
     async def open(self, attester: authorization.Attester, wanted: external.Opening) -> external.Opened:
-        """Open a run: `outsideopening.Opener.open`."""
+        """Open a run: `external_opening.Opener.open`."""
         return await self.opener.open(attester, wanted)
 
     async def session(self, token: str, run_id: uuid.UUID, need: sessions.Need) -> sessions.RunSession:
         """The run, if the caller opened it and its Workflow still lets the caller attest.
 
         Raises:
-            Unauthenticated: nobody we know.
+            Unauthenticated: the token is not valid.
             NotFound: no such run of this attester.
             Denied: its Workflow no longer lets the attester attest, whatever is needed.
             Conflict: something is to be added, and the run has ended.
@@ -41,7 +41,7 @@ class ExternalRuns:
             raise errors.NotFound("no such run")
         await self._must_attest(stored, attester)
         if need is sessions.Need.ADD and _ended(stored.run):
-            raise errors.Conflict(f"run {stored.run.name} has ended: init a new one")
+            raise errors.Conflict(f"run {stored.run.name} has ended: open a new one with attestation init")
         return sessions.RunSession(stored.run, identity.Recorded(stored.external.attester.uris), external=stored)
 
     async def opened(self, stored: external.Stored) -> external.Opened:
@@ -61,21 +61,21 @@ class ExternalRuns:
         """(digest, content) of what the client remembers. Raises errors.NotFound."""
         found = await self.opener.store.state(session.run.id)
         if found is None:
-            raise errors.NotFound("no state is kept of this run: it has ended, or its state is with its client")
+            raise errors.NotFound("the server stores no state of this run: it has ended, or its client has the state")
         return found
 
     async def put_state(self, session: sessions.RunSession, content: bytes, *, instead_of: str) -> str:
-        """Remember, if nobody else changed it meanwhile: a sign of life. Raises errors.Conflict."""
+        """Store the client's state, unless it changed since; extends the run. Raises errors.Conflict."""
         digest = await self.opener.store.put_state(session.run.id, content, instead_of=instead_of)
         await self.alive(session)
         return digest
 
     async def drop_state(self, session: sessions.RunSession) -> None:
-        """Forget it."""
+        """Delete the stored state."""
         await self.opener.store.drop_state(session.run.id)
 
     async def alive(self, session: sessions.RunSession) -> None:
-        """Something arrived: the run expires later."""
+        """Extend the run, after a request of its client."""
         if session.external is not None:
             lifetime = session.external.external.lifetime
             await self.opener.store.extend(session.run.id, self.opener.clock.now() + lifetime)
@@ -87,7 +87,7 @@ class ExternalRuns:
             raise errors.Denied(
                 f"you may no longer attest for Workflow {stored.run.workflow}",
                 field="spec.attesters",
-                fix="have yourself listed in the Workflow's spec.attesters again",
+                fix="ask an owner of the Workflow to add you to spec.attesters",
             )
 
 

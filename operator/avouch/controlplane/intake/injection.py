@@ -47,7 +47,7 @@ class InjectionPlanner:
             return shape
         taskrun = await self.cluster.taskrun(namespace, shape.owner.name)
         if taskrun is None or labels.uid_of(taskrun) != shape.owner.uid:
-            return pod.Refusal(pod.Reason.GONE, f"TaskRun {shape.owner.name} is not the pod's owner, or is gone")
+            return pod.Refusal(pod.Reason.GONE, f"TaskRun {shape.owner.name} is not the pod's owner, or was deleted")
         account = objects.text(created, "spec", "serviceAccountName") or "default"
         owed = await self._owed(namespace, taskrun, account)
         chosen = decision.decide(owed, quota=await self._quota(namespace, owed))
@@ -69,7 +69,7 @@ class InjectionPlanner:
         return found if found is not None and owner is not None and labels.uid_of(found) == owner.uid else None
 
     async def _quota(self, namespace: str, owed: Sequence[decision.Owed]) -> bool:
-        """Asked only where the answer can matter."""
+        """Whether the namespace has a ResourceQuota; asked only where it can matter."""
         if not any(decision.needs_pod(each.materials) for each in owed):
             return False
         return bool(await self.cluster.resource_quotas(namespace))

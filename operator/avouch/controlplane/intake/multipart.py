@@ -27,4 +27,4 @@ async def joined(
             async for piece in blobs.get(part, namespace_uid=namespace_uid):
                 yield piece
         except errors.NotFound as exc:
-            raise errors.Conflict(f"part {part} is not stored here: send it, then join them again") from exc
+            raise errors.Conflict(f"part {part} is not stored: upload it, then join the parts again") from exc

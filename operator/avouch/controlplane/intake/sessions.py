@@ -1,7 +1,7 @@
 """One caller and the one run it may speak about, resolved once for a request and before a byte of its body is read.
 
-The version of a run's id says who speaks about it: the pods of a TaskRun or PipelineRun (`runs.PodRuns`), or the
-attester that opened a run outside the cluster (`outsideintake.ExternalRuns`). What follows is the same for both
+The version of a run's id says who speaks about it: the pods of a TaskRun or PipelineRun (`pod_runs.PodRuns`), or the
+attester that opened an external run (`external_runs.ExternalRuns`). What follows is the same for both
 (`submissions.Intake`).
 """
 
@@ -29,8 +29,8 @@ class RunSession:
     Attributes:
         run: as stored.
         signer: whom the session's certificates name, and who must have signed its bundles.
-        caller: the pod that calls; None for a run outside the cluster.
-        external: what only a run outside the cluster has; None for any other.
+        caller: the pod that calls; None for an external run.
+        external: what only an external run has; None for any other.
     """
 
     run: runs.Run
@@ -45,5 +45,5 @@ class RunSession:
 
 
 def is_external(run_id: uuid.UUID) -> bool:
-    """Whether an id is that of a run outside the cluster (`values.RunKey.id`)."""
+    """Whether an id is that of an external run (`runs.RunKey.id`)."""
     return run_id.version == 8

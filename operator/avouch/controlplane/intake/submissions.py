@@ -1,6 +1,6 @@
 """What a caller brings to its run: material, parts of it, a key to certify, a bundle to believe.
 
-One way for pods and for attesters outside the cluster. They differ in who resolves the session (`runsessions`), and in
+One way for pods and for attesters outside the cluster. They differ in who resolves the session (`sessions`), and in
 what a bundle does: a run of the cluster takes one from each pod and ends when Tekton says so, an external run ends with
 its only one, and every arrival before it is a sign of life.
 """
@@ -25,7 +25,7 @@ class Keys(Protocol):
     """Our authority for certificates, as it stands now: it is rotated under us."""
 
     def authority(self) -> authority.Authority:
-        """Who issues leaves."""
+        """The authority that issues leaf certificates."""
         ...
 
     def trust(self) -> trust.TrustRoot:
@@ -34,7 +34,7 @@ class Keys(Protocol):
 
 
 class Claims(Protocol):
-    """Takes claims; both stores of runs do."""
+    """Stores claims; implemented by the stores of Tekton and of external runs."""
 
     async def accept(self, claim: runs.Claim) -> runs.Receipt:
         """Store a claim; a return means COMMIT."""
@@ -78,7 +78,7 @@ class Intake:
     async def put_material(
         self, session: sessions.RunSession, expected: digests.Digest, content: AsyncIterator[bytes]
     ) -> tuple[digests.Digest, int]:
-        """Store the bytes of one material. Raises what `storage.ArtifactStore.put` raises."""
+        """Store the bytes of one material. Raises what `artifacts.ArtifactStore.put` raises."""
         kept = await self.blobs.put(content, expected=expected, limit=self.max_material, owner=session.owner)
         await self._arrived(session)
         return kept
@@ -90,7 +90,7 @@ class Intake:
     async def put_part(
         self, session: sessions.RunSession, expected: digests.Digest, content: AsyncIterator[bytes]
     ) -> tuple[digests.Digest, int]:
-        """Store one part of an upload. Raises what `storage.ArtifactStore.put` raises."""
+        """Store one part of an upload. Raises what `artifacts.ArtifactStore.put` raises."""
         owner = artifacts.Owner(session.run.namespace, session.run.namespace_uid)
         kept = await self.blobs.put(content, expected=expected, limit=multipart.LARGEST, owner=owner)
         await self._arrived(session)

@@ -15,7 +15,7 @@ _LARGE = 4 * 1024 * 1024  # bytes: larger documents are looked at one by one, ea
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Implements `ports.Artifacts` over content-addressed bytes."""
+    """Implements `artifacts.Artifacts` over content-addressed bytes."""
 
     blobs: artifacts.Content
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), compare=False)

@@ -1,4 +1,4 @@
-"""What the Done snapshot itself shows: outcome, executions that count, and values that need nobody's word.
+"""What the Done snapshot itself shows: outcome, executions that count, and values that need no claim.
 
 Pure readings of Kubernetes JSON. What a TaskRun's status holds is taken from here; claims are only compared with it.
 """

@@ -133,7 +133,7 @@ def _facts(case: tekton_run.Case, verdict: verdicts.Verdict, claims: list[runs.C
 
 
 def _commit(case: tekton_run.Case) -> statement.ResourceDescriptor | None:
-    """The commit that a run outside Tekton was of, as its attester says; a Tekton run's is what a material tells.
+    """The commit of an external run, as its attester says; the commit of a Tekton run comes from a material.
 
     Nothing that an attester writes may keep its run from being sealed: without a hash there is no commit, and what is
     told of it is left out where it is long.

@@ -1,9 +1,9 @@
-"""The evidence of one run that was crafted outside Tekton: its claim, or the lack of one. Pure.
+"""The evidence of one external run: its claim, or the lack of one. Pure.
 
-Nobody but its attester saw such a run, so there is no record to hold the claim against, except for what a verified
+Only its attester saw such a run, so there is no record to compare the claim with, except for what a verified
 token of the runner proves. What the server can look at itself (bytes, types, completeness) it does.
 
-1. A reset run: Canceled, or Failed where its attester says that the build failed.
+1. A reset run: Canceled, or Failed where the attester reported a failed build.
 2. No claim: Expired once its time is over; before, it is waited for.
 3. One claim ends the run. Whatever the contract asks for is checked; each finding keeps the verdict from being Passed.
 4. Materials that the contract does not name are kept, and must be what they are called, too.
@@ -78,14 +78,14 @@ def _examined(record: Record) -> tekton_run.Examined:
 
 def _given_up(case: tekton_run.Case, reset: external_model.Reset, now: datetime) -> verdicts.Verdict:
     canceled = reset.trigger == CANCELLATION
-    text = reset.reason or ("its attester canceled it" if canceled else "its attester says that the build failed")
+    text = reset.reason or ("the attester canceled the run" if canceled else "the attester reported a failed build")
     finding = Finding("RunCanceled" if canceled else "RunFailed", text)
     return _bare(case, finding, now)
 
 
 def _expired(external: external_model.ExternalPart) -> Finding:
-    text = f"no attestation arrived within {external.lifetime} of the last sign of life"
-    return Finding("RunExpired", text, "", "give the Workflow a longer spec.runExpiry, or push earlier")
+    text = f"no attestation arrived within {external.lifetime} of the last request of its client"
+    return Finding("RunExpired", text, "", "set a longer spec.runExpiry in the Workflow, or push earlier")
 
 
 def _bare(case: tekton_run.Case, finding: Finding, now: datetime) -> verdicts.Verdict:
@@ -100,7 +100,7 @@ def contradicted_variables(record: Record) -> Iterator[Finding]:
     for name, proven in sorted(record.external.runner.proven.items()):
         if env.get(name, proven) != proven:
             text = f"the attestation says {name}={env[name][:200]!r}, the runner's token proves {proven[:200]!r}"
-            yield Finding("RunnerContradicted", text, fix="attest from the job whose token it is")
+            yield Finding("RunnerContradicted", text, fix="attest from the job that the token was issued to")
 
 
 def wrong_runner(record: Record) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def wrong_runner(record: Record) -> Iterator[Finding]:
 
 
 def wrong_materials(record: Record) -> Iterator[Finding]:
-    """Materials of another type, with other annotations, or whose bytes never arrived."""
+    """Materials of another type, with other annotations, or without their content."""
     for material in record.facts.materials:
         yield from _defects(material, record.asked(material.name), record.case)
 
@@ -140,7 +140,7 @@ def _defects(found: materials.Material, asked: plan.PlannedMaterial | None, case
     if checked.problem:
         yield Finding("MaterialTypeMismatch", checked.problem, line, checked.fix, found.name)
     elif not checked.stored and not (asked is not None and asked.skip_upload):
-        text = f"material {found.name} ({found.digest}) was claimed, but its bytes never arrived"
+        text = f"material {found.name} ({found.digest}) was claimed, but its content was not uploaded"
         fix = f"avouch attestation add --name {found.name} --value FILE, before the push"
         yield Finding("MaterialNotUploaded", text, line, fix, found.name)
 

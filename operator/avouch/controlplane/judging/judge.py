@@ -96,7 +96,7 @@ class Judging:
             return judging.Settled(record.run.id)
         try:
             if record.crashes >= CRASHES:
-                raise errors.Corrupt(f"{record.crashes} workers ended while they judged it")
+                raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
             case = self._case(record)
             if self._ends(case):  # nothing is fetched for a run that is waited for
                 found = {key: await self._check(one, key[1], case.run) for key, one in _documents(case).items()}
@@ -139,7 +139,7 @@ class Judging:
             bare = _bare(record)
             return self._decided(bare, tekton_run.failed(bare, reason, now), taken)
         except errors.AvouchError as unsealed:
-            _log.error("run %s stays Pending, not even Error could be signed: %s", record.run.id, unsealed)
+            _log.error("run %s stays Pending: the verdict Error could not be signed: %s", record.run.id, unsealed)
             return judging.Later(record.run.id, next_try(record.run, now))
 
     async def _check(self, found: materials.Material, type_: str, run: runs.Run) -> artifact_model.Checked:

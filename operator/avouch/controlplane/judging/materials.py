@@ -84,7 +84,7 @@ def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
 
 
 def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[Finding, ...]:
-    """Images that nobody named and that stand for another material already: one image is never two by a guess."""
+    """Images that were found by convention and already stand for another material: a guess never serves two."""
     return tuple(
         finding for asked, one in found.items() if asked.type == IMAGE for finding in _guessed_twice(asked, one, found)
     )
@@ -195,7 +195,7 @@ def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: t
 
 
 def _why_not(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> str:
-    elsewhere = f"only {min(seen.who for seen in told)} names it, which does not count" if told else ""
+    elsewhere = f"only {min(seen.who for seen in told)} reports it, and that source does not count" if told else ""
     return cluster_record.refused(asked.source, asked.name, asked.type, view.runs) or elsewhere
 
 
@@ -209,7 +209,7 @@ def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Fi
     if asked.skip_upload and (checked is None or not checked.stored):
         return ()
     if checked is None or not checked.stored:
-        text = f"material {asked.name} ({entry.seen.digest}) was claimed, but its bytes never arrived"
+        text = f"material {asked.name} ({entry.seen.digest}) was claimed, but its content was not uploaded"
         return (_of(asked, "MaterialNotUploaded", text, "upload the file before the claim is pushed"),)
     return (_of(asked, "MaterialTypeMismatch", checked.problem, checked.fix),) if checked.problem else ()
 

@@ -5,7 +5,7 @@
 3. An injected pod that has not spoken is waited for until `GRACE` after Done; then it is a finding.
 4. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
 
-`verdict.judge` makes the verdict of it, as of the evidence of runs outside Tekton.
+`verdict.judge` makes the verdict of it, as of the evidence of external runs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ class Case:
     snapshot: runs.Snapshot | None
     said: tuple[ReadClaim, ...] = ()
     documents: Mapping[tuple[str, str], Checked] = field(default_factory=dict)
-    external: external_model.ExternalPart | None = None  # of a run outside Tekton (`outsidejudgement`)
+    external: external_model.ExternalPart | None = None  # of an external run (`external_run`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _counting(
 def _problem(case: Case, said: ReadClaim, run: cluster_record.Execution | None) -> Finding | None:
     claim = f"claim {said.claim.digest} of pod {said.claim.pod_uid}"
     if run is None:
-        text = f"{claim} is about TaskRun {said.claim.taskrun}, which the cluster's record of this run does not know"
+        text = f"{claim} is about TaskRun {said.claim.taskrun}, which is not part of this run in the cluster"
         return Finding("ClaimOfUnknownTaskRun", text)
     if said.facts is None:
         return Finding("ClaimNotVerified", f"{claim}: {said.problem}")
@@ -213,19 +213,19 @@ def refused_evidence(record: Record) -> Iterator[Finding]:
                     "EvidenceRefused",
                     f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {why}",
                     lines.get(name, ""),
-                    "let the step leave one regular file that nobody writes to after the last step",
+                    "let the step write one regular file, and do not change it after the last step",
                     name,
                 )
 
 
 def wrong_materials(record: Record) -> Iterator[Finding]:
-    """Materials that contradict each other, are of another type, or never arrived."""
+    """Materials that contradict each other, are of another type, or lack their content."""
     for one in record.weighed.values():
         yield from one.findings
 
 
 def ambiguous_images(record: Record) -> tuple[Finding, ...]:
-    """Images that nobody named and that stand for another material already."""
+    """Images that were found by convention and already stand for another material."""
     return judged_materials.guessed_twice(record.weighed)
 
 
@@ -240,7 +240,7 @@ def missing_sidecars(record: Record) -> Iterator[Finding]:
         name = next((run.name for run in record.view.runs if run.pod_uid == pod), "")
         where = f"TaskRun {name}" if name else f"pod {pod}"
         fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
-        yield Finding("SidecarMissing", f"the sidecar of {where} never delivered its claim", fix=fix)
+        yield Finding("SidecarMissing", f"the sidecar of {where} did not push its claim", fix=fix)
 
 
 def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
@@ -253,7 +253,7 @@ def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
         case outcome.State.CANCELED:
             return (Finding("RunCanceled", text),)
         case outcome.State.FAILED:
-            return (Finding("RunFailed", text, fix="mend the build: evidence of a failed run never passes"),)
+            return (Finding("RunFailed", text, fix="fix the build: a failed run never passes"),)
         case _:
             gone = "the run was deleted before it finished, so nothing could be checked"
             return (Finding("RunNotDone", gone, fix="run it again, and delete it only after it finished"),)

@@ -1,6 +1,6 @@
 """From a run's evidence to its verdict: one pipeline, whether the run was in Tekton or elsewhere. Pure.
 
-Two sources weigh the evidence (`judgement.examine` for Tekton, `outsidejudgement.examine` for all else) and say what
+Two sources weigh the evidence (`tekton_run.examine` for Tekton, `external_run.examine` for all else) and say what
 was delivered and what is wrong with it. What holds for every run stands here, once, in `CHECKS`.
 """
 
@@ -51,7 +51,7 @@ def unevaluated_policies(case: tekton_run.Case, examined: tekton_run.Examined) -
     """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
     if case.plan.has_policies:
         text = f"contract {case.plan.contract} carries policies, which this version does not evaluate"
-        fix = "take spec.policies and spec.policyGroups out of the contract, or wait for a version that evaluates them"
+        fix = "remove spec.policies and spec.policyGroups from the contract, or wait for a version that evaluates them"
         yield Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix)
 
 

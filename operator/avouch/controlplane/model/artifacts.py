@@ -208,11 +208,11 @@ class ArtifactStore(Protocol):
         limit: int,
         owner: Owner | None = None,
     ) -> tuple[digests.Digest, int]:
-        """As `ports.Blobs.put`, in the owner's backend; without an owner in the install's own store."""
+        """As `Blobs.put`, in the owner's backend; without an owner in the install's own store."""
         ...
 
     def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
-        """As `ports.Blobs.get`; with a namespace, only what that namespace stored."""
+        """As `Blobs.get`; with a namespace, only what that namespace stored."""
         ...
 
     async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:

@@ -67,7 +67,7 @@ class Workflows(Protocol):
         ...
 
     async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
-        """Forget a Workflow; its runs stay."""
+        """Delete a Workflow; its runs stay."""
         ...
 
     async def get(self, namespace: str, name: str) -> WorkflowRecord | None:

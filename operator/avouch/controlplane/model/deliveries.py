@@ -50,7 +50,7 @@ class AttachmentRecord:
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """State of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -84,11 +84,11 @@ class Deliveries(Protocol):
         ...
 
     async def delivered(self, delivery_id: uuid.UUID, at: datetime) -> None:
-        """It arrived."""
+        """Mark it delivered."""
         ...
 
     async def failed(self, delivery_id: uuid.UUID, error: str, *, next_try: datetime | None) -> None:
-        """It did not; None gives up."""
+        """Mark a failed attempt; without `next_try` the delivery is given up."""
         ...
 
     async def counts(self, attachment_uid: str) -> "tuple[int, int, int, str]":

@@ -1,4 +1,4 @@
-"""Runs outside Tekton: what only they have, how one is opened, and the port that keeps them."""
+"""External runs, of CI outside Tekton: what only they have, how one is opened, and the port that stores them."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ DEFAULT_VERSION = "v0"  # Chainloop's
 
 @dataclass(frozen=True, slots=True)
 class Attester:
-    """Who crafts outside Tekton, as recorded when the run was opened; only the same one may go on with it.
+    """Who attests an external run, as recorded when it was opened; only the same one may continue it.
 
     `type` and `id` are the predicate's `auth` (`AUTH_TYPE_API_TOKEN`, `AUTH_TYPE_FEDERATED`,
     `AUTH_TYPE_SERVICE_ACCOUNT`); `uris` is what its certificates name (`attestation.identity`).
@@ -29,7 +29,7 @@ class Attester:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Where a run outside Tekton happens. All but `type` and `url` come from a token that the server verified.
+    """Where an external run is executed. All but `type` and `url` come from a token that the server verified.
 
     `proven` holds the variables that this token vouches for, such as GITHUB_SHA: an attestation that says another
     value contradicts it.
@@ -53,7 +53,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class ExternalPart:
-    """What only a run outside Tekton has. It ends with its one claim, with a reset, or when it expires."""
+    """What only an external run has. It ends with its one claim, with a reset, or when it expires."""
 
     run_id: uuid.UUID
     attester: Attester
@@ -132,7 +132,7 @@ class Opened:
 
 
 class Store(Protocol):
-    """Runs outside Tekton. Each writing method is one transaction; a return means COMMIT."""
+    """External runs. Each writing method is one transaction; a return means COMMIT."""
 
     async def find(self, run_id: uuid.UUID) -> Stored | None:
         """One run."""
@@ -143,7 +143,7 @@ class Store(Protocol):
         ...
 
     async def extend(self, run_id: uuid.UUID, expires_at: datetime) -> None:
-        """Expire not before this."""
+        """Extend the run: it expires no earlier than this."""
         ...
 
     async def accept(self, claim: runs.Claim) -> runs.Receipt:
@@ -167,7 +167,7 @@ class Store(Protocol):
         ...
 
     async def drop_state(self, run_id: uuid.UUID) -> None:
-        """Forget it."""
+        """Delete the stored state."""
         ...
 
 
@@ -175,10 +175,10 @@ class Backends(Protocol):
     """Where the artifacts of a namespace go."""
 
     async def of_namespace(self, namespace: str) -> artifacts.Destination:
-        """The one that the next artifact goes to."""
+        """The backend for the next artifact of a namespace."""
         ...
 
 
 def released(version: str) -> errors.Conflict:
-    """Why a version takes nothing more."""
+    """The error text for a released version."""
     return errors.Conflict(f'version "{version}" is released and immutable: attestations cannot be added')

@@ -62,11 +62,11 @@ class Tokens(Protocol):
         ...
 
     async def delivered(self, token_id: str, at: datetime, *, epoch: int) -> None:
-        """Its Secret holds it."""
+        """Record that its Secret holds the token."""
         ...
 
     async def expire(self, token_id: str, at: datetime | None, *, epoch: int) -> None:
-        """Another end; None: none."""
+        """Set when the token expires; None: never."""
         ...
 
     async def revoke(self, uid: str, at: datetime, because: str, *, epoch: int) -> int:
@@ -86,7 +86,7 @@ class Organisations(Protocol):
     """Which namespaces belong to which Organization, as the controller recorded them."""
 
     async def of_namespace(self, namespace: str) -> Organisation | None:
-        """The one that claims a namespace; None: nobody, or two of them."""
+        """The Organization that claims a namespace; None if none does, or two do."""
         ...
 
     async def record(self, organisation: Organisation, projects: Sequence[str], *, epoch: int) -> None:
@@ -94,7 +94,7 @@ class Organisations(Protocol):
         ...
 
     async def remove(self, name: str, *, epoch: int) -> None:
-        """Forget an Organization and its projects."""
+        """Delete an Organization and its projects."""
         ...
 
     async def names(self) -> Sequence[str]:

@@ -32,7 +32,7 @@ class Decided:
 
     @property
     def run_id(self) -> uuid.UUID:
-        """Of the run."""
+        """Id of the run."""
         return self.signed.verdict.run_id
 
 
@@ -74,7 +74,7 @@ class Work(Protocol):
 
     @property
     def taken(self) -> Taken:
-        """What was read of their runs."""
+        """Records of the runs that were taken."""
         ...
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:

@@ -15,12 +15,12 @@ RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 names
 
 _FIRST = uuid.UUID(int=0)  # comes before the id of every run
 
-EXTERNAL = "External"  # kind of subject of a run outside Tekton
+EXTERNAL = "External"  # kind of subject of an external run
 
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """Identity of a run: the Workflow, and the PipelineRun, TaskRun or outside id it is about."""
+    """Identity of a run: the Workflow, and the PipelineRun, the TaskRun or the external id it is about."""
 
     workflow_uid: str
     subject_uid: str
@@ -30,7 +30,7 @@ class RunKey:
     def id(self) -> uuid.UUID:
         """The workflowRunID: the same for whoever comes first, the watch or a push.
 
-        Its version (RFC 9562) tells the two kinds apart without a look into the store: 5 in Tekton, 8 outside.
+        Its version (RFC 9562) tells the two kinds apart without a look into the store: 5 in Tekton, 8 external.
         """
         found = uuid.uuid5(RUN_NAMESPACE, f"{self.workflow_uid}/{self.subject_uid}")
         return uuid.UUID(int=found.int & ~(0xF << 76) | (8 << 76)) if self.external else found

@@ -26,7 +26,7 @@ class Evidence(StrEnum):
 
     SIDECAR = "sidecar"
     TASKRUN = "taskrun"
-    CLI = "cli"  # crafted outside Tekton, by whoever the Workflow lets attest
+    CLI = "cli"  # an external run, by an attester that the Workflow allows
     MISSING = "missing"
     NONE = ""
 

@@ -1,4 +1,4 @@
-"""Ports of what the aggregated API shows; what holds for `ports` holds here."""
+"""Ports of what the aggregated API shows; each method raises errors.Unavailable."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol

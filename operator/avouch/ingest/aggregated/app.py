@@ -128,7 +128,7 @@ class Aggregated:
         Who may `create` `workflowruns/tickets` is Kubernetes RBAC's to say.
         """
         if request.method != "POST":
-            raise problems.WrongMethod("a ticket is created, and shown once")
+            raise problems.WrongMethod("a ticket can only be created")
         digest = download_tickets.digest_of(
             await bodies.whole(request, download_tickets.MAX_BODY, bodies.MinDataRate())
         )
@@ -157,11 +157,11 @@ def _missing(kind: objects.Kind, name: str) -> errors.NotFound:
 
 def _only_get(request: Request) -> None:
     if request.method not in ("GET", "HEAD"):
-        raise problems.WrongMethod("runs and revisions are a record: they can be read, never written")
+        raise problems.WrongMethod("runs and revisions are read-only")
 
 
 async def _routing(request: Request, exc: Exception) -> Response:
     status = exc.status_code if isinstance(exc, HTTPException) else 500
     if status == 405:
-        return await statuses.answer(request, problems.WrongMethod(f"{request.method} is not for this path"))
+        return await statuses.answer(request, problems.WrongMethod(f"{request.method} is not allowed for this path"))
     return await statuses.answer(request, errors.NotFound("the server could not find the requested resource"))

@@ -1,7 +1,7 @@
 """Only the API server may speak on the aggregated listener: everybody else could write any name into X-Remote-User.
 
 TLS has verified the chain; the process puts the certificate's common name into the ASGI scope's `tls` extension, and
-this guard compares it with the names that the cluster allows. No list yet, or no name: nobody gets through.
+this guard compares it with the names that the cluster allows. Without a list or a name it refuses every request.
 """
 
 from typing import Protocol

@@ -61,7 +61,7 @@ def form(request: Request, of: objects.Kind) -> Form:
     """The first form of the Accept header that we write; no header takes anything.
 
     Raises:
-        NotAcceptable: the client takes no JSON of ours.
+        NotAcceptable: the client accepts no form that this API has.
     """
     include = request.query_params.get("includeObject", "Metadata")
     ranges = ",".join(request.headers.getlist("accept")) or "*/*"
@@ -71,7 +71,7 @@ def form(request: Request, of: objects.Kind) -> Form:
         found = _known(media_type, wanted)
         if found is not None:
             return Form(of, found, include)
-    raise problems.NotAcceptable("this resource is written as application/json only")
+    raise problems.NotAcceptable("this resource is available as application/json only")
 
 
 def _known(media_type: str, wanted: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""A document of ours as a Kubernetes object, as its metadata alone and as a row of a table. Pure."""
+"""A run or revision as a Kubernetes object, as its metadata alone and as a row of a table. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

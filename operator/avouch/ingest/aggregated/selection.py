@@ -53,7 +53,7 @@ def parse(request: Request, namespace: str | None, now: datetime, fields: Mappin
     labels = _labels(query.get("labelSelector", ""))
     wanted = named.pop("namespace", namespace)
     if namespace is not None and wanted != namespace:
-        raise errors.Invalid("another namespace than the path's", field="fieldSelector", fix="leave it out")
+        raise errors.Invalid("not the namespace of the path", field="fieldSelector", fix="leave it out")
     return Selection(
         namespace=wanted,
         filters={**named, **({"labels": labels} if labels else {})},
@@ -77,7 +77,7 @@ def opened(token: str, now: datetime) -> str:
     """What `sealed` was given.
 
     Raises:
-        Invalid: not a token of ours.
+        Invalid: not a continue token of this server.
         Expired: too old.
     """
     if not token:
@@ -86,9 +86,9 @@ def opened(token: str, now: datetime) -> str:
         at, inner = json.loads(base64.urlsafe_b64decode(token.encode()))
         age = now.timestamp() - int(at)
     except (ValueError, TypeError) as exc:
-        raise errors.Invalid("not a continue token of ours", field="continue", fix="list from the start") from exc
+        raise errors.Invalid("not a valid continue token", field="continue", fix="list from the start") from exc
     if not isinstance(inner, str) or not inner:
-        raise errors.Invalid("not a continue token of ours", field="continue", fix="list from the start")
+        raise errors.Invalid("not a valid continue token", field="continue", fix="list from the start")
     if age > CONTINUE_AGE:
         raise problems.Expired("the continue token is too old: list again from the start")
     return inner

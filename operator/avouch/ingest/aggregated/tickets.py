@@ -56,7 +56,7 @@ class Tickets:
         """A ticket for something that this run used. Raises errors.NotFound where it did not."""
         used = {material.get("digest") for material in run.get("materials") or () if material.get("uploaded")}
         if str(digest) not in used:
-            raise errors.NotFound(f"run {run['name']} stored nothing with digest {digest}")
+            raise errors.NotFound(f"run {run['name']} stored no artifact with digest {digest}")
         text, until = PREFIX + secrets.token_urlsafe(32), now + _LIFETIME
         await self.store.issue(_kept(text), str(run["id"]), digest, until)
         return {

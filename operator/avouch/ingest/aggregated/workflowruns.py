@@ -17,7 +17,7 @@ _COLUMNS = (
     objects.Column("Age", "Time since the run was opened."),
     objects.Column(
         "Run of",
-        "PipelineRun or TaskRun that the run is about, or External and the id given outside Tekton.",
+        "PipelineRun or TaskRun that the run is about, or External and the id of the external run.",
         priority=1,
     ),
     objects.Column("Reason", "First finding of the verdict.", priority=1),

@@ -118,7 +118,9 @@ class Watchdog:
         elif step is Step.REMOVE:
             await self.api.delete(resources.API_SERVICES, "", NAME)
             log.warning(
-                "no server was ready for %.0f s: APIService %s removed, so that nobody waits for it", GRACE, NAME
+                "no server was ready for %.0f s: APIService %s removed, so that API discovery does not hang",
+                GRACE,
+                NAME,
             )
         return step
 

@@ -102,7 +102,7 @@ def signing_keys(current: Mapping[str, bytes]) -> Files:
 
 @dataclass(slots=True)
 class CertificateReconciler:
-    """Keeps the Secrets and the webhook configuration true."""
+    """Makes and renews the Secrets and the webhook configuration."""
 
     api: Api
     namespace: str

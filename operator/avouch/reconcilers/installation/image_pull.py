@@ -89,8 +89,12 @@ class Rescuer:
         except errors.NotFound:
             return
         self.rescued += 1
-        log.warning("pod %s/%s: our image could not be pulled, so it runs without evidence", key.namespace, key.name)
-        note = f"the sidecar's image could not be pulled in pod {key.name}; the build goes on without its evidence"
+        log.warning(
+            "pod %s/%s: the sidecar's image could not be pulled, so the pod runs without evidence",
+            key.namespace,
+            key.name,
+        )
+        note = f"the sidecar's image could not be pulled in pod {key.name}; the build continues without its evidence"
         told = events.Event("SidecarImageUnavailable", note, action="Rescue", warning=True)
         for subject in ({**pod, "apiVersion": "v1", "kind": "Pod"}, self._subject(key, pod)):
             if subject is not None:

@@ -1,6 +1,6 @@
 """The MutatingWebhookConfiguration of injection: written by the controller, so that GitOps never sees a drift.
 
-It can hold nobody up: `Ignore`, two seconds, creation of TaskRun pods in opted-in namespaces only, never our own.
+It cannot hold up a pod: `Ignore`, two seconds, creation of TaskRun pods in opted-in namespaces only, never our own.
 """
 
 import base64

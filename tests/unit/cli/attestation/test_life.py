@@ -316,7 +316,7 @@ def test_login_keeps_a_token_that_only_its_owner_can_read(job: Job):
     assert job.att("init", *WANTED, **cleared).code == 0
     file.chmod(0o644)
     found = job.att("init", *WANTED, "-f", **cleared)
-    assert (found.code, "others can read" in found.err) == (1, True)
+    assert (found.code, "other users can read" in found.err) == (1, True)
 
 
 def test_a_push_whose_answer_was_lost_is_stored_once_and_is_no_failure(job: Job):

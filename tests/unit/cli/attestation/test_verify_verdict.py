@@ -31,7 +31,7 @@ FACTS = vsa.VsaFacts(
 
 
 class Offline(line.Adapters):
-    """A world without a server: nobody may ask for one."""
+    """Adapters without a server: no command may ask for one."""
 
     def attesting(self, options: ports.Options) -> Any:
         raise AssertionError("the network is not asked")

@@ -60,7 +60,7 @@ def test_the_fallback_stands_in_and_says_so():
             ),
             "check",
         ),
-        (backend("a", **DEFAULT).stopped_by("a and b both say default: true"), "both say default"),
+        (backend("a", **DEFAULT).stopped_by("a and b both set spec.default: true"), "both set spec.default"),
     ],
 )
 def test_a_default_that_cannot_be_used_never_falls_through_to_a_store_nobody_chose(record, why):
@@ -80,7 +80,7 @@ def test_two_defaults_are_both_stopped_and_neither_is_chosen():
     two = (backend("a", **DEFAULT), backend("b", **DEFAULT), backend("c", **FALLBACK))
     found = backends.problems(two)
     assert set(found) == {"uid-a", "uid-b"}
-    assert found["uid-a"] == "a and b both say default: true (fix: set spec.default to false in all but one)"
+    assert found["uid-a"] == "a and b both set spec.default: true (fix: set spec.default to false in all but one)"
     assert chosen(*two) == "c"
 
 

@@ -1,4 +1,4 @@
-"""Runs crafted outside Tekton: what passes, and every way in which one must not."""
+"""External runs: what passes, and every way in which one must not."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -175,7 +175,7 @@ async def test_a_run_over_which_workers_die_is_an_error_and_never_passes() -> No
     assert isinstance(decided, judging_model.Decided)
     (finding,) = decided.signed.verdict.findings
     assert finding.code == "JudgingFailed"
-    assert "workers ended" in finding.message
+    assert "workers stopped" in finding.message
     queue = Queue(single=[record(crashes=judging.CRASHES - 1)])
     await judge(queue).one()
     assert queue.results() == ["Passed"]

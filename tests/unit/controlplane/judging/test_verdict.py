@@ -1,4 +1,4 @@
-"""One pipeline for every run: a check that stands in it once holds in Tekton and outside; what is signed is a list."""
+"""One pipeline for every run: a check in it holds in Tekton and elsewhere; what is signed is a list."""
 
 import base64
 import json
