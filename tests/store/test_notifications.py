@@ -22,16 +22,17 @@ async def test_what_is_notified_is_called_and_after_each_connect_everything_is(
 ) -> None:
     monkeypatch.setattr(notifications, "_PAUSE", 0.05)
     one, other = asyncio.Event(), asyncio.Event()
-    listening = asyncio.create_task(notifications.listen(server.url, {"one": one.set, "other": other.set}))
-    for event in (one, other):
-        await until(event)
-    async with database.Database(server.url) as opened, opened.transaction() as connection:
-        await connection.execute(sa.text("SELECT pg_notify('one', '')"))
-    await until(one)
-    assert not other.is_set()
-    await asyncio.to_thread(server.kill)
-    await asyncio.to_thread(server.start)
-    for event in (one, other):
-        await until(event)
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    async with database.Database(server.url) as opened:
+        listening = asyncio.create_task(notifications.listen(opened, {"one": one.set, "other": other.set}))
+        for event in (one, other):
+            await until(event)
+        async with opened.transaction() as connection:
+            await connection.execute(sa.text("SELECT pg_notify('one', '')"))
+        await until(one)
+        assert not other.is_set()
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        for event in (one, other):
+            await until(event)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,11 +42,11 @@ class Counted(database.Database):
         async with super().snapshot() as connection:
             yield connection
 
-    async def notifications(self, channel: str, every: float) -> AsyncGenerator[str | None]:
+    async def notifications(self, *channels: str, every: float | None = None) -> AsyncGenerator[psycopg.Notify | None]:
         if self.deaf:
             raise errors.Unavailable("no LISTEN behind this pooler")
-        async for told in super().notifications(channel, every):
-            yield told
+        async for notification in super().notifications(*channels, every=every):
+            yield notification
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
             tasks.create_task(each)
             for each in (
                 delivering.run(),
-                notifications.listen(config.database_url, calls),
+                notifications.listen(adapters.database, calls),
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),

@@ -80,12 +80,12 @@ class Catalog:
             await asyncio.sleep(_PAUSE)
 
     async def _listen(self) -> None:
-        async with aclosing(self._database.notifications(declared.CHANNEL, _LOOK)) as heard:
-            async for namespace in heard:
-                if namespace is None:
+        async with aclosing(self._database.notifications(declared.CHANNEL, every=_LOOK)) as notifications:
+            async for notification in notifications:
+                if notification is None:
                     await self._look()
                 else:
-                    self._changed(namespace)
+                    self._changed(notification.payload)
 
     def _changed(self, namespace: str) -> None:
         """One namespace changed, or all did: that is told without a name."""

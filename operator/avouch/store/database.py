@@ -23,6 +23,7 @@ _SESSION = {
 }
 _CONNECT_SECONDS = 3
 _DEAD_PEER_MS = 10_000  # unacknowledged bytes for this long: the peer is gone (half-open TCP)
+_KEEPALIVE_SECONDS = 30  # of silence, after which the system asks whether the peer is still there
 _USED = "avouch.used"
 _DIRECT = 4  # connections for single statements: they are held for one round trip at a time
 
@@ -89,20 +90,23 @@ class Database:
             async with connection.begin():
                 yield connection
 
-    async def notifications(self, channel: str, every: float) -> AsyncGenerator[str | None]:
-        """What is told on a channel, by a connection of its own; None at once and then every so many seconds.
+    async def notifications(self, *channels: str, every: float | None = None) -> AsyncGenerator[psycopg.Notify | None]:
+        """Notifications of channels, by a connection of its own; None once it listens, and then every so many seconds.
 
         Raises:
-            errors.Unavailable: the connection is lost, and whatever is told now is missed.
+            errors.Unavailable: the connection is lost, and whatever is notified now is missed.
         """
         async with translated():
-            connecting = psycopg.AsyncConnection.connect(self._plain, autocommit=True, **_CONNECTION)
+            connecting = psycopg.AsyncConnection.connect(
+                self._plain, autocommit=True, keepalives_idle=_KEEPALIVE_SECONDS, **_CONNECTION
+            )
             async with await connecting as connection:
-                await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
+                for channel in channels:
+                    await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
                 while True:
                     yield None
-                    async for told in connection.notifies(timeout=every):
-                        yield told.payload
+                    async for notification in connection.notifies(timeout=every):
+                        yield notification
 
     def _check(self, connection: Any, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
         """Ask a connection that was idle for long, or has something to say, whether it still lives.

@@ -140,7 +140,7 @@ class RunFeed:
     async def _listen(self) -> None:
         while True:
             try:
-                async for _ in self._database.notifications(CHANNEL, _LOOK):
+                async for _ in self._database.notifications(CHANNEL, every=_LOOK):
                     self._listening = True
                     self._wake.set()
             except errors.Unavailable as exc:
