@@ -1,6 +1,6 @@
 """`avouch`: one entry for the processes of every container and for people, who also call it `kubectl avouch`.
 
-A process or a command imports its own world only, when it is chosen.
+A process or a command imports its own adapters only, when it is chosen.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class ExternalRuns:
             return await _external(connection, run_id)
 
     async def find(self, run_id: uuid.UUID) -> external.Stored | None:
-        """One run outside Tekton with what its Workflow says now, and the findings of its verdict.
+        """One external run with what its Workflow says now, and the findings of its verdict.
 
         Raises:
             errors.Invalid: what the Workflow says cannot be read.

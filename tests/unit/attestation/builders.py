@@ -1,4 +1,4 @@
-"""A world that verifies: one authority, one pod, one attestation. Tests state only what differs."""
+"""Keys that verify: one authority, one pod, one attestation. Tests state only what differs."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The ingest API, over a world in memory and real keys."""
+"""The ingest API, over fakes in memory and real keys."""
 
 import asyncio
 import json

@@ -78,7 +78,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A run outside Tekton as stored, and the present rules of its Workflow; None where that is gone."""
+    """An external run as stored, and the present rules of its Workflow; None where that is gone."""
 
     run: runs.Run
     external: ExternalPart

@@ -1,4 +1,4 @@
-"""What a Workflow's spec says about who may attest and about runs outside the cluster, read once."""
+"""What a Workflow's spec says about who may attest and about external runs, read once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
