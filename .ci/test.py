@@ -50,7 +50,7 @@ EXTRAS = tuple(
     Level(f"bench {name}", (sys.executable, "-m", f"bench.{name}", "--quick"), needs="root", minutes=4)
     for name in (
         *("admission", "judging", "delivering", "durable_ingest", "sidecar_session", "restart", "end_to_end"),
-        *("workflows_to_ready", "growth", "crafting"),
+        *("workflows_to_ready", "growth", "crafting", "idle_memory"),
     )
 )
 

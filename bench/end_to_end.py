@@ -50,7 +50,7 @@ def worker(api: ApiServer, database_url: str, folder: Path) -> Iterator[int]:
     (folder / "pods.crt").write_bytes((folder / "ca/ca.crt").read_bytes())
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(stage.ROOT / "operator"),
+        "PYTHONPATH": stage.MODULES,
         "AVOUCH_NAMESPACE": "avouch",
         "AVOUCH_DATABASE_URL": database_url,
         "AVOUCH_VERIFIER_ID": "https://avouch.example/bench",

@@ -32,6 +32,8 @@ from tests.cluster.apiserver import ApiServer
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
+# Modules of a process under measurement: as in an image, without those that only tests install.
+MODULES = os.pathsep.join(map(str, (ROOT / "bench/not_shipped", ROOT / "operator", ROOT)))
 NAMESPACE, WORKFLOW, ACCOUNT = "shop", "release", "builder"
 
 
@@ -77,7 +79,7 @@ class Server:
         self._log = folder / f"{module[0]}.log"
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}",
+            "PYTHONPATH": MODULES,
             "AVOUCH_NAMESPACE": "avouch",
             "AVOUCH_DATABASE_URL": database_url,
             "AVOUCH_TLS_DIR": str(folder / "tls"),

@@ -80,7 +80,7 @@ class Bench:
         self._log = self.folder / f"{self._user}.log"
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(stage.ROOT / "operator"),
+            "PYTHONPATH": stage.MODULES,
             "AVOUCH_KUBECONFIG": str(self.api.client_kubeconfig(self._user, ["system:masters"])),
             "AVOUCH_DATABASE_URL": self.url,
             "AVOUCH_HEALTH_PORT": str(self._health),

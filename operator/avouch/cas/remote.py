@@ -4,11 +4,9 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
-
 from avouch import digests, errors
 
-_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_SECONDS, _CONNECT = 30.0, 5.0  # between two pieces; to connect
 
 
 class Remote:
@@ -27,6 +25,8 @@ class Remote:
             Corrupt: the bytes do not match; raised after the last piece.
             Unavailable: the server cannot answer now.
         """
+        import httpx  # lazy: 5 MB, for workers that read artifacts
+
         hasher = digests.Hasher()
         # Both files are replaced under us: the token hourly, the authority when it rotates.
         context = ssl.create_default_context(cafile=str(self._authority))
@@ -34,7 +34,9 @@ class Remote:
         query = {"namespaceUid": namespace_uid} if namespace_uid else {}
         try:
             async with (
-                httpx.AsyncClient(verify=context, timeout=_TIMEOUT, trust_env=False) as client,
+                httpx.AsyncClient(
+                    verify=context, timeout=httpx.Timeout(_SECONDS, connect=_CONNECT), trust_env=False
+                ) as client,
                 client.stream("GET", f"{self._server}/v1/artifacts/{digest}", params=query, headers=headers) as answer,
             ):
                 if answer.status_code == httpx.codes.NOT_FOUND:

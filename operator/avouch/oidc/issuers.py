@@ -10,15 +10,18 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import jwt
 
 from avouch import errors
 from avouch.controlplane.intake import oidc_claims
 from avouch.oidc import checks
+
+if TYPE_CHECKING:  # 5 MB that only installs with issuers pay
+    import httpx
 
 KEPT = 3600.0  # seconds
 AGAIN = 10.0  # seconds between two questions to one issuer
@@ -80,7 +83,7 @@ class KeySets:
     """Keys of issuers, fetched on demand."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls
         self._monotonic = monotonic
         self._kept: dict[str, _Kept] = {}
 
@@ -118,6 +121,10 @@ class KeySets:
         kept.keys, kept.until = keys, now + KEPT
 
     async def _fetch(self, issuer: Issuer) -> checks.Keys:
+        import httpx  # lazy: 5 MB
+
+        if self._tls is None:
+            self._tls = ssl.create_default_context()  # 2 MB: the authorities of this machine
         try:
             async with (
                 asyncio.timeout(_SECONDS),
@@ -139,9 +146,9 @@ class KeySets:
         return keys
 
 
-async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+async def _document(client: "httpx.AsyncClient", url: str) -> dict[str, Any]:
     async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != HTTPStatus.OK:
             raise errors.Unavailable(f"{url} answered {response.status_code}")
         content = bytearray()
         async for piece in response.aiter_bytes():

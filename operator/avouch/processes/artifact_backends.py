@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avouch import errors
-from avouch.cas import backends
 from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster
@@ -84,6 +83,8 @@ class Backends:
     def _build(self, record: artifact_model.Record, secret: Mapping[str, bytes]) -> artifact_model.BlobStore:
         if record.kind == "inline":
             return inline.Inline(self._database, record.uid)
+        from avouch.cas import backends  # lazy: 12 MB (obstore, httpx), for installs with a CASBackend
+
         try:
             return backends.build(record.spec.declared, secret, record.uid, self._volume)
         except (errors.Invalid, OSError) as exc:

@@ -1,33 +1,40 @@
 """Logs as JSON lines on standard error, for every process. Rooms log through the standard library only."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 
-import structlog
+_LOUD = ("httpx", "httpcore", "uvicorn.access")  # a line for each request would drown the rest
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}  # what is no `extra`
 
-_LOUD = ("httpx", "httpcore", "uvicorn.access", "procrastinate")  # a line for each request or job would drown the rest
+
+class Lines(logging.Formatter):
+    """A record as one line of JSON: `message`, `level`, `logger`, `timestamp`, each `extra`, and `exception`.
+
+    Newlines and ANSI that users smuggle into names are escaped.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line = {key: value for key, value in record.__dict__.items() if key not in _OWN}
+        line |= {
+            "message": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return json.dumps(line, default=repr)
 
 
 def configure(level: str) -> None:
-    """Send every record of the process through structlog's JSON renderer."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
+    """Send every record of the process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.EventRenamer("message"),
-                structlog.processors.JSONRenderer(),  # escapes newlines and ANSI that users smuggle into names
-            ],
-        )
-    )
+    handler.setFormatter(Lines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,3 @@
+"""Stands before the real kubernetes, which tests install and no image has."""
+
+raise ImportError("kubernetes is not in an image")

@@ -1,0 +1,3 @@
+"""Stands before the real watchfiles, which tests install and no image has."""
+
+raise ImportError("watchfiles is not in an image")
