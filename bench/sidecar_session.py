@@ -4,7 +4,7 @@ A session is what the sidecar does: open the run, upload one material of 20 KB, 
 18 materials. Real `avouch server`, kube-apiserver and PostgreSQL (by its Unix socket, fsync on); each is of a pod
 of its own, whose TaskRun names it as Tekton does.
 
-  kept   the client keeps its TLS connection over the four requests
+  kept   the client keeps its TLS connection over the four requests, as our sidecar does: the goals are for this
   new    it makes a new one for each of them, as a client without keep-alive does
 
 Printed for each: CPU of the server, of PostgreSQL and of kube-apiserver, requests to the API server (from its own
@@ -315,10 +315,10 @@ def report(found: dict[str, list[dict[str, float]]], statements: dict[str, float
     ]
     header = ("a session; CPU in ms, median (range)", *columns, "SQL statements")
     measure.table(header, rows)
-    server = statistics.median(turn["server"] for turn in found["new"])
-    asked = statistics.median(turn["API requests"] for turn in found["new"])
+    server = statistics.median(turn["server"] for turn in found["kept"])
+    asked = statistics.median(turn["API requests"] for turn in found["kept"])
     print(
-        f"goals: server <= 10 ms ({server:.1f}), API requests <= 3 ({asked:.1f}), SQL <= 15 ({statements['new']:.1f})"
+        f"goals: server <= 10 ms ({server:.1f}), API requests <= 3 ({asked:.1f}), SQL <= 15 ({statements['kept']:.1f})"
     )
 
 

@@ -5,6 +5,7 @@ Stateless: any number of replicas. It starts without the database, says so at /r
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -82,6 +83,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
     A listener that fails takes the process with it, so that it is started again.
     """
     async with _world(config) as adapters, asyncio.TaskGroup() as tasks:
+        gc.freeze()  # modules and adapters live as long as the process: no collection goes through them again
         tls = certificates.Serving(config.tls)
         ingest = listeners.Listener(_ingest(config, adapters), config.host, config.port, tls.context)
         known = asyncio.Event()  # whom the aggregated API believes

@@ -56,8 +56,7 @@ class Connections:
             TimeoutError: no connection became free in time.
             psycopg.Error: the database refused it, or is gone; then whether it was committed is unknown.
         """
-        async with asyncio.timeout(self._patience):
-            await self._places.acquire()
+        await self._place()
         try:
             return await self._on(await self._take(), statement, parameters)
         finally:
@@ -75,10 +74,18 @@ class Connections:
         for _, connection in idle:
             await connection.close()
 
+    async def _place(self) -> None:
+        if self._places.locked():
+            async with asyncio.timeout(self._patience):
+                await self._places.acquire()
+        else:  # there is one: no timer for what takes no time
+            await self._places.acquire()
+
     async def _on(self, connection: Connection, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Row]:
         try:
             cursor = await connection.execute(statement, parameters)
-            found = await cursor.fetchall() if cursor.description else []
+            # Not `description`, which says the same and makes an object of each column.
+            found = await cursor.fetchall() if cursor.rownumber is not None else []
         except psycopg.Error:
             self._give_back(connection)
             raise
