@@ -145,7 +145,7 @@ class KubeClient:
         body: object = None,
         content_type: str = connection.JSON,
     ) -> Json:
-        content = None if body is None else (content_type, json.dumps(body, separators=(",", ":")).encode())
+        content = None if body is None else (content_type, msgspec.json.encode(body))
         answer = await self._api.request(method, path, query=query, body=content, patience=_PATIENCE)
         if answer.failed:
             raise failure(answer.status, f"{method} {path}: {_message(answer)}")

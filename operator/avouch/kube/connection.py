@@ -7,7 +7,6 @@ token file is read again for each request, because the kubelet replaces it every
 import base64
 import binascii
 import io
-import json
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 import yarl
 
 from avouch import errors
@@ -148,14 +148,14 @@ class Connection:
     async def _json(
         self, method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, str] | None
     ) -> dict[str, Any] | None:
-        content = None if body is None else (JSON, json.dumps(body, separators=(",", ":")).encode())
+        content = None if body is None else (JSON, msgspec.json.encode(body))
         answer = await self.request(method, path, query=params, body=content)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.failed:
             raise errors.Unavailable(f"the API server answered {answer.status} to {method} {path}")
         try:
-            found = json.loads(answer.content)
+            found = msgspec.json.decode(answer.content)
         except ValueError as exc:
             raise errors.Unavailable(
                 f"the API server answered {method} {path} with something that is not JSON"

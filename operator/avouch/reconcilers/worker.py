@@ -27,7 +27,7 @@ from avouch.reconcilers import (
 )
 from avouch.reconcilers.context import Context, file_by_contract
 
-_WORKERS = 16  # that many Workflows may share one commit
+_WORKERS = 32  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up
 SLOW = 2.0  # seconds after which an object says that it is being worked on
 

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 CHANNEL = "avouch_declared"
 
 _RAISE = sa.text(
+    "WITH raised AS ("  # noqa: S608 - a constant
     "INSERT INTO declared AS d (namespace, version, removed) VALUES (:namespace, 1, CAST(:removed AS integer)) "
     "ON CONFLICT (namespace) DO UPDATE SET version = d.version + 1, "
-    "removed = CASE WHEN excluded.removed = 1 THEN d.version + 1 ELSE d.removed END RETURNING d.version"
+    "removed = CASE WHEN excluded.removed = 1 THEN d.version + 1 ELSE d.removed END RETURNING d.namespace, d.version"
+    f") SELECT version, pg_notify('{CHANNEL}', namespace) FROM raised"
 )
 _RAISE_ALL = sa.text(
     "INSERT INTO declared AS d (namespace, version, removed) SELECT namespace, 1, 1 FROM workflows "
@@ -27,9 +29,8 @@ _VERSIONS = sa.text("SELECT namespace, version FROM declared WHERE namespace = A
 
 async def changed(connection: AsyncConnection, namespace: str, *, removed: bool = False) -> int:
     """Raise the version of a namespace and have it told at COMMIT. Returns the version of these changes."""
-    version = await connection.execute(_RAISE, {"namespace": namespace, "removed": int(removed)})
-    await connection.execute(_NOTIFY, {"namespace": namespace})
-    return int(version.scalar_one())
+    raised = await connection.execute(_RAISE, {"namespace": namespace, "removed": int(removed)})
+    return int(raised.one().version)
 
 
 async def all_changed(connection: AsyncConnection) -> None:

@@ -46,7 +46,7 @@ class Workflows:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
         self._upserts: groupcommit.GroupCommit[_Upsert, bool] = groupcommit.GroupCommit(
-            self._write, lambda _: 0, groupcommit.Limits()
+            self._write, lambda _: 0, groupcommit.Limits(committers=1)  # they raise one row: two would wait in turns
         )
 
     async def close(self) -> None:
