@@ -28,6 +28,9 @@ _GET = direct.sql(
         tables.workflows.c.namespace == sa.bindparam("namespace"), tables.workflows.c.name == sa.bindparam("name")
     )
 )
+# One committer, for two would wait for a namespace's version in turns. It rests so many seconds between two commits, so
+# that Workflows that are applied together share one.
+_REST = 0.05
 _Upsert: TypeAlias = tuple[int, contracts.WorkflowRecord]  # epoch, and what to record
 
 
@@ -46,7 +49,7 @@ class Workflows:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
         self._upserts: groupcommit.GroupCommit[_Upsert, bool] = groupcommit.GroupCommit(
-            self._write, lambda _: 0, groupcommit.Limits(committers=1)  # they raise one row: two would wait in turns
+            self._write, lambda _: 0, groupcommit.Limits(committers=1, rest=_REST)
         )
 
     async def close(self) -> None:
