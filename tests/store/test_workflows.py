@@ -10,7 +10,7 @@ from avouch.store import database, workflows
 
 pytestmark = pytest.mark.postgres
 
-EPOCH = 1_000
+EPOCH = 1_000_000  # above those of the modules that run before this one on the same database
 
 
 def a_workflow(namespace: str, number: int) -> contract_model.WorkflowRecord:

@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from avouch import rfc3339
+
 _LOUD = ("httpx", "httpcore", "uvicorn.access")  # a line for each request would drown the rest
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}  # what is no `extra`
 
@@ -22,7 +24,7 @@ class Lines(logging.Formatter):
             "message": record.getMessage(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "timestamp": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
+            "timestamp": rfc3339.to_microseconds(datetime.fromtimestamp(record.created, UTC)),
         }
         if record.exc_info and record.exc_info[0]:
             line["exception"] = self.formatException(record.exc_info)

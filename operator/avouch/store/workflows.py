@@ -30,7 +30,7 @@ _GET = direct.sql(
 )
 # One committer, for two would wait for a namespace's version in turns. It rests so many seconds between two commits, so
 # that Workflows that are applied together share one.
-_REST = 0.05
+_REST = 0.1
 _Upsert: TypeAlias = tuple[int, contracts.WorkflowRecord]  # epoch, and what to record
 
 
