@@ -45,6 +45,8 @@ FILES = {
     "postgres": ["processes/postgres.py"],
 }
 
+BEHIND = {"server": {"httptools"}}  # imported by uvicorn, whose extra would bring three packages that nobody needs
+
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -88,7 +90,7 @@ def test_what_is_imported_is_declared(extra: str) -> None:
 
 @pytest.mark.parametrize("extra", ["base", *PROJECT["optional-dependencies"]])
 def test_what_is_declared_is_imported(extra: str) -> None:
-    assert declared(extra) - imported(*FILES[extra]) == set()
+    assert declared(extra) - imported(*FILES[extra]) == BEHIND.get(extra, set())
 
 
 def test_the_lists_of_the_images_hold_no_official_client_of_kubernetes() -> None:
