@@ -5,7 +5,7 @@ Locks are taken in one order everywhere: rows of runs by id, then the row that h
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -20,8 +20,21 @@ from avouch.store import columns, database, fencing, jobs, rows, tables, version
 IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _TIMES = sa.bindparam("times", type_=pg.ARRAY(sa.DateTime(timezone=True)))
 _OF_IDS = sa.select(tables.runs).where(tables.runs.c.id == sa.any_(IDS))
-_NEW = [c.name for c in tables.runs.c if c.name not in ("finished_at", "judged_at")]
-_CREATE = columns.insert("runs", _NEW, "ON CONFLICT (id) DO NOTHING RETURNING id")
+_LATER = ("finished_at", "judged_at", "resource_version", "created_version", "judged_version")
+_NEW = ", ".join(column.name for column in tables.runs.c if column.name not in _LATER)
+# One statement is its own transaction. The versions are taken before the rows are written, by everybody who opens.
+_OPEN = (
+    "WITH asked AS MATERIALIZED (SELECT * FROM jsonb_populate_recordset(NULL::runs, %(rows)s::jsonb)"  # noqa: S608 - constants only
+    "), missing AS MATERIALIZED (SELECT a.*, row_number() OVER (ORDER BY a.id) AS place FROM asked a"
+    "  WHERE NOT EXISTS (SELECT FROM runs r WHERE r.id = a.id)"
+    "), taken AS (UPDATE versions SET value = value + (SELECT count(*) FROM missing) WHERE EXISTS (SELECT FROM missing)"
+    "  RETURNING value - (SELECT count(*) FROM missing) AS base"
+    f"), made AS (INSERT INTO runs ({_NEW}, resource_version, created_version, judged_version)"
+    f"  SELECT {_NEW}, base + place, base + place, 0 FROM missing, taken ORDER BY place"
+    "  ON CONFLICT (id) DO NOTHING RETURNING *"
+    ") SELECT * FROM made UNION ALL SELECT r.* FROM runs r JOIN asked USING (id)"
+).encode()
+_STORED = b"SELECT * FROM runs WHERE id = ANY(%(ids)s)"
 _UNFINISHED = (
     sa.select(tables.runs.c.id)
     .where(tables.runs.c.id == sa.any_(IDS), tables.runs.c.finished_at.is_(None))
@@ -58,14 +71,11 @@ def document(snapshot: runs.Snapshot) -> bytes:
 
 async def open_all(opened: database.Database, batch: Sequence[runs.Run]) -> Sequence[runs.Run | errors.AvouchError]:
     """Create those runs that are not stored; the stored one wins."""
-    asked = {run.id: run for run in batch}
-    async with opened.transaction() as connection:
-        stored = await stored_runs(connection, list(asked))
-        missing = [asked[run_id] for run_id in sorted(asked.keys() - stored.keys())]
-        if missing:
-            stored |= await _created(connection, missing)
-        if asked.keys() - stored.keys():  # somebody else was faster
-            stored |= await stored_runs(connection, list(asked.keys() - stored.keys()))
+    asked = {run.id: run for run in reversed(batch)}  # of two for one run the first counts
+    found = await opened.run(_OPEN, columns.of([rows.row_of(run) for run in asked.values()]))
+    stored = {run.id: run for run in map(rows.run_of, found)}
+    if others := list(asked.keys() - stored.keys()):  # somebody else opened them at the same moment
+        stored |= {run.id: run for run in map(rows.run_of, await opened.run(_STORED, {"ids": others}))}
     return [stored.get(run.id) or _went_away(run) for run in batch]
 
 
@@ -87,17 +97,6 @@ async def stored_runs(connection: AsyncConnection, run_ids: Sequence[uuid.UUID])
     """Those of these runs that are stored."""
     found = await connection.execute(_OF_IDS, {"ids": list(run_ids)})
     return {run.id: run for run in map(rows.run_of, found.all())}
-
-
-async def _created(connection: AsyncConnection, runs: Sequence[runs.Run]) -> dict[uuid.UUID, runs.Run]:
-    stamped = dict(zip((run.id for run in runs), await versions.take(connection, len(runs)), strict=True))
-    created = await connection.execute(_CREATE, columns.of([_new_row(run, stamped[run.id]) for run in runs]))
-    asked = {run.id: run for run in runs}
-    return {run_id: replace(asked[run_id], resource_version=stamped[run_id]) for run_id in created.scalars()}
-
-
-def _new_row(run: runs.Run, version: int) -> dict[str, object]:
-    return {**rows.row_of(run), "resource_version": version, "created_version": version, "judged_version": 0}
 
 
 async def _ended(connection: AsyncConnection, finished: Sequence[Finished]) -> None:
