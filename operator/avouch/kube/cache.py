@@ -29,6 +29,7 @@ class ObjectCache:
         self._kinds: dict[str, dict[Key, None]] = {}
         self._indexers = dict(indexers or {})
         self._index: dict[tuple[str, str], set[Key]] = {}
+        self._filed: dict[Key, tuple[str, ...]] = {}  # under which values: an indexer reads each state once
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -43,16 +44,16 @@ class ObjectCache:
         if old is not None and _older(obj, old):
             return False
         obj["metadata"].pop("managedFields", None)  # half of the bytes, and never read
-        self._unindex(key)
         self._objects[key] = obj
         self._kinds.setdefault(key.kind, {})[key] = None
-        for value in self._values(key, obj):
-            self._index.setdefault((key.kind, value), set()).add(key)
+        indexer = self._indexers.get(key.kind)
+        if indexer is not None:
+            self._file(key, tuple(dict.fromkeys(indexer(obj))))
         return True
 
     def drop(self, key: Key) -> Object | None:
         """Remove an object; returns its last known state."""
-        self._unindex(key)
+        self._file(key, ())
         self._kinds.get(key.kind, {}).pop(key, None)
         return self._objects.pop(key, None)
 
@@ -73,19 +74,20 @@ class ObjectCache:
         keep = set(live)
         return [key for key in self.keys(kind) if key not in keep]
 
-    def _values(self, key: Key, obj: Object) -> Iterable[str]:
-        indexer = self._indexers.get(key.kind)
-        return indexer(obj) if indexer else ()
-
-    def _unindex(self, key: Key) -> None:
-        old = self._objects.get(key)
-        if old is None:
+    def _file(self, key: Key, values: tuple[str, ...]) -> None:
+        """File a key under these values, and no longer under others."""
+        before = self._filed.pop(key, ())
+        if values:
+            self._filed[key] = values
+        if before == values:
             return
-        for value in self._values(key, old):
-            keys = self._index.get((key.kind, value), set())
+        for value in before:
+            keys = self._index[key.kind, value]
             keys.discard(key)
             if not keys:
-                self._index.pop((key.kind, value), None)
+                del self._index[key.kind, value]
+        for value in values:
+            self._index.setdefault((key.kind, value), set()).add(key)
 
 
 def same_wish(old: Object | None, new: Object) -> bool:

@@ -7,28 +7,29 @@ from hypothesis import strategies as st
 
 from avouch.kube.cache import Key, ObjectCache
 
-INDEXERS = {"Workflow": lambda obj: (obj["metadata"]["color"],)}
-STEPS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["red", "blue", None])), max_size=12)
+INDEXERS = {"Workflow": lambda obj: obj["metadata"]["colors"]}
+COLORS = st.none() | st.lists(st.sampled_from(["red", "blue"]), max_size=3)
+STEPS = st.lists(st.tuples(st.sampled_from("ab"), COLORS), max_size=12)
 
 
-def an_object(name: str, color: str) -> dict[str, Any]:
-    return {"metadata": {"name": name, "namespace": "team", "uid": name, "color": color}}
+def an_object(name: str, *colors: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "team", "uid": name, "colors": colors}}
 
 
 @given(STEPS)
-def test_kinds_and_indices_say_what_a_look_at_every_object_would(steps: list[tuple[str, str | None]]) -> None:
+def test_kinds_and_indices_say_what_a_look_at_every_object_would(steps: list[tuple[str, list[str] | None]]) -> None:
     cache = ObjectCache(INDEXERS)
-    known: dict[str, str] = {}
-    for name, color in steps:
-        if color is None:
+    known: dict[str, list[str]] = {}
+    for name, colors in steps:
+        if colors is None:
             cache.drop(Key("Workflow", "team", name))
             known.pop(name, None)
         else:
-            cache.put(Key("Workflow", "team", name), an_object(name, color))
-            known[name] = color
+            cache.put(Key("Workflow", "team", name), an_object(name, *colors))
+            known[name] = colors
     assert sorted(key.name for key in cache.keys("Workflow")) == sorted(known)
     for color in ("red", "blue"):
-        names = sorted(name for name, has in known.items() if has == color)
+        names = sorted(name for name, has in known.items() if color in has)
         assert [key.name for key in cache.found("Workflow", color)] == names
         assert cache.holds("Workflow", color) == bool(names)
 
