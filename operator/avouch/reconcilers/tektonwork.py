@@ -43,14 +43,17 @@ class TektonWork:
     run_reconciler: RunReconciler
     rescuer: Rescuer
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
-    _vanished: dict[Key, Object] = field(default_factory=dict)
+    _vanished: dict[Key, dict[str, Object]] = field(default_factory=dict)  # by uid: one name may be made anew often
 
     def changed(self, key: Key, old: Object | None, new: Object | None) -> None:
-        """A PipelineRun or TaskRun appeared, changed or was deleted."""
-        if new is None and old is not None:
-            self._vanished[key] = old
+        """A PipelineRun or TaskRun appeared, changed or was deleted.
+
+        A watch that was lost tells of one that was made anew under the same name only as another uid.
+        """
+        if old is not None and (new is None or labels.uid_of(old) != labels.uid_of(new)):
+            self._vanished.setdefault(key, {})[labels.uid_of(old)] = old
             self.queue.add(key)
-        elif new is not None and old is not None and tektonruns.settled(old) and _same(old, new):
+        elif new is not None and old is not None and tektonruns.settled(old) and outcome.done(new):
             self.cache.put(key, tektonruns.settle(new))
         elif new is not None and tektonruns.worth_a_look(old, new):
             self.queue.add(key)
@@ -85,13 +88,10 @@ class TektonWork:
     async def _one(self, key: Key) -> float | None:
         if key.kind == "Pod":
             return await self.rescuer.reconcile(key)
-        old = self._vanished.get(key)
-        if old is not None:
+        for uid, old in list(self._vanished.get(key, {}).items()):
             await self.run_reconciler.vanished(key, old)
+            del self._vanished[key][uid]  # not the whole entry: another may have been deleted meanwhile
+        if not self._vanished.get(key):
             self._vanished.pop(key, None)
         await self.run_reconciler.reconcile(key)
         return None
-
-
-def _same(old: Object, new: Object) -> bool:
-    return labels.uid_of(old) == labels.uid_of(new) and outcome.done(new)
