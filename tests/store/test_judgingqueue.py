@@ -1,6 +1,7 @@
 """The queue of runs to judge: whoever dies, hangs or comes from another version, no run is lost or judged by two."""
 
 import asyncio
+import contextlib
 import datetime
 import uuid
 from collections.abc import Sequence
@@ -136,9 +137,8 @@ async def _kill_other_backends(opened: database.Database) -> None:
 
 
 async def test_a_claim_that_arrives_while_its_run_is_in_a_batch_is_judged_afterwards(opened: database.Database) -> None:
-    run = a_run()
+    (run,) = await done(opened)
     repository = run_store.Runs(opened)
-    await repository.open(run)
     await repository.accept(a_claim(run, uuid.uuid4().bytes))
     queue = judgingqueue.Queue(opened)
     async with queue.batch(32) as work:
@@ -244,6 +244,107 @@ async def test_a_job_that_the_version_before_was_doing_when_it_ended_is_taken_ov
     assert await left(opened) == [("todo", 1, 0)], "its wake-up calls for deliveries are not needed"
     async with queue.one() as work:
         assert names(work) == {run.id}
+    await queue.leave()
+
+
+async def test_the_claims_of_a_run_that_goes_on_are_not_read_for_nothing_is_judged(opened: database.Database) -> None:
+    run, repository = a_run(), run_store.Runs(opened)
+    await repository.open(run)
+    await repository.accept(a_claim(run, bytes(judgingqueue._LIGHT) + uuid.uuid4().bytes))
+    queue = judgingqueue.Queue(opened)
+    async with queue.batch(32) as work:
+        (record,) = work.taken.records
+        assert record.claims == ()
+    await queue.isolate([run.id])
+    async with queue.one() as work:
+        (record,) = work.taken.records
+        assert record.claims == ()
+    await queue.leave()
+    await repository.close()
+
+
+async def test_a_run_of_which_many_bytes_are_claimed_holds_no_batch_and_is_judged_alone(
+    opened: database.Database,
+) -> None:
+    heavy, light = await done(opened, 2)
+    repository = run_store.Runs(opened)
+    for run, size in ((heavy, judgingqueue._LIGHT), (light, 1)):
+        await repository.accept(a_claim(run, bytes(size) + uuid.uuid4().bytes))
+    queue = judgingqueue.Queue(opened)
+    async with queue.batch(32) as work:
+        assert names(work) == {light.id}
+        await work.settle([decided(light)])
+    async with queue.one() as work:
+        (record,) = work.taken.records
+        assert (record.run.id, len(record.claims)) == (heavy.id, 1)
+        await work.settle([decided(heavy)])
+    assert await left(opened) == []
+    await queue.leave()
+    await repository.close()
+
+
+async def test_what_workers_died_over_again_and_again_is_not_even_read(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    repository = run_store.Runs(opened)
+    await repository.accept(a_claim(run, uuid.uuid4().bytes))
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 5"))
+    queue = judgingqueue.Queue(opened)
+    async with queue.one() as work:
+        (record,) = work.taken.records
+        assert (record.crashes, record.claims, record.snapshot) == (5, (), None)
+        await work.settle([decided(run)])
+    await queue.leave()
+    await repository.close()
+
+
+async def test_a_run_that_kills_its_workers_takes_no_neighbour_with_it(opened: database.Database) -> None:
+    """Four are judged at once in one process: whoever is there when it dies is not to blame for each of its deaths."""
+    poison, *others = await done(opened, 4)
+    crashes: dict[uuid.UUID, int] = {}
+    await judgingqueue.Queue(opened).isolate([run.id for run in (poison, *others)])
+    for _ in range(judging.CRASHES):
+        worker = judgingqueue.Queue(opened)
+        async with contextlib.AsyncExitStack() as slots:
+            works = [await slots.enter_async_context(worker.one()) for _ in range(4)]
+            taken = {record.run.id: record.crashes for work in works for record in work.taken.records}
+            crashes |= taken
+            if poison.id not in taken:
+                continue
+            async with opened.transaction() as connection:
+                await connection.execute(
+                    sa.text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'")
+                )
+            living = judgingqueue.Queue(opened)
+            await living.look_after()
+            await living.leave()
+    assert crashes.pop(poison.id) == judging.CRASHES - 1
+    assert max(crashes.values()) < judging.CRASHES - 1
+
+
+async def test_a_run_under_suspicion_waits_until_its_worker_is_idle_and_nothing_is_taken_beside_it(
+    opened: database.Database,
+) -> None:
+    suspect, other = await done(opened, 2)
+    queue = judgingqueue.Queue(opened)
+    await queue.isolate([suspect.id, other.id])
+    async with queue.one() as first:
+        assert names(first) == {suspect.id}, "nobody died over it yet"
+        await first.settle([judging.Later(suspect.id, NOW)])
+    async with opened.transaction() as connection:
+        lock = {"lock": f"judge:{suspect.id}"}
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 2 WHERE lock = :lock"), lock)
+    async with queue.one() as work, queue.one() as beside:
+        assert (names(work), names(beside)) == ({suspect.id}, set())
+        await work.settle([decided(suspect)])
+    async with queue.one() as work:
+        assert names(work) == {other.id}
+        async with opened.transaction() as connection:
+            await jobs.judge(connection, suspect.id)
+            await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 2 WHERE lock = :lock"), lock)
+        async with queue.one() as beside:
+            assert names(beside) == set(), "it waits for its neighbour"
+        await work.settle([decided(other)])
     await queue.leave()
 
 

@@ -6,16 +6,22 @@ kills workers is noticed, the batch is first recorded in `judging_batches`, on a
 advisory lock of its number. A row whose lock is free belongs to a worker that died: each of its runs counts that, and a
 run with such a count is judged alone.
 
+What many bytes were claimed of is judged alone, too: a batch holds the rows of others. Of two deaths over one run, the
+second may still be a neighbour's fault; from then on a worker judges it without neighbours.
+
 What is judged alone is marked `doing` under a worker whose heartbeat is fresh, as procrastinate does it: workers of the
 version before this one take over from us and we from them.
 """
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch.controlplane.model import deliveries, judging, runs
@@ -34,10 +40,13 @@ _TAKE = (
     "SELECT j.id, (j.args ->> 'run_id')::uuid AS run_id FROM procrastinate_jobs j"  # noqa: S608 - constants only
     f" WHERE {_DUE} AND j.attempts = 0 AND j.priority >= 0 {_ORDER} LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
 )
+_SUSPECT = 2  # deaths over a run, from which on nothing else is judged alone beside it
 _TAKE_ONE = (
     "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = (SELECT j.id"  # noqa: S608 - constants only
-    f" FROM procrastinate_jobs j WHERE {_DUE} AND (j.attempts > 0 OR j.priority < 0) {_ORDER}"
-    " LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, (args ->> 'run_id')::uuid AS run_id, attempts"
+    f" FROM procrastinate_jobs j WHERE {_DUE} AND (j.attempts > 0 OR j.priority < 0)"
+    f" ORDER BY j.attempts >= {_SUSPECT} DESC, coalesce(j.scheduled_at, '-infinity'), j.id"
+    f" LIMIT 1 FOR UPDATE SKIP LOCKED) AND (attempts < {_SUSPECT} OR %(idle)s)"
+    " RETURNING id, (args ->> 'run_id')::uuid AS run_id, attempts"
 )
 # Whoever changes a run holds its row and may be about to queue it: such a run is left for the next batch.
 _HOLD = "SELECT id FROM runs WHERE id = ANY(%(ids)b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
@@ -53,10 +62,17 @@ _DEAD = (
     " WHERE j.queueing_lock = died.lock AND j.status = 'todo'"
 )
 _RECORDS = (
-    "SELECT r.*, s.document::text AS document, o.* FROM runs r LEFT JOIN snapshots s ON s.run_id = r.id"
+    "SELECT r.*, s.document::text AS document, o.* FROM runs r"
+    " LEFT JOIN snapshots s ON s.run_id = r.id AND NOT %(bare)s"
     " LEFT JOIN outside_runs o ON o.run_id = r.id WHERE r.id = ANY(%(ids)b)"
 )
 _CLAIMS = "SELECT * FROM claims WHERE run_id = ANY(%(ids)b) ORDER BY received_at, digest"
+# A pod may claim again and again while its run goes on: of such a run nothing is read, for nothing is judged.
+_CLAIMED = (
+    "SELECT c.run_id, sum(octet_length(c.bundle)) AS size FROM claims c JOIN runs r ON r.id = c.run_id"  # noqa: S608 - constants only
+    f" WHERE c.run_id = ANY(%(ids)b) AND (r.finished_at IS NOT NULL OR r.subject_kind = '{runs.EXTERNAL}') GROUP BY 1"
+)
+_LIGHT = 1024 * 1024  # bytes of one run's claims that a batch reads and verifies: 50 as they are
 _ATTACHMENTS = "SELECT * FROM attachments WHERE namespace = ANY(%(namespaces)s) ORDER BY namespace, name"
 _END = "DELETE FROM procrastinate_jobs WHERE id = ANY(%(ids)b)"
 _PUT_OFF = (
@@ -141,6 +157,8 @@ class Queue:
     seconds: float = 30
     _worker: int | None = None
     _held: set[int] = field(default_factory=set)
+    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _suspect: bool = False  # one of them killed workers before: it has no neighbours
 
     @contextlib.asynccontextmanager
     async def batch(self, limit: int) -> AsyncIterator[judging.Work]:
@@ -160,8 +178,13 @@ class Queue:
 
     async def _held_batch(self, connection: AsyncConnection, found: dict[uuid.UUID, int]) -> _Batch:
         held = {row.id for row in await connection.exec_driver_sql(_HOLD, {"ids": list(found)})}
-        records = await read(connection, found)
-        gone = [job for run_id, job in found.items() if run_id not in {record.run.id for record in records}]
+        claimed = await _claimed(connection, found)
+        heavy = {run_id for run_id, size in claimed.items() if size > _LIGHT}
+        if heavy:
+            await connection.exec_driver_sql(_ISOLATE, {"ids": [found[run_id] for run_id in heavy]})
+        records = await _records(connection, found.keys() - heavy, claimed.keys() - heavy)
+        known = heavy | {record.run.id for record in records}
+        gone = [job for run_id, job in found.items() if run_id not in known]
         if gone:  # runs that retention deleted
             await connection.exec_driver_sql(_END, {"ids": gone})
         return _Batch(connection, found, await _taken(connection, records, held))
@@ -169,16 +192,16 @@ class Queue:
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[judging.Work]:
         """Take one job that is judged alone. A job that is not settled here is queued again."""
-        worker = await self._registered()
-        async with self.database.statements() as connection:
-            found = (await connection.exec_driver_sql(_TAKE_ONE, {"worker": worker})).first()
-            if found is None:
-                yield _One(self.database, 0, judging.Taken())
-                return
-            self._held.add(found.id)
+        found = await self._taken_one()
+        if found is None:
+            yield _One(self.database, 0, judging.Taken())
+            return
         try:
             async with self.database.snapshot() as connection:
-                records = await read(connection, [found.run_id])
+                # What ended workers again and again may do so by being read.
+                bare = found.attempts >= judging.CRASHES
+                claimed = () if bare else await _claimed(connection, [found.run_id])
+                records = await _records(connection, [found.run_id], claimed, bare=bare)
                 taken = await _taken(connection, records, {found.run_id}, found.attempts)
             work = _One(self.database, found.id, taken)
             if not taken.records:
@@ -186,6 +209,21 @@ class Queue:
             yield work
         finally:
             self._held.discard(found.id)
+            if not self._held:
+                self._suspect = False
+
+    async def _taken_one(self) -> "sa.Row[Any] | None":
+        """Mark one job as ours; none beside one that is suspect."""
+        worker = await self._registered()
+        async with self._taking, self.database.statements() as connection:
+            if self._suspect:
+                return None
+            asked = {"worker": worker, "idle": not self._held}
+            found = (await connection.exec_driver_sql(_TAKE_ONE, asked)).first()
+            if found is not None:
+                self._held.add(found.id)
+                self._suspect = found.attempts >= _SUSPECT
+        return found
 
     async def isolate(self, run_ids: Sequence[uuid.UUID]) -> None:
         """Have these runs judged one by one from now on."""
@@ -220,12 +258,24 @@ class Queue:
         return self._worker
 
 
-async def read(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> Sequence[judging.Record]:
-    """The records of these runs, as far as there are any."""
-    ids = list(run_ids)
+async def read(connection: AsyncConnection, run_ids: Sequence[uuid.UUID]) -> Sequence[judging.Record]:
+    """The whole records of these runs, as far as there are any."""
+    return await _records(connection, run_ids, run_ids)
+
+
+async def _claimed(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Bytes of the claims of those of these runs that can be judged."""
+    return {row.run_id: row.size for row in await connection.exec_driver_sql(_CLAIMED, {"ids": list(run_ids)})}
+
+
+async def _records(
+    connection: AsyncConnection, run_ids: Iterable[uuid.UUID], claimed: Iterable[uuid.UUID], *, bare: bool = False
+) -> Sequence[judging.Record]:
+    """The records of these runs, with the claims of some of them; `bare`: without what the cluster recorded."""
     said: dict[uuid.UUID, list[runs.Claim]] = {}
-    for row in await connection.exec_driver_sql(_CLAIMS, {"ids": ids}):
-        said.setdefault(row.run_id, []).append(rows.claim_of(row))
+    if claims := list(claimed):
+        for row in await connection.exec_driver_sql(_CLAIMS, {"ids": claims}):
+            said.setdefault(row.run_id, []).append(rows.claim_of(row))
     return [
         judging.Record(
             run=rows.run_of(row),
@@ -233,7 +283,7 @@ async def read(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> Seq
             claims=tuple(said.get(row.id, ())),
             external=rows.external_of(row) if row.attester is not None else None,
         )
-        for row in await connection.exec_driver_sql(_RECORDS, {"ids": ids})
+        for row in await connection.exec_driver_sql(_RECORDS, {"ids": list(run_ids), "bare": bare})
     ]
 
 

@@ -73,9 +73,9 @@ async def test_what_was_known_of_a_deleted_object_is_kept_until_it_was_used() ->
 
 
 async def test_what_is_deleted_while_its_predecessor_is_finished_is_finished_too() -> None:
-    keeper = Keeper()
-    shop = work(keeper, Rescuer())
-    finish = keeper.vanished
+    reconciler = RunReconciler()
+    shop = work(reconciler, Rescuer())
+    finish = reconciler.vanished
 
     async def slow(key: Key, old: Object) -> None:
         await finish(key, old)
@@ -83,27 +83,27 @@ async def test_what_is_deleted_while_its_predecessor_is_finished_is_finished_too
             shop.changed(key, None, {"metadata": {"name": "t", "uid": "second"}})
             shop.changed(key, {"metadata": {"name": "t", "uid": "second"}}, None)
 
-    keeper.vanished = slow  # type: ignore[method-assign]
+    reconciler.vanished = slow  # type: ignore[method-assign]
     shop.changed(TASKRUN, {"metadata": {"name": "t", "uid": "first"}}, None)
     running = asyncio.create_task(shop.run(2))
     async with asyncio.timeout(5):
-        await keeper.enough.wait()
+        await reconciler.enough.wait()
         await shop.queue.drain()
         await running
-    assert keeper.asked == ["vanished first", "reconcile t", "vanished second", "reconcile t"]
+    assert reconciler.asked == ["vanished first", "reconcile t", "vanished second", "reconcile t"]
 
 
 async def test_what_was_made_anew_while_the_watch_was_lost_is_finished_and_its_successor_looked_at() -> None:
-    keeper = Keeper()
-    shop = work(keeper, Rescuer())
+    reconciler = RunReconciler()
+    shop = work(reconciler, Rescuer())
     for old, new in (("first", "second"), ("second", "third")):
         shop.changed(TASKRUN, {"metadata": {"name": "t", "uid": old}}, {"metadata": {"name": "t", "uid": new}})
     running = asyncio.create_task(shop.run(2))
     async with asyncio.timeout(5):
-        await keeper.enough.wait()
+        await reconciler.enough.wait()
         await shop.queue.drain()
         await running
-    assert keeper.asked == ["vanished first", "vanished second", "reconcile t"]
+    assert reconciler.asked == ["vanished first", "vanished second", "reconcile t"]
 
 
 async def test_a_pod_is_the_rescuers_which_says_when_to_look_again() -> None:

@@ -24,7 +24,6 @@ from avouch.materials import types as material_types
 _log = logging.getLogger(__name__)
 
 BATCH = 32  # runs in one transaction
-CRASHES = 5  # workers that may die over one run before it is judged Error: it would take the next ones with it
 
 
 def next_try(run: runs.Run, now: datetime) -> datetime:
@@ -82,22 +81,22 @@ class Judging:
     async def _from_rows(self, record: judging.Record, taken: judging.Taken) -> judging.Outcome:
         """Judge without leaving the database. Between two runs, deliveries and health checks have their turn."""
         await asyncio.sleep(0)
-        if record.run.result is not verdicts.VerdictResult.PENDING:
+        if _settled(record):
             return judging.Settled(record.run.id)
         try:
             if _may_hold_documents(record):
                 return judging.Alone(record.run.id)
-            return self._outcome(self._case(record), taken)
+            return self._outcome(await self._case(record), taken)
         except Exception as exc:
             return self._error(record, taken, exc)
 
     async def _alone(self, record: judging.Record, taken: judging.Taken) -> judging.Outcome:
-        if record.run.result is not verdicts.VerdictResult.PENDING:
+        if _settled(record):
             return judging.Settled(record.run.id)
         try:
-            if record.crashes >= CRASHES:
+            if record.crashes >= judging.CRASHES:
                 raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
-            case = self._case(record)
+            case = await self._case(record)
             if self._ends(case):  # nothing is fetched for a run that is waited for
                 found = {key: await self._check(one, key[1], case.run) for key, one in _documents(case).items()}
                 case = replace(case, documents=found)
@@ -108,9 +107,13 @@ class Judging:
                 return judging.Later(record.run.id, next_try(record.run, self.clock.now()))
             return self._error(record, taken, exc)
 
-    def _case(self, record: judging.Record) -> tekton_run.Case:
-        bare = _bare(record)
-        return replace(bare, said=tuple(self._read(claim, bare) for claim in record.claims))
+    async def _case(self, record: judging.Record) -> tekton_run.Case:
+        """A bundle may take a tenth of a second: between two of them the process has its signs of life to give."""
+        bare, said = _bare(record), []
+        for claim in record.claims:
+            said.append(self._read(claim, bare))
+            await asyncio.sleep(0)
+        return replace(bare, said=tuple(said))
 
     def _ends(self, case: tekton_run.Case) -> bool:
         found = verdict.judge(case, self.clock.now())
@@ -166,10 +169,15 @@ def _bare(record: judging.Record) -> tekton_run.Case:
     return tekton_run.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, external=record.external)
 
 
+def _settled(record: judging.Record) -> bool:
+    """Whether there is nothing to do: the run is judged, or goes on, and will be queued again when it has ended."""
+    ended = record.run.finished_at is not None or record.external is not None
+    return record.run.result is not verdicts.VerdictResult.PENDING or not ended
+
+
 def _may_hold_documents(record: judging.Record) -> bool:
-    """Whether an ended run claims what may be a document; its claims are verified once, where they are read."""
-    ended = record.snapshot is not None or record.external is not None
-    if not (ended and record.claims):
+    """Whether a run claims what may be a document; its claims are verified once, where they are read."""
+    if not record.claims:
         return False
     asked = plan.Plan.from_json(record.run.plan).materials
     return record.external is not None or any(material.type not in material_types.VALUE_TYPES for material in asked)

@@ -11,10 +11,15 @@ from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model import runs, verdicts
 
+CRASHES = 5  # workers that may end over one run before it is judged Error: it would take the next ones with it
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is stored about one run that is to be judged. `crashes` counts workers that ended over it."""
+    """What is stored about one run that is to be judged. `crashes` counts workers that ended over it.
+
+    Of a run that has not ended no claims are read, and after `CRASHES` deaths neither claims nor snapshot are.
+    """
 
     run: runs.Run
     snapshot: runs.Snapshot | None

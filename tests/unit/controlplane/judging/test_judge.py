@@ -169,14 +169,14 @@ async def test_a_store_that_does_not_answer_puts_the_run_off_and_decides_nothing
 
 
 async def test_a_run_over_which_workers_die_is_an_error_and_never_passes() -> None:
-    queue = Queue(single=[record(crashes=judging.CRASHES)])
+    queue = Queue(single=[record(crashes=judging_model.CRASHES)])
     (decided,) = await judge(queue).one()
     assert queue.results() == ["Error"]
     assert isinstance(decided, judging_model.Decided)
     (finding,) = decided.signed.verdict.findings
     assert finding.code == "JudgingFailed"
     assert "workers stopped" in finding.message
-    queue = Queue(single=[record(crashes=judging.CRASHES - 1)])
+    queue = Queue(single=[record(crashes=judging_model.CRASHES - 1)])
     await judge(queue).one()
     assert queue.results() == ["Passed"]
 
@@ -191,7 +191,7 @@ async def test_one_verdict_that_the_database_refuses_never_fails_its_batch() -> 
 
 
 async def test_a_database_that_does_not_answer_leaves_every_run_as_it_is() -> None:
-    queue = Queue(batched=[record()], single=[record(1, crashes=judging.CRASHES)])
+    queue = Queue(batched=[record()], single=[record(1, crashes=judging_model.CRASHES)])
     queue.failure = errors.Unavailable("the database is away")
     for act in (judge(queue).batch, judge(queue).one):
         with pytest.raises(errors.Unavailable):
@@ -218,3 +218,13 @@ async def test_a_run_whose_plan_cannot_be_read_stays_pending_and_is_looked_at_ag
 def test_the_older_an_unreadable_run_is_the_less_often_it_is_tried(age: timedelta, wait: timedelta) -> None:
     run = replace(cases.run(), finished_at=cases.DONE)
     assert judging.next_try(run, cases.DONE + age) == cases.DONE + age + wait
+
+
+async def test_a_run_that_goes_on_is_not_looked_at_however_much_is_claimed_of_it(
+    claimed: judging_model.Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: pytest.fail("it was verified"))
+    going_on = replace(claimed, run=replace(claimed.run, finished_at=None), snapshot=None)
+    for queue, way in ((Queue(batched=[going_on]), "batch"), (Queue(single=[going_on]), "one")):
+        (outcome,) = await getattr(judge(queue), way)()
+        assert outcome == judging_model.Settled(going_on.run.id)
