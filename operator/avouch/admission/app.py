@@ -62,8 +62,8 @@ class PodAdmission:
         """Answer one AdmissionReview."""
         body = b""
         try:
-            body = await _body(request)
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(self.seconds):  # the body, too: anyone may begin one and never end it
+                body = await _body(request)
                 answer, outcome = await self._answer(review.read(body))
         except Exception as exc:  # an error of avouch never refuses or delays a pod
             log.exception("internal error: a pod is admitted without a sidecar")

@@ -1,13 +1,12 @@
 """Contract revisions as documents. Implements `controlplane.model.views.RevisionViews`."""
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from avouch import errors, rfc3339
+from avouch.controlplane.model import cursors
 from avouch.store import contracts, database, tables
 
 _PAGE = 100  # largest page: a canonical form may have a megabyte
@@ -75,12 +74,9 @@ def _document(row: "sa.Row[Any]") -> dict[str, Any]:
 
 
 def _token(last: "sa.Row[Any]") -> str:
-    return base64.urlsafe_b64encode(json.dumps([last.namespace, last.name, last.revision]).encode()).decode()
+    return cursors.write(last.namespace, last.name, last.revision)
 
 
 def _position(token: str) -> tuple[str, str, int]:
-    try:
-        namespace, name, revision = json.loads(base64.urlsafe_b64decode(token.encode()))
-        return str(namespace), str(name), int(revision)
-    except (ValueError, TypeError) as exc:
-        raise errors.Invalid("not a valid continue token", field="continue", fix="start the list again") from exc
+    namespace, name, revision = cursors.read(token, str, str, int)
+    return namespace, name, revision

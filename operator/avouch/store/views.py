@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch import errors
+from avouch.controlplane.model import cursors
 from avouch.store import database, documents, rundocuments, runfeed, runqueries, tables, versions
 
 POLL_SECONDS = 0.5
@@ -114,14 +114,11 @@ async def _shown(connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", *,
 
 
 def _token(version: int, last: "sa.Row[Any]") -> str:
-    return base64.urlsafe_b64encode(json.dumps([version, last.namespace, last.name]).encode()).decode()
+    return cursors.write(version, last.namespace, last.name)
 
 
 def _position(token: str) -> tuple[int, tuple[str, str] | None]:
     if not token:
         return 0, None
-    try:
-        version, namespace, name = json.loads(base64.urlsafe_b64decode(token.encode()))
-        return int(version), (str(namespace), str(name))
-    except (ValueError, TypeError) as exc:
-        raise errors.Invalid("not a valid continue token", field="continue", fix="start the list again") from exc
+    version, namespace, name = cursors.read(token, int, str, str)
+    return version, (namespace, name)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
@@ -46,7 +46,7 @@ def review(operation: str = "CREATE", kind: str = "Pod") -> dict[str, Any]:
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
-async def post(planner: Planner, body: bytes, seconds: float = 5) -> tuple[dict[str, Any], list[str]]:
+async def post(planner: Planner, body: bytes | AsyncIterator[bytes], seconds: float = 5) -> tuple[dict[str, Any], list[str]]:
     counted: list[str] = []
     admission = app.PodAdmission(planner, lambda: pods.SETTINGS, counted.append, seconds, suffix=lambda: "0123abcd")
     transport = httpx.ASGITransport(app=Starlette(routes=admission.routes()))
@@ -103,6 +103,18 @@ async def test_an_answer_that_would_take_too_long_is_no_sidecar() -> None:
     response, counted = await post(Planner(None), json.dumps(review()).encode(), seconds=0.01)
     assert "no answer in time" in response["warnings"][0]
     assert (counted, response["uid"]) == (["Error"], "u-1")
+
+
+async def test_a_review_that_never_ends_is_answered_in_time_and_holds_nothing() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    planner = Planner(inject())
+    async with asyncio.timeout(5):
+        response, counted = await post(planner, endless(), seconds=0.01)
+    assert "no answer in time" in response["warnings"][0]
+    assert (counted, planner.asked) == (["Error"], [])
 
 
 async def test_only_creation_is_looked_at() -> None:

@@ -1,7 +1,5 @@
 """What a list or watch asks for: limits, selectors, continue tokens and the form of the answer, parsed once."""
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +7,7 @@ from datetime import datetime
 from starlette.requests import Request
 
 from avouch import errors
+from avouch.controlplane.model import cursors
 from avouch.ingest import problems
 
 MAX_PAGE = 500  # what kubectl asks for by itself
@@ -68,9 +67,7 @@ def parse(request: Request, namespace: str | None, now: datetime, fields: Mappin
 
 def sealed(token: str, now: datetime) -> str:
     """The store's token with its age, as clients see it; empty stays empty."""
-    if not token:
-        return ""
-    return base64.urlsafe_b64encode(json.dumps([int(now.timestamp()), token]).encode()).decode()
+    return cursors.write(int(now.timestamp()), token) if token else ""
 
 
 def opened(token: str, now: datetime) -> str:
@@ -82,16 +79,10 @@ def opened(token: str, now: datetime) -> str:
     """
     if not token:
         return ""
-    try:
-        at, inner = json.loads(base64.urlsafe_b64decode(token.encode()))
-        age = now.timestamp() - int(at)
-    except (ValueError, TypeError) as exc:
-        raise errors.Invalid("not a valid continue token", field="continue", fix="list from the start") from exc
-    if not isinstance(inner, str) or not inner:
-        raise errors.Invalid("not a valid continue token", field="continue", fix="list from the start")
-    if age > CONTINUE_AGE:
+    at, inner = cursors.read(token, int, str)
+    if now.timestamp() - at > CONTINUE_AGE:
         raise problems.Expired("the continue token is too old: list again from the start")
-    return inner
+    return str(inner)
 
 
 def _number(text: str, name: str) -> int | None:

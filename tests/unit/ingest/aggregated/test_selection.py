@@ -28,6 +28,12 @@ def request(query: str = "", accept: str = "") -> Request:
         "resourceVersion=x",
         "continue=!!",
         "continue=W10=",
+        "continue=WzFlNDAwLCJ4Il0=",  # [1e400,"x"]
+        "continue=" + "W1tb" * 2000,  # [[[
+        "continue=WzEsIlx1ZDgwMCJd",  # [1,"\\ud800"]
+        "continue=WzEsIngiLDFd",  # [1,"x",1]
+        "continue=WzEsImEiLCJhIl0=",
+        "continue=Wy0xLCJ4Il0=",  # [-1,"x"]
     ],
 )
 def test_what_cannot_be_answered_is_refused(query: str) -> None:
