@@ -158,7 +158,7 @@ class IngestApi:
     async def _push(self, request: Request) -> runs.Receipt:
         """A resend of the bundle that ended a run is answered like the first, so the run need not be open."""
         session = await self._session(request, sessions.Need.ATTEST)
-        with self.budget.reservation() as reservation:
+        with self.budget.reservation(session.run.namespace_uid) as reservation:
             content = await bodies.whole(request, submissions.MAX_BUNDLE, self.min_rate, reservation)
             explicit = request.headers.get(CLIENT) == "step"
             return await self.intake.accept(session, content, explicit=explicit)

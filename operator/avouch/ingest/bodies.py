@@ -10,6 +10,7 @@ bundles would end in the kernel killing the server, which is the worst way to sa
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -29,35 +30,52 @@ class MinDataRate:
 
 
 class Reservation:
-    """What one request holds of a `BodyBudget`."""
+    """What one request holds of a `BodyBudget`, and for whom."""
 
-    def __init__(self, budget: "BodyBudget") -> None:
+    def __init__(self, budget: "BodyBudget", owner: str) -> None:
         self._budget = budget
+        self._owner = owner
         self.held = 0
 
     def take(self, size: int) -> None:
         """Hold so many bytes more. Raises errors.Overloaded."""
-        if self._budget.held + size > self._budget.size:
-            raise errors.Overloaded("too many bodies wait for the database; send this request again", retry_after=1)
-        self._budget.held += size
+        self._budget.take(self._owner, size)
         self.held += size
 
 
 class BodyBudget:
-    """Bytes of bodies that all requests together may hold. Owned by one event loop."""
+    """Bytes of bodies that all requests together may hold, and those of one owner. Owned by one event loop.
 
-    def __init__(self, size: int = 32 * 1024 * 1024) -> None:  # 1,700 bundles as they are, 8 of the largest
+    Whoever sends all but the last byte of large bodies holds their bytes for minutes: that is its own loss alone.
+    """
+
+    def __init__(self, size: int = 32 * 1024 * 1024, each: int | None = None) -> None:
+        """`size`: 1,700 bundles as they are, 8 of the largest. `each`: of one owner, a quarter where it is not said."""
         self.size = size
-        self.held = 0
+        self.each = size // 4 if each is None else each
+        self._held: Counter[str] = Counter()
+
+    @property
+    def held(self) -> int:
+        """Bytes of all."""
+        return self._held.total()
+
+    def take(self, owner: str, size: int) -> None:
+        """Hold so many bytes more for an owner. Raises errors.Overloaded."""
+        if self.held + size > self.size or self._held[owner] + size > self.each:
+            raise errors.Overloaded("too many bodies wait for the database; send this request again", retry_after=1)
+        self._held[owner] += size
 
     @contextlib.contextmanager
-    def reservation(self) -> Iterator[Reservation]:
+    def reservation(self, owner: str) -> Iterator[Reservation]:
         """A reservation that grows with what is read, and is released at the end."""
-        reservation = Reservation(self)
+        reservation = Reservation(self, owner)
         try:
             yield reservation
         finally:
-            self.held -= reservation.held
+            self._held[owner] -= reservation.held
+            if not self._held[owner]:
+                del self._held[owner]
 
 
 async def chunks(request: Request, limit: int, min_rate: MinDataRate) -> AsyncIterator[bytes]:

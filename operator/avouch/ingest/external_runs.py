@@ -45,7 +45,7 @@ class ExternalApi:
         """`PUT /v1/runs/{id}/state`: with If-Match, or If-None-Match: * for the first."""
         session = await self._session(request, sessions.Need.ADD)
         instead_of = _instead_of(request)
-        with self.budget.reservation() as reservation:
+        with self.budget.reservation(session.run.namespace_uid) as reservation:
             content = await bodies.whole(request, external.MAX_STATE, self.min_rate, reservation)
             digest = await self.runs.put_state(session, content, instead_of=instead_of)
         return Response(status_code=204, headers={"ETag": f'"{digest}"'})

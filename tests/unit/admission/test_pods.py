@@ -46,7 +46,9 @@ def review(operation: str = "CREATE", kind: str = "Pod") -> dict[str, Any]:
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
-async def post(planner: Planner, body: bytes | AsyncIterator[bytes], seconds: float = 5) -> tuple[dict[str, Any], list[str]]:
+async def post(
+    planner: Planner, body: bytes | AsyncIterator[bytes], seconds: float = 5
+) -> tuple[dict[str, Any], list[str]]:
     counted: list[str] = []
     admission = app.PodAdmission(planner, lambda: pods.SETTINGS, counted.append, seconds, suffix=lambda: "0123abcd")
     transport = httpx.ASGITransport(app=Starlette(routes=admission.routes()))

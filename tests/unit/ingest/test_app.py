@@ -223,13 +223,29 @@ async def test_bodies_that_do_not_fit_beside_those_that_wait_are_429_and_room_is
     fake: fakes.Fakes,
 ) -> None:
     content = fakes.signed(fake)
-    api = app.IngestApi(fake.intake, budget=bodies.BodyBudget(len(content) + 10))
+    api = app.IngestApi(fake.intake, budget=bodies.BodyBudget(len(content) + 10, each=len(content)))
     transport = httpx.ASGITransport(app.create(api))
     async with httpx.AsyncClient(transport=transport, base_url="https://avouch", headers=HEADERS) as client:
-        with api.budget.reservation() as waiting:
+        with api.budget.reservation("another") as waiting:
             waiting.take(11)
             full = await client.post(bundles(fake), content=content)
         assert (full.status_code, full.headers["retry-after"], api.budget.held) == (429, "1", 0)
         assert (await client.post(bundles(fake), content=b"no bundle")).status_code == 422
         assert (await client.post(bundles(fake), content=content)).status_code == 201
+    assert api.budget.held == 0
+
+
+async def test_a_namespace_that_fills_its_part_of_the_budget_takes_none_from_others(fake: fakes.Fakes) -> None:
+    content = fakes.signed(fake)
+    api = app.IngestApi(fake.intake, budget=bodies.BodyBudget(4 * len(content)))
+    transport = httpx.ASGITransport(app.create(api))
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch", headers=HEADERS) as client:
+        with api.budget.reservation("another") as greedy:
+            greedy.take(len(content))
+            with pytest.raises(errors.Overloaded):
+                greedy.take(1)
+            assert (await client.post(bundles(fake), content=content)).status_code == 201
+        with api.budget.reservation(fake.run.namespace_uid) as own:
+            own.take(1)
+            assert (await client.post(bundles(fake), content=content)).status_code == 429
     assert api.budget.held == 0

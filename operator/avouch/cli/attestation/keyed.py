@@ -157,7 +157,10 @@ def _place(uri: str) -> tuple[str, str]:
 
 def _keys(texts: tuple[str, ...]) -> dict[keysigned.Family, bytes]:
     found: dict[keysigned.Family, bytes] = {}
-    for family, name in adding.pairs(texts, "--key").items():
+    named = adding.pairs(texts, "--key")
+    if len(named) < len(texts):
+        raise errors.Invalid("two keys for one family", field="--key", fix="verify once with each of them")
+    for family, name in named.items():
         if family not in list(keysigned.Family):
             fix = f"write one of {', '.join(keysigned.Family)}, then =FILE"
             raise errors.Invalid(f"{family[:80]!r} is not a key family", field="--key", fix=fix)

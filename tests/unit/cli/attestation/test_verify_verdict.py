@@ -188,3 +188,9 @@ def test_an_attestation_of_an_attester_is_held_against_what_was_asked_for(keys: 
 def test_a_key_that_cannot_be_read_is_a_mistake(key: str):
     answer = verify(verdict(), "--key", key)
     assert (answer.code, answer.out) == (1, "")
+
+
+def test_two_keys_for_one_family_are_refused_for_one_of_them_would_not_count(keys: list[str]):
+    answer = verify(verdict(), *keys, *keys)
+    assert answer.code not in (0, 5)
+    assert "two keys for one family" in answer.err
