@@ -129,16 +129,25 @@ class Connection:
 
     def read(self, response: Response, deadline: float, limit: int) -> Answer:
         """All of an answer. Raises as `fetch`."""
-        found = bytearray()
-        while piece := response.read(CHUNK):
-            found += piece
-            if len(found) > limit:
-                raise errors.TooLarge(f"{self.to.host} answers with more than {limit} bytes")
-            if self._clock.monotonic() > deadline:
-                raise TimeoutError("the answer takes too long")
+        found = self.first(response, deadline, limit + 1)
+        if len(found) > limit:
+            raise errors.TooLarge(f"{self.to.host} answers with more than {limit} bytes")
         if response.length:  # reading in pieces does not notice that the rest is missing
             raise http.client.IncompleteRead(b"", response.length)
-        return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, bytes(found))
+        return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, found)
+
+    def first(self, response: Response, deadline: float, size: int) -> bytes:
+        """At most so many bytes of an answer, taken as they come: who waits for many knows no deadline."""
+        found = bytearray()
+        while len(found) < size:
+            piece = response.read1(min(CHUNK, size - len(found)))
+            if not piece:
+                response.close()  # its end; `read1` leaves that to be said
+                break
+            found += piece
+            if self._clock.monotonic() > deadline:
+                raise TimeoutError("the answer takes too long")
+        return bytes(found)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -162,11 +171,31 @@ class Connection:
         if connection.sock is not None:
             connection.sock.settimeout(connection.timeout)
         body = request.body() if callable(request.body) else request.body
-        try:
+        with contextlib.suppress(*_GONE):  # it may have said why before it hung up
             connection.request(request.method, request.target, body=body or None, headers=dict(request.headers))
-        except _GONE:
-            return connection.getresponse()  # it may have said why before it hung up
-        return connection.getresponse()
+        return self._head(connection, min(SILENCE, remaining))
+
+    def _head(self, connection: http.client.HTTPConnection, seconds: float) -> Response:
+        """Status and headers of an answer. Those of a server that drips are cut off: each byte renews a timeout."""
+        over = threading.Event()
+
+        def cut_off() -> None:
+            over.set()
+            self.hang_up()
+
+        timer = threading.Timer(seconds, cut_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = connection.getresponse()
+        except Broken:
+            if not over.is_set():
+                raise
+        finally:
+            timer.cancel()
+        if over.is_set():  # half of the headers read like all of them
+            raise TimeoutError("the answer takes too long")
+        return answer
 
     def _connection(self) -> http.client.HTTPConnection:
         to = self.to

@@ -108,7 +108,8 @@ class Connection:
             response = self._link.send(self._sent(request), deadline)
             if response.status in request.accept:
                 return (read(response),)
-            said = problems.read(response.status, response.read(_MAX_PROBLEM), response.getheader("Retry-After"))
+            text = self._link.first(response, deadline, _MAX_PROBLEM)
+            said = problems.read(response.status, text, response.getheader("Retry-After"))
         except https.Broken as exc:
             self.close()
             return self._broken(exc, attempt)

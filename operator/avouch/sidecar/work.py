@@ -194,6 +194,9 @@ def _write(report: Report, tekton: str) -> None:
         report.fail(f"the report could not be written: {exc}")
 
 
+_AGAIN = 1.0  # seconds between two rings: a run that the first one ended is told, and the next run begins
+
+
 class _Alarm:
     """Ends the work when its budget is spent, also inside a name lookup, which knows no timeout."""
 
@@ -202,7 +205,7 @@ class _Alarm:
 
     def __enter__(self) -> None:
         signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds, _AGAIN)
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,4 +1,7 @@
+import contextlib
 import http.client
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +28,38 @@ def test_what_drips_is_left_when_the_time_is_over(tmp_path: Path) -> None:
         start = time.monotonic()
         with pytest.raises(errors.Unavailable, match=r"no answer from localhost in 0\.3 s"):
             https.get(https.Resource(server.url, {}, secure.authority.read_text()), 0.3)
+        assert time.monotonic() - start < 3
+
+
+@contextlib.contextmanager
+def dripping(whole: bytes, then: bytes = b"") -> Iterator[https.Peer]:
+    """A server that sends the first bytes of its answer at once and the others one by one, for ever."""
+    over = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(whole)
+            while not over.wait(0.02):
+                connection.sendall(then or b"z")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=serve, args=(listening,))
+        serving.start()
+        yield https.Peer("127.0.0.1", listening.getsockname()[1], plain=True)
+        over.set()
+        serving.join()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"HTTP/1.", b"HTTP/1.1 200 OK\r\nX-Leaf: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"]
+)
+def test_a_connection_that_drips_is_left_at_its_deadline_and_half_an_answer_is_none(sent: bytes) -> None:
+    with dripping(sent) as peer:
+        link, start = https.Connection(peer), time.monotonic()
+        with pytest.raises(TimeoutError):
+            link.fetch(https.Request("GET", "/"), start + 0.3, 1_000_000)
         assert time.monotonic() - start < 3
 
 

@@ -1,5 +1,6 @@
-"""Where a list goes on: a token that clients hand back, and may write themselves. It opens nothing: a list looks only
-where the caller may look, wherever the token says it was.
+"""Continue tokens: where a list goes on. Clients hand them back, and may write their own.
+
+A token opens nothing: a list looks only where the caller may look, wherever the token says it was.
 """
 
 import base64
