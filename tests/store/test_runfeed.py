@@ -246,9 +246,11 @@ async def test_a_slow_watcher_is_told_to_list_again_and_holds_nothing(counted: C
     await until(lambda: shown._feed._number == 1)
     first = asyncio.create_task(anext(slow))  # type: ignore[arg-type]
     await until(lambda: shown._feed._number == 2)
-    made = [await store.open(a_run(namespace)) for _ in range(20)]
+    made = []
+    for number in range(1, 21):  # one after the other, so that what one look finds is not too much for the quick one
+        made.append(await store.open(a_run(namespace)))
+        await until(lambda number=number: len(quick.names()) == number)  # type: ignore[misc]
     assert (await first)[1]["name"] == made[0].name
-    await until(lambda: len(quick.names()) == 20)
     await until(lambda: shown._feed._number == 1)
     assert shown._feed._waiting == 0
     with pytest.raises(errors.Conflict, match="list again"):
