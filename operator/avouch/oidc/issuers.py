@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import jwt
 
 from avouch import errors
-from avouch.controlplane.intake import oidc_claims
 from avouch.oidc import checks
+from avouch.oidc.allowed import Issuer, is_address
 
 if TYPE_CHECKING:  # 5 MB that only installs with issuers pay
     import httpx
@@ -28,47 +27,6 @@ AGAIN = 10.0  # seconds between two questions to one issuer
 _SECONDS = 10.0  # for both documents together
 _LIMIT = 512 * 1024  # bytes of a document
 _DISCOVERY = "/.well-known/openid-configuration"
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """An allowed issuer: `url` is exactly the iss of its tokens. `runner` is the type of runner that gets them.
-
-    Raises:
-        Invalid: not an https address, or one with parts that no issuer has.
-    """
-
-    url: str
-    runner: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be the iss of a token."""
-        if not _is_address(self.url):
-            fix = "write the issuer exactly as in the iss claim of its tokens, such as https://gitlab.example.com"
-            raise errors.Invalid(f"{self.url[:200]!r} is not an issuer", field="oidc.issuers", fix=fix)
-
-
-def parse(text: str) -> tuple[Issuer, ...]:
-    """Issuers of a setting: `https://issuer[=RUNNER_TYPE]`, with commas or spaces between them.
-
-    >>> parse("https://token.actions.githubusercontent.com=GITHUB_ACTION")[0].runner
-    'GITHUB_ACTION'
-
-    Raises:
-        Invalid: not an issuer, a type of runner without such tokens, or a duplicate issuer.
-    """
-    found: list[Issuer] = []
-    for each in text.replace(",", " ").split():
-        url, _, runner = each.partition("=")
-        if runner and runner not in oidc_claims.RUNNERS:
-            fix = f"use one of {', '.join(oidc_claims.RUNNERS)}, or none"
-            raise errors.Invalid(
-                f"{runner[:64]!r} is not a runner type that issues tokens", field="oidc.issuers", fix=fix
-            )
-        if url in {issuer.url for issuer in found}:
-            raise errors.Invalid(f"{url[:200]!r} is listed twice", field="oidc.issuers", fix="keep one of them")
-        found.append(Issuer(url, runner))
-    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -134,7 +92,7 @@ class KeySets:
                 if document.get("issuer") != issuer.url:
                     raise errors.Unavailable(f"the discovery document of issuer {issuer.url} names another issuer")
                 where = document.get("jwks_uri")
-                if not isinstance(where, str) or not _is_address(where, query=True):
+                if not isinstance(where, str) or not is_address(where, query=True):
                     raise errors.Unavailable(
                         f"the discovery document of issuer {issuer.url} has no https address for keys"
                     )
@@ -162,20 +120,3 @@ async def _document(client: "httpx.AsyncClient", url: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise errors.Unavailable(f"{url} is not a JSON object")
     return found
-
-
-def _is_address(text: str, *, query: bool = False) -> bool:
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    plain = (
-        parts.scheme == "https"
-        and bool(host)
-        and "*" not in str(host)
-        and port != 0
-        and not parts.username
-        and not parts.fragment
-    )
-    return plain and text.isascii() and text.isprintable() and " " not in text and (query or not parts.query)

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from avouch import errors
-from avouch.controlplane.intake import oidc_claims
+from avouch.controlplane.model import identities
 from avouch.oidc import checks, issuers
+from avouch.oidc.allowed import Issuer
 
 _log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ class Verifier:
 
     def __init__(
         self,
-        allowed: Iterable[issuers.Issuer],
+        allowed: Iterable[Issuer],
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -40,7 +41,7 @@ class Verifier:
         except errors.NotVerified:
             return ""
 
-    async def verify(self, token: str, audience: str) -> oidc_claims.Identity:
+    async def verify(self, token: str, audience: str) -> identities.OidcIdentity:
         """The identity that a token proves.
 
         Raises:
@@ -57,4 +58,4 @@ class Verifier:
         except errors.NotVerified as exc:
             _log.info("refused an OIDC token at %s", exc)
             raise errors.Unauthenticated("the bearer token is not valid here") from exc
-        return oidc_claims.Identity(issuer.url, audience, str(claims["sub"]), claims, issuer.runner)
+        return identities.OidcIdentity(issuer.url, audience, str(claims["sub"]), claims, issuer.runner)

@@ -34,7 +34,7 @@ from avouch.ingest import external_runs as external_api
 from avouch.ingest.aggregated import app as aggregated_app
 from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader, secrets
-from avouch.oidc import issuers, verifier
+from avouch.oidc import verifier
 from avouch.processes import artifact_backends, certificates, health, lifetime, listeners, servermetrics, settings
 from avouch.store import (
     artifact_references,
@@ -205,9 +205,8 @@ def _tickets(config: settings.Server, adapters: Adapters) -> tickets.Tickets:
 
 def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRuns) -> external_runs.ExternalRuns:
     """External runs, of the same Workflows and Contracts."""
-    allowed = (issuers.Issuer(url, runner) for url, runner in config.oidc_issuers)
     identities = authentication.Identities(
-        tokens.Tokens(adapters.database), verifier.Verifier(allowed), adapters.cluster, lifetime.Clock()
+        tokens.Tokens(adapters.database), verifier.Verifier(config.oidc_issuers), adapters.cluster, lifetime.Clock()
     )
     opener = external_opening.Opener(
         store=external_store.ExternalRuns(adapters.database),

@@ -9,6 +9,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from avouch import errors, names
+from avouch.controlplane.intake import oidc_claims
+from avouch.oidc import allowed
 
 OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
 
@@ -27,7 +29,7 @@ class Server:
     server_url: str = ""  # what sidecars call
     public_url: str = ""  # what people and CI outside the cluster call
     public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
-    oidc_issuers: tuple[tuple[str, str], ...] = ()  # whose tokens are looked at, and of which type of runner they are
+    oidc_issuers: tuple[allowed.Issuer, ...] = ()  # whose tokens are looked at
     aggregated_api: bool = True
     kubeconfig: Path | None = None  # outside a cluster
     host: str = ""  # every address, IPv4 and IPv6
@@ -57,7 +59,7 @@ class Server:
             server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
             public_ca=_public_ca(environment),
-            oidc_issuers=tuple(map(_issuer, environment.get("AVOUCH_OIDC_ISSUERS", "").split())),
+            oidc_issuers=allowed.parse(environment.get("AVOUCH_OIDC_ISSUERS", ""), oidc_claims.RUNNERS),
             aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
@@ -181,18 +183,6 @@ def _level(environment: Mapping[str, str]) -> str:
             f"unknown log level: {level[:40]!r}", field="AVOUCH_LOG_LEVEL", fix="use DEBUG, INFO, WARNING or ERROR"
         )
     return level
-
-
-_RUNNERS = {
-    "https://token.actions.githubusercontent.com": "GITHUB_ACTION",
-    "https://gitlab.com": "GITLAB_PIPELINE",
-}
-
-
-def _issuer(text: str) -> tuple[str, str]:
-    """`URL`, or `URL=RUNNER_TYPE` for a self-hosted issuer, such as a GitLab."""
-    url, _, runner = text.partition("=")
-    return url, runner or _RUNNERS.get(url, "")
 
 
 def _public_ca(environment: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from avouch import errors
-from avouch.oidc import checks, issuers, verifier
+from avouch.oidc import allowed, checks, issuers, verifier
 from tests import loopback
 from tests.unit.oidc import issuer as oidc_issuer
 from tests.unit.oidc.issuer import OTHER, P256, P384, RSA, SHORT, Issuer, jwk
@@ -37,8 +37,9 @@ class Clock:
 
 
 def verifying(issuer: Issuer, clock: Clock | None = None) -> verifier.Verifier:
-    allowed = [issuers.Issuer(issuer.url, "GITHUB_ACTION")]
-    return verifier.Verifier(allowed, issuer.tls, monotonic=clock or time.monotonic)
+    return verifier.Verifier(
+        [allowed.Issuer(issuer.url, "GITHUB_ACTION")], issuer.tls, monotonic=clock or time.monotonic
+    )
 
 
 async def refused(issuer: Issuer, token: str) -> None:
@@ -282,7 +283,7 @@ async def test_keys_come_over_https_alone(issuer: Issuer, uri: Any) -> None:
 
 
 async def test_an_issuer_with_a_certificate_of_nobody_is_not_believed(issuer: Issuer) -> None:
-    found = verifier.Verifier([issuers.Issuer(issuer.url)])
+    found = verifier.Verifier([allowed.Issuer(issuer.url)])
     with pytest.raises(errors.Unavailable, match="cannot be reached"):
         await found.verify(issuer.token(), "avouch")
     assert issuer.asked == []
@@ -314,32 +315,3 @@ async def test_after_a_failure_the_issuer_is_left_alone_for_a_moment(issuer: Iss
     issuer.replies.clear()
     clock.now += issuers.AGAIN
     assert (await found.verify(issuer.token(), "avouch")).subject
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["http://x.example", "x.example", "https://", "https://u:p@x", "https://x?y", "https://x#y", "https://x y", "*"],
-)
-def test_only_an_https_address_is_an_issuer(url: str) -> None:
-    with pytest.raises(errors.Invalid):
-        issuers.Issuer(url)
-
-
-def test_issuers_are_read_from_a_setting() -> None:
-    found = issuers.parse(
-        "https://token.actions.githubusercontent.com=GITHUB_ACTION, https://git.example/\nhttps://x:8443"
-    )
-    assert [(each.url, each.runner) for each in found] == [
-        ("https://token.actions.githubusercontent.com", "GITHUB_ACTION"),
-        ("https://git.example/", ""),
-        ("https://x:8443", ""),
-    ]
-    assert issuers.parse(" ,\n") == ()
-
-
-@pytest.mark.parametrize(
-    "text", ["https://x=JENKINS_JOB", "x=GITHUB_ACTION", "=GITHUB_ACTION", "https://x https://x", "https://*/="]
-)
-def test_a_setting_that_means_nothing_is_refused(text: str) -> None:
-    with pytest.raises(errors.Invalid):
-        issuers.parse(text)

@@ -16,6 +16,8 @@ GOOD = {"AVOUCH_NAMESPACE": "avouch", "AVOUCH_DATABASE_URL": "postgresql://u:sec
         ({"AVOUCH_PORT": "https"}, "AVOUCH_PORT"),
         ({"AVOUCH_BLOBS": "s3://bucket"}, "AVOUCH_BLOBS"),
         ({"AVOUCH_LOG_LEVEL": "loud"}, "AVOUCH_LOG_LEVEL"),
+        ({"AVOUCH_OIDC_ISSUERS": "https://git.example=GITLAB"}, "oidc.issuers"),
+        ({"AVOUCH_OIDC_ISSUERS": "http://git.example"}, "oidc.issuers"),
     ],
 )
 def test_a_wrong_value_names_its_variable(change: dict[str, str], variable: str) -> None:

@@ -25,7 +25,7 @@ class Identities:
     """Identifies callers by API token, OIDC token or ServiceAccount token."""
 
     tokens: identities.Tokens
-    federation: oidc_claims.Verifier
+    federation: identities.OidcVerifier
     cluster: cluster_model.ClusterReader
     clock: cluster_model.Clock
 
@@ -55,7 +55,7 @@ def described(attester: authorization.Attester) -> external.Attester:
             case authorization.Token(record):
                 who: identity.Identity = identity.TokenIdentity(record.namespace, record.name, record.uid)
                 return external.Attester(API_TOKEN, f"{record.namespace}/{record.name}", who.uris())
-            case oidc_claims.Identity(issuer=issuer, subject=subject):
+            case identities.OidcIdentity(issuer=issuer, subject=subject):
                 who = identity.FederatedIdentity(issuer, subject)
                 return external.Attester(FEDERATED, f"{issuer} {subject}", who.uris())
             case authorization.ServiceAccount(namespace, name):
@@ -65,7 +65,7 @@ def described(attester: authorization.Attester) -> external.Attester:
         raise errors.Unauthenticated("the token's subject cannot be put into a certificate") from exc
 
 
-async def proven_runner(told: external.Runner, token: str, federation: oidc_claims.Verifier) -> external.Runner:
+async def proven_runner(told: external.Runner, token: str, federation: identities.OidcVerifier) -> external.Runner:
     """What the runner's own token, made for us, proves of what its client told.
 
     Raises:
@@ -76,7 +76,7 @@ async def proven_runner(told: external.Runner, token: str, federation: oidc_clai
     return runner_of(told, await federation.verify(token, authorization.AUDIENCE))
 
 
-def runner_of(told: external.Runner, who: oidc_claims.Identity) -> external.Runner:
+def runner_of(told: external.Runner, who: identities.OidcIdentity) -> external.Runner:
     """The runner as a verified identity of its own proves it; as told where the identity is of no runner.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from avouch import names
 from avouch.api import meta, workflow
-from avouch.controlplane.intake import oidc_claims, tokens
+from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
 
 AUDIENCE = names.AUDIENCE  # of an OIDC token, where the Workflow names none
@@ -31,7 +31,7 @@ class Token:
     record: identities.TokenRecord
 
 
-Attester: TypeAlias = ServiceAccount | Token | oidc_claims.Identity
+Attester: TypeAlias = ServiceAccount | Token | identities.OidcIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def may_attest(listed: workflow.Attesters | None, place: Place, attester: Attest
             return _service_account(listed, place, attester)
         case Token():
             return _token(listed, place, attester.record)
-        case oidc_claims.Identity():
+        case identities.OidcIdentity():
             return listed is not None and any(_oidc(entry, attester) for entry in listed.oidc)
 
 
@@ -73,7 +73,7 @@ def _names(entry: meta.ScopedRef, place: Place, record: identities.TokenRecord) 
     return bool(namespace) and (record.namespace, record.name) == (namespace, entry.name)
 
 
-def _oidc(entry: workflow.OidcAttester, attester: oidc_claims.Identity) -> bool:
+def _oidc(entry: workflow.OidcAttester, attester: identities.OidcIdentity) -> bool:
     """Everything that the entry says holds, and it says at least who (a subject, or claims)."""
     audience = AUDIENCE if entry.audience is None else entry.audience
     if not attester.issuer or (entry.issuer, audience) != (attester.issuer, attester.audience):
@@ -85,7 +85,7 @@ def _oidc(entry: workflow.OidcAttester, attester: oidc_claims.Identity) -> bool:
     return all(_says(attester, name, wanted) for name, wanted in entry.claims.items())
 
 
-def _says(attester: oidc_claims.Identity, name: str, wanted: str) -> bool:
+def _says(attester: identities.OidcIdentity, name: str, wanted: str) -> bool:
     """Exactly this text: a list that holds it, a number or a missing claim is something else."""
     found = attester.claims.get(name)
     return isinstance(found, str) and found == wanted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from avouch import errors
 from avouch.contract import planning as contract_planning
-from avouch.controlplane.intake import authentication, authorization, oidc_claims, planning
+from avouch.controlplane.intake import authentication, authorization, planning
 from avouch.controlplane.model import cluster, external, runs, workflowspecs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities as identity_model
@@ -140,7 +140,9 @@ class Opener:
         """
         told, federation = external.Runner(type=said.type, url=said.url), self.identities.federation
         if not said.token:
-            return authentication.runner_of(told, attester) if isinstance(attester, oidc_claims.Identity) else told, ()
+            return authentication.runner_of(told, attester) if isinstance(
+                attester, identity_model.OidcIdentity
+            ) else told, ()
         if not federation.knows(said.token):
             text = "this server does not trust the issuer of the runner's own token"
             return told, (Finding("RunnerNotProven", text, fix="add the issuer to oidc.issuers in the chart's values"),)

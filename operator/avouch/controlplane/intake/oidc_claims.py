@@ -4,41 +4,12 @@ GitHub and GitLab tell in their tokens what the environment of a job only claims
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from avouch.api import vocabulary
+from avouch.controlplane.model.identities import OidcIdentity
 from avouch.runners import detection
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whoever a token speaks for: signature, issuer, audience and times were verified.
-
-    `runner` is the type of runner that this issuer's tokens come from, by the settings; empty for any other issuer.
-    """
-
-    issuer: str
-    audience: str
-    subject: str
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    runner: str = ""
-
-
-class Verifier(Protocol):
-    """Looks at tokens of issuers outside the cluster."""
-
-    def knows(self, token: str) -> bool:
-        """Whether a token says that it is of an allowed issuer: a hint where to go with it, nothing more."""
-        ...
-
-    def audience_of(self, token: str) -> str:
-        """The one audience that a token says it is for, unverified; "" where there is none or are several."""
-        ...
-
-    async def verify(self, token: str, audience: str) -> Identity:
-        """The identity behind a token. Raises errors.Unauthenticated; errors.Unavailable without its issuer's keys."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +60,7 @@ RUNNERS = tuple(_CLAIMS)  # types of runner whose tokens say something of them
 _INSIDE = frozenset({"", str(vocabulary.RunnerType.DAGGER_PIPELINE)})  # runs inside another runner, with its token
 
 
-def facts(identity: Identity) -> Facts | None:
+def facts(identity: OidcIdentity) -> Facts | None:
     """What the identity's token says of the runner; None where its issuer runs none."""
     names = _CLAIMS.get(identity.runner)
     if names is None:
@@ -104,14 +75,14 @@ def facts(identity: Identity) -> Facts | None:
     )
 
 
-def proven(identity: Identity) -> dict[str, str]:
+def proven(identity: OidcIdentity) -> dict[str, str]:
     """The variables that the identity's token vouches for, such as GITHUB_SHA, with its values."""
     names = _CLAIMS.get(identity.runner)
     found = {name: _text(identity.claims, claim) for name, claim in (names.variables if names else ())}
     return {name: value for name, value in found.items() if value}
 
 
-def contradictions(identity: Identity, runner: str, variables: Mapping[str, str]) -> tuple[Contradiction, ...]:
+def contradictions(identity: OidcIdentity, runner: str, variables: Mapping[str, str]) -> tuple[Contradiction, ...]:
     """Where the job's own words differ from its verified token; what only one of them says is no contradiction.
 
     Args:

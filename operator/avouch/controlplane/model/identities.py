@@ -1,6 +1,6 @@
 """Who calls: organizations, API tokens and identities of OIDC, with the ports that know them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -99,4 +99,34 @@ class Organisations(Protocol):
 
     async def names(self) -> Sequence[str]:
         """Every Organization recorded, for the resync's diff."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OidcIdentity:
+    """Whoever a token speaks for: signature, issuer, audience and times were verified.
+
+    `runner` is the type of runner that this issuer's tokens come from, by the settings; empty for any other issuer.
+    """
+
+    issuer: str
+    audience: str
+    subject: str
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    runner: str = ""
+
+
+class OidcVerifier(Protocol):
+    """Looks at tokens of issuers outside the cluster."""
+
+    def knows(self, token: str) -> bool:
+        """Whether a token says that it is of an allowed issuer: a hint where to go with it, nothing more."""
+        ...
+
+    def audience_of(self, token: str) -> str:
+        """The one audience that a token says it is for, unverified; "" where there is none or are several."""
+        ...
+
+    async def verify(self, token: str, audience: str) -> OidcIdentity:
+        """The identity behind a token. Raises errors.Unauthenticated; errors.Unavailable without its issuer's keys."""
         ...

@@ -8,14 +8,14 @@ import pytest
 
 from avouch import errors
 from avouch.api import workflow
-from avouch.controlplane.intake import authorization, oidc_claims
+from avouch.controlplane.intake import authorization
 from avouch.controlplane.model import identities, workflowspecs
 
 ORG = identities.Organisation("acme", "home")
 HERE = authorization.Place("team", "build", ORG)
 ROBOT = authorization.ServiceAccount("team", "robot")
 ISSUER = "https://issuer.example"
-OIDC = oidc_claims.Identity(
+OIDC = identities.OidcIdentity(
     ISSUER, "avouch", "repo:org/app", {"repository": "org/app", "run": 7, "groups": ["a"], "no": None}
 )
 TOKEN = identities.TokenRecord(

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from avouch import errors, plan
-from avouch.controlplane.intake import authorization, external_opening, oidc_claims
+from avouch.controlplane.intake import authorization, external_opening
 from avouch.controlplane.model import external, identities
 
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -15,7 +15,7 @@ CLAIMS = {
     "sha": "0" * 40,
     "runner_environment": "github-hosted",
 }
-JOB = oidc_claims.Identity(GITHUB, authorization.AUDIENCE, "repo:octo-org/skynet", CLAIMS, "GITHUB_ACTION")
+JOB = identities.OidcIdentity(GITHUB, authorization.AUDIENCE, "repo:octo-org/skynet", CLAIMS, "GITHUB_ACTION")
 SOMEBODY = authorization.ServiceAccount("team-a", "ci")
 SAID = external.SaidRunner("GITHUB_ACTION", "https://github.com/octo-org/skynet/actions/runs/1", "a token")
 TOLD = external.Runner(type=SAID.type, url=SAID.url)
@@ -30,7 +30,7 @@ class Federation:
     def knows(self, token: str) -> bool:
         return self._known
 
-    async def verify(self, token: str, audience: str) -> oidc_claims.Identity:
+    async def verify(self, token: str, audience: str) -> identities.OidcIdentity:
         assert self._known, "a token of another issuer is never looked at"
         if self._fails:
             raise self._fails

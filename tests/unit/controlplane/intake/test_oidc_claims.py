@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from avouch.controlplane.intake import oidc_claims
+from avouch.controlplane.model import identities
 
 SHA = "ace3ab241dd4de68d4075c629a123f3541b0e7ca"
 GITHUB = {
@@ -20,8 +21,8 @@ GITLAB = {
 }
 
 
-def identity(runner: str, **claims: Any) -> oidc_claims.Identity:
-    return oidc_claims.Identity("https://issuer.example", "avouch", "s", claims, runner)
+def identity(runner: str, **claims: Any) -> identities.OidcIdentity:
+    return identities.OidcIdentity("https://issuer.example", "avouch", "s", claims, runner)
 
 
 def test_a_token_tells_of_its_runner() -> None:
