@@ -5,6 +5,6 @@ warnings and diff, Chainloop's own forms of a contract, the plan of a Workflow, 
 references to policies.
 Never here: I/O, the clock, the network, a log; evaluating policies. Material types are in `materials`,
 CI systems in `runners`.
-Who imports it: attestation, controlplane, crafting and every layer above. What it imports: runners, tekton, api,
-materials, plan, digests, errors.
+Who imports it: controlplane, crafting and every layer above. What it imports: runners, api, materials, plan, findings,
+digests, values, errors.
 """

@@ -7,5 +7,6 @@ Never here: files, networks, clocks, the environment, prompts: the steps get eve
 state. Never the server's judgement either: what is checked here saves a user a round trip, no more.
 Weight: standard library only, because a build starts the command line for every material; small values are NamedTuples,
 which take an eighth of the time that a dataclass takes to be defined.
-Who imports it: client and cli. What it imports: attestation (statement side), contract, plan, digests, errors.
+Who imports it: client and cli. What it imports: attestation (statement side), contract, runners, materials, plan,
+findings, digests, rfc3339, values, errors.
 """
