@@ -13,8 +13,7 @@ from datetime import datetime
 
 from avouch import digests
 from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
-from avouch.controlplane.judging import materials as judged_materials
-from avouch.controlplane.judging import tekton_run
+from avouch.controlplane.judging import examination, tekton_run
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
 
@@ -44,9 +43,9 @@ class Keys:
 class Basis:
     """What the documents are written from: the judged case, its claims as facts, and what was signed before."""
 
-    case: tekton_run.Case
+    case: examination.Case
     verdict: verdicts.Verdict
-    claims: tuple[judged_materials.ReadClaim, ...]
+    claims: tuple[examination.ReadClaim, ...]
     facts: predicate.AttestationFacts
     keys: Keys
     signed: tuple[verdicts.Document, ...] = ()
@@ -62,9 +61,9 @@ class Draft:
     signer: signing.Signer
 
 
-def seal(case: tekton_run.Case, verdict: verdicts.Verdict, keys: Keys) -> verdicts.SignedVerdict:
+def seal(case: examination.Case, verdict: verdicts.Verdict, keys: Keys) -> verdicts.SignedVerdict:
     """Sign every document of a verdict, in the order of `DOCUMENTS`."""
-    claims = tekton_run.counting_claims(case)
+    claims = case.said if case.external is not None else tekton_run.counting_claims(case)
     basis = Basis(case, verdict, claims, _facts(case, verdict, [said.claim for said in claims]), keys)
     for write in DOCUMENTS:
         draft = write(basis)
@@ -114,7 +113,7 @@ def _bundle(signer: signing.Signer, content: bytes) -> bytes:
     return bundle.to_bytes(bundle.Bundle(envelope, key_hint=signer.keyid))
 
 
-def _facts(case: tekton_run.Case, verdict: verdicts.Verdict, claims: list[runs.Claim]) -> predicate.AttestationFacts:
+def _facts(case: examination.Case, verdict: verdicts.Verdict, claims: list[runs.Claim]) -> predicate.AttestationFacts:
     asked = case.plan
     taken = {material.name for material in asked.materials}
     found = [_material(one, _free(one.name, taken, index)) for index, one in _numbered(verdict.materials)]
@@ -132,7 +131,7 @@ def _facts(case: tekton_run.Case, verdict: verdicts.Verdict, claims: list[runs.C
     )
 
 
-def _commit(case: tekton_run.Case) -> statement.ResourceDescriptor | None:
+def _commit(case: examination.Case) -> statement.ResourceDescriptor | None:
     """The commit of an external run, as its attester says; the commit of a Tekton run comes from a material.
 
     Nothing that an attester writes may keep its run from being sealed: without a hash there is no commit, and what is
@@ -147,7 +146,7 @@ def _commit(case: tekton_run.Case) -> statement.ResourceDescriptor | None:
     return predicate.git_head(commit, head.annotations if short else {}) if _SHA1.fullmatch(commit) else None
 
 
-def _runner(case: tekton_run.Case) -> predicate.Runner:
+def _runner(case: examination.Case) -> predicate.Runner:
     if case.external is None:
         return predicate.Runner(case.plan.runner or "TEKTON_PIPELINE", environment="self-hosted", authenticated=True)
     told = case.external.runner
@@ -199,7 +198,7 @@ def _claim(claim: runs.Claim) -> materials.Material:
     return materials.Material(name, "ATTESTATION", claim.digest, resource=f"{claim.taskrun or 'claim'}.sigstore.json")
 
 
-def _metadata(case: tekton_run.Case, finished: datetime) -> predicate.Metadata:
+def _metadata(case: examination.Case, finished: datetime) -> predicate.Metadata:
     run, asked, external = case.run, case.plan, case.external
     return predicate.Metadata(
         name=run.workflow,

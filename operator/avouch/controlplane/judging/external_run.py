@@ -18,7 +18,7 @@ from datetime import datetime
 from avouch import plan
 from avouch.attestation import materials, predicate
 from avouch.contract import completeness
-from avouch.controlplane.judging import cluster_record, tekton_run
+from avouch.controlplane.judging import cluster_record, examination
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts, verdicts
 from avouch.controlplane.model import external as external_model
@@ -33,7 +33,7 @@ CANCELLATION = "cancellation"
 class Record:
     """What the server knows of a run beside what its attestation says: what `CHECKS` look at."""
 
-    case: tekton_run.Case
+    case: examination.Case
     external: external_model.ExternalPart
     facts: predicate.AttestationFacts
 
@@ -43,29 +43,29 @@ class Record:
 
 
 def examine(
-    case: tekton_run.Case, external: external_model.ExternalPart, now: datetime
-) -> tekton_run.Examined | verdicts.Verdict | tekton_run.WaitUntil:
+    case: examination.Case, external: external_model.ExternalPart, now: datetime
+) -> examination.Examined | verdicts.Verdict | examination.WaitUntil:
     """Weigh the evidence of one run. The module docstring is the specification."""
     if external.reset is not None:
         return _given_up(case, external.reset, now)
     if not case.said:
         if now < external.expires_at:
-            return tekton_run.WaitUntil(external.expires_at)
-        return _bare(case, _expired(external), now)
+            return examination.WaitUntil(external.expires_at)
+        return examination.unexamined(case, _expired(external), now)
     said = case.said[0]  # the store takes no second one
     if said.facts is None:
         finding = Finding("ClaimNotVerified", f"claim {said.claim.digest}: {said.problem}")
-        return _bare(case, finding, now)
+        return examination.unexamined(case, finding, now)
     return _examined(Record(case, external, said.facts))
 
 
-def _examined(record: Record) -> tekton_run.Examined:
+def _examined(record: Record) -> examination.Examined:
     case, facts = record.case, record.facts
     found = tuple(_material(one, record.asked(one.name), case) for one in facts.materials)
     annotations = _fixed(case.plan.annotations, facts.annotations)
     types = {material.name: material.type for material in case.plan.materials}
     accepted = tuple(one for one in found if types.get(one.name, one.type) == one.type)
-    return tekton_run.Examined(
+    return examination.Examined(
         evidence=Evidence.CLI,
         materials=found,
         annotations=annotations,
@@ -76,22 +76,16 @@ def _examined(record: Record) -> tekton_run.Examined:
     )
 
 
-def _given_up(case: tekton_run.Case, reset: external_model.Reset, now: datetime) -> verdicts.Verdict:
+def _given_up(case: examination.Case, reset: external_model.Reset, now: datetime) -> verdicts.Verdict:
     canceled = reset.trigger == CANCELLATION
     text = reset.reason or ("the attester canceled the run" if canceled else "the attester reported a failed build")
     finding = Finding("RunCanceled" if canceled else "RunFailed", text)
-    return _bare(case, finding, now)
+    return examination.unexamined(case, finding, now)
 
 
 def _expired(external: external_model.ExternalPart) -> Finding:
     text = f"no attestation arrived within {external.lifetime} of the last request of its client"
     return Finding("RunExpired", text, "", "set a longer spec.runExpiry in the Workflow, or push earlier")
-
-
-def _bare(case: tekton_run.Case, finding: Finding, now: datetime) -> verdicts.Verdict:
-    evidence = Evidence.CLI if case.said else Evidence.NONE
-    result = tekton_run.result_of((finding,))
-    return verdicts.Verdict(case.run.id, result, evidence, (finding,), (), {}, {}, now)
 
 
 def contradicted_variables(record: Record) -> Iterator[Finding]:
@@ -125,7 +119,9 @@ def contradicted_annotations(record: Record) -> Iterator[Finding]:
     return _overridden("spec.annotations", "", record.case.plan.annotations, record.facts.annotations)
 
 
-def _defects(found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case) -> Iterator[Finding]:
+def _defects(
+    found: materials.Material, asked: plan.PlannedMaterial | None, case: examination.Case
+) -> Iterator[Finding]:
     """What is wrong with one material."""
     line = asked.line if asked else ""
     if asked is not None and found.type != asked.type:
@@ -166,7 +162,7 @@ def _fixed(asked: tuple[plan.PlannedAnnotation, ...], said: Mapping[str, str]) -
 
 
 def _material(
-    found: materials.Material, asked: plan.PlannedMaterial | None, case: tekton_run.Case
+    found: materials.Material, asked: plan.PlannedMaterial | None, case: examination.Case
 ) -> verdicts.JudgedMaterial:
     plain = found.type in (cluster_record.STRING, cluster_record.IMAGE)
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))

@@ -15,8 +15,7 @@ from datetime import datetime, timedelta
 from avouch import errors, plan
 from avouch.attestation import identity, materials, predicate, trust, verification
 from avouch.controlplane import deliveries
-from avouch.controlplane.judging import documents, tekton_run, verdict
-from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster, judging, runs, verdicts
 from avouch.materials import types as material_types
@@ -107,7 +106,7 @@ class Judging:
                 return judging.Later(record.run.id, next_try(record.run, self.clock.now()))
             return self._error(record, taken, exc)
 
-    async def _case(self, record: judging.Record) -> tekton_run.Case:
+    async def _case(self, record: judging.Record) -> examination.Case:
         """A bundle may take a tenth of a second: between two of them the process has its signs of life to give."""
         bare, said = _bare(record), []
         for claim in record.claims:
@@ -115,19 +114,19 @@ class Judging:
             await asyncio.sleep(0)
         return replace(bare, said=tuple(said))
 
-    def _ends(self, case: tekton_run.Case) -> bool:
+    def _ends(self, case: examination.Case) -> bool:
         found = verdict.judge(case, self.clock.now())
         return isinstance(found, verdicts.Verdict) and found.result is not verdicts.VerdictResult.PENDING
 
-    def _outcome(self, case: tekton_run.Case, taken: judging.Taken) -> judging.Outcome:
+    def _outcome(self, case: examination.Case, taken: judging.Taken) -> judging.Outcome:
         found = verdict.judge(case, self.clock.now())
-        if isinstance(found, tekton_run.WaitUntil):
+        if isinstance(found, examination.WaitUntil):
             return judging.Later(case.run.id, found.at)
         if found.result is verdicts.VerdictResult.PENDING:
             return judging.Settled(case.run.id)
         return self._decided(case, found, taken)
 
-    def _decided(self, case: tekton_run.Case, found: verdicts.Verdict, taken: judging.Taken) -> judging.Decided:
+    def _decided(self, case: examination.Case, found: verdicts.Verdict, taken: judging.Taken) -> judging.Decided:
         signed = documents.seal(case, found, self.keys)
         attachments = taken.attachments.get(case.run.namespace, ())
         return judging.Decided(signed, deliveries.deliveries(case.run, signed, attachments))
@@ -140,7 +139,7 @@ class Judging:
         now = self.clock.now()
         try:
             bare = _bare(record)
-            return self._decided(bare, tekton_run.failed(bare, reason, now), taken)
+            return self._decided(bare, examination.failed(bare, reason, now), taken)
         except errors.AvouchError as unsealed:
             _log.error("run %s stays Pending: the verdict Error could not be signed: %s", record.run.id, unsealed)
             return judging.Later(record.run.id, next_try(record.run, now))
@@ -151,22 +150,22 @@ class Judging:
             return await self.artifacts.read(found.content, type_)
         return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=run.namespace_uid)
 
-    def _read(self, claim: runs.Claim, case: tekton_run.Case) -> judged_materials.ReadClaim:
+    def _read(self, claim: runs.Claim, case: examination.Case) -> examination.ReadClaim:
         """Believe a stored claim again, at its time of receipt."""
         try:
             who = _signer(claim, case)
             verified = verification.verify(claim.bundle, self.trust_root, who, claim.received_at)
             if verified.digest != claim.digest:
                 raise errors.Corrupt("the stored bundle no longer matches its digest")
-            return judged_materials.ReadClaim(claim, predicate.read(verified.statement))
+            return examination.ReadClaim(claim, predicate.read(verified.statement))
         except errors.AvouchError as exc:
             if exc.retry:
                 raise
-            return judged_materials.ReadClaim(claim, None, str(exc))
+            return examination.ReadClaim(claim, None, str(exc))
 
 
-def _bare(record: judging.Record) -> tekton_run.Case:
-    return tekton_run.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, external=record.external)
+def _bare(record: judging.Record) -> examination.Case:
+    return examination.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, external=record.external)
 
 
 def _settled(record: judging.Record) -> bool:
@@ -183,7 +182,7 @@ def _may_hold_documents(record: judging.Record) -> bool:
     return record.external is not None or any(material.type not in material_types.VALUE_TYPES for material in asked)
 
 
-def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Material]:
+def _documents(case: examination.Case) -> dict[tuple[str, str], materials.Material]:
     """The documents whose bytes judging looks at, by digest and type."""
     types = {material.name: material.type for material in case.plan.materials}
     found: dict[tuple[str, str], materials.Material] = {}
@@ -195,7 +194,7 @@ def _documents(case: tekton_run.Case) -> dict[tuple[str, str], materials.Materia
     return found
 
 
-def _signer(claim: runs.Claim, case: tekton_run.Case) -> identity.Identity:
+def _signer(claim: runs.Claim, case: examination.Case) -> identity.Identity:
     if case.external is not None:
         return identity.Recorded(case.external.attester.uris)
     return identity.PodIdentity(case.run.namespace, claim.service_account, claim.pod_uid, claim.taskrun_uid)

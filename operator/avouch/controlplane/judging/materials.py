@@ -8,24 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avouch import digests, plan
-from avouch.attestation import materials, predicate
+from avouch.attestation import materials
 from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
-from avouch.controlplane.model import artifacts, runs, verdicts
+from avouch.controlplane.judging.examination import ReadClaim
+from avouch.controlplane.model import artifacts, verdicts
 from avouch.findings import Finding
 from avouch.materials import types as material_types
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
-
-
-@dataclass(frozen=True, slots=True)
-class ReadClaim:
-    """A claim with what its statement says, or with the reason why it is not believed."""
-
-    claim: runs.Claim
-    facts: predicate.AttestationFacts | None
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,56 +9,21 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from avouch import findings as finding_table
 from avouch import plan
 from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record
 from avouch.controlplane.judging import materials as judged_materials
-from avouch.controlplane.judging.materials import ReadClaim
-from avouch.controlplane.model import external as external_model
+from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, WaitUntil
 from avouch.controlplane.model import runs, verdicts
-from avouch.controlplane.model.artifacts import Checked
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding
 from avouch.tekton import outcome
 
 GRACE = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All that judging needs. `documents` is keyed by (digest, material type)."""
-
-    run: runs.Run
-    plan: plan.Plan
-    snapshot: runs.Snapshot | None
-    said: tuple[ReadClaim, ...] = ()
-    documents: Mapping[tuple[str, str], Checked] = field(default_factory=dict)
-    external: external_model.ExternalPart | None = None  # of an external run (`external_run`)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
-    """Not yet: judge again at this time."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What the evidence of an ended run shows, wherever it was run."""
-
-    evidence: Evidence  # where it came from
-    materials: tuple[verdicts.JudgedMaterial, ...]
-    annotations: Mapping[str, str]
-    env: Mapping[str, str]
-    delivered: completeness.Evidence  # what the contract is held against
-    findings: tuple[Finding, ...] = ()  # what contradicts, is refused or went wrong
-    advice: completeness.Advice = completeness.TEKTON  # how to deliver what is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +43,7 @@ class Record:
 def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUntil:
     """Weigh the evidence of one run. The module docstring is the specification."""
     if case.snapshot is None:
-        return _verdict(case, VerdictResult.PENDING, (), now)
+        return verdicts.Verdict(case.run.id, VerdictResult.PENDING, Evidence.NONE, (), (), {}, {}, now)
     ended = outcome.of(case.snapshot.subject)
     runs = cluster_record.executions(case.snapshot)
     counting, strays = _counting(case, runs)
@@ -103,27 +68,11 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     )
 
 
-def failed(case: Case, reason: str, now: datetime) -> verdicts.Verdict:
-    """The verdict on a run that could not be judged: never passed."""
-    finding = Finding("JudgingFailed", reason, fix="read the worker's log; the run can be judged again")
-    return _verdict(case, result_of((finding,)), (finding,), now)
-
-
-def result_of(findings: tuple[Finding, ...]) -> VerdictResult:
-    """The verdict that these findings make, by the table of codes. No finding at all, or only notes: Passed."""
-    effect = finding_table.verdict(findings)
-    return VerdictResult.PASSED if effect is finding_table.Effect.NOTHING else VerdictResult(effect.value)
-
-
 def counting_claims(case: Case) -> tuple[ReadClaim, ...]:
     """The claims that are judged: what the signed documents list as inputs."""
     if case.snapshot is None:
-        return case.said if case.external is not None else ()
+        return ()
     return tuple(said for said, _ in _counting(case, cluster_record.executions(case.snapshot))[0])
-
-
-def _verdict(case: Case, result: VerdictResult, findings: tuple[Finding, ...], now: datetime) -> verdicts.Verdict:
-    return verdicts.Verdict(case.run.id, result, Evidence.NONE, findings, (), {}, {}, now)
 
 
 def _counting(

@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from avouch.contract import completeness
-from avouch.controlplane.judging import external_run, tekton_run
+from avouch.controlplane.judging import examination, external_run, tekton_run
 from avouch.controlplane.model import verdicts
 from avouch.findings import Finding
 
 
-def judge(case: tekton_run.Case, now: datetime) -> verdicts.Verdict | tekton_run.WaitUntil:
+def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examination.WaitUntil:
     """Decide one run. Only a run without any finding passes."""
     examined = _examine(case, now)
-    if not isinstance(examined, tekton_run.Examined):
+    if not isinstance(examined, examination.Examined):
         return examined
     findings = tuple(finding for check in CHECKS for finding in check(case, examined))
     return verdicts.Verdict(
         run_id=case.run.id,
-        result=tekton_run.result_of(findings),
+        result=examination.result_of(findings),
         evidence=examined.evidence,
         findings=findings,
         materials=examined.materials,
@@ -31,23 +31,23 @@ def judge(case: tekton_run.Case, now: datetime) -> verdicts.Verdict | tekton_run
     )
 
 
-def _examine(case: tekton_run.Case, now: datetime) -> tekton_run.Examined | verdicts.Verdict | tekton_run.WaitUntil:
+def _examine(case: examination.Case, now: datetime) -> examination.Examined | verdicts.Verdict | examination.WaitUntil:
     if case.external is not None:
         return external_run.examine(case, case.external, now)
     return tekton_run.examine(case, now)
 
 
-def wrong_evidence(case: tekton_run.Case, examined: tekton_run.Examined) -> tuple[Finding, ...]:
+def wrong_evidence(case: examination.Case, examined: examination.Examined) -> tuple[Finding, ...]:
     """What the source of the evidence found."""
     return examined.findings
 
 
-def incomplete_evidence(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[Finding]:
+def incomplete_evidence(case: examination.Case, examined: examination.Examined) -> Iterable[Finding]:
     """What the contract asks for and the run did not deliver."""
     return completeness.owed(case.plan, examined.delivered, examined.advice)
 
 
-def unevaluated_policies(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[Finding]:
+def unevaluated_policies(case: examination.Case, examined: examination.Examined) -> Iterable[Finding]:
     """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
     if case.plan.has_policies:
         text = f"contract {case.plan.contract} carries policies, which this version does not evaluate"
@@ -55,7 +55,7 @@ def unevaluated_policies(case: tekton_run.Case, examined: tekton_run.Examined) -
         yield Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix)
 
 
-CHECKS: tuple[Callable[[tekton_run.Case, tekton_run.Examined], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[examination.Case, examination.Examined], Iterable[Finding]], ...] = (
     wrong_evidence,  # contradictions, refused evidence, a build that failed: the CHECKS of the source
     incomplete_evidence,  # MaterialMissing, GroupUnsatisfied, AnnotationMissing, EnvironmentMissing
     unevaluated_policies,  # PoliciesNotEvaluated

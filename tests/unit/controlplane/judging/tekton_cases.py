@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane.judging import materials as judged_materials
-from avouch.controlplane.judging import tekton_run
+from avouch.controlplane.judging import examination
 from avouch.controlplane.judging import verdict as verdicts
 from avouch.controlplane.model import artifacts, runs
 from avouch.controlplane.model import verdicts as verdict_model
@@ -114,7 +113,7 @@ def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, notes=
     claim = runs.Claim(RUN, digest, b"", pod, f"{taskrun}-uid", taskrun, "build", "default", DONE, explicit)
     stated = predicate.AttestationFacts(meta, "avouch", predicate.Runner("TEKTON_PIPELINE"), tuple(found))
     stated = replace(stated, annotations=notes or {})
-    return judged_materials.ReadClaim(claim, stated if facts else None, "" if facts else "step 9 signature: wrong")
+    return examination.ReadClaim(claim, stated if facts else None, "" if facts else "step 9 signature: wrong")
 
 
 def fine(*found):
@@ -122,7 +121,7 @@ def fine(*found):
 
 
 def case(made_plan, shot, *told, documents=None, **changes):
-    return tekton_run.Case(run(**changes), made_plan, shot, tuple(told), fine() if documents is None else documents)
+    return examination.Case(run(**changes), made_plan, shot, tuple(told), fine() if documents is None else documents)
 
 
 def verdict(made, now=LATER):

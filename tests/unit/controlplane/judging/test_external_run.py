@@ -7,8 +7,7 @@ import pytest
 
 from avouch import digests, plan
 from avouch.attestation import materials, predicate
-from avouch.controlplane.judging import documents, tekton_run, verdict
-from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.model import artifacts, external, runs
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from tests.unit.controlplane.judging import tekton_cases as cases
@@ -37,14 +36,14 @@ def facts(*found, runner="", env=None, annotations=None):
 
 def said(told, problem=""):
     claim = runs.Claim(cases.RUN, digests.of_bytes(b"b"), b"b", "", "", "", "", "", cases.DONE, explicit=True)
-    return judged_materials.ReadClaim(claim, told, problem)
+    return examination.ReadClaim(claim, told, problem)
 
 
 def judged(asked, told=None, *, external=None, documents=None, now=cases.DONE, problem=""):
     stored = {(cases.FILE, cases.SBOM): artifacts.Checked(True, extracted=(("chainloop.material.tool.name", "syft"),))}
     claims = () if told is None and not problem else (said(told, problem),)
     documents = stored if documents is None else documents
-    case = tekton_run.Case(cases.run(), asked, None, claims, documents, external or extra())
+    case = examination.Case(cases.run(), asked, None, claims, documents, external or extra())
     return verdict.judge(case, now)
 
 
@@ -62,7 +61,7 @@ def test_what_the_contract_asks_for_passes_with_what_the_server_read_out_of_it()
 
 def commit_of(head, **changes):
     told, asked = replace(facts(sbom()), git_head=head), cases.planned(cases.asked())
-    case = tekton_run.Case(cases.run(), asked, None, (said(told),), {}, extra())
+    case = examination.Case(cases.run(), asked, None, (said(told),), {}, extra())
     return documents._facts(replace(case, **changes), judged(asked, told), []).git_head
 
 
@@ -163,7 +162,7 @@ def test_a_claim_that_no_longer_verifies_is_an_error():
 
 def test_without_a_claim_a_run_is_waited_for_and_then_expires():
     waiting = judged(cases.planned(), now=cases.DONE)
-    assert waiting == tekton_run.WaitUntil(cases.LATER)
+    assert waiting == examination.WaitUntil(cases.LATER)
     expired = judged(cases.planned(), now=cases.LATER)
     assert (expired.result, codes(expired)) == (VerdictResult.EXPIRED, ["RunExpired"])
 

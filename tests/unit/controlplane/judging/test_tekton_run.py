@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from avouch import plan
-from avouch.controlplane.judging import tekton_run, verdict
+from avouch.controlplane.judging import examination, verdict
 from avouch.controlplane.model import artifacts, verdicts
 from tests.unit.controlplane.judging import tekton_cases as make
 
@@ -184,7 +184,7 @@ def test_a_run_without_a_snapshot_is_pending():
 
 
 def test_a_silent_sidecar_is_waited_for_one_minute_after_done():
-    assert verdict.judge(make.case(BOTH, SHOT), make.DONE) == tekton_run.WaitUntil(make.DONE + timedelta(seconds=60))
+    assert verdict.judge(make.case(BOTH, SHOT), make.DONE) == examination.WaitUntil(make.DONE + timedelta(seconds=60))
 
 
 def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():

@@ -11,8 +11,7 @@ import pytest
 
 from avouch import digests, findings
 from avouch.attestation import predicate, signing
-from avouch.controlplane.judging import documents, tekton_run, verdict
-from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.model import artifacts, external, runs, verdicts
 from tests.unit.controlplane.judging import tekton_cases as cases
 
@@ -20,23 +19,23 @@ KEY = signing.KeySigner.generate()
 KEYS = documents.Keys(KEY, KEY, KEY, "https://verifier.example.com")
 
 
-def in_tekton(**asked: Any) -> tekton_run.Case:
+def in_tekton(**asked: Any) -> examination.Case:
     plan = replace(cases.planned(cases.asked()), **asked)
     return cases.case(plan, cases.snapshot(cases.taskrun()), cases.said(cases.file()))
 
 
-def in_external_ci(**asked: Any) -> tekton_run.Case:
+def in_external_ci(**asked: Any) -> examination.Case:
     plan = replace(cases.planned(cases.asked()), **asked)
     attester = external.Attester("AUTH_TYPE_API_TOKEN", "token", ("https://avouch.dev/token",))
     extra = external.ExternalPart(cases.RUN, attester, external.Runner(), "acme", cases.LATER, timedelta(hours=1), "v0")
     metadata = predicate.Metadata("app", "app", "wf-uid", str(cases.RUN), "team-a", "", "contract", "3", None, None)
     facts = predicate.AttestationFacts(metadata, "cli", predicate.Runner(""), (cases.file(),))
     claim = runs.Claim(cases.RUN, digests.of_bytes(b"b"), b"b", "", "", "", "", "", cases.DONE, explicit=True)
-    return tekton_run.Case(
+    return examination.Case(
         cases.run(),
         plan,
         None,
-        (judged_materials.ReadClaim(claim, facts),),
+        (examination.ReadClaim(claim, facts),),
         {(cases.FILE, cases.SBOM): artifacts.Checked(True)},
         extra,
     )
@@ -45,7 +44,7 @@ def in_external_ci(**asked: Any) -> tekton_run.Case:
 BOTH = pytest.mark.parametrize("make", [in_tekton, in_external_ci])
 
 
-def judged(case: tekton_run.Case) -> verdicts.Verdict:
+def judged(case: examination.Case) -> verdicts.Verdict:
     found = verdict.judge(case, cases.LATER)
     assert isinstance(found, verdicts.Verdict)
     return found
@@ -58,7 +57,7 @@ def test_a_run_without_a_finding_passes(make: Any) -> None:
 
 @BOTH
 def test_a_check_that_is_added_once_holds_for_every_run(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(case: tekton_run.Case, examined: tekton_run.Examined) -> Iterable[findings.Finding]:
+    def forbidden(case: examination.Case, examined: examination.Examined) -> Iterable[findings.Finding]:
         if any(material.name == "sbom" for material in examined.materials):
             yield findings.Finding("PolicyViolated", "no bills of material on Fridays")
 
