@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from avouch import errors
 from avouch.attestation import signing, trust
 from avouch.cas import remote
-from avouch.controlplane import deliveries
+from avouch.controlplane.deliveries import sending
 from avouch.controlplane.judging import artifact_check, documents, judge
 from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
@@ -67,9 +67,9 @@ class Adapters:
             keys=self.keys.get(),
         )
 
-    def delivering(self) -> deliveries.Delivering:
+    def delivering(self) -> sending.Delivering:
         """Delivery of verdicts."""
-        return deliveries.Delivering(
+        return sending.Delivering(
             self.ledger, self.secrets, lifetime.Clock(), self.integrations, tried=lambda: self.metrics.delivered(1)
         )
 

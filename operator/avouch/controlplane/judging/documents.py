@@ -1,9 +1,4 @@
-"""Sealing a verdict: the run's own attestation, the verification summary, and what is delivered. Pure but for keys.
-
-Payload of a delivery, schema `avouch.dev/verdict/v1`: {schema, run{id, name, namespace, workflow, subject{kind, name,
-uid}}, contract{name, revision, digest}, verdict, evidence, judgedAt, findings[{code, message, line, fix, material}],
-materials[{name, type, digest, value, filename, origin, output}], statementDigest, links{run}}.
-"""
+"""What is signed for a verdict: the run's own attestation and the verification summary. Pure but for the keys."""
 
 import json
 import re

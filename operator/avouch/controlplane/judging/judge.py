@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from avouch import errors, plan
 from avouch.attestation import identity, materials, predicate, trust, verification
-from avouch.controlplane import deliveries
+from avouch.controlplane.deliveries import fanout
 from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster, judging, runs, verdicts
@@ -129,7 +129,7 @@ class Judging:
     def _decided(self, case: examination.Case, found: verdicts.Verdict, taken: judging.Taken) -> judging.Decided:
         signed = documents.seal(case, found, self.keys)
         attachments = taken.attachments.get(case.run.namespace, ())
-        return judging.Decided(signed, deliveries.deliveries(case.run, signed, attachments))
+        return judging.Decided(signed, fanout.deliveries(case.run, signed, attachments))
 
     def _error(self, record: judging.Record, taken: judging.Taken, exc: Exception) -> judging.Outcome:
         """The verdict on a run that cannot be judged."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from avouch import errors
-from avouch.controlplane import deliveries
+from avouch.controlplane.deliveries import sending
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds
 
@@ -19,20 +19,20 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def test_tries_spread_over_more_than_a_day_and_end_after_fifteen():
-    waits = [deliveries.next_try(n, NOW, random.Random(n)) for n in range(1, deliveries.MAX_ATTEMPTS)]
-    assert all(wait is not None and NOW < wait <= NOW + deliveries.LONGEST for wait in waits)
+    waits = [sending.next_try(n, NOW, random.Random(n)) for n in range(1, sending.MAX_ATTEMPTS)]
+    assert all(wait is not None and NOW < wait <= NOW + sending.LONGEST for wait in waits)
     assert sum((wait - NOW for wait in waits), timedelta()) > timedelta(days=1)
-    assert deliveries.next_try(deliveries.MAX_ATTEMPTS, NOW, random.Random(1)) is None
+    assert sending.next_try(sending.MAX_ATTEMPTS, NOW, random.Random(1)) is None
 
 
 @pytest.mark.parametrize("exc", [errors.Denied("410"), errors.Invalid("url")])
 def test_what_is_pointless_is_given_up(exc):
-    assert deliveries.next_after(exc, 1, NOW, random.Random(1)) is None
+    assert sending.next_after(exc, 1, NOW, random.Random(1)) is None
 
 
 def test_a_receiver_may_ask_for_more_time():
     asked = errors.Overloaded("429", retry_after=3600)
-    assert deliveries.next_after(asked, 1, NOW, random.Random(1)) == NOW + timedelta(hours=1)
+    assert sending.next_after(asked, 1, NOW, random.Random(1)) == NOW + timedelta(hours=1)
 
 
 class Ledger:
@@ -96,8 +96,8 @@ def to(name: str, config: dict[str, object] | None = None, attempts: int = 1) ->
     )
 
 
-def fan_out(ledger: Ledger, receiver: Receiver) -> deliveries.Delivering:
-    return deliveries.Delivering(ledger, None, Clock(), {"webhook": receiver}, random.Random(1))  # type: ignore[arg-type]
+def fan_out(ledger: Ledger, receiver: Receiver) -> sending.Delivering:
+    return sending.Delivering(ledger, None, Clock(), {"webhook": receiver}, random.Random(1))  # type: ignore[arg-type]
 
 
 async def deliver(one: delivery_model.Delivery) -> tuple[str, datetime | None, list[delivery_model.Delivery]]:
@@ -119,7 +119,7 @@ async def test_a_suspended_one_whose_attachment_is_gone_is_never_sent_and_given_
     said, again, got = await deliver(to("chat", {"suspend": True}))
     assert (got, again is not None and again > NOW) == ([], True)
     assert "the attachment was suspended at the verdict" in said
-    said, again, got = await deliver(to("chat", {"suspend": True}, attempts=deliveries.MAX_ATTEMPTS))
+    said, again, got = await deliver(to("chat", {"suspend": True}, attempts=sending.MAX_ATTEMPTS))
     assert (got, again) == ([], None)
 
 
@@ -169,7 +169,7 @@ async def test_a_refusal_for_good_opens_no_breaker_for_the_receiver_answers():
 
 
 async def test_a_delivery_whose_lease_came_too_late_is_not_sent(monkeypatch):
-    monkeypatch.setattr(deliveries, "PATIENCE", -1.0)
+    monkeypatch.setattr(sending, "PATIENCE", -1.0)
     ledger, receiver = Ledger(to("hanging")), Receiver()
     use_case = fan_out(ledger, receiver)
     await use_case.begin()

@@ -1,4 +1,4 @@
-"""Deliveries: lease, send, mark. At least once, with a stable id; one slow receiver never holds up another.
+"""Sending deliveries: lease, send, mark. At least once, with a stable id; one slow receiver never holds up another.
 
 1. What may begin is bounded in all, by namespace and by attachment; nothing waits for the rest of what was leased.
 2. A delivery is leased just before it is sent and given up well before its lease ends, so it is never in flight twice.
@@ -8,20 +8,17 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from avouch import digests, errors
-from avouch.controlplane.model import cluster, deliverybounds, runs, verdicts
+from avouch import errors
+from avouch.controlplane.model import cluster, deliverybounds
 from avouch.controlplane.model import deliveries as delivery_model
-from avouch.controlplane.model.verdicts import VerdictResult
 
 _log = logging.getLogger(__name__)
 
@@ -205,63 +202,3 @@ def next_try(attempts: int, now: datetime, rng: random.Random) -> datetime | Non
         return None
     whole = min(FIRST * (1 << max(attempts - 1, 0)), LONGEST)
     return now + whole * (0.5 + rng.random() / 2)
-
-
-_DELIVERY_NAMESPACE = uuid.UUID("a3c1c7a2-6a0e-5d52-9a35-0b9d6f6f6f10")  # uuid5 namespace of delivery ids
-
-
-def deliveries(
-    run: runs.Run, signed: verdicts.SignedVerdict, attachments: tuple[delivery_model.AttachmentRecord, ...]
-) -> tuple[delivery_model.Delivery, ...]:
-    """One delivery for each attachment that wants this verdict; the id is the same however often this is worked out."""
-    content = payload(run, signed)
-    return tuple(
-        delivery_model.Delivery(
-            id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}"),
-            run_id=run.id,
-            attachment_uid=attachment.uid,
-            attachment=attachment.name,
-            namespace=attachment.namespace,
-            type=attachment.type,
-            config=attachment.config,
-            payload=content,
-            attempts=0,
-        )
-        for attachment in attachments
-        if wants(attachment, run, signed.verdict.result)
-    )
-
-
-def wants(attachment: delivery_model.AttachmentRecord, run: runs.Run, result: VerdictResult) -> bool:
-    """By name or by every label of the selector, and by verdict. Without name and labels it wants nothing."""
-    listed = delivery_model.route_of(attachment.config, attachment.name).verdicts
-    if listed and result.value not in listed:
-        return False
-    if attachment.workflow:
-        return attachment.workflow == run.workflow
-    return bool(attachment.selector) and attachment.selector.items() <= run.labels.items()
-
-
-def payload(run: runs.Run, signed: verdicts.SignedVerdict) -> bytes:
-    """The body that every integration gets. The module docstring is the schema."""
-    verdict = signed.verdict
-    shown = ("name", "type", "digest", "value", "filename", "origin", "output")
-    body = {
-        "schema": "avouch.dev/verdict/v1",
-        "run": {
-            "id": str(run.id),
-            "name": run.name,
-            "namespace": run.namespace,
-            "workflow": run.workflow,
-            "subject": {"kind": run.subject_kind, "name": run.subject_name, "uid": run.key.subject_uid},
-        },
-        "contract": {"name": run.contract, "revision": run.revision, "digest": run.contract_digest},
-        "verdict": verdict.result.value,
-        "evidence": verdict.evidence.value,
-        "judgedAt": verdict.judged_at.isoformat(),
-        "findings": [asdict(finding) for finding in verdict.findings],
-        "materials": [{key: getattr(found, key) for key in shown} for found in verdict.materials],
-        "statementDigest": str(digests.of_bytes(signed.document(verdicts.ATTESTATION).statement)),
-        "links": {"run": f"/apis/runs.avouch.dev/v1alpha1/namespaces/{run.namespace}/workflowruns/{run.name}"},
-    }
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,65 @@
+"""Which attachments a verdict goes to, and what they are told: every way to tell the wrong one, or to tell it twice."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from avouch import digests
+from avouch.controlplane.deliveries import fanout
+from avouch.controlplane.model import deliveries, verdicts
+from avouch.findings import Finding
+from tests.unit.controlplane.judging import tekton_cases as cases
+
+RUN = replace(cases.run(), labels={"tier": "one", "team": "a"})
+CHAT = deliveries.AttachmentRecord(RUN.namespace, "chat", "chat-uid", "chat", "webhook", {}, workflow=RUN.workflow)
+STATEMENT = b'{"_type":"https://in-toto.io/Statement/v1"}'
+
+
+def signed(result: verdicts.VerdictResult = verdicts.VerdictResult.FAILED) -> verdicts.SignedVerdict:
+    finding = Finding("MaterialMissing", "material sbom was not delivered", "spec.materials", "write it", "sbom")
+    material = verdicts.JudgedMaterial("image", "CONTAINER_IMAGE", "sha256:0", "registry/app", size=3)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    found = verdicts.Verdict(RUN.id, result, verdicts.Evidence.SIDECAR, (finding,), (material,), {"a": "b"}, {}, at)
+    return verdicts.SignedVerdict(found, (verdicts.Document(verdicts.ATTESTATION, "t", STATEMENT, b"bundle"),))
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({}, True),
+        ({"workflow": "another"}, False),
+        ({"workflow": "", "selector": {"tier": "one"}}, True),
+        ({"workflow": "", "selector": {"tier": "one", "team": "b"}}, False),
+        ({"workflow": "", "selector": {"unknown": "label"}}, False),
+        ({"workflow": "", "selector": {}}, False),
+        ({"config": {"verdicts": ["Failed", "Rejected"]}}, True),
+        ({"config": {"verdicts": ["Passed"]}}, False),
+        ({"config": {"verdicts": []}}, True),
+    ],
+)
+def test_an_attachment_gets_the_verdicts_that_it_names_and_no_others(change: dict[str, object], wanted: bool) -> None:
+    found = fanout.deliveries(RUN, signed(), (replace(CHAT, **change),))  # type: ignore[arg-type]
+    assert [each.attachment for each in found] == (["chat"] if wanted else [])
+
+
+def test_a_delivery_has_the_same_id_however_often_it_is_worked_out_and_another_for_each_attachment() -> None:
+    both = (CHAT, replace(CHAT, name="mail", uid="mail-uid"))
+    first, second = fanout.deliveries(RUN, signed(), both)
+    assert fanout.deliveries(RUN, signed(), both) == (first, second)
+    assert first.id != second.id
+    assert first.payload == second.payload
+
+
+def test_the_payload_is_the_documented_schema_and_holds_neither_environment_nor_annotations() -> None:
+    body = json.loads(fanout.payload(RUN, signed()))
+    assert set(body) == {
+        "schema", "run", "contract", "verdict", "evidence", "judgedAt", "findings", "materials", "statementDigest",
+        "links",
+    }  # fmt: skip
+    assert body["schema"] == "avouch.dev/verdict/v1"
+    assert set(body["run"]) == {"id", "name", "namespace", "workflow", "subject"}
+    assert (body["verdict"], body["findings"][0]["fix"]) == ("Failed", "write it")
+    assert set(body["materials"][0]) == {"name", "type", "digest", "value", "filename", "origin", "output"}
+    assert body["statementDigest"] == str(digests.of_bytes(STATEMENT))
