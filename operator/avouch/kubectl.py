@@ -24,8 +24,6 @@ _FAMILIES: tuple[tuple[re.Pattern[str], type[errors.AvouchError]], ...] = (
     (re.compile(r"\bis invalid: |\(BadRequest\)|\(Invalid\)", re.M), errors.Invalid),
 )  # fmt: skip
 _INSTALL = "install kubectl (https://kubernetes.io/docs/tasks/tools/), or put it on PATH"
-
-
 _OWN_WORDS = re.compile(r"^error: ", re.M)
 _PATIENCE = 1.0  # seconds without an end, after which is shown what was said so far
 _LOG = re.compile(

@@ -13,9 +13,7 @@ from avouch.attestation import canonicaljson
 from avouch.ingest import bodies
 
 _SMALL = 32 * 1024  # bytes of a JSON body
-
 _PARTS = 512 * 1024  # bytes of a list of `multipart.MOST` digests
-
 Body = TypeVar("Body")
 
 

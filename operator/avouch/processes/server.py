@@ -82,7 +82,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
 
     A listener that fails takes the process with it, so that it is started again.
     """
-    async with _world(config) as adapters, asyncio.TaskGroup() as tasks:
+    async with _opened(config) as adapters, asyncio.TaskGroup() as tasks:
         gc.freeze()  # modules and adapters live as long as the process: no collection goes through them again
         tls = certificates.Serving(config.tls)
         ingest = listeners.Listener(_ingest(config, adapters), config.host, config.port, tls.context)
@@ -155,7 +155,7 @@ async def _learned(proxy: certificates.FrontProxy, cluster: reader.ClusterReader
 
 
 @contextlib.asynccontextmanager
-async def _world(config: settings.Server) -> AsyncIterator[Adapters]:
+async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
     async with contextlib.AsyncExitStack() as stack:
         opened = await stack.enter_async_context(database.Database(config.database_url))
         pushes = run_store.Runs(opened)

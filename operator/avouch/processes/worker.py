@@ -156,7 +156,7 @@ def main() -> int:
 
 async def work(config: settings.Worker, stop: asyncio.Event) -> None:
     """Judge and deliver until `stop`; what is under way is finished, all else is left to the next worker."""
-    async with _world(config) as adapters, asyncio.TaskGroup() as tasks:
+    async with _opened(config) as adapters, asyncio.TaskGroup() as tasks:
         listener = listeners.Listener(
             health.create(adapters.database.ping, adapters.metrics.registry), config.host, config.health_port
         )
@@ -222,7 +222,7 @@ async def _sweep(adapters: Adapters) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _world(config: settings.Worker) -> AsyncIterator[Adapters]:
+async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
     async with contextlib.AsyncExitStack() as stack:
         opened = await stack.enter_async_context(database.Database(config.database_url, pool_size=_CONNECTIONS))
         api = connection.of_environment(config.kubeconfig, os.environ)

@@ -28,7 +28,7 @@ def _resolved(obj: Object, found: digests.Digest | errors.Invalid) -> conditions
     return conditions.succeeded("valid, and not evaluated by this version")
 
 
-async def reconcile(_world: Context, key: Key, obj: Object) -> conditions.Desired:
+async def reconcile(_context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Read and decide; nothing is recorded."""
     try:
         return decide(obj, policies.digest({**obj, "apiVersion": "chainloop.dev/v1", "kind": key.kind}))

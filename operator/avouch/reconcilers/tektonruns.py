@@ -24,13 +24,9 @@ from avouch.tekton import decision, labels, outcome, pod
 log = logging.getLogger(__name__)
 
 _PIPELINERUN_UID = "tekton.dev/pipelineRunUID"
-
 _FEW = 10  # pods that are read one by one; the API server goes through the whole namespace for a list of more
-
 _SETTLED = "avouch.dev/settled"  # no field of Kubernetes
-
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels", "ownerReferences")
-
 _PAGE = 500
 
 KINDS = {"PipelineRun": resources.PIPELINERUNS, "TaskRun": resources.TASKRUNS}

@@ -1,4 +1,7 @@
-"""What the database knows and the cluster does not: deleted while no controller ran, so no watch will ever say so."""
+"""Everything that users declared, from the cluster into the cache: by kopf's watches, and by a list every ten minutes.
+
+A watch never tells of what was deleted while no controller ran: `absent` finds it by what the database knows.
+"""
 
 import asyncio
 import logging
@@ -16,40 +19,13 @@ from avouch.kube.client import Json
 from avouch.kube.reflector import Progress
 from avouch.reconcilers.context import Context
 
-
-async def absent(context: Context, live: Collection[Key]) -> list[tuple[Key, Object | None]]:
-    """Every recorded object that is not among the live ones, with what is known of it."""
-    workflows = await context.workflows.keys()
-    known: list[tuple[Key, Object | None]] = [
-        (Key("Workflow", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
-        for namespace, name, uid in workflows
-    ]
-    for namespace in sorted({key[0] for key in workflows}):
-        attachments = await context.workflows.attachments(namespace)
-        known += [(Key("IntegrationAttachment", namespace, attachment.name), None) for attachment in attachments]
-    known += [
-        (Key("CASBackend", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
-        for namespace, name, uid in await context.backends.keys()
-    ]
-    tokens = await context.issuing.store.keys()
-    known += [(Key("APIToken", namespace, name), None) for namespace, name, _ in tokens]
-    known += [(Key("Organization", "", name), None) for name in await context.organisations.names()]
-    return [(key, old) for key, old in known if key not in live]
-
-
 log = logging.getLogger(__name__)
-
 
 RESYNC = 600.0  # seconds, give or take a tenth
 
-
 Changed = Callable[[Key, Object | None], None]
-
 """Told (key, what was known of a deleted object). Must only enqueue."""
-
-
 Login = Callable[..., kopf.ConnectionInfo | None]
-
 """A kopf login handler."""
 
 
@@ -119,6 +95,26 @@ class Declarations:
         old = self.cache.drop(key)
         if old is not None:
             self.changed(key, old)
+
+
+async def absent(context: Context, live: Collection[Key]) -> list[tuple[Key, Object | None]]:
+    """Every recorded object that is not among the live ones, with what is known of it."""
+    workflows = await context.workflows.keys()
+    known: list[tuple[Key, Object | None]] = [
+        (Key("Workflow", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
+        for namespace, name, uid in workflows
+    ]
+    for namespace in sorted({key[0] for key in workflows}):
+        attachments = await context.workflows.attachments(namespace)
+        known += [(Key("IntegrationAttachment", namespace, attachment.name), None) for attachment in attachments]
+    known += [
+        (Key("CASBackend", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
+        for namespace, name, uid in await context.backends.keys()
+    ]
+    tokens = await context.issuing.store.keys()
+    known += [(Key("APIToken", namespace, name), None) for namespace, name, _ in tokens]
+    known += [(Key("Organization", "", name), None) for name in await context.organisations.names()]
+    return [(key, old) for key, old in known if key not in live]
 
 
 def registry(declarations: Declarations, login: Login) -> kopf.OperatorRegistry:

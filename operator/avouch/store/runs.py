@@ -23,7 +23,6 @@ from avouch.store import (
     tables,
 )
 
-_IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))
 # Of the few that were judged lately, and of all: both choose before they read whole rows.
 _LAST = sa.text(
@@ -46,9 +45,7 @@ def _attested() -> bytes:
 
 _ATTESTED = _attested()
 _OF_SUBJECTS = direct.sql(
-    sa.select(tables.runs)
-    .where(tables.runs.c.subject_uid == sa.any_(sa.bindparam("uids", type_=pg.ARRAY(sa.Text))))
-    .order_by(tables.runs.c.name)
+    sa.select(tables.runs).where(tables.runs.c.subject_uid == sa.any_(_UIDS)).order_by(tables.runs.c.name)
 )
 _GET = direct.sql(sa.select(tables.runs).where(tables.runs.c.id == sa.bindparam("id")))
 

@@ -14,19 +14,12 @@ from avouch import names
 from avouch.tekton import labels, objects
 
 SIDECAR = names.SIDECAR
-
 RESULTS = "tekton-internal-results"
-
 STEPS = "tekton-internal-steps"
-
 ARTIFACTS = "tekton-internal-artifacts"
-
 RUN = "tekton-internal-run-"
-
 WORKSPACE = "ws-"
-
 _STEP = "step-"
-
 _POST = re.compile(r"/tekton/run/([0-9]{1,4})/out", re.ASCII)
 
 

@@ -10,8 +10,6 @@ from avouch.tekton import objects, pod
 
 # Files of a build lie here; Secrets, ConfigMaps, projected and CSI volumes hold credentials and settings.
 _FILES = frozenset({"persistentVolumeClaim", "emptyDir", "ephemeral"})
-
-
 VALUE_TYPES = material_types.VALUE_TYPES
 
 

@@ -14,8 +14,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 ID = "AVOUCH_ATTESTATION_ID"
 GRACEFUL = "--graceful-exit"
 _GRACEFUL = "AVOUCH_GRACEFUL_EXIT"
-
-
 _META = "avouch.graceful"
 _LOUD = "ATTENTION: this failed, and exits with 0 only because of --graceful-exit: nothing was attested here."
 

@@ -21,24 +21,14 @@ from avouch.controlplane.model import cluster, deliverybounds
 from avouch.controlplane.model import deliveries as delivery_model
 
 _log = logging.getLogger(__name__)
-
-
 MAX_ATTEMPTS = 15
-
 FIRST = timedelta(seconds=30)  # 30 s, 60 s ... 17 h, 24 h, 24 h: fifteen tries span 1.7 to 3.4 days
-
 LONGEST = timedelta(hours=24)
-
 LEASE = 90  # seconds
-
 PATIENCE = 75.0  # seconds from the request for a lease to the end of its delivery; the rest is for marking it
-
 _POLL = 5.0  # seconds between looks for deliveries that become due, or that another worker left behind
-
 _FORGOTTEN = 3600.0  # seconds after which a breaker that nothing was sent through any more is dropped
-
 _GATHER = 0.01  # seconds in which places become free before they are filled by one lease
-
 _PAUSE = 2.0  # seconds before another try to reach the ledger
 
 

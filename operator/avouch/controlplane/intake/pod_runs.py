@@ -1,7 +1,7 @@
 """Runs in Tekton: opened by their pods, and spoken about by them.
 
-A pod is proven by `callers`, from the cluster's own record. A run of another namespace does not exist for the caller; a
-run of another PipelineRun in its own namespace does, but is not its to speak about.
+A pod is proven by `pod_identity`, from the cluster's own record. A run of another namespace does not exist for the
+caller; a run of another PipelineRun in its own namespace does, but is not its to speak about.
 """
 
 import uuid
@@ -12,8 +12,7 @@ from datetime import datetime
 from avouch import errors, plan
 from avouch.api import workflow as kind
 from avouch.attestation import identity
-from avouch.controlplane.intake import authorization, planning, sessions
-from avouch.controlplane.intake import pod_identity as callers
+from avouch.controlplane.intake import authorization, planning, pod_identity, sessions
 from avouch.controlplane.model import cluster
 from avouch.controlplane.model import runs as run_model
 
@@ -34,14 +33,14 @@ class PodRuns:
     runs: run_model.Runs
     workflows: planning.Workflows
     contracts: planning.Contracts
-    pods: callers.Callers
+    pods: pod_identity.Callers
     clock: cluster.Clock
 
-    async def identify(self, token: str) -> callers.Subject:
+    async def identify(self, token: str) -> pod_identity.Subject:
         """The pod that wants to open runs, with its TaskRun as it is now. Raises errors.Unauthenticated."""
         return await self.pods.subject(token)
 
-    async def open(self, subject: callers.Subject) -> Sequence[Opened]:
+    async def open(self, subject: pod_identity.Subject) -> Sequence[Opened]:
         """A run for each Workflow that covers the caller's run, created where there is none yet.
 
         Raises:
@@ -74,7 +73,7 @@ class PodRuns:
         rules = found.rules if found else None
         if need is not sessions.Need.READ and (rules is None or not _lets(rules.attesters, run.workflow, caller)):
             raise _may_not_attest(caller)
-        return sessions.RunSession(run, pod_identity(caller), caller=caller)
+        return sessions.RunSession(run, signer_of(caller), caller=caller)
 
     async def _open_one(self, owed: planning.Owed, now: datetime) -> Opened:
         known = await self.runs.get(owed.run_id)
@@ -82,7 +81,7 @@ class PodRuns:
         return Opened(stored, plan.Plan.from_json(stored.plan), created=known is None)
 
 
-def pod_identity(caller: run_model.Caller) -> identity.PodIdentity:
+def signer_of(caller: run_model.Caller) -> identity.PodIdentity:
     """Whom a certificate for this caller names."""
     return identity.PodIdentity(caller.namespace, caller.service_account, caller.pod_uid, caller.taskrun_uid)
 

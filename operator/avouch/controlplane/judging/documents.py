@@ -13,14 +13,8 @@ from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
 
 LEVEL = "AVOUCH_CONTRACT_SATISFIED"
-
-
 BUILDER = "https://avouch.dev/worker"
-
-
 _SHA1 = re.compile(r"[0-9a-f]{40}", re.ASCII)
-
-
 _COMMIT_BYTES = 16 * 1024  # of what is told of a commit: message, author, remotes
 
 

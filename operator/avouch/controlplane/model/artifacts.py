@@ -10,11 +10,8 @@ from avouch import digests
 from avouch.controlplane.model import workflowspecs
 
 BUILT_IN = "default"  # id and name of the install's own store
-
 KINDS = ("inline", "filesystem", "s3", "gcs", "azure", "oci")
-
 INLINE_BYTES = 500_000
-
 DEFAULT_BYTES = 100 * 1024 * 1024
 
 

@@ -11,10 +11,7 @@ from avouch.controlplane.model import verdicts, workflowspecs
 from avouch.findings import Finding
 
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
-
-
 _FIRST = uuid.UUID(int=0)  # comes before the id of every run
-
 EXTERNAL = "External"  # kind of subject of an external run
 
 
