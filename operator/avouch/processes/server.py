@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from avouch import errors
 from avouch.admission import app as admission_app
+from avouch.api import casbackend
 from avouch.cas import filesystem
 from avouch.controlplane.artifacts import downloads, routing
 from avouch.controlplane.intake import (
@@ -189,7 +190,7 @@ def _built_in(config: settings.Server, opened: database.Database) -> artifact_mo
 
 def _described(config: settings.Server) -> artifact_model.Destination:
     kept_inline = config.blobs == "inline:"
-    largest = inline.LIMIT if kept_inline else config.max_material
+    largest = casbackend.INLINE_BYTES if kept_inline else config.max_material
     return artifact_model.Destination(artifact_model.BUILT_IN, artifact_model.BUILT_IN, largest)
 
 

@@ -10,14 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from avouch import digests, errors
+from avouch.api.casbackend import INLINE_BYTES
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.store import artifacts, database, tables
 
-LIMIT = 500_000  # bytes: Chainloop's 500 KB
-
 
 class Inline:
-    """Content of at most 500 KB, in PostgreSQL."""
+    """Content of at most `INLINE_BYTES`, in PostgreSQL."""
 
     def __init__(self, opened: database.Database, backend: str = artifact_model.BUILT_IN) -> None:
         self._database = opened
@@ -86,7 +85,7 @@ async def _read(
     content: AsyncIterator[bytes], expected: digests.Digest | None, limit: int
 ) -> tuple[digests.Digest, bytes]:
     """All of it, checked. Raises errors.TooLarge or errors.Invalid."""
-    intake = digests.Intake(min(limit, LIMIT))
+    intake = digests.Intake(min(limit, INLINE_BYTES))
     pieces = []
     async for piece in content:
         intake.update(piece)

@@ -7,12 +7,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
+from avouch.api.casbackend import DEFAULT_BYTES, INLINE_BYTES, KINDS
 from avouch.controlplane.model import workflowspecs
 
 BUILT_IN = "default"  # id and name of the install's own store
-KINDS = ("inline", "filesystem", "s3", "gcs", "azure", "oci")
-INLINE_BYTES = 500_000
-DEFAULT_BYTES = 100 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
