@@ -1,4 +1,4 @@
-"""Use cases: what happens to a contract, a run, a claim, a verdict and an artifact, in which order.
+"""Use cases: what happens to a run, a claim, a verdict, an artifact and a delivery, in which order.
 
 Five rooms. `intake`: who calls and what they bring. `judging`: from evidence to a signed verdict. `artifacts`: where
 bytes are kept and who may read them. `deliveries`: what a verdict owes to integrations. `model`, below all of them: the

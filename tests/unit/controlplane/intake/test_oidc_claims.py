@@ -4,6 +4,7 @@ import pytest
 
 from avouch.controlplane.intake import oidc_claims
 from avouch.controlplane.model import identities
+from avouch.runners import table
 
 SHA = "ace3ab241dd4de68d4075c629a123f3541b0e7ca"
 GITHUB = {
@@ -75,3 +76,7 @@ def test_a_number_in_a_token_is_the_number_in_a_variable() -> None:
 
 def test_claims_do_not_show_in_what_is_printed() -> None:
     assert "acme/app" not in repr(identity("GITHUB_ACTION", **GITHUB))
+
+
+def test_runners_whose_tokens_say_something_are_the_same_for_the_server_and_for_the_documentation() -> None:
+    assert set(oidc_claims.RUNNERS) == {row.name for row in table.RUNNERS if row.claims}
