@@ -8,7 +8,7 @@ Against it, in the same run, on the same PostgreSQL (Unix socket, fsync on), wit
 
   store    the same checks and group commit, as the server calls them, without HTTP and without looking up the run
   use case `Intake.accept`: the same, and the caller's right to the run is read from the database
-  door     the server's listener, TLS and keep-alive clients on loopback included, with callers known (bench/door.py)
+  listener the server's listener, TLS and keep-alive clients on loopback, with callers known (bench/listener.py)
   server   the real `avouch server` process: pods and owners are read from a real kube-apiserver every ten seconds;
            its own CPU and PostgreSQL's are counted, not the clients' and not the API server's
 
@@ -338,7 +338,7 @@ def main() -> None:
     parser = measure.arguments(__doc__, rounds=5)
     parser.add_argument("--bundles", type=int, default=2000, help="pushes in each turn (%(default)s)")
     parser.add_argument(
-        "--only", nargs="*", default=[], help="sides to run besides the bare loop: store, use, door, server"
+        "--only", nargs="*", default=[], help="sides to run besides the bare loop: store, use, listener, server"
     )
     parser.add_argument("--quick", action="store_true", help="one round of few bundles: does it work at all?")
     options = parser.parse_args()
@@ -354,7 +354,7 @@ def main() -> None:
         found = stage.callers(api, url, PODS, CONTRACT)
         with (
             stage.serving(api, url, Path(folder)) as server,
-            stage.serving(api, url, Path(folder), ("bench.door",)) as door,
+            stage.serving(api, url, Path(folder), ("bench.listener",)) as listener,
         ):
             answers = [server.call("POST", "/v1/runs", one.token, b"{}") for one in found]
             pushes = pushes_of(issuer, asyncio.run(_stored(url, answers)), found, count)
@@ -365,7 +365,7 @@ def main() -> None:
                 "bare loop": bench.cost("bare loop", bench.bare),
                 "store": bench.cost("store", bench.store),
                 "use case": bench.cost("use case", bench.use_case),
-                "door": bench.cost("door", lambda: bench.served(door), door),
+                "listener": bench.cost("listener", lambda: bench.served(listener), listener),
                 "server": bench.cost("server", lambda: bench.served(server), server),
             }
             chosen = [name for name in sides if not options.only or name.split()[0] in ("bare", *options.only)]

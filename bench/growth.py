@@ -224,7 +224,7 @@ def queries(opened: database.Database, size: int) -> Sequence[Query]:
         Query("retention: nothing is old enough", lambda: kept.expire(policy, datetime.now(UTC)), periodic=True),
         Query(
             "garbage: nothing to look at",
-            lambda: known.condemn(timedelta(hours=24)),
+            lambda: known.mark_garbage(timedelta(hours=24)),
             "SELECT digest FROM artifacts o WHERE used_at < now() - interval '24 hours' AND NOT EXISTS (SELECT FROM"
             " run_artifacts r WHERE (r.digest, r.namespace_uid) = (o.digest, o.namespace_uid)) LIMIT 500",
             periodic=True,

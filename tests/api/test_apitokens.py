@@ -17,7 +17,7 @@ from avouch import errors
 from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import identities
 from avouch.processes import permissions
-from avouch.store import database, organisations
+from avouch.store import database, organizations
 from avouch.store import tokens as token_store
 from tests import charts
 from tests.api import installed
@@ -68,8 +68,8 @@ def record(bench: Bench, held: str) -> identities.TokenRecord | None:
     return store(bench, lambda opened: token_store.Tokens(opened).find(token_rules.parse(held)))
 
 
-def organisation(bench: Bench, namespace: str) -> identities.Organisation | None:
-    return store(bench, lambda opened: organisations.Organisations(opened).of_namespace(namespace))
+def organization(bench: Bench, namespace: str) -> identities.Organization | None:
+    return store(bench, lambda opened: organizations.Organizations(opened).of_namespace(namespace))
 
 
 def works(bench: Bench, held: str, later: datetime.timedelta = datetime.timedelta(0)) -> bool:
@@ -133,8 +133,8 @@ def test_an_organizations_token_is_made_in_its_home_alone_and_its_use_is_shown(b
         assert text(bench, namespace) == ""
         held = record(bench, text(bench, home))
         assert held is not None
-        assert token_rules.covers(held, organisation(bench, namespace), namespace, "any")
-        assert not token_rules.covers(held, organisation(bench, "avouch"), "avouch", "any")
+        assert token_rules.covers(held, organization(bench, namespace), namespace, "any")
+        assert not token_rules.covers(held, organization(bench, "avouch"), "avouch", "any")
         now = datetime.datetime.now(datetime.UTC)
         store(bench, lambda opened: token_store.Tokens(opened).used(held.id, now))
         bench.api.kubectl("label", "apitoken", "ci", "-n", home, "look=again")

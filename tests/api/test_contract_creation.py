@@ -20,7 +20,7 @@ PATIENCE = 30.0  # seconds until the API server's informers know
 
 
 class Cluster:
-    """An API server with our chart's policies, two organisations and their people."""
+    """An API server with our chart's policies, two organizations and their people."""
 
     def __init__(self, api: ApiServer) -> None:
         self.api = api

@@ -21,7 +21,7 @@ from avouch.contract import reading, revisions
 from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities
-from avouch.store import contracts, database, organisations, workflows
+from avouch.store import contracts, database, organizations, workflows
 from avouch.store import tokens as token_store
 from tests.api.served import Answer, Served
 from tests.api.shop import Shop, rows
@@ -231,16 +231,16 @@ def test_a_service_account_attests_where_the_workflow_lets_it(served: Served, sh
     assert served.ask("POST", OPEN.format("release"), foreign, opening()).status == 401
 
 
-def test_an_organisations_token_reaches_its_projects_only(
+def test_an_organizations_token_reaches_its_projects_only(
     served: Served, a_token: Callable[..., str], prepared: Postgres
 ) -> None:
-    org = identities.Organisation("acme", "home")
-    in_database(prepared, lambda o: organisations.Organisations(o).record(org, ["shop"], epoch=1))
+    org = identities.Organization("acme", "home")
+    in_database(prepared, lambda o: organizations.Organizations(o).record(org, ["shop"], epoch=1))
     text = a_token(namespace="home", namespace_uid="uid-home", scope="Organization")
     run = opened(served, text)
     assert (run["organization"], run["project"]) == ("acme", "shop")
     assert served.ask("POST", "/v1/namespaces/other/workflows/release/runs", text, opening()).status == 404
-    in_database(prepared, lambda o: organisations.Organisations(o).remove("acme", epoch=1))
+    in_database(prepared, lambda o: organizations.Organizations(o).remove("acme", epoch=1))
     assert served.ask("GET", f"/v1/runs/{run['id']}", text).status == 403
 
 

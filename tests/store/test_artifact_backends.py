@@ -58,7 +58,9 @@ def maintenance(opened: database.Database, secrets: Secrets, tmp_path: Path) -> 
     return artifact_backends.Maintenance(artifacts.Artifacts(opened), opener, Clock())
 
 
-async def checked(maintenance: artifact_backends.Maintenance, record: artifact_model.Record) -> artifact_model.Record:
+async def checked(
+    maintenance: artifact_backends.Maintenance, record: artifact_model.BackendRecord
+) -> artifact_model.BackendRecord:
     await maintenance.records.upsert(record, epoch=EPOCH)
     for _ in range(20):  # other tests' are due too
         await maintenance.check_due()
@@ -67,8 +69,8 @@ async def checked(maintenance: artifact_backends.Maintenance, record: artifact_m
     return found
 
 
-def backend(namespace: str, **spec: object) -> artifact_model.Record:
-    return artifact_model.Record(
+def backend(namespace: str, **spec: object) -> artifact_model.BackendRecord:
+    return artifact_model.BackendRecord(
         f"uid-{namespace}", namespace, f"n-{namespace}", "a", 1, artifact_model.BackendSpec.read(spec)
     )
 
@@ -154,9 +156,9 @@ async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, maintena
     chores = housekeeping.Housekeeping(
         retention.Retention(opened), maintenance.records, deliveries.Deliveries(opened), Clock()
     )
-    expired, condemned = await chores.round()
+    expired, marked = await chores.round()
     assert expired >= 1
-    assert condemned >= 1
+    assert marked >= 1
     await maintenance.remove_garbage()
     left = {path.name for path in (tmp_path / "sha256").rglob("*") if path.is_file()}
     assert left == {found[1].hex}  # that of the run that is kept, though as old

@@ -75,8 +75,8 @@ async def age(opened: database.Database, digest: digests.Digest, hours: int) -> 
         await connection.execute(sa.update(checks).where(checks.c.digest == str(digest)).values(due=sa.func.now()))
 
 
-async def condemned(known: artifacts.Artifacts, digest: digests.Digest) -> bool:
-    await known.condemn(GRACE)
+async def marked(known: artifacts.Artifacts, digest: digests.Digest) -> bool:
+    await known.mark_garbage(GRACE)
     return await known.where(digest) == ((), False)
 
 
@@ -100,7 +100,7 @@ async def test_what_a_run_refers_to_stays_however_old(opened, known, routed) -> 
     run = await opened_run(opened)
     digest = await put(routed, os.urandom(20), run)
     await age(opened, digest, 10_000)
-    assert not await condemned(known, digest)
+    assert not await marked(known, digest)
 
 
 async def test_what_no_run_refers_to_goes_after_the_grace_and_not_before(opened, known, routed) -> None:
@@ -108,25 +108,25 @@ async def test_what_no_run_refers_to_goes_after_the_grace_and_not_before(opened,
     digest = await put(routed, os.urandom(20), run)
     await delete_run(opened, run)
     await age(opened, digest, 23)
-    assert not await condemned(known, digest)
+    assert not await marked(known, digest)
     await age(opened, digest, 25)
-    assert await condemned(known, digest)
+    assert await marked(known, digest)
     assert await removed(known, routed, digest) == 1
     with pytest.raises(errors.NotFound):
         assert [piece async for piece in routed.get(digest)]
 
 
 async def test_what_a_run_refers_to_is_looked_at_once_and_again_when_the_run_goes(opened, known, routed) -> None:
-    while (await known.condemn(GRACE)).checked:
+    while (await known.mark_garbage(GRACE)).checked:
         pass
     run = await opened_run(opened)
     digest = await put(routed, os.urandom(20), run)
-    assert (await known.condemn(GRACE)).checked == 0  # too young to be garbage whatever refers to it
+    assert (await known.mark_garbage(GRACE)).checked == 0  # too young to be garbage whatever refers to it
     await age(opened, digest, 25)
-    assert await known.condemn(GRACE) == artifacts.Condemned(checked=1, gone=0)
-    assert (await known.condemn(GRACE)).checked == 0
+    assert await known.mark_garbage(GRACE) == artifacts.Marked(checked=1, gone=0)
+    assert (await known.mark_garbage(GRACE)).checked == 0
     await delete_run(opened, run)
-    assert await known.condemn(GRACE) == artifacts.Condemned(checked=1, gone=1)
+    assert await known.mark_garbage(GRACE) == artifacts.Marked(checked=1, gone=1)
 
 
 async def test_two_runs_of_one_artifact_both_keep_it(opened, known, routed) -> None:
@@ -136,9 +136,9 @@ async def test_two_runs_of_one_artifact_both_keep_it(opened, known, routed) -> N
     await put(routed, content, second)
     await delete_run(opened, first)
     await age(opened, digest, 10_000)
-    assert not await condemned(known, digest)
+    assert not await marked(known, digest)
     await delete_run(opened, second)
-    assert await condemned(known, digest)
+    assert await marked(known, digest)
 
 
 async def test_another_namespace_keeps_the_bytes_that_both_stored(opened, known, routed) -> None:
@@ -148,7 +148,7 @@ async def test_another_namespace_keeps_the_bytes_that_both_stored(opened, known,
     await put(routed, content, theirs, namespace="team-b")
     await delete_run(opened, mine)
     await age(opened, digest, 10_000)
-    await known.condemn(GRACE)
+    await known.mark_garbage(GRACE)
     assert await removed(known, routed, digest) == 0
     assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-b")]) == content
     with pytest.raises(errors.NotFound):
@@ -180,9 +180,9 @@ async def test_a_claim_keeps_what_another_run_uploaded(opened, known, routed) ->
     await store.accept(make.a_claim(claiming, os.urandom(20), artifacts=(digest,)))
     await store.close()
     await delete_run(opened, uploader)
-    assert not await condemned(known, digest)
+    assert not await marked(known, digest)
     await age(opened, digest, 10_000)
-    assert not await condemned(known, digest)
+    assert not await marked(known, digest)
 
 
 async def test_a_claim_of_another_namespace_keeps_nothing_here_and_sees_nothing(opened, known, routed) -> None:
@@ -206,7 +206,7 @@ async def test_a_verdict_keeps_what_it_speaks_of(opened, known, routed) -> None:
     await make.decide(opened, verdicts.SignedVerdict(verdict, make.documents()), ())
     await store.close()
     await age(opened, digest, 10_000)
-    assert not await condemned(known, digest)
+    assert not await marked(known, digest)
 
 
 async def test_an_upload_takes_its_bytes_off_the_list_of_garbage(opened, known, routed) -> None:
@@ -215,7 +215,7 @@ async def test_an_upload_takes_its_bytes_off_the_list_of_garbage(opened, known, 
     digest = await put(routed, content, first)
     await delete_run(opened, first)
     await age(opened, digest, 25)
-    assert await condemned(known, digest)
+    assert await marked(known, digest)
     await put(routed, content, await opened_run(opened))
     assert await removed(known, routed, digest) == 0
     assert b"".join([piece async for piece in routed.get(digest)]) == content
@@ -227,7 +227,7 @@ async def test_an_upload_waits_for_the_removal_of_the_same_bytes(opened, known, 
     digest = await put(routed, content, first)
     await delete_run(opened, first)
     await age(opened, digest, 25)
-    assert await condemned(known, digest)
+    assert await marked(known, digest)
     again = await opened_run(opened)
     (garbage,) = [one for one in await known.take_garbage(1000) if one.digest == digest]
     async with known.removing(garbage) as alone:
@@ -239,7 +239,7 @@ async def test_an_upload_waits_for_the_removal_of_the_same_bytes(opened, known, 
     await uploading
     assert b"".join([piece async for piece in routed.get(digest)]) == content
     await age(opened, digest, 10_000)
-    assert not await condemned(known, digest)
+    assert not await marked(known, digest)
 
 
 async def test_a_reference_on_its_way_holds_garbage_collection_up(opened, known, routed) -> None:
@@ -250,7 +250,7 @@ async def test_a_reference_on_its_way_holds_garbage_collection_up(opened, known,
     await age(opened, digest, 10_000)
     async with opened.transaction() as connection:
         await artifacts.refer(connection, [(claiming.id, str(digest))])
-        collecting = asyncio.create_task(known.condemn(GRACE))
+        collecting = asyncio.create_task(known.mark_garbage(GRACE))
         done, _ = await asyncio.wait({collecting}, timeout=0.3)
         assert not done
     await collecting
@@ -262,7 +262,7 @@ async def test_bytes_that_never_arrived_are_swept_too(opened, known, routed) -> 
     await known.reserve(digest, "uid-team-a", "default")
     assert await known.where(digest) == ((), False)
     await age(opened, digest, 25)
-    await known.condemn(GRACE)
+    await known.mark_garbage(GRACE)
     assert digest in [one.digest for one in await known.take_garbage(1000)]
 
 
@@ -270,7 +270,7 @@ async def test_two_backends_of_one_repository_do_not_remove_each_others_artifact
     spec = {"oci": {"repository": "registry.example/team/artifacts"}}
     for uid in ("twin-1", "twin-2"):
         await known.upsert(
-            artifact_model.Record(uid, "team-a", "uid-team-a", uid, 1, artifact_model.BackendSpec.read(spec)),
+            artifact_model.BackendRecord(uid, "team-a", "uid-team-a", uid, 1, artifact_model.BackendSpec.read(spec)),
             epoch=EPOCH,
         )
     digest = digests.of_bytes(os.urandom(20))
@@ -288,7 +288,7 @@ async def test_two_backends_of_one_repository_do_not_remove_each_others_artifact
 
 async def test_a_short_grace_is_refused(known) -> None:
     with pytest.raises(errors.Invalid, match="too short"):
-        await known.condemn(timedelta(minutes=5))
+        await known.mark_garbage(timedelta(minutes=5))
 
 
 STORY = st.lists(
@@ -356,7 +356,7 @@ class Told:
         await age(self.opened, digests.of_bytes(self.contents[what]), 25)
 
     async def collect(self, _: int, __: int) -> None:
-        await self.known.condemn(GRACE)
+        await self.known.mark_garbage(GRACE)
         await removed(self.known, self.routed)
 
     async def check(self) -> None:

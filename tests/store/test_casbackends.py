@@ -7,7 +7,7 @@ from avouch import digests, errors
 from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import identities
-from avouch.store import artifacts, casbackends, database, organisations
+from avouch.store import artifacts, casbackends, database, organizations
 from tests.store import conftest as make
 
 pytestmark = pytest.mark.postgres
@@ -16,9 +16,9 @@ EPOCH = 1_000
 OK = artifact_model.Probed(True, True)
 
 
-def record(namespace: str, name: str, generation: int = 1, **spec: object) -> artifact_model.Record:
+def record(namespace: str, name: str, generation: int = 1, **spec: object) -> artifact_model.BackendRecord:
     said = {"s3": {"bucket": "b"}, **spec}
-    return artifact_model.Record(
+    return artifact_model.BackendRecord(
         f"{namespace}-{name}", namespace, f"uid-{namespace}", name, generation, artifact_model.BackendSpec.read(said)
     )
 
@@ -34,7 +34,7 @@ def namespace() -> str:
 
 
 async def checked(
-    records: casbackends.CASBackends, one: artifact_model.Record, probed: artifact_model.Probed = OK
+    records: casbackends.CASBackends, one: artifact_model.BackendRecord, probed: artifact_model.Probed = OK
 ) -> None:
     await records.upsert(one, epoch=EPOCH)
     await records.checked(one, probed, make.NOW, make.NOW + timedelta(days=999_999))
@@ -67,10 +67,10 @@ async def test_a_check_of_an_older_spec_says_nothing_about_the_new_one(records, 
 async def test_the_home_namespace_serves_its_projects_until_two_claim_one(opened, records, namespace) -> None:
     home = f"home-{namespace}"
     await checked(records, record(home, "shared", default=True))
-    known = organisations.Organisations(opened)
-    await known.record(identities.Organisation(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
+    known = organizations.Organizations(opened)
+    await known.record(identities.Organization(f"o-{namespace}", home), [home, namespace], epoch=EPOCH)
     assert backend_rules.choose(await records.serving(namespace)).name == "shared"
-    await known.record(identities.Organisation(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
+    await known.record(identities.Organization(f"p-{namespace}", "elsewhere"), [namespace], epoch=EPOCH)
     assert backend_rules.choose(await records.serving(namespace)).name == "default"
     await known.remove(f"p-{namespace}", epoch=EPOCH)
     assert backend_rules.choose(await records.serving(namespace)).name == "shared"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from avouch import errors
 from avouch.controlplane.model import contracts, identities, runs
-from avouch.store import database, organisations, retention, tables, views, workflows
+from avouch.store import database, organizations, retention, tables, views, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
@@ -104,7 +104,7 @@ async def test_a_batch_is_bounded(opened: database.Database) -> None:
 
 async def test_a_workflow_says_what_differs_from_its_organization(opened: database.Database) -> None:
     namespace = f"team-{uuid.uuid4().hex[:8]}"
-    known = organisations.Organisations(opened)
+    known = organizations.Organizations(opened)
     record = contracts.WorkflowRecord(
         namespace, f"uid-{namespace}", "build", str(uuid.uuid4()), 1, {"retention": {"runs": "48h"}}, {}
     )
@@ -114,12 +114,12 @@ async def test_a_workflow_says_what_differs_from_its_organization(opened: databa
     store = run_store.Runs(opened)
     await make.decide(opened, make.a_verdict(await store.open(run)), ())
     await store.close()
-    common = identities.Organisation(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
+    common = identities.Organization(f"acme-{namespace}", "home", retention={"runs": "24h", "keepLast": 7})
     await known.record(common, [namespace], epoch=EPOCH)
     kept = retention.Retention(opened)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 7)]
-    rival = identities.Organisation(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
+    rival = identities.Organization(f"rival-{namespace}", "home-2", retention={"runs": "1h"})
     await known.record(rival, [namespace], epoch=EPOCH)
     mine = [one for one in await kept.policies() if one.workflow_uid == record.uid]
     assert mine == [retention.Policy(record.uid, f"uid-{namespace}", timedelta(hours=48), 1)]

@@ -9,7 +9,7 @@ from avouch import digests, errors
 from avouch.controlplane.intake import tokens as token_rules
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities
-from avouch.store import contracts, database, organisations, tables
+from avouch.store import contracts, database, organizations, tables
 from avouch.store import tokens as token_store
 from tests.store.conftest import NOW
 
@@ -113,18 +113,18 @@ async def test_a_controller_of_an_older_epoch_neither_makes_nor_changes_tokens(o
         repository.delivered(token.id, NOW, epoch=old),
         repository.expire(token.id, NOW, epoch=old),
         repository.revoke(token.uid, NOW, "", epoch=old),
-        organisations.Organisations(opened).record(identities.Organisation("o", "h"), (), epoch=old),
-        organisations.Organisations(opened).remove("o", epoch=old),
+        organizations.Organizations(opened).record(identities.Organization("o", "h"), (), epoch=old),
+        organizations.Organizations(opened).remove("o", epoch=old),
     ):
         with pytest.raises(errors.Conflict, match="epoch"):
             await write
     assert await repository.find(token.id) == token
 
 
-async def test_a_namespace_belongs_to_the_one_organisation_that_claims_it(opened: database.Database) -> None:
-    repository, epoch = organisations.Organisations(opened), await an_epoch(opened)
-    acme = identities.Organisation("acme", "home", skip_runner_variables=True)
-    rival = identities.Organisation("rival", "elsewhere")
+async def test_a_namespace_belongs_to_the_one_organization_that_claims_it(opened: database.Database) -> None:
+    repository, epoch = organizations.Organizations(opened), await an_epoch(opened)
+    acme = identities.Organization("acme", "home", skip_runner_variables=True)
+    rival = identities.Organization("rival", "elsewhere")
     await repository.record(acme, ("home", "team", "late"), epoch=epoch)
     assert await repository.of_namespace("team") == acme
     assert await repository.of_namespace("nobodys") is None
@@ -142,14 +142,14 @@ async def test_a_namespace_belongs_to_the_one_organisation_that_claims_it(opened
 
 
 async def test_settings_that_another_version_recorded_do_not_stop_this_one(opened: database.Database) -> None:
-    repository, epoch = organisations.Organisations(opened), await an_epoch(opened)
-    await repository.record(identities.Organisation("old", "old-home"), ("old-home",), epoch=epoch)
+    repository, epoch = organizations.Organizations(opened), await an_epoch(opened)
+    await repository.record(identities.Organization("old", "old-home"), ("old-home",), epoch=epoch)
     settings = {"skip_runner_variables": True, "block_released_versions": True, "retention": {}}
     async with opened.transaction() as connection:
-        known = tables.organisations
+        known = tables.organizations
         await connection.execute(sa.update(known).where(known.c.name == "old").values(settings=settings))
     found = await repository.of_namespace("old-home")
-    assert found == identities.Organisation("old", "old-home", skip_runner_variables=True)
+    assert found == identities.Organization("old", "old-home", skip_runner_variables=True)
 
 
 def a_revision(namespace: str, text: bytes, uid: str = "n") -> contract_model.ContractRevision:

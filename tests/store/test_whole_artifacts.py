@@ -131,7 +131,7 @@ async def test_what_is_stored_again_is_no_longer_garbage(
         await connection.execute(old, {"digest": str(digest)})
         due = sa.text("UPDATE artifact_checks SET due = now() WHERE digest = :digest")
         await connection.execute(due, {"digest": str(digest)})
-    while (await artifacts.Artifacts(opened).condemn(timedelta(hours=3))).checked:
+    while (await artifacts.Artifacts(opened).mark_garbage(timedelta(hours=3))).checked:
         pass
     assert await rows(opened, "garbage", digest) == 1
     await kept.put(pieces(made), expected=digest, limit=1000, owner=owner)

@@ -65,14 +65,14 @@ class ExternalApi:
         return await self.runs.session(bodyreading.bearer(request), run_id, need)
 
 
-def _opening(request: Request, body: wire.ExternalRunRequest) -> external.Opening:
-    return external.Opening(
+def _opening(request: Request, body: wire.ExternalRunRequest) -> external.RunRequest:
+    return external.RunRequest(
         id=uuid.UUID(body.id),
         namespace=request.path_params["namespace"],
         workflow=request.path_params["workflow"],
         revision=body.contract_revision,
-        runner=external.SaidRunner(body.runner.type, body.runner.url, body.runner.identity_token),
-        version=external.WantedVersion(
+        runner=external.RunnerRequest(body.runner.type, body.runner.url, body.runner.identity_token),
+        version=external.VersionRequest(
             body.version.name, body.version.existing, body.version.latest, body.version.mark_latest
         ),
         release=body.release,

@@ -67,11 +67,11 @@ class Backends:
             raise errors.Unavailable(f"the CASBackend {uid} that holds this artifact is not known here")
         return await self._of(record, known)
 
-    async def fresh(self, record: artifact_model.Record) -> artifact_model.BlobStore:
+    async def fresh(self, record: artifact_model.BackendRecord) -> artifact_model.BlobStore:
         """The backend of a record, with its Secret of now. Raises errors.Unavailable as `open`."""
         return await self._of(record, self._opened.get(record.uid))
 
-    async def _of(self, record: artifact_model.Record, known: _Opened | None) -> artifact_model.BlobStore:
+    async def _of(self, record: artifact_model.BackendRecord, known: _Opened | None) -> artifact_model.BlobStore:
         secret = await self._secret(record)
         if known is not None and (known.generation, known.secret) == (record.generation, secret):
             known.at = time.monotonic()
@@ -80,7 +80,7 @@ class Backends:
         self._opened[record.uid] = _Opened(record.generation, secret, backend, time.monotonic())
         return backend
 
-    def _build(self, record: artifact_model.Record, secret: Mapping[str, bytes]) -> artifact_model.BlobStore:
+    def _build(self, record: artifact_model.BackendRecord, secret: Mapping[str, bytes]) -> artifact_model.BlobStore:
         if record.kind == "inline":
             return inline.Inline(self._database, record.uid)
         from avouch.cas import backends  # lazy: 12 MB (obstore, httpx), for installs with a CASBackend
@@ -90,7 +90,7 @@ class Backends:
         except (errors.Invalid, OSError) as exc:
             raise errors.Unavailable(f"CASBackend {record.namespace}/{record.name}: {exc}") from exc
 
-    async def _secret(self, record: artifact_model.Record) -> Mapping[str, bytes]:
+    async def _secret(self, record: artifact_model.BackendRecord) -> Mapping[str, bytes]:
         name = record.spec.secret
         if not name:
             return {}
@@ -151,7 +151,7 @@ class Maintenance:
                     await backend.delete(one.digest)
             return alone
 
-    async def _check(self, record: artifact_model.Record) -> None:
+    async def _check(self, record: artifact_model.BackendRecord) -> None:
         try:
             probed = await backend_rules.probe(await self.opener.fresh(record))
         except errors.AvouchError as exc:

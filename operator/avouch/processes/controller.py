@@ -22,10 +22,10 @@ from avouch.controlplane.model import runs
 from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
-from avouch.reconcilers import context, recorded, tektonruns, tektonwork, token_secrets, verdict_events, worker
+from avouch.reconcilers import context, kinds, recorded, tektonruns, tektonwork, token_secrets, verdict_events
 from avouch.reconcilers import watching as declaration_watch
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
-from avouch.store import casbackends, contracts, database, deliveries, organisations, tokens, workflows
+from avouch.store import casbackends, contracts, database, deliveries, organizations, tokens, workflows
 from avouch.store import runs as run_store
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Controller:
             cache=self.cache,
             contracts=self.contracts,
             workflows=self.workflows,
-            organisations=organisations.Organisations(opened),
+            organizations=organizations.Organizations(opened),
             issuing=token_secrets.Issuing(tokens.Tokens(opened), api, self._address, config.token_secrets),
             deliveries=deliveries.Deliveries(opened),
             backends=casbackends.CASBackends(opened),
@@ -63,15 +63,15 @@ class Controller:
             integrations=registry.Types(),
         )
         self.writer = status.StatusWriter(api)
-        self.worker = worker.Worker(
+        self.kind_reconciler = kinds.KindReconciler(
             self.context, queue.WorkQueue(), self.writer, self.recorder, lambda *ended: self.metrics.reconciled(*ended)
         )
-        self.declarations = declaration_watch.Declarations(api, self.cache, self.worker.changed)
+        self.declarations = declaration_watch.Declarations(api, self.cache, self.kind_reconciler.changed)
         self.run_store = run_store.Runs(opened, rest=_REST)
         awaited: dict[uuid.UUID, runs.Run] = {}
         self.run_reconciler = tektonruns.RunReconciler(self.context, self.run_store, api, awaited, self.recorder)
         self.verdicts = verdict_events.VerdictWatch(
-            self.context, self.run_store, self.worker.queue, self.recorder, awaited
+            self.context, self.run_store, self.kind_reconciler.queue, self.recorder, awaited
         )
         self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
         self.certificates = certificates.CertificateReconciler(
@@ -94,7 +94,7 @@ class Controller:
 
     def _namespace(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
         if old is None or new is None or old["metadata"].get("labels") != new["metadata"].get("labels"):
-            self.worker.changed(key, None)
+            self.kind_reconciler.changed(key, None)
 
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
@@ -102,14 +102,14 @@ class Controller:
         await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
         live = set(await self.declarations.resync())
         for key, old in await declaration_watch.absent(self.context, live):
-            self.worker.changed(key, old)
-        self.worker.queue.add_many(live)
+            self.kind_reconciler.changed(key, old)
+        self.kind_reconciler.queue.add_many(live)
 
     async def _again(self, live: Sequence[cache.Key]) -> None:
         """Every ten minutes: what is recorded is read anew, then each declaration is compared with it."""
         await self.workflows.load()
         self.contracts.forget()
-        self.worker.queue.add_many(live)
+        self.kind_reconciler.queue.add_many(live)
 
     def _namespace_uid(self, name: str) -> str:
         found = self.cache.get(cache.Key("Namespace", "", name))
@@ -121,7 +121,8 @@ class Controller:
             background = [group.create_task(each) for each in self._background()]
             await self._synced()
             await self.prepare()
-            workers = [group.create_task(each) for each in (self.worker.run(), self.tekton.run(), self._unfinished())]
+            running = (self.kind_reconciler.run(), self.tekton.run(), self._unfinished())
+            workers = [group.create_task(each) for each in running]
             kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
             watching = group.create_task(declaration_watch.watch(self.declarations, self._login, kopf_stop, kopf_ready))
             await kopf_ready.wait()
@@ -129,7 +130,7 @@ class Controller:
             self.ready = True
             await stop.wait()
             self.ready = False
-            await asyncio.gather(self.worker.queue.drain(), self.tekton.queue.drain())
+            await asyncio.gather(self.kind_reconciler.queue.drain(), self.tekton.queue.drain())
             await self.lease.release()
             for task in (*background, *workers):
                 task.cancel()
@@ -204,7 +205,7 @@ class Controller:
         metrics = controllermetrics.Metrics(
             {
                 "avouch_leader": lambda: self.lease.leading,
-                "avouch_objects_waiting": lambda: len(self.worker.queue) + len(self.tekton.queue),
+                "avouch_objects_waiting": lambda: len(self.kind_reconciler.queue) + len(self.tekton.queue),
                 "avouch_awaited_verdicts": lambda: len(self.run_reconciler.awaited),
                 "avouch_status_writes": lambda: self.writer.writes,
                 "avouch_pods_rescued": lambda: self.rescuer.rescued,

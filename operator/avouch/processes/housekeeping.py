@@ -58,9 +58,9 @@ class Housekeeping:
             try:
                 await self.fold()
                 if turn % _TURNS == 0:
-                    expired, condemned = await self.round()
-                    if expired or condemned:
-                        _log.info("runs past their retention: %d; artifacts without a run: %d", expired, condemned)
+                    expired, marked = await self.round()
+                    if expired or marked:
+                        _log.info("runs past their retention: %d; artifacts without a run: %d", expired, marked)
             except errors.AvouchError as exc:
                 _log.warning("housekeeping: %s", exc)
             except Exception:  # the worker has other work
@@ -78,17 +78,17 @@ class Housekeeping:
                 if not gone:
                     break
                 await asyncio.sleep(_PAUSE)
-        return expired, await self._condemn()
+        return expired, await self._mark_garbage()
 
-    async def _condemn(self) -> int:
-        condemned = 0
+    async def _mark_garbage(self) -> int:
+        marked = 0
         for _ in range(_CHECKS):
-            batch = await self.artifacts.condemn(self.grace)
-            condemned += batch.gone
+            batch = await self.artifacts.mark_garbage(self.grace)
+            marked += batch.gone
             if not batch.checked:
                 break
             await asyncio.sleep(_PAUSE)
-        return condemned
+        return marked
 
     async def fold(self) -> None:
         """Add up how many deliveries arrived or failed since the last time."""

@@ -44,7 +44,7 @@ from avouch.store import (
     contracts,
     database,
     inline,
-    organisations,
+    organizations,
     revisionviews,
     tokens,
     views,
@@ -206,7 +206,7 @@ def _tickets(config: settings.Server, adapters: Adapters) -> tickets.Tickets:
 
 def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRuns) -> external_runs.ExternalRuns:
     """External runs, of the same Workflows and Contracts."""
-    identities = authentication.Identities(
+    identities = authentication.Authenticator(
         tokens.Tokens(adapters.database), verifier.Verifier(config.oidc_issuers), adapters.cluster, lifetime.Clock()
     )
     opener = external_opening.Opener(
@@ -214,7 +214,7 @@ def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRun
         identities=identities,
         workflows=workflows.Workflows(adapters.database),
         contracts=contracts.Contracts(adapters.database),
-        organisations=organisations.Organisations(adapters.database),
+        organizations=organizations.Organizations(adapters.database),
         backends=adapters.blobs,
         clock=lifetime.Clock(),
     )
@@ -230,7 +230,7 @@ def _reading(
             uses=artifact_references.Uses(adapters.database),
             tickets=_tickets(config, adapters),
             identities=external.opener.identities,
-            organisations=external.opener.organisations,
+            organizations=external.opener.organizations,
             worker=config.worker,
             max_material=config.max_material,
         )

@@ -15,10 +15,10 @@ _SOON = 2.0  # seconds between looks for the first check of a spec
 _LATER = 60.0  # seconds between looks whether a later check found something else
 
 
-def record_of(backend: Object, namespace_uid: str) -> artifacts.Record:
+def record_of(backend: Object, namespace_uid: str) -> artifacts.BackendRecord:
     """The row that the server reads."""
     meta = backend["metadata"]
-    return artifacts.Record(
+    return artifacts.BackendRecord(
         uid=str(meta["uid"]),
         namespace=str(meta["namespace"]),
         namespace_uid=namespace_uid,
@@ -28,12 +28,12 @@ def record_of(backend: Object, namespace_uid: str) -> artifacts.Record:
     )
 
 
-def decide(backend: Object, found: artifacts.Record) -> conditions.Desired:
+def decide(backend: Object, found: artifacts.BackendRecord) -> conditions.Desired:
     """What the status should say. Conditions of a check stay while the backend is suspended or in another's way."""
     return _resolved(backend, found).having(*_checked(found), type=found.kind or None)
 
 
-def _resolved(backend: Object, found: artifacts.Record) -> conditions.Desired:
+def _resolved(backend: Object, found: artifacts.BackendRecord) -> conditions.Desired:
     if found.spec.suspend:
         return conditions.suspended(backend.get("status") or {})
     if not found.kind:
@@ -51,7 +51,7 @@ def _resolved(backend: Object, found: artifacts.Record) -> conditions.Desired:
     return conditions.Desired(done.conditions, recheck=_LATER)
 
 
-def _checked(found: artifacts.Record) -> tuple[conditions.Condition, ...]:
+def _checked(found: artifacts.BackendRecord) -> tuple[conditions.Condition, ...]:
     if not found.checked:
         return ()
     said = found.message or "checked with a real write, read and delete"
@@ -79,7 +79,7 @@ async def remove(context: Context, key: Key, old: Object | None) -> None:
         await context.backends.remove(key.namespace, key.name, uid=uid, epoch=context.epoch())
 
 
-def _siblings(context: Context, key: Key, record: artifacts.Record) -> Sequence[artifacts.Record]:
+def _siblings(context: Context, key: Key, record: artifacts.BackendRecord) -> Sequence[artifacts.BackendRecord]:
     """All of the namespace, this one as it is now; suspended ones claim nothing."""
     others = (context.cache.get(k) for k in context.cache.found("CASBackend", f"namespace/{key.namespace}") if k != key)
     known = [record_of(other, record.namespace_uid) for other in others if other is not None]

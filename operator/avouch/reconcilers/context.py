@@ -43,10 +43,10 @@ class Context:
     cache: ObjectCache
     contracts: contract_model.Contracts
     workflows: Recorded
-    organisations: identities.Organisations
+    organizations: identities.Organizations
     issuing: token_secrets.Issuing
     deliveries: delivery_model.Deliveries
-    backends: artifacts.Records
+    backends: artifacts.BackendRecords
     canonical: Callable[[Object], bytes]  # a Contract's canonical form; raises errors.Invalid with the line
     clock: cluster.Clock
     epoch: Callable[[], int]

@@ -69,10 +69,10 @@ def restricts_contracts(cache: ObjectCache, namespace: str) -> bool:
     return any(spec.settings is not None and spec.settings.restrict_contract_creation for spec in found)
 
 
-def record_of(organization: Object) -> identities.Organisation:
+def record_of(organization: Object) -> identities.Organization:
     """The row that the server reads."""
     spec = read(organization)
-    return identities.Organisation(
+    return identities.Organization(
         name=str(organization["metadata"]["name"]),
         home=spec.home_namespace,
         skip_runner_variables=spec.settings is not None and spec.settings.skip_runner_variables,
@@ -104,13 +104,13 @@ async def reconcile(context: Context, _key: Key, obj: Object) -> conditions.Desi
     others, namespaces = _all(context.cache, "Organization"), _all(context.cache, "Namespace")
     if not read(obj).suspend:
         alone = sorted(projects(obj, namespaces) - rivals(obj, others, namespaces).keys())
-        await context.organisations.record(record_of(obj), alone, epoch=context.epoch())
+        await context.organizations.record(record_of(obj), alone, epoch=context.epoch())
     return decide(obj, others, namespaces)
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:
     """Delete its record and its projects."""
-    await context.organisations.remove(key.name, epoch=context.epoch())
+    await context.organizations.remove(key.name, epoch=context.epoch())
 
 
 def _claims(spec: kind.OrganizationSpec, namespaces: Iterable[Object]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import Protocol
 from avouch.controlplane.model import runs
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import attempts, tektonruns
+from avouch.reconcilers import tektonruns, workers
 from avouch.tekton import labels, outcome
 
 _WORKERS = 64  # that many runs may share one commit
@@ -74,9 +74,9 @@ class TektonWork:
             for uid in await self.store.ended(uids[start : start + _PAGE]):
                 tektonruns.put_aside(self.cache, over[uid], uid)
 
-    async def run(self, workers: int = _WORKERS) -> None:
+    async def run(self, number: int = _WORKERS) -> None:
         """Work until the queue drains."""
-        await attempts.Attempts(self.queue, self._one).run(workers)
+        await workers.Workers(self.queue, self._one).run(number)
 
     def _over(self) -> Iterator[tuple[str, Key]]:
         for kind in tektonruns.KINDS:

@@ -113,7 +113,7 @@ async def absent(context: Context, live: Collection[Key]) -> list[tuple[Key, Obj
     ]
     tokens = await context.issuing.store.keys()
     known += [(Key("APIToken", namespace, name), None) for namespace, name, _ in tokens]
-    known += [(Key("Organization", "", name), None) for name in await context.organisations.names()]
+    known += [(Key("Organization", "", name), None) for name in await context.organizations.names()]
     return [(key, old) for key, old in known if key not in live]
 
 

@@ -4,9 +4,9 @@ A kept run never loses what it refers to. The order of locks says why:
 - Whoever refers to an artifact (an upload, an accepted claim, a verdict) sets `used_at`, or finds it younger than
   `_FRESH`, in the transaction that records the reference.
 - Only an artifact that is new or lost a reference can be garbage: triggers list those in `artifact_checks`, and
-  `condemn` looks at nothing else. A reference that goes later lists it again.
-- `condemn` takes a row only where `used_at` is older than the grace (at least `LEAST_GRACE`) and no run refers to it.
-  Where a reference is being recorded, PostgreSQL makes it wait and looks at `used_at` again.
+  `mark_garbage` looks at nothing else. A reference that goes later lists it again.
+- `mark_garbage` takes a row only where `used_at` is older than the grace (at least `LEAST_GRACE`) and no run refers to
+  it. Where a reference is being recorded, PostgreSQL makes it wait and looks at `used_at` again.
 - Bytes are removed under an advisory lock of (place, digest), after a look whether anybody refers to them again;
   `reserve` takes the same lock before an upload looks whether the bytes are there already.
 """
@@ -68,7 +68,7 @@ REFERENCES = (
 # Only what is due is looked at; whoever is at it has its own. Three statements, each with what was committed before it.
 _DUE = sa.text("SELECT id FROM artifact_checks WHERE due <= now() ORDER BY due LIMIT :limit FOR UPDATE SKIP LOCKED")
 _UNUSED = "NOT EXISTS (SELECT FROM run_artifacts r WHERE (r.digest, r.namespace_uid) = (a.digest, a.namespace_uid))"
-_CONDEMN = sa.text(
+_MARK = sa.text(
     "WITH due AS (SELECT DISTINCT digest, namespace_uid FROM artifact_checks WHERE id = ANY(:ids)"  # noqa: S608
     "), dead AS (DELETE FROM artifacts a USING due"
     "  WHERE (a.digest, a.namespace_uid) = (due.digest, due.namespace_uid) AND a.used_at < now() - :grace"
@@ -101,7 +101,7 @@ _WANTED = sa.text(
 _FORGET = sa.text(f"DELETE FROM garbage WHERE digest = :digest AND backend_uid IN ({_SAME_PLACE})")  # noqa: S608
 # An artifact whose bytes are a row of ours: reserved, stored, recorded and referred to by one statement. Each of them
 # reads `held` and therefore waits for the lock; a removal that was waited for is seen, because ON CONFLICT looks at
-# the index as it is then. What `condemn` lists meanwhile stays on the list, and `removing` finds that it is wanted.
+# the index as it is then. What `mark_garbage` lists meanwhile stays listed, and `removing` finds that it is wanted.
 KEEP = direct.sql(
     sa.text(
         "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('artifact/' || CAST(:digest AS text)"  # noqa: S608
@@ -133,7 +133,7 @@ _USED = sa.text(
 
 
 @dataclass(frozen=True, slots=True)
-class Condemned:
+class Marked:
     """One batch: how many entries were due, and how many artifacts left the map."""
 
     checked: int
@@ -183,7 +183,7 @@ class Artifacts(casbackends.CASBackends):
         lying = [row.backend_uid for row in rows if namespace_uid in ("", row.namespace_uid)]
         return tuple(dict.fromkeys(lying)), bool(rows)
 
-    async def condemn(self, grace: timedelta, limit: int = 1000) -> Condemned:
+    async def mark_garbage(self, grace: timedelta, limit: int = 1000) -> Marked:
         """Take off the map what nothing refers to and nobody used within the grace: one batch of what is due.
 
         Raises:
@@ -194,11 +194,11 @@ class Artifacts(casbackends.CASBackends):
         async with self._database.transaction() as connection:
             ids = list((await connection.execute(_DUE, {"limit": limit})).scalars())
             if not ids:
-                return Condemned(0, 0)
+                return Marked(0, 0)
             bound = {"ids": ids, "grace": grace}
-            gone = int((await connection.execute(_CONDEMN, bound)).scalar_one())
+            gone = int((await connection.execute(_MARK, bound)).scalar_one())
             await connection.execute(_CHECKED, bound)
-        return Condemned(len(ids), gone)
+        return Marked(len(ids), gone)
 
     async def take_garbage(self, limit: int) -> Sequence[Garbage]:
         """Bytes to remove; they are ours for ten minutes."""

@@ -1,4 +1,4 @@
-"""CASBackends as recorded, and what checks found. Implements `controlplane.model.artifacts.Records`.
+"""CASBackends as recorded, and what checks found. Implements `controlplane.model.artifacts.BackendRecords`.
 
 A removed backend stays while artifacts lie in it: they are read and cleared away with what its spec said last.
 """
@@ -37,7 +37,7 @@ class CASBackends:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def upsert(self, record: artifacts.Record, *, epoch: int) -> None:
+    async def upsert(self, record: artifacts.BackendRecord, *, epoch: int) -> None:
         """Record a backend; a new spec is checked at once. An older generation never replaces a newer one."""
         row = {
             "uid": record.uid, "namespace": record.namespace, "namespace_uid": record.namespace_uid,
@@ -71,7 +71,7 @@ class CASBackends:
             await connection.execute(sa.update(_STORED).where(mine).values(removed=True))
             await connection.execute(sa.delete(_STORED).where(_STORED.c.removed, empty, clean))
 
-    async def get(self, uid: str) -> artifacts.Record | None:
+    async def get(self, uid: str) -> artifacts.BackendRecord | None:
         """One backend, also a removed one."""
         found = await self._select(sa.select(_STORED).where(_STORED.c.uid == uid))
         return found[0] if found else None
@@ -92,12 +92,14 @@ class CASBackends:
             home=tuple(one for one in records if one.namespace != namespace),
         )
 
-    async def due(self, limit: int) -> Sequence[artifacts.Record]:
+    async def due(self, limit: int) -> Sequence[artifacts.BackendRecord]:
         """Backends to check now; they are ours for a minute."""
         async with self._database.transaction() as connection:
             return tuple(map(_record, (await connection.execute(_DUE, {"limit": limit})).all()))
 
-    async def checked(self, record: artifacts.Record, probed: artifacts.Probed, at: datetime, again: datetime) -> None:
+    async def checked(
+        self, record: artifacts.BackendRecord, probed: artifacts.Probed, at: datetime, again: datetime
+    ) -> None:
         """Keep what a check of this generation found; a newer spec, written meanwhile, waits for its own check."""
         mine = sa.and_(_STORED.c.uid == record.uid, _STORED.c.generation == record.generation)
         found = sa.update(_STORED).where(mine).values(
@@ -114,13 +116,13 @@ class CASBackends:
                 (await connection.execute(sa.select(_STORED.c.uid).where(_STORED.c.spec.has_key(kind)))).scalars()
             )
 
-    async def _select(self, query: "sa.Select[Any]") -> Sequence[artifacts.Record]:
+    async def _select(self, query: "sa.Select[Any]") -> Sequence[artifacts.BackendRecord]:
         async with self._database.transaction() as connection:
             return tuple(map(_record, (await connection.execute(query)).all()))
 
 
-def _record(row: "sa.Row[Any]") -> artifacts.Record:
-    return artifacts.Record(
+def _record(row: "sa.Row[Any]") -> artifacts.BackendRecord:
+    return artifacts.BackendRecord(
         uid=row.uid, namespace=row.namespace, namespace_uid=row.namespace_uid, name=row.name,
         generation=row.generation, spec=artifacts.BackendSpec.read(row.spec), problem=row.problem,
         checked_generation=row.checked_generation,

@@ -1,7 +1,7 @@
 """Small artifacts as rows. Implements `controlplane.model.artifacts.BlobStore`.
 
 Chainloop's inline backend has the same limit. The map of artifacts lies in the same database, so storing here is one
-transaction (`controlplane.artifacts.routing.Whole`).
+transaction (`controlplane.artifacts.routing.AtomicBlobStore`).
 """
 
 from collections.abc import AsyncIterator

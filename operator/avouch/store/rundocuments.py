@@ -1,35 +1,148 @@
-"""Rows of runs as documents, with what whole ones take from verdicts and deliveries."""
+"""Runs as documents, which kubectl shows: of their rows, and what a watch tells about a change."""
 
+import functools
+import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch.store import documents, tables
+from avouch import errors, rfc3339
+from avouch.store import tables
+
+# Filters whose value changes in a run's life, and what it is before the verdict. Only `Pending` is ever replaced, so
+# the state that a watcher saw before can be worked out and needs no memory per watcher.
+CHANGING = {"verdict": "Pending", "evidence": ""}
+OF_VERDICT = ("findings", "materials", "annotations", "env")  # what a whole document shows of it
 
 
 async def of(
-    connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", whole: Collection[uuid.UUID]
+    connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", wanted_whole: Collection[uuid.UUID]
 ) -> list[dict[str, Any]]:
     """One document for each row: whole ones where asked for, else the columns of a table."""
-    if not whole:
-        return [documents.summary(row) for row in found]
+    if not wanted_whole:
+        return [summary(row) for row in found]
     verdicts, ledger = tables.verdicts, tables.deliveries
     signed = tables.verdict_documents
-    columns = (verdicts.c.run_id, *(verdicts.c[name] for name in documents.OF_VERDICT), signed.c.digest)
+    columns = (verdicts.c.run_id, *(verdicts.c[name] for name in OF_VERDICT), signed.c.digest)
     attested = sa.and_(signed.c.run_id == verdicts.c.run_id, signed.c.kind == "attestation")
     joined = sa.select(*columns).select_from(verdicts.outerjoin(signed, attested))
-    decided = await connection.execute(joined.where(verdicts.c.run_id.in_(whole)))
+    decided = await connection.execute(joined.where(verdicts.c.run_id.in_(wanted_whole)))
     verdict_of = {verdict.run_id: verdict for verdict in decided.all()}
-    sent = sa.select(ledger).where(ledger.c.run_id.in_(whole)).order_by(ledger.c.attachment, ledger.c.id)
+    sent = sa.select(ledger).where(ledger.c.run_id.in_(wanted_whole)).order_by(ledger.c.attachment, ledger.c.id)
     by_run: dict[uuid.UUID, list[sa.Row[Any]]] = {}
     for delivery in (await connection.execute(sent)).all():
         by_run.setdefault(delivery.run_id, []).append(delivery)
     return [
-        documents.whole(row, verdict_of.get(row.id), by_run.get(row.id, ()))
-        if row.id in whole
-        else documents.summary(row)
+        whole(row, verdict_of.get(row.id), by_run.get(row.id, ())) if row.id in wanted_whole else summary(row)
         for row in found
     ]
+
+
+def summary(row: "sa.Row[Any]") -> dict[str, Any]:
+    """The run's own columns, as a list shows them."""
+    asked = _asked(row.plan)
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "namespace": row.namespace,
+        "workflow": row.workflow,
+        "subjectKind": row.subject_kind,
+        "subjectName": row.subject_name,
+        "subjectUid": row.subject_uid,
+        "contract": row.contract,
+        "revision": row.revision,
+        "contractDigest": row.contract_digest,
+        "result": row.result,
+        "evidence": row.evidence,
+        "reason": row.reason or "",
+        "createdAt": _time(row.created_at),
+        "finishedAt": _time(row.finished_at),
+        "judgedAt": _time(row.judged_at),
+        "labels": row.labels,
+        "resourceVersion": row.resource_version,
+        "materialsFound": len(asked.intersection(row.materials or ())),
+        "materialsAsked": len(asked),
+        **_external(row),
+    }
+
+
+@functools.lru_cache(maxsize=64)
+def _asked(plan: str) -> frozenset[str]:
+    """The materials that a plan asks for: a page shows few plans, each many times."""
+    return frozenset(material["name"] for material in json.loads(plan).get("materials", ()))
+
+
+def _external(row: "sa.Row[Any]") -> dict[str, Any]:
+    """What only external runs have."""
+    if row.attester is None:
+        return {}
+    runner = {key: row.runner[key] for key in ("type", "url", "environment", "authenticated") if row.runner[key]}
+    return {
+        "attester": {"type": row.attester["type"], "id": row.attester["id"]},
+        "runner": runner,
+        "version": row.version,
+        "organization": row.organization,
+        "expiresAt": _time(row.expires_at) if row.finished_at is None else None,
+    }
+
+
+def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequence[sa.Row[Any]]") -> dict[str, Any]:
+    """The summary, and everything below it."""
+    return {
+        **summary(row),
+        "findings": verdict.findings if verdict else [],
+        "materials": verdict.materials if verdict else [],
+        "annotations": verdict.annotations if verdict else {},
+        "env": verdict.env if verdict else {},
+        "attestationBundle": (verdict.digest or "") if verdict else "",
+        "deliveries": [_delivery(delivery) for delivery in deliveries],
+    }
+
+
+def chosen(row: "sa.Row[Any]", filters: Mapping[str, str]) -> bool:
+    """Whether a run is one of those that a filter can ever show: by what never changes in its life."""
+    if any(key in filters and getattr(row, key) != filters[key] for key in ("name", "workflow")):
+        return False
+    wanted = labels(filters.get("labels", ""))
+    return all(row.labels.get(key) == value for key, value in wanted.items())
+
+
+def event(row: "sa.Row[Any]", since: int, filters: Mapping[str, str]) -> str:
+    """ADDED, MODIFIED, DELETED (it left the filter) or "" for one run changed after version `since`."""
+    present = {"verdict": row.result, "evidence": row.evidence}
+    before = CHANGING if row.judged_version > since else present
+    was = row.created_version <= since and _matches(before, filters)
+    if _matches(present, filters):
+        return "MODIFIED" if was else "ADDED"
+    return "DELETED" if was else ""
+
+
+def labels(selector: str) -> dict[str, str]:
+    """`a=b,c=d` as a mapping. Raises errors.Invalid."""
+    pairs = [part.split("=", 1) for part in selector.replace("==", "=").split(",") if part.strip()]
+    if any(len(pair) != 2 or pair[0].endswith("!") for pair in pairs):
+        raise errors.Invalid("runs can be selected by equal labels only", field="labelSelector", fix="write key=value")
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _matches(state: Mapping[str, str], filters: Mapping[str, str]) -> bool:
+    return all(state[key] == filters[key] for key in CHANGING if key in filters)
+
+
+def _delivery(row: "sa.Row[Any]") -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "attachment": row.attachment,
+        "state": row.state,
+        "attempts": row.attempts,
+        "lastError": row.last_error,
+        "nextTry": _time(row.next_try),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return rfc3339.to_seconds(at) if at else None

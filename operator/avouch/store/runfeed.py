@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.store import database, documents, rundocuments, runqueries, versions
+from avouch.store import database, rundocuments, runqueries, versions
 
 CHANNEL = "avouch_runs"  # the triggers of migration 0005 tell there
 TURN = 200  # changes read at a time
@@ -203,9 +203,9 @@ class RunFeed:
     def _pass_on(self, row: "sa.Row[Any]", document: dict[str, Any], seen: int) -> None:
         for watcher in self._watchers(row.namespace):
             since = max(watcher.since, seen)
-            if row.resource_version <= since or not documents.chosen(row, watcher.filters):
+            if row.resource_version <= since or not rundocuments.chosen(row, watcher.filters):
                 continue
-            kind = documents.event(row, since, watcher.filters)
+            kind = rundocuments.event(row, since, watcher.filters)
             if kind:
                 self._tell(watcher, (kind, document))
 

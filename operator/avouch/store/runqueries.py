@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
 from avouch.controlplane.model import verdicts
-from avouch.store import documents, tables
+from avouch.store import rundocuments, tables
 
 FILTERS = ("name", "workflow", "verdict", "evidence", "labels")
 _CLOSED = {
@@ -36,7 +36,7 @@ async def page(
     """
     wanted = conditions(filters)
     if filters.get("labels"):
-        having = _places(namespace).where(tables.run_labels.c.labels.contains(documents.labels(filters["labels"])))
+        having = _places(namespace).where(tables.run_labels.c.labels.contains(rundocuments.labels(filters["labels"])))
         number = await _number(connection, having)
         if not number:
             return None
@@ -96,7 +96,7 @@ def conditions(filters: Mapping[str, str]) -> list["sa.ColumnElement[bool]"]:
         if key in filters:
             found.append(column == _written(filters[key]) if filters[key] in possible else sa.false())
     if filters.get("labels"):
-        found.append(runs.labels.contains(documents.labels(filters["labels"])))
+        found.append(runs.labels.contains(rundocuments.labels(filters["labels"])))
     return found
 
 

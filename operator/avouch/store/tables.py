@@ -54,7 +54,7 @@ tokens = sa.Table(
     *(_time(n, nullable=True) for n in ("expires_at", "revoked_at", "last_used_at", "delivered_at")),
     *(_text(n) for n in ("revoked_because", "rotate")),
 )
-organisations = sa.Table("organisations", metadata, _text("name", key=True), _text("home"), _json("settings"))
+organizations = sa.Table("organisations", metadata, _text("name", key=True), _text("home"), _json("settings"))
 projects = sa.Table("projects", metadata, _text("namespace", key=True), _text("organisation", key=True))
 workflows = sa.Table(
     "workflows",

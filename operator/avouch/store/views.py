@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch.controlplane.model import cursors
-from avouch.store import database, documents, rundocuments, runfeed, runqueries, tables, versions
+from avouch.store import database, rundocuments, runfeed, runqueries, tables, versions
 
 POLL_SECONDS = 0.5
 BOOKMARK_SECONDS = 30  # the API server's clients expect one about each minute
@@ -85,14 +85,14 @@ class RunViews:
     async def _missed(self, watcher: runfeed.Watcher) -> tuple[Sequence[runfeed.Change], bool]:
         """One turn of the changes after the watcher's position, which it moves on, and whether there is more."""
         since, filters = watcher.since, watcher.filters
-        fixed = {key: value for key, value in filters.items() if key not in documents.CHANGING}
+        fixed = {key: value for key, value in filters.items() if key not in rundocuments.CHANGING}
         query = runqueries.changed(since, runfeed.TURN, watcher.namespace, fixed)
         async with self._database.snapshot() as connection:
             window = await versions.window(connection)
             versions.must_reach(since, window)
             found = (await connection.execute(query)).all() if since < window[1] else []
             shown = await _shown(connection, found, whole=watcher.whole)
-        kinds = (documents.event(row, since, filters) for row in found)
+        kinds = (rundocuments.event(row, since, filters) for row in found)
         more = len(found) == runfeed.TURN
         watcher.since = found[-1].resource_version if more else window[1]
         return [(kind, document) for kind, document in zip(kinds, shown, strict=True) if kind], more

@@ -1,4 +1,4 @@
-"""Which Workflows a PipelineRun or TaskRun belongs to. Inside a namespace this is organisation, not security.
+"""Which Workflows a PipelineRun or TaskRun belongs to. Inside a namespace this is organization, not security.
 
 `Index` files the Workflows of a namespace by what they ask for: a run is compared with those few that can match.
 

@@ -32,7 +32,7 @@ def api() -> app.IngestApi:
     async def no_ticket(*_: object) -> None:
         return None
 
-    identities = authentication.Identities(
+    identities = authentication.Authenticator(
         SimpleNamespace(find=no_token),  # type: ignore[arg-type]
         SimpleNamespace(knows=lambda token: False),  # type: ignore[arg-type]
         fake.cluster,

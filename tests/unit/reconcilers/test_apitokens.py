@@ -26,7 +26,7 @@ class Stage:
         self.memory, self.secrets, self.at = tokens.Memory(), tokens.Secrets(), NOW
         cache, address = ObjectCache(context.INDEXERS), token_secrets.Address("https://avouch.example", b"CA")
         self.context = context.Context(
-            cache=cache, contracts=self, workflows=self, deliveries=self, organisations=self,  # type: ignore[arg-type]
+            cache=cache, contracts=self, workflows=self, deliveries=self, organizations=self,  # type: ignore[arg-type]
             backends=self,  # type: ignore[arg-type]
             issuing=token_secrets.Issuing(self.memory, self.secrets, lambda: address),
             canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self, integrations=registry.Types(),  # type: ignore[arg-type]

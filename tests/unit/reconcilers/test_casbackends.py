@@ -61,7 +61,7 @@ class Records:
     """Keeps what it is told, as the store does."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, artifacts.Record] = {}
+        self.kept: dict[str, artifacts.BackendRecord] = {}
 
     async def upsert(self, record, *, epoch):
         self.kept[record.uid] = record
@@ -79,7 +79,7 @@ def build(*objects: dict[str, Any]) -> tuple[context.Context, Records]:
     records = Records()
     there = context.Context(
         cache=cache, contracts=None, workflows=None, deliveries=None, backends=records,  # type: ignore[arg-type]
-        organisations=None, issuing=None, creator=None, integrations=registry.Types(),  # type: ignore[arg-type]
+        organizations=None, issuing=None, creator=None, integrations=registry.Types(),  # type: ignore[arg-type]
         canonical=lambda _: b"", clock=None, epoch=lambda: 1,  # type: ignore[arg-type]  # not used here
     )  # fmt: skip
     return there, records

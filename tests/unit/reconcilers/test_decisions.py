@@ -16,7 +16,7 @@ from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import attachments, conditions, context, contracts, organizations, worker, workflows
+from avouch.reconcilers import attachments, conditions, context, contracts, kinds, organizations, workflows
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.tekton import pod as tekton_pod
 
@@ -121,14 +121,14 @@ def test_an_attachment_names_the_end_that_is_missing_and_records_no_secret() -> 
 
 
 def test_errors_become_conditions_by_whose_fault_they_are() -> None:
-    retried = worker.desired_of("Contract", errors.Unavailable("db"))
+    retried = kinds.desired_of("Contract", errors.Unavailable("db"))
     assert says(retried)["Reconciling"] == ("True", "ProgressingWithRetry")
-    assert "secret" not in worker.desired_of("Contract", errors.AvouchError("secret")).conditions[0].message
+    assert "secret" not in kinds.desired_of("Contract", errors.AvouchError("secret")).conditions[0].message
 
 
-@pytest.mark.parametrize("kind", sorted(worker.KINDS))
+@pytest.mark.parametrize("kind", sorted(kinds.KINDS))
 def test_what_is_invalid_has_its_kinds_own_reason_which_the_docs_name(kind: str) -> None:
-    reason = says(worker.desired_of(kind, errors.Invalid("no", field="spec.x")))["Stalled"][1]
+    reason = says(kinds.desired_of(kind, errors.Invalid("no", field="spec.x")))["Stalled"][1]
     assert (reason == "InvalidContract") == (kind == "Contract")
     assert f"| `{reason}` |" in (ROOT / "docs/operations.md").read_text()
 
@@ -239,10 +239,10 @@ class Recorded:
     """What an Organization's reconcile wrote down."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, tuple[identities.Organisation, list[str]]] = {}
+        self.rows: dict[str, tuple[identities.Organization, list[str]]] = {}
 
-    async def record(self, organisation: identities.Organisation, projects: list[str], *, epoch: int) -> None:
-        self.rows[organisation.name] = (organisation, projects)
+    async def record(self, organization: identities.Organization, projects: list[str], *, epoch: int) -> None:
+        self.rows[organization.name] = (organization, projects)
 
 
 async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_claims() -> None:
@@ -255,7 +255,7 @@ async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_cla
     two = obj("two", "", homeNamespace="b", projects={"namespaces": ["shared"]})
     for organization in (one, two):
         cache.put(Key("Organization", "", organization["metadata"]["name"]), organization)
-    there: Any = types.SimpleNamespace(cache=cache, organisations=recorded, epoch=lambda: 1)
+    there: Any = types.SimpleNamespace(cache=cache, organizations=recorded, epoch=lambda: 1)
     for organization in (one, two):
         await organizations.reconcile(there, Key("Organization", "", ""), organization)
     kept, namespaces = recorded.rows["one"]

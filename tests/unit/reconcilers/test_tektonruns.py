@@ -90,7 +90,7 @@ class Scene:
     def __init__(self, **tekton: Any) -> None:
         self.store, self.api, self.cache = Store(tekton), Api(), ObjectCache(context.INDEXERS)
         there = context.Context(
-            cache=self.cache, contracts=self.store, workflows=self.store, organisations=None, issuing=None,  # type: ignore[arg-type]
+            cache=self.cache, contracts=self.store, workflows=self.store, organizations=None, issuing=None,  # type: ignore[arg-type]
             deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
             integrations=registry.Types(),
         )  # fmt: skip

@@ -58,7 +58,7 @@ class Clock:
 
 def build() -> tuple[verdict_events.VerdictWatch, Runs, Recorder]:
     there = context.Context(
-        cache=ObjectCache(context.INDEXERS), contracts=None, workflows=None, organisations=None, issuing=None,  # type: ignore[arg-type]
+        cache=ObjectCache(context.INDEXERS), contracts=None, workflows=None, organizations=None, issuing=None,  # type: ignore[arg-type]
         deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
             integrations=registry.Types(),
     )  # fmt: skip

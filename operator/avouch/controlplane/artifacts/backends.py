@@ -24,7 +24,7 @@ def choose(serving: artifacts.Serving) -> artifacts.Destination:
     Raises:
         NotReady: one is declared, and neither it nor a fallback can be used.
     """
-    declared: list[artifacts.Record] = []
+    declared: list[artifacts.BackendRecord] = []
     for records in (serving.own, serving.home):
         defaults = [one for one in records if one.spec.default]
         fallbacks = [one for one in records if one.spec.fallback]
@@ -37,7 +37,7 @@ def choose(serving: artifacts.Serving) -> artifacts.Destination:
     return serving.built_in
 
 
-def problems(records: Sequence[artifacts.Record]) -> dict[str, str]:
+def problems(records: Sequence[artifacts.BackendRecord]) -> dict[str, str]:
     """Why backends of one namespace may not be used together: uid -> what to do."""
     found = {}
     claims = {"default": [r for r in records if r.spec.default], "fallback": [r for r in records if r.spec.fallback]}
@@ -50,7 +50,7 @@ def problems(records: Sequence[artifacts.Record]) -> dict[str, str]:
     return found
 
 
-def next_check(record: artifacts.Record, probed: artifacts.Probed, now: datetime) -> datetime:
+def next_check(record: artifacts.BackendRecord, probed: artifacts.Probed, now: datetime) -> datetime:
     """When to check again: what fails, and what artifacts depend on, soon."""
     depended = record.spec.default or record.spec.fallback
     if not probed.writable:
@@ -90,12 +90,12 @@ def too_big(chosen: artifacts.Destination) -> errors.TooLarge:
     return errors.TooLarge(limit, field="spec.maxBytes", fix=f"send less, or {fix}")
 
 
-def _one(claiming: Sequence[artifacts.Record]) -> Sequence[artifacts.Record]:
+def _one(claiming: Sequence[artifacts.BackendRecord]) -> Sequence[artifacts.BackendRecord]:
     """The record that claims a role; none if two claim it."""
     return claiming if len(claiming) == 1 else ()
 
 
-def _chosen(record: artifacts.Record) -> artifacts.Destination:
+def _chosen(record: artifacts.BackendRecord) -> artifacts.Destination:
     return artifacts.Destination(
         id=record.uid,
         name=record.name,
@@ -105,7 +105,7 @@ def _chosen(record: artifacts.Record) -> artifacts.Destination:
     )
 
 
-def _why(record: artifacts.Record) -> str:
+def _why(record: artifacts.BackendRecord) -> str:
     if record.problem:
         reason = record.problem
     elif record.spec.suspend:

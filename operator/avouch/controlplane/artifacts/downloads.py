@@ -30,8 +30,8 @@ class Downloads:
     blobs: artifacts.ArtifactStore
     uses: artifacts.Uses
     tickets: artifacts.Tickets
-    identities: authentication.Identities
-    organisations: identity_model.Organisations
+    identities: authentication.Authenticator
+    organizations: identity_model.Organizations
     worker: str
     max_material: int
 
@@ -53,7 +53,7 @@ class Downloads:
             return await self._stored(digest, namespace_uid)
         for use in await self.uses.of(digest):
             place = authorization.Place(
-                use.namespace, use.workflow, await self.organisations.of_namespace(use.namespace)
+                use.namespace, use.workflow, await self.organizations.of_namespace(use.namespace)
             )
             if use.rules is not None and authorization.may_attest(use.rules.attesters, place, attester):
                 return await self._stored(digest, use.namespace_uid)
@@ -87,8 +87,8 @@ class Downloads:
         """The namespace, if the caller may store artifacts without a run there. Raises errors.NotFound."""
         attester = await self.identities.identify(token)
         found = await self.identities.cluster.namespace(namespace)
-        organisation = await self.organisations.of_namespace(namespace)
-        if found is None or not _may_store(attester, namespace, organisation):
+        organization = await self.organizations.of_namespace(namespace)
+        if found is None or not _may_store(attester, namespace, organization):
             raise errors.NotFound(f"no namespace {namespace[:63]} exists in which you may store artifacts")
         return artifacts.Owner(namespace, labels.uid_of(found))
 
@@ -100,14 +100,14 @@ class Downloads:
 
 
 def _may_store(
-    attester: authorization.Attester, namespace: str, organisation: identity_model.Organisation | None
+    attester: authorization.Attester, namespace: str, organization: identity_model.Organization | None
 ) -> bool:
     """A ServiceAccount in its own namespace, a token where its scope covers the whole namespace; no other."""
     match attester:
         case authorization.ServiceAccount():
             return attester.namespace == namespace
         case authorization.Token(record):
-            return tokens.covers(record, organisation, namespace, "")
+            return tokens.covers(record, organization, namespace, "")
         case _:
             return False
 

@@ -5,7 +5,7 @@ Storing is three steps, so that nothing that was acknowledged is ever removed by
    waits for a removal of the same bytes that is under way.
 2. Send the bytes; the backend checks the digest before they become visible.
 3. Record: the map says that they lie there, and which run refers to them, in one transaction.
-A backend that lies where the map lies takes all three as one transaction (`Whole`).
+A backend that lies where the map lies takes all three as one transaction (`AtomicBlobStore`).
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from avouch.controlplane.model import artifacts
 
 
 @runtime_checkable
-class Whole(Protocol):
+class AtomicBlobStore(Protocol):
     """A backend that keeps an artifact together with its place on the map and the reference of its owner's run."""
 
     async def keep(
@@ -62,7 +62,7 @@ class Routed:
         chosen = await self.of_namespace(owner.namespace)
         backend, most = await self.opener.open(chosen.id), min(limit, chosen.max_bytes)
         try:
-            if isinstance(backend, Whole):
+            if isinstance(backend, AtomicBlobStore):
                 return await backend.keep(content, expected=expected, limit=most, owner=owner)
             await self.map.reserve(expected, owner.namespace_uid, chosen.id)  # 1
             digest, size = await backend.put(content, expected=expected, limit=most)  # 2

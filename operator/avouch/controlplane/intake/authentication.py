@@ -21,7 +21,7 @@ SERVICE_ACCOUNT = "AUTH_TYPE_SERVICE_ACCOUNT"
 
 
 @dataclass(frozen=True, slots=True)
-class Identities:
+class Authenticator:
     """Identifies callers by API token, OIDC token or ServiceAccount token."""
 
     tokens: identities.Tokens

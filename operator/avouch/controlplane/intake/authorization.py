@@ -36,11 +36,11 @@ Attester: TypeAlias = ServiceAccount | Token | identities.OidcIdentity
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which Workflow is asked about, and the organisation of its namespace (None: no Organization claims it)."""
+    """Which Workflow is asked about, and the organization of its namespace (None: no Organization claims it)."""
 
     namespace: str
     workflow: str
-    organisation: identities.Organisation | None = None
+    organization: identities.Organization | None = None
 
 
 def may_attest(listed: workflow.Attesters | None, place: Place, attester: Attester) -> bool:
@@ -61,7 +61,7 @@ def _service_account(listed: workflow.Attesters | None, place: Place, attester: 
 
 
 def _token(listed: workflow.Attesters | None, place: Place, record: identities.TokenRecord) -> bool:
-    if not tokens.covers(record, place.organisation, place.namespace, place.workflow):
+    if not tokens.covers(record, place.organization, place.namespace, place.workflow):
         return False
     return listed is None or any(_names(entry, place, record) for entry in listed.tokens)
 
@@ -69,7 +69,7 @@ def _token(listed: workflow.Attesters | None, place: Place, record: identities.T
 def _names(entry: meta.ScopedRef, place: Place, record: identities.TokenRecord) -> bool:
     namespace = place.namespace
     if entry.scope == "Organization":
-        namespace = place.organisation.home if place.organisation else ""
+        namespace = place.organization.home if place.organization else ""
     return bool(namespace) and (record.namespace, record.name) == (namespace, entry.name)
 
 

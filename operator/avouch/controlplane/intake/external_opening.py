@@ -21,14 +21,14 @@ class Opener:
     """The use case over its ports."""
 
     store: external.Store
-    identities: authentication.Identities
+    identities: authentication.Authenticator
     workflows: contract_model.Workflows
     contracts: contract_model.Contracts
-    organisations: identity_model.Organisations
+    organizations: identity_model.Organizations
     backends: external.Backends
     clock: cluster.Clock
 
-    async def open(self, attester: authorization.Attester, wanted: external.Opening) -> external.Opened:
+    async def open(self, attester: authorization.Attester, wanted: external.RunRequest) -> external.Opened:
         """Open a run, or look at it without leaving a trace (`dry_run`).
 
         Raises:
@@ -37,8 +37,8 @@ class Opener:
             Invalid: the contract asks for another runner.
             Conflict: the Workflow is suspended, or the version is released.
         """
-        organisation = await self.organisations.of_namespace(wanted.namespace)
-        workflow, rules = await self._workflow(wanted, attester, organisation)
+        organization = await self.organizations.of_namespace(wanted.namespace)
+        workflow, rules = await self._workflow(wanted, attester, organization)
         if rules.suspend:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
         revision, latest = await self._revision(workflow, wanted.revision, rules)
@@ -55,7 +55,7 @@ class Opener:
             run_id=run.id,
             attester=authentication.described(attester),
             runner=runner,
-            organization=organisation.name if organisation else "",
+            organization=organization.name if organization else "",
             expires_at=now + lifetime,
             lifetime=lifetime,
             version=version.name,
@@ -68,18 +68,18 @@ class Opener:
         stored = (
             external.Stored(run, extra, rules) if created or wanted.dry_run else await self._again(attester, run.id)
         )
-        found = await self.opened(stored, organisation)
+        found = await self.opened(stored, organization)
         return replace(found, latest=latest, created=created, unproven=unproven)
 
     async def opened(
-        self, stored: external.Stored, organisation: identity_model.Organisation | None
+        self, stored: external.Stored, organization: identity_model.Organization | None
     ) -> external.Opened:
         """What the client of a stored run is told."""
         return external.Opened(
             stored=stored,
             latest=stored.run.revision,
             backend=await self.backends.of_namespace(stored.run.namespace),
-            skip_runner_variables=bool(organisation and organisation.skip_runner_variables),
+            skip_runner_variables=bool(organization and organization.skip_runner_variables),
         )
 
     async def _again(self, attester: authorization.Attester, run_id: uuid.UUID) -> external.Stored:
@@ -90,12 +90,12 @@ class Opener:
 
     async def _workflow(
         self,
-        wanted: external.Opening,
+        wanted: external.RunRequest,
         attester: authorization.Attester,
-        organisation: identity_model.Organisation | None,
+        organization: identity_model.Organization | None,
     ) -> tuple[contract_model.WorkflowRecord, workflowspecs.Rules]:
         found = await self.workflows.get(wanted.namespace, wanted.workflow)
-        place = authorization.Place(wanted.namespace, wanted.workflow, organisation)
+        place = authorization.Place(wanted.namespace, wanted.workflow, organization)
         rules = workflowspecs.read(found.spec, found.name) if found else None
         if found is None or rules is None or not authorization.may_attest(rules.attesters, place, attester):
             who = authentication.described(attester)
@@ -130,7 +130,7 @@ class Opener:
         return found, newest.revision
 
     async def _runner(
-        self, said: external.SaidRunner, attester: authorization.Attester
+        self, said: external.RunnerRequest, attester: authorization.Attester
     ) -> tuple[external.Runner, tuple[Finding, ...]]:
         """The runner, proven where its token can be looked at; else as told, and recorded as not proven.
 
@@ -151,7 +151,7 @@ class Opener:
         except errors.Unavailable as exc:
             return told, (Finding("RunnerNotProven", f"the runner's own token cannot be verified now: {exc}"),)
 
-    async def _version(self, namespace_uid: str, wanted: external.WantedVersion) -> external.Version:
+    async def _version(self, namespace_uid: str, wanted: external.VersionRequest) -> external.Version:
         name = "" if wanted.latest else wanted.name or external.DEFAULT_VERSION
         found = await self.store.version(namespace_uid, name)
         if found is None and (wanted.existing or wanted.latest):

@@ -22,7 +22,7 @@ class ExternalRuns:
         """Who wants to open a run. Raises errors.Unauthenticated."""
         return await self.opener.identities.identify(token)
 
-    async def open(self, attester: authorization.Attester, wanted: external.Opening) -> external.Opened:
+    async def open(self, attester: authorization.Attester, wanted: external.RunRequest) -> external.Opened:
         """Open a run: `external_opening.Opener.open`."""
         return await self.opener.open(attester, wanted)
 
@@ -46,7 +46,7 @@ class ExternalRuns:
 
     async def opened(self, stored: external.Stored) -> external.Opened:
         """What the client of a stored run is told."""
-        return await self.opener.opened(stored, await self.opener.organisations.of_namespace(stored.run.namespace))
+        return await self.opener.opened(stored, await self.opener.organizations.of_namespace(stored.run.namespace))
 
     async def reset(self, session: sessions.RunSession, reset: external.Reset) -> external.Opened:
         """Give the run up. Raises errors.Conflict where it has ended otherwise."""
@@ -81,8 +81,8 @@ class ExternalRuns:
             await self.opener.store.extend(session.run.id, self.opener.clock.now() + lifetime)
 
     async def _must_attest(self, stored: external.Stored, attester: authorization.Attester) -> None:
-        organisation = await self.opener.organisations.of_namespace(stored.run.namespace)
-        place = authorization.Place(stored.run.namespace, stored.run.workflow, organisation)
+        organization = await self.opener.organizations.of_namespace(stored.run.namespace)
+        place = authorization.Place(stored.run.namespace, stored.run.workflow, organization)
         if stored.rules is None or not authorization.may_attest(stored.rules.attesters, place, attester):
             raise errors.Denied(
                 f"you may no longer attest for Workflow {stored.run.workflow}",

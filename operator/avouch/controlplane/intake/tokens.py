@@ -79,17 +79,17 @@ def active(record: identities.TokenRecord, now: datetime) -> bool:
 
 def covers(
     record: identities.TokenRecord,
-    organisation: identities.Organisation | None,
+    organization: identities.Organization | None,
     workflow_namespace: str,
     workflow: str,
 ) -> bool:
-    """Whether a token's scope reaches a Workflow. `organisation` is that of the Workflow's namespace.
+    """Whether a token's scope reaches a Workflow. `organization` is that of the Workflow's namespace.
 
-    Organization: the token lies in the home namespace of the Workflow's own organisation. Project: in the Workflow's
+    Organization: the token lies in the home namespace of the Workflow's own organization. Project: in the Workflow's
     own namespace. Workflow: there, and it names this very Workflow. Any other scope reaches nothing.
     """
     if record.scope == identities.TokenScope.ORGANIZATION:
-        return organisation is not None and record.namespace == organisation.home
+        return organization is not None and record.namespace == organization.home
     if record.namespace != workflow_namespace:
         return False
     if record.scope == identities.TokenScope.WORKFLOW:

@@ -85,7 +85,7 @@ class BackendSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class BackendRecord:
     """A CASBackend as the controller recorded it, and what its last check found. None: not checked yet."""
 
     uid: str
@@ -111,7 +111,7 @@ class Record:
         """What tells whether two backends keep the same bytes in the same place: only registries can be shared."""
         return self.spec.location or self.uid
 
-    def stopped_by(self, problem: str) -> "Record":
+    def stopped_by(self, problem: str) -> "BackendRecord":
         """The same with what keeps it from being used."""
         return replace(self, problem=problem)
 
@@ -144,8 +144,8 @@ class Probed:
 class Serving:
     """The backends that may take a namespace's artifacts: its own, and those of its organization's home namespace."""
 
-    own: Sequence[Record] = ()
-    home: Sequence[Record] = ()
+    own: Sequence[BackendRecord] = ()
+    home: Sequence[BackendRecord] = ()
     built_in: Destination = field(default=Destination(BUILT_IN, BUILT_IN, DEFAULT_BYTES))
 
 
@@ -259,18 +259,18 @@ class Map(Protocol):
         ...
 
 
-class Records(Protocol):
+class BackendRecords(Protocol):
     """CASBackends as the controller records them."""
 
-    async def upsert(self, record: Record, *, epoch: int) -> None:
-        """Record a backend; a new spec is checked at once."""
+    async def upsert(self, record: BackendRecord, *, epoch: int) -> None:
+        """BackendRecord a backend; a new spec is checked at once."""
         ...
 
     async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
         """Take no new artifacts there; forget it where none lie in it."""
         ...
 
-    async def get(self, uid: str) -> Record | None:
+    async def get(self, uid: str) -> BackendRecord | None:
         """One backend, with what its last check found."""
         ...
 

@@ -87,7 +87,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedVersion:
+class VersionRequest:
     """Which version of the project: by name, or the latest. `existing`: it must be there already."""
 
     name: str = ""
@@ -97,7 +97,7 @@ class WantedVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class SaidRunner:
+class RunnerRequest:
     """What the client says of its runner. `token` is the runner's own OIDC token, which proves it."""
 
     type: str = ""
@@ -106,15 +106,15 @@ class SaidRunner:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class RunRequest:
     """A wish to open a run. `id` is made by the client: asking again with the same one gives the same run."""
 
     id: uuid.UUID
     namespace: str
     workflow: str
     revision: int = 0  # 0: the newest
-    runner: SaidRunner = field(default_factory=SaidRunner)
-    version: WantedVersion = field(default_factory=WantedVersion)
+    runner: RunnerRequest = field(default_factory=RunnerRequest)
+    version: VersionRequest = field(default_factory=VersionRequest)
     release: bool = False
     dry_run: bool = False
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Organisation:
+class Organization:
     """What the server needs of the Organization that a namespace belongs to."""
 
     name: str
@@ -82,14 +82,14 @@ class Tokens(Protocol):
         ...
 
 
-class Organisations(Protocol):
+class Organizations(Protocol):
     """Which namespaces belong to which Organization, as the controller recorded them."""
 
-    async def of_namespace(self, namespace: str) -> Organisation | None:
+    async def of_namespace(self, namespace: str) -> Organization | None:
         """The Organization that claims a namespace; None if none does, or two do."""
         ...
 
-    async def record(self, organisation: Organisation, projects: Sequence[str], *, epoch: int) -> None:
+    async def record(self, organization: Organization, projects: Sequence[str], *, epoch: int) -> None:
         """Keep an Organization and the namespaces that it alone claims, instead of those of before."""
         ...
 

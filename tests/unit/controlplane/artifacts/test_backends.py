@@ -12,10 +12,10 @@ from avouch.controlplane.model import artifacts
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def backend(name: str, *, usable: bool = True, kind: str = "s3", **spec: object) -> artifacts.Record:
+def backend(name: str, *, usable: bool = True, kind: str = "s3", **spec: object) -> artifacts.BackendRecord:
     said = artifacts.BackendSpec.read({kind: {}, **spec})
-    found = artifacts.Record(f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=usable)
-    return found if usable else artifacts.Record(
+    found = artifacts.BackendRecord(f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=usable)
+    return found if usable else artifacts.BackendRecord(
         f"uid-{name}", "team", "ns", name, 3, said, checked_generation=3, writable=False, message="AccessDenied"
     )  # fmt: skip
 
@@ -23,7 +23,7 @@ def backend(name: str, *, usable: bool = True, kind: str = "s3", **spec: object)
 DEFAULT, FALLBACK = {"default": True}, {"fallback": True}
 
 
-def chosen(*own: artifacts.Record, home: tuple[artifacts.Record, ...] = ()) -> str:
+def chosen(*own: artifacts.BackendRecord, home: tuple[artifacts.BackendRecord, ...] = ()) -> str:
     return backends.choose(artifacts.Serving(own=own, home=home)).name
 
 
@@ -48,7 +48,7 @@ def test_the_fallback_stands_in_and_says_so():
         (backend("a", usable=False, **DEFAULT), "AccessDenied"),
         (backend("a", suspend=True, **DEFAULT), "suspended"),
         (
-            artifacts.Record(
+            artifacts.BackendRecord(
                 "u",
                 "team",
                 "ns",

@@ -11,7 +11,7 @@ from avouch.api import workflow
 from avouch.controlplane.intake import authorization
 from avouch.controlplane.model import identities, workflowspecs
 
-ORG = identities.Organisation("acme", "home")
+ORG = identities.Organization("acme", "home")
 HERE = authorization.Place("team", "build", ORG)
 ROBOT = authorization.ServiceAccount("team", "robot")
 ISSUER = "https://issuer.example"
@@ -48,7 +48,7 @@ def oidc(**said: Any) -> dict[str, Any]:
         pytest.param({}, ROBOT, id="nobody listed, a ServiceAccount of the namespace"),
         pytest.param({}, token(), id="nobody listed, a token of the project"),
         pytest.param({}, token(scope="Workflow", workflow="build"), id="nobody listed, a token of this Workflow"),
-        pytest.param({}, HOME, id="nobody listed, a token of the organisation"),
+        pytest.param({}, HOME, id="nobody listed, a token of the organization"),
         pytest.param(spec(serviceAccounts=["robot"]), ROBOT, id="a listed ServiceAccount"),
         pytest.param(spec(tokens=[{"name": "ci"}]), token(), id="a listed token"),
         pytest.param(spec(tokens=[{"name": "ci", "scope": "Project"}]), token(), id="a listed token with its scope"),
@@ -80,8 +80,8 @@ def test_who_is_let_in(said: dict[str, Any], who: authorization.Attester) -> Non
         # tokens
         pytest.param({}, token(namespace="other"), id="a token of another project"),
         pytest.param({}, token(scope="Workflow", workflow="other"), id="a token of another Workflow"),
-        pytest.param({}, token(scope="Organization", namespace="rival"), id="another organisation's token"),
-        pytest.param({}, token(scope="Organization"), id="an organisation's token made in a project"),
+        pytest.param({}, token(scope="Organization", namespace="rival"), id="another organization's token"),
+        pytest.param({}, token(scope="Organization"), id="an organization's token made in a project"),
         pytest.param(spec(tokens=[{"name": "other"}]), token(), id="another token is listed"),
         pytest.param(spec(serviceAccounts=["ci"]), token(), id="a ServiceAccount of its name is listed"),
         pytest.param(spec(tokens=[]), token(), id="no token is listed"),
@@ -145,7 +145,7 @@ def test_who_may_attest_is_refused_with_the_field_where_it_cannot_be_read(said: 
     assert refused.value.field == ".".join(("spec.attesters", *filter(None, (field,))))
 
 
-def test_an_organisation_token_covers_nothing_where_no_organisation_claims_the_namespace() -> None:
+def test_an_organization_token_covers_nothing_where_no_organization_claims_the_namespace() -> None:
     alone = authorization.Place("home", "build")
     assert not authorization.may_attest(None, alone, HOME)
     assert not authorization.may_attest(listed(spec(tokens=[{"name": "ci", "scope": "Organization"}])), alone, HOME)

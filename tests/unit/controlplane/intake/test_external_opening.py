@@ -17,7 +17,7 @@ CLAIMS = {
 }
 JOB = identities.OidcIdentity(GITHUB, authorization.AUDIENCE, "repo:octo-org/skynet", CLAIMS, "GITHUB_ACTION")
 SOMEBODY = authorization.ServiceAccount("team-a", "ci")
-SAID = external.SaidRunner("GITHUB_ACTION", "https://github.com/octo-org/skynet/actions/runs/1", "a token")
+SAID = external.RunnerRequest("GITHUB_ACTION", "https://github.com/octo-org/skynet/actions/runs/1", "a token")
 TOLD = external.Runner(type=SAID.type, url=SAID.url)
 
 
@@ -38,7 +38,7 @@ class Federation:
 
 
 async def opened_by(
-    said: external.SaidRunner, attester: authorization.Attester = SOMEBODY, **federation: object
+    said: external.RunnerRequest, attester: authorization.Attester = SOMEBODY, **federation: object
 ) -> tuple[external.Runner, list[str]]:
     known = SimpleNamespace(federation=Federation(**federation))  # type: ignore[arg-type]
     opener = external_opening.Opener(None, known, None, None, None, None, None)  # type: ignore[arg-type]  # what is used
@@ -52,14 +52,14 @@ async def test_a_good_token_proves_the_runner() -> None:
 
 
 async def test_a_job_that_comes_with_its_runners_token_alone_has_proven_it() -> None:
-    runner, findings = await opened_by(external.SaidRunner(SAID.type, SAID.url), JOB)
+    runner, findings = await opened_by(external.RunnerRequest(SAID.type, SAID.url), JOB)
     assert (runner.authenticated, runner.environment, findings) == (True, "managed", [])
     with pytest.raises(errors.Invalid):
-        await opened_by(external.SaidRunner("JENKINS_JOB", SAID.url), JOB)
+        await opened_by(external.RunnerRequest("JENKINS_JOB", SAID.url), JOB)
 
 
 async def test_without_a_token_the_runner_is_as_told() -> None:
-    assert await opened_by(external.SaidRunner(SAID.type, SAID.url)) == (TOLD, [])
+    assert await opened_by(external.RunnerRequest(SAID.type, SAID.url)) == (TOLD, [])
 
 
 async def test_a_token_of_an_issuer_that_is_not_ours_to_look_at_proves_nothing_and_breaks_nothing() -> None:
@@ -77,7 +77,7 @@ async def test_a_wrong_token_is_refused() -> None:
 
 async def test_the_token_of_another_runner_is_refused() -> None:
     with pytest.raises(errors.Invalid):
-        await opened_by(external.SaidRunner("JENKINS_JOB", SAID.url, SAID.token))
+        await opened_by(external.RunnerRequest("JENKINS_JOB", SAID.url, SAID.token))
 
 
 class Backends:
@@ -89,9 +89,9 @@ class Backends:
 
 @pytest.mark.parametrize("skips", [True, False])
 async def test_an_organization_may_keep_the_runners_own_variables_out(skips: bool) -> None:
-    organisation = identities.Organisation("acme", "home", skip_runner_variables=skips)
+    organization = identities.Organization("acme", "home", skip_runner_variables=skips)
     opener = external_opening.Opener(None, None, None, None, None, Backends(), None)  # type: ignore[arg-type]  # as above
     owed = plan.Plan("w", "u", "team-a", "c", 1, "")
     run = SimpleNamespace(namespace="team-a", plan=owed.to_json(), revision=1)
     stored = SimpleNamespace(run=run, external=None, rules=None, findings=())
-    assert (await opener.opened(stored, organisation)).skip_runner_variables is skips  # type: ignore[arg-type]
+    assert (await opener.opened(stored, organization)).skip_runner_variables is skips  # type: ignore[arg-type]

@@ -86,11 +86,11 @@ def test_a_token_that_is_not_good_says_nothing_about_why(found: identities.Token
         token_rules.check(found, text, NOW)
 
 
-ORG = identities.Organisation("acme", "home")
+ORG = identities.Organization("acme", "home")
 
 
 @pytest.mark.parametrize(
-    ("found", "organisation", "workflow", "reaches"),
+    ("found", "organization", "workflow", "reaches"),
     [
         pytest.param(record(), None, ("team", "w"), True, id="a project's token in its project"),
         pytest.param(record(), ORG, ("other", "w"), False, id="a project's token in another project"),
@@ -99,8 +99,8 @@ ORG = identities.Organisation("acme", "home")
         pytest.param(record(scope="Workflow", workflow="w"), None, ("team", "v"), False, id="another workflow"),
         pytest.param(record(scope="Workflow", workflow="w"), ORG, ("other", "w"), False, id="its name elsewhere"),
         pytest.param(record(scope="Workflow"), None, ("team", ""), False, id="no workflow named"),
-        pytest.param(record(scope="Organization", namespace="home"), ORG, ("team", "w"), True, id="the organisation's"),
-        pytest.param(record(scope="Organization", namespace="home"), None, ("home", "w"), False, id="no organisation"),
+        pytest.param(record(scope="Organization", namespace="home"), ORG, ("team", "w"), True, id="the organization's"),
+        pytest.param(record(scope="Organization", namespace="home"), None, ("home", "w"), False, id="no organization"),
         pytest.param(record(scope="Organization"), ORG, ("team", "w"), False, id="made outside of the home namespace"),
         pytest.param(record(scope="Everything"), ORG, ("team", "w"), False, id="an unknown scope"),
         pytest.param(record(scope=""), ORG, ("team", "w"), False, id="no scope"),
@@ -108,8 +108,8 @@ ORG = identities.Organisation("acme", "home")
 )
 def test_what_a_scope_covers(
     found: identities.TokenRecord,
-    organisation: identities.Organisation | None,
+    organization: identities.Organization | None,
     workflow: tuple[str, str],
     reaches: bool,
 ) -> None:
-    assert token_rules.covers(found, organisation, *workflow) is reaches
+    assert token_rules.covers(found, organization, *workflow) is reaches

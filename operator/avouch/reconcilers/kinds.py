@@ -1,4 +1,4 @@
-"""Workers: take a key, reconcile it, write its status once, tell about transitions, or try again later.
+"""The kinds that users declare: reconcile an object, write its status once, tell about transitions, or try again later.
 
 The one place where errors become conditions, and the only one that writes status.
 """
@@ -16,13 +16,13 @@ from avouch.kube.queue import WorkQueue
 from avouch.reconcilers import (
     apitokens,
     attachments,
-    attempts,
     casbackends,
     conditions,
     contracts,
     integrations,
     organizations,
     policies,
+    workers,
     workflows,
 )
 from avouch.reconcilers.context import Context, file_by_contract
@@ -94,14 +94,14 @@ def counted_by(context: Context, key: Key, obj: Object) -> list[Key]:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class KindReconciler:
     """Reconciles declared objects: a queue, its workers, and an Event on each transition."""
 
     context: Context
     queue: WorkQueue[Key]
     writer: status.StatusWriter
     recorder: events.Recorder
-    count: attempts.Count = attempts.forget
+    count: workers.Count = workers.forget
     gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
 
     def changed(self, key: Key, old: Object | None) -> None:
@@ -116,13 +116,13 @@ class Worker:
             self.queue.add_after(counting, LEISURE)
 
     @property
-    def attempts(self) -> attempts.Attempts:
+    def workers(self) -> workers.Workers:
         """The workers' loop over the queue."""
-        return attempts.Attempts(self.queue, self.reconcile, self.count)
+        return workers.Workers(self.queue, self.reconcile, self.count)
 
-    async def run(self, workers: int = _WORKERS) -> None:
+    async def run(self, number: int = _WORKERS) -> None:
         """Work until the queue drains."""
-        await self.attempts.run(workers)
+        await self.workers.run(number)
 
     async def reconcile(self, key: Key) -> float | None:
         """One reconcile of one key. Returns after how many seconds to look again, or None.

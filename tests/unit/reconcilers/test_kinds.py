@@ -12,7 +12,7 @@ from avouch.integrations import registry
 from avouch.kube import events, status
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import context, token_secrets, worker
+from avouch.reconcilers import context, kinds, token_secrets
 from tests.unit.reconcilers import tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,28 +101,28 @@ class Clock:
         return NOW + timedelta(seconds=next(self._ticks))
 
 
-def build() -> tuple[worker.Worker, Memory, Api]:
+def build() -> tuple[kinds.KindReconciler, Memory, Api]:
     cache = ObjectCache(context.INDEXERS)
     memory, api = Memory(), Api(cache)
     there = context.Context(
         cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
-        organisations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
+        organizations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1, creator=api,
         integrations=registry.Types(),
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
     recorder = events.Recorder(api, "i", fallback_namespace="default")
-    return worker.Worker(there, WorkQueue(), status.StatusWriter(api), recorder), memory, api
+    return kinds.KindReconciler(there, WorkQueue(), status.StatusWriter(api), recorder), memory, api
 
 
-def put(reconciling: worker.Worker, kind: str, name: str, **spec: Any) -> Key:
+def put(reconciling: kinds.KindReconciler, kind: str, name: str, **spec: Any) -> Key:
     key = Key(kind, "team", name)
     meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
     reconciling.context.cache.put(key, {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1}})
     return key
 
 
-def ready(reconciling: worker.Worker, key: Key) -> str:
+def ready(reconciling: kinds.KindReconciler, key: Key) -> str:
     obj = reconciling.context.cache.get(key)
     assert obj is not None
     return next(c["status"] for c in obj["status"]["conditions"] if c["type"] == "Ready")
@@ -186,11 +186,11 @@ async def test_a_database_that_is_away_is_said_once_and_the_key_is_tried_again()
     key = put(reconciling, "Contract", "build")
     memory.fail = errors.Unavailable("the database cannot be reached; try again")
     for _ in range(2):
-        await reconciling.attempts.once(key)
+        await reconciling.workers.once(key)
     assert api.patches == 1
     assert reconciling.queue.failures(key) == 2
     memory.fail = None
-    await reconciling.attempts.once(key)
+    await reconciling.workers.once(key)
     assert (ready(reconciling, key), reconciling.queue.failures(key), api.patches) == ("True", 0, 2)
     await reconciling.queue.drain()
 
@@ -205,7 +205,7 @@ async def test_a_deleted_workflow_is_forgotten_by_its_uid() -> None:
     assert reconciling.gone == {}
 
 
-def message(reconciling: worker.Worker, key: Key) -> str:
+def message(reconciling: kinds.KindReconciler, key: Key) -> str:
     obj = reconciling.context.cache.get(key)
     assert obj is not None
     return str(next(c["message"] for c in obj["status"]["conditions"] if c["type"] == "Ready"))
@@ -221,7 +221,7 @@ async def test_a_workflow_that_names_no_contract_gets_an_empty_one_of_its_own_na
     assert made is not None
     assert made["spec"] == {}
     assert "ownerReferences" not in made["metadata"]  # it stays when the Workflow goes
-    assert workflow in worker.dependents(reconciling.context, contract)
+    assert workflow in kinds.dependents(reconciling.context, contract)
     await reconciling.reconcile(contract)
     await reconciling.reconcile(workflow)
     assert (ready(reconciling, workflow), len(api.made)) == ("True", 1)

@@ -27,8 +27,8 @@ def forget(_kind: str, _result: str, _seconds: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempts:
-    """The loop of all workers."""
+class Workers:
+    """So many workers, one queue."""
 
     queue: WorkQueue[Key]
     attempt: Attempt
