@@ -1,4 +1,4 @@
-"""Names that several rooms must spell alike, each of them once."""
+"""Names that several packages must spell alike, each of them once."""
 
 AUDIENCE = "avouch"  # of every token that is meant for us: ServiceAccount tokens of pods, OIDC tokens of CI systems
 SIDECAR = "avouch-sidecar"  # our container in a pod; never `step-` or `sidecar-`: Tekton acts on those prefixes

@@ -79,7 +79,7 @@ class AttestationFacts:
 
 # auth {id, type AUTH_TYPE_*}, casBackend {casBackendID, casBackendName, fallback}, names of the CA and TSA used.
 SERVER_FIELDS = frozenset({"auth", "casBackend", "signingCA", "signingTSA"})
-# What the policy room fills; anything else there is a mistake.
+# What the evaluation of policies will fill; anything else there is a mistake.
 POLICY_FIELDS = frozenset(
     {
         "policyEvaluations",

@@ -5,5 +5,5 @@ or completion, since a build starts us for each material. `session` holds what e
 all commands share and, through `ports`, the adapters.
 
 Never here: adapters (processes builds them), the environment, a traceback for the user. What goes wrong is translated
-in one place, `failures`; what is shown is written in one other, `output`. Below: the deciding rooms, mostly `contract`.
+in one place, `failures`; what is shown is written in one other, `output`. Below: packages that decide.
 """

@@ -12,7 +12,7 @@ def root(more: Mapping[str, tree.Entry] | None = None) -> tree.Tree:
     """All commands.
 
     Args:
-        more: commands that are not of this room, by path.
+        more: commands that are not of this package, by path.
     """
     return tree.Tree({**commands.TABLE, **(more or {})}, help=_ABOUT, context_settings=_SETTINGS)
 

@@ -1,4 +1,4 @@
-"""Which error an HTTP answer is: the one table of this room."""
+"""Which error an HTTP answer is: the one table of this package."""
 
 import email.utils
 import json

@@ -5,5 +5,5 @@ Belongs here: routes, reading requests within limits, who is calling, turning er
 discovery and OpenAPI documents, tables, watch frames.
 Never here: SQL, Kubernetes clients, sockets, certificates, deciding anything about runs; that is `controlplane`'s.
 Weight: Starlette and msgspec. Logs go through the standard library; `processes` says how they look.
-Who imports it: processes. Doors never import each other.
+Who imports it: processes. Entry points never import each other.
 """

@@ -1,4 +1,4 @@
-"""All verbs that avouch uses on the API server, over the room's one connection, in plain JSON.
+"""All verbs that avouch uses on the API server, over the package's one connection, in plain JSON.
 
 Neither generated models nor a dynamic client: they cost memory and hide which requests are made. The one table below
 turns failures into avouch's errors.

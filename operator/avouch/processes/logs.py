@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard error, for every process. Rooms log through the standard library only."""
+"""Logs as JSON lines on standard error, for every process. Packages log through the standard library only."""
 
 import json
 import logging
