@@ -9,7 +9,7 @@ import pytest
 
 from avouch.api import apitoken, attachment, casbackend, integration, meta, organization, workflow
 from avouch.controlplane.model import workflowspecs
-from avouch.reconcilers import context
+from avouch.reconcilers import specs
 
 ROOMS = Path(__file__).parents[2] / "operator" / "avouch"
 SPECS = (
@@ -54,16 +54,16 @@ def test_no_field_of_a_spec_is_asked_of_raw_json(room: str) -> None:
         if str(path.relative_to(ROOMS)) not in READERS
         for line, name in asked(ast.parse(path.read_text()))
     ]
-    assert not found, "read the spec with its model: reconcilers.context.spec_of, or meta.Model.read"
+    assert not found, "read the spec with its model: reconcilers.specs.spec_of, or meta.Model.read"
 
 
 @pytest.mark.parametrize(
     ("part", "whole"),
     [
         (workflowspecs.Part, workflow.WorkflowSpec),
-        (context.Workflow, workflow.WorkflowSpec),
-        (context.IntegrationAttachment, attachment.IntegrationAttachmentSpec),
-        *((context.Suspendable, spec) for spec in SPECS),
+        (specs.Workflow, workflow.WorkflowSpec),
+        (specs.IntegrationAttachment, attachment.IntegrationAttachmentSpec),
+        *((specs.Suspendable, spec) for spec in SPECS),
     ],
 )
 def test_what_is_read_of_a_part_is_as_the_kind_declares_it(part: type[meta.Model], whole: type[meta.Model]) -> None:

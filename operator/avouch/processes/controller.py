@@ -22,7 +22,7 @@ from avouch.controlplane.model import runs
 from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
-from avouch.reconcilers import context, kinds, recorded, tektonruns, tektonwork, token_secrets, verdict_events
+from avouch.reconcilers import context, kinds, recorded, specs, tektonruns, tektonwork, token_secrets, verdict_events
 from avouch.reconcilers import watching as declaration_watch
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.store import casbackends, contracts, database, deliveries, organizations, tokens, workflows
@@ -44,7 +44,7 @@ class Controller:
         self.config, self.api = config, api
         self.lease = lease.Lease(api, config.namespace, LEASE, config.identity)
         self.recorder = events.Recorder(api, config.identity, fallback_namespace="default")
-        self.cache = cache.ObjectCache(context.INDEXERS)
+        self.cache = cache.ObjectCache(specs.INDEXERS)
         self.contracts = recorded.Contracts(contracts.Contracts(opened), self._namespace_uid)
         self.stored_workflows = workflows.Workflows(opened)
         self.workflows = recorded.Workflows(self.stored_workflows)

@@ -2,15 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from avouch import digests, errors
-from avouch.cas import remote
-from avouch.controlplane.model import artifacts as artifact_model
+from avouch import errors
 from avouch.controlplane.model import cluster
-from avouch.store import artifacts, deliveries, inline, retention
+from avouch.store import artifacts, deliveries, retention
 
 _log = logging.getLogger(__name__)
 
@@ -20,25 +17,6 @@ _BATCHES = 50  # of one kind in one round, so that a first round over millions o
 _CHECKS = 200  # batches of artifacts to look at in one round
 _TURNS = 10  # in one round, deliveries are added up so often
 _PAUSE = 0.05  # seconds between batches
-
-
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """Implements `artifacts.Content`: small artifacts straight from the database, all others through the server."""
-
-    map: artifact_model.Map
-    server: remote.Remote
-    rows: inline.Inline | None = None  # where the install's own store is the database
-
-    async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
-        """Content in pieces. Raises errors.NotFound, errors.Corrupt or errors.Unavailable."""
-        pieces = self.server.get(digest, namespace_uid=namespace_uid)
-        if self.rows is not None:
-            lying, known = await self.map.where(digest, namespace_uid)
-            if artifact_model.BUILT_IN in lying or not known:
-                pieces = self.rows.get(digest)
-        async for piece in pieces:
-            yield piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,16 @@ from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
-from avouch.processes import health, housekeeping, keyfiles, lifetime, listeners, settings, workermetrics
+from avouch.processes import (
+    artifact_reading,
+    health,
+    housekeeping,
+    keyfiles,
+    lifetime,
+    listeners,
+    settings,
+    workermetrics,
+)
 from avouch.store import artifacts as artifact_store
 from avouch.store import database, inline, jobs, judgingqueue, notifications, retention, verdicts
 from avouch.store import deliveries as delivery_store
@@ -238,7 +247,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             database=opened,
             queue=queue,
             ledger=delivered,
-            content=housekeeping.Nearest(artifact_store.Artifacts(opened), through, near),
+            content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
             integrations=await stack.enter_async_context(registry.opened()),
             secrets=secrets.Secrets(api),
             metrics=workermetrics.Metrics(),

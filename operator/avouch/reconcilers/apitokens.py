@@ -15,7 +15,8 @@ from avouch.controlplane.intake import tokens
 from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations, token_rotation
-from avouch.reconcilers.context import Context, spec_of
+from avouch.reconcilers.context import Context
+from avouch.reconcilers.specs import spec_of
 
 _DELETED = "the APIToken was deleted"
 _PATIENCE = 30.0  # seconds: the Secret of a predecessor of the same name is collected within a few

@@ -12,7 +12,8 @@ from avouch.api.integration import IntegrationSpec
 from avouch.controlplane.model import deliveries
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.context import Context, IntegrationTypes, declared, spec_of
+from avouch.reconcilers.context import Context, IntegrationTypes
+from avouch.reconcilers.specs import declared, spec_of
 
 _RECHECK = 30.0  # seconds between looks at deliveries that wait for a try
 

@@ -9,7 +9,8 @@ from avouch.controlplane.artifacts import backends
 from avouch.controlplane.model import artifacts
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.context import Context, declared
+from avouch.reconcilers.context import Context
+from avouch.reconcilers.specs import declared
 
 _SOON = 2.0  # seconds between looks for the first check of a spec
 _LATER = 60.0  # seconds between looks whether a later check found something else

@@ -7,7 +7,8 @@ from avouch.contract import revisions
 from avouch.controlplane.model import contracts
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.context import Context, contract_of, suspended
+from avouch.reconcilers.context import Context
+from avouch.reconcilers.specs import contract_of, suspended
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from avouch import errors
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.context import Context, IntegrationTypes, declared, suspended
+from avouch.reconcilers.context import Context, IntegrationTypes
+from avouch.reconcilers.specs import declared, suspended
 
 
 def decide(integration: Object, types: IntegrationTypes) -> conditions.Desired:

@@ -25,7 +25,8 @@ from avouch.reconcilers import (
     workers,
     workflows,
 )
-from avouch.reconcilers.context import Context, file_by_contract
+from avouch.reconcilers.context import Context
+from avouch.reconcilers.specs import file_by_contract
 
 _WORKERS = 32  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up

@@ -7,7 +7,7 @@ from avouch import errors
 from avouch.api import organization as kind
 from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object, ObjectCache
-from avouch.reconcilers import conditions, context
+from avouch.reconcilers import conditions, specs
 from avouch.reconcilers.context import Context
 
 
@@ -18,7 +18,7 @@ def projects(organization: Object, namespaces: Iterable[Object]) -> frozenset[st
 
 def read(organization: Object) -> kind.OrganizationSpec:
     """What an Organization says. Raises errors.Invalid."""
-    return context.spec_of(organization, kind.OrganizationSpec)
+    return specs.spec_of(organization, kind.OrganizationSpec)
 
 
 def rivals(organization: Object, others: Iterable[Object], namespaces: Iterable[Object]) -> dict[str, str]:

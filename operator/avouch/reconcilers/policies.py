@@ -4,7 +4,8 @@ from avouch import digests, errors
 from avouch.contract import policies
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions
-from avouch.reconcilers.context import Context, suspended
+from avouch.reconcilers.context import Context
+from avouch.reconcilers.specs import suspended
 
 _NOT_EVALUATED = conditions.Condition(
     conditions.EVALUATED,

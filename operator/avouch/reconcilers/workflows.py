@@ -11,7 +11,8 @@ from avouch.controlplane.model import contracts, runs, verdicts
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, organizations
-from avouch.reconcilers.context import Context, contract_of, declared, spec_of, suspended
+from avouch.reconcilers.context import Context
+from avouch.reconcilers.specs import contract_of, declared, spec_of, suspended
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from avouch import errors
 from avouch.controlplane.intake import tokens as token_rules
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import apitokens, conditions, context, token_secrets, watching
+from avouch.reconcilers import apitokens, conditions, context, specs, token_secrets, watching
 from tests.unit.reconcilers import tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,7 +24,7 @@ class Stage:
 
     def __init__(self, **organization: Any) -> None:
         self.memory, self.secrets, self.at = tokens.Memory(), tokens.Secrets(), NOW
-        cache, address = ObjectCache(context.INDEXERS), token_secrets.Address("https://avouch.example", b"CA")
+        cache, address = ObjectCache(specs.INDEXERS), token_secrets.Address("https://avouch.example", b"CA")
         self.context = context.Context(
             cache=cache, contracts=self, workflows=self, deliveries=self, organizations=self,  # type: ignore[arg-type]
             backends=self,  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 from avouch.controlplane.model import artifacts
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import casbackends, conditions, context, organizations
+from avouch.reconcilers import casbackends, conditions, context, organizations, specs
 
 
 def obj(name: str = "a", generation: int = 2, **spec: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Records:
 
 
 def build(*objects: dict[str, Any]) -> tuple[context.Context, Records]:
-    cache = ObjectCache(context.INDEXERS)
+    cache = ObjectCache(specs.INDEXERS)
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns", "resourceVersion": "1"}})
     for one in objects:
         one["metadata"]["resourceVersion"] = "1"

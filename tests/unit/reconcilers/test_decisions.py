@@ -16,7 +16,7 @@ from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import attachments, conditions, context, contracts, kinds, organizations, workflows
+from avouch.reconcilers import attachments, conditions, contracts, kinds, organizations, specs, workflows
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.tekton import pod as tekton_pod
 
@@ -314,4 +314,4 @@ def test_an_organization_that_cannot_be_read_claims_and_allows_nothing_quietly(
     ],
 )
 def test_what_cannot_be_read_is_filed_by_its_namespace_alone(kind: str, said: dict[str, Any], filed: str) -> None:
-    assert set(context.INDEXERS[kind](obj("x", **said))) == {"namespace/team", *filter(None, (filed,))}
+    assert set(specs.INDEXERS[kind](obj("x", **said))) == {"namespace/team", *filter(None, (filed,))}

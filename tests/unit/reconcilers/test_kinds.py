@@ -12,7 +12,7 @@ from avouch.integrations import registry
 from avouch.kube import events, status
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import context, kinds, token_secrets
+from avouch.reconcilers import context, kinds, specs, token_secrets
 from tests.unit.reconcilers import tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -102,7 +102,7 @@ class Clock:
 
 
 def build() -> tuple[kinds.KindReconciler, Memory, Api]:
-    cache = ObjectCache(context.INDEXERS)
+    cache = ObjectCache(specs.INDEXERS)
     memory, api = Memory(), Api(cache)
     there = context.Context(
         cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]

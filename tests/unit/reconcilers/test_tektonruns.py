@@ -14,7 +14,7 @@ from avouch.controlplane.model import contracts, runs
 from avouch.integrations import registry
 from avouch.kube import resources
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import context, tektonruns, tektonwork
+from avouch.reconcilers import context, specs, tektonruns, tektonwork
 from avouch.tekton import matching
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -88,7 +88,7 @@ class Scene:
     """One namespace with one Workflow, and its reconciler."""
 
     def __init__(self, **tekton: Any) -> None:
-        self.store, self.api, self.cache = Store(tekton), Api(), ObjectCache(context.INDEXERS)
+        self.store, self.api, self.cache = Store(tekton), Api(), ObjectCache(specs.INDEXERS)
         there = context.Context(
             cache=self.cache, contracts=self.store, workflows=self.store, organizations=None, issuing=None,  # type: ignore[arg-type]
             deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from avouch.controlplane.model import verdicts
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import context, verdict_events
+from avouch.reconcilers import context, specs, verdict_events
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = run_model.Run(
@@ -58,7 +58,7 @@ class Clock:
 
 def build() -> tuple[verdict_events.VerdictWatch, Runs, Recorder]:
     there = context.Context(
-        cache=ObjectCache(context.INDEXERS), contracts=None, workflows=None, organizations=None, issuing=None,  # type: ignore[arg-type]
+        cache=ObjectCache(specs.INDEXERS), contracts=None, workflows=None, organizations=None, issuing=None,  # type: ignore[arg-type]
         deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
             integrations=registry.Types(),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Any
 
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import context
+from avouch.reconcilers import specs
 from avouch.reconcilers.installation import image_pull
 
 
@@ -61,7 +61,7 @@ def rescuer(cache: ObjectCache, now: list[float]) -> tuple[image_pull.Rescuer, A
 
 
 async def test_a_pod_is_freed_when_patience_ends_and_its_pipelinerun_hears_of_it() -> None:
-    cache, now = ObjectCache(context.INDEXERS), [0.0]
+    cache, now = ObjectCache(specs.INDEXERS), [0.0]
     pod, taskrun = Key("Pod", "team", "build-1-pod"), Key("TaskRun", "team", "build-1")
     cache.put(pod, stuck_pod("build-1"))
     cache.put(taskrun, owned("build-1", "PipelineRun", "build"))
@@ -76,7 +76,7 @@ async def test_a_pod_is_freed_when_patience_ends_and_its_pipelinerun_hears_of_it
 
 
 async def test_a_taskrun_that_stands_alone_hears_of_it_itself() -> None:
-    cache, now = ObjectCache(context.INDEXERS), [0.0]
+    cache, now = ObjectCache(specs.INDEXERS), [0.0]
     pod = Key("Pod", "team", "alone-pod")
     cache.put(pod, stuck_pod("alone"))
     one, _, listener = rescuer(cache, now)

@@ -1,0 +1,102 @@
+"""Specs of declared objects, read by the models of their kinds, and the indexes by which the cache files them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from avouch import errors
+from avouch.api import meta
+from avouch.kube.cache import Object
+
+
+def declared(obj: Object) -> Mapping[str, Any]:
+    """The spec as JSON holds it; empty where there is none."""
+    return obj.get("spec") or {}
+
+
+Spec = TypeVar("Spec", bound=meta.Model)
+
+
+def spec_of(obj: Object, model: type[Spec]) -> Spec:
+    """The spec, or the part of it that the model names.
+
+    Raises:
+        Invalid: it is not of that shape, with the field.
+    """
+    kind = model.__name__.removesuffix("Spec")
+    return model.read(declared(obj), f"{kind} {obj['metadata']['name']}")
+
+
+class Suspendable(meta.Model):
+    """What every kind of ours says, whatever else it does."""
+
+    suspend: bool = False
+
+
+def suspended(obj: Object) -> bool:
+    """Whether the object says that it is to have no effect. Raises errors.Invalid."""
+    return spec_of(obj, Suspendable).suspend
+
+
+class Workflow(meta.Model):
+    """What of a Workflow's spec binds it: read of thousands for one Contract."""
+
+    contract_ref: meta.ScopedRef | None = None
+
+
+class IntegrationAttachment(meta.Model):
+    """What of an IntegrationAttachment's spec files it."""
+
+    integration_ref: meta.ScopedRef
+
+
+def contract_of(workflow: Object) -> tuple[str, bool]:
+    """The Contract that a Workflow is bound to, and whether that is its Organization's: its own name by default.
+
+    Raises:
+        Invalid: its spec.contractRef is no reference.
+    """
+    reference = spec_of(workflow, Workflow).contract_ref
+    if reference is None:
+        return str(workflow["metadata"]["name"]), False
+    return reference.name, reference.scope == "Organization"
+
+
+def file_by_contract(workflow: Object) -> tuple[str, ...]:
+    """Index of Workflows: by the name of their Contract, and by their namespace."""
+    return (*_filed(lambda: f"contract/{contract_of(workflow)[0]}"), _by_namespace(workflow))
+
+
+def file_by_ends(attachment: Object) -> tuple[str, ...]:
+    """Index of IntegrationAttachments: by the name of their Integration, and by their namespace."""
+    named = _filed(lambda: f"integration/{spec_of(attachment, IntegrationAttachment).integration_ref.name}")
+    return (*named, _by_namespace(attachment))
+
+
+def _filed(name: Callable[[], str]) -> tuple[str, ...]:
+    """What cannot be read is bound to nothing: its own reconcile says what is wrong with it."""
+    try:
+        return (name(),)
+    except errors.Invalid:
+        return ()
+
+
+def file_by_pipelinerun(taskrun: Object) -> tuple[str, ...]:
+    """Index of TaskRuns: by the UIDs of their owners."""
+    return tuple(str(owner.get("uid")) for owner in taskrun["metadata"].get("ownerReferences") or ())
+
+
+def _by_namespace(obj: Object) -> str:
+    return f"namespace/{obj['metadata'].get('namespace', '')}"
+
+
+def file_by_namespace(obj: Object) -> tuple[str, ...]:
+    """Index of CASBackends: by their namespace."""
+    return (_by_namespace(obj),)
+
+
+INDEXERS = {
+    "CASBackend": file_by_namespace,
+    "Workflow": file_by_contract,
+    "IntegrationAttachment": file_by_ends,
+    "TaskRun": file_by_pipelinerun,
+}
