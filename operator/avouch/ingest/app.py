@@ -38,11 +38,11 @@ class IngestApi:
     """The ingest API over its use cases."""
 
     intake: submissions.Intake
-    watch: observer.Observer = field(default_factory=observer.NoObserver)
+    metrics: observer.Observer = field(default_factory=observer.NoObserver)
     min_rate: bodies.MinDataRate = field(default_factory=bodies.MinDataRate)
     budget: bodies.BodyBudget = field(default_factory=bodies.BodyBudget)  # for bundles until their COMMIT
-    crafting: external_runs.ExternalApi | None = None  # None: runs in Tekton only
-    reading: artifacts.ArtifactApi | None = None  # None: no artifacts are read here
+    external_api: external_runs.ExternalApi | None = None  # None: runs in Tekton only
+    artifact_api: artifacts.ArtifactApi | None = None  # None: no artifacts are read here
     verdicts: waiting.Verdicts = field(default_factory=waiting.Verdicts)
 
     def routes(self) -> list[BaseRoute]:
@@ -65,25 +65,25 @@ class IngestApi:
 
     def _external_routes(self) -> Iterator[BaseRoute]:
         """The routes that only external runs have."""
-        if self.crafting is None:
+        if self.external_api is None:
             return
         opening, state = "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "/v1/runs/{id}/state"
-        yield self._route("POST", opening, "openRun", self.crafting.open)
-        yield self._route("POST", "/v1/runs/{id}/reset", "resetRun", self.crafting.reset)
-        yield self._route("GET", state, "getState", self.crafting.get_state)
-        yield self._route("PUT", state, "putState", self.crafting.put_state)
-        yield self._route("DELETE", state, "dropState", self.crafting.drop_state)
-        yield self._route("GET", "/v1/trust", "getTrust", self.crafting.trust)
+        yield self._route("POST", opening, "openRun", self.external_api.open)
+        yield self._route("POST", "/v1/runs/{id}/reset", "resetRun", self.external_api.reset)
+        yield self._route("GET", state, "getState", self.external_api.get_state)
+        yield self._route("PUT", state, "putState", self.external_api.put_state)
+        yield self._route("DELETE", state, "dropState", self.external_api.drop_state)
+        yield self._route("GET", "/v1/trust", "getTrust", self.external_api.trust)
 
     def _artifact_routes(self) -> Iterator[BaseRoute]:
         """Artifacts by digest alone."""
-        if self.reading is None:
+        if self.artifact_api is None:
             return
         keeping = "/v1/namespaces/{namespace}/artifacts/{digest}"
-        yield self._route("GET", "/v1/artifacts/{digest}", "getArtifact", self.reading.get)
-        yield self._route("PUT", keeping, "keepArtifact", self.reading.put)
-        yield self._route("HEAD", keeping, "hasArtifact", self.reading.kept)
-        yield self._route("POST", keeping, "joinArtifact", self.reading.join)
+        yield self._route("GET", "/v1/artifacts/{digest}", "getArtifact", self.artifact_api.get)
+        yield self._route("PUT", keeping, "keepArtifact", self.artifact_api.put)
+        yield self._route("HEAD", keeping, "hasArtifact", self.artifact_api.kept)
+        yield self._route("POST", keeping, "joinArtifact", self.artifact_api.join)
 
     async def open_runs(self, request: Request) -> Response:
         """`POST /v1/runs`: 201 where a run is new, 200 where all were there."""
@@ -149,9 +149,9 @@ class IngestApi:
         try:
             receipt = await self._push(request)
         except errors.AvouchError as exc:
-            self.watch.claimed(problems.kind_of(exc).name)
+            self.metrics.claimed(problems.kind_of(exc).name)
             raise
-        self.watch.claimed("created" if receipt.created else "resent")
+        self.metrics.claimed("created" if receipt.created else "resent")
         answer = wire.BundleAnswer(id=str(receipt.id), digest=str(receipt.digest), created=receipt.created)
         return bodyreading.answer(answer, 201 if receipt.created else 200)
 
@@ -184,7 +184,7 @@ class IngestApi:
                 status = problems.kind_of(exc).status
                 raise
             finally:
-                self.watch.answered(name, status, time.perf_counter() - started)
+                self.metrics.answered(name, status, time.perf_counter() - started)
             return response
 
         return Route(path, timed, methods=[method], name=name)

@@ -221,7 +221,7 @@ def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRun
     return external_runs.ExternalRuns(opener)
 
 
-def _reading(
+def _artifact_api(
     config: settings.Server, adapters: Adapters, external: external_runs.ExternalRuns
 ) -> artifact_api.ArtifactApi:
     return artifact_api.ArtifactApi(
@@ -248,8 +248,8 @@ def _ingest(config: settings.Server, adapters: Adapters) -> Starlette:
     api = app.IngestApi(
         intake,
         adapters.metrics,
-        crafting=external_api.ExternalApi(external, adapters.authorities),
-        reading=_reading(config, adapters, external),
+        external_api=external_api.ExternalApi(external, adapters.authorities),
+        artifact_api=_artifact_api(config, adapters, external),
     )
     if not config.sidecar_image:
         return app.create(api)

@@ -169,7 +169,7 @@ async def test_a_certificate_is_issued_for_the_calling_pod_only(client: httpx.As
 async def test_the_openapi_document_names_every_route(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
     document = (await client.get("/v1/openapi.json")).json()
     crafting = external_api.ExternalApi(external_runs.ExternalRuns(None), fake.keys)  # type: ignore[arg-type]
-    api = app.IngestApi(fake.intake, crafting=crafting, reading=artifacts.ArtifactApi(None))  # type: ignore[arg-type]
+    api = app.IngestApi(fake.intake, external_api=crafting, artifact_api=artifacts.ArtifactApi(None))  # type: ignore[arg-type]
     served = {(route.path, method) for route, method in _served(api)}
     named = {(path, method.upper()) for path, operations in document["paths"].items() for method in operations}
     assert named == served - {("/v1/openapi.json", "GET")}

@@ -45,7 +45,7 @@ def api() -> app.IngestApi:
         fake.blobs, None, SimpleNamespace(taken=no_ticket), identities, None, "", 1024  # type: ignore[arg-type]
     )  # fmt: skip
     return app.IngestApi(
-        intake, crafting=external_api.ExternalApi(external, fake.keys), reading=artifacts.ArtifactApi(reading)
+        intake, external_api=external_api.ExternalApi(external, fake.keys), artifact_api=artifacts.ArtifactApi(reading)
     )
 
 
