@@ -32,6 +32,9 @@ def parse(data: bytes, read: strictjson.Reader = strictjson.loads) -> Bundle:
             verification material, or a key hint that contradicts the signature's keyid.
     """
     fields = shape.mapping(read(data, max_bytes=MAX_BUNDLE), "bundle")
+    if "mediaType" not in fields:
+        what = "an in-toto statement, which nobody signed" if "_type" in fields else "JSON, but no Sigstore bundle"
+        raise errors.Invalid(f"this is {what}", field="bundle.mediaType", fix="give the bundle that holds it")
     media_type = shape.text(fields.get("mediaType"), "bundle.mediaType")
     if media_type not in (MEDIA_TYPE, CHAINLOOP_MEDIA_TYPE):
         raise errors.Invalid(

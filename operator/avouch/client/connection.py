@@ -94,7 +94,8 @@ class Connection:
                 raise found.error
             if not told and self._clock.monotonic() + found.wait - begun > PATIENCE:
                 told = True
-                self._report(f"{found.error}; trying again for up to {deadline - self._clock.monotonic():.0f} s")
+                left = request.tries - attempt
+                self._report(f"{found.error}; trying again, {left} more {'time' if left == 1 else 'times'}")
             self._clock.sleep(found.wait)
 
     def close(self) -> None:

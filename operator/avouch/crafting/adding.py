@@ -155,8 +155,8 @@ def annotate(state: states.State, annotations: Mapping[str, str]) -> Change:
     return Change(state._replace(annotations={**state.annotations, **given, **fixed}), notes)
 
 
-def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str, str]:
-    """Options of the form `NAME=VALUE`; the last of one name holds.
+def pairs(texts: tuple[str, ...], field_name: str = "--annotation", form: str = "NAME=VALUE") -> dict[str, str]:
+    """Options of the form `NAME=VALUE`, as their help spells it; the last of one name holds.
 
     Raises:
         Invalid: one without a name or without `=`.
@@ -168,7 +168,7 @@ def pairs(texts: tuple[str, ...], field_name: str = "--annotation") -> dict[str,
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise errors.Invalid(f"{text[:80]!r} is not NAME=VALUE", field=field_name, fix="write NAME=VALUE")
+            raise errors.Invalid(f"{text[:80]!r} is not {form}", field=field_name, fix=f"write {form}")
         found[name] = value
     return found
 

@@ -59,7 +59,7 @@ def test_whoever_waits_is_told_once_after_two_seconds(memory: server.Memory, tim
     opened(ingest.Ingest(link))
     assert len(told) == 1
     assert "503" in told[0]
-    assert "trying again" in told[0]
+    assert "trying again, 3 more times" in told[0]  # two waits of a second were within the time without a word
     memory.failures = [server.Failure(503, {"Retry-After": "1"})]
     opened(ingest.Ingest(link))
     assert len(told) == 1

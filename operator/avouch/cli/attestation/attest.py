@@ -86,7 +86,7 @@ def _given(said: Mapping[str, Any]) -> Given:
     Raises:
         Invalid: an option of another form, a material given twice, or words about one that is not given.
     """
-    values = adding.pairs(said["materials"], "--material")
+    values = adding.pairs(said["materials"], "--material", "NAME=FILE")
     if len(values) < len(said["materials"]):
         raise errors.Invalid("a material is given twice", field="--material", fix="give each name once")
     notes: dict[str, dict[str, str]] = {}
@@ -96,7 +96,7 @@ def _given(said: Mapping[str, Any]) -> Given:
             fix = "write MATERIAL:NAME=VALUE"
             raise errors.Invalid(f"{text[:80]!r} names no material", field="--material-annotation", fix=fix)
         notes.setdefault(material, {}).update(adding.pairs((rest,), "--material-annotation"))
-    return Given(values, adding.pairs(said["kinds"], "--kind"), notes)
+    return Given(values, adding.pairs(said["kinds"], "--kind", "NAME=TYPE"), notes)
 
 
 def _gathered(

@@ -38,12 +38,12 @@ class About(NamedTuple):
     verifier: str = ""
 
 
-def is_signed_by_key(content: bytes) -> bool:
-    """Whether a bundle has no certificate; one that cannot be read is for the first steps to refuse."""
+def has_certificate(content: bytes) -> bool | None:
+    """Whether an attester's certificate signed a bundle; None if it cannot be read, which the first steps refuse."""
     try:
-        return bundles.parse(content).certificate is None
+        return bundles.parse(content).certificate is not None
     except errors.AvouchError:
-        return False
+        return None
 
 
 def verify(started: session.Session, content: bytes, said: Mapping[str, Any]) -> int:
@@ -157,7 +157,7 @@ def _place(uri: str) -> tuple[str, str]:
 
 def _keys(texts: tuple[str, ...]) -> dict[keysigned.Family, bytes]:
     found: dict[keysigned.Family, bytes] = {}
-    named = adding.pairs(texts, "--key")
+    named = adding.pairs(texts, "--key", "FAMILY=FILE")
     if len(named) < len(texts):
         raise errors.Invalid("two keys for one family", field="--key", fix="verify once with each of them")
     for family, name in named.items():

@@ -117,7 +117,8 @@ def verify_any(started: session.Session, /, **said: Any) -> int:
 
 def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
     content = _content(started, said["source"])
-    if keyed.is_signed_by_key(content):
+    certified = keyed.has_certificate(content)
+    if certified is False or (certified is None and not said["roots"]):  # what cannot be read needs no authority
         return keyed.verify(started, content, said)
     if said["keys"] and not said["roots"]:
         fix = "give --trust FILE to accept an attester's certificate"
@@ -187,6 +188,7 @@ def _authorities(started: session.Session, roots: tuple[str, ...]) -> tuple[byte
     for name in roots:
         with Path(name).open("rb") as file:
             found.append(file.read(trust.MAX_PEM + 1))
+        trust.certificates(found[-1], f"--trust {name}", "give the certificate of a CA, PEM")
     return tuple(found)
 
 

@@ -121,7 +121,8 @@ def test_all_materials_that_are_wrong_are_told_at_once_and_the_same_command_can_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--material", "tests"), "is not NAME=VALUE"),
+        (("--material", "tests"), "is not NAME=FILE"),
+        (("--kind", "tests"), "is not NAME=TYPE"),
         (("--material", "a=1", "--material", "a=2"), "given twice"),
         (("--material-annotation", "asset=x"), "names no material"),
         (("--latest-version",), "exclude each other"),

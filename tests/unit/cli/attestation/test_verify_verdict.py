@@ -184,6 +184,22 @@ def test_an_attestation_of_an_attester_is_held_against_what_was_asked_for(keys: 
         assert verify(content, *trusted, *other).code == 1, other
 
 
+@pytest.mark.parametrize("content", [b"", verdict()[:-40], b"{}", vsa.build(FACTS), b"\xff\xfe"])
+def test_what_is_no_bundle_is_refused_for_that_and_asks_no_authority(keys: list[str], content: bytes):
+    assert failed_step(verify(content, *keys, "-o", "json")) == "2 bundle"
+    assert failed_step(verify(content, "-o", "json")) == "2 bundle"
+
+
+def test_a_statement_is_told_apart_from_the_bundle_that_holds_it(keys: list[str]):
+    assert "an in-toto statement, which nobody signed" in verify(vsa.build(FACTS), *keys).err
+
+
+def test_an_authority_that_is_no_certificate_is_named(tmp_path: Path):
+    (tmp_path / "ca.crt").write_text("no certificate")
+    answer = verify((builders.REAL / "bundle.json").read_bytes(), "--trust", str(tmp_path / "ca.crt"))
+    assert f"field: --trust {tmp_path / 'ca.crt'}" in answer.err
+
+
 @pytest.mark.parametrize("key", ["passed", "other=x.pub", "passed=/nowhere"])
 def test_a_key_that_cannot_be_read_is_a_mistake(key: str):
     answer = verify(verdict(), "--key", key)
