@@ -1,5 +1,6 @@
 """From a Contract object, in either spelling, to the domain value; every problem with its path and its fix."""
 
+import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,14 @@ from avouch.materials import types as material_types
 
 _NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
 _OWN_PREFIX = "chainloop.dev/"
+_TYPES = {  # by the first word of pydantic's type of error, such as bool_parsing
+    "bool": "must be true or false, without quotes",
+    "int": "must be a whole number",
+    "list": "must be a list",
+    "tuple": "must be a list",
+    "dict": "must be a mapping",
+    "model": "must be a mapping",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +107,18 @@ def schema_problem(error: Any, kind: meta.Kind) -> Problem:
     if error["type"] == rules.ERROR_TYPE:
         return Problem(line, error["ctx"]["message"], error["ctx"]["fix"])
     if error["type"] == "enum":
-        words = error["ctx"]["expected"]
-        return Problem(line, f"unknown value {str(error['input'])[:64]!r}", f"use one of {words}")
+        found = str(error["input"])[:64]
+        return Problem(line, f"unknown value {found!r}", _known(found, error["ctx"]["expected"]))
     if error["type"] == "missing":
         return Problem(line, "is required", "add it")
-    return Problem(line, error["msg"], f"see kubectl explain {kind.name.lower()}.{_explained(line)}")
+    message = _TYPES.get(error["type"].partition("_")[0], error["msg"])
+    return Problem(line, message, f"see kubectl explain {kind.name.lower()}.{_explained(line)}")
+
+
+def _known(found: str, expected: str) -> str:
+    """The fix for a value that an enum does not have; pydantic writes those that it has as `'A', 'B' or 'C'`."""
+    nearest = difflib.get_close_matches(found.upper(), re.findall(r"'([^']+)'", expected), n=1)
+    return f"did you mean {nearest[0]}?" if nearest else f"use one of {expected}"
 
 
 def _explained(line: str) -> str:

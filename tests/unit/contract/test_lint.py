@@ -101,7 +101,7 @@ def test_what_is_free_to_be_anything_is_not_looked_into():
             "  materials:\n    - {type: STRING, name: a, optional: 'yes'}\n",
             6,
             "spec.materials[0].optional",
-            "valid boolean",
+            "must be true or false",
         ),
         (
             "  materials:\n    - {type: STRING, name: a}\n    - {type: STRING, name: a}\n",
@@ -115,7 +115,7 @@ def test_what_is_free_to_be_anything_is_not_looked_into():
             "  materials:\n    - {type: STRING, name: a, skip_upload: 1}\n",
             6,
             "spec.materials[0].skip_upload",
-            "valid boolean",
+            "must be true or false",
         ),
         (
             "  policies:\n    attestation:\n      - ref: file://x\n",

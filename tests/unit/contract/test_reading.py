@@ -79,7 +79,10 @@ def test_a_duplicate_material_is_named_with_its_line_and_fix():
             "spec.policies.attestation[0].ref",
             'policy attachment validation failed: invalid reference "file://x": missing extension',
         ),
-        ({"materials": "none"}, "spec.materials", "valid list"),
+        ({"materials": "none"}, "spec.materials", "must be a list"),
+        ({"envAllowList": "HOME"}, "spec.envAllowList", "must be a list"),
+        ({"runner": "github"}, "spec.runner", "must be a mapping"),
+        ({"materials": [{"name": "a", "type": "STRING", "optional": "yes"}]}, "spec.materials[0].optional", "true or"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -87,6 +90,22 @@ def test_a_problem_names_its_line(spec, line, message):
     (found,) = lines(spec)
     assert found[0] == line
     assert message in found[1]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("SBOM_CYCLONEDX", "SBOM_CYCLONEDX_JSON"), ("junit", "JUNIT_XML"), ("container-image", "CONTAINER_IMAGE")],
+)
+def test_a_type_that_is_almost_known_gets_the_known_one(written, meant):
+    with pytest.raises(errors.Invalid, match="unknown value") as refused:
+        reading.read(manifest({"materials": [{"name": "a", "type": written}]}))
+    assert refused.value.fix == f"did you mean {meant}?"
+
+
+def test_a_type_that_is_like_no_known_one_gets_them_all():
+    with pytest.raises(errors.Invalid, match="unknown value") as refused:
+        reading.read(manifest({"materials": [{"name": "a", "type": "NOPE"}]}))
+    assert refused.value.fix.startswith("use one of 'STRING', 'CONTAINER_IMAGE'")
 
 
 @pytest.mark.parametrize(
