@@ -14,7 +14,7 @@ from avouch import errors
 from avouch.api import contract as contract_kind
 from avouch.api import meta
 from avouch.cli import failures, output, session, sources
-from avouch.contract import legacy, lint, upstream
+from avouch.contract import legacy, lint, reading, upstream
 from avouch.contract.text import files, nodes
 
 Manifest = dict[str, Any]
@@ -123,6 +123,8 @@ def _named(read: Iterable[sources.Source], naming: Naming) -> Iterator[Manifest]
     if len(found) > 1 and (naming.name or naming.description):
         fix = "give one document at a time"
         raise errors.Invalid(f"--name and --description fit one contract, here are {len(found)}", fix=fix)
+    for wrong in reading.name_problems(naming.name, "--name") if naming.name else ():
+        raise errors.Invalid(f"{naming.name[:80]!r} {wrong.message}", field=wrong.line, fix=wrong.fix)
     for source, document in found:
         try:
             yield _manifest(document, naming)

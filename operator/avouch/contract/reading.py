@@ -97,8 +97,13 @@ def head_problems(manifest: Mapping[str, Any], kind: meta.Kind) -> Iterator[Prob
             yield Problem(field, f"must be {wanted}", f"write {field}: {wanted}")
     metadata = manifest.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        yield Problem("metadata.name", rules.NAME.message, f"{rules.NAME.fix}, at most 63 characters")
+    yield from name_problems(name if isinstance(name, str) else "", "metadata.name")
+
+
+def name_problems(name: str, line: str) -> Iterator[Problem]:
+    """What is wrong with the name of an object, if anything."""
+    if not _NAME.fullmatch(name):
+        yield Problem(line, rules.NAME.message, f"{rules.NAME.fix}, at most 63 characters")
 
 
 def schema_problem(error: Any, kind: meta.Kind) -> Problem:

@@ -130,6 +130,13 @@ def test_the_legacy_form_without_a_name_and_a_name_for_several_are_refused():
     assert "fit one contract, here are 2" in line.run("contract", "convert", "-f", "-", "--name", "c", stdin=two).err
 
 
+def test_a_name_that_no_object_can_have_is_refused():
+    answer = line.run("contract", "convert", "-f", "-", "--name", "My contract", stdin=LEGACY)
+    assert (answer.code, answer.out) == (1, "")
+    assert "'My contract' must contain only lowercase" in answer.err
+    assert "field: --name" in answer.err
+
+
 def test_another_name_than_the_files_is_refused():
     answer = line.run("apply", "--dry-run", "-f", "-", "--name", "other", stdin=GOOD)
     assert answer.code == 1
