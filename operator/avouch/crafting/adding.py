@@ -24,12 +24,23 @@ _MAX_VALUE = 4096  # characters of one annotation
 _ROOM = statement.MAX_PAYLOAD - 256 * 1024  # bytes of a statement that inlined content may take, base64 included
 
 
+class Spelling(NamedTuple):
+    """How the command that adds a material spells its options: messages name what its user can type."""
+
+    value: str = "--value"
+    annotation: str = "--annotation "
+
+
+_STEPS = Spelling()
+
+
 class Asked(NamedTuple):
     """What is to be added: its name, its type (empty: to be detected), and what the contract says of it."""
 
     name: str
     type: str
     planned: plan.PlannedMaterial | None = None
+    spelling: Spelling = _STEPS
 
     @property
     def skip_upload(self) -> bool:
@@ -65,7 +76,7 @@ class Change(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def asked(state: states.State, name: str, kind: str, serial: int) -> Asked:
+def asked(state: states.State, name: str, kind: str, serial: int, spelling: Spelling = _STEPS) -> Asked:
     """What the contract makes of a name and a type, each of them possibly empty.
 
     Args:
@@ -73,6 +84,7 @@ def asked(state: states.State, name: str, kind: str, serial: int) -> Asked:
         name: as the user gave it.
         kind: as the user gave it.
         serial: makes the name of a material that has none.
+        spelling: of the options of the command that adds it.
 
     Raises:
         Invalid: a name or a type that none can have.
@@ -84,7 +96,7 @@ def asked(state: states.State, name: str, kind: str, serial: int) -> Asked:
         fix = "use lowercase letters, numbers and hyphens, at most 63"
         raise errors.Invalid(f"{name[:80]!r} is not a valid material name", field="--name", fix=fix)
     planned = next((each for each in state.run.plan.materials if each.name == name), None)
-    return Asked(name, planned.type if planned else kind, planned)
+    return Asked(name, planned.type if planned else kind, planned, spelling)
 
 
 def storage(state: states.State, wanted: Asked, kind: str, size: int) -> materials.Storage:
@@ -187,7 +199,7 @@ def _annotated(wanted: Asked, annotations: Mapping[str, str]) -> tuple[dict[str,
     missing = [each.name for each in declared if not values.get(each.name)]
     if missing:
         names = ", ".join(f'"{name}"' for name in missing)
-        fix = f"add {' '.join(f'--annotation {name}=VALUE' for name in missing)}"
+        fix = f"add {' '.join(f'{wanted.spelling.annotation}{name}=VALUE' for name in missing)}"
         raise errors.Invalid(f'annotations [{names}] required for material "{wanted.name}"', fix=fix)
     return values, notes
 

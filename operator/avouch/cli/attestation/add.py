@@ -78,7 +78,7 @@ def add(started: session.Session, /, **said: Any) -> int:
     adapters = common.adapters(started)
     state_store = common.state_store(adapters, place)
     before = state_store.load()
-    order = ordered(before, said, said["value"], adding.pairs(said["notes"]))
+    order = ordered(before, {**said, "spelling": adding.Spelling()}, said["value"], adding.pairs(said["notes"]))
     found = fetch(started, adapters, before, order, progress.watch(started))
     told: tuple[str, ...] = ()
 
@@ -101,16 +101,18 @@ def ordered(before: state.State, said: Mapping[str, Any], value: str, notes: Map
 
     Args:
         before: the attestation so far.
-        said: the options: `name`, `kind`, and those of `OPTIONS`.
+        said: the options: `name`, `kind`, those of `OPTIONS`, and their `spelling`.
         value: what is to be added.
         notes: its annotations.
 
     Raises:
         Invalid: a name or a type that no material can have.
     """
-    asked = adding.asked(before, said["name"], (said["kind"] or "").upper(), time.time_ns())
+    spelling: adding.Spelling = said["spelling"]
+    asked = adding.asked(before, said["name"], (said["kind"] or "").upper(), time.time_ns(), spelling)
     login = ports.Login(said["registry_server"], said["registry_username"], said["registry_password"])
-    wanted = gathering.Wanted(asked.name, asked.type, value, said["strict"], said["entries"], said["size"], login)
+    bounds = said["strict"], said["entries"], said["size"]
+    wanted = gathering.Wanted(asked.name, asked.type, value, *bounds, login, spelling.value)
     return Order(asked, wanted, notes)
 
 
@@ -154,7 +156,7 @@ def _taken(before: state.State, asked: adding.Asked) -> frozenset[str]:
 
 def _named(now: state.State, asked: adding.Asked, found: gathering.Found) -> adding.Asked:
     """Only the first part of an archive fills the contract's line; the others are contract-free."""
-    return asked if found.name == asked.name else adding.asked(now, found.name, found.gathered.type, 0)
+    return asked if found.name == asked.name else adding.asked(now, found.name, found.gathered.type, 0, asked.spelling)
 
 
 def _show(after: state.State, found: tuple[gathering.Found, ...], form: str) -> None:

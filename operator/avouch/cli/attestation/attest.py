@@ -112,7 +112,8 @@ def _gathered(
     common.note(started, *_misspelt(begun, given))
     now, watch = begun, progress.watch(started)
     for name, value in values.items():
-        one = {**said, "name": name, "kind": given.kinds.get(name, "")}
+        spelling = adding.Spelling(f"--material {name}", f"--material-annotation {name}:")
+        one = {**said, "name": name, "kind": given.kinds.get(name, ""), "spelling": spelling}
         try:
             order = add.ordered(now, one, value, given.notes.get(name, {}))
             change = add.put(now, order, add.fetch(started, adapters, now, order, watch))

@@ -4,6 +4,7 @@ Files are read as their type's readers read them. Where the type is known, the o
 which checks them in any case, unless `--strict` asks for them here; where it is to be found, they take part in that.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from avouch.materials.readers import document
 
 _READ = max(kind.readable for kind in types.MATERIALS)  # more than this no reader looks at
 _INLINE = 4 * 1024 * 1024  # bytes; a statement has no room for more
+_PATHLIKE = re.compile(r"[^\s@]{0,240}\.[A-Za-z][A-Za-z0-9]{1,9}")  # ends like the name of a file, as no version does
 _URL = ("https://", "http://")
 _CHART = "oci://"
 _ARCHIVES = frozenset({"SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF"})  # as explosion.TYPES
@@ -34,6 +36,7 @@ class Wanted(NamedTuple):
     entries: int = 10_000
     size: int = 256 * 1024 * 1024
     login: ports.Login = ports.Login()  # frozen
+    option: str = "--value"  # as the user gave the value, for messages
 
 
 class Found(NamedTuple):
@@ -75,8 +78,8 @@ def gather(
         return tuple(_of_file(wanted, path, taken, progress))
     if wanted.kind or path.is_dir():
         why = "is a folder" if path.is_dir() else "is not a readable file"
-        fix = f"name the {wanted.kind or 'file'} with --value"
-        raise errors.Invalid(f"{wanted.value[:200]} {why}", field="--value", fix=fix)
+        fix = f"name the {wanted.kind or 'file'} with {wanted.option}"
+        raise errors.Invalid(f"{wanted.value[:200]} {why}", field=wanted.option, fix=fix)
     return (_text(wanted),)
 
 
@@ -103,7 +106,17 @@ def _text(wanted: Wanted) -> Found:
     found = validation.read(_TEXT, wanted.value.encode("utf-8", "surrogateescape"))
     _require(wanted, found, _TEXT)
     content = wanted.value.encode()
-    return Found(wanted.name, adding.Gathered(_TEXT, digests.of_bytes(content), size=len(content), content=content))
+    gathered = adding.Gathered(_TEXT, digests.of_bytes(content), size=len(content), content=content)
+    return Found(wanted.name, gathered, notes=_mistakable(wanted))
+
+
+def _mistakable(wanted: Wanted) -> tuple[str, ...]:
+    """A note where a text may have been meant as a file: a misspelt path must not pass for evidence in silence."""
+    if not _PATHLIKE.fullmatch(wanted.value):
+        return ()
+    if Path(wanted.value).is_file():
+        return (f"{wanted.name} is a {_TEXT}: the text {wanted.value} is recorded, not the content of that file",)
+    return () if wanted.kind else (f"there is no file {wanted.value}: {wanted.name} is recorded as a text",)
 
 
 def _image(adapters: ports.Adapters, wanted: Wanted) -> Found:
@@ -129,7 +142,7 @@ def _of_file(wanted: Wanted, path: Path, taken: frozenset[str], progress: Any) -
                 return
             yield _unread(wanted, path, content, file, progress)
     except OSError as exc:
-        raise errors.Invalid(f"{path} cannot be read: {exc.strerror}", field="--value") from exc
+        raise errors.Invalid(f"{path} cannot be read: {exc.strerror}", field=wanted.option) from exc
 
 
 def _unread(wanted: Wanted, path: Path, begun: bytes, file: Any, progress: Any) -> Found:
@@ -193,4 +206,4 @@ def _require(wanted: Wanted, found: document.Document, kind: str) -> None:
     if found.flaws:
         flaw = found.flaws[0]
         message = f"{wanted.value[:200]}: unexpected material type, not {kind}: {flaw.message}"
-        raise errors.Invalid(message, field="--value", fix=flaw.fix)
+        raise errors.Invalid(message, field=wanted.option, fix=flaw.fix)

@@ -110,12 +110,20 @@ def test_all_materials_that_are_wrong_are_told_at_once_and_the_same_command_can_
     assert found.code == 1
     assert "not JUNIT_XML" in found.err
     assert "sbom.cdx.json is not a readable file" in found.err
+    assert "field: --material skynet-sbom" in found.err
+    assert "field: --material tests" in found.err
     assert "2 of 4 failed: skynet-sbom, tests" in found.err
     assert (job.memory.bundles, verdicts(job), job.states()) == ({}, ["Error"], [])
     (job.place / "kept.json").rename(job.place / "sbom.cdx.json")
     (job.place / "junit.xml").write_bytes((builders.REAL / "junit.xml").read_bytes())
     assert attest(job, *ALL).code == 0
     assert verdicts(job) == ["Error", "Passed"]
+
+
+def test_what_an_annotation_lacks_is_told_with_the_option_that_this_command_has(job: Job):
+    found = attest(job, "--material", "skynet-sbom=sbom.cdx.json")
+    assert found.code == 1
+    assert "fix: add --material-annotation skynet-sbom:asset=VALUE" in found.err
 
 
 @pytest.mark.parametrize(

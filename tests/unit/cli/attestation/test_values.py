@@ -50,6 +50,20 @@ def test_a_report_that_is_no_file_is_refused_by_its_name(job: Job, value: str):
     assert "field: --value" in found.err
 
 
+def test_a_text_that_looks_like_a_file_which_is_not_there_is_noted(job: Job):
+    job.ok(*INIT)
+    said = "there is no file reports/scan.josn: scan is recorded as a text"
+    assert said in job.ok("add", "--name", "scan", "--value", "reports/scan.josn").err
+    for plain in ("hello world", "1.2.0", "v1.2.0-rc1", "nginx:1.27", "https", "done."):
+        assert job.ok("add", "--name", "scan", "--value", plain).err.count("no file") == 0, plain
+
+
+def test_a_text_of_the_contract_that_names_a_file_is_noted_since_the_file_is_not_read(job: Job):
+    job.ok(*INIT)
+    found = job.ok("add", "--name", "note", "--kind", "STRING", "--value", "junit.xml")
+    assert "note is a STRING: the text junit.xml is recorded, not the content of that file" in found.err
+
+
 def test_an_empty_report_is_refused(job: Job):
     (job.place / "empty.xml").touch()
     job.ok(*INIT)
