@@ -8,6 +8,7 @@ the same, compares in constant time, refuses a `t` older than five minutes, and 
 import asyncio
 import hmac
 import importlib.util
+import os
 import ssl
 import sys
 import time
@@ -71,7 +72,7 @@ class Webhook:
         except TimeoutError as exc:
             raise errors.Unavailable(f"no answer in {patience:g} s") from exc
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
-            raise errors.Unavailable(f"not reached: {type(exc).__name__}") from exc
+            raise errors.Unavailable(f"not reached: {_why(exc)}") from exc
         _judge(status, wait)
 
     def _pool(self, *, allow_private: bool) -> httpcore.AsyncConnectionPool:
@@ -132,6 +133,18 @@ class Webhook:
 def signature(secret: bytes, body: bytes, at: int) -> str:
     """The value of `Avouch-Signature`."""
     return f"t={at},v1={hmac.new(secret, b'%d.%b' % (at, body), 'sha256').hexdigest()}"
+
+
+def _why(exc: BaseException) -> str:
+    """The system's words for a connection that failed; the texts of libraries may hold addresses, so none is shown."""
+    found: BaseException | None = exc
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({found.verify_message})"
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno).lower()
+        found = found.__cause__ or found.__context__
+    return type(exc).__name__
 
 
 def _patience(asked: object) -> float:

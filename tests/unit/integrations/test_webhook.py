@@ -61,6 +61,13 @@ async def test_an_endless_answer_is_read_for_64_kib_only():
     await answered(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 200_000)
 
 
+async def test_a_receiver_that_is_away_is_told_in_the_systems_words():
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+    with pytest.raises(errors.Unavailable, match="not reached: connection refused"):
+        await webhook.Webhook().deliver(delivery(f"http://127.0.0.1:{port}/"))
+
+
 async def test_a_hanging_receiver_is_left_after_the_time_limit(monkeypatch):
     monkeypatch.setattr(webhook, "TIMEOUT", 0.05)
     with pytest.raises(errors.Unavailable):
