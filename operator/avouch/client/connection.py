@@ -120,13 +120,14 @@ class Connection:
         return _Failed(problems.error(said), wait if said.status in problems.RETRIED else None)
 
     def _broken(self, exc: Exception, attempt: int) -> _Failed:
-        where = self.to.server
+        where, proxy = self.to.server, self.to.proxy
         if isinstance(exc, ssl.SSLCertVerificationError):
             message = f"the certificate of {where} is not trusted ({exc.verify_message})"
             failure = errors.Unavailable(f"{message} (fix: set AVOUCH_CA to the CA that issued it)")
             wait = None
         else:
-            failure = errors.Unavailable(f"{where} cannot be reached: {str(exc) or type(exc).__name__}")
+            way = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
+            failure = errors.Unavailable(f"{where} cannot be reached{way}: {str(exc) or type(exc).__name__}")
             unknown = isinstance(exc, socket.gaierror) and exc.errno == socket.EAI_NONAME
             wait = None if unknown else backoff(attempt)
         failure.__cause__ = exc

@@ -27,6 +27,7 @@ _ROOM = statement.MAX_PAYLOAD - 256 * 1024  # bytes of a statement that inlined 
 class Spelling(NamedTuple):
     """How the command that adds a material spells its options: messages name what its user can type."""
 
+    name: str = "--name"
     value: str = "--value"
     annotation: str = "--annotation "
 
@@ -41,6 +42,7 @@ class Asked(NamedTuple):
     type: str
     planned: plan.PlannedMaterial | None = None
     spelling: Spelling = _STEPS
+    ignored: str = ""  # a type that was said, and that the contract overrules
 
     @property
     def skip_upload(self) -> bool:
@@ -94,9 +96,10 @@ def asked(state: states.State, name: str, kind: str, serial: int, spelling: Spel
     name = name or f"{UNNAMED}{serial}"
     if not _NAME.fullmatch(name):
         fix = "use lowercase letters, numbers and hyphens, at most 63"
-        raise errors.Invalid(f"{name[:80]!r} is not a valid material name", field="--name", fix=fix)
+        raise errors.Invalid(f"{name[:80]!r} is not a valid material name", field=spelling.name, fix=fix)
     planned = next((each for each in state.run.plan.materials if each.name == name), None)
-    return Asked(name, planned.type if planned else kind, planned, spelling)
+    known = planned.type if planned else kind
+    return Asked(name, known, planned, spelling, ignored=kind if kind != known else "")
 
 
 def storage(state: states.State, wanted: Asked, kind: str, size: int) -> materials.Storage:
@@ -132,6 +135,8 @@ def add(state: states.State, wanted: Asked, found: Gathered, annotations: Mappin
         TooLarge: no room for it.
     """
     values, notes = _annotated(wanted, annotations)
+    if wanted.ignored:
+        notes = (f"{wanted.name} keeps the contract's type {wanted.type}, not {wanted.ignored}", *notes)
     where = storage(state, wanted, found.type, found.size or 0)
     if found.type == materials.STRING:
         _refuse_secret(wanted.name, credentials.in_text((found.content or b"").decode("utf-8", "replace")))

@@ -8,6 +8,7 @@ import shlex
 from typing import NamedTuple
 
 from avouch import plan
+from avouch.attestation import materials
 from avouch.contract import completeness
 from avouch.crafting import state as states
 from avouch.findings import Finding
@@ -83,7 +84,7 @@ def lines(state: states.State, way: Ways) -> tuple[Line, ...]:
     planned = tuple(_line(state, each, way) for each in state.run.plan.materials)
     names = {each.name for each in planned}
     return planned + tuple(
-        Line(each.name, each.type, "added", required=False, value=each.resource, digest=str(each.digest))
+        Line(each.name, each.type, "added", required=False, value=_told(each), digest=str(each.digest))
         for each in state.materials
         if each.name not in names
     )
@@ -97,11 +98,15 @@ def _value(planned: plan.PlannedMaterial) -> str:
     return _VALUE[types.of(planned.type).form]
 
 
+def _told(found: materials.Material) -> str:
+    """What a person recognises a material by: its file or image, else its text."""
+    return found.resource or (found.content or b"").decode("utf-8", "replace")
+
+
 def _line(state: states.State, planned: plan.PlannedMaterial, way: Ways) -> Line:
     found, required = state.of(planned.name), not (planned.optional or planned.group)
     if found is not None:
-        value = found.resource or (found.content or b"").decode("utf-8", "replace")
-        return Line(planned.name, planned.type, "added", required, planned.group, value, str(found.digest))
+        return Line(planned.name, planned.type, "added", required, planned.group, _told(found), str(found.digest))
     group = [each for each in state.run.plan.materials if planned.group and each.group == planned.group]
     waiting = bool(group) and not any(state.of(each.name) for each in group)
     said = "owed" if required else "one of its group is owed" if waiting else "optional"

@@ -233,5 +233,9 @@ def of(name: str) -> MaterialType:
     """
     found = _BY_NAME.get(name)
     if found is None:
-        raise errors.Invalid(f"unknown material type {name[:64]!r}", fix=f"use one of {', '.join(_BY_NAME)}")
+        import difflib  # lazy: 3 ms, for a type that is misspelt
+
+        nearest = difflib.get_close_matches(name[:64].upper(), _BY_NAME, n=1)
+        fix = f"did you mean {nearest[0]}?" if nearest else f"use one of {', '.join(_BY_NAME)}"
+        raise errors.Invalid(f"unknown material type {name[:64]!r}", fix=fix)
     return found

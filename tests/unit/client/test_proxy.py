@@ -94,6 +94,11 @@ def test_a_proxy_that_refuses_is_told(memory: server.Memory, proxy: Tunnels, tim
         reached(memory, {"HTTPS_PROXY": f"http://me:wrong@127.0.0.1:{proxy.port}"}, time)
 
 
+def test_a_proxy_that_is_not_there_is_named(memory: server.Memory, time: Any):
+    with pytest.raises(errors.Unavailable, match=r"cannot be reached through the proxy 127\.0\.0\.1:9: "):
+        reached(memory, {"HTTPS_PROXY": "http://me:secret@127.0.0.1:9"}, time)
+
+
 def test_a_server_that_needs_no_proxy_is_reached_without_it(memory: server.Memory, proxy: Tunnels, time: Any):
     environment = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "127.0.0.1"}
     assert reached(memory, environment, time)

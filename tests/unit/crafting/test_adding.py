@@ -57,9 +57,11 @@ def test_a_name_that_no_contract_could_use_is_refused(name: str):
         adding.asked(begun(), name, "", 0)
 
 
-def test_an_unknown_type_is_refused_with_the_known_ones():
-    with pytest.raises(errors.Invalid, match="unknown material type"):
-        adding.asked(begun(), "x", "SBOM", 0)
+@pytest.mark.parametrize(("kind", "fix"), [("junit", "did you mean JUNIT_XML?"), ("NOPE", "use one of STRING, ")])
+def test_an_unknown_type_is_refused_with_the_known_ones(kind: str, fix: str):
+    with pytest.raises(errors.Invalid, match="unknown material type") as refused:
+        adding.asked(begun(), "x", kind, 0)
+    assert refused.value.fix.startswith(fix)
 
 
 def test_all_annotations_without_value_are_named_at_once():

@@ -112,7 +112,7 @@ def _gathered(
     common.note(started, *_misspelt(begun, given))
     now, watch = begun, progress.watch(started)
     for name, value in values.items():
-        spelling = adding.Spelling(f"--material {name}", f"--material-annotation {name}:")
+        spelling = adding.Spelling("--material", f"--material {name}", f"--material-annotation {name}:")
         one = {**said, "name": name, "kind": given.kinds.get(name, ""), "spelling": spelling}
         try:
             order = add.ordered(now, one, value, given.notes.get(name, {}))

@@ -77,8 +77,8 @@ def gather(
     if path.is_file():
         return tuple(_of_file(wanted, path, taken, progress))
     if wanted.kind or path.is_dir():
-        why = "is a folder" if path.is_dir() else "is not a readable file"
-        fix = f"name the {wanted.kind or 'file'} with {wanted.option}"
+        why = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+        fix = f"name a file with the {wanted.kind or 'material'}"
         raise errors.Invalid(f"{wanted.value[:200]} {why}", field=wanted.option, fix=fix)
     return (_text(wanted),)
 

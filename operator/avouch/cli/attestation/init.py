@@ -118,7 +118,8 @@ def ended_on_failure(started: session.Session, adapters: ports.Adapters, begun: 
     try:
         yield
     except KeyboardInterrupt:
-        _end(started, adapters, begun, "cancellation", "interrupted")
+        if _end(started, adapters, begun, "cancellation", "interrupted"):
+            common.note(started, f"interrupted: the run {begun.run.name} is recorded as canceled")
         raise
     except Exception as exc:
         _end(started, adapters, begun, "failure", str(exc)[:500])
@@ -282,9 +283,10 @@ def _with_pull_request(started: session.Session, begun: state.State, facts: Fact
     return change.state
 
 
-def _end(started: session.Session, adapters: ports.Adapters, begun: state.State, trigger: str, reason: str) -> None:
+def _end(started: session.Session, adapters: ports.Adapters, begun: state.State, trigger: str, reason: str) -> bool:
+    """End a run; whether this did."""
     if begun.dry_run:
-        return
+        return False
     run = begun.run
     try:
         adapters.server(begun.server).reset(run.id, trigger, reason)
@@ -292,3 +294,6 @@ def _end(started: session.Session, adapters: ports.Adapters, begun: state.State,
         common.note(started, f"the run {run.name} had ended already: {exc}")
     except errors.AvouchError as exc:
         failures.show(started, f"the run {run.name} stays open until it expires: {exc}", kind="warning")
+    else:
+        return True
+    return False

@@ -10,6 +10,7 @@ from avouch import digests, errors
 from avouch.attestation import bundle as bundles
 from avouch.attestation import keysigned, predicate, signing, statement, vsa
 from avouch.cli import failures, output, session
+from avouch.cli.attestation import common
 from avouch.crafting import adding
 
 ATTESTATION, VERDICT = "attestation", "verdict"
@@ -61,6 +62,8 @@ def verify(started: session.Session, content: bytes, said: Mapping[str, Any]) ->
         failures.show(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
         return failures.FAILED
     _show_steps(said["form"], None, told.document)
+    if said["moment"]:
+        common.note(started, "--at was not used: it is for certificates, and a key has no time")
     if said["form"] == "table":
         click.echo()
         output.facts(list(told.facts))
@@ -87,7 +90,8 @@ def check(about: About, namespace: str, said: Mapping[str, Any]) -> None:
     if said["subject"]:
         wanted = _subject(said["subject"])
         if all(each.digest.get("sha256") != wanted.hex for each in about.subjects):
-            raise errors.NotVerified(EXPECTED[0], f"none of its subjects is {wanted}")
+            names = ", ".join(each.name for each in about.subjects) or "there is none"
+            raise errors.NotVerified(EXPECTED[0], f"none of its subjects is {wanted}: {names}")
 
 
 class _Told(NamedTuple):

@@ -102,8 +102,18 @@ def _facts(found: state.State) -> list[tuple[str, str]]:
         ("Runner", " ".join(each for each in (found.runner_type, found.runner_url) if each)),
         ("Stored in", f"{run.backend.name}{' (fallback)' if run.backend.fallback else ''}"),
         ("Commit", found.commit.digest.get("sha1", "") if found.commit else ""),
-        ("Expires", run.expires_at),
+        ("Expires", _seconds(run.expires_at)),
     ]
+
+
+def _seconds(moment: str) -> str:
+    """A time without its fraction, as kubectl shows it.
+
+    >>> _seconds("2026-11-21T11:07:18.441454Z"), _seconds("")
+    ('2026-11-21T11:07:18Z', '')
+    """
+    whole, point, _ = moment.partition(".")
+    return f"{whole}Z" if point else moment
 
 
 def _row(line: missing.Line, *, full: bool) -> tuple[str, ...]:

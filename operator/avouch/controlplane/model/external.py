@@ -181,4 +181,6 @@ class Backends(Protocol):
 
 def released(version: str) -> errors.Conflict:
     """The error text for a released version."""
-    return errors.Conflict(f'version "{version}" is released and immutable: attestations cannot be added')
+    return errors.Conflict(
+        f'version "{version}" is released and immutable: attestations cannot be added (fix: name another version)'
+    )

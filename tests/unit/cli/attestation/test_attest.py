@@ -109,7 +109,7 @@ def test_all_materials_that_are_wrong_are_told_at_once_and_the_same_command_can_
     found = attest(job, *ALL)
     assert found.code == 1
     assert "not JUNIT_XML" in found.err
-    assert "sbom.cdx.json is not a readable file" in found.err
+    assert "sbom.cdx.json does not exist" in found.err
     assert "field: --material skynet-sbom" in found.err
     assert "field: --material tests" in found.err
     assert "2 of 4 failed: skynet-sbom, tests" in found.err
@@ -124,6 +124,19 @@ def test_what_an_annotation_lacks_is_told_with_the_option_that_this_command_has(
     found = attest(job, "--material", "skynet-sbom=sbom.cdx.json")
     assert found.code == 1
     assert "fix: add --material-annotation skynet-sbom:asset=VALUE" in found.err
+
+
+def test_a_type_that_the_contract_overrules_is_noted(job: Job):
+    found = attest(job, *ALL, "--kind", "tests=EVIDENCE")
+    assert (found.code, "tests keeps the contract's type JUNIT_XML, not EVIDENCE" in found.err) == (0, True)
+
+
+def test_a_name_that_no_material_can_have_is_told_with_the_option_that_this_command_has(job: Job):
+    assert "field: --material\n" in attest(job, *ALL, "--material", "Extra=x").err
+
+
+def test_a_text_beside_the_contract_is_shown_by_its_text(job: Job):
+    assert "v1.2.3-rc1" in attest(job, *ALL, "--material", "extra=v1.2.3-rc1").out
 
 
 @pytest.mark.parametrize(
@@ -216,5 +229,6 @@ def test_a_job_that_is_terminated_records_its_run_as_canceled(job: Job):
     job.memory.happens = terminated
     found = attest(job, *ALL)
     assert found.code == 130
+    assert "is recorded as canceled" in found.err
     assert (verdicts(job), job.memory.bundles) == (["Canceled"], {})
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -153,7 +153,7 @@ def test_without_the_key_of_its_family_it_is_not_verified_and_the_fix_names_the_
         (("--workflow", "other"), "the workflow is release, expected other"),
         (("--verifier-id", "https://other.example"), "the verifier is"),
         (("--type", "attestation"), "the type is verdict, expected attestation"),
-        (("--subject", f"sha256:{'0' * 64}"), "none of its subjects"),
+        (("--subject", f"sha256:{'0' * 64}"), f"none of its subjects is sha256:{'0' * 64}: app.tar.gz"),
         (("--identity", "https://x.example"), "not by an attester"),
     ],
 )
@@ -198,6 +198,11 @@ def test_an_authority_that_is_no_certificate_is_named(tmp_path: Path):
     (tmp_path / "ca.crt").write_text("no certificate")
     answer = verify((builders.REAL / "bundle.json").read_bytes(), "--trust", str(tmp_path / "ca.crt"))
     assert f"field: --trust {tmp_path / 'ca.crt'}" in answer.err
+
+
+def test_a_time_is_not_used_where_a_key_signed_and_that_is_noted(keys: list[str]):
+    answer = verify(verdict(), *keys, "--at", "2020-01-01T00:00:00Z")
+    assert (answer.code, "--at was not used" in answer.err) == (0, True)
 
 
 @pytest.mark.parametrize("key", ["passed", "other=x.pub", "passed=/nowhere"])
