@@ -28,8 +28,11 @@ class ServerAccess:
         self._link: connection.Connection | None = None
 
     def namespace(self) -> str:
-        """The namespace that was asked for; empty where nothing was said."""
-        return self.options.namespace or self.environment.get(NAMESPACE, "") or self._stored().namespace
+        """The namespace that was asked for; empty where nothing was said.
+
+        As in address and token, a line end that a CI's form or a file adds to the variable is not part of it.
+        """
+        return self.options.namespace or self.environment.get(NAMESPACE, "").strip() or self._stored().namespace
 
     def server(self, expected: str = "") -> ports.Server:
         """The server.
