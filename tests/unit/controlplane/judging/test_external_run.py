@@ -101,6 +101,19 @@ def test_a_material_that_is_not_what_it_is_called_fails(told, documents, code):
     assert code in codes(verdict)
 
 
+def test_a_material_of_another_type_is_missing_too():
+    verdict = judged(cases.planned(cases.asked(group="bill")), facts(sbom(type="SARIF")))
+    assert set(codes(verdict)) == {"MaterialTypeMismatch", "GroupUnsatisfied"}
+
+
+def test_an_annotation_of_a_material_keeps_the_value_that_the_contract_fixes():
+    asked = cases.planned(cases.asked(annotations=(plan.PlannedAnnotation("level", "high"),)))
+    told = judged(asked, facts(sbom(annotations={"level": "low"})))
+    assert (told.result, codes(told)) == (VerdictResult.REJECTED, ["AnnotationContradicted"])
+    assert told.materials[0].annotations == {"level": "high"}
+    assert judged(asked, facts(sbom())).result is VerdictResult.PASSED
+
+
 def test_a_material_whose_upload_is_skipped_may_be_absent_from_the_store_but_not_from_the_claim():
     asked = cases.planned(cases.asked(skip_upload=True))
     assert judged(asked, facts(sbom(storage="none")), documents={}).result is VerdictResult.PASSED
@@ -125,6 +138,7 @@ def test_an_empty_annotation_must_be_filled_and_a_fixed_one_keeps_its_value():
     assert (filled.result, filled.annotations) == (VerdictResult.PASSED, {"who": "me", "version": "oss"})
     changed = judged(asked, facts(annotations={"who": "me", "version": "mine"}))
     assert (changed.result, codes(changed)) == (VerdictResult.REJECTED, ["AnnotationContradicted"])
+    assert changed.annotations == {"who": "me", "version": "oss"}
 
 
 def test_a_variable_without_value_fails():

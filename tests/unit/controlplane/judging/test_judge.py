@@ -3,18 +3,19 @@
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
-from avouch import errors
-from avouch.attestation import signing, trust
+from avouch import digests, errors
+from avouch.attestation import authority, bundle, identity, predicate, signing, trust
 from avouch.controlplane.judging import documents
 from avouch.controlplane.judging import judge as judging
-from avouch.controlplane.model import artifacts, deliveries, verdicts
+from avouch.controlplane.model import artifacts, deliveries, external, verdicts
 from avouch.controlplane.model import judging as judging_model
+from tests.unit.attestation import builders
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 
@@ -73,17 +74,21 @@ class Store:
     def __init__(self) -> None:
         self.failure: errors.AvouchError | None = None
         self.asked: list[str] = []
+        self.namespaces: set[str] = set()
 
     async def check(self, digest: object, type_: str, size: object, *, namespace_uid: str = "") -> artifacts.Checked:
         self.asked.append(type_)
+        self.namespaces.add(namespace_uid)
         if self.failure is not None:
             raise self.failure
         return artifacts.Checked(True)
 
 
 class Clock:
+    """A day after the runs were Done: the certificates of their claims have expired."""
+
     def now(self) -> object:
-        return cases.LATER
+        return cases.LATER + timedelta(days=1)
 
 
 def record(number: int = 0, *materials: object, crashes: int = 0, **changes: object) -> judging_model.Record:
@@ -96,9 +101,9 @@ def record(number: int = 0, *materials: object, crashes: int = 0, **changes: obj
 KEY = signing.KeySigner.generate()
 
 
-def judge(queue: Queue, store: Store | None = None) -> judging.Judging:
+def judge(queue: Queue, store: Store | None = None, root: trust.TrustRoot | None = None) -> judging.Judging:
     keys = documents.Keys(KEY, KEY, KEY, "https://verifier.example.com")
-    return judging.Judging(queue, store or Store(), Clock(), trust.TrustRoot(()), keys)  # type: ignore[arg-type]
+    return judging.Judging(queue, store or Store(), Clock(), root or trust.TrustRoot(()), keys)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -165,7 +170,7 @@ async def test_a_store_that_does_not_answer_puts_the_run_off_and_decides_nothing
     await judge(queue, store).one()
     (later,) = queue.settled
     assert isinstance(later, judging_model.Later)
-    assert later.at == judging.next_try(claimed.run, cases.LATER)
+    assert later.at == judging.next_try(claimed.run, Clock().now())
 
 
 async def test_a_run_over_which_workers_die_is_an_error_and_never_passes() -> None:
@@ -228,3 +233,98 @@ async def test_a_run_that_goes_on_is_not_looked_at_however_much_is_claimed_of_it
     for queue, way in ((Queue(batched=[going_on]), "batch"), (Queue(single=[going_on]), "one")):
         (outcome,) = await getattr(judge(queue), way)()
         assert outcome == judging_model.Settled(going_on.run.id)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """An authority, and runs with one claim of a document that a pod or an external attester signed."""
+
+    pki: builders.Pki
+    record: judging_model.Record
+
+    def judge(self, queue: Queue, store: Store | None = None) -> judging.Judging:
+        return judge(queue, store, self.pki.trust)
+
+    def claiming(self, **changes: object) -> judging_model.Record:
+        """The run with its claim, of which something is another."""
+        claim = replace(self.record.claims[0], **changes)  # type: ignore[arg-type]  # tests name the fields
+        return replace(self.record, claims=(claim,))
+
+
+ATTESTER = identity.TokenIdentity("team-a", "ci", "uid")
+
+
+def signed(who: identity.Identity, **changes: object) -> Signed:
+    pki = builders.pki()
+    record_ = replace(record(0, cases.asked()), **changes)  # type: ignore[arg-type]  # tests name the fields
+    said = cases.said(cases.file(), workflow_run_id=str(record_.run.id))
+    leaf = authority.issue(pki.ca, signing.csr(pki.signer, "sidecar"), who, builders.NOW)
+    assert said.facts is not None
+    content = pki.bundle(predicate.build(said.facts), leaf=leaf)
+    claim = replace(said.claim, run_id=record_.run.id, bundle=content, digest=bundle.digest(content))
+    return Signed(pki, replace(record_, claims=(claim,)))
+
+
+def of_a_pod() -> Signed:
+    return signed(identity.PodIdentity("team-a", "default", "build-1-pod-uid", "build-1-uid"))
+
+
+def of_an_attester(who: identity.Identity = ATTESTER) -> Signed:
+    attester = external.Attester("AUTH_TYPE_API_TOKEN", "team-a/ci", ATTESTER.uris())
+    lifetime = timedelta(hours=1)
+    runner = external.Runner("TEKTON_PIPELINE")
+    part = external.ExternalPart(uuid.UUID(int=100), attester, runner, "acme", cases.LATER, lifetime, "v0")
+    return signed(who, external=part, snapshot=None)
+
+
+@pytest.mark.parametrize("made", [of_a_pod, of_an_attester])
+async def test_a_stored_claim_is_believed_as_of_the_moment_at_which_it_came(made: Callable[[], Signed]) -> None:
+    found = made()
+    queue = Queue(single=[found.record])
+    await found.judge(queue).one()
+    assert queue.results() == ["Passed"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"digest": digests.of_bytes(b"another bundle")},
+        {"pod_uid": "another-pod-uid"},
+        {"service_account": "other"},
+        {"received_at": cases.DONE + timedelta(days=1)},
+        {"bundle": b"{}"},
+    ],
+)
+async def test_a_stored_claim_that_is_no_longer_as_it_came_is_an_error(changes: dict[str, object]) -> None:
+    found = of_a_pod()
+    queue = Queue(single=[found.claiming(**changes)])
+    await found.judge(queue).one()
+    assert queue.results() == ["Error"]
+
+
+async def test_the_claim_of_an_external_run_must_be_signed_by_the_attester_that_opened_it() -> None:
+    found = of_an_attester(identity.TokenIdentity("team-a", "another", "uid"))
+    queue = Queue(single=[found.record])
+    await found.judge(queue).one()
+    assert queue.results() == ["Error"]
+
+
+async def test_a_document_of_an_external_run_is_looked_at_although_the_contract_does_not_name_it() -> None:
+    found, store = of_an_attester(), Store()
+    run = replace(found.record.run, plan=cases.planned().to_json())
+    queue = Queue(single=[replace(found.record, run=run)])
+    await found.judge(queue, store).one()
+    assert (queue.results(), store.asked) == (["Passed"], [cases.SBOM])
+
+
+async def test_documents_are_looked_for_in_the_namespace_of_the_run(claimed: judging_model.Record) -> None:
+    queue, store = Queue(single=[claimed]), Store()
+    await judge(queue, store).one()
+    assert store.namespaces == {"ns-uid"}
+
+
+async def test_a_run_that_is_judged_already_is_not_judged_alone_either() -> None:
+    judged = record(0, result=verdicts.VerdictResult.FAILED)
+    queue = Queue(single=[judged])
+    await judge(queue).one()
+    assert queue.settled == [judging_model.Settled(judged.run.id)]

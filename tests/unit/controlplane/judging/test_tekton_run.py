@@ -16,6 +16,8 @@ BOTH = make.planned(make.image(), make.asked())
 SHOT = make.snapshot(make.built(), injected=["build-1-pod-uid"])
 TWO = make.planned(make.guessed("app"), make.guessed("web"))
 HONEST = make.said(make.file(), make.claimed_image())
+TICKET = plan.Source(plan.From.RESULT, task="build", name="TICKET")
+ANY_TASK = plan.Source(plan.From.RESULT, name="IMAGE_URL", digest="IMAGE_DIGEST")
 
 
 def test_a_run_that_delivers_everything_passes():
@@ -40,6 +42,16 @@ CASES = {
     "a lie from another task is rejected": (
         make.case(BOTH, make.snapshot(make.built(), make.taskrun("lint-1", "lint")), HONEST,
                   make.said(make.claimed_image(make.EVIL), taskrun="lint-1")), V.REJECTED, "MaterialContradicted"),
+    "a lie about an image from a task that shows none is rejected": (
+        make.case(BOTH, make.snapshot(make.built(), make.taskrun("lint-1", "lint")), make.said(make.file()),
+                  make.said(make.claimed_image(make.EVIL), taskrun="lint-1")), V.REJECTED, "MaterialContradicted"),
+    "tasks that show different images where none is named fail": (
+        make.case(make.planned(make.asked("image", make.IMAGE, source=ANY_TASK)),
+                  make.snapshot(make.built(), make.built(make.EVIL, "web-1", task="web"))),
+        V.FAILED, "MaterialAmbiguous"),
+    "a document of another type fails although its upload may be skipped": (
+        make.case(make.planned(make.asked(skip_upload=True)), SHOT, HONEST, documents=wrong_type()),
+        V.FAILED, "MaterialTypeMismatch"),
     "two claims that differ about one file are rejected": (
         make.case(BOTH, SHOT, HONEST, make.said(make.file(make.EVIL), explicit=True),
                   documents=make.fine(make.FILE, make.EVIL)), V.REJECTED, "MaterialContradicted"),
@@ -47,6 +59,10 @@ CASES = {
         make.case(BOTH, SHOT, make.said(facts=False)), V.ERROR, "ClaimNotVerified"),
     "a claim of another run is rejected": (
         make.case(BOTH, SHOT, make.said(make.file(), workflow_run_id="other")), V.REJECTED, "ClaimOfAnotherRun"),
+    "a claim about another Workflow is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), workflow_name="other")), V.REJECTED, "ClaimOfAnotherRun"),
+    "a claim under another contract is rejected": (
+        make.case(BOTH, SHOT, make.said(make.file(), contract_name="other")), V.REJECTED, "ClaimOfAnotherRun"),
     "a claim made under an older contract is rejected": (
         make.case(BOTH, SHOT, make.said(make.file(), contract_version="2")), V.REJECTED, "ClaimOfAnotherRun"),
     "a claim about a TaskRun that the record does not know is rejected": (
@@ -112,6 +128,13 @@ CASES = {
     "an annotation without a value fails": (
         make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket"),)), SHOT, HONEST),
         V.FAILED, "AnnotationMissing"),
+    "an annotation of the run about which two claims differ is rejected": (
+        make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket"),)), SHOT,
+                  make.said(notes={"ticket": "1"}), make.said(make.file(), notes={"ticket": "2"}, explicit=True)),
+        V.REJECTED, "AnnotationContradicted"),
+    "an annotation whose result is not there is missing, whatever a claim says": (
+        make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket", source=TICKET),)), SHOT,
+                  make.said(notes={"ticket": "1"})), V.FAILED, "AnnotationMissing"),
     "a variable of envAllowList without a value fails": (
         make.case(make.planned(env=("CI",)), SHOT, HONEST), V.FAILED, "EnvironmentMissing"),
 }  # fmt: skip
@@ -185,6 +208,17 @@ def test_a_run_without_a_snapshot_is_pending():
 
 def test_a_silent_sidecar_is_waited_for_one_minute_after_done():
     assert verdict.judge(make.case(BOTH, SHOT), make.DONE) == examination.WaitUntil(make.DONE + timedelta(seconds=60))
+
+
+def test_a_canceled_run_waits_for_no_sidecar():
+    stopped = make.snapshot(make.built(), status="False", reason="Cancelled", injected=["build-1-pod-uid"])
+    found = make.verdict(make.case(BOTH, stopped), make.DONE)
+    assert (found.result, "RunCanceled" in make.codes(found)) == (V.CANCELED, True)
+
+
+def test_a_file_whose_upload_may_be_skipped_passes_without_its_bytes():
+    skipped = make.planned(make.asked(skip_upload=True))
+    assert make.verdict(make.case(skipped, SHOT, HONEST, documents={})).result is V.PASSED
 
 
 def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():

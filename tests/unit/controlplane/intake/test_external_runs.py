@@ -1,0 +1,98 @@
+"""Who may go on with an external run: its attester, as long as its Workflow lets it, and as long as it is open."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from avouch import errors
+from avouch.api import workflow
+from avouch.controlplane.intake import authentication, authorization, external_runs, sessions
+from avouch.controlplane.model import external, runs, verdicts, workflowspecs
+from tests.unit.controlplane.judging import tekton_cases as cases
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CI = authorization.ServiceAccount("team-a", "ci")
+RULES = workflowspecs.Rules()
+ALL = list(sessions.Need)
+
+
+@dataclass
+class Ports:
+    """One stored run and who calls; remembers until when the run was extended."""
+
+    stored: external.Stored | None
+    caller: authorization.Attester = CI
+    extended: datetime | None = None
+
+    async def identify(self, token: str) -> authorization.Attester:
+        return self.caller
+
+    async def find(self, run_id: uuid.UUID) -> external.Stored | None:
+        return self.stored
+
+    async def extend(self, run_id: uuid.UUID, until: datetime) -> None:
+        self.extended = until
+
+    async def of_namespace(self, namespace: str) -> None:
+        return None
+
+    def now(self) -> datetime:
+        return NOW
+
+    @property
+    def runs(self) -> external_runs.ExternalRuns:
+        opener = SimpleNamespace(identities=self, store=self, organisations=self, clock=self)
+        return external_runs.ExternalRuns(opener)  # type: ignore[arg-type]  # what sessions use
+
+    async def session(self, need: sessions.Need) -> sessions.RunSession:
+        return await self.runs.session("token", cases.RUN, need)
+
+
+def stored(rules: workflowspecs.Rules | None = RULES, **changes: object) -> external.Stored:
+    part = external.ExternalPart(
+        cases.RUN, authentication.described(CI), external.Runner(), "", NOW, timedelta(hours=1), "v0"
+    )
+    run: runs.Run = replace(cases.run(), finished_at=None)
+    return external.Stored(replace(run, **changes), part, rules)  # type: ignore[arg-type]  # tests name the fields
+
+
+@pytest.mark.parametrize("need", ALL)
+async def test_the_attester_of_an_open_run_goes_on_with_it(need: sessions.Need) -> None:
+    found = await Ports(stored()).session(need)
+    assert found.signer.uris() == authentication.described(CI).uris
+
+
+@pytest.mark.parametrize("need", ALL)
+async def test_a_run_of_another_attester_does_not_exist(need: sessions.Need) -> None:
+    for ports in (Ports(stored(), replace(CI, name="other")), Ports(None)):
+        with pytest.raises(errors.NotFound, match=r"^no such run$"):
+            await ports.session(need)
+
+
+@pytest.mark.parametrize("need", ALL)
+async def test_a_workflow_that_lets_its_attester_no_longer_attest_or_is_gone_ends_what_it_may(
+    need: sessions.Need,
+) -> None:
+    for rules in (workflowspecs.Rules(attesters=workflow.Attesters()), None):
+        with pytest.raises(errors.Denied):
+            await Ports(stored(rules)).session(need)
+
+
+@pytest.mark.parametrize("ended", [{"finished_at": NOW}, {"result": verdicts.VerdictResult.EXPIRED}])
+async def test_nothing_is_added_to_a_run_that_has_ended_but_it_is_read_and_its_bundle_sent_again(
+    ended: dict[str, object],
+) -> None:
+    ports = Ports(stored(**ended))
+    with pytest.raises(errors.Conflict):
+        await ports.session(sessions.Need.ADD)
+    for need in (sessions.Need.READ, sessions.Need.ATTEST):
+        assert (await ports.session(need)).run.id == cases.RUN
+
+
+async def test_each_arrival_is_a_sign_of_life() -> None:
+    ports = Ports(stored())
+    await ports.runs.alive(await ports.session(sessions.Need.ADD))
+    assert ports.extended == NOW + timedelta(hours=1)
