@@ -152,7 +152,7 @@ class _Plans:
     def of(self, workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> _Planned:
         key = (workflow.uid, str(revision.digest), revision.revision)
         known = self._known.get(key)
-        if known is not None and known.workflow == workflow and known.plan.contract == revision.name:
+        if known is not None and known.workflow == workflow:
             self._known.move_to_end(key)
             return known
         whole = planning.plan_of(workflow, revision)

@@ -96,8 +96,8 @@ def to(name: str, config: dict[str, object] | None = None, attempts: int = 1) ->
     )
 
 
-def fan_out(ledger: Ledger, receiver: Receiver) -> sending.Delivering:
-    return sending.Delivering(ledger, None, Clock(), {"webhook": receiver}, random.Random(1))  # type: ignore[arg-type]
+def fan_out(ledger: Ledger, receiver: Receiver, secrets: object = None) -> sending.Delivering:
+    return sending.Delivering(ledger, secrets, Clock(), {"webhook": receiver}, random.Random(1))  # type: ignore[arg-type]
 
 
 async def deliver(one: delivery_model.Delivery) -> tuple[str, datetime | None, list[delivery_model.Delivery]]:
@@ -121,6 +121,53 @@ async def test_a_suspended_one_whose_attachment_is_gone_is_never_sent_and_given_
     assert "the attachment was suspended at the verdict" in said
     said, again, got = await deliver(to("chat", {"suspend": True}, attempts=sending.MAX_ATTEMPTS))
     assert (got, again) == ([], None)
+
+
+class Secrets:
+    """One Secret, in the namespace of the Integration."""
+
+    async def read(self, namespace: str, name: str, key: str) -> bytes:
+        if (namespace, name, key) == ("home", "signing", "hmac"):
+            return b"secret"
+        raise errors.Denied("not this one") if name == "denied" else errors.NotFound("no such Secret")
+
+
+@pytest.mark.parametrize(
+    ("reference", "outcome"),
+    [
+        ({"namespace": "home", "name": "signing", "key": "hmac"}, "delivered"),
+        ({"name": "signing", "key": "hmac"}, "secret shop/signing: no such Secret"),
+        ({"namespace": "home", "name": "denied", "key": "hmac"}, "secret home/denied: not this one"),
+    ],
+)
+async def test_a_secret_is_the_integrations_own_and_one_that_is_not_there_yet_is_waited_for(reference, outcome):
+    ledger, receiver = Ledger(to("chat", {"secretRef": reference})), Receiver()
+    use_case = fan_out(ledger, receiver, Secrets())
+    await use_case.begin()
+    await use_case.finish(60)
+    ((_, said, again),) = ledger.outcomes
+    assert (said, again is not None) == (outcome, True)
+    assert [one.secret for one in receiver.got] == ([b"secret"] if outcome == "delivered" else [])
+
+
+async def test_a_bug_in_a_plugin_is_one_failed_delivery_that_is_tried_again():
+    ledger, receiver = Ledger(to("broken"), to("chat")), Receiver(broken=KeyError("token"))
+    use_case = fan_out(ledger, receiver)
+    await use_case.begin()
+    await use_case.finish(60)
+    assert [said for _, said, _ in ledger.outcomes] == ["internal error: KeyError", "delivered"]
+    assert all(again is not None and again >= NOW for _, _, again in ledger.outcomes)
+
+
+async def test_a_delivery_ends_well_before_its_lease_does(monkeypatch):
+    monkeypatch.setattr(sending, "PATIENCE", 0.05)
+    ledger = Ledger(to("hanging"))
+    use_case = fan_out(ledger, Receiver())
+    await use_case.begin()
+    await use_case.finish(60)
+    ((_, said, again),) = ledger.outcomes
+    assert said.startswith("not delivered within")
+    assert again is not None
 
 
 async def until(condition: Callable[[], bool]) -> None:

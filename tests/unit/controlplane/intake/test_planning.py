@@ -1,0 +1,91 @@
+"""What runs owe is remembered, and never the debt of another revision, Workflow or Contract."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from avouch import digests
+from avouch.contract import reading, revisions
+from avouch.controlplane.intake import planning
+from avouch.controlplane.model import contracts
+from avouch.tekton import matching
+
+OBJECT = {"metadata": {"name": "run", "uid": "pr-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+          "spec": {"pipelineRef": {"name": "release"}}}  # fmt: skip
+
+
+def workflow(**changes: Any) -> contracts.WorkflowRecord:
+    spec = {"contractRef": {"name": "c"}, "tekton": {"pipelines": [{"name": "release"}]}}
+    return replace(contracts.WorkflowRecord("ns", "ns-1", "w", "w-1", 1, spec, {}, "ns", "c"), **changes)
+
+
+def revision(number: int, *materials: str, **changes: Any) -> contracts.ContractRevision:
+    spec = {"materials": [{"name": name, "type": "ARTIFACT"} for name in materials]}
+    manifest = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}, "spec": spec}
+    canonical = revisions.canonical(reading.read(manifest))
+    at = datetime(2025, 1, number, tzinfo=UTC)
+    made = contracts.ContractRevision("ns", "ns-1", "c", "c-1", number, digests.of_bytes(canonical), canonical, at)
+    return replace(made, **changes)
+
+
+class Declared:
+    """One Workflow and the newest revision of its Contract."""
+
+    def __init__(self, workflow: contracts.WorkflowRecord, newest: contracts.ContractRevision | None) -> None:
+        self._workflow, self._newest = workflow, newest
+
+    async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
+        return matching.Index([self._workflow])
+
+    async def newest(
+        self, namespace: str, name: str, *, before: datetime | None = None
+    ) -> contracts.ContractRevision | None:
+        return self._newest
+
+    async def owed(self) -> Sequence[planning.Owed]:
+        return await planning.owed_by("ns", None, OBJECT, self, self)
+
+
+async def owed(workflow: contracts.WorkflowRecord, newest: contracts.ContractRevision) -> planning.Owed:
+    (one,) = await Declared(workflow, newest).owed()
+    return one
+
+
+async def test_a_plan_that_is_remembered_is_the_one_of_this_revision() -> None:
+    for number, materials in ((1, ["sbom"]), (2, ["sbom", "tests"]), (3, ["sbom"])):
+        found = await owed(workflow(), revision(number, *materials))
+        assert ([one.name for one in found.plan.materials], found.plan.revision) == (materials, number)
+    again, known = await owed(workflow(), revision(3, "sbom")), await owed(workflow(), revision(3, "sbom"))
+    assert again.plan is known.plan
+
+
+async def test_a_workflow_that_was_edited_owes_what_it_says_now_and_lets_in_whom_it_lists_now() -> None:
+    before = await owed(workflow(), revision(1, "sbom"))
+    assert before.attesters is None
+    listed = {**workflow().spec, "attesters": {"serviceAccounts": ["ci"]}}
+    after = await owed(workflow(spec=listed, generation=2), revision(1, "sbom"))
+    assert after.attesters is not None
+    assert after.attesters.service_accounts == ["ci"]
+
+
+async def test_a_contract_of_another_name_with_the_same_words_is_named_by_its_own() -> None:
+    await owed(workflow(), revision(1, "sbom"))
+    assert (await owed(workflow(contract_name="d"), revision(1, "sbom", name="d"))).plan.contract == "d"
+
+
+async def test_a_workflow_without_a_contract_that_is_there_owes_nothing() -> None:
+    assert not await Declared(workflow(contract_name=""), revision(1)).owed()
+    assert not await Declared(workflow(), None).owed()
+
+
+async def test_no_more_plans_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "_REMEMBERED", 2)
+    plans = planning._Plans()
+    first = plans.of(workflow(), revision(1, "sbom"))
+    for number in (2, 3):
+        plans.of(workflow(), revision(number, "sbom"))
+    assert len(plans._known) == 2
+    assert plans.of(workflow(), revision(1, "sbom")) is not first
