@@ -104,6 +104,14 @@ async def test_a_verdict_and_its_deliveries_are_one(opened: database.Database) -
     assert [delivery["state"] for delivery in document["deliveries"]] == ["delivered", "pending"]
 
 
+async def test_pending_is_no_verdict_that_could_be_written(opened: database.Database) -> None:
+    run = a_run()
+    await run_store.Runs(opened).open(run)
+    with pytest.raises(errors.Invalid, match="Pending is not a decision"):
+        await decide(opened, a_verdict(run, verdicts.VerdictResult.PENDING), [])
+    assert await decide(opened, a_verdict(run), [])
+
+
 async def test_a_list_holds_whole_runs_and_a_table_only_its_columns(opened: database.Database) -> None:
     repository, shown, namespace = run_store.Runs(opened), views.RunViews(opened), f"listed-{uuid.uuid4()}"
     judged, waiting = a_run(namespace), a_run(namespace)

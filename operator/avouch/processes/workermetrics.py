@@ -16,7 +16,6 @@ _DUE = sa.text(
     "SELECT count(*), extract(epoch FROM max(now() - next_try)) FROM deliveries"
     " WHERE state = 'pending' AND next_try <= now() AND (leased_until IS NULL OR leased_until <= now())"
 )
-_STATES = sa.text("SELECT state, count(*) FROM deliveries GROUP BY state")
 _STATES = sa.text(  # settled ones are counted as they settle (`store.deliveries`): history is not read
     "SELECT 'pending' AS state, count(*)::numeric FROM deliveries WHERE state = 'pending'"
     " UNION ALL SELECT state, sum(number) FROM (SELECT state, number FROM delivery_counts"

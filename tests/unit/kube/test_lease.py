@@ -110,13 +110,14 @@ async def test_a_leader_that_cannot_renew_stops_before_its_lease_runs_out() -> N
     assert not lease.leading
 
 
-async def test_a_leader_whose_lease_was_taken_stops_at_once_and_does_not_take_it_back() -> None:
+@pytest.mark.parametrize("holder", ["b", ""])  # taken; taken and released again
+async def test_a_leader_whose_lease_was_taken_stops_at_once_and_does_not_take_it_back(holder: str) -> None:
     server = Server()
     lease = Lease(server, "n", "l", "a", FAST)
     await lease.acquire()
     assert server.lease is not None
-    server._keep({**server.lease, "spec": {**server.lease["spec"], "holderIdentity": "b"}})
+    server._keep({**server.lease, "spec": {**server.lease["spec"], "holderIdentity": holder}})
     lost: list[bool] = []
     await asyncio.wait_for(lease.hold(lambda: lost.append(True)), 5)
     assert lost == [True]
-    assert server.lease["spec"]["holderIdentity"] == "b"
+    assert server.lease["spec"]["holderIdentity"] == holder

@@ -294,6 +294,45 @@ async def test_a_run_whose_subject_is_put_aside_is_finished_by_the_next_look_wha
     assert snapshot.subject["status"]["results"]
 
 
+async def test_a_run_opened_after_its_pipelinerun_was_put_aside_gets_its_taskruns_whole() -> None:
+    scene = Scene(pipelines=[{"name": "another"}])
+    children = [{"kind": "TaskRun", "name": "t"}]
+    key = scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
+    child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
+    await scene.run_reconciler.reconcile(key)
+    assert tektonruns.settled(scene.known(child))
+    spec = {"tekton": {"pipelines": [{"name": "build"}]}}
+    scene.store.known.put(contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c"))
+    about = scene.api.objects["PipelineRun", "p"]
+    (owed,) = await planning.owed_by("team", None, about, scene.store, scene.store)
+    await scene.store.open(owed.run(NOW))
+    await scene.run_reconciler.look_up_unfinished()
+    (snapshot,) = scene.store.snapshots.values()
+    assert [one["status"]["results"] for one in snapshot.taskruns] == [[{"name": "r", "value": "v"}]]
+
+
+async def test_a_taskrun_of_another_pipelinerun_is_not_in_the_record_whatever_its_name() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    children = [{"kind": "TaskRun", "name": name} for name in ("mine", "other")]
+    scene.put("TaskRun", a_run("TaskRun", "mine", "True", metadata=owned_by("p")))
+    scene.put("TaskRun", a_run("TaskRun", "other", "True", metadata=owned_by("another")))
+    await scene.run_reconciler.reconcile(
+        scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
+    )
+    (snapshot,) = scene.store.snapshots.values()
+    assert [one["metadata"]["name"] for one in snapshot.taskruns] == ["mine"]
+
+
+async def test_a_run_whose_subject_was_made_anew_under_its_name_never_gets_the_record_of_the_new_one() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.run_reconciler.reconcile(key)
+    scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata={"uid": "another"}))
+    await scene.run_reconciler.look_up_unfinished()
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot == runs.Snapshot({}, ())
+
+
 async def test_a_run_that_cannot_be_finished_yet_keeps_no_other_waiting() -> None:
     scene = Scene(pipelines=[{"name": "build"}])
     for name in ("first", "second"):
