@@ -206,22 +206,25 @@ def test_old_and_new_authority_are_both_believed_during_a_rotation(pki: Pki) -> 
     assert refuse(pki, pki.bundle(), roots=after) == "5 chain"
 
 
-def test_a_renewed_authority_is_believed_for_old_and_new_leaves_alike(pki: Pki) -> None:
-    ca = authority.new_authority("avouch", NOW, timedelta(hours=1))
-    old, key = ca.certificate, ca.key
-    later = NOW + timedelta(minutes=50)
-    renewed = (
+def renewed(ca: authority.Authority, start: datetime) -> authority.Authority:
+    """The same authority with another certificate of the same key, valid for an hour."""
+    made = (
         x509.CertificateBuilder()
-        .subject_name(old.subject)
-        .issuer_name(old.subject)
-        .public_key(key.public_key())
+        .subject_name(ca.certificate.subject)
+        .issuer_name(ca.certificate.subject)
+        .public_key(ca.key.public_key())
         .serial_number(2)
-        .not_valid_before(later)
-        .not_valid_after(later + timedelta(hours=1))
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(hours=1))
     )
-    for extension in old.extensions:
-        renewed = renewed.add_extension(extension.value, extension.critical)
-    new = authority.Authority(renewed.sign(key, hashes.SHA256()), key)
+    for extension in ca.certificate.extensions:
+        made = made.add_extension(extension.value, extension.critical)
+    return authority.Authority(made.sign(ca.key, hashes.SHA256()), ca.key)
+
+
+def test_a_renewed_authority_is_believed_for_old_and_new_leaves_alike(pki: Pki) -> None:
+    ca, later = authority.new_authority("avouch", NOW, timedelta(hours=1)), NOW + timedelta(minutes=50)
+    new = renewed(ca, later)
     for roots in ([ca, new], [new, ca]):
         trusted = trust.TrustRoot.from_pems([each.certificate_pem for each in roots])
         for issuer, at in ((ca, NOW), (new, later + timedelta(minutes=30))):
@@ -248,6 +251,16 @@ def test_an_expired_authority_is_not_believed(pki: Pki) -> None:
     short = dataclasses.replace(pki, ca=ca, leaf=builders.raw_leaf(ca.certificate, ca.key, key))
     assert verification.verify(short.bundle(), short.trust, POD, NOW)
     assert refuse(short, short.bundle(), at=NOW + timedelta(minutes=4)) == "6 time"
+
+
+def test_between_two_certificates_of_an_authority_it_is_not_believed(pki: Pki) -> None:
+    old = authority.new_authority("short", NOW, timedelta(minutes=2))
+    new = renewed(old, NOW + timedelta(minutes=8))
+    leaf = builders.raw_leaf(old.certificate, old.key, pki.signer.key.public_key())
+    for roots in ([old, new], [new, old]):
+        trusted = trust.TrustRoot.from_pems([each.certificate_pem for each in roots])
+        with pytest.raises(errors.NotVerified, match="6 time"):
+            verification.verify(pki.bundle(leaf=leaf), trusted, POD, NOW + timedelta(minutes=5))
 
 
 def test_a_time_without_a_zone_is_not_a_time(pki: Pki) -> None:
