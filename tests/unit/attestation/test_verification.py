@@ -461,6 +461,15 @@ def test_a_verdict_by_another_key_is_refused_with_or_without_its_keyid(pki: Pki)
             verification.verify_with_key(envelope, pki.signer.public_key_pem, vsa.TYPE)
 
 
+def test_a_good_signature_that_names_another_key_is_refused(pki: Pki) -> None:
+    whole = signed(pki.signer)
+    other = dsse.Signature(whole.signatures[0].sig, signing.KeySigner.generate().keyid)
+    with pytest.raises(errors.NotVerified, match="names another key"):
+        verification.verify_with_key(
+            dataclasses.replace(whole, signatures=(other,)), pki.signer.public_key_pem, vsa.TYPE
+        )
+
+
 def test_a_key_of_one_family_does_not_vouch_for_another(pki: Pki) -> None:
     with pytest.raises(errors.NotVerified, match="11 predicate type"):
         verification.verify_with_key(signed(pki.signer), pki.signer.public_key_pem, predicate.TYPE)
