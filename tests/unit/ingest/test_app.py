@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.routing import Route
 
 from avouch import digests, errors
-from avouch.controlplane.intake import external_runs
+from avouch.controlplane.intake import external_runs, sessions
 from avouch.ingest import app, artifacts, bodies
 from avouch.ingest import external_runs as external_api
 from tests.unit.ingest import fakes
@@ -50,6 +51,42 @@ async def test_a_good_bundle_is_created_and_a_resend_answers_the_same_id(
         fakes.NOW,
         False,
     )
+
+
+class Needs:
+    """An intake that knows no run, and remembers what was wanted of it."""
+
+    max_material = 1024
+
+    def __init__(self) -> None:
+        self.asked: list[sessions.Need] = []
+
+    async def session(self, token: str, run_id: uuid.UUID, need: sessions.Need = sessions.Need.ADD) -> None:
+        self.asked.append(need)
+        raise errors.NotFound("no such run")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "need"),
+    [
+        ("GET", "", sessions.Need.READ),
+        ("HEAD", "/materials/{digest}", sessions.Need.ATTEST),
+        ("PUT", "/materials/{digest}", sessions.Need.ADD),
+        ("POST", "/materials/{digest}", sessions.Need.ADD),
+        ("HEAD", "/parts/{digest}", sessions.Need.ADD),
+        ("PUT", "/parts/{digest}", sessions.Need.ADD),
+        ("POST", "/certificate", sessions.Need.ADD),
+        ("POST", "/bundles", sessions.Need.ATTEST),  # a resend of the one that ended the run is answered like the first
+    ],
+)
+async def test_each_route_asks_for_the_leave_that_it_needs(method: str, path: str, need: sessions.Need) -> None:
+    intake = Needs()
+    served = app.create(app.IngestApi(intake))  # type: ignore[arg-type]  # what is used before a run is known
+    transport = httpx.ASGITransport(served)
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch", headers=HEADERS) as client:
+        where = path.format(digest=digests.of_bytes(b"x"))
+        answer = await client.request(method, f"/v1/runs/{uuid.uuid4()}{where}")
+    assert (answer.status_code, intake.asked) == (404, [need])
 
 
 async def test_a_step_of_the_users_is_told_apart_from_our_sidecar(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:

@@ -1,17 +1,21 @@
 """Who may go on with an external run: its attester, as long as its Workflow lets it, and as long as it is open."""
 
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from avouch import errors
+from avouch import digests, errors
 from avouch.api import workflow
-from avouch.controlplane.intake import authentication, authorization, external_runs, sessions
+from avouch.attestation import authority, identity
+from avouch.controlplane.intake import authentication, authorization, external_runs, sessions, submissions
 from avouch.controlplane.model import external, runs, verdicts, workflowspecs
 from tests.unit.controlplane.judging import tekton_cases as cases
+from tests.unit.ingest import fakes
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CI = authorization.ServiceAccount("team-a", "ci")
@@ -26,6 +30,11 @@ class Ports:
     stored: external.Stored | None
     caller: authorization.Attester = CI
     extended: datetime | None = None
+    claims: list[runs.Claim] = field(default_factory=list)
+
+    async def accept(self, claim: runs.Claim) -> runs.Receipt:
+        self.claims.append(claim)
+        return runs.Receipt(uuid.uuid4(), claim.digest, created=True)
 
     async def identify(self, token: str) -> authorization.Attester:
         return self.caller
@@ -96,3 +105,46 @@ async def test_each_arrival_is_a_sign_of_life() -> None:
     ports = Ports(stored())
     await ports.runs.alive(await ports.session(sessions.Need.ADD))
     assert ports.extended == NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_material_and_each_part_of_it_is_a_sign_of_life(whole: bool) -> None:
+    ports, blobs = Ports(stored()), fakes.Blobs()
+    intake = submissions.Intake(None, None, blobs, ports, None, external=ports.runs)  # type: ignore[arg-type]  # as above
+    put = intake.put_material if whole else intake.put_part
+    await put(await ports.session(sessions.Need.ADD), digests.of_bytes(b"sbom"), content())
+    assert (ports.extended, list(blobs.content.values())) == (NOW + timedelta(hours=1), [b"sbom"])
+
+
+async def content() -> AsyncIterator[bytes]:
+    yield b"sbom"
+
+
+async def test_a_bundle_of_an_external_run_ends_it_and_is_no_claim_of_a_pod() -> None:
+    ports = Ports(stored(plan=cases.planned().to_json()))
+    session = await ports.session(sessions.Need.ATTEST)
+    pods = fakes.Store()
+    intake = submissions.Intake(None, pods, fakes.Blobs(), fakes.Clock(), KEYS, external=ports.runs)  # type: ignore[arg-type]
+    assert (await intake.accept(session, signed(), explicit=True)).created
+    assert (len(ports.claims), pods.claims) == (1, {})
+    (claim,) = ports.claims
+    assert (claim.pod_uid, claim.explicit, claim.received_at) == ("", True, fakes.NOW)
+
+
+async def test_the_bundle_of_a_pod_is_a_claim_although_external_runs_are_served_too() -> None:
+    ports, fake = Ports(None), fakes.Fakes()
+    intake = replace(fake.intake, external=ports.runs)
+    session = await intake.session(fakes.TOKEN, fake.run.id, sessions.Need.ATTEST)
+    assert (await intake.accept(session, fakes.signed(fake), explicit=False)).created
+    assert (len(fake.store.claims), ports.claims) == (1, [])
+
+
+KEYS = fakes.Keys()
+
+
+def signed() -> bytes:
+    """A bundle of the attester about its run."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = authority.issue(KEYS.authority(), fakes.csr(key), identity.AccountIdentity("team-a", "ci"), fakes.NOW)
+    said = {"name": "app", "workflow_name": "app", "contract_name": "contract", "contract_version": "3"}
+    return fakes.bundle_of(key, leaf, str(cases.RUN), **said)
