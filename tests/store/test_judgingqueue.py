@@ -231,6 +231,21 @@ async def test_a_worker_that_is_silent_is_taken_over_and_its_death_counted(opene
     await living.leave()
 
 
+async def test_a_silent_workers_job_ends_where_its_run_is_queued_again_already(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    dying, living = judgingqueue.Queue(opened, 30), judgingqueue.Queue(opened, 30)
+    await dying.isolate([run.id])
+    async with dying.one():
+        async with opened.transaction() as connection:
+            await jobs.judge(connection, run.id)
+            await connection.execute(
+                sa.text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'")
+            )
+        assert await living.look_after() == 1
+    assert [status for status, _, _ in await left(opened)] == ["todo"]
+    await living.leave()
+
+
 async def test_a_job_that_the_version_before_was_doing_when_it_ended_is_taken_over(opened: database.Database) -> None:
     (run,) = await done(opened)
     async with opened.transaction() as connection:

@@ -66,6 +66,25 @@ async def test_runs_finished_at_once_are_each_stored_once_and_judged(opened: dat
         assert found.scalar_one() == 50
 
 
+async def test_a_run_that_another_transaction_is_ending_is_waited_for_and_ends_once(
+    opened: database.Database,
+) -> None:
+    repository, run = run_store.Runs(opened), a_run()
+    await repository.open(run)
+    earlier, mine = NOW - timedelta(hours=1), tables.runs.c.id == run.id
+    async with opened.transaction() as other:
+        await other.execute(sa.update(tables.runs).where(mine).values(finished_at=earlier))
+        finishing = asyncio.create_task(repository.finish(run.id, SNAPSHOT, NOW, epoch=EPOCH))
+        waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        async with asyncio.timeout(20), opened.statements() as looking:
+            while not (await looking.execute(waits)).scalar_one():
+                await asyncio.sleep(0)
+    await finishing
+    await repository.close()
+    found, snapshot, _ = await case(opened, run.id)
+    assert (found.finished_at, snapshot) == (earlier, None)
+
+
 async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(opened: database.Database) -> None:
     repository = run_store.Runs(opened)
     made = [a_run() for _ in range(3)]

@@ -1,8 +1,12 @@
-"""Group commit: who shares a batch with whom."""
+"""Group commit: who shares a batch with whom, and who fails for whose sake: nobody waits for ever."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
+import pytest
+
+from avouch import errors
 from avouch.store import groupcommit
 
 
@@ -11,10 +15,17 @@ class Written:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.failures: dict[str, Exception] = {}  # of a batch, by one of its items
+        self.going = asyncio.Event()
+        self.going.set()
 
     async def write(self, items: Sequence[str]) -> Sequence[None]:
         """One batch."""
         self.batches.append(list(items))
+        await self.going.wait()
+        for item in items:
+            if item in self.failures:
+                raise self.failures[item]
         return [None for _ in items]
 
 
@@ -58,3 +69,67 @@ async def test_full_batches_follow_each_other_without_a_rest() -> None:
     async with asyncio.timeout(5):
         await asyncio.gather(*map(group.submit, "abcd"))
     assert written.batches == [["a", "b"], ["c", "d"]]
+
+
+async def test_a_caller_that_goes_away_is_written_all_the_same_and_harms_nobody() -> None:
+    written = Written()
+    group = _committing(written)
+    written.going.clear()
+    gone, waiting = asyncio.ensure_future(group.submit("a")), asyncio.ensure_future(group.submit("b"))
+    await asyncio.sleep(0.001)
+    gone.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await gone
+    written.going.set()
+    async with asyncio.timeout(5):
+        await waiting
+        await group.submit("c")
+        await group.close()
+    assert "".join(map("".join, written.batches)) == "abc"
+    assert group.depth == 0
+
+
+@pytest.mark.parametrize("failure", [errors.Invalid("a bad row"), ValueError("a bug")])
+async def test_a_bad_row_fails_alone_and_others_after_it_are_written(failure: Exception) -> None:
+    written = Written()
+    written.failures["b"] = failure
+    group = _committing(written)
+    async with asyncio.timeout(5):
+        found = await asyncio.gather(*map(group.submit, "abc"), return_exceptions=True)
+        assert [isinstance(one, errors.AvouchError) for one in found] == [False, True, False]
+        await group.submit("d")
+
+
+async def test_a_database_that_is_away_is_said_to_each_and_not_asked_once_for_each() -> None:
+    written = Written()
+    written.failures["b"] = errors.Unavailable("away")
+    found = await asyncio.gather(*map(_committing(written).submit, "abc"), return_exceptions=True)
+    assert [type(one) for one in found] == [errors.Unavailable] * 3
+    assert written.batches == [["a", "b", "c"]]
+
+
+async def test_a_batch_that_never_ends_is_given_up() -> None:
+    written = Written()
+    group = _committing(written, seconds=0.01)
+    written.going.clear()
+    async with asyncio.timeout(5):
+        with pytest.raises(errors.Unavailable):
+            await group.submit("a")
+        written.going.set()
+        await group.submit("b")
+
+
+@pytest.mark.parametrize("bounds", [{"count": 2}, {"size": 2}])
+async def test_a_full_queue_pushes_back_until_what_waits_is_written(bounds: dict[str, int]) -> None:
+    written = Written()
+    group = _committing(written, **bounds)
+    written.going.clear()
+    waiting = [asyncio.ensure_future(group.submit(item)) for item in "ab"]
+    await asyncio.sleep(0)
+    with pytest.raises(errors.Overloaded):
+        await group.submit("c")
+    written.going.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*waiting)
+        for item in "cde":
+            await group.submit(item)
