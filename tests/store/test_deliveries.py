@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from avouch import errors
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds
 from avouch.store import database, deliveries, workflows
 from avouch.store import runs as run_store
+from avouch.store import verdicts as verdict_rows
 from tests.store.conftest import NOW, a_delivery, a_run, a_verdict, decide
 
 pytestmark = pytest.mark.postgres
@@ -48,6 +50,34 @@ async def test_a_delivery_of_a_suspended_attachment_waits_and_no_try_is_counted(
     await known.upsert_attachment(attachment_of(sent, url="https://new.example"), epoch=1_000)
     (taken,) = await leased(opened, sent)
     assert (taken.attempts, taken.config) == (1, {"url": "https://new.example"})
+
+
+async def test_what_another_worker_is_about_to_lease_is_not_leased_and_nobody_waits_for_it(
+    opened: database.Database,
+) -> None:
+    sent = await decided(opened)
+    async with opened.transaction() as other:
+        lease = "UPDATE deliveries SET leased_until = now() + interval '1 h', attempts = attempts + 1 WHERE id = :id"
+        await other.execute(sa.text(lease), {"id": sent.id})
+        async with asyncio.timeout(10):
+            assert await leased(opened, sent) == []
+    assert await leased(opened, sent) == []
+
+
+async def test_a_verdict_with_deliveries_wakes_those_who_deliver_and_one_without_does_not(
+    opened: database.Database,
+) -> None:
+    heard = opened.notifications(verdict_rows.DELIVERIES, every=0.2)
+    assert await anext(heard) is None  # it listens
+    run = a_run()
+    await run_store.Runs(opened).open(run)
+    assert await decide(opened, a_verdict(run), [])
+    assert await anext(heard) is None
+    await decided(opened)
+    told = await anext(heard)
+    assert told is not None
+    assert told.channel == verdict_rows.DELIVERIES
+    await heard.aclose()
 
 
 async def test_a_verdict_given_while_suspended_is_delivered_once_it_no_longer_is(opened: database.Database) -> None:

@@ -202,6 +202,20 @@ async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_go
     await queue.leave()
 
 
+async def test_one_that_is_put_off_is_due_at_its_time_and_not_before(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    queue, now = judgingqueue.Queue(opened), datetime.datetime.now(datetime.UTC)
+    await queue.isolate([run.id])
+    async with queue.one() as work:
+        await work.settle([judging.Later(run.id, now + datetime.timedelta(hours=1))])
+    async with queue.one() as alone, queue.batch(32) as batch:
+        assert (names(alone), names(batch)) == (set(), set())
+    async with opened.transaction() as connection:
+        (at,) = (await connection.execute(sa.text("SELECT scheduled_at FROM procrastinate_jobs"))).scalars()
+    assert at == now + datetime.timedelta(hours=1)
+    await queue.leave()
+
+
 async def test_one_that_is_not_settled_is_queued_again_without_counting_a_death(opened: database.Database) -> None:
     (run,) = await done(opened)
     queue = judgingqueue.Queue(opened)

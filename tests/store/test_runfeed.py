@@ -100,6 +100,39 @@ async def test_two_thousand_idle_watchers_cost_one_small_query_a_look(counted: C
     feed._end(errors.Unavailable("done"))
 
 
+async def test_more_changes_at_once_than_one_turn_reads_are_all_told_in_order(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runfeed, "TURN", 3)
+    counted.deaf = True
+    shown, made = views.RunViews(counted, poll_seconds=0.2), [a_run("many") for _ in range(10)]
+    repository = run_store.Runs(counted)
+    await repository.open(a_run("many"))
+    watching = Watching(shown, None, await newest(counted))
+    await until(lambda: shown._feed._number == 1)
+    await asyncio.gather(*map(repository.open, made))
+    await until(lambda: len(watching.names()) >= 10)
+    versions_ = [int(document["resourceVersion"]) for kind, document in watching.changes if kind != "BOOKMARK"]
+    assert {name for _, name in watching.names()} == {run.name for run in made}
+    assert versions_ == sorted(set(versions_))
+    await watching.stop()
+    await repository.close()
+
+
+async def test_who_is_behind_the_others_is_told_to_catch_up_first(counted: Counted) -> None:
+    shown, behind = views.RunViews(counted, poll_seconds=0.01), await newest(counted)
+    watching = Watching(shown, None, behind)
+    repository = run_store.Runs(counted)
+    await repository.open(a_run())
+    await until(lambda: len(watching.names()) == 1)
+    seen = shown._feed._seen
+    assert not shown._feed.join(runfeed.Watcher(None, {}, False, behind))
+    assert shown._feed.join(runfeed.Watcher(None, {}, False, seen))
+    shown._feed._end(errors.Unavailable("done"))
+    await watching.stop()
+    await repository.close()
+
+
 async def test_nothing_is_asked_after_the_last_watcher_has_left(counted: Counted) -> None:
     shown = views.RunViews(counted, poll_seconds=0.001)
     watching = Watching(shown, None, await newest(counted))

@@ -95,3 +95,23 @@ async def test_plain_http_needs_permission():
 @pytest.mark.parametrize(("asked", "seconds"), [(None, 10), (3, 3), (60, 60), (0, 1), (3600, 60), ("5", 10)])
 def test_an_integration_may_ask_for_another_time_limit_within_bounds(asked, seconds):
     assert webhook._patience(asked) == seconds
+
+
+async def test_an_answer_that_breaks_off_on_a_kept_connection_is_a_failed_try_and_nothing_is_sent_twice():
+    answers = [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx"]
+    got = []
+
+    async def handle(reader, writer):
+        for answer in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            got.append(await reader.readexactly(7))
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, webhook.Webhook() as plugin:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await plugin.deliver(delivery(url))
+        with pytest.raises(errors.Unavailable):
+            await plugin.deliver(delivery(url))
+    assert len(got) == 2
