@@ -188,6 +188,14 @@ async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored
     assert scene.api.asked == []
 
 
+async def test_a_taskrun_that_goes_on_is_kept_whole_although_its_pipelinerun_is_put_aside() -> None:
+    scene = Scene(pipelines=[{"name": "another"}])
+    child = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown", metadata=owned_by("p")))
+    key = scene.put("PipelineRun", a_run("PipelineRun", "p", "False"))
+    await scene.run_reconciler.reconcile(key)
+    assert (tektonruns.settled(scene.known(key)), tektonruns.settled(scene.known(child))) == (True, False)
+
+
 async def test_a_taskrun_of_a_pipelinerun_that_was_put_aside_is_still_that_ones() -> None:
     scene = Scene(pipelines=[{"name": "build"}], tasks=[{"name": "build"}])
     await scene.run_reconciler.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True")))

@@ -70,6 +70,7 @@ async def test_what_was_known_of_a_deleted_object_is_kept_until_it_was_used() ->
         await reconciling.queue.drain()
         await running
     assert run_reconciler.asked == ["vanished gone", "vanished gone", "reconcile t"]
+    assert not reconciling._vanished
 
 
 async def test_what_is_deleted_while_its_predecessor_is_finished_is_finished_too() -> None:
