@@ -1,6 +1,7 @@
 """The ingest API, over fakes in memory and real keys."""
 
 import asyncio
+import dataclasses
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -159,6 +160,14 @@ async def test_the_run_of_another_namespace_does_not_exist(client: httpx.AsyncCl
     unknown = await client.post("/v1/runs/5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57/bundles", content=b"x")
     assert known.status_code == unknown.status_code == 404
     assert known.json()["detail"] == unknown.json()["detail"]
+
+
+async def test_the_run_of_a_namespace_that_was_made_anew_does_not_exist(
+    client: httpx.AsyncClient, fake: fakes.Fakes
+) -> None:
+    fake.store.stored[fake.run.id] = dataclasses.replace(fake.run, namespace_uid="of its predecessor")
+    assert (await client.get(f"/v1/runs/{fake.run.id}")).status_code == 404
+    assert (await client.post(bundles(fake), content=fakes.signed(fake))).status_code == 404
 
 
 async def test_the_run_of_a_neighbour_pipelinerun_is_denied(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:

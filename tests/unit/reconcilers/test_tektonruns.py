@@ -220,6 +220,17 @@ async def test_what_ended_before_a_restart_is_put_aside_by_one_question() -> Non
     assert scene.store.asked == ["ended", "open", "finish"]  # the last two are of the one that nobody saw
 
 
+async def test_what_ended_before_a_restart_is_put_aside_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tektonwork, "_PAGE", 2)
+    scene = Scene(tasks=[{"name": "build"}])
+    keys = [scene.put("TaskRun", a_run("TaskRun", f"t{number}", "True")) for number in range(5)]
+    for key in keys:
+        await scene.run_reconciler.reconcile(key)
+        scene.put("TaskRun", a_run("TaskRun", key.name, "True"))
+    await scene.work.settle()
+    assert all(tektonruns.settled(scene.known(key)) for key in keys)
+
+
 async def test_a_later_change_of_an_object_put_aside_asks_for_nothing_and_stays_small() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
