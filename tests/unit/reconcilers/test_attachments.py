@@ -8,7 +8,7 @@ import pytest
 from avouch.controlplane.model import deliveries
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import attachments, context
+from avouch.reconcilers import attachments, specs
 
 KEY = Key("IntegrationAttachment", "shop", "chat")
 ATTACHMENT = {
@@ -47,7 +47,7 @@ def recorded() -> Recorded:
 
 
 async def reconcile(recorded: Recorded, found: dict[str, Any] | None) -> None:
-    cache = ObjectCache(context.INDEXERS)
+    cache = ObjectCache(specs.INDEXERS)
     if found is not None:
         cache.put(Key("Integration", "shop", "hook"), found)
     there = SimpleNamespace(

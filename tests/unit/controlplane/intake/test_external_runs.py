@@ -53,7 +53,7 @@ class Ports:
 
     @property
     def runs(self) -> external_runs.ExternalRuns:
-        opener = SimpleNamespace(identities=self, store=self, organisations=self, clock=self)
+        opener = SimpleNamespace(identities=self, store=self, organizations=self, clock=self)
         return external_runs.ExternalRuns(opener)  # type: ignore[arg-type]  # what sessions use
 
     async def session(self, need: sessions.Need) -> sessions.RunSession:
