@@ -68,7 +68,7 @@ def record(bench: Bench, held: str) -> identities.TokenRecord | None:
     return store(bench, lambda opened: token_store.Tokens(opened).find(token_rules.parse(held)))
 
 
-def organization(bench: Bench, namespace: str) -> identities.Organization | None:
+def organization_of(bench: Bench, namespace: str) -> identities.Organization | None:
     return store(bench, lambda opened: organizations.Organizations(opened).of_namespace(namespace))
 
 
@@ -133,8 +133,8 @@ def test_an_organizations_token_is_made_in_its_home_alone_and_its_use_is_shown(b
         assert text(bench, namespace) == ""
         held = record(bench, text(bench, home))
         assert held is not None
-        assert token_rules.covers(held, organization(bench, namespace), namespace, "any")
-        assert not token_rules.covers(held, organization(bench, "avouch"), "avouch", "any")
+        assert token_rules.covers(held, organization_of(bench, namespace), namespace, "any")
+        assert not token_rules.covers(held, organization_of(bench, "avouch"), "avouch", "any")
         now = datetime.datetime.now(datetime.UTC)
         store(bench, lambda opened: token_store.Tokens(opened).used(held.id, now))
         bench.api.kubectl("label", "apitoken", "ci", "-n", home, "look=again")
