@@ -101,7 +101,7 @@ def test_a_restricted_project_gets_no_default_contract_until_one_of_those_who_ma
         bench.ready("workflow", "later", namespace)
     (row,) = bench.rows("select name, home, settings from avouch.organisations where name = 'strict'")
     assert row[1] == home
-    projects = bench.rows("select namespace from avouch.projects where organization = 'strict' order by 1")
+    projects = bench.rows("select namespace from avouch.projects where organisation = 'strict' order by 1")
     assert projects == sorted([(home,), (namespace,)])
 
 
