@@ -1,4 +1,7 @@
-"""Connections between two uses: trusted for a while, and never handed out dead."""
+"""Connections between two uses: trusted for a while, and never handed out dead.
+
+What is ended is reached by the Unix socket: through the try-out's TLS the end would be heard a moment later.
+"""
 
 import asyncio
 from collections import Counter
@@ -44,7 +47,7 @@ async def test_a_connection_that_was_just_used_is_not_asked_again(
 
 
 async def test_a_connection_that_the_server_ended_meanwhile_is_replaced_unseen(server: postgres.Postgres) -> None:
-    async with database.Database(server.url, pool_size=1) as opened:
+    async with database.Database(server.socket_url, pool_size=1) as opened:
         async with opened.statements() as connection:
             first = (await connection.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one()
         with psycopg.connect(server.url, autocommit=True) as other:
@@ -77,7 +80,7 @@ async def test_single_statements_share_a_few_connections_and_use_the_last_one_fi
 async def test_single_statements_never_meet_a_connection_that_was_ended(
     server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with database.Database(server.url) as opened:
+    async with database.Database(server.socket_url) as opened:
         first = (await opened.run(PID, {}))[0].pid
         with psycopg.connect(server.url, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
