@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NAME ?= dev
+# The name where somebody said one.
+DEMO := $(if $(filter file default,$(origin NAME)),demo,$(NAME))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint unit commands store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench bench-quick fuzz exhaust assets corpus clean
@@ -90,11 +92,11 @@ cluster-status: setup ## Show its processes
 dev: setup ## Run avouch from this tree on the local cluster, restarted on every change
 	PYTHONPATH=. $(BIN)/python .ci/dev.py --name $(NAME)
 
-demo: setup ## The main job on a real cluster: a good run, an incomplete one and a lie
-	$(BIN)/python -m examples.quickstart.demo up
+demo: setup ## The main job on a real cluster: a good run, an incomplete one and a lie (NAME=demo)
+	$(BIN)/python -m examples.quickstart.demo up --name $(DEMO)
 
 demo-down: setup ## Remove all that the demo made
-	$(BIN)/python -m examples.quickstart.demo down
+	$(BIN)/python -m examples.quickstart.demo down --name $(DEMO)
 
 bench: setup ## Side-by-side measurements; results belong into bench/RESULTS.md
 	@for b in crafting reading cas_upload sidecar_memory sidecar_job sidecar_session durable_ingest workflows_to_ready admission restart judging delivering end_to_end growth idle_memory; do echo "== $$b"; $(BIN)/python -m bench.$$b || exit 1; done

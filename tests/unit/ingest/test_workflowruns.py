@@ -46,3 +46,9 @@ def test_nothing_empty_is_shown_and_no_number_is_lost() -> None:
 def test_emptiness_is_looked_for_at_every_depth() -> None:
     told = {"a": [{}, {"b": ""}, {"c": False}], "d": {"e": {"f": None}}, "g": 0}
     assert objects.without_empty(told) == {"a": [{"c": False}], "g": 0}
+
+
+def test_a_text_and_an_image_have_no_size_and_an_empty_file_has() -> None:
+    materials = [{"name": "commit", "value": "abc", "size": 0}, {"name": "empty", "filename": "x", "size": 0}]
+    shown = whole(materials=materials)["status"]["materials"]
+    assert shown == [{"name": "commit", "value": "abc"}, {"name": "empty", "filename": "x", "size": 0}]

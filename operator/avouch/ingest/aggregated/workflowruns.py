@@ -1,5 +1,6 @@
 """A run document as the Kubernetes object `WorkflowRun`, and as a row of a table. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -78,8 +79,14 @@ def _status(document: objects.Document) -> dict[str, Any]:
         "materialsAsked": document["materialsAsked"],
     }
     times = ("finishedAt", "judgedAt", "expiresAt")
-    deep = ("findings", "materials", "annotations", "env", "deliveries", "attestationBundle")
-    return {**plain, **{key: document.get(key) for key in (*times, *deep)}}
+    deep = ("findings", "annotations", "env", "deliveries", "attestationBundle")
+    materials = [_material(one) for one in document.get("materials") or ()]
+    return {**plain, **{key: document.get(key) for key in (*times, *deep)}, "materials": materials}
+
+
+def _material(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A text or an image has a value, and no bytes of ours: a size of 0 would say that it is empty."""
+    return {key: value for key, value in found.items() if key != "size" or not found.get("value")}
 
 
 def _cells(document: objects.Document, now: datetime) -> list[str]:
