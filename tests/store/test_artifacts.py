@@ -172,6 +172,31 @@ async def test_who_knows_a_digest_of_another_namespace_does_not_get_its_bytes(op
     assert await users(opened, digest) == ["team-a"]
 
 
+async def test_what_a_namespace_stored_is_found_however_many_others_stored_the_same_bytes(
+    opened, known, routed
+) -> None:
+    content = os.urandom(20)
+    run = await opened_run(opened)
+    digest = await put(routed, content, run)
+    for other in range(1000):
+        await put(routed, content, None, namespace=f"other-{other}")
+    assert await known.where(digest, "uid-team-a") == (("default",), True)
+    assert await known.where(digest, "uid-other-0") == (("default",), True)
+    assert await known.where(digest, "uid-nobody") == ((), True)
+    assert await known.where(digest) == (("default",), True)
+    assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]) == content
+
+
+async def test_places_that_one_namespace_made_hide_nothing_of_another(opened, known) -> None:
+    digest = digests.of_bytes(os.urandom(20))
+    await known.record(digest, artifact_model.Owner("team-a", "uid-team-a"), "mine", 20)
+    for made in range(200):
+        await known.record(digest, artifact_model.Owner("team-b", "uid-team-b"), f"backend-{made}", 20)
+    assert await known.where(digest, "uid-team-a") == (("mine",), True)
+    lying, _ = await known.where(digest)
+    assert len(lying) == 201
+
+
 async def test_a_claim_keeps_what_another_run_uploaded(opened, known, routed) -> None:
     uploader, claiming = await opened_run(opened), await opened_run(opened)
     digest = await put(routed, os.urandom(20), uploader)

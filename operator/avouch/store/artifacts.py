@@ -121,9 +121,18 @@ KEEP = direct.sql(
         " stored_at = coalesce(artifacts.stored_at, now())"
     )
 )
+# Anybody may store the same bytes: what others did never stands between a namespace and its own, hence no limit over all
+# of them. Within one namespace the newest places are tried.
+_PLACES = 100
 _WHERE = sa.text(
-    "SELECT backend_uid, namespace_uid FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL"
-    " ORDER BY stored_at DESC LIMIT 100"
+    "SELECT ARRAY(SELECT backend_uid FROM artifacts WHERE digest = :digest AND namespace_uid = :namespace"  # noqa: S608
+    f"  AND stored_at IS NOT NULL ORDER BY stored_at DESC LIMIT {_PLACES}) AS lying,"
+    " EXISTS (SELECT FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL) AS known"
+)
+_ANYWHERE = sa.text(
+    "SELECT ARRAY(SELECT backend_uid FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL"
+    "  GROUP BY backend_uid ORDER BY max(stored_at) DESC) AS lying,"
+    " EXISTS (SELECT FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL) AS known"
 )
 _USED = sa.text(
     "SELECT EXISTS (SELECT FROM run_artifacts x JOIN artifacts a"
@@ -178,10 +187,10 @@ class Artifacts(casbackends.CASBackends):
 
     async def where(self, digest: digests.Digest, namespace_uid: str = "") -> tuple[tuple[str, ...], bool]:
         """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""
+        bound = {"digest": str(digest), **({"namespace": namespace_uid} if namespace_uid else {})}
         async with self._database.statements() as connection:
-            rows = (await connection.execute(_WHERE, {"digest": str(digest)})).all()
-        lying = [row.backend_uid for row in rows if namespace_uid in ("", row.namespace_uid)]
-        return tuple(dict.fromkeys(lying)), bool(rows)
+            found = (await connection.execute(_WHERE if namespace_uid else _ANYWHERE, bound)).one()
+        return tuple(found.lying), bool(found.known)
 
     async def mark_garbage(self, grace: timedelta, limit: int = 1000) -> Marked:
         """Take off the map what nothing refers to and nobody used within the grace: one batch of what is due.
