@@ -174,10 +174,14 @@ def azure() -> Iterator[Served]:
 
 @contextlib.contextmanager
 def oci() -> Iterator[Served]:
-    """The registry of go-containerregistry, in memory."""
+    """The registry of go-containerregistry; its layers lie in the folder."""
     with _folder() as folder:
         port = _free_port()
-        command = [str(binaries.binary("registry")), "-port", str(port)]
+        (folder / "layers").mkdir()
+        disk = str(folder / "layers")
+        command = [
+            str(binaries.binary("crane")), "registry", "serve", "--address", f"127.0.0.1:{port}", "--disk", disk
+        ]  # fmt: skip
         with _running(command, folder, f"http://127.0.0.1:{port}/v2/", {}) as pid:
             spec = {"oci": {"repository": f"127.0.0.1:{port}/team/artifacts", "insecure": True}}
             yield Served(spec, {}, folder, f"http://127.0.0.1:{port}", pid)

@@ -1,19 +1,21 @@
 """One suite for every implementation of `artifacts.BlobStore`: real servers, real PostgreSQL, a real file system."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import obstore
 import pytest
+import sqlalchemy as sa
 from obstore.store import MemoryStore
 
 from avouch import digests, errors
 from avouch.cas import backends, filesystem, objects
 from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts
-from avouch.store import database, inline, migrate
+from avouch.store import database, inline, migrate, tables
 from tests import objectstores, postgres, registries
 
 LARGE = 10**9
@@ -155,6 +157,74 @@ async def test_a_client_that_vanishes_leaves_nothing(blobs: artifacts.BlobStore)
     putting.cancel()
     await asyncio.gather(putting, return_exceptions=True)
     assert not await blobs.has(digest)
+
+
+def rot(folder: Path, content: bytes) -> None:
+    """Change some bytes of content, wherever a server keeps it below its folder; size and name stay."""
+    part, found = content[:500], 0
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        whole = path.read_bytes()
+        if part in whole:
+            path.write_bytes(whole.replace(part, bytes(len(part))))
+            found += 1
+    assert found, f"no file below {folder} holds the content"
+
+
+async def rotten(blobs: artifacts.BlobStore, request: pytest.FixtureRequest, tmp_path: Path, content: bytes) -> None:
+    """Damage what a store keeps, behind its back."""
+    kind, digest = request.node.callspec.params.popitem()[1], digests.of_bytes(content)
+    damaged = bytes(500) + content[500:]
+    if isinstance(blobs, filesystem.FileSystem):
+        rot(tmp_path, content)
+    elif kind in REMOTE:
+        rot(request.getfixturevalue(kind).folder, content)
+    elif isinstance(blobs, inline.Inline):
+        update = sa.update(tables.blobs).where(tables.blobs.c.digest == str(digest)).values(content=damaged)
+        async with database.Database(request.getfixturevalue("server").url) as opened, opened.transaction() as changing:
+            await changing.execute(update)
+    elif isinstance(blobs, objects.Objects):
+        await obstore.put_async(blobs._store, blobs._key(digest), damaged)
+    with pytest.raises(errors.Corrupt):
+        await read(blobs, digest)
+
+
+async def healed(blobs: artifacts.BlobStore, content: bytes) -> None:
+    """By an upload, or by the next one where the store has to remove the damaged copy first and says so."""
+    digest, cut = digests.of_bytes(content), digests.CHUNK
+    sent = [content[start : start + cut] for start in range(0, len(content), cut)]
+    with contextlib.suppress(errors.Unavailable):
+        await blobs.put(pieces(*sent), expected=digest, limit=LARGE)
+    await blobs.put(pieces(*sent), expected=digest, limit=LARGE)
+    assert await read(blobs, digest) == content
+
+
+async def test_the_next_upload_heals_what_was_damaged(
+    blobs: artifacts.BlobStore, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    content = os.urandom(1000)
+    await blobs.put(pieces(content), expected=digests.of_bytes(content), limit=LARGE)
+    await rotten(blobs, request, tmp_path, content)
+    await healed(blobs, content)
+
+
+async def test_the_next_upload_heals_what_was_damaged_of_many_parts(
+    large: artifacts.BlobStore, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    content = os.urandom(11 * digests.CHUNK)
+    await healed(large, content)
+    await rotten(large, request, tmp_path, content)
+    await healed(large, content)
+
+
+async def test_a_layer_that_a_registry_lost_comes_again(oci: objectstores.Served) -> None:
+    content = os.urandom(1000)
+    async for backend in _built(oci):
+        await healed(backend, content)
+        (layer,) = [path for path in oci.folder.rglob("*") if path.is_file() and path.read_bytes() == content]
+        layer.unlink()
+        with pytest.raises(errors.Corrupt, match="has lost its layer"):
+            await read(backend, digests.of_bytes(content))
+        await healed(backend, content)
 
 
 async def test_rotten_files_are_reported_before_their_last_piece(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avouch import digests, errors
-from avouch.cas import filesystem
+from avouch.cas import filesystem, remote
 from avouch.controlplane.artifacts import routing
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import contracts, runs, verdicts
-from avouch.store import artifact_references, artifacts, database, tables, workflows
+from avouch.processes import artifact_reading
+from avouch.store import artifact_references, artifacts, database, inline, tables, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
@@ -77,7 +78,7 @@ async def age(opened: database.Database, digest: digests.Digest, hours: int) -> 
 
 async def marked(known: artifacts.Artifacts, digest: digests.Digest) -> bool:
     await known.mark_garbage(GRACE)
-    return await known.where(digest) == ((), False)
+    return not (await known.where(digest)).known
 
 
 async def delete_run(opened: database.Database, run: runs.Run) -> None:
@@ -180,10 +181,10 @@ async def test_what_a_namespace_stored_is_found_however_many_others_stored_the_s
     digest = await put(routed, content, run)
     for other in range(1000):
         await put(routed, content, None, namespace=f"other-{other}")
-    assert await known.where(digest, "uid-team-a") == (("default",), True)
-    assert await known.where(digest, "uid-other-0") == (("default",), True)
-    assert await known.where(digest, "uid-nobody") == ((), True)
-    assert await known.where(digest) == (("default",), True)
+    assert await known.where(digest, "uid-team-a") == artifact_model.Places(("default",), known=True, sound=True)
+    assert await known.where(digest, "uid-other-0") == artifact_model.Places(("default",), known=True, sound=True)
+    assert await known.where(digest, "uid-nobody") == artifact_model.Places(known=True)
+    assert await known.where(digest) == artifact_model.Places(("default",), known=True, sound=True)
     assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]) == content
 
 
@@ -192,9 +193,76 @@ async def test_places_that_one_namespace_made_hide_nothing_of_another(opened, kn
     await known.record(digest, artifact_model.Owner("team-a", "uid-team-a"), "mine", 20)
     for made in range(200):
         await known.record(digest, artifact_model.Owner("team-b", "uid-team-b"), f"backend-{made}", 20)
-    assert await known.where(digest, "uid-team-a") == (("mine",), True)
-    lying, _ = await known.where(digest)
-    assert len(lying) == 201
+    assert await known.where(digest, "uid-team-a") == artifact_model.Places(("mine",), known=True, sound=True)
+    assert len((await known.where(digest)).backends) == 201
+
+
+async def test_a_damaged_copy_is_asked_for_again_and_whole_after_the_next_upload(
+    opened, known, routed, tmp_path: Path
+) -> None:
+    content = os.urandom(20)
+    run, theirs = await opened_run(opened), await opened_run(opened, namespace="team-b")
+    mine, other = (
+        artifact_model.Owner(f"team-{at}", f"uid-team-{at}", of.id) for at, of in (("a", run), ("b", theirs))
+    )
+    digest = await put(routed, content, run)
+    await put(routed, content, theirs, namespace="team-b")
+    (file,) = [path for path in tmp_path.rglob(digest.hex) if path.is_file()]
+    file.write_bytes(os.urandom(20))
+    assert await routed.has(digest, namespace_uid="uid-team-a")  # nobody has read it yet
+    for _ in range(2):
+        with pytest.raises(errors.Corrupt):
+            assert [piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]
+        for owner in (mine, other):
+            assert not await routed.has(digest, namespace_uid=owner.namespace_uid)
+            assert not await routed.use(digest, owner)
+    await put(routed, content, theirs, namespace="team-b")
+    for owner in (mine, other):
+        assert await routed.has(digest, namespace_uid=owner.namespace_uid)
+        assert await routed.use(digest, owner)
+    assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]) == content
+
+
+async def test_where_one_copy_is_damaged_another_one_is_read(opened, known, routed, tmp_path: Path) -> None:
+    content = os.urandom(20)
+    digest = await put(routed, content, await opened_run(opened))
+    await known.record(digest, artifact_model.Owner("team-a", "uid-team-a"), "other", 20)
+    await (await routed.opener.open("other")).put(pieces(content), expected=digest, limit=20)
+    newest = (await known.where(digest)).backends[0]
+    (file,) = [path for path in (tmp_path / newest).rglob(digest.hex) if path.is_file()]
+    file.write_bytes(os.urandom(20))
+    assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]) == content
+    assert await routed.has(digest, namespace_uid="uid-team-a")
+
+
+async def test_a_damaged_row_is_written_anew_by_the_upload_that_follows(opened, known, tmp_path: Path) -> None:
+    content, rows = os.urandom(20), inline.Inline(opened)
+    digest, owner = digests.of_bytes(content), artifact_model.Owner("team-a", "uid-team-a")
+    await rows.keep(pieces(content), expected=digest, limit=20, owner=owner)
+    blobs = tables.blobs
+    async with opened.transaction() as connection:
+        damage = sa.update(blobs).where(blobs.c.digest == str(digest)).values(content=os.urandom(20))
+        await connection.execute(damage)
+    reading = artifact_reading.NearestContent(known, remote.Remote("https://nobody.invalid", tmp_path, tmp_path), rows)
+    with pytest.raises(errors.Corrupt):
+        assert [piece async for piece in reading.get(digest, namespace_uid="uid-team-a")]
+    assert not (await known.where(digest, "uid-team-a")).sound
+    await rows.keep(pieces(content), expected=digest, limit=20, owner=owner)
+    assert (await known.where(digest, "uid-team-a")).sound
+    assert [piece async for piece in reading.get(digest, namespace_uid="uid-team-a")] == [content]
+
+
+async def test_the_mark_of_a_damaged_copy_goes_with_it(opened, known, routed) -> None:
+    run = await opened_run(opened)
+    digest = await put(routed, os.urandom(20), run)
+    await known.damaged(digest, "default")
+    await delete_run(opened, run)
+    await age(opened, digest, 25)
+    assert await marked(known, digest)
+    assert await removed(known, routed, digest) == 1
+    async with opened.transaction() as connection:
+        marks = sa.select(tables.damaged_artifacts.c.digest).where(tables.damaged_artifacts.c.digest == str(digest))
+        assert (await connection.execute(marks)).first() is None
 
 
 async def test_a_claim_keeps_what_another_run_uploaded(opened, known, routed) -> None:
@@ -279,13 +347,13 @@ async def test_a_reference_on_its_way_holds_garbage_collection_up(opened, known,
         done, _ = await asyncio.wait({collecting}, timeout=0.3)
         assert not done
     await collecting
-    assert await known.where(digest) == (("default",), True)
+    assert await known.where(digest) == artifact_model.Places(("default",), known=True, sound=True)
 
 
 async def test_bytes_that_never_arrived_are_swept_too(opened, known, routed) -> None:
     digest = digests.of_bytes(os.urandom(20))
     await known.reserve(digest, "uid-team-a", "default")
-    assert await known.where(digest) == ((), False)
+    assert await known.where(digest) == artifact_model.Places()
     await age(opened, digest, 25)
     await known.mark_garbage(GRACE)
     assert digest in [one.digest for one in await known.take_garbage(1000)]

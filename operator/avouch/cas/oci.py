@@ -55,12 +55,18 @@ class Registry:
             )
         intake = digests.Intake(limit)
         async with _refusals("keep"):
-            stored = await self._stored(expected)
-            if stored is not None:
+            there = await self._stored(expected) is not None
+            if there and await self._sound(expected):
                 async for piece in content:
                     intake.update(piece)
-            else:
-                await self._upload(content, intake, expected)
+                return intake.settle(expected), intake.size
+            await self._upload(content, intake, expected)
+            # Many registries keep the layer that they have instead of the one that is sent.
+            if there and not await self._sound(expected):
+                await self.delete(expected)
+                raise errors.Unavailable(
+                    f"the stored copy of {expected} was damaged and has been removed: send it again"
+                )
         return intake.settle(expected), intake.size
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
@@ -69,6 +75,8 @@ class Registry:
             if await self._stored(digest) is None:
                 raise errors.NotFound(f"no content {digest}")
             async with self._client.stream(self._call("GET", digest, f"blobs/{digest}")) as response:
+                if response.status_code == 404:
+                    raise errors.Corrupt(f"the image of {digest} has lost its layer")
                 if response.status_code != 200:
                     raise errors.Unavailable(f"the registry answered {response.status_code} for {digest}")
                 async for piece in digests.checked(response.aiter_bytes(digests.CHUNK), digest):
@@ -99,6 +107,15 @@ class Registry:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.__aexit__(None, None, None)
+
+    async def _sound(self, digest: digests.Digest) -> bool:
+        """Whether the layer is there and is what its name says."""
+        try:
+            async for _ in self.get(digest):
+                pass
+        except (errors.NotFound, errors.Corrupt):
+            return False
+        return True
 
     async def _upload(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
         begun = client.expect(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from avouch import digests
+from avouch import digests, errors
 from avouch.cas import remote
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.store import inline
@@ -19,10 +19,20 @@ class NearestContent:
 
     async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
         """Content in pieces. Raises errors.NotFound, errors.Corrupt or errors.Unavailable."""
-        pieces = self.server.get(digest, namespace_uid=namespace_uid)
         if self.rows is not None:
-            lying, known = await self.map.where(digest, namespace_uid)
-            if artifact_model.BUILT_IN in lying or not known:
-                pieces = self.rows.get(digest)
-        async for piece in pieces:
+            lying = await self.map.where(digest, namespace_uid)
+            if artifact_model.BUILT_IN in lying.backends or not lying.known:
+                async for piece in self._row(self.rows, digest):
+                    yield piece
+                return
+        async for piece in self.server.get(digest, namespace_uid=namespace_uid):
             yield piece
+
+    async def _row(self, rows: inline.Inline, digest: digests.Digest) -> AsyncIterator[bytes]:
+        """As the server does where it reads: a damaged copy is marked, so that it is asked for again."""
+        try:
+            async for piece in rows.get(digest):
+                yield piece
+        except errors.Corrupt:
+            await self.map.damaged(digest, artifact_model.BUILT_IN)
+            raise

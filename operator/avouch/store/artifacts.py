@@ -109,6 +109,12 @@ KEEP = direct.sql(
         "), kept AS (INSERT INTO blobs (backend, digest, content)"
         "  SELECT CAST(:backend AS text), CAST(:digest AS text), CAST(:content AS bytea) FROM held"
         "  ON CONFLICT DO NOTHING"
+        # A damaged copy is written anew. What is the same is not locked: many store the same small report.
+        "), mended AS (UPDATE blobs SET content = CAST(:content AS bytea) FROM held"
+        "  WHERE (backend, digest) = (CAST(:backend AS text), CAST(:digest AS text))"
+        "  AND content <> CAST(:content AS bytea)"
+        "), healed AS (DELETE FROM damaged_artifacts USING held WHERE (digest, backend_uid)"
+        "  = (CAST(:digest AS text), CAST(:backend AS text))"
         "), forgotten AS (DELETE FROM garbage USING held WHERE digest = :digest"
         f"  AND backend_uid IN ({_SAME_PLACE})"
         "), referred AS (INSERT INTO run_artifacts (run_id, digest, namespace_uid)"
@@ -121,23 +127,35 @@ KEEP = direct.sql(
         " stored_at = coalesce(artifacts.stored_at, now())"
     )
 )
-# Anybody may store the same bytes: what others did never stands between a namespace and its own, hence no limit over all
-# of them. Within one namespace the newest places are tried.
+# A read found the copy damaged: it is tried again, but whoever asks whether to send the bytes is told to. A mark that
+# comes after the upload that healed it costs one more upload and nothing else.
+_DAMAGED = sa.text(
+    "INSERT INTO damaged_artifacts (digest, backend_uid) VALUES (:digest, :backend) ON CONFLICT DO NOTHING"
+)
+_HEALED = sa.text("DELETE FROM damaged_artifacts WHERE digest = :digest AND backend_uid = :backend")
+_SOUND = (
+    "a.stored_at IS NOT NULL AND NOT EXISTS"
+    " (SELECT FROM damaged_artifacts d WHERE (d.digest, d.backend_uid) = (a.digest, a.backend_uid))"
+)
+# Anybody may store the same bytes: what others did never stands between a namespace and its own, hence no limit over
+# all of them. Within one namespace the newest places are tried.
 _PLACES = 100
 _WHERE = sa.text(
     "SELECT ARRAY(SELECT backend_uid FROM artifacts WHERE digest = :digest AND namespace_uid = :namespace"  # noqa: S608
     f"  AND stored_at IS NOT NULL ORDER BY stored_at DESC LIMIT {_PLACES}) AS lying,"
-    " EXISTS (SELECT FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL) AS known"
+    " EXISTS (SELECT FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL) AS known,"
+    f" EXISTS (SELECT FROM artifacts a WHERE digest = :digest AND namespace_uid = :namespace AND {_SOUND}) AS sound"
 )
 _ANYWHERE = sa.text(
-    "SELECT ARRAY(SELECT backend_uid FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL"
+    "SELECT ARRAY(SELECT backend_uid FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL"  # noqa: S608
     "  GROUP BY backend_uid ORDER BY max(stored_at) DESC) AS lying,"
-    " EXISTS (SELECT FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL) AS known"
+    " EXISTS (SELECT FROM artifacts WHERE digest = :digest AND stored_at IS NOT NULL) AS known,"
+    f" EXISTS (SELECT FROM artifacts a WHERE digest = :digest AND {_SOUND}) AS sound"
 )
 _USED = sa.text(
-    "SELECT EXISTS (SELECT FROM run_artifacts x JOIN artifacts a"
+    "SELECT EXISTS (SELECT FROM run_artifacts x JOIN artifacts a"  # noqa: S608 - constants only
     " ON (a.digest, a.namespace_uid) = (x.digest, x.namespace_uid)"
-    " WHERE x.run_id = :run AND x.digest = :digest AND a.stored_at IS NOT NULL)"
+    f" WHERE x.run_id = :run AND x.digest = :digest AND {_SOUND})"
 )
 
 
@@ -173,24 +191,30 @@ class Artifacts(casbackends.CASBackends):
         row = {"digest": str(digest), "backend": backend, "namespace": owner.namespace_uid, "size": size}
         async with self._database.transaction() as connection:
             await connection.execute(_RECORD, row)
+            await connection.execute(_HEALED, {"digest": str(digest), "backend": backend})
             if owner.run_id is not None:
                 await connection.execute(_REFER, {"digest": str(digest), "run": owner.run_id})
 
     async def use(self, digest: digests.Digest, owner: artifacts.Owner) -> bool:
         """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
         if owner.run_id is None:
-            return bool((await self.where(digest, owner.namespace_uid))[0])
+            return (await self.where(digest, owner.namespace_uid)).sound
         async with self._database.transaction() as connection:
             await refer(connection, [(owner.run_id, str(digest))])
             there = await connection.execute(_USED, {"run": owner.run_id, "digest": str(digest)})
             return bool(there.scalar())
 
-    async def where(self, digest: digests.Digest, namespace_uid: str = "") -> tuple[tuple[str, ...], bool]:
-        """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""
+    async def where(self, digest: digests.Digest, namespace_uid: str = "") -> artifacts.Places:
+        """Where it lies for this namespace, or for any."""
         bound = {"digest": str(digest), **({"namespace": namespace_uid} if namespace_uid else {})}
         async with self._database.statements() as connection:
             found = (await connection.execute(_WHERE if namespace_uid else _ANYWHERE, bound)).one()
-        return tuple(found.lying), bool(found.known)
+        return artifacts.Places(tuple(found.lying), known=bool(found.known), sound=bool(found.sound))
+
+    async def damaged(self, digest: digests.Digest, backend: str) -> None:
+        """A read found this copy damaged: until it is stored again, nobody is told that it need not be sent."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_DAMAGED, {"digest": str(digest), "backend": backend})
 
     async def mark_garbage(self, grace: timedelta, limit: int = 1000) -> Marked:
         """Take off the map what nothing refers to and nobody used within the grace: one batch of what is due.
@@ -227,6 +251,7 @@ class Artifacts(casbackends.CASBackends):
             wanted = bool((await connection.execute(_WANTED, place)).scalar())
             yield not wanted
             await connection.execute(_FORGET, place)
+            await connection.execute(_HEALED, place)
 
 
 async def refer(connection: AsyncConnection, references: Sequence[tuple[uuid.UUID, str]]) -> None:

@@ -29,7 +29,13 @@ class Inline:
         digest, whole = await _read(content, expected, limit)
         row = {"backend": self._backend, "digest": str(digest), "content": whole}
         async with self._database.statements() as connection:
-            await connection.execute(insert(tables.blobs).values(**row).on_conflict_do_nothing())
+            stored = insert(tables.blobs).values(**row)
+            damaged = tables.blobs.c.content != whole  # a damaged copy is written anew
+            await connection.execute(
+                stored.on_conflict_do_update(
+                    index_elements=["backend", "digest"], set_={"content": whole}, where=damaged
+                )
+            )
         return digest, len(whole)
 
     async def keep(

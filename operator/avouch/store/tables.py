@@ -243,6 +243,9 @@ artifacts = sa.Table(  # where the bytes lie; one without stored_at is on its wa
     _time("stored_at", nullable=True),
     _time("used_at"),
 )
+damaged_artifacts = sa.Table(  # copies that a read found damaged and nobody stored again yet
+    "damaged_artifacts", metadata, _text("digest", key=True), _text("backend_uid", key=True)
+)
 run_artifacts = sa.Table(  # what a run refers to
     "run_artifacts",
     metadata,

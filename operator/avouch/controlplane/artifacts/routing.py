@@ -79,18 +79,21 @@ class Routed:
         Raises:
             errors.NotFound, errors.Corrupt, errors.Unavailable.
         """
-        lying, known = await self.map.where(digest, namespace_uid)
-        if not lying and known:
+        lying = await self.map.where(digest, namespace_uid)
+        if not lying.backends and lying.known:
             raise errors.NotFound(f"no content {digest}")
-        failed: errors.Unavailable | None = None
-        for uid in lying or (artifacts.BUILT_IN,):  # what was stored before there was a map
+        failed: errors.Unavailable | errors.Corrupt | None = None
+        for uid in lying.backends or (artifacts.BUILT_IN,):  # what was stored before there was a map
+            pieces = self._copy(uid, digest)
             try:
-                pieces = (await self.opener.open(uid)).get(digest)
                 first = await anext(pieces, None)
             except errors.NotFound:
                 continue
             except errors.Unavailable as exc:
                 failed = exc
+                continue
+            except errors.Corrupt as exc:
+                failed = failed or exc  # a copy that cannot be reached now may be sound
                 continue
             if first is not None:
                 yield first
@@ -99,10 +102,19 @@ class Routed:
             return
         raise failed or errors.NotFound(f"no content {digest}")
 
+    async def _copy(self, uid: str, digest: digests.Digest) -> AsyncIterator[bytes]:
+        """The copy in one backend; where it is damaged, the map learns of it."""
+        try:
+            async for piece in (await self.opener.open(uid)).get(digest):
+                yield piece
+        except errors.Corrupt:
+            await self.map.damaged(digest, uid)
+            raise
+
     async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
-        """Whether the content is stored; with a namespace, by that one."""
-        lying, known = await self.map.where(digest, namespace_uid)
-        return bool(lying) if known else await (await self.opener.open(artifacts.BUILT_IN)).has(digest)
+        """Whether the content is stored and need not be sent again; with a namespace, by that one."""
+        lying = await self.map.where(digest, namespace_uid)
+        return lying.sound if lying.known else await (await self.opener.open(artifacts.BUILT_IN)).has(digest)
 
     async def use(self, digest: digests.Digest, owner: artifacts.Owner) -> bool:
         """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""

@@ -34,6 +34,15 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where an artifact lies: ids of backends, the newest first."""
+
+    backends: tuple[str, ...] = ()
+    known: bool = False  # whether any namespace stored it
+    sound: bool = False  # whether a copy lies in `backends` that no read found damaged
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What looking at a document's bytes showed. `problem` is empty where it is of its type."""
 
@@ -254,8 +263,12 @@ class Map(Protocol):
         """As `ArtifactStore.use`."""
         ...
 
-    async def where(self, digest: digests.Digest, namespace_uid: str = "") -> "tuple[tuple[str, ...], bool]":
-        """(ids of the backends that hold it for this namespace, or for any; whether any namespace has it at all)."""
+    async def where(self, digest: digests.Digest, namespace_uid: str = "") -> Places:
+        """Where it lies for this namespace, or for any."""
+        ...
+
+    async def damaged(self, digest: digests.Digest, backend: str) -> None:
+        """A read found this copy damaged: until it is stored again, it need be sent."""
         ...
 
 

@@ -170,7 +170,7 @@ class Map:
         self.told.append(("record", backend, size))
 
     async def where(self, digest, namespace_uid=""):
-        return (), False
+        return artifacts.Places()
 
 
 class Openers:
