@@ -45,6 +45,9 @@ class Cluster:
     async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
         return []
 
+    async def limit_ranges(self, namespace: str) -> Sequence[dict[str, Any]]:
+        return []
+
 
 class EveryTime:
     """Reads all Workflows of the namespace for each pod."""

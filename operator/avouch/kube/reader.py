@@ -10,7 +10,7 @@ _TEKTON = "/apis/tekton.dev/v1"
 
 
 class ClusterReader:
-    """Reads pods, TaskRuns, PipelineRuns, namespaces and quotas, and reviews tokens."""
+    """Reads pods, TaskRuns, PipelineRuns, namespaces, quotas and LimitRanges, and reviews tokens."""
 
     def __init__(self, api: connection.Connection) -> None:
         self._api = api
@@ -39,6 +39,11 @@ class ClusterReader:
     async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
         """Every ResourceQuota of a namespace."""
         found = await self._api.get(f"/api/v1/namespaces/{quote(namespace, safe='')}/resourcequotas")
+        return list((found or {}).get("items") or ())
+
+    async def limit_ranges(self, namespace: str) -> Sequence[dict[str, Any]]:
+        """Every LimitRange of a namespace."""
+        found = await self._api.get(f"/api/v1/namespaces/{quote(namespace, safe='')}/limitranges")
         return list((found or {}).get("items") or ())
 
     async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:

@@ -58,4 +58,5 @@ MUTATING_WEBHOOKS = Resource(
     namespaced=False,
 )
 RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
+LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")

@@ -46,7 +46,7 @@ CONTROLLER = Permissions(
         Rule("tekton.dev", ("pipelineruns", "taskruns"), ("get", *_WATCH)),
         Rule("", ("pods",), ("get", *_WATCH, "patch")),  # patch: our own container's image when it cannot be pulled
         Rule("", ("namespaces",), _WATCH),
-        Rule("", ("resourcequotas",), ("list",)),  # where there is one, `auto` does not inject, and says so
+        Rule("", ("resourcequotas", "limitranges"), ("list",)),  # where they keep the sidecar out, an Event says so
         Rule("events.k8s.io", ("events",), ("create", "patch")),
         Rule("apiregistration.k8s.io", ("apiservices",), ("get", "patch", "delete"), ("v1alpha1.runs.avouch.dev",)),
         Rule("apiregistration.k8s.io", ("apiservices",), ("create",)),  # create by apply is not limited by name
@@ -72,7 +72,7 @@ SERVER = Permissions(
         Rule("authentication.k8s.io", ("tokenreviews",), ("create",)),
         Rule("", ("pods", "namespaces"), ("get",)),
         Rule("", ("persistentvolumeclaims",), ("get",)),  # admission looks at a claim before it mounts it
-        Rule("", ("resourcequotas",), ("list",)),
+        Rule("", ("resourcequotas", "limitranges"), ("list",)),  # admission looks at them before it injects
         Rule("tekton.dev", ("taskruns", "pipelineruns"), ("get",)),
     ),
     kube_system=(Rule("", ("configmaps",), ("get",), ("extension-apiserver-authentication",)),),

@@ -19,7 +19,7 @@ from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
 from avouch.reconcilers.context import Context
-from avouch.tekton import decision, labels, outcome, pod
+from avouch.tekton import decision, labels, limits, outcome, pod
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +71,19 @@ def settled(obj: Mapping[str, Any]) -> bool:
     return _SETTLED in obj
 
 
+def wants_sidecar(owed: Sequence[planning.Owed]) -> bool:
+    """Whether a pod of these runs gets a sidecar where nothing of the namespace keeps it out."""
+    return not isinstance(decision.decide(_asked(owed), quota=False), pod.Refusal)
+
+
 def held_back(owed: Sequence[planning.Owed]) -> pod.Refusal | None:
     """Why a ResourceQuota, and nothing else, keeps the sidecar out of these runs' pods."""
-    asked = [decision.Owed(one.plan, one.plan.materials) for one in owed]
-    without, refused = decision.decide(asked, quota=False), decision.decide(asked, quota=True)
-    return refused if isinstance(refused, pod.Refusal) and not isinstance(without, pod.Refusal) else None
+    refused = decision.decide(_asked(owed), quota=True)
+    return refused if isinstance(refused, pod.Refusal) and wants_sidecar(owed) else None
+
+
+def _asked(owed: Sequence[planning.Owed]) -> Sequence[decision.Owed]:
+    return [decision.Owed(one.plan, one.plan.materials) for one in owed]
 
 
 def put_aside(cache: ObjectCache, key: Key, uid: str) -> None:
@@ -220,15 +228,29 @@ class RunReconciler:
         return [known[run_id] for run_id in asked]
 
     async def _warn(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> None:
-        """Say at the start, where users look first, that the sidecar is kept out by a ResourceQuota."""
+        """Say at the start, where users look first, that a ResourceQuota or a LimitRange keeps the sidecar out."""
         namespace = self.context.cache.get(Key("Namespace", "", key.namespace)) or {}
-        refused = held_back(owed)
-        if refused is None or labels.of(namespace).get(labels.INJECT) != "enabled":
+        if labels.of(namespace).get(labels.INJECT) != "enabled" or not wants_sidecar(owed):
             return
-        if (await self.api.list_all(resources.RESOURCE_QUOTAS, key.namespace))[0]:
-            subject = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
-            told = events.Event("SidecarNotInjected", refused.message, action="Inject", warning=True)
-            await self.recorder.record(subject, told)
+        refused = await self._quota(key.namespace, owed) or await self._limits(key.namespace, {})
+        if refused is not None:
+            await self._not_injected(key, obj, refused)
+
+    async def _not_injected(self, key: Key, obj: Object, refused: pod.Refusal) -> None:
+        subject = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
+        told = events.Event("SidecarNotInjected", refused.message, action="Inject", warning=True)
+        await self.recorder.record(subject, told)
+
+    async def _quota(self, namespace: str, owed: Sequence[planning.Owed]) -> pod.Refusal | None:
+        refused = held_back(owed)
+        if refused is None:
+            return None
+        return refused if (await self.api.list_all(resources.RESOURCE_QUOTAS, namespace))[0] else None
+
+    async def _limits(self, namespace: str, created: Object) -> pod.Refusal | None:
+        """Why no sidecar fits into this pod; of one without containers: into any pod of the namespace."""
+        fitted = limits.fit((await self.api.list_all(resources.LIMIT_RANGES, namespace))[0], created)
+        return fitted if isinstance(fitted, pod.Refusal) else None
 
     async def _finish(self, waiting: Sequence[run_model.Run], snapshot: run_model.Snapshot, at: datetime) -> None:
         epoch = self.context.epoch()

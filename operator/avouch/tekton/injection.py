@@ -9,7 +9,7 @@ Rules; breaking any of them can break a build (Tekton and kubelet sources; tests
     Never the entrypoint binary, credentials, or writable volumes that are shared with a step.
  5. Nothing below /tekton/run but the steps' own directories: results-from sidecar-logs waits for each entry there.
  6. One projected volume with a random name that no mount refers to beforehand.
- 7. Explicit requests and limits; Pod Security `restricted`; a numeric user.
+ 7. Explicit requests and limits that the LimitRanges of the namespace allow; Pod Security `restricted`; a numeric user.
  8. No Secret or ConfigMap reference: a missing one fails the TaskRun at once.
  9. Pod-level fields, labels, annotations and all that exists stay as they are.
 """
@@ -19,18 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avouch import names, plan
-from avouch.tekton import pod
+from avouch.tekton import limits, pod
 
 IDENTITY = "/var/run/avouch"  # token and labels
 AUDIENCE = names.AUDIENCE
 TOKEN_SECONDS = 600  # the shortest that Kubernetes allows; the kubelet renews it at 80 %
 MAX_ENVIRONMENT = 96 * 1024  # bytes of plans: Linux refuses to start a program with a string over 128 KiB
 USER = 65532
-
-_DEFAULT_RESOURCES: Mapping[str, Mapping[str, str]] = {
-    "requests": {"cpu": "5m", "memory": "32Mi", "ephemeral-storage": "16Mi"},
-    "limits": {"cpu": "500m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,6 @@ class Settings:
     image: str
     server: str
     ca: str
-    resources: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _DEFAULT_RESOURCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +44,7 @@ class Injection:
     shape: pod.Shape
     plans: tuple[plan.Plan, ...]
     workspaces: Mapping[str, pod.Mount]
+    resources: limits.Resources = field(default_factory=lambda: limits.WANTED)
 
 
 def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[str, object]] | pod.Refusal:
@@ -74,7 +69,7 @@ def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[st
         "imagePullPolicy": "IfNotPresent",
         "restartPolicy": "Always",
         "env": environment,
-        "resources": {kind: dict(amounts) for kind, amounts in settings.resources.items()},
+        "resources": {kind: dict(amounts) for kind, amounts in injection.resources.items()},
         "securityContext": _security(),
         "volumeMounts": [*_mounts(injection), {"name": volume, "mountPath": IDENTITY, "readOnly": True}],
     }

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NEVER = "InjectNever"
     NOT_NEEDED = "NotNeeded"
     QUOTA = "ResourceQuota"
+    LIMITS = "LimitRange"
     GONE = "TaskRunGone"
 
 

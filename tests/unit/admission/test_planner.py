@@ -10,6 +10,7 @@ from avouch import digests
 from avouch.contract import reading, revisions
 from avouch.controlplane.intake import injection
 from avouch.controlplane.model import cluster, contracts
+from avouch.tekton import injection as tekton_injection
 from avouch.tekton import matching, pod
 from tests.unit.tekton import pods
 
@@ -26,12 +27,16 @@ IMAGE = {"name": "image", "task": "build", "result": {"name": "IMAGE_URL", "dige
 SBOM = {"name": "sbom", "task": "build", "workspace": {"name": "source", "path": "sbom.json"}}
 
 
+TIGHT = {"type": "Container", "max": {"memory": "32Mi"}}
+
+
 class Cluster(cluster.ClusterReader):
     """A cluster with one PipelineRun, one TaskRun and one claim."""
 
-    def __init__(self, quotas: Sequence[dict[str, Any]] = (), access: str = "ReadWriteOnce") -> None:
+    def __init__(self, quotas: Sequence[dict[str, Any]] = (), access: str = "ReadWriteOnce", **limit: Any) -> None:
         self.quotas = quotas
         self.access = access
+        self.limits = [{"metadata": {"name": "l"}, "spec": {"limits": [limit]}}] if limit else []
         owner = {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "name": "run", "uid": "pr-1", "controller": True}
         self.run = pods.taskrun()
         self.run["metadata"]["ownerReferences"] = [owner]
@@ -45,6 +50,9 @@ class Cluster(cluster.ClusterReader):
 
     async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
         return self.quotas
+
+    async def limit_ranges(self, namespace: str) -> Sequence[dict[str, Any]]:
+        return self.limits
 
     async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:
         return {"spec": {"accessModes": [self.access]}}
@@ -92,6 +100,16 @@ async def test_a_task_that_owes_a_file_gets_the_plan_of_its_own_materials_and_th
     assert elsewhere.reason is pod.Reason.NOT_NEEDED
 
 
+async def test_the_sidecar_gets_what_the_limitranges_of_the_namespace_allow() -> None:
+    limit = {"type": "Container", "min": {"cpu": "50m"}, "max": {"memory": "100Mi"}}
+    planned = await decide(Cluster(**limit), Workflows({"materials": [IMAGE, SBOM]}))
+    assert isinstance(planned, injection.Planned)
+    patch = tekton_injection.patch(planned.injection, pods.SETTINGS, "0123abcd")
+    assert isinstance(patch, list)
+    resources = patch[0]["value"]["resources"]  # type: ignore[index]
+    assert (resources["requests"]["cpu"], resources["limits"]["memory"]) == ("50m", "100Mi")
+
+
 async def test_the_revision_is_the_newest_before_the_pipelinerun_was_created() -> None:
     contracts = Contracts()
     planner = injection.InjectionPlanner(Cluster(), Workflows({"materials": [IMAGE, SBOM]}), contracts)
@@ -111,6 +129,8 @@ async def test_a_read_write_once_pod_volume_is_not_mounted_twice_and_this_is_tol
     [
         (Cluster(quotas=[{}]), Workflows({"materials": [IMAGE, SBOM]}), pod.Reason.QUOTA),
         (Cluster(), Workflows({"materials": [IMAGE, SBOM], "inject": "never"}), pod.Reason.NEVER),
+        (Cluster(**TIGHT), Workflows({"materials": [IMAGE, SBOM]}), pod.Reason.LIMITS),
+        (Cluster(**TIGHT), Workflows({"materials": [IMAGE, SBOM], "inject": "always"}), pod.Reason.LIMITS),
         (Cluster(), Workflows({}, suspend=True), pod.Reason.NO_WORKFLOW),
         (Cluster(), Workflows({}, attesters={"serviceAccounts": ["other"]}), pod.Reason.NO_WORKFLOW),
         (Cluster(), Workflows({"pipelines": [{"name": "other"}]}), pod.Reason.NO_WORKFLOW),

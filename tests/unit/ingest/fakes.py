@@ -86,6 +86,9 @@ class Cluster:
     async def resource_quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
         return []
 
+    async def limit_ranges(self, namespace: str) -> Sequence[dict[str, Any]]:
+        return []
+
     async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:
         return None
 

@@ -11,7 +11,7 @@ from avouch import plan
 from avouch.controlplane.intake import authorization, planning, pod_identity
 from avouch.controlplane.model import cluster as cluster_model
 from avouch.controlplane.model import contracts
-from avouch.tekton import decision, injection, labels, objects, pod, workspaces
+from avouch.tekton import decision, injection, labels, limits, objects, pod, workspaces
 
 Object = Mapping[str, Any]
 
@@ -53,7 +53,11 @@ class InjectionPlanner:
         chosen = decision.decide(owed, quota=await self._quota(namespace, owed))
         if isinstance(chosen, pod.Refusal):
             return chosen
-        return await self._planned(namespace, shape, taskrun, chosen)
+        resources = limits.fit(await self.cluster.limit_ranges(namespace), created)
+        if isinstance(resources, pod.Refusal):
+            return resources
+        planned = await self._planned(namespace, shape, taskrun, chosen)
+        return replace(planned, injection=replace(planned.injection, resources=resources))
 
     async def _owed(self, namespace: str, taskrun: Object, account: str) -> Sequence[decision.Owed]:
         pipelinerun = await self._pipelinerun(namespace, taskrun)

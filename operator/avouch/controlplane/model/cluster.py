@@ -48,6 +48,10 @@ class ClusterReader(Protocol):
         """Every ResourceQuota of a namespace: `auto` does not inject where one could refuse the pod."""
         ...
 
+    async def limit_ranges(self, namespace: str) -> Sequence[dict[str, Any]]:
+        """Every LimitRange of a namespace: the sidecar's requests and limits are fitted into them."""
+        ...
+
     async def volume_claim(self, namespace: str, name: str) -> dict[str, Any] | None:
         """One PersistentVolumeClaim: a block or ReadWriteOncePod volume is never mounted a second time."""
         ...
