@@ -2,17 +2,18 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from avouch import digests, errors
-from avouch.contract import model, revisions
+from avouch.contract import model, reading, revisions
 from avouch.controlplane.intake import planning
 from avouch.controlplane.model import contracts, runs
 from avouch.integrations import registry
-from avouch.kube import resources
+from avouch.kube import events, resources
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import context, specs, tektonruns, tektonwork
 from avouch.tekton import matching
@@ -23,6 +24,8 @@ CANONICAL = revisions.canonical(model.ContractSpec(name="c"))
 
 class Store:
     """Workflows, Contracts and Runs in memory."""
+
+    contract = CANONICAL
 
     def __init__(self, tekton: dict[str, Any]) -> None:
         whole = {"tekton": tekton}
@@ -35,8 +38,8 @@ class Store:
         return self.known
 
     async def newest(self, *_: object, **__: object) -> contracts.ContractRevision:
-        digest = digests.of_bytes(CANONICAL)
-        return contracts.ContractRevision("team", "nu", "c", "cu", 1, digest, CANONICAL, NOW - timedelta(days=1))
+        digest = digests.of_bytes(self.contract)
+        return contracts.ContractRevision("team", "nu", "c", "cu", 1, digest, self.contract, NOW - timedelta(days=1))
 
     async def open(self, run: runs.Run) -> runs.Run:
         self.asked.append("open")
@@ -373,3 +376,45 @@ async def test_an_object_deleted_before_it_was_done_is_finished_with_what_was_la
     await scene.run_reconciler.vanished(key, gone)
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject is gone
+
+
+class Recorder:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[events.Event] = []
+
+    async def record(self, subject: object, event: events.Event) -> None:
+        self.told.append(event)
+
+
+@pytest.mark.parametrize(
+    ("label", "most", "inject", "said"),
+    [
+        ("enabled", "32Mi", "auto", "LimitRange l leaves no room for the sidecar, which needs at least 64Mi of memory"),
+        ("enabled", "32Mi", "always", "LimitRange l leaves no room"),
+        ("enabled", "32Mi", "never", ""),
+        ("enabled", "100Mi", "auto", ""),
+        ("", "32Mi", "auto", ""),
+    ],
+)
+async def test_a_limitrange_that_keeps_the_sidecar_out_is_told_at_the_start(
+    label: str, most: str, inject: str, said: str
+) -> None:
+    sbom = {"name": "sbom", "task": "build", "workspace": {"name": "source", "path": "sbom.json"}}
+    scene = Scene(pipelines=[{"name": "build"}], materials=[sbom], inject=inject)
+    material = {"name": "sbom", "type": "SBOM_CYCLONEDX_JSON"}
+    contract = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}}
+    scene.store.contract = revisions.canonical(reading.read({**contract, "spec": {"materials": [material]}}))
+    recorder = Recorder()
+    scene.run_reconciler = replace(scene.run_reconciler, recorder=recorder)  # type: ignore[arg-type]
+    scene.cache.put(
+        Key("Namespace", "", "team"), {"metadata": {"name": "team", "labels": {"avouch.dev/inject": label}}}
+    )
+    limit = {"type": "Container", "max": {"memory": most}}
+    scene.api.objects["LimitRange", "l"] = {"metadata": {"name": "l"}, "spec": {"limits": [limit]}}
+    key = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown"))
+    await scene.run_reconciler.reconcile(key)
+    await scene.run_reconciler.reconcile(key)
+    assert [event.reason for event in recorder.told] == (["SidecarNotInjected"] if said else [])
+    assert all(said in event.note for event in recorder.told)
