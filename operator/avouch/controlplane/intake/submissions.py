@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from avouch import digests, errors
-from avouch.attestation import authority, bundle, canonicaljson, predicate, trust, verification
+from avouch.attestation import authority, bundle, canonicaljson, predicate, recordable, trust, verification
 from avouch.controlplane.intake import external_runs, multipart, pod_runs, sessions
 from avouch.controlplane.model import artifacts, cluster, runs
 from avouch.materials import types as material_types
@@ -117,12 +117,13 @@ class Intake:
 
         Raises:
             NotVerified: step 2, or a statement about no run.
+            Invalid: the statement is no attestation, or holds what cannot be recorded.
             Conflict: step 3 (a good attestation replayed on another run), or an external run that has ended.
             Overloaded: the queue is full.
         """
         received = self.clock.now()
         verified = verification.verify(content, self.keys.trust(), session.signer, received, canonicaljson.loads)  # 2
-        facts = predicate.read(verified.statement)
+        facts = recordable.read(verified)
         check_same_run(facts.metadata, session.run)  # 3
         return await self._claims(session).accept(_claim(session, verified, facts, content, explicit=explicit))
 
