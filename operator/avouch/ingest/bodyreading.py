@@ -10,15 +10,22 @@ from starlette.responses import Response
 from avouch import digests, errors, storable
 from avouch.api import wire
 from avouch.attestation import canonicaljson
+from avouch.controlplane.intake import multipart
 from avouch.ingest import bodies
 
 _SMALL = 32 * 1024  # bytes of a JSON body
 _PARTS = 512 * 1024  # bytes of a list of `multipart.MOST` digests
+_ITEMS = multipart.MOST + 100  # of JSON
 Body = TypeVar("Body")
 
 
 async def decoded(
-    request: Request, kind: type[Body], min_rate: bodies.MinDataRate, *, empty: bytes = b"", limit: int = _SMALL
+    request: Request,
+    kind: type[Body],
+    min_rate: bodies.MinDataRate,
+    *,
+    empty: bytes = b"",
+    limit: int = _SMALL,
 ) -> Body:
     """The body as what it should be; `empty` stands for a missing one.
 
@@ -29,7 +36,7 @@ async def decoded(
     """
     content = await bodies.whole(request, limit, min_rate) or empty
     try:
-        found = canonicaljson.loads(content, max_bytes=limit)
+        found = canonicaljson.loads(content, max_bytes=limit, max_items=_ITEMS)
         if storable.ESCAPED in content:
             _recordable(found)
         return msgspec.convert(found, type=kind)
