@@ -15,7 +15,9 @@ from avouch.attestation import strictjson
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_LONG = b"0" * 33  # digits; our own tools write 16 at most, and hardly any text has so many in a row
+_TOO_LONG = b"0" * (strictjson.MAX_DIGITS + 1)
+_LONG = b"0" * 33  # our own tools write 16 digits at most, and hardly any text has so many in a row
+_FEW = 64 * 1024  # bytes, in which long numbers cost little, and looking for `_LONG` a fifth of all reading
 _OTHER = object()  # not the canonical spelling
 
 
@@ -33,7 +35,7 @@ def _canonical(data: bytes, max_depth: int, max_items: int) -> object:
     """The value, where these bytes are its only spelling and within all limits."""
     if len(data) > max_items and _items(data) > max_items:
         return _OTHER  # fewer bytes hold fewer items
-    if _LONG in data.translate(_DIGITS):
+    if (_LONG if len(data) > _FEW else _TOO_LONG) in data.translate(_DIGITS):
         return _OTHER  # msgspec takes the square of its digits for a number, too
     try:
         value = _DECODER.decode(data)
