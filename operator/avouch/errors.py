@@ -81,6 +81,10 @@ class TimedOut(Unavailable):
         self.fix = fix
 
 
+class Locked(Unavailable):
+    """Another transaction holds one row of this write for too long; other rows can be written without it."""
+
+
 class NotReady(Unavailable):
     """A declared object (a CASBackend) cannot be used now. The message names it and is shown to callers."""
 

@@ -139,6 +139,11 @@ CODES: dict[str, Code] = {
         "The PipelineRun or TaskRun was deleted before it finished, so nothing could be checked.",
         "Run the pipeline again, and delete runs only after they finished.",
     ),
+    "RecordNotStored": Code(
+        Effect.ERROR,
+        "The database refused the cluster's record of the run, so nothing could be checked.",
+        "Run the pipeline again without what the finding names.",
+    ),
     "JudgingFailed": Code(
         Effect.ERROR,
         "The worker failed while it judged the run.",
@@ -156,6 +161,11 @@ CODES: dict[str, Code] = {
         "Push earlier, or set a longer `spec.runExpiry` in the Workflow.",
     ),
     # Notes
+    "RecordCleaned": Code(
+        Effect.NOTHING,
+        "A param, result or annotation of the run has characters that cannot be recorded; U+FFFD is recorded instead.",
+        "Leave out the character U+0000.",
+    ),
     "RunnerNotProven": Code(
         Effect.NOTHING,
         "The runner's own token could not be verified, so the runner is recorded as not authenticated.",

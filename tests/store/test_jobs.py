@@ -1,5 +1,6 @@
 """Jobs that are due, and runs that nothing would have judged any more."""
 
+import asyncio
 import datetime
 
 import pytest
@@ -62,3 +63,26 @@ async def test_a_later_time_never_puts_off_a_job_that_is_due_earlier(opened: dat
     query = sa.text("SELECT scheduled_at FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo'")
     async with opened.snapshot() as connection:
         assert (await connection.execute(query, {"lock": f"judge:{run.id}"})).scalars().all() == [None]
+
+
+async def test_runs_that_fail_for_ever_keep_no_other_from_being_queued_again(opened: database.Database) -> None:
+    """More than one turn takes, all of them queued first, and each of them losing its job each time."""
+    repository = run_store.Runs(opened)
+    async with opened.snapshot() as connection:
+        epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
+    hopeless = [a_run() for _ in range(600)]
+    honest = a_run()
+    for some in (hopeless, [honest]):
+        await asyncio.gather(*map(repository.open, some))
+        snapshot = run_model.Snapshot({"kind": "TaskRun"}, ())
+        await asyncio.gather(*(repository.finish(run.id, snapshot, LONG_AGO, epoch=epoch) for run in some))
+    await repository.close()
+    for _ in range(60):  # one turn passes over a run in one of six cases
+        async with opened.transaction() as connection:
+            await connection.execute(sa.text("DELETE FROM procrastinate_jobs"))
+        assert await jobs.Jobs(opened).judge_forgotten() == 500
+        if await waiting(opened, honest):
+            break
+    assert await waiting(opened, honest) == 1
+    async with opened.transaction() as connection:
+        await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id.in_([run.id for run in hopeless])))

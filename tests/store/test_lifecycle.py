@@ -5,6 +5,7 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -151,3 +152,41 @@ async def test_judged_runs_come_once_in_the_order_of_commit_with_their_first_fin
     await repository.close()
     assert [(one.run_id, one.findings) for one in told] == [(run.id, number) for number, run in enumerate(made)]
     assert [one.first for one in told] == [None, finding, finding, finding, finding]
+
+
+async def test_a_record_with_every_character_there_is_can_be_finished_and_says_what_was_replaced(
+    opened: database.Database,
+) -> None:
+    repository, run = run_store.Runs(opened), a_run()
+    await repository.open(run)
+    every = {f"{at:x}": "".join(map(chr, range(at, at + 0x1000))) for at in range(0, 0x110000, 0x1000)}
+    held = run_model.Snapshot({"kind": "TaskRun", "metadata": {"annotations": every}}, ({"\0": "\0"},))
+    await repository.finish(run.id, held, NOW, epoch=EPOCH)
+    await repository.close()
+    found = (await case(opened, run.id))[1]
+    assert found is not None
+    said = found.subject["metadata"]["annotations"]
+    assert [at for at in every if said[at] != every[at]] == ["0", "d000"]
+    assert said["0"] == "\ufffd" + every["0"][1:]
+    places = ("subject.metadata.annotations.0", "subject.metadata.annotations.d000")
+    assert found.cleaned == (*places, "taskruns[0].\ufffd", "taskruns[0].\ufffd")
+    assert found.refused == ""
+
+
+async def test_a_record_that_the_database_refuses_ends_its_run_with_the_reason_and_harms_no_other(
+    opened: database.Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository, made = run_store.Runs(opened), [a_run() for _ in range(3)]
+    await asyncio.gather(*map(repository.open, made))
+    beyond = run_model.Snapshot({"kind": "TaskRun", "n": msgspec.Raw(b"1e200000")}, ())  # no numeric is so large
+    given = [SNAPSHOT, beyond, SNAPSHOT]
+    await asyncio.gather(
+        *(repository.finish(run.id, one, NOW, epoch=EPOCH) for run, one in zip(made, given, strict=True))
+    )
+    await repository.close()
+    found = [await case(opened, run.id) for run in made]
+    assert [one[0].finished_at for one in found] == [NOW] * 3
+    assert [one[1] for one in found][::2] == [SNAPSHOT, SNAPSHOT]
+    assert found[1][1] is not None
+    assert "the database refuses a value" in found[1][1].refused
+    assert str(made[1].id) in caplog.text

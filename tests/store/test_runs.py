@@ -1,6 +1,7 @@
 import asyncio
 import datetime
 import uuid
+from collections.abc import AsyncIterator
 
 import pytest
 import sqlalchemy as sa
@@ -211,3 +212,47 @@ async def test_many_who_attest_share_a_read_and_see_what_their_workflow_says_now
     assert gone is not None
     assert gone.rules is None
     await repository.close()
+
+
+@pytest.fixture
+async def impatient(server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[database.Database]:
+    """A database that gives up a lock after a fraction of the 5 seconds that it waits for one."""
+    monkeypatch.setitem(database._CONNECTION, "options", f"{database.options()} -c lock_timeout=300ms")
+    async with database.Database(server.url) as connected:
+        yield connected
+
+
+async def test_a_claim_whose_run_is_locked_fails_alone_and_the_others_of_its_commit_are_stored(
+    impatient: database.Database,
+) -> None:
+    repository, made = run_store.Runs(impatient), [a_run() for _ in range(20)]
+    await asyncio.gather(*map(repository.open, made))
+    locked, *others = made
+    async with impatient.transaction() as holding:
+        await holding.execute(sa.select(tables.runs).where(tables.runs.c.id == locked.id).with_for_update())
+        waiting = asyncio.create_task(repository.accept(a_claim(locked, b"locked")))
+        stored = await asyncio.gather(*(repository.accept(a_claim(run, str(run.id).encode())) for run in others))
+        assert all(receipt.created for receipt in stored)
+        with pytest.raises(errors.Locked):
+            await waiting
+    assert (await repository.accept(a_claim(locked, b"locked"))).created
+    await repository.close()
+
+
+async def test_a_run_that_is_locked_is_finished_later_and_the_others_of_its_commit_now(
+    impatient: database.Database,
+) -> None:
+    repository, made = run_store.Runs(impatient), [a_run() for _ in range(20)]
+    await asyncio.gather(*map(repository.open, made))
+    locked, *others = made
+    snapshot = run_model.Snapshot({"kind": "TaskRun"}, ())
+    async with impatient.transaction() as holding:
+        epoch = (await holding.execute(sa.select(tables.leases.c.epoch))).scalar_one()
+        await holding.execute(sa.select(tables.runs).where(tables.runs.c.id == locked.id).with_for_update())
+        waiting = asyncio.create_task(repository.finish(locked.id, snapshot, NOW, epoch=epoch))
+        await asyncio.gather(*(repository.finish(run.id, snapshot, NOW, epoch=epoch) for run in others))
+        with pytest.raises(errors.Locked):
+            await waiting
+    await repository.finish(locked.id, snapshot, NOW, epoch=epoch)
+    await repository.close()
+    assert [(await case(impatient, run.id))[0].finished_at for run in made] == [NOW] * 20

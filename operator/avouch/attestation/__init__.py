@@ -6,5 +6,5 @@ Never here: clocks, logs, files, networks, databases. Time arrives as an argumen
 Weight: standard library and cryptography only, because the sidecar in every injected pod imports statement, predicate,
 dsse, bundle and signing. Only `verification` makes the values that mean "this was verified".
 Who imports it: controlplane and every layer above. What it imports: materials (which types there are), digests,
-rfc3339, values, errors.
+rfc3339, storable, values, errors.
 """

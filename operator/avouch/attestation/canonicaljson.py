@@ -14,19 +14,29 @@ from avouch.attestation import strictjson
 
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_TOO_LONG = b"0" * (strictjson.MAX_DIGITS + 1)
+_LONG = b"0" * 33  # our own tools write 16 digits at most, and hardly any text has so many in a row
+_FEW = 64 * 1024  # bytes, in which long numbers cost little, and looking for `_LONG` a fifth of all reading
 _OTHER = object()  # not the canonical spelling
 
 
-def loads(data: bytes, *, max_bytes: int, max_depth: int = strictjson.MAX_DEPTH) -> object:
+def loads(
+    data: bytes, *, max_bytes: int, max_depth: int = strictjson.MAX_DEPTH, max_items: int = strictjson.MAX_ITEMS
+) -> object:
     """Read one JSON document. Accepts, refuses and answers exactly what `strictjson.loads` does, error for error."""
-    found = _canonical(data, max_depth) if len(data) <= max_bytes else _OTHER
-    return strictjson.loads(data, max_bytes=max_bytes, max_depth=max_depth) if found is _OTHER else found
+    found = _canonical(data, max_depth, max_items) if len(data) <= max_bytes else _OTHER
+    if found is _OTHER:
+        return strictjson.loads(data, max_bytes=max_bytes, max_depth=max_depth, max_items=max_items)
+    return found
 
 
-def _canonical(data: bytes, max_depth: int) -> object:
+def _canonical(data: bytes, max_depth: int, max_items: int) -> object:
     """The value, where these bytes are its only spelling and within all limits."""
-    if len(data) > strictjson.MAX_ITEMS and _items(data) > strictjson.MAX_ITEMS:
+    if len(data) > max_items and _items(data) > max_items:
         return _OTHER  # fewer bytes hold fewer items
+    if (_LONG if len(data) > _FEW else _TOO_LONG) in data.translate(_DIGITS):
+        return _OTHER  # msgspec takes the square of its digits for a number, too
     try:
         value = _DECODER.decode(data)
         if _ENCODER.encode(value) != data or _deeper(value, max_depth):

@@ -22,6 +22,7 @@ from avouch.values import dataclass
 
 TYPE = "chainloop.dev/attestation/v0.2"
 FINDING = "avouch.dev/finding."  # + material: the annotation in which a sidecar says why it refused a file
+MAX_MATERIALS = 1024  # as many as subjects; a contract has 200
 BUILD_TYPE = "chainloop.dev/workflowrun/v0.1"
 WORKFLOW_SUBJECT = "chainloop.workflow."
 GIT_SUBJECT = "git.head"
@@ -118,7 +119,7 @@ def build(facts: AttestationFacts) -> bytes:
     Raises:
         Invalid: no workflow name, a material named twice, a `git_head` or extra subject without digest, an unknown
             policy or server field, or a value with no canonical form.
-        TooLarge: over 1,024 subjects or 3 MiB (then inline less).
+        TooLarge: over 1,024 materials or subjects, or 3 MiB (then inline less).
     """
     record = strictjson.dumps(_predicate(facts))
     subjects = (
@@ -143,6 +144,7 @@ def read(parsed: statement.Statement) -> AttestationFacts:
     Raises:
         Invalid: another predicate type, a missing part, a field of the wrong type, a material named twice, or a first
             subject that is not the workflow.
+        TooLarge: over 1,024 materials.
     """
     if parsed.predicate_type != TYPE:
         raise errors.Invalid(f"not an attestation: {parsed.predicate_type[:80]!r}", field="predicateType", fix=TYPE)
@@ -201,11 +203,18 @@ def _predicate(facts: AttestationFacts) -> dict[str, object]:
 
 
 def _sorted(found: tuple[materials.Material, ...]) -> list[materials.Material]:
-    names = [material.name for material in found]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise errors.Invalid(f"duplicate material {twice[:80]!r}", field="materials")
+    _check_count(len(found))
+    seen: set[str] = set()
+    for material in found:
+        if material.name in seen:
+            raise errors.Invalid(f"duplicate material {material.name[:80]!r}", field="materials")
+        seen.add(material.name)
     return sorted(found, key=lambda material: material.name)
+
+
+def _check_count(materials: int) -> None:
+    if materials > MAX_MATERIALS:
+        raise errors.TooLarge(f"{materials} materials, at most {MAX_MATERIALS}", field="materials")
 
 
 def _metadata_dict(metadata: Metadata) -> dict[str, object]:
@@ -249,6 +258,7 @@ def _runner(body: Mapping[str, object]) -> Runner:
 
 def _materials(value: object, subjects: list[statement.ResourceDescriptor]) -> tuple[materials.Material, ...]:
     items = shape.sequence([] if value is None else value, "materials")
+    _check_count(len(items))
     descriptors = [statement.descriptor_from_json(item, f"materials[{i}]") for i, item in enumerate(items)]
     outputs = {materials.name_of(subject): subject for subject in subjects if materials.name_of(subject)}
     found = tuple(materials.read(item, outputs, f"materials[{i}]") for i, item in enumerate(descriptors))

@@ -22,7 +22,8 @@ from avouch import errors
 
 MAX_DEPTH = 64  # far above any real statement (under 12), far below the interpreter's recursion limit (1000)
 MAX_ITEMS = 250_000  # commas and open brackets; 4 MiB of "[],[]" would become 100 MB of Python objects
-MAX_INT_DIGITS = 4300  # CPython's own default (CVE-2020-10735), held even where an environment variable lifts it
+# Reading an integer takes the square of its digits (CVE-2020-10735). The largest double has 309, the smallest 324.
+MAX_DIGITS = 400
 MAX_EXACT_INT = 2**53 - 1  # the largest integer whose neighbours a double still tells apart (RFC 7493 2.2)
 
 _BOM = b"\xef\xbb\xbf"
@@ -41,19 +42,20 @@ class Reader(Protocol):
         ...
 
 
-def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
+def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> object:
     """Read one JSON document that every conforming parser reads alike.
 
     Args:
         data: the document, UTF-8 without a byte order mark.
         max_bytes: refuse more bytes than this before parsing them.
         max_depth: how many arrays and objects may be open at once.
+        max_items: how many commas and open brackets there may be.
 
     Raises:
-        TooLarge: over `max_bytes`, `max_depth`, 250,000 items or 4,300 digits in a number.
+        TooLarge: over `max_bytes`, `max_depth`, `max_items` or 400 digits in a number.
         Invalid: not JSON, or JSON with more than one reading.
     """
-    check_size(data, max_bytes=max_bytes, max_depth=max_depth)
+    check_size(data, max_bytes=max_bytes, max_depth=max_depth, max_items=max_items)
     if data.startswith(_BOM):
         raise errors.Invalid("JSON starts with a byte order mark", fix="write UTF-8 without one")
     try:
@@ -88,29 +90,32 @@ def dumps(value: object) -> bytes:
         raise errors.Invalid("a lone surrogate cannot be written as UTF-8") from exc
 
 
-def check_size(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> None:
+def check_size(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> None:
     """Refuse what `loads` would not read for its size, before anything is parsed.
 
     Raises:
-        TooLarge: over `max_bytes`, `max_depth` or 250,000 items.
+        TooLarge: over `max_bytes`, `max_depth` or `max_items`.
     """
     if len(data) > max_bytes:
         raise errors.TooLarge(f"{len(data)} bytes of JSON, at most {max_bytes} are read")
-    _check_shape(data, max_depth)
+    _check_shape(data, max_depth, max_items)
 
 
-def _check_shape(data: bytes, max_depth: int) -> None:
+def _check_shape(data: bytes, max_depth: int, max_items: int) -> None:
     """Count items and nesting outside strings, in linear time and constant stack, before the recursive parser runs.
 
     Without escaped backslashes and then escaped quotes, every second piece between quotes lies outside strings. That
     holds as far as the text is JSON, and the parser goes no further.
     """
     opened = data.count(b"[") + data.count(b"{")
-    if opened <= max_depth and data.count(b",") <= MAX_ITEMS:
+    if opened <= max_depth and data.count(b",") <= max_items:
         return
-    outside = b"".join(data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
-    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > MAX_ITEMS:
-        raise errors.TooLarge(f"JSON of more than {MAX_ITEMS} items")
+    plain = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    if plain.count(b'"') > 4 * (max_items + 1):  # an item has at most a key and a value: nothing is split for more
+        raise errors.TooLarge(f"JSON of more than {max_items} items")
+    outside = b"".join(plain.split(b'"')[::2])
+    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > max_items:
+        raise errors.TooLarge(f"JSON of more than {max_items} items")
     depths = itertools.accumulate(map(_STEPS.__getitem__, outside.translate(None, _NOT_BRACKETS)))
     if max(depths, default=0) > max_depth:
         raise errors.TooLarge(f"JSON nested deeper than {max_depth}")
@@ -126,14 +131,14 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(text: str) -> int:
-    if len(text) > MAX_INT_DIGITS:
-        raise errors.TooLarge(f"a number of {len(text)} digits, at most {MAX_INT_DIGITS} are read")
+    if len(text) > MAX_DIGITS:
+        raise errors.TooLarge(f"a number of {len(text)} digits, at most {MAX_DIGITS} are read")
     return int(text)
 
 
 def _float(text: str) -> float:
-    if len(text) > MAX_INT_DIGITS:
-        raise errors.TooLarge(f"a number of {len(text)} characters, at most {MAX_INT_DIGITS} are read")
+    if len(text) > MAX_DIGITS:
+        raise errors.TooLarge(f"a number of {len(text)} characters, at most {MAX_DIGITS} are read")
     number = float(text)
     if not math.isfinite(number):
         raise errors.Invalid(f"number {text[:40]} is too large for a double")

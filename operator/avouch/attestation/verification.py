@@ -63,6 +63,7 @@ class VerifiedAttestation:
         pod: the same as a pod, or None if it is not one.
         authority_key: subject key identifier of the authority, hex.
         verified_at: the time at which the certificate was checked.
+        payload: the statement's bytes.
     """
 
     digest: digests.Digest
@@ -71,6 +72,7 @@ class VerifiedAttestation:
     pod: identity.PodIdentity | None
     authority_key: str
     verified_at: datetime
+    payload: bytes
     made_here: InitVar[object]
 
     def __post_init__(self, made_here: object) -> None:
@@ -138,6 +140,7 @@ def verify(
         pod=identity.PodIdentity.from_uris(uris),
         authority_key=trust.authority_key(issuer).hex(),
         verified_at=at,
+        payload=bundle.envelope.payload,
         made_here=_MADE_HERE,
     )
 

@@ -7,31 +7,49 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from avouch import digests, errors
+from avouch import digests, errors, storable
 from avouch.api import wire
 from avouch.attestation import canonicaljson
+from avouch.controlplane.intake import multipart
 from avouch.ingest import bodies
 
 _SMALL = 32 * 1024  # bytes of a JSON body
 _PARTS = 512 * 1024  # bytes of a list of `multipart.MOST` digests
+_ITEMS = multipart.MOST + 100  # of JSON
 Body = TypeVar("Body")
 
 
 async def decoded(
-    request: Request, kind: type[Body], min_rate: bodies.MinDataRate, *, empty: bytes = b"", limit: int = _SMALL
+    request: Request,
+    kind: type[Body],
+    min_rate: bodies.MinDataRate,
+    *,
+    empty: bytes = b"",
+    limit: int = _SMALL,
 ) -> Body:
     """The body as what it should be; `empty` stands for a missing one.
 
     Read strictly first: msgspec alone skips over what it does not know, keys that stand twice included.
 
     Raises:
-        Invalid: it is something else.
+        Invalid: it is something else, or holds U+0000, which cannot be recorded.
     """
     content = await bodies.whole(request, limit, min_rate) or empty
     try:
-        return msgspec.convert(canonicaljson.loads(content, max_bytes=limit), type=kind)
-    except (msgspec.MsgspecError, errors.Invalid) as exc:
+        found = canonicaljson.loads(content, max_bytes=limit, max_items=_ITEMS)
+        if storable.ESCAPED in content:
+            _recordable(found)
+        return msgspec.convert(found, type=kind)
+    except errors.Invalid as exc:
+        raise errors.Invalid(exc.args[0], field=exc.field or "body", fix=exc.fix) from exc
+    except msgspec.MsgspecError as exc:
         raise errors.Invalid(str(exc), field="body") from exc
+
+
+def _recordable(found: object) -> None:
+    for place in storable.clean(found).places:
+        where = f"body.{place}"[:300]
+        raise errors.Invalid("holds the character U+0000, which cannot be recorded", field=where, fix=storable.FIX)
 
 
 async def joining(request: Request, min_rate: bodies.MinDataRate) -> list[digests.Digest]:

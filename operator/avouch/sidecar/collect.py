@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from avouch import digests, errors, image_references, plan
+from avouch import digests, errors, image_references, plan, storable
 from avouch.materials import types as material_types
 from avouch.sidecar import files
 from avouch.tekton import hints, objects
@@ -98,7 +98,7 @@ def of_text(material: plan.PlannedMaterial, value: str) -> Collected:
     Raises:
         Invalid: an empty text, or an image that is not pinned.
     """
-    value = value.strip()
+    value = storable.text(value.strip())  # as the server records the same result of the TaskRun
     if not value:
         raise errors.Invalid("the value is empty")
     if material.type != IMAGE:

@@ -25,6 +25,9 @@ _CONNECT_SECONDS = 3
 _DEAD_PEER_MS = 10_000  # unacknowledged bytes for this long: the peer is gone (half-open TCP)
 _KEEPALIVE_SECONDS = 30  # of silence, after which the system asks whether the peer is still there
 _USED = "avouch.used"
+_LOCKED = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+# To the driver they are what may pass, as a crash is; no other try will go better.
+_TOO_LARGE = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
 _DIRECT = 4  # connections for single statements: they are held for one round trip at a time
 
 
@@ -173,6 +176,10 @@ async def translated() -> AsyncIterator[None]:
 
 def _ours(exc: Exception) -> errors.AvouchError:
     original = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+    if isinstance(original, _TOO_LARGE):
+        return errors.TooLarge(f"the database refuses a value for its size: {type(original).__name__}")
+    if isinstance(original, _LOCKED):
+        return errors.Locked("another transaction holds what this one needs; try again")
     if isinstance(original, psycopg.DataError):
         return errors.Invalid(f"the database refuses a value: {type(original).__name__}")
     if isinstance(original, psycopg.IntegrityError):

@@ -2,7 +2,8 @@
 
 A committer takes what is there, so one caller alone waits for one COMMIT and many share one. Where nobody waits for the
 answer, a committer rests between two batches: runs that trickle in share a commit, too. A batch that fails for the sake
-of one row is written again row by row, so the bad row fails alone. Reads share round trips likewise.
+of one row, a bad one or one that somebody else has locked, is written again row by row: that row fails alone, and none
+of the others waits for it. Reads share round trips likewise.
 """
 
 import asyncio
@@ -14,6 +15,9 @@ from avouch import errors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_AT_ONCE = 2  # rows of a batch that failed: while one waits for its lock, the others go on
+_LOCKED = 4  # rows after which locks are nothing of single rows, and the rest of the batch is not tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +84,57 @@ class GroupCommit(Generic[Item, Result]):
             batch = [await self._queue.get()]
             while len(batch) < self._limits.batch and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            results = await self._outcomes([item for item, _ in batch])
-            for (item, answer), result in zip(batch, results, strict=True):
-                self._count -= 1
-                self._size -= self._weigh(item)
-                self._queue.task_done()
-                _settle(answer, result)
+            await self._answer(batch)
             if self._limits.rest and len(batch) < self._limits.batch:
                 await asyncio.sleep(self._limits.rest)
 
-    async def _outcomes(self, items: Sequence[Item]) -> Sequence[Result | errors.AvouchError]:
+    async def _answer(self, batch: Sequence[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+        results: Sequence[Result | errors.AvouchError]
         try:
-            return await self._bounded(items)
-        except errors.Unavailable as exc:
-            return [errors.Unavailable(str(exc)) for _ in items]
+            results = await self._bounded([item for item, _ in batch])
         except errors.AvouchError as exc:
-            return [exc] if len(items) == 1 else [await self._alone(item) for item in items]
+            if len(batch) > 1 and (isinstance(exc, errors.Locked) or not exc.retry):
+                await self._one_by_one(batch)
+                return
+            results = [errors.Unavailable(str(exc)) if exc.retry else exc for _ in batch]
+        for (item, answer), result in zip(batch, results, strict=True):
+            self._settle(item, answer, result)
+
+    async def _one_by_one(self, batch: Sequence[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+        """Each is answered when it is written."""
+        turns, locked = iter(batch), 0
+
+        async def some() -> None:
+            nonlocal locked
+            for item, answer in turns:
+                if locked < _LOCKED:
+                    result = await self._alone(item)
+                    locked += isinstance(result, errors.Locked)
+                else:
+                    result = errors.Locked("other transactions hold what these need; try again")
+                self._settle(item, answer, result)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.create_task(some())
 
     async def _alone(self, item: Item) -> Result | errors.AvouchError:
-        return (await self._outcomes([item]))[0]
+        try:
+            (result,) = await self._bounded([item])
+        except errors.AvouchError as exc:
+            return exc
+        return result
+
+    def _settle(self, item: Item, answer: "asyncio.Future[Result]", result: Result | errors.AvouchError) -> None:
+        self._count -= 1
+        self._size -= self._weigh(item)
+        self._queue.task_done()
+        if answer.done():  # the caller went away; its row is stored and a resend finds it
+            return
+        if isinstance(result, errors.AvouchError):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
 
     async def _bounded(self, items: Sequence[Item]) -> Sequence[Result | errors.AvouchError]:
         try:
@@ -110,12 +146,3 @@ class GroupCommit(Generic[Item, Result]):
             if isinstance(exc, errors.AvouchError):
                 raise
             raise errors.AvouchError(f"writing failed: {type(exc).__name__}: {exc}") from exc
-
-
-def _settle(answer: "asyncio.Future[Result]", result: Result | errors.AvouchError) -> None:
-    if answer.done():  # the caller went away; its row is stored and a resend finds it
-        return
-    if isinstance(result, errors.AvouchError):
-        answer.set_exception(result)
-    else:
-        answer.set_result(result)

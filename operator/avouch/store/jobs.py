@@ -35,15 +35,16 @@ _INSERT_ALL = sa.text(
     "SELECT 'judge', 'judge', 'judge:' || id, 'judge:' || id, jsonb_build_object('run_id', id) "
     "FROM (SELECT id FROM unnest(:ids) AS asked(id) ORDER BY id) AS asked " + COALESCED
 ).bindparams(sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True))))
-# Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a bug.
+# Runs that ended or expired a while ago, are not judged, and have no job that will: theirs failed by a bug. Any 500 of
+# them: those that fail again and again, whatever their number, keep no other from its turn.
 _FORGOTTEN = sa.text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args) "  # noqa: S608 - constants only
-    "SELECT 'judge', 'judge', 'judge:' || r.id, 'judge:' || r.id, jsonb_build_object('run_id', r.id) FROM runs r "
-    "LEFT JOIN outside_runs o ON o.run_id = r.id "
+    "SELECT 'judge', 'judge', 'judge:' || id, 'judge:' || id, jsonb_build_object('run_id', id) FROM ("
+    "SELECT id FROM (SELECT r.id FROM runs r LEFT JOIN outside_runs o ON o.run_id = r.id "
     "WHERE r.result = 'Pending' AND coalesce(r.finished_at, o.expires_at) < now() - interval '5 minutes' "
     "AND NOT EXISTS (SELECT FROM procrastinate_jobs j "
     "WHERE j.lock = 'judge:' || r.id AND j.status IN ('todo', 'doing')) "
-    "LIMIT 500 " + COALESCED
+    "ORDER BY random() LIMIT 500) AS chosen ORDER BY id) AS ordered " + COALESCED
 )
 
 

@@ -3,17 +3,19 @@
 Locks are taken in one order everywhere: rows of runs by id, then the row that hands out versions.
 """
 
+import contextlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch import errors
+from avouch import errors, storable
 from avouch.controlplane.model import runs
 from avouch.store import columns, database, fencing, jobs, rows, tables, versions
 
@@ -45,6 +47,7 @@ _FINISH = sa.text(
     "UPDATE runs SET finished_at = ended.at, resource_version = ended.version "
     "FROM unnest(:ids, :times, :versions) AS ended(id, at, version) WHERE runs.id = ended.id"
 ).bindparams(IDS, _TIMES, sa.bindparam("versions", type_=pg.ARRAY(sa.BigInteger)))
+_PLACES = 100  # cleaned ones that are told
 _SNAPSHOTS = columns.insert("snapshots", ("run_id", "document"))
 
 
@@ -59,14 +62,26 @@ class Finished:
 
 
 def document(snapshot: runs.Snapshot) -> bytes:
-    """A Done snapshot as it is stored."""
-    said = {
+    """A Done snapshot as it is stored: what only Kubernetes takes is cleaned, and its places are kept."""
+    said: dict[str, object] = {
         "subject": snapshot.subject,
         "taskruns": snapshot.taskruns,
         "injected": snapshot.injected,
         "pods": snapshot.pods,
     }
-    return msgspec.json.encode(said)
+    with contextlib.suppress(UnicodeEncodeError, RecursionError):  # both are cleaned away
+        written = msgspec.json.encode(said)
+        if storable.ESCAPED not in written:
+            return written
+    cleaned = storable.clean(said)
+    made = cast(dict[str, object], cleaned.value)
+    return msgspec.json.encode({**made, "cleaned": cleaned.places[:_PLACES]})
+
+
+def refusal(exc: errors.AvouchError) -> bytes:
+    """Instead of a snapshot that cannot be stored: why."""
+    why = storable.text(str(exc))[:1000]
+    return msgspec.json.encode({"subject": {}, "taskruns": [], "injected": [], "pods": {}, "refused": why})
 
 
 async def open_all(opened: database.Database, batch: Sequence[runs.Run]) -> Sequence[runs.Run | errors.AvouchError]:

@@ -93,6 +93,8 @@ def snapshot_of(document: dict[str, Any]) -> runs.Snapshot:
         taskruns=tuple(document["taskruns"]),
         injected=tuple(document["injected"]),
         pods=document["pods"],
+        cleaned=tuple(document.get("cleaned", ())),
+        refused=document.get("refused", ""),
     )
 
 

@@ -1,5 +1,6 @@
 """Runs, claims and verdicts. Implements `controlplane.model.runs.Runs`."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,6 +23,8 @@ from avouch.store import (
     rows,
     tables,
 )
+
+_log = logging.getLogger(__name__)
 
 _UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))
 # Of the few that were judged lately, and of all: both choose before they read whole rows.
@@ -117,8 +120,22 @@ class Runs:
         return await self._pushes.submit(claim)
 
     async def finish(self, run_id: uuid.UUID, snapshot: run_model.Snapshot, at: datetime, *, epoch: int) -> None:
-        """Store the Done snapshot and enqueue the judging job; a second snapshot changes nothing."""
-        await self._ends.submit(lifecycle.Finished(run_id, lifecycle.document(snapshot), at, epoch))
+        """Store the Done snapshot and enqueue the judging job; a second snapshot changes nothing.
+
+        What the database refuses now it refuses whenever it is tried: then the run ends with the reason alone.
+
+        Raises:
+            errors.Conflict: a newer controller has written.
+            errors.NotFound: no such run.
+            errors.Unavailable: the database is gone; whether it was stored is unknown, another try is safe.
+        """
+        try:
+            await self._ends.submit(lifecycle.Finished(run_id, lifecycle.document(snapshot), at, epoch))
+        except errors.AvouchError as exc:
+            if exc.retry or isinstance(exc, (errors.Conflict, errors.NotFound)):
+                raise
+            _log.error("the record of run %s cannot be stored, it ends without: %s", run_id, exc)
+            await self._ends.submit(lifecycle.Finished(run_id, lifecycle.refusal(exc), at, epoch))
 
     async def unfinished(self, limit: int, after: run_model.Run | None = None) -> Sequence[run_model.Run]:
         """Runs of the cluster without a Done snapshot, oldest first: those that come after this one."""

@@ -87,12 +87,20 @@ def test_too_many_bytes_are_refused_unread() -> None:
         strictjson.loads(b" " * 11, max_bytes=10)
 
 
-def test_4300_digits_are_a_number_and_4301_are_an_attack() -> None:
-    assert loads(b"9" * 4300) == int("9" * 4300)
+def test_the_caller_says_how_many_items_it_reads() -> None:
+    document = b'[{"a":"b"},{"a":"b"}]'
+    assert strictjson.loads(document, max_bytes=100, max_depth=2, max_items=4) == [{"a": "b"}, {"a": "b"}]
+    for more in (document, b"[0,0,0,0,0]", b'{"a":"","b":"","c":"","d":"","e":""}', b'["' + b'","' * 1000 + b'"]'):
+        with pytest.raises(errors.TooLarge, match="more than 3 items"):
+            strictjson.loads(more, max_bytes=10_000, max_depth=2, max_items=3)
+
+
+def test_400_digits_are_a_number_and_401_are_an_attack() -> None:
+    assert loads(b"9" * 400) == int("9" * 400)
     with pytest.raises(errors.TooLarge):
-        loads(b"9" * 4301)
+        loads(b"9" * 401)
     with pytest.raises(errors.TooLarge):
-        loads(b"0." + b"1" * 4301)
+        loads(b"0." + b"1" * 401)
 
 
 def test_the_duplicate_key_is_named() -> None:

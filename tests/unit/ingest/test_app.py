@@ -124,6 +124,31 @@ async def test_what_is_no_bundle_names_its_step(client: httpx.AsyncClient, fake:
     assert answer.json()["step"] == "2 bundle"
 
 
+async def test_a_claim_that_no_database_takes_is_refused_with_its_place_and_the_fix(
+    client: httpx.AsyncClient, fake: fakes.Fakes
+) -> None:
+    answer = await client.post(bundles(fake), content=fakes.signed(fake, team="a\0b"))
+    assert (answer.status_code, answer.json()["field"]) == (400, "predicate.metadata.team")
+    assert "U+0000" in answer.json()["fix"]
+    assert not fake.store.claims
+
+
+async def test_a_body_that_no_database_takes_is_refused_with_its_place_and_the_fix(
+    client: httpx.AsyncClient, fake: fakes.Fakes
+) -> None:
+    answer = await client.post(f"/v1/runs/{fake.run.id}/certificate", json={"csr": "", "more": [{"a": "\0"}]})
+    assert (answer.status_code, answer.json()["field"]) == (400, "body.more[0].a")
+    assert "U+0000" in answer.json()["fix"]
+
+
+async def test_a_body_of_more_items_than_any_list_of_parts_is_refused(
+    client: httpx.AsyncClient, fake: fakes.Fakes
+) -> None:
+    path = f"/v1/runs/{fake.run.id}/materials/{digests.of_bytes(b'')}"
+    answer = await client.post(path, content=b'{"parts":[],"x":[' + b"0," * 5000 + b"0]}")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "JSON of more than 4196 items")
+
+
 async def test_a_full_queue_says_when_to_come_back(client: httpx.AsyncClient, fake: fakes.Fakes) -> None:
     fake.store.failure = errors.Overloaded("full", retry_after=3)
     answer = await client.post(bundles(fake), content=fakes.signed(fake))

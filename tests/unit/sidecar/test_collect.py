@@ -136,6 +136,14 @@ def test_images_come_from_results(tmp_path: Path, results: dict[str, str], sourc
     assert str(found.digest) == DIGEST
 
 
+def test_a_result_that_no_database_takes_is_claimed_as_the_server_records_it(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "version").write_text("1\0.2\n")
+    found = one(planned("STRING", plan.From.RESULT, "version"), pod)
+    assert found is not None
+    assert (found.value, found.digest, found.finding) == ("1\ufffd.2", digests.of_bytes("1\ufffd.2".encode()), "")
+
+
 def test_an_image_without_a_digest_is_a_finding(tmp_path: Path) -> None:
     pod = at(tmp_path)
     (tmp_path / "results" / "m").write_text("reg/app:latest")

@@ -100,6 +100,38 @@ async def test_a_bad_row_fails_alone_and_others_after_it_are_written(failure: Ex
         await group.submit("d")
 
 
+async def test_a_locked_row_fails_alone_and_nobody_waits_for_it() -> None:
+    """Only when all others are answered is the lock given up."""
+    answered = asyncio.Event()
+
+    async def write(items: Sequence[str]) -> Sequence[None]:
+        if items == ["b"]:
+            await answered.wait()
+        if "b" in items:
+            raise errors.Locked("somebody holds it")
+        return [None for _ in items]
+
+    group = groupcommit.GroupCommit(write, len, groupcommit.Limits(committers=1))
+    locked, *others = (asyncio.ensure_future(group.submit(item)) for item in "bacdef")
+    async with asyncio.timeout(5):
+        await asyncio.gather(*others)
+        answered.set()
+        with pytest.raises(errors.Locked):
+            await locked
+        await group.submit("g")
+    assert group.depth == 0
+
+
+async def test_where_every_row_is_locked_not_each_is_waited_for() -> None:
+    written = Written()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    written.failures = {item: errors.Locked("somebody holds it") for item in letters}
+    found = await asyncio.gather(*map(_committing(written).submit, letters), return_exceptions=True)
+    assert [type(one) for one in found] == [errors.Locked] * len(letters)
+    assert written.batches[0] == list(letters)
+    assert len(written.batches) <= 1 + 5  # four, and what was under way beside the fourth
+
+
 async def test_a_database_that_is_away_is_said_to_each_and_not_asked_once_for_each() -> None:
     written = Written()
     written.failures["b"] = errors.Unavailable("away")

@@ -7,12 +7,12 @@ its only one, and every arrival before it is a sign of life.
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from avouch import digests, errors
-from avouch.attestation import authority, bundle, canonicaljson, predicate, trust, verification
-from avouch.controlplane.intake import external_runs, multipart, pod_runs, sessions
+from avouch.attestation import authority, bundle, predicate, trust, verification
+from avouch.controlplane.intake import bundles, external_runs, multipart, pod_runs, sessions
 from avouch.controlplane.model import artifacts, cluster, runs
 from avouch.materials import types as material_types
 
@@ -60,6 +60,7 @@ class Intake:
     keys: Keys
     max_material: int = MAX_MATERIAL
     external: external_runs.ExternalRuns | None = None  # None: runs of the cluster only
+    checking: bundles.Checking = field(default_factory=bundles.Checking)
 
     async def session(
         self, token: str, run_id: uuid.UUID, need: sessions.Need = sessions.Need.ADD
@@ -117,14 +118,15 @@ class Intake:
 
         Raises:
             NotVerified: step 2, or a statement about no run.
+            Invalid: the statement is no attestation, or holds what cannot be recorded.
             Conflict: step 3 (a good attestation replayed on another run), or an external run that has ended.
             Overloaded: the queue is full.
         """
         received = self.clock.now()
-        verified = verification.verify(content, self.keys.trust(), session.signer, received, canonicaljson.loads)  # 2
-        facts = predicate.read(verified.statement)
-        check_same_run(facts.metadata, session.run)  # 3
-        return await self._claims(session).accept(_claim(session, verified, facts, content, explicit=explicit))
+        found = await self.checking.believe(content, self.keys.trust(), session.signer, received)  # 2
+        check_same_run(found.facts.metadata, session.run)  # 3
+        claim = _claim(session, found.attestation, found.facts, content, explicit=explicit)
+        return await self._claims(session).accept(claim)
 
     async def _arrived(self, session: sessions.RunSession) -> None:
         if self.external is not None:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from avouch import errors, plan
-from avouch.attestation import identity, materials, predicate, trust, verification
+from avouch import errors, plan, storable
+from avouch.attestation import identity, materials, recordable, trust, verification
 from avouch.controlplane.deliveries import fanout
 from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.model import artifacts as artifact_model
@@ -65,6 +65,7 @@ class Judging:
     async def one(self) -> Sequence[judging.Outcome]:
         """Judge one run that is not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`."""
         async with self.queue.one() as work:
+            outcomes: Sequence[judging.Outcome]
             outcomes = [await self._alone(record, work.taken) for record in work.taken.records]
             if not outcomes:
                 return ()
@@ -74,7 +75,21 @@ class Judging:
                 if isinstance(exc, errors.AvouchError) and exc.retry:
                     raise
                 outcomes = [self._error(record, work.taken, exc) for record in work.taken.records]
-                await work.settle(outcomes)
+                outcomes = await self._settled(work, outcomes)
+        return outcomes
+
+    async def _settled(self, work: judging.Work, outcomes: Sequence[judging.Outcome]) -> Sequence[judging.Outcome]:
+        """Write verdicts Error; where even these cannot be written, put them off, less and less often, and say so."""
+        try:
+            await work.settle(outcomes)
+        except errors.AvouchError as exc:
+            if exc.retry:
+                raise
+            now = self.clock.now()
+            ids = ", ".join(str(one.run.id) for one in work.taken.records)
+            _log.error("the verdict Error on run %s cannot be written: %s", ids, exc)
+            outcomes = [judging.Later(one.run.id, next_try(one.run, now)) for one in work.taken.records]
+            await work.settle(outcomes)
         return outcomes
 
     async def _from_rows(self, record: judging.Record, taken: judging.Taken) -> judging.Outcome:
@@ -135,12 +150,12 @@ class Judging:
         """The verdict on a run that cannot be judged."""
         if not isinstance(exc, errors.AvouchError):
             _log.error("run %s could not be judged", record.run.id, exc_info=exc)
-        reason = str(exc) if isinstance(exc, errors.AvouchError) else type(exc).__name__
+        reason = storable.text(str(exc)) if isinstance(exc, errors.AvouchError) else type(exc).__name__
         now = self.clock.now()
         try:
             bare = _bare(record)
             return self._decided(bare, examination.failed(bare, reason, now), taken)
-        except errors.AvouchError as unsealed:
+        except Exception as unsealed:
             _log.error("run %s stays Pending: the verdict Error could not be signed: %s", record.run.id, unsealed)
             return judging.Later(record.run.id, next_try(record.run, now))
 
@@ -157,7 +172,7 @@ class Judging:
             verified = verification.verify(claim.bundle, self.trust_root, who, claim.received_at)
             if verified.digest != claim.digest:
                 raise errors.Corrupt("the stored bundle no longer matches its digest")
-            return examination.ReadClaim(claim, predicate.read(verified.statement))
+            return examination.ReadClaim(claim, recordable.read(verified))
         except errors.AvouchError as exc:
             return examination.ReadClaim(claim, None, str(exc))
 

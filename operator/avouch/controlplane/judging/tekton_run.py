@@ -1,6 +1,6 @@
 """The evidence of one run in Tekton: its Done snapshot, its claims and its documents. Pure; time is an argument.
 
-1. No snapshot: Pending. A subject that was stopped: Canceled.
+1. No snapshot: Pending. One that could not be stored: Error. A subject that was stopped: Canceled.
 2. Claims of tries that a retry superseded are kept, but not judged; all others count, whoever pushed them.
 3. An injected pod that has not spoken is waited for until `GRACE` after Done; then it is a finding.
 4. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
@@ -12,18 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from avouch import plan
+from avouch import plan, storable
 from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record
 from avouch.controlplane.judging import materials as judged_materials
-from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, WaitUntil
+from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, WaitUntil, unexamined
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding
 from avouch.tekton import outcome
 
 GRACE = timedelta(seconds=60)
+_TOLD = 10  # cleaned places in a finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     """Weigh the evidence of one run. The module docstring is the specification."""
     if case.snapshot is None:
         return verdicts.Verdict(case.run.id, VerdictResult.PENDING, Evidence.NONE, (), (), {}, {}, now)
+    if case.snapshot.refused:
+        text = f"the cluster's record of the run cannot be stored: {case.snapshot.refused}"
+        return unexamined(case, Finding("RecordNotStored", text, fix="run it again without what is refused"), now)
     ended = outcome.of(case.snapshot.subject)
     runs = cluster_record.executions(case.snapshot)
     counting, strays = _counting(case, runs)
@@ -208,6 +212,16 @@ def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
             return (Finding("RunNotDone", gone, fix="run it again, and delete it only after it finished"),)
 
 
+def cleaned_record(record: Record) -> Iterator[Finding]:
+    """Text of the cluster's own record that was stored otherwise than it was: said, so that nobody wonders."""
+    places = record.case.snapshot.cleaned if record.case.snapshot is not None else ()
+    if places:
+        told = ", ".join(place[:200] for place in places[:_TOLD])
+        more = f" and {len(places) - _TOLD} more" if len(places) > _TOLD else ""
+        text = f"U+FFFD stands for characters that cannot be recorded, such as U+0000, in {told}{more}"
+        yield Finding("RecordCleaned", text, fix=storable.FIX)
+
+
 CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     claims_that_do_not_count,  # ClaimNotVerified, ClaimOfAnotherRun, ClaimOfUnknownTaskRun
     refused_evidence,  # EvidenceRefused
@@ -216,4 +230,5 @@ CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     contradicted_annotations,  # AnnotationContradicted
     missing_sidecars,  # SidecarMissing
     unsuccessful_run,  # RunCanceled, RunFailed, RunNotDone
+    cleaned_record,  # RecordCleaned
 )

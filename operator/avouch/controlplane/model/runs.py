@@ -132,13 +132,16 @@ class Snapshot:
     """The cluster's own record of a Done PipelineRun or TaskRun, as the watch stored it.
 
     `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun object of it; `injected` the pod UIDs in
-    which our sidecar stands (from the pods themselves), `pods` pod name -> pod UID.
+    which our sidecar stands (from the pods themselves), `pods` pod name -> pod UID. `cleaned` are places whose text
+    could not be stored as it was (`avouch.storable`); `refused` says why nothing of the record could be stored.
     """
 
     subject: dict[str, Any]
     taskruns: tuple[dict[str, Any], ...]
     injected: tuple[str, ...] = ()
     pods: dict[str, str] = field(default_factory=dict)
+    cleaned: tuple[str, ...] = ()
+    refused: str = ""
 
 
 class Runs(Protocol):
@@ -170,7 +173,10 @@ class Runs(Protocol):
         ...
 
     async def finish(self, run_id: uuid.UUID, snapshot: Snapshot, at: datetime, *, epoch: int) -> None:
-        """Store the Done snapshot and enqueue the judging job; a second snapshot of the same run changes nothing."""
+        """Store the Done snapshot and enqueue the judging job; a second snapshot of the same run changes nothing.
+
+        A snapshot that cannot be stored for what it holds ends the run, too: with one that says why (`refused`).
+        """
         ...
 
     async def unfinished(self, limit: int, after: Run | None = None) -> Sequence[Run]:

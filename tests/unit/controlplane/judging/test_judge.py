@@ -28,6 +28,7 @@ class Queue:
     attachments: tuple[deliveries.AttachmentRecord, ...] = ()
     settled: list[judging_model.Outcome] = field(default_factory=list)
     refuses: set[uuid.UUID] = field(default_factory=set)  # runs whose verdict the database refuses, unless it is Error
+    refuses_errors: bool = False  # verdicts Error, too
     failure: errors.AvouchError | None = None
     taken: judging_model.Taken = field(default_factory=judging_model.Taken)
 
@@ -46,6 +47,8 @@ class Queue:
             raise self.failure
         for one in outcomes:
             refused = isinstance(one, judging_model.Decided) and one.run_id in self.refuses
+            if refused and self.refuses_errors:
+                raise errors.Invalid("the database refuses a value")
             if refused and one.signed.verdict.result is not verdicts.VerdictResult.ERROR:  # type: ignore[union-attr]
                 raise errors.Invalid("the database refuses a value")
         self.settled += outcomes
@@ -193,6 +196,29 @@ async def test_one_verdict_that_the_database_refuses_never_fails_its_batch() -> 
     while queue.single:
         await judge(queue).one()
     assert sorted(queue.results()) == ["Error", "Passed", "Passed", "Passed"]
+
+
+async def test_a_run_whose_verdict_error_is_refused_too_is_put_off_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    queue = Queue(single=[record()], refuses={record().run.id}, refuses_errors=True)
+    (later,) = await judge(queue).one()
+    assert (
+        queue.settled
+        == [later]
+        == [judging_model.Later(record().run.id, judging.next_try(record().run, Clock().now()))]
+    )  # type: ignore[arg-type]
+    assert f"the verdict Error on run {record().run.id} cannot be written" in caplog.text
+
+
+async def test_the_reason_of_an_error_holds_no_character_that_the_database_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise errors.Invalid("no\0t this")
+
+    monkeypatch.setattr(judging.verdict, "judge", refuse)
+    (decided,) = await judge(Queue(batched=[record()])).batch()
+    assert isinstance(decided, judging_model.Decided)
+    assert [one.message for one in decided.signed.verdict.findings] == ["no\ufffdt this"]
 
 
 async def test_a_database_that_does_not_answer_leaves_every_run_as_it_is() -> None:

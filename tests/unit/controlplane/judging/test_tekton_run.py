@@ -1,6 +1,7 @@
 # ruff: noqa: E501
 """Every way in which a run could be passed wrongly, one table row each."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -200,6 +201,21 @@ def test_what_is_missing_names_the_contract_line_and_the_fix():
     finding = make.verdict(make.case(make.planned(make.asked()), SHOT, make.said())).findings[0]
     assert finding.line == "spec.materials[sbom]"
     assert finding.fix == "let task build write bom.json in workspace src"
+
+
+def test_a_run_whose_record_cannot_be_stored_is_an_error_that_says_why():
+    refused = replace(make.snapshot(), subject={}, refused="the database refuses a value")
+    found = make.verdict(make.case(make.planned(), refused))
+    assert (found.result, make.codes(found)) == (V.ERROR, ["RecordNotStored"])
+    assert "the database refuses a value" in found.findings[0].message
+
+
+def test_a_record_that_was_cleaned_is_judged_and_says_where_it_was():
+    places = tuple(f"subject.spec.params[{i}].value" for i in range(12))
+    found = make.verdict(make.case(make.planned(), replace(make.snapshot(), cleaned=places)))
+    assert (found.result, make.codes(found)) == (V.PASSED, ["RecordCleaned"])
+    assert "params[0].value, " in found.findings[0].message
+    assert found.findings[0].message.endswith(" and 2 more")
 
 
 def test_a_run_without_a_snapshot_is_pending():
