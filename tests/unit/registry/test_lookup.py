@@ -26,12 +26,12 @@ def server() -> Iterator[loopback.Server]:
         yield found
 
 
-def access(login: lookup.Login | None = None) -> lookup.Access:
-    return lookup.Access(login=login, options=client.Options(proxies=False, seconds=0.5))
+def access(login: lookup.Login | None = None, seconds: float = 30) -> lookup.Access:
+    return lookup.Access(login=login, options=client.Options(proxies=False, seconds=seconds))
 
 
-def look_up(server: loopback.Server, reference: str = ":1") -> images.Image:
-    return asyncio.run(lookup.image(f"{server.address}/app{reference}", access()))
+def look_up(server: loopback.Server, reference: str = ":1", seconds: float = 30) -> images.Image:
+    return asyncio.run(lookup.image(f"{server.address}/app{reference}", access(seconds=seconds)))
 
 
 def serve(server: loopback.Server, **replies: loopback.Reply) -> None:
@@ -150,13 +150,13 @@ def test_a_registry_that_dawdles_over_each_question_is_left(server: loopback.Ser
 
     def answers(request: loopback.Request) -> loopback.Reply:
         if "/referrers/" in request.path:
-            pause.wait(0.2)
+            pause.wait(0.4)
             again = {"Link": f'<{request.path}>; rel="next"'}
             return loopback.Reply(200, b'{"schemaVersion": 2, "manifests": []}', again)
         return loopback.Reply(200, MANIFEST) if request.path.endswith("/1") else loopback.Reply(404)
 
     server.answers = answers
-    assert look_up(server).notes == ("signatures are not known: no answer in 0.5 s",)
+    assert look_up(server, seconds=1).notes == ("signatures are not known: no answer in 1 s",)
 
 
 def test_a_signature_by_tag_is_found_where_referrers_cannot_be_asked_for(server: loopback.Server) -> None:
