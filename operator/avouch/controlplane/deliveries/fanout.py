@@ -9,7 +9,7 @@ import json
 import uuid
 from dataclasses import asdict
 
-from avouch import digests
+from avouch import digests, errors
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
@@ -40,8 +40,14 @@ def deliveries(
 
 
 def wants(attachment: delivery_model.AttachmentRecord, run: runs.Run, result: VerdictResult) -> bool:
-    """By name or by every label of the selector, and by verdict. Without name and labels it wants nothing."""
-    listed = delivery_model.route_of(attachment.config, attachment.name).verdicts
+    """By name or by every label of the selector, and by verdict. Without name and labels it wants nothing.
+
+    One whose configuration cannot be read gets its delivery, which fails and says why: no verdict waits for it.
+    """
+    try:
+        listed = delivery_model.route_of(attachment.config, attachment.name).verdicts
+    except errors.Invalid:
+        listed = []
     if listed and result.value not in listed:
         return False
     if attachment.workflow:

@@ -37,6 +37,8 @@ def signed(result: verdicts.VerdictResult = verdicts.VerdictResult.FAILED) -> ve
         ({"config": {"verdicts": ["Failed", "Rejected"]}}, True),
         ({"config": {"verdicts": ["Passed"]}}, False),
         ({"config": {"verdicts": []}}, True),
+        ({"config": {"verdicts": "Passed"}}, True),  # its delivery says what is wrong; the verdict does not wait for it
+        ({"config": {"verdicts": "Passed"}, "workflow": "another"}, False),
     ],
 )
 def test_an_attachment_gets_the_verdicts_that_it_names_and_no_others(change: dict[str, object], wanted: bool) -> None:
