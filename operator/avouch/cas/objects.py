@@ -21,6 +21,7 @@ import obstore
 from obstore.store import ObjectStore
 
 from avouch import digests, errors
+from avouch.cas import soundness
 
 PART = 5 * 1024 * 1024  # bytes; S3's smallest part, and 10,000 of them are 48 GiB
 _IN_FLIGHT = 2  # parts on their way per upload: with the one being filled, 15 MiB
@@ -109,7 +110,7 @@ class Objects:
             if intake.size > PART:
                 return await self._send_parts(_rest(first, content, intake, expected), expected)
         intake.settle(expected)
-        if await self._sound(expected):
+        if await soundness.sound(self.get(expected)):
             return None
         try:
             with _refusals("write"):
@@ -143,15 +144,6 @@ class Objects:
                 )
         except FileNotFoundError as exc:  # no such bucket
             raise _refused("write", exc) from exc
-
-    async def _sound(self, digest: digests.Digest) -> bool:
-        """Whether the content is stored and is what its name says."""
-        try:
-            async for _ in self.get(digest):
-                pass
-        except (errors.NotFound, errors.Corrupt):
-            return False
-        return True
 
     def _key(self, digest: digests.Digest) -> str:
         return f"{self._prefix}sha256/{digest.hex[:2]}/{digest.hex}"

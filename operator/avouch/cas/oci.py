@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avouch import digests, errors
+from avouch.cas import soundness
 from avouch.oci import client
 
 AUTHOR = "chainloop.dev"
@@ -56,13 +57,13 @@ class Registry:
         intake = digests.Intake(limit)
         async with _refusals("keep"):
             there = await self._stored(expected) is not None
-            if there and await self._sound(expected):
+            if there and await soundness.sound(self.get(expected)):
                 async for piece in content:
                     intake.update(piece)
                 return intake.settle(expected), intake.size
             await self._upload(content, intake, expected)
             # Many registries keep the layer that they have instead of the one that is sent.
-            if there and not await self._sound(expected):
+            if there and not await soundness.sound(self.get(expected)):
                 await self.delete(expected)
                 raise errors.Unavailable(
                     f"the stored copy of {expected} was damaged and has been removed: send it again"
@@ -107,15 +108,6 @@ class Registry:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.__aexit__(None, None, None)
-
-    async def _sound(self, digest: digests.Digest) -> bool:
-        """Whether the layer is there and is what its name says."""
-        try:
-            async for _ in self.get(digest):
-                pass
-        except (errors.NotFound, errors.Corrupt):
-            return False
-        return True
 
     async def _upload(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
         begun = client.expect(
