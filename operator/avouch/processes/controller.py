@@ -14,14 +14,13 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from typing import Any
 
 import kopf
-import uvloop
 
 from avouch import errors
 from avouch.contract import reading, revisions
 from avouch.controlplane.model import runs
 from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
-from avouch.processes import controllermetrics, health, lifetime, listeners, logs, settings
+from avouch.processes import controllermetrics, health, lifetime, listeners, settings
 from avouch.reconcilers import context, kinds, recorded, specs, tektonruns, tektonwork, token_secrets, verdict_events
 from avouch.reconcilers import watching as declaration_watch
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
@@ -273,16 +272,7 @@ async def run(config: settings.Controller, stop: asyncio.Event) -> None:
 
 def main() -> int:
     """Run until SIGTERM. Exit code 2: the environment is wrong; 1: the Lease was lost."""
-    try:
-        config = settings.Controller.from_environment(os.environ)
-    except errors.Invalid as exc:
-        logs.configure("INFO")
-        log.error("cannot start: %s", exc)
-        return 2
-    logs.configure(config.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(lifetime.until_signal(lambda stop: run(config, stop)))
-    return 0
+    return lifetime.run(settings.Controller.from_environment, run)
 
 
 if __name__ == "__main__":

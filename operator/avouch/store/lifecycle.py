@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors, storable
 from avouch.controlplane.model import runs
-from avouch.store import columns, database, fencing, jobs, rows, tables, versions
+from avouch.store import columns, database, direct, fencing, jobs, rows, tables, versions
 
 IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _TIMES = sa.bindparam("times", type_=pg.ARRAY(sa.DateTime(timezone=True)))
@@ -36,7 +36,7 @@ _OPEN = (
     "  ON CONFLICT (id) DO NOTHING RETURNING *"
     ") SELECT * FROM made UNION ALL SELECT r.* FROM runs r JOIN asked USING (id)"
 ).encode()
-_STORED = b"SELECT * FROM runs WHERE id = ANY(%(ids)s)"
+_STORED = direct.sql(_OF_IDS)
 _UNFINISHED = (
     sa.select(tables.runs.c.id)
     .where(tables.runs.c.id == sa.any_(IDS), tables.runs.c.finished_at.is_(None))

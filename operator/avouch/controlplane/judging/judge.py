@@ -75,10 +75,10 @@ class Judging:
                 if isinstance(exc, errors.AvouchError) and exc.retry:
                     raise
                 outcomes = [self._error(record, work.taken, exc) for record in work.taken.records]
-                outcomes = await self._settled(work, outcomes)
+                outcomes = await self._settle_error(work, outcomes)
         return outcomes
 
-    async def _settled(self, work: judging.Work, outcomes: Sequence[judging.Outcome]) -> Sequence[judging.Outcome]:
+    async def _settle_error(self, work: judging.Work, outcomes: Sequence[judging.Outcome]) -> Sequence[judging.Outcome]:
         """Write verdicts Error; where even these cannot be written, put them off, less and less often, and say so."""
         try:
             await work.settle(outcomes)
