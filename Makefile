@@ -8,7 +8,7 @@ NAME ?= dev
 DEMO := $(if $(filter file default,$(origin NAME)),demo,$(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit commands store api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench bench-quick fuzz exhaust assets corpus clean
+.PHONY: help setup lint unit commands store conformance api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench bench-quick fuzz exhaust assets corpus clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,13 +29,16 @@ lint: setup ## Format check, lint, types, walls, docstrings
 	$(BIN)/interrogate -q operator/avouch
 
 unit: setup ## Tests that need nothing: unit, property, architecture
-	$(BIN)/python -m pytest tests/unit tests/property tests/architecture tests/conformance
+	$(BIN)/python -m pytest tests/unit tests/property tests/architecture
 
 commands: setup ## Tests of commands and of the sidecar as processes
 	$(BIN)/python -m pytest tests/commands
 
-store: setup ## Tests against a real PostgreSQL (started from a wheel)
-	$(BIN)/python -m pytest tests/store -m postgres
+store: setup ## Tests against a real PostgreSQL (started from a wheel), in random order
+	$(BIN)/python -m pytest tests/store -m postgres --random-order --random-order-bucket=module
+
+conformance: setup ## What holds for every store, registry and integration alike (builds registries from Go modules once)
+	$(BIN)/python -m pytest tests/conformance
 
 api: setup ## Tests against a real kube-apiserver (built once, then cached)
 	$(BIN)/python -m pytest tests/api -m apiserver

@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q")
+# Which order failed stands in the output: --random-order-seed=N repeats it.
+SHUFFLED = ("--random-order", "--random-order-bucket=module")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ LEVELS = (
     Level("commands", (*PYTEST, "tests/commands")),
     Level("exhaustion", (*PYTEST, "tests/exhaustion")),
     Level("fuzz", (sys.executable, "-m", "tests.fuzz", "--seconds", "60"), needs="atheris"),
-    Level("postgres", (*PYTEST, "tests/store", "tests/conformance", "-m", "postgres or not postgres")),
+    Level("postgres", (*PYTEST, *SHUFFLED, "tests/store", "tests/conformance", "-m", "postgres or not postgres")),
     Level("apiserver", (*PYTEST, "tests/api", "-m", "apiserver"), needs="root"),
     Level("generated files", (sys.executable, ".ci/generate.py", "--check"), needs="helm"),
     Level("cluster", (*PYTEST, "tests/e2e", "-m", "cluster"), needs="cluster"),

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+import psycopg
 import pytest
 
 from avouch import digests
@@ -17,11 +18,46 @@ NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 _NUMBERS = itertools.count()
 
 
+class Migrated:
+    """One server for all tests of this folder, whose tables are before each test as the migrations left them."""
+
+    def __init__(self, server: postgres.Postgres) -> None:
+        self.server = server
+        migrate.migrate(server.url)
+        with self._connected() as connection:
+            found = connection.execute(b"SELECT tablename FROM pg_tables WHERE schemaname = 'avouch'").fetchall()
+            self._first = {name: self._rows(connection, name) for (name,) in found if name != "alembic_version"}
+
+    def emptied(self) -> None:
+        with self._connected() as connection:
+            changed = [name for name, rows in self._first.items() if self._rows(connection, name, 2) != rows]
+            if not changed:
+                return
+            connection.execute(f"TRUNCATE {', '.join(changed)} RESTART IDENTITY CASCADE".encode())
+            for name, rows in self._first.items():
+                for row in rows:
+                    values = ", ".join(["%s"] * len(row))
+                    connection.execute(f"INSERT INTO {name} VALUES ({values}) ON CONFLICT DO NOTHING".encode(), row)  # noqa: S608
+
+    def _connected(self) -> psycopg.Connection:
+        # A test that leaves a transaction open is told so instead of stopping all the others.
+        return psycopg.connect(self.server.url, autocommit=True, options="-c search_path=avouch -c lock_timeout=10s")
+
+    @staticmethod
+    def _rows(connection: psycopg.Connection, name: str, limit: int = 100) -> list[tuple[object, ...]]:
+        return connection.execute(f"SELECT * FROM {name} LIMIT {limit}".encode()).fetchall()  # noqa: S608
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Postgres]:
+def migrated() -> Iterator[Migrated]:
     with postgres.running() as started:
-        migrate.migrate(started.url)
-        yield started
+        yield Migrated(started)
+
+
+@pytest.fixture
+def server(migrated: Migrated) -> postgres.Postgres:
+    migrated.emptied()
+    return migrated.server
 
 
 @pytest.fixture

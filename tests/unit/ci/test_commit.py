@@ -1,19 +1,9 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from avouch.ci import commit
-from tests.unit.ci import forges
 from tests.unit.ci.forges import Forge
 from tests.unit.ci.test_git import PATH, Repository
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Forge]:
-    with forges.running(tmp_path / "tls") as found:
-        yield found
 
 
 def test_the_head_of_a_pull_request_is_what_the_forge_is_asked_about(served: Forge, tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from avouch.ci import forge
 from avouch.runners import pullrequests
 from tests import loopback
-from tests.unit.ci import forges
 from tests.unit.ci.forges import SHA, Forge
 
 COMMIT = f"/repos/acme/app/commits/{SHA}"
@@ -16,12 +14,6 @@ SIGNATURE = f"/api/v4/projects/acme%2Fapp/repository/commits/{SHA}/signature"
 REVIEWS = "/repos/acme/app/pulls/7/reviews"
 REQUESTED = "/repos/acme/app/pulls/7/requested_reviewers"
 MERGE = "/api/v4/projects/acme%2Fapp/merge_requests/3"
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Forge]:
-    with forges.running(tmp_path) as found:
-        yield found
 
 
 def verification(served: Forge, environment: dict[str, str], seconds: float = 10) -> tuple[str, str]:

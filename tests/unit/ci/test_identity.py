@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,17 +5,10 @@ import pytest
 from avouch import errors
 from avouch.ci import identity
 from tests import loopback
-from tests.unit.ci import forges
 from tests.unit.ci.forges import Forge
 
 TOKEN = ".".join(("aaaa", "bbbb", "cccc"))
 NOWHERE = (Path("/nowhere/token"),)
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Forge]:
-    with forges.running(tmp_path) as found:
-        yield found
 
 
 def hub(served: Forge, **said: str) -> dict[str, str]:

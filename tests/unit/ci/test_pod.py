@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +7,10 @@ from avouch import https
 from avouch.ci import pod
 from avouch.runners import detection
 from tests import loopback
-from tests.unit.ci import forges
 from tests.unit.ci.forges import Forge
 
 LABELS = {"tekton.dev/taskRun": "build-1", "tekton.dev/pipelineRun": "run"}
 OBJECT = "/api/v1/namespaces/ci/pods/build-1-pod"
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Forge]:
-    with forges.running(tmp_path / "tls") as found:
-        yield found
 
 
 @pytest.fixture

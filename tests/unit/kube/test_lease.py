@@ -16,10 +16,12 @@ class Server:
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
         self.down = False
+        self.asked = 0
         self._version = 0
 
     async def get(self, resource: Any, namespace: str, name: str) -> dict[str, Any] | None:
         self._check()
+        self.asked += 1
         return self.lease
 
     async def create(self, resource: Any, body: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +72,8 @@ async def test_a_second_one_waits_until_the_first_lets_go() -> None:
     first, second = (Lease(server, "n", "l", name, FAST) for name in ("a", "b"))
     assert await first.acquire() == 1
     waiting = asyncio.ensure_future(second.acquire())
-    await asyncio.sleep(0.03)
+    while server.asked < 5:  # it keeps asking, and gets nothing
+        await asyncio.sleep(0)
     assert not waiting.done()
     await first.release()
     assert await asyncio.wait_for(waiting, 5) == 2
