@@ -15,7 +15,14 @@ from tests.cluster import binaries
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
+PATIENCE = 20.0
 PAGE = docs.ROOT / "docs/access.md"
+
+
+def typed_in(command: str, shell: dict[str, str], text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S602 - what a reader would do
+        command, shell=True, env=shell, input=text, text=True, capture_output=True, check=False
+    )
 
 
 def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
@@ -31,12 +38,10 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
         for block in docs.blocks(PAGE):
             typed = ("kubectl apply -f -",) if block.kind == "yaml" else block.commands()
             for command in typed:
-                done = subprocess.run(  # noqa: S602 - what a reader would do
-                    command, shell=True, env=shell, input=block.text, text=True, capture_output=True, check=False
-                )
-                assert done.returncode == 0, f"{block.heading}: {command}\n{done.stdout}{done.stderr}"
+                deadline = time.monotonic() + PATIENCE
+                while (done := typed_in(command, shell, block.text)).returncode:  # a reader types it once more
+                    assert time.monotonic() < deadline, f"{block.heading}: {command}\n{done.stdout}{done.stderr}"
                 told[command] = done.stdout
-                time.sleep(1)  # a reader types slower
         (shown,) = (text for command, text in told.items() if "get secret" in command)
         assert token_rules.parse(base64.b64decode(shown).decode())
         bench.ready("workflow", "release", "my-project")

@@ -213,8 +213,13 @@ def test_a_common_name_has_one_to_64_characters(pki: Pki, name: str) -> None:
 
 
 def test_a_trust_root_of_nothing_junk_leaves_or_too_many_is_refused(pki: Pki) -> None:
-    for pems in ([], [b""], [b"junk"], [pki.leaf], [pki.ca.certificate_pem] * 17, [b"x" * 300_000]):
-        with pytest.raises(errors.Invalid):
+    cases: list[tuple[list[bytes], str]] = [
+        ([], "no trusted authority"), ([b""], "not a PEM certificate"), ([b"junk"], "not a PEM certificate"),
+        ([pki.leaf], "not a CA certificate"), ([pki.ca.certificate_pem] * 17, "17"),
+        ([pki.ca.certificate_pem + b"x" * trust.MAX_PEM], "bytes of PEM"),
+    ]  # fmt: skip
+    for pems, said in cases:
+        with pytest.raises(errors.Invalid, match=said):
             trust.TrustRoot.from_pems(pems)
 
 
@@ -222,11 +227,16 @@ def test_an_empty_trust_root_trusts_nobody() -> None:
     assert trust.TrustRoot({}).candidates(b"x") == ()
 
 
-@pytest.mark.parametrize("value", ["", "a/b", "A", "a" * 300, "a b", "a\n", "é"])
-@pytest.mark.parametrize("field", ["namespace", "service_account", "pod_uid", "task_run_uid"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (field, value)
+        for field in ("namespace", "service_account", "pod_uid", "task_run_uid")
+        for value in ("", "a/b", "A", "a" * 300, "a b", "a\n", "é")
+        if not (field.endswith("uid") and value == "A")  # a UID may hold capitals
+    ],
+)
 def test_an_identity_has_only_names_that_kubernetes_allows(field: str, value: str) -> None:
-    if field.endswith("uid") and value == "A":
-        return
     with pytest.raises(errors.Invalid):
         replace(POD, **{field: value})
 
