@@ -48,12 +48,18 @@ LEVELS = (
     Level("cluster", (*PYTEST, "tests/e2e", "-m", "cluster"), needs="cluster"),
 )
 
-EXTRAS = tuple(
-    Level(f"bench {name}", (sys.executable, "-m", f"bench.{name}", "--quick"), needs="root", minutes=4)
-    for name in (
-        *("admission", "judging", "delivering", "durable_ingest", "sidecar_session", "restart", "end_to_end"),
-        *("workflows_to_ready", "growth", "crafting", "idle_memory"),
-    )
+BENCHES = (
+    *("admission", "judging", "delivering", "durable_ingest", "sidecar_session", "restart", "end_to_end"),
+    *("workflows_to_ready", "growth", "crafting", "idle_memory"),
+)
+# Files that the last commits changed. A draw of a few minutes shows no more than that something is badly held.
+MUTATION = ("--minutes", "4", "--since", "HEAD~20", "--least", "80")
+EXTRAS = (
+    Level("mutation", (sys.executable, "-m", "tests.mutation", *MUTATION), minutes=6),
+    *(
+        Level(f"bench {name}", (sys.executable, "-m", f"bench.{name}", "--quick"), needs="root", minutes=4)
+        for name in BENCHES
+    ),
 )
 
 
