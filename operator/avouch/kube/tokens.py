@@ -1,9 +1,17 @@
 """TokenReview: the user of a token. The audience must be avouch's only; a token for the API server is refused.
 
-A positive answer is cached for ten seconds by the token's hash, because one sidecar makes four requests in a row; a
-negative one never is. The token of a deleted pod is therefore accepted for at most ten seconds longer.
+A yes is kept for ten seconds by the token's hash, because one sidecar makes four requests in a row: the token of a
+deleted pod is therefore accepted for at most ten seconds longer. A no is kept for two, so that a client that repeats
+itself costs one question, and a token that the API server does not know yet is believed soon after.
+
+Anybody who reaches us may send tokens. What cannot be a ServiceAccount's token for our audience is no question at all,
+and only so many questions are asked at a time.
 """
 
+import asyncio
+import base64
+import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -12,49 +20,84 @@ from typing import Any
 from avouch import digests, errors
 from avouch.kube import connection
 
-KEPT = 10.0  # seconds
-_MOST = 4096  # answers kept: about 4 MiB
+KEPT = 10.0  # seconds that a yes is kept
+REFUSED = 2.0  # seconds that a no is kept
+_MOST = 4096  # answers kept of either kind: about 4 MiB
+_AT_ONCE = 32  # questions under way: an API server answers each in milliseconds
+_PATIENCE = 5.0  # seconds that a question waits for its turn
 _PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
 _MAX_TOKEN = 16 * 1024  # bytes; projected tokens have about 1 KiB
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+", re.ASCII)
+_Key = tuple[digests.Digest, str]
 
 
 class TokenReviews:
-    """Asks the API server, and caches positive answers for `KEPT` seconds."""
+    """Asks the API server, and keeps its answers for a while. Owned by one event loop."""
 
-    def __init__(self, api: connection.Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, api: connection.Connection, monotonic: Callable[[], float] = time.monotonic, at_once: int = _AT_ONCE
+    ) -> None:
         self._api = api
         self._monotonic = monotonic
-        self._kept: OrderedDict[tuple[digests.Digest, str], tuple[float, Mapping[str, Any]]] = OrderedDict()
+        self._turns = asyncio.Semaphore(at_once)
+        self._kept: OrderedDict[_Key, tuple[float, Mapping[str, Any] | None]] = OrderedDict()
 
     async def review(self, token: str, audience: str) -> Mapping[str, Any]:
         """`status.user` of the token's holder.
 
         Raises:
             Unauthenticated: the token is not valid; the message never says why.
+            Overloaded: too many other tokens wait to be asked about.
             Unavailable: the API server cannot be reached.
         """
-        if not token or len(token) > _MAX_TOKEN or not token.isascii():
+        if len(token) > _MAX_TOKEN or not _may_be_for(token, audience):
             raise _refused()
         key = (digests.of_bytes(token.encode("ascii")), audience)
         kept = self._recall(key)
-        if kept is not None:
-            return kept
+        if kept is None:
+            await self._turn()
+            try:
+                kept = self._recall(key) or await self._ask(key, token, audience)  # others may have asked meanwhile
+            finally:
+                self._turns.release()
+        if kept[1] is None:
+            raise _refused()
+        return kept[1]
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._turns.acquire()
+        except TimeoutError as exc:
+            raise errors.Overloaded("too many tokens wait to be reviewed; send this request again") from exc
+
+    async def _ask(self, key: _Key, token: str, audience: str) -> tuple[float, Mapping[str, Any] | None]:
         answer = await self._api.post(_PATH, _question(token, audience))
         user = _user(answer.get("status") or {}, audience)
-        self._keep(key, user)
-        return user
+        while len(self._kept) >= _MOST:
+            self._kept.popitem(last=False)
+        self._kept[key] = self._monotonic() + (REFUSED if user is None else KEPT), user
+        return self._kept[key]
 
-    def _recall(self, key: tuple[digests.Digest, str]) -> Mapping[str, Any] | None:
-        until, user = self._kept.get(key, (0.0, {}))
-        if until > self._monotonic():
-            return user
+    def _recall(self, key: _Key) -> tuple[float, Mapping[str, Any] | None] | None:
+        found = self._kept.get(key)
+        if found is not None and found[0] > self._monotonic():
+            return found
         self._kept.pop(key, None)
         return None
 
-    def _keep(self, key: tuple[digests.Digest, str], user: Mapping[str, Any]) -> None:
-        while len(self._kept) >= _MOST:
-            self._kept.popitem(last=False)
-        self._kept[key] = (self._monotonic() + KEPT, user)
+
+def _may_be_for(token: str, audience: str) -> bool:
+    """Whether it looks like a token for this audience; whether it is one, the API server says."""
+    shaped = _JWT.fullmatch(token)
+    if shaped is None:
+        return False
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(shaped[1] + "=" * (-len(shaped[1]) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    named = claims.get("aud") if isinstance(claims, dict) else None
+    return audience == named or (isinstance(named, list) and audience in named)
 
 
 def _question(token: str, audience: str) -> dict[str, Any]:
@@ -65,14 +108,12 @@ def _question(token: str, audience: str) -> dict[str, Any]:
     }
 
 
-def _user(status: Mapping[str, Any], audience: str) -> Mapping[str, Any]:
+def _user(status: Mapping[str, Any], audience: str) -> Mapping[str, Any] | None:
     """An authenticator without audiences leaves the list empty; that does not confirm avouch's audience."""
     if status.get("authenticated") is not True or audience not in (status.get("audiences") or ()):
-        raise _refused()
+        return None
     user = status.get("user")
-    if not isinstance(user, dict) or not user.get("username"):
-        raise _refused()
-    return user
+    return user if isinstance(user, dict) and user.get("username") else None
 
 
 def _refused() -> errors.Unauthenticated:
