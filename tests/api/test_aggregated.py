@@ -22,6 +22,7 @@ from avouch.ingest.aggregated import app as aggregated
 from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader
 from avouch.processes import certificates, listeners
+from tests.api.served import until
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import kubectl
 
@@ -296,6 +297,42 @@ def test_chunks_and_selectors(api: ApiServer, served: Served) -> None:
     for selector in ("--field-selector=status.color=red", "--selector=team in (a)"):
         with pytest.raises(Exception, match="cannot select by"):
             api.kubectl("get", "workflowruns", "-A", selector)
+
+
+ONE_RUN = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: one-run, namespace: shop}
+rules:
+  - {apiGroups: [runs.avouch.dev], resources: [workflowruns], verbs: [get, list], resourceNames: [release-1]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: one-run, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: one-run}
+subjects: [{kind: User, name: auditor, apiGroup: rbac.authorization.k8s.io}]
+"""
+RUNS_OF_SHOP = "/apis/runs.avouch.dev/v1alpha1/namespaces/shop/workflowruns"
+MINE, OTHER = "fieldSelector=metadata.name%3Drelease-1", "fieldSelector=metadata.name%3Drelease-2"
+
+
+def _asked_by_auditor(api: ApiServer, query: str) -> subprocess.CompletedProcess[str]:
+    config = f"--kubeconfig={api.client_kubeconfig('auditor')}"
+    return subprocess.run(
+        [kubectl(), config, "get", "--raw", f"{RUNS_OF_SHOP}?{query}"], capture_output=True, text=True, check=False
+    )
+
+
+def test_who_may_list_one_run_by_name_is_shown_no_other(api: ApiServer, served: Served) -> None:
+    api.apply(ONE_RUN)
+    until(lambda: _asked_by_auditor(api, MINE).returncode == 0, "the role is known")
+    listed = json.loads(_asked_by_auditor(api, MINE).stdout)["items"]
+    assert [one["metadata"]["name"] for one in listed] == ["release-1"]
+    for query in ("", OTHER, f"watch=t&{MINE}", f"watch&{MINE}", f"{OTHER}&{MINE}"):
+        assert "forbidden" in _asked_by_auditor(api, query).stderr, query
+    for query in (f"{MINE}&{OTHER}", f"{MINE}&fieldSelector=", f"watch=false&watch=true&{MINE}"):
+        assert "the query parameter stands 2 times" in _asked_by_auditor(api, query).stderr, query
+    assert "cannot have two values" in _asked_by_auditor(api, f"{MINE},metadata.name%3Drelease-2").stderr
 
 
 def test_revisions_of_contracts_are_listed_selected_and_shown(api: ApiServer, served: Served) -> None:

@@ -69,7 +69,7 @@ class Aggregated:
         _only_get(request)
         form = negotiation.form(request, workflowruns.KIND)
         asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now())
-        if request.query_params.get("watch") in ("true", "1"):
+        if asked.watch:
             return self._watch(asked, form)
         found, token, version = await self.views.page(
             asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters), whole=form.whole
@@ -102,10 +102,10 @@ class Aggregated:
         """List revisions, of one namespace or of all."""
         _only_get(request)
         form = negotiation.form(request, contractrevisions.KIND)
-        if request.query_params.get("watch") in ("true", "1"):
-            raise problems.WrongMethod("revisions never change: list them, or watch their Contract")
         fields = selection.REVISION_FIELDS
         asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now(), fields)
+        if asked.watch:
+            raise problems.WrongMethod("revisions never change: list them, or watch their Contract")
         found, token = await self.revisions.page(
             asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters)
         )
@@ -156,8 +156,10 @@ def _missing(kind: objects.Kind, name: str) -> errors.NotFound:
 
 
 def _only_get(request: Request) -> None:
+    """Raises problems.WrongMethod, and errors.Invalid for what stands twice in the query."""
     if request.method not in ("GET", "HEAD"):
         raise problems.WrongMethod("runs and revisions are read-only")
+    selection.check_once(request)
 
 
 async def _routing(request: Request, exc: Exception) -> Response:

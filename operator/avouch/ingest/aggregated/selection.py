@@ -1,5 +1,11 @@
-"""What a list or watch asks for: limits, selectors, continue tokens and the form of the answer, parsed once."""
+"""What a list or watch asks for: limits, selectors, continue tokens and the form of the answer, parsed once.
 
+The API server reads the same query before us, to say whether the caller may: RBAC knows a name of a fieldSelector
+(`resourceNames`), and whether a list is a watch. So that both read the same, what could be read in two ways is refused:
+a parameter that stands twice, and a field that is to have two values.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +19,13 @@ from avouch.ingest import problems
 MAX_PAGE = 500  # what kubectl asks for by itself
 CONTINUE_AGE = 15 * 60  # seconds a continue token is good for; etcd's are for five minutes
 
+_ONCE = frozenset(
+    (
+        "allowWatchBookmarks", "continue", "fieldSelector", "includeObject", "labelSelector", "limit",
+        "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch",
+    )
+)  # fmt: skip
+
 # Field selectors and what the store calls them; a namespace is a place to look in, not a filter.
 FIELDS = {
     "metadata.name": "name",
@@ -21,7 +34,6 @@ FIELDS = {
     "status.verdict": "verdict",
     "status.evidence": "evidence",
 }
-
 
 REVISION_FIELDS = {"metadata.name": "name", "metadata.namespace": "namespace", "spec.contract": "contract"}
 
@@ -36,6 +48,7 @@ class Selection:
     after: str = ""  # the store's own token
     version: int | None = None  # resourceVersion; None where none was given
     timeout: int = 0  # seconds; 0 = ours to choose
+    watch: bool = False
     initial: bool = False  # sendInitialEvents
     bookmarks: bool = False  # allowWatchBookmarks: clients that do not ask take each event for an object
 
@@ -44,9 +57,11 @@ def parse(request: Request, namespace: str | None, now: datetime, fields: Mappin
     """Read the query. `fields` are those that can be selected by.
 
     Raises:
-        Invalid: a selector or number we cannot read, a field that cannot be selected by, a continue token not ours.
+        Invalid: a selector or number we cannot read, a field that cannot be selected by, a continue token not ours, a
+            parameter that stands twice.
         Expired: a continue token that is too old.
     """
+    check_once(request)
     query = request.query_params
     named = _fields(query.get("fieldSelector", ""), fields)
     labels = _labels(query.get("labelSelector", ""))
@@ -60,9 +75,17 @@ def parse(request: Request, namespace: str | None, now: datetime, fields: Mappin
         after=opened(query.get("continue", ""), now),
         version=_number(query.get("resourceVersion", ""), "resourceVersion"),
         timeout=min(_number(query.get("timeoutSeconds", ""), "timeoutSeconds") or 0, 3600),
-        initial=query.get("sendInitialEvents") == "true",
-        bookmarks=query.get("allowWatchBookmarks") in ("true", "1"),
+        watch=_says(query.get("watch")),
+        initial=_says(query.get("sendInitialEvents")),
+        bookmarks=_says(query.get("allowWatchBookmarks")),
     )
+
+
+def check_once(request: Request) -> None:
+    """Raises errors.Invalid where a parameter that we know stands twice."""
+    for name, number in Counter(key for key, _ in request.query_params.multi_items()).items():
+        if number > 1 and name in _ONCE:
+            raise errors.Invalid(f"the query parameter stands {number} times", field=name, fix="send it once")
 
 
 def sealed(token: str, now: datetime) -> str:
@@ -85,6 +108,11 @@ def opened(token: str, now: datetime) -> str:
     return str(inner)
 
 
+def _says(value: str | None) -> bool:
+    """A boolean as the API server reads it: all but 0 and false is true, also a name without a value."""
+    return value is not None and value.lower() not in ("0", "false")
+
+
 def _number(text: str, name: str) -> int | None:
     if not text:
         return None
@@ -99,7 +127,7 @@ def _requirements(selector: str, name: str) -> list[tuple[str, str]]:
     for part in filter(None, (part.strip() for part in selector.split(","))):
         key, equals, value = part.partition("=")
         value = value.removeprefix("=").strip()
-        if not equals or not key.strip() or key.endswith("!") or set("!=() ") & set(value):
+        if "\\" in part or not equals or not key.strip() or key.endswith("!") or set("!=() ") & set(value):
             raise errors.Invalid(f"cannot select by {part[:80]!r}", field=name, fix="write key=value, joined by commas")
         found.append((key.strip(), value))
     return found
@@ -110,7 +138,8 @@ def _fields(selector: str, known: Mapping[str, str]) -> dict[str, str]:
     for key, value in _requirements(selector, "fieldSelector"):
         if key not in known:
             raise errors.Invalid(f"cannot select by {key[:80]!r}", field="fieldSelector", fix=f"use {', '.join(known)}")
-        found[known[key]] = value
+        if found.setdefault(known[key], value) != value:
+            raise errors.Invalid(f"{key} cannot have two values", field="fieldSelector", fix="select by one of them")
     return found
 
 

@@ -66,3 +66,11 @@ async def test_selectors_and_the_place_to_go_on_from_reach_the_store(client: htt
     wanted = {"verdict": "Failed", "workflow": "app", "labels": "team=core"}
     assert views.asked == [("shop", wanted, "", True), ("shop", wanted, "the store's token", False)]
     assert selection.opened(first["metadata"]["continue"], fakes.NOW) == "the store's token"
+
+
+@pytest.mark.parametrize("path", ["", "/release-1", *(f"/release-1/{one}" for one in discovery.SIGNED)])
+async def test_what_stands_twice_is_refused_with_a_sentence(client: httpx.AsyncClient, views: Views, path: str) -> None:
+    answer = await client.get(f"{RUNS}{path}?watch=false&watch=true")
+    assert (answer.status_code, answer.json()["kind"]) == (400, "Status")
+    assert answer.json()["message"] == "watch: the query parameter stands 2 times (fix: send it once)"
+    assert views.asked == []

@@ -34,6 +34,14 @@ def request(query: str = "", accept: str = "") -> Request:
         "continue=WzEsIngiLDFd",  # [1,"x",1]
         "continue=WzEsImEiLCJhIl0=",
         "continue=Wy0xLCJ4Il0=",  # [-1,"x"]
+        "fieldSelector=metadata.name%3Dmine&fieldSelector=metadata.name%3Dother",
+        "fieldSelector=metadata.name%3Dmine&fieldSelector=",
+        "fieldSelector=metadata.name%3Dmine&field%53elector=metadata.name%3Dmine",
+        "fieldSelector=metadata.name%3Dmine,metadata.name%3Dother",
+        "fieldSelector=metadata.name%3Dmine\\,metadata.name%3Dother",
+        "watch=false&watch=true",
+        "limit=1&limit=2",
+        "includeObject=None&includeObject=Object",
     ],
 )
 def test_what_cannot_be_answered_is_refused(query: str) -> None:
@@ -76,3 +84,19 @@ def test_the_first_form_we_write_is_taken(accept: str, kind: str) -> None:
 def test_a_client_that_takes_protobuf_only_is_told() -> None:
     with pytest.raises(problems.NotAcceptable):
         negotiation.form(request(accept="application/vnd.kubernetes.protobuf"), workflowruns.KIND)
+
+
+@pytest.mark.parametrize(
+    ("query", "watches"),
+    [
+        ("", False), ("watch=0", False), ("watch=false", False), ("watch=False", False), ("watch=FALSE", False),
+        ("watch=1", True), ("watch=true", True), ("watch=T", True), ("watch=t", True), ("watch=yes", True),
+        ("watch=", True), ("watch", True), ("watch=00", True),
+    ],
+)  # fmt: skip
+def test_a_watch_is_what_the_api_server_takes_for_one(query: str, watches: bool) -> None:
+    assert selection.parse(request(query), "shop", NOW).watch is watches
+
+
+def test_what_we_do_not_read_may_stand_twice() -> None:
+    assert selection.parse(request("x=1&x=2&limit=3"), "shop", NOW).limit == 3
