@@ -57,6 +57,7 @@ class Served:
     ) -> None:
         """`twin` is another replica, whose authority this one shares."""
         self.port, self.runs_port, self.health_port = free_port(), free_port(), free_port()
+        self.admission_port = free_port()
         for name in ("tls", "ca"):
             (folder / name).mkdir()
         now = datetime.now(UTC)
@@ -79,6 +80,7 @@ class Served:
             "AVOUCH_HOST": "127.0.0.1",
             "AVOUCH_PORT": str(self.port),
             "AVOUCH_RUNS_PORT": str(self.runs_port),
+            "AVOUCH_ADMISSION_PORT": str(self.admission_port),
             "AVOUCH_HEALTH_PORT": str(self.health_port),
             **environment,
         }

@@ -285,6 +285,9 @@ def test_the_listed_permissions_suffice_and_certificates_and_webhook_are_made(be
             lambda: bench.api.kubectl("get", "mutatingwebhookconfigurations", "-o", "name").strip(),
             "mutatingwebhookconfiguration.admissionregistration.k8s.io/avouch-pods",
         )
+        asked = "{.webhooks[*].clientConfig.service.name} {.webhooks[*].clientConfig.service.port}"
+        said = bench.api.kubectl("get", "mutatingwebhookconfiguration", "avouch-pods", "-o", f"jsonpath={asked}")
+        assert said == "avouch-admission 443"
         endpoints = ENDPOINTS.format(ready="true")
         bench.api.apply(endpoints)
         bench.becomes(lambda: "v1alpha1.runs.avouch.dev" in bench.api.kubectl("get", "apiservices", "-o", "name"), True)

@@ -1,5 +1,6 @@
 """Ways into the server from outside the cluster: what the chart makes of them is what a real API server takes."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +53,16 @@ def test_a_gateway_that_passes_tls_through_needs_no_policy(api: ApiServer) -> No
     assert "BackendTLSPolicy" not in text
     api.apply(text)
     assert said(api, "tlsroute", "{.spec.hostnames[0]}") == "avouch.example.com"
+
+
+@pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
+def test_admission_has_a_service_that_nothing_outside_leads_to(api: ApiServer, kind: str) -> None:
+    api.apply(charts.rendered("server", **{"server.service.type": kind}))
+    services = json.loads(api.kubectl("-n", "avouch", "get", "services", "-o", "json"))["items"]
+    ports = {one["metadata"]["name"]: [port["targetPort"] for port in one["spec"]["ports"]] for one in services}
+    assert ports == {"avouch-server": ["https"], "avouch-runs": ["runs"], "avouch-admission": ["admission"]}
+    inside = {one["metadata"]["name"] for one in services if one["spec"]["type"] == "ClusterIP"}
+    assert inside == {"avouch-runs", "avouch-admission"}
 
 
 @pytest.mark.parametrize(

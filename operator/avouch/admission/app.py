@@ -2,6 +2,10 @@
 
 Every error is logged, counted and answered with `allowed: true` and a warning: the build continues without a sidecar.
 The API server gives up after 2 s (failurePolicy Ignore); the webhook gives up earlier, so that the reason is known.
+
+An API server shows webhooks no certificate unless its own configuration (AdmissionConfiguration) says so, so nobody
+here is known. Therefore the webhook has a port of its own, which no way into the cluster leads to, and it is bounded in
+all that a stranger inside could make it hold or ask: bytes of bodies, time, and pods that are planned at once.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,6 +27,8 @@ from avouch.tekton import injection, pod
 
 PATH = "/admission/pods"
 SECONDS = 1.5  # of the API server's 2 s
+AT_ONCE = 64  # pods that are planned at a time, each with a handful of questions to the API server
+MAX_BODIES = 16 * 1024 * 1024  # bytes of bodies that are held at a time: a review has some ten KiB
 MAX_BODY = 3 * 1024 * 1024  # bytes: etcd takes objects of 1.5 MiB, a review holds at most one of them and its frame
 log = logging.getLogger(__name__)
 
@@ -41,6 +48,28 @@ def _uncounted(outcome: str) -> None:
     """Does not count."""
 
 
+class Room:
+    """Bytes that all reviews may hold together. Owned by one event loop."""
+
+    def __init__(self, size: int = MAX_BODIES) -> None:
+        self.free = size
+
+    async def read(self, request: Request) -> bytes:
+        """The body. Raises errors.TooLarge, and errors.Overloaded where others hold too much."""
+        chunks = bytearray()
+        try:
+            async for chunk in request.stream():
+                self.free -= len(chunk)
+                chunks += chunk
+                if len(chunks) > MAX_BODY:
+                    raise errors.TooLarge(f"the AdmissionReview is over {MAX_BODY} bytes")
+                if self.free < 0:
+                    raise errors.Overloaded("too many AdmissionReviews are read at once")
+            return bytes(chunks)
+        finally:
+            self.free += len(chunks)
+
+
 @dataclass(frozen=True, slots=True)
 class PodAdmission:
     """The webhook. `settings` is asked for each pod, because the authority in it rotates.
@@ -53,6 +82,8 @@ class PodAdmission:
     count: Callable[[str], None] = _uncounted
     seconds: float = SECONDS
     suffix: Callable[[], str] = field(default=lambda: secrets.token_hex(4))
+    room: Room = field(default_factory=Room)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def routes(self) -> list[Route]:
         """The routes to mount."""
@@ -63,8 +94,9 @@ class PodAdmission:
         body = b""
         try:
             async with asyncio.timeout(self.seconds):  # the body, too: anyone may begin one and never end it
-                body = await _body(request)
-                answer, outcome = await self._answer(review.read(body))
+                body = await self.room.read(request)
+                async with self.places:
+                    answer, outcome = await self._answer(review.read(body))
         except Exception as exc:  # an error of avouch never refuses or delays a pod
             log.exception("internal error: a pod is admitted without a sidecar")
             answer, outcome = review.allow(review.uid_of(body), warnings=[_not_injected(_why(exc))]), "Error"
@@ -83,6 +115,11 @@ class PodAdmission:
         return review.allow(asked.uid, patch, [f"avouch: {warning}" for warning in planned.warnings]), "Injected"
 
 
+def create(admission: PodAdmission) -> Starlette:
+    """The app of the admission listener."""
+    return Starlette(routes=admission.routes())
+
+
 def _refused(asked: review.PodRequest, refusal: pod.Refusal) -> tuple[dict[str, object], str]:
     log.info("no sidecar injected into a pod in namespace %s: %s: %s", asked.namespace, refusal.reason, refusal.message)
     quiet = refusal.reason in _QUIET
@@ -99,12 +136,3 @@ def _why(exc: Exception) -> str:
     if isinstance(exc, TimeoutError):
         return "no answer in time"
     return str(exc) if isinstance(exc, errors.AvouchError) else "internal error"
-
-
-async def _body(request: Request) -> bytes:
-    chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > MAX_BODY:
-            raise errors.TooLarge(f"the AdmissionReview is over {MAX_BODY} bytes")
-    return bytes(chunks)

@@ -73,9 +73,8 @@ class Controller:
             self.context, self.run_store, self.kind_reconciler.queue, self.recorder, awaited
         )
         self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
-        self.certificates = certificates.CertificateReconciler(
-            api, config.namespace, (config.server_service, config.runs_service), config.public_url
-        )
+        services = certificates.Services(config.server_service, config.runs_service, config.admission_service)
+        self.certificates = certificates.CertificateReconciler(api, config.namespace, services, config.public_url)
         self.tekton = tektonwork.TektonWork(self.cache, self.run_store, self.run_reconciler, self.rescuer)
         self.reflectors = self._reflectors()
         self.metrics, self.ready = self._measured(), False

@@ -1,10 +1,18 @@
-"""uvicorn with several listeners in one loop, the client certificate in the scope, a limit on headers."""
+"""uvicorn with several listeners in one loop, the client certificate in the scope, and bounds on its connections.
+
+A connection costs a client nothing, so what it may hold is bounded before anybody knows who it is: so many in all, so
+many of one address, so many seconds until its headers are whole. Bodies have their own bounds (`ingest.bodies`).
+"""
 
 import asyncio
 import contextlib
+import functools
+import ipaddress
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -13,16 +21,38 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from avouch.ingest.aggregated import frontproxy
 
-HEADER_SECONDS = 10.0  # from the first byte of a request, or from connecting, to the end of its headers
-# From an answer to the end of a body that is no longer read: closing at once would lose the answer.
-LINGER_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What clients of one port may hold.
+
+    Attributes:
+        connections: in all; whoever comes then is answered 503.
+        each: of one address (of IPv6: one /64); more are closed at once. An Ingress controller is one address and
+            needs one connection for each request under way.
+        headers: seconds from connecting, or from the first byte of a request, to the end of its headers.
+        linger: seconds from an answer to the end of a body that is no longer read: closing at once would lose it.
+    """
+
+    connections: int = 4096
+    each: int = 1024
+    headers: float = 10.0
+    linger: float = 15.0
 
 
 class Protocol(HttpToolsProtocol):
-    """Adds to uvicorn the verified client's name (ASGI `tls` extension) and timeouts for slow clients.
+    """Adds to uvicorn the verified client's name (ASGI `tls` extension) and bounds for clients.
 
-    Slow in sending headers, or still sending a body that was refused.
+    For those that are slow in sending headers, that still send a body that was refused, or that are too many.
     """
+
+    def __init__(self, *args: Any, bounds: Bounds, held: Counter[str], **kwargs: Any) -> None:
+        """`held`: connections of the listener, by address."""
+        super().__init__(*args, **kwargs)
+        self._bounds = bounds
+        self._held = held
+        self._address = ""
 
     _slow: asyncio.TimerHandle | None = None
     _whole = True  # the newest request was read to its end
@@ -30,21 +60,29 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection: TLS is done, so the client's certificate is known."""
         super().connection_made(transport)
+        self._address = address_of(transport.get_extra_info("peername"))
+        self._held[self._address] += 1
+        if self._held[self._address] > self._bounds.each:
+            transport.abort()
+            return
         name = common_name(transport.get_extra_info("peercert"))
         if name:
             self.app = _named(self.app, name)
-        self._arm(HEADER_SECONDS)
+        self._arm(self._bounds.headers)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection."""
         self._disarm()
+        self._held[self._address] -= 1
+        if not self._held[self._address]:
+            del self._held[self._address]
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
         self._whole = False
-        self._arm(HEADER_SECONDS)
+        self._arm(self._bounds.headers)
 
     def on_headers_complete(self) -> None:
         """The last byte of its headers."""
@@ -61,7 +99,7 @@ class Protocol(HttpToolsProtocol):
         """The last byte of the answer; a body that was refused may still be arriving."""
         super().on_response_complete()
         if not self._whole and self.cycle.response_complete:
-            self._arm(LINGER_SECONDS)
+            self._arm(self._bounds.linger)
 
     def _arm(self, seconds: float) -> None:
         """Abort at the deadline: with TLS, closing waits for another 30 seconds for the client to agree."""
@@ -74,6 +112,17 @@ class Protocol(HttpToolsProtocol):
             self._slow = None
 
 
+def address_of(peer: tuple[Any, ...] | None) -> str:
+    """What counts as one client: an IPv4 address, or the network of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(str(peer[0]).partition("%")[0]) if peer else None
+    except ValueError:
+        return ""
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or ipaddress.IPv6Address(int(found) >> 64 << 64)
+    return str(found or "")
+
+
 def common_name(certificate: dict[str, Any] | None) -> str:
     """The one common name of a verified certificate, as `getpeercert` returns it; empty if there is none or several."""
     parts = (part for group in (certificate or {}).get("subject", ()) for part in group)
@@ -84,12 +133,19 @@ def common_name(certificate: dict[str, Any] | None) -> str:
 class Listener(uvicorn.Server):
     """One port. The process handles signals, so that all listeners stop together."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008  # frozen
+    ) -> None:
         self.socket = _bound(host, port)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Protocol,
+                http=functools.partial(Protocol, bounds=bounds, held=Counter()),  # type: ignore[arg-type]  # makes one
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -97,7 +153,7 @@ class Listener(uvicorn.Server):
                 server_header=False,
                 date_header=True,
                 proxy_headers=False,  # no proxy in front is trusted to name the client
-                limit_concurrency=4096,
+                limit_concurrency=bounds.connections,
                 backlog=512,
                 timeout_graceful_shutdown=10,
                 ssl_context_factory=(lambda config, default: context) if context is not None else None,

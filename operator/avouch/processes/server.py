@@ -1,4 +1,4 @@
-"""`avouch server`: ingest API and admission on 8443, the aggregated API on 8444 (mTLS), health and metrics on 9090.
+"""`avouch server`: ingest API on 8443, aggregated API on 8444 (mTLS), admission on 8445, health and metrics on 9090.
 
 Stateless: any number of replicas. It starts without the database, says so at /readyz, and heals by itself.
 """
@@ -87,6 +87,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         gc.freeze()  # modules and adapters live as long as the process: no collection goes through them again
         tls = certificates.Serving(config.tls)
         ingest = listeners.Listener(_ingest(config, adapters), config.host, config.port, tls.context)
+        admission = [_admission(config, adapters, tls)] if config.sidecar_image else []
         known = asyncio.Event()  # whom the aggregated API believes
         warm = asyncio.Event()  # connections to the database: the first pods to be admitted find them open
 
@@ -104,9 +105,9 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         keeping_up = tasks.create_task(adapters.maintenance.run())
         listening = tasks.create_task(adapters.catalog.run())
         aside = tasks.create_task(_serve_runs(config, adapters, stop, known))
-        serving = [tasks.create_task(one.run_until_told()) for one in (ingest, status)]
+        serving = [tasks.create_task(one.run_until_told()) for one in (ingest, *admission, status)]
         await stop.wait()
-        for one in (ingest, status):
+        for one in (ingest, *admission, status):
             one.should_exit = True
         await asyncio.gather(*serving, aside)
         fresh.cancel()
@@ -251,8 +252,11 @@ def _ingest(config: settings.Server, adapters: Adapters) -> Starlette:
         external_api=external_api.ExternalApi(external, adapters.authorities),
         artifact_api=_artifact_api(config, adapters, external),
     )
-    if not config.sidecar_image:
-        return app.create(api)
+    return app.create(api)
+
+
+def _admission(config: settings.Server, adapters: Adapters, tls: certificates.Serving) -> listeners.Listener:
+    """The webhook's own port: only API servers have to reach it."""
 
     def what_to_inject() -> injection.Settings:
         authorities = (config.tls / "ca.crt").read_text(encoding="ascii")
@@ -260,4 +264,7 @@ def _ingest(config: settings.Server, adapters: Adapters) -> Starlette:
 
     planning = injection_planning.InjectionPlanner(adapters.cluster, adapters.catalog, adapters.catalog)
     hook = admission_app.PodAdmission(planning, what_to_inject, adapters.metrics.admitted)
-    return app.create(api, also=hook.routes())
+    bounds = listeners.Bounds(connections=1024, each=256, headers=admission_app.SECONDS, linger=admission_app.SECONDS)
+    return listeners.Listener(
+        admission_app.create(hook), config.host, config.admission_port, tls.context, bounds=bounds
+    )

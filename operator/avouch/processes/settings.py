@@ -35,6 +35,7 @@ class Server:
     host: str = ""  # every address, IPv4 and IPv6
     port: int = 8443
     runs_port: int = 8444
+    admission_port: int = 8445
     health_port: int = 9090
     max_material: int = 1024 * 1024 * 1024  # bytes of one file
     log_level: str = "INFO"
@@ -65,6 +66,7 @@ class Server:
             host=environment.get("AVOUCH_HOST", ""),
             port=_number(environment, "AVOUCH_PORT", 8443),
             runs_port=_number(environment, "AVOUCH_RUNS_PORT", 8444),
+            admission_port=_number(environment, "AVOUCH_ADMISSION_PORT", 8445),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
             log_level=_level(environment),
@@ -84,6 +86,7 @@ class Controller:
     certificates: bool = True  # make and rotate them, the webhook configuration and the APIService
     server_service: str = "avouch-server"
     runs_service: str = "avouch-runs"
+    admission_service: str = "avouch-admission"
     token_secrets: bool = True  # False: the controller may not write Secrets, so no API tokens are created
     public_url: str = ""  # where CI outside the cluster reaches the server; empty: its Service's name
     public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
@@ -104,6 +107,7 @@ class Controller:
             certificates=environment.get("AVOUCH_CERTIFICATES", "true") == "true",
             server_service=environment.get("AVOUCH_SERVER_SERVICE") or cls.server_service,
             runs_service=environment.get("AVOUCH_RUNS_SERVICE") or cls.runs_service,
+            admission_service=environment.get("AVOUCH_ADMISSION_SERVICE") or cls.admission_service,
             token_secrets=environment.get("AVOUCH_TOKEN_SECRETS", "true") == "true",
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
             public_ca=_public_ca(environment),

@@ -147,3 +147,53 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end() -> None:
     response, counted = await post(Planner(inject()), b" " * (app.MAX_BODY + 1))
     assert "over" in response["warnings"][0]
     assert counted == ["Error"]
+
+
+async def unended(size: int, begun: list[int]) -> AsyncIterator[bytes]:
+    """A body of which all but the last byte arrives."""
+    yield b"[" * size
+    begun.append(size)
+    await asyncio.Event().wait()
+
+
+async def test_bodies_that_never_end_hold_no_more_than_their_room_and_give_it_back() -> None:
+    room, begun = app.Room(size=1000), list[int]()
+    admission = app.PodAdmission(Planner(inject()), lambda: pods.SETTINGS, seconds=0.2, room=room)
+    transport = httpx.ASGITransport(app=app.create(admission))
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
+        asked = [asyncio.create_task(client.post(app.PATH, content=unended(400, begun))) for _ in range(2)]
+        while len(begun) < 2:
+            await asyncio.sleep(0)
+        refused = (await client.post(app.PATH, content=json.dumps(review()))).json()["response"]
+        assert (refused["allowed"], refused["warnings"]) == (
+            True, ["avouch: no sidecar was injected: too many AdmissionReviews are read at once"],
+        )  # fmt: skip
+        assert {"no answer in time" in (await one).json()["response"]["warnings"][0] for one in asked} == {True}
+    assert room.free == 1000
+
+
+async def test_only_so_many_pods_are_planned_at_a_time() -> None:
+    at_once, most = 0, 0
+
+    class Counting(Planner):
+        async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> injection_planning.Decision:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            for _ in range(50):  # others have their turn
+                await asyncio.sleep(0)
+            at_once -= 1
+            return await super().plan_for(namespace, created)
+
+    planner = Counting(inject())
+    admission = app.PodAdmission(planner, lambda: pods.SETTINGS, places=asyncio.Semaphore(2))
+    transport = httpx.ASGITransport(app=app.create(admission))
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
+        answers = await asyncio.gather(*(client.post(app.PATH, content=json.dumps(review())) for _ in range(5)))
+    assert ["patch" in one.json()["response"] for one in answers] == [True] * 5
+    assert (most, len(planner.asked)) == (2, 5)
+
+
+def test_the_webhook_is_all_that_its_port_answers() -> None:
+    admission = app.PodAdmission(Planner(), lambda: pods.SETTINGS)
+    assert [(one.path, one.methods) for one in app.create(admission).routes] == [(app.PATH, {"POST"})]  # type: ignore[attr-defined]

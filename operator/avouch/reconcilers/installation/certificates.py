@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -59,6 +59,14 @@ class Api(Protocol):
     async def apply(self, resource: resources.Resource, body: Json, *, subresource: str = "") -> Json:
         """Server-side apply."""
         ...
+
+
+class Services(NamedTuple):
+    """The Services of the server, one for each port that others of the cluster reach."""
+
+    ingest: str
+    runs: str
+    admission: str
 
 
 def dns_names(service: str, namespace: str) -> tuple[str, ...]:
@@ -106,7 +114,7 @@ class CertificateReconciler:
 
     api: Api
     namespace: str
-    services: tuple[str, ...]
+    services: Services
     public_url: str = ""  # where CI outside the cluster reaches the server
     bundle: bytes = b""  # verifies the server; what the APIService says
     expiry: dict[str, datetime] = field(default_factory=dict)  # Secret/file -> when the newest certificate in it ends
@@ -143,14 +151,14 @@ class CertificateReconciler:
         return wanted
 
     async def _hook(self) -> None:
-        body = webhook.configuration(self.namespace, self.services[0], self.bundle)
+        body = webhook.configuration(self.namespace, self.services.admission, self.bundle)
         found = await self.api.get(resources.MUTATING_WEBHOOKS, "", webhook.NAME)
         if not webhook.says(found, body):
             await self.api.apply(resources.MUTATING_WEBHOOKS, body)
             log.info("MutatingWebhookConfiguration %s written", webhook.NAME)
 
     async def _tell(self) -> None:
-        data = {"ca.crt": self.bundle.decode("ascii"), "url": f"https://{self.services[0]}.{self.namespace}.svc"}
+        data = {"ca.crt": self.bundle.decode("ascii"), "url": f"https://{self.services.ingest}.{self.namespace}.svc"}
         if self.public_url:
             data["public-url"] = self.public_url
         found = await self.api.get(resources.CONFIG_MAPS, self.namespace, CONFIG_MAP)
