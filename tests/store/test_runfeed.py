@@ -252,7 +252,7 @@ async def test_who_joins_while_changes_are_read_gets_them_as_it_asked_for(
     shown, late = views.RunViews(counted, poll_seconds=0.01), runfeed.Watcher(namespace, {}, True, since)
     make = rundocuments.of
 
-    async def joined_meanwhile(connection: AsyncConnection, found: Any, whole: Any) -> list[dict[str, Any]]:
+    async def joined_meanwhile(connection: AsyncConnection, found: Any, whole: Any) -> rundocuments.Documents:
         made = await make(connection, found, whole)
         if found and not late.told.is_set() and late not in shown._feed._all():
             assert shown._feed.join(late)
@@ -263,7 +263,8 @@ async def test_who_joins_while_changes_are_read_gets_them_as_it_asked_for(
     await until(lambda: shown._feed._number == 1)
     run = await store.open(a_run(namespace))
     await until(lambda: len(late.waiting) == 1)
-    ((kind, document),) = late.waiting
+    ((kind, told),) = late.waiting
+    document = told.document
     assert (kind, document["name"], document["findings"]) == ("ADDED", run.name, [])
     assert quick.names() == [("ADDED", run.name)]
     shown._feed.leave(late)
@@ -298,12 +299,30 @@ async def test_all_together_hold_no_more_than_a_bound_and_the_slowest_one_goes()
     for watcher in some:
         assert feed.join(watcher)
     for number in range(9):
-        feed._tell(some[1] if number < 6 else some[2], ("ADDED", {}))
+        feed._tell(some[1] if number < 6 else some[2], "ADDED", runfeed._Told({}))
     for _ in range(2):
-        feed._tell(some[0], ("ADDED", {}))
+        feed._tell(some[0], "ADDED", runfeed._Told({}))
     assert [watcher.over is not None for watcher in some] == [False, True, False]
     assert feed._waiting == sum(len(watcher.waiting) for watcher in some) == 5
     feed._end(errors.Unavailable("done"))
+
+
+async def test_documents_that_wait_hold_no_more_bytes_than_a_bound_and_each_counts_once() -> None:
+    feed = runfeed.RunFeed(database.Database("postgresql://"), poll_seconds=1, limits=runfeed.Limits(size=100))
+    some = [runfeed.Watcher(None, {}, True, 1) for _ in range(300)]
+    for watcher in some:
+        assert feed.join(watcher)
+    first, second = runfeed._Told({"n": 1}, 60), runfeed._Told({"n": 2}, 60)
+    for watcher in some:
+        feed._tell(watcher, "ADDED", first)
+    assert (feed._size, feed._number) == (60, 300)
+    for watcher in some[1:]:
+        assert feed._taken(watcher) == ("ADDED", {"n": 1})
+    feed._tell(some[1], "ADDED", second)
+    assert feed._size <= 100
+    assert (feed._waiting, feed._number) == (1, 299)  # one of the two that had something waiting lists again
+    feed._end(errors.Unavailable("done"))
+    assert (feed._waiting, feed._size) == (0, 0)
 
 
 async def test_more_watchers_than_a_bound_are_turned_away(counted: Counted) -> None:

@@ -9,7 +9,8 @@ from avouch import errors, rfc3339
 from avouch.controlplane.model import cursors
 from avouch.store import contracts, database, tables
 
-_PAGE = 100  # largest page: a canonical form may have a megabyte
+_PAGE = 100  # largest page
+_ROOM = 2 * 1024 * 1024  # bytes of canonical forms in it, unless the first alone has more: one may have a megabyte
 FILTERS = ("name", "contract")
 
 
@@ -34,9 +35,10 @@ class RevisionViews:
             place = sa.tuple_(stored.namespace, stored.name, stored.revision)
             query = query.where(place > sa.tuple_(*map(sa.literal, _position(after))))
         async with self._database.transaction() as connection:
-            found = (await connection.execute(query)).all()
-        token = _token(found[size - 1]) if len(found) > size else ""
-        return [_document(row) for row in found[:size]], token
+            found = (await connection.execute(_fitting(query))).all()
+        shown = found[:size]
+        token = _token(shown[-1]) if shown and shown[-1].there > len(shown) else ""
+        return [_document(row) for row in shown], token
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
         """One revision, by `<contract>.<revision>`."""
@@ -44,6 +46,19 @@ class RevisionViews:
         async with self._database.transaction() as connection:
             row = (await connection.execute(query)).first()
         return _document(row) if row is not None else None
+
+
+def _fitting(chosen: "sa.Select[Any]") -> "sa.Select[Any]":
+    """The first of these rows, as many as fit, each with the number of all of them (`there`)."""
+    rows = chosen.subquery("chosen")
+    place = (rows.c.namespace, rows.c.name, rows.c.revision)
+    total = sa.func.sum(sa.func.octet_length(rows.c.canonical)).over(order_by=place)
+    number = sa.func.row_number().over(order_by=place)
+    sized = sa.select(
+        rows, total.label("total"), number.label("number"), sa.func.count().over().label("there")
+    ).subquery("sized")
+    fits = sa.or_(sized.c.total <= _ROOM, sized.c.number == 1)
+    return sa.select(sized).where(fits).order_by(sized.c.number)
 
 
 def _filter(key: str, value: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -1,9 +1,15 @@
-"""Runs as documents, which kubectl shows: of their rows, and what a watch tells about a change."""
+"""Runs as documents, which kubectl shows: of their rows, and what a watch tells about a change.
+
+What people's jobs wrote decides how large a whole document is, so PostgreSQL says it before anything is read: a page or
+a turn has as many documents as fit into a number of bytes, and at least one.
+"""
 
 import functools
+import itertools
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +23,42 @@ from avouch.store import tables
 # the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
 OF_VERDICT = ("findings", "materials", "annotations", "env")  # what a whole document shows of it
+ROOM = 1024 * 1024  # bytes of JSON that one page or turn reads; as objects they take some nine times as much
+# Of small values PostgreSQL knows the size without reading them; of others what is stored may be compressed.
+_SMALL = 300
+_SIZE = " + ".join(
+    f"CASE WHEN pg_column_size(v.{name}) < {_SMALL} THEN pg_column_size(v.{name}) ELSE octet_length(v.{name}::text) END"
+    for name in OF_VERDICT
+)
+_SIZES = sa.text(
+    f"SELECT v.run_id, ({_SIZE}) + coalesce((SELECT sum(octet_length(d.last_error) + 200) FROM deliveries d"  # noqa: S608
+    " WHERE d.run_id = v.run_id), 0) AS size FROM verdicts v WHERE v.run_id = ANY(:ids)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Those of the first rows that fit, and how many bytes of JSON PostgreSQL gave for each."""
+
+    shown: list[dict[str, Any]]
+    sizes: list[int]
 
 
 async def of(
-    connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", wanted_whole: Collection[uuid.UUID]
-) -> list[dict[str, Any]]:
-    """One document for each row: whole ones where asked for, else the columns of a table."""
+    connection: AsyncConnection,
+    found: "Sequence[sa.Row[Any]]",
+    wanted_whole: Collection[uuid.UUID],
+    room: int = ROOM,
+) -> Documents:
+    """One document for each row: whole ones where asked for, else the columns of a table.
+
+    There are fewer than rows where the whole ones would take more bytes than `room`; there is always the first.
+    """
     if not wanted_whole:
-        return [summary(row) for row in found]
+        return Documents([summary(row) for row in found], [0] * len(found))
+    sizes = await _sizes(connection, found, wanted_whole)
+    found = found[: max(1, sum(1 for total in itertools.accumulate(sizes) if total <= room))]
+    wanted_whole = {row.id for row in found if row.id in wanted_whole}
     verdicts, ledger = tables.verdicts, tables.deliveries
     signed = tables.verdict_documents
     columns = (verdicts.c.run_id, *(verdicts.c[name] for name in OF_VERDICT), signed.c.digest)
@@ -36,10 +70,19 @@ async def of(
     by_run: dict[uuid.UUID, list[sa.Row[Any]]] = {}
     for delivery in (await connection.execute(sent)).all():
         by_run.setdefault(delivery.run_id, []).append(delivery)
-    return [
+    shown = [
         whole(row, verdict_of.get(row.id), by_run.get(row.id, ())) if row.id in wanted_whole else summary(row)
         for row in found
     ]
+    return Documents(shown, sizes[: len(found)])
+
+
+async def _sizes(
+    connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", wanted_whole: Collection[uuid.UUID]
+) -> list[int]:
+    said = await connection.execute(_SIZES, {"ids": list(wanted_whole)})
+    size_of = {row.run_id: int(row.size) for row in said.all()}
+    return [size_of.get(row.id, 0) for row in found]
 
 
 def summary(row: "sa.Row[Any]") -> dict[str, Any]:

@@ -36,6 +36,16 @@ class Limits:
     watchers: int = 5_000
     changes: int = 1_000  # that wait for one watcher
     together: int = 20_000  # that wait for all
+    size: int = 16 * 1024 * 1024  # bytes of JSON of the documents that wait; one that several wait for counts once
+
+
+@dataclass(slots=True)
+class _Told:
+    """A document that watchers are told of: its bytes of JSON, and how many have not taken it yet."""
+
+    document: dict[str, Any]
+    size: int = 0
+    waiting: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +56,7 @@ class Watcher:
     filters: Mapping[str, str]
     whole: bool
     since: int
-    waiting: deque[Change] = field(default_factory=deque)
+    waiting: deque[tuple[str, _Told]] = field(default_factory=deque)
     told: asyncio.Event = field(default_factory=asyncio.Event)
     over: errors.AvouchError | None = None
 
@@ -55,7 +65,7 @@ class Watcher:
 class _Turn:
     """One look: rows with their documents, and the version up to which that is all."""
 
-    changed: Sequence[tuple["sa.Row[Any]", dict[str, Any]]]
+    changed: Sequence[tuple["sa.Row[Any]", _Told]]
     whole: frozenset[uuid.UUID]
     newest: int
     more: bool
@@ -71,6 +81,7 @@ class RunFeed:
         self._by_namespace: dict[str | None, set[Watcher]] = {}
         self._number = 0
         self._waiting = 0
+        self._size = 0
         self._seen = 0
         self._wake = asyncio.Event()
         self._listening = False
@@ -102,8 +113,8 @@ class RunFeed:
         if not present:
             del self._by_namespace[watcher.namespace]
         self._number -= 1
-        self._waiting -= len(watcher.waiting)
-        watcher.waiting.clear()
+        while watcher.waiting:
+            self._taken(watcher)
         if not self._number and self._poller is not None:
             self._poller.cancel()
             self._poller = None
@@ -116,8 +127,7 @@ class RunFeed:
         """
         while True:
             while watcher.waiting:
-                self._waiting -= 1
-                yield watcher.waiting.popleft()
+                yield self._taken(watcher)
             if watcher.over is not None:
                 raise watcher.over
             watcher.told.clear()
@@ -178,8 +188,8 @@ class RunFeed:
         # Nothing waits from here on: who joined meanwhile gets these changes, or knows them already.
         if not self._wanted_whole([row for row, _ in turn.changed]) <= turn.whole:
             return True  # somebody who wants more of them joined: read them again
-        for row, document in turn.changed:
-            self._pass_on(row, document, seen)
+        for row, told in turn.changed:
+            self._pass_on(row, told, seen)
         self._seen = turn.newest
         return turn.more
 
@@ -187,12 +197,14 @@ class RunFeed:
         async with self._database.snapshot() as connection:
             window = await versions.window(connection)
             versions.must_reach(self._seen, window)
-            rows = (await connection.execute(runqueries.changed(self._seen, TURN))).all()
-            whole = self._wanted_whole(rows)
-            shown = await rundocuments.of(connection, rows, whole)
-        more = len(rows) == TURN
+            changed = (await connection.execute(runqueries.changed(self._seen, TURN))).all()
+            whole = self._wanted_whole(changed)
+            read = await rundocuments.of(connection, changed, whole)
+        rows = changed[: len(read.shown)]
+        more = len(changed) == TURN or len(rows) < len(changed)
         newest = rows[-1].resource_version if more else window[1]
-        return _Turn(list(zip(rows, shown, strict=True)), whole, newest, more)
+        told = map(_Told, read.shown, read.sizes)
+        return _Turn(list(zip(rows, told, strict=True)), whole, newest, more)
 
     def _wanted_whole(self, rows: "Sequence[sa.Row[Any]]") -> frozenset[uuid.UUID]:
         return frozenset(row.id for row in rows if any(one.whole for one in self._watchers(row.namespace)))
@@ -200,24 +212,35 @@ class RunFeed:
     def _watchers(self, namespace: str) -> Sequence[Watcher]:
         return [*self._by_namespace.get(namespace, ()), *self._by_namespace.get(None, ())]
 
-    def _pass_on(self, row: "sa.Row[Any]", document: dict[str, Any], seen: int) -> None:
+    def _pass_on(self, row: "sa.Row[Any]", told: _Told, seen: int) -> None:
         for watcher in self._watchers(row.namespace):
             since = max(watcher.since, seen)
             if row.resource_version <= since or not rundocuments.chosen(row, watcher.filters):
                 continue
             kind = rundocuments.event(row, since, watcher.filters)
             if kind:
-                self._tell(watcher, (kind, document))
+                self._tell(watcher, kind, told)
 
-    def _tell(self, watcher: Watcher, change: Change) -> None:
-        watcher.waiting.append(change)
+    def _tell(self, watcher: Watcher, kind: str, told: _Told) -> None:
+        watcher.waiting.append((kind, told))
         watcher.told.set()
         self._waiting += 1
-        slow = watcher if len(watcher.waiting) > self._limits.changes else None
-        if slow is None and self._waiting > self._limits.together:
-            slow = max(self._all(), key=lambda one: len(one.waiting))
-        if slow is not None:
-            self._dismiss(slow, errors.Conflict("the client reads changes more slowly than they are made: list again"))
+        self._size += told.size if not told.waiting else 0
+        told.waiting += 1
+        if len(watcher.waiting) > self._limits.changes:
+            self._too_slow(watcher)
+        while self._waiting > self._limits.together or (self._size > self._limits.size and self._waiting > 1):
+            self._too_slow(max(self._all(), key=lambda one: len(one.waiting)))
+
+    def _taken(self, watcher: Watcher) -> Change:
+        kind, told = watcher.waiting.popleft()
+        self._waiting -= 1
+        told.waiting -= 1
+        self._size -= told.size if not told.waiting else 0
+        return kind, told.document
+
+    def _too_slow(self, watcher: Watcher) -> None:
+        self._dismiss(watcher, errors.Conflict("the client reads changes more slowly than they are made: list again"))
 
     def _all(self) -> Sequence[Watcher]:
         return [watcher for present in self._by_namespace.values() for watcher in present]

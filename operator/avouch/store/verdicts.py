@@ -5,7 +5,7 @@ runs are updated last, because that takes the row of `versions`, which is held u
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ from avouch.store import artifacts, external_runs
 
 Decided: TypeAlias = tuple[verdict_model.SignedVerdict, Sequence[deliveries.Delivery]]
 
+SHOWN = 64 * 1024  # bytes of a run's environment variables, and of its annotations, that its status shows
 DELIVERIES = "avouch_deliveries"  # channel of NOTIFY: deliveries may be due
 
 _UNDECIDED = (
@@ -85,9 +86,20 @@ def _verdict(verdict: verdict_model.Verdict) -> dict[str, Any]:
         "run_id": verdict.run_id,
         "findings": verdict.findings,
         "materials": verdict.materials,
-        "annotations": verdict.annotations,
-        "env": verdict.env,
+        "annotations": _shown(verdict.annotations),
+        "env": _shown(verdict.env),
     }
+
+
+def _shown(said: Mapping[str, str]) -> dict[str, str]:
+    """What kubectl shows of what a job said, by name; the signed attestation holds all of it."""
+    room, kept = SHOWN, {}
+    for name, text in sorted(said.items()):
+        room -= len(name.encode()) + len(text.encode())
+        if room < 0:
+            break
+        kept[name] = text
+    return kept
 
 
 async def _documents(connection: AsyncConnection, signed: Sequence[verdict_model.SignedVerdict]) -> None:

@@ -49,7 +49,7 @@ class RunViews:
             query = await runqueries.page(connection, namespace, filters, last, size + 1)
             found = (await connection.execute(query)).all() if query is not None else []
             shown = await _shown(connection, found[:size], whole=whole)
-        token = _token(version, found[size - 1]) if len(found) > size else ""
+        token = _token(version, found[len(shown) - 1]) if len(found) > len(shown) else ""
         return shown, token, version
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
@@ -90,10 +90,11 @@ class RunViews:
         async with self._database.snapshot() as connection:
             window = await versions.window(connection)
             versions.must_reach(since, window)
-            found = (await connection.execute(query)).all() if since < window[1] else []
-            shown = await _shown(connection, found, whole=watcher.whole)
+            changed = (await connection.execute(query)).all() if since < window[1] else []
+            shown = await _shown(connection, changed, whole=watcher.whole)
+        more = len(changed) == runfeed.TURN or len(shown) < len(changed)
+        found = changed[: len(shown)]
         kinds = (rundocuments.event(row, since, filters) for row in found)
-        more = len(found) == runfeed.TURN
         watcher.since = found[-1].resource_version if more else window[1]
         return [(kind, document) for kind, document in zip(kinds, shown, strict=True) if kind], more
 
@@ -110,7 +111,8 @@ class RunViews:
 
 
 async def _shown(connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", *, whole: bool) -> list[dict[str, Any]]:
-    return await rundocuments.of(connection, found, {row.id for row in found} if whole else ())
+    """Of the first rows, as many as fit; of the others there is another page or turn."""
+    return (await rundocuments.of(connection, found, {row.id for row in found} if whole else ())).shown
 
 
 def _token(version: int, last: "sa.Row[Any]") -> str:

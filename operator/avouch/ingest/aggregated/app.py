@@ -4,7 +4,8 @@ The API server has authenticated and authorised; we only make sure that it is th
 needs no database: a database that is down must not take the whole cluster's discovery with it.
 """
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -31,6 +32,7 @@ from avouch.ingest.aggregated import (
 )
 from avouch.ingest.aggregated import tickets as download_tickets
 
+PAGES = 4  # that are made at a time: as objects each may take some 10 MiB; the others wait
 _ROOT = discovery.ROOT
 _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # ours to refuse, so that the refusal is a Status
 
@@ -43,6 +45,7 @@ class Aggregated:
     revisions: view_model.RevisionViews
     tickets: download_tickets.Tickets
     clock: cluster.Clock
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PAGES))
 
     def routes(self) -> list[Route]:
         """Every path that the API server asks for."""
@@ -71,13 +74,14 @@ class Aggregated:
         asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now())
         if asked.watch:
             return self._watch(asked, form)
-        found, token, version = await self.views.page(
-            asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters), whole=form.whole
-        )
-        listed: dict[str, Any] = {"resourceVersion": str(version)}
-        if token:
-            listed["continue"] = selection.sealed(token, self.clock.now())
-        return statuses.json(form.listing(found, listed, self.clock.now()))
+        async with self.places:
+            found, token, version = await self.views.page(
+                asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters), whole=form.whole
+            )
+            listed: dict[str, Any] = {"resourceVersion": str(version)}
+            if token:
+                listed["continue"] = selection.sealed(token, self.clock.now())
+            return statuses.json(form.listing(found, listed, self.clock.now()))
 
     async def single(self, request: Request) -> Response:
         """Get one."""
@@ -106,11 +110,12 @@ class Aggregated:
         asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now(), fields)
         if asked.watch:
             raise problems.WrongMethod("revisions never change: list them, or watch their Contract")
-        found, token = await self.revisions.page(
-            asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters)
-        )
-        listed = {"resourceVersion": "0", **({"continue": selection.sealed(token, self.clock.now())} if token else {})}
-        return statuses.json(form.listing(found, listed, self.clock.now()))
+        async with self.places:
+            found, token = await self.revisions.page(
+                asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters)
+            )
+            sealed = {"continue": selection.sealed(token, self.clock.now())} if token else {}
+            return statuses.json(form.listing(found, {"resourceVersion": "0", **sealed}, self.clock.now()))
 
     async def revision(self, request: Request) -> Response:
         """Get one revision."""
@@ -138,7 +143,7 @@ class Aggregated:
         return statuses.json(await self.tickets.issue(found, digest, self.clock.now()), 201)
 
     def _watch(self, asked: selection.Selection, form: negotiation.Form) -> Response:
-        stream = frames.stream(self.views, asked, form, self.clock)
+        stream = frames.stream(self.views, asked, form, self.clock, self.places)
         return StreamingResponse(stream, media_type="application/json")
 
 

@@ -14,14 +14,22 @@ from avouch.ingest import problems
 from avouch.ingest.aggregated import negotiation, selection, statuses
 
 _log = logging.getLogger(__name__)
+_BEGINNING = 50  # runs in each page of what there is already
 LONGEST = 30 * 60  # seconds: watches are renewed, so that a rolling update moves them to the new replica
 
 
 async def stream(
-    views: views.RunViews, asked: selection.Selection, form: negotiation.Form, clock: cluster.Clock
+    views: views.RunViews,
+    asked: selection.Selection,
+    form: negotiation.Form,
+    clock: cluster.Clock,
+    places: asyncio.Semaphore,
 ) -> AsyncIterator[bytes]:
-    """All frames of one watch. An error after the first byte is a frame too: the HTTP status has been sent."""
-    frames = _frames(views, asked, form, clock)
+    """All frames of one watch. An error after the first byte is a frame too: the HTTP status has been sent.
+
+    `places`: for the pages that it begins with, which all lists and watches share.
+    """
+    frames = _frames(views, asked, form, clock, places)
     try:
         with contextlib.suppress(TimeoutError):  # the watch's own end, not a failure
             async with asyncio.timeout(asked.timeout or LONGEST):
@@ -36,22 +44,25 @@ async def stream(
 
 
 async def _frames(
-    views: views.RunViews, asked: selection.Selection, form: negotiation.Form, clock: cluster.Clock
+    views: views.RunViews,
+    asked: selection.Selection,
+    form: negotiation.Form,
+    clock: cluster.Clock,
+    places: asyncio.Semaphore,
 ) -> AsyncGenerator[bytes, None]:
     since = asked.version or 0
     if asked.version in (None, 0) or asked.initial:
         # Without a version, or with 0, a watch begins with all there is (Kubernetes: "get state and start at any").
         after, since = "", 0
         while True:
-            found, after, since = await views.page(
-                asked.namespace,
-                limit=selection.MAX_PAGE,
-                after=after,
-                filters=dict(asked.filters),
-                whole=form.whole,
-            )
-            for document in found:
-                yield _frame("ADDED", form.single(document, clock.now()))
+            async with places:  # until they are bytes: a client that reads slowly holds those alone
+                found, after, since = await views.page(
+                    asked.namespace, limit=_BEGINNING, after=after, filters=dict(asked.filters), whole=form.whole
+                )
+                page = [_frame("ADDED", form.single(document, clock.now())) for document in found]
+                del found
+            for frame in page:
+                yield frame
             if not after:
                 break
         if asked.initial:
