@@ -162,7 +162,7 @@ async def users(opened: database.Database, digest: digests.Digest) -> list[str]:
     for namespace in ("team-a", "team-b", "elsewhere"):
         here = replace(record, namespace=namespace, namespace_uid=f"uid-{namespace}")
         await workflows.Workflows(opened).upsert(here, epoch=EPOCH)
-    return [use.namespace for use in await artifact_references.Uses(opened).of(digest)]
+    return [use.namespace async for use in artifact_references.Uses(opened).of(digest)]
 
 
 async def test_who_knows_a_digest_of_another_namespace_does_not_get_its_bytes(opened, known, routed) -> None:
@@ -171,6 +171,25 @@ async def test_who_knows_a_digest_of_another_namespace_does_not_get_its_bytes(op
     assert await routed.has(digest, namespace_uid="uid-team-a")
     assert not await routed.has(digest, namespace_uid="uid-elsewhere")
     assert await users(opened, digest) == ["team-a"]
+
+
+async def test_every_workflow_that_used_an_artifact_is_found_however_many_there_are(
+    opened, known, routed, monkeypatch
+) -> None:
+    monkeypatch.setattr(artifact_references, "_PAGE", 2)
+    digest, names = digests.of_bytes(os.urandom(20)), [f"app-{number}" for number in range(5)]
+    declared = workflows.Workflows(opened)
+    for name in names:
+        record = contracts.WorkflowRecord("shared", "uid-shared", name, f"w-{name}", 1, {}, {})
+        await declared.upsert(record, epoch=EPOCH)
+        key = runs.RunKey(f"w-{name}", os.urandom(8).hex())
+        run = make.a_run("shared", id=key.id, name=key.name(name), key=key, workflow=name)
+        await run_store.Runs(opened).open(run)
+        await known.record(digest, artifact_model.Owner("shared", "uid-shared", run.id), "default", 20)
+    uses = artifact_references.Uses(opened)
+    assert [use.workflow async for use in uses.of(digest)] == names
+    assert [use.workflow async for use in uses.of(digest, "shared")] == names
+    assert [use.workflow async for use in uses.of(digest, "team-a")] == []
 
 
 async def test_what_a_namespace_stored_is_found_however_many_others_stored_the_same_bytes(

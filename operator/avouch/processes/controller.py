@@ -21,10 +21,21 @@ from avouch.controlplane.model import runs
 from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
 from avouch.processes import controllermetrics, health, lifetime, listeners, settings
-from avouch.reconcilers import context, kinds, recorded, specs, tektonruns, tektonwork, token_secrets, verdict_events
+from avouch.reconcilers import (
+    context,
+    kinds,
+    namespaces,
+    recorded,
+    specs,
+    tektonruns,
+    tektonwork,
+    token_secrets,
+    verdict_events,
+)
 from avouch.reconcilers import watching as declaration_watch
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.store import casbackends, contracts, database, deliveries, organizations, tokens, workflows
+from avouch.store import namespaces as namespace_store
 from avouch.store import runs as run_store
 
 log = logging.getLogger(__name__)
@@ -45,6 +56,9 @@ class Controller:
         self.recorder = events.Recorder(api, config.identity, fallback_namespace="default")
         self.cache = cache.ObjectCache(specs.INDEXERS)
         self.contracts = recorded.Contracts(contracts.Contracts(opened), self._namespace_uid)
+        self.namespaces = namespaces.NamespaceRecorder(
+            namespace_store.Namespaces(opened), self.cache, lambda: self.lease.epoch
+        )
         self.stored_workflows = workflows.Workflows(opened)
         self.workflows = recorded.Workflows(self.stored_workflows)
         self.context = context.Context(
@@ -91,11 +105,13 @@ class Controller:
         return watched
 
     def _namespace(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
+        self.namespaces.changed(key, old, new)
         if old is None or new is None or old["metadata"].get("labels") != new["metadata"].get("labels"):
             self.kind_reconciler.changed(key, None)
 
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
+        await self.namespaces.begin()
         await self.stored_workflows.announce(epoch=self.context.epoch())
         await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
         live = set(await self.declarations.resync())
@@ -143,6 +159,7 @@ class Controller:
         yield self.lease.hold(_die)
         for each in self.reflectors:
             yield each.run()
+        yield self.namespaces.run()
         yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
         if self.config.certificates:

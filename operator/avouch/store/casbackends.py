@@ -25,9 +25,9 @@ _DUE = sa.text(
 _SERVING = (
     b"WITH home AS (SELECT min(o.home) AS name FROM organisations o JOIN projects p ON p.organisation = o.name"
     b" WHERE p.namespace = %(namespace)s HAVING count(*) = 1)"
-    b" SELECT b.* FROM cas_backends b LEFT JOIN namespaces n ON n.name = b.namespace"
+    b" SELECT b.* FROM cas_backends b JOIN namespaces n ON (n.name, n.uid) = (b.namespace, b.namespace_uid)"
     b" WHERE (b.namespace = %(namespace)s OR b.namespace = (SELECT name FROM home))"
-    b" AND NOT b.removed AND b.namespace_uid = coalesce(n.uid, b.namespace_uid) ORDER BY b.name"
+    b" AND NOT b.removed ORDER BY b.name"
 )
 
 

@@ -65,9 +65,9 @@ _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")  # tw
 def present() -> "sa.Select[Any]":
     """Revisions of namespaces as they are now: those of a namespace that was deleted and made anew are nobody's."""
     stored = tables.contract_revisions
-    known = stored.outerjoin(tables.namespaces, tables.namespaces.c.name == stored.c.namespace)
-    of_now = stored.c.namespace_uid == sa.func.coalesce(tables.namespaces.c.uid, stored.c.namespace_uid)
-    return sa.select(stored).select_from(known).where(of_now)
+    known = tables.namespaces.c
+    present = sa.and_(known.name == stored.c.namespace, known.uid == stored.c.namespace_uid)
+    return sa.select(stored).join(tables.namespaces, present)
 
 
 def _newest(*order: "sa.ColumnElement[Any]") -> bytes:

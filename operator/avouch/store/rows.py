@@ -10,10 +10,12 @@ from avouch import digests
 from avouch.controlplane.model import deliveries, external, runs, verdicts
 from avouch.store import tables
 
-# Runs of a namespace that was deleted and made anew belong to its predecessor: nobody sees them.
-RUNS = tables.runs.outerjoin(tables.namespaces, tables.namespaces.c.name == tables.runs.c.namespace)
-OF_PRESENT_NAMESPACE = tables.runs.c.namespace_uid == sa.func.coalesce(
-    tables.namespaces.c.uid, tables.runs.c.namespace_uid
+# Runs of a namespace that was deleted, or was deleted and made anew, belong to its predecessor: nobody sees them.
+RUNS = tables.runs.join(
+    tables.namespaces,
+    sa.and_(
+        tables.namespaces.c.name == tables.runs.c.namespace, tables.namespaces.c.uid == tables.runs.c.namespace_uid
+    ),
 )
 
 

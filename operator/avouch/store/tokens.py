@@ -23,9 +23,8 @@ class Tokens:
     async def find(self, token_id: str) -> identities.TokenRecord | None:
         """One token; None also for one of a namespace that was deleted and made anew."""
         stored, known = tables.tokens, tables.namespaces
-        place = stored.outerjoin(known, known.c.name == stored.c.namespace)
-        present = stored.c.namespace_uid == sa.func.coalesce(known.c.uid, stored.c.namespace_uid)
-        query = sa.select(stored).select_from(place).where(stored.c.id == token_id, present)
+        present = sa.and_(known.c.name == stored.c.namespace, known.c.uid == stored.c.namespace_uid)
+        query = sa.select(stored).join(known, present).where(stored.c.id == token_id)
         async with self._database.statements() as connection:
             row = (await connection.execute(query)).first()
         return _token(row) if row is not None else None

@@ -51,10 +51,11 @@ class Downloads:
             and self.worker == f"{attester.namespace}/{attester.name}"
         ):
             return await self._stored(digest, namespace_uid)
-        for use in await self.uses.of(digest):
-            place = authorization.Place(
-                use.namespace, use.workflow, await self.organizations.of_namespace(use.namespace)
-            )
+        claimed: dict[str, identity_model.Organization | None] = {}
+        async for use in self.uses.of(digest, _only_in(attester)):
+            if use.namespace not in claimed:
+                claimed[use.namespace] = await self.organizations.of_namespace(use.namespace)
+            place = authorization.Place(use.namespace, use.workflow, claimed[use.namespace])
             if use.rules is not None and authorization.may_attest(use.rules.attesters, place, attester):
                 return await self._stored(digest, use.namespace_uid)
         raise errors.NotFound("no such artifact")
@@ -97,6 +98,17 @@ class Downloads:
         if size is None and not await self.blobs.has(digest, namespace_uid=namespace_uid):
             raise errors.NotFound("no such artifact")
         return Readable(digest, namespace_uid, size)
+
+
+def _only_in(attester: authorization.Attester) -> str | None:
+    """The one namespace in whose Workflows the attester can be let in at all; None: it may be any."""
+    match attester:
+        case authorization.ServiceAccount():
+            return attester.namespace
+        case authorization.Token(record) if record.scope != identity_model.TokenScope.ORGANIZATION:
+            return record.namespace
+        case _:
+            return None
 
 
 def _may_store(

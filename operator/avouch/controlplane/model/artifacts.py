@@ -315,8 +315,8 @@ class Artifacts(Protocol):
 class Uses(Protocol):
     """What runs refer to."""
 
-    async def of(self, digest: digests.Digest) -> Sequence[Use]:
-        """The Workflows of present namespaces with a run that refers to it."""
+    def of(self, digest: digests.Digest, namespace: str | None = None) -> AsyncIterator[Use]:
+        """The Workflows of present namespaces, or of one, with a run that refers to it: all of them."""
         ...
 
     async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
