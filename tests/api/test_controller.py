@@ -305,6 +305,30 @@ def test_the_listed_permissions_suffice_and_certificates_and_webhook_are_made(be
         assert [w for w in bench.writes(user) if "secrets" in w or "webhook" in w] == []
 
 
+def test_the_database_knows_a_namespace_before_anything_is_declared_in_it_and_that_it_is_gone(bench: Bench) -> None:
+    namespace = bench.namespace("known-early")
+    look = f"select uid from avouch.namespaces where name = '{namespace}'"  # noqa: S608 - ours
+    gone = "insert into avouch.namespaces values ('gone-meanwhile', 'its-uid') returning name"
+    assert bench.rows(gone) == [("gone-meanwhile",)]
+    with bench.controller() as _:
+        uid = bench.api.kubectl("get", "namespace", namespace, "-o", "jsonpath={.metadata.uid}")
+        bench.becomes(lambda: bench.rows(look), [(uid,)])
+        bench.becomes(lambda: bench.rows("select uid from avouch.namespaces where name = 'gone-meanwhile'"), [("",)])
+        _finalized(bench, namespace)
+        bench.becomes(lambda: bench.rows(look), [("",)])
+        again = bench.api.kubectl("create", "namespace", namespace, "-o", "jsonpath={.metadata.uid}")
+        assert again != uid
+        bench.becomes(lambda: bench.rows(look), [(again,)])
+
+
+def _finalized(bench: Bench, namespace: str) -> None:
+    """Delete an empty namespace, without the controller that does it in a cluster."""
+    bench.api.kubectl("delete", "namespace", namespace, "--wait=false")
+    body = json.loads(bench.api.kubectl("get", "namespace", namespace, "-o", "json"))
+    body["spec"]["finalizers"] = []
+    bench.api.kubectl("replace", "--raw", f"/api/v1/namespaces/{namespace}/finalize", "-f", "-", stdin=json.dumps(body))
+
+
 def test_a_pipelinerun_opens_a_run_and_its_end_is_stored_once_with_the_listed_permissions(bench: Bench) -> None:
     namespace = bench.namespace("pipelines")
     bench.grant("run-keeper", permissions.CONTROLLER)
