@@ -61,7 +61,8 @@ def download(started: session.Session, /, digest: str, run: str, file: str, fold
     """Download bytes and verify them.
 
     A CI job uses its token, and may read what was used by runs that it may attest. With --run the Kubernetes API is
-    asked for a one-use ticket instead, which needs the right to create workflowruns/tickets (roles edit, admin, avouch-artifact-reader).
+    asked for a one-use ticket instead, which needs the right to create workflowruns/tickets: roles edit, admin and
+    avouch-artifact-reader have it.
 
     The file gets its name when it is complete and its digest is verified. An interrupted download is kept beside it as
     .part, and the next call resumes it.

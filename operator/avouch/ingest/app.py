@@ -41,6 +41,7 @@ class IngestApi:
     metrics: observer.Observer = field(default_factory=observer.NoObserver)
     min_rate: bodies.MinDataRate = field(default_factory=bodies.MinDataRate)
     budget: bodies.BodyBudget = field(default_factory=bodies.BodyBudget)  # for bundles until their COMMIT
+    uploads: bodies.BodyBudget = field(default_factory=bodies.BodyBudget)  # for all other bodies
     external_api: external_runs.ExternalApi | None = None  # None: runs in Tekton only
     artifact_api: artifacts.ArtifactApi | None = None  # None: no artifacts are read here
     verdicts: waiting.Verdicts = field(default_factory=waiting.Verdicts)
@@ -88,7 +89,8 @@ class IngestApi:
     async def open_runs(self, request: Request) -> Response:
         """`POST /v1/runs`: 201 where a run is new, 200 where all were there."""
         subject = await self.intake.pods.identify(bodyreading.bearer(request))
-        await bodyreading.decoded(request, wire.OpenRequest, self.min_rate, empty=b"{}")
+        with self.uploads.reservation(subject.caller.namespace_uid) as held:
+            await bodyreading.decoded(request, wire.OpenRequest, self.min_rate, held, empty=b"{}")
         opened = await self.intake.pods.open(subject)
         status = 201 if any(one.created for one in opened) else 200
         return bodyreading.answer(wire.OpenAnswer(runs=[answers.opened(one.run) for one in opened]), status)
@@ -114,14 +116,16 @@ class IngestApi:
         session = await self._session(request)
         expected = bodyreading.digest(request)
         content = bodies.chunks(request, self.intake.max_material, self.min_rate)
-        digest, size = await self.intake.put_material(session, expected, content)
+        with self.uploads.reservation(session.run.namespace_uid):
+            digest, size = await self.intake.put_material(session, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def join_material(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/materials/{digest}`: one material of the parts that were stored."""
         session = await self._session(request)
-        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.min_rate)
-        digest, size = await self.intake.join(session, expected, of)
+        with self.uploads.reservation(session.run.namespace_uid) as held:
+            expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.min_rate, held)
+            digest, size = await self.intake.join(session, expected, of)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def has_part(self, request: Request) -> Response:
@@ -134,13 +138,15 @@ class IngestApi:
         """`PUT /v1/runs/{id}/parts/{digest}`: a part of an upload, kept for a while."""
         session = await self._session(request)
         content = bodies.chunks(request, multipart.LARGEST, self.min_rate)
-        digest, size = await self.intake.put_part(session, bodyreading.digest(request), content)
+        with self.uploads.reservation(session.run.namespace_uid):
+            digest, size = await self.intake.put_part(session, bodyreading.digest(request), content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def certify(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/certificate`: a leaf for the caller's key."""
         session = await self._session(request)
-        body = await bodyreading.decoded(request, wire.CertificateRequest, self.min_rate)
+        with self.uploads.reservation(session.run.namespace_uid) as held:
+            body = await bodyreading.decoded(request, wire.CertificateRequest, self.min_rate, held)
         issued = await self.intake.certify(session, body.csr.encode())
         return bodyreading.answer(wire.CertificateAnswer(certificate=issued.certificate, chain=list(issued.chain)))
 

@@ -21,13 +21,15 @@ class ArtifactApi:
 
     downloads: artifact_downloads.Downloads
     min_rate: bodies.MinDataRate = field(default_factory=bodies.MinDataRate)
+    budget: bodies.BodyBudget = field(default_factory=bodies.BodyBudget)
 
     async def put(self, request: Request) -> Response:
         """`PUT /v1/namespaces/{namespace}/artifacts/{digest}`: bytes of no run."""
         owner = await self._owner(request)
         expected = bodyreading.digest(request)
         content = bodies.chunks(request, self.downloads.max_material, self.min_rate)
-        digest, size = await self.downloads.keep(owner, expected, content)
+        with self.budget.reservation(owner.namespace_uid):
+            digest, size = await self.downloads.keep(owner, expected, content)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def kept(self, request: Request) -> Response:
@@ -38,8 +40,9 @@ class ArtifactApi:
     async def join(self, request: Request) -> Response:
         """`POST /v1/namespaces/{namespace}/artifacts/{digest}`: one artifact of the parts that were stored."""
         owner = await self._owner(request)
-        expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.min_rate)
-        digest, size = await self.downloads.join(owner, expected, of)
+        with self.budget.reservation(owner.namespace_uid) as held:
+            expected, of = bodyreading.digest(request), await bodyreading.joining(request, self.min_rate, held)
+            digest, size = await self.downloads.join(owner, expected, of)
         return bodyreading.answer(wire.MaterialAnswer(digest=str(digest), size=size), 201)
 
     async def get(self, request: Request) -> Response:

@@ -4,7 +4,8 @@ A declared length over the limit is refused before a byte is read. While reading
 and must keep a lowest rate over the whole body, so that neither a silent nor a dripping one holds a connection.
 
 Bodies that are held in memory until their COMMIT share one `BodyBudget`: without it a slow database and many large
-bundles would end in the kernel killing the server, which is the worst way to say "later".
+bundles would end in the kernel killing the server, which is the worst way to say "later". It also counts them, because
+each holds a connection for as long as its client likes: those of one namespace never take the place of others.
 """
 
 import asyncio
@@ -44,16 +45,21 @@ class Reservation:
 
 
 class BodyBudget:
-    """Bytes of bodies that all requests together may hold, and those of one owner. Owned by one event loop.
+    """Bytes of bodies that all requests together may hold, and bytes and bodies of one owner. Owned by one event loop.
 
     Whoever sends all but the last byte of large bodies holds their bytes for minutes: that is its own loss alone.
     """
 
-    def __init__(self, size: int = 32 * 1024 * 1024, each: int | None = None) -> None:
-        """`size`: 1,700 bundles as they are, 8 of the largest. `each`: of one owner, a quarter where it is not said."""
+    def __init__(self, size: int = 32 * 1024 * 1024, each: int | None = None, bodies: int = 256) -> None:
+        """`size`: 1,700 bundles as they are, 8 of the largest.
+
+        `each`: bytes of one owner, a quarter where it is not said; `bodies`: of one owner, at a time.
+        """
         self.size = size
         self.each = size // 4 if each is None else each
+        self.bodies = bodies
         self._held: Counter[str] = Counter()
+        self._bodies: Counter[str] = Counter()
 
     @property
     def held(self) -> int:
@@ -68,14 +74,19 @@ class BodyBudget:
 
     @contextlib.contextmanager
     def reservation(self, owner: str) -> Iterator[Reservation]:
-        """A reservation that grows with what is read, and is released at the end."""
+        """A reservation that grows with what is read, and is released at the end. Raises errors.Overloaded."""
+        if self._bodies[owner] >= self.bodies:
+            raise errors.Overloaded("too many requests of your namespace send a body; send this one again")
+        self._bodies[owner] += 1
         reservation = Reservation(self, owner)
         try:
             yield reservation
         finally:
             self._held[owner] -= reservation.held
-            if not self._held[owner]:
-                del self._held[owner]
+            self._bodies[owner] -= 1
+            for counter in (self._held, self._bodies):
+                if not counter[owner]:
+                    del counter[owner]
 
 
 async def chunks(request: Request, limit: int, min_rate: MinDataRate) -> AsyncIterator[bytes]:

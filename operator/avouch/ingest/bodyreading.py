@@ -23,6 +23,7 @@ async def decoded(
     request: Request,
     kind: type[Body],
     min_rate: bodies.MinDataRate,
+    reservation: bodies.Reservation | None = None,
     *,
     empty: bytes = b"",
     limit: int = _SMALL,
@@ -34,7 +35,7 @@ async def decoded(
     Raises:
         Invalid: it is something else, or holds U+0000, which cannot be recorded.
     """
-    content = await bodies.whole(request, limit, min_rate) or empty
+    content = await bodies.whole(request, limit, min_rate, reservation) or empty
     try:
         found = canonicaljson.loads(content, max_bytes=limit, max_items=_ITEMS)
         if storable.ESCAPED in content:
@@ -52,9 +53,11 @@ def _recordable(found: object) -> None:
         raise errors.Invalid("holds the character U+0000, which cannot be recorded", field=where, fix=storable.FIX)
 
 
-async def joining(request: Request, min_rate: bodies.MinDataRate) -> list[digests.Digest]:
+async def joining(
+    request: Request, min_rate: bodies.MinDataRate, reservation: bodies.Reservation
+) -> list[digests.Digest]:
     """The parts of an upload, in order."""
-    body = await decoded(request, wire.JoinRequest, min_rate, limit=_PARTS)
+    body = await decoded(request, wire.JoinRequest, min_rate, reservation, limit=_PARTS)
     return [digests.Digest.parse(part) for part in body.parts]
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from avouch import digests, errors
 from avouch.api import wire
-from avouch.controlplane.intake import external_runs, sessions, submissions
+from avouch.controlplane.intake import authentication, external_runs, sessions, submissions
 from avouch.controlplane.model import external
 from avouch.ingest import answers, bodies, bodyreading
 
@@ -25,14 +25,16 @@ class ExternalApi:
     async def open(self, request: Request) -> Response:
         """`POST /v1/namespaces/{namespace}/workflows/{workflow}/runs`: 201 where the run is new."""
         attester = await self.runs.identify(bodyreading.bearer(request))
-        body = await bodyreading.decoded(request, wire.ExternalRunRequest, self.min_rate)
+        with self.budget.reservation(authentication.described(attester).id) as held:
+            body = await bodyreading.decoded(request, wire.ExternalRunRequest, self.min_rate, held)
         opened = await self.runs.open(attester, _opening(request, body))
         return bodyreading.answer(answers.external(opened), 201 if opened.created else 200)
 
     async def reset(self, request: Request) -> Response:
         """`POST /v1/runs/{id}/reset`: give the run up."""
         session = await self._session(request)
-        body = await bodyreading.decoded(request, wire.ResetRequest, self.min_rate)
+        with self.budget.reservation(session.run.namespace_uid) as held:
+            body = await bodyreading.decoded(request, wire.ResetRequest, self.min_rate, held)
         found = await self.runs.reset(session, external.Reset(body.trigger, body.reason))
         return bodyreading.answer(answers.external(found))
 

@@ -56,6 +56,7 @@ from avouch.store import tickets as ticket_store
 from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
+_VIEWS = 4  # connections to the database for what kubectl reads
 _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
 
 
@@ -116,16 +117,28 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
 
 
 async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio.Event, known: asyncio.Event) -> None:
-    """The aggregated API, as soon as the cluster says whom to believe; until then nothing listens."""
+    """The aggregated API, as soon as the cluster says whom to believe; until then nothing listens.
+
+    It has connections of its own: whatever many people list and watch, pushes and admission find theirs.
+    """
     proxy = certificates.FrontProxy()
     if not config.aggregated_api or not await _learned(proxy, adapters.cluster, stop):
         return
+    async with database.Database(config.database_url, pool_size=_VIEWS) as reading:
+        await _show_runs(config, adapters, proxy, reading, stop, known)
+
+
+async def _show_runs(
+    config: settings.Server,
+    adapters: Adapters,
+    proxy: certificates.FrontProxy,
+    reading: database.Database,
+    stop: asyncio.Event,
+    known: asyncio.Event,
+) -> None:
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
     api = aggregated_app.Aggregated(
-        views.RunViews(adapters.database),
-        revisionviews.RevisionViews(adapters.database),
-        _tickets(config, adapters),
-        lifetime.Clock(),
+        views.RunViews(reading), revisionviews.RevisionViews(reading), _tickets(config, adapters), lifetime.Clock()
     )
     listener = listeners.Listener(aggregated_app.create(api, proxy), config.host, config.runs_port, tls.context)
 

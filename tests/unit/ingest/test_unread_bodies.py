@@ -1,4 +1,4 @@
-"""Nobody who is not known gets a byte of a body read, on any route."""
+"""Nobody who is not known gets a byte of a body read, on any route; nor does one whose namespace sends too many."""
 
 import itertools
 import uuid
@@ -10,9 +10,18 @@ import pytest
 from starlette.routing import Route
 
 from avouch import digests, errors
+from avouch.attestation import identity
 from avouch.controlplane.artifacts import downloads
-from avouch.controlplane.intake import authentication, external_opening, external_runs, submissions
-from avouch.ingest import app, artifacts
+from avouch.controlplane.intake import (
+    authentication,
+    authorization,
+    external_opening,
+    external_runs,
+    sessions,
+    submissions,
+)
+from avouch.controlplane.model import artifacts as artifact_model
+from avouch.ingest import app, artifacts, bodies
 from avouch.ingest import external_runs as external_api
 from tests.unit.ingest import fakes
 
@@ -108,3 +117,55 @@ def test_the_routes_that_take_bodies_are_all_looked_at() -> None:
 async def test_an_unknown_attester_is_told_so_before_the_body_of_its_opening_is_read() -> None:
     with pytest.raises(errors.Unauthenticated):
         await api().intake.session("other", EXTERNAL)
+
+
+class Known:
+    """Whoever calls is known, and owns every run and namespace."""
+
+    def __init__(self) -> None:
+        self.run = fakes.Fakes().run
+        self.held = sessions.RunSession(self.run, identity.AccountIdentity("shop", "builder"))
+
+    async def session(self, *_: object) -> sessions.RunSession:
+        return self.held
+
+    async def owner(self, *_: object) -> artifact_model.Owner:
+        return artifact_model.Owner("shop", self.run.namespace_uid)
+
+    async def identify(self, *_: object) -> authorization.ServiceAccount:
+        return authorization.ServiceAccount("shop", "builder")
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in with_bodies() if one[0] != "DELETE"])
+async def test_a_namespace_that_sends_too_many_bodies_gets_no_more_of_them_read(
+    monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    """One route that forgets to count would be enough to hold every connection."""
+    known = Known()
+    for asked in (submissions.Intake, external_runs.ExternalRuns):
+        monkeypatch.setattr(asked, "session", known.session)
+    monkeypatch.setattr(downloads.Downloads, "owner", known.owner)
+    monkeypatch.setattr(external_runs.ExternalRuns, "identify", known.identify)
+    monkeypatch.setattr(bodies.BodyBudget, "take", refused)
+    monkeypatch.setattr(bodies.BodyBudget, "reservation", refused)
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was read")
+
+    headers = {"authorization": f"Bearer {fakes.TOKEN}", "if-none-match": "*"}
+    assert await status_of(method, path, headers, receive) == 429
+
+
+def refused(*_: object) -> None:
+    raise errors.Overloaded("too many")
+
+
+async def test_bodies_are_counted_for_each_owner_and_given_back() -> None:
+    budget = bodies.BodyBudget(bodies=2)
+    with budget.reservation("greedy"), budget.reservation("greedy"):
+        with pytest.raises(errors.Overloaded, match="of your namespace"), budget.reservation("greedy"):
+            pass
+        with budget.reservation("another") as held:
+            held.take(1)
+    with budget.reservation("greedy"):
+        assert budget.held == 0

@@ -45,7 +45,7 @@ class Aggregated:
     revisions: view_model.RevisionViews
     tickets: download_tickets.Tickets
     clock: cluster.Clock
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PAGES))
+    bounds: frames.Bounds = field(default_factory=lambda: frames.Bounds(asyncio.Semaphore(PAGES)))
 
     def routes(self) -> list[Route]:
         """Every path that the API server asks for."""
@@ -73,8 +73,8 @@ class Aggregated:
         form = negotiation.form(request, workflowruns.KIND)
         asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now())
         if asked.watch:
-            return self._watch(asked, form)
-        async with self.places:
+            return self._watch(asked, form, frontproxy.user(request))
+        async with self.bounds.places:
             found, token, version = await self.views.page(
                 asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters), whole=form.whole
             )
@@ -110,7 +110,7 @@ class Aggregated:
         asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now(), fields)
         if asked.watch:
             raise problems.WrongMethod("revisions never change: list them, or watch their Contract")
-        async with self.places:
+        async with self.bounds.places:
             found, token = await self.revisions.page(
                 asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters)
             )
@@ -142,8 +142,8 @@ class Aggregated:
             raise _missing(workflowruns.KIND, request.path_params["name"])
         return statuses.json(await self.tickets.issue(found, digest, self.clock.now()), 201)
 
-    def _watch(self, asked: selection.Selection, form: negotiation.Form) -> Response:
-        stream = frames.stream(self.views, asked, form, self.clock, self.places)
+    def _watch(self, asked: selection.Selection, form: negotiation.Form, user: str) -> Response:
+        stream = frames.stream(self.views, asked, form, self.clock, self.bounds, user)
         return StreamingResponse(stream, media_type="application/json")
 
 

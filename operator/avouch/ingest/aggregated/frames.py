@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +16,34 @@ from avouch.ingest.aggregated import negotiation, selection, statuses
 
 _log = logging.getLogger(__name__)
 _BEGINNING = 50  # runs in each page of what there is already
+EACH = 200  # watches of one user in one process: informers have one for each kind and namespace
 LONGEST = 30 * 60  # seconds: watches are renewed, so that a rolling update moves them to the new replica
+
+
+class Bounds:
+    """What all watches of a process share. Owned by one event loop.
+
+    Attributes:
+        places: for the pages that watches begin with, which lists take, too.
+    """
+
+    def __init__(self, places: asyncio.Semaphore, each: int = EACH) -> None:
+        self.places = places
+        self._each = each
+        self._watches: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def watch(self, user: str) -> Iterator[None]:
+        """One watch of a user, from its beginning to its end. Raises errors.Overloaded."""
+        if self._watches[user] >= self._each:
+            raise errors.Overloaded(f"you have {self._each} watches of runs on this server: end one, or try again later")
+        self._watches[user] += 1
+        try:
+            yield
+        finally:
+            self._watches[user] -= 1
+            if not self._watches[user]:
+                del self._watches[user]
 
 
 async def stream(
@@ -23,15 +51,13 @@ async def stream(
     asked: selection.Selection,
     form: negotiation.Form,
     clock: cluster.Clock,
-    places: asyncio.Semaphore,
+    bounds: Bounds,
+    user: str,
 ) -> AsyncIterator[bytes]:
-    """All frames of one watch. An error after the first byte is a frame too: the HTTP status has been sent.
-
-    `places`: for the pages that it begins with, which all lists and watches share.
-    """
-    frames = _frames(views, asked, form, clock, places)
+    """All frames of one user's watch. An error after the first byte is a frame too: the HTTP status has been sent."""
+    frames = _frames(views, asked, form, clock, bounds.places)
     try:
-        with contextlib.suppress(TimeoutError):  # the watch's own end, not a failure
+        with bounds.watch(user), contextlib.suppress(TimeoutError):  # the watch's own end, not a failure
             async with asyncio.timeout(asked.timeout or LONGEST):
                 async for frame in frames:
                     yield frame

@@ -1,6 +1,7 @@
 """The aggregated API: nothing is written through it, and what is asked for reaches the store as it was asked."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from avouch import errors
-from avouch.ingest.aggregated import app, discovery, selection, statuses
+from avouch.ingest.aggregated import app, discovery, frames, frontproxy, negotiation, selection, statuses, workflowruns
 from tests.unit.ingest import fakes
 
 RUNS = f"{discovery.ROOT}/namespaces/shop/workflowruns"
@@ -29,6 +30,10 @@ class Views:
 
     async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
         return f"{namespace}/{name}/{document}".encode() if name == "release-1" else None
+
+    async def watch(self, *_: object, **__: object) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        yield "BOOKMARK", {"resourceVersion": 8}
+        await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -74,3 +79,53 @@ async def test_what_stands_twice_is_refused_with_a_sentence(client: httpx.AsyncC
     assert (answer.status_code, answer.json()["kind"]) == (400, "Status")
     assert answer.json()["message"] == "watch: the query parameter stands 2 times (fix: send it once)"
     assert views.asked == []
+
+
+class Nobody:
+    def allows(self, common_name: str) -> bool:
+        return False
+
+
+async def test_of_who_is_not_the_api_server_no_byte_is_read_on_any_route(views: Views) -> None:
+    api = app.Aggregated(views, None, None, fakes.Clock())  # type: ignore[arg-type]
+    served = app.create(api, Nobody())
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was read")
+
+    for route in api.routes():
+        for method in route.methods or ():
+            sent: list[Any] = []
+
+            async def send(message: Any, sent: list[Any] = sent) -> None:
+                sent.append(message)
+
+            path = route.path.format(namespace="shop", name="release-1")
+            scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": []}
+            for name in (None, "", "somebody"):
+                named = {"extensions": {frontproxy.EXTENSION: {frontproxy.CLIENT_NAME: name}}} if name is not None else {}
+                await served({**scope, **named}, receive, send)  # type: ignore[arg-type]
+            assert [message["status"] for message in sent if "status" in message] == [401] * 3, (method, path)
+    assert views.asked == []
+
+
+async def test_a_user_has_so_many_watches_and_others_have_theirs(views: Views) -> None:
+    bounds = frames.Bounds(asyncio.Semaphore(1), each=2)
+    asked = selection.Selection("shop", version=7, bookmarks=True)
+    form = negotiation.Form(workflowruns.KIND)
+
+    def watch(user: str) -> AsyncIterator[bytes]:
+        return frames.stream(views, asked, form, fakes.Clock(), bounds, user)
+
+    held = [watch("greedy"), watch("greedy"), watch("another")]
+    for one in held:
+        assert b"BOOKMARK" in await anext(one)
+    more = [frame async for frame in watch("greedy")]
+    assert len(more) == 1
+    assert b'"code":429' in more[0]
+    await held[0].aclose()  # type: ignore[attr-defined]
+    again = watch("greedy")
+    assert b"BOOKMARK" in await anext(again)
+    for one in (*held, again):
+        await one.aclose()  # type: ignore[attr-defined]
+    assert not bounds._watches
