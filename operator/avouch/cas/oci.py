@@ -56,18 +56,10 @@ class Registry:
             )
         intake = digests.Intake(limit)
         async with _refusals("keep"):
-            there = await self._stored(expected) is not None
-            if there and await soundness.sound(self.get(expected)):
-                async for piece in content:
-                    intake.update(piece)
-                return intake.settle(expected), intake.size
-            await self._upload(content, intake, expected)
-            # Many registries keep the layer that they have instead of the one that is sent.
-            if there and not await soundness.sound(self.get(expected)):
-                await self.delete(expected)
-                raise errors.Unavailable(
-                    f"the stored copy of {expected} was damaged and has been removed: send it again"
-                )
+            if await self._stored(expected) is None:
+                await self._upload(content, intake, expected)
+            else:
+                await self._again(content, intake, expected)
         return intake.settle(expected), intake.size
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
@@ -108,6 +100,18 @@ class Registry:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.__aexit__(None, None, None)
+
+    async def _again(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
+        """What is stored already: read only once the client has sent all of it, so that nobody has us read for nothing.
+
+        Many registries keep the layer that they have instead of the one that is sent, so a damaged one goes first.
+        """
+        async for piece in content:
+            intake.update(piece)
+        intake.settle(expected)
+        if not await soundness.sound(self.get(expected)):
+            await self.delete(expected)
+            raise errors.Unavailable(f"the stored copy of {expected} was damaged and has been removed: send it again")
 
     async def _upload(self, content: AsyncIterator[bytes], intake: digests.Intake, expected: digests.Digest) -> None:
         begun = client.expect(
