@@ -44,9 +44,7 @@ class Predecessor:
     async def lives(self) -> None:
         record = contract_model.WorkflowRecord(self.name, self.uid, "build", "w", 1, {}, {}, self.name, "c")
         await workflows.Workflows(self.opened).upsert(record, epoch=EPOCH)
-        revision = contract_model.ContractRevision(
-            self.name, self.uid, "c", "u", 0, digests.of_bytes(b"x"), b"{}", NOW
-        )
+        revision = contract_model.ContractRevision(self.name, self.uid, "c", "u", 0, digests.of_bytes(b"x"), b"{}", NOW)
         await contracts.Contracts(self.opened).record(revision, epoch=EPOCH)
         token = identities.TokenRecord(
             id=self.token_id, name="ci", namespace=self.name, namespace_uid=self.uid, uid="t",
@@ -63,30 +61,21 @@ class Predecessor:
         await artifacts.Artifacts(self.opened).record(self.digest, owner, "default", 20)
 
     async def shows(self) -> set[str]:
-        shown, found = views.RunViews(self.opened), set[str]()
-        if await shown.view(self.name, self.run.name) is not None:
-            found.add("run")
-        if await shown.signed(self.name, self.run.name, "statement") is not None:
-            found.add("statement")
-        if (await shown.page(self.name, limit=10, after="", filters={}))[0]:
-            found.add("list")
-        everywhere = (await shown.page(None, limit=500, after="", filters={"name": self.run.name}, whole=False))[0]
-        if everywhere:
-            found.add("list of all namespaces")
-        revisions = revisionviews.RevisionViews(self.opened)
-        if await revisions.view(self.name, "c.1") is not None:
-            found.add("revision")
-        if (await revisions.page(self.name, limit=10, after="", filters={}))[0]:
-            found.add("revisions")
-        if await contracts.Contracts(self.opened).newest(self.name, "c") is not None:
-            found.add("newest revision")
-        if await tokens.Tokens(self.opened).find(self.token_id) is not None:
-            found.add("token")
-        if [use async for use in artifact_references.Uses(self.opened).of(self.digest)]:
-            found.add("artifact")
-        if (await casbackends.CASBackends(self.opened).serving(self.name)).own:
-            found.add("backend")
-        return found
+        shown, revisions = views.RunViews(self.opened), revisionviews.RevisionViews(self.opened)
+        everywhere = {"limit": 500, "after": "", "filters": {"name": self.run.name}, "whole": False}
+        found = {
+            "run": await shown.view(self.name, self.run.name),
+            "statement": await shown.signed(self.name, self.run.name, "statement"),
+            "list": (await shown.page(self.name, limit=10, after="", filters={}))[0],
+            "list of all namespaces": (await shown.page(None, **everywhere))[0],  # type: ignore[arg-type]
+            "revision": await revisions.view(self.name, "c.1"),
+            "revisions": (await revisions.page(self.name, limit=10, after="", filters={}))[0],
+            "newest revision": await contracts.Contracts(self.opened).newest(self.name, "c"),
+            "token": await tokens.Tokens(self.opened).find(self.token_id),
+            "artifact": [use async for use in artifact_references.Uses(self.opened).of(self.digest)],
+            "backend": (await casbackends.CASBackends(self.opened).serving(self.name)).own,
+        }
+        return {what for what, one in found.items() if one}
 
 
 EVERYTHING = {
@@ -136,7 +125,11 @@ async def test_what_vanished_while_nobody_watched_is_gone_after_the_next_look_at
 
 async def test_a_namespace_that_nobody_ever_saw_shows_nothing(opened: database.Database) -> None:
     shown = views.RunViews(opened)
-    assert await shown.page(f"never-{uuid.uuid4()}", limit=1, after="", filters={}) == ([], "", (await _version(opened)))
+    assert await shown.page(f"never-{uuid.uuid4()}", limit=1, after="", filters={}) == (
+        [],
+        "",
+        (await _version(opened)),
+    )
 
 
 async def _version(opened: database.Database) -> int:

@@ -90,7 +90,7 @@ class IngestApi:
         """`POST /v1/runs`: 201 where a run is new, 200 where all were there."""
         subject = await self.intake.pods.identify(bodyreading.bearer(request))
         with self.uploads.reservation(subject.caller.namespace_uid) as held:
-            await bodyreading.decoded(request, wire.OpenRequest, self.min_rate, held, empty=b"{}")
+            await bodyreading.decoded(request, wire.OpenRequest, self.min_rate, held)
         opened = await self.intake.pods.open(subject)
         status = 201 if any(one.created for one in opened) else 200
         return bodyreading.answer(wire.OpenAnswer(runs=[answers.opened(one.run) for one in opened]), status)

@@ -23,19 +23,18 @@ async def decoded(
     request: Request,
     kind: type[Body],
     min_rate: bodies.MinDataRate,
-    reservation: bodies.Reservation | None = None,
+    reservation: bodies.Reservation,
     *,
-    empty: bytes = b"",
     limit: int = _SMALL,
 ) -> Body:
-    """The body as what it should be; `empty` stands for a missing one.
+    """The body as what it should be; a missing one is an empty object.
 
     Read strictly first: msgspec alone skips over what it does not know, keys that stand twice included.
 
     Raises:
         Invalid: it is something else, or holds U+0000, which cannot be recorded.
     """
-    content = await bodies.whole(request, limit, min_rate, reservation) or empty
+    content = await bodies.whole(request, limit, min_rate, reservation) or b"{}"
     try:
         found = canonicaljson.loads(content, max_bytes=limit, max_items=_ITEMS)
         if storable.ESCAPED in content:

@@ -22,7 +22,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from avouch.ingest.aggregated import frontproxy
 
 
-
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What clients of one port may hold.
@@ -139,7 +138,7 @@ class Listener(uvicorn.Server):
         host: str,
         port: int,
         context: ssl.SSLContext | None = None,
-        bounds: Bounds = Bounds(),  # noqa: B008  # frozen
+        bounds: Bounds = Bounds(),  # frozen
     ) -> None:
         self.socket = _bound(host, port)
         super().__init__(

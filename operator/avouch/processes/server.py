@@ -124,29 +124,20 @@ async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio
     proxy = certificates.FrontProxy()
     if not config.aggregated_api or not await _learned(proxy, adapters.cluster, stop):
         return
-    async with database.Database(config.database_url, pool_size=_VIEWS) as reading:
-        await _show_runs(config, adapters, proxy, reading, stop, known)
-
-
-async def _show_runs(
-    config: settings.Server,
-    adapters: Adapters,
-    proxy: certificates.FrontProxy,
-    reading: database.Database,
-    stop: asyncio.Event,
-    known: asyncio.Event,
-) -> None:
     tls = certificates.Serving(config.tls, client_ca=proxy.client_ca)
-    api = aggregated_app.Aggregated(
-        views.RunViews(reading), revisionviews.RevisionViews(reading), _tickets(config, adapters), lifetime.Clock()
-    )
-    listener = listeners.Listener(aggregated_app.create(api, proxy), config.host, config.runs_port, tls.context)
 
     async def again() -> None:
         await proxy.load(adapters.cluster)
         tls.trust_clients_of(proxy.client_ca)
 
-    async with asyncio.TaskGroup() as tasks:
+    async with (
+        database.Database(config.database_url, pool_size=_VIEWS) as reading,
+        asyncio.TaskGroup() as tasks,
+    ):
+        api = aggregated_app.Aggregated(
+            views.RunViews(reading), revisionviews.RevisionViews(reading), _tickets(config, adapters), lifetime.Clock()
+        )
+        listener = listeners.Listener(aggregated_app.create(api, proxy), config.host, config.runs_port, tls.context)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched,), again))
         serving = tasks.create_task(listener.run_until_told())
         known.set()

@@ -1,8 +1,8 @@
 """Which namespace of a name is the present one: made anew, it has another uid and hides its predecessor's rows.
 
 Everything that is shown or believed for a namespace is joined with this table by uid, and nothing is for a name that is
-not in it. The controller writes what it sees of the cluster's namespaces. One that is gone keeps its row, without a uid:
-a run that is opened a moment later, with what was known a moment before, would bring it back otherwise (`know_runs`).
+not in it. The controller writes what it sees of the cluster's namespaces. One that is gone keeps its row, without uid:
+otherwise a run that is opened a moment later, with what was known a moment before, would bring it back (`know_runs`).
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,9 @@ _RECORD = sa.text(
     " WHERE NOT EXISTS (SELECT FROM namespaces n WHERE (n.name, n.uid) = (i.name, i.uid)) ORDER BY i.name"
     " ON CONFLICT (name) DO UPDATE SET uid = excluded.uid WHERE namespaces.uid <> excluded.uid RETURNING name"
 )
-_VANISHED = sa.text("UPDATE namespaces SET uid = '' WHERE uid <> '' AND name <> ALL(CAST(:names AS text[])) RETURNING name")
+_VANISHED = sa.text(
+    "UPDATE namespaces SET uid = '' WHERE uid <> '' AND name <> ALL(CAST(:names AS text[])) RETURNING name"
+)
 _DECLARED = sa.text("SELECT namespace FROM declared WHERE namespace = ANY(CAST(:names AS text[]))")
 
 

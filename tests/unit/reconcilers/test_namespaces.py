@@ -39,7 +39,10 @@ class Watch:
         self.recorder = namespaces.NamespaceRecorder(self.store, self.known, lambda: 1)
 
     def sees(self, name: str, uid: str, version: str = "1") -> None:
-        key, new = cache.Key("Namespace", "", name), {"metadata": {"name": name, "uid": uid, "resourceVersion": version}}
+        key, new = (
+            cache.Key("Namespace", "", name),
+            {"metadata": {"name": name, "uid": uid, "resourceVersion": version}},
+        )
         old = self.known.get(key)
         self.known.put(key, new)
         self.recorder.changed(key, old, new)

@@ -143,7 +143,7 @@ class Aggregated:
         return statuses.json(await self.tickets.issue(found, digest, self.clock.now()), 201)
 
     def _watch(self, asked: selection.Selection, form: negotiation.Form, user: str) -> Response:
-        stream = frames.stream(self.views, asked, form, self.clock, self.bounds, user)
+        stream = frames.stream(self.views, frames.Watch(asked, form, user), self.clock, self.bounds)
         return StreamingResponse(stream, media_type="application/json")
 
 

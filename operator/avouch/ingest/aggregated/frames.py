@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ class Bounds:
 
     Attributes:
         places: for the pages that watches begin with, which lists take, too.
+        each: watches of one user.
     """
 
     def __init__(self, places: asyncio.Semaphore, each: int = EACH) -> None:
@@ -33,10 +35,12 @@ class Bounds:
         self._watches: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def watch(self, user: str) -> Iterator[None]:
+    def watch_of(self, user: str) -> Iterator[None]:
         """One watch of a user, from its beginning to its end. Raises errors.Overloaded."""
         if self._watches[user] >= self._each:
-            raise errors.Overloaded(f"you have {self._each} watches of runs on this server: end one, or try again later")
+            raise errors.Overloaded(
+                f"you have {self._each} watches of runs on this server: end one, or try again later"
+            )
         self._watches[user] += 1
         try:
             yield
@@ -46,19 +50,21 @@ class Bounds:
                 del self._watches[user]
 
 
-async def stream(
-    views: views.RunViews,
-    asked: selection.Selection,
-    form: negotiation.Form,
-    clock: cluster.Clock,
-    bounds: Bounds,
-    user: str,
-) -> AsyncIterator[bytes]:
-    """All frames of one user's watch. An error after the first byte is a frame too: the HTTP status has been sent."""
-    frames = _frames(views, asked, form, clock, bounds.places)
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One watch: what a user asked for, in which form."""
+
+    asked: selection.Selection
+    form: negotiation.Form
+    user: str
+
+
+async def stream(views: views.RunViews, watch: Watch, clock: cluster.Clock, bounds: Bounds) -> AsyncIterator[bytes]:
+    """All frames of one watch. An error after the first byte is a frame too: the HTTP status has been sent."""
+    frames = _frames(views, watch, clock, bounds.places)
     try:
-        with bounds.watch(user), contextlib.suppress(TimeoutError):  # the watch's own end, not a failure
-            async with asyncio.timeout(asked.timeout or LONGEST):
+        with bounds.watch_of(watch.user), contextlib.suppress(TimeoutError):  # the watch's own end, not a failure
+            async with asyncio.timeout(watch.asked.timeout or LONGEST):
                 async for frame in frames:
                     yield frame
     except errors.AvouchError as exc:
@@ -70,12 +76,9 @@ async def stream(
 
 
 async def _frames(
-    views: views.RunViews,
-    asked: selection.Selection,
-    form: negotiation.Form,
-    clock: cluster.Clock,
-    places: asyncio.Semaphore,
+    views: views.RunViews, watch: Watch, clock: cluster.Clock, places: asyncio.Semaphore
 ) -> AsyncGenerator[bytes, None]:
+    asked, form = watch.asked, watch.form
     since = asked.version or 0
     if asked.version in (None, 0) or asked.initial:
         # Without a version, or with 0, a watch begins with all there is (Kubernetes: "get state and start at any").

@@ -103,7 +103,9 @@ async def test_of_who_is_not_the_api_server_no_byte_is_read_on_any_route(views: 
             path = route.path.format(namespace="shop", name="release-1")
             scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": []}
             for name in (None, "", "somebody"):
-                named = {"extensions": {frontproxy.EXTENSION: {frontproxy.CLIENT_NAME: name}}} if name is not None else {}
+                named = (
+                    {"extensions": {frontproxy.EXTENSION: {frontproxy.CLIENT_NAME: name}}} if name is not None else {}
+                )
                 await served({**scope, **named}, receive, send)  # type: ignore[arg-type]
             assert [message["status"] for message in sent if "status" in message] == [401] * 3, (method, path)
     assert views.asked == []
@@ -115,7 +117,7 @@ async def test_a_user_has_so_many_watches_and_others_have_theirs(views: Views) -
     form = negotiation.Form(workflowruns.KIND)
 
     def watch(user: str) -> AsyncIterator[bytes]:
-        return frames.stream(views, asked, form, fakes.Clock(), bounds, user)
+        return frames.stream(views, frames.Watch(asked, form, user), fakes.Clock(), bounds)
 
     held = [watch("greedy"), watch("greedy"), watch("another")]
     for one in held:
