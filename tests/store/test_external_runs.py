@@ -12,7 +12,7 @@ from avouch import digests, errors
 from avouch.controlplane.model import external
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model.verdicts import VerdictResult
-from avouch.store import database, external_runs, jobs, tables
+from avouch.store import database, external_runs, jobs, quotas, tables
 from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_claim, a_run, a_verdict, decide
 
@@ -185,3 +185,37 @@ async def test_all_of_a_run_goes_with_it(opened: database.Database) -> None:
         await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run.id))
     assert await store.of(run.id) is None
     assert await store.state(run.id) is None
+
+
+async def test_a_namespace_has_no_more_open_runs_than_its_quota_and_another_has_its_own(
+    opened: database.Database,
+) -> None:
+    store, namespace = external_runs.ExternalRuns(opened, quotas.Quotas(open_runs=2)), f"full-{uuid.uuid4().hex[:8]}"
+    first, _ = await opened_run(store, namespace=namespace), await opened_run(store, namespace=namespace)
+    run, extra = crafted(namespace=namespace)
+    with pytest.raises(errors.Denied, match="2 open runs") as refused:
+        await store.open(run, extra, mark_latest=True)
+    assert refused.value.field == "quotas.openRuns"
+    assert await store.find(run.id) is None
+    await opened_run(store)
+    assert not await store.open(*_again(first), mark_latest=True)  # a resend is no other run
+    await store.reset(first.id, external.Reset("cancellation", ""), NOW)
+    assert await store.open(run, extra, mark_latest=True)
+
+
+def _again(run: run_model.Run) -> tuple[run_model.Run, external.ExternalPart]:
+    return run, external.ExternalPart(run.id, ATTESTER, external.Runner(""), "acme", NOW + HOUR, HOUR, "v1")
+
+
+async def test_the_states_of_a_namespace_have_a_quota_that_ends_of_runs_free(opened: database.Database) -> None:
+    store, namespace = external_runs.ExternalRuns(opened, quotas.Quotas(state_bytes=100)), f"st-{uuid.uuid4().hex[:8]}"
+    first, second = await opened_run(store, namespace=namespace), await opened_run(store, namespace=namespace)
+    kept = await store.put_state(first.id, b"x" * 60, instead_of="")
+    with pytest.raises(errors.Denied, match="more than 100 bytes"):
+        await store.put_state(second.id, b"y" * 60, instead_of="")
+    assert await store.state(second.id) is None
+    assert await store.put_state(first.id, b"z" * 100, instead_of=kept)
+    other = await opened_run(store)
+    assert await store.put_state(other.id, b"o" * 100, instead_of="")
+    await store.reset(first.id, external.Reset("cancellation", ""), NOW)
+    assert await store.put_state(second.id, b"y" * 100, instead_of="")

@@ -45,6 +45,7 @@ from avouch.store import (
     database,
     inline,
     organizations,
+    quotas,
     revisionviews,
     tokens,
     views,
@@ -215,7 +216,7 @@ def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRun
         tokens.Tokens(adapters.database), verifier.Verifier(config.oidc_issuers), adapters.cluster, lifetime.Clock()
     )
     opener = external_opening.Opener(
-        store=external_store.ExternalRuns(adapters.database),
+        store=external_store.ExternalRuns(adapters.database, quotas.Quotas(config.open_runs, config.state_bytes)),
         identities=identities,
         workflows=workflows.Workflows(adapters.database),
         contracts=contracts.Contracts(adapters.database),

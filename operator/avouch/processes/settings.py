@@ -38,6 +38,8 @@ class Server:
     admission_port: int = 8445
     health_port: int = 9090
     max_material: int = 1024 * 1024 * 1024  # bytes of one file
+    open_runs: int = 1000  # external ones of a namespace
+    state_bytes: int = 256 * 1024 * 1024  # of what clients of a namespace's open runs remember
     log_level: str = "INFO"
 
     @classmethod
@@ -69,6 +71,8 @@ class Server:
             admission_port=_number(environment, "AVOUCH_ADMISSION_PORT", 8445),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
+            open_runs=_positive(environment, "AVOUCH_OPEN_RUNS", cls.open_runs),
+            state_bytes=_positive(environment, "AVOUCH_STATE_BYTES", cls.state_bytes),
             log_level=_level(environment),
         )
 

@@ -16,14 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from avouch import digests, errors
 from avouch.controlplane.model import external, runs, verdicts, workflowspecs
 from avouch.findings import Finding
-from avouch.store import artifacts, database, jobs, rows, tables, versions
+from avouch.store import artifacts, database, jobs, quotas, rows, tables, versions
 
 
 class ExternalRuns:
     """Over one database."""
 
-    def __init__(self, opened: database.Database) -> None:
+    def __init__(self, opened: database.Database, limits: quotas.Quotas = quotas.Quotas()) -> None:  # noqa: B008 - frozen
         self._database = opened
+        self._quotas = limits
 
     async def of(self, run_id: uuid.UUID) -> external.ExternalPart | None:
         """What only an external run has, or None."""
@@ -55,12 +56,14 @@ class ExternalRuns:
 
         Raises:
             errors.Conflict: the version was released meanwhile.
+            errors.Denied: the namespace has as many open runs as it may.
         """
         async with self._database.transaction() as connection:
             await _version(connection, run.namespace_uid, extra.version, run.created_at, mark_latest=mark_latest)
             new = insert(tables.runs).values(**rows.row_of(run)).on_conflict_do_nothing(index_elements=["id"])
             if (await connection.execute(new.returning(tables.runs.c.id))).first() is None:
                 return False
+            await quotas.check_open_runs(connection, run.namespace_uid, self._quotas)
             await connection.execute(sa.insert(tables.external_runs).values(**_row(extra)))
             await jobs.judge(connection, run.id, extra.expires_at)
             await versions.stamp(connection, run.id)
@@ -137,15 +140,17 @@ class ExternalRuns:
 
         Raises:
             errors.Conflict: something else is remembered.
+            errors.Denied: all states of the namespace are larger than they may be.
         """
         table, digest = tables.run_states, str(digests.of_bytes(content))
         row = {"digest": digest, "content": content}
         same = sa.and_(table.c.run_id == run_id, table.c.digest == instead_of)
         change = sa.update(table).where(same).values(**row).returning(table.c.run_id)
         first = insert(table).values(run_id=run_id, **row).on_conflict_do_nothing().returning(table.c.run_id)
-        async with self._database.statements() as connection:
+        async with self._database.transaction() as connection:
             if (await connection.execute(change if instead_of else first)).first() is None:
                 raise errors.Conflict("another process changed the state: read it again")
+            await quotas.check_states(connection, run_id, self._quotas)
         return digest
 
     async def drop_state(self, run_id: uuid.UUID) -> None:
