@@ -58,6 +58,8 @@ from avouch.tekton import injection
 
 _log = logging.getLogger(__name__)
 _VIEWS = 4  # connections to the database for what kubectl reads
+# All watches come from a few addresses, each by a connection of its own; TLS lets nobody else in.
+_OF_API_SERVERS = listeners.Bounds(each=4096)
 _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
 
 
@@ -138,7 +140,8 @@ async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio
         api = aggregated_app.Aggregated(
             views.RunViews(reading), revisionviews.RevisionViews(reading), _tickets(config, adapters), lifetime.Clock()
         )
-        listener = listeners.Listener(aggregated_app.create(api, proxy), config.host, config.runs_port, tls.context)
+        runs = aggregated_app.create(api, proxy)
+        listener = listeners.Listener(runs, config.host, config.runs_port, tls.context, bounds=_OF_API_SERVERS)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched,), again))
         serving = tasks.create_task(listener.run_until_told())
         known.set()
