@@ -23,11 +23,18 @@ def _cyclonedx(version: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def _named(name: str, **more: str) -> dict[str, Any]:
+    bom = _cyclonedx("1.5")
+    bom["metadata"]["component"] |= {"name": name, **more}
+    return bom
+
+
+_BOM_XML = b'<?xml version="1.0"?><bom xmlns="http://cyclonedx.org/schema/bom/1.5" version="1"><components/></bom>'
 _SHOP = {f"{P}sbom.main_component.name": "shop", f"{P}sbom.main_component.type": "application"}
 _MAIN = {**_SHOP, f"{P}sbom.main_component.version": "2"}
 _LEGACY = _cyclonedx("1.4")
 _LEGACY["metadata"]["tools"] = [{"vendor": "aqua", "name": "trivy"}, {"name": "x", "version": "2"}]
-_IMAGE = _cyclonedx("1.6", vulnerabilities=[{"id": "CVE-1", "cwes": [None]}])
+_IMAGE = _cyclonedx("1.6", vulnerabilities=[{"id": "CVE-1", "cwes": None}])
 _IMAGE["metadata"]["component"] = {
     "type": "container",
     "name": "nginx:1.25",
@@ -52,12 +59,46 @@ CYCLONEDX = (
             f"{P}sbom.vulnerabilities_report": "true",
         }
         | tool("syft", "1.0"),
+        noted="cwes is null",
     ),
+    Good(
+        "good-appliance.json",
+        j(_named("My Appliance Image", type="container")),
+        _MAIN
+        | {f"{P}sbom.main_component.name": "My Appliance Image", f"{P}sbom.main_component.type": "container"}
+        | tool("syft", "1.0"),
+    ),
+    Good(
+        "good-line-end.json",
+        j(_named("shop\n", version="2\u200b")),
+        _MAIN | tool("syft", "1.0"),
+        noted="recorded without",
+    ),
+    Good(
+        "good-wide-space.json",
+        j(_named("caf\u00e9\u00a0\u30da\u3000shop")),
+        _MAIN | {f"{P}sbom.main_component.name": "caf\u00e9\u00a0\u30da\u3000shop"} | tool("syft", "1.0"),
+    ),
+    Good(
+        "good-long-name.json",
+        j(_named("x" * 1025)),
+        {key: value for key, value in _MAIN.items() if not key.endswith("name")} | tool("syft", "1.0"),
+        noted="main_component.name is not recorded: it would have 1025 characters",
+    ),
+    Good(
+        "good-tool-name.json",
+        j(_cyclonedx("1.4") | {"metadata": {"tools": [{"name": "a\0b"}]}}),
+        tool("ab"),
+        noted="tool.name is recorded without",
+    ),
+    Bad("bad-cwe.json", j(_cyclonedx("1.6", vulnerabilities=[{"cwes": [None]}])), "vulnerabilities/0/cwes/0: null"),
+    Bad("bad-xml.json", _BOM_XML, "it is CycloneDX in XML"),
+    Bad("bad-utf16.json", j(_cyclonedx("1.5")).decode().encode("utf-16"), "it is UTF-16"),
+    Bad("bad-log.json", b"INFO cataloging\n" + j(_cyclonedx("1.5")), "its first line is no JSON: 'INFO cataloging'"),
     Bad("bad-version.json", j(_cyclonedx("1.1")), "specVersion '1.1' is not one of"),
     Bad("bad-component.json", j(_cyclonedx("1.6", components=[{"name": "x"}])), '"type" is a required property'),
     Bad("bad-date.json", j(_cyclonedx("1.6") | {"metadata": {"timestamp": "yesterday"}}), "metadata/timestamp"),
     Bad("bad-spdx.json", b'{"spdxVersion": "SPDX-2.3"}', "bomFormat is not CycloneDX"),
-    Bad("bad-tool-name.json", j(_cyclonedx("1.4") | {"metadata": {"tools": [{"name": "a\0b"}]}}), "control characters"),
     *hostile_json(_GOOD_CDX),
 )
 
@@ -134,7 +175,44 @@ _SPDX_3 = {
 }
 _BROKEN_3 = copy.deepcopy(_SPDX_3)
 del _BROKEN_3["@graph"][1]["creationInfo"]  # type: ignore[attr-defined]
+
+
+def _spdx_of(purpose: str = "", name: str = "shop", **more: Any) -> dict[str, Any]:
+    found = _spdx("SPDX-2.3", **more)
+    found["packages"][0] |= {"name": name} | ({"primaryPackagePurpose": purpose} if purpose else {})
+    return found
+
+
+_OTHER = {"SPDXID": "SPDXRef-dep", "name": "dep", "versionInfo": "9", "downloadLocation": "NOASSERTION"}
+_BY_OTHER_END = _spdx("SPDX-2.3")
+_BY_OTHER_END["packages"].insert(0, _OTHER)
+_BY_OTHER_END["relationships"] = [
+    {
+        "spdxElementId": "SPDXRef-shop",
+        "relationshipType": "DESCRIBED_BY",
+        "relatedSpdxElement": "SPDXRef-DOCUMENT",
+    }
+]
+_NAMELESS = {"created": WHEN, "creators": ["Tool: ", "Tool: syft"]}
+_DASHED = _spdx("SPDX-2.2")
+_DASHED["packages"][0]["externalRefs"] = [
+    {"referenceCategory": category, "referenceType": "purl", "referenceLocator": "pkg:npm/shop@2"}
+    for category in ("PACKAGE-MANAGER", "PERSISTENT-ID", "PACKAGE_MANAGER")
+]
+_SHOP_IMAGE = {f"{P}sbom.main_component.name": "registry.example.com/shop/web"}
 SPDX = (
+    Good(
+        "good-container.json",
+        j(_spdx_of("CONTAINER", "registry.example.com/shop/web:v2")),
+        _MAIN | _SHOP_IMAGE | {f"{P}sbom.main_component.type": "container"} | _SPDX_NOTES,
+    ),
+    Good("good-only-package.json", j(_spdx_of(relationships=[])), _PLAIN | _SPDX_NOTES),
+    Good("good-described-by.json", j(_BY_OTHER_END), _PLAIN | _SPDX_NOTES),
+    Good("good-nameless-tool.json", j(_spdx_of(creationInfo=_NAMELESS)), _PLAIN | tool("syft")),
+    Good("good-2.2-dashed.json", j(_DASHED), _PLAIN | _SPDX_NOTES, noted="PACKAGE-MANAGER"),
+    Bad("bad-wrapped.json", j({"sbom": _SPDX_23}), "it is wrapped in an object with the one field 'sbom'"),
+    Bad("bad-tag-value.spdx", b"SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\n", "it is SPDX in tag-value"),
+    Bad("bad-yaml.yaml", b"SPDXID: SPDXRef-DOCUMENT\nspdxVersion: SPDX-2.3\n", "it is SPDX in YAML"),
     Good("good-2.3.json", j(_SPDX_23), _MAIN | _SPDX_NOTES),
     Good("good-2.2.json", j(_spdx("SPDX-2.2")), _PLAIN | _SPDX_NOTES),
     Good("good-3.0.1.json", j(_SPDX_3), _MAIN | tool("maker", "3.1")),

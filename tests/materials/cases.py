@@ -9,12 +9,13 @@ P = "chainloop.material."
 
 @dataclass(frozen=True)
 class Good:
-    """A file that is what it claims: what is read out of it, and what it is detected as, if not its own type."""
+    """A file that is what it claims: what is read out of it, what it is detected as, if not its type, what is noted."""
 
     file: str
     content: bytes
     annotations: dict[str, str] = field(default_factory=dict)
     detected: str | None = None
+    noted: str = ""
 
 
 @dataclass(frozen=True)

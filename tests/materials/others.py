@@ -46,6 +46,12 @@ OPENAPI = (
     Good("good-3.1.json", j(_OPENAPI), _spec("3.1.0")),
     Good("good-3.0.yaml", _YAML, _spec("3.0.3")),
     Good("good-3.2.json", j(_OPENAPI | {"openapi": "3.2.0"}), _spec("3.2.0")),
+    Good(
+        "good-folded.yaml",
+        b'openapi: 3.0.3\ninfo:\n  title: >\n    Shop\n  version: "1.2"\npaths: {}\n',
+        _spec("3.0.3"),
+        noted="api.name is recorded without",
+    ),
     Good("good-2.0.json", j({"swagger": "2.0", "info": _INFO, "paths": {}}), _spec("2.0")),
     Bad("bad-version.json", j(_OPENAPI | {"openapi": "4.0.0"}), "version '4.0.0' is not one of"),
     Bad("bad-number.json", j(_OPENAPI | {"openapi": 3.1}), "version '' is not one of"),
@@ -167,15 +173,29 @@ PR_INFO = (
     *hostile_json(j(_evidence("CHAINLOOP_PR_INFO", _PR))),
 )
 _AGENT = {
-    "schema_version": "0.1",
     "agent": {"name": "assistant", "version": "1"},
     "config_hash": "ab" * 32,
-    "captured_at": WHEN,
+    "git_context": {"repository": "https://example.com/shop", "branch": "main", "commit_sha": "ab" * 20},
     "config_files": [{"path": "A.md", "kind": "instruction", "sha256": "ab" * 32, "size": 1, "content": "eA=="}],
 }
 _CONFIG = "CHAINLOOP_AI_AGENT_CONFIG"
+
+
+def _agent_file(**more: Any) -> dict[str, Any]:
+    return {"path": "A.md", "kind": "skill", "sha256": "ab" * 32, "size": 0, "content": "", **more}
+
+
 AGENT_CONFIG = (
     Good("good.json", j(_evidence(_CONFIG, _AGENT)), {f"{P}aiagent.name": "assistant"}),
+    Good(
+        "good-earlier.json",
+        j(_evidence(_CONFIG, _AGENT | {"schema_version": "0.1", "captured_at": WHEN})),
+        {f"{P}aiagent.name": "assistant"},
+    ),
+    Good("good-no-files.json", j(_evidence(_CONFIG, _AGENT | {"config_files": []})), {f"{P}aiagent.name": "assistant"}),
+    Bad("bad-kind.json", j(_evidence(_CONFIG, _AGENT | {"config_files": [_agent_file(kind="x")]})), "has the kind 'x'"),
+    Bad("bad-content.json", j(_evidence(_CONFIG, _AGENT | {"config_files": [_agent_file(content=None)]})), "content"),
+    Bad("bad-git.json", j(_evidence(_CONFIG, _AGENT | {"git_context": {"tag": "v1"}})), "unknown field 'tag'"),
     Bad("bad-extra.json", j(_evidence(_CONFIG, _AGENT | {"more": 1})), "unknown field 'more'"),
     Bad("bad-no-agent.json", j(_evidence(_CONFIG, {"config_files": []})), "data has no agent"),
     Bad("bad-file.json", j(_evidence(_CONFIG, _AGENT | {"config_files": [{"path": "x"}]})), "has no sha256"),
@@ -213,8 +233,14 @@ EVIDENCE = (
     Good("good-legacy.json", b'{"id": "REVIEW", "data": {}}\n', {f"{P}evidence.id": "REVIEW"}, "ARTIFACT"),
     Good("good-broken.json", b'{"id": "REVIEW", "data": \n', detected="ARTIFACT"),
     Bad("bad-empty.txt", b"", "is empty"),
-    Bad("bad-nul.json", j(_evidence("REV\0IEW", {})), "control characters"),
-    Bad("bad-long.json", j(_evidence("x" * 2000, {})), "would have 2000 characters"),
+    Good(
+        "good-nul.json",
+        j(_evidence("REV\0IEW", {})),
+        {f"{P}evidence.id": "REVIEW", f"{P}evidence.schema": "https://example.com/REV\0IEW".replace("\0", "")},
+        "ARTIFACT",
+        noted="evidence.id is recorded without",
+    ),
+    Good("good-long.json", j({"id": "x" * 2000, "data": {}}), {}, "ARTIFACT", noted="it would have 2000 characters"),
 )
 ARTIFACT = (
     Good("good.bin", bytes(range(256))),
@@ -241,7 +267,13 @@ _CHART = b"apiVersion: v2\nname: shop\nversion: 1.2.3\n"
 HELM = (
     Good("good.tgz", packing.tgz_of(("shop/Chart.yaml", _CHART), ("shop/values.yaml", b"a: 1\n"))),
     Good("good-empty-values.tgz", packing.tgz_of(("shop/values.yaml", b""), ("shop/Chart.yaml", _CHART))),
-    Bad("bad-no-values.tgz", packing.tgz_of(("shop/Chart.yaml", _CHART)), "missing required files in the helm chart"),
+    Good("good-doubled-values.tgz", packing.tgz_of(("shop/Chart.yaml", _CHART), ("shop/values.yaml", b"a: 1\na: 2\n"))),
+    Bad(
+        "bad-values.tgz",
+        packing.tgz_of(("s/Chart.yaml", _CHART), ("s/values.yaml", b"a: [")),
+        "invalid values.yaml: not",
+    ),
+    Bad("bad-no-values.tgz", packing.tgz_of(("shop/Chart.yaml", _CHART)), "files in the helm chart: values.yaml"),
     Bad("bad-no-chart.tgz", packing.tgz_of(("shop/values.yaml", b"")), "missing required files"),
     Bad("bad-chart.tgz", packing.tgz_of(("s/Chart.yaml", b"a: ["), ("s/values.yaml", b"")), "not YAML"),
     Bad(
@@ -275,6 +307,7 @@ ACCESSCHK = (
     Good("good.txt", _ACCESS.encode(), tool("AccessChk", "6.15", listed=False), "ARTIFACT"),
     Good("good-no-banner.txt", b"c:\\x\n  R  Everyone\n", tool("AccessChk", listed=False), "ARTIFACT"),
     Good("good-descriptor.txt", b"c:\\x\n  OWNER: SYSTEM\n", tool("AccessChk", listed=False), "ARTIFACT"),
+    Bad("bad-lone-line.txt", b"  RW x\n", "no banner, no access, no descriptor"),
     Bad("bad-text.txt", b"Access is denied.\n", "no banner, no access, no descriptor"),
     Bad("bad-right.txt", b"c:\\x\n  WRITE_DAC\n", "no banner, no access, no descriptor"),
     Bad("bad-nul.txt", b"Accesschk v6\n\0", "NUL character"),
@@ -288,6 +321,12 @@ DRANZER = (
         "good.zip",
         packing.zip_of(("a.txt", _DRANZER), ("b.txt", _DRANZER), ("table.csv", b"a,b")),
         _DRANZER_TOOL | {f"{P}dranzer.reports.count": "2"},
+        "ARTIFACT",
+    ),
+    Good(
+        "good.tar",
+        packing.tar_of(("a.txt", _DRANZER)),
+        _DRANZER_TOOL | {f"{P}dranzer.reports.count": "1"},
         "ARTIFACT",
     ),
     Bad("bad-text.txt", b"Testing nothing\n", "is not a dranzer report"),
@@ -307,11 +346,14 @@ def _records(count: int) -> dict[str, str]:
 
 
 RADAMSA_REPORT = (
-    Good("good.txt", _LOG, _records(2), "ARTIFACT"),
+    Good("good.txt", _LOG, _records(1), "ARTIFACT"),
+    Good("good.tar", packing.tar_of(("a", _LOG), ("b", _LOG)), _records(2), "ARTIFACT"),
+    Good("good-none.tar.gz", packing.tgz_of(), _records(0), "ARTIFACT"),
+    Good("good-campaign.zip", packing.zip_of(*((str(n), _LOG) for n in range(1500))), _records(1500), "ARTIFACT"),
     Good("good-empty.txt", b"", _records(0)),
-    Good("good.gz", gzip.compress(_LOG, 9, mtime=0), _records(2), "ARTIFACT"),
-    Good("good.tar.gz", packing.tgz_of(("a", _LOG), ("b", _LOG)), _records(4), "ARTIFACT"),
-    Good("good.zip", packing.zip_of(("a", _LOG), ("b", b"")), _records(2), "ARTIFACT"),
+    Good("good.gz", gzip.compress(_LOG, 9, mtime=0), _records(1), "ARTIFACT"),
+    Good("good.tar.gz", packing.tgz_of(("a", _LOG), ("b", _LOG)), _records(2), "ARTIFACT"),
+    Good("good.zip", packing.zip_of(("a", _LOG), ("b", b"")), _records(1), "ARTIFACT"),
     Bad("bad-text.txt", b"crashed twice\n", "invalid radamsa -M pair"),
     Bad("bad-second.txt", _LOG + b"nonsense\n", "'nonsense'"),
     Bad("bad-one-wrong.zip", packing.zip_of(("a", _LOG), ("b", b"nonsense")), "pair in 'b'"),
@@ -328,6 +370,9 @@ RADAMSA_CRASHES = (
     Good("good.bin", b"\x00crash", _crashes(1), "ARTIFACT"),
     Good("good.zip", packing.zip_of(("a", b"x"), ("b/", b""), ("b/c", b"y")), _crashes(2), "ARTIFACT"),
     Good("good-none.zip", packing.zip_of(), _crashes(0), "ARTIFACT"),
+    Good("good-none.tar.gz", packing.tgz_of(), _crashes(0), "ARTIFACT"),
+    Good("good-none.tar", packing.tar_of(), _crashes(0), "ARTIFACT"),
+    Good("good-mac.zip", packing.zip_of(("a", b"x"), ("__MACOSX/._a", b"\x00\x05\x16\x07")), _crashes(1), "ARTIFACT"),
     Bad("bad-empty.bin", b"", "is empty"),
     Bad("bad-path.zip", packing.zip_of(("..\\a", b"x")), "is a path outside the archive"),
     Bad("bad-cut.tar.gz", packing.tgz_of(("a", b"x"))[:40], "ends too early"),

@@ -4,6 +4,7 @@ Pure: no registry and no file is opened. A text is an image only if the caller's
 layout; without one it is a STRING.
 """
 
+import codecs
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -82,6 +83,8 @@ def value(text: str, resolves: Resolves | None = None) -> Detected:
 
 
 def _plausible(content: bytes) -> Iterator[str]:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")  # as PowerShell redirects
     begins = _kind(content)
     for kind, detected in _BY_ITSELF:
         if len(content) <= kind.limit and any(_has(look, begins, content) for look in detected.looks):

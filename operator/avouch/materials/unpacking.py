@@ -38,8 +38,7 @@ class Part:
 
 def is_archive(type_name: str, content: bytes) -> bool:
     """Whether this is an archive of materials of a type that may come in one; its first 512 bytes are enough."""
-    packed = archives.is_zip(content) or archives.is_gzip(content) or archives.is_tar(content)
-    return packed and type_name in TYPES
+    return archives.is_packed(content) and type_name in TYPES
 
 
 def exploded(

@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Callable
 
 from avouch import errors
+from avouch.materials import mistaken
 from avouch.materials import types as material_types
 from avouch.materials.readers import document
 
@@ -38,6 +39,9 @@ def read(type_name: str, content: bytes, limit: int | None = None) -> document.D
     except errors.TooLarge as exc:
         return _wrong("DocumentTooLarge", exc.args[0], exc.fix)
     except errors.Invalid as exc:
+        form = mistaken.form(kind, content, exc.args[0])
+        if form:
+            return _wrong("DocumentInvalid", f"{form.what} ({exc.args[0]})", form.fix)
         return _wrong("DocumentInvalid", exc.args[0], exc.fix)
     except MemoryError:
         return _wrong(

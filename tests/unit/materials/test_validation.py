@@ -54,7 +54,7 @@ def test_duplicated_components_are_forgiven_as_chainloop_does():
 
 
 def test_null_cwes_are_forgiven_as_chainloop_does():
-    assert validation.read("SBOM_CYCLONEDX_JSON", bom(vulnerabilities=[{"id": "CVE-1", "cwes": [None]}])).parsed
+    assert validation.read("SBOM_CYCLONEDX_JSON", bom(vulnerabilities=[{"id": "CVE-1", "cwes": None}])).parsed
 
 
 def test_a_large_sbom_is_read_without_comparing_each_pair_of_components():

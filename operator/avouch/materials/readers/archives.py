@@ -13,9 +13,11 @@ MIB = 1024 * 1024
 _CHUNK = MIB
 _PIECE = 64 * 1024
 _MOST_MEMBERS = 10_000  # of a gzip: each costs time, and an empty one has 20 bytes
+_APPLE_DOUBLE = b"\x00\x05\x16\x07"  # https://www.rfc-editor.org/rfc/rfc1740: a Mac's file of attributes, `._name`
 _DRIVE = re.compile("[A-Za-z]:")
 _MEMBERS = 4  # of a tar for each file that is allowed: directories, links
 _HEADERS = 2048  # bytes of tar around one file: its header, a long name, padding
+_EMPTY = 1024  # bytes of the zeros that end a tar
 _RECORD = 10_240  # bytes that a tar's length is a multiple of
 FIX = "pack the reports again with zip or tar -z"
 
@@ -50,12 +52,17 @@ def is_gzip(content: bytes) -> bool:
 
 
 def is_tar(content: bytes) -> bool:
-    """Whether the bytes have the mark of a POSIX or GNU tar."""
-    return content[257:262] == b"ustar"
+    """Whether the bytes have the mark of a POSIX or GNU tar, or are an empty tar: blocks of zeros."""
+    return content[257:262] == b"ustar" or (len(content) >= _EMPTY and not content.strip(b"\0"))
+
+
+def is_packed(content: bytes) -> bool:
+    """Whether the bytes begin as one of the archives that `files` reads."""
+    return is_zip(content) or is_gzip(content) or is_tar(content)
 
 
 def files(content: bytes, bounds: Bounds = BOUNDS) -> Iterator[Entry]:
-    """The regular files of a zip, tar or tar.gz, in stored order; directories and links are skipped.
+    """The regular files of a zip, tar or tar.gz, in stored order, without directories, links and what a Mac adds.
 
     Raises:
         Invalid: broken, encrypted, or a path outside the archive.
@@ -73,9 +80,20 @@ def files(content: bytes, bounds: Bounds = BOUNDS) -> Iterator[Entry]:
             left -= len(found)
             if left < 0:
                 raise _too_much(bounds)
-            yield Entry(name, found)
+            if not _of_a_mac(name, found):
+                yield Entry(name, found)
     except _broken() as exc:
         raise errors.Invalid(f"the archive cannot be read: {exc}", fix=FIX) from exc
+
+
+def _of_a_mac(name: str, content: bytes) -> bool:
+    """Whether the Finder or a Mac's tar made this file beside those that were packed."""
+    folder, _, file = name.rpartition("/")
+    return (
+        file == ".DS_Store"
+        or folder.partition("/")[0] == "__MACOSX"
+        or (file.startswith("._") and content.startswith(_APPLE_DOUBLE))
+    )
 
 
 def gunzip(content: bytes, size: int = BOUNDS.size) -> bytes:

@@ -1,6 +1,7 @@
-"""Chainloop's own kinds of evidence: checked by names and types of fields.
+"""Chainloop's own kinds of evidence: checked by names and types of fields, those of all its releases.
 
-Their schemas are not included here.
+Its schemas kept their numbers while fields came and went: a configuration of one release has `captured_at` and
+`schema_version`, that of the next has neither. Their schemas are not included here.
 """
 
 from collections.abc import Iterator
@@ -26,11 +27,13 @@ _PR_TYPES = {"github": "pull_request", "gitlab": "merge_request"}
 _PERSON = shapes.Shape({"login": str, "type": str}, closed=False)
 _NAMED = shapes.Shape({"name": str}, {"version": str})
 _CONFIG = shapes.Shape(
-    {"agent": dict, "config_hash": str, "captured_at": str, "config_files": list},
-    {"schema_version": str, "git_context": dict, "permissions": shapes.ANY, "mcp_servers": shapes.ANY,
-     "subagents": shapes.ANY},
+    {"agent": dict, "config_hash": str, "config_files": list},
+    {"schema_version": str, "captured_at": str, "git_context": dict, "permissions": shapes.ANY,
+     "mcp_servers": shapes.ANY, "subagents": shapes.ANY},
 )  # fmt: skip
-_FILE = shapes.Shape({"path": str, "sha256": str, "size": int}, {"kind": str, "content": str})
+_FILE = shapes.Shape({"path": str, "sha256": str, "size": int, "content": str}, {"kind": str}, empty=("content",))
+_FILE_KINDS = frozenset({"configuration", "instruction", "skill", "agent"})
+_GIT = shapes.Shape({}, {"repository": str, "branch": str, "commit_sha": str})
 _CODING = shapes.Shape(
     {"schema_version": str, "agent": dict, "session": dict},
     {"spec": list, "git_context": dict, "code_changes": dict, "model": dict, "usage": dict, "tools_used": dict,
@@ -86,6 +89,12 @@ def agent_config(content: bytes) -> document.Document:
     shapes.check(data["agent"], _NAMED, "data.agent", fix)
     for file in data["config_files"]:
         shapes.check(file, _FILE, "a file of data.config_files", fix)
+        if file.get("kind", "configuration") not in _FILE_KINDS:
+            raise errors.Invalid(f"a file of data.config_files has the kind {document.shown(file['kind'])}", fix=fix)
+        if file["size"] < 0:
+            raise errors.Invalid("the size of a file of data.config_files is negative", fix=fix)
+    if "git_context" in data:
+        shapes.check(data["git_context"], _GIT, "data.git_context", fix)
     return document.understood(((_AGENT, data["agent"]["name"]),))
 
 

@@ -33,17 +33,24 @@ def _counter(element: xmls.Element) -> str:
 
 
 def cobertura(content: bytes) -> document.Document:
-    """A <coverage> that measured something: packages, or a line-rate other than 0. Empty projects have NaN."""
+    """A <coverage> that measured something: packages, or a line-rate other than 0. Empty projects have NaN.
+
+    A package counts where Cobertura has it, below packages: Clover's root has the same name.
+    """
     rate = 0.0
     packages = 0
+    listed = clover = False
 
     def see(element: xmls.Element) -> None:
-        nonlocal rate, packages
+        nonlocal rate, packages, listed, clover
         if element.depth == 1:
-            rate = _rate(element)
-        packages += element.name == "package"
+            rate, clover = _rate(element), "clover" in element.attributes
+        listed = listed or (element.name == "packages" and element.depth == 2)
+        packages += listed and element.name == "package" and element.depth == 3
 
-    xmls.walk(content, ("package",), see)
+    xmls.walk(content, ("packages", "package"), see)
+    if rate == 0 and not packages and clover:
+        raise errors.Invalid("invalid Cobertura report: it is Clover's", fix="let the tool write Cobertura, too")
     if rate == 0 and not packages:
         raise errors.Invalid("invalid Cobertura report: no package, and a line-rate of 0", fix=_COBERTURA)
     return document.understood()
@@ -57,7 +64,9 @@ def _rate(root: xmls.Element) -> float:
         rate = float(text)
     except ValueError as exc:
         message = f"invalid Cobertura report: the line-rate {document.shown(text)} is not a number"
-        raise errors.Invalid(message, fix=_COBERTURA) from exc
+        comma = "," in text
+        fix = "write numbers with a dot: run the tool with the invariant culture, such as LC_ALL=C"
+        raise errors.Invalid(message, fix=fix if comma else _COBERTURA) from exc
     if not (math.isnan(rate) or 0 <= rate <= 1):
         raise errors.Invalid(f"invalid Cobertura report: the line-rate {rate} is not from 0 to 1", fix=_COBERTURA)
     return rate

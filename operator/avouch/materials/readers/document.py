@@ -1,10 +1,12 @@
-"""The result of a reader; it limits annotations, because they go into statements, logs and a database."""
+"""The result of a reader; it cleans annotations, because they go into statements, logs and a database.
 
-from collections.abc import Iterable
+A report whose name cannot be recorded is still a report: the value is cleaned or left out, and a note says so.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import NamedTuple
-
-from avouch import errors
 
 SHOWN = 300  # characters of a parser's words that go into a message
 LONGEST = 1024  # characters of one annotation
@@ -13,6 +15,8 @@ PREFIX = "chainloop.material."
 TOOL = f"{PREFIX}tool.name"
 TOOL_VERSION = f"{PREFIX}tool.version"
 TOOLS = f"{PREFIX}tools"
+_BREAKS = "\t\n\v\f\r\x85"
+_JOINERS = "\u200c\u200d"  # Persian and Indic names are not written without them
 SKIP_SCHEMAS = ContextVar("SKIP_SCHEMAS", default=False)  # set by documents.sniff alone
 
 
@@ -25,29 +29,54 @@ class Flaw(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What a reader found. `annotations` are Chainloop's own keys; `parsed`: the content was understood."""
+    """What a reader found.
+
+    Attributes:
+        flaws: why it is not of its type; none if it is.
+        annotations: Chainloop's own keys.
+        parsed: the content was understood.
+        notes: what was forgiven, or could not be recorded as it stands, for people.
+    """
 
     flaws: tuple[Flaw, ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     parsed: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def understood(annotations: Iterable[tuple[str, object]] = ()) -> Document:
-    """A document that matches its type. Empty values are left out.
+def understood(annotations: Iterable[tuple[str, object]] = (), notes: Iterable[str] = ()) -> Document:
+    """A document that matches its type. Empty values are left out."""
+    kept: list[tuple[str, str]] = []
+    said = list(notes)
+    for key, value in ((key, str(value)) for key, value in annotations if value):
+        made = plain(value)
+        if len(made) > (MOST if key == TOOLS else LONGEST):
+            said.append(f"{key} is not recorded: it would have {len(made)} characters")
+            continue
+        if made != value:
+            said.append(f"{key} is recorded without the characters that are no text: {made[:64]!r}")
+        kept += [(key, made)] if made else []
+    return Document((), tuple(kept), True, tuple(said))
 
-    Raises:
-        Invalid: a value that cannot be recorded: too long, or with characters that are not text.
+
+def plain(value: str) -> str:
+    r"""One line of text: line ends and tabs are spaces, control and format characters are left out.
+
+    >>> plain("Pets\nAPI\x00\u200b "), plain("My\tApp")
+    ('Pets API', 'My App')
     """
-    return Document((), tuple((key, _recorded(key, str(value))) for key, value in annotations if value), parsed=True)
+    if value.isprintable() and value == value.strip():
+        return value
+    return "".join(_characters(value)).strip()
 
 
-def _recorded(key: str, value: str) -> str:
-    longest = MOST if key == TOOLS else LONGEST
-    if len(value) > longest:
-        raise errors.Invalid(f"{key} would have {len(value)} characters, more than {longest}", fix="shorten it")
-    if not value.isprintable():
-        raise errors.Invalid(f"{key} would hold control characters: {value[:64]!r}", fix="write plain text")
-    return value
+def _characters(value: str) -> Iterator[str]:
+    for each in value:
+        category = unicodedata.category(each)
+        if each in _BREAKS or category in ("Zl", "Zp"):
+            yield " "
+        elif category not in ("Cc", "Cf", "Cs") or each in _JOINERS:
+            yield each
 
 
 def shown(value: object) -> str:

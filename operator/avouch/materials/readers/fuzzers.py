@@ -7,13 +7,15 @@ from avouch import errors
 from avouch.materials.readers import archives, document, texts, tools
 
 _BUNDLE = archives.Bounds(256, 16 * archives.MIB)
-_DRANZER = "deliver dranzer's text report, or a zip or tar.gz of such reports"
+_CAMPAIGN = archives.Bounds(entries=20_000)  # a campaign of radamsa has a log, or an input, for each of its runs
+_DRANZER = "deliver dranzer's text report, or a zip, tar or tar.gz of such reports"
 _TELLING = re.compile(
     rb"^[ \t]*(?:Testing COM Object - |Number of COM Objects|Test Engine Version:|ERROR - .*\(0x[0-9A-Fa-f]+\))",
     re.MULTILINE,
 )
 _REVISION = re.compile(rb"Test Engine Version:\s*\$Rev:\s*(\d+)", re.IGNORECASE)
-_RADAMSA = "deliver the log of radamsa -M, or a zip, tar.gz or gzip of such logs"
+_RADAMSA = "deliver the log of radamsa -M, or a zip, tar, tar.gz or gzip of such logs"
+_SEED = re.compile(r"seed: \d+", re.ASCII)  # begins each run's log, and is no record
 _PAIR = re.compile(r'(?:[^\s:",]+):(?: ("(?:[^"\\]|\\.)*"|[^",]*))?(?:, |$)')
 _CRASHES = f"{document.PREFIX}radamsa.crashes.count"
 _RECORDS = f"{document.PREFIX}radamsa.report.records.count"
@@ -25,8 +27,9 @@ def dranzer(content: bytes) -> document.Document:
 
     Reports are in the code page of the machine, so the reader compares bytes, not characters.
     """
-    bundle = archives.is_zip(content) or archives.is_gzip(content)
-    entries = archives.files(content, _BUNDLE) if bundle else iter((archives.Entry("report", content),))
+    entries = (
+        archives.files(content, _BUNDLE) if archives.is_packed(content) else iter((archives.Entry("report", content),))
+    )
     count, revision = 0, b""
     for entry in entries:
         if entry.name.lower().endswith(".csv"):
@@ -48,11 +51,12 @@ def radamsa_report(content: bytes) -> document.Document:
 
 
 def _logs(content: bytes) -> Iterator[archives.Entry]:
-    if archives.is_zip(content):
-        yield from archives.files(content)
-    elif archives.is_gzip(content):
+    if archives.is_gzip(content):
         unpacked = archives.gunzip(content)
-        yield from archives.files(content) if archives.is_tar(unpacked) else (archives.Entry("log", unpacked),)
+        bundle = archives.is_tar(unpacked)
+        yield from archives.files(content, _CAMPAIGN) if bundle else (archives.Entry("log", unpacked),)
+    elif archives.is_packed(content):
+        yield from archives.files(content, _CAMPAIGN)
     else:
         yield archives.Entry("log", content)
 
@@ -60,7 +64,7 @@ def _logs(content: bytes) -> Iterator[archives.Entry]:
 def _records(log: archives.Entry) -> int:
     count = 0
     for line in texts.lines(texts.decode(log.content)):
-        if line.strip():
+        if line.strip() and not _SEED.fullmatch(line.strip()):
             _check_record(line.strip(), log.name)
             count += 1
     return count
@@ -78,6 +82,6 @@ def _check_record(line: str, name: str) -> None:
 
 def radamsa_crashes(content: bytes) -> document.Document:
     """The crashing inputs: the files of an archive, or one file."""
-    bundle = archives.is_zip(content) or archives.is_gzip(content)
-    count = sum(1 for _ in archives.files(content)) if bundle else 1
+    bundle = archives.is_packed(content)
+    count = sum(1 for _ in archives.files(content, _CAMPAIGN)) if bundle else 1
     return document.understood((*tools.one("radamsa"), (_CRASHES, str(count))))

@@ -15,6 +15,7 @@ from avouch import errors
 DEPTH = 200
 VALUES = 3_000_000  # real reports have 26 to 60 bytes for each; one costs up to 250 bytes of memory: 750 MB at worst
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_NO_SPACE = re.compile(r"[^ \t\n\r]")
 FIX = "write JSON in UTF-8, each name once in its object"
 
 
@@ -29,9 +30,7 @@ def load(content: bytes, *, strict: bool = True) -> Any:
         Invalid: not JSON, or a name twice in one object.
         TooLarge: more than `VALUES` values or deeper than `DEPTH`.
     """
-    count = content.count(b",") + content.count(b"[") + content.count(b"{")
-    if count > VALUES:
-        raise errors.TooLarge(f"up to {count} JSON values, more than {VALUES}", fix="split the document")
+    _check_count(content)
     try:
         found = json.loads(
             content.decode("utf-8-sig"), strict=strict, object_pairs_hook=_once, parse_constant=_no_number
@@ -44,6 +43,37 @@ def load(content: bytes, *, strict: bool = True) -> Any:
     if _SURROGATE.search(content):
         _check_text(found)
     return found
+
+
+def several(content: bytes) -> Iterator[tuple[int, Any]]:
+    """JSON documents one after the other, on lines of their own or not: each with the line in which it begins.
+
+    Raises as `load`; the line is in the message.
+    """
+    _check_count(content)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise errors.Invalid(f"not JSON in UTF-8: {exc}", fix=FIX) from exc
+    decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
+    surrogates = bool(_SURROGATE.search(content))
+    line = position = 0
+    while begun := _NO_SPACE.search(text, position):
+        start = begun.start()
+        line += text.count("\n", position, start)
+        try:
+            found, position = decoder.raw_decode(text, start)
+        except RecursionError as exc:
+            raise errors.TooLarge(f"nested too deeply: more than {DEPTH} levels", fix="flatten the document") from exc
+        except json.JSONDecodeError as exc:
+            raise errors.Invalid(f"not JSON in UTF-8: line {exc.lineno}: {exc.msg}", fix=FIX) from exc
+        except ValueError as exc:
+            raise errors.Invalid(f"not JSON in UTF-8: line {line + 1}: {exc}", fix=FIX) from exc
+        _check_depth(found)
+        if surrogates:
+            _check_text(found)
+        yield line + 1, found
+        line += text.count("\n", start, position)
 
 
 def mapping(content: bytes, *, strict: bool = True) -> dict[str, Any]:
@@ -84,6 +114,12 @@ def mappings(value: Any, *path: str) -> Iterator[dict[str, Any]]:
 def compact(value: object) -> str:
     """JSON without spaces, readable characters kept."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check_count(content: bytes) -> None:
+    count = content.count(b",") + content.count(b"[") + content.count(b"{")
+    if count > VALUES:
+        raise errors.TooLarge(f"up to {count} JSON values, more than {VALUES}", fix="split the document")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,14 +11,19 @@ _MAIN = f"{document.PREFIX}sbom.main_component."
 _VERSIONS = ("1.4", "1.5", "1.6", "1.7")
 _CYCLONEDX = "deliver a CycloneDX 1.4 to 1.7 JSON document"
 _SPDX = "deliver an SPDX 2.2, 2.3 or 3.0.1 JSON document"
+_DOCUMENT = "SPDXRef-DOCUMENT"
+_CATEGORIES = {"PACKAGE-MANAGER": "PACKAGE_MANAGER", "PERSISTENT-ID": "OTHER"}
 _SPDX_2 = {"SPDX-2.2": "spdx/spdx-2.2", "SPDX-2.3": "spdx/spdx-2.3"}
+_IMAGE = re.compile(r"[\w./:@-]+", re.ASCII)  # the characters of references; whether the image exists is not asked
+_NULL_CWES = "it breaks CycloneDX: cwes is null, read as none"
+_DASHED = "it breaks SPDX 2.2: PACKAGE-MANAGER or PERSISTENT-ID with a dash, as 2.3 writes them"
 _TRIVY_DIGEST = "aquasecurity:trivy:RepoDigest"
 # A creator's text: the version begins where a number follows a dash ("my-tool-1.0"), or is syft's "[not provided]".
-_CREATOR = re.compile(r"Tool:\s*(?P<name>.+?)(?:-(?P<version>v?\d.*|\[.*\]))?\s*", re.ASCII)
+_CREATOR = re.compile(r"Tool:\s*(?P<name>\S.*?)(?:-(?P<version>v?\d.*|\[.*\]))?\s*", re.ASCII)
 
 
 def cyclonedx(content: bytes) -> document.Document:
-    """A CycloneDX SBOM. Repeated components and null cwes, which real tools write, are accepted as in Chainloop."""
+    """A CycloneDX SBOM. Repeated components and null for cwes, which real tools write, are accepted as in Chainloop."""
     bom = jsons.mapping(content)
     if bom.get("bomFormat") != "CycloneDX":
         raise errors.Invalid("not a CycloneDX SBOM: bomFormat is not CycloneDX", fix=_CYCLONEDX)
@@ -26,11 +31,11 @@ def cyclonedx(content: bytes) -> document.Document:
     if version not in _VERSIONS:
         message = f"specVersion {document.shown(version)} is not one of {', '.join(_VERSIONS)}"
         raise errors.Invalid(f"not a CycloneDX SBOM: {message}", fix=_CYCLONEDX)
-    for each in jsons.mappings(bom, "vulnerabilities"):
-        if isinstance(each.get("cwes"), list):
-            each["cwes"] = [cwe for cwe in each["cwes"] if cwe is not None]
+    unlisted = [each for each in jsons.mappings(bom, "vulnerabilities") if each.get("cwes", ()) is None]
+    for each in unlisted:
+        del each["cwes"]
     _check("CycloneDX", f"cyclonedx/bom-{version}", bom, _CYCLONEDX)
-    return document.understood(_cyclonedx_annotations(bom))
+    return document.understood(_cyclonedx_annotations(bom), [_NULL_CWES] if unlisted else [])
 
 
 def _check(kind: str, schema: str, found: Any, fix: str) -> None:
@@ -63,11 +68,13 @@ def _trivy_digest(component: dict[str, Any]) -> str:
 
 
 def repository(image: str) -> str:
-    """The full repository of an image name: with its registry, without tag or digest.
+    """The full repository of an image name: with its registry, without tag or digest; any other name as it is.
 
-    >>> repository("nginx:1.25"), repository("ghcr.io/shop/web@sha256:00")
-    ('index.docker.io/library/nginx', 'ghcr.io/shop/web')
+    >>> repository("nginx:1.25"), repository("ghcr.io/shop/web@sha256:00"), repository("My Appliance Image")
+    ('index.docker.io/library/nginx', 'ghcr.io/shop/web', 'My Appliance Image')
     """
+    if not _IMAGE.fullmatch(image):
+        return image
     return "/".join(image_references.complete(image_references.split(image).name))
 
 
@@ -79,26 +86,47 @@ def spdx(content: bytes) -> document.Document:
         if schema is None:
             message = f"spdxVersion {document.shown(found['spdxVersion'])} is not one of {', '.join(_SPDX_2)}"
             raise errors.Invalid(f"not an SPDX SBOM: {message}", fix=_SPDX)
+        dashed = _undashed(found) if schema == _SPDX_2["SPDX-2.2"] else False
         _check("SPDX", schema, found, _SPDX)
-        return document.understood(_spdx_annotations(found))
+        return document.understood(_spdx_annotations(found), [_DASHED] if dashed else [])
     if "@context" in found and "@graph" in found and "spdx.org/rdf/3" in str(found["@context"])[:256]:
         _check("SPDX", "spdx/spdx-3.0.1", found, _SPDX)
         return document.understood(_spdx3_annotations(found))
     raise errors.Invalid("not an SPDX SBOM: neither spdxVersion nor the @context and @graph of SPDX 3", fix=_SPDX)
 
 
+def _undashed(found: dict[str, Any]) -> bool:
+    """Write categories of references as the schema of 2.2 has them; the text of 2.2 and its tools write a dash."""
+    changed = False
+    for package in jsons.mappings(found, "packages"):
+        for each in jsons.mappings(package, "externalRefs"):
+            instead = _CATEGORIES.get(jsons.text(each, "referenceCategory"))
+            if instead:
+                each["referenceCategory"] = instead
+                changed = True
+    return changed
+
+
 def _spdx_annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    described = [
-        jsons.text(each, "relatedSpdxElement")
-        for each in jsons.mappings(found, "relationships")
-        if each.get("relationshipType") == "DESCRIBES" and each.get("spdxElementId") == "SPDXRef-DOCUMENT"
-    ] + list(found.get("documentDescribes", ()))
     packages = {jsons.text(each, "SPDXID"): each for each in jsons.mappings(found, "packages")}
+    described = [*_described(found), *(packages if len(packages) == 1 else ())]
     main = next((packages[one] for one in described if one in packages), {})
-    yield f"{_MAIN}name", jsons.text(main, "name")
-    yield f"{_MAIN}type", jsons.text(main, "primaryPackagePurpose").lower()
+    kind, name = jsons.text(main, "primaryPackagePurpose").lower(), jsons.text(main, "name")
+    yield f"{_MAIN}name", repository(name) if kind == "container" else name
+    yield f"{_MAIN}type", kind
     yield f"{_MAIN}version", jsons.text(main, "versionInfo")
     yield from tools.annotations([creator(each) for each in found["creationInfo"]["creators"]])
+
+
+def _described(found: dict[str, Any]) -> Iterator[str]:
+    """What the document describes, in its own order; a document of one package describes that."""
+    for each in jsons.mappings(found, "relationships"):
+        ends = jsons.text(each, "spdxElementId"), jsons.text(each, "relatedSpdxElement")
+        if each.get("relationshipType") == "DESCRIBES" and ends[0] == _DOCUMENT:
+            yield ends[1]
+        elif each.get("relationshipType") == "DESCRIBED_BY" and ends[1] == _DOCUMENT:
+            yield ends[0]
+    yield from (each for each in found.get("documentDescribes", ()) if isinstance(each, str))
 
 
 def creator(text: str) -> tuple[str, str]:
@@ -121,8 +149,9 @@ def _spdx3_annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
     ]
     packages = [each for root in roots if (each := elements.get(str(root))) and each.get("type") == "software_Package"]
     main = packages[0] if packages else {}
-    yield f"{_MAIN}name", jsons.text(main, "name")
-    yield f"{_MAIN}type", jsons.text(main, "software_primaryPurpose")
+    kind, name = jsons.text(main, "software_primaryPurpose"), jsons.text(main, "name")
+    yield f"{_MAIN}name", repository(name) if kind == "container" else name
+    yield f"{_MAIN}type", kind
     yield f"{_MAIN}version", jsons.text(main, "software_packageVersion")
     made = [jsons.text(each, "name") for each in elements.values() if each.get("type") == "Tool"]
     # Converters make one element for each use of a tool.

@@ -11,7 +11,7 @@ _TYPES = {"sast": "sast", "sca": "sca", "kics": "iac", "containers": "container"
 def of(engines: Iterable[str]) -> str:
     """The types, sorted and joined by commas; unknown engines are left out.
 
-    >>> of(["sca", "kics", "sca", "other"])
+    >>> of(["sca", "KICS", "sca ", "other"])
     'iac,sca'
     """
-    return ",".join(sorted({_TYPES[each] for each in engines if each in _TYPES}))
+    return ",".join(sorted({_TYPES[name] for each in engines if (name := each.strip().lower()) in _TYPES}))

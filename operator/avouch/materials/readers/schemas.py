@@ -56,8 +56,25 @@ def check(name: str, document: Any) -> None:
         return
     try:
         _check(_validator(name), document)
-    except (ValueError, OverflowError) as exc:  # numbers that JSON has and Rust has not
-        raise errors.Invalid(f"the document cannot be checked: {exc}", fix="write plain numbers and strings") from exc
+    except (ValueError, OverflowError) as exc:
+        raise _strange(exc) from exc
+
+
+def accepts(name: str, document: Any) -> bool:
+    """Whether a schema accepts a document, for readers that can forgive what it refuses; as `check` without a reason.
+
+    Raises:
+        Invalid: it cannot be checked.
+    """
+    try:
+        return document_.SKIP_SCHEMAS.get() or _validator(name).is_valid(document)
+    except (ValueError, OverflowError) as exc:
+        raise _strange(exc) from exc
+
+
+def _strange(exc: Exception) -> errors.Invalid:
+    """Numbers that JSON has and Rust has not."""
+    return errors.Invalid(f"the document cannot be checked: {exc}", fix="write plain numbers and strings")
 
 
 def _check(schema: jsonschema_rs.Validator, document: Any) -> None:

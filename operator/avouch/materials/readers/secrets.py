@@ -1,19 +1,19 @@
 """Reports of secret scanners. None has a published schema: typical fields are checked."""
 
-import io
+import codecs
 from collections.abc import Iterator
 from typing import Any
 
 from avouch import errors
 from avouch.materials.readers import document, jsons, tools
 
-_LINES = 500_000  # each is parsed by itself; a finding has several hundred bytes
+_FINDINGS = 500_000  # each is parsed by itself, and has several hundred bytes
 
 
 def gitleaks(content: bytes) -> document.Document:
     """A gitleaks report: a list of leaks with their fingerprints; none is a clean scan."""
     for leak in jsons.elements(content):
-        if not isinstance(leak, dict) or not isinstance(leak.get("Fingerprint"), str):
+        if not isinstance(leak, dict) or not jsons.text(leak, "Fingerprint"):
             raise errors.Invalid(
                 "not a gitleaks report: a leak without Fingerprint", fix="deliver gitleaks --report-format json"
             )
@@ -32,21 +32,21 @@ def detect_secrets(content: bytes) -> document.Document:
 
 
 def trufflehog(content: bytes) -> document.Document:
-    """TruffleHog's findings, one JSON object on each line, or one list; an empty file is a clean scan."""
-    for finding in _findings(content.strip()):
+    """TruffleHog's findings: JSON objects one after the other, or one list; an empty file is a clean scan."""
+    for line, finding in _findings(content.removeprefix(codecs.BOM_UTF8)):
         if not jsons.text(finding, "DetectorName"):
-            raise errors.Invalid(
-                "not a TruffleHog report: a finding without DetectorName", fix="deliver trufflehog --json"
-            )
+            log = jsons.text(finding, "level") and jsons.text(finding, "msg")
+            said = "a line of its log" if log else "without DetectorName"
+            fix = "deliver trufflehog --json without its log: 2>/dev/null" if log else "deliver trufflehog --json"
+            raise errors.Invalid(f"not a TruffleHog report: the finding in line {line} is {said}", fix=fix)
     return document.understood(tools.one("trufflehog"))
 
 
-def _findings(content: bytes) -> Iterator[Any]:
-    if content.startswith(b"["):
-        yield from jsons.elements(content)
+def _findings(content: bytes) -> Iterator[tuple[int, Any]]:
+    if content.lstrip().startswith(b"["):
+        yield from ((1, each) for each in jsons.elements(content))
         return
-    for number, line in enumerate(io.BytesIO(content)):
-        if number >= _LINES:
-            raise errors.TooLarge(f"more than {_LINES} lines", fix="split the report")
-        if line.strip():
-            yield jsons.mapping(line)
+    for number, found in enumerate(jsons.several(content)):
+        if number >= _FINDINGS:
+            raise errors.TooLarge(f"more than {_FINDINGS} findings", fix="split the report")
+        yield found

@@ -11,11 +11,15 @@ ANY = (dict, list, str, int, float, bool, type(None))
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Fields an object must have and may have. If not `closed`, other fields are allowed."""
+    """Fields an object must have and may have. If not `closed`, other fields are allowed.
+
+    A required text must not be empty, except those of `empty`.
+    """
 
     required: Kinds
     optional: Kinds = field(default_factory=dict)
     closed: bool = True
+    empty: tuple[str, ...] = ()
 
 
 def check(value: object, shape: Shape, where: str, fix: str) -> None:
@@ -35,7 +39,7 @@ def check(value: object, shape: Shape, where: str, fix: str) -> None:
             _check_field(found, known[name], f"{where}.{name}", fix)
         elif shape.closed:
             raise errors.Invalid(f"{where} has an unknown field {name[:64]!r}", fix=fix)
-        if found == "" and name in shape.required:
+        if found == "" and name in shape.required and name not in shape.empty:
             raise errors.Invalid(f"{where}.{name} is empty", fix=fix)
 
 

@@ -38,13 +38,14 @@ def _rows(text: str) -> Iterator[list[str]]:
 
 
 def accesschk(content: bytes) -> document.Document:
-    """The banner, or a line of access, or a security descriptor. The version is the banner's."""
+    """The banner, or a line of access below its object, or a security descriptor. The version is the banner's."""
     version = ""
-    known = False
+    known = below = False
     for line in texts.lines(texts.decode(content)):
         banner = _BANNER.match(line)
         version = version or (banner[1].rstrip(".") if banner else "")
-        known = known or bool(banner or _ENTRY.match(line) or _DESCRIPTOR.match(line))
+        known = known or bool(banner or (below and _ENTRY.match(line)) or _DESCRIPTOR.match(line))
+        below = below or bool(line[:1].strip())
     if not known:
         raise errors.Invalid("not an accesschk report: no banner, no access, no descriptor", fix=_ACCESSCHK)
     return document.understood(tools.one("AccessChk", version))

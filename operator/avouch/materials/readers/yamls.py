@@ -48,8 +48,19 @@ def load(content: bytes) -> Any:
         _check_size(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader, with less
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as exc:
-        words = " ".join(str(exc).split())
-        raise errors.Invalid(f"not YAML in UTF-8: {words}", fix=FIX) from exc
+        raise _broken(exc) from exc
+
+
+def check_syntax(content: bytes) -> None:
+    """Whether this is YAML at all, for what other tools merge: a key may stand twice. Raises as `load`."""
+    try:
+        _check_size(content.decode("utf-8-sig"))
+    except (yaml.YAMLError, ValueError) as exc:
+        raise _broken(exc) from exc
+
+
+def _broken(exc: Exception) -> errors.Invalid:
+    return errors.Invalid(f"not YAML in UTF-8: {' '.join(str(exc).split())}", fix=FIX)
 
 
 def _check_size(text: str) -> None:
