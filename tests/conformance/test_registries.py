@@ -147,6 +147,8 @@ def test_a_chart_is_a_chart_and_an_image_is_none(repository: registries.Reposito
     digest = repository.manifest(repository.body("chart", images.HELM), "1.0.0")
     repository.image("image")
     assert asyncio.run(lookup.chart(f"oci://{repository.name}:1.0.0", ACCESS)).digest == digest
+    built = repository.manifest(repository.body("chart", images.HELM), "1.0.0_build5")
+    assert asyncio.run(lookup.chart(f"oci://{repository.name}:1.0.0+build5", ACCESS)).digest == built  # as Helm does
     with pytest.raises(errors.Invalid, match="does not match expected type"):
         asyncio.run(lookup.chart(f"oci://{repository.name}:image", ACCESS))
     with pytest.raises(errors.Invalid, match="write oci://"):

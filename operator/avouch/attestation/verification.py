@@ -4,7 +4,8 @@
 raises `NotVerified(step, reason)`, and any other error inside a step counts as that step's failure.
 
 1. size: the bundle has at most `bundle.MAX_BUNDLE` bytes, checked before they are read.
-2. bundle: strict JSON, a known media type, canonical base64, a leaf certificate and no chain.
+2. bundle: strict JSON, a known media type, canonical base64, a leaf certificate and no chain. The certificate is DER to
+   its last byte: one attestation has one digest, and Go and OpenSSL refuse what is not.
 3. one signature: exactly one, so that it is clear which one counts.
 4. payload type: `application/vnd.in-toto+json`.
 5. chain: the leaf is X.509 v3 and names, by authority key identifier, a trusted authority; the names match, and that
@@ -14,7 +15,7 @@ raises `NotVerified(step, reason)`, and any other error inside a step counts as 
    no critical extension is unknown.
 8. identity: the URIs of subjectAltName, all of them and in order, equal those expected. With `expected` None the caller
    has to check the signer; the result has the URIs of the certificate.
-9. signature: over the pre-authentication encoding of exactly the payload bytes received.
+9. signature: in DER, over the pre-authentication encoding of exactly the payload bytes received.
 10. statement: strict JSON, in-toto statement v1 with at least one subject, each with well-formed digests.
 11. predicate type: the attestation predicate.
 
@@ -30,8 +31,8 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from avouch import digests, errors
@@ -188,7 +189,16 @@ def _require_made_here(token: object) -> None:
 def _load_leaf(der: bytes | None) -> x509.Certificate:
     if der is None:
         raise errors.Invalid("no certificate, so the signer is unknown", field="bundle.verificationMaterial")
-    return x509.load_der_x509_certificate(der)
+    leaf = x509.load_der_x509_certificate(der)
+    # cryptography checks the rest; it ignores how many bits of the last BIT STRING are said to be unused.
+    if leaf.public_bytes(serialization.Encoding.DER) != der or not der.endswith(b"\0" + leaf.signature):
+        raise errors.Invalid("the certificate is not in DER", field="bundle.verificationMaterial")
+    return leaf
+
+
+def _require_der(signature: bytes) -> None:
+    if utils.encode_dss_signature(*utils.decode_dss_signature(signature)) != signature:
+        raise errors.Invalid("the signature is not in DER")
 
 
 def _one_signature(envelope: dsse.Envelope) -> dsse.Signature:
@@ -215,6 +225,8 @@ def _find_issuers(leaf: x509.Certificate, trust_root: trust.TrustRoot) -> list[x
     issuers = [candidate for candidate in candidates if candidate.subject == leaf.issuer]
     if not issuers:
         raise errors.Invalid("no trusted authority issued this certificate")
+    if isinstance(issuers[0].public_key(), ec.EllipticCurvePublicKey):
+        _require_der(leaf.signature)
     for issuer in issuers:
         leaf.verify_directly_issued_by(issuer)
     return issuers
@@ -266,6 +278,7 @@ def _uris(leaf: x509.Certificate) -> tuple[str, ...]:
 def _check_signature(key: ec.EllipticCurvePublicKey, envelope: dsse.Envelope, signature: dsse.Signature) -> None:
     """(9)."""
     with _step("9 signature"):
+        _require_der(signature.sig)
         key.verify(signature.sig, dsse.pae(envelope.payload_type, envelope.payload), ec.ECDSA(hashes.SHA256()))
 
 

@@ -26,6 +26,7 @@ class Finding:
         file: its name; a file of an archive is archive:path.
         type: its type; the wanted one where there is a problem.
         near: types that it nearly was, and why it is none of them.
+        notes: what was forgiven in it, or could not be recorded.
         problem: why it is not of its type, or cannot be read; empty where all is well.
     """
 
@@ -35,6 +36,7 @@ class Finding:
     digest: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
     near: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
     problem: str = ""
     fix: str = ""
 
@@ -44,7 +46,7 @@ class Finding:
         if self.digest:
             said |= {"size": self.size, "digest": self.digest, "annotations": dict(self.annotations)}
         near = [{"type": name, "reason": reason} for name, reason in self.near]
-        more = {"problem": self.problem, "fix": self.fix, "near": near}
+        more = {"problem": self.problem, "fix": self.fix, "near": near, "notes": list(self.notes)}
         return {**said, **{key: value for key, value in more.items() if value}}
 
 
@@ -125,10 +127,11 @@ def _whole(name: str, content: bytes, wanted: str) -> Finding:
     if wanted:
         found = validation.read(wanted, content)
         flaw = found.flaws[0] if found.flaws else document.Flaw("", "", "")
-        return Finding(name, wanted, len(content), digest, found.annotations, (), flaw.message, flaw.fix)
+        return Finding(name, wanted, len(content), digest, found.annotations, (), found.notes, flaw.message, flaw.fix)
     try:
         detected = detection.file(content)
     except errors.Invalid as exc:
         return Finding(name, "", len(content), digest, problem=str(exc.args[0]), fix=exc.fix)
     near = tuple((near, flaw.message) for near, flaw in detected.near) if detected.type == "ARTIFACT" else ()
-    return Finding(name, detected.type, len(content), digest, detected.found.annotations, near)
+    found = detected.found
+    return Finding(name, detected.type, len(content), digest, found.annotations, near, found.notes)

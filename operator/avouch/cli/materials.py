@@ -88,6 +88,7 @@ def _lines(finding: inspection.Finding) -> Iterator[str]:
         said = f"no {finding.type}" if finding.problem else finding.type
         yield f"{finding.file}: {said}, {inspection.human(finding.size)}, {finding.digest}"
         yield from (f"  {key}: {value}" for key, value in finding.annotations)
+        yield from (f"  note: {said}" for said in finding.notes)
         yield from (f"  almost {name}: {why}" for name, why in finding.near)
         if finding.problem:
             yield f"  why: {finding.problem}"

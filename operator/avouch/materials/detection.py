@@ -32,6 +32,11 @@ class Detected(NamedTuple):
     found: document.Document
     near: tuple[tuple[str, document.Flaw], ...] = ()
 
+    def telling(self) -> tuple[tuple[str, document.Flaw], ...]:
+        """What came near an ARTIFACT by a mark of its own or as an archive, as any text comes near a type of text."""
+        marked = frozenset(kind.name for kind, looked in _BY_ITSELF if any(each.telling for each in looked.looks))
+        return tuple(each for each in self.near if each[0] in marked) if self.type == "ARTIFACT" else ()
+
 
 def file(content: bytes, look: Look = validation.read) -> Detected:
     """The type of a file; ARTIFACT if no reader matches.

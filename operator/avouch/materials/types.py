@@ -41,6 +41,11 @@ class Look:
         self.kind = kind
         self.marks = marks
 
+    @property
+    def telling(self) -> bool:
+        """Whether content that looks so was most likely meant to be of the type; any text looks like a text."""
+        return bool(self.marks) or self.kind == "archive"
+
 
 class ByItself:
     """How a type is found where nobody names one.

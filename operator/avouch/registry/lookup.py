@@ -65,7 +65,7 @@ async def image(value: str, access: Access) -> images.Image:
 
 
 async def chart(value: str, access: Access) -> images.Image:
-    """The Helm chart behind `oci://`.
+    """The Helm chart behind `oci://`. As in Helm, `+` in its version is `_` in the registry: no tag has a `+`.
 
     Raises:
         Invalid: no such reference, or what lies there is no chart.
@@ -75,7 +75,17 @@ async def chart(value: str, access: Access) -> images.Image:
         raise errors.Invalid(
             f"{value[:200]!r} is not a chart in a registry", fix=f"write {CHART}<repository>:<version>"
         )
-    return await _looked_up(references.parse(value.removeprefix(CHART)), access, images.HELM)
+    return await _looked_up(references.parse(_tagged(value.removeprefix(CHART))), access, images.HELM)
+
+
+def _tagged(chart: str) -> str:
+    """The reference that Helm makes of a chart and its version.
+
+    >>> _tagged("registry:5000/charts/app:1.2.3+build5")
+    'registry:5000/charts/app:1.2.3_build5'
+    """
+    place, colon, version = chart.rpartition(":")
+    return chart if "/" in version else f"{place}{colon}{version.replace('+', '_')}"
 
 
 async def _looked_up(reference: references.Reference, access: Access, artifact_type: str) -> images.Image:

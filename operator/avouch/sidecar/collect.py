@@ -152,11 +152,12 @@ def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 
 
 def _named(root: Path, name: str) -> list[str]:
-    """Entries of a workspace's top directory with this name, with or without an extension."""
+    """Entries of a workspace's top directory with this name, without or with one extension, else with several."""
     try:
-        return sorted(entry.name for entry in root.iterdir() if name in (entry.name, entry.stem))
+        names = sorted(entry.name for entry in root.iterdir() if entry.name.partition(".")[0] == name)
     except OSError as exc:
         raise errors.Invalid(f"workspace at {root} cannot be listed: {exc.strerror}") from exc
+    return [each for each in names if each.count(".") <= 1] or names
 
 
 def _hinted(pod: Pod) -> dict[str, str]:

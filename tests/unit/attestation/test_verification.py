@@ -402,6 +402,33 @@ def test_a_signature_that_is_zero_or_junk_is_refused(pki: Pki, sig: bytes) -> No
     assert refuse(pki, data) == "9 signature"
 
 
+def with_unused_bits(der: bytes, count: int) -> bytes:
+    """The certificate with another count of unused bits in its last BIT STRING, which nobody signed."""
+    start = len(der) - len(x509.load_der_x509_certificate(der).signature) - 1
+    return der[:start] + bytes([count]) + der[start + 1 :]
+
+
+def test_a_certificate_with_unused_bits_is_refused_although_its_signature_holds(pki: Pki) -> None:
+    """Go and OpenSSL refuse it; accepted, one attestation would have more than one digest."""
+    while (leaf := builders.der(authority.issue(pki.ca, signing.csr(pki.signer, "x"), POD, NOW)))[-1] & 1:
+        pass  # cryptography takes one unused bit only if it is 0
+    data = edited(
+        pki.bundle(),
+        ["verificationMaterial", "certificate", "rawBytes"],
+        strictbase64.encode(with_unused_bits(leaf, 1)),
+    )
+    with pytest.raises(errors.NotVerified, match=r"2 bundle: .*not in DER"):
+        verification.verify(data, pki.trust, POD, NOW)
+
+
+def test_a_signature_that_is_not_der_is_refused_although_its_numbers_are_right(pki: Pki) -> None:
+    data = pki.bundle()
+    sig = strictbase64.decode(json.loads(data)["dsseEnvelope"]["signatures"][0]["sig"], "sig")
+    long_length = b"\x30\x81" + sig[1:]
+    data = edited(data, ["dsseEnvelope", "signatures", 0, "sig"], strictbase64.encode(long_length))
+    assert refuse(pki, data) == "9 signature"
+
+
 # 10, 11: what was signed
 
 

@@ -57,6 +57,13 @@ def test_a_file_that_nearly_was_of_a_type_says_what_was_missing():
     assert 'almost SARIF: not valid SARIF: runs/0/tool: "driver" is a required property' in answer.out
 
 
+def test_what_was_forgiven_is_noted():
+    path = ASSETS / "SARIF/good-markdown.sarif"
+    said = "it breaks SARIF 2.1.0: a text in markdown alone"
+    assert f"  note: {said}" in line.run("material", "inspect", str(path)).out
+    assert json.loads(inspect(path).out)[0]["notes"] == [said]
+
+
 def test_each_file_is_told_even_where_others_cannot_be_read(tmp_path):
     empty = tmp_path / "empty"
     empty.touch()

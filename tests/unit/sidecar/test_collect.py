@@ -262,3 +262,33 @@ def test_an_empty_file_is_evidence_only_where_emptiness_says_something(tmp_path:
     assert other is not None
     assert (clean.digest, clean.finding) == (digests.of_bytes(b""), "")
     assert "is empty" in other.finding
+
+
+def by_convention(pod: collect.Pod) -> str:
+    found = one(planned(SBOM, plan.From.CONVENTION), pod)
+    assert found is not None
+    assert found.file is not None
+    return found.file.path
+
+
+def test_a_file_of_the_materials_name_with_several_extensions_is_found_by_convention(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "ws" / "m.cdx.json").write_bytes(b"{}")
+    (tmp_path / "ws" / "mm.json").write_bytes(b"{}")
+    assert by_convention(pod) == "m.cdx.json"
+
+
+def test_a_file_with_one_extension_comes_before_those_with_several(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    for name in ("m.json", "m.spdx.json"):
+        (tmp_path / "ws" / name).write_bytes(b"{}")
+    assert by_convention(pod) == "m.json"
+
+
+def test_two_files_with_several_extensions_have_to_be_told_apart(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    for name in ("m.cdx.json", "m.spdx.json"):
+        (tmp_path / "ws" / name).write_bytes(b"{}")
+    found = one(planned(SBOM, plan.From.CONVENTION), pod)
+    assert found is not None
+    assert "several files match: m.cdx.json, m.spdx.json" in found.finding

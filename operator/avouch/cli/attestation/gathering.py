@@ -20,6 +20,7 @@ from avouch.materials.readers import document
 _READ = max(kind.readable for kind in types.MATERIALS)  # more than this no reader looks at
 _INLINE = 4 * 1024 * 1024  # bytes; a statement has no room for more
 _PATHLIKE = re.compile(r"[^\s@]{0,240}\.[A-Za-z][A-Za-z0-9]{1,9}")  # ends like the name of a file, as no version does
+_NEAR = 3  # reasons why a file is only an ARTIFACT, at most
 _URL = ("https://", "http://")
 _CHART = "oci://"
 _ARCHIVES = frozenset({"SBOM_CYCLONEDX_JSON", "SBOM_SPDX_JSON", "SARIF"})  # as explosion.TYPES
@@ -170,13 +171,14 @@ def _of_content(wanted: Wanted, name: str, content: bytes, path: Path | None, ta
             bounds = archives.Bounds(wanted.entries, wanted.size)
             for part in unpacking.exploded(wanted.name, wanted.kind, content, taken, bounds):
                 file = Path(part.path).name or name
-                yield _material(wanted, _Piece(part.name, part.type, file, part.content, part.annotations))
+                piece = _Piece(part.name, part.type, file, part.content, part.annotations, inside=part.path)
+                yield _material(wanted, piece)
             return
     yield _material(wanted, _Piece(wanted.name, wanted.kind, name, content, path=path))
 
 
 class _Piece(NamedTuple):
-    """Bytes that become one material. `path`: where they can be read again."""
+    """Bytes that become one material. `path`: where they can be read again; `inside`: their path in an archive."""
 
     name: str
     kind: str
@@ -184,26 +186,32 @@ class _Piece(NamedTuple):
     content: bytes
     links: tuple[tuple[str, str], ...] = ()
     path: Path | None = None
+    inside: str = ""
 
 
 def _material(wanted: Wanted, piece: _Piece) -> Found:
     kind, content = piece.kind, piece.content
+    notes: tuple[str, ...] = ()
     if kind:
         found = (validation.read if wanted.strict else validation.sniff)(kind, content)
-        _require(wanted, found, kind)
+        _require(wanted, found, kind, piece.inside)
     else:
         detected = detection.file(content)
         kind, found = detected.type, detected.found
+        notes = tuple(
+            f"{piece.name} is recorded as an ARTIFACT, almost {near}: {flaw.message}"
+            for near, flaw in detected.telling()[:_NEAR]
+        )
     digest = digests.of_bytes(content)
     extracted: dict[str, object] = dict((*found.annotations, *piece.links))
     gathered = adding.Gathered(kind, digest, piece.file, len(content), content, extracted=extracted)
-    return Found(
-        piece.name, gathered, uploads.Source(digest, len(content), piece.path, None if piece.path else content)
-    )
+    source = uploads.Source(digest, len(content), piece.path, None if piece.path else content)
+    return Found(piece.name, gathered, source, (*notes, *(f"{piece.name}: {said}" for said in found.notes)))
 
 
-def _require(wanted: Wanted, found: document.Document, kind: str) -> None:
+def _require(wanted: Wanted, found: document.Document, kind: str, inside: str = "") -> None:
     if found.flaws:
         flaw = found.flaws[0]
-        message = f"{wanted.value[:200]}: unexpected material type, not {kind}: {flaw.message}"
+        file = f"{wanted.value[:200]}:{inside[:200]}" if inside else wanted.value[:200]
+        message = f"{file}: unexpected material type, not {kind}: {flaw.message}"
         raise errors.Invalid(message, field=wanted.option, fix=flaw.fix)

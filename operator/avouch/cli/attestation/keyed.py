@@ -111,8 +111,24 @@ def _told(verified: keysigned.Verified) -> _Told:
     return told._replace(facts=(*head, *told.facts), document={**document, **told.document})
 
 
+def attested(found: statement.Statement) -> predicate.AttestationFacts:
+    """What a verified statement attests.
+
+    Raises:
+        Invalid: the signature is good, and what was signed says nothing of a run.
+    """
+    try:
+        return predicate.read(found)
+    except errors.Invalid as exc:
+        where = f"predicate.{exc.field}" if exc.field else "predicate"
+        message = f"every step passed, but what was signed is no attestation of a run: {exc.args[0]}"
+        raise errors.Invalid(
+            message, field=where, fix="ask its signer for the attestation that the run pushed"
+        ) from exc
+
+
 def _told_attestation(found: statement.Statement) -> _Told:
-    said = predicate.read(found).metadata
+    said = attested(found).metadata
     contract = f"{said.contract_name}, revision {said.contract_version}"
     facts = (
         ("Project", said.project), ("Workflow", said.workflow_name), ("Run", said.workflow_run_id),

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from avouch import errors, rfc3339
 from avouch.attestation import bundle as bundles
-from avouch.attestation import predicate, trust, verification
+from avouch.attestation import trust, verification
 from avouch.cli import failures, options, output, session
 from avouch.cli.attestation import common, keyed
 
@@ -129,7 +129,7 @@ def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
     expected = Names(said["identities"]) if said["identities"] else None
     try:
         verified = verification.verify(content, root, expected, at)
-        facts = predicate.read(verified.statement).metadata
+        facts = keyed.attested(verified.statement).metadata
         about = keyed.About(
             keyed.ATTESTATION, namespace_of(verified.uris), facts.workflow_name, verified.statement.subjects
         )
@@ -205,7 +205,7 @@ def _moment(started: session.Session, said: str, content: bytes) -> datetime:
 
 
 def _show(form: str, verified: verification.VerifiedAttestation, results: Results) -> None:
-    facts = predicate.read(verified.statement).metadata
+    facts = keyed.attested(verified.statement).metadata
     contract = f"{facts.contract_name}, revision {facts.contract_version}"
     said = {
         "bundle": str(verified.digest),

@@ -1,6 +1,7 @@
 """What `--value` may be, beyond files and texts."""
 
 import http.server
+import json
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -100,3 +101,44 @@ def test_an_archive_of_more_files_than_allowed_adds_nothing(job: Job):
     assert job.att(*wanted, "--max-extract-entries", "3").code == 1
     assert job.att(*wanted, "--max-extract-size", "100").code == 1
     assert job.att(*wanted).code == 0
+
+
+def test_a_file_that_is_only_an_artifact_says_what_it_nearly_was_and_why(job: Job):
+    bom = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"timestamp": "2026-01-01T00:00:00"},
+    }
+    (job.place / "bom.json").write_text(json.dumps(bom))
+    job.ok(*INIT)
+    found = job.ok("add", "--name", "extra", "--value", "bom.json")
+    assert "extra is recorded as an ARTIFACT, almost SBOM_CYCLONEDX_JSON: " in found.err
+    assert "metadata/timestamp" in found.err
+
+
+def test_a_text_that_no_type_was_near_is_an_artifact_without_a_note(job: Job):
+    (job.place / "notes.txt").write_text("built by Ada\n")
+    job.ok(*INIT)
+    assert "almost" not in job.ok("add", "--name", "extra", "--value", "notes.txt").err
+
+
+def test_what_was_forgiven_in_a_report_is_noted(job: Job):
+    bom = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "vulnerabilities": [{"id": "A", "cwes": None}]}
+    (job.place / "bom.json").write_text(json.dumps(bom))
+    job.ok(*INIT)
+    for more in ((), ("--kind", "SBOM_CYCLONEDX_JSON")):
+        assert (
+            "extra: it breaks CycloneDX: cwes is null"
+            in job.ok("add", "--name", "extra", "--value", "bom.json", *more).err
+        )
+
+
+def test_a_bad_file_of_an_archive_is_named_by_its_path_in_it(job: Job):
+    with zipfile.ZipFile(job.place / "logs.zip", "w") as archive:
+        archive.writestr("a/one.sarif", b"INFO none")
+        archive.writestr("__MACOSX/a/._one.sarif", b"\0\5\x16\7")
+    job.ok(*INIT)
+    found = job.att("add", "--name", "extra", "--kind", "SARIF", "--value", "logs.zip")
+    assert found.code == 1
+    assert "logs.zip:a/one.sarif: unexpected material type, not SARIF: its first line is no JSON" in found.err

@@ -215,3 +215,17 @@ def test_two_keys_for_one_family_are_refused_for_one_of_them_would_not_count(key
     answer = verify(verdict(), *keys, *keys)
     assert answer.code not in (0, 5)
     assert "two keys for one family" in answer.err
+
+
+def test_what_verifies_and_attests_no_run_says_so(keys: list[str]):
+    """All steps hold of it: the predicate's type is Chainloop's, and nothing is in it."""
+    whole = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "x", "digest": {"sha256": "0" * 64}}],
+        "predicateType": "chainloop.dev/attestation/v0.2",
+        "predicate": {},
+    }
+    answer = verify(signed(json.dumps(whole).encode(), "attestation"), *keys)
+    assert answer.code == 1
+    assert "every step passed, but what was signed is no attestation of a run: must be an object" in answer.err
+    assert "predicate.metadata" in answer.err
