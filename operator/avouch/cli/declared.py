@@ -14,7 +14,7 @@ from avouch import errors
 from avouch.api import contract as contract_kind
 from avouch.api import meta
 from avouch.cli import failures, output, session, sources
-from avouch.contract import legacy, lint, reading, upstream
+from avouch.contract import legacy, lint, reading, scalars, upstream
 from avouch.contract.text import files, nodes
 
 Manifest = dict[str, Any]
@@ -99,7 +99,11 @@ def contract(started: session.Session, file: str, naming: Naming = _UNNAMED, *, 
 
 def documents(found: Iterable[sources.Source]) -> list[Any]:
     """The documents of files, as far as they can be read."""
-    return [nodes.plain(tree) for source in found for tree in files.read(source.content, source.name).documents]
+    return [
+        nodes.plain(scalars.read(tree).document)
+        for source in found
+        for tree in files.read(source.content, source.name).documents
+    ]
 
 
 def warn_of_comments(started: session.Session, found: Iterable[sources.Source]) -> None:

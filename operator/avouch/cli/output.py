@@ -152,6 +152,8 @@ def _dumper() -> Any:
     """A dumper that indents lists below their key, keeps many lines many lines, and writes no anchors."""
     import yaml  # lazy: as in `yaml_text`
 
+    from avouch.contract.text import yamltext
+
     class Dumper(yaml.SafeDumper):
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
             super().increase_indent(flow, False)
@@ -160,7 +162,8 @@ def _dumper() -> Any:
             return True  # readers of Kubernetes' YAML are people
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+        style = "|" if "\n" in value else None if yamltext.is_text(value) else "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
     return Dumper

@@ -12,7 +12,7 @@ from avouch.contract import policies, upstream
 from avouch.contract.text import nodes
 
 _LEGACY = ("schemaVersion", "schema_version")
-_HEAD = ("apiVersion", "kind", "metadata", "spec", "status")
+_HEAD = (*upstream.VERSIONS, "kind", "metadata", "spec", "status")
 # Kubernetes' ObjectMeta: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
 _METADATA = (
     *("name", "generateName", "namespace", "labels", "annotations", "finalizers", "managedFields", "ownerReferences"),

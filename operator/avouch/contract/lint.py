@@ -5,9 +5,10 @@ and warnings. Policies and policy groups are checked against their schemas; thei
 """
 
 import dataclasses
+import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,11 +16,12 @@ from typing import Any
 from avouch import errors
 from avouch.api import contract as contract_kind
 from avouch.api import meta
-from avouch.contract import fields, legacy, policies, protojson, reading, upstream, warnings
+from avouch.contract import fields, legacy, policies, protojson, reading, scalars, upstream, warnings
 from avouch.contract.text import files, nodes
 
 _TOKEN = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _NO_TEXT = "Input should be a valid string"  # pydantic's words
+_KINDS = {"bool": "a boolean", "int": "a number", "float": "a number", "null": "null"}
 _STAND_IN = "unnamed"  # for a legacy contract, whose name comes from elsewhere
 
 
@@ -70,9 +72,13 @@ def lint(content: bytes, name: str = "") -> tuple[Problem, ...]:
 
 
 def _document(document: nodes.Node) -> Iterator[Problem]:
+    document, readings = scalars.read(document)
     if not isinstance(document, nodes.Table):
         yield _at(document, "", "is not a mapping", "write a contract")
         return
+    for odd in scalars.odd_keys(document):
+        message = f"the key {odd.source[:64]!r} is not a string but {odd.kind}"
+        yield Problem(odd.place.line, odd.place.column, odd.path, message, "put it in quotes")
     said = nodes.plain(document)
     if str(said.get("apiVersion")).startswith(f"{meta.GROUP}/"):
         return  # our other kinds: the API server checks them whole, and no file of Chainloop's has them
@@ -83,7 +89,9 @@ def _document(document: nodes.Node) -> Iterator[Problem]:
         yield _at(document, exc.field, exc.args[0], exc.fix)
         return
     yield from _unknown(document, old)
-    yield from _fit_for_kubectl(document, said, old)
+    if not old:
+        yield from _fit_for_kubectl(document, said)
+        yield from _read_otherwise(document, readings)
     yield from _rules(document, manifest, old)
 
 
@@ -114,20 +122,50 @@ def _unknown(document: nodes.Table, old: bool) -> Iterator[Problem]:
         yield Problem(field.place.line, field.place.column, field.path, message, nearest, _WARN)
 
 
-def _fit_for_kubectl(document: nodes.Table, said: Mapping[str, Any], old: bool) -> Iterator[Problem]:
+def _read_otherwise(document: nodes.Table, readings: Iterable[scalars.Reading]) -> Iterator[Problem]:
+    """Texts that kubectl takes for something else, and nulls, which its server-side apply refuses."""
+    for each in readings:
+        message = f"kubectl reads {each.source or 'nothing'} as {_KINDS[each.kind]}, not as a text"
+        fix = f"use avouch apply, or write {json.dumps(each.source, ensure_ascii=False)}"
+        yield _mended(Problem(each.place.line, each.place.column, each.path, message, fix, _WARN))
+    body = document.get("spec")
+    if body is not None and isinstance(body.node, nodes.Scalar) and body.node.value is None:
+        yield _mended(_at(document, "spec", "kubectl refuses null", "use avouch apply, or write spec: {}", _WARN))
+    for path, place in _nulls(body.node, "spec") if body is not None else ():
+        message = "kubectl apply --server-side refuses null"
+        yield _mended(Problem(place.line, place.column, path, message, "leave the field out", _WARN))
+
+
+def _nulls(node: nodes.Node, path: str) -> Iterator[tuple[str, nodes.Place]]:
+    """Fields without a value, except in embedded policies, which are kept as they are."""
+    if isinstance(node, nodes.Sequence):
+        for index, item in enumerate(node.items):
+            yield from _nulls(item, f"{path}[{index}]")
+    elif isinstance(node, nodes.Table):
+        for entry in node.entries:
+            if isinstance(entry.node, nodes.Scalar) and entry.node.value is None:
+                yield f"{path}.{entry.key}", entry.place
+            elif entry.key != "embedded":
+                yield from _nulls(entry.node, f"{path}.{entry.key}")
+
+
+def _fit_for_kubectl(document: nodes.Table, said: Mapping[str, Any]) -> Iterator[Problem]:
     """What kubectl refuses and `avouch apply` fixes."""
-    metadata = {} if old or not isinstance(said.get("metadata"), Mapping) else said["metadata"]
+    metadata = said["metadata"] if isinstance(said.get("metadata"), Mapping) else {}
     for field, word in upstream.FIELDS.items():
         if metadata.get(field) is not None:
             message = "kubectl refuses it: metadata of Kubernetes has no such field"
             fix = f"use avouch apply, or write it as annotation {upstream.PREFIX}{word}"
             yield _mended(_at(document, f"metadata.{field}", message, fix, _WARN))
-    if not old and said.get("apiVersion") == policies.LEGACY_API_VERSION:
+    spelling = upstream.VERSIONS[1]
+    if spelling in said:
+        yield _mended(_at(document, spelling, "kubectl does not know this spelling", "write apiVersion", _WARN))
+    if said.get("apiVersion") == policies.LEGACY_API_VERSION:
         fix = "use avouch apply, or write chainloop.dev/v1"
         yield _mended(_at(document, "apiVersion", "kubectl does not know this version", fix, _WARN))
-    body = said.get("spec") if not old else None
-    for path, number, runner in _numbers(body) if isinstance(body, Mapping) else ():
-        name = protojson.name_of(number, runner)
+    body = said.get("spec")
+    for path, number, named in _numbers(body) if isinstance(body, Mapping) else ():
+        name = named(number)
         if name:
             found = _at(document, path, f"kubectl accepts names only, not {number}", f"write {name}", _WARN)
             yield _mended(found)
@@ -137,18 +175,23 @@ def _mended(problem: Problem) -> Problem:
     return dataclasses.replace(problem, mended=True)
 
 
-def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
-    """Paths of types in contracts, policies and policy groups, and whether each is a runner type."""
-    yield "spec.type", body.get("type"), False
+def _numbers(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, Callable[[Any], str | None]]]:
+    """Paths of enums in contracts, policies and policy groups, and what names their numbers."""
+    yield "spec.type", body.get("type"), protojson.name_of
     if isinstance(body.get("runner"), Mapping):
-        yield "spec.runner.type", body["runner"].get("type"), True
+        yield "spec.runner.type", body["runner"].get("type"), functools.partial(protojson.name_of, runner=True)
     asked = body.get("policies")
     grouped = asked.get("materials") if isinstance(asked, Mapping) else None
     lists = (("materials", "type", body.get("materials")), ("policies", "kind", asked))
     for line, field, listed in (*lists, ("policies.materials", "type", grouped)):
         for index, item in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(item, Mapping):
-                yield f"spec.{line}[{index}].{field}", item.get(field), False
+                yield f"spec.{line}[{index}].{field}", item.get(field), protojson.name_of
+    for where, attachment in reading.attached(body):
+        selector = attachment.get("selector")
+        said = selector if isinstance(selector, Mapping) else {}
+        for mode in protojson.MATCH_MODE:
+            yield f"{where}.selector.{mode}", said.get(mode), protojson.match_mode_of
 
 
 def _at(document: nodes.Node, path: str, message: str, fix: str, severity: Severity = Severity.ERROR) -> Problem:

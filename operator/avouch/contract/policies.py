@@ -16,7 +16,6 @@ from avouch.contract import reading
 KINDS: Mapping[str, meta.Kind] = {kind.name: kind for kind in (policy.KIND, policy.GROUP_KIND)}
 LEGACY_API_VERSION = "workflowcontract.chainloop.dev/v1"  # Chainloop reads it; upstream.to_object writes today's
 SPECS: Mapping[str, type[meta.Model]] = {"Policy": policy.PolicySpec, "PolicyGroup": policy.PolicyGroupSpec}
-FINDING_TYPE = "chainloop.dev/finding_type"
 _FORMS = {"Policy": "avouch.dev/policy/v1", "PolicyGroup": "avouch.dev/policy-group/v1"}
 
 Spec = Mapping[str, Any]
@@ -50,7 +49,7 @@ def digest(manifest: Mapping[str, Any]) -> digests.Digest:
 
 def _parsed(manifest: Mapping[str, Any]) -> tuple[meta.Model | None, tuple[reading.Problem, ...]]:
     kind = KINDS.get(str(manifest.get("kind")), policy.KIND)
-    head = (*reading.head_problems(manifest, kind), *_bad_finding_type(manifest))
+    head = tuple(reading.head_problems(manifest, kind))
     if head:
         return None, head
     body = manifest.get("spec")
@@ -61,17 +60,6 @@ def _parsed(manifest: Mapping[str, Any]) -> tuple[meta.Model | None, tuple[readi
         return kind.model.model_validate(dict(manifest)), broken
     except pydantic.ValidationError as exc:
         return None, (*(reading.schema_problem(error, kind) for error in exc.errors()), *broken)
-
-
-def _bad_finding_type(manifest: Mapping[str, Any]) -> Iterator[reading.Problem]:
-    metadata = manifest.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    found = annotations.get(FINDING_TYPE) if isinstance(annotations, Mapping) else None
-    if found is not None and found not in policy.FINDING_TYPES:
-        line = f"metadata.annotations.{FINDING_TYPE}"
-        yield reading.Problem(
-            line, f"unknown value {str(found)[:64]!r}", f"use one of {', '.join(policy.FINDING_TYPES)}"
-        )
 
 
 def _sources(body: Spec) -> Iterator[reading.Problem]:

@@ -8,6 +8,8 @@ from avouch.runners import table
 
 _MATERIALS = {material.number: material.name for material in material_types.MATERIALS}
 _PHASES = {1: "INIT", 3: "PUSH"}
+MATCH_MODE = ("matchMode", "match_mode")
+_MATCH_MODES = {0: "UNSPECIFIED", 1: "EXACT", 2: "PREFIX"}
 _RUNNERS = {row.number: str(row.name) for row in table.RUNNERS if row.name}
 
 
@@ -16,6 +18,8 @@ def normal(body: Mapping[str, Any]) -> dict[str, Any]:
     said = {key: _table(value) for key, value in body.items() if value is not None}
     if isinstance(said.get("materials"), list):
         said["materials"] = [_typed(material, _MATERIALS) for material in said["materials"]]
+    if isinstance(said.get("policies"), dict):
+        said["policies"] = {key: _matched(value) for key, value in said["policies"].items()}
     return said | ({"runner": _typed(said["runner"], _RUNNERS)} if "runner" in said else {})
 
 
@@ -46,6 +50,24 @@ def _typed(value: Any, names: Mapping[int, str], field: str = "type") -> Any:
         return value
     name = name_of(value.get(field), runner=names is _RUNNERS)
     return value if name is None else {**value, field: name}
+
+
+def match_mode_of(number: Any) -> str | None:
+    """The name of a match mode's number; None if nothing has this number."""
+    return _MATCH_MODES.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def _matched(attachments: Any) -> Any:
+    """Attachments of policies whose selectors have names of match modes."""
+    return [_selecting(each) for each in attachments] if isinstance(attachments, list) else attachments
+
+
+def _selecting(attachment: Any) -> Any:
+    selector = attachment.get("selector") if isinstance(attachment, dict) else None
+    if not isinstance(selector, dict):
+        return attachment
+    named = {field: match_mode_of(selector.get(field)) or selector[field] for field in MATCH_MODE if field in selector}
+    return {**attachment, "selector": {**selector, **named}}
 
 
 def _phased(script: Any) -> Any:

@@ -11,14 +11,15 @@ import pydantic
 
 from avouch import errors
 from avouch.api import contract as contract_kind
-from avouch.api import meta, rules
+from avouch.api import meta, policy, rules
 from avouch.contract import model, references
 from avouch.materials import types as material_types
 
 _NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
 _OWN_PREFIX = "chainloop.dev/"
+FINDING_TYPE = f"{_OWN_PREFIX}finding_type"
 _TYPES = {  # by the first word of pydantic's type of error, such as bool_parsing
-    "bool": "must be true or false, without quotes",
+    "bool": "must be true or false, in lower case and without quotes",
     "int": "must be a whole number",
     "list": "must be a list",
     "tuple": "must be a list",
@@ -91,13 +92,17 @@ def _parsed(manifest: Mapping[str, Any]) -> tuple[contract_kind.Contract | None,
 
 
 def head_problems(manifest: Mapping[str, Any], kind: meta.Kind) -> Iterator[Problem]:
-    """What is wrong with apiVersion, kind and name of an object of this kind."""
+    """What is wrong with apiVersion, kind, name and finding type of an object of this kind."""
     for field, wanted in (("apiVersion", kind.api_version), ("kind", kind.name)):
         if manifest.get(field) != wanted:
             yield Problem(field, f"must be {wanted}", f"write {field}: {wanted}")
     metadata = manifest.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     yield from name_problems(name if isinstance(name, str) else "", "metadata.name")
+    found = _mapping(_mapping(metadata).get("annotations")).get(FINDING_TYPE)
+    if found is not None and found not in policy.FINDING_TYPES:
+        line, fix = f"metadata.annotations.{FINDING_TYPE}", f"use one of {', '.join(policy.FINDING_TYPES)}"
+        yield Problem(line, f"unknown value {str(found)[:64]!r}", fix)
 
 
 def name_problems(name: str, line: str) -> Iterator[Problem]:
@@ -140,7 +145,8 @@ def _duplicate_materials(body: Mapping[str, Any]) -> Iterator[Problem]:
         seen |= {name} if isinstance(name, str) else set()
 
 
-def _policies(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def attached(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every policy of a spec that may break its schema, with its line."""
     policies = _mapping(body.get("policies"))
     for field in ("materials", "attestation"):
         for index, attachment in enumerate(_list(policies.get(field))):
@@ -162,7 +168,7 @@ def attachment_problems(line: str, attachment: Mapping[str, Any]) -> Iterator[Pr
 
 
 def _bad_attachments(body: Mapping[str, Any]) -> Iterator[Problem]:
-    for line, attachment in _policies(body):
+    for line, attachment in attached(body):
         yield from attachment_problems(line, attachment)
 
 

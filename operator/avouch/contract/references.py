@@ -2,7 +2,8 @@
 
 1. Not empty.  2. After @, only sha256: and 64 lower-case hex.  3. file:// needs a path with an extension.
 4. http(s):// needs a path with an extension.  5. chainloop:// or no scheme:
-[provider:][organization/]name, DNS-1123 each.  6. No other scheme. Step 2 comes before the names.
+[provider:][organization/]name, DNS-1123 labels each.  6. No other scheme. Step 2 comes before the names. Files and web
+addresses are URLs as Go parses them: no space in the host, no % that begins no escape, no control characters.
 """
 
 import posixpath
@@ -12,7 +13,10 @@ from urllib.parse import urlsplit
 from avouch import digests
 from avouch.api import rules
 
-_NAME = re.compile(rules.DNS_1123)
+_NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+_HOST = re.compile(r"(?:[^\s\"<>\\^`{|}%:\[\]]*|\[[0-9a-fA-F:.]+\])(?::[0-9]*)?")
 
 
 def problem(reference: str) -> str:
@@ -49,7 +53,17 @@ def _reason(reference: str) -> str:
 def _file_reference(path: str) -> str:
     if not path:
         return "invalid file reference"
-    return "" if posixpath.splitext(path)[1] else "missing extension"
+    return _url_problem(path) or ("" if posixpath.splitext(path)[1] else "missing extension")
+
+
+def _url_problem(rest: str) -> str:
+    """What Go's net/url refuses in what follows the scheme."""
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if _CONTROL.search(rest):
+        return "invalid control character in URL"
+    if not _HOST.fullmatch(host):
+        return "invalid host name"
+    return "invalid URL escape" if _NO_ESCAPE.search(rest.partition("?")[0]) else ""
 
 
 def _web_reference(url: str) -> str:
@@ -57,7 +71,8 @@ def _web_reference(url: str) -> str:
         path = urlsplit(url).path
     except ValueError as exc:
         return str(exc)
-    return "" if posixpath.splitext(path)[1] else "missing extension"
+    broken = _url_problem(url.partition("://")[2])
+    return broken or ("" if posixpath.splitext(path)[1] else "missing extension")
 
 
 def _provider_reference(text: str) -> str:

@@ -12,6 +12,7 @@ from avouch.api import contract as contract_kind
 from avouch.contract import legacy, policies, protojson, reading
 
 PREFIX = "chainloop.dev/"
+VERSIONS = ("apiVersion", "api_version")
 KINDS = (contract_kind.KIND.name, *policies.KINDS)
 # Chainloop's own fields of metadata, by each of their spellings.
 FIELDS = {
@@ -37,15 +38,27 @@ def to_object(document: Mapping[str, Any], name: str = "") -> dict[str, Any]:
     if document.get("kind") not in KINDS:
         message = f"unsupported kind {str(document.get('kind'))[:64]!r}" if "kind" in document else "is required"
         raise errors.Invalid(message, field="kind", fix=f"write one of {', '.join(KINDS)}, or schemaVersion: v1")
+    document = _spelt(document)
     metadata = document.get("metadata")
     adopted = {**document, "metadata": _adopted(metadata, name) if isinstance(metadata, Mapping) else metadata}
-    spec = document.get("spec")
+    spec = {} if "spec" in document and document["spec"] is None else document.get("spec")
     if isinstance(spec, Mapping):
         normal = protojson.normal if document["kind"] == contract_kind.KIND.name else protojson.normal_policy
         adopted["spec"] = normal(spec)
     if document["kind"] in policies.KINDS and document.get("apiVersion") == policies.LEGACY_API_VERSION:
         adopted["apiVersion"] = policies.KINDS[document["kind"]].api_version
     return {key: value for key, value in adopted.items() if value is not None}
+
+
+def _spelt(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With apiVersion in the spelling of Kubernetes, which Chainloop writes in either."""
+    name, other = VERSIONS
+    if other not in document:
+        return document
+    if document.get(name, document[other]) != document[other]:
+        raise errors.Invalid(f"{name} and {other} differ", field=other, fix=f"keep {name}")
+    said = {name if key == other else key: value for key, value in document.items()}
+    return {name: document[other], **said}
 
 
 def to_file(manifest: Mapping[str, Any]) -> dict[str, Any]:

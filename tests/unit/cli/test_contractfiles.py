@@ -1,11 +1,14 @@
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import yaml
 
-from avouch.contract import reading, revisions
+from avouch.cli import output
+from avouch.contract import reading, revisions, scalars
+from avouch.contract.text import nodes, yamltext
 from tests.unit.cli import line
 
 GOOD = """\
@@ -203,3 +206,44 @@ def test_a_file_cannot_command_the_terminal_of_whoever_checks_it(command):
     answer = line.run(*command, "-f", "-", stdin=evil)
     assert "owned" in answer.out + answer.err
     assert not {"\x1b", "\x07"} & set(answer.out + answer.err)
+
+
+PRODUCTION = Path(__file__).resolve().parents[2] / "assets" / "contracts"
+WORDS = ("true", "y", "1.20", "010", "1e3", "0o17", "1_000", "null", "~", "2031-01-01", "<<", ".inf", "")
+
+
+def test_what_chainloop_takes_for_a_text_is_written_so_that_kubectl_takes_it_for_one():
+    pairs = ", ".join(f"a{number}: {word}" for number, word in enumerate(WORDS) if word not in (".inf", "<<"))
+    content = GOOD + f"  policies: {{attestation: [{{ref: p, with: {{{pairs}, y: 1, 7: x}}}}]}}\n"
+    made = line.run("contract", "convert", "-f", "-", stdin=content)
+    assert (made.code, made.err) == (0, "")
+    found = yamltext.read(made.out)
+    assert found.flaws == ()
+    read = nodes.plain(found.documents[0])["spec"]["policies"]["attestation"][0]["with"]
+    wanted = {f"a{number}": word for number, word in enumerate(WORDS) if word not in (".inf", "<<")}
+    assert read == wanted | {"y": "1", "7": "x"}
+    assert list(scalars.odd_keys(found.documents[0])) == []
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_text_is_written_so_that_kubectl_reads_it_as_one(word):
+    (document,) = yamltext.read(output.yaml_text({"a": word, word: "b"})).documents
+    assert nodes.plain(document) == {"a": word, word: "b"}
+    assert list(scalars.odd_keys(document)) == []
+
+
+@pytest.mark.parametrize("command", [("apply", "--dry-run"), ("contract", "convert"), ("contract", "lint")])
+def test_contracts_as_chainloop_runs_them_in_production_pass(command):
+    for path in sorted(PRODUCTION.iterdir()):
+        answer = line.run(*command, "-f", str(path))
+        assert (answer.code, "error:" in answer.err + answer.out) == (0, False), (path.name, answer.err)
+
+
+def test_a_folder_of_chainloops_contracts_is_applied_as_a_whole(tmp_path):
+    (tmp_path / "one.yaml").write_text(GOOD)
+    (tmp_path / "empty.yaml").write_text(
+        "apiVersion: chainloop.dev/v1\nkind: Contract\nmetadata:\n  name: empty\nspec:\n"
+    )
+    answer = line.run("apply", "--dry-run", "-f", str(tmp_path))
+    assert answer.code == 0, answer.err
+    assert len(answer.out.splitlines()) == 2

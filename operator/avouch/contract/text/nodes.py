@@ -30,10 +30,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A string, number, boolean or null."""
+    """A string, number, boolean or null. `source`: how YAML wrote what is no string; None for strings and in JSON."""
 
     place: Place
     value: str | int | float | bool | None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,12 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key and its value; `place` is the key's."""
+    """A key and its value; `place` is the key's. `kind`: what YAML takes the key for, where that is no string."""
 
     key: str
     place: Place
     node: "Node"
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def scalar(budget: Budget, place: Place, value: Any) -> Scalar:
+def scalar(budget: Budget, place: Place, value: Any, source: str | None = None) -> Scalar:
     """A scalar that JSON can represent; otherwise a flaw and a replacement."""
     if isinstance(value, float) and not math.isfinite(value):
         budget.flaw(place, f"{value} is not a number in JSON", "put it in quotes")
@@ -152,4 +154,4 @@ def scalar(budget: Budget, place: Place, value: Any) -> Scalar:
     if isinstance(value, str) and _SURROGATE.search(value):
         budget.flaw(place, "half of a surrogate pair", "write the whole character")
         return Scalar(place, _SURROGATE.sub("\ufffd", value))
-    return Scalar(place, value)
+    return Scalar(place, value, None if isinstance(value, str) else source)
