@@ -91,6 +91,12 @@ CYCLONEDX = (
         tool("ab"),
         noted="tool.name is recorded without",
     ),
+    Good(
+        "good-no-version.json",
+        j({key: value for key, value in _cyclonedx("1.5").items() if key != "version"}),
+        _MAIN | tool("syft", "1.0"),
+    ),
+    Bad("bad-version-0.json", j(_cyclonedx("1.5") | {"version": 0}), "version: 0 is less than the minimum of 1"),
     Bad("bad-cwe.json", j(_cyclonedx("1.6", vulnerabilities=[{"cwes": [None]}])), "vulnerabilities/0/cwes/0: null"),
     Bad("bad-xml.json", _BOM_XML, "it is CycloneDX in XML"),
     Bad("bad-utf16.json", j(_cyclonedx("1.5")).decode().encode("utf-16"), "it is UTF-16"),
@@ -193,6 +199,9 @@ _BY_OTHER_END["relationships"] = [
         "relatedSpdxElement": "SPDXRef-DOCUMENT",
     }
 ]
+_TWO = _spdx("SPDX-2.3")  # the first that is described counts, not the first by name
+_TWO["packages"].insert(0, _OTHER)
+_TWO["relationships"].append(_TWO["relationships"][0] | {"relatedSpdxElement": "SPDXRef-dep"})
 _NAMELESS = {"created": WHEN, "creators": ["Tool: ", "Tool: syft"]}
 _DASHED = _spdx("SPDX-2.2")
 _DASHED["packages"][0]["externalRefs"] = [
@@ -210,6 +219,7 @@ SPDX = (
     Good("good-described-by.json", j(_BY_OTHER_END), _PLAIN | _SPDX_NOTES),
     Good("good-nameless-tool.json", j(_spdx_of(creationInfo=_NAMELESS)), _PLAIN | tool("syft")),
     Good("good-2.2-dashed.json", j(_DASHED), _PLAIN | _SPDX_NOTES, noted="PACKAGE-MANAGER"),
+    Good("good-two-described.json", j(_TWO), _PLAIN | _SPDX_NOTES),
     Bad("bad-wrapped.json", j({"sbom": _SPDX_23}), "it is wrapped in an object with the one field 'sbom'"),
     Bad("bad-tag-value.spdx", b"SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\n", "it is SPDX in tag-value"),
     Bad("bad-yaml.yaml", b"SPDXID: SPDXRef-DOCUMENT\nspdxVersion: SPDX-2.3\n", "it is SPDX in YAML"),

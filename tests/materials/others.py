@@ -167,6 +167,8 @@ PR_INFO = (
     Good("good.json", j(_evidence("CHAINLOOP_PR_INFO", _PR)), _PR_NOTES, "ARTIFACT"),
     Good("good-author.json", j(_evidence("CHAINLOOP_PR_INFO", _PR | {"author": "ada"})), _PR_NOTES, "ARTIFACT"),
     Bad("bad-id.json", j(_evidence("OTHER", _PR)), "evidence.id is 'OTHER'"),
+    Bad("bad-no-id.json", j({"data": _PR}), "evidence.id is 'None'"),
+    Bad("bad-title.json", j(_evidence("CHAINLOOP_PR_INFO", _PR | {"title": None})), "data.title is of the wrong"),
     Bad("bad-type.json", j(_evidence("CHAINLOOP_PR_INFO", _PR | {"type": "merge_request"})), "has no 'merge_request'"),
     Bad("bad-number.json", j(_evidence("CHAINLOOP_PR_INFO", _PR | {"number": 12})), "data.number is of the wrong"),
     Bad("bad-author.json", j(_evidence("CHAINLOOP_PR_INFO", _PR | {"author": {}})), "has no login"),

@@ -4,6 +4,7 @@ import hypothesis
 import yaml
 from hypothesis import strategies as st
 
+from avouch.api import policy
 from avouch.contract import diff, legacy, lint, reading, revisions, upstream, writing
 from avouch.contract.text import files, nodes
 from avouch.materials import types as material_types
@@ -46,7 +47,12 @@ def test_a_legacy_contract_means_what_the_same_body_in_schema_v2_means(spec):
 
 
 metadata_fields = st.fixed_dictionaries(
-    {}, optional={"description": st.text(min_size=1), "organization": names, "finding_type": names}
+    {},
+    optional={
+        "description": st.text(min_size=1),
+        "organization": names,
+        "finding_type": st.sampled_from(policy.FINDING_TYPES),
+    },
 )
 
 
