@@ -36,10 +36,28 @@ def test_a_wrong_result_deep_in_a_sarif_log_is_named():
     assert "runs/0/results/7" in flaw.message
 
 
-def test_a_document_wrong_in_many_places_is_refused_without_a_place():
+def test_a_wrong_element_beside_long_lists_without_fault_is_named():
+    components = [{"type": "library", "name": "a"} for _ in range(20_000)]
+    dependencies = [{"ref": f"{number}"} for number in range(20_000)]
+    vulnerabilities: list[dict[str, object]] = [{"id": f"CVE-{number}"} for number in range(300)]
+    vulnerabilities[7]["cwes"] = [None]
+    lists = {"components": components, "dependencies": dependencies, "vulnerabilities": vulnerabilities}
+    (flaw,) = validation.read("SBOM_CYCLONEDX_JSON", bom(**lists)).flaws
+    assert "vulnerabilities/7/cwes/0: null is not of type" in flaw.message
+    (flaw,) = validation.read("SBOM_CYCLONEDX_JSON", bom(**lists, metadata={"timestamp": "x"})).flaws
+    assert "metadata/timestamp" in flaw.message or "vulnerabilities/7" in flaw.message
+
+
+def test_a_document_wrong_in_many_places_is_refused_with_one_of_them():
     components = [{"type": "bad", "name": "a"} for _ in range(20_000)]
     services = [{} for _ in range(20_000)]
     (flaw,) = validation.read("SBOM_CYCLONEDX_JSON", bom(components=components, services=services)).flaws
+    assert 'components/0/type: "bad" is not one of' in flaw.message or "services/0" in flaw.message
+
+
+def test_what_is_wrong_as_a_whole_and_too_large_to_explain_is_refused_without_a_place():
+    wide = {f"{number}": 1 for number in range(10_000)}
+    (flaw,) = validation.read("SBOM_CYCLONEDX_JSON", bom(**wide)).flaws
     assert "too large to locate" in flaw.message
 
 

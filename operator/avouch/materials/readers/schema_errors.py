@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 SMALL = 5_000  # values that a document may have for its errors to be explained
+_LONG = 50  # elements of a list that is worth a try without them
+_TRIES = 20  # each validates the document once
 _LEVELS = 4  # of objects that are searched for long lists: runs/0/results is the deepest that formats have
 Valid = Callable[[Any], bool]
 Path = tuple[str | int, ...]
@@ -34,6 +36,7 @@ class Suspect:
 
 def suspect(document: Any, valid: Valid) -> Suspect | None:
     """A document that is small enough to be explained; None if there is none."""
+    document = document if _small(document) else _thinned(document, valid)
     if _small(document):
         return Suspect(document)
     for path, items in _lists(document, (), _LEVELS):
@@ -42,6 +45,20 @@ def suspect(document: Any, valid: Valid) -> Suspect | None:
             found = Suspect(_with(document, path, items[low : low + 1]), path, low)
             return found if _small(found.document) else None
     return None
+
+
+def _thinned(document: Any, valid: Valid) -> Any:
+    """The document with one element of each long list in which its error is not, or is already in the first element."""
+    tried: set[Path] = set()
+    while len(tried) < _TRIES:
+        long = ((path, items) for path, items in _lists(document, (), _LEVELS) if len(items) > _LONG)
+        path, items = next(((path, items) for path, items in long if path not in tried), ((), []))
+        if not path:
+            break
+        tried.add(path)
+        fewer = _with(document, path, items[:1])
+        document = document if valid(fewer) else fewer
+    return document
 
 
 def _valid_with(valid: Valid, document: Any, path: Path, items: list[Any]) -> bool:
