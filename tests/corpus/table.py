@@ -1,8 +1,8 @@
 """The corpus: every report, and the types that no tool here could write a report of."""
 
-from tests.corpus import boms, others, scans
+from tests.corpus import boms, linters, others, scans, testruns
 
-REPORTS = (*boms.REPORTS, *scans.REPORTS, *others.REPORTS)
+REPORTS = (*boms.REPORTS, *scans.REPORTS, *linters.REPORTS, *testruns.REPORTS, *others.REPORTS)
 
 # What no report stands for, and why. "not on this machine's registries": asked for by its name with go, pip or npm.
 MISSING = {
