@@ -63,6 +63,16 @@ def _tar(count: int) -> bytes:
     return packing.tar_of(("a.xml", b""))[: tarfile.BLOCKSIZE] * count + bytes(tarfile.RECORDSIZE)
 
 
+def _folders(count: int) -> bytes:
+    """Nothing but folders, all of one name."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        member = tarfile.TarInfo("a")
+        member.type = tarfile.DIRTYPE
+        archive.addfile(member)
+    return made.getvalue()[: tarfile.BLOCKSIZE] * count + bytes(tarfile.RECORDSIZE)
+
+
 def _gzip_of_zeros(unpacked: int) -> bytes:
     packer = zlib.compressobj(9, wbits=31)
     zeros = bytes(MIB)
@@ -103,6 +113,8 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "an SPDX SBOM at the limit": ("SBOM_SPDX_JSON", lambda: _numbered(_SPDX, _PACKAGE)),
     "a SARIF log at the limit": ("SARIF", lambda: _filled(_SARIF, _RESULT)),
     "a SARIF log whose results are all wrong": ("SARIF", lambda: _filled(_SARIF, _WRONG)),
+    "a SARIF log of texts in markdown": (
+        "SARIF", lambda: _filled(_SARIF, b'{"message": {"markdown": "a text of some length"}}', size=40 * MIB)),
     "three million names": ("SBOM_CYCLONEDX_JSON", _names),
     "a million objects": ("GITLEAKS_JSON", lambda: b"[" + b"{}," * 1_400_000 + b"{}]"),
     "three million numbers": ("GHAS_CODE_SCAN", lambda: b"[" + b"1.5e300," * 2_900_000 + b"1]"),
@@ -124,6 +136,8 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a gzip of 40 GB": ("JUNIT_XML", lambda: _gzip_of_zeros(MIB) * 40_000),
     "a gzip of three million empty files": ("JUNIT_XML", lambda: packing.gzip.compress(b"", mtime=0) * (BIG // 20)),
     "a gzip of one large file": ("RADAMSA_REPORT", lambda: _gzip_of_zeros(512 * MIB)),
+    "folders of a campaign": (
+        "RADAMSA_REPORT", lambda: packing.gzip.compress(_folders(79_000), 1, mtime=0)),
     "one file in a thousand entries": ("JUNIT_XML", _overlapping_zip),
     "a tar of a hundred thousand files": ("JUNIT_XML", lambda: packing.gzip.compress(_tar(100_000), 1, mtime=0)),
     "YAML that unfolds": ("OPENAPI_SPEC", _yaml_bomb),

@@ -42,7 +42,7 @@ _SPDX = "deliver the JSON of the same tool, or convert it: pyspdxtools -i FILE -
 _FORMS = (  # the first row that fits counts
     _row("json", rb"\A<(?:!doctype html|!DOCTYPE html|html)\b", "it is an HTML page", _PAGE),
     _row("xml", rb"\A<(?:!doctype html|!DOCTYPE html|html)\b", "it is an HTML page", _PAGE),
-    _row("SBOM_CYCLONEDX_JSON", rb"\A<(?:.|\n)*<?\b(?:\w+:)?bom\b", "it is CycloneDX in XML", _BOM),
+    _row("SBOM_CYCLONEDX_JSON", rb"<(?:\w+:)?bom[\s>]", "it is CycloneDX in XML", _BOM),
     _row("json", rb"\A<", "it is XML", "let the tool write JSON"),
     _row("xml", rb"\A[{\[]", "it is JSON", "let the tool write XML"),
     _row("SBOM_SPDX_JSON", rb"^SPDXVersion:\s", "it is SPDX in tag-value", _SPDX),
@@ -54,7 +54,8 @@ _FORMS = (  # the first row that fits counts
          "convert it: gocover-cobertura < FILE > coverage.xml"),
     _row("COBERTURA_XML", rb"\A(?:TN|SF):", "it is LCOV", "convert it: lcov_cobertura FILE"),
     _row("JACOCO_XML", rb"\A\x01\xc0\xc0", "it is JaCoCo's recording", "let jacoco:report write the XML"),
-    _row("JUNIT_XML", rb"\A(?:TAP version \d+|1\.\.\d+)$", "it is TAP", "let the tool write JUnit XML"),
+    _row("JUNIT_XML", rb"\A(?:TAP version \d+|1\.\.\d+|(?:not )?ok 1\b.*)$", "it is TAP",
+         "let the tool write JUnit XML"),
 )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def _of_json(content: bytes, begun: bytes, refused: str) -> Iterator[Form]:
         yield Form(
             f"its first line is no JSON: {line!r}", "write the report alone into the file, its log elsewhere: 2>log"
         )
-    if begun.startswith(b"{") and content.rstrip().endswith(b"}") and len(content) <= _WRAPPED:
+    if begun.startswith(b"{") and len(content) <= _WRAPPED and content.rstrip().endswith(b"}"):
         yield from _of_object(content)
 
 
