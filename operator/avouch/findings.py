@@ -77,6 +77,16 @@ CODES: dict[str, Code] = {
         "A task result has the digest of an image, but not its repository.",
         "Write the repository into the result, too: `IMAGE_URL` beside `IMAGE_DIGEST`.",
     ),
+    "ImageReferenceInvalid": Code(
+        Effect.FAILED,
+        "A task names an image by a text that is no image reference, or names several where one is meant.",
+        "Write `<repository>[:<tag>]@sha256:<digest>` without a scheme; separate several by commas or line ends.",
+    ),
+    "ImageDigestAmbiguous": Code(
+        Effect.FAILED,
+        "One task names two digests for one image: in the reference and in the result beside it.",
+        "Leave the digest out of `IMAGE_URL`, or write the same one into `IMAGE_DIGEST`.",
+    ),
     "ImageDigestMissing": Code(
         Effect.FAILED,
         "A task result names an image without a valid sha256 digest.",

@@ -1,7 +1,7 @@
 """References to images, the one grammar for all of avouch: `[<registry>/]<repository>[:<tag>][@<digest>]`.
 
-Grammar: github.com/distribution/reference (reference.go). `split` only cuts, for texts that others wrote and a verdict
-must show; `parse` checks. Nothing here asks a registry.
+Grammar: github.com/distribution/reference (reference.go). `pinned` reads what a task says of its image, in the pod and
+in the cluster's record alike; `parse` checks a reference; `split` only cuts. Nothing here asks a registry.
 
 >>> split("registry:5000/app:1.2@sha256:00")
 ImageReference(name='registry:5000/app', tag='1.2', digest='sha256:00')
@@ -9,6 +9,7 @@ ImageReference(name='registry:5000/app', tag='1.2', digest='sha256:00')
 
 import re
 from dataclasses import replace
+from typing import TypeAlias
 
 from avouch import digests, errors
 from avouch.values import dataclass
@@ -17,11 +18,13 @@ DOCKER_HUB = "index.docker.io"
 LATEST = "latest"
 LONGEST = 1024  # characters
 FIX = "write [<registry>/]<repository>[:<tag>][@sha256:<64 hexadecimal characters>]"
+PINNED = "write <repository>[:<tag>]@sha256:<64 lower-case hexadecimal characters>"
 
 _HUBS = frozenset({"docker.io", DOCKER_HUB, "registry-1.docker.io"})
 _REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?", re.ASCII)
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,69 @@ class ImageReference:
         """Whether it names content: a repository and a well-formed sha256 digest."""
         return bool(self.name) and digests.well_formed(self.digest)
 
+    @property
+    def content(self) -> tuple[str, str]:
+        """What every name of one image has in common: the complete repository, host in lower case, and the digest."""
+        registry, repository = complete(self.name)
+        return f"{registry.lower()}/{repository}", self.digest
+
     def at(self, digest: str) -> "ImageReference":
         """The same name and tag at another digest."""
         return replace(self, digest=digest)
 
     def __str__(self) -> str:
         return f"{self.tagged}@{self.digest}" if self.digest else self.tagged
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What was said of an image, and why it names none: `code` is that of the finding which says so."""
+
+    said: str
+    code: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return self.said
+
+
+Reading: TypeAlias = ImageReference | Unusable
+
+
+def pinned(text: str, digest: str = "") -> Reading:
+    r"""Read a reference that must name content, by its own digest or by one that was said beside it.
+
+    >>> str(pinned("registry:5000/app:1.2\n", "sha256:" + "0" * 64))[:29]
+    'registry:5000/app:1.2@sha256:'
+    >>> pinned("docker://app").code
+    'ImageReferenceInvalid'
+    """
+    said, beside = text.strip(), digest.strip()
+    if beside and not said:
+        message, fix = "there is a digest, but no reference", "write the repository of the image, too"
+        return Unusable(beside, "ImageReferenceMissing", message, fix)
+    bare = split(said)
+    if str(bare) != said or not is_reference(bare.tagged) or re.search(r"[\s,@]", bare.digest):
+        return Unusable(said, "ImageReferenceInvalid", f"{said[:200]!r} is not an image reference", _help(said))
+    for each in filter(None, (bare.digest, beside)):
+        if not digests.well_formed(each):
+            return Unusable(said, "ImageDigestMissing", f"{each[:80]!r} is not a sha256 digest", PINNED)
+    if bare.digest and beside and bare.digest != beside:
+        message = f"{said[:200]!r} is pinned to another digest than {beside}, which was said of it"
+        fix = "write one digest: leave it out of the reference, or write the same one"
+        return Unusable(said, "ImageDigestAmbiguous", message, fix)
+    if not (bare.digest or beside):
+        return Unusable(said, "ImageDigestMissing", f"{said[:200]!r} is not pinned to a digest", PINNED)
+    return bare.at(bare.digest or beside)
+
+
+def _help(said: str) -> str:
+    """The smallest change that makes a reference of a text."""
+    scheme = _SCHEME.match(said)
+    if scheme:
+        return f"leave out {scheme[0]}"
+    return f"name one image, without blanks or commas: {PINNED}" if re.search(r"[\s,]", said) else PINNED
 
 
 def split(text: str) -> ImageReference:

@@ -11,7 +11,7 @@ from pathlib import Path
 from avouch import digests, errors, image_references, plan, storable
 from avouch.materials import types as material_types
 from avouch.sidecar import files
-from avouch.tekton import hints, objects
+from avouch.tekton import hints, objects, paramvalues
 
 MAX_RESULT = 1536 * 1024  # bytes: what Tekton takes at most, through sidecar logs
 MAX_PROVENANCE = 1024 * 1024
@@ -77,9 +77,6 @@ def _collect(material: plan.PlannedMaterial, pod: Pod, said: str | None) -> Coll
 
 
 def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
-    if material.type == IMAGE and not _is_pinned(said.strip()):
-        fix = "write <repository>[:<tag>]@sha256:<64 hex characters>"
-        raise errors.Invalid(f"{said[:200]!r} is not an image reference pinned by digest", fix=fix)
     if material.type in material_types.VALUE_TYPES:
         return of_text(material, said)
     path = Path(said)
@@ -88,42 +85,49 @@ def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
     return _file(material, Path("/"), str(path).lstrip("/"), pod)
 
 
-def _is_pinned(text: str) -> bool:
-    return image_references.is_reference(text) and image_references.split(text).pinned
-
-
 def of_text(material: plan.PlannedMaterial, value: str) -> Collected:
     """A STRING by its text, an image by the digest in its reference, anything else by nothing but its text.
 
     Raises:
         Invalid: an empty text, or an image that is not pinned.
     """
+    if material.type == IMAGE:
+        return _of_image(material, image_references.pinned(value))
     value = storable.text(value.strip())  # as the server records the same result of the TaskRun
     if not value:
         raise errors.Invalid("the value is empty")
-    if material.type != IMAGE:
-        return Collected(material, value=value, digest=digests.of_bytes(value.encode()))
-    reference = image_references.split(value)
-    if not reference.pinned:
-        raise errors.Invalid(f"{value[:200]!r} is not pinned to a digest", fix="name <repository>@sha256:<digest>")
-    return Collected(material, value=value, digest=digests.Digest.parse(reference.digest))
+    return Collected(material, value=value, digest=digests.of_bytes(value.encode()))
+
+
+def _of_image(material: plan.PlannedMaterial, image: image_references.Reading) -> Collected:
+    if isinstance(image, image_references.Unusable):
+        raise errors.Invalid(image.message, fix=image.fix)
+    return Collected(material, value=str(image), digest=digests.Digest.parse(image.digest))
 
 
 def _result(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
-    source = material.source
-    digest = source.digest
-    if not digest and material.type == IMAGE and source.name.endswith(hints.URL):
-        digest = source.name.removesuffix(hints.URL) + hints.DIGEST
-    return _of_results(material, pod, source.name, digest)
+    if material.type == IMAGE:
+        return _image(material, pod)
+    return _of_result(material, pod, material.source.name)
 
 
-def _of_results(material: plan.PlannedMaterial, pod: Pod, name: str, digest: str) -> Collected:
+def _of_result(material: plan.PlannedMaterial, pod: Pod, name: str) -> Collected:
     if material.type not in material_types.VALUE_TYPES:
         return _file(material, pod.tekton / "results", name, pod)
-    value = files.text(pod.tekton / "results", name, MAX_RESULT).strip()
-    if digest:
-        value = hints.reference(value, files.text(pod.tekton / "results", digest, MAX_RESULT))
-    return of_text(material, value)
+    written = files.text(pod.tekton / "results", name, MAX_RESULT).strip()
+    return of_text(material, paramvalues.normalized(written))
+
+
+def _image(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
+    """An image by its results, read as the server reads them from the TaskRun."""
+    root = pod.tekton / "results"
+    try:
+        names = sorted(entry.name for entry in root.iterdir())
+    except FileNotFoundError:
+        return None
+    written = {name: files.text(root, name, MAX_RESULT) for name in hints.read_by(material, names)}
+    shown = hints.of_material(material, {name: storable.text(text) for name, text in written.items()})
+    return _of_image(material, shown.image) if shown else None
 
 
 def _workspace(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
@@ -136,10 +140,9 @@ def _workspace(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
     """By the material's name: a result; an image by type hints; a file `<name>` or `<name>.*` in a workspace."""
     if material.type == IMAGE:
-        image = hints.for_material(_hinted(pod), material.name)
-        return of_text(material, image) if image else _of_results(material, pod, material.name, "")
+        return _image(material, pod)
     if material.type == STRING:
-        return _of_results(material, pod, material.name, "")
+        return _of_result(material, pod, material.name)
     found = [
         (Path(root), name) for root in sorted(pod.workspaces.values()) for name in _named(Path(root), material.name)
     ]
@@ -160,16 +163,6 @@ def _named(root: Path, name: str) -> list[str]:
     return [each for each in names if each.count(".") <= 1] or names
 
 
-def _hinted(pod: Pod) -> dict[str, str]:
-    root = pod.tekton / "results"
-    try:
-        names = sorted(entry.name for entry in root.iterdir())
-    except FileNotFoundError:
-        return {}
-    wanted = [name for name in names if name.endswith((hints.URL, hints.DIGEST)) or name == hints.IMAGES]
-    return {name: files.text(root, name, MAX_RESULT) for name in wanted}
-
-
 def _artifact(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
     """An output of the Tekton artifact file: the task's own first, then each step's."""
     for path in ("artifacts/provenance.json", *(f"run/{i}/status/artifacts/provenance.json" for i in range(pod.steps))):
@@ -179,8 +172,12 @@ def _artifact(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
             continue
         except ValueError as exc:
             raise errors.Invalid(f"{path} is not JSON") from exc
-        for value in _outputs(document, material.source.name):
-            return _output(material, value)
+        found = _outputs(document, material.source.name)
+        if len(found) > 1:
+            message = f"artifact {material.source.name} has {len(found)} values, a material is one of them"
+            raise errors.Invalid(message, fix="write each into an output artifact of its own")
+        if found:
+            return _output(material, found[0])
     return None
 
 
@@ -194,8 +191,9 @@ def _output(material: plan.PlannedMaterial, value: Mapping[str, object]) -> Coll
     digest = digests.Digest.parse(f"sha256:{sha256}")
     if not uri:
         raise errors.Invalid(f"artifact {material.source.name} has no uri")
-    name = hints.reference(uri.removeprefix("oci://"), str(digest)) if material.type == IMAGE else uri
-    return Collected(material, value=name, digest=digest)
+    if material.type == IMAGE:
+        return _of_image(material, image_references.pinned(uri.removeprefix("oci://"), str(digest)))
+    return Collected(material, value=uri, digest=digest)
 
 
 def _file(material: plan.PlannedMaterial, root: Path, path: str, pod: Pod) -> Collected:

@@ -4,15 +4,14 @@ The API is the authority for these; a claim's copy is only compared. A value tha
 verdict can tell the author what to change.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from avouch import plan
+from avouch import image_references, plan
 from avouch.materials import types as material_types
-from avouch.tekton import hints, labels, objects
+from avouch.tekton import hints, labels, objects, paramvalues
 
 _REFERENCE = re.compile(r"\$\(([^()$]+)\)")
 _PARAM = re.compile(r"params(?:\.([A-Za-z0-9_.-]+)|\[['\"]([^'\"]+)['\"]\])", re.ASCII)
@@ -25,6 +24,7 @@ class Found:
     value: str
     task: str = ""
     taskrun: str = ""
+    image: image_references.Reading | None = None  # how the value of an image is read
     guessed: bool = False  # an image taken only because there is no other
 
 
@@ -52,9 +52,16 @@ def of_material(
     """
     value = _own_param(material.source, pipelinerun)
     if value:
-        return (Found(value),)
+        return (_read(Found(value), material),)
     found = (_in_taskrun(material.source, taskrun, material) for taskrun in _of_task(taskruns, material.source.task))
-    return tuple(lookup for lookup in found if lookup is not None)
+    return tuple(_read(lookup, material) for lookup in found if lookup is not None)
+
+
+def _read(lookup: Lookup, material: plan.PlannedMaterial) -> Lookup:
+    """An image by param or environment is one text; by results it was read from all of them together."""
+    if material.type != material_types.IMAGE or isinstance(lookup, Refused) or lookup.image is not None:
+        return lookup
+    return replace(lookup, image=image_references.pinned(lookup.value))
 
 
 def of_annotation(
@@ -91,50 +98,18 @@ def environment(name: str, taskruns: Iterable[Mapping[str, Any]]) -> tuple[Looku
 def task_results(taskrun: Mapping[str, Any]) -> dict[str, str]:
     """Results by name, in order; arrays and objects as JSON. The last of duplicate names wins, as in Tekton."""
     return {
-        objects.text(result, "name"): text(result.get("value"))
+        objects.text(result, "name"): paramvalues.text(result.get("value"))
         for result in objects.mappings(taskrun, "status", "results")
     }
-
-
-def text(value: object) -> str:
-    """A result or param of any type: a string as it is, an array or object as JSON in one spelling."""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def normalized(written: str) -> str:
-    """The content of a result file, spelled as `text` spells the value that Tekton reads from it.
-
-    Tekton's arrays hold strings, its objects map keys to strings; anything else is unchanged.
-
-    >>> normalized('["a", "b"]'), normalized('{"b": "2", "a": "1"}'), normalized('[1, 2]')
-    ('["a","b"]', '{"a":"1","b":"2"}', '[1, 2]')
-    """
-    if not written.strip().startswith(("[", "{")):
-        return written
-    try:
-        value = json.loads(written, object_pairs_hook=_no_key_twice)
-    except (ValueError, RecursionError):
-        return written
-    inner = value.values() if isinstance(value, dict) else value
-    return text(value) if all(isinstance(each, str) for each in inner) else written
-
-
-def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a duplicate key")
-    return found
 
 
 def params(obj: Mapping[str, Any]) -> dict[str, str]:
     """Params of a TaskRun or PipelineRun by name: the given value, else the default of its resolved spec."""
     declared = objects.mappings(obj, "status", "taskSpec", "params")
     declared += objects.mappings(obj, "status", "pipelineSpec", "params")
-    defaults = {objects.text(p, "name"): text(p["default"]) for p in declared if p.get("default") is not None}
-    return {
-        **defaults,
-        **{objects.text(p, "name"): text(p.get("value")) for p in objects.mappings(obj, "spec", "params")},
-    }
+    known = [(objects.text(p, "name"), p["default"]) for p in declared if p.get("default") is not None]
+    known += [(objects.text(p, "name"), p.get("value")) for p in objects.mappings(obj, "spec", "params")]
+    return {name: paramvalues.text(value) for name, value in known}
 
 
 def _of_task(taskruns: Iterable[Mapping[str, Any]], task: str) -> Iterable[Mapping[str, Any]]:
@@ -146,42 +121,24 @@ def _in_taskrun(
     source: plan.Source, taskrun: Mapping[str, Any], material: plan.PlannedMaterial | None
 ) -> Lookup | None:
     match source.kind:
+        case plan.From.RESULT | plan.From.CONVENTION if material is not None and material.type == material_types.IMAGE:
+            return _image(material, taskrun)
         case plan.From.RESULT:
-            return _result(source, taskrun, is_image=material is not None and material.type == material_types.IMAGE)
+            return _found(task_results(taskrun).get(source.name, "").strip(), taskrun)
         case plan.From.PARAM:
             return _found(params(taskrun).get(source.name, ""), taskrun)
         case plan.From.ENV:
             return _env(source, taskrun)
-        case plan.From.CONVENTION if material is not None:
-            return _convention(material, taskrun)
+        case plan.From.CONVENTION if material is not None and material.type == material_types.STRING:
+            return _found(task_results(taskrun).get(material.name, "").strip(), taskrun)
         case _:
             return None
 
 
-def _result(source: plan.Source, taskrun: Mapping[str, Any], *, is_image: bool) -> Lookup | None:
-    found = task_results(taskrun)
-    value = found.get(source.name, "").strip()
-    if not value:
-        return None
-    digest = found.get(_digest_name(source), "").strip() if is_image or source.digest else ""
-    return _found(hints.reference(value, digest) if digest else value, taskrun)
-
-
-def _digest_name(source: plan.Source) -> str:
-    """The result that holds the digest: the one named, else the type hint's other half."""
-    if source.digest:
-        return source.digest
-    return source.name.removesuffix(hints.URL) + hints.DIGEST if source.name.endswith(hints.URL) else ""
-
-
-def _convention(material: plan.PlannedMaterial, taskrun: Mapping[str, Any]) -> Lookup | None:
-    """No source is set: an image by type hints, then a result of the material's name. Files are only in the pod."""
-    found = task_results(taskrun)
-    if material.type == material_types.IMAGE:
-        image = hints.for_material(found, material.name)
-        lookup = _found(image or found.get(material.name, "").strip(), taskrun)
-        return replace(lookup, guessed=bool(image) and not hints.marked(found, material.name)) if lookup else None
-    return _found(found.get(material.name, "").strip(), taskrun) if material.type == material_types.STRING else None
+def _image(material: plan.PlannedMaterial, taskrun: Mapping[str, Any]) -> Found | None:
+    shown = hints.of_material(material, task_results(taskrun))
+    found = _found(str(shown.image), taskrun) if shown else None
+    return replace(found, image=shown.image, guessed=shown.guessed) if shown and found else None
 
 
 def _env(source: plan.Source, taskrun: Mapping[str, Any]) -> Lookup | None:

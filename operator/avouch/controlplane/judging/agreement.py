@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from avouch.controlplane.judging.cluster_record import STRING, Seen
-from avouch.tekton import results
+from avouch.tekton import paramvalues
 
 Identity: TypeAlias = Callable[[Seen], str]
 """What makes two observations the same."""
@@ -20,7 +20,7 @@ def identity_of(type_: str) -> Identity:
 
 def value_of(seen: Seen) -> str:
     """The value, in one spelling where it is an array or object: the pod has it as the step wrote it."""
-    return results.normalized(seen.value)
+    return paramvalues.normalized(seen.value)
 
 
 def disagreement(status: tuple[Seen, ...], told: tuple[Seen, ...], identity: Identity) -> tuple[Seen, Seen] | None:

@@ -48,6 +48,7 @@ class Seen:
     origin: str = TASKRUN
     type: str = STRING
     guessed: bool = False  # nobody said that this image is meant
+    unusable: image_references.Unusable | None = None  # what was said names no image
 
     def __str__(self) -> str:
         """The value for people: a text as it is, an image as it is pulled."""
@@ -124,7 +125,7 @@ def _usable(one: results.Lookup) -> TypeGuard[results.Found]:
 def _seen(one: results.Found, runs: tuple[Execution, ...], type_: str) -> Seen:
     run = next((run for run in runs if one.taskrun and run.name == one.taskrun), None)
     who = f"TaskRun {one.taskrun}" if one.taskrun else "the run itself"
-    image = image_references.split(one.value) if type_ == IMAGE else None
+    image = one.image if isinstance(one.image, image_references.ImageReference) else None
     value, digest = (image.tagged, image.digest) if image else (one.value, "")
     return Seen(
         run.task if run else one.task,
@@ -134,4 +135,5 @@ def _seen(one: results.Found, runs: tuple[Execution, ...], type_: str) -> Seen:
         digest,
         type=type_,
         guessed=one.guessed,
+        unusable=one.image if isinstance(one.image, image_references.Unusable) else None,
     )

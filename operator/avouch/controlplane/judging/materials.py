@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from avouch import digests, plan
+from avouch import plan
 from avouch.attestation import materials
 from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
@@ -85,7 +85,7 @@ def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[Findin
 def _guessed_twice(
     asked: plan.PlannedMaterial, one: Weighed, found: Mapping[plan.PlannedMaterial, Weighed]
 ) -> tuple[Finding, ...]:
-    guessed = {(seen.taskrun_uid, seen.digest): seen for seen in one.shown if seen.guessed}
+    guessed = {(seen.taskrun_uid, seen.digest): seen for seen in one.shown if seen.guessed and seen.digest}
     for other, another in found.items():
         same = [guessed[key] for s in another.shown if (key := (s.taskrun_uid, s.digest)) in guessed]
         if other != asked and other.type == IMAGE and same:
@@ -207,13 +207,16 @@ def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Fi
 
 
 def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[Finding, ...]:
-    if not seen.value:
+    if seen.unusable is not None:
+        return (
+            _of(
+                asked, seen.unusable.code, f"{seen.who} shows {asked.name}: {seen.unusable.message}", seen.unusable.fix
+            ),
+        )
+    if not seen.value:  # a claim that was made by hand
         text = f"{seen.who} shows a digest of image {asked.name}, but no reference"
         return (_of(asked, "ImageReferenceMissing", text, "write the image's repository into the result, too"),)
-    if digests.well_formed(seen.digest):
-        return ()
-    text = f"{seen.who} shows image {asked.name} as {seen.value[:200]!r} with digest {seen.digest[:80]!r}"
-    return (_of(asked, "ImageDigestMissing", text, "write sha256: and 64 hex characters into the digest's result"),)
+    return ()
 
 
 def _annotations(

@@ -157,11 +157,12 @@ def claims_that_do_not_count(record: Record) -> tuple[Finding, ...]:
 def refused_evidence(record: Record) -> Iterator[Finding]:
     """What the sidecar itself refused (a link, a file that changed while it was read): it signed why."""
     lines = {material.name: material.line for material in record.case.plan.materials}
+    told_already = {a.name for a, one in record.weighed.items() if any(seen.unusable for seen in one.shown)}
     for said, _ in record.view.claims:
         told = {} if said.facts is None else said.facts.annotations
         for key, why in sorted(told.items()):
             name = key.removeprefix(predicate.FINDING)
-            if key.startswith(predicate.FINDING) and name:
+            if key.startswith(predicate.FINDING) and name and name not in told_already:
                 yield Finding(
                     "EvidenceRefused",
                     f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {why}",
