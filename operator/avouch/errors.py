@@ -4,6 +4,18 @@ Adapters translate these to HTTP problems, conditions or exit codes in exactly o
 subclasses Exception.
 """
 
+_FIX = " (fix: "
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Message and fix of an error that travelled as a text; the fix is empty if it has none.
+
+    >>> parted(str(Invalid("is empty", field="spec.name", fix="write a name")))
+    ('spec.name: is empty', 'write a name')
+    """
+    message, _, fix = text.partition(_FIX)
+    return message, fix.removesuffix(")")
+
 
 class AvouchError(Exception):
     """Any error that avouch raises itself. The message says what happened, where, and what to do next."""
@@ -21,7 +33,7 @@ class Invalid(AvouchError):
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
-        fix = f" (fix: {self.fix})" if self.fix else ""
+        fix = f"{_FIX}{self.fix})" if self.fix else ""
         return f"{where}{super().__str__()}{fix}"
 
 

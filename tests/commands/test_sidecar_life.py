@@ -172,10 +172,10 @@ def test_an_image_given_in_a_wrong_form_is_told_signed_and_fails_only_a_strict_s
     with server.serving(script, tmp_path):
         code, told = attesting(tmp_path, script, *arguments, "--material", "image=reg/app:1.0.2")
     assert code == expected
-    assert "image: 'reg/app:1.0.2' is not an image reference pinned by digest (fix: write <repository>" in told
+    assert "image: 'reg/app:1.0.2' is not pinned to a digest (fix: write <repository>" in told
     predicate = script.statement()["predicate"]
     assert "materials" not in predicate
-    assert "not an image reference pinned by digest" in predicate["annotations"]["avouch.dev/finding.image"]
+    assert "is not pinned to a digest" in predicate["annotations"]["avouch.dev/finding.image"]
 
 
 @pytest.mark.parametrize(

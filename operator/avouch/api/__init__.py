@@ -4,5 +4,5 @@ Here: pydantic models of the custom resources, the rules that the API server enf
 turns both into `crds/*.yaml`. A rule is written once and becomes part of both the CRD (CEL) and the model (Python).
 
 Never here: decisions, reading several objects together, any I/O except writing the CRDs. Only `errors`, `digests`,
-`findings` and `plan` may be imported from below; every package above may import this one.
+`findings`, `plan` and `relative_paths` may be imported from below; every package above may import this one.
 """

@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from avouch import relative_paths
 from avouch.api import durations, expiry, meta, rules
 
-_PATH = rules.Pattern(
-    "^[^/].*$", "a path must be relative to the workspace", "write it without a leading /, such as reports/junit.xml"
-)
+_PATH = rules.Pattern(relative_paths.PATTERN, relative_paths.MESSAGE, relative_paths.FIX)
 ISSUER = rules.Pattern(
     "^https://[^ ?#@]+$",
     "an issuer must be an https address without query, fragment or user",

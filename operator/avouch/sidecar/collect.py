@@ -5,7 +5,7 @@ Params and literal environment are not here: the server reads them from the Task
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from avouch import digests, errors, image_references, plan, storable
@@ -51,6 +51,7 @@ class Pod:
     workspaces: Mapping[str, str]
     steps: int
     max_file: int
+    unmounted: Mapping[str, str] = field(default_factory=dict)  # workspace -> why it is not here
 
 
 def collect(materials: Iterable[plan.PlannedMaterial], pod: Pod, said: Mapping[str, str]) -> tuple[Collected, ...]:
@@ -81,7 +82,7 @@ def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
         return of_text(material, said)
     path = Path(said)
     if not path.is_absolute():
-        return _file(material, Path.cwd(), said, pod)
+        return _file(material, Path.cwd(), str(path), pod)
     return _file(material, Path("/"), str(path).lstrip("/"), pod)
 
 
@@ -132,9 +133,15 @@ def _image(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 
 def _workspace(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
     place = pod.workspaces.get(material.source.name)
-    if place is None:
-        return Collected(material, finding=f"workspace {material.source.name} is not mounted in the sidecar")
-    return _file(material, Path(place), material.source.path, pod)
+    if place is not None:
+        return _file(material, Path(place), material.source.path, pod)
+    name = material.source.name
+    if name in pod.unmounted:
+        return Collected(material, finding=f"workspace {name} is not collected: {pod.unmounted[name]}")
+    if material.optional or material.group:  # the contract says whether it may be absent
+        return None
+    fix = f"bind {name} in the run, or make the material optional"
+    raise errors.Invalid(f"workspace {name} is not bound", fix=fix)
 
 
 def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from avouch import digests, errors
+from avouch import digests, errors, relative_paths
 
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -47,7 +47,7 @@ def opened(root: Path, path: str, limit: int) -> Iterator[int]:
         Invalid: an unsafe path, a symlink, not a regular file, not readable.
         TooLarge: over `limit` bytes.
     """
-    descriptor = _open(root, _parts(path))
+    descriptor = _open(root, relative_paths.parts(path))
     try:
         _check(os.fstat(descriptor), path, limit)
         yield descriptor
@@ -91,13 +91,6 @@ def pieces(descriptor: int, limit: int, path: str) -> Iterator[bytes]:
         if position > limit:
             raise errors.TooLarge(f"{path} has over {limit} bytes")
         yield chunk
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    parts = tuple(path.split("/"))
-    if any(part in ("", ".", "..") for part in parts) or "\0" in path:
-        raise errors.Invalid(f"{path!r} is not a plain relative path", fix="name a file below its directory")
-    return parts
 
 
 def _open(root: Path, parts: tuple[str, ...]) -> int:

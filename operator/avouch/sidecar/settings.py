@@ -21,6 +21,7 @@ class Settings:
     steps: int = 0
     step_names: tuple[str, ...] = ()
     workspaces: Mapping[str, str] = field(default_factory=dict)
+    unmounted: Mapping[str, str] = field(default_factory=dict)  # workspace -> why the sidecar cannot have it
     tekton: Path = Path("/tekton")
     identity: Path = Path("/var/run/avouch")
     max_file: int = MAX_FILE
@@ -68,6 +69,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             steps=int(environment.get("AVOUCH_STEPS") or 0),
             step_names=tuple(json.loads(environment.get("AVOUCH_STEP_NAMES") or "[]")),
             workspaces=dict(json.loads(environment.get("AVOUCH_WORKSPACES") or "{}")),
+            unmounted=dict(json.loads(environment.get("AVOUCH_UNMOUNTED") or "{}")),
             tekton=Path(environment.get("AVOUCH_TEKTON") or "/tekton"),
             identity=Path(environment.get("AVOUCH_IDENTITY") or "/var/run/avouch"),
             max_file=int(environment.get("AVOUCH_MAX_FILE") or MAX_FILE),

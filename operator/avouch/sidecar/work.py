@@ -132,7 +132,8 @@ def _attest_all(job: Job, report: Report) -> None:
 
 
 def _attest(job: Job, run: claim.Opened, report: Report) -> None:
-    pod = collect.Pod(job.options.tekton, job.options.workspaces, job.options.steps, job.options.max_file)
+    options = job.options
+    pod = collect.Pod(options.tekton, options.workspaces, options.steps, options.max_file, options.unmounted)
     materials = wanted(run.plan, job.options, job.place.task, job.said)
     found = tuple(_uploaded(job, run, one) for one in collect.collect(materials, pod, job.said))
     moment = claim.Moment(job.started, datetime.now(UTC))

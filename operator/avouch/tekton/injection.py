@@ -5,8 +5,9 @@ Rules; breaking any of them can break a build (Tekton and kubelet sources; tests
     would hold back every step.
  2. Name without `step-` or `sidecar-`: Tekton waits for, reports and fails on those.
  3. No `command`: the image's entry point is the program.
- 4. Only read-only mounts of run-0..N-1, results, steps, artifacts and the needed workspaces, at the steps' own paths.
-    Never the entrypoint binary, credentials, or writable volumes that are shared with a step.
+ 4. Only read-only mounts: run-0..N-1, results, steps and artifacts at the steps' own paths; the needed workspaces, each
+    in a folder of its own, because steps may mount several at one path, or one inside another. Never the entrypoint
+    binary, credentials, or writable volumes that are shared with a step.
  5. Nothing below /tekton/run but the steps' own directories: results-from sidecar-logs waits for each entry there.
  6. One projected volume with a random name that no mount refers to beforehand.
  7. Explicit requests and limits that the LimitRanges of the namespace allow; Pod Security `restricted`; a numeric user.
@@ -16,12 +17,13 @@ Rules; breaking any of them can break a build (Tekton and kubelet sources; tests
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from avouch import names, plan
 from avouch.tekton import limits, pod
 
 IDENTITY = "/var/run/avouch"  # token and labels
+WORKSPACES = "/var/run/avouch-workspaces"
 AUDIENCE = names.AUDIENCE
 TOKEN_SECONDS = 600  # the shortest that Kubernetes allows; the kubelet renews it at 80 %
 MAX_ENVIRONMENT = 96 * 1024  # bytes of plans: Linux refuses to start a program with a string over 128 KiB
@@ -39,11 +41,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A decision to inject, with what the sidecar gets."""
+    """A decision to inject, with what the sidecar gets: `workspaces`, and those it cannot have, with the reason."""
 
     shape: pod.Shape
     plans: tuple[plan.Plan, ...]
     workspaces: Mapping[str, pod.Mount]
+    unmounted: Mapping[str, str] = field(default_factory=dict)
     resources: limits.Resources = field(default_factory=lambda: limits.WANTED)
 
 
@@ -88,7 +91,7 @@ def _append(path: str, value: object, *, exists: bool) -> dict[str, object]:
 
 def _environment(injection: Injection, settings: Settings) -> list[dict[str, object]]:
     steps = [step.name for step in injection.shape.steps]
-    places = {name: mount.path for name, mount in sorted(injection.workspaces.items())}
+    places = {name: mount.path for name, mount in _workspaces(injection).items()}
     plans = [json.loads(each.to_json()) for each in injection.plans]
     return [
         {"name": "AVOUCH_SERVER", "value": settings.server},
@@ -97,6 +100,7 @@ def _environment(injection: Injection, settings: Settings) -> list[dict[str, obj
         {"name": "AVOUCH_STEPS", "value": str(len(steps))},
         {"name": "AVOUCH_STEP_NAMES", "value": _json(steps)},
         {"name": "AVOUCH_WORKSPACES", "value": _json(places)},
+        {"name": "AVOUCH_UNMOUNTED", "value": _json(injection.unmounted)},
         _downward("POD_NAME", "metadata.name"),
         _downward("POD_NAMESPACE", "metadata.namespace"),
         _downward("POD_UID", "metadata.uid"),
@@ -130,7 +134,13 @@ def _mounts(injection: Injection) -> list[dict[str, object]]:
     shape = injection.shape
     names = [*(f"{pod.RUN}{step.index}" for step in shape.steps), pod.RESULTS, pod.STEPS, pod.ARTIFACTS]
     internal = [mount for mount in map(shape.mount_of, names) if mount is not None and mount.volume in shape.kinds]
-    return [_mount(mount) for mount in dict.fromkeys([*internal, *injection.workspaces.values()])]
+    return [_mount(mount) for mount in dict.fromkeys([*internal, *_workspaces(injection).values()])]
+
+
+def _workspaces(injection: Injection) -> dict[str, pod.Mount]:
+    """The workspaces where the sidecar sees them: numbered, because a name need not be a path."""
+    every = enumerate(sorted(injection.workspaces.items()))
+    return {name: replace(mount, path=f"{WORKSPACES}/{number}") for number, (name, mount) in every}
 
 
 def _mount(mount: pod.Mount) -> dict[str, object]:

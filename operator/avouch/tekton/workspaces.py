@@ -1,21 +1,31 @@
-"""Which workspaces of a pod the sidecar may see: those the plan needs, read-only, and never a secret."""
+"""Which workspaces of a pod the sidecar may see: those the plan needs, read-only, and never a secret.
+
+Tekton makes the pod before it writes the resolved Task into the TaskRun's status, so where a Task mounts a workspace
+cannot be read. What can be read is the binding in the TaskRun's spec and the volume that Tekton made of it: its name is
+a hash of the workspace's. Rules: tektoncd/pipeline pkg/workspace/apply.go.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avouch import plan
+from avouch import errors, plan
 from avouch.materials import types as material_types
 from avouch.tekton import objects, pod
 
 # Files of a build lie here; Secrets, ConfigMaps, projected and CSI volumes hold credentials and settings.
 _FILES = frozenset({"persistentVolumeClaim", "emptyDir", "ephemeral"})
+_DEFAULT = "/workspace/"
+_COPY = "let the step copy the file into a workspace of an emptyDir or a PersistentVolumeClaim"
+_HASH = 5  # hexadecimal characters
 VALUE_TYPES = material_types.VALUE_TYPES
+
+Binding = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Workspaces to mount, by name, and those that are not mounted, with the reason."""
+    """Workspaces to mount, by name, and those that are bound but cannot be mounted, with the reason and what to do."""
 
     mounts: Mapping[str, pod.Mount]
     skipped: Mapping[str, str]
@@ -41,21 +51,19 @@ def choose(
 
     Args:
         shape: the pod.
-        taskrun: its TaskRun, whose task spec may place a workspace elsewhere than /workspace/<name>.
-        names: workspaces wanted, None for all that hold files.
+        taskrun: its TaskRun, whose spec binds the workspaces.
+        names: workspaces wanted, None for all that are bound.
         refused: claim name -> why its volume may not be mounted a second time.
     """
-    places = {mount.path: mount for mount in shape.workspaces()}
-    known = _paths(taskrun, places)
+    bound = _bound(shape, taskrun, names or ())
+    volumes = _volumes(bound.values())
     mounts: dict[str, pod.Mount] = {}
     skipped: dict[str, str] = {}
-    for name in sorted(known if names is None else names):
-        mount = places.get(known.get(name, f"/workspace/{name}"))
-        why = "not mounted by any step" if mount is None else _why_not(shape, mount, refused)
-        if mount is None or why:
-            skipped[name] = why
-        else:
-            mounts[name] = mount
+    for name in sorted(bound if names is None else names & set(bound)):
+        try:
+            mounts[name] = _mount(shape, bound[name], volumes[name], refused)
+        except errors.Invalid as exc:
+            skipped[name] = str(exc)
     return Chosen(mounts, skipped)
 
 
@@ -68,17 +76,77 @@ def claim_problem(claim: Mapping[str, Any] | None) -> str:
     return "a ReadWriteOncePod volume" if "ReadWriteOncePod" in objects.texts(claim, "spec", "accessModes") else ""
 
 
-def _why_not(shape: pod.Shape, mount: pod.Mount, refused: Mapping[str, str]) -> str:
-    kind = shape.kinds.get(mount.volume, "")
+def _bound(shape: pod.Shape, taskrun: Mapping[str, Any], names: Iterable[str]) -> dict[str, Binding]:
+    """Bindings by name, in Tekton's order; at the end those that Tekton made by its default, which the spec lacks."""
+    found: dict[str, Binding] = {
+        objects.text(each, "name"): each for each in objects.mappings(taskrun, "spec", "workspaces")
+    }
+    known = set(_volumes(found.values()).values())
+    for name in sorted(names):
+        if _hashed(name) in shape.kinds.keys() - known:
+            found.setdefault(name, {"name": name})
+    for mount in shape.workspaces():
+        name = mount.path.removeprefix(_DEFAULT)
+        if mount.path.startswith(_DEFAULT) and "/" not in name and mount.volume not in known:
+            found.setdefault(name, {"name": name})
+    return found
+
+
+def _volumes(bindings: Iterable[Binding]) -> dict[str, str]:
+    """The name of the volume that Tekton makes of each binding; bindings of one claim share the first one's."""
+    found: dict[str, str] = {}
+    of_claim: dict[str, str] = {}
+    used: set[str] = set()
+    for binding in bindings:
+        name, claim = objects.text(binding, "name"), objects.text(binding, "persistentVolumeClaim", "claimName")
+        volume = _hashed(name)
+        while volume in used:
+            volume = _hashed(f"{volume}$")
+        used.add(volume)
+        found[name] = of_claim.setdefault(claim, volume) if claim else volume
+    return found
+
+
+def _hashed(name: str) -> str:
+    """FNV-1a of 32 bits, as `GenerateHashedName` in tektoncd/pipeline pkg/names/generate.go spells it."""
+    state = 0x811C9DC5
+    for byte in name.encode():
+        state = (state ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return f"{pod.WORKSPACE}{f'{state:x}'[:_HASH]:0<{_HASH}}"
+
+
+def _mount(shape: pod.Shape, binding: Binding, volume: str, refused: Mapping[str, str]) -> pod.Mount:
+    there = [mount for mount in shape.workspaces() if mount.volume == volume] or _by_source(shape, binding)
+    if len({mount.volume for mount in there}) != 1:
+        message = "which of the pod's volumes it is cannot be told" if there else "no step mounts it"
+        raise errors.Invalid(message, fix="leave mountPath out of the Task's workspace, so that it lies in /workspace")
+    _check(shape, there[0].volume, refused)
+    said = objects.text(binding, "subPath")
+    folders = {mount.sub_path: mount for mount in there}
+    if said in folders:
+        return folders[said]
+    if len(folders) == 1 and ("$(" in said or set(binding) == {"name"}):  # Tekton knows which, and there is one only
+        return there[0]
+    message = f"which folder of its volume it is cannot be told from subPath {said!r}"
+    raise errors.Invalid(message, fix="write the subPath without variables, or bind a volume of its own")
+
+
+def _by_source(shape: pod.Shape, binding: Binding) -> list[pod.Mount]:
+    """Mounts of the volumes that this binding can have become, in a Tekton that names them otherwise."""
+    name, claim = objects.text(binding, "name"), objects.text(binding, "persistentVolumeClaim", "claimName")
+    every = shape.workspaces()
+    if claim:
+        return [mount for mount in every if shape.claims.get(mount.volume) == claim]
+    kind = next((key for key in binding if key not in ("name", "subPath")), "")
+    kind = "persistentVolumeClaim" if kind == "volumeClaimTemplate" else kind
+    fitting = [mount for mount in every if kind in ("", shape.kinds.get(mount.volume))]
+    return [mount for mount in fitting if mount.path.rstrip("/") == f"{_DEFAULT}{name}"] or fitting
+
+
+def _check(shape: pod.Shape, volume: str, refused: Mapping[str, str]) -> None:
+    kind = shape.kinds.get(volume, "")
     if kind not in _FILES:
-        return f"a {kind or 'missing'} volume is never mounted into the sidecar"
-    return refused.get(shape.claims.get(mount.volume, ""), "")
-
-
-def _paths(taskrun: Mapping[str, Any], places: Mapping[str, pod.Mount]) -> dict[str, str]:
-    """Workspace name -> mount path: from the task spec, else Tekton's default /workspace/<name>."""
-    default = {path.removeprefix("/workspace/"): path for path in places if path.startswith("/workspace/")}
-    spec = objects.mappings(taskrun, "status", "taskSpec", "workspaces")
-    spec += objects.mappings(taskrun, "spec", "taskSpec", "workspaces")
-    said = {objects.text(w, "name"): objects.text(w, "mountPath") for w in spec if objects.text(w, "mountPath")}
-    return {**default, **said}
+        raise errors.Invalid(f"a {kind or 'missing'} volume is never mounted into the sidecar", fix=_COPY)
+    why = refused.get(shape.claims.get(volume, ""), "")
+    if why:
+        raise errors.Invalid(why, fix="bind a PersistentVolumeClaim of another access or volume mode")

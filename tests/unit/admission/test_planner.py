@@ -121,7 +121,9 @@ async def test_a_read_write_once_pod_volume_is_not_mounted_twice_and_this_is_tol
     planned = await decide(Cluster(access="ReadWriteOncePod"), Workflows({"materials": [IMAGE, SBOM]}))
     assert isinstance(planned, injection.Planned)
     assert not planned.injection.workspaces
-    assert planned.warnings == ("workspace source is not collected: a ReadWriteOncePod volume",)
+    (warning,) = planned.warnings
+    assert warning.startswith("workspace source is not collected: a ReadWriteOncePod volume (fix: ")
+    assert warning.endswith(planned.injection.unmounted["source"])
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,10 @@ def attack(root: Path, name: str) -> str:  # noqa: C901 - a table of cases
             (ws / "f").write_bytes(b"x" * 1001)
         case "dots":
             return "../secret"
+        case "dot":
+            return "./f"
+        case "nothing":
+            return "a\0b"
         case "absolute":
             return str(root / "secret")
     return "f"
@@ -81,8 +85,10 @@ def attack(root: Path, name: str) -> str:  # noqa: C901 - a table of cases
         ("directory", "not a regular file"),
         ("empty", "is empty"),
         ("oversize", "1001 bytes"),
-        ("dots", "relative path"),
-        ("absolute", "relative path"),
+        ("dots", "relative to its directory"),
+        ("dot", "write it without a leading or trailing /, ./, ../ and //"),
+        ("nothing", "relative to its directory"),
+        ("absolute", "relative to its directory"),
     ],
 )
 def test_a_file_that_may_not_be_taken_is_a_finding(tmp_path: Path, name: str, word: str) -> None:
@@ -218,6 +224,16 @@ def test_an_image_given_by_hand_in_a_wrong_form_is_a_finding_that_shows_the_righ
     assert found is not None
     assert not found.present
     assert "<repository>[:<tag>]@sha256:" in found.finding
+
+
+def test_a_path_given_by_hand_is_read_as_a_shell_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "bom.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    for written in ("./out/bom.json", "out//bom.json", f"{tmp_path}/./out/bom.json"):
+        found = one(planned(SBOM, plan.From.WORKSPACE), at(tmp_path), m=written)
+        assert found is not None
+        assert found.present, found.finding
 
 
 def test_a_file_given_by_hand_that_is_not_there_is_a_finding(tmp_path: Path) -> None:

@@ -74,10 +74,27 @@ def test_4_it_mounts_read_only_what_it_needs_and_no_binary_and_no_credentials() 
         ("tekton-internal-results", "/tekton/results"),
         ("tekton-internal-steps", "/tekton/steps"),
         ("tekton-internal-artifacts", "/tekton/artifacts"),
-        ("ws-source", "/workspace/source"),
+        ("ws-source", "/var/run/avouch-workspaces/0"),
         ("avouch-0123abcd", "/var/run/avouch"),
     ]
     assert next(m for m in mounts if m["name"] == "ws-source")["subPath"] == "sub"
+
+
+def test_4_workspaces_at_one_path_of_several_steps_are_two_places_in_the_sidecar() -> None:
+    target = pods.pod(2, {"a": {"emptyDir": {}}, "b": {"emptyDir": {}}})
+    for container, name in zip(target["spec"]["containers"], "ab", strict=True):
+        container["volumeMounts"] = [m for m in container["volumeMounts"] if not m["name"].startswith("ws-")]
+        container["volumeMounts"].append({"name": f"ws-{name}", "mountPath": "/src"})
+    shape = pod.read(target)
+    assert isinstance(shape, pod.Shape)
+    bound = {each.volume.removeprefix("ws-"): each for each in shape.workspaces()}
+    patch = injection.patch(injection.Injection(shape, (), bound, {"c": "why"}), pods.SETTINGS, "0123abcd")
+    container = patch[0]["value"]  # type: ignore[index]
+    paths = [mount["mountPath"] for mount in container["volumeMounts"]]  # type: ignore[index]
+    assert len(paths) == len(set(paths))
+    told = {entry["name"]: entry.get("value") for entry in container["env"]}  # type: ignore[index]
+    assert json.loads(told["AVOUCH_WORKSPACES"]) == {n: f"/var/run/avouch-workspaces/{i}" for i, n in enumerate("ab")}
+    assert json.loads(told["AVOUCH_UNMOUNTED"]) == {"c": "why"}
 
 
 def test_5_it_adds_nothing_below_tekton_run() -> None:
@@ -215,37 +232,6 @@ def test_steps_are_read_from_the_entrypoints_own_flags_not_the_users_command() -
     shape = pod.read(pods.pod(2))
     assert isinstance(shape, pod.Shape)
     assert shape.steps[1] == pod.Step(1, "s1", ("image", "digest"))
-
-
-@pytest.mark.parametrize(
-    ("source", "refused", "shown"),
-    [
-        (PVC, {}, True),
-        ({"emptyDir": {}}, {}, True),
-        ({"secret": {"secretName": "s"}}, {}, False),
-        ({"configMap": {"name": "s"}}, {}, False),
-        ({"csi": {"driver": "s"}}, {}, False),
-        (PVC, {"c": workspaces.claim_problem({"spec": {"volumeMode": "Block"}})}, False),
-        (PVC, {"c": workspaces.claim_problem({"spec": {"accessModes": ["ReadWriteOncePod"]}})}, False),
-        (PVC, {"c": workspaces.claim_problem(None)}, False),
-    ],
-)
-def test_only_workspaces_that_hold_files_are_shown(
-    source: dict[str, Any], refused: dict[str, str], shown: bool
-) -> None:
-    shape = pod.read(pods.pod(1, {"source": source}))
-    assert isinstance(shape, pod.Shape)
-    chosen = workspaces.choose(shape, pods.taskrun(), frozenset({"source"}), refused)
-    assert (set(chosen.mounts), set(chosen.skipped)) == (({"source"}, set()) if shown else (set(), {"source"}))
-
-
-def test_a_workspace_that_the_task_places_elsewhere_is_found_there() -> None:
-    target = pods.pod(1, {"source": PVC})
-    target["spec"]["containers"][0]["volumeMounts"][-1]["mountPath"] = "/src"
-    shape = pod.read(target)
-    assert isinstance(shape, pod.Shape)
-    run = pods.taskrun(spec={"taskSpec": {"workspaces": [{"name": "source", "mountPath": "/src"}]}})
-    assert workspaces.choose(shape, run, frozenset({"source"}), {}).mounts["source"].path == "/src"
 
 
 RESULT = plan.PlannedMaterial("image", "CONTAINER_IMAGE", plan.Source(plan.From.RESULT, name="image"))

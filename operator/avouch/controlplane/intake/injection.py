@@ -86,7 +86,7 @@ class InjectionPlanner:
         picked = workspaces.choose(shape, taskrun, names, refused)
         plans = tuple(replace(each.whole, materials=each.materials) for each in chosen)
         warnings = tuple(f"workspace {name} is not collected: {why}" for name, why in picked.skipped.items())
-        return Planned(injection.Injection(shape, plans, picked.mounts), warnings)
+        return Planned(injection.Injection(shape, plans, picked.mounts, picked.skipped), warnings)
 
     async def _refused_claims(self, namespace: str, shape: pod.Shape) -> dict[str, str]:
         mounted = {shape.claims[m.volume] for m in shape.workspaces() if m.volume in shape.claims}

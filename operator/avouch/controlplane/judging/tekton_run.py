@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from avouch import plan, storable
+from avouch import errors, plan, storable
 from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record
@@ -163,13 +163,10 @@ def refused_evidence(record: Record) -> Iterator[Finding]:
         for key, why in sorted(told.items()):
             name = key.removeprefix(predicate.FINDING)
             if key.startswith(predicate.FINDING) and name and name not in told_already:
-                yield Finding(
-                    "EvidenceRefused",
-                    f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {why}",
-                    lines.get(name, ""),
-                    "let the step write one regular file, and do not change it after the last step",
-                    name,
-                )
+                message, fix = errors.parted(why)
+                text = f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {message}"
+                fix = fix or "let the step write one regular file, and do not change it after the last step"
+                yield Finding("EvidenceRefused", text, lines.get(name, ""), fix, name)
 
 
 def wrong_materials(record: Record) -> Iterator[Finding]:
