@@ -93,17 +93,14 @@ def _bound(shape: pod.Shape, taskrun: Mapping[str, Any], names: Iterable[str]) -
 
 
 def _volumes(bindings: Iterable[Binding]) -> dict[str, str]:
-    """The name of the volume that Tekton makes of each binding; bindings of one claim share the first one's."""
+    """The name of the volume that Tekton makes of each binding; of a claim that is bound twice it makes the first."""
     found: dict[str, str] = {}
-    of_claim: dict[str, str] = {}
-    used: set[str] = set()
     for binding in bindings:
-        name, claim = objects.text(binding, "name"), objects.text(binding, "persistentVolumeClaim", "claimName")
+        name = objects.text(binding, "name")
         volume = _hashed(name)
-        while volume in used:
+        while volume in found.values():
             volume = _hashed(f"{volume}$")
-        used.add(volume)
-        found[name] = of_claim.setdefault(claim, volume) if claim else volume
+        found[name] = volume
     return found
 
 
@@ -132,7 +129,7 @@ def _mount(shape: pod.Shape, binding: Binding, volume: str, refused: Mapping[str
 
 
 def _by_source(shape: pod.Shape, binding: Binding) -> list[pod.Mount]:
-    """Mounts of the volumes that this binding can have become, in a Tekton that names them otherwise."""
+    """Mounts of the volumes that this binding can have become: that of its claim, or in a Tekton with other names."""
     name, claim = objects.text(binding, "name"), objects.text(binding, "persistentVolumeClaim", "claimName")
     every = shape.workspaces()
     if claim:

@@ -100,6 +100,32 @@ def test_empty_annotations_get_the_source_the_workflow_names_and_a_materials_own
     assert material(found, "image").annotations[0].source == plan.Source(plan.From.ANNOTATION, name="example.com/asset")
 
 
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        ({"param": "p"}, plan.Source(plan.From.PARAM, name="p")),
+        ({"result": {"name": "r"}}, plan.Source(plan.From.RESULT, name="r")),
+        ({"result": {"name": "r", "task": "t"}}, plan.Source(plan.From.RESULT, "t", "r")),
+        ({"annotation": "a/b"}, plan.Source(plan.From.ANNOTATION, name="a/b")),
+    ],
+)
+def test_an_entry_without_a_material_is_for_the_run_and_every_material_of_that_annotation(said, source):
+    found = planned({"annotations": [{"name": "asset", **said}, {"name": "commit", **said}]})
+    assert material(found, "image").annotations == (plan.PlannedAnnotation("asset", source=source),)
+    assert {each.name: each.source for each in found.annotations} == {"commit": source, "version": None}
+
+
+def test_an_entry_of_one_material_is_for_no_other_and_not_for_the_run():
+    found = planned({"annotations": [{"name": name, "material": "sbom", "param": "p"} for name in ("asset", "commit")]})
+    assert material(found, "image").annotations == (plan.PlannedAnnotation("asset"),)
+    assert plan.PlannedAnnotation("commit") in found.annotations
+
+
+def test_a_value_that_the_contract_fixes_has_no_source():
+    found = planned({"annotations": [{"name": "version", "param": "p"}]})
+    assert plan.PlannedAnnotation("version", "1") in found.annotations
+
+
 def test_bare_metadata_annotations_are_annotations_of_the_attestation():
     found = planned(owner="me", **{"chainloop.dev/description": "not one"})
     assert [(each.name, each.value) for each in found.annotations] == [

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from avouch import digests, plan
 from avouch.attestation import authority, predicate, signing, trust, verification
 from avouch.sidecar import claim, collect, discover
@@ -37,3 +39,23 @@ def test_a_claim_verifies_as_this_pods_and_says_what_was_collected_and_refused()
     assert (told["image"].resource, told["image"].image_tag) == ("reg:5000/app", "1.2")
     assert told["image"].output
     assert told["version"].digest == digests.of_bytes(b"1.2")
+
+
+@pytest.mark.parametrize(
+    ("written", "resource", "tag", "latest"),
+    [
+        ("reg:5000/app", "reg:5000/app", "", False),
+        ("reg:5000/app:1.2", "reg:5000/app", "1.2", False),
+        ("[::1]:5000/team/app:latest", "[::1]:5000/team/app", "latest", True),
+        ("app", "app", "", False),
+    ],
+)
+def test_the_port_of_a_registry_is_no_tag(written: str, resource: str, tag: str, latest: bool) -> None:
+    image = plan.PlannedMaterial("image", "CONTAINER_IMAGE")
+    told = claim.material(collect.of_text(image, f"{written}@sha256:{'a' * 64}"))
+    assert (told.resource, told.image_tag, told.image_latest) == (resource, tag, latest)
+
+
+def test_a_material_that_was_not_collected_is_never_in_a_statement() -> None:
+    with pytest.raises(ValueError, match="sbom was not collected"):
+        claim.material(collect.Collected(plan.PlannedMaterial("sbom", "ARTIFACT"), finding="why"))

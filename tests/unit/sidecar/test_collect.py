@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,15 @@ def test_a_result_that_no_database_takes_is_claimed_as_the_server_records_it(tmp
     assert (found.value, found.digest, found.finding) == ("1\ufffd.2", digests.of_bytes("1\ufffd.2".encode()), "")
 
 
+def test_an_array_is_claimed_as_the_server_records_it(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "tags").write_text('[ "a",\n "b" ]\n')
+    for kind, source in ((plan.From.RESULT, "tags"), (plan.From.CONVENTION, "")):
+        found = one(replace(planned("STRING", kind, source), name="tags"), pod)
+        assert found is not None
+        assert found.value == '["a","b"]'
+
+
 def test_an_image_without_a_digest_is_a_finding(tmp_path: Path) -> None:
     pod = at(tmp_path)
     (tmp_path / "results" / "m").write_text("reg/app:latest")
@@ -179,6 +189,92 @@ def test_a_tekton_artifact_names_its_digest(tmp_path: Path, place: str) -> None:
     found = one(planned("CONTAINER_IMAGE", plan.From.ARTIFACT, "img"), pod)
     assert found is not None
     assert found.value == f"reg/app@{DIGEST}"
+
+
+def provenance(root: Path, *values: dict[str, object], name: str = "img") -> collect.Pod:
+    pod = at(root)
+    (root / "artifacts").mkdir()
+    document = {"outputs": [{"name": name, "values": list(values)}]}
+    (root / "artifacts" / "provenance.json").write_text(json.dumps(document))
+    return pod
+
+
+HEX = {"sha256": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([{"uri": "", "digest": HEX}], "has no uri"),
+        ([{"uri": "oci://reg/app", "digest": {"sha256": "A"}}], "not a sha256 digest"),
+        ([{"uri": "pkg:oci/app?repository_url=reg", "digest": HEX}], "is not an image reference"),
+        ([{"uri": "docker://reg/app", "digest": HEX}], "leave out docker://"),
+        ([{"uri": "oci://reg/app@sha256:" + "b" * 64, "digest": HEX}], "is pinned to another digest"),
+        ([{"uri": "reg/a", "digest": HEX}, {"uri": "reg/b", "digest": HEX}], "has 2 values"),
+    ],
+)
+def test_a_tekton_artifact_that_names_no_image_or_several_is_a_finding(
+    tmp_path: Path, values: list[dict[str, object]], word: str
+) -> None:
+    found = one(planned("CONTAINER_IMAGE", plan.From.ARTIFACT, "img"), provenance(tmp_path, *values))
+    assert found is not None
+    assert not found.present
+    assert word in found.finding
+
+
+def test_a_tekton_artifact_of_another_name_is_none_and_what_is_no_json_is_a_finding(tmp_path: Path) -> None:
+    pod = provenance(tmp_path, {"uri": "reg/a", "digest": HEX}, name="other")
+    asked = planned("CONTAINER_IMAGE", plan.From.ARTIFACT, "img")
+    assert one(asked, pod) is None
+    (tmp_path / "artifacts" / "provenance.json").write_text("{")
+    found = one(asked, pod)
+    assert found is not None
+    assert "artifacts/provenance.json is not JSON" in found.finding
+
+
+def test_a_tekton_artifact_that_is_no_image_is_its_uri(tmp_path: Path) -> None:
+    pod = provenance(tmp_path, {"uri": "git+https://x", "digest": HEX})
+    found = one(planned("ARTIFACT", plan.From.ARTIFACT, "img"), pod)
+    assert found is not None
+    assert (found.value, str(found.digest)) == ("git+https://x", DIGEST)
+
+
+def test_a_workspace_that_cannot_be_mounted_says_why(tmp_path: Path) -> None:
+    pod = replace(at(tmp_path), workspaces={}, unmounted={"source": "a secret volume (fix: copy it)"})
+    found = one(in_workspace("f"), pod)
+    assert found is not None
+    assert found.finding == "workspace source is not collected: a secret volume (fix: copy it)"
+
+
+@pytest.mark.parametrize(("changes", "said"), [({}, True), ({"optional": True}, False), ({"group": "g"}, False)])
+def test_a_workspace_that_is_not_bound_is_a_finding_for_what_may_not_be_absent(
+    tmp_path: Path, changes: dict[str, object], said: bool
+) -> None:
+    found = one(replace(in_workspace("f"), **changes), replace(at(tmp_path), workspaces={}))  # type: ignore[arg-type]
+    assert (found is not None) is said
+    if found is not None:
+        assert "workspace source is not bound (fix: bind source in the run" in found.finding
+
+
+def test_a_file_nobody_placed_may_lie_in_the_results_and_may_be_in_no_workspace(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "m").write_text("{}")
+    found = one(planned(SBOM, plan.From.CONVENTION), pod)
+    assert found is not None
+    assert (found.digest, found.finding) == (digests.of_bytes(b"{}"), "")
+
+
+def test_a_file_nobody_placed_in_a_workspace_that_cannot_be_listed_is_a_finding(tmp_path: Path) -> None:
+    pod = replace(at(tmp_path), workspaces={"source": str(tmp_path / "gone")})
+    found = one(planned(SBOM, plan.From.CONVENTION), pod)
+    assert found is not None
+    assert "cannot be listed: No such file or directory" in found.finding
+
+
+@pytest.mark.parametrize("kind", [plan.From.CONVENTION, plan.From.RESULT])
+def test_a_pod_without_results_names_no_image(tmp_path: Path, kind: plan.From) -> None:
+    pod = collect.Pod(tmp_path / "none", {}, 1, 10)
+    assert one(planned("CONTAINER_IMAGE", kind, "IMAGE_URL"), pod) is None
 
 
 def test_params_and_environment_are_left_to_the_server(tmp_path: Path) -> None:

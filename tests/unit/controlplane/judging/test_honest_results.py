@@ -118,6 +118,12 @@ def test_a_list_of_several_images_is_none_of_them_where_one_is_asked_for(tmp_pat
     assert hints.of_material(make.asked("m", "CONTAINER_IMAGE", source=CONVENTION), results) is None
 
 
+def test_a_text_that_names_no_image_is_no_image_of_two_materials():
+    taskrun = make.taskrun(results=[("IMAGES", f"reg.io/a@{A} reg.io/b@{B}")])
+    found = make.verdict(make.case(make.planned(make.guessed("m"), make.guessed("n")), make.snapshot(taskrun)))
+    assert make.codes(found) == ["ImageReferenceInvalid", "ImageReferenceInvalid"]
+
+
 def test_a_digest_without_a_reference_says_so(tmp_path):
     results = {"IMAGE_URL": "\n", "IMAGE_DIGEST": A}
     found = judged(tmp_path, "CONTAINER_IMAGE", results, results, URL)
