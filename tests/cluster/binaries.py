@@ -61,6 +61,7 @@ PROGRAMS = {
     "kube-proxy": _kubernetes("kube-proxy"),
     "tekton-controller": _tekton("controller"),
     "tekton-webhook": _tekton("webhook"),
+    "tekton-resolvers": _tekton("resolvers"),
     "tekton-entrypoint": _tekton("entrypoint"),
     "tekton-nop": _tekton("nop"),
     "tekton-workingdirinit": _tekton("workingdirinit"),

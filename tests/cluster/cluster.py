@@ -34,7 +34,7 @@ PROCESSES = (
 )
 """All that runs beside the pods, in the order of starting."""
 
-_WITHOUT_CLUSTER = {"helm", "registry", "registry-with-referrers", "versitygw"}
+_WITHOUT_CLUSTER = {"helm", "registry", "registry-with-referrers", "tekton-resolvers", "versitygw"}
 
 
 class Cluster:
@@ -89,6 +89,14 @@ class Cluster:
     def status(self) -> list[tuple[str, int | None, bool]]:
         """Every process with its pid and whether it is healthy."""
         return [(name, Process(name, self.folder).pid, self._healthy(name)) for name in PROCESSES]
+
+    def start_resolvers(self) -> None:
+        """Start Tekton's remote resolvers as well; few tests need them, and they take minutes to compile."""
+        if Process(tekton.RESOLVERS, self.folder).pid is None:
+            objects = tekton.manifests("config/resolvers")
+            self.apply(tekton.as_yaml([each for each in objects if each["kind"] == "Namespace"]))
+            self.apply(tekton.as_yaml([each for each in objects if each["kind"] != "Namespace"]))
+            self._tekton.start_resolvers()
 
     def load_image(self, archive: Path) -> None:
         """Make the image of an OCI archive known to the node, under the name that is in the archive."""

@@ -13,14 +13,15 @@ from tests.cluster.controlplane import ControlPlane
 from tests.cluster.processes import Process, inside
 
 NAMESPACE = "tekton-pipelines"
+RESOLVERS = "tekton-resolvers"
 WEBHOOK_PORT = 8443
 CONTROLLER_PROBES_PORT = 8091
 _PROCESS_FOLDERS = ("100-namespace", "300-crds")
 
 
-def manifests() -> list[dict[str, Any]]:
-    """Every object of Tekton's own `config/` folder but the workloads: those run as processes here."""
-    config = module_folder("tekton-controller") / "config"
+def manifests(folder: str = "config") -> list[dict[str, Any]]:
+    """Every object of a folder of Tekton's own manifests but the workloads: those run as processes here."""
+    config = module_folder("tekton-controller") / folder
     files = sorted(
         [*config.glob("*.yaml"), *(file for name in _PROCESS_FOLDERS for file in (config / name).glob("*.yaml"))]
     )
@@ -85,6 +86,18 @@ class Tekton:
             "METRICS_PROMETHEUS_PORT": "9191",
         }
         self._start("tekton-controller", ["-disable-ha", *flags], ports)
+
+    def start_resolvers(self) -> None:
+        """Start what fetches Tasks and Pipelines from elsewhere: other namespaces, https, git, bundles, hubs."""
+        own = {
+            "SYSTEM_NAMESPACE": f"{NAMESPACE}-resolvers",
+            "METRICS_DOMAIN": "tekton.dev/resolution",
+            "CONFIG_LEADERELECTION_NAME": "config-leader-election-resolvers",
+            "PROBES_PORT": "8092",
+            "PROFILING_PORT": "8020",
+            "METRICS_PROMETHEUS_PORT": "9192",
+        }
+        self._start(RESOLVERS, [], own)
 
     def _start(self, name: str, flags: list[str], environment: dict[str, str]) -> None:
         command: list[str | Path] = [binary(name), f"-kubeconfig={self.plane.kubeconfig}", *flags]

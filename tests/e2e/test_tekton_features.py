@@ -7,11 +7,16 @@ leaves off unless an administrator turns them on.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+import yaml
 
 from tests.cluster.choice import AnyCluster
+from tests.cluster.cluster import Cluster
 from tests.e2e import stage
 from tests.e2e.made import contract, pipelinerun, step, workflow
 from tests.e2e.stage import SHELL, Json, Stage
@@ -94,7 +99,7 @@ VALUES = (
             "params": [{"name": "list", "type": "array"}, {"name": "mode", "default": "fast"}],
             "steps": [step("true", name="s", env=[{"name": "MODE", "value": "$(params.mode)"}])],
         },
-        params=[{"name": "list", "value": ["x", "y"]}],
+        params=[{"name": "list", "value": ["a", "b"]}],
     ),
 )
 VALUE_SOURCES = (
@@ -120,12 +125,13 @@ FILES = (
     ),
     referring("isolated", "isolated", workspaces=bound("source", "other")),
 )
+PLACED = declared(
+    "placed",
+    workspaces=[{"name": "source", "mountPath": "/src"}, {"name": "cache", "optional": True}],
+    steps=steps(NOTE),
+)
 TASKS = (
-    declared(
-        "placed",
-        workspaces=[{"name": "source", "mountPath": "/src"}, {"name": "cache", "optional": True}],
-        steps=steps(NOTE),
-    ),
+    PLACED,
     declared(
         "folders",
         workspaces=[{"name": "source", "mountPath": "/src"}, {"name": "inner", "mountPath": "/src/inner"}],
@@ -153,6 +159,22 @@ FILE_SOURCES = (
     file("read", "reading", "source"),
     file("isolated", "isolated", "other"),
 )
+REMOTE_SOURCES = (file("cluster", "cluster", "source"), file("http", "http", "source"))
+
+
+def remote(url: str) -> tuple[Json, Json]:
+    """Two tasks of Tasks that lie elsewhere: in another namespace, and behind this address."""
+    elsewhere = {"kind": "task", "name": "shared", "namespace": "features-shared"}
+    return tuple(
+        {
+            "name": resolver,
+            "taskRef": {"resolver": resolver, "params": [{"name": k, "value": v} for k, v in params.items()]},
+            "workspaces": bound("source"),
+        }
+        for resolver, params in (("cluster", elsewhere), ("http", {"url": url}))
+    )
+
+
 REFUSED = (
     task_of(
         "settings",
@@ -209,8 +231,43 @@ def asked(
 
 
 @pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, machine_address: str) -> Iterator[str]:
+    """Where this machine serves a Task to the cluster."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "task.yaml").write_text(yaml.safe_dump(PLACED))
+    with ThreadingHTTPServer(("", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://{machine_address}:{server.server_port}/task.yaml"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def machine_address(cluster: AnyCluster) -> str:
+    if not isinstance(cluster, Cluster):
+        pytest.skip("only of our own cluster is it known how its processes reach this machine")
+    cluster.start_resolvers()
+    return cluster.host_ip
+
+
+@pytest.fixture(scope="module")
+def fetched(place: Stage, url: str) -> Iterator[Stage]:
+    """The run whose Tasks remote resolvers fetch."""
+    shared = Stage(place.cluster, "features-shared").open()
+    shared.apply({**PLACED, "metadata": {"name": "shared"}})
+    place.apply(contract("remote", *asked(*REMOTE_SOURCES)), workflow("remote", "remote", *REMOTE_SOURCES))
+    place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev/remote", "--timeout=60s")
+    place.apply(of("remote", *remote(url), source={"emptyDir": {}}))
+    place.ended("remote")
+    yield place
+    shared.close()
+
+
+@pytest.fixture(scope="module")
 def place(cluster: AnyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     place = Stage(cluster, "features").open(**{"avouch.dev/inject": "enabled"})
+    place.kubectl("delete", "persistentvolume", "avouch-features", "--ignore-not-found", "--timeout=60s")
     place.apply(*volume(tmp_path_factory.mktemp("claim")), STEP_ACTION, *TASKS)
     place.apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"note.txt": "hello"}},
@@ -227,6 +284,7 @@ def place(cluster: AnyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     )
     place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
     place.apply(*FIRST)
+    approve(place)
     yield place
     place.close()
     place.kubectl("delete", "persistentvolume", "avouch-features", "--wait=false")
@@ -296,8 +354,6 @@ def digests(place: Stage) -> dict[str, str]:
 
 def finding(place: Stage, material: str, run: str = "refused") -> Json:
     """The first finding about a material of a failed run."""
-    if run == "refused":
-        approve(place)
     judged = place.verdict(run)
     assert judged["status"]["verdict"] == "Failed", judged["status"]
     return next(each for each in judged["status"]["findings"] if each.get("material") == material)
@@ -306,11 +362,10 @@ def finding(place: Stage, material: str, run: str = "refused") -> Json:
 def approve(place: Stage) -> None:
     """Be the controller of the custom task: give it a result and let it succeed."""
     custom = place.until(lambda: place.get("customruns")["items"], "the CustomRun")[0]
-    if not custom.get("status", {}).get("conditions"):
-        condition = {"type": "Succeeded", "status": "True", "reason": "Approved", "message": ""}
-        status = {"status": {"conditions": [condition], "results": [{"name": "out", "value": "yes"}]}}
-        name = custom["metadata"]["name"]
-        place.kubectl("patch", "customrun", name, "--subresource=status", "--type=merge", "-p", json.dumps(status))
+    condition = {"type": "Succeeded", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    status = {"status": {"conditions": [condition], "results": [{"name": "out", "value": "yes"}]}}
+    patch = ("--subresource=status", "--type=merge", "-p", json.dumps(status))
+    place.kubectl("patch", "customrun", custom["metadata"]["name"], *patch)
 
 
 def test_a_string_result_is_the_text_that_its_step_wrote(place: Stage) -> None:
@@ -330,7 +385,7 @@ def test_the_result_of_a_step_action_counts_as_the_result_of_its_task(place: Sta
 
 
 def test_a_param_and_a_literal_variable_are_read_from_the_taskrun(place: Stage) -> None:
-    assert (value(place, "list"), value(place, "mode")) == ('["x","y"]', "fast")
+    assert (value(place, "list"), value(place, "mode")) == ('["a","b"]', "fast")
 
 
 def test_an_image_that_three_hints_name_is_one_image(place: Stage) -> None:
@@ -390,6 +445,13 @@ def test_what_a_skipped_task_owes_is_missing(place: Stage) -> None:
     assert finding(place, "skipped")["code"] == "MaterialMissing"
 
 
+@pytest.mark.parametrize("resolver", ["cluster", "http"])
+def test_a_task_that_a_remote_resolver_fetched_gives_its_files(fetched: Stage, resolver: str) -> None:
+    run = fetched.verdict("remote")
+    assert stage.said(run) == ("Passed", "sidecar"), run["status"].get("findings")
+    assert resolver in {each["name"] for each in run["status"]["materials"]}
+
+
 def test_the_result_of_a_custom_task_is_not_read(place: Stage) -> None:
     assert finding(place, "custom")["code"] == "MaterialMissing"
 
@@ -431,9 +493,9 @@ NESTED_SOURCES = (result("inside", "child"),)
 
 
 @pytest.fixture(scope="module")
-def flagged(place: Stage) -> Iterator[Stage]:
+def flagged(fetched: Stage) -> Iterator[Stage]:
     """The second phase, after the first: what Tekton does with other flags."""
-    approve(place)
+    place = fetched
     for made in FIRST:
         place.ended(made["metadata"]["name"])
     place.apply(
