@@ -94,8 +94,8 @@ CODES: dict[str, Code] = {
     ),
     "EvidenceRefused": Code(
         Effect.FAILED,
-        "The sidecar refused a file: a link, a special file, or one that changed while it was read.",
-        "Let the step write one regular file, and do not change it after the last step.",
+        "The sidecar refused a file: a link, a special file, one that changed while it was read, or its workspace.",
+        "Write one regular file into an emptyDir or PersistentVolumeClaim, and do not change it after the last step.",
     ),
     "SidecarMissing": Code(
         Effect.FAILED,

@@ -94,7 +94,7 @@ class WorkspaceSource(meta.Model):
     """A file in a workspace of a Task."""
 
     name: meta.Word
-    """Name of the workspace as the Task declares it."""
+    """Name of the workspace as the Task declares it. It must be bound to an emptyDir or a PersistentVolumeClaim."""
     path: Annotated[str, meta.bounded(1024, _PATH, minimum=1), AfterValidator(_PATH.check)]
     """Path of the file, relative to the workspace, such as reports/junit.xml."""
 
