@@ -9,6 +9,7 @@ ImageReference(name='registry:5000/app', tag='1.2', digest='sha256:00')
 
 import re
 from dataclasses import replace
+from enum import Enum, auto
 from typing import TypeAlias
 
 from avouch import digests, errors
@@ -59,12 +60,21 @@ class ImageReference:
         return f"{self.tagged}@{self.digest}" if self.digest else self.tagged
 
 
+class Flaw(Enum):
+    """Why a text names no image."""
+
+    REFERENCE_MISSING = auto()
+    REFERENCE_INVALID = auto()  # or several, where one is meant
+    DIGEST_MISSING = auto()  # or malformed
+    DIGEST_AMBIGUOUS = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """What was said of an image, and why it names none: `code` is that of the finding which says so."""
+    """What was said of an image, why it names none, and what to write instead."""
 
     said: str
-    code: str
+    flaw: Flaw
     message: str
     fix: str
 
@@ -80,25 +90,25 @@ def pinned(text: str, digest: str = "") -> Reading:
 
     >>> str(pinned("registry:5000/app:1.2\n", "sha256:" + "0" * 64))[:29]
     'registry:5000/app:1.2@sha256:'
-    >>> pinned("docker://app").code
-    'ImageReferenceInvalid'
+    >>> pinned("docker://app").flaw.name
+    'REFERENCE_INVALID'
     """
     said, beside = text.strip(), digest.strip()
     if beside and not said:
         message, fix = "there is a digest, but no reference", "write the repository of the image, too"
-        return Unusable(beside, "ImageReferenceMissing", message, fix)
+        return Unusable(beside, Flaw.REFERENCE_MISSING, message, fix)
     bare = split(said)
     if str(bare) != said or not is_reference(bare.tagged) or re.search(r"[\s,@]", bare.digest):
-        return Unusable(said, "ImageReferenceInvalid", f"{said[:200]!r} is not an image reference", _help(said))
+        return Unusable(said, Flaw.REFERENCE_INVALID, f"{said[:200]!r} is not an image reference", _help(said))
     for each in filter(None, (bare.digest, beside)):
         if not digests.well_formed(each):
-            return Unusable(said, "ImageDigestMissing", f"{each[:80]!r} is not a sha256 digest", PINNED)
+            return Unusable(said, Flaw.DIGEST_MISSING, f"{each[:80]!r} is not a sha256 digest", PINNED)
     if bare.digest and beside and bare.digest != beside:
         message = f"{said[:200]!r} is pinned to another digest than {beside}, which was said of it"
         fix = "write one digest: leave it out of the reference, or write the same one"
-        return Unusable(said, "ImageDigestAmbiguous", message, fix)
+        return Unusable(said, Flaw.DIGEST_AMBIGUOUS, message, fix)
     if not (bare.digest or beside):
-        return Unusable(said, "ImageDigestMissing", f"{said[:200]!r} is not pinned to a digest", PINNED)
+        return Unusable(said, Flaw.DIGEST_MISSING, f"{said[:200]!r} is not pinned to a digest", PINNED)
     return bare.at(bare.digest or beside)
 
 

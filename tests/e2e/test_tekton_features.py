@@ -25,7 +25,12 @@ pytestmark = pytest.mark.cluster
 
 A, B = (f"sha256:{letter * 64}" for letter in "ab")
 NOTE = "echo hello > $(workspaces.source.path)/note.txt"
-FLAGS = {"enable-artifacts": "true", "enable-api-fields": "alpha", "results-from": "sidecar-logs"}
+FLAGS = {
+    "enable-artifacts": "true",
+    "enable-api-fields": "alpha",
+    "results-from": "sidecar-logs",
+    "max-result-size": "32768",
+}
 LARGE = 20_000  # characters: five times what a container's termination message holds
 
 

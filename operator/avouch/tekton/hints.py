@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from avouch import image_references, plan
-from avouch.image_references import ImageReference, Reading, Unusable
+from avouch.image_references import Flaw, ImageReference, Reading, Unusable
 
 URL = "IMAGE_URL"
 DIGEST = "IMAGE_DIGEST"
@@ -63,7 +63,7 @@ def listed(text: str) -> tuple[Reading, ...]:
     if text.strip().startswith("["):
         message = f"{text.strip()[:200]!r} is an array, not a list in a text"
         fix = "declare the result as a string: references separated by commas or line ends"
-        return (Unusable(text.strip(), "ImageReferenceInvalid", message, fix),)
+        return (Unusable(text.strip(), Flaw.REFERENCE_INVALID, message, fix),)
     return tuple(_of_list(entry.strip()) for entry in _SEPARATORS.split(text) if entry.strip())
 
 
@@ -86,7 +86,7 @@ def _named(source: plan.Source, results: Mapping[str, str]) -> Shown | None:
         return Shown(image_references.pinned(said, digest))
     every = listed(said)
     message = f"{source.name} names {len(every)} images: {said[:200]!r}"
-    several = Unusable(said, "ImageReferenceInvalid", message, "name a result that holds one image")
+    several = Unusable(said, Flaw.REFERENCE_INVALID, message, "name a result that holds one image")
     return Shown(_only(every) or several)
 
 
@@ -101,7 +101,7 @@ def _of_list(entry: str) -> Reading:
     found = image_references.pinned(entry)
     if isinstance(found, Unusable) and re.search(r"\s", entry):
         message = f"{IMAGES} holds {entry[:200]!r}, which is not one image reference"
-        return Unusable(entry, "ImageReferenceInvalid", message, "separate images by commas or line ends")
+        return Unusable(entry, Flaw.REFERENCE_INVALID, message, "separate images by commas or line ends")
     return found
 
 

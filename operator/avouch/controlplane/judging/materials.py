@@ -14,10 +14,17 @@ from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, S
 from avouch.controlplane.judging.examination import ReadClaim
 from avouch.controlplane.model import artifacts, verdicts
 from avouch.findings import Finding
+from avouch.image_references import Flaw
 from avouch.materials import types as material_types
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
+_UNUSABLE = {
+    Flaw.REFERENCE_MISSING: "ImageReferenceMissing",
+    Flaw.REFERENCE_INVALID: "ImageReferenceInvalid",
+    Flaw.DIGEST_MISSING: "ImageDigestMissing",
+    Flaw.DIGEST_AMBIGUOUS: "ImageDigestAmbiguous",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +215,8 @@ def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Fi
 
 def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[Finding, ...]:
     if seen.unusable is not None:
-        return (
-            _of(
-                asked, seen.unusable.code, f"{seen.who} shows {asked.name}: {seen.unusable.message}", seen.unusable.fix
-            ),
-        )
+        text = f"{seen.who} shows {asked.name}: {seen.unusable.message}"
+        return (_of(asked, _UNUSABLE[seen.unusable.flaw], text, seen.unusable.fix),)
     if not seen.value:  # a claim that was made by hand
         text = f"{seen.who} shows a digest of image {asked.name}, but no reference"
         return (_of(asked, "ImageReferenceMissing", text, "write the image's repository into the result, too"),)
