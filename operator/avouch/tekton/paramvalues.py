@@ -14,7 +14,7 @@ def text(value: object) -> str:
     """A value as the API holds it: a string as it is, an array or object as JSON in one spelling, as it is recorded."""
     if isinstance(value, str):
         return value
-    return json.dumps(storable.clean(value).value, sort_keys=True, separators=(",", ":"))
+    return json.dumps(storable.clean(value).value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def normalized(written: str) -> str:

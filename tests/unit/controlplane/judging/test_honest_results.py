@@ -66,6 +66,22 @@ def test_one_image_that_is_named_more_than_once_is_one_image(tmp_path, results):
     assert (found.result.value, [one.digest for one in found.materials]) == ("Passed", [A])
 
 
+@pytest.mark.parametrize(
+    ("source", "changes"),
+    [
+        (plan.Source(plan.From.RESULT, name="tags"), {"results": [("tags", ["a", "é"])]}),
+        (plan.Source(plan.From.PARAM, "build", "tags"), {"spec": {"params": [{"name": "tags", "value": ["a", "é"]}]}}),
+    ],
+)
+@pytest.mark.parametrize(("told", "expected"), [('[ "a",\n"é" ]', "Passed"), ('["a"]', "Rejected")])
+def test_an_annotation_is_one_value_in_a_claim_and_in_the_record(source, changes, told, expected):
+    asked = plan.PlannedAnnotation("tags", source=source)
+    taskrun = make.taskrun(results=changes.get("results", ())) | changes
+    said = make.said(notes={"tags": told})
+    found = make.verdict(make.case(make.planned(annotations=(asked,)), make.snapshot(taskrun), said))
+    assert (found.result.value, found.annotations) == (expected, {"tags": '["a","é"]'})
+
+
 URL = plan.Source(plan.From.RESULT, name="IMAGE_URL")
 LIST = plan.Source(plan.From.RESULT, name="IMAGES")
 
