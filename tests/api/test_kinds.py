@@ -152,6 +152,15 @@ GOOD += [
     ours("APIToken", {"expiresAt": "2027-01-01T00:00:00Z", "rotation": {"every": "24h", "overlap": "0s"}}, "rotated"),
     ours("Organization", {"homeNamespace": "security", "settings": {"apiTokenInactivityDays": 90}}, "settled"),
 ]
+
+
+def at(*paths: str) -> dict[str, Any]:
+    """A Workflow whose materials are files at these paths."""
+    found = [{"name": f"m{n}", "workspace": {"name": "w", "path": path}} for n, path in enumerate(paths)]
+    return ours("Workflow", {"tekton": {"materials": found}}, "with-files")
+
+
+GOOD += [at("x", "a/b.json", ".git/HEAD", "..x", "...", "a/.b", "a b/é.txt")]
 SCRIPT = "package main\nimport rego.v1\nviolations contains msg if { msg := input.x }\n"
 GROUPED = {"materials": [{"name": "{{ inputs.x }}", "type": "SARIF", "policies": [{"ref": "p", "with": {"a": "b"}}]}]}
 POLICIES = [
@@ -229,6 +238,8 @@ BAD = [
         'Unsupported value: "Pending"',
     ),
 ]
+PATHS = ("/x", "./x", "a/./x", "../x", "a/..", "a//b", "a/", ".", "..")
+BAD += [(at(path), "fix: write it without a leading or trailing /, ./, ../ and //") for path in PATHS]
 
 
 @pytest.mark.parametrize("manifest", GOOD, ids=lambda manifest: manifest["kind"])

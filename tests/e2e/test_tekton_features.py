@@ -129,6 +129,7 @@ FILES = (
         runAfter=["folders"],
     ),
     referring("isolated", "isolated", workspaces=bound("source", "other")),
+    referring("template", "placed", workspaces=[{"name": "source", "workspace": "template"}]),
 )
 PLACED = declared(
     "placed",
@@ -163,7 +164,20 @@ FILE_SOURCES = (
     file("inner", "folders", "inner"),
     file("read", "reading", "source"),
     file("isolated", "isolated", "other"),
+    file("template", "template", "source"),
 )
+VOLUMES = {"avouch.dev/test": "features"}
+CLAIM: Json = {
+    "accessModes": ["ReadWriteMany"],
+    "storageClassName": "features",
+    "resources": {"requests": {"storage": "1Mi"}},
+}
+LATE = task_of(
+    "late",
+    {"workspaces": [{"name": "source"}], "steps": [*steps(NOTE), step("sleep 600", name="slow", timeout="2s")]},
+    workspaces=bound("source"),
+)
+LATE_SOURCES = (file("note", "late", "source"),)
 REMOTE_SOURCES = (file("cluster", "cluster", "source"), file("http", "http", "source"))
 
 
@@ -272,8 +286,9 @@ def fetched(place: Stage, url: str) -> Iterator[Stage]:
 @pytest.fixture(scope="module")
 def place(cluster: AnyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     place = Stage(cluster, "features").open(**{"avouch.dev/inject": "enabled"})
-    place.kubectl("delete", "persistentvolume", "avouch-features", "--ignore-not-found", "--timeout=60s")
-    place.apply(*volume(tmp_path_factory.mktemp("claim")), STEP_ACTION, *TASKS)
+    place.kubectl("delete", "persistentvolume", "-l", "avouch.dev/test=features", "--timeout=60s")
+    place.apply(*(volume(number, tmp_path_factory.mktemp("volume")) for number in range(2)), STEP_ACTION, *TASKS)
+    place.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "claim"}, "spec": CLAIM})
     place.apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"note.txt": "hello"}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"note.txt": "hello"}},
@@ -281,10 +296,12 @@ def place(cluster: AnyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     image = {"name": "image", "type": "CONTAINER_IMAGE"}
     place.apply(
         contract("values", *asked(*VALUE_SOURCES, values=True), image),
+        contract("late", *asked(*LATE_SOURCES)),
         contract("files", *asked(*FILE_SOURCES, optional=("cached",))),
         contract("refused", *asked(*REFUSED_SOURCES, images=("blanks", "twice"))),
         workflow("values", "values", *VALUE_SOURCES, inject="always"),
         workflow("files", "files", *FILE_SOURCES),
+        workflow("late", "late", *LATE_SOURCES),
         workflow("refused", "refused", *REFUSED_SOURCES, inject="always"),
     )
     place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
@@ -292,28 +309,23 @@ def place(cluster: AnyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     approve(place)
     yield place
     place.close()
-    place.kubectl("delete", "persistentvolume", "avouch-features", "--wait=false")
+    place.kubectl("delete", "persistentvolume", "-l", "avouch.dev/test=features", "--wait=false")
 
 
-def volume(folder: Path) -> tuple[Json, Json]:
-    """A folder of the node as a volume, and the claim that has it."""
+def volume(number: int, folder: Path) -> Json:
+    """A folder of the node as a volume for any claim of this module."""
     folder.chmod(0o777)
-    capacity = {"storage": "1Mi"}
-    common = {"accessModes": ["ReadWriteMany"], "storageClassName": "features"}
-    return (
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": "avouch-features"},
-            "spec": {**common, "capacity": capacity, "hostPath": {"path": str(folder)}},
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"avouch-features-{number}", "labels": VOLUMES},
+        "spec": {
+            "accessModes": CLAIM["accessModes"],
+            "storageClassName": CLAIM["storageClassName"],
+            "capacity": CLAIM["resources"]["requests"],
+            "hostPath": {"path": str(folder)},
         },
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "claim"},
-            "spec": {**common, "resources": {"requests": capacity}},
-        },
-    )
+    }
 
 
 def of(name: str, *tasks: Json, **workspaces: Json) -> Json:
@@ -332,7 +344,9 @@ FIRST = (
         source={"emptyDir": {}},
         other={"emptyDir": {}},
         claim={"persistentVolumeClaim": {"claimName": "claim"}},
+        template={"volumeClaimTemplate": {"spec": CLAIM}},
     ),
+    of("late", LATE, source={"emptyDir": {}}),
     of(
         "refused",
         *REFUSED,
@@ -418,6 +432,17 @@ def test_a_read_only_workspace_is_collected(place: Stage) -> None:
 def test_a_workspace_of_one_step_is_collected_though_another_is_mounted_at_its_path(place: Stage) -> None:
     found = digests(place)
     assert found["isolated"] not in (found["placed"], found["inner"])
+
+
+def test_a_workspace_of_a_claim_template_is_collected(place: Stage) -> None:
+    found = digests(place)
+    assert found["template"] == found["placed"]
+
+
+def test_a_step_that_takes_too_long_fails_the_run_and_what_was_there_is_evidence(place: Stage) -> None:
+    run = place.verdict("late")
+    assert (stage.said(run), stage.codes(run)) == (("Failed", "sidecar"), ["RunFailed"])
+    assert [each["name"] for each in run["status"]["materials"]] == ["note"]
 
 
 @pytest.mark.parametrize("kind", ["configMap", "secret", "projected"])
