@@ -99,7 +99,9 @@ def test_an_artifact_lands_in_the_bucket_of_its_namespace_as_soon_as_the_server_
     bench.api.apply(secret("keys", "shop", store.secret))
     spec = {**store.spec, "secretRef": {"name": "keys"}, "default": True}
     bench.api.apply(backend("bucket", "shop", **spec))
-    bench.becomes(lambda: "may not read Secret shop/keys" in message(bench, "bucket", "shop"), True)
+    bench.becomes(
+        lambda: "spec.secretRef: avouch-server may not read this Secret" in message(bench, "bucket", "shop"), True
+    )
     assert bench.condition("casbackend", "bucket", "shop")["status"] == "False"
 
     shop = shops.Shop(bench.api)

@@ -107,7 +107,10 @@ def test_a_restricted_project_takes_no_contract_of_who_may_not_write_in_its_home
     said = cluster.tries("dev", namespace, *how)
     assert "contract creation is restricted: Organization acme lets only those" in said
     assert "in its home namespace acme-home, and dev may not" in said
-    assert "kubectl create rolebinding contract-authors -n acme-home --clusterrole=avouch-edit --user=dev" in said
+    assert (
+        "kubectl create rolebinding contract-authors -n acme-home --clusterrole=avouch-edit-contracts --user=dev"
+        in said
+    )
 
 
 @pytest.mark.parametrize("namespace", ["almost", "outside", "free-home"])

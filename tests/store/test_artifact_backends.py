@@ -88,8 +88,8 @@ async def test_a_folder_of_its_own_is_checked_and_left_empty(maintenance, namesp
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (errors.Denied("no"), "name it in the chart's artifacts.secrets"),
-        (errors.NotFound("no"), "does not exist: create it"),
+        (errors.Denied("spec.secretRef: may not be read"), "spec.secretRef: may not be read"),
+        (errors.NotFound("spec.secretRef: is not there"), "spec.secretRef: is not there"),
         ({"accessKeyId": b"x"}, "no key secretAccessKey"),
         (RuntimeError("boom"), "internal error: RuntimeError"),
     ],

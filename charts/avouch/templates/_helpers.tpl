@@ -2,6 +2,11 @@
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- /* What replaces a sidecar's image that cannot be pulled. */}}
+{{- define "avouch.rescueImage" -}}
+{{ .Values.sidecar.rescueImage | default (include "avouch.image" .) }}
+{{- end }}
+
 {{- define "avouch.labels" -}}
 app.kubernetes.io/name: avouch
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -96,13 +96,8 @@ class Backends:
             return {}
         try:
             return await self._secrets.read_all(record.namespace, name)
-        except errors.Denied as exc:
-            raise errors.Unavailable(
-                f"the server may not read Secret {record.namespace}/{name}: name it in the chart's "
-                "artifacts.secrets, or bind a Role there (see docs/artifacts.md)"
-            ) from exc
-        except errors.NotFound as exc:
-            raise errors.Unavailable(f"Secret {record.namespace}/{name} does not exist: create it") from exc
+        except (errors.Denied, errors.NotFound) as exc:  # either may come: GitOps applies in any order
+            raise errors.Unavailable(f"CASBackend {record.namespace}/{record.name}: {exc}") from exc
 
 
 @dataclass(slots=True)

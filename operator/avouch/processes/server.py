@@ -173,7 +173,8 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
         known = artifacts.Artifacts(opened)
-        opener = artifact_backends.Backends(opened, secrets.Secrets(api), _built_in(config, opened), _volume(config))
+        credentials = secrets.Secrets(api, "avouch-server", "artifacts.secrets")
+        opener = artifact_backends.Backends(opened, credentials, _built_in(config, opened), _volume(config))
         yield Adapters(
             database=opened,
             catalog=catalog.Catalog(opened),

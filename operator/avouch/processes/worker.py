@@ -249,7 +249,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             ledger=delivered,
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
             integrations=await stack.enter_async_context(registry.opened()),
-            secrets=secrets.Secrets(api),
+            secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),
             metrics=workermetrics.Metrics(),
             keys=_keys(config),
             trust_root=keyfiles.FileCache(

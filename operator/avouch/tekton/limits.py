@@ -1,7 +1,7 @@
 """The sidecar's requests and limits, fitted into the LimitRanges of a namespace: one that they forbid breaks the build.
 
-As the API server's LimitRanger judges (kubernetes plugin/pkg/admission/limitranger/admission.go), after all mutation:
 As LimitRanger of the API server judges (kubernetes plugin/pkg/admission/limitranger/admission.go), after all mutation:
+- Container: of each one min <= request, limit <= max, and limit / request <= maxLimitRequestRatio.
 - Pod: the same of the sum of all containers and sidecars, or of one init container that takes more than this sum.
 - What a container does not state gets the defaults; so the sidecar states 0 of what it has no use for, such as GPUs.
 A bound that the pod breaks without the sidecar is not looked at: such a pod is refused whatever we do.

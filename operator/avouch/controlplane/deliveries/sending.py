@@ -169,7 +169,7 @@ class Delivering:
         try:
             return await self.secrets.read(namespace, name, key)
         except (errors.NotFound, errors.Denied) as exc:
-            raise errors.Unavailable(f"secret {namespace}/{name}: {exc}") from exc
+            raise errors.Unavailable(str(exc)) from exc
 
 
 def next_after(exc: errors.AvouchError, attempts: int, now: datetime, rng: random.Random) -> datetime | None:

@@ -136,8 +136,8 @@ class Secrets:
     ("reference", "outcome"),
     [
         ({"namespace": "home", "name": "signing", "key": "hmac"}, "delivered"),
-        ({"name": "signing", "key": "hmac"}, "secret shop/signing: no such Secret"),
-        ({"namespace": "home", "name": "denied", "key": "hmac"}, "secret home/denied: not this one"),
+        ({"name": "signing", "key": "hmac"}, "no such Secret"),
+        ({"namespace": "home", "name": "denied", "key": "hmac"}, "not this one"),
     ],
 )
 async def test_a_secret_is_the_integrations_own_and_one_that_is_not_there_yet_is_waited_for(reference, outcome):

@@ -1,0 +1,142 @@
+"""What the chart lets processes and people do: roles, named Secrets and NetworkPolicies, taken by a real API server."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import charts
+from tests.cluster.apiserver import ApiServer
+
+pytestmark = pytest.mark.apiserver
+
+WRITES = "rbac.authorization.k8s.io/aggregate-to-edit"
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[ApiServer]:
+    with ApiServer() as api:
+        for name in ("avouch", "team-a"):
+            api.kubectl("create", "namespace", name)
+        yield api
+
+
+def documents(template: str, **values: str) -> list[dict[str, Any]]:
+    return [each for each in yaml.safe_load_all(charts.rendered(template, **values)) if each]
+
+
+def may(api: ApiServer, account: str, verb: str, what: str, namespace: str) -> bool:
+    """Whether RBAC lets one of our ServiceAccounts do something."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:avouch:{account}",
+            "resourceAttributes": {"verb": verb, "resource": "secrets", "name": what, "namespace": namespace},
+        },
+    }
+    said = json.loads(api.kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(review)))
+    return bool(said["status"]["allowed"])
+
+
+def test_server_and_worker_read_the_secrets_that_their_values_name_and_no_others(api: ApiServer) -> None:
+    named = {"artifacts.secrets[0].namespace": "team-a", "artifacts.secrets[0].name": "bucket"}
+    named |= {"integrations.secrets[0].namespace": "team-a", "integrations.secrets[0].name": "hooks"}
+    api.apply(charts.rendered("rbac", **named))
+    asked = [(account, name) for account in ("avouch-server", "avouch-worker") for name in ("bucket", "hooks", "other")]
+    allowed = {one for one in asked if may(api, one[0], "get", one[1], "team-a")}
+    assert allowed == {("avouch-server", "bucket"), ("avouch-worker", "hooks")}
+    assert not any(may(api, account, verb, "", "team-a") for account, _ in asked for verb in ("get", "list", "watch"))
+
+
+@pytest.mark.parametrize("value", ["artifacts", "integrations"])
+@pytest.mark.parametrize(("given", "missing"), [("name", "namespace"), ("namespace", "name")])
+def test_a_secret_is_named_with_its_namespace(value: str, given: str, missing: str) -> None:
+    assert f"{value}.secrets needs {missing}" in charts.refused("rbac", **{f"{value}.secrets[0].{given}": "x"})
+
+
+@pytest.mark.parametrize(
+    ("values", "editing"),
+    [
+        ({}, {"avouch-view", "avouch-edit-workflows"}),
+        ({"rbac.editors": "{}"}, {"avouch-view"}),
+        (
+            {"rbac.editors": "{contracts,workflows}"},
+            {"avouch-view", "avouch-edit-workflows", "avouch-edit-contracts"},
+        ),
+        ({"rbac.aggregateClusterRoles": "false"}, set()),
+    ],
+)
+def test_who_builds_writes_workflows_and_who_audits_writes_contracts(values: dict[str, str], editing: set[str]) -> None:
+    roles = documents("roles", **values)
+    assert {role["metadata"]["name"] for role in roles if WRITES in role["metadata"]["labels"]} == editing
+    of = {role["metadata"]["name"]: [rule["apiGroups"] for rule in role["rules"]] for role in roles}
+    assert (of["avouch-edit-contracts"], of["avouch-edit-workflows"]) == ([["chainloop.dev"]], [["avouch.dev"]])
+
+
+def test_no_role_writes_runs_or_a_status() -> None:
+    for role in documents("roles"):
+        for rule in role["rules"]:
+            if rule["apiGroups"] == ["runs.avouch.dev"]:
+                assert set(rule["verbs"]) <= {"get", "list", "watch", "create"}
+                assert "create" not in rule["verbs"] or rule["resources"] == ["workflowruns/tickets"]
+            assert not [each for each in rule["resources"] if each.endswith("/status")]
+
+
+def test_network_policies_are_off_unless_they_are_asked_for() -> None:
+    assert "could not find template" in charts.refused("networkpolicies")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"postgres.embedded": "true", r"networkPolicies.metrics.kubernetes\.io/metadata\.name": "monitoring"},
+        {"networkPolicies.apiServer": "{10.0.0.0/28,fd00::/64}", "networkPolicies.databasePort": "6432"},
+        {"networkPolicies.egress.worker[0].to[0].ipBlock.cidr": "203.0.113.7/32"},
+    ],
+)
+def test_every_network_policy_is_one_that_kubernetes_takes(api: ApiServer, values: dict[str, str]) -> None:
+    api.apply(charts.rendered("networkpolicies", **{"networkPolicies.enabled": "true", **values}))
+
+
+def policies(**values: str) -> dict[str, dict[str, Any]]:
+    found = documents("networkpolicies", **{"networkPolicies.enabled": "true", **values})
+    return {policy["metadata"]["name"]: policy["spec"] for policy in found}
+
+
+def test_the_embedded_database_hears_our_three_processes_and_says_nothing_by_itself() -> None:
+    found = policies(**{"postgres.embedded": "true"})["avouch-postgres"]
+    heard = [who["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for who in found["ingress"][0]["from"]]
+    assert heard == ["controller", "server", "worker"]
+    assert found["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in found
+
+
+def test_the_worker_hears_nobody_but_who_reads_metrics_and_speaks_where_it_may() -> None:
+    values = {
+        r"networkPolicies.metrics.kubernetes\.io/metadata\.name": "monitoring",
+        "networkPolicies.apiServer": "{10.0.0.1/32}",
+        "networkPolicies.egress.worker[0].to[0].ipBlock.cidr": "203.0.113.7/32",
+    }
+    worker = policies(**values)["avouch-worker"]
+    assert worker["ingress"] == [
+        {
+            "ports": [{"port": "metrics"}],
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        }
+    ]
+    anywhere = [rule["ports"] for rule in worker["egress"] if "to" not in rule]
+    assert anywhere == [[{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}], [{"port": 5432}]]
+    assert {"to": [{"ipBlock": {"cidr": "203.0.113.7/32"}}]} in worker["egress"]
+
+
+def test_every_deployment_of_ours_has_a_policy() -> None:
+    components = set()
+    for template in ("controller", "server", "worker", "postgres"):
+        for one in documents(template, **{"postgres.embedded": "true"}):
+            if one["kind"] in ("Deployment", "StatefulSet"):
+                components.add(one["metadata"]["name"])
+    assert components <= policies(**{"postgres.embedded": "true"}).keys()
