@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from avouch.store import grants
+
 _UID = 65534
 _PR_SET_CHILD_SUBREAPER = 36
 _OPERATOR = Path(__file__).parents[1] / "operator"
@@ -42,23 +44,31 @@ _MAIN = (
 class Postgres:
     """One cluster in a temporary folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, roles: bool = True) -> None:
+        """`roles`: whether each process has a role of its own."""
         self.folder = Path(tempfile.mkdtemp(prefix="avouch-postgres-"))
         self.port = _free_port()
         self._password = secrets.token_urlsafe(16)
         _certificate(self.folder)
         (self.folder / "password").write_text(self._password + "\n")
+        self._roles = roles
+        (self.folder / "passwords").mkdir()
+        for process in grants.ROLES:
+            (self.folder / "passwords" / process).write_text(self._password_of(process) + "\n")
         (self.folder / "data").mkdir()
         if os.geteuid() == 0:
-            for path in (self.folder, *self.folder.iterdir()):
+            for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, _UID, _UID)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """What AVOUCH_DATABASE_URL would hold: the server's certificate and name are checked."""
-        query = f"sslmode=verify-full&sslrootcert={self.folder / 'ca.crt'}"
-        return f"postgresql://avouch:{self._password}@localhost:{self.port}/avouch?{query}"
+        """As the owner of the schema, who migrates: the server's certificate and name are checked."""
+        return self._url("avouch", self._password)
+
+    def url_of(self, process: str) -> str:
+        """What AVOUCH_DATABASE_URL of a process would hold: its own role, with its own rights."""
+        return self._url(grants.ROLES[process], self._password_of(process))
 
     @property
     def socket_url(self) -> str:
@@ -70,6 +80,13 @@ class Postgres:
         """What the server said."""
         return (self.folder / "log").read_text()
 
+    def _url(self, role: str, password: str) -> str:
+        query = f"sslmode=verify-full&sslrootcert={self.folder / 'ca.crt'}"
+        return f"postgresql://{role}:{password}@localhost:{self.port}/avouch?{query}"
+
+    def _password_of(self, process: str) -> str:
+        return f"{process}-{self._password}"
+
     def start(self) -> None:
         """Start and wait until it answers."""
         _adopt_orphans()
@@ -80,6 +97,7 @@ class Postgres:
             "AVOUCH_POSTGRES_CERT": str(self.folder / "server.crt"),
             "AVOUCH_POSTGRES_KEY": str(self.folder / "server.key"),
             "AVOUCH_POSTGRES_PASSWORD_FILE": str(self.folder / "password"),
+            "AVOUCH_POSTGRES_PASSWORDS": str(self.folder / "passwords") if self._roles else "",
             "AVOUCH_POSTGRES_LISTEN": "127.0.0.1",
             "AVOUCH_POSTGRES_PORT": str(self.port),
         }
@@ -145,9 +163,9 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Postgres]:
+def running(*, roles: bool = True) -> Iterator[Postgres]:
     """One that runs, removed afterwards also where starting fails."""
-    postgres = Postgres()
+    postgres = Postgres(roles=roles)
     try:
         postgres.start()
         yield postgres

@@ -73,7 +73,7 @@ class Served:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "operator"),
             "AVOUCH_NAMESPACE": "avouch",
-            "AVOUCH_DATABASE_URL": postgres.url,
+            "AVOUCH_DATABASE_URL": postgres.url_of("server"),
             "AVOUCH_TLS_DIR": str(folder / "tls"),
             "AVOUCH_CA_DIR": str(folder / "ca"),
             "AVOUCH_KUBECONFIG": str(api.kubeconfig),

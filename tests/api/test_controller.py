@@ -114,7 +114,7 @@ class Bench:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "operator"),
             "AVOUCH_KUBECONFIG": str(self.api.client_kubeconfig(f"controller-{self._count}", ["system:masters"])),
-            "AVOUCH_DATABASE_URL": self.database.url,
+            "AVOUCH_DATABASE_URL": self.database.url_of("controller"),
             "AVOUCH_HEALTH_PORT": "0",
             "AVOUCH_CERTIFICATES": "false",
             "AVOUCH_AGGREGATED_API": "false",

@@ -82,7 +82,7 @@ class Worker:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "operator"),
             "AVOUCH_NAMESPACE": "avouch",
-            "AVOUCH_DATABASE_URL": postgres.url,
+            "AVOUCH_DATABASE_URL": postgres.url_of("worker"),
             "AVOUCH_VERIFIER_ID": "https://avouch.example/tests",
             "AVOUCH_KEYS_DIR": str(folder),
             "AVOUCH_CA_DIR": str(folder),

@@ -26,6 +26,10 @@ PROCESSES = {
     "worker": ("avouch.processes.worker", "judge runs and deliver verdicts"),
     "postgres": ("avouch.processes.postgres", "run an embedded PostgreSQL, for trials"),
     "migrate": ("avouch.processes.migrate", "bring the database's schema up to date, then exit"),
+    "database-roles": (
+        "avouch.processes.database_roles",
+        "print SQL that creates the processes' roles in PostgreSQL, for who may, then exit",
+    ),
     "stand-in": ("avouch.processes.standin", "wait to be stopped, in place of a sidecar whose image cannot be pulled"),
     "uninstall": ("avouch.processes.uninstall", "remove the APIService and webhook configuration, then exit"),
 }

@@ -1,7 +1,8 @@
 """`avouch postgres`: PostgreSQL for trials, from the wheel's own initdb and postgres.
 
 The wheel's helper listens on a socket and trusts every user. Here: TCP with TLS only, scram-sha-256 only, one ordinary
-role that owns one database, and no login for the superuser. Safe to kill and start again at any time.
+role that owns one database, one for each process that owns nothing, and no login for the superuser. Safe to kill and
+start again at any time.
 """
 
 import asyncio
@@ -17,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from avouch import errors
+from avouch import errors, names
 from avouch.processes import tls
 
-ROLE = "avouch"  # role and database
+ROLE = "avouch"  # database, and the role that owns it
 _LIMIT = 1024  # bytes of a password
-_HBA = "local {role} {role} scram-sha-256\nlocal all all reject\nhost all all all reject\n"
+_HBA = "local {database} {roles} scram-sha-256\nlocal all all reject\nhost all all all reject\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,15 @@ class Settings:
     certificate: Path
     key: Path
     password: str = field(repr=False)
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)  # of processes, which get a role each
     listen: str = "*"
     port: int = 5432
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """AVOUCH_POSTGRES_DATA, _CERT, _KEY, _PASSWORD or _PASSWORD_FILE, _LISTEN, _PORT.
+
+        In AVOUCH_POSTGRES_PASSWORDS, a folder, the file of a process (`server`) has the password of its role.
 
         Raises:
             errors.Invalid: something is missing or unusable.
@@ -48,6 +52,7 @@ class Settings:
             certificate=Path(_needed(environment, "AVOUCH_POSTGRES_CERT")),
             key=Path(_needed(environment, "AVOUCH_POSTGRES_KEY")),
             password=_password(environment),
+            passwords=_passwords(environment.get("AVOUCH_POSTGRES_PASSWORDS", "")),
             listen=environment.get("AVOUCH_POSTGRES_LISTEN", "*"),
             port=int(environment.get("AVOUCH_POSTGRES_PORT", "5432")),
         )
@@ -76,8 +81,9 @@ def prepare(settings: Settings) -> None:
     settings.sockets.mkdir(mode=0o700, exist_ok=True)
     if not (settings.cluster / "PG_VERSION").exists():
         _initialise(settings)
-    _write(settings.cluster / "pg_hba.conf", _HBA.format(role=ROLE).encode())
-    _alone(settings, "postgres", _role_sql(settings.password))
+    roles = {ROLE: settings.password, **{names.DATABASE_ROLES[name]: text for name, text in settings.passwords.items()}}
+    _write(settings.cluster / "pg_hba.conf", _HBA.format(database=ROLE, roles=",".join(roles)).encode())
+    _alone(settings, "postgres", "".join(_role_sql(role, password) for role, password in roles.items()))
 
 
 def run(settings: Settings) -> int:
@@ -145,9 +151,14 @@ def _initialise(settings: Settings) -> None:
     unfinished.rename(settings.cluster)
 
 
-def _role_sql(password: str) -> str:
+def _role_sql(role: str, password: str) -> str:
+    """Statements that make a role a login; it may be there already, without one."""
     quoted = password.replace("'", "''")
-    return f"SET password_encryption = 'scram-sha-256';\nALTER ROLE {ROLE} PASSWORD '{quoted}';\n"
+    return (
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role}; END IF;"
+        " END $$;\n"
+        f"SET password_encryption = 'scram-sha-256';\nALTER ROLE {role} LOGIN PASSWORD '{quoted}';\n"
+    )
 
 
 def _alone(settings: Settings, database: str, sql: str) -> None:
@@ -184,7 +195,16 @@ def _needed(environment: Mapping[str, str], name: str) -> str:
 
 def _password(environment: Mapping[str, str]) -> str:
     file = environment.get("AVOUCH_POSTGRES_PASSWORD_FILE", "")
-    password = Path(file).read_text().rstrip("\n") if file else environment.get("AVOUCH_POSTGRES_PASSWORD", "")
+    return _usable(Path(file).read_text().rstrip("\n") if file else environment.get("AVOUCH_POSTGRES_PASSWORD", ""))
+
+
+def _passwords(folder: str) -> dict[str, str]:
+    if not folder:
+        return {}
+    return {process: _usable((Path(folder) / process).read_text().rstrip("\n")) for process in names.DATABASE_ROLES}
+
+
+def _usable(password: str) -> str:
     if not 0 < len(password) <= _LIMIT or any(ord(character) < 0x20 for character in password):
         raise errors.Invalid(
             "is empty, too long or holds control characters",

@@ -1,4 +1,4 @@
-"""Bring the schema up to date: procrastinate's tables and ours, under one advisory lock.
+"""Bring the schema up to date, and what each process may do in it: under one advisory lock.
 
 Replicas may start together: one migrates, the others wait and then find nothing to do. All of it is one transaction.
 """
@@ -13,7 +13,7 @@ from alembic.config import Config
 from procrastinate import schema
 
 from avouch import errors
-from avouch.store import tables
+from avouch.store import grants, tables
 
 _LOCK = 0x61766F756368  # "avouch" in ASCII
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -37,6 +37,7 @@ def migrate(url: str) -> None:
         config.set_main_option("script_location", str(_SCRIPTS))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        grants.apply(connection)
     engine.dispose()
 
 

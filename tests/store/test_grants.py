@@ -1,0 +1,157 @@
+"""What the roles of server, worker and controller may do, by PostgreSQL itself."""
+
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from avouch import errors
+from avouch.store import database, grants, migrate, tables
+from tests import postgres
+
+pytestmark = pytest.mark.postgres
+
+_COLUMNS = re.compile(r"(?P<verb>[A-Z]+)(?: \((?P<columns>.+)\))?")
+
+
+@pytest.fixture(scope="module")
+def owner(server: postgres.Postgres) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    with psycopg.connect(server.url, autocommit=True, options="-c search_path=avouch") as connection:
+        yield connection
+
+
+def written(process: str) -> set[tuple[str, str, str]]:
+    """(table, verb, column) of the table of grants; column is "" for all of them."""
+    found = set()
+    for table, rights in grants.GRANTS[process].items():
+        for right in rights:
+            said = _COLUMNS.fullmatch(right)
+            assert said is not None
+            columns = said["columns"].split(", ") if said["columns"] else [""]
+            found |= {(table, said["verb"], column) for column in columns}
+    return found
+
+
+@pytest.mark.parametrize("process", grants.ROLES)
+def test_the_database_grants_what_the_table_says_and_no_more(owner, process: str) -> None:
+    role = grants.ROLES[process]
+    whole = "SELECT table_name, privilege_type, '' FROM information_schema.role_table_grants WHERE grantee = %s"
+    granted = set(owner.execute(whole, (role,)).fetchall())
+    by_column = (
+        "SELECT table_name, privilege_type, column_name FROM information_schema.column_privileges WHERE grantee = %s"
+    )
+    of_columns = {one for one in owner.execute(by_column, (role,)).fetchall() if (one[0], one[1], "") not in granted}
+    assert granted | of_columns == written(process)
+
+
+@pytest.mark.parametrize("process", grants.ROLES)
+def test_every_table_in_it_exists_and_nothing_is_granted_to_everybody(owner, process: str) -> None:
+    stored = {row[0] for row in owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'avouch'").fetchall()}
+    assert grants.GRANTS[process].keys() <= stored
+    everybody = (
+        "SELECT count(*) FROM information_schema.role_table_grants WHERE grantee = 'PUBLIC' AND table_schema = 'avouch'"
+    )
+    assert owner.execute(everybody).fetchone() == (0,)
+    assert {table.name for table in tables.metadata.sorted_tables} <= set().union(*map(set, grants.GRANTS.values()))
+
+
+REFUSED = {
+    "server": (
+        "UPDATE verdicts SET findings = '[]'",
+        "INSERT INTO verdicts (run_id, findings, materials, annotations, env) VALUES (gen_random_uuid(), '[]', '[]', '{}', '{}')",
+        "UPDATE verdict_documents SET bundle = ''",
+        "INSERT INTO verdict_documents (run_id, kind, predicate_type, digest, bundle) VALUES (gen_random_uuid(), '', '', '', '')",
+        "UPDATE runs SET result = 'Passed'",
+        "DELETE FROM runs",
+        "UPDATE leases SET epoch = 1000000",
+        "UPDATE tokens SET digest = ''",
+        "UPDATE tokens SET revoked_at = NULL",
+        "INSERT INTO tokens (id) VALUES ('t')",
+        "UPDATE claims SET bundle = ''",
+        "DELETE FROM claims",
+        "UPDATE workflows SET spec = '{}'",
+        "UPDATE contract_revisions SET canonical = ''",
+        "UPDATE project_versions SET released_at = NULL",
+        "UPDATE deliveries SET config = '{}'",
+        "SELECT * FROM snapshots",
+        "SELECT * FROM payloads",
+        "SELECT config FROM attachments",
+    ),
+    "worker": (
+        "SELECT digest FROM tokens",
+        "UPDATE leases SET epoch = 1000000",
+        "UPDATE verdicts SET findings = '[]'",
+        "UPDATE verdict_documents SET bundle = ''",
+        "UPDATE claims SET bundle = ''",
+        "INSERT INTO runs (id) VALUES (gen_random_uuid())",
+        "UPDATE runs SET contract_digest = ''",
+        "UPDATE workflows SET spec = '{}'",
+        "INSERT INTO contract_revisions (name) VALUES ('c')",
+        "UPDATE attachments SET config = '{}'",
+        "UPDATE deliveries SET config = '{}'",
+        "SELECT content FROM run_states",
+        "SELECT * FROM tickets",
+    ),
+    "controller": (
+        "INSERT INTO verdicts (run_id, findings, materials, annotations, env) VALUES (gen_random_uuid(), '[]', '[]', '{}', '{}')",
+        "UPDATE runs SET result = 'Passed'",
+        "DELETE FROM runs",
+        "UPDATE tokens SET digest = ''",
+        "UPDATE contract_revisions SET canonical = ''",
+        "SELECT bundle FROM claims",
+        "SELECT content FROM blobs",
+        "SELECT * FROM verdict_documents",
+        "SELECT content FROM run_states",
+        "SELECT * FROM tickets",
+        "UPDATE snapshots SET document = '{}'",
+    ),
+}
+ALL = (
+    "CREATE TABLE avouch.mine (id int)",
+    "DROP TABLE verdicts",
+    "TRUNCATE verdicts",
+    "ALTER TABLE runs DISABLE TRIGGER ALL",
+    "SET ROLE avouch",
+    "CREATE ROLE other",
+)
+
+
+@pytest.mark.parametrize(
+    ("process", "statement"),
+    [(process, one) for process in grants.ROLES for one in (*REFUSED[process], *ALL)],
+)
+def test_what_a_process_has_no_business_with_is_refused(server, process: str, statement: str) -> None:
+    with psycopg.connect(server.url_of(process), options="-c search_path=avouch") as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("process", grants.ROLES)
+async def test_a_refused_statement_is_an_error_and_never_not_found(server, process: str) -> None:
+    async with database.Database(server.url_of(process)) as opened:
+        with pytest.raises(errors.AvouchError, match="permission denied"):
+            async with opened.transaction() as connection:
+                await connection.exec_driver_sql("DELETE FROM verdict_documents")
+
+
+def test_a_right_that_is_no_longer_in_the_table_is_taken_away(server, owner) -> None:
+    owner.execute("GRANT ALL ON leases TO avouch_server")
+    migrate.migrate(server.url)
+    has = "SELECT has_table_privilege('avouch_server', 'avouch.leases', 'SELECT')"
+    assert owner.execute(has).fetchone() == (False,)
+
+
+def test_an_owner_that_may_create_no_roles_says_who_may_and_migrates(caplog) -> None:
+    with postgres.running(roles=False) as bare:
+        with caplog.at_level("INFO", logger="avouch.store.grants"):
+            migrate.migrate(bare.url)
+        with psycopg.connect(bare.url) as connection:
+            assert connection.execute("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'avouch_%'").fetchone() == (0,)
+    assert "avouch database-roles" in caplog.text
+
+
+def test_what_is_printed_for_an_administrator_makes_every_role() -> None:
+    assert [role for role in grants.ROLES.values() if f"CREATE ROLE {role} NOLOGIN" in grants.script()] == list(
+        grants.ROLES.values()
+    )
