@@ -1,12 +1,16 @@
 """What the chart lets processes and people do: roles, named Secrets and NetworkPolicies, taken by a real API server."""
 
 import json
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from avouch import names
 from tests import charts
 from tests.cluster.apiserver import ApiServer
 
@@ -140,3 +144,77 @@ def test_every_deployment_of_ours_has_a_policy() -> None:
             if one["kind"] in ("Deployment", "StatefulSet"):
                 components.add(one["metadata"]["name"])
     assert components <= policies(**{"postgres.embedded": "true"}).keys()
+
+
+def database_keys(**values: str) -> dict[str, tuple[str, str]]:
+    """Container -> (Secret, key) of its database's URL."""
+    found = {}
+    for template in ("controller", "server", "worker"):
+        (made,) = [one for one in documents(template, **values) if one["kind"] == "Deployment"]
+        pod = made["spec"]["template"]["spec"]
+        for container in (*pod["initContainers"], *pod["containers"]):
+            (url,) = [one for one in container["env"] if one["name"] == "AVOUCH_DATABASE_URL"]
+            reference = url["valueFrom"]["secretKeyRef"]
+            found[container["name"]] = (reference["name"], reference["key"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "keys"),
+    [
+        ({}, ("avouch-database", "url", "url", "url", "url")),
+        ({"database.roleKeys.worker": "w"}, ("avouch-database", "url", "url", "url", "w")),
+        ({"postgres.embedded": "true"}, ("avouch-postgres", "url", "url-controller", "url-server", "url-worker")),
+    ],
+)
+def test_only_who_migrates_has_the_url_of_the_owner_where_there_are_others(
+    values: dict[str, str], keys: tuple[str, ...]
+) -> None:
+    secret, *expected = keys
+    containers = ("migrate", "controller", "server", "worker")
+    assert database_keys(**values) == dict(zip(containers, [(secret, key) for key in expected], strict=True))
+
+
+def embedded() -> dict[str, str]:
+    (secret,) = [one for one in documents("postgres", **{"postgres.embedded": "true"}) if one["kind"] == "Secret"]
+    found: dict[str, str] = secret["stringData"]
+    return found
+
+
+def test_each_process_is_a_user_of_the_embedded_database_with_a_password_of_its_own() -> None:
+    held = embedded()
+    users = {key: urlsplit(held[key]) for key in ("url", *(f"url-{process}" for process in names.DATABASE_ROLES))}
+    assert [each.username for each in users.values()] == ["avouch", *names.DATABASE_ROLES.values()]
+    assert len({each.password for each in users.values()}) == len(users)
+    for process in names.DATABASE_ROLES:
+        assert users[f"url-{process}"].password == held[f"password-{process}"]
+    assert {each.query for each in users.values()} == {"sslmode=verify-full&sslrootcert=/etc/avouch/postgres/ca.crt"}
+
+
+def test_the_embedded_database_proves_its_name_to_who_has_our_authority(tmp_path: Path) -> None:
+    held = embedded()
+    for name in ("ca.crt", "tls.crt", "tls.key"):
+        (tmp_path / name).write_text(held[name])
+    assert held["ca.crt"] != held["tls.crt"]
+    host = str(urlsplit(held["url"]).hostname)
+    assert _proven(tmp_path, host) == ""
+    assert "CERTIFICATE_VERIFY_FAILED" in _proven(tmp_path, "localhost")
+
+
+def _proven(folder: Path, host: str) -> str:
+    """Why a client that checks authority and name refuses the server; "" where it does not."""
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    client = ssl.create_default_context(cafile=folder / "ca.crt")
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asks = client.wrap_bio(back, there, server_hostname=host)
+    answers = server.wrap_bio(there, back, server_side=True)
+    for _ in range(4):
+        for side in (asks, answers):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError as exc:
+                return str(exc)
+    return ""

@@ -34,17 +34,34 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* The database as a process sees it: `process` is server, worker or controller, or owner, who migrates. */}}
 {{- define "avouch.databaseEnv" -}}
 - name: AVOUCH_DATABASE_URL
   valueFrom:
     secretKeyRef:
-      {{- if .Values.postgres.embedded }}
+      {{- if .root.Values.postgres.embedded }}
       name: avouch-postgres
-      key: url
+      key: {{ ternary "url" (printf "url-%s" .process) (eq .process "owner") }}
       {{- else }}
-      name: {{ .Values.database.urlSecret.name }}
-      key: {{ .Values.database.urlSecret.key }}
+      name: {{ .root.Values.database.urlSecret.name }}
+      key: {{ get .root.Values.database.roleKeys .process | default .root.Values.database.urlSecret.key }}
       {{- end }}
+{{- end }}
+
+{{- /* What verifies the certificate of the embedded PostgreSQL. */}}
+{{- define "avouch.databaseMount" -}}
+{{- if .Values.postgres.embedded }}
+- {name: postgres, mountPath: /etc/avouch/postgres, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "avouch.databaseVolume" -}}
+{{- if .Values.postgres.embedded }}
+- name: postgres
+  secret:
+    secretName: avouch-postgres
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
 {{- end }}
 
 {{- define "avouch.commonEnv" -}}
@@ -61,7 +78,11 @@ capabilities: {drop: [ALL]}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args: [migrate]
   env:
-    {{- include "avouch.databaseEnv" . | nindent 4 }}
+    {{- include "avouch.databaseEnv" (dict "root" . "process" "owner") | nindent 4 }}
+  {{- with include "avouch.databaseMount" . | trim }}
+  volumeMounts:
+    {{- . | nindent 4 }}
+  {{- end }}
   securityContext: {{- include "avouch.containerSecurity" . | nindent 4 }}
   resources:
     requests: {cpu: 50m, memory: 64Mi}
