@@ -123,6 +123,28 @@ async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_r
     await repository.close()
 
 
+async def test_a_release_is_of_its_own_project_and_version_and_of_no_other(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    here, there = (f"ns-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    releasing = await opened_run(store, namespace=here, version="v1", release=True)
+    other = await opened_run(store, namespace=there, version="v1", release=True)
+    sibling = await opened_run(store, namespace=here, version="v2")
+    await decide(opened, a_verdict(releasing), [])
+    told = external.Version("v1", latest=True), external.Version("v2", latest=True)
+    assert (await store.version(other.namespace_uid, "v1"), await store.version(here_uid(here), "v2")) == told
+    # Neither the other project nor the other version is closed by it.
+    again, extra = crafted(namespace=there, version="v1")
+    assert await store.open(again, extra, mark_latest=False)
+    assert (await store.accept(a_claim(other, uuid.uuid4().bytes))).created
+    assert (await store.accept(a_claim(sibling, uuid.uuid4().bytes))).created
+    await decide(opened, a_verdict(other), [])
+    assert await store.version(other.namespace_uid, "v1") == external.Version("v1", prerelease=False, latest=True)
+
+
+def here_uid(namespace: str) -> str:
+    return f"uid-{namespace}"
+
+
 @pytest.mark.parametrize(("mark", "new", "old"), [(None, True, False), (True, True, True), (False, False, False)])
 async def test_a_new_version_becomes_the_latest_unless_it_is_said_otherwise(
     opened: database.Database, mark: bool | None, new: bool, old: bool

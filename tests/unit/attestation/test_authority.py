@@ -223,6 +223,45 @@ def test_a_trust_root_of_nothing_junk_leaves_or_too_many_is_refused(pki: Pki) ->
             trust.TrustRoot.from_pems(pems)
 
 
+@pytest.mark.parametrize(
+    "instead",
+    [
+        {x509.BasicConstraints: x509.BasicConstraints(ca=False, path_length=None)},
+        {x509.KeyUsage: x509.KeyUsage(True, False, False, False, False, False, False, False, False)},
+        {x509.BasicConstraints: None},
+        {x509.KeyUsage: None},
+        {x509.SubjectKeyIdentifier: None},
+    ],
+)
+def test_a_certificate_that_lacks_one_mark_of_an_authority_is_not_trusted(pki: Pki, instead: dict) -> None:
+    whole = pki.ca.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(whole.subject)
+        .issuer_name(whole.issuer)
+        .public_key(whole.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(whole.not_valid_before_utc)
+        .not_valid_after(whole.not_valid_after_utc)
+    )
+    trusted = broken = builder
+    for one in whole.extensions:
+        value = instead.get(type(one.value), one.value)
+        trusted = trusted.add_extension(one.value, one.critical)
+        broken = broken if value is None else broken.add_extension(value, one.critical)
+    pems = [
+        each.sign(pki.ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) for each in (trusted, broken)
+    ]
+    assert trust.TrustRoot.from_pems(pems[:1]).pems()
+    with pytest.raises(errors.Invalid, match="not a CA certificate"):
+        trust.TrustRoot.from_pems(pems[1:])
+
+
+def test_an_authority_signs_pods_and_no_other_authorities(pki: Pki) -> None:
+    basic = pki.ca.certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    assert (basic.critical, basic.value.ca, basic.value.path_length) == (True, True, 0)
+
+
 def test_an_empty_trust_root_trusts_nobody() -> None:
     assert trust.TrustRoot({}).candidates(b"x") == ()
 
