@@ -46,7 +46,7 @@ def chart_permissions() -> Iterator[tuple[Path, str]]:
             {
                 process: {
                     part: [rule.to_json() for rule in getattr(granted, part)]
-                    for part in ("cluster", "namespace", "kube_system", "token_secrets")
+                    for part in ("cluster", "namespace", "kube_system", "token_secrets", "dry_runs")
                 }
                 for process, granted in permissions.PERMISSIONS.items()
             }

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from avouch import errors
 from avouch.admission import review
 from avouch.controlplane.intake import injection as injection_planning
+from avouch.controlplane.intake import trial
 from avouch.tekton import injection, pod
 
 PATH = "/admission/pods"
@@ -84,6 +85,7 @@ class PodAdmission:
     suffix: Callable[[], str] = field(default=lambda: secrets.token_hex(4))
     room: Room = field(default_factory=Room)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    tried: trial.Trial | None = None  # None: policies of the cluster are not asked beforehand
 
     def routes(self) -> list[Route]:
         """The routes to mount."""
@@ -106,12 +108,17 @@ class PodAdmission:
     async def _answer(self, asked: review.PodRequest) -> tuple[dict[str, object], str]:
         if asked.operation != "CREATE":
             return review.allow(asked.uid), "NotCreate"
+        if trial.is_trial(asked.pod, dry_run=asked.dry_run):
+            return review.allow(asked.uid), "Trial"
         planned = await self.planner.plan_for(asked.namespace, asked.pod)
         if isinstance(planned, pod.Refusal):
             return _refused(asked, planned)
         patch = injection.patch(planned.injection, self.settings(), self.suffix())
         if isinstance(patch, pod.Refusal):
             return _refused(asked, patch)
+        patched = injection.applied(asked.pod, patch)
+        if self.tried and (refused := await self.tried.refused(asked.namespace, asked.pod, patched)):
+            return _refused(asked, refused)
         return review.allow(asked.uid, patch, [f"avouch: {warning}" for warning in planned.warnings]), "Injected"
 
 

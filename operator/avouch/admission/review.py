@@ -21,6 +21,7 @@ class PodRequest:
     namespace: str
     operation: str
     pod: Mapping[str, Any]
+    dry_run: bool = False
 
 
 def read(body: bytes) -> PodRequest:
@@ -40,7 +41,8 @@ def read(body: bytes) -> PodRequest:
         raise errors.Invalid("not about a Pod", field="request.kind.kind")
     pod = objects.mapping(review, "request", "object")
     namespace = objects.text(review, "request", "namespace") or objects.text(pod, "metadata", "namespace")
-    return PodRequest(uid, namespace, objects.text(review, "request", "operation"), pod)
+    dry_run = objects.mapping(review, "request").get("dryRun") is True
+    return PodRequest(uid, namespace, objects.text(review, "request", "operation"), pod, dry_run)
 
 
 def uid_of(body: bytes) -> str:

@@ -29,6 +29,7 @@ class Permissions:
     namespace: tuple[Rule, ...] = ()
     kube_system: tuple[Rule, ...] = ()
     token_secrets: tuple[Rule, ...] = ()  # everywhere, unless the chart's apiTokens.enabled is false
+    dry_runs: tuple[Rule, ...] = ()  # everywhere, if the chart's admission.dryRun is true
 
 
 _CHAINLOOPS = ("contracts", "policies", "policygroups")
@@ -76,6 +77,8 @@ SERVER = Permissions(
         Rule("tekton.dev", ("taskruns", "pipelineruns"), ("get",)),
     ),
     kube_system=(Rule("", ("configmaps",), ("get",), ("extension-apiserver-authentication",)),),
+    # RBAC knows no dry runs: an admission policy refuses every creation of this account that is none.
+    dry_runs=(Rule("", ("pods",), ("create",)),),
 )
 
 # It reads the HMAC keys of Integrations when it delivers: those that a Role names, as the chart's integrations.secrets

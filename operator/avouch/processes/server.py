@@ -26,6 +26,7 @@ from avouch.controlplane.intake import (
     pod_identity,
     pod_runs,
     submissions,
+    trial,
 )
 from avouch.controlplane.intake import injection as injection_planning
 from avouch.controlplane.model import artifacts as artifact_model
@@ -34,7 +35,7 @@ from avouch.ingest import artifacts as artifact_api
 from avouch.ingest import external_runs as external_api
 from avouch.ingest.aggregated import app as aggregated_app
 from avouch.ingest.aggregated import tickets
-from avouch.kube import connection, reader, secrets
+from avouch.kube import connection, reader, secrets, trials
 from avouch.oidc import verifier
 from avouch.processes import artifact_backends, certificates, health, lifetime, listeners, servermetrics, settings
 from avouch.store import (
@@ -71,6 +72,7 @@ class Adapters:
     catalog: catalog.Catalog
     runs: run_store.Runs
     cluster: reader.ClusterReader
+    pod_trials: trials.PodTrials
     blobs: routing.Routed
     maintenance: artifact_backends.Maintenance
     authorities: certificates.Authorities
@@ -180,6 +182,7 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
             catalog=catalog.Catalog(opened),
             runs=pushes,
             cluster=reader.ClusterReader(api),
+            pod_trials=trials.PodTrials(api),
             blobs=routing.Routed(known, opener, _described(config)),
             maintenance=artifact_backends.Maintenance(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
@@ -272,7 +275,8 @@ def _admission(config: settings.Server, adapters: Adapters, tls: certificates.Se
         return injection.Settings(config.sidecar_image, config.server_url, authorities)
 
     planning = injection_planning.InjectionPlanner(adapters.cluster, adapters.catalog, adapters.catalog)
-    hook = admission_app.PodAdmission(planning, what_to_inject, adapters.metrics.admitted)
+    tried = trial.Trial(adapters.pod_trials) if config.dry_runs else None
+    hook = admission_app.PodAdmission(planning, what_to_inject, adapters.metrics.admitted, tried=tried)
     bounds = listeners.Bounds(connections=1024, each=256, headers=admission_app.SECONDS, linger=admission_app.SECONDS)
     return listeners.Listener(
         admission_app.create(hook), config.host, config.admission_port, tls.context, bounds=bounds

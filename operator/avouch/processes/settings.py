@@ -31,6 +31,7 @@ class Server:
     public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
     oidc_issuers: tuple[allowed.Issuer, ...] = ()  # whose tokens are looked at
     aggregated_api: bool = True
+    dry_runs: bool = False  # whether the API server is asked before a pod is patched
     kubeconfig: Path | None = None  # outside a cluster
     host: str = ""  # every address, IPv4 and IPv6
     port: int = 8443
@@ -64,6 +65,7 @@ class Server:
             public_ca=_public_ca(environment),
             oidc_issuers=allowed.parse(environment.get("AVOUCH_OIDC_ISSUERS", ""), oidc_claims.RUNNERS),
             aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
+            dry_runs=environment.get("AVOUCH_DRY_RUNS", "false") == "true",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
             port=_number(environment, "AVOUCH_PORT", 8443),

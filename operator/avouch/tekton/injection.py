@@ -18,6 +18,7 @@ Rules; breaking any of them can break a build (Tekton and kubelet sources; tests
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from avouch import names, plan
 from avouch.tekton import limits, pod
@@ -80,6 +81,16 @@ def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[st
         _append("/spec/initContainers", container, exists=shape.has_init),
         _append("/spec/volumes", {"name": volume, "projected": _projected()}, exists=shape.has_volumes),
     ]
+
+
+def applied(created: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The pod as `patch` makes it: it only appends to lists of the spec."""
+    spec = dict(created["spec"])
+    for change in changes:
+        name = str(change["path"]).split("/")[2]
+        value = change["value"]
+        spec[name] = [*spec.get(name, ()), value] if str(change["path"]).endswith("/-") else value
+    return {**created, "spec": spec}
 
 
 def _append(path: str, value: object, *, exists: bool) -> dict[str, object]:

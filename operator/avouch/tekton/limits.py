@@ -3,13 +3,15 @@
 As LimitRanger of the API server judges (kubernetes plugin/pkg/admission/limitranger/admission.go), after all mutation:
 - Container: of each one min <= request, limit <= max, and limit / request <= maxLimitRequestRatio.
 - Pod: the same of the sum of all containers and sidecars, or of one init container that takes more than this sum.
+- The pod's own spec.resources (PodLevelResources): the requests of all containers fit into its requests, and each limit
+  into its limits (pkg/apis/core/validation, validatePodResourceConsistency).
 - What a container does not state gets the defaults; so the sidecar states 0 of what it has no use for, such as GPUs.
 A bound that the pod breaks without the sidecar is not looked at: such a pod is refused whatever we do.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -64,6 +66,7 @@ class _Room:
     requests: Stated
     limits: Stated
     step: Fraction
+    whole: tuple[Fraction | None, Fraction | None] = (None, None)  # requests and limits of the pod itself
 
     def bounds(self) -> tuple[Fraction, Fraction | None, Fraction, Fraction | None]:
         """(least request, most request, least limit, most limit), ratios aside."""
@@ -82,6 +85,11 @@ class _Room:
             if most is not None and max(self.requests.alone, self.limits.alone) <= most:
                 most_request.append(most - self.requests.sum)
                 most_limit.append(most - self.limits.sum)
+        asked, allowed = self.whole
+        if asked is not None and self.requests.alone <= asked:
+            most_request.append(asked - self.requests.sum)
+        if allowed is not None:
+            most_limit.append(allowed)
         return request, min(most_request, default=None), limit, min(most_limit, default=None)
 
     def request_for(self, limit: Fraction, request: Fraction) -> Fraction:
@@ -133,8 +141,8 @@ def fit(ranges: Iterable[Mapping[str, Any]], created: Mapping[str, Any]) -> Reso
     Raises:
         Invalid: a quantity that cannot be read.
     """
-    known = tuple(ranges)
-    if not known:
+    known, level = tuple(ranges), objects.mapping(created, "spec", "resources")
+    if not known and not level:
         return WANTED
     fitted: dict[str, dict[str, str]] = {"requests": {}, "limits": {}}
     for resource in WANTED["requests"]:
@@ -143,8 +151,11 @@ def fit(ranges: Iterable[Mapping[str, Any]], created: Mapping[str, Any]) -> Reso
             stated(created, "requests", resource),
             stated(created, "limits", resource),
             _STEP.get(resource, Fraction(1)),
+            (_said(level, "requests", resource), _said(level, "limits", resource)),
         )
         found = _fitted(resource, room)
+        if found is None and _fitted(resource, replace(room, whole=(None, None))) is not None:
+            return _no_room_in_pod(resource)
         if found is None:
             return _refused(resource, room.items)
         for kind, amount in zip(("requests", "limits"), found, strict=True):
@@ -213,6 +224,14 @@ def _others(ranges: Iterable[Mapping[str, Any]]) -> set[str]:
     )
 
 
+def _no_room_in_pod(resource: str) -> pod.Refusal:
+    return pod.Refusal(
+        pod.Reason.POD_RESOURCES,
+        f"spec.resources of the pod leave no room for the sidecar, which needs at least"
+        f" {_text(resource, _LEAST[resource])} of {resource}; raise them",
+    )
+
+
 def _refused(resource: str, items: Iterable[_Item]) -> pod.Refusal:
     names = " and ".join(sorted({item.name for item in items}))
     needed = f"at least {_text(resource, _LEAST[resource])} of" if resource in _LEAST else "no"
@@ -224,8 +243,12 @@ def _refused(resource: str, items: Iterable[_Item]) -> pod.Refusal:
 
 
 def _amount(container: Mapping[str, Any], kind: str, resource: str) -> Fraction:
-    said = objects.mapping(container, "resources", kind)
-    return quantities.read(said[resource]) if resource in said else Fraction(0)
+    return _said(objects.mapping(container, "resources"), kind, resource) or Fraction(0)
+
+
+def _said(resources: Mapping[str, Any], kind: str, resource: str) -> Fraction | None:
+    said = objects.mapping(resources, kind)
+    return quantities.read(said[resource]) if resource in said else None
 
 
 def _up(amount: Fraction, step: Fraction) -> Fraction:

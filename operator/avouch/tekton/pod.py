@@ -38,6 +38,8 @@ class Reason(StrEnum):
     NOT_NEEDED = "NotNeeded"
     QUOTA = "ResourceQuota"
     LIMITS = "LimitRange"
+    POD_RESOURCES = "PodResources"
+    POLICY = "PolicyRefuses"
     GONE = "TaskRunGone"
 
 

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from avouch import errors
 from avouch.admission import app
 from avouch.controlplane.intake import injection as injection_planning
+from avouch.controlplane.intake import trial
 from avouch.tekton import injection, pod
 from tests.unit.tekton import pods
 
@@ -197,3 +198,21 @@ async def test_only_so_many_pods_are_planned_at_a_time() -> None:
 def test_the_webhook_is_all_that_its_port_answers() -> None:
     admission = app.PodAdmission(Planner(), lambda: pods.SETTINGS)
     assert [(one.path, one.methods) for one in app.create(admission).routes] == [(app.PATH, {"POST"})]  # type: ignore[attr-defined]
+
+
+async def test_a_trial_of_our_own_is_answered_at_once_and_asks_for_no_other() -> None:
+    planner = Planner(inject())
+    asked = review()
+    asked["request"]["dryRun"] = True
+    asked["request"]["object"]["metadata"]["annotations"] = {trial.MARK: "true"}
+    document, counted = await post(planner, json.dumps(asked).encode())
+    assert (counted, planner.asked) == (["Trial"], [])
+    assert "patch" not in document
+
+
+async def test_the_mark_of_a_trial_keeps_the_sidecar_out_of_no_real_pod() -> None:
+    asked = review()
+    asked["request"]["object"]["metadata"]["annotations"] = {trial.MARK: "true"}
+    document, counted = await post(Planner(inject()), json.dumps(asked).encode())
+    assert counted == ["Injected"]
+    assert "patch" in document

@@ -109,3 +109,41 @@ def test_where_nothing_fits_the_refusal_names_the_range_and_what_is_needed(
     assert refused.reason is pod.Reason.LIMITS
     assert said in refused.message
     assert "LimitRange range-0 " in refused.message
+
+
+def of_level(requests: dict[str, str], most: dict[str, str], *containers: dict[str, Any]) -> dict[str, Any]:
+    """A pod with resources of its own."""
+    made = a_pod(*containers)
+    made["spec"]["resources"] = {"requests": requests, "limits": most}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("created", "fitted"),
+    [
+        (of_level({"memory": "1Gi"}, {"memory": "1Gi"}, states(memory="80Mi")), memory("32Mi", "128Mi")),
+        (of_level({"memory": "100Mi"}, {"memory": "1Gi"}, states(memory="80Mi")), memory("20Mi", "128Mi")),
+        (of_level({"memory": "1Gi"}, {"memory": "100Mi"}, states(memory="80Mi")), memory("32Mi", "100Mi")),
+        (of_level({"cpu": "1"}, {"cpu": "300m"}, states(cpu="100m")), cpu("5m", "300m")),
+        (of_level({"cpu": "102m"}, {"cpu": "1"}, states(cpu="100m")), cpu("2m", "500m")),
+        (of_level({"memory": "10Mi"}, {"memory": "1Gi"}, states(memory="80Mi")), memory("32Mi", "128Mi")),
+    ],
+    ids=["room", "less to ask for", "a lower limit", "of CPU", "a little CPU", "a pod that is refused anyway"],
+)
+def test_the_sidecar_fits_into_the_resources_of_the_pod_itself(created: dict[str, Any], fitted: object) -> None:
+    assert limits.fit([], created) == fitted
+
+
+@pytest.mark.parametrize(
+    ("created", "resource"),
+    [
+        (of_level({"memory": "80Mi"}, {"memory": "1Gi"}, states(memory="80Mi")), "64Mi of memory"),
+        (of_level({"memory": "1Gi"}, {"memory": "50Mi"}, states(memory="40Mi")), "64Mi of memory"),
+        (of_level({"cpu": "100m"}, {"cpu": "1"}, states(cpu="100m")), "20m of cpu"),
+    ],
+)
+def test_a_pod_without_room_for_it_gets_no_sidecar(created: dict[str, Any], resource: str) -> None:
+    refused = limits.fit([], created)
+    assert isinstance(refused, pod.Refusal)
+    assert refused.reason is pod.Reason.POD_RESOURCES
+    assert resource in refused.message

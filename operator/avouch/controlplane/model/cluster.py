@@ -21,6 +21,14 @@ class Secrets(Protocol):
         ...
 
 
+class PodTrials(Protocol):
+    """Creations of pods that create nothing."""
+
+    async def refusal(self, namespace: str, created: Mapping[str, Any]) -> str:
+        """Why the pod would not be created; "" where it would. Raises errors.Unavailable: the cluster did not say."""
+        ...
+
+
 class ClusterReader(Protocol):
     """The cluster's own record. Objects are plain Kubernetes JSON; None where the object is gone."""
 
