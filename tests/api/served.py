@@ -68,6 +68,7 @@ class Served:
         certificate, key = authority.serving_certificate(self.ca, ["localhost"], [], now, timedelta(hours=1))
         (folder / "tls/tls.crt").write_bytes(certificate)
         (folder / "tls/tls.key").write_bytes(key)
+        (folder / "tls/ca.crt").write_bytes(self.ca.certificate_pem)
         self.context = ssl.create_default_context(cafile=str(folder / "ca/ca.crt"))
         self._environment = {
             "PATH": os.environ["PATH"],

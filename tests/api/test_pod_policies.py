@@ -169,6 +169,14 @@ def test_a_policy_that_refuses_the_sidecars_image_stops_no_build_and_says_so(bui
     assert "no sidecar was injected: PolicyRefuses" in said
     assert "images come from our registry" in said
     assert build.counted("PolicyRefuses") == before + 1
+    (event,) = servers.until(lambda: _events(build))
+    assert (event["reason"], event["regarding"]["kind"], event["type"]) == ("SidecarNotInjected", "TaskRun", "Warning")
+    assert "images come from our registry" in event["note"]
+
+
+def _events(build: Build) -> list[dict[str, Any]]:
+    found = build.api.kubectl("get", "events.events.k8s.io", "-n", "shop", "-o", "json")
+    return [one for one in json.loads(found)["items"] if one["regarding"]["name"] == "build"]
 
 
 def test_where_no_policy_refuses_it_the_sidecar_is_injected(build: Build) -> None:

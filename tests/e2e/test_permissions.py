@@ -34,6 +34,8 @@ UNUSED = {
     ("controller", "tekton.dev", "pipelineruns", "get"): "a PipelineRun that may have gone while nobody watched",
     ("controller", "chainloop.dev", "policies/status", "patch"): TRIED,
     ("controller", "chainloop.dev", "policygroups/status", "patch"): TRIED,
+    ("server", "events.k8s.io", "events", "create"): TRIED,
+    ("server", "events.k8s.io", "events", "patch"): "an Event that repeats within six minutes becomes a series",
     ("server", "", "persistentvolumeclaims", "get"): "there is no storage here, so no workspace is a claim",
 }
 

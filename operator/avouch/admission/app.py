@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from starlette import background
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,7 +25,7 @@ from avouch import errors
 from avouch.admission import review
 from avouch.controlplane.intake import injection as injection_planning
 from avouch.controlplane.intake import trial
-from avouch.tekton import injection, pod
+from avouch.tekton import injection, labels, pod
 
 PATH = "/admission/pods"
 SECONDS = 1.5  # of the API server's 2 s
@@ -32,6 +33,9 @@ AT_ONCE = 64  # pods that are planned at a time, each with a handful of question
 MAX_BODIES = 16 * 1024 * 1024  # bytes of bodies that are held at a time: a review has some ten KiB
 MAX_BODY = 3 * 1024 * 1024  # bytes: etcd takes objects of 1.5 MiB, a review holds at most one of them and its frame
 log = logging.getLogger(__name__)
+
+# Known of this very pod alone, here alone: of the others the controller tells when the run begins.
+_TOLD = frozenset({pod.Reason.LIMITS, pod.Reason.POD_RESOURCES, pod.Reason.POLICY})
 
 # Ordinary and configured on purpose: a warning on each pod would be noise.
 _QUIET = frozenset({pod.Reason.NO_WORKFLOW, pod.Reason.NEVER, pod.Reason.NOT_NEEDED, pod.Reason.ALREADY})
@@ -42,6 +46,14 @@ class Planner(Protocol):
 
     async def plan_for(self, namespace: str, created: Mapping[str, Any]) -> injection_planning.Decision:
         """The injection, or the reason for none."""
+        ...
+
+
+class Teller(Protocol):
+    """Tells people about a pod that was left alone."""
+
+    async def not_injected(self, namespace: str, owner: labels.Owner, why: str) -> None:
+        """Say it of the TaskRun that owns the pod. Never raises."""
         ...
 
 
@@ -86,6 +98,7 @@ class PodAdmission:
     room: Room = field(default_factory=Room)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     tried: trial.Trial | None = None  # None: policies of the cluster are not asked beforehand
+    teller: Teller | None = None
 
     def routes(self) -> list[Route]:
         """The routes to mount."""
@@ -93,23 +106,36 @@ class PodAdmission:
 
     async def pods(self, request: Request) -> Response:
         """Answer one AdmissionReview."""
-        body = b""
+        body, told = b"", None
         try:
             async with asyncio.timeout(self.seconds):  # the body, too: anyone may begin one and never end it
                 body = await self.room.read(request)
-                async with self.places:
-                    answer, outcome = await self._answer(review.read(body))
+                asked = review.read(body)
+                if trial.is_trial(asked.pod, dry_run=asked.dry_run):
+                    answer, outcome = review.allow(asked.uid), "Trial"  # without a place: who asks for it has one
+                else:
+                    async with self.places:
+                        answer, outcome = await self._answer(asked)
+                told = self._told(asked, outcome, answer)
         except Exception as exc:  # an error of avouch never refuses or delays a pod
             log.exception("internal error: a pod is admitted without a sidecar")
             answer, outcome = review.allow(review.uid_of(body), warnings=[_not_injected(_why(exc))]), "Error"
         self.count(outcome)
-        return JSONResponse(answer)
+        return JSONResponse(answer, background=told)
+
+    def _told(
+        self, asked: review.PodRequest, outcome: str, answer: Mapping[str, Any]
+    ) -> background.BackgroundTask | None:
+        """What is said after the answer, about a pod that comes to be."""
+        owner = labels.controller(asked.pod, "TaskRun")
+        if self.teller is None or asked.dry_run or outcome not in _TOLD or owner is None:
+            return None
+        (why,) = answer["response"]["warnings"]
+        return background.BackgroundTask(self.teller.not_injected, asked.namespace, owner, why)
 
     async def _answer(self, asked: review.PodRequest) -> tuple[dict[str, object], str]:
         if asked.operation != "CREATE":
             return review.allow(asked.uid), "NotCreate"
-        if trial.is_trial(asked.pod, dry_run=asked.dry_run):
-            return review.allow(asked.uid), "Trial"
         planned = await self.planner.plan_for(asked.namespace, asked.pod)
         if isinstance(planned, pod.Refusal):
             return _refused(asked, planned)

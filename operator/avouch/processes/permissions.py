@@ -75,6 +75,7 @@ SERVER = Permissions(
         Rule("", ("persistentvolumeclaims",), ("get",)),  # admission looks at a claim before it mounts it
         Rule("", ("resourcequotas", "limitranges"), ("list",)),  # admission looks at them before it injects
         Rule("tekton.dev", ("taskruns", "pipelineruns"), ("get",)),
+        Rule("events.k8s.io", ("events",), ("create", "patch")),  # why a pod got no sidecar
     ),
     kube_system=(Rule("", ("configmaps",), ("get",), ("extension-apiserver-authentication",)),),
     # RBAC knows no dry runs: an admission policy refuses every creation of this account that is none.

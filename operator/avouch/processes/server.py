@@ -35,7 +35,7 @@ from avouch.ingest import artifacts as artifact_api
 from avouch.ingest import external_runs as external_api
 from avouch.ingest.aggregated import app as aggregated_app
 from avouch.ingest.aggregated import tickets
-from avouch.kube import connection, reader, secrets, trials
+from avouch.kube import client, connection, events, podevents, reader, secrets, trials
 from avouch.oidc import verifier
 from avouch.processes import artifact_backends, certificates, health, lifetime, listeners, servermetrics, settings
 from avouch.store import (
@@ -73,6 +73,7 @@ class Adapters:
     runs: run_store.Runs
     cluster: reader.ClusterReader
     pod_trials: trials.PodTrials
+    events: podevents.PodEvents
     blobs: routing.Routed
     maintenance: artifact_backends.Maintenance
     authorities: certificates.Authorities
@@ -183,6 +184,9 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
             runs=pushes,
             cluster=reader.ClusterReader(api),
             pod_trials=trials.PodTrials(api),
+            events=podevents.PodEvents(
+                events.Recorder(client.KubeClient(api), "avouch-server", fallback_namespace="default")
+            ),
             blobs=routing.Routed(known, opener, _described(config)),
             maintenance=artifact_backends.Maintenance(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
@@ -276,7 +280,9 @@ def _admission(config: settings.Server, adapters: Adapters, tls: certificates.Se
 
     planning = injection_planning.InjectionPlanner(adapters.cluster, adapters.catalog, adapters.catalog)
     tried = trial.Trial(adapters.pod_trials) if config.dry_runs else None
-    hook = admission_app.PodAdmission(planning, what_to_inject, adapters.metrics.admitted, tried=tried)
+    hook = admission_app.PodAdmission(
+        planning, what_to_inject, adapters.metrics.admitted, tried=tried, teller=adapters.events
+    )
     bounds = listeners.Bounds(connections=1024, each=256, headers=admission_app.SECONDS, linger=admission_app.SECONDS)
     return listeners.Listener(
         admission_app.create(hook), config.host, config.admission_port, tls.context, bounds=bounds

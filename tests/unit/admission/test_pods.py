@@ -15,7 +15,7 @@ from avouch import errors
 from avouch.admission import app
 from avouch.controlplane.intake import injection as injection_planning
 from avouch.controlplane.intake import trial
-from avouch.tekton import injection, pod
+from avouch.tekton import injection, labels, pod
 from tests.unit.tekton import pods
 
 
@@ -216,3 +216,38 @@ async def test_the_mark_of_a_trial_keeps_the_sidecar_out_of_no_real_pod() -> Non
     document, counted = await post(Planner(inject()), json.dumps(asked).encode())
     assert counted == ["Injected"]
     assert "patch" in document
+
+
+class Teller:
+    """Remembers what was told, and about which TaskRun."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    async def not_injected(self, namespace: str, owner: labels.Owner, why: str) -> None:
+        self.told.append((namespace, owner.name, why))
+
+
+@pytest.mark.parametrize(
+    ("reason", "dry_run", "told"),
+    [
+        (pod.Reason.LIMITS, False, True),
+        (pod.Reason.POD_RESOURCES, False, True),
+        (pod.Reason.POLICY, False, True),
+        (pod.Reason.POLICY, True, False),
+        (pod.Reason.QUOTA, False, False),  # the controller says it of the whole run
+        (pod.Reason.NOT_NEEDED, False, False),
+    ],
+)
+async def test_why_this_very_pod_got_no_sidecar_is_told_of_its_taskrun(
+    reason: pod.Reason, dry_run: bool, told: bool
+) -> None:
+    teller, asked = Teller(), review()
+    asked["request"]["dryRun"] = dry_run
+    planner = Planner(pod.Refusal(reason, "because"))
+    admission = app.PodAdmission(planner, lambda: pods.SETTINGS, teller=teller)
+    transport = httpx.ASGITransport(app=Starlette(routes=admission.routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
+        await client.post(app.PATH, content=json.dumps(asked).encode())
+    said = f"avouch: no sidecar was injected: {reason}: because"
+    assert teller.told == ([("ns", "build", said)] if told else [])

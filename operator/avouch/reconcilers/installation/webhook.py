@@ -54,7 +54,7 @@ def configuration(namespace: str, service: str, ca_bundle: bytes) -> Json:
                 "failurePolicy": "Ignore",
                 "matchPolicy": "Equivalent",
                 "reinvocationPolicy": "Never",
-                "sideEffects": "None",
+                "sideEffects": "NoneOnDryRun",  # an Event says why a pod that comes to be got no sidecar
                 "timeoutSeconds": 2,
             }
         ],
