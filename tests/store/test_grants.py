@@ -15,7 +15,7 @@ pytestmark = pytest.mark.postgres
 _COLUMNS = re.compile(r"(?P<verb>[A-Z]+)(?: \((?P<columns>.+)\))?")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def owner(server: postgres.Postgres) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
     with psycopg.connect(server.url, autocommit=True, options="-c search_path=avouch") as connection:
         yield connection

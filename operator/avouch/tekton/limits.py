@@ -3,8 +3,8 @@
 As LimitRanger of the API server judges (kubernetes plugin/pkg/admission/limitranger/admission.go), after all mutation:
 - Container: of each one min <= request, limit <= max, and limit / request <= maxLimitRequestRatio.
 - Pod: the same of the sum of all containers and sidecars, or of one init container that takes more than this sum.
-- The pod's own spec.resources (PodLevelResources): the requests of all containers fit into its requests, and each limit
-  into its limits (pkg/apis/core/validation, validatePodResourceConsistency).
+- The pod's own spec.resources (PodLevelResources): the requests of all containers fit into its requests
+  (pkg/apis/core/validation, validatePodResourceConsistency). A limit above its limits would mean nothing.
 - What a container does not state gets the defaults; so the sidecar states 0 of what it has no use for, such as GPUs.
 A bound that the pod breaks without the sidecar is not looked at: such a pod is refused whatever we do.
 """
