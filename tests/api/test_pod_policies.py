@@ -135,7 +135,7 @@ def _hook(served: servers.Served) -> dict[str, Any]:
     made = webhook.configuration("avouch", "avouch-server", b"")
     (hook,) = made["webhooks"]
     ca = base64.b64encode(served.ca.certificate_pem).decode()
-    hook["clientConfig"] = {"url": f"https://localhost:{served.port}{webhook.PATH}", "caBundle": ca}
+    hook["clientConfig"] = {"url": f"https://localhost:{served.admission_port}{webhook.PATH}", "caBundle": ca}
     return made
 
 
