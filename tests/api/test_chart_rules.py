@@ -64,11 +64,11 @@ def test_a_secret_is_named_with_its_namespace(value: str, given: str, missing: s
 @pytest.mark.parametrize(
     ("values", "editing"),
     [
-        ({}, {"avouch-view", "avouch-edit-workflows"}),
-        ({"rbac.editors": "{}"}, {"avouch-view"}),
+        ({}, {"avouch-view", "avouch-artifact-reader", "avouch-edit-workflows"}),
+        ({"rbac.editors": "{}"}, {"avouch-view", "avouch-artifact-reader"}),
         (
             {"rbac.editors": "{contracts,workflows}"},
-            {"avouch-view", "avouch-edit-workflows", "avouch-edit-contracts"},
+            {"avouch-view", "avouch-artifact-reader", "avouch-edit-workflows", "avouch-edit-contracts"},
         ),
         ({"rbac.aggregateClusterRoles": "false"}, set()),
     ],
