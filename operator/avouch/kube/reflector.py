@@ -44,6 +44,14 @@ class Lister(Protocol):
         ...
 
 
+class Pager(Lister, Protocol):
+    """The verbs that a tail needs."""
+
+    async def page(self, resource: Resource, namespace: str = "", **query: str) -> Object:
+        """One page of a list."""
+        ...
+
+
 @dataclass(slots=True)
 class Progress:
     """When a watch last showed that it is alive, and how often it had to start over. Monotonic seconds."""
@@ -82,6 +90,7 @@ class Reflector:
         self.resource = resource
         self.progress = Progress()
         self.synced = asyncio.Event()
+        self.name = resource.plural
         self._api, self._cache, self._handler, self._query = api, cache, handler, query  # labelSelector, fieldSelector
         self._failures = 0
 
@@ -153,3 +162,30 @@ class Reflector:
         self._failures += 1
         first, longest = _BACKOFF
         return min(longest, first * float(1 << min(self._failures - 1, 10))) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+class Tail(Reflector):
+    """Tells of what changes from now on, and keeps nothing: of what is there already nobody is told.
+
+    After a gap it goes on from then: whoever must not miss a change looks by other means, too.
+    """
+
+    def __init__(self, api: Pager, resource: Resource, handler: Handler, **query: str) -> None:
+        super().__init__(api, resource, ObjectCache(), handler, **query)
+        self.name = f"tail of {resource.plural}"
+        self._pages = api
+
+    async def _list(self) -> str:
+        """Only the resource version of a list: there may be thousands of objects."""
+        version = str((await self._pages.page(self.resource, limit="1"))["metadata"]["resourceVersion"])
+        self.progress.relists += 1
+        self.progress.synced = True
+        self.progress.alive()
+        self.synced.set()
+        return version
+
+    def _changed(self, key: Key, new: Object) -> None:
+        self._handler(key, None, new)
+
+    def _deleted(self, key: Key) -> None:
+        """Nothing was kept."""

@@ -37,6 +37,7 @@ from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.store import casbackends, contracts, database, deliveries, organizations, tokens, workflows
 from avouch.store import namespaces as namespace_store
 from avouch.store import runs as run_store
+from avouch.tekton import labels
 
 log = logging.getLogger(__name__)
 
@@ -89,20 +90,23 @@ class Controller:
         self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
         services = certificates.Services(config.server_service, config.runs_service, config.admission_service)
         self.certificates = certificates.CertificateReconciler(api, config.namespace, services, config.public_url)
-        self.tekton = tektonwork.TektonWork(self.cache, self.run_store, self.run_reconciler, self.rescuer)
+        self.tekton = tektonwork.TektonWork(
+            self.cache, self.run_store, self.run_reconciler, self.rescuer, pods=self.run_reconciler.pods
+        )
         self.reflectors = self._reflectors()
         self.metrics, self.ready = self._measured(), False
 
     def _reflectors(self) -> list[reflector.Reflector]:
-        watched = [
+        starting = {"labelSelector": labels.TASKRUN_UID, "fieldSelector": "status.phase=Pending"}
+        ended = {"labelSelector": labels.TASKRUN_UID, "fieldSelector": "status.phase!=Pending,status.phase!=Running"}
+        of_pod = self.tekton.pod_changed if self.config.rescue_image else self.tekton.pod_seen
+        return [
             reflector.Reflector(self.api, resources.NAMESPACES, self.cache, self._namespace),
             reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self.tekton.changed),
             reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self.tekton.changed),
+            reflector.Reflector(self.api, resources.PODS, self.cache, of_pod, **starting),
+            reflector.Tail(self.api, resources.PODS, self.tekton.pod_seen, **ended),
         ]
-        if self.config.rescue_image:
-            query = {"labelSelector": "tekton.dev/taskRunUID", "fieldSelector": "status.phase=Pending"}
-            watched.append(reflector.Reflector(self.api, resources.PODS, self.cache, self.tekton.pod_changed, **query))
-        return watched
 
     def _namespace(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
         self.namespaces.changed(key, old, new)
@@ -227,7 +231,7 @@ class Controller:
             }
         )
         metrics.watches(
-            {**{r.resource.plural: r.progress for r in self.reflectors}, "declarations": self.declarations.progress}
+            {**{r.name: r.progress for r in self.reflectors}, "declarations": self.declarations.progress}
         )
         metrics.certificates(lambda: self.certificates.expiry)
         return metrics

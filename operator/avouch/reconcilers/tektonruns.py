@@ -1,14 +1,15 @@
 """Runs from Tekton's own objects: opened when a PipelineRun or TaskRun appears, finished when it is Done.
 
-At Done the cluster's record is put together afresh (the subject, all its TaskRuns by reference and UID, which of their
-pods carry our sidecar) and stored; judging starts from there. Nothing of Tekton's is ever written.
+At Done the cluster's record is put together (the subject, all its TaskRuns by reference and UID, which of their pods
+carry our sidecar) and stored, once every sidecar has ended or `GRACE` is over; judging starts from there. Nothing of
+Tekton's is ever written.
 """
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from avouch.controlplane.model import runs as run_model
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
+from avouch.reconcilers import taskrunpods
 from avouch.reconcilers.context import Context
 from avouch.tekton import decision, labels, limits, outcome, pod
 
@@ -86,18 +88,21 @@ def _asked(owed: Sequence[planning.Owed]) -> Sequence[decision.Owed]:
     return [decision.Owed(one.plan, one.plan.materials) for one in owed]
 
 
-def put_aside(cache: ObjectCache, key: Key, uid: str) -> None:
-    """Settle an object that is Done, and its TaskRuns; a TaskRun of a PipelineRun waits for that one."""
+def put_aside(cache: ObjectCache, key: Key, uid: str) -> Sequence[str]:
+    """Settle an object that is Done, and its TaskRuns; a TaskRun of a PipelineRun waits for that one.
+
+    Returns the UIDs of what was settled.
+    """
     obj = cache.get(key)
     if obj is None or labels.uid_of(obj) != uid or not outcome.done(obj):
-        return  # it was deleted or made anew meanwhile
+        return ()  # it was deleted or made anew meanwhile
     owner = labels.controller(obj, "PipelineRun")
     pipelinerun = cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
     if owner is not None and (pipelinerun is None or not settled(pipelinerun)):
-        return
+        return ()
     cache.put(key, settle(obj))
-    for child in cache.found("TaskRun", uid):
-        put_aside(cache, child, labels.uid_of(cache.get(child) or {}))
+    children = [put_aside(cache, child, labels.uid_of(cache.get(child) or {})) for child in cache.found("TaskRun", uid)]
+    return [uid, *(each for some in children for each in some)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +115,35 @@ class RunReconciler:
     awaited: dict[uuid.UUID, run_model.Run]
     recorder: events.Recorder
     opened: dict[uuid.UUID, run_model.Run] = field(default_factory=dict)
+    pods: taskrunpods.TaskRunPods = field(default_factory=taskrunpods.TaskRunPods)
 
-    async def reconcile(self, key: Key) -> None:
-        """One PipelineRun or TaskRun. Raises errors.AvouchError to be tried again."""
+    async def reconcile(self, key: Key) -> float | None:
+        """One PipelineRun or TaskRun. Returns in how many seconds to look again, at the latest, where a sidecar works.
+
+        Raises errors.AvouchError to be tried again.
+        """
         obj = self.context.cache.get(key)
         if obj is None or settled(obj):
-            return
+            return None
         opened: Sequence[run_model.Run] = ()
         if self.context.cache.holds("Workflow", f"namespace/{key.namespace}"):
             opened = await self._opened(key, obj, await self._owed(key, obj))
         if outcome.done(obj):
             if waiting := await self._waiting(obj, opened):
                 at = outcome.finished_at(obj, self.context.clock.now())
-                await self._finish(waiting, await self.snapshot(key, obj), at)
-            put_aside(self.context.cache, key, labels.uid_of(obj))
+                record = await self.snapshot(key, obj)
+                if left := self._left(record, at):
+                    self.pods.wait(map(labels.uid_of, record.taskruns), key)
+                    return left
+                await self._finish(waiting, record, at)
+            self.pods.forget(put_aside(self.context.cache, key, labels.uid_of(obj)))
+        return None
+
+    def _left(self, record: run_model.Snapshot, at: datetime) -> float:
+        """Seconds in which a sidecar may still say something; of a run that was stopped none is waited for."""
+        if not record.working or outcome.of(record.subject).state is outcome.State.CANCELED:
+            return 0.0
+        return max(0.0, (at + run_model.GRACE - self.context.clock.now()).total_seconds())
 
     async def _waiting(self, obj: Object, opened: Sequence[run_model.Run]) -> Sequence[run_model.Run]:
         """Every open run about this object: also of a Workflow that was suspended, edited or deleted meanwhile."""
@@ -132,12 +152,14 @@ class RunReconciler:
 
     async def vanished(self, key: Key, old: Object) -> None:
         """The object was deleted: a run that never saw its end is finished with what was last known."""
-        waiting = [r for r in await self.runs.of_subject(labels.uid_of(old)) if r.finished_at is None]
-        if not waiting:
-            return
-        taskruns = (old,) if key.kind == "TaskRun" else self._cached(labels.uid_of(old))
-        known = run_model.Snapshot({}, ()) if settled(old) else run_model.Snapshot(old, tuple(taskruns))
-        await self._finish(waiting, known, self.context.clock.now())
+        uid = labels.uid_of(old)
+        waiting = [r for r in await self.runs.of_subject(uid) if r.finished_at is None]
+        taskruns = (old,) if key.kind == "TaskRun" else tuple(self._cached(uid))
+        if waiting:
+            known = run_model.Snapshot({}, ()) if settled(old) else await self._record(key, old, taskruns)
+            await self._finish(waiting, known, self.context.clock.now())
+        if key.kind == "PipelineRun" or labels.controller(old, "PipelineRun") is None:
+            self.pods.forget(map(labels.uid_of, taskruns))  # of others when their PipelineRun goes
 
     async def look_up_unfinished(self, limit: int = _PAGE) -> None:
         """Runs whose subject went away, or ended, while nobody watched. Others the watch takes care of."""
@@ -170,27 +192,53 @@ class RunReconciler:
         Raises:
             errors.Unavailable: a TaskRun of it is not Done yet, so the record would be half of one.
         """
-        uid = labels.uid_of(obj)
         taskruns = (obj,) if key.kind == "TaskRun" else await self._taskruns(key.namespace, obj)
-        names, ours = pod.injected(await self._pods(key, uid, taskruns), taskruns)
-        return run_model.Snapshot(obj, tuple(taskruns), ours, names)
+        return await self._record(key, obj, taskruns)
 
-    async def _pods(self, key: Key, uid: str, taskruns: Iterable[Object]) -> Sequence[Object]:
-        """The pods that the TaskRuns themselves name, retried ones included; many of them by their label."""
-        named = {attempt.pod for taskrun in taskruns for attempt in outcome.attempts(taskrun) if attempt.pod}
-        if len(named) > _FEW:
+    async def _record(self, key: Key, obj: Object, taskruns: Sequence[Object]) -> run_model.Snapshot:
+        """The record with the pods that the TaskRuns themselves name, retried ones included.
+
+        Read is only what the watches did not show: pods that were not seen, and sidecars of which no end was seen.
+        """
+        named = {attempt.pod: labels.uid_of(t) for t in taskruns for attempt in outcome.attempts(t) if attempt.pod}
+        asked = [name for name, uid in named.items() if _open(self.pods.of(uid).get(name))]
+        read = await self._read(key, labels.uid_of(obj), sorted(asked))
+        there = {name: pod.seen(found) for name, found in read.items() if found is not None}
+        found = [one for name, uid in named.items() if (one := self._seen(uid, name, there.get(name))) is not None]
+        return run_model.Snapshot(
+            obj,
+            tuple(taskruns),
+            injected=tuple(sorted(one.uid for one in found if one.injected)),
+            pods={one.name: one.uid for one in found if one.taskrun == named[one.name]},
+            ended=tuple(sorted(one.uid for one in found if one.injected and one.ended)),
+        )
+
+    def _seen(self, taskrun_uid: str, name: str, read: pod.Seen | None) -> pod.Seen | None:
+        """What is known of a pod: from the watches, which may have shown its end meanwhile, and from reading it now."""
+        known = self.pods.of(taskrun_uid).get(name)
+        if known is None or (read is not None and (read.uid == known.uid or read.taskrun == taskrun_uid)):
+            return read if read is None else taskrunpods.newer(known, read)
+        return replace(known, ended=True)  # it is gone (another may have its name), or was not asked for
+
+    async def _read(self, key: Key, uid: str, names: Sequence[str]) -> Mapping[str, Object | None]:
+        """Pods by name; many of them by their label, and those that do not carry it one by one."""
+        found: dict[str, Object | None] = {}
+        if len(names) > _FEW:
             selector = f"{_PIPELINERUN_UID if key.kind == 'PipelineRun' else labels.TASKRUN_UID}={uid}"
-            return (await self.api.list_all(resources.PODS, key.namespace, labelSelector=selector))[0]
-        found = await asyncio.gather(*(self.api.get(resources.PODS, key.namespace, name) for name in sorted(named)))
-        return [pod for pod in found if pod is not None]
+            listed = (await self.api.list_all(resources.PODS, key.namespace, labelSelector=selector))[0]
+            found.update({labels.name_of(each): each for each in listed if labels.name_of(each) in names})
+        rest = [name for name in names if name not in found]
+        alone = await asyncio.gather(*(self.api.get(resources.PODS, key.namespace, name) for name in rest))
+        return found | dict(zip(rest, alone, strict=True))
 
     async def _taskruns(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
-        uid = labels.uid_of(pipelinerun)
+        """Those that the PipelineRun lists, and others that name it as their owner: for these nobody waits."""
+        uid, listed = labels.uid_of(pipelinerun), outcome.children(pipelinerun)
         known = {labels.name_of(t): t for t in self._cached(uid)}
-        names = sorted({*outcome.children(pipelinerun), *known})
+        names = sorted({*listed, *known})
         found = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
         mine = [t for t in found if t is not None and _owned(t, uid)]
-        late = [labels.name_of(t) for t in mine if not outcome.done(t)]
+        late = [name for t in mine if not outcome.done(t) and (name := labels.name_of(t)) in listed]
         if late:
             raise errors.Unavailable(f"TaskRun {late[0]} is not Done yet although its PipelineRun is")
         return mine
@@ -258,6 +306,11 @@ class RunReconciler:
         for run in waiting:
             self.opened.pop(run.id, None)  # whether or not it can be finished now: the next try asks the store
         await asyncio.gather(*(self.runs.finish(run.id, snapshot, at, epoch=epoch) for run in waiting))
+
+
+def _open(known: pod.Seen | None) -> bool:
+    """Whether reading a pod can show more than the watches did."""
+    return known is None or (known.injected and not known.ended)
 
 
 def _owned(taskrun: Mapping[str, Any], pipelinerun_uid: str) -> bool:

@@ -7,8 +7,8 @@ from typing import Protocol
 from avouch.controlplane.model import runs
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import tektonruns, workers
-from avouch.tekton import labels, outcome
+from avouch.reconcilers import taskrunpods, tektonruns, workers
+from avouch.tekton import labels, outcome, pod
 
 _WORKERS = 64  # that many runs may share one commit
 _PAGE = 1000  # objects that one query asks about
@@ -17,8 +17,8 @@ _PAGE = 1000  # objects that one query asks about
 class RunReconciler(Protocol):
     """Opens and finishes runs."""
 
-    async def reconcile(self, key: Key) -> None:
-        """One PipelineRun or TaskRun."""
+    async def reconcile(self, key: Key) -> float | None:
+        """One PipelineRun or TaskRun. Returns after how many seconds to look again, or None."""
         ...
 
     async def vanished(self, key: Key, old: Object) -> None:
@@ -43,6 +43,7 @@ class TektonWork:
     run_reconciler: RunReconciler
     rescuer: Rescuer
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    pods: taskrunpods.TaskRunPods = field(default_factory=taskrunpods.TaskRunPods)  # the run reconciler's
     _vanished: dict[Key, dict[str, Object]] = field(default_factory=dict)  # by uid: one name may be made anew often
 
     def changed(self, key: Key, old: Object | None, new: Object | None) -> None:
@@ -58,9 +59,16 @@ class TektonWork:
         elif new is not None and tektonruns.worth_a_look(old, new):
             self.queue.add(key)
 
-    def pod_changed(self, key: Key, _old: Object | None, _new: Object | None) -> None:
+    def pod_changed(self, key: Key, _old: Object | None, new: Object | None) -> None:
         """A pod that waits to start appeared, changed or went away."""
+        self.pod_seen(key, None, new)
         self.queue.add(key)
+
+    def pod_seen(self, _key: Key, _old: Object | None, new: Object | None) -> None:
+        """A pod is about to start, or ended: a run may wait for that."""
+        waiting = self.pods.see(pod.seen(new)) if new is not None else None
+        if waiting is not None:
+            self.queue.add(waiting)
 
     async def settle(self) -> None:
         """Put aside what was finished before this process started: it is not planned, opened or stored again.
@@ -72,7 +80,7 @@ class TektonWork:
         uids = list(over)
         for start in range(0, len(uids), _PAGE):
             for uid in await self.store.ended(uids[start : start + _PAGE]):
-                tektonruns.put_aside(self.cache, over[uid], uid)
+                self.pods.forget(tektonruns.put_aside(self.cache, over[uid], uid))
 
     async def run(self, number: int = _WORKERS) -> None:
         """Work until the queue drains."""
@@ -93,5 +101,4 @@ class TektonWork:
             del self._vanished[key][uid]  # not the whole entry: another may have been deleted meanwhile
         if not self._vanished.get(key):
             self._vanished.pop(key, None)
-        await self.run_reconciler.reconcile(key)
-        return None
+        return await self.run_reconciler.reconcile(key)

@@ -15,12 +15,12 @@ _WRITE = (
     " SELECT * FROM unnest(%(digest)s::text[], %(id)b::uuid[], %(run)b::uuid[], %(bundle)b::bytea[],"
     "  %(pod_uid)s::text[],"
     "  %(taskrun_uid)s::text[], %(taskrun)s::text[], %(task)s::text[], %(account)s::text[], %(at)s::timestamptz[],"
-    "  %(explicit)s::bool[])"
+    "  %(explicit)s::bool[], %(pod)s::text[])"
     "  AS i(digest, id, run_id, bundle, pod_uid, taskrun_uid, taskrun, pipeline_task, service_account, received_at,"
-    "   explicit)"
+    "   explicit, pod)"
     "), inserted AS ("
     " INSERT INTO claims (digest, id, run_id, bundle, pod_uid, taskrun_uid, taskrun, pipeline_task, service_account,"
-    "  received_at, explicit)"
+    "  received_at, explicit, pod)"
     " SELECT input.* FROM input JOIN runs ON runs.id = input.run_id ORDER BY input.digest"
     " ON CONFLICT DO NOTHING RETURNING digest, id, run_id"
     "), queued AS ("
@@ -95,4 +95,5 @@ def _columns(claims: Sequence[runs.Claim]) -> dict[str, object]:
         "account": [claim.service_account for claim in claims],
         "at": [claim.received_at for claim in claims],
         "explicit": [claim.explicit for claim in claims],
+        "pod": [claim.pod for claim in claims],
     }

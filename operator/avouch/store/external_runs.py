@@ -246,4 +246,5 @@ def _claim(claim: runs.Claim, claim_id: uuid.UUID) -> dict[str, object]:
         "service_account": "",
         "received_at": claim.received_at,
         "explicit": True,
+        "pod": "",
     }

@@ -68,6 +68,7 @@ def document(snapshot: runs.Snapshot) -> bytes:
         "taskruns": snapshot.taskruns,
         "injected": snapshot.injected,
         "pods": snapshot.pods,
+        "ended": snapshot.ended,
     }
     with contextlib.suppress(UnicodeEncodeError, RecursionError):  # both are cleaned away
         written = msgspec.json.encode(said)

@@ -80,6 +80,7 @@ def claim_of(row: "sa.Row[Any]") -> runs.Claim:
         service_account=row.service_account,
         received_at=row.received_at,
         explicit=row.explicit,
+        pod=row.pod,
     )
 
 
@@ -97,6 +98,7 @@ def snapshot_of(document: dict[str, Any]) -> runs.Snapshot:
         pods=document["pods"],
         cleaned=tuple(document.get("cleaned", ())),
         refused=document.get("refused", ""),
+        ended=tuple(document.get("ended", ())),
     )
 
 

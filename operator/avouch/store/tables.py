@@ -156,6 +156,7 @@ claims = sa.Table(
     *(_text(n) for n in ("pod_uid", "taskrun_uid", "taskrun", "pipeline_task", "service_account")),
     _time("received_at"),
     sa.Column("explicit", sa.Boolean, nullable=False),
+    _text("pod"),
 )
 verdicts = sa.Table(
     "verdicts",

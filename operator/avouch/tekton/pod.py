@@ -5,7 +5,7 @@ injection into an unknown shape could break the build.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -175,14 +175,23 @@ def _misshapen(containers: tuple[Mapping[str, Any], ...], shape: Shape) -> Refus
     return None
 
 
-def injected(
-    pods: Iterable[Mapping[str, Any]], taskruns: Iterable[Mapping[str, Any]]
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Pod name -> UID of the pods that these TaskRuns control, and the UIDs of those that have avouch's sidecar."""
-    owners = {labels.uid_of(taskrun) for taskrun in taskruns}
-    owned = [pod for pod in pods if (owner := labels.controller(pod, "TaskRun")) is not None and owner.uid in owners]
-    ours = tuple(sorted(labels.uid_of(pod) for pod in owned if carries_sidecar(pod)))
-    return {labels.name_of(pod): labels.uid_of(pod) for pod in owned}, ours
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a record needs to know of a pod. `taskrun` is the UID of the TaskRun that controls it, or ""."""
+
+    name: str
+    uid: str
+    taskrun: str
+    injected: bool  # our sidecar stands in it
+    ended: bool  # none of its containers runs, or will run again
+
+
+def seen(pod: Mapping[str, Any]) -> Seen:
+    """The pod as it shows itself now."""
+    owner = labels.controller(pod, "TaskRun")
+    ended = objects.text(pod, "status", "phase") in ("Succeeded", "Failed")
+    uid = owner.uid if owner else ""
+    return Seen(labels.name_of(pod), labels.uid_of(pod), uid, carries_sidecar(pod), ended)
 
 
 def carries_sidecar(pod: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from avouch import errors
 from avouch.kube import client, resources
 from avouch.kube.cache import Key, Object, ObjectCache
-from avouch.kube.reflector import Reflector
+from avouch.kube.reflector import Reflector, Tail
 
 
 def pod(name: str, version: int) -> Object:
@@ -89,3 +89,23 @@ async def test_events_reach_the_cache_and_the_handler_once_each() -> None:
     told, cache, _ = await run(Script([[]], [events, []]))
     assert told == [("b", "new"), ("b", "changed"), ("b", "gone")]
     assert len(cache) == 0
+
+
+async def test_a_tail_lists_one_object_tells_of_what_comes_and_keeps_nothing() -> None:
+    script = Script([], [[{"type": "ADDED", "object": pod("a", 101)}, {"type": "DELETED", "object": pod("b", 102)}], []])
+    pages: list[dict[str, str]] = []
+
+    async def page(resource: Any, namespace: str = "", **query: str) -> Object:
+        pages.append(query)
+        return {"metadata": {"resourceVersion": "100"}, "items": [pod("old", 1)]}
+
+    script.page = page  # type: ignore[attr-defined]
+    told: list[str] = []
+    tail = Tail(script, resources.PODS, lambda key, old, new: told.append(key.name), fieldSelector="f")  # type: ignore[arg-type]
+    tail._pause = lambda: 0.0  # type: ignore[method-assign]  # no test waits for a backoff
+    task = asyncio.ensure_future(tail.run())
+    async with asyncio.timeout(5):
+        await script.idle.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (told, pages, script.since) == (["a"], [{"limit": "1"}], ["100", "102"])

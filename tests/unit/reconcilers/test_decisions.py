@@ -18,7 +18,6 @@ from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import attachments, conditions, contracts, kinds, organizations, specs, workflows
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
-from avouch.tekton import pod as tekton_pod
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -213,20 +212,6 @@ def test_signing_keys_are_never_replaced() -> None:
     assert set(keys) == {"attestation.pem", "passed.pem", "failed.pem"}
     assert len(set(keys.values())) == 3
     assert certificates.signing_keys(keys) == keys
-
-
-def test_a_pod_counts_as_injected_only_where_one_of_the_taskruns_controls_it() -> None:
-    def a_pod(name: str, owner: str) -> dict[str, Any]:
-        reference = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": "t", "uid": owner, "controller": True}
-        return {
-            "metadata": {"name": name, "uid": f"uid-{name}", "ownerReferences": [reference]},
-            "spec": {"initContainers": [{"name": "avouch-sidecar"}]},
-        }
-
-    taskrun = {"metadata": {"name": "t", "uid": "mine"}}
-    names, ours = tekton_pod.injected([a_pod("a", "mine"), a_pod("forged", "other")], [taskrun])
-    assert names == {"a": "uid-a"}
-    assert ours == ("uid-a",)
 
 
 def test_the_record_of_an_unresolved_workflow_names_no_contract() -> None:

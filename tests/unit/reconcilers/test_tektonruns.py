@@ -83,23 +83,27 @@ class Api:
 
 
 class Clock:
+    def __init__(self) -> None:
+        self.at = NOW
+
     def now(self) -> datetime:
-        return NOW
+        return self.at
 
 
 class Scene:
     """One namespace with one Workflow, and its reconciler."""
 
     def __init__(self, **tekton: Any) -> None:
-        self.store, self.api, self.cache = Store(tekton), Api(), ObjectCache(specs.INDEXERS)
+        self.store, self.api, self.cache, self.clock = Store(tekton), Api(), ObjectCache(specs.INDEXERS), Clock()
         there = context.Context(
             cache=self.cache, contracts=self.store, workflows=self.store, organizations=None, issuing=None,  # type: ignore[arg-type]
-            deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
+            deliveries=None, backends=None, canonical=bytes, clock=self.clock, epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
             integrations=registry.Types(),
         )  # fmt: skip
         self.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": "wu"}, "spec": {}})
         self.run_reconciler = tektonruns.RunReconciler(there, self.store, self.api, {}, None)  # type: ignore[arg-type]
-        self.work = tektonwork.TektonWork(self.cache, self.store, self.run_reconciler, None)  # type: ignore[arg-type]
+        pods = self.run_reconciler.pods
+        self.work = tektonwork.TektonWork(self.cache, self.store, self.run_reconciler, None, pods=pods)  # type: ignore[arg-type]
 
     def put(self, kind: str, obj: dict[str, Any]) -> Key:
         key = Key(kind, "team", obj["metadata"]["name"])
@@ -129,9 +133,11 @@ def owned_by(name: str) -> dict[str, Any]:
     return {"ownerReferences": [{**owner, "controller": True}]}
 
 
-def a_pod(name: str, taskrun: str) -> dict[str, Any]:
+def a_pod(name: str, taskrun: str, *, sidecar: bool = False, phase: str = "Running", **meta: Any) -> dict[str, Any]:
     owner = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": taskrun, "uid": f"{taskrun}-uid"}
-    return {"metadata": {"name": name, "uid": f"{name}-uid", "ownerReferences": [{**owner, "controller": True}]}}
+    owned = {"name": name, "namespace": "team", "uid": f"{name}-uid", "ownerReferences": [{**owner, "controller": True}]}
+    containers = [{"name": "avouch-sidecar"}] if sidecar else []
+    return {"metadata": {**owned, **meta}, "spec": {"initContainers": containers}, "status": {"phase": phase}}
 
 
 async def test_a_taskrun_is_opened_once_finished_once_and_then_put_aside() -> None:
@@ -161,18 +167,131 @@ async def test_the_pods_are_read_by_the_names_that_the_taskrun_says_retried_ones
     assert sorted(scene.api.asked) == ["get Pod one", "get Pod two"]
 
 
-async def test_many_pods_are_listed_by_their_label() -> None:
+async def test_many_pods_are_listed_by_their_label_and_those_without_it_are_read() -> None:
     scene = Scene(pipelines=[{"name": "build"}])
     names = [f"t{n}" for n in range(12)]
+    for name in names[1:]:
+        scene.put("Pod", a_pod(f"{name}-pod", name))
     for name in names:
         scene.put("TaskRun", a_run("TaskRun", name, "True", podName=f"{name}-pod", metadata=owned_by("p")))
     children = [{"kind": "TaskRun", "name": name} for name in names]
     await scene.run_reconciler.reconcile(
         scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
     )
-    assert scene.api.asked == ["list Pod"]
+    assert scene.api.asked == ["list Pod", "get Pod t0-pod"]
     (snapshot,) = scene.store.snapshots.values()
-    assert len(snapshot.taskruns) == 12
+    assert (len(snapshot.taskruns), len(snapshot.pods)) == (12, 11)
+
+
+def ended(name: str, **more: Any) -> dict[str, Any]:
+    return a_run("TaskRun", name, "True", podName="pod", completionTime="2026-01-01T12:00:00Z", **more)
+
+
+async def test_a_sidecar_that_works_is_waited_for_until_the_watch_tells_its_end_and_nothing_is_asked_twice() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Pending"))
+    scene.put("Pod", a_pod("pod", "t", sidecar=True))
+    key = scene.put("TaskRun", ended("t"))
+    assert await scene.run_reconciler.reconcile(key) == 60
+    assert (scene.store.snapshots, tektonruns.settled(scene.known(key))) == ({}, False)
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Succeeded"))
+    assert len(scene.work.queue) == 1
+    assert await scene.run_reconciler.reconcile(key) is None
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.injected, snapshot.ended, snapshot.pods) == (("pod-uid",), ("pod-uid",), {"pod": "pod-uid"})
+    assert scene.api.asked == ["get Pod pod"]
+    assert not scene.run_reconciler.pods.of("t-uid")
+
+
+@pytest.mark.parametrize(("sidecar", "phase"), [(True, "Succeeded"), (True, "Failed"), (False, "Running")])
+async def test_a_run_without_a_working_sidecar_is_stored_at_once_and_what_the_watch_showed_is_not_read(
+    sidecar: bool, phase: str
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    for then in ("Pending", phase):
+        scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=sidecar, phase=then))
+    assert await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t"))) is None
+    assert (len(scene.store.snapshots), scene.api.asked) == (1, [])
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=sidecar, phase="Succeeded"))
+    assert not scene.run_reconciler.pods.of("t-uid")  # it is put aside
+
+
+async def test_the_end_of_a_pods_watch_is_not_waited_for_beyond_the_grace() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.put("Pod", a_pod("pod", "t", sidecar=True))
+    key = scene.put("TaskRun", ended("t"))
+    scene.clock.at = NOW + timedelta(seconds=20)
+    assert await scene.run_reconciler.reconcile(key) == 40
+    scene.clock.at = NOW + timedelta(seconds=60)
+    assert await scene.run_reconciler.reconcile(key) is None
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.working == ("pod-uid",)
+
+
+async def test_no_sidecar_of_a_canceled_run_is_waited_for() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.put("Pod", a_pod("pod", "t", sidecar=True))
+    stopped = ended("t")
+    stopped["status"]["conditions"] = [{"type": "Succeeded", "status": "False", "reason": "TaskRunCancelled"}]
+    assert await scene.run_reconciler.reconcile(scene.put("TaskRun", stopped)) is None
+    assert len(scene.store.snapshots) == 1
+
+
+GONE = None
+UNOWNED = a_pod("pod", "t", sidecar=True, phase="Succeeded", ownerReferences=[])
+ANOTHER = a_pod("pod", "t", phase="Succeeded", uid="another", ownerReferences=[])
+
+
+@pytest.mark.parametrize("now", [GONE, UNOWNED, ANOTHER], ids=["deleted", "without owner", "made anew by somebody"])
+async def test_whoever_deletes_or_patches_a_pod_does_not_hide_its_sidecar(now: dict[str, Any] | None) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Pending"))
+    if now is not None:
+        scene.put("Pod", now)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.injected, snapshot.ended, snapshot.pods) == (("pod-uid",), ("pod-uid",), {"pod": "pod-uid"})
+
+
+async def test_whoever_deletes_the_run_does_not_hide_its_sidecar() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Pending"))
+    await scene.run_reconciler.vanished(Key("TaskRun", "team", "t"), ended("t"))
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.injected, snapshot.ended) == (("pod-uid",), ("pod-uid",))
+    assert not scene.run_reconciler.pods.of("t-uid")
+
+
+async def test_a_pod_that_tekton_makes_anew_takes_the_place_of_the_one_that_was_deleted_before_it_ended() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    for uid, phase in (("first", "Pending"), ("second", "Pending"), ("second", "Succeeded"), ("third", "Pending")):
+        scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase=phase, uid=uid))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.pods, snapshot.injected) == ({"pod": "second"}, ("second",))
+
+
+async def test_a_taskrun_that_the_pipelinerun_does_not_list_is_in_the_record_but_nobody_waits_for_it() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    scene.put("TaskRun", a_run("TaskRun", "mine", "True", metadata=owned_by("p")))
+    scene.put("TaskRun", a_run("TaskRun", "strange", "Unknown", metadata=owned_by("p")))
+    children = [{"kind": "TaskRun", "name": "mine"}]
+    await scene.run_reconciler.reconcile(
+        scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
+    )
+    (snapshot,) = scene.store.snapshots.values()
+    assert [one["metadata"]["name"] for one in snapshot.taskruns] == ["mine", "strange"]
+
+
+async def test_a_pipelinerun_of_which_a_taskrun_is_not_done_is_not_stored_yet() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    scene.put("TaskRun", a_run("TaskRun", "t", "Unknown", metadata=owned_by("p")))
+    children = [{"kind": "TaskRun", "name": "t"}]
+    key = scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
+    with pytest.raises(errors.Unavailable, match="TaskRun t is not Done yet"):
+        await scene.run_reconciler.reconcile(key)
+    assert (scene.store.snapshots, tektonruns.settled(scene.known(key))) == ({}, False)
 
 
 async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored() -> None:
@@ -363,6 +482,7 @@ async def test_a_run_that_cannot_be_finished_yet_keeps_no_other_waiting() -> Non
         scene.cache.drop(key)
         scene.api.objects["PipelineRun", name] = a_run("PipelineRun", name, "True")
     scene.put("TaskRun", a_run("TaskRun", "late", "Unknown", metadata=owned_by("first")))
+    scene.api.objects["PipelineRun", "first"]["status"]["childReferences"] = [{"kind": "TaskRun", "name": "late"}]
     await scene.run_reconciler.look_up_unfinished()
     assert [scene.store.stored[run_id].subject_name for run_id in scene.store.snapshots] == ["second"]
 

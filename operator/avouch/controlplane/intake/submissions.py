@@ -183,5 +183,6 @@ def _claim(
         service_account=pod.service_account,
         received_at=verified.verified_at,
         explicit=explicit or not pod.injected,
+        pod=pod.pod,
         artifacts=artifacts_of(facts),
     )

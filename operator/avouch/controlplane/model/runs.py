@@ -3,13 +3,14 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from avouch import digests
 from avouch.controlplane.model import verdicts, workflowspecs
 from avouch.findings import Finding
 
+GRACE = timedelta(seconds=60)  # after Done, in which an injected sidecar that still works is waited for
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
 _FIRST = uuid.UUID(int=0)  # comes before the id of every run
 EXTERNAL = "External"  # kind of subject of an external run
@@ -103,7 +104,8 @@ class Claim:
     pipeline_task: str
     service_account: str
     received_at: datetime
-    explicit: bool = False  # pushed by a step of the user's, not by our injected container
+    explicit: bool = False  # it says that it is a step's: nobody's word for anything but that no sidecar spoke
+    pod: str = ""  # name of the pod that has `pod_uid`
     artifacts: tuple[digests.Digest, ...] = ()  # content that it refers to: kept as long as the run
 
 
@@ -131,9 +133,10 @@ class Judged:
 class Snapshot:
     """The cluster's own record of a Done PipelineRun or TaskRun, as the watch stored it.
 
-    `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun object of it; `injected` the pod UIDs in
-    which our sidecar stands (from the pods themselves), `pods` pod name -> pod UID. `cleaned` are places whose text
-    could not be stored as it was (`avouch.storable`); `refused` says why nothing of the record could be stored.
+    `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun that names it as its owner; `pods` are pod
+    name -> UID of the pods that these name; `injected` the UIDs of those in which our sidecar stands (from the pods
+    themselves), `ended` of those whose sidecar can say nothing more. `cleaned` are places whose text could not be
+    stored as it was (`avouch.storable`); `refused` says why nothing of the record could be stored.
     """
 
     subject: dict[str, Any]
@@ -142,6 +145,12 @@ class Snapshot:
     pods: dict[str, str] = field(default_factory=dict)
     cleaned: tuple[str, ...] = ()
     refused: str = ""
+    ended: tuple[str, ...] = ()
+
+    @property
+    def working(self) -> tuple[str, ...]:
+        """UIDs of the pods whose sidecar may still say something."""
+        return tuple(sorted(set(self.injected) - set(self.ended)))
 
 
 class Runs(Protocol):

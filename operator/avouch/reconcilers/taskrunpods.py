@@ -1,0 +1,62 @@
+"""What pods of TaskRuns showed while they were watched: which are a TaskRun's, where our sidecar stands, which ended.
+
+A pod is seen when it is created and when it ends, by watches. So nobody hides a sidecar by deleting the run or the pod,
+or by taking the pod's labels or owner away: what was seen first counts. What was not seen (a pod that ran while the
+controller started) is read when its run is Done. Kept until the TaskRun is put aside.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from avouch.kube.cache import Key
+from avouch.tekton import pod
+
+_MOST = 50_000  # TaskRuns: those of runs that never end make room
+
+
+class TaskRunPods:
+    """Pods by the UID of their TaskRun, and which subjects wait for the end of one."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, dict[str, pod.Seen]] = OrderedDict()
+        self._waiting: dict[str, Key] = {}
+
+    def see(self, found: pod.Seen) -> Key | None:
+        """Remember a pod. Returns the PipelineRun or TaskRun that waits for its end, once it has ended."""
+        known_run = found.taskrun in self._seen or found.taskrun in self._waiting
+        if not found.taskrun or (found.ended and not known_run):
+            return None  # its TaskRun is put aside, or will have it read
+        known = self._seen.setdefault(found.taskrun, {})
+        known[found.name] = newer(known.get(found.name), found)
+        while len(self._seen) > _MOST:
+            self._seen.popitem(last=False)
+        return self._waiting.pop(found.taskrun, None) if found.ended else None
+
+    def of(self, taskrun_uid: str) -> Mapping[str, pod.Seen]:
+        """The pods of a TaskRun by name."""
+        return self._seen.get(taskrun_uid, {})
+
+    def wait(self, taskrun_uids: Iterable[str], subject: Key) -> None:
+        """Have `see` answer this subject when a pod of these TaskRuns ends."""
+        self._waiting.update(dict.fromkeys(taskrun_uids, subject))
+
+    def forget(self, taskrun_uids: Iterable[str]) -> None:
+        """Nothing more is asked of these TaskRuns."""
+        for uid in taskrun_uids:
+            self._seen.pop(uid, None)
+            self._waiting.pop(uid, None)
+
+
+def newer(known: pod.Seen | None, found: pod.Seen) -> pod.Seen:
+    """What is known of a pod name now. Tekton makes a pod anew that was deleted before it ended, never one that ended.
+
+    >>> first = pod.Seen("p", "1", "t", injected=True, ended=True)
+    >>> newer(first, pod.Seen("p", "2", "t", injected=False, ended=False)).uid
+    '1'
+    """
+    if known is None:
+        return found
+    if known.uid != found.uid:
+        return known if known.ended else found
+    return replace(known, ended=known.ended or found.ended)
