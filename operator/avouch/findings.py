@@ -133,7 +133,23 @@ CODES: dict[str, Code] = {
         "A claim names a TaskRun that is not part of the PipelineRun.",
         "Find the pod that pushed it; only pods of the run's own TaskRuns may attest.",
     ),
+    "ClaimOfForeignPod": Code(
+        Effect.REJECTED,
+        "A claim came from a pod that names a TaskRun of the run as its owner, but that the TaskRun does not name.",
+        "Find who created the pod: only the pods that Tekton made for a TaskRun may attest.",
+    ),
+    "TaskRunContradictsPipeline": Code(
+        Effect.REJECTED,
+        "The PipelineRun lists a TaskRun that its Pipeline does not have: of another task, one too many without a "
+        "matrix, or with another taskRef or other steps.",
+        "Find who created the TaskRun: Tekton adopts one that carries the labels of a PipelineRun.",
+    ),
     # No judgement
+    "RecordNotWhole": Code(
+        Effect.ERROR,
+        "A TaskRun of the PipelineRun was deleted before the run was recorded, so not everything could be checked.",
+        "Run the pipeline again, and delete TaskRuns only with their PipelineRun.",
+    ),
     "ClaimNotVerified": Code(
         Effect.ERROR,
         "The signature, certificate or identity of a stored claim can no longer be verified.",
@@ -171,6 +187,11 @@ CODES: dict[str, Code] = {
         "Push earlier, or set a longer `spec.runExpiry` in the Workflow.",
     ),
     # Notes
+    "TaskRunNotListed": Code(
+        Effect.NOTHING,
+        "A TaskRun names the PipelineRun as its owner, but the PipelineRun does not list it. Nothing of it counts.",
+        "Find who created the TaskRun.",
+    ),
     "RecordCleaned": Code(
         Effect.NOTHING,
         "A param, result or annotation of the run has characters that cannot be recorded; U+FFFD is recorded instead.",

@@ -5,16 +5,25 @@ Pure readings of Kubernetes JSON. What a TaskRun's status holds is taken from he
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, TypeGuard
 
 from avouch import image_references, plan
 from avouch.controlplane.model import runs
 from avouch.materials import types as material_types
-from avouch.tekton import labels, objects, results
+from avouch.tekton import children, labels, objects, results
 
 IMAGE, STRING = material_types.IMAGE, material_types.STRING
 TASKRUN = "taskrun"
 SIDECAR = "sidecar"
+
+
+class Standing(Enum):
+    """What a pod is to a TaskRun, by the TaskRun's own status."""
+
+    OWN = auto()  # of the try that counts
+    SUPERSEDED = auto()  # of an earlier try
+    FOREIGN = auto()  # the TaskRun does not name it, whatever owner the pod names
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +34,20 @@ class Execution:
     name: str
     task: str  # pipelineTask; "" where the TaskRun stands alone
     taskrun: Mapping[str, Any]
-    pod_uid: str
-    superseded: frozenset[str]
-    retried: bool
+    pod: str  # name of the pod of the try that counts
+    pod_uid: str  # "" where that pod was gone before its UID was seen
+    superseded: frozenset[str]  # names of the pods of earlier tries, and their UIDs
 
-    def counts(self, pod_uid: str) -> bool:
-        """Whether what this pod said is about the try that counts. In doubt it does, so that no lie hides."""
-        if pod_uid in self.superseded:
-            return False
-        return pod_uid == self.pod_uid or not (self.retried and self.pod_uid)
+    def standing(self, pod: str, pod_uid: str) -> Standing:
+        """Where the record places a pod that said something.
+
+        A UID that the record knows decides. Where it knows none, the name does: intake compared name and UID with the
+        TaskRun's own status when the claim arrived, or could not yet, and then the name is compared here.
+        """
+        if pod_uid in self.superseded or (pod in self.superseded and pod != self.pod):
+            return Standing.SUPERSEDED
+        own = pod_uid == self.pod_uid if self.pod_uid else bool(pod) and pod == self.pod
+        return Standing.OWN if own else Standing.FOREIGN
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +72,24 @@ class Seen:
 
 
 def executions(snapshot: runs.Snapshot) -> tuple[Execution, ...]:
-    """Every TaskRun of the run: ordinary, finally and each combination of a matrix."""
-    children = {
-        objects.text(child, "name"): objects.text(child, "pipelineTaskName")
-        for child in objects.mappings(snapshot.subject, "status", "childReferences")
-    }
-    return tuple(_execution(taskrun, children, snapshot.pods) for taskrun in snapshot.taskruns)
+    """Every TaskRun of the run: ordinary, finally and each combination of a matrix. Others are none of it."""
+    listed = children.of(snapshot.subject, snapshot.taskruns).listed
+    return tuple(_execution(child, snapshot.pods) for child in listed)
 
 
-def _execution(taskrun: Mapping[str, Any], children: Mapping[str, str], pods: Mapping[str, str]) -> Execution:
-    name = labels.name_of(taskrun)
-    retries = objects.mappings(taskrun, "status", "retriesStatus")
-    superseded = (pods.get(objects.text(retry, "podName"), "") for retry in retries)
+def _execution(child: children.Child, pods: Mapping[str, str]) -> Execution:
+    taskrun = child.taskrun
+    pod = objects.text(taskrun, "status", "podName")
+    earlier = {objects.text(retry, "podName") for retry in objects.mappings(taskrun, "status", "retriesStatus")}
+    superseded = {*earlier, *(pods.get(name, "") for name in earlier)} - {""}
     return Execution(
         uid=labels.uid_of(taskrun),
-        name=name,
-        task=children.get(name) or labels.pipeline_task(taskrun),
+        name=labels.name_of(taskrun),
+        task=child.task,
         taskrun=taskrun,
-        pod_uid=pods.get(objects.text(taskrun, "status", "podName"), ""),
-        superseded=frozenset(uid for uid in superseded if uid),
-        retried=bool(retries),
+        pod=pod,
+        pod_uid=pods.get(pod, ""),
+        superseded=frozenset(superseded),
     )
 
 

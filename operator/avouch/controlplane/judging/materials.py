@@ -43,6 +43,14 @@ class View:
     claims: tuple[tuple[ReadClaim, cluster_record.Execution], ...]
     documents: Mapping[tuple[str, str], artifacts.Checked]
     subject: Mapping[str, Any]
+    injected: frozenset[str] = frozenset()  # UIDs of pods with our sidecar
+
+    def of_sidecar(self, said: ReadClaim) -> bool:
+        """Whether a claim came from a pod with our sidecar, by the cluster's record whatever the client says.
+
+        Intake looks too, so a claim that is not `explicit` is of such a pod although the record no longer shows it.
+        """
+        return said.claim.pod_uid in self.injected or not said.claim.explicit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class _Entry:
 def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     """Judge one material of the contract."""
     status = cluster_record.of_material(asked, view.subject, view.runs)
-    entries = tuple(entry for said, run in view.claims for entry in _entries(asked, said, run))
+    entries = tuple(entry for said, run in view.claims for entry in _entries(asked, said, run, view))
     told = tuple(entry.seen for entry in entries)
     findings = [*_contradiction(asked, status, told), *_other_types(asked, entries)]
     eligible = tuple(e for e in entries if e.seen.type == asked.type and asked.source.task in ("", e.seen.task))
@@ -118,7 +126,9 @@ def annotation(
     return value, (Finding("AnnotationContradicted", text, line=where.line, material=where.material),)
 
 
-def _entries(asked: plan.PlannedMaterial, said: ReadClaim, run: cluster_record.Execution) -> tuple[_Entry, ...]:
+def _entries(
+    asked: plan.PlannedMaterial, said: ReadClaim, run: cluster_record.Execution, view: View
+) -> tuple[_Entry, ...]:
     who = f"the claim of TaskRun {run.name} (pod {said.claim.pod_uid})"
     found = () if said.facts is None else said.facts.materials
     return tuple(
@@ -131,7 +141,7 @@ def _entries(asked: plan.PlannedMaterial, said: ReadClaim, run: cluster_record.E
                 digest=str(m.digest),
                 origin=SIDECAR,
                 type=m.type,
-                guessed=asked.source.kind is plan.From.CONVENTION and not said.claim.explicit,
+                guessed=asked.source.kind is plan.From.CONVENTION and view.of_sidecar(said),
             ),
             m.size or 0,
             m.annotations,

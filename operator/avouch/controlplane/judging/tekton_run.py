@@ -1,29 +1,33 @@
 """The evidence of one run in Tekton: its Done snapshot, its claims and its documents. Pure; time is an argument.
 
 1. No snapshot: Pending. One that could not be stored: Error. A subject that was stopped: Canceled.
-2. Claims of tries that a retry superseded are kept, but not judged; all others count, whoever pushed them.
-3. An injected pod that has not spoken is waited for until `GRACE` after Done; then it is a finding.
-4. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
+2. Claims of tries that a retry superseded are kept, but not judged. Those of the pods that the TaskRuns name count,
+   whichever container pushed them: the token proves the pod. Those of other pods are findings.
+3. An injected sidecar is waited for until it has ended, whoever spoke before it, or until `GRACE` after Done. One from
+   which nothing came is a finding.
+4. TaskRuns that the PipelineRun does not list are none of it; listed ones are held against its Pipeline
+   (`tekton.children`).
+5. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
 
 `verdict.judge` makes the verdict of it, as of the evidence of external runs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from avouch import errors, plan, storable
 from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record
 from avouch.controlplane.judging import materials as judged_materials
+from avouch.controlplane.judging.cluster_record import Standing
 from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, WaitUntil, unexamined
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding
-from avouch.tekton import outcome
+from avouch.tekton import children, labels, outcome
 
-GRACE = timedelta(seconds=60)
 _TOLD = 10  # cleaned places in a finding
 
 
@@ -51,11 +55,12 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     ended = outcome.of(case.snapshot.subject)
     runs = cluster_record.executions(case.snapshot)
     counting, strays = _counting(case, runs)
-    silent = _silent(case.snapshot, runs, case.said)
     until = _deadline(case)
-    if silent and not _canceled(ended) and until is not None and now < until:
+    if case.snapshot.working and not _canceled(ended) and until is not None and now < until:
         return WaitUntil(until)
-    view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject)
+    silent = _silent(case.snapshot, runs, case.said)
+    injected = frozenset(case.snapshot.injected)
+    view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject, injected)
     weighed = {asked: judged_materials.material(asked, view) for asked in case.plan.materials}
     annotations, contradicted = _annotations(case, view)
     record = Record(case, ended, view, strays, silent, weighed, annotations, contradicted)
@@ -63,13 +68,21 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     env = cluster_record.variables(case.plan.env, view.subject, runs)
     absent = {asked.name: one.why for asked, one in weighed.items()}
     return Examined(
-        evidence=Evidence.MISSING if silent else Evidence.SIDECAR if counting else Evidence.TASKRUN,
+        evidence=_evidence(view, silent),
         materials=materials,
         annotations=annotations,
         env=env,
         delivered=completeness.Evidence(materials=materials, annotations=annotations, env=env, absent=absent),
         findings=tuple(finding for check in CHECKS for finding in check(record)),
     )
+
+
+def _evidence(view: judged_materials.View, silent: tuple[str, ...]) -> Evidence:
+    if silent:
+        return Evidence.MISSING
+    if any(view.of_sidecar(said) for said, _ in view.claims):
+        return Evidence.SIDECAR
+    return Evidence.STEP if view.claims else Evidence.TASKRUN
 
 
 def counting_claims(case: Case) -> tuple[ReadClaim, ...]:
@@ -84,13 +97,14 @@ def _counting(
 ) -> tuple[tuple[tuple[ReadClaim, cluster_record.Execution], ...], tuple[Finding, ...]]:
     """(2) Claims with their execution, in an order that does not depend on arrival, and what is wrong with others."""
     by_uid = {run.uid: run for run in runs}
+    standing = {id(said): _standing(said, by_uid.get(said.claim.taskrun_uid), case.said) for said in case.said}
     counting: list[tuple[ReadClaim, cluster_record.Execution]] = []
     findings: list[Finding] = []
     for said in sorted(case.said, key=lambda said: (said.claim.digest, said.claim.pod_uid)):
         run = by_uid.get(said.claim.taskrun_uid)
-        if run is not None and not run.counts(said.claim.pod_uid):
+        if standing[id(said)] is Standing.SUPERSEDED:
             continue
-        problem = _problem(case, said, run)
+        problem = _problem(case, said, run, standing[id(said)])
         if problem is not None:
             findings.append(problem)
         elif run is not None:
@@ -98,13 +112,29 @@ def _counting(
     return tuple(counting), tuple(findings)
 
 
-def _problem(case: Case, said: ReadClaim, run: cluster_record.Execution | None) -> Finding | None:
+def _standing(said: ReadClaim, run: cluster_record.Execution | None, every: tuple[ReadClaim, ...]) -> Standing:
+    """Where the record places the pod of a claim. Of two that have the name of one that is gone, neither is proven."""
+    if run is None:
+        return Standing.FOREIGN
+    found = run.standing(said.claim.pod, said.claim.pod_uid)
+    if found is Standing.OWN and not run.pod_uid:
+        same = {one.claim.pod_uid for one in every if (one.claim.taskrun_uid, one.claim.pod) == (run.uid, run.pod)}
+        return found if len(same) == 1 else Standing.FOREIGN
+    return found
+
+
+def _problem(
+    case: Case, said: ReadClaim, run: cluster_record.Execution | None, standing: Standing
+) -> Finding | None:
     claim = f"claim {said.claim.digest} of pod {said.claim.pod_uid}"
     if run is None:
         text = f"{claim} is about TaskRun {said.claim.taskrun}, which is not part of this run in the cluster"
         return Finding("ClaimOfUnknownTaskRun", text)
     if said.facts is None:
         return Finding("ClaimNotVerified", f"{claim}: {said.problem}")
+    if standing is Standing.FOREIGN:
+        text = f"{claim} came from pod {said.claim.pod or said.claim.pod_uid}, which is none of TaskRun {run.name}"
+        return Finding("ClaimOfForeignPod", text, fix="find who created that pod and gave it the TaskRun as owner")
     metadata = said.facts.metadata
     theirs = (metadata.workflow_run_id, metadata.workflow_name, metadata.contract_name, metadata.contract_version)
     ours = (str(case.run.id), case.plan.workflow, case.plan.contract, str(case.plan.revision))
@@ -116,14 +146,14 @@ def _problem(case: Case, said: ReadClaim, run: cluster_record.Execution | None) 
 def _silent(
     snapshot: runs.Snapshot, runs: tuple[cluster_record.Execution, ...], said: tuple[ReadClaim, ...]
 ) -> tuple[str, ...]:
-    """(3) Injected pods of the tries that count, from which nothing came."""
+    """(3) Injected pods of the tries that count, from which nothing came; a claim that says a step made it is nothing."""
     spoke = {one.claim.pod_uid for one in said if not one.claim.explicit}
     superseded = {pod for run in runs for pod in run.superseded}
     return tuple(sorted(set(snapshot.injected) - spoke - superseded))
 
 
 def _deadline(case: Case) -> datetime | None:
-    return None if case.run.finished_at is None else case.run.finished_at + GRACE
+    return None if case.run.finished_at is None else case.run.finished_at + runs.GRACE
 
 
 def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str], tuple[Finding, ...]]:
@@ -150,8 +180,31 @@ def _canceled(ended: outcome.Outcome) -> bool:
 
 
 def claims_that_do_not_count(record: Record) -> tuple[Finding, ...]:
-    """Claims that are not verified, or are about another run or an unknown TaskRun."""
+    """Claims that are not verified, are about another run or an unknown TaskRun, or came from a foreign pod."""
     return record.strays
+
+
+def wrong_taskruns(record: Record) -> Iterator[Finding]:
+    """(4) TaskRuns that are not what the PipelineRun and its Pipeline say, or that are gone."""
+    snapshot = record.case.snapshot
+    if snapshot is None:
+        return
+    found = children.of(snapshot.subject, snapshot.taskruns)
+    for child in found.listed:
+        if child.problem:
+            text = f"TaskRun {labels.name_of(child.taskrun)} is listed by the PipelineRun, but {child.problem}"
+            yield Finding("TaskRunContradictsPipeline", text, fix="find who created that TaskRun")
+    if found.absent:
+        text = f"{_some(found.absent)} of the run had been deleted when its record was taken"
+        yield Finding("RecordNotWhole", text, fix="run it again, and delete TaskRuns only with their PipelineRun")
+    if found.foreign:
+        text = f"{_some(found.foreign)} names this PipelineRun as owner, which does not list it: nothing of it counts"
+        yield Finding("TaskRunNotListed", text, fix="find who created it")
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return f"TaskRun {', '.join(names[:_TOLD])}{more}"
 
 
 def refused_evidence(record: Record) -> Iterator[Finding]:
@@ -221,7 +274,8 @@ def cleaned_record(record: Record) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
-    claims_that_do_not_count,  # ClaimNotVerified, ClaimOfAnotherRun, ClaimOfUnknownTaskRun
+    claims_that_do_not_count,  # ClaimNotVerified, ClaimOfAnotherRun, ClaimOfUnknownTaskRun, ClaimOfForeignPod
+    wrong_taskruns,  # TaskRunContradictsPipeline, RecordNotWhole, TaskRunNotListed
     refused_evidence,  # EvidenceRefused
     wrong_materials,  # MaterialContradicted, MaterialTypeMismatch, MaterialNotUploaded, MaterialAmbiguous, Image...
     ambiguous_images,  # MaterialAmbiguous

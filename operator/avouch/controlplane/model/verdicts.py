@@ -24,7 +24,8 @@ class VerdictResult(StrEnum):
 class Evidence(StrEnum):
     """Where the evidence came from; `MISSING` only where a sidecar was injected and never spoke."""
 
-    SIDECAR = "sidecar"
+    SIDECAR = "sidecar"  # a pod in which our sidecar stood
+    STEP = "step"  # only pods without one: steps of the build attested themselves
     TASKRUN = "taskrun"
     CLI = "cli"  # an external run, by an attester that the Workflow allows
     MISSING = "missing"

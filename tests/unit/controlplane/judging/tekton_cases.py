@@ -63,6 +63,7 @@ def taskrun(name="build-1", task="build", *, results=(), retries=(), member="tas
             "uid": f"{name}-uid",
             "labels": {"tekton.dev/pipelineTask": task, "tekton.dev/memberOf": member},
         },
+        "spec": {"taskRef": {"name": task, "kind": "Task"}},
         "status": {
             "podName": f"{name}-pod",
             "results": [{"name": key, "value": value} for key, value in results],
@@ -75,14 +76,23 @@ def built(digest=GOOD, name="build-1", **changes):
     return taskrun(name, results=(("IMAGE_URL", "reg/app:1"), ("IMAGE_DIGEST", digest)), **changes)
 
 
-def snapshot(*taskruns, status="True", reason="Succeeded", injected=(), pods=None):
+def snapshot(*taskruns, status="True", reason="Succeeded", injected=(), pods=None, working=(), matrix=(), listed=None):
+    """`working`: injected pods whose sidecar has not ended; `matrix`: tasks that have one."""
+    tasks = {t["metadata"]["name"]: t["metadata"]["labels"]["tekton.dev/pipelineTask"] for t in taskruns}
+    spec = [{"name": task, "taskRef": {"name": task, "kind": "Task"}} for task in dict.fromkeys(tasks.values())]
+    children = [{"kind": "TaskRun", "name": name, "pipelineTaskName": task} for name, task in tasks.items()]
     subject = {
         "kind": "PipelineRun",
         "metadata": {"name": "pr", "uid": "pr-uid"},
-        "status": {"conditions": [{"type": "Succeeded", "status": status, "reason": reason, "message": "m"}]},
+        "status": {
+            "conditions": [{"type": "Succeeded", "status": status, "reason": reason, "message": "m"}],
+            "childReferences": [child for child in children if listed is None or child["name"] in listed],
+            "pipelineSpec": {"tasks": [t | ({"matrix": {"params": [1]}} if t["name"] in matrix else {}) for t in spec]},
+        },
     }
-    names = pods or {f"{t['metadata']['name']}-pod": f"{t['metadata']['name']}-pod-uid" for t in taskruns}
-    return runs.Snapshot(subject, tuple(taskruns), tuple(injected), names)
+    names = {f"{t['metadata']['name']}-pod": f"{t['metadata']['name']}-pod-uid" for t in taskruns}
+    ended = tuple(pod for pod in injected if pod not in working)
+    return runs.Snapshot(subject, tuple(taskruns), tuple(injected), names if pods is None else pods, ended=ended)
 
 
 def file(digest=FILE, name="sbom", type_=SBOM, **changes):
@@ -103,14 +113,15 @@ def guessed(name, **changes):
     return asked(name, IMAGE, source=plan.Source(task=changes.pop("task", "")), **changes)
 
 
-def said(*found, taskrun="build-1", pod=None, explicit=False, facts=True, notes=None, **metadata):
+def said(*found, taskrun="build-1", pod=None, name=None, explicit=False, facts=True, notes=None, **metadata):
     told = {"workflow_name": "app", "workflow_run_id": str(RUN), "contract_name": "contract", "contract_version": "3"}
     meta = predicate.Metadata(
         name="", workflow_id="", project="", organization="", initialized_at=None, finished_at=None, **told | metadata
     )
     pod = pod or f"{taskrun}-pod-uid"
-    digest = digests.of_bytes(repr((found, taskrun, pod, metadata)).encode())
+    digest = digests.of_bytes(repr((found, taskrun, pod, metadata, notes)).encode())
     claim = runs.Claim(RUN, digest, b"", pod, f"{taskrun}-uid", taskrun, "build", "default", DONE, explicit)
+    claim = replace(claim, pod=f"{taskrun}-pod" if name is None else name)
     stated = predicate.AttestationFacts(meta, "avouch", predicate.Runner("TEKTON_PIPELINE"), tuple(found))
     stated = replace(stated, annotations=notes or {})
     return examination.ReadClaim(claim, stated if facts else None, "" if facts else "step 9 signature: wrong")

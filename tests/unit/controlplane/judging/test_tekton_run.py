@@ -31,6 +31,16 @@ def wrong_type():
     return {(make.FILE, make.SBOM): artifacts.Checked(True, "not a CycloneDX document", "write CycloneDX JSON")}
 
 
+def without_pod(taskrun):
+    del taskrun["status"]["podName"]
+    return taskrun
+
+
+def deleted(shot):
+    """The last TaskRun is gone although the PipelineRun lists it."""
+    return replace(shot, taskruns=shot.taskruns[:-1])
+
+
 CASES = {
     "an SBOM that nobody delivered fails": (
         make.case(BOTH, SHOT, make.said(make.claimed_image())), V.FAILED, "MaterialMissing"),
@@ -38,7 +48,7 @@ CASES = {
     "a claim that lies about the image is rejected": (
         make.case(BOTH, SHOT, make.said(make.file(), make.claimed_image(make.EVIL))), V.REJECTED, "MaterialContradicted"),
     "an explicit step that lies about the image is rejected": (
-        make.case(BOTH, SHOT, HONEST, make.said(make.claimed_image(make.EVIL), pod="x", explicit=True)),
+        make.case(BOTH, SHOT, HONEST, make.said(make.claimed_image(make.EVIL), explicit=True)),
         V.REJECTED, "MaterialContradicted"),
     "a lie from another task is rejected": (
         make.case(BOTH, make.snapshot(make.built(), make.taskrun("lint-1", "lint")), HONEST,
@@ -126,6 +136,36 @@ CASES = {
         make.case(TWO, make.snapshot(make.taskrun()),
                   make.said(make.claimed_image(name="app"), make.claimed_image(name="web"))),
         V.FAILED, "MaterialAmbiguous"),
+    "one image guessed for two materials by a sidecar fails although it says that a step is": (
+        make.case(TWO, make.snapshot(make.taskrun(), injected=["build-1-pod-uid"]),
+                  make.said(make.claimed_image(name="app"), make.claimed_image(name="web"), explicit=True)),
+        V.FAILED, "MaterialAmbiguous"),
+    "a claim of a pod that the record does not name is rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.file(), pod="somebody", name="somebodys-pod")),
+        V.REJECTED, "ClaimOfForeignPod"),
+    "a claim of a pod that has the name of the recorded one is rejected": (
+        make.case(BOTH, SHOT, HONEST, make.said(make.file(), pod="somebody")), V.REJECTED, "ClaimOfForeignPod"),
+    "a claim of a pod whose TaskRun names none is rejected": (
+        make.case(make.planned(make.asked()), make.snapshot(without_pod(make.taskrun())), make.said(make.file())),
+        V.REJECTED, "ClaimOfForeignPod"),
+    "a claim of another pod than the recorded one, which is gone, is rejected": (
+        make.case(make.planned(make.asked()), make.snapshot(make.taskrun(), pods={}), make.said(make.file(), name="x")),
+        V.REJECTED, "ClaimOfForeignPod"),
+    "a claim that names no pod is rejected where the recorded one is gone": (
+        make.case(make.planned(make.asked()), make.snapshot(make.taskrun(), pods={}), make.said(make.file(), name="")),
+        V.REJECTED, "ClaimOfForeignPod"),
+    "two pods with the name of the recorded one, which is gone, are rejected": (
+        make.case(make.planned(make.asked()), make.snapshot(make.taskrun(), pods={}), make.said(make.file(), pod="1"),
+                  make.said(make.file(), pod="2")), V.REJECTED, "ClaimOfForeignPod"),
+    "a claim about a TaskRun that the PipelineRun does not list is rejected": (
+        make.case(BOTH, make.snapshot(make.built(), make.built(make.EVIL, "mine"), listed=["build-1"]), HONEST,
+                  make.said(make.file(), taskrun="mine")), V.REJECTED, "ClaimOfUnknownTaskRun"),
+    "a second TaskRun of a task without a matrix is rejected": (
+        make.case(make.planned(make.image()), make.snapshot(make.built(), make.built(make.EVIL, "mine"))),
+        V.REJECTED, "TaskRunContradictsPipeline"),
+    "a TaskRun that was deleted before the record was taken makes an error": (
+        make.case(make.planned(make.image()), deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint")))),
+        V.ERROR, "RecordNotWhole"),
     "an annotation without a value fails": (
         make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket"),)), SHOT, HONEST),
         V.FAILED, "AnnotationMissing"),
@@ -149,11 +189,11 @@ def test_never_passed(made, result, code):
 
 
 def test_a_contradiction_names_both_values():
-    lie = make.said(make.claimed_image(make.EVIL), pod="x", explicit=True)
+    lie = make.said(make.claimed_image(make.EVIL), explicit=True)
     found = make.verdict(make.case(BOTH, SHOT, HONEST, lie))
     assert make.codes(found) == ["MaterialContradicted"]
     assert f"says 'reg/app:1@{make.GOOD}' but " in found.findings[0].message
-    assert f"(pod x) says 'reg/app:1@{make.EVIL}'" in found.findings[0].message
+    assert f"(pod build-1-pod-uid) says 'reg/app:1@{make.EVIL}'" in found.findings[0].message
 
 
 def test_a_text_that_contradicts_is_shown_as_it_was_written():
@@ -222,12 +262,30 @@ def test_a_run_without_a_snapshot_is_pending():
     assert make.verdict(make.case(BOTH, None, HONEST)).result is V.PENDING
 
 
-def test_a_silent_sidecar_is_waited_for_one_minute_after_done():
-    assert verdict.judge(make.case(BOTH, SHOT), make.DONE) == examination.WaitUntil(make.DONE + timedelta(seconds=60))
+FORGED = make.said(make.file(make.EVIL))  # by a step that does not say that it is one, or by one that does
+WORKING = make.snapshot(make.built(), injected=["build-1-pod-uid"], working=["build-1-pod-uid"])
+
+
+@pytest.mark.parametrize("told", [(), (HONEST,), (FORGED,), (make.said(make.file(), explicit=True),)])
+def test_a_sidecar_that_works_is_waited_for_one_minute_after_done_whoever_spoke_before_it(told):
+    found = verdict.judge(make.case(BOTH, WORKING, *told), make.DONE + timedelta(seconds=59))
+    assert found == examination.WaitUntil(make.DONE + timedelta(seconds=60))
+    assert isinstance(verdict.judge(make.case(BOTH, WORKING, *told), make.DONE + timedelta(seconds=60)), verdicts.Verdict)
+
+
+@pytest.mark.parametrize("told", [(), (HONEST,)])
+def test_a_run_whose_sidecars_ended_is_judged_at_once(told):
+    assert isinstance(verdict.judge(make.case(BOTH, SHOT, *told), make.DONE), verdicts.Verdict)
+
+
+def test_a_step_that_speaks_before_the_sidecar_is_contradicted_by_it():
+    found = make.verdict(make.case(BOTH, SHOT, FORGED, HONEST, documents=make.fine(make.FILE, make.EVIL)), make.DONE)
+    assert (found.result, make.codes(found)) == (V.REJECTED, ["MaterialContradicted"])
 
 
 def test_a_canceled_run_waits_for_no_sidecar():
-    stopped = make.snapshot(make.built(), status="False", reason="Cancelled", injected=["build-1-pod-uid"])
+    pods = ["build-1-pod-uid"]
+    stopped = make.snapshot(make.built(), status="False", reason="Cancelled", injected=pods, working=pods)
     found = make.verdict(make.case(BOTH, stopped), make.DONE)
     assert (found.result, "RunCanceled" in make.codes(found)) == (V.CANCELED, True)
 
@@ -245,6 +303,36 @@ def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():
 def test_an_explicit_step_does_not_speak_for_a_silent_sidecar():
     explicit = make.said(make.file(), explicit=True)
     assert make.verdict(make.case(BOTH, SHOT, explicit)).evidence is E.MISSING
+
+
+def test_the_claim_of_a_pod_that_is_gone_counts_by_its_name():
+    found = make.verdict(make.case(BOTH, make.snapshot(make.built(), pods={}), HONEST))
+    assert (found.result, found.evidence) == (V.PASSED, E.SIDECAR)
+
+
+def test_the_claim_of_an_earlier_pod_that_is_gone_is_superseded_by_its_name():
+    shot = make.snapshot(make.taskrun(retries=["old"]), pods={"build-1-pod": "build-1-pod-uid"})
+    found = make.verdict(make.case(make.planned(make.asked()), shot, HONEST, make.said(pod="old-uid", name="old")))
+    assert (found.result, found.findings) == (V.PASSED, ())
+
+
+def test_a_superseded_try_whose_sidecar_stayed_silent_is_no_finding():
+    shot = make.snapshot(make.taskrun(retries=["old"]), injected=["old-uid", "build-1-pod-uid"],
+                         pods={"build-1-pod": "build-1-pod-uid", "old": "old-uid"})  # fmt: skip
+    found = make.verdict(make.case(make.planned(make.asked()), shot, HONEST))
+    assert (found.result, found.evidence, found.findings) == (V.PASSED, E.SIDECAR, ())
+
+
+def test_steps_that_attest_without_a_sidecar_are_told_as_such():
+    found = make.verdict(make.case(BOTH, make.snapshot(make.built()), make.said(make.file(), explicit=True)))
+    assert (found.result, found.evidence) == (V.PASSED, E.STEP)
+
+
+def test_a_taskrun_that_somebody_gave_an_owner_is_shown_and_nothing_of_it_counts():
+    shot = make.snapshot(make.built(), make.built(make.EVIL, "mine"), listed=["build-1"])
+    found = make.verdict(make.case(make.planned(make.image()), shot))
+    assert (found.result, make.codes(found)) == (V.PASSED, ["TaskRunNotListed"])
+    assert [material.digest for material in found.materials] == [make.GOOD]
 
 
 def test_without_injection_the_record_alone_can_pass():
@@ -271,7 +359,7 @@ def test_a_superseded_lie_is_ignored():
 
 
 def test_the_pods_of_a_matrix_add():
-    shot = make.snapshot(make.built(), make.built(make.EVIL, "build-2"))
+    shot = make.snapshot(make.built(), make.built(make.EVIL, "build-2"), matrix=["build"])
     told = (
         make.said(make.file(), make.claimed_image()),
         make.said(make.file(make.EVIL), make.claimed_image(make.EVIL), taskrun="build-2"),

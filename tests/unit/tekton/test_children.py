@@ -1,0 +1,96 @@
+"""Which TaskRuns are a PipelineRun's own, by its record and the Pipeline that it ran."""
+
+from typing import Any
+
+import pytest
+
+from avouch.tekton import children
+
+GIT = {"resolver": "git", "params": [{"name": "url", "value": "https://g/r"}, {"name": "revision", "value": "abc"}]}
+ANY = {"resolver": "git", "params": [{"name": "url", "value": "https://g/r"}, {"name": "revision", "value": "$(x)"}]}
+STEP = {"name": "s", "image": "reg/builder@sha256:1", "script": "make", "args": ["a", "b"]}
+
+
+def taskrun(name: str = "t", task: str = "build", **spec: Any) -> dict[str, Any]:
+    found = spec or {"taskRef": {"name": "go", "kind": "Task"}}
+    return {"metadata": {"name": name, "labels": {"tekton.dev/pipelineTask": task}}, "spec": found}
+
+
+def pipelinerun(*names: str, task: str = "build", part: str = "tasks", **asked: Any) -> dict[str, Any]:
+    spec = {"name": "build", **(asked or {"taskRef": {"name": "go"}})}
+    listed = [{"kind": "TaskRun", "name": name, "pipelineTaskName": task} for name in names or ("t",)]
+    return {"kind": "PipelineRun", "status": {"childReferences": listed, "pipelineSpec": {part: [spec]}}}
+
+
+def inline(*steps: dict[str, Any]) -> dict[str, Any]:
+    return {"taskSpec": {"steps": list(steps)}}
+
+
+SAME = {
+    "by name, with Tekton's default of the kind": (pipelinerun(), taskrun()),
+    "of finally": (pipelinerun(part="finally"), taskrun()),
+    "by resolver": (pipelinerun(taskRef=GIT), taskrun(taskRef=GIT)),
+    "by resolver with what Tekton substitutes": (pipelinerun(taskRef=ANY), taskrun(taskRef=GIT)),
+    "with steps of its own": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP))),
+    "with a script that Tekton substitutes": (
+        pipelinerun(**inline(STEP | {"script": "make $(tasks.a.results.b)"})), taskrun(**inline(STEP))),
+    "with as many args as Tekton substitutes": (
+        pipelinerun(**inline(STEP | {"args": ["$(params.flags[*])"]})), taskrun(**inline(STEP))),
+    "with a step of another Tekton object": (
+        pipelinerun(**inline({"name": "s", "ref": {"name": "act"}})), taskrun(**inline({"name": "s", "ref": {"name": "act"}}))),
+}  # fmt: skip
+OTHER = {
+    "of a task that the Pipeline does not have": (pipelinerun(task="mine"), taskrun(task="mine")),
+    "without a Pipeline in the record": (
+        {**pipelinerun(), "status": {"childReferences": pipelinerun()["status"]["childReferences"]}}, taskrun()),
+    "labelled as another task": (pipelinerun(), taskrun(task="lint")),
+    "of another Task": (pipelinerun(), taskrun(taskRef={"name": "mine", "kind": "Task"})),
+    "of another kind of Task": (pipelinerun(), taskrun(taskRef={"name": "go", "kind": "ClusterTask"})),
+    "by another resolver": (pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"resolver": "http"})),
+    "of another revision": (
+        pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"params": [GIT["params"][0], {"name": "revision", "value": "x"}]})),
+    "with a param more": (
+        pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"params": [*GIT["params"], {"name": "token", "value": "x"}]})),
+    "with a param less": (pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"params": GIT["params"][:1]})),
+    "with steps in place of a Task": (pipelinerun(), taskrun(**inline(STEP))),
+    "with a Task in place of steps": (pipelinerun(**inline(STEP)), taskrun()),
+    "with a Task beside the steps": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP), taskRef={"name": "go"})),
+    "with another image": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"image": "mine"}))),
+    "with another script": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"script": "exit 0"}))),
+    "with other args": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": ["a", "c"]}))),
+    "with a step more": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP, STEP))),
+    "without anything": (pipelinerun(**inline()), taskrun(**inline())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "found"), SAME.values(), ids=SAME)
+def test_a_taskrun_that_runs_what_the_pipeline_says_is_its_own(subject: dict[str, Any], found: dict[str, Any]) -> None:
+    (child,) = children.of(subject, [found]).listed
+    assert (child.task, child.problem) == ("build", "")
+
+
+@pytest.mark.parametrize(("subject", "found"), OTHER.values(), ids=OTHER)
+def test_a_listed_taskrun_that_runs_something_else_is_told(subject: dict[str, Any], found: dict[str, Any]) -> None:
+    (child,) = children.of(subject, [found]).listed
+    assert child.problem
+
+
+def test_several_taskruns_of_a_task_are_a_matrix_or_none_of_them_is_believed() -> None:
+    both = [taskrun("one"), taskrun("two")]
+    plain = children.of(pipelinerun("one", "two"), both).listed
+    matrix = pipelinerun("one", "two", taskRef={"name": "go"}, matrix={"params": [{"name": "os", "value": ["a", "b"]}]})
+    assert [child.problem for child in plain] == ["task build has 2 TaskRuns and no matrix"] * 2
+    assert [child.problem for child in children.of(matrix, both).listed] == ["", ""]
+
+
+def test_what_is_not_listed_is_foreign_what_is_listed_and_gone_is_absent_and_other_kinds_are_nobodys() -> None:
+    subject = pipelinerun("t", "gone")
+    subject["status"]["childReferences"].append({"kind": "CustomRun", "name": "custom", "pipelineTaskName": "wait"})
+    found = children.of(subject, [taskrun(), taskrun("mine")])
+    assert ([child.taskrun["metadata"]["name"] for child in found.listed]) == ["t"]
+    assert (found.foreign, found.absent) == (("mine",), ("gone",))
+
+
+def test_a_taskrun_that_stands_alone_is_its_own() -> None:
+    alone = {"kind": "TaskRun", **taskrun(task="")}
+    assert children.of(alone, [alone]) == children.Children((children.Child(alone, ""),))
