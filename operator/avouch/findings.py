@@ -187,6 +187,11 @@ CODES: dict[str, Code] = {
         "Push earlier, or set a longer `spec.runExpiry` in the Workflow.",
     ),
     # Notes
+    "VerdictSuperseded": Code(
+        Effect.NOTHING,
+        "A claim that arrived after the run's verdict contradicts it. The earlier verdict is kept in `status.superseded`.",
+        "Do not rely on the earlier verdict; read the findings before this one.",
+    ),
     "TaskRunNotListed": Code(
         Effect.NOTHING,
         "A TaskRun names the PipelineRun as its owner, but the PipelineRun does not list it. Nothing of it counts.",

@@ -92,11 +92,11 @@ def a_verdict(run: runs.Run, result: verdicts.VerdictResult = verdicts.VerdictRe
 
 
 async def decide(
-    opened: database.Database, signed: verdicts.SignedVerdict, owed: Sequence[deliveries.Delivery]
+    opened: database.Database, signed: verdicts.SignedVerdict, owed: Sequence[deliveries.Delivery], over: int = 0
 ) -> bool:
-    """One verdict as a batch of judging commits it. False: judged before, nothing changed."""
+    """One verdict as a batch of judging commits it. False: judged before, nothing changed. `over`: what it replaces."""
     async with opened.transaction() as connection:
-        return bool(await verdict_rows.write(connection, [(signed, owed)]))
+        return bool(await verdict_rows.write(connection, [(signed, owed, over)]))
 
 
 async def case(

@@ -58,6 +58,7 @@ class BundleAnswer(Struct, frozen=True):
     id: str
     digest: Digest
     created: Annotated[bool, Meta(description="False for a resend of the same bytes.")]
+    note: Annotated[str, Meta(description="What a claim means that came after the verdict (202); else empty.")] = ""
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):

@@ -82,13 +82,34 @@ class RunDelivery(Struct, frozen=True):
     lastError: Annotated[str, Meta(description="Error of the last attempt.")] = ""  # noqa: N815  # the API's spelling
 
 
+class LateClaim(Struct, frozen=True, rename="camel"):
+    """A claim that arrived after the verdict."""
+
+    digest: Annotated[str, Meta(description="Digest of its bundle.")] = ""
+    task_run: Annotated[str, Meta(description="TaskRun whose pod pushed it.")] = ""
+    pod: Annotated[str, Meta(description="That pod.")] = ""
+    received_at: Annotated[str, Meta(description="When it arrived.")] = ""
+
+
+class SupersededVerdict(Struct, frozen=True, rename="camel"):
+    """The verdict that a late claim contradicted; it no longer holds."""
+
+    verdict: Annotated[str, Meta(description="What it was.")] = ""
+    evidence: Annotated[str, Meta(description="Where its evidence came from.")] = ""
+    judged_at: Annotated[str, Meta(description="When it was reached.")] = ""
+    attestation_bundle: Annotated[str, Meta(description="Digest of its signed attestation.")] = ""
+    findings: Annotated[list[RunFinding], Meta(description="What was wrong then.")] = []
+
+
 class RunStatus(Struct, frozen=True, rename="camel"):
     """Observed state of the run."""
 
     verdict: Annotated[
         str, Meta(description="Pending, Passed, Failed, Rejected, Error, Unobserved, Expired or Canceled.")
     ] = ""
-    evidence: Annotated[str, Meta(description="Where the evidence came from: sidecar, taskrun, cli or missing.")] = ""
+    evidence: Annotated[
+        str, Meta(description="Where the evidence came from: sidecar, step, taskrun, cli or missing.")
+    ] = ""
     materials_found: Annotated[int, Meta(description="Materials found.")] = 0
     materials_asked: Annotated[int, Meta(description="Materials that the contract asks for.")] = 0
     finished_at: Annotated[
@@ -101,6 +122,11 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     deliveries: Annotated[list[RunDelivery], Meta(description="One delivery for each attachment.")] = []
     annotations: Annotated[dict[str, str], Meta(description="Contract annotations with their values.")] = {}
     env: Annotated[dict[str, str], Meta(description="Environment that the contract allows to record.")] = {}
+    superseded: Annotated[
+        SupersededVerdict | None,
+        Meta(description="The verdict of before, where a claim that arrived after it contradicts it."),
+    ] = None
+    late_claims: Annotated[list[LateClaim], Meta(description="Claims that arrived after the first verdict.")] = []
     attestation_bundle: Annotated[
         str,
         Meta(

@@ -29,7 +29,8 @@ from avouch.ingest import (
     waiting,
 )
 
-CLIENT = "Avouch-Client"  # `step`: an explicit step of the user's, not our injected sidecar
+CLIENT = "Avouch-Client"  # `step`: it speaks for no sidecar. Its own word, so it can only make a verdict stricter
+LATE = "the run has its verdict: this claim is kept, and changes the verdict only where it contradicts it"
 Operation = Callable[[Request], Awaitable[Response]]
 
 
@@ -151,15 +152,17 @@ class IngestApi:
         return bodyreading.answer(wire.CertificateAnswer(certificate=issued.certificate, chain=list(issued.chain)))
 
     async def push_bundle(self, request: Request) -> Response:
-        """`POST /v1/runs/{id}/bundles`: 2xx after COMMIT only."""
+        """`POST /v1/runs/{id}/bundles`: 2xx after COMMIT only; 202 for a claim that came after the verdict."""
         try:
             receipt = await self._push(request)
         except errors.AvouchError as exc:
             self.metrics.claimed(problems.kind_of(exc).name)
             raise
-        self.metrics.claimed("created" if receipt.created else "resent")
-        answer = wire.BundleAnswer(id=str(receipt.id), digest=str(receipt.digest), created=receipt.created)
-        return bodyreading.answer(answer, 201 if receipt.created else 200)
+        self.metrics.claimed("late" if receipt.late else "created" if receipt.created else "resent")
+        answer = wire.BundleAnswer(
+            id=str(receipt.id), digest=str(receipt.digest), created=receipt.created, note=LATE if receipt.late else ""
+        )
+        return bodyreading.answer(answer, 202 if receipt.late else 201 if receipt.created else 200)
 
     async def _push(self, request: Request) -> runs.Receipt:
         """A resend of the bundle that ended a run is answered like the first, so the run need not be open."""

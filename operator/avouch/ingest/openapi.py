@@ -51,7 +51,7 @@ OPERATIONS = (
     ),
     Operation(
         "post", "/v1/runs/{id}/bundles", "pushBundle", "Push a claim; answered after it is committed.", _RUN,
-        body="application/vnd.dev.sigstore.bundle.v0.3+json", answer=wire.BundleAnswer, statuses=(200, 201),
+        body="application/vnd.dev.sigstore.bundle.v0.3+json", answer=wire.BundleAnswer, statuses=(200, 201, 202),
     ),
     Operation(
         "post", "/v1/namespaces/{namespace}/workflows/{workflow}/runs", "openRun",

@@ -28,11 +28,11 @@ _WRITE = (
     " SELECT 'judge', 'judge', 'judge:' || run_id, 'judge:' || run_id, jsonb_build_object('run_id', run_id)"
     " FROM (SELECT DISTINCT run_id FROM inserted ORDER BY run_id) AS touched "
     f"{jobs.COALESCED}"
-    ") SELECT digest, id, run_id FROM inserted"
+    ") SELECT digest, inserted.id, run_id, runs.result <> 'Pending' AS late FROM inserted JOIN runs ON runs.id = run_id"
 )
-_EXISTING = "SELECT digest, id, run_id FROM claims WHERE digest = ANY(%(digest)s)"
+_EXISTING = "SELECT digest, id, run_id, false AS late FROM claims WHERE digest = ANY(%(digest)s)"
 
-Stored = Mapping[str, tuple[uuid.UUID, uuid.UUID]]  # digest -> (claim id, run id)
+Stored = Mapping[str, tuple[uuid.UUID, uuid.UUID, bool]]  # digest -> (claim id, run id, came after the verdict)
 
 
 async def write(opened: database.Database, claims: Sequence[runs.Claim]) -> Sequence[runs.Receipt | errors.AvouchError]:
@@ -67,19 +67,19 @@ def receipts(
 
 
 def _receipt(
-    claim: runs.Claim, stored: tuple[uuid.UUID, uuid.UUID] | None, *, created: bool
+    claim: runs.Claim, stored: tuple[uuid.UUID, uuid.UUID, bool] | None, *, created: bool
 ) -> runs.Receipt | errors.AvouchError:
     if stored is None:
         return errors.NotFound(f"no run {claim.run_id}")
-    claim_id, run_id = stored
+    claim_id, run_id, late = stored
     if run_id != claim.run_id:
         return errors.Conflict(f"this bundle was pushed before, on run {run_id} as claim {claim_id}")
-    return runs.Receipt(id=claim_id, digest=claim.digest, created=created)
+    return runs.Receipt(id=claim_id, digest=claim.digest, created=created, late=late and created)
 
 
 async def _stored(opened: database.Database, statement: str, parameters: dict[str, object]) -> Stored:
     rows = await opened.run(statement.encode(), parameters)
-    return {row.digest: (row.id, row.run_id) for row in rows}
+    return {row.digest: (row.id, row.run_id, row.late) for row in rows}
 
 
 def _columns(claims: Sequence[runs.Claim]) -> dict[str, object]:

@@ -62,7 +62,8 @@ _DEAD = (
     " WHERE j.queueing_lock = died.lock AND j.status = 'todo'"
 )
 _RECORDS = (
-    "SELECT r.*, s.document::text AS document, o.* FROM runs r"
+    "SELECT r.*, s.document::text AS document, v.claims AS heard, o.* FROM runs r"
+    " LEFT JOIN verdicts v ON v.run_id = r.id"
     " LEFT JOIN snapshots s ON s.run_id = r.id AND NOT %(bare)s"
     " LEFT JOIN outside_runs o ON o.run_id = r.id WHERE r.id = ANY(%(ids)b)"
 )
@@ -282,6 +283,7 @@ async def _records(
             snapshot=rows.snapshot_of(msgspec.json.decode(row.document)) if row.document else None,
             claims=tuple(said.get(row.id, ())),
             external=rows.external_of(row) if row.attester is not None else None,
+            heard=None if row.heard is None else frozenset(row.heard),
         )
         for row in await connection.exec_driver_sql(_RECORDS, {"ids": list(run_ids), "bare": bare})
     ]
@@ -302,4 +304,4 @@ async def _taken(
 
 
 def _decided(outcomes: Sequence[judging.Outcome]) -> list[verdicts.Decided]:
-    return [(one.signed, one.deliveries) for one in outcomes if isinstance(one, judging.Decided)]
+    return [(one.signed, one.deliveries, one.over) for one in outcomes if isinstance(one, judging.Decided)]

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from avouch import errors, rfc3339
 from avouch.store import tables
 
-# Filters whose value changes in a run's life, and what it is before the verdict. Only `Pending` is ever replaced, so
-# the state that a watcher saw before can be worked out and needs no memory per watcher.
+# Filters whose value changes in a run's life, and what it is before the verdict. A verdict is replaced once at most, and
+# the run keeps it, so the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
 OF_VERDICT = ("findings", "materials", "annotations", "env")  # what a whole document shows of it
 ROOM = 1024 * 1024  # bytes of JSON that one page or turn reads; as objects they take some nine times as much
@@ -70,8 +70,11 @@ async def of(
     by_run: dict[uuid.UUID, list[sa.Row[Any]]] = {}
     for delivery in (await connection.execute(sent)).all():
         by_run.setdefault(delivery.run_id, []).append(delivery)
+    late = await _late_claims(connection, wanted_whole)
     shown = [
-        whole(row, verdict_of.get(row.id), by_run.get(row.id, ())) if row.id in wanted_whole else summary(row)
+        {**whole(row, verdict_of.get(row.id), by_run.get(row.id, ())), "lateClaims": late.get(row.id, [])}
+        if row.id in wanted_whole
+        else summary(row)
         for row in found
     ]
     return Documents(shown, sizes[: len(found)])
@@ -83,6 +86,25 @@ async def _sizes(
     said = await connection.execute(_SIZES, {"ids": list(wanted_whole)})
     size_of = {row.run_id: int(row.size) for row in said.all()}
     return [size_of.get(row.id, 0) for row in found]
+
+
+_LATE = (
+    "SELECT c.run_id, c.digest, c.taskrun, c.pod, c.received_at FROM claims c JOIN verdicts v ON v.run_id = c.run_id"
+    " JOIN runs r ON r.id = c.run_id WHERE c.run_id = ANY(%(ids)b)"
+    " AND NOT coalesce(coalesce(nullif(r.superseded -> 'claims', 'null'), v.claims) ? c.digest, true)"
+    " ORDER BY c.received_at, c.digest LIMIT 1000"
+)
+
+
+async def _late_claims(
+    connection: AsyncConnection, run_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    """The claims that came after the first verdict of a run."""
+    found: dict[uuid.UUID, list[dict[str, Any]]] = {}
+    for row in await connection.exec_driver_sql(_LATE, {"ids": list(run_ids)}):
+        said = {"digest": row.digest, "taskRun": row.taskrun, "pod": row.pod, "receivedAt": _time(row.received_at)}
+        found.setdefault(row.run_id, []).append(said)
+    return found
 
 
 def summary(row: "sa.Row[Any]") -> dict[str, Any]:
@@ -142,8 +164,17 @@ def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequen
         "annotations": verdict.annotations if verdict else {},
         "env": verdict.env if verdict else {},
         "attestationBundle": (verdict.digest or "") if verdict else "",
+        "superseded": _superseded(row.superseded),
         "deliveries": [_delivery(delivery) for delivery in deliveries],
     }
+
+
+def _superseded(earlier: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The verdict that a late claim contradicted."""
+    if earlier is None:
+        return None
+    shown = {name: earlier[name] for name in ("verdict", "evidence", "judgedAt", "findings")}
+    return {**shown, "attestationBundle": earlier["documents"].get("superseded-attestation", "")}
 
 
 def chosen(row: "sa.Row[Any]", filters: Mapping[str, str]) -> bool:
@@ -157,11 +188,17 @@ def chosen(row: "sa.Row[Any]", filters: Mapping[str, str]) -> bool:
 def event(row: "sa.Row[Any]", since: int, filters: Mapping[str, str]) -> str:
     """ADDED, MODIFIED, DELETED (it left the filter) or "" for one run changed after version `since`."""
     present = {"verdict": row.result, "evidence": row.evidence}
-    before = CHANGING if row.judged_version > since else present
+    before = _before(row, since) if row.judged_version > since else present
     was = row.created_version <= since and _matches(before, filters)
     if _matches(present, filters):
         return "MODIFIED" if was else "ADDED"
     return "DELETED" if was else ""
+
+
+def _before(row: "sa.Row[Any]", since: int) -> Mapping[str, str]:
+    """What a run was at a version before its present verdict."""
+    earlier = row.superseded
+    return earlier if earlier is not None and earlier["version"] <= since else CHANGING
 
 
 def labels(selector: str) -> dict[str, str]:

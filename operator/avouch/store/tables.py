@@ -101,6 +101,7 @@ runs = sa.Table(
     _time("judged_at", nullable=True),
     _json("labels"),
     *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
+    sa.Column("superseded", pg.JSONB(none_as_null=True), nullable=True),  # the verdict that a late claim contradicted
 )
 run_labels = sa.Table(  # which labels runs of a Workflow have, by triggers
     "run_labels",
@@ -163,6 +164,7 @@ verdicts = sa.Table(
     metadata,
     sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
     *(_json(n) for n in ("findings", "materials", "annotations", "env")),
+    sa.Column("claims", pg.JSONB(none_as_null=True), nullable=True),  # digests of those it was reached with
 )
 verdict_documents = sa.Table(  # what was signed with a verdict: one row for each kind of document
     "verdict_documents",

@@ -2,6 +2,9 @@
 
 Everything that is one verdict (result, findings, signed documents, deliveries) becomes visible with one COMMIT. The
 runs are updated last, because that takes the row of `versions`, which is held until COMMIT.
+
+A verdict that supersedes another moves it aside in the same transaction: into `runs.superseded`, its documents under
+kinds of their own. Of its deliveries those that are not delivered yet are dropped, so that none arrives after the other's.
 """
 
 import uuid
@@ -17,18 +20,35 @@ from avouch.controlplane.model import deliveries, runs
 from avouch.controlplane.model import verdicts as verdict_model
 from avouch.store import artifacts, external_runs
 
-Decided: TypeAlias = tuple[verdict_model.SignedVerdict, Sequence[deliveries.Delivery]]
+Decided: TypeAlias = tuple[verdict_model.SignedVerdict, Sequence[deliveries.Delivery], int]
+"""A verdict, its deliveries, and the version of the judged run whose verdict it supersedes (0: there is none)."""
+
+SUPERSEDED = "superseded-"  # before the kind of a document of a superseded verdict
 
 SHOWN = 64 * 1024  # bytes of a run's environment variables, and of its annotations, that its status shows
 DELIVERIES = "avouch_deliveries"  # channel of NOTIFY: deliveries may be due
 
 _UNDECIDED = (
-    "SELECT id, subject_kind FROM runs WHERE id = ANY(%(ids)b) AND result = 'Pending' ORDER BY id FOR NO KEY UPDATE"
+    "SELECT id, subject_kind FROM runs JOIN unnest(%(ids)b::uuid[], %(over)s::bigint[]) AS i(run_id, over)"
+    " ON i.run_id = id WHERE CASE WHEN i.over = 0 THEN result = 'Pending'"
+    "  ELSE resource_version = i.over AND result <> 'Pending' AND superseded IS NULL END"
+    " ORDER BY id FOR NO KEY UPDATE OF runs"
+)
+_SET_ASIDE = (
+    "WITH gone AS (DELETE FROM verdicts WHERE run_id = ANY(%(ids)b) RETURNING run_id, findings, claims),"
+    " kept AS (UPDATE verdict_documents SET kind = %(prefix)s || kind WHERE run_id = ANY(%(ids)b)"
+    "  RETURNING run_id, kind, digest),"
+    " dropped AS (DELETE FROM deliveries WHERE run_id = ANY(%(ids)b) AND state = 'pending')"
+    "UPDATE runs SET superseded = jsonb_build_object('verdict', result, 'evidence', evidence, 'version', judged_version,"
+    "  'judgedAt', to_char(judged_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
+    "  'findings', gone.findings, 'claims', gone.claims,"
+    "  'documents', (SELECT jsonb_object_agg(kind, digest) FROM kept WHERE kept.run_id = gone.run_id))"
+    " FROM gone WHERE runs.id = gone.run_id"
 )
 _VERDICTS = (
-    "INSERT INTO verdicts (run_id, findings, materials, annotations, env)"
-    " SELECT run_id, findings, materials, annotations, env FROM jsonb_to_recordset(%(rows)s::jsonb)"
-    " AS i(run_id uuid, findings jsonb, materials jsonb, annotations jsonb, env jsonb)"
+    "INSERT INTO verdicts (run_id, findings, materials, annotations, env, claims)"
+    " SELECT run_id, findings, materials, annotations, env, claims FROM jsonb_to_recordset(%(rows)s::jsonb)"
+    " AS i(run_id uuid, findings jsonb, materials jsonb, annotations jsonb, env jsonb, claims jsonb)"
 )
 _DOCUMENTS = (
     "INSERT INTO verdict_documents (run_id, kind, predicate_type, digest, bundle) SELECT *"
@@ -57,16 +77,18 @@ _DECIDE = (
 
 async def write(connection: AsyncConnection, decided: Sequence[Decided]) -> frozenset[uuid.UUID]:
     """Store verdicts, documents and deliveries. Returns the runs that got theirs now; others were judged before."""
-    if any(signed.verdict.result is verdict_model.VerdictResult.PENDING for signed, _ in decided):
+    if any(signed.verdict.result is verdict_model.VerdictResult.PENDING for signed, _, _ in decided):
         raise errors.Invalid("Pending is not a decision", field="result", fix="judge again later instead")
-    ids = [signed.verdict.run_id for signed, _ in decided]
-    open_ = {row.id: row for row in await connection.exec_driver_sql(_UNDECIDED, {"ids": ids})}
+    asked = {"ids": [signed.verdict.run_id for signed, _, _ in decided], "over": [over for _, _, over in decided]}
+    open_ = {row.id: row for row in await connection.exec_driver_sql(_UNDECIDED, asked)}
     now = sorted((one for one in decided if one[0].verdict.run_id in open_), key=lambda one: one[0].verdict.run_id)
     if not now:
         return frozenset()
-    verdicts = [signed.verdict for signed, _ in now]
+    if before := [signed.verdict.run_id for signed, _, over in now if over]:
+        await connection.exec_driver_sql(_SET_ASIDE, {"ids": before, "prefix": SUPERSEDED})
+    verdicts = [signed.verdict for signed, _, _ in now]
     await connection.exec_driver_sql(_VERDICTS, {"rows": _json([_verdict(verdict) for verdict in verdicts])})
-    await _documents(connection, [signed for signed, _ in now])
+    await _documents(connection, [signed for signed, _, _ in now])
     await artifacts.refer(connection, _kept(verdicts))
     await _fan_out(connection, now)
     for verdict in verdicts:
@@ -88,6 +110,7 @@ def _verdict(verdict: verdict_model.Verdict) -> dict[str, Any]:
         "materials": verdict.materials,
         "annotations": _shown(verdict.annotations),
         "env": _shown(verdict.env),
+        "claims": verdict.claims,
     }
 
 
@@ -123,7 +146,7 @@ def _kept(verdicts: Sequence[verdict_model.Verdict]) -> list[tuple[uuid.UUID, st
 
 async def _fan_out(connection: AsyncConnection, decided: Sequence[Decided]) -> None:
     """One row per attachment; equal payloads of a run are stored once."""
-    sent = [(one, str(digests.of_bytes(one.payload))) for _, deliveries in decided for one in deliveries]
+    sent = [(one, str(digests.of_bytes(one.payload))) for _, deliveries, _ in decided for one in deliveries]
     if not sent:
         return
     payloads = {(one.run_id, digest): one.payload for one, digest in sent}

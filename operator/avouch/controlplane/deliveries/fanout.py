@@ -2,7 +2,8 @@
 
 Payload of a delivery, schema `avouch.dev/verdict/v1`: {schema, run{id, name, namespace, workflow, subject{kind, name,
 uid}}, contract{name, revision, digest}, verdict, evidence, judgedAt, findings[{code, message, line, fix, material}],
-materials[{name, type, digest, value, filename, origin, output}], statementDigest, links{run}}.
+materials[{name, type, digest, value, filename, origin, output}], statementDigest, links{run}}, and of a verdict that
+takes the place of an earlier one supersedes{verdict, judgedAt}.
 """
 
 import json
@@ -20,11 +21,16 @@ _DELIVERY_NAMESPACE = uuid.UUID("a3c1c7a2-6a0e-5d52-9a35-0b9d6f6f6f10")  # uuid5
 def deliveries(
     run: runs.Run, signed: verdicts.SignedVerdict, attachments: tuple[delivery_model.AttachmentRecord, ...]
 ) -> tuple[delivery_model.Delivery, ...]:
-    """One delivery for each attachment that wants this verdict; the id is the same however often this is worked out."""
+    """One delivery for each attachment that wants this verdict; the id is the same however often this is worked out.
+
+    A verdict that supersedes the run's has ids of its own, and goes to those as well that wanted the earlier one.
+    """
     content = payload(run, signed)
+    again = "/superseding" if _judged(run) else ""
+    wanted = {signed.verdict.result, run.result} if _judged(run) else {signed.verdict.result}
     return tuple(
         delivery_model.Delivery(
-            id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}"),
+            id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}{again}"),
             run_id=run.id,
             attachment_uid=attachment.uid,
             attachment=attachment.name,
@@ -35,8 +41,12 @@ def deliveries(
             attempts=0,
         )
         for attachment in attachments
-        if wants(attachment, run, signed.verdict.result)
+        if any(wants(attachment, run, result) for result in wanted)
     )
+
+
+def _judged(run: runs.Run) -> bool:
+    return run.result is not VerdictResult.PENDING
 
 
 def wants(attachment: delivery_model.AttachmentRecord, run: runs.Run, result: VerdictResult) -> bool:
@@ -75,6 +85,13 @@ def payload(run: runs.Run, signed: verdicts.SignedVerdict) -> bytes:
         "findings": [asdict(finding) for finding in verdict.findings],
         "materials": [{key: getattr(found, key) for key in shown} for found in verdict.materials],
         "statementDigest": str(digests.of_bytes(signed.document(verdicts.ATTESTATION).statement)),
+        **_supersedes(run),
         "links": {"run": f"/apis/runs.avouch.dev/v1alpha1/namespaces/{run.namespace}/workflowruns/{run.name}"},
     }
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _supersedes(run: runs.Run) -> dict[str, object]:
+    if not _judged(run) or run.judged_at is None:
+        return {}
+    return {"supersedes": {"verdict": run.result.value, "judgedAt": run.judged_at.isoformat()}}

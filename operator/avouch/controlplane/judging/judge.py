@@ -4,6 +4,8 @@
 2. A run whose evidence lies in an artifact store is judged alone, so that no batch waits for bytes; so is one whose
    batch failed, or over which a worker died.
 3. A run that still cannot be judged gets the verdict Error; what does not answer now puts it off.
+4. A claim that came after the verdict has its run judged again. Where a pod of the run itself contradicts what was
+   judged, the verdict is superseded by Rejected, once; in all other cases it stays, and the claim is kept and shown.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from datetime import datetime, timedelta
 from avouch import errors, plan, storable
 from avouch.attestation import identity, materials, recordable, trust, verification
 from avouch.controlplane.deliveries import fanout
-from avouch.controlplane.judging import documents, examination, verdict
+from avouch.controlplane.judging import documents, examination, lateness, verdict
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster, judging, runs, verdicts
 from avouch.materials import types as material_types
@@ -100,7 +102,7 @@ class Judging:
         try:
             if _may_hold_documents(record):
                 return judging.Alone(record.run.id)
-            return self._outcome(await self._case(record), taken)
+            return self._outcome(record, await self._case(record), taken)
         except Exception as exc:
             return self._error(record, taken, exc)
 
@@ -111,10 +113,10 @@ class Judging:
             if record.crashes >= judging.CRASHES:
                 raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
             case = await self._case(record)
-            if self._ends(case):  # nothing is fetched for a run that is waited for
+            if self._ends(case):  # nothing is fetched for a run that is waited for, or keeps its verdict
                 found = {key: await self._check(one, key[1], case.run) for key, one in _documents(case).items()}
                 case = replace(case, documents=found)
-            return self._outcome(case, taken)
+            return self._outcome(record, case, taken)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 _log.warning("run %s is judged later: %s", record.run.id, exc)
@@ -127,24 +129,33 @@ class Judging:
         for claim in record.claims:
             said.append(self._read(claim, bare))
             await asyncio.sleep(0)
-        return replace(bare, said=tuple(said))
+        whole = replace(bare, said=tuple(said))
+        return lateness.heard(whole, record.late) if record.late else whole
 
     def _ends(self, case: examination.Case) -> bool:
         found = verdict.judge(case, self.clock.now())
-        return isinstance(found, verdicts.Verdict) and found.result is not verdicts.VerdictResult.PENDING
+        if not isinstance(found, verdicts.Verdict) or found.result is verdicts.VerdictResult.PENDING:
+            return False
+        return not lateness.judged(case) or lateness.supersedes(case, found)
 
-    def _outcome(self, case: examination.Case, taken: judging.Taken) -> judging.Outcome:
+    def _outcome(self, record: judging.Record, case: examination.Case, taken: judging.Taken) -> judging.Outcome:
         found = verdict.judge(case, self.clock.now())
         if isinstance(found, examination.WaitUntil):
             return judging.Later(case.run.id, found.at)
         if found.result is verdicts.VerdictResult.PENDING:
             return judging.Settled(case.run.id)
-        return self._decided(case, found, taken)
+        found = replace(found, claims=tuple(str(claim.digest) for claim in record.claims))
+        if not lateness.judged(case):
+            return self._decided(case, found, taken)
+        if not lateness.supersedes(case, found):
+            return judging.Settled(case.run.id)
+        return self._decided(case, lateness.told(case, found, record.late), taken)
 
     def _decided(self, case: examination.Case, found: verdicts.Verdict, taken: judging.Taken) -> judging.Decided:
         signed = documents.seal(case, found, self.keys)
         attachments = taken.attachments.get(case.run.namespace, ())
-        return judging.Decided(signed, fanout.deliveries(case.run, signed, attachments))
+        over = case.run.resource_version if lateness.judged(case) else 0
+        return judging.Decided(signed, fanout.deliveries(case.run, signed, attachments), over)
 
     def _error(self, record: judging.Record, taken: judging.Taken, exc: Exception) -> judging.Outcome:
         """The verdict on a run that cannot be judged."""
@@ -152,6 +163,9 @@ class Judging:
             _log.error("run %s could not be judged", record.run.id, exc_info=exc)
         reason = storable.text(str(exc)) if isinstance(exc, errors.AvouchError) else type(exc).__name__
         now = self.clock.now()
+        if record.run.result is not verdicts.VerdictResult.PENDING:
+            _log.error("run %s keeps its verdict, for late claims cannot be judged: %s", record.run.id, reason)
+            return judging.Settled(record.run.id)
         try:
             bare = _bare(record)
             return self._decided(bare, examination.failed(bare, reason, now), taken)
@@ -182,9 +196,10 @@ def _bare(record: judging.Record) -> examination.Case:
 
 
 def _settled(record: judging.Record) -> bool:
-    """Whether there is nothing to do: the run is judged, or goes on, and will be queued again when it has ended."""
-    ended = record.run.finished_at is not None or record.external is not None
-    return record.run.result is not verdicts.VerdictResult.PENDING or not ended
+    """Whether there is nothing to do: no claim came after the verdict, or the run goes on and is queued when it ends."""
+    if record.run.result is not verdicts.VerdictResult.PENDING:
+        return not record.late or record.run.result is verdicts.VerdictResult.REJECTED
+    return record.run.finished_at is None and record.external is None
 
 
 def _may_hold_documents(record: judging.Record) -> bool:

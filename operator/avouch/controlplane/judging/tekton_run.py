@@ -92,6 +92,18 @@ def counting_claims(case: Case) -> tuple[ReadClaim, ...]:
     return tuple(said for said, _ in _counting(case, cluster_record.executions(case.snapshot))[0])
 
 
+def from_own_pods(case: Case) -> tuple[ReadClaim, ...]:
+    """The claims that pods pushed which the record names, of the tries that count."""
+    if case.snapshot is None:
+        return ()
+    by_uid = {run.uid: run for run in cluster_record.executions(case.snapshot)}
+    return tuple(
+        said
+        for said in case.said
+        if _standing(said, by_uid.get(said.claim.taskrun_uid), case.said) is Standing.OWN
+    )
+
+
 def _counting(
     case: Case, runs: tuple[cluster_record.Execution, ...]
 ) -> tuple[tuple[tuple[ReadClaim, cluster_record.Execution], ...], tuple[Finding, ...]]:

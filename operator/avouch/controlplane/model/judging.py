@@ -19,6 +19,7 @@ class Record:
     """What is stored about one run that is to be judged. `crashes` counts workers that ended over it.
 
     Of a run that has not ended no claims are read, and after `CRASHES` deaths neither claims nor snapshot are.
+    `heard` are the digests of the claims with which its verdict was reached; None where there is none that says so.
     """
 
     run: runs.Run
@@ -26,14 +27,29 @@ class Record:
     claims: tuple[runs.Claim, ...] = ()
     external: external_model.ExternalPart | None = None
     crashes: int = 0
+    heard: frozenset[str] | None = None
+
+    @property
+    def late(self) -> frozenset[str]:
+        """Digests of the claims that came after the verdict; an external run takes none."""
+        judged_at = self.run.judged_at
+        if self.external is not None or judged_at is None:
+            return frozenset()
+        if self.heard is None:  # judged by a version that kept no list
+            return frozenset(str(one.digest) for one in self.claims if one.received_at > judged_at)
+        return frozenset(str(one.digest) for one in self.claims) - self.heard
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The verdict, and where it is to be delivered."""
+    """The verdict, and where it is to be delivered.
+
+    `over` is the resource version of the judged run whose verdict this one supersedes; 0: the run has none yet.
+    """
 
     signed: verdicts.SignedVerdict
     deliveries: tuple[delivery_model.Delivery, ...] = ()
+    over: int = 0
 
     @property
     def run_id(self) -> uuid.UUID:
@@ -58,7 +74,7 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The job is done: the run is judged already, or has not ended and will be queued again when it does."""
+    """The job is done: the run is judged and no late claim contradicts, or it will be queued again when it has ended."""
 
     run_id: uuid.UUID
 

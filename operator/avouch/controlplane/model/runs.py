@@ -111,11 +111,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a push is answered: given only after COMMIT. `created` is False for a resend of the same digest."""
+    """What a push is answered: given only after COMMIT.
+
+    `created` is False for a resend of the same digest; `late`: the run had its verdict when the claim was stored.
+    """
 
     id: uuid.UUID
     digest: digests.Digest
     created: bool
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

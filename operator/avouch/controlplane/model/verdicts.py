@@ -9,7 +9,7 @@ from avouch.findings import Finding
 
 
 class VerdictResult(StrEnum):
-    """The closed list of verdicts. `PENDING` is the only one that a later judgement may replace."""
+    """The closed list of verdicts. Of those that a judgement reached only a late claim may replace one, by `REJECTED`."""
 
     PENDING = "Pending"
     PASSED = "Passed"
@@ -61,6 +61,7 @@ class Verdict:
     annotations: dict[str, str]
     env: dict[str, str]
     judged_at: datetime
+    claims: tuple[str, ...] = ()  # digests of all claims that were there, counted or not: others came late
 
 
 ATTESTATION, VSA = "attestation", "vsa"  # kinds of documents

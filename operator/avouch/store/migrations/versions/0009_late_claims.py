@@ -1,4 +1,4 @@
-"""Claims name their pod; verdicts that a late claim superseded are kept beside the one that replaced them."""
+"""Claims name their pod, verdicts the claims they were reached with, and runs the verdict that a late claim replaced."""
 
 from alembic import op
 
@@ -9,18 +9,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column and the table."""
+    """Add the columns. A verdict without a list is one of before."""
     op.execute("ALTER TABLE claims ADD COLUMN pod text NOT NULL DEFAULT ''")
-    op.execute(
-        """CREATE TABLE superseded_verdicts (
-            run_id uuid NOT NULL REFERENCES runs ON DELETE CASCADE, number integer NOT NULL,
-            result text NOT NULL, evidence text NOT NULL, judged_at timestamptz NOT NULL, because text NOT NULL,
-            findings jsonb NOT NULL, materials jsonb NOT NULL, documents jsonb NOT NULL,
-            PRIMARY KEY (run_id, number))"""
-    )
+    op.execute("ALTER TABLE verdicts ADD COLUMN claims jsonb")
+    op.execute("ALTER TABLE runs ADD COLUMN superseded jsonb")
 
 
 def downgrade() -> None:
     """Drop them."""
-    op.execute("DROP TABLE superseded_verdicts")
+    op.execute("ALTER TABLE runs DROP COLUMN superseded")
+    op.execute("ALTER TABLE verdicts DROP COLUMN claims")
     op.execute("ALTER TABLE claims DROP COLUMN pod")
