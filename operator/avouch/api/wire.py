@@ -52,13 +52,13 @@ class CertificateAnswer(Struct, frozen=True):
     chain: Annotated[list[str], Meta(description="PEM, one authority each.")]
 
 
-class BundleAnswer(Struct, frozen=True):
+class BundleAnswer(Struct, frozen=True, omit_defaults=True):
     """A stored claim: it was committed before this answer was sent."""
 
     id: str
     digest: Digest
     created: Annotated[bool, Meta(description="False for a resend of the same bytes.")]
-    note: Annotated[str, Meta(description="What a claim means that came after the verdict (202); else empty.")] = ""
+    note: Annotated[str, Meta(description="What becomes of a claim that came after the verdict (202).")] = ""
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):

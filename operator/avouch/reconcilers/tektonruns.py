@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _PIPELINERUN_UID = "tekton.dev/pipelineRunUID"
 _FEW = 10  # pods that are read one by one; the API server goes through the whole namespace for a list of more
 _SETTLED = "avouch.dev/settled"  # no field of Kubernetes
-_KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels", "ownerReferences")
+_KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "ownerReferences")
 _PAGE = 500
 
 KINDS = {"PipelineRun": resources.PIPELINERUNS, "TaskRun": resources.TASKRUNS}
@@ -47,8 +47,10 @@ class ClusterApi(Protocol):
 
 
 def worth_a_look(old: Object | None, new: Object) -> bool:
-    """First sight and Done are what matters; everything between changes nothing for us."""
-    return old is None or outcome.done(new) != outcome.done(old) or labels.uid_of(new) != labels.uid_of(old)
+    """First sight, the beginning and Done are what matters; everything between changes nothing for us."""
+    if old is None or labels.uid_of(new) != labels.uid_of(old):
+        return True
+    return outcome.done(new) != outcome.done(old) or bool(outcome.began_at(new)) != bool(outcome.began_at(old))
 
 
 def settle(obj: Object) -> Object:

@@ -24,6 +24,9 @@ _CANCELED = frozenset(
 )
 
 
+_WAITS = "PipelineRunPending"
+
+
 class State(StrEnum):
     """The states of a run."""
 
@@ -94,6 +97,20 @@ def done(obj: Mapping[str, Any]) -> bool:
 def says_done(condition: Mapping[str, Any]) -> bool:
     """Whether a condition says that the PipelineRun or TaskRun is over."""
     return condition.get("type") == "Succeeded" and condition.get("status") in ("True", "False")
+
+
+def began_at(obj: Mapping[str, Any]) -> str:
+    """When a PipelineRun or TaskRun began, RFC 3339; "" where it has not, or cannot be told yet.
+
+    That is its creation, except where it waited: a PipelineRun that is created with `spec.status: PipelineRunPending`
+    begins when somebody changes its spec (so its generation is above 1) and Tekton then sets `status.startTime`.
+    """
+    created = objects.text(obj, "metadata", "creationTimestamp")
+    changed = (objects.mapping(obj, "metadata").get("generation") or 1) != 1
+    pending = objects.text(obj, "spec", "status") == _WAITS
+    if not changed and not pending:
+        return created
+    return objects.text(obj, "status", "startTime") or (created if done(obj) else "")
 
 
 def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:

@@ -538,3 +538,18 @@ async def test_a_limitrange_that_keeps_the_sidecar_out_is_told_at_the_start(
     await scene.run_reconciler.reconcile(key)
     assert [event.reason for event in recorder.told] == (["SidecarNotInjected"] if said else [])
     assert all(said in event.note for event in recorder.told)
+
+
+async def test_a_pending_pipelinerun_is_opened_when_it_begins_and_not_before() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    waits = a_run("PipelineRun", "p", "Unknown", metadata={"generation": 1})
+    waits["spec"]["status"] = "PipelineRunPending"
+    key = scene.put("PipelineRun", waits)
+    scene.work.changed(key, None, waits)
+    await scene.run_reconciler.reconcile(key)
+    assert scene.store.asked == []
+    released = a_run("PipelineRun", "p", "Unknown", metadata={"generation": 2})
+    begun = a_run("PipelineRun", "p", "Unknown", metadata={"generation": 2}, startTime="2026-02-01T00:00:00Z")
+    assert [tektonruns.worth_a_look(*pair) for pair in ((waits, released), (released, begun))] == [False, True]
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", begun))
+    assert scene.store.asked == ["open"]

@@ -1,7 +1,8 @@
 """Which Workflows a TaskRun owes to, and what: the one answer that admission, open-run and the watch all use.
 
-The contract revision is the newest one recorded before the run's subject was created, so all three agree without
-talking to each other. A Workflow whose Contract is not resolved yet owes nothing that could be said.
+The contract revision is the newest one recorded before the run's subject began (`tekton.outcome.began_at`), so all three
+agree without talking to each other. A PipelineRun that waits to begin owes nothing yet, and neither does a Workflow whose
+Contract is not resolved.
 """
 
 import uuid
@@ -15,7 +16,7 @@ from avouch import errors, plan, rfc3339
 from avouch.api import workflow as kind
 from avouch.contract import planning
 from avouch.controlplane.model import contracts, runs, workflowspecs
-from avouch.tekton import labels, matching, objects
+from avouch.tekton import labels, matching, objects, outcome
 
 Object = Mapping[str, Any]
 _REMEMBERED = 4096  # plans
@@ -101,7 +102,8 @@ async def owed_by(
 ) -> Sequence[Owed]:
     """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
     known = await workflows.index(namespace)
-    owed = [await _owed(workflow, subject, contracts) for workflow, subject in _matched(known, taskrun, pipelinerun)]
+    matched = _matched(known, taskrun, pipelinerun)
+    owed = [await _owed(workflow, subject, taskrun, contracts) for workflow, subject in matched]
     return [one for one in owed if one is not None]
 
 
@@ -116,23 +118,25 @@ def _matched(
     return [(workflow, about) for workflow in known.of_pipelinerun(pipelinerun)]
 
 
-async def _owed(workflow: contracts.WorkflowRecord, subject: matching.Subject, contracts: Contracts) -> Owed | None:
-    if not workflow.contract_name:
+async def _owed(
+    workflow: contracts.WorkflowRecord, subject: matching.Subject, taskrun: Object | None, contracts: Contracts
+) -> Owed | None:
+    began = _began(subject.obj, taskrun)
+    if not workflow.contract_name or began is None:
         return None
-    revision = await contracts.newest(
-        workflow.contract_namespace, workflow.contract_name, before=_created(subject.obj, labels.name_of(subject.obj))
-    )
+    revision = await contracts.newest(workflow.contract_namespace, workflow.contract_name, before=began)
     if revision is None:
         return None
     planned = _plan(workflow, revision)
     return Owed(workflow, planned.attesters, subject, planned.plan, planned.text)
 
 
-def _created(obj: Object, name: str) -> datetime:
-    said = objects.text(obj, "metadata", "creationTimestamp")
-    if not said:
-        raise errors.Invalid(f"{name} has no creationTimestamp", field="metadata.creationTimestamp")
-    return rfc3339.read(said, "metadata.creationTimestamp")
+def _began(obj: Object, taskrun: Object | None) -> datetime | None:
+    """When the subject began. One that has a TaskRun did, although Tekton may not have said so yet."""
+    if not objects.text(obj, "metadata", "creationTimestamp"):
+        raise errors.Invalid(f"{labels.name_of(obj)} has no creationTimestamp", field="metadata.creationTimestamp")
+    said = outcome.began_at(obj) or outcome.began_at(taskrun or {})
+    return rfc3339.read(said, "the time at which it began") if said else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Declared:
 
     def __init__(self, workflow: contracts.WorkflowRecord, newest: contracts.ContractRevision | None) -> None:
         self._workflow, self._newest = workflow, newest
+        self.asked: list[datetime | None] = []
 
     async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
         return matching.Index([self._workflow])
@@ -43,6 +44,7 @@ class Declared:
     async def newest(
         self, namespace: str, name: str, *, before: datetime | None = None
     ) -> contracts.ContractRevision | None:
+        self.asked.append(before)
         return self._newest
 
     async def owed(self) -> Sequence[planning.Owed]:
@@ -89,3 +91,30 @@ async def test_no_more_plans_are_remembered_than_fit(monkeypatch: pytest.MonkeyP
         plans.of(workflow(), revision(number, "sbom"))
     assert len(plans._known) == 2
     assert plans.of(workflow(), revision(1, "sbom")) is not first
+
+
+CREATED, STARTED, CHILD = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-01T00:00:01Z"
+DONE = {"conditions": [{"type": "Succeeded", "status": "False"}]}
+TASKRUN = {"metadata": {"name": "t", "uid": "t-1", "creationTimestamp": CHILD, "generation": 1}}
+BEGINNINGS = {
+    "begins when it is created": ({}, 1, {}, None, CREATED),
+    "begins when it is created however late Tekton starts it": ({}, 1, {"startTime": STARTED}, None, CREATED),
+    "does not begin while it is pending": ({"status": "PipelineRunPending"}, 1, {}, None, ""),
+    "has not begun while Tekton has not started what was pending": ({}, 2, {}, None, ""),
+    "that was pending begins when Tekton starts it": ({}, 2, {"startTime": STARTED}, None, STARTED),
+    "that was pending has begun where it has a TaskRun": ({}, 2, {}, TASKRUN, CHILD),
+    "that was pending begins at one time for its pods, too": ({}, 2, {"startTime": STARTED}, TASKRUN, STARTED),
+    "that was canceled before it started is over": ({"status": "Cancelled"}, 2, DONE, None, CREATED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "generation", "status", "taskrun", "began"), BEGINNINGS.values(), ids=BEGINNINGS)
+async def test_the_revision_is_the_newest_before_a_run_that(
+    spec: dict[str, Any], generation: int, status: dict[str, Any], taskrun: dict[str, Any] | None, began: str
+) -> None:
+    metadata = {**OBJECT["metadata"], "generation": generation}
+    pipelinerun = {"metadata": metadata, "spec": {**OBJECT["spec"], **spec}, "status": status}
+    declared = Declared(workflow(), revision(1))
+    found = await planning.owed_by("ns", taskrun, pipelinerun, declared, declared)
+    assert len(found) == (1 if began else 0)
+    assert declared.asked == ([datetime.fromisoformat(began)] if began else [])
