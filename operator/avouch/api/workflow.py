@@ -15,7 +15,11 @@ ISSUER = rules.Pattern(
 )
 RUN_EXPIRY = durations.Span("1m", "8760h")
 RunExpiry = Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)]
-NameOrLabels = rules.exactly_one(("name", "matchLabels"), "write name, or matchLabels")
+NameLabelsOrResolver = rules.exactly_one(
+    ("name", "matchLabels", "resolver"), "write name, or matchLabels, or resolver for exactly one definition"
+)
+_BUNDLE = "has(self.params.bundle) && self.params.bundle.matches('.+@sha256:[0-9a-f]{64}$')"
+_COMMIT = "has(self.params.revision) && self.params.revision.matches('^[0-9a-f]{40}([0-9a-f]{24})?$')"
 
 
 class OidcAttester(meta.Model):
@@ -63,15 +67,46 @@ class Attesters(meta.Model):
     """External identities, by their OIDC tokens; default: none of them."""
 
 
-class Target(meta.Model):
-    """A pipeline or task, by name or by labels of its run."""
+class Resolver(meta.Model):
+    """One definition of a Pipeline or Task, as a run refers to it: this resolver with exactly these params."""
 
-    cel = (NameOrLabels,)
+    cel = (
+        rules.Rule(
+            f"self.name != 'bundles' || ({_BUNDLE})",
+            "a bundle without a digest can change under its name",
+            "write the param bundle with its digest, such as registry.example.com/pipelines@sha256:...",
+        ),
+        rules.Rule(
+            f"self.name != 'git' || ({_COMMIT})",
+            "a branch or tag can move",
+            "write the param revision as a commit of 40 (or 64) hexadecimal digits",
+        ),
+    )
+
+    name: meta.Word
+    """Name of the Tekton resolver, such as git, bundles, cluster, hub or http."""
+    params: Annotated[
+        dict[Annotated[str, Field(max_length=253)], Annotated[str, meta.bounded(1024)]],
+        Field(min_length=1, max_length=16),
+    ]
+    """Params of the reference, exactly: each with this value, and no others. Pin git by the commit, bundles by digest."""
+
+
+class Target(meta.Model):
+    """Pipelines or tasks: by name or by labels of the run (loose), or exactly one definition by its resolver (strict).
+
+    Loose means that whoever may create runs in the namespace chooses what runs under this Workflow: any definition of
+    that name, from anywhere, or with the labels even one that stands in the run itself.
+    """
+
+    cel = (NameLabelsOrResolver,)
 
     name: meta.Word | None = None
-    """Name of the Pipeline or Task that a run refers to (pipelineRef.name, or the resolver's param name)."""
+    """Name of the Pipeline or Task that a run refers to (pipelineRef.name, or the resolver's param name), from anywhere."""
     match_labels: meta.Labels | None = None
-    """Labels that the PipelineRun or TaskRun itself must carry, all of them."""
+    """Labels that the PipelineRun or TaskRun itself must carry, all of them, whatever it runs."""
+    resolver: Resolver | None = None
+    """Exactly this definition. Then no run belongs to the Workflow by its label avouch.dev/workflow alone."""
 
 
 class ImageResult(meta.Model):
@@ -178,9 +213,9 @@ class Tekton(meta.Model):
     inject: Literal["auto", "always", "never"] | None = None
     """Whether pods get a sidecar: auto (the default) only if one is needed, always, or never."""
     pipelines: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
-    """Pipelines whose PipelineRuns are covered."""
+    """Pipelines whose PipelineRuns are covered: loosely by name or labels, strictly by resolver."""
     tasks: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
-    """Tasks whose TaskRuns, outside any PipelineRun, are covered."""
+    """Tasks whose TaskRuns, outside any PipelineRun, are covered: loosely by name or labels, strictly by resolver."""
     materials: Annotated[list[MaterialSource], Field(max_length=200)] = Field(default_factory=list)
     """Sources of materials; a material that is not named here is found by convention."""
     annotations: Annotated[list[AnnotationSource], Field(max_length=200)] = Field(default_factory=list)
@@ -207,7 +242,7 @@ class WorkflowSpec(meta.Model):
     gate: bool = False
     """If true, pushing exits with code 4 unless the run Passed. Default false: builds are never failed."""
     tekton: Tekton | None = None
-    """Which Tekton runs are covered; default: those labelled avouch.dev/workflow with this Workflow's name."""
+    """Which Tekton runs are covered; also, unless an entry has a resolver, all labelled avouch.dev/workflow: NAME."""
     retention: expiry.Retention | None = None
     """How long runs of this Workflow are kept; default: the settings of the Organization."""
 

@@ -1,4 +1,7 @@
-"""Which Workflows a PipelineRun or TaskRun belongs to. Inside a namespace this is organization, not security.
+"""Which Workflows a PipelineRun or TaskRun belongs to.
+
+By name or label this is organization, not security: whoever may create runs chooses what they run. An entry with a
+resolver is strict: exactly that reference, and nothing belongs to its Workflow by the label alone.
 
 `Index` files the Workflows of a namespace by what they ask for: a run is compared with those few that can match.
 
@@ -126,6 +129,7 @@ class Index(Generic[W]):
         found = labels.of(obj)
         asked = [(section, "", name) for name in _names(objects.mapping(obj, "spec", _SECTIONS[section]))]
         asked += [(section, key, value) for key, value in found.items() if isinstance(value, str)]
+        asked += _resolved(section, objects.mapping(obj, "spec", _SECTIONS[section]))
         named = {name for drawer in asked for name in self._filed.get(drawer, ())}
         explicit = found.get(labels.WORKFLOW)
         return named | {explicit} if isinstance(explicit, str) and explicit in self._workflows else named
@@ -138,9 +142,11 @@ class Index(Generic[W]):
         for section in _SECTIONS:
             for entry in objects.mappings(workflow.spec, "tekton", section):
                 wanted = [(section, key, value) for key, value in objects.mapping(entry, "matchLabels").items()]
-                name = objects.text(entry, "name")
+                name, strict = objects.text(entry, "name"), objects.mapping(entry, "resolver")
                 if name:
                     wanted.append((section, "", name))
+                params = [{"name": key, "value": value} for key, value in objects.mapping(strict, "params").items()]
+                wanted += _resolved(section, {"resolver": strict.get("name"), "params": params})
                 if wanted and all(isinstance(value, str) for _, _, value in wanted):
                     yield min(wanted, key=lambda drawer: len(self._filed.get(drawer, ())))
 
@@ -157,10 +163,16 @@ def _matches(workflow: WorkflowLike, obj: Mapping[str, Any], section: str) -> bo
     if workflow.spec.get("suspend") is True:
         return False
     found = labels.of(obj)
-    if found.get(labels.WORKFLOW) == workflow.name:
+    if found.get(labels.WORKFLOW) == workflow.name and not _strict(workflow):
         return True
-    names = _names(objects.mapping(obj, "spec", _SECTIONS[section]))
-    return any(_entry(entry, names, found) for entry in objects.mappings(workflow.spec, "tekton", section))
+    reference = objects.mapping(obj, "spec", _SECTIONS[section])
+    return any(_entry(entry, reference, found) for entry in objects.mappings(workflow.spec, "tekton", section))
+
+
+def _strict(workflow: WorkflowLike) -> bool:
+    """Whether any entry names a resolver; of either section, for Tekton copies a PipelineRun's labels to its TaskRuns."""
+    entries = (entry for section in _SECTIONS for entry in objects.mappings(workflow.spec, "tekton", section))
+    return any("resolver" in entry for entry in entries)
 
 
 def _names(reference: Mapping[str, Any]) -> frozenset[str]:
@@ -169,9 +181,27 @@ def _names(reference: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name in (reference.get("name"), *from_resolver) if isinstance(name, str) and name)
 
 
-def _entry(entry: Mapping[str, Any], names: frozenset[str], found: Mapping[str, str]) -> bool:
-    """An entry has a name, labels or both; all must match, and an empty entry matches nothing."""
+def _resolved(section: str, reference: Mapping[str, Any]) -> list[_Drawer]:
+    """Where strict entries are filed. No label has a space."""
+    resolver, params = reference.get("resolver"), objects.mappings(reference, "params")
+    pairs = [(param.get("name"), param.get("value")) for param in params] if resolver else []
+    return [(section, f" {resolver} {name}", value) for name, value in pairs if isinstance(value, str)]
+
+
+def _entry(entry: Mapping[str, Any], reference: Mapping[str, Any], found: Mapping[str, str]) -> bool:
+    """An entry has a name, labels or a resolver; all that it has must match, and an empty entry matches nothing."""
     name, wanted = objects.text(entry, "name"), objects.mapping(entry, "matchLabels")
-    if not name and not wanted:
+    if not name and not wanted and "resolver" not in entry:
         return False
-    return (not name or name in names) and all(found.get(key) == value for key, value in wanted.items())
+    if "resolver" in entry and not _refers_to(objects.mapping(entry, "resolver"), reference):
+        return False
+    return (not name or name in _names(reference)) and all(found.get(key) == value for key, value in wanted.items())
+
+
+def _refers_to(strict: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
+    """Whether a reference is this resolver with exactly these params."""
+    given = [(param.get("name"), param.get("value")) for param in objects.mappings(reference, "params")]
+    wanted = objects.mapping(strict, "params")
+    same = len(given) == len(wanted) and all(name in wanted and wanted[name] == value for name, value in given)
+    unique = len({name for name, _ in given}) == len(given)
+    return bool(wanted) and same and unique and strict.get("name") == reference.get("resolver")

@@ -20,7 +20,9 @@ class Workflow:
 
 @st.composite
 def entries(draw: st.DrawFn) -> list[dict[str, Any]]:
-    entry = st.fixed_dictionaries({}, optional={"name": NAMES, "matchLabels": LABELS})
+    strict = st.fixed_dictionaries({"name": st.just("cluster"), "params": st.dictionaries(NAMES, NAMES, max_size=1)})
+    strict |= st.fixed_dictionaries({"name": st.just("cluster"), "params": st.fixed_dictionaries({"name": NAMES})})
+    entry = st.fixed_dictionaries({}, optional={"name": NAMES, "matchLabels": LABELS, "resolver": strict})
     return draw(st.lists(entry, max_size=2))
 
 
