@@ -37,6 +37,10 @@ def ours(kind: str, spec: dict[str, Any], name: str = "x") -> dict[str, Any]:
     return {"apiVersion": "avouch.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
+def resolved(resolver: str, **params: str) -> dict[str, Any]:
+    return {"resolver": {"name": resolver, "params": params}}
+
+
 def material(**more: Any) -> dict[str, Any]:
     return {"materials": [{"name": "a", "type": "STRING", **more}]}
 
@@ -138,6 +142,9 @@ ATTACHMENT = {"integrationRef": {"name": "hook"}}
 GOOD = [
     ours("Organization", {"homeNamespace": "security", "projects": {"selector": {"matchLabels": {"a": "b"}}}}),
     ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p"}, {"matchLabels": {"a": "b"}}]}}),
+    ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("git", revision="3" * 40)]}}),
+    ours("Workflow", {**WORKFLOW, "tekton": {"tasks": [resolved("bundles", bundle="r.io/t@sha256:" + "4" * 64)]}}),
+    ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("cluster", name="p", namespace="n")]}}),
     ours("Integration", {"type": "webhook", "webhook": {"url": "https://h/x"}, "secretRef": {"name": "s", "key": "k"}}),
     ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "verdicts": ["Failed"]}),
     ours("CASBackend", {"s3": {"bucket": "b", "region": "r", "endpoint": "http://h:9000"}, **SECRET, "default": True}),
@@ -210,6 +217,11 @@ BAD = [
     (ours("Organization", {"homeNamespace": "Security"}), "fix: write a DNS-1123 label"),
     (ours("Workflow", WORKFLOW, "dots.in.name"), "fix: rename the Workflow"),
     (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{}]}}), "fix: write name, or matchLabels"),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("git", revision="main")]}}), "branch or tag can move"),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("git", url="u")]}}), "fix: write the param revision"),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"tasks": [resolved("bundles", bundle="r.io/t:1")]}}), "without a digest"),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p", **resolved("hub", a="b")}]}}), "exactly one of"),
+    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("hub")]}}), "at least 1"),
     (
         ours("Workflow", {**WORKFLOW, "tekton": {"materials": [{"name": "m"}]}}),
         "fix: set one of result",

@@ -8,7 +8,7 @@ from tests.unit.controlplane.judging import tekton_cases as make
 
 DIGESTS = st.sampled_from([make.GOOD, make.EVIL, make.FILE])
 TASKRUNS = st.sampled_from(["build-1", "build-2", "lint-1"])
-SHOT = make.snapshot(make.built(), make.built(name="build-2"), make.taskrun("lint-1", "lint"))
+SHOT = make.snapshot(make.built(), make.built(name="build-2"), make.taskrun("lint-1", "lint"), matrix=["build"])
 PLANS = st.builds(
     lambda image, sbom, optional, policies: make.planned(
         *([make.image()] if image else []),
@@ -42,7 +42,7 @@ def test_passed_means_everything_required_is_there_and_nothing_disagrees(made_pl
 
 @given(CLAIMS)
 def test_one_more_claim_that_contradicts_never_passes(told):
-    lie = make.said(make.claimed_image(make.EVIL), pod="liar", explicit=True)
+    lie = make.said(make.claimed_image(make.EVIL), explicit=True)
     case = make.case(make.planned(make.image()), SHOT, *told, lie, documents=DOCUMENTS)
     assert make.verdict(case).result is verdicts.VerdictResult.REJECTED
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from avouch import digests, errors
 from avouch.controlplane.intake import external_runs, sessions
+from avouch.controlplane.model import runs
 from avouch.ingest import app, artifacts, bodies
 from avouch.ingest import external_runs as external_api
 from tests.unit.ingest import fakes
@@ -52,6 +53,28 @@ async def test_a_good_bundle_is_created_and_a_resend_answers_the_same_id(
         fakes.NOW,
         False,
     )
+
+
+async def test_a_claim_that_comes_after_the_verdict_is_accepted_and_told_what_becomes_of_it(
+    client: httpx.AsyncClient, fake: fakes.Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = fake.store.accept
+
+    async def late(claim: runs.Claim) -> runs.Receipt:
+        return dataclasses.replace(await stored(claim), late=True)
+
+    monkeypatch.setattr(fake.store, "accept", late)
+    answer = await client.post(bundles(fake), content=fakes.signed(fake))
+    assert (answer.status_code, answer.json()["note"]) == (202, app.LATE)
+
+
+async def test_the_run_of_a_workflow_that_is_gone_takes_no_more_claims(
+    client: httpx.AsyncClient, fake: fakes.Fakes
+) -> None:
+    content = fakes.signed(fake)
+    fake.store.known.clear()
+    assert (await client.post(bundles(fake), content=content)).status_code == 403
+    assert not fake.store.claims
 
 
 class Needs:

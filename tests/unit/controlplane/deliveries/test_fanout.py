@@ -65,3 +65,19 @@ def test_the_payload_is_the_documented_schema_and_holds_neither_environment_nor_
     assert (body["verdict"], body["findings"][0]["fix"]) == ("Failed", "write it")
     assert set(body["materials"][0]) == {"name", "type", "digest", "value", "filename", "origin", "output"}
     assert body["statementDigest"] == str(digests.of_bytes(STATEMENT))
+
+
+JUDGED = replace(RUN, result=verdicts.VerdictResult.PASSED, judged_at=datetime(2025, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("listed", "wanted"), [(["Passed"], True), (["Rejected"], True), (["Failed"], False), ([], True)])
+def test_a_verdict_that_supersedes_another_is_told_to_whoever_wanted_either_under_an_id_of_its_own(
+    listed: list[str], wanted: bool
+) -> None:
+    chat = (replace(CHAT, config={"verdicts": listed}),)
+    found = fanout.deliveries(JUDGED, signed(verdicts.VerdictResult.REJECTED), chat)
+    assert len(found) == (1 if wanted else 0)
+    for one in found:
+        assert json.loads(one.payload)["supersedes"] == {"verdict": "Passed", "judgedAt": "2025-01-01T00:00:00+00:00"}
+        (first,) = fanout.deliveries(RUN, signed(), (CHAT,))
+        assert one.id != first.id

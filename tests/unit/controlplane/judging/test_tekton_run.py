@@ -31,6 +31,10 @@ def wrong_type():
     return {(make.FILE, make.SBOM): artifacts.Checked(True, "not a CycloneDX document", "write CycloneDX JSON")}
 
 
+def text(kind):
+    return make.asked("text", "STRING", source=plan.Source(kind, task="build", name="TEXT"))
+
+
 def without_pod(taskrun):
     del taskrun["status"]["podName"]
     return taskrun
@@ -140,6 +144,19 @@ CASES = {
         make.case(TWO, make.snapshot(make.taskrun(), injected=["build-1-pod-uid"]),
                   make.said(make.claimed_image(name="app"), make.claimed_image(name="web"), explicit=True)),
         V.FAILED, "MaterialAmbiguous"),
+    **{f"a text that only a claim knows, by {kind}, is missing": (
+        make.case(make.planned(text(kind)), make.snapshot(make.taskrun()), make.said(make.claimed_text("text", "v"))),
+        V.FAILED, "MaterialMissing") for kind in (plan.From.RESULT, plan.From.PARAM, plan.From.ENV)},
+    "a claim that lies about a text that the TaskRun shows is rejected": (
+        make.case(make.planned(text(plan.From.RESULT)), make.snapshot(make.taskrun(results=[("TEXT", "v")])),
+                  make.said(make.claimed_text("text", "w"))), V.REJECTED, "MaterialContradicted"),
+    "an image with a digest and no reference fails": (
+        make.case(make.planned(make.guessed("image")), make.snapshot(make.taskrun()),
+                  make.said(replace(make.claimed_image(), resource="", image_tag=""))),
+        V.FAILED, "ImageReferenceMissing"),
+    "a claim that names no pod is rejected where the TaskRun names none": (
+        make.case(make.planned(make.asked()), make.snapshot(without_pod(make.taskrun())), make.said(make.file(), name="")),
+        V.REJECTED, "ClaimOfForeignPod"),
     "a claim of a pod that the record does not name is rejected": (
         make.case(BOTH, SHOT, HONEST, make.said(make.file(), pod="somebody", name="somebodys-pod")),
         V.REJECTED, "ClaimOfForeignPod"),
@@ -212,6 +229,23 @@ def test_a_material_with_the_annotation_that_is_asked_passes():
     noted = make.planned(make.asked(annotations=(plan.PlannedAnnotation("ticket"),)))
     found = make.verdict(make.case(noted, SHOT, make.said(make.file(annotations={"ticket": "1"}))))
     assert (found.result, found.materials[0].annotations) == (V.PASSED, {"ticket": "1"})
+
+
+def test_what_the_contract_fixes_is_never_taken_from_a_claim():
+    fixed = (plan.PlannedAnnotation("team", value="payments"),)
+    owed = make.planned(make.asked(annotations=fixed), annotations=fixed)
+    told = make.said(make.file(annotations={"team": "mine"}), notes={"team": "mine"})
+    found = make.verdict(make.case(owed, SHOT, told))
+    assert (found.annotations, found.materials[0].annotations) == ({"team": "payments"}, {"team": "payments"})
+
+
+@pytest.mark.parametrize("kind", [plan.From.RESULT, plan.From.PARAM])
+def test_a_text_that_the_taskrun_shows_passes_with_and_without_a_claim_that_agrees(kind):
+    shown = make.taskrun(results=[("TEXT", "v")])
+    shown["spec"]["params"] = [{"name": "TEXT", "value": "v"}]
+    for told in ((), (make.said(make.claimed_text("text", "v")),)):
+        found = make.verdict(make.case(make.planned(text(kind)), make.snapshot(shown), *told))
+        assert (found.result, [material.value for material in found.materials]) == (V.PASSED, ["v"])
 
 
 def test_one_image_guessed_for_one_material_passes():
