@@ -189,7 +189,7 @@ CODES: dict[str, Code] = {
     # Notes
     "VerdictSuperseded": Code(
         Effect.NOTHING,
-        "A claim that arrived after the run's verdict contradicts it. The earlier verdict is kept in `status.superseded`.",
+        "A claim that arrived after the verdict contradicts it. The earlier verdict is kept in `status.superseded`.",
         "Do not rely on the earlier verdict; read the findings before this one.",
     ),
     "TaskRunNotListed": Code(

@@ -217,10 +217,19 @@ BAD = [
     (ours("Organization", {"homeNamespace": "Security"}), "fix: write a DNS-1123 label"),
     (ours("Workflow", WORKFLOW, "dots.in.name"), "fix: rename the Workflow"),
     (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{}]}}), "fix: write name, or matchLabels"),
-    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("git", revision="main")]}}), "branch or tag can move"),
-    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("git", url="u")]}}), "fix: write the param revision"),
+    (
+        ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("git", revision="main")]}}),
+        "branch or tag can move",
+    ),
+    (
+        ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("git", url="u")]}}),
+        "fix: write the param revision",
+    ),
     (ours("Workflow", {**WORKFLOW, "tekton": {"tasks": [resolved("bundles", bundle="r.io/t:1")]}}), "without a digest"),
-    (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p", **resolved("hub", a="b")}]}}), "exactly one of"),
+    (
+        ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p", **resolved("hub", a="b")}]}}),
+        "exactly one of",
+    ),
     (ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [resolved("hub")]}}), "at least 1"),
     (
         ours("Workflow", {**WORKFLOW, "tekton": {"materials": [{"name": "m"}]}}),

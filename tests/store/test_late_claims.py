@@ -103,7 +103,8 @@ async def sent(shop: Shop) -> list[tuple[uuid.UUID, str, str, dict[str, Any]]]:
         rows = (await connection.execute(query)).all()
     found = [(row.id, row.state, json.loads(row.content)) for row in rows]
     return sorted(
-        ((id_, state, body["verdict"], body.get("supersedes", {})) for id_, state, body in found), key=lambda one: one[2]
+        ((id_, state, body["verdict"], body.get("supersedes", {})) for id_, state, body in found),
+        key=lambda one: one[2],
     )
 
 

@@ -89,7 +89,7 @@ class Resolver(meta.Model):
         dict[Annotated[str, Field(max_length=253)], Annotated[str, meta.bounded(1024)]],
         Field(min_length=1, max_length=16),
     ]
-    """Params of the reference, exactly: each with this value, and no others. Pin git by the commit, bundles by digest."""
+    """Params of the reference, exactly: each with this value, and no others; git by commit, bundles by digest."""
 
 
 class Target(meta.Model):
@@ -102,7 +102,7 @@ class Target(meta.Model):
     cel = (NameLabelsOrResolver,)
 
     name: meta.Word | None = None
-    """Name of the Pipeline or Task that a run refers to (pipelineRef.name, or the resolver's param name), from anywhere."""
+    """Name of the Pipeline or Task that a run refers to, from anywhere (pipelineRef.name, or a resolver's param name)."""
     match_labels: meta.Labels | None = None
     """Labels that the PipelineRun or TaskRun itself must carry, all of them, whatever it runs."""
     resolver: Resolver | None = None

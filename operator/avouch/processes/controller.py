@@ -230,9 +230,7 @@ class Controller:
                 "avouch_pods_rescued": lambda: self.rescuer.rescued,
             }
         )
-        metrics.watches(
-            {**{r.name: r.progress for r in self.reflectors}, "declarations": self.declarations.progress}
-        )
+        metrics.watches({**{r.name: r.progress for r in self.reflectors}, "declarations": self.declarations.progress})
         metrics.certificates(lambda: self.certificates.expiry)
         return metrics
 

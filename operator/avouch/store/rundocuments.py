@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from avouch import errors, rfc3339
 from avouch.store import tables
 
-# Filters whose value changes in a run's life, and what it is before the verdict. A verdict is replaced once at most, and
-# the run keeps it, so the state that a watcher saw before can be worked out and needs no memory per watcher.
+# Filters whose value changes in a run's life, and what it is before the verdict. A verdict is replaced once at most,
+# and the run keeps it, so the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
 OF_VERDICT = ("findings", "materials", "annotations", "env")  # what a whole document shows of it
 ROOM = 1024 * 1024  # bytes of JSON that one page or turn reads; as objects they take some nine times as much

@@ -4,7 +4,7 @@ Everything that is one verdict (result, findings, signed documents, deliveries) 
 runs are updated last, because that takes the row of `versions`, which is held until COMMIT.
 
 A verdict that supersedes another moves it aside in the same transaction: into `runs.superseded`, its documents under
-kinds of their own. Of its deliveries those that are not delivered yet are dropped, so that none arrives after the other's.
+kinds of their own. Those of its deliveries that are not delivered yet are dropped: none arrives after the other's.
 """
 
 import uuid
@@ -39,7 +39,8 @@ _SET_ASIDE = (
     " kept AS (UPDATE verdict_documents SET kind = %(prefix)s || kind WHERE run_id = ANY(%(ids)b)"
     "  RETURNING run_id, kind, digest),"
     " dropped AS (DELETE FROM deliveries WHERE run_id = ANY(%(ids)b) AND state = 'pending')"
-    "UPDATE runs SET superseded = jsonb_build_object('verdict', result, 'evidence', evidence, 'version', judged_version,"
+    "UPDATE runs SET superseded = jsonb_build_object("
+    "  'verdict', result, 'evidence', evidence, 'version', judged_version,"
     "  'judgedAt', to_char(judged_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
     "  'findings', gone.findings, 'claims', gone.claims,"
     "  'documents', (SELECT jsonb_object_agg(kind, digest) FROM kept WHERE kept.run_id = gone.run_id))"

@@ -34,7 +34,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """TaskRuns that are listed, names of others that name the PipelineRun as owner, and of listed ones that are gone."""
+    """TaskRuns that are listed, names of others with the PipelineRun as owner, and of listed ones that are gone."""
 
     listed: tuple[Child, ...]
     foreign: tuple[str, ...] = ()

@@ -170,7 +170,7 @@ def _matches(workflow: WorkflowLike, obj: Mapping[str, Any], section: str) -> bo
 
 
 def _strict(workflow: WorkflowLike) -> bool:
-    """Whether any entry names a resolver; of either section, for Tekton copies a PipelineRun's labels to its TaskRuns."""
+    """Whether any entry, of either section, names a resolver: Tekton copies a PipelineRun's labels to its TaskRuns."""
     entries = (entry for section in _SECTIONS for entry in objects.mappings(workflow.spec, "tekton", section))
     return any("resolver" in entry for entry in entries)
 
@@ -200,7 +200,7 @@ def _entry(entry: Mapping[str, Any], reference: Mapping[str, Any], found: Mappin
 
 def _refers_to(strict: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
     """Whether a reference is this resolver with exactly these params."""
-    given = [(param.get("name"), param.get("value")) for param in objects.mappings(reference, "params")]
+    given = [(objects.text(param, "name"), param.get("value")) for param in objects.mappings(reference, "params")]
     wanted = objects.mapping(strict, "params")
     same = len(given) == len(wanted) and all(name in wanted and wanted[name] == value for name, value in given)
     unique = len({name for name, _ in given}) == len(given)

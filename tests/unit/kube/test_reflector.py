@@ -92,7 +92,9 @@ async def test_events_reach_the_cache_and_the_handler_once_each() -> None:
 
 
 async def test_a_tail_lists_one_object_tells_of_what_comes_and_keeps_nothing() -> None:
-    script = Script([], [[{"type": "ADDED", "object": pod("a", 101)}, {"type": "DELETED", "object": pod("b", 102)}], []])
+    script = Script(
+        [], [[{"type": "ADDED", "object": pod("a", 101)}, {"type": "DELETED", "object": pod("b", 102)}], []]
+    )
     pages: list[dict[str, str]] = []
 
     async def page(resource: Any, namespace: str = "", **query: str) -> Object:

@@ -135,7 +135,12 @@ def owned_by(name: str) -> dict[str, Any]:
 
 def a_pod(name: str, taskrun: str, *, sidecar: bool = False, phase: str = "Running", **meta: Any) -> dict[str, Any]:
     owner = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": taskrun, "uid": f"{taskrun}-uid"}
-    owned = {"name": name, "namespace": "team", "uid": f"{name}-uid", "ownerReferences": [{**owner, "controller": True}]}
+    owned = {
+        "name": name,
+        "namespace": "team",
+        "uid": f"{name}-uid",
+        "ownerReferences": [{**owner, "controller": True}],
+    }
     containers = [{"name": "avouch-sidecar"}] if sidecar else []
     return {"metadata": {**owned, **meta}, "spec": {"initContainers": containers}, "status": {"phase": phase}}
 

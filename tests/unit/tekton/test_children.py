@@ -8,6 +8,8 @@ from avouch.tekton import children
 
 GIT = {"resolver": "git", "params": [{"name": "url", "value": "https://g/r"}, {"name": "revision", "value": "abc"}]}
 ANY = {"resolver": "git", "params": [{"name": "url", "value": "https://g/r"}, {"name": "revision", "value": "$(x)"}]}
+ELSE = {"name": "revision", "value": "x"}
+ACTION = {"name": "s", "ref": {"name": "act"}}
 STEP = {"name": "s", "image": "reg/builder@sha256:1", "script": "make", "args": ["a", "b"]}
 
 
@@ -37,7 +39,7 @@ SAME = {
     "with as many args as Tekton substitutes": (
         pipelinerun(**inline(STEP | {"args": ["$(params.flags[*])"]})), taskrun(**inline(STEP))),
     "with a step of another Tekton object": (
-        pipelinerun(**inline({"name": "s", "ref": {"name": "act"}})), taskrun(**inline({"name": "s", "ref": {"name": "act"}}))),
+        pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION))),
 }  # fmt: skip
 OTHER = {
     "of a task that the Pipeline does not have": (pipelinerun(task="mine"), taskrun(task="mine")),
@@ -48,7 +50,7 @@ OTHER = {
     "of another kind of Task": (pipelinerun(), taskrun(taskRef={"name": "go", "kind": "ClusterTask"})),
     "by another resolver": (pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"resolver": "http"})),
     "of another revision": (
-        pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"params": [GIT["params"][0], {"name": "revision", "value": "x"}]})),
+        pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"params": [GIT["params"][0], ELSE]})),
     "with a param more": (
         pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"params": [*GIT["params"], {"name": "token", "value": "x"}]})),
     "with a param less": (pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"params": GIT["params"][:1]})),

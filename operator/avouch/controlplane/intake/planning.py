@@ -1,8 +1,8 @@
 """Which Workflows a TaskRun owes to, and what: the one answer that admission, open-run and the watch all use.
 
-The contract revision is the newest one recorded before the run's subject began (`tekton.outcome.began_at`), so all three
-agree without talking to each other. A PipelineRun that waits to begin owes nothing yet, and neither does a Workflow whose
-Contract is not resolved.
+The contract revision is the newest one recorded before the run's subject began (`tekton.outcome.began_at`), so all
+three agree without talking to each other. A PipelineRun that waits to begin owes nothing yet, and neither does a
+Workflow whose Contract is not resolved.
 """
 
 import uuid

@@ -196,7 +196,7 @@ def _bare(record: judging.Record) -> examination.Case:
 
 
 def _settled(record: judging.Record) -> bool:
-    """Whether there is nothing to do: no claim came after the verdict, or the run goes on and is queued when it ends."""
+    """Whether there is nothing to do: no claim came after the verdict, or the run goes on and is queued at its end."""
     if record.run.result is not verdicts.VerdictResult.PENDING:
         return not record.late or record.run.result is verdicts.VerdictResult.REJECTED
     return record.run.finished_at is None and record.external is None

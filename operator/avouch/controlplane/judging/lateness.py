@@ -1,8 +1,8 @@
 """What a claim changes that comes after the verdict. Pure.
 
-Only a contradiction changes anything: a late claim never makes a verdict better, and none that agrees makes it anew. And
-only one from a pod that the run's own record names, in the try that counts: whoever may create pods or TaskRuns beside
-a run that is over cannot take its verdict away.
+Only a contradiction changes anything: a late claim never makes a verdict better, and one that agrees makes none anew.
+And only one from a pod that the run's own record names, in the try that counts: whoever may create pods or TaskRuns
+beside a run that is over cannot take its verdict away.
 """
 
 from collections.abc import Collection

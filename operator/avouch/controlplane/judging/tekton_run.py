@@ -98,9 +98,7 @@ def from_own_pods(case: Case) -> tuple[ReadClaim, ...]:
         return ()
     by_uid = {run.uid: run for run in cluster_record.executions(case.snapshot)}
     return tuple(
-        said
-        for said in case.said
-        if _standing(said, by_uid.get(said.claim.taskrun_uid), case.said) is Standing.OWN
+        said for said in case.said if _standing(said, by_uid.get(said.claim.taskrun_uid), case.said) is Standing.OWN
     )
 
 
@@ -135,9 +133,7 @@ def _standing(said: ReadClaim, run: cluster_record.Execution | None, every: tupl
     return found
 
 
-def _problem(
-    case: Case, said: ReadClaim, run: cluster_record.Execution | None, standing: Standing
-) -> Finding | None:
+def _problem(case: Case, said: ReadClaim, run: cluster_record.Execution | None, standing: Standing) -> Finding | None:
     claim = f"claim {said.claim.digest} of pod {said.claim.pod_uid}"
     if run is None:
         text = f"{claim} is about TaskRun {said.claim.taskrun}, which is not part of this run in the cluster"
@@ -158,7 +154,7 @@ def _problem(
 def _silent(
     snapshot: runs.Snapshot, runs: tuple[cluster_record.Execution, ...], said: tuple[ReadClaim, ...]
 ) -> tuple[str, ...]:
-    """(3) Injected pods of the tries that count, from which nothing came; a claim that says a step made it is nothing."""
+    """(3) Injected pods of the tries that count, from which nothing came but what says that it is a step's."""
     spoke = {one.claim.pod_uid for one in said if not one.claim.explicit}
     superseded = {pod for run in runs for pod in run.superseded}
     return tuple(sorted(set(snapshot.injected) - spoke - superseded))

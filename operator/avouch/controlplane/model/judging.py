@@ -74,7 +74,7 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The job is done: the run is judged and no late claim contradicts, or it will be queued again when it has ended."""
+    """The job is done: the run is judged and no late claim contradicts, or it will be queued again at its end."""
 
     run_id: uuid.UUID
 

@@ -9,7 +9,7 @@ from avouch.findings import Finding
 
 
 class VerdictResult(StrEnum):
-    """The closed list of verdicts. Of those that a judgement reached only a late claim may replace one, by `REJECTED`."""
+    """The closed list of verdicts. But for `PENDING` only a late claim may replace one, by `REJECTED`."""
 
     PENDING = "Pending"
     PASSED = "Passed"

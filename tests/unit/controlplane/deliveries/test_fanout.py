@@ -70,7 +70,9 @@ def test_the_payload_is_the_documented_schema_and_holds_neither_environment_nor_
 JUDGED = replace(RUN, result=verdicts.VerdictResult.PASSED, judged_at=datetime(2025, 1, 1, tzinfo=UTC))
 
 
-@pytest.mark.parametrize(("listed", "wanted"), [(["Passed"], True), (["Rejected"], True), (["Failed"], False), ([], True)])
+@pytest.mark.parametrize(
+    ("listed", "wanted"), [(["Passed"], True), (["Rejected"], True), (["Failed"], False), ([], True)]
+)
 def test_a_verdict_that_supersedes_another_is_told_to_whoever_wanted_either_under_an_id_of_its_own(
     listed: list[str], wanted: bool
 ) -> None:

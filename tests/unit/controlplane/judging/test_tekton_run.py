@@ -304,7 +304,9 @@ WORKING = make.snapshot(make.built(), injected=["build-1-pod-uid"], working=["bu
 def test_a_sidecar_that_works_is_waited_for_one_minute_after_done_whoever_spoke_before_it(told):
     found = verdict.judge(make.case(BOTH, WORKING, *told), make.DONE + timedelta(seconds=59))
     assert found == examination.WaitUntil(make.DONE + timedelta(seconds=60))
-    assert isinstance(verdict.judge(make.case(BOTH, WORKING, *told), make.DONE + timedelta(seconds=60)), verdicts.Verdict)
+    assert isinstance(
+        verdict.judge(make.case(BOTH, WORKING, *told), make.DONE + timedelta(seconds=60)), verdicts.Verdict
+    )
 
 
 @pytest.mark.parametrize("told", [(), (HONEST,)])

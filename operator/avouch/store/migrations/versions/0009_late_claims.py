@@ -1,4 +1,4 @@
-"""Claims name their pod, verdicts the claims they were reached with, and runs the verdict that a late claim replaced."""
+"""Claims name their pod, verdicts the claims they were reached with, runs the verdict that a late claim replaced."""
 
 from alembic import op
 
