@@ -102,7 +102,7 @@ class Target(meta.Model):
     cel = (NameLabelsOrResolver,)
 
     name: meta.Word | None = None
-    """Name of the Pipeline or Task that a run refers to, from anywhere (pipelineRef.name, or a resolver's param name)."""
+    """Name of the Pipeline or Task that a run refers to (pipelineRef.name, or a resolver's param name)."""
     match_labels: meta.Labels | None = None
     """Labels that the PipelineRun or TaskRun itself must carry, all of them, whatever it runs."""
     resolver: Resolver | None = None
