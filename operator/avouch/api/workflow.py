@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from avouch import relative_paths
+from avouch import digests, relative_paths
 from avouch.api import durations, expiry, meta, rules
 
 _PATH = rules.Pattern(relative_paths.PATTERN, relative_paths.MESSAGE, relative_paths.FIX)
@@ -18,7 +18,7 @@ RunExpiry = Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)]
 NameLabelsOrResolver = rules.exactly_one(
     ("name", "matchLabels", "resolver"), "write name, or matchLabels, or resolver for exactly one definition"
 )
-_BUNDLE = "has(self.params.bundle) && self.params.bundle.matches('.+@sha256:[0-9a-f]{64}$')"
+_BUNDLE = f"has(self.params.bundle) && self.params.bundle.matches('.+@{digests.PATTERN}$')"
 _COMMIT = "has(self.params.revision) && self.params.revision.matches('^[0-9a-f]{40}([0-9a-f]{24})?$')"
 
 

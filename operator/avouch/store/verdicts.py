@@ -3,7 +3,7 @@
 Everything that is one verdict (result, findings, signed documents, deliveries) becomes visible with one COMMIT. The
 runs are updated last, because that takes the row of `versions`, which is held until COMMIT.
 
-A verdict that supersedes another moves it aside in the same transaction: into `runs.superseded`, its documents under
+A verdict that supersedes another moves it aside in the same transaction: into the row of its run, its documents under
 kinds of their own. Those of its deliveries that are not delivered yet are dropped: none arrives after the other's.
 """
 
