@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,25 @@ metadata:
   namespace: {namespace}
   ownerReferences: [{{apiVersion: tekton.dev/v1, kind: PipelineRun, name: {owner}, uid: {uid}, controller: true}}]
 spec: {{taskRef: {{name: compile}}}}
+"""
+
+
+POD = """
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: default, namespace: {namespace}}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  namespace: {namespace}
+  labels: {{tekton.dev/taskRunUID: {uid}}}
+  ownerReferences: [{{apiVersion: tekton.dev/v1, kind: TaskRun, name: {owner}, uid: {uid}, controller: true}}]
+spec:
+  automountServiceAccountToken: false
+  initContainers: [{{name: avouch-sidecar, image: example.com/avouch, restartPolicy: Always}}]
+  containers: [{{name: step-a, image: example.com/build}}]
 """
 
 
@@ -349,6 +369,34 @@ def test_a_pipelinerun_opens_a_run_and_its_end_is_stored_once_with_the_listed_pe
         bench.becomes(
             lambda: bench.rows("select count(*) from avouch.procrastinate_jobs where queue_name = 'judge'"), [(1,)]
         )
+
+
+def test_a_run_is_stored_when_the_watch_tells_that_its_sidecar_ended_and_its_pod_cannot_be_hidden(bench: Bench) -> None:
+    namespace = bench.namespace("sidecars")
+    look = f"select finished_at is not null from avouch.runs where namespace = '{namespace}'"  # noqa: S608 - ours
+    stored = "select document -> 'injected', document -> 'ended' from avouch.snapshots where document::text like '%{}%'"
+    with bench.controller() as _:
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        bench.api.apply(WORKFLOW.format(name="release", namespace=namespace, contract="build"))
+        bench.ready("workflow", "release", namespace)
+        bench.api.apply(PIPELINERUN.format(name="run-1", namespace=namespace))
+        bench.becomes(lambda: bench.rows(look), [(False,)])
+        uid = bench.get("pipelinerun", "run-1", namespace)["metadata"]["uid"]
+        bench.api.apply(TASKRUN.format(name="run-1-build", namespace=namespace, owner="run-1", uid=uid))
+        owner = bench.get("taskrun", "run-1-build", namespace)["metadata"]["uid"]
+        bench.api.apply(POD.format(name="run-1-build-pod", namespace=namespace, owner="run-1-build", uid=owner))
+        pod = bench.get("pod", "run-1-build-pod", namespace)["metadata"]["uid"]
+        bench.status("pod", "run-1-build-pod", namespace, {"phase": "Running"})
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        over = {"conditions": [{"type": "Succeeded", "status": "True"}], "completionTime": now}
+        bench.status("taskrun", "run-1-build", namespace, {**over, "podName": "run-1-build-pod"})
+        children = [{"kind": "TaskRun", "name": "run-1-build"}]
+        bench.status("pipelinerun", "run-1", namespace, {**over, "childReferences": children})
+        bench.api.apply(PIPELINERUN.format(name="run-2", namespace=namespace))  # what came before was seen by then
+        bench.becomes(lambda: bench.rows(look), [(False,), (False,)])
+        bench.status("pod", "run-1-build-pod", namespace, {"phase": "Succeeded"})
+        bench.becomes(lambda: sorted(bench.rows(look)), [(False,), (True,)])
+        assert bench.rows(stored.format(pod)) == [([pod], [pod])]
 
 
 def test_runs_whose_taskruns_end_while_no_controller_runs_are_finished_by_the_next_one(bench: Bench) -> None:

@@ -45,6 +45,15 @@ def test_a_refusal_is_not_tried_again(tmp_path: Path, status: int) -> None:
     assert len(script.requests) == 1
 
 
+def test_a_claim_that_is_accepted_although_it_came_late_is_done(tmp_path: Path) -> None:
+    script = server.Script(life.a_plan(tmp_path))
+    with server.serving(script, tmp_path), client(script, tmp_path, []) as talking:
+        (run,) = talking.open()
+        script.failures.append((202, {}))
+        assert talking.push(run, b"claim") == {"title": "scripted"}
+    assert script.bodies("/bundles") == [b"claim"]
+
+
 def test_it_gives_up_after_five_tries_or_when_the_next_would_be_too_late(tmp_path: Path) -> None:
     script = server.Script(life.a_plan(tmp_path), failures=[(503, {})] * 9)
     with server.serving(script, tmp_path):
