@@ -18,8 +18,9 @@ RunExpiry = Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)]
 NameLabelsOrResolver = rules.exactly_one(
     ("name", "matchLabels", "resolver"), "write name, or matchLabels, or resolver for exactly one definition"
 )
-_BUNDLE = f"has(self.params.bundle) && self.params.bundle.matches('.+@{digests.PATTERN}$')"
-_COMMIT = "has(self.params.revision) && self.params.revision.matches('^[0-9a-f]{40}([0-9a-f]{24})?$')"
+# By index, not by field: only so does the API server know how long a value can be, and what the rule costs.
+_BUNDLE = f"'bundle' in self.params && self.params['bundle'].matches('.+@{digests.PATTERN}$')"
+_COMMIT = "'revision' in self.params && self.params['revision'].matches('^[0-9a-f]{40}([0-9a-f]{24})?$')"
 
 
 class OidcAttester(meta.Model):
