@@ -70,7 +70,10 @@ def test_one_image_that_is_named_more_than_once_is_one_image(tmp_path, results):
     ("source", "changes"),
     [
         (plan.Source(plan.From.RESULT, name="tags"), {"results": [("tags", ["a", "é"])]}),
-        (plan.Source(plan.From.PARAM, "build", "tags"), {"spec": {"params": [{"name": "tags", "value": ["a", "é"]}]}}),
+        (
+            plan.Source(plan.From.PARAM, "build", "tags"),
+            {"spec": {**make.taskrun()["spec"], "params": [{"name": "tags", "value": ["a", "é"]}]}},
+        ),
     ],
 )
 @pytest.mark.parametrize(("told", "expected"), [('[ "a",\n"é" ]', "Passed"), ('["a"]', "Rejected")])
@@ -148,7 +151,9 @@ def test_a_digest_without_a_reference_says_so(tmp_path):
 
 def test_an_image_by_param_is_held_to_the_same_grammar():
     asked = make.asked("m", "CONTAINER_IMAGE", source=plan.Source(plan.From.PARAM, name="image"))
-    taskrun = make.taskrun() | {"spec": {"params": [{"name": "image", "value": f"docker://reg.io/a@{A}"}]}}
+    taskrun = make.taskrun() | {
+        "spec": {**make.taskrun()["spec"], "params": [{"name": "image", "value": f"docker://reg.io/a@{A}"}]}
+    }
     found = make.verdict(make.case(make.planned(asked), make.snapshot(taskrun)))
     assert [finding.code for finding in found.findings] == ["ImageReferenceInvalid"]
 
