@@ -19,6 +19,7 @@ from avouch.controlplane.model import artifacts, runs, verdicts
 from avouch.store import database, judgingqueue, rundocuments, tables, views
 from avouch.store import deliveries as ledger
 from avouch.store import runs as run_store
+from tests import postgres
 from tests.store.conftest import NOW, a_claim, a_run, a_verdict, decide
 from tests.unit.controlplane.judging import tekton_cases as cases
 
@@ -47,10 +48,12 @@ def read(self: judging.Judging, claim: runs.Claim, case: examination.Case) -> ex
 class Shop:
     """One run that is Done, with one attachment."""
 
-    def __init__(self, opened: database.Database, run: runs.Run, store: run_store.Runs) -> None:
+    def __init__(
+        self, opened: database.Database, worker: database.Database, run: runs.Run, store: run_store.Runs
+    ) -> None:
         self.opened, self.run, self.store = opened, run, store
         keys = documents.Keys(*(signing.KeySigner.generate() for _ in range(3)), "https://verifier.example")
-        queue = judgingqueue.Queue(opened)
+        queue = judgingqueue.Queue(worker)
         self.judge = judging.Judging(queue, Artifacts(), Clock(), trust.TrustRoot(()), keys)  # type: ignore[arg-type]
 
     async def push(self, bundle: bytes, **changes: object) -> runs.Receipt:
@@ -70,7 +73,7 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(opened: database.Database, monkeypatch: pytest.MonkeyPatch) -> Any:
+async def shop(server: postgres.Postgres, opened: database.Database, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(judging.Judging, "_read", read)
     namespace = f"late-{next(_NUMBERS)}"
     async with opened.transaction() as connection:
@@ -83,10 +86,13 @@ async def shop(opened: database.Database, monkeypatch: pytest.MonkeyPatch) -> An
     made = a_run(namespace, plan=PLAN, contract="contract", revision=3, contract_digest=cases.GOOD)
     run = await store.open(made)
     shot = cases.snapshot(cases.taskrun(), injected=["build-1-pod-uid"])
-    shop = Shop(opened, run, store)
-    await shop.push(HONEST)
-    await store.finish(run.id, shot, NOW, epoch=epoch)
-    yield shop
+    async with database.Database(server.url_of("worker")) as worker, database.Database(server.url_of("server")) as own:
+        pushed = run_store.Runs(own)
+        shop = Shop(opened, worker, run, pushed)
+        await shop.push(HONEST)
+        await store.finish(run.id, shot, NOW, epoch=epoch)
+        yield shop
+        await pushed.close()
     await store.close()
 
 

@@ -79,6 +79,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "deliveries": (
             *_ADD,
             "UPDATE (state, attempts, last_error, next_try, leased_until, changed_at)",
+            "DELETE",
         ),
         "delivery_changes": _WHOLE,
         "delivery_counts": (*_ADD, "UPDATE (number)"),
@@ -92,12 +93,13 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "run_artifacts": _ADD,
         "runs": (
             *_READ,
-            "UPDATE (result, evidence, judged_at, resource_version, created_version, judged_version)",
+            "UPDATE (result, evidence, judged_at, superseded, resource_version, created_version, judged_version)",
             "DELETE",
         ),
         "snapshots": _READ,
-        "verdict_documents": _ADD,
-        "verdicts": _ADD,
+        # A verdict that a late claim contradicts is set aside.
+        "verdict_documents": (*_ADD, "UPDATE (kind)"),
+        "verdicts": (*_ADD, "DELETE"),
         "versions": ("SELECT", "UPDATE (value, expired)"),
         "workflows": _READ,
     },
