@@ -184,6 +184,7 @@ def runners_reference() -> Iterator[tuple[Path, str]]:
         lines += [f"## {row.title}", "", f"- type: {f'`{row.name}`' if row.name else 'none'}"]
         lines.append(f"- recognised by: {detection.recognised_by(row)}")
         lines.append(f"- link to the run: {row.link_form or 'none'}")
+        lines.append(f"- proven by: {row.proof or 'nothing'}")
         hosted = "self-hosted, inside Kubernetes" if row.in_tekton else "unknown"
         lines.append(f"- environment: {'from its verified OIDC token, else unknown' if row.claims else hosted}")
         lines += [f"- {row.notes}"] if row.notes else []

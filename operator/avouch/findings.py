@@ -53,8 +53,8 @@ CODES: dict[str, Code] = {
     ),
     "RunnerMismatch": Code(
         Effect.FAILED,
-        "The attestation was made in another CI system than the contract requires.",
-        "Attest in a runner of the type in `spec.runner.type`, or change the contract.",
+        "The contract requires a type of CI system, and nothing proves that the attestation was made in it.",
+        "Prove it as [runners](runners.md) says for the type, with an OIDC token of the CI, or remove `spec.runner`.",
     ),
     # Evidence that cannot be used
     "MaterialTypeMismatch": Code(

@@ -236,6 +236,8 @@ class WorkflowSpec(meta.Model):
     """Contract that each run is judged against; default: the Contract of the Workflow's name, created if missing."""
     older_revisions: bool = False
     """If true, external runs may choose an older, possibly weaker revision of the Contract. Default false."""
+    external_runs: bool | None = None
+    """Whether CI outside Tekton may open runs. Default: only if tekton is not set, since such runs bypass its record."""
     attesters: Attesters | None = None
     """Who may attest. Default: any ServiceAccount of this namespace and any APIToken that covers the Workflow."""
     run_expiry: RunExpiry | None = None

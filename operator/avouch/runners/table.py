@@ -50,7 +50,20 @@ class RunnerType(NamedTuple):
     link_form: str = ""
     in_tekton: bool = False  # recognised by the directory /tekton/results, which the caller has looked for
     claims: bool = False  # its OIDC token says whether the machine is managed, and which file defines the workflow
+    proof: str = ""  # what proves to the server that an attestation was made there; "" if nothing does
     notes: str = ""
+
+
+def how_to_prove(name: str) -> str:
+    """What proves to the server that an attestation was made in a runner of this type, for a terminal."""
+    return next((row.proof.replace("`", "") for row in RUNNERS if row.name == name), "")
+
+
+def _oidc(name: str) -> str:
+    return (
+        f"an OIDC token of the CI for the audience `avouch` in the file `AVOUCH_TOKEN_FILE`, and `https://ISSUER={name}` "
+        "in `oidc.issuers` of the chart"
+    )
 
 
 def _required(*names: str) -> tuple[Variable, ...]:
@@ -112,6 +125,7 @@ RUNNERS = (
             "`$TEKTON_DASHBOARD_URL/#/namespaces/<namespace>/pipelineruns/<name>`, without a dashboard "
             "`tekton://<namespace>/pipelineruns/<name>`; `taskruns/<name>` outside a PipelineRun"
         ),
+        proof="the cluster's own record: a PipelineRun or TaskRun that the Workflow covers, never an external run",
     ),
     RunnerType(
         vocabulary.RunnerType.GITHUB_ACTION,
@@ -126,6 +140,8 @@ RUNNERS = (
         link=links.github,
         link_form="`$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID`",
         claims=True,
+        proof="`permissions: {id-token: write}` in the job, and `https://token.actions.githubusercontent.com` in "
+        "`oidc.issuers` of the chart",
     ),
     RunnerType(
         vocabulary.RunnerType.GITLAB_PIPELINE,
@@ -141,6 +157,8 @@ RUNNERS = (
         link=links.variable("CI_JOB_URL"),
         link_form="`$CI_JOB_URL`",
         claims=True,
+        proof="`id_tokens: {AVOUCH_ID_TOKEN: {aud: avouch}}` in the job, and the address of the GitLab (with "
+        "`=GITLAB_PIPELINE` if it is not gitlab.com) in `oidc.issuers` of the chart",
     ),
     RunnerType(
         vocabulary.RunnerType.AZURE_PIPELINE,
@@ -157,6 +175,7 @@ RUNNERS = (
             "`$SYSTEM_TEAMFOUNDATIONSERVERURI/$SYSTEM_TEAMPROJECT/_build/results"
             "?buildId=$BUILD_BUILDID&j=$SYSTEM_JOBID&view=logs`"
         ),
+        proof=_oidc("AZURE_PIPELINE"),
     ),
     RunnerType(
         vocabulary.RunnerType.CIRCLECI_BUILD,
@@ -169,6 +188,7 @@ RUNNERS = (
         ),
         link=links.variable("CIRCLE_BUILD_URL"),
         link_form="`$CIRCLE_BUILD_URL`",
+        proof=_oidc("CIRCLECI_BUILD"),
     ),
     RunnerType(
         vocabulary.RunnerType.TEAMCITY_PIPELINE,
@@ -181,6 +201,7 @@ RUNNERS = (
         ),
         link=links.variable("BUILD_URL"),
         link_form="`$BUILD_URL`",
+        proof=_oidc("TEAMCITY_PIPELINE"),
     ),
     RunnerType(
         vocabulary.RunnerType.JENKINS_JOB,
@@ -193,6 +214,7 @@ RUNNERS = (
         ),
         link=links.variable("BUILD_URL"),
         link_form="`$BUILD_URL`",
+        proof=_oidc("JENKINS_JOB"),
     ),
     RunnerType("", 0, "Generic", notes="Anywhere else. It records nothing but the contract's `envAllowList`."),
 )

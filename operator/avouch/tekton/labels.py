@@ -58,6 +58,22 @@ def controller(obj: Mapping[str, Any], kind: str) -> Owner | None:
     return owner if owner.name and owner.uid else None
 
 
+def claimed_taskrun(pod: Mapping[str, Any]) -> str:
+    """Name of the TaskRun that a pod says it works for, by any owner or by its label; "" for none.
+
+    For refusals only: whoever may create pods may say so of any of them.
+
+    >>> claimed_taskrun({"metadata": {"labels": {"tekton.dev/taskRun": "build"}}})
+    'build'
+    """
+    owners = (
+        objects.text(ref, "name")
+        for ref in objects.mappings(pod, "metadata", "ownerReferences")
+        if objects.text(ref, "apiVersion").partition("/")[0] == GROUP and ref.get("kind") == "TaskRun"
+    )
+    return next((name for name in owners if name), objects.text(of(pod), TASKRUN))
+
+
 def pipeline_task(taskrun: Mapping[str, Any]) -> str:
     """The task of the Pipeline that this TaskRun runs; empty if the TaskRun stands alone."""
     return objects.text(of(taskrun), PIPELINE_TASK)

@@ -29,7 +29,15 @@ def test_issuers_are_read_from_a_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["https://x=JENKINS_JOB", "x=GITHUB_ACTION", "=GITHUB_ACTION", "https://x https://x", "https://*/="]
+    "text",
+    [
+        "https://x=TEKTON_PIPELINE",
+        "https://x=DAGGER_PIPELINE",
+        "x=GITHUB_ACTION",
+        "=GITHUB_ACTION",
+        "https://x https://x",
+        "https://*/=",
+    ],
 )
 def test_a_setting_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(errors.Invalid):

@@ -3,6 +3,8 @@
 1. A text that begins like an API token is one, or nothing.
 2. A token of an OIDC issuer that this server trusts is verified with that issuer's keys.
 3. Anything else goes to TokenReview: a ServiceAccount's token for our audience.
+4. A token of a pod that says it belongs to a TaskRun opens and continues no external run, of whatever Workflow: what is
+   built in Tekton is held against the cluster's record of it, and an external run has none.
 
 Whether that attester may do what it asks for is `authorization.may_attest`'s to say.
 """
@@ -44,8 +46,25 @@ class Authenticator:
         if self.federation.knows(token):  # 2
             # Which audience counts is each Workflow's to say: `authorization.may_attest` compares it.
             return await self.federation.verify(token, self.federation.audience_of(token))
-        namespace, _, name = (await pod_identity.service_account(token, self.cluster)).partition("/")  # 3
-        return authorization.ServiceAccount(namespace, name)
+        return await pod_identity.service_account(token, self.cluster)  # 3
+
+    async def identify_outside(self, token: str) -> authorization.Attester:
+        """Who wants an external run with this token. Raises as `identify`, and errors.Denied for (4)."""
+        attester = await self.identify(token)
+        if isinstance(attester, authorization.ServiceAccount):
+            taskrun = await pod_identity.taskrun_of(attester, self.cluster)
+            if taskrun:
+                raise _pod_of_a_taskrun(attester.pod, taskrun)
+        return attester
+
+
+def _pod_of_a_taskrun(pod: str, taskrun: str) -> errors.Denied:
+    return errors.Denied(
+        f"pod {pod} belongs to TaskRun {taskrun}: its token is for the TaskRun's own run, never for an external one",
+        field="Authorization",
+        fix="let avouch inject its sidecar, or use the Task or StepAction avouch-attest instead of this command; where "
+        "the Workflow is not about Tekton, set AVOUCH_TOKEN to an APIToken",
+    )
 
 
 def described(attester: authorization.Attester) -> external.Attester:
@@ -92,7 +111,8 @@ def runner_of(told: external.Runner, who: identities.OidcIdentity) -> external.R
         type=told.type or facts.type,
         url=told.url,
         environment=str(facts.hosting),
-        authenticated=True,
+        authenticated=told.type in ("", facts.type),  # inside another runner its token proves that one
         workflow_file_path=facts.workflow_file,
         proven=oidc_claims.proven(who),
+        proven_url=facts.url,
     )

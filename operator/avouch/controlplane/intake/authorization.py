@@ -5,7 +5,7 @@ Workflow. With it: exactly who is listed there and nobody else, whatever else is
 outside, so it must always be listed. A spec that is not understood lets nobody in: `workflowspecs.read` refuses it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from avouch import names
@@ -18,10 +18,12 @@ AUDIENCE = names.AUDIENCE  # of an OIDC token, where the Workflow names none
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A ServiceAccount of this cluster, proven by TokenReview."""
+    """A ServiceAccount of this cluster, proven by TokenReview; with the pod that its token is bound to, if any."""
 
     namespace: str
     name: str
+    pod: str = field(default="", compare=False)
+    pod_uid: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

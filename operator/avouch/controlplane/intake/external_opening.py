@@ -13,7 +13,7 @@ from avouch.controlplane.model import cluster, external, runs, workflowspecs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities as identity_model
 from avouch.findings import Finding
-from avouch.runners import detection
+from avouch.runners import detection, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,19 @@ class Opener:
 
         Raises:
             NotFound: no such Workflow for this caller, no such revision, no such version.
-            Denied: an older revision of the contract, and the Workflow allows none.
+            Denied: the Workflow takes no external runs, or no older revision of its contract.
             Invalid: the contract asks for another runner.
             Conflict: the Workflow is suspended, or the version is released.
         """
         organization = await self.organizations.of_namespace(wanted.namespace)
         workflow, rules = await self._workflow(wanted, attester, organization)
+        must_take_external_runs(workflow.name, rules)
         if rules.suspend:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
         revision, latest = await self._revision(workflow, wanted.revision, rules)
         planned = contract_planning.plan_of(workflow, revision)
         runner, unproven = await self._runner(wanted.runner, attester)
+        unproven += _missing_proof(runner, planned.runner)
         detection.enforce(
             planned.runner, detection.Runner(runner.type, runner.type or "generic"), dry_run=wanted.dry_run
         )
@@ -160,3 +162,24 @@ class Opener:
         if found is not None and not found.prerelease:
             raise external.released(found.name)
         return found or external.Version(name)
+
+
+def must_take_external_runs(workflow: str, rules: workflowspecs.Rules | None) -> None:
+    """Refuse external runs of a Workflow that takes none. Raises errors.Denied."""
+    if rules is not None and not rules.external_runs:
+        raise errors.Denied(
+            f"Workflow {workflow} takes no external runs: one with spec.tekton takes runs of Tekton only, which are "
+            "held against the cluster's own record",
+            field="spec.externalRuns",
+            fix="attest under a Workflow of its own, or set spec.externalRuns: true in this one; the verdicts of "
+            "external runs have the level AVOUCH_EVIDENCE_CLI",
+        )
+
+
+def _missing_proof(runner: external.Runner, wanted: str) -> tuple[Finding, ...]:
+    """Said as soon as the run is opened: it can be proven in the job only, and without it the run cannot pass."""
+    why = runner.lacks_proof_of(wanted)
+    if not why:
+        return ()
+    text = f"the run cannot pass: the contract asks for a runner of type {wanted}; {why}"
+    return (Finding("RunnerNotProven", text, "spec.runner.type", table.how_to_prove(wanted)),)

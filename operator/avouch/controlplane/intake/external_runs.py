@@ -19,8 +19,8 @@ class ExternalRuns:
     opener: external_opening.Opener
 
     async def identify(self, token: str) -> authorization.Attester:
-        """Who wants to open a run. Raises errors.Unauthenticated."""
-        return await self.opener.identities.identify(token)
+        """Who wants to open a run. Raises errors.Unauthenticated; errors.Denied for a pod of a TaskRun."""
+        return await self.opener.identities.identify_outside(token)
 
     async def open(self, attester: authorization.Attester, wanted: external.RunRequest) -> external.Opened:
         """Open a run: `external_opening.Opener.open`."""
@@ -32,14 +32,16 @@ class ExternalRuns:
         Raises:
             Unauthenticated: the token is not valid.
             NotFound: no such run of this attester.
-            Denied: its Workflow no longer lets the attester attest, whatever is needed.
+            Denied: the caller is a pod of a TaskRun, or its Workflow takes no external run or attestation of the
+                attester any more, whatever is needed.
             Conflict: something is to be added, and the run has ended.
         """
-        attester = await self.opener.identities.identify(token)
+        attester = await self.opener.identities.identify_outside(token)
         stored = await self.opener.store.find(run_id)
         if stored is None or stored.external.attester.uris != authentication.described(attester).uris:
             raise errors.NotFound("no such run")
         await self._must_attest(stored, attester)
+        external_opening.must_take_external_runs(stored.run.workflow, stored.rules)
         if need is sessions.Need.ADD and _ended(stored.run):
             raise errors.Conflict(f"run {stored.run.name} has ended: open a new one with attestation init")
         return sessions.RunSession(stored.run, identity.Recorded(stored.external.attester.uris), external=stored)

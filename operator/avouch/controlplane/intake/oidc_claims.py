@@ -3,6 +3,7 @@
 GitHub and GitLab tell in their tokens what the environment of a job only claims. Where both speak they must agree.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,17 @@ from avouch.runners import detection
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a verified token says of the runner. `workflow_file` is the file that defines the job, with its revision."""
+    """What a verified token says of the runner.
+
+    `workflow_file` is the file that defines the job, with its revision; `url` the page of the job.
+    """
 
     type: str
     hosting: detection.Hosting
     workflow_file: str
     repository: str
     sha: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,15 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class _Claims:
-    """Names of the claims of one kind of runner; `variables` and the claims that they repeat."""
+    """Names of the claims of one kind of runner; `variables` and the claims that they repeat.
 
-    workflow_file: str
-    repository: str
-    variables: tuple[tuple[str, str], ...]
+    `page` is the path of the job's page on its server, of claims alone.
+    """
+
+    workflow_file: str = ""
+    repository: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    page: str = ""
 
 
 _CLAIMS = {
@@ -49,14 +58,24 @@ _CLAIMS = {
         "job_workflow_ref",
         "repository",
         (("GITHUB_REPOSITORY", "repository"), ("GITHUB_SHA", "sha"), ("GITHUB_RUN_ID", "run_id")),
+        "/{repository}/actions/runs/{run_id}",
     ),
     str(vocabulary.RunnerType.GITLAB_PIPELINE): _Claims(
         "ci_config_ref_uri",
         "project_path",
         (("CI_PROJECT_PATH", "project_path"), ("CI_COMMIT_SHA", "sha")),
+        "/{project_path}/-/jobs/{job_id}",
     ),
+    # Their tokens prove who issued them, and no more that is known here.
+    str(vocabulary.RunnerType.AZURE_PIPELINE): _Claims(),
+    str(vocabulary.RunnerType.CIRCLECI_BUILD): _Claims(),
+    str(vocabulary.RunnerType.JENKINS_JOB): _Claims(),
+    str(vocabulary.RunnerType.TEAMCITY_PIPELINE): _Claims(),
 }
-RUNNERS = tuple(_CLAIMS)  # types of runner whose tokens say something of them
+RUNNERS = tuple(_CLAIMS)  # types of runner that an issuer's tokens can prove
+_PLACE = re.compile(r"\{(\w+)\}")
+_GITHUB_ISSUER = "https://token.actions."
+_GITHUB_SERVER_ISSUER = "/_services/token"  # of GitHub Enterprise Server, below the server's own address
 _INSIDE = frozenset({"", str(vocabulary.RunnerType.DAGGER_PIPELINE)})  # runs inside another runner, with its token
 
 
@@ -72,7 +91,28 @@ def facts(identity: OidcIdentity) -> Facts | None:
         workflow_file=_text(claims, names.workflow_file),
         repository=_text(claims, names.repository),
         sha=_text(claims, "sha"),
+        url=_page(identity, names.page),
     )
+
+
+def _page(identity: OidcIdentity, path: str) -> str:
+    """The job's page, if its issuer tells the server's address and the token all that the path needs."""
+    server, said = _server(identity.issuer), {name: _text(identity.claims, name) for name in _PLACE.findall(path)}
+    return f"{server}{path.format(**said)}" if server and path and all(said.values()) else ""
+
+
+def _server(issuer: str) -> str:
+    """The web address of the server whose jobs have this issuer's tokens.
+
+    >>> _server("https://token.actions.githubusercontent.com/acme"), _server("https://gitlab.example.com")
+    ('https://github.com', 'https://gitlab.example.com')
+    >>> _server("https://token.actions.acme.ghe.com"), _server("https://ghe.example.com/_services/token")
+    ('https://acme.ghe.com', 'https://ghe.example.com')
+    """
+    if issuer.startswith(_GITHUB_ISSUER):
+        host = issuer.removeprefix(_GITHUB_ISSUER).partition("/")[0]
+        return "https://github.com" if host == "githubusercontent.com" else f"https://{host}"
+    return issuer.rstrip("/").removesuffix(_GITHUB_SERVER_ISSUER)
 
 
 def proven(identity: OidcIdentity) -> dict[str, str]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from avouch import errors, names
+from avouch.controlplane.intake import authorization
 from avouch.controlplane.model import cluster, runs
 from avouch.tekton import labels, objects, outcome
 from avouch.tekton import pod as pods
@@ -131,14 +132,31 @@ async def _identified(
     return Subject(_caller(holder, namespace, pod, taskrun, pipelinerun), taskrun, pipelinerun)
 
 
-async def service_account(token: str, cluster: cluster.ClusterReader) -> str:
-    """`namespace/name` of the ServiceAccount behind a token, for our own processes, whose pods run no task.
+async def service_account(token: str, cluster: cluster.ClusterReader) -> authorization.ServiceAccount:
+    """The ServiceAccount behind a token, whether or not its pod runs a task.
 
     Raises:
-        Unauthenticated: no valid token, or no ServiceAccount's.
+        Unauthenticated: no valid token, no ServiceAccount's, or one that is bound to several pods.
     """
     user = await cluster.review_token(token, AUDIENCE)
-    return "/".join(_account(user))
+    pods, uids = _bound(user)
+    if (len(pods), len(uids)) not in ((0, 0), (1, 1)):
+        raise _unknown()
+    return authorization.ServiceAccount(*_account(user), "".join(pods), "".join(uids))
+
+
+async def taskrun_of(account: authorization.ServiceAccount, cluster: cluster.ClusterReader) -> str:
+    """Name of the TaskRun that the account's pod belongs to, or says it does; "" where it belongs to none.
+
+    Raises:
+        Unauthenticated: the pod is gone, or another one has its name.
+    """
+    if not account.pod:
+        return ""
+    pod = await cluster.pod(account.namespace, account.pod)
+    if pod is None or labels.uid_of(pod) != account.pod_uid:
+        raise _unknown()
+    return labels.claimed_taskrun(pod)
 
 
 def _account(user: Object) -> tuple[str, str]:
@@ -150,11 +168,16 @@ def _account(user: Object) -> tuple[str, str]:
 
 def _holder(user: Object) -> _Holder:
     namespace, name = _account(user)
-    extra = user.get("extra") or {}
-    pods, uids = list(extra.get(_POD_NAME) or []), list(extra.get(_POD_UID) or [])
+    pods, uids = _bound(user)
     if len(pods) != 1 or len(uids) != 1 or not pods[0] or not uids[0]:
         raise _unknown()  # a token that is bound to no pod proves an account, not an execution
-    return _Holder(namespace, name, str(user.get("uid") or ""), str(pods[0]), str(uids[0]))
+    return _Holder(namespace, name, str(user.get("uid") or ""), pods[0], uids[0])
+
+
+def _bound(user: Object) -> tuple[list[str], list[str]]:
+    """Names and UIDs of the pods that a token is bound to."""
+    extra = user.get("extra") or {}
+    return [str(each) for each in extra.get(_POD_NAME) or []], [str(each) for each in extra.get(_POD_UID) or []]
 
 
 def _check_pod(pod: Object | None, holder: _Holder) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from avouch import digests
+from avouch.api import vocabulary
 from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
 from avouch.controlplane.judging import examination, tekton_run
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
 
+TEKTON = vocabulary.RunnerType.TEKTON_PIPELINE
 LEVEL = "AVOUCH_CONTRACT_SATISFIED"
 BUILDER = "https://avouch.dev/worker"
 _SHA1 = re.compile(r"[0-9a-f]{40}", re.ASCII)
@@ -136,10 +138,13 @@ def _commit(case: examination.Case) -> statement.ResourceDescriptor | None:
 
 
 def _runner(case: examination.Case) -> predicate.Runner:
+    """Only what the cluster's record or a verified token proves; what a client says of its runner is in its claim."""
     if case.external is None:
-        return predicate.Runner(case.plan.runner or "TEKTON_PIPELINE", environment="self-hosted", authenticated=True)
+        return predicate.Runner(str(TEKTON), environment="self-hosted", authenticated=True)
     told = case.external.runner
-    return predicate.Runner(told.type, told.url, told.environment, told.authenticated, told.workflow_file_path)
+    if not told.authenticated:
+        return predicate.Runner("", environment="unknown")
+    return predicate.Runner(told.type, told.proven_url, told.environment, True, told.workflow_file_path)
 
 
 def _numbered(found: tuple[verdicts.JudgedMaterial, ...]) -> list[tuple[int, verdicts.JudgedMaterial]]:

@@ -98,14 +98,11 @@ def contradicted_variables(record: Record) -> Iterator[Finding]:
 
 
 def wrong_runner(record: Record) -> Iterator[Finding]:
-    """A runner of another type than the one that opened the run, or than the contract asks for."""
-    said, opened, asked = record.facts.runner, record.external.runner, record.case.plan.runner
+    """A runner of another type than the one that opened the run."""
+    said, opened = record.facts.runner, record.external.runner
     if said.type != opened.type:
         text = f"the attestation says runner {said.type or 'generic'}, the run was opened by {opened.type or 'generic'}"
         yield Finding("RunnerContradicted", text, fix="open and push a run in the same job")
-    if asked and said.type != asked:
-        text = f"the contract asks for a runner of type {asked}, the attestation was made in {said.type or 'none'}"
-        yield Finding("RunnerMismatch", text, "spec.runner.type", f"attest in a {asked} runner")
 
 
 def wrong_materials(record: Record) -> Iterator[Finding]:
@@ -183,7 +180,7 @@ def _material(
 
 CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     contradicted_variables,  # RunnerContradicted
-    wrong_runner,  # RunnerContradicted, RunnerMismatch
+    wrong_runner,  # RunnerContradicted
     wrong_materials,  # MaterialTypeMismatch, AnnotationContradicted, MaterialNotUploaded
     contradicted_annotations,  # AnnotationContradicted
 )

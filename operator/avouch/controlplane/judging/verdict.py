@@ -7,10 +7,14 @@ was delivered and what is wrong with it. What holds for every run stands here, o
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from avouch.api import vocabulary
 from avouch.contract import completeness
 from avouch.controlplane.judging import examination, external_run, tekton_run
 from avouch.controlplane.model import verdicts
 from avouch.findings import Finding
+from avouch.runners import table
+
+TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 
 def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examination.WaitUntil:
@@ -47,6 +51,20 @@ def incomplete_evidence(case: examination.Case, examined: examination.Examined) 
     return completeness.owed(case.plan, examined.delivered, examined.advice)
 
 
+def unproven_runner(case: examination.Case, examined: examination.Examined) -> Iterable[Finding]:
+    """A contract that asks for a type of runner, which nothing proves: the word of a client is no proof."""
+    wanted, external = case.plan.runner, case.external
+    if external is not None:
+        why = external.runner.lacks_proof_of(wanted)
+    else:
+        why = "" if wanted in ("", TEKTON) else f"this run was executed in {TEKTON}"
+    if why:
+        text = f"the contract asks for a runner of type {wanted}; {why}"
+        how = table.how_to_prove(wanted)
+        need = f"prove it by {how}" if how else f"nothing can prove {wanted}: ask for another type"
+        yield Finding("RunnerMismatch", text, line="spec.runner.type", fix=f"{need}; or remove spec.runner")
+
+
 def unevaluated_policies(case: examination.Case, examined: examination.Examined) -> Iterable[Finding]:
     """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
     if case.plan.has_policies:
@@ -57,6 +75,7 @@ def unevaluated_policies(case: examination.Case, examined: examination.Examined)
 
 CHECKS: tuple[Callable[[examination.Case, examination.Examined], Iterable[Finding]], ...] = (
     wrong_evidence,  # contradictions, refused evidence, a build that failed: the CHECKS of the source
+    unproven_runner,  # RunnerMismatch
     incomplete_evidence,  # MaterialMissing, GroupUnsatisfied, AnnotationMissing, EnvironmentMissing
     unevaluated_policies,  # PoliciesNotEvaluated
 )

@@ -29,10 +29,10 @@ class Attester:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Where an external run is executed. All but `type` and `url` come from a token that the server verified.
+    """Where an external run is executed. `type` and `url` are what its client says; a verified token says the rest.
 
-    `proven` holds the variables that this token vouches for, such as GITHUB_SHA: an attestation that says another
-    value contradicts it.
+    `authenticated`: the token proves the type. `proven` holds the variables that it vouches for, such as GITHUB_SHA: an
+    attestation that says another value contradicts it. `proven_url` is the job's page, where the token names it.
     """
 
     type: str = ""
@@ -41,6 +41,15 @@ class Runner:
     authenticated: bool = False
     workflow_file_path: str = ""
     proven: dict[str, str] = field(default_factory=dict)
+    proven_url: str = ""
+
+    def lacks_proof_of(self, wanted: str) -> str:
+        """Why this is not proven to be a runner of the type that a contract asks for; "" if it is, or none is asked."""
+        if not wanted or (self.authenticated and self.type == wanted):
+            return ""
+        if self.authenticated:
+            return f"the runner's token proves {self.type}"
+        return f"no verified token of the runner proves it, which says that it is {self.type or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)

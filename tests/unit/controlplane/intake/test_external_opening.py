@@ -1,12 +1,15 @@
 """What a runner's own token is worth when a run is opened: a proof, nothing, or a refusal."""
 
+import uuid
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from avouch import errors, plan
+from avouch import digests, errors, plan
+from avouch.contract import reading, revisions
 from avouch.controlplane.intake import authorization, external_opening
-from avouch.controlplane.model import external, identities
+from avouch.controlplane.model import contracts, external, identities, runs
 
 GITHUB = "https://token.actions.githubusercontent.com"
 CLAIMS = {
@@ -19,6 +22,9 @@ JOB = identities.OidcIdentity(GITHUB, authorization.AUDIENCE, "repo:octo-org/sky
 SOMEBODY = authorization.ServiceAccount("team-a", "ci")
 SAID = external.RunnerRequest("GITHUB_ACTION", "https://github.com/octo-org/skynet/actions/runs/1", "a token")
 TOLD = external.Runner(type=SAID.type, url=SAID.url)
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CONTRACT = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "evidence"}, "spec": {}}
+CANONICAL = revisions.canonical(reading.read(CONTRACT))
 
 
 class Federation:
@@ -58,6 +64,17 @@ async def test_a_job_that_comes_with_its_runners_token_alone_has_proven_it() -> 
         await opened_by(external.RunnerRequest("JENKINS_JOB", SAID.url), JOB)
 
 
+async def test_a_token_proves_the_runner_that_it_was_issued_to_and_none_inside_it() -> None:
+    inner = await opened_by(external.RunnerRequest("DAGGER_PIPELINE", "", SAID.token))
+    assert (inner[0].type, inner[0].authenticated, inner[0].proven["GITHUB_SHA"]) == (
+        "DAGGER_PIPELINE",
+        False,
+        "0" * 40,
+    )
+    unnamed = await opened_by(external.RunnerRequest("", "", SAID.token))
+    assert (unnamed[0].type, unnamed[0].authenticated) == ("GITHUB_ACTION", True)
+
+
 async def test_without_a_token_the_runner_is_as_told() -> None:
     assert await opened_by(external.RunnerRequest(SAID.type, SAID.url)) == (TOLD, [])
 
@@ -78,6 +95,86 @@ async def test_a_wrong_token_is_refused() -> None:
 async def test_the_token_of_another_runner_is_refused() -> None:
     with pytest.raises(errors.Invalid):
         await opened_by(external.RunnerRequest("JENKINS_JOB", SAID.url, SAID.token))
+
+
+class World:
+    """A namespace with one Workflow and no Organization; remembers what was opened."""
+
+    def __init__(self, contract: bytes = CANONICAL, **spec: object) -> None:
+        self.workflow = contracts.WorkflowRecord(
+            "team-a", "ns-uid", "build", "wf-uid", 1, spec, {}, "team-a", "evidence"
+        )
+        self.revision = contracts.ContractRevision(
+            "team-a", "ns-uid", "evidence", "c-uid", 1, digests.of_bytes(contract), contract, NOW
+        )
+        self.stored: list[external.ExternalPart] = []
+        self.federation = Federation()
+
+    @property
+    def opener(self) -> external_opening.Opener:
+        return external_opening.Opener(self, self, self, self, self, Backends(), self)  # type: ignore[arg-type]  # what is used
+
+    async def get(self, namespace: str, name: str) -> contracts.WorkflowRecord | None:
+        return self.workflow if (namespace, name) == ("team-a", "build") else None
+
+    async def of_namespace(self, namespace: str) -> None:
+        return None
+
+    async def newest(self, namespace: str, name: str) -> contracts.ContractRevision:
+        return self.revision
+
+    async def version(self, namespace_uid: str, name: str) -> external.Version | None:
+        return None
+
+    async def open(self, run: runs.Run, extra: external.ExternalPart, *, mark_latest: bool | None) -> bool:
+        self.stored.append(extra)
+        return True
+
+    def now(self) -> datetime:
+        return NOW
+
+
+def wish(workflow: str = "build", **said: object) -> external.RunRequest:
+    return external.RunRequest(uuid.uuid4(), "team-a", workflow, **said)  # type: ignore[arg-type]  # tests name the fields
+
+
+@pytest.mark.parametrize("spec", [{}, {"tekton": {}, "externalRuns": True}], ids=["no tekton", "it says so"])
+async def test_a_workflow_that_takes_external_runs_gets_one(spec: dict[str, object]) -> None:
+    world = World(**spec)
+    assert (await world.opener.open(SOMEBODY, wish())).created
+    assert len(world.stored) == 1
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("spec", [{"tekton": {}}, {"externalRuns": False}], ids=["tekton", "it says so"])
+async def test_a_workflow_of_tekton_takes_external_runs_only_where_it_says_so(
+    spec: dict[str, object], dry_run: bool
+) -> None:
+    world = World(**spec)
+    with pytest.raises(errors.Denied, match="takes no external runs") as refused:
+        await world.opener.open(SOMEBODY, wish(dry_run=dry_run))
+    assert (refused.value.field, "externalRuns: true" in refused.value.fix) == ("spec.externalRuns", True)
+    assert world.stored == []
+
+
+async def test_whether_a_workflow_takes_external_runs_is_for_its_attesters_to_know() -> None:
+    with pytest.raises(errors.NotFound):
+        await World(tekton={}).opener.open(authorization.ServiceAccount("elsewhere", "ci"), wish())
+
+
+GITHUB_ONLY = revisions.canonical(reading.read({**CONTRACT, "spec": {"runner": {"type": "GITHUB_ACTION"}}}))
+
+
+async def test_a_runner_that_the_contract_asks_for_and_nothing_proves_is_told_while_it_can_be_proven() -> None:
+    world = World(GITHUB_ONLY)
+    unproven = external.RunnerRequest("GITHUB_ACTION")
+    opened = await world.opener.open(SOMEBODY, wish(runner=unproven))
+    (told,) = opened.unproven
+    assert (told.code, told.line) == ("RunnerNotProven", "spec.runner.type")
+    assert "the run cannot pass" in told.message
+    assert "id-token: write" in told.fix
+    assert (await world.opener.open(SOMEBODY, wish(runner=SAID))).unproven == ()
+    assert (await World().opener.open(SOMEBODY, wish(runner=unproven))).unproven == ()
 
 
 class Backends:

@@ -36,7 +36,7 @@ class Ports:
         self.claims.append(claim)
         return runs.Receipt(uuid.uuid4(), claim.digest, created=True)
 
-    async def identify(self, token: str) -> authorization.Attester:
+    async def identify_outside(self, token: str) -> authorization.Attester:
         return self.caller
 
     async def find(self, run_id: uuid.UUID) -> external.Stored | None:
@@ -85,7 +85,7 @@ async def test_a_run_of_another_attester_does_not_exist(need: sessions.Need) -> 
 async def test_a_workflow_that_lets_its_attester_no_longer_attest_or_is_gone_ends_what_it_may(
     need: sessions.Need,
 ) -> None:
-    for rules in (workflowspecs.Rules(attesters=workflow.Attesters()), None):
+    for rules in (workflowspecs.Rules(attesters=workflow.Attesters()), workflowspecs.Rules(external_runs=False), None):
         with pytest.raises(errors.Denied):
             await Ports(stored(rules)).session(need)
 

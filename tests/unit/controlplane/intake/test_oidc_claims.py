@@ -28,9 +28,12 @@ def identity(runner: str, **claims: Any) -> identities.OidcIdentity:
 
 def test_a_token_tells_of_its_runner() -> None:
     github = oidc_claims.facts(identity("GITHUB_ACTION", **GITHUB))
-    assert github == oidc_claims.Facts("GITHUB_ACTION", "managed", GITHUB["job_workflow_ref"], "acme/app", SHA)
+    url = "https://issuer.example/acme/app/actions/runs/42"
+    assert github == oidc_claims.Facts("GITHUB_ACTION", "managed", GITHUB["job_workflow_ref"], "acme/app", SHA, url)
     gitlab = oidc_claims.facts(identity("GITLAB_PIPELINE", **GITLAB))
-    assert gitlab == oidc_claims.Facts("GITLAB_PIPELINE", "self-hosted", GITLAB["ci_config_ref_uri"], "acme/app", SHA)
+    assert gitlab == oidc_claims.Facts(
+        "GITLAB_PIPELINE", "self-hosted", GITLAB["ci_config_ref_uri"], "acme/app", SHA, ""
+    )
 
 
 def test_the_same_claims_of_another_issuer_tell_nothing() -> None:
@@ -79,4 +82,41 @@ def test_claims_do_not_show_in_what_is_printed() -> None:
 
 
 def test_runners_whose_tokens_say_something_are_the_same_for_the_server_and_for_the_documentation() -> None:
-    assert set(oidc_claims.RUNNERS) == {row.name for row in table.RUNNERS if row.claims}
+    telling = {runner for runner in oidc_claims.RUNNERS if oidc_claims.proven(identity(runner, **(GITHUB | GITLAB)))}
+    assert telling == {row.name for row in table.RUNNERS if row.claims}
+
+
+def test_every_runner_that_a_token_can_prove_says_how_and_no_other_does() -> None:
+    proven = {row.name for row in table.RUNNERS if row.proof} - {"TEKTON_PIPELINE"}
+    assert set(oidc_claims.RUNNERS) == proven
+    assert "`" not in "".join(table.how_to_prove(name) for name in proven)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "runner", "claims", "url"),
+    [
+        ("https://token.actions.githubusercontent.com", "GITHUB_ACTION", GITHUB, "https://github.com/acme/app/actions/runs/42"),
+        ("https://ghe.example/_services/token", "GITHUB_ACTION", GITHUB, "https://ghe.example/acme/app/actions/runs/42"),
+        ("https://git.example", "GITLAB_PIPELINE", {**GITLAB, "job_id": 7}, "https://git.example/acme/app/-/jobs/7"),
+        ("https://git.example", "GITLAB_PIPELINE", GITLAB, ""),
+        ("https://ci.example", "JENKINS_JOB", {**GITHUB, **GITLAB}, ""),
+    ],
+)  # fmt: skip
+def test_the_page_of_a_job_is_told_by_issuer_and_claims_alone(
+    issuer: str, runner: str, claims: dict[str, Any], url: str
+) -> None:
+    found = oidc_claims.facts(identities.OidcIdentity(issuer, "avouch", "s", claims, runner))
+    assert found is not None
+    assert found.url == url
+
+
+def test_gitlabs_verified_commit_is_proven_and_compared_as_githubs_is() -> None:
+    for runner, claims, variable in (
+        ("GITHUB_ACTION", GITHUB, "GITHUB_SHA"),
+        ("GITLAB_PIPELINE", GITLAB, "CI_COMMIT_SHA"),
+    ):
+        token = identity(runner, **claims)
+        assert oidc_claims.proven(token)[variable] == SHA
+        assert oidc_claims.contradictions(token, runner, {variable: SHA}) == ()
+        (lie,) = oidc_claims.contradictions(token, runner, {variable: "0" * 40})
+        assert (lie.name, lie.token) == (variable, SHA)

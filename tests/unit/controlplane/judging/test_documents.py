@@ -66,3 +66,35 @@ def test_a_version_that_is_released_is_no_prerelease(prerelease, release, told):
     signed = documents.seal(case, cases.verdict(case), KEYS)
     facts = predicate.read(statement.parse(signed.document(verdicts.ATTESTATION).statement))
     assert facts.metadata.project_version_prerelease is told
+
+
+def part(runner):
+    return external.ExternalPart(
+        cases.RUN, external.Attester("AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://x",)), runner, "acme",
+        cases.LATER, timedelta(hours=1), "v0",
+    )  # fmt: skip
+
+
+TOLD = external.Runner("GITHUB_ACTION", "https://github.com/a/b/actions/runs/1")
+PROVEN = replace(
+    TOLD, environment="managed", authenticated=True, workflow_file_path="a/b/w.yml", proven_url="https://github.com/p"
+)
+RUNNERS = {
+    "what a client says of its runner": (TOLD, predicate.Runner("", environment="unknown")),
+    "the runner around the one it says": (
+        replace(PROVEN, type="DAGGER_PIPELINE", authenticated=False), predicate.Runner("", environment="unknown")
+    ),
+    "what its token proves": (
+        PROVEN, predicate.Runner("GITHUB_ACTION", "https://github.com/p", "managed", True, "a/b/w.yml")
+    ),
+    "the cluster's record": (None, predicate.Runner("TEKTON_PIPELINE", "", "self-hosted", True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", ["", "GITHUB_ACTION", "TEKTON_PIPELINE", "JENKINS_JOB"])
+@pytest.mark.parametrize(("told", "signed"), RUNNERS.values(), ids=RUNNERS)
+def test_only_a_runner_that_was_proven_is_signed_whatever_the_contract_asks_for(told, signed, wanted):
+    shot, extra = (SHOT, None) if told is None else (None, part(told))
+    case = replace(cases.case(replace(PLAN, runner=wanted), shot, cases.said(cases.file())), external=extra)
+    found = documents.seal(case, cases.verdict(case), KEYS).document(verdicts.ATTESTATION)
+    assert predicate.read(statement.parse(found.statement)).runner == signed

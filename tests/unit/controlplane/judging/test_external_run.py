@@ -147,12 +147,37 @@ def test_a_variable_without_value_fails():
     assert judged(asked, facts(env={"CUSTOM": "x"})).env == {"CUSTOM": "x"}
 
 
-def test_the_contracts_runner_is_enforced_and_the_one_that_opened_the_run_must_have_made_the_attestation():
-    asked = replace(cases.planned(), runner="GITHUB_ACTION")
-    opened = extra(runner=external.Runner("GITHUB_ACTION"))
-    assert judged(asked, facts(runner="GITHUB_ACTION"), external=opened).result is VerdictResult.PASSED
-    assert codes(judged(asked, facts(), external=extra())) == ["RunnerMismatch"]
-    other = judged(asked, facts(runner="GITHUB_ACTION"), external=extra())
+def proven(type_, **changes):
+    return extra(runner=external.Runner(type_, authenticated=True, **changes))
+
+
+@pytest.mark.parametrize("wanted", ["GITHUB_ACTION", "JENKINS_JOB"])
+def test_the_contracts_runner_is_met_by_one_that_its_token_proved(wanted):
+    asked = replace(cases.planned(), runner=wanted)
+    assert judged(asked, facts(runner=wanted), external=proven(wanted)).result is VerdictResult.PASSED
+
+
+@pytest.mark.parametrize(
+    ("wanted", "runner", "why", "fix"),
+    [
+        ("GITHUB_ACTION", external.Runner("GITHUB_ACTION"), "no verified token", "permissions: {id-token: write}"),
+        ("JENKINS_JOB", external.Runner("JENKINS_JOB"), "no verified token", "https://ISSUER=JENKINS_JOB"),
+        ("TEKTON_PIPELINE", external.Runner("TEKTON_PIPELINE"), "no verified token", "never an external run"),
+        ("DAGGER_PIPELINE", external.Runner("DAGGER_PIPELINE"), "no verified token", "nothing can prove"),
+        ("GITHUB_ACTION", external.Runner("GITLAB_PIPELINE", authenticated=True), "token proves GITLAB_PIPELINE", "prove"),
+        ("GITHUB_ACTION", external.Runner(), "says that it is none", "remove spec.runner"),
+    ],
+)  # fmt: skip
+def test_the_word_of_a_client_never_meets_the_contracts_runner(wanted, runner, why, fix):
+    found = judged(replace(cases.planned(), runner=wanted), facts(runner=runner.type), external=extra(runner=runner))
+    assert (found.result, codes(found)) == (VerdictResult.FAILED, ["RunnerMismatch"])
+    assert why in found.findings[0].message
+    assert fix in found.findings[0].fix
+    assert found.findings[0].line == "spec.runner.type"
+
+
+def test_the_runner_that_opened_a_run_must_have_made_its_attestation():
+    other = judged(cases.planned(), facts(runner="GITHUB_ACTION"), external=extra())
     assert (other.result, codes(other)) == (VerdictResult.REJECTED, ["RunnerContradicted"])
 
 

@@ -74,6 +74,13 @@ def test_policies_that_nobody_evaluated_are_an_error_everywhere(make: Any) -> No
     assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.ERROR, ["PoliciesNotEvaluated"])
 
 
+def test_a_contract_that_asks_for_another_runner_than_tekton_is_not_met_by_a_run_in_tekton() -> None:
+    assert judged(in_tekton(runner="TEKTON_PIPELINE")).result is verdicts.VerdictResult.PASSED
+    found = judged(in_tekton(runner="GITHUB_ACTION"))
+    assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.FAILED, ["RunnerMismatch"])
+    assert found.findings[0].message.endswith("this run was executed in TEKTON_PIPELINE")
+
+
 def test_what_caused_a_failure_is_said_before_what_is_missing_for_it() -> None:
     shot = cases.snapshot(cases.taskrun(), status="False", reason="Failed")
     found = judged(cases.case(cases.planned(cases.image()), shot))
