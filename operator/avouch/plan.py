@@ -90,6 +90,8 @@ class Plan:
     has_policies: bool = False
     project: str = ""
     team: str = ""
+    contract_namespace: str = ""  # where the contract lies, which may be the organization's home namespace
+    contract_namespace_uid: str = ""
 
     def of_task(self, pipeline_task: str) -> tuple[PlannedMaterial, ...]:
         """Materials that the pod of this pipelineTask may hold: those mapped to it, and those mapped to no task."""

@@ -21,6 +21,7 @@ from tests.api.served import ROOT, Served
 from tests.api.shop import Shop
 from tests.api.test_worker_kills import Worker
 from tests.crafting import builders
+from tests.crafting.jobs import SIGNER
 from tests.postgres import Postgres
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
@@ -105,7 +106,7 @@ def test_from_init_to_a_verified_bundle_and_a_passed_verdict(avouch: Run, tmp_pa
     assert pushed["findings"] == []
     assert pushed["verdict"] == "Passed"
     assert pushed["digest"] == str(bundle.digest((tmp_path / "b.json").read_bytes()))
-    verified = said(avouch("attestation", "verify", "-b", "b.json", "-o", "json"))
+    verified = said(avouch("attestation", "verify", "-b", "b.json", *SIGNER, "-o", "json"))
     assert verified["run"] == pushed["run"]
     assert verified["signedBy"][0].startswith("https://avouch.dev/namespaces/shop/tokens/crafting/")
     avouch("attestation", "status", code=1)
@@ -120,7 +121,7 @@ def test_one_command_attests_and_ends_the_runs_that_it_cannot_attest(avouch: Run
     assert (attested["verdict"], attested["findings"]) == ("Passed", [])
     assert attested["digest"] == str(bundle.digest((tmp_path / "b.json").read_bytes()))
     assert {each["name"] for each in attested["materials"]} == {"note", "tests"}
-    verified = said(avouch("attestation", "verify", "-b", "b.json", "-o", "json"))
+    verified = said(avouch("attestation", "verify", "-b", "b.json", *SIGNER, "-o", "json"))
     assert verified["run"] == attested["run"]
 
 

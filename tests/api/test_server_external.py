@@ -90,7 +90,14 @@ def uploaded(served: Served, token: str, run: str, content: bytes) -> Answer:
     return served.ask("PUT", f"/v1/runs/{run}/materials/{digests.of_bytes(content)}", token, content)
 
 
-def attested(served: Served, token: str, run: dict[str, Any], *found: materials.Material, **differs: Any) -> bytes:
+def attested(
+    served: Served,
+    token: str,
+    run: dict[str, Any],
+    *found: materials.Material,
+    env: dict[str, str] | None = None,
+    **differs: Any,
+) -> bytes:
     """A bundle as the command line makes it, with a leaf that the server gave to this token."""
     key = ec.generate_private_key(ec.SECP256R1())
     csr = json.dumps({"csr": fakes.csr(key).decode()}).encode()
@@ -104,7 +111,7 @@ def attested(served: Served, token: str, run: dict[str, Any], *found: materials.
     now = datetime.now(UTC)
     metadata = predicate.Metadata(initialized_at=now, finished_at=now, **{**facts, **differs})  # type: ignore[arg-type]
     runner = predicate.Runner(run["runner"]["type"])
-    payload = predicate.build(predicate.AttestationFacts(metadata, "https://avouch.dev/cli", runner, found))
+    payload = predicate.build(predicate.AttestationFacts(metadata, "https://avouch.dev/cli", runner, found, env or {}))
     signature = key.sign(dsse.pae(dsse.IN_TOTO, payload), ec.ECDSA(hashes.SHA256()))
     leaf = x509.load_pem_x509_certificate(issued.body["certificate"].encode())
     der = leaf.public_bytes(serialization.Encoding.DER)
@@ -165,11 +172,14 @@ def test_nobody_but_its_attester_goes_on_with_a_run(served: Served, a_token: Cal
     run = opened(served, mine)
     content = attested(served, mine, run, note())
     shop.taskrun("outsider")
-    for other in (yours, shop.pod("outsider").token):
-        assert pushed(served, other, run, content).status == 404
-        assert uploaded(served, other, run["id"], b"x").status == 404
-        assert served.ask("GET", f"/v1/runs/{run['id']}", other).status == 404
-        assert served.ask("POST", f"/v1/runs/{run['id']}/reset", other, b'{"trigger": "failure"}').status == 404
+    for other, status in ((yours, 404), (shop.pod("outsider").token, 403)):
+        assert pushed(served, other, run, content).status == status
+        assert uploaded(served, other, run["id"], b"x").status == status
+        assert served.ask("GET", f"/v1/runs/{run['id']}", other).status == status
+        assert served.ask("POST", f"/v1/runs/{run['id']}/reset", other, b'{"trigger": "failure"}').status == status
+        for method, body in (("GET", None), ("PUT", b"x"), ("DELETE", None)):
+            told = raw(served, method, f"/v1/runs/{run['id']}/state", other, body, If_None_Match="*")
+            assert told[0] == status, method
     other_run = opened(served, yours)
     stolen = attested(served, yours, other_run, note(), workflow_run_id=run["id"])
     assert pushed(served, mine, run, stolen).status == 422  # signed by another attester
@@ -205,7 +215,7 @@ def test_a_bad_token_is_401_and_one_whose_scope_does_not_reach_is_told_of_no_wor
     for text, status in outside.items():
         answer = served.ask("POST", OPEN.format("release"), text, opening())
         assert answer.status == status, answer
-    assert served.ask("POST", OPEN.format("audit"), narrow, opening()).status == 201
+    assert served.ask("POST", OPEN.format("audit"), narrow, opening()).status == 403  # it reaches, and is of Tekton
     assert served.ask("POST", OPEN.format("strict"), token, opening()).status == 404  # lists a ServiceAccount only
     assert served.ask("POST", OPEN.format("nothing"), token, opening()).status == 404
 
@@ -230,6 +240,39 @@ def test_a_service_account_attests_where_the_workflow_lets_it(served: Served, sh
     assert pushed(served, signer, run, attested(served, signer, run, note())).status == 201
     assert served.ask("POST", OPEN.format("strict"), builder, opening()).status == 404
     assert served.ask("POST", OPEN.format("release"), foreign, opening()).status == 401
+
+
+def test_a_pod_of_a_taskrun_opens_no_external_run_of_its_own_workflow_nor_of_another(
+    served: Served, shop: Shop
+) -> None:
+    shop.taskrun("around-tekton", workflow="strict")
+    pod = shop.pod("around-tekton", account="signer")
+    for workflow in ("strict", "release", "audit"):
+        for dry_run in (False, True):
+            refused = served.ask("POST", OPEN.format(workflow), pod.token, opening(dryRun=dry_run))
+            assert refused.status == 403, workflow
+            assert "belongs to TaskRun around-tekton" in refused.body["detail"]
+            assert "StepAction avouch-attest" in refused.body["fix"]
+    assert served.ask("POST", "/v1/runs", pod.token, b"{}").status == 201  # the TaskRun's own run
+
+
+def test_a_workflow_of_tekton_takes_external_runs_only_where_it_says_so(
+    served: Served, token: str, prepared: Postgres, uid: str
+) -> None:
+    refused = served.ask("POST", OPEN.format("audit"), token, opening())
+    assert (refused.status, refused.body["field"]) == (403, "spec.externalRuns")
+    assert "externalRuns: true" in refused.body["fix"]
+    spec = {"contractRef": {"name": "evidence"}, "tekton": {"tasks": [{"name": "x"}]}, "externalRuns": True}
+    record = contract_model.WorkflowRecord("shop", uid, "both", "both-shop", 1, spec, {}, "shop", "evidence")
+    in_database(prepared, lambda o: workflows.Workflows(o).upsert(record, epoch=1))
+    assert opened(served, token, "both")["attester"]["type"] == "AUTH_TYPE_API_TOKEN"
+
+
+def test_a_token_of_one_workflow_releases_no_version(served: Served, a_token: Callable[..., str]) -> None:
+    narrow, version = a_token(scope="Workflow", workflow="release"), {"name": f"v-{uuid.uuid4().hex[:8]}"}
+    refused = served.ask("POST", OPEN.format("release"), narrow, opening(version=version, release=True))
+    assert (refused.status, refused.body["field"]) == (403, "release")
+    opened(served, narrow, version=version)
 
 
 def test_an_organizations_token_reaches_its_projects_only(

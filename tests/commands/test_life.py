@@ -7,7 +7,7 @@ import subprocess
 
 from avouch import digests
 from avouch.crafting import state
-from tests.crafting.jobs import Job
+from tests.crafting.jobs import SIGNER, Job
 
 WANTED = ("--workflow", "build-small", "--version", "1.0.0")
 INIT = ("init", "--workflow", "build-small", "-o", "json")
@@ -19,7 +19,7 @@ def test_six_commands_attest(job: Job):
     assert job.ok("status", "-o", "json").json()["owed"][0]["fix"] == "avouch attestation push --annotation who=VALUE"
     assert "Verdict: Passed" in job.ok("push", "--annotation", "who=me", "--bundle", "bundle.json").out
     assert job.states() == []
-    assert job.ok("verify", "-b", "bundle.json", "-o", "json").json()["verified"]
+    assert job.ok("verify", "-b", "bundle.json", *SIGNER, "-o", "json").json()["verified"]
     assert job.att("reset").code == 1
 
 

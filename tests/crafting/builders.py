@@ -36,6 +36,8 @@ class Revision:
     canonical: bytes
     name: str
     revision: int = 1
+    namespace: str = "skynet"
+    namespace_uid: str = "ns-uid"
 
     @property
     def digest(self) -> digests.Digest:

@@ -18,6 +18,7 @@ from avouch.processes import commandline, main
 from tests.crafting import builders, server
 
 ROOT = Path(__file__).parents[2]
+SIGNER = ("--certificate-identity-regexp", "https://avouch.dev/namespaces/[^/]+/tokens/ci/.+")  # as `server` certifies
 GITHUB = {
     "CI": "true",
     "GITHUB_ACTIONS": "true",

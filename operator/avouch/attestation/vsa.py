@@ -35,8 +35,8 @@ class VsaFacts:
     Attributes:
         verifier_id: URI of this installation, which never changes.
         time_verified: when it was judged.
-        resource_uri: the artifact, as a deployer knows it (purl or repository URI).
-        policy_uri: the contract and its revision.
+        resource_uri: what was verified, as whoever checks the summary expects it (`attestation.uris`).
+        policy_uri: the contract, with its own namespace, and its revision.
         policy_digest: digest of the contract's canonical form.
         inputs: every attestation used, not a selection.
         passed: the verdict.
@@ -101,6 +101,7 @@ class Summary(NamedTuple):
     """What a verified summary says."""
 
     passed: bool
+    levels: tuple[str, ...]
     verifier_id: str
     resource_uri: str
     policy_uri: str
@@ -119,8 +120,10 @@ def read(parsed: statement.Statement) -> Summary:
     verdict, body = passed(parsed), parsed.predicate
     policy = shape.mapping(body.get("policy"), "policy")
     inputs = shape.sequence(body.get("inputAttestations"), "inputAttestations")
+    levels = shape.sequence(body.get("verifiedLevels"), "verifiedLevels")
     return Summary(
         passed=verdict,
+        levels=tuple(shape.text(each, "verifiedLevels") for each in levels),
         verifier_id=shape.text(shape.mapping(body.get("verifier"), "verifier").get("id"), "verifier.id"),
         resource_uri=shape.text(body.get("resourceUri"), "resourceUri"),
         policy_uri=shape.text(policy.get("uri"), "policy.uri"),

@@ -39,6 +39,14 @@ class Revision(Protocol):
     """What planning needs of a contract's revision; `canonical` is what `revisions.canonical` wrote."""
 
     @property
+    def namespace(self) -> str:
+        """Namespace of the contract."""
+
+    @property
+    def namespace_uid(self) -> str:
+        """UID of that namespace."""
+
+    @property
     def name(self) -> str:
         """Name of the object."""
 
@@ -82,6 +90,8 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
         has_policies=contract.has_policies,
         project=workflow.namespace,
         team=declared.team,
+        contract_namespace=revision.namespace,
+        contract_namespace_uid=revision.namespace_uid,
     )
 
 

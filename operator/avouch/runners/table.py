@@ -61,8 +61,8 @@ def how_to_prove(name: str) -> str:
 
 def _oidc(name: str) -> str:
     return (
-        f"an OIDC token of the CI for the audience `avouch` in the file `AVOUCH_TOKEN_FILE`, and `https://ISSUER={name}` "
-        "in `oidc.issuers` of the chart"
+        "an OIDC token of the CI for the audience `avouch` in the file `AVOUCH_TOKEN_FILE`, and "
+        f"`https://ISSUER={name}` in `oidc.issuers` of the chart"
     )
 
 

@@ -31,6 +31,8 @@ class Revision:
     canonical: bytes
     name: str = "c"
     revision: int = 3
+    namespace: str = "home"
+    namespace_uid: str = "home-uid"
 
     @property
     def digest(self) -> digests.Digest:
@@ -57,6 +59,7 @@ def test_a_plan_pins_the_contract_and_names_lines_that_order_cannot_move():
     found = planned()
     assert (found.contract, found.revision, found.team, found.project) == ("c", 3, "core", "team")
     assert found.contract_digest == str(revision().digest)
+    assert (found.namespace, found.contract_namespace, found.contract_namespace_uid) == ("team", "home", "home-uid")
     assert material(found, "sbom").line == 'spec.materials[name="sbom"]'
     assert plan.Plan.from_json(found.to_json()) == found
 

@@ -42,6 +42,7 @@ class Issuer:
 
     server: loopback.Server
     tls: ssl.SSLContext
+    authority: Path  # of its certificate
     keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk(RSA, "r", use="sig", alg="RS256"), jwk(P256, "e")])
     document: dict[str, Any] = field(default_factory=dict)
     replies: dict[str, loopback.Reply] = field(default_factory=dict)
@@ -82,6 +83,6 @@ def running(folder: Path) -> Iterator[Issuer]:
     """Serve it."""
     secure = loopback.tls(folder)
     with loopback.serving(secure=secure) as server:
-        found = Issuer(server, secure.trusting())
+        found = Issuer(server, secure.trusting(), secure.authority)
         server.answers = found.answer
         yield found

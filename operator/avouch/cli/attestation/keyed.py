@@ -8,7 +8,7 @@ import click
 
 from avouch import digests, errors
 from avouch.attestation import bundle as bundles
-from avouch.attestation import keysigned, predicate, signing, statement, vsa
+from avouch.attestation import keysigned, predicate, signing, statement, uris, vsa
 from avouch.cli import failures, output, session
 from avouch.cli.attestation import common
 from avouch.crafting import adding
@@ -37,6 +37,8 @@ class About(NamedTuple):
     workflow: str
     subjects: tuple[statement.ResourceDescriptor, ...]
     verifier: str = ""
+    namespace_uid: str = ""
+    levels: tuple[str, ...] = ()
 
 
 def has_certificate(content: bytes) -> bool | None:
@@ -52,7 +54,7 @@ def verify(started: session.Session, content: bytes, said: Mapping[str, Any]) ->
     try:
         verified = keysigned.verify(content, _keys(said["keys"]))
         told = _told(verified)
-        if said["identities"]:
+        if said["identities"] or said["identity_regexp"]:
             raise errors.NotVerified(EXPECTED[0], "it is signed by a key of the server, not by an attester")
         check(told.about, started.options.namespace, said)
     except errors.NotVerified as exc:
@@ -82,11 +84,16 @@ def check(about: About, namespace: str, said: Mapping[str, Any]) -> None:
     for what, wanted, found in (
         ("type", said["type"], about.type),
         ("namespace", namespace, about.namespace),
+        ("namespace's UID", said["namespace_uid"], about.namespace_uid),
         ("workflow", said["workflow"], about.workflow),
         ("verifier", said["verifier"], about.verifier),
     ):
         if wanted and wanted != found:
             raise errors.NotVerified(EXPECTED[0], f"the {what} is {found or 'not named'}, expected {wanted}")
+    for level in said["levels"]:
+        if level not in about.levels:
+            named = ", ".join(about.levels) or "none"
+            raise errors.NotVerified(EXPECTED[0], f"{level} was not verified, but {named}")
     if said["subject"]:
         wanted = _subject(said["subject"])
         if all(each.digest.get("sha256") != wanted.hex for each in about.subjects):
@@ -145,34 +152,29 @@ def _told_verdict(found: statement.Statement) -> _Told:
     said = vsa.read(found)
     verdict = "PASSED" if said.passed else "FAILED"
     facts = (
-        ("Verdict", verdict), ("Resource", said.resource_uri), ("Policy", said.policy_uri),
+        ("Verdict", verdict), ("Levels", ", ".join(said.levels)), ("Resource", said.resource_uri),
+        ("Policy", said.policy_uri),
         ("Policy digest", said.policy_digest), ("Judged at", said.time_verified), ("Verifier", said.verifier_id),
         ("Attestations", ", ".join(said.inputs)),
         *(("Subject", f"{each.name} {_digest(each)}") for each in said.subjects),
     )  # fmt: skip
     document = {
-        "type": VERDICT, "verdict": verdict, "resourceUri": said.resource_uri, "policyUri": said.policy_uri,
+        "type": VERDICT, "verdict": verdict, "verifiedLevels": list(said.levels),
+        "resourceUri": said.resource_uri, "policyUri": said.policy_uri,
         "policyDigest": said.policy_digest, "judgedAt": said.time_verified, "verifierId": said.verifier_id,
         "inputAttestations": list(said.inputs),
         "subjects": [{"name": each.name, "digest": dict(each.digest)} for each in said.subjects],
     }  # fmt: skip
-    namespace, workflow = _place(said.resource_uri)
-    return _Told(About(VERDICT, namespace, workflow, said.subjects, said.verifier_id), facts, document)
+    named = uris.parse(said.resource_uri)
+    where = named if named and named.kind == "workflows" else uris.Named("", "", "")
+    about = About(
+        VERDICT, where.namespace, where.name, said.subjects, said.verifier_id, where.namespace_uid, said.levels
+    )
+    return _Told(about, facts, document)
 
 
 def _digest(subject: statement.ResourceDescriptor) -> str:
     return ", ".join(f"{name}:{value}" for name, value in subject.digest.items())
-
-
-def _place(uri: str) -> tuple[str, str]:
-    """Namespace and Workflow of an avouch:// resource URI; empty texts for any other.
-
-    >>> _place("avouch://shop/workflows/release"), _place("https://x/workflows/y")
-    (('shop', 'release'), ('', ''))
-    """
-    scheme, _, rest = uri.partition("://")
-    namespace, _, workflow = rest.partition("/workflows/")
-    return (namespace, workflow) if scheme == "avouch" and namespace and workflow else ("", "")
 
 
 def _keys(texts: tuple[str, ...]) -> dict[keysigned.Family, bytes]:

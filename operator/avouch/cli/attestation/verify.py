@@ -37,7 +37,7 @@ STEPS = (
 )
 OF_LEAF = "certificate"
 _NAMESPACE = re.compile(r"https://(?:avouch\.dev|kubernetes\.io)/namespaces/([^/]+)/", re.ASCII)
-_IDENTITY = "8"
+_IDENTITY = "8 identity"
 
 Results = tuple[tuple[str, str, str], ...]
 
@@ -54,9 +54,14 @@ OPTIONS: options.Declared = (
          "help": "Public key of the server, PEM: passed=, failed= (verdicts) or attestation=; as often as needed."},
     ),
     (
-        ("--identity", "identities"),
+        ("--certificate-identity", "identities"),
         {"multiple": True, "metavar": "URI",
-         "help": "Require this attester: all URIs of the certificate, in order."},
+         "help": "Who must have signed: a URI of the certificate, or its subject if it has none; all of them count."},
+    ),
+    (
+        ("--certificate-identity-regexp", "identity_regexp"),
+        {"default": "", "metavar": "REGEXP",
+         "help": "The same, as a regular expression that a whole URI of the certificate matches."},
     ),
     (
         ("--at", "moment"),
@@ -66,6 +71,15 @@ OPTIONS: options.Declared = (
     (("--type",), {"type": click.Choice((keyed.ATTESTATION, keyed.VERDICT)), "help": "Require this type of bundle."}),
     (("--verifier-id", "verifier"), {"default": "", "metavar": "URI", "help": "Require this installation."}),
     (("--workflow",), {"default": "", "metavar": "NAME", "help": "Require this Workflow."}),
+    (
+        ("--namespace-uid", "namespace_uid"),
+        {"default": "", "metavar": "UID", "help": "Of a verdict: require the namespace of this UID."},
+    ),
+    (
+        ("--level", "levels"),
+        {"multiple": True, "metavar": "LEVEL",
+         "help": "Of a verdict: require this level, such as AVOUCH_EVIDENCE_SIDECAR; as often as needed."},
+    ),
     (
         ("--subject",),
         {"default": "", "metavar": "FILE|DIGEST",
@@ -104,8 +118,9 @@ def verify_any(started: session.Session, /, **said: Any) -> int:
     attestation of a run, are signed by keys of the server, each of which signs one family; --key names the public half
     of one. With --trust or --key the network is not used.
 
-    -n NAMESPACE, --type, --workflow, --subject, --identity and --verifier-id say what it must be, what it must be about
-    and who must have signed: without them any namespace, Workflow, artifact and attester passes.
+    Who must have signed is never guessed: say it by --certificate-identity or --certificate-identity-regexp, or by the
+    --key of a server. -n NAMESPACE, --namespace-uid, --type, --workflow, --subject, --level and --verifier-id say what
+    it must be and be about: without them any namespace, Workflow and artifact passes.
 
     Exits with 1 if a step fails, and with 5 if everything is verified and the verdict is FAILED.
 
@@ -126,27 +141,30 @@ def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
     form, moment = said["form"], said["moment"]
     root = trust.TrustRoot.from_pems(_authorities(started, said["roots"]))
     at = _moment(started, moment, content)
-    expected = Names(said["identities"]) if said["identities"] else None
     try:
-        verified = verification.verify(content, root, expected, at)
+        verified = verification.verify(content, root, None, at)
+        names = verified.uris or _subject(content)
+        signer = Signer(names, said["identities"], said["identity_regexp"])
         facts = keyed.attested(verified.statement).metadata
-        about = keyed.About(
-            keyed.ATTESTATION, namespace_of(verified.uris), facts.workflow_name, verified.statement.subjects
-        )
-        keyed.check(about, started.options.namespace, said)
+        if not signer.wrong:
+            about = keyed.About(
+                keyed.ATTESTATION, namespace_of(verified.uris), facts.workflow_name, verified.statement.subjects
+            )
+            keyed.check(about, started.options.namespace, said)
     except errors.NotVerified as exc:
-        _show_steps(form, _results(exc, expected), {"bundle": str(bundles.digest(content))})
+        _show_steps(form, _results(exc), {"bundle": str(bundles.digest(content))})
         early = "give the time at which it was received with --at TIME: the run's verdict holds it"
         fix = early if exc.step.startswith("6") and not moment else ""
         failures.show(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
         return failures.FAILED
-    _show(form, verified, _results(None, expected))
+    _show(form, verified, names, _results(None, signer.wrong))
     if moment == OF_LEAF:
         common.note(
             started, "verified at the start of the certificate's validity: this does not prove when it was signed"
         )
-    if expected is None:
-        common.note(started, "any signer was accepted: give --identity URI to require one")
+    if signer.wrong:
+        failures.show(started, f"NOT VERIFIED: step {_IDENTITY}: {signer.wrong}", fix=signer.fix)
+        return failures.FAILED
     return failures.OK
 
 
@@ -160,15 +178,34 @@ def namespace_of(uris: tuple[str, ...]) -> str:
     return found[1] if found else ""
 
 
-class Names:
-    """An expected identity, given by its names."""
+class Signer:
+    """Who signed, against who was expected; to expect nobody is a mistake, as it is for cosign.
 
-    def __init__(self, uris: tuple[str, ...]) -> None:
-        self._uris = uris
+    Attributes:
+        wrong: why the signer is not the expected one; "" if it is.
+        fix: what helps.
 
-    def uris(self) -> tuple[str, ...]:
-        """The names, in order."""
-        return self._uris
+    Raises:
+        Invalid: the pattern is no regular expression.
+    """
+
+    def __init__(self, found: tuple[str, ...], identities: tuple[str, ...], pattern: str) -> None:
+        names = ", ".join(found) or "a certificate without a name"
+        self.wrong = self.fix = ""
+        absent = [each for each in identities if each not in found]
+        if not identities and not pattern:
+            self.wrong = f"signed by {names}, and no signer was expected"
+            self.fix = f"--certificate-identity {found[0]}, if that is who should have signed" if found else ""
+        elif absent or not _matches(pattern, found):
+            self.wrong = f"signed by {names}, expected {absent[0] if absent else pattern}"
+
+
+def _matches(pattern: str, uris: tuple[str, ...]) -> bool:
+    try:
+        return not pattern or any(re.fullmatch(pattern, each) for each in uris)
+    except re.error as exc:
+        fix = "write a regular expression as Python reads it"
+        raise errors.Invalid(str(exc), field="--certificate-identity-regexp", fix=fix) from exc
 
 
 def _content(started: session.Session, source: str) -> bytes:
@@ -204,12 +241,19 @@ def _moment(started: session.Session, said: str, content: bytes) -> datetime:
         return common.adapters(started).now()  # no certificate to ask: an early step says so
 
 
-def _show(form: str, verified: verification.VerifiedAttestation, results: Results) -> None:
+def _subject(content: bytes) -> tuple[str, ...]:
+    """Whom a certificate names that has no URI, as Chainloop's have none; nobody where that is empty, too."""
+    leaf = x509.load_der_x509_certificate(bundles.parse(content).certificate or b"")
+    found = leaf.subject.rfc4514_string()
+    return (found,) if found else ()
+
+
+def _show(form: str, verified: verification.VerifiedAttestation, names: tuple[str, ...], results: Results) -> None:
     facts = keyed.attested(verified.statement).metadata
     contract = f"{facts.contract_name}, revision {facts.contract_version}"
     said = {
         "bundle": str(verified.digest),
-        "signedBy": list(verified.uris),
+        "signedBy": list(names),
         "judgedAt": rfc3339.write(verified.verified_at),
         "workflow": facts.workflow_name,
         "run": facts.workflow_run_id,
@@ -217,23 +261,29 @@ def _show(form: str, verified: verification.VerifiedAttestation, results: Result
     }
     _show_steps(form, results, said)
     if form == "table":
-        who = ", ".join(verified.uris) or "the certificate names no signer"
+        who = ", ".join(names) or "the certificate names no signer"
         run = ("Workflow", facts.workflow_name), ("Run", facts.workflow_run_id), ("Contract", contract)
         click.echo()
-        output.facts([("Verified", str(verified.digest)), ("Signed by", who), *run])
+        title = "Verified" if _good(results) else "Bundle"
+        output.facts([(title, str(verified.digest)), ("Signed by", who), *run])
 
 
-def _results(failed: errors.NotVerified | None, expected: Names | None) -> Results:
-    """The result of each step."""
+def _results(failed: errors.NotVerified | None, signer: str = "") -> Results:
+    """The result of each step. Who signed is compared when all of `verification` is done; `signer` is what is wrong."""
     rows: list[tuple[str, str, str]] = []
     for step, meaning in (*STEPS, keyed.EXPECTED) if failed and failed.step == keyed.EXPECTED[0] else STEPS:
-        number = step.partition(" ")[0]
-        if failed is not None and number == failed.step.partition(" ")[0]:
+        if failed is not None and step == failed.step:
             rows.append((step, "failed", failed.reason))
             break
-        asked = expected is not None or number != _IDENTITY
-        rows.append((step, "ok" if asked else "not asked", meaning if asked else "no --identity was given"))
+        if step == _IDENTITY and (signer or (failed is not None and failed.step != keyed.EXPECTED[0])):
+            rows.append((step, "failed", signer) if signer else (step, "not reached", ""))
+        else:
+            rows.append((step, "ok", meaning))
     return (*rows, *((step, "not reached", "") for step, _ in STEPS[len(rows) :]))
+
+
+def _good(results: Results) -> bool:
+    return all(result == "ok" for _, result, _ in results)
 
 
 def _show_steps(form: str, results: Results, said: Mapping[str, object]) -> None:
@@ -241,4 +291,4 @@ def _show_steps(form: str, results: Results, said: Mapping[str, object]) -> None
         output.tabulate(output.Table(("STEP", "RESULT", "MEANING"), results))
         return
     steps = [{"step": step, "result": result, "meaning": meaning} for step, result, meaning in results]
-    output.document(form, {**said, "verified": all(each[1] in ("ok", "not asked") for each in results), "steps": steps})
+    output.document(form, {**said, "verified": _good(results), "steps": steps})

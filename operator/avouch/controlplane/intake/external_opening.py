@@ -33,13 +33,15 @@ class Opener:
 
         Raises:
             NotFound: no such Workflow for this caller, no such revision, no such version.
-            Denied: the Workflow takes no external runs, or no older revision of its contract.
+            Denied: the Workflow takes no external runs, or no older revision of its contract; or the version is to be
+                released, and the attester's token is for one Workflow.
             Invalid: the contract asks for another runner.
             Conflict: the Workflow is suspended, or the version is released.
         """
         organization = await self.organizations.of_namespace(wanted.namespace)
         workflow, rules = await self._workflow(wanted, attester, organization)
-        must_take_external_runs(workflow.name, rules)
+        _takes_external_runs(workflow)
+        _may_release(wanted, attester)
         if rules.suspend:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
         revision, latest = await self._revision(workflow, wanted.revision, rules)
@@ -164,15 +166,25 @@ class Opener:
         return found or external.Version(name)
 
 
-def must_take_external_runs(workflow: str, rules: workflowspecs.Rules | None) -> None:
-    """Refuse external runs of a Workflow that takes none. Raises errors.Denied."""
-    if rules is not None and not rules.external_runs:
+def _takes_external_runs(workflow: contract_model.WorkflowRecord) -> None:
+    if not workflowspecs.takes_external_runs(workflow.spec, workflow.name):
         raise errors.Denied(
-            f"Workflow {workflow} takes no external runs: one with spec.tekton takes runs of Tekton only, which are "
+            f"Workflow {workflow.name} takes no external runs: one with spec.tekton takes runs of Tekton only, which are "
             "held against the cluster's own record",
             field="spec.externalRuns",
             fix="attest under a Workflow of its own, or set spec.externalRuns: true in this one; the verdicts of "
             "external runs have the level AVOUCH_EVIDENCE_CLI",
+        )
+
+
+def _may_release(wanted: external.RunRequest, attester: authorization.Attester) -> None:
+    """A released version takes no attestation of any Workflow of the project: a token for one has no say in that."""
+    narrow = isinstance(attester, authorization.Token) and attester.record.scope == identity_model.TokenScope.WORKFLOW
+    if wanted.release and narrow:
+        raise errors.Denied(
+            "a release closes the version for every Workflow of the project, and this token is for one of them",
+            field="release",
+            fix="release with an APIToken of scope Project, or leave --release out",
         )
 
 

@@ -151,10 +151,10 @@ class _Plans:
     """The plans worked out lately: thousands of runs of one Workflow share one plan, and it never changes."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, int], _Planned] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str, int], _Planned] = OrderedDict()
 
     def of(self, workflow: contracts.WorkflowRecord, revision: contracts.ContractRevision) -> _Planned:
-        key = (workflow.uid, str(revision.digest), revision.revision)
+        key = (workflow.uid, revision.namespace_uid, str(revision.digest), revision.revision)
         known = self._known.get(key)
         if known is not None and known.workflow == workflow:
             self._known.move_to_end(key)

@@ -6,15 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from avouch import digests
+from avouch import digests, plan
 from avouch.api import vocabulary
-from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, vsa
+from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, uris, vsa
 from avouch.controlplane.judging import examination, tekton_run
 from avouch.controlplane.model import runs, verdicts
-from avouch.controlplane.model.verdicts import VerdictResult
+from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 
 TEKTON = vocabulary.RunnerType.TEKTON_PIPELINE
 LEVEL = "AVOUCH_CONTRACT_SATISFIED"
+EVIDENCE_LEVELS = {  # where the evidence of a PASSED verdict came from; a run without evidence never passes
+    Evidence.SIDECAR: "AVOUCH_EVIDENCE_SIDECAR",
+    Evidence.TASKRUN: "AVOUCH_EVIDENCE_TASKRUN",
+    Evidence.CLI: "AVOUCH_EVIDENCE_CLI",
+}
 BUILDER = "https://avouch.dev/worker"
 _SHA1 = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _COMMIT_BYTES = 16 * 1024  # of what is told of a commit: message, author, remotes
@@ -82,15 +87,22 @@ def summary(basis: Basis) -> Draft:
     facts = vsa.VsaFacts(
         verifier_id=keys.verifier_id,
         time_verified=verdict.judged_at,
-        resource_uri=f"avouch://{run.namespace}/workflows/{run.workflow}",
-        policy_uri=f"avouch://{run.namespace}/contracts/{asked.contract}@{asked.revision}",
+        resource_uri=str(uris.Named(run.namespace, "workflows", run.workflow, run.namespace_uid)),
+        policy_uri=str(_contract(run, asked)),
         policy_digest=digests.Digest.parse(asked.contract_digest),
         inputs=tuple(inputs),
         passed=passed,
-        levels=(LEVEL,),
+        levels=(LEVEL, EVIDENCE_LEVELS[verdict.evidence]) if passed else (),
         subjects=outputs or (vsa.run_subject(run.name, predicate.record_digest(basis.facts)),),
     )
     return Draft(verdicts.VSA, vsa.TYPE, vsa.build(facts), keys.passed if passed else keys.failed)
+
+
+def _contract(run: runs.Run, asked: plan.Plan) -> uris.Named:
+    """The contract in its own namespace; plans of before it was recorded were of the run's."""
+    where = (asked.contract_namespace, asked.contract_namespace_uid)
+    namespace, uid = where if asked.contract_namespace else (run.namespace, run.namespace_uid)
+    return uris.Named(namespace, "contracts", f"{asked.contract}@{asked.revision}", uid)
 
 
 DOCUMENTS: tuple[Callable[[Basis], Draft], ...] = (

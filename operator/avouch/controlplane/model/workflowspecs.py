@@ -19,8 +19,6 @@ class Part(meta.Model):
     gate: bool = False
     run_expiry: kind.RunExpiry | None = None
     attesters: kind.Attesters | None = None
-    external_runs: bool | None = None
-    tekton: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,6 @@ class Rules:
         gate: the client's command fails where the verdict does not pass.
         expiry: how long a run may stay open without a sign of life.
         attesters: exactly who may attest; None: whom the namespace lets.
-        external_runs: a run of CI outside Tekton may be opened.
     """
 
     suspend: bool = False
@@ -41,7 +38,6 @@ class Rules:
     gate: bool = False
     expiry: timedelta = EXPIRY
     attesters: kind.Attesters | None = None
-    external_runs: bool = True
 
 
 def read(spec: Mapping[str, Any] | None, workflow: str) -> Rules:
@@ -53,5 +49,10 @@ def read(spec: Mapping[str, Any] | None, workflow: str) -> Rules:
         gate=said.gate,
         expiry=durations.read(said.run_expiry) if said.run_expiry else EXPIRY,
         attesters=said.attesters,
-        external_runs=said.tekton is None if said.external_runs is None else said.external_runs,
     )
+
+
+def takes_external_runs(spec: Mapping[str, Any], workflow: str) -> bool:
+    """Whether CI outside Tekton may open runs of the Workflow of this name. Raises errors.Invalid."""
+    said = kind.WorkflowSpec.read(spec, f"Workflow {workflow}")
+    return said.tekton is None if said.external_runs is None else said.external_runs

@@ -9,7 +9,7 @@ import pytest
 
 from avouch.attestation import bundle
 from tests.crafting import builders, server
-from tests.crafting.jobs import Ended, Job
+from tests.crafting.jobs import SIGNER, Ended, Job
 
 WANTED = ("--workflow", "build-small", "--version", "1.0.0")
 ALL = (
@@ -43,7 +43,7 @@ def test_one_command_makes_the_real_runs_attestation(job: Job):
     ours = statement(job)["predicate"]
     for key in ("annotations", "env", "materials", "runnerType", "runnerURL", "runnerEnvironment", "auth"):
         assert ours[key] == theirs[key], key
-    assert job.ok("verify", "-b", "bundle.json", "-o", "json").json()["run"] == said["run"]
+    assert job.ok("verify", "-b", "bundle.json", *SIGNER, "-o", "json").json()["run"] == said["run"]
 
 
 def test_people_see_the_verdict_and_the_materials(job: Job):

@@ -11,9 +11,10 @@ import pytest
 
 from avouch.attestation import bundle, dsse
 from tests.crafting import builders, server
-from tests.crafting.jobs import Job
+from tests.crafting.jobs import SIGNER, Job
 
 WANTED = ("--workflow", "build-small", "--version", "1.0.0")
+BY_CHAINLOOP = ("--certificate-identity-regexp", "O=[0-9a-f-]+")
 
 
 def statement(job: Job) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def test_six_commands_make_the_real_runs_attestation(job: Job):
     assert ours["signingCA"] == "avouch"
     assert ours["metadata"]["projectVersion"] == "1.0.0"
 
-    verified = job.ok("verify", "-b", "bundle.json", "-o", "json").json()
+    verified = job.ok("verify", "-b", "bundle.json", *SIGNER, "-o", "json").json()
     assert verified["verified"]
     assert verified["run"] == ours["metadata"]["workflowRunID"]
     assert job.run("attestation", "reset").code == 1
@@ -272,7 +273,7 @@ def test_a_bundle_that_was_changed_fails_at_the_step_that_finds_it(job: Job):
     found = job.att("verify", "-b", "bad.json", "--trust", trust, "--at", "certificate", "-o", "json")
     assert found.code == 1
     results = [each["result"] for each in found.json()["steps"]]
-    assert results == ["ok"] * 7 + ["not asked", "failed", "not reached", "not reached"]
+    assert results == ["ok"] * 7 + ["not reached", "failed", "not reached", "not reached"]
     assert not found.json()["verified"]
 
 
@@ -281,14 +282,13 @@ def test_an_old_bundle_is_not_believed_without_the_time_of_its_receipt(job: Job)
     real = ("-b", str(builders.REAL / "bundle.json"))
     found = job.att("verify", *real, *trust, "--at", "2027-01-01T00:00:00Z")
     assert (found.code, "step 6 time" in found.err) == (1, True)
-    assert job.ok("verify", *real, *trust, "--at", "2026-11-21T11:08:00Z").code == 0
-    assert job.att("verify", *real, *trust, "--at", "certificate", "--identity", "https://x.example").code == 1
+    assert job.ok("verify", *real, *trust, *BY_CHAINLOOP, "--at", "2026-11-21T11:08:00Z").code == 0
 
 
 def test_a_bundle_comes_from_standard_input_too(job: Job):
     content = (builders.REAL / "bundle.json").read_text()
     trust = str(builders.REAL / "ca.crt.pem")
-    found = job.run("att", "verify", "-b", "-", "--trust", trust, "--at", "certificate", stdin=content)
+    found = job.run("att", "verify", "-b", "-", "--trust", trust, *BY_CHAINLOOP, "--at", "certificate", stdin=content)
     assert found.code == 0
     assert "9 signature" in found.out
     assert dsse.IN_TOTO

@@ -20,14 +20,18 @@ KEYS = {family: signing.KeySigner.generate() for family in ("attestation", "pass
 FACTS = vsa.VsaFacts(
     verifier_id="https://avouch.example/verifier",
     time_verified=AT,
-    resource_uri="avouch://shop/workflows/release",
-    policy_uri="avouch://shop/contracts/release@3",
+    resource_uri="avouch://shop/workflows/release?namespaceUid=1-2",
+    policy_uri="avouch://home/contracts/release@3?namespaceUid=7-8",
     policy_digest=digests.of_bytes(b"contract"),
     inputs=(vsa.InputAttestation(digests.of_bytes(b"bundle"), AT),),
     passed=True,
-    levels=("AVOUCH_CONTRACT_SATISFIED",),
+    levels=("AVOUCH_CONTRACT_SATISFIED", "AVOUCH_EVIDENCE_CLI"),
     subjects=(statement.named("app.tar.gz", SUBJECT),),
 )
+
+
+REAL = (builders.REAL / "bundle.json").read_bytes()
+TRUSTED = ("--trust", str(builders.REAL / "ca.crt.pem"), "--at", "certificate")
 
 
 class Offline(line.Adapters):
@@ -71,7 +75,8 @@ def test_a_passed_verdict_is_verified_and_says_by_whom_on_what_and_when(keys: li
     assert answer.code == 0, answer.err
     said = json.loads(answer.out)
     wanted = {
-        "verified": True, "type": "verdict", "verdict": "PASSED", "family": "passed", "keyId": KEYS["passed"].keyid,
+        "verified": True, "type": "verdict", "verifiedLevels": list(FACTS.levels), "verdict": "PASSED",
+        "family": "passed", "keyId": KEYS["passed"].keyid,
         "resourceUri": FACTS.resource_uri, "policyUri": FACTS.policy_uri, "verifierId": FACTS.verifier_id,
         "policyDigest": str(FACTS.policy_digest), "judgedAt": "2026-11-21T12:00:00Z",
         "subjects": [{"name": "app.tar.gz", "digest": {"sha256": SUBJECT.hex}}],
@@ -80,7 +85,8 @@ def test_a_passed_verdict_is_verified_and_says_by_whom_on_what_and_when(keys: li
     assert {key: said[key] for key in wanted} == wanted
     table = verify(verdict(), *keys).out
     assert "PASSED" in table
-    assert FACTS.policy_uri in table
+    for shown in (FACTS.policy_uri, FACTS.resource_uri, "AVOUCH_CONTRACT_SATISFIED, AVOUCH_EVIDENCE_CLI"):
+        assert shown in table
 
 
 def test_a_failed_verdict_that_is_verified_says_so_and_exits_with_5(keys: list[str]):
@@ -154,7 +160,13 @@ def test_without_the_key_of_its_family_it_is_not_verified_and_the_fix_names_the_
         (("--verifier-id", "https://other.example"), "the verifier is"),
         (("--type", "attestation"), "the type is verdict, expected attestation"),
         (("--subject", f"sha256:{'0' * 64}"), f"none of its subjects is sha256:{'0' * 64}: app.tar.gz"),
-        (("--identity", "https://x.example"), "not by an attester"),
+        (("--certificate-identity", "https://x.example"), "not by an attester"),
+        (("--certificate-identity-regexp", ".+"), "not by an attester"),
+        (("--namespace-uid", "2-3"), "the namespace's UID is 1-2, expected 2-3"),
+        (
+            ("--level", "AVOUCH_EVIDENCE_SIDECAR"),
+            "was not verified, but AVOUCH_CONTRACT_SATISFIED, AVOUCH_EVIDENCE_CLI",
+        ),
     ],
 )
 def test_a_verdict_about_something_else_is_not_verified(keys: list[str], arguments: tuple[str, ...], reason: str):
@@ -166,6 +178,7 @@ def test_a_verdict_about_something_else_is_not_verified(keys: list[str], argumen
 def test_a_verdict_about_what_was_asked_for_is_verified(keys: list[str], tmp_path: Path):
     (tmp_path / "app.tar.gz").write_bytes(b"the package")
     about = ("-n", "shop", "--workflow", "release", "--type", "verdict", "--verifier-id", FACTS.verifier_id)
+    about += ("--namespace-uid", "1-2", "--level", "AVOUCH_EVIDENCE_CLI", "--level", "AVOUCH_CONTRACT_SATISFIED")
     assert verify(verdict(), *keys, *about, "--subject", str(tmp_path / "app.tar.gz")).code == 0
 
 
@@ -176,8 +189,7 @@ def test_where_a_key_of_the_server_is_asked_for_no_certificate_of_an_attester_wi
 
 
 def test_an_attestation_of_an_attester_is_held_against_what_was_asked_for(keys: list[str]):
-    trusted = ("--trust", str(builders.REAL / "ca.crt.pem"), "--at", "certificate")
-    content = (builders.REAL / "bundle.json").read_bytes()
+    content, trusted = REAL, (*TRUSTED, "--certificate-identity", "O=7de8e4a2-7443-4eb8-a50d-1ffb05586bc8")
     assert verify(content, *trusted).code == 0
     assert verify(content, *trusted, "--workflow", "build-small").code == 0
     for other in (("-n", "shop"), ("--workflow", "x"), ("--type", "verdict"), ("--verifier-id", "https://x.example")):

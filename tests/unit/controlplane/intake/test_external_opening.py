@@ -162,6 +162,22 @@ async def test_whether_a_workflow_takes_external_runs_is_for_its_attesters_to_kn
         await World(tekton={}).opener.open(authorization.ServiceAccount("elsewhere", "ci"), wish())
 
 
+def token(scope: str) -> authorization.Token:
+    record = identities.TokenRecord("id", "ci", "team-a", "ns-uid", "uid", scope, "build", b"", NOW)
+    return authorization.Token(record)
+
+
+async def test_a_token_of_one_workflow_may_not_release_a_version_of_the_project() -> None:
+    world = World()
+    with pytest.raises(errors.Denied, match="closes the version for every Workflow") as refused:
+        await world.opener.open(token("Workflow"), wish(release=True))
+    assert (refused.value.field, world.stored) == ("release", [])
+    await world.opener.open(token("Workflow"), wish())
+    await world.opener.open(token("Project"), wish(release=True))
+    await world.opener.open(SOMEBODY, wish(release=True))
+    assert [extra.release for extra in world.stored] == [False, True, True]
+
+
 GITHUB_ONLY = revisions.canonical(reading.read({**CONTRACT, "spec": {"runner": {"type": "GITHUB_ACTION"}}}))
 
 

@@ -85,7 +85,7 @@ async def test_a_run_of_another_attester_does_not_exist(need: sessions.Need) -> 
 async def test_a_workflow_that_lets_its_attester_no_longer_attest_or_is_gone_ends_what_it_may(
     need: sessions.Need,
 ) -> None:
-    for rules in (workflowspecs.Rules(attesters=workflow.Attesters()), workflowspecs.Rules(external_runs=False), None):
+    for rules in (workflowspecs.Rules(attesters=workflow.Attesters()), None):
         with pytest.raises(errors.Denied):
             await Ports(stored(rules)).session(need)
 

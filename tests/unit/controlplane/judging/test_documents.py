@@ -1,13 +1,16 @@
 """What a verdict signs, and with which key: what admission trusts for PASSED signs nothing else."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from avouch.attestation import bundle, keysigned, predicate, signing, statement, vsa
+from avouch import errors
+from avouch.attestation import bundle, keysigned, predicate, signing, statement, uris, vsa
 from avouch.controlplane.judging import documents
 from avouch.controlplane.model import external, verdicts
+from tests import docs
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 ATTESTATION, PASSED, FAILED = (signing.KeySigner.generate() for _ in range(3))
@@ -41,6 +44,105 @@ def test_a_verdict_is_over_the_claims_and_over_everything_that_was_signed_before
     found = keysigned.verify(signed.document(verdicts.VSA).bundle, TRUSTED)
     own = bundle.digest(signed.document(verdicts.ATTESTATION).bundle)
     assert set(vsa.read(found.statement).inputs) == {str(told.claim.digest), str(own)}
+
+
+def summary_of(signed):
+    return vsa.read(keysigned.verify(signed.document(verdicts.VSA).bundle, TRUSTED).statement)
+
+
+def test_a_verdict_names_its_workflow_and_the_contracts_own_namespace_with_the_uids_that_no_other_has():
+    of_the_organization = replace(PLAN, contract_namespace="home", contract_namespace_uid="home-uid")
+    for plan, contract in ((PLAN, "team-a/contracts/contract@3?namespaceUid=ns-uid"),
+                           (of_the_organization, "home/contracts/contract@3?namespaceUid=home-uid")):  # fmt: skip
+        found = summary_of(sealed(cases.said(cases.file()), plan=plan))
+        assert found.resource_uri == "avouch://team-a/workflows/app?namespaceUid=ns-uid"
+        assert found.policy_uri == f"avouch://{contract}"
+        assert found.policy_digest == PLAN.contract_digest
+        assert uris.parse(found.policy_uri) == uris.Named(*contract.replace("?namespaceUid=", "/").split("/"))
+
+
+def test_every_kind_of_evidence_that_can_pass_is_a_level_of_its_own():
+    kinds = set(verdicts.Evidence) - {verdicts.Evidence.MISSING, verdicts.Evidence.NONE}
+    assert set(documents.EVIDENCE_LEVELS) == kinds
+    assert len(set(documents.EVIDENCE_LEVELS.values())) == len(kinds)
+    page = (docs.ROOT / "docs" / "crafting.md").read_text()
+    for level in (documents.LEVEL, *documents.EVIDENCE_LEVELS.values()):
+        assert f"| `{level}` |" in page
+
+
+def test_a_verdict_says_where_its_evidence_came_from():
+    by_sidecar = sealed(cases.said(cases.file()))
+    shot = cases.snapshot(cases.built())
+    case = cases.case(cases.planned(cases.image()), shot)
+    by_taskrun = documents.seal(case, cases.verdict(case), KEYS)
+    by_cli_runner = external.Runner("TEKTON_PIPELINE")  # as its attestation says
+    case = replace(cases.case(PLAN, None, cases.said(cases.file())), external=part(by_cli_runner))
+    by_cli = documents.seal(case, cases.verdict(case), KEYS)
+    found = [summary_of(signed).levels for signed in (by_sidecar, by_taskrun, by_cli, sealed())]
+    assert found == [
+        ("AVOUCH_CONTRACT_SATISFIED", "AVOUCH_EVIDENCE_SIDECAR"),
+        ("AVOUCH_CONTRACT_SATISFIED", "AVOUCH_EVIDENCE_TASKRUN"),
+        ("AVOUCH_CONTRACT_SATISFIED", "AVOUCH_EVIDENCE_CLI"),
+        ("FAILED",),
+    ]
+
+
+def verdict_on(case, result, evidence=verdicts.Evidence.SIDECAR):
+    return replace(cases.verdict(case), result=result, evidence=evidence)
+
+
+FINAL = set(verdicts.VerdictResult) - {verdicts.VerdictResult.PENDING}
+
+
+@pytest.mark.parametrize("external_run", [False, True], ids=["in Tekton", "external"])
+@pytest.mark.parametrize("evidence", list(verdicts.Evidence))
+@pytest.mark.parametrize("result", sorted(FINAL - {verdicts.VerdictResult.PASSED}))
+def test_no_other_verdict_than_passed_is_ever_signed_as_passed(result, evidence, external_run):
+    case = cases.case(PLAN, SHOT, cases.said(cases.file()))
+    case = replace(case, external=part(external.Runner())) if external_run else case
+    signed = documents.seal(case, verdict_on(case, result, evidence), KEYS)
+    document = signed.document(verdicts.VSA)
+    found = keysigned.verify(document.bundle, TRUSTED)
+    summary = vsa.read(found.statement)
+    assert (found.family, summary.passed, summary.levels) == (keysigned.Family.FAILED, False, ("FAILED",))
+    assert json.loads(document.statement)["predicate"]["verificationResult"] == "FAILED"
+    for family in (keysigned.Family.PASSED, keysigned.Family.ATTESTATION):
+        with pytest.raises(errors.NotVerified):
+            keysigned.verify(document.bundle, {family: TRUSTED[family]})
+        with pytest.raises(errors.NotVerified):  # the right family, and a key that is not its own
+            keysigned.verify(document.bundle, {keysigned.Family.FAILED: TRUSTED[family]})
+
+
+def test_a_passed_verdict_is_signed_by_the_key_for_passed_and_by_no_other():
+    document = sealed(cases.said(cases.file())).document(verdicts.VSA)
+    assert json.loads(document.statement)["predicate"]["verificationResult"] == "PASSED"
+    for family in (keysigned.Family.FAILED, keysigned.Family.ATTESTATION):
+        with pytest.raises(errors.NotVerified):
+            keysigned.verify(document.bundle, {keysigned.Family.PASSED: TRUSTED[family]})
+
+
+def test_a_passed_verdict_on_evidence_of_no_known_kind_is_not_signed():
+    case = cases.case(PLAN, SHOT, cases.said(cases.file()))
+    for evidence in (verdicts.Evidence.NONE, verdicts.Evidence.MISSING):
+        with pytest.raises(KeyError):
+            documents.seal(case, verdict_on(case, verdicts.VerdictResult.PASSED, evidence), KEYS)
+
+
+def test_a_verdict_says_when_each_claim_was_received():
+    told = cases.said(cases.file())
+    body = json.loads(sealed(told).document(verdicts.VSA).statement)["predicate"]["inputAttestations"]
+    received = {one["digest"]["sha256"]: one["annotations"][vsa.RECEIVED_AT] for one in body}
+    assert received[told.claim.digest.hex] == "2026-11-21T12:00:00Z"
+
+
+def test_a_verdict_is_over_the_outputs_or_over_the_runs_own_record():
+    files = sealed(cases.said(cases.file()))
+    attested = predicate.read(statement.parse(files.document(verdicts.ATTESTATION).statement))
+    (subject,) = summary_of(files).subjects
+    assert (subject.name, subject.digest["sha256"]) == ("avouch.run.app-1", predicate.record_digest(attested).hex)
+    case = cases.case(cases.planned(cases.image()), cases.snapshot(cases.built()))
+    (subject,) = summary_of(documents.seal(case, cases.verdict(case), KEYS)).subjects
+    assert subject.digest["sha256"] == cases.GOOD.removeprefix("sha256:")
 
 
 def test_the_files_of_a_matrix_are_named_apart_and_never_like_another_material():

@@ -164,7 +164,7 @@ def test_the_contracts_runner_is_met_by_one_that_its_token_proved(wanted):
         ("JENKINS_JOB", external.Runner("JENKINS_JOB"), "no verified token", "https://ISSUER=JENKINS_JOB"),
         ("TEKTON_PIPELINE", external.Runner("TEKTON_PIPELINE"), "no verified token", "never an external run"),
         ("DAGGER_PIPELINE", external.Runner("DAGGER_PIPELINE"), "no verified token", "nothing can prove"),
-        ("GITHUB_ACTION", external.Runner("GITLAB_PIPELINE", authenticated=True), "token proves GITLAB_PIPELINE", "prove"),
+        ("GITHUB_ACTION", external.Runner("GITLAB_PIPELINE", authenticated=True), "token proves GITLAB", "prove"),
         ("GITHUB_ACTION", external.Runner(), "says that it is none", "remove spec.runner"),
     ],
 )  # fmt: skip

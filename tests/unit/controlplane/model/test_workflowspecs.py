@@ -17,9 +17,6 @@ from avouch.controlplane.model import workflowspecs
         ({}, workflowspecs.Rules(False, False, False, timedelta(hours=24))),
         ({"suspend": True, "gate": True}, workflowspecs.Rules(suspend=True, gate=True)),
         ({"olderRevisions": True, "runExpiry": "90m"}, workflowspecs.Rules(False, True, False, timedelta(minutes=90))),
-        ({"tekton": {}}, workflowspecs.Rules(external_runs=False)),
-        ({"tekton": {}, "externalRuns": True}, workflowspecs.Rules(external_runs=True)),
-        ({"externalRuns": False}, workflowspecs.Rules(external_runs=False)),
         (
             {"attesters": {"serviceAccounts": ["sa"]}},
             workflowspecs.Rules(attesters=workflow.Attesters(service_accounts=["sa"])),
@@ -39,10 +36,31 @@ def test_rules_are_read_and_left_out_ones_have_defaults(
         ({"olderRevisions": "true"}, "spec.olderRevisions"),
         ({"suspend": 1}, "spec.suspend"),
         ({"gate": None}, "spec.gate"),
-        ({"externalRuns": "yes"}, "spec.externalRuns"),
     ],
 )
 def test_a_field_of_another_type_is_refused_by_its_name(said: dict[str, Any], field: str) -> None:
     with pytest.raises(errors.Invalid, match="Workflow build: ") as refused:
         workflowspecs.read(said, "build")
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("spec", "takes"),
+    [
+        ({}, True),
+        ({"tekton": {}}, False),
+        ({"tekton": {"inject": "never"}}, False),
+        ({"tekton": {}, "externalRuns": True}, True),
+        ({"externalRuns": False}, False),
+    ],
+)
+def test_external_runs_are_taken_where_the_workflow_says_so_or_has_nothing_to_do_with_tekton(
+    spec: dict[str, Any], takes: bool
+) -> None:
+    assert workflowspecs.takes_external_runs(spec, "build") is takes
+
+
+def test_a_workflow_that_is_not_understood_takes_no_external_run() -> None:
+    with pytest.raises(errors.Invalid) as refused:
+        workflowspecs.takes_external_runs({"externalRuns": "yes"}, "build")
+    assert refused.value.field == "spec.externalRuns"
