@@ -237,7 +237,7 @@ class WorkflowSpec(meta.Model):
     older_revisions: bool = False
     """If true, external runs may choose an older, possibly weaker revision of the Contract. Default false."""
     external_runs: bool | None = None
-    """Whether CI outside Tekton may open runs, which no record of the cluster confirms. Default: unless tekton is set."""
+    """Whether CI outside Tekton may open runs, which no record of the cluster confirms. Default: no with tekton set."""
     attesters: Attesters | None = None
     """Who may attest. Default: any ServiceAccount of this namespace and any APIToken that covers the Workflow."""
     run_expiry: RunExpiry | None = None

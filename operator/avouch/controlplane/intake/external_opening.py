@@ -169,8 +169,8 @@ class Opener:
 def _takes_external_runs(workflow: contract_model.WorkflowRecord) -> None:
     if not workflowspecs.takes_external_runs(workflow.spec, workflow.name):
         raise errors.Denied(
-            f"Workflow {workflow.name} takes no external runs: one with spec.tekton takes runs of Tekton only, which are "
-            "held against the cluster's own record",
+            f"Workflow {workflow.name} takes no external runs: by default one with spec.tekton takes none, for "
+            "its runs are held against the cluster's own record",
             field="spec.externalRuns",
             fix="attest under a Workflow of its own, or set spec.externalRuns: true in this one; the verdicts of "
             "external runs have the level AVOUCH_EVIDENCE_CLI",
