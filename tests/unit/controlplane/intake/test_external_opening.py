@@ -1,6 +1,7 @@
 """What a runner's own token is worth when a run is opened: a proof, nothing, or a refusal."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 from avouch import digests, errors, plan
 from avouch.contract import reading, revisions
 from avouch.controlplane.intake import authorization, external_opening
-from avouch.controlplane.model import contracts, external, identities, runs
+from avouch.controlplane.model import contracts, external, identities, runs, workflowspecs
 
 GITHUB = "https://token.actions.githubusercontent.com"
 CLAIMS = {
@@ -108,6 +109,8 @@ class World:
             "team-a", "ns-uid", "evidence", "c-uid", 1, digests.of_bytes(contract), contract, NOW
         )
         self.stored: list[external.ExternalPart] = []
+        self.opened: dict[uuid.UUID, external.Stored] = {}
+        self.lost = False
         self.federation = Federation()
 
     @property
@@ -127,8 +130,14 @@ class World:
         return None
 
     async def open(self, run: runs.Run, extra: external.ExternalPart, *, mark_latest: bool | None) -> bool:
+        if run.id in self.opened or self.lost:
+            return False
         self.stored.append(extra)
+        self.opened[run.id] = external.Stored(run, extra, workflowspecs.Rules())
         return True
+
+    async def find(self, run_id: uuid.UUID) -> external.Stored | None:
+        return self.opened.get(run_id)
 
     def now(self) -> datetime:
         return NOW
@@ -160,6 +169,25 @@ async def test_a_workflow_of_tekton_takes_external_runs_only_where_it_says_so(
 async def test_whether_a_workflow_takes_external_runs_is_for_its_attesters_to_know() -> None:
     with pytest.raises(errors.NotFound):
         await World(tekton={}).opener.open(authorization.ServiceAccount("elsewhere", "ci"), wish())
+
+
+async def test_the_id_of_a_run_that_somebody_else_opened_is_refused_and_ones_own_is_answered_again() -> None:
+    world, asked = World(), wish()
+    assert (await world.opener.open(SOMEBODY, asked)).created
+    again = await world.opener.open(SOMEBODY, asked)
+    assert (again.created, again.stored.external.attester.id) == (False, "team-a/ci")
+    for other in (authorization.ServiceAccount("team-a", "other"), token("Project")):
+        with pytest.raises(errors.Conflict, match="another run already has this id"):
+            await world.opener.open(other, asked)
+    world.opened.clear()
+    world.lost = True  # deleted between the two questions
+    with pytest.raises(errors.Conflict):
+        await world.opener.open(SOMEBODY, asked)
+
+
+async def test_an_issuer_of_no_runner_proves_nobody_and_breaks_nothing() -> None:
+    who = replace(JOB, runner="")
+    assert await opened_by(external.RunnerRequest(SAID.type, SAID.url), who) == (TOLD, [])
 
 
 def token(scope: str) -> authorization.Token:
