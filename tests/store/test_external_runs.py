@@ -52,6 +52,19 @@ async def test_a_run_comes_back_as_it_was_opened_and_is_looked_at_when_it_expire
     assert await waiting(opened, run.id) == [extra.expires_at]
 
 
+async def test_no_two_external_runs_of_a_namespace_have_one_name(opened: database.Database) -> None:
+    store, first, second = external_runs.ExternalRuns(opened), crafted(namespace="shop"), crafted(namespace="shop")
+    same = replace(second[0], name=first[0].name)
+    answers = await asyncio.gather(
+        store.open(*first, mark_latest=True), store.open(same, second[1], mark_latest=True), return_exceptions=True
+    )
+    assert sorted(map(repr, answers))[1:] == ["True"]
+    (refused,) = [one for one in answers if isinstance(one, errors.Conflict)]
+    assert "choose a new id" in str(refused)
+    elsewhere, part = crafted(namespace="other")
+    assert await store.open(replace(elsewhere, name=first[0].name), part, mark_latest=True)
+
+
 async def test_a_sign_of_life_moves_the_expiry_and_never_back(opened: database.Database) -> None:
     store = external_runs.ExternalRuns(opened)
     run = await opened_run(store)
@@ -101,6 +114,20 @@ async def test_a_reset_ends_the_run_and_doing_so_again_changes_nothing(opened: d
     found = await store.find(run.id)
     assert found is not None
     assert (found.external.reset, found.run.finished_at) == (external.Reset("failure", "red"), NOW)
+
+
+async def test_a_version_of_one_project_is_none_of_another(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    here = await opened_run(store, namespace="here", version="v1", release=True)
+    there = await opened_run(store, namespace="there", version="v1")
+    await opened_run(store, namespace="there", version="v2")
+    await decide(opened, a_verdict(here), [])
+    assert await store.version(here.namespace_uid, "v1") == external.Version("v1", prerelease=False, latest=True)
+    assert await store.version(there.namespace_uid, "v1") == external.Version("v1", prerelease=True, latest=False)
+    assert await store.version(there.namespace_uid, "") == external.Version("v2", latest=True)
+    assert await store.version(here.namespace_uid, "v2") is None
+    assert (await store.accept(a_claim(there, uuid.uuid4().bytes))).created
+    await opened_run(store, namespace="there", version="v1")
 
 
 async def test_only_one_version_is_the_latest_and_a_released_one_takes_no_more_runs(opened: database.Database) -> None:

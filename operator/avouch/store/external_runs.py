@@ -19,6 +19,9 @@ from avouch.findings import Finding
 from avouch.store import artifacts, database, jobs, quotas, rows, tables, versions
 
 
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+
 class ExternalRuns:
     """Over one database."""
 
@@ -55,10 +58,11 @@ class ExternalRuns:
         """Create run and version, and have the run looked at when it expires. False: the run was there already.
 
         Raises:
-            errors.Conflict: the version was released meanwhile.
+            errors.Conflict: the version was released meanwhile, or another run of the namespace has this run's name.
             errors.Denied: the namespace has as many open runs as it may.
         """
         async with self._database.transaction() as connection:
+            await _lock_name(connection, run)
             await _version(connection, run.namespace_uid, extra.version, run.created_at, mark_latest=mark_latest)
             new = insert(tables.runs).values(**rows.row_of(run)).on_conflict_do_nothing(index_elements=["id"])
             if (await connection.execute(new.returning(tables.runs.c.id))).first() is None:
@@ -166,6 +170,19 @@ async def release(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) 
     of_run = sa.and_(runs.c.id == run_id, extra.c.run_id == runs.c.id, extra.c.release)
     same = sa.and_(known.c.namespace_uid == runs.c.namespace_uid, known.c.name == extra.c.version)
     await connection.execute(sa.update(known).where(of_run, same, known.c.released_at.is_(None)).values(released_at=at))
+
+
+async def _lock_name(connection: AsyncConnection, run: runs.Run) -> None:
+    """Until COMMIT no other external run of the namespace gets this name.
+
+    A name has 40 bits of a hash and the id of an external run is chosen by its client: in seconds anybody finds two ids
+    of one name, and kubectl would show either run for it.
+    """
+    stored = tables.runs.c
+    await connection.execute(_LOCK, {"key": f"{run.namespace_uid}/{run.name}"})
+    others = sa.select(stored.id).where(stored.namespace_uid == run.namespace_uid, stored.name == run.name)
+    if (await connection.execute(others.where(stored.id != run.id).limit(1))).first() is not None:
+        raise errors.Conflict(f"another run is called {run.name}: choose a new id")
 
 
 async def _version(

@@ -511,6 +511,13 @@ def test_an_envelope_without_or_with_two_signatures_is_refused_by_key_too(pki: P
             )
 
 
+def test_what_a_known_key_signed_as_something_else_is_no_statement(pki: Pki) -> None:
+    payload = builders.statement_bytes(predicateType=vsa.TYPE)
+    envelope = signing.sign_envelope(pki.signer, "application/vnd.oci.image.manifest.v1+json", payload)
+    with pytest.raises(errors.NotVerified, match="4 payload type"):
+        verification.verify_with_key(envelope, pki.signer.public_key_pem, vsa.TYPE)
+
+
 def test_a_key_that_is_not_p_256_is_no_key(pki: Pki) -> None:
     for pem in (b"", b"junk", pki.leaf):
         with pytest.raises(errors.NotVerified, match="9 signature"):

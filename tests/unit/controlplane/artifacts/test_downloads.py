@@ -1,4 +1,4 @@
-"""Who may read and keep artifacts: an artifact of a run exists for its Workflow's attesters, the worker and a ticket."""
+"""Who may read and keep artifacts: one of a run exists for its Workflow's attesters, the worker and a ticket."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
