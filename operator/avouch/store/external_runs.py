@@ -19,9 +19,6 @@ from avouch.findings import Finding
 from avouch.store import artifacts, database, jobs, quotas, rows, tables, versions
 
 
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
-
-
 class ExternalRuns:
     """Over one database."""
 
@@ -62,10 +59,10 @@ class ExternalRuns:
             errors.Denied: the namespace has as many open runs as it may.
         """
         async with self._database.transaction() as connection:
-            await _lock_name(connection, run)
             await _version(connection, run.namespace_uid, extra.version, run.created_at, mark_latest=mark_latest)
-            new = insert(tables.runs).values(**rows.row_of(run)).on_conflict_do_nothing(index_elements=["id"])
+            new = insert(tables.runs).values(**rows.row_of(run)).on_conflict_do_nothing()
             if (await connection.execute(new.returning(tables.runs.c.id))).first() is None:
+                await _must_be_stored(connection, run)
                 return False
             await quotas.check_open_runs(connection, run.namespace_uid, self._quotas)
             await connection.execute(sa.insert(tables.external_runs).values(**_row(extra)))
@@ -172,16 +169,13 @@ async def release(connection: AsyncConnection, run_id: uuid.UUID, at: datetime) 
     await connection.execute(sa.update(known).where(of_run, same, known.c.released_at.is_(None)).values(released_at=at))
 
 
-async def _lock_name(connection: AsyncConnection, run: runs.Run) -> None:
-    """Until COMMIT no other external run of the namespace gets this name.
+async def _must_be_stored(connection: AsyncConnection, run: runs.Run) -> None:
+    """Tell a run that was there already from another one that has its name.
 
-    A name has 40 bits of a hash and the id of an external run is chosen by its client: in seconds anybody finds two ids
-    of one name, and kubectl would show either run for it.
+    A name has 40 bits of a hash, and clients choose the ids of external runs: they can find two ids of one name.
     """
-    stored = tables.runs.c
-    await connection.execute(_LOCK, {"key": f"{run.namespace_uid}/{run.name}"})
-    others = sa.select(stored.id).where(stored.namespace_uid == run.namespace_uid, stored.name == run.name)
-    if (await connection.execute(others.where(stored.id != run.id).limit(1))).first() is not None:
+    same = sa.select(tables.runs.c.id).where(tables.runs.c.id == run.id)
+    if (await connection.execute(same)).first() is None:
         raise errors.Conflict(f"another run is called {run.name}: choose a new id")
 
 
