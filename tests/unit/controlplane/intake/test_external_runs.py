@@ -45,6 +45,11 @@ class Ports:
     async def extend(self, run_id: uuid.UUID, until: datetime) -> None:
         self.extended = until
 
+    async def put_state(self, run_id: uuid.UUID, content: bytes, *, instead_of: str) -> str:
+        if instead_of:
+            raise errors.Conflict("another process changed the state: read it again")
+        return str(digests.of_bytes(content))
+
     async def of_namespace(self, namespace: str) -> None:
         return None
 
@@ -104,6 +109,16 @@ async def test_nothing_is_added_to_a_run_that_has_ended_but_it_is_read_and_its_b
 async def test_each_arrival_is_a_sign_of_life() -> None:
     ports = Ports(stored())
     await ports.runs.alive(await ports.session(sessions.Need.ADD))
+    assert ports.extended == NOW + timedelta(hours=1)
+
+
+async def test_a_state_that_is_kept_is_a_sign_of_life_and_one_that_is_refused_is_none() -> None:
+    ports = Ports(stored())
+    session = await ports.session(sessions.Need.ADD)
+    with pytest.raises(errors.Conflict):
+        await ports.runs.put_state(session, b"state", instead_of="sha256:other")
+    assert ports.extended is None
+    await ports.runs.put_state(session, b"state", instead_of="")
     assert ports.extended == NOW + timedelta(hours=1)
 
 
