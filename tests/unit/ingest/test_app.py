@@ -232,6 +232,18 @@ async def test_only_named_service_accounts_may_attest(client: httpx.AsyncClient,
     assert (await client.post(bundles(fake), content=fakes.signed(fake))).status_code == 201
 
 
+async def test_the_run_of_a_workflow_that_is_gone_is_read_and_takes_nothing_any_more(
+    client: httpx.AsyncClient, fake: fakes.Fakes
+) -> None:
+    fake.store.known = []
+    path = f"/v1/runs/{fake.run.id}"
+    assert (await client.get(path)).status_code == 200
+    assert (await client.post(bundles(fake), content=fakes.signed(fake))).status_code == 403
+    assert (await client.put(f"{path}/materials/{digests.of_bytes(b'x')}", content=b"x")).status_code == 403
+    assert (await client.post(f"{path}/certificate", json={"csr": ""})).status_code == 403
+    assert (fake.store.claims, fake.store.content) == ({}, {})
+
+
 @pytest.mark.parametrize("header", ["", "Basic good", "Bearer ", "Bearer other", "good"])
 async def test_without_a_good_token_the_answer_never_says_why(client: httpx.AsyncClient, header: str) -> None:
     answer = await client.post("/v1/runs", headers={"Authorization": header})
