@@ -37,6 +37,13 @@ def request(key: object, digest: hashes.HashAlgorithm | None = None) -> bytes:
     return made.public_bytes(serialization.Encoding.PEM)
 
 
+def test_an_authority_issues_leaves_and_no_other_authority(pki: Pki) -> None:
+    ext = x509.load_pem_x509_certificate(pki.ca.certificate_pem).extensions
+    basic, usage = (ext.get_extension_for_class(kind) for kind in (x509.BasicConstraints, x509.KeyUsage))
+    assert (basic.critical, basic.value) == (True, x509.BasicConstraints(ca=True, path_length=0))
+    assert (usage.critical, usage.value.key_cert_sign, usage.value.digital_signature) == (True, True, False)
+
+
 def test_a_leaf_has_the_documented_profile(pki: Pki) -> None:
     leaf = x509.load_pem_x509_certificate(pki.leaf)
     ext = leaf.extensions
