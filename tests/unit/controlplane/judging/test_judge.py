@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from avouch import digests, errors
-from avouch.attestation import authority, bundle, identity, predicate, signing, trust
+from avouch.attestation import authority, bundle, identity, keysigned, predicate, signing, trust, vsa
 from avouch.controlplane.judging import documents
 from avouch.controlplane.judging import judge as judging
 from avouch.controlplane.model import artifacts, deliveries, external, verdicts
@@ -101,11 +101,11 @@ def record(number: int = 0, *materials: object, crashes: int = 0, **changes: obj
     return judging_model.Record(run, cases.snapshot(cases.taskrun()), crashes=crashes)
 
 
-KEY = signing.KeySigner.generate()
+ATTESTATION, PASSED, FAILED = (signing.KeySigner.generate() for _ in range(3))
 
 
 def judge(queue: Queue, store: Store | None = None, root: trust.TrustRoot | None = None) -> judging.Judging:
-    keys = documents.Keys(KEY, KEY, KEY, "https://verifier.example.com")
+    keys = documents.Keys(ATTESTATION, PASSED, FAILED, "https://verifier.example.com")
     return judging.Judging(queue, store or Store(), Clock(), root or trust.TrustRoot(()), keys)  # type: ignore[arg-type]
 
 
@@ -121,6 +121,21 @@ async def test_a_batch_is_decided_as_a_whole_and_only_what_owes_nothing_passes()
     queue = Queue(batched=[record(0), record(1, cases.asked())])
     await judge(queue).batch()
     assert queue.results() == ["Passed", "Failed"]
+
+
+async def test_what_is_written_of_a_verdict_is_signed_with_the_key_of_its_result() -> None:
+    good, bad = record(1), record(2, cases.asked())
+    queue = Queue(batched=[good, bad, record(3)], refuses={uuid.UUID(int=103)})
+    await judge(queue).batch()
+    while queue.single:
+        await judge(queue).one()
+    found = {one.run_id.int: one.signed for one in queue.settled if isinstance(one, judging_model.Decided)}
+    for number, result, key in ((101, "Passed", PASSED), (102, "Failed", FAILED), (103, "Error", FAILED)):
+        signed = found[number]
+        assert signed.verdict.result.value == result
+        family = keysigned.Family.PASSED if key is PASSED else keysigned.Family.FAILED
+        verified = keysigned.verify(signed.document(verdicts.VSA).bundle, {family: key.public_key_pem})
+        assert vsa.passed(verified.statement) is (result == "Passed")
 
 
 async def test_every_attachment_that_wants_the_verdict_gets_one_delivery_with_the_statement_digest() -> None:

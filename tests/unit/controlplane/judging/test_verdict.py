@@ -15,8 +15,8 @@ from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.model import artifacts, external, runs, verdicts
 from tests.unit.controlplane.judging import tekton_cases as cases
 
-KEY = signing.KeySigner.generate()
-KEYS = documents.Keys(KEY, KEY, KEY, "https://verifier.example.com")
+ATTESTATION, PASSED, FAILED = (signing.KeySigner.generate() for _ in range(3))
+KEYS = documents.Keys(ATTESTATION, PASSED, FAILED, "https://verifier.example.com")
 
 
 def in_tekton(**asked: Any) -> examination.Case:
