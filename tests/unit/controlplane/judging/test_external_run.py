@@ -59,6 +59,27 @@ def test_what_the_contract_asks_for_passes_with_what_the_server_read_out_of_it()
     assert material.extracted == {"chainloop.material.tool.name": "syft"}
 
 
+STORED = {(cases.FILE, cases.SBOM): artifacts.Checked(True)}
+
+
+@pytest.mark.parametrize(
+    ("storage", "documents", "uploaded"),
+    [("uploaded", STORED, True), ("none", STORED, False), ("uploaded", {}, False), ("none", {}, False)],
+)
+def test_a_material_counts_as_uploaded_if_it_says_so_and_its_bytes_are_there(storage, documents, uploaded):
+    asked = cases.planned(cases.asked(skip_upload=True))
+    (found,) = judged(asked, facts(sbom(storage=storage)), documents=documents).materials
+    assert found.uploaded is uploaded
+
+
+@pytest.mark.parametrize("output", [True, False])
+def test_what_is_an_output_is_for_the_contract_to_say(output):
+    (found,) = judged(cases.planned(cases.asked(output=output)), facts(sbom(output=not output))).materials
+    assert found.output is output
+    (free,) = judged(cases.planned(), facts(sbom(name="other", output=True))).materials
+    assert free.output is False
+
+
 def commit_of(head, **changes):
     told, asked = replace(facts(sbom()), git_head=head), cases.planned(cases.asked())
     case = examination.Case(cases.run(), asked, None, (said(told),), {}, extra())
