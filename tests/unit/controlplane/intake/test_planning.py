@@ -78,6 +78,12 @@ async def test_a_contract_of_another_name_with_the_same_words_is_named_by_its_ow
     assert (await owed(workflow(contract_name="d"), revision(1, "sbom", name="d"))).plan.contract == "d"
 
 
+async def test_the_same_contract_in_a_home_namespace_made_anew_is_named_by_that_one() -> None:
+    for uid in ("home-1", "home-2"):
+        found = await owed(workflow(contract_namespace="home"), revision(1, namespace="home", namespace_uid=uid))
+        assert (found.plan.contract_namespace, found.plan.contract_namespace_uid) == ("home", uid)
+
+
 async def test_a_workflow_without_a_contract_that_is_there_owes_nothing() -> None:
     assert not await Declared(workflow(contract_name=""), revision(1)).owed()
     assert not await Declared(workflow(), None).owed()
