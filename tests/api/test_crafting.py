@@ -21,11 +21,11 @@ from tests.api.served import ROOT, Served
 from tests.api.shop import Shop
 from tests.api.test_worker_kills import Worker
 from tests.crafting import builders
-from tests.crafting.jobs import SIGNER
 from tests.postgres import Postgres
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+SIGNER = ("--certificate-identity-regexp", "https://avouch.dev/namespaces/shop/tokens/crafting/.+")
 
 
 def minted(postgres: Postgres, uid: str) -> str:
@@ -138,7 +138,7 @@ def vsa(postgres: Postgres, name: str) -> bytes:
 
 
 def test_a_signed_verdict_is_verified_offline_by_the_public_half_of_the_workers_key(
-    avouch: Run, prepared: Postgres, worker: Path, tmp_path: Path
+    avouch: Run, shop: Shop, prepared: Postgres, worker: Path, tmp_path: Path
 ):
     for family in ("passed", "failed"):
         key = signing.KeySigner.from_pem((worker / f"{family}.pem").read_bytes())
@@ -151,6 +151,13 @@ def test_a_signed_verdict_is_verified_offline_by_the_public_half_of_the_workers_
     wanted = ("verify", "vsa.json", "--key", "passed=passed.pub", "-n", "shop", "--workflow", "release", "-o", "json")
     verified = said(avouch(*wanted, **offline))
     assert (verified["verdict"], verified["verifierId"]) == ("PASSED", "https://avouch.example/tests")
+    assert verified["verifiedLevels"] == ["AVOUCH_CONTRACT_SATISFIED", "AVOUCH_EVIDENCE_CLI"]
+    uid = shop.uid("shop")
+    assert verified["resourceUri"] == f"avouch://shop/workflows/release?namespaceUid={uid}"
+    assert verified["policyUri"] == f"avouch://shop/contracts/evidence@1?namespaceUid={uid}"
+    avouch(*wanted, "--namespace-uid", uid, "--level", "AVOUCH_EVIDENCE_CLI", **offline)
+    avouch(*wanted, "--namespace-uid", "another", code=1, **offline)
+    avouch(*wanted, "--level", "AVOUCH_EVIDENCE_SIDECAR", code=1, **offline)
     assert attested["digest"] in verified["inputAttestations"]
     avouch("verify", "vsa.json", "--key", "passed=failed.pub", code=1, **offline)
     avouch("verify", "vsa.json", "--key", "passed=passed.pub", "-n", "other", code=1, **offline)
