@@ -1,6 +1,6 @@
 """Who may read and keep artifacts: one of a run exists for its Workflow's attesters, the worker and a ticket."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -45,9 +45,6 @@ class World:
     async def identify(self, token: str) -> authorization.Attester:
         return self.caller
 
-    async def of(self, digest: digests.Digest) -> Sequence[artifacts.Use]:
-        return [artifacts.Use("shop", "shop-uid", "release", self.rules)] if self.used and digest == DIGEST else []
-
     async def of_namespace(self, namespace: str) -> None:
         return None
 
@@ -87,8 +84,10 @@ class World:
 class _Uses:
     world: World
 
-    async def of(self, digest: digests.Digest) -> Sequence[artifacts.Use]:
-        return await self.world.of(digest)
+    async def of(self, digest: digests.Digest, namespace: str | None = None) -> AsyncIterator[artifacts.Use]:
+        """Also those of other namespaces: who may read is not for the store to say."""
+        if self.world.used and digest == DIGEST:
+            yield artifacts.Use("shop", "shop-uid", "release", self.world.rules)
 
     async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
         return None
