@@ -17,6 +17,7 @@ TEKTON = vocabulary.RunnerType.TEKTON_PIPELINE
 LEVEL = "AVOUCH_CONTRACT_SATISFIED"
 EVIDENCE_LEVELS = {  # where the evidence of a PASSED verdict came from; a run without evidence never passes
     Evidence.SIDECAR: "AVOUCH_EVIDENCE_SIDECAR",
+    Evidence.STEP: "AVOUCH_EVIDENCE_STEP",
     Evidence.TASKRUN: "AVOUCH_EVIDENCE_TASKRUN",
     Evidence.CLI: "AVOUCH_EVIDENCE_CLI",
 }
