@@ -20,6 +20,7 @@ from avouch import digests
 from avouch.attestation import authority, trust
 from avouch.controlplane.judging import artifact_check, judge
 from avouch.processes import lifetime
+from avouch.reading import pool
 from avouch.store import database, inline, judgingqueue
 from bench import doneruns, measure
 
@@ -48,7 +49,7 @@ async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
     made = authority.new_authority("avouch bench", lifetime.Clock().now(), timedelta(days=1))
     root = trust.TrustRoot.from_pems([made.certificate_pem])
     async with database.Database(store.url) as opened:
-        looked_at = artifact_check.Artifacts(_Rows(inline.Inline(opened)))
+        looked_at = artifact_check.Artifacts(_Rows(inline.Inline(opened)), pool.Readers())
         use_case = judge.Judging(judgingqueue.Queue(opened), looked_at, lifetime.Clock(), root, doneruns.keys())
         await opened.warm()
         ours, theirs, wall = time.process_time(), store.cpu(), time.perf_counter()

@@ -62,6 +62,11 @@ CODES: dict[str, Code] = {
         "A material is not of the type that the contract requires, or its content does not match its type.",
         "Write the file in the format of the type; `avouch material inspect FILE` shows its type.",
     ),
+    "MaterialTooLarge": Code(
+        Effect.FAILED,
+        "A material is larger than its type allows, or takes more time or memory to read than a reader has.",
+        "Deliver a smaller report, or several; `avouch material inspect FILE` reads it as the worker does.",
+    ),
     "MaterialAmbiguous": Code(
         Effect.FAILED,
         "Several tasks have different values of one material, or one image matches two materials.",

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from avouch import errors
 from avouch.materials import detection, unpacking, validation
 from avouch.materials import types as material_types
+from avouch.reading import wire
 from tests.materials import packing
 
 MIB = 1024 * 1024
-MEMORY = 1536 * MIB  # of address space: the content, 64 MiB of it at most, included
+MEMORY = wire.Limits().memory  # of address space: the content, 64 MiB of it at most, included
 SECONDS = 40.0  # of CPU; other processes' use of the caches counts, so ten times what an idle machine needs
 BIG = 64 * MIB
 _CYCLONEDX = b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [%s]}'

@@ -14,6 +14,8 @@ from avouch.materials import types as material_types
 from avouch.materials.readers import document
 
 Reader = Callable[[bytes], document.Document]
+EXHAUSTING = "DocumentTooLarge"  # code of what is over a limit of its type, or needs more than a reader may have
+MEMORY = "memory than is available"
 
 
 def read(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
@@ -37,16 +39,14 @@ def read(type_name: str, content: bytes, limit: int | None = None) -> document.D
     try:
         return reader(kind.reader)(content)
     except errors.TooLarge as exc:
-        return _wrong("DocumentTooLarge", exc.args[0], exc.fix)
+        return _wrong(EXHAUSTING, exc.args[0], exc.fix)
     except errors.Invalid as exc:
         form = mistaken.form(kind, content, exc.args[0])
         if form:
             return _wrong("DocumentInvalid", f"{form.what} ({exc.args[0]})", form.fix)
         return _wrong("DocumentInvalid", exc.args[0], exc.fix)
     except MemoryError:
-        return _wrong(
-            "DocumentTooLarge", f"the {type_name} needs more memory than is available", "deliver a smaller report"
-        )
+        return exhausted(kind, MEMORY)
 
 
 def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
@@ -70,7 +70,16 @@ def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.
 def oversized(kind: material_types.MaterialType, limit: int | None = None) -> document.Document:
     """The flaw of content over the limit, which is not read."""
     message = f"larger than {limit or kind.limit} bytes, the limit of {kind.name}"
-    return _wrong("DocumentTooLarge", message, "deliver a smaller report, or an ARTIFACT with skipUpload")
+    return _wrong(EXHAUSTING, message, "deliver a smaller report, or an ARTIFACT with skipUpload")
+
+
+def exhausted(kind: material_types.MaterialType, limit: str) -> document.Document:
+    """The flaw of content whose reader needs more of something than it may have.
+
+    >>> exhausted(material_types.of("SARIF"), "time than 30 s").flaws[0].message
+    'reading the SARIF needs more time than 30 s'
+    """
+    return _wrong(EXHAUSTING, f"reading the {kind.name} needs more {limit}", "deliver a smaller report")
 
 
 @functools.cache

@@ -32,6 +32,7 @@ from avouch.processes import (
     settings,
     workermetrics,
 )
+from avouch.reading import pool
 from avouch.store import artifacts as artifact_store
 from avouch.store import database, inline, jobs, judgingqueue, notifications, retention, verdicts
 from avouch.store import deliveries as delivery_store
@@ -39,13 +40,14 @@ from avouch.store import deliveries as delivery_store
 _log = logging.getLogger(__name__)
 
 _BATCHES = 2  # batches at once: while one is written, the next is judged
-_ALONE = 4  # runs at once that need the bytes of artifacts
+_ALONE = 6  # runs at once that need the bytes of artifacts
 _REST = 0.1  # seconds after a batch that was not full: verdicts that are due meanwhile share a transaction
 _POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _PAUSE = 2.0  # seconds before another try where the database does not answer
+_RESTING = 15.0  # seconds between looks for reader processes that nobody needs any more
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
 _GRACE = 20.0  # seconds after SIGTERM for what is being judged or delivered
-_CONNECTIONS = 12  # to the database: two for each batch, one for each run judged alone, the rest for the other loops
+_CONNECTIONS = 14  # to the database: two for each batch, one for each run judged alone, the rest for the other loops
 
 Step = Callable[[], Awaitable[bool]]
 """One piece of work; True where there may be more."""
@@ -60,6 +62,7 @@ class Adapters:
     queue: judgingqueue.Queue
     ledger: delivery_store.Deliveries
     content: artifacts.Content
+    readers: pool.Readers
     integrations: Mapping[str, delivery_model.Integration]
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
@@ -70,7 +73,7 @@ class Adapters:
         """The use case, with keys and authorities as they are on disk now: they rotate under us."""
         return judge.Judging(
             queue=self.queue,
-            artifacts=artifact_check.Artifacts(self.content),
+            artifacts=artifact_check.Artifacts(self.content, self.readers),
             clock=lifetime.Clock(),
             trust_root=self.trust_root.get(),
             keys=self.keys.get(),
@@ -179,6 +182,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 delivering.run(),
                 notifications.listen(adapters.database, calls),
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
+                _regularly("readers", _RESTING, lambda: _rest(adapters)),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
             )
@@ -222,6 +226,11 @@ async def _look_after(adapters: Adapters) -> bool:
     return False
 
 
+async def _rest(adapters: Adapters) -> bool:
+    await adapters.readers.rest()
+    return False
+
+
 async def _sweep(adapters: Adapters) -> bool:
     """Queue runs that ended and that nothing is going to judge; read the gauges of the shared queue."""
     if forgotten := await jobs.Jobs(adapters.database).judge_forgotten():
@@ -240,6 +249,8 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
         near = inline.Inline(opened) if config.blobs == "inline:" else None
         delivered = delivery_store.Deliveries(opened)
         stack.push_async_callback(delivered.close)
+        readers = pool.Readers()
+        stack.push_async_callback(readers.close)
         queue = judgingqueue.Queue(opened, config.takeover)
         stack.push_async_callback(_leave, queue)
         yield Adapters(
@@ -247,6 +258,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             database=opened,
             queue=queue,
             ledger=delivered,
+            readers=readers,
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
             integrations=await stack.enter_async_context(registry.opened()),
             secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),

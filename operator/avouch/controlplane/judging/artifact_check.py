@@ -1,8 +1,6 @@
 """Looking at a document: are its bytes stored, and are they what the contract calls them."""
 
-import asyncio
-import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from avouch import digests, errors
 from avouch.controlplane.model import artifacts
@@ -10,18 +8,22 @@ from avouch.materials import types as material_types
 from avouch.materials import validation
 from avouch.materials.readers import document
 
-_LARGE = 4 * 1024 * 1024  # bytes: larger documents are looked at one by one, each takes up to twelve times its size
-
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
     """Implements `artifacts.Artifacts` over content-addressed bytes."""
 
     blobs: artifacts.Content
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), compare=False)
+    reader: artifacts.Reader
 
     async def check(
-        self, digest: digests.Digest, type_: str, size: int | None, *, namespace_uid: str = ""
+        self,
+        digest: digests.Digest,
+        type_: str,
+        size: int | None,
+        *,
+        namespace_uid: str = "",
+        allowance: artifacts.Allowance | None = None,
     ) -> artifacts.Checked:
         """What the bytes show. Only what a reader looks at is kept in memory, and nothing is read beyond the limit.
 
@@ -46,19 +48,29 @@ class Artifacts:
             return artifacts.Checked(True)
         whole = bytes(content)
         del content  # not two copies while it is read
-        return await self._look(whole, type_)
+        return await self.read(whole, type_, namespace_uid=namespace_uid, allowance=allowance)
 
-    async def read(self, content: bytes, type_: str) -> artifacts.Checked:
+    async def read(
+        self,
+        content: bytes,
+        type_: str,
+        *,
+        namespace_uid: str = "",
+        allowance: artifacts.Allowance | None = None,
+    ) -> artifacts.Checked:
         """The same for bytes that the attestation itself holds."""
         kind = material_types.of(type_)
-        return _checked(validation.oversized(kind)) if len(content) > kind.limit else await self._look(content, type_)
-
-    async def _look(self, content: bytes, type_: str) -> artifacts.Checked:
-        # Parsing is CPU: other runs go on meanwhile. It holds the interpreter, so taking turns costs no time.
-        async with self.turns if len(content) > _LARGE else contextlib.nullcontext():
-            return _checked(await asyncio.to_thread(validation.read, type_, content))
+        if len(content) > kind.limit:
+            return _checked(validation.oversized(kind))
+        left = allowance or artifacts.Allowance()
+        return _checked(await self.reader.read(type_, content, namespace_uid=namespace_uid, allowance=left))
 
 
 def _checked(found: document.Document) -> artifacts.Checked:
-    problem = "; ".join(flaw.message for flaw in found.flaws)
-    return artifacts.Checked(True, problem, found.flaws[0].fix if found.flaws else "", found.annotations)
+    return artifacts.Checked(
+        True,
+        "; ".join(flaw.message for flaw in found.flaws),
+        found.flaws[0].fix if found.flaws else "",
+        found.annotations,
+        exhausting=any(flaw.code == validation.EXHAUSTING for flaw in found.flaws),
+    )

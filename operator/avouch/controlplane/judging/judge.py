@@ -114,8 +114,7 @@ class Judging:
                 raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
             case = await self._case(record)
             if self._ends(case):  # nothing is fetched for a run that is waited for, or keeps its verdict
-                found = {key: await self._check(one, key[1], case.run) for key, one in _documents(case).items()}
-                case = replace(case, documents=found)
+                case = replace(case, documents=await self._looked_at(case))
             return self._outcome(record, case, taken)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
@@ -173,11 +172,19 @@ class Judging:
             _log.error("run %s stays Pending: the verdict Error could not be signed: %s", record.run.id, unsealed)
             return judging.Later(record.run.id, next_try(record.run, now))
 
-    async def _check(self, found: materials.Material, type_: str, run: runs.Run) -> artifact_model.Checked:
+    async def _looked_at(self, case: examination.Case) -> dict[tuple[str, str], artifact_model.Checked]:
+        """The documents of one run, one after the other; what they take of the readers' time is theirs together."""
+        allowance = artifact_model.Allowance()
+        return {key: await self._look(one, key[1], case.run, allowance) for key, one in _documents(case).items()}
+
+    async def _look(
+        self, found: materials.Material, type_: str, run: runs.Run, allowance: artifact_model.Allowance
+    ) -> artifact_model.Checked:
         """Bytes that the attestation itself holds are hashed already (`materials.read`); others lie in the store."""
+        uid = run.namespace_uid
         if found.storage == "inline" and found.content is not None:
-            return await self.artifacts.read(found.content, type_)
-        return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=run.namespace_uid)
+            return await self.artifacts.read(found.content, type_, namespace_uid=uid, allowance=allowance)
+        return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=uid, allowance=allowance)
 
     def _read(self, claim: runs.Claim, case: examination.Case) -> examination.ReadClaim:
         """Believe a stored claim again, at its time of receipt. Nobody is asked, so what fails now fails for good."""

@@ -220,7 +220,7 @@ def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Fi
     if checked is None or not checked.stored:
         text = f"material {asked.name} ({entry.seen.digest}) was claimed, but its content was not uploaded"
         return (_of(asked, "MaterialNotUploaded", text, "upload the file before the claim is pushed"),)
-    return (_of(asked, "MaterialTypeMismatch", checked.problem, checked.fix),) if checked.problem else ()
+    return (_of(asked, checked.code, checked.problem, checked.fix),) if checked.problem else ()
 
 
 def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[Finding, ...]:

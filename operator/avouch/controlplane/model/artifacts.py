@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from avouch import digests
 from avouch.api.casbackend import DEFAULT_BYTES, INLINE_BYTES, KINDS
 from avouch.controlplane.model import workflowspecs
+from avouch.materials.readers import document
 
+ALLOWED = 600.0  # seconds: 20 documents that take as long as one may
 BUILT_IN = "default"  # id and name of the install's own store
 
 
@@ -44,12 +46,28 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What looking at a document's bytes showed. `problem` is empty where it is of its type."""
+    """What looking at a document's bytes showed. `problem` is empty where it is of its type.
+
+    `exhausting`: it is larger than its type allows, or needs more time or memory than a reader has.
+    """
 
     stored: bool
     problem: str = ""
     fix: str = ""
     extracted: tuple[tuple[str, str], ...] = ()
+    exhausting: bool = False
+
+    @property
+    def code(self) -> str:
+        """Of the finding that the problem is."""
+        return "MaterialTooLarge" if self.exhausting else "MaterialTypeMismatch"
+
+
+@dataclass(slots=True)
+class Allowance:
+    """Seconds that readers may still have the documents of one run, all of them together."""
+
+    seconds: float = ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +321,41 @@ class Opener(Protocol):
 class Artifacts(Protocol):
     """Looks at documents: whether their bytes are stored, and whether they are what they are called."""
 
-    async def check(self, digest: digests.Digest, type_: str, size: int | None, *, namespace_uid: str = "") -> Checked:
-        """What the bytes show that this namespace stored. Raises errors.Unavailable: no answer now."""
+    async def check(
+        self,
+        digest: digests.Digest,
+        type_: str,
+        size: int | None,
+        *,
+        namespace_uid: str = "",
+        allowance: Allowance | None = None,
+    ) -> Checked:
+        """What the bytes show that this namespace stored.
+
+        Args:
+            digest: of the bytes.
+            type_: what they are called.
+            size: how many the claim says there are.
+            namespace_uid: whose they are.
+            allowance: of their run; None: they are looked at for themselves.
+
+        Raises:
+            Unavailable: no answer now.
+        """
         ...
 
-    async def read(self, content: bytes, type_: str) -> Checked:
+    async def read(
+        self, content: bytes, type_: str, *, namespace_uid: str = "", allowance: Allowance | None = None
+    ) -> Checked:
         """The same for bytes that the attestation itself holds."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads documents, whatever they do to who reads them."""
+
+    async def read(self, type_: str, content: bytes, *, namespace_uid: str, allowance: Allowance) -> document.Document:
+        """Check content against its type. Raises errors.Unavailable: not now."""
         ...
 
 

@@ -18,6 +18,8 @@ from avouch.materials.readers import document as document_
 from avouch.materials.readers import schema_errors
 
 if TYPE_CHECKING:  # 14 ms with importlib.resources: a command that adds an SBOM compiles no schema
+    from importlib.resources.abc import Traversable
+
     import jsonschema_rs
 
 _FORMATS = frozenset({"date-time", "date"})
@@ -107,11 +109,27 @@ def _validator(name: str) -> jsonschema_rs.Validator:
     )
 
 
-def _load(name: str) -> dict[str, Any]:
+def keep_texts() -> None:
+    """Read every schema's file now: a process that gives up opening files can still compile them (3 MB)."""
+    for family in sorted(each.name for each in _folder().iterdir() if each.is_dir()):
+        for file in _folder().joinpath(family).iterdir():
+            if file.name.endswith(".json"):
+                _text(f"{family}/{file.name.removesuffix('.json')}")
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return _folder().joinpath(f"{name}.json").read_text("utf-8")
+
+
+def _folder() -> Traversable:
     from importlib import resources
 
-    file = resources.files("avouch.materials").joinpath("schemas", f"{name}.json")
-    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return resources.files("avouch.materials").joinpath("schemas")
+
+
+def _load(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_text(name))
     found["$schema"] = _DIALECTS.get(found.get("$schema", ""), found.get("$schema"))
     return dict(_kept(found))
 

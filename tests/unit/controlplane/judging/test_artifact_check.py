@@ -1,12 +1,14 @@
 """What looking at a document says, and where it ends up."""
 
-import asyncio
 import json
 import tracemalloc
 
 from avouch import digests, errors
 from avouch.controlplane.judging import artifact_check, documents
 from avouch.controlplane.model import artifacts, verdicts
+from avouch.materials import types as material_types
+from avouch.materials import validation
+from avouch.materials.readers import document
 from tests.unit.controlplane.judging import tekton_cases as make
 
 SBOM = json.dumps(
@@ -31,8 +33,20 @@ class Stored:
         yield self.contents[digest]
 
 
+class Here:
+    """Reads in this process; remembers for whom. `found`: the answer to everything."""
+
+    def __init__(self, found: document.Document | None = None) -> None:
+        self.found = found
+        self.asked: list[tuple[str, artifacts.Allowance]] = []
+
+    async def read(self, type_, content, *, namespace_uid, allowance):
+        self.asked.append((namespace_uid, allowance))
+        return self.found or validation.read(type_, content)
+
+
 async def check(content: bytes, type_: str, *stored: bytes) -> artifacts.Checked:
-    return await artifact_check.Artifacts(Stored(*stored)).check(digests.of_bytes(content), type_, len(content))
+    return await artifact_check.Artifacts(Stored(*stored), Here()).check(digests.of_bytes(content), type_, len(content))
 
 
 async def test_an_sbom_is_recognised_and_its_main_component_read():
@@ -58,7 +72,7 @@ async def test_a_damaged_copy_is_a_problem_and_never_served():
             raise errors.Corrupt("stored bytes changed")
             yield b""
 
-    found = await artifact_check.Artifacts(Damaged()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
+    found = await artifact_check.Artifacts(Damaged(), Here()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
     assert "changed" in found.problem
 
 
@@ -90,7 +104,7 @@ class Endless:
 
 async def test_nothing_is_read_beyond_the_limit_of_a_type():
     store = Endless(b" " * 1024 * 1024, 10_000)
-    found = await artifact_check.Artifacts(store).check(digests.of_bytes(b""), "JUNIT_XML", None)
+    found = await artifact_check.Artifacts(store, Here()).check(digests.of_bytes(b""), "JUNIT_XML", None)
     assert "larger than 67108864 bytes, the limit of JUNIT_XML" in found.problem
     assert found.fix
     assert store.taken == 65
@@ -98,7 +112,7 @@ async def test_nothing_is_read_beyond_the_limit_of_a_type():
 
 async def test_what_nobody_reads_is_counted_but_not_kept():
     tracemalloc.start()
-    found = await artifact_check.Artifacts(Endless(b" " * 1024 * 1024, 500)).check(
+    found = await artifact_check.Artifacts(Endless(b" " * 1024 * 1024, 500), Here()).check(
         digests.of_bytes(b""), "ARTIFACT", None
     )
     _, peak = tracemalloc.get_traced_memory()
@@ -108,19 +122,31 @@ async def test_what_nobody_reads_is_counted_but_not_kept():
 
 
 async def test_evidence_too_large_to_look_into_is_accepted_without_annotations():
-    found = await artifact_check.Artifacts(Endless(b'{"id": "x", "data": {}}' + b" " * 1024 * 1024, 5)).check(
+    found = await artifact_check.Artifacts(Endless(b'{"id": "x", "data": {}}' + b" " * 1024 * 1024, 5), Here()).check(
         digests.of_bytes(b""), "EVIDENCE", None
     )
     assert found == artifacts.Checked(True)
 
 
-async def test_large_documents_take_turns_and_small_ones_do_not_wait_for_them():
-    large = SBOM + b" " * (5 * 1024 * 1024)
-    looked = artifact_check.Artifacts(Stored(SBOM, large))
-    async with looked.turns:
-        waiting = asyncio.create_task(looked.check(digests.of_bytes(large), "SBOM_CYCLONEDX_JSON", len(large)))
-        inline = asyncio.create_task(looked.read(large, "SBOM_CYCLONEDX_JSON"))
-        assert (await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", len(SBOM))).problem == ""
-        assert not waiting.done()
-        assert not inline.done()
-    assert (await waiting).extracted == (await inline).extracted != ()
+async def test_bytes_that_the_attestation_holds_are_read_like_stored_ones():
+    looked = artifact_check.Artifacts(Stored(SBOM), Here())
+    assert await looked.read(SBOM, "SBOM_CYCLONEDX_JSON") == await check(SBOM, "SBOM_CYCLONEDX_JSON", SBOM)
+
+
+async def test_what_exhausts_its_reader_or_is_too_large_is_its_own_finding():
+    assert (await check(SBOM, "SBOM_CYCLONEDX_JSON", SBOM)).code == "MaterialTypeMismatch"
+    large = b" " * (64 * 1024 * 1024 + 1)
+    assert (await artifact_check.Artifacts(Stored(), Here()).read(large, "SARIF")).code == "MaterialTooLarge"
+    exhausted = validation.exhausted(material_types.of("SARIF"), "time than 30 s of CPU")
+    found = await artifact_check.Artifacts(Stored(), Here(exhausted)).read(b"{}", "SARIF")
+    assert (found.code, found.problem) == ("MaterialTooLarge", "reading the SARIF needs more time than 30 s of CPU")
+    assert found.fix
+
+
+async def test_the_reader_is_told_whose_document_it_is_and_how_much_time_its_run_has_left():
+    here, allowance = Here(), artifacts.Allowance(7)
+    looked = artifact_check.Artifacts(Stored(SBOM), here)
+    asked = {"namespace_uid": "team-a", "allowance": allowance}
+    await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", None, **asked)
+    await looked.read(SBOM, "SBOM_CYCLONEDX_JSON", **asked)
+    assert here.asked == [("team-a", allowance)] * 2

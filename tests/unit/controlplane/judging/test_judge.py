@@ -79,7 +79,15 @@ class Store:
         self.asked: list[str] = []
         self.namespaces: set[str] = set()
 
-    async def check(self, digest: object, type_: str, size: object, *, namespace_uid: str = "") -> artifacts.Checked:
+    async def check(
+        self,
+        digest: object,
+        type_: str,
+        size: object,
+        *,
+        namespace_uid: str = "",
+        allowance: artifacts.Allowance | None = None,
+    ) -> artifacts.Checked:
         self.asked.append(type_)
         self.namespaces.add(namespace_uid)
         if self.failure is not None:

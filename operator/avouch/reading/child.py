@@ -1,0 +1,88 @@
+"""The process that reads: one document after another from its input, answers to its output, nothing else.
+
+Everything that readers import or open later is imported and opened before the first document: afterwards nothing can
+be. Schemas are kept as texts and compiled when a document needs one: all of them would take 40 MB.
+"""
+
+import importlib
+import io
+import json
+import os
+import pkgutil
+import signal
+import traceback
+from typing import BinaryIO
+
+from avouch.materials import types as material_types
+from avouch.materials import validation
+from avouch.materials.readers import document, schemas
+from avouch.reading import confinement, wire
+
+_LATER = ("difflib", "tarfile", "zipfile", "jsonschema_rs", "encodings.idna", "unicodedata")
+_WORDS = 4000  # characters of a traceback that the worker's log gets
+
+
+def main(limits: wire.Limits) -> None:
+    """Serve until the input ends. A document that takes more CPU time than it may ends the process by SIGPROF."""
+    source, target = os.fdopen(0, "rb", buffering=0), os.fdopen(1, "wb", buffering=0)
+    prepare()
+    confinement.confine(limits)
+    _write(target, wire.READY)
+    while header := _exactly(source, wire.REQUEST.size):
+        name_size, size = wire.REQUEST.unpack(header)
+        name = bytes(_exactly(source, name_size)).decode("ascii")
+        content = _exactly(source, size)
+        signal.setitimer(signal.ITIMER_PROF, limits.seconds)
+        answer = answered(name, content)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        del content
+        _write(target, answer)
+
+
+def prepare() -> None:
+    """Import and open what readers may want later."""
+    for name in {kind.reader for kind in material_types.MATERIALS if kind.reader}:
+        validation.reader(name)
+    for name in (*_LATER, *_encodings()):
+        importlib.import_module(name)
+    schemas.keep_texts()
+
+
+def _encodings() -> list[str]:
+    """XML names its encoding, and a codec is imported when it is first named. Those of Windows exist there only."""
+    import encodings
+
+    found = (each.name for each in pkgutil.iter_modules(encodings.__path__))
+    return [f"encodings.{name}" for name in found if name not in ("mbcs", "oem", "cp65001")]
+
+
+def answered(name: str, content: bytes) -> bytes:
+    """What the reader says, or what went wrong with the reader itself."""
+    try:
+        found: dict[str, object] = _said(validation.read(name, content))
+    except Exception as exc:
+        found = {"broke": type(exc).__name__, "traceback": traceback.format_exc(limit=-8)[-_WORDS:]}
+    return json.dumps(found).encode("ascii")
+
+
+def _said(found: document.Document) -> dict[str, object]:
+    return {"flaws": found.flaws, "annotations": found.annotations, "parsed": found.parsed}
+
+
+def _exactly(source: io.RawIOBase | BinaryIO, size: int) -> bytes:
+    """So many bytes, without a second copy of them; fewer only where the input ends."""
+    found = bytearray(size)
+    view, have = memoryview(found), 0
+    while have < size:
+        got = source.readinto(view[have:])  # type: ignore[union-attr]  # of every raw stream
+        if not got:
+            return b""
+        have += got
+    view.release()
+    return bytes(found)
+
+
+def _write(target: BinaryIO | io.RawIOBase, answer: bytes) -> None:
+    rest = memoryview(wire.framed(answer))
+    while rest:
+        rest = rest[target.write(rest) or 0 :]

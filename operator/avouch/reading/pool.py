@@ -1,0 +1,125 @@
+"""The reader processes of one worker: started at the first document, ended when nobody needs them.
+
+Small documents have a few processes with little memory, large ones a single process with much: so that what the
+worker's container may take is enough for all of them. A document that needs more than the little gets the much. In
+each, namespaces take turns: whose documents take long waits for himself.
+"""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from avouch.controlplane.model import artifacts
+from avouch.materials import types as material_types
+from avouch.materials import validation
+from avouch.materials.readers import document
+from avouch.reading import process, turns, wire
+
+MIB = 1024 * 1024
+LARGE = 4 * MIB  # bytes of content: reading takes up to twelve times as much memory
+_WALL = 300.0  # seconds for one document, whatever else the machine does
+_IDLE = 60.0  # seconds after which a process without a document is ended
+_DOCUMENTS, _SECONDS, _MEMORY = 1000, 120.0, 192 * MIB  # after which a process is replaced
+
+
+@dataclass(slots=True)
+class Room:
+    """Processes of one size: what each may take, whose turn it is, and those that have no document now."""
+
+    limits: wire.Limits
+    turns: turns.Turns
+    idle: list[tuple[float, process.Process]] = field(default_factory=list)  # since when; the newest last
+
+    @contextlib.asynccontextmanager
+    async def reader(self, namespace: str) -> AsyncIterator[process.Process]:
+        """A process, when it is this namespace's turn. Raises errors.Unavailable: none starts."""
+        async with self.turns.turn(namespace):
+            taken = await self._started()
+            try:
+                yield taken
+            finally:
+                if not taken.alive or _used_up(taken):
+                    await taken.end()
+                else:
+                    self.idle.append((time.monotonic(), taken))
+
+    async def _started(self) -> process.Process:
+        while self.idle:
+            _, found = self.idle.pop()
+            if found.alive:
+                return found
+        return await process.Process.start(self.limits)
+
+    async def rest(self, seconds: float) -> None:
+        """End processes that have had no document for so long."""
+        now = time.monotonic()
+        while self.idle and now - self.idle[0][0] >= seconds:
+            _, found = self.idle.pop(0)
+            await found.end()
+
+
+def _used_up(one: process.Process) -> bool:
+    return one.documents >= _DOCUMENTS or one.seconds >= _SECONDS or one.memory() > _MEMORY
+
+
+@dataclass(slots=True)
+class Readers:
+    """Implements `artifacts.Reader`. Close it before its loop ends."""
+
+    small: Room = field(default_factory=lambda: Room(wire.Limits(memory=320 * MIB), turns.Turns(places=2, share=1)))
+    large: Room = field(default_factory=lambda: Room(wire.Limits(), turns.Turns(places=1, share=1)))
+
+    async def read(
+        self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance
+    ) -> document.Document:
+        """What the reader of the type says; a flaw where it needs more than it may have.
+
+        Raises:
+            Unavailable: no process can be started now.
+            AvouchError: the reader itself is broken.
+        """
+        kind = material_types.of(type_)
+        if not content or not kind.reader or len(content) > kind.readable:
+            return validation.read(type_, content)  # nothing is parsed
+        found: document.Document | process.Ended = process.Ended(0)
+        for room in (self.large,) if len(content) > LARGE else (self.small, self.large):
+            async with room.reader(namespace_uid) as reader:
+                found = await self._read(reader, kind, content, allowance)
+            short = isinstance(found, process.Ended) and not found.of_time
+            if not short and found != validation.exhausted(kind, validation.MEMORY):
+                break
+        return found if isinstance(found, document.Document) else _flaw(kind, found, room.limits)
+
+    async def _read(
+        self,
+        reader: process.Process,
+        kind: material_types.MaterialType,
+        content: bytes,
+        allowance: artifacts.Allowance,
+    ) -> document.Document | process.Ended:
+        if allowance.seconds <= 0:
+            return validation.exhausted(kind, f"time than is left of the {artifacts.ALLOWED:g} s for a run")
+        before = reader.seconds
+        try:
+            return await reader.read(kind.name, content, min(_WALL, allowance.seconds))
+        finally:
+            allowance.seconds -= reader.seconds - before
+
+    async def rest(self) -> None:
+        """End processes that nobody needs; to be called now and then."""
+        for room in (self.small, self.large):
+            await room.rest(_IDLE)
+
+    async def close(self) -> None:
+        """End all of them."""
+        for room in (self.small, self.large):
+            await room.rest(0)
+
+
+def _flaw(kind: material_types.MaterialType, ended: process.Ended, limits: wire.Limits) -> document.Document:
+    if ended.code is None:
+        return validation.exhausted(kind, f"time than {_WALL:g} s")
+    if ended.of_time:
+        return validation.exhausted(kind, f"time than {limits.seconds} s of CPU")
+    return validation.exhausted(kind, f"memory than {limits.memory // MIB} MiB")
