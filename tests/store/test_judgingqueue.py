@@ -30,8 +30,8 @@ async def _empty(opened: database.Database) -> None:
         await connection.execute(sa.text("DELETE FROM judging_batches"))
 
 
-async def done(opened: database.Database, count: int = 1) -> list[run_model.Run]:
-    made = [a_run() for _ in range(count)]
+async def done(opened: database.Database, count: int = 1, **changes: str) -> list[run_model.Run]:
+    made = [a_run(**changes) for _ in range(count)]
     async with opened.snapshot() as connection:
         epoch = (await connection.execute(sa.select(tables.leases.c.epoch))).scalar_one()
     for run in made:
@@ -375,6 +375,20 @@ async def test_a_run_under_suspicion_waits_until_its_worker_is_idle_and_nothing_
             assert names(beside) == set(), "it waits for its neighbour"
         await work.settle([decided(other)])
     await queue.leave()
+
+
+async def test_a_namespace_whose_documents_take_long_leaves_places_to_others(opened: database.Database) -> None:
+    slow = await done(opened, 4)
+    other = (await done(opened, 1, namespace="other", namespace_uid="other-uid"))[0]
+    queue = judgingqueue.Queue(opened)
+    await queue.isolate([run.id for run in [*slow, other]])
+    async with contextlib.AsyncExitStack() as held:
+        taken = [names(await held.enter_async_context(queue.one())) for _ in range(4)]
+        assert [len(each) for each in taken] == [1, 1, 1, 0]
+        assert taken[0] | taken[1] < {run.id for run in slow}
+        assert taken[2] == {other.id}
+    async with queue.one() as work:
+        assert names(work) < {run.id for run in slow}
 
 
 async def test_a_job_whose_run_is_gone_ends(opened: database.Database) -> None:

@@ -34,7 +34,7 @@ class Turns:
         finally:
             if not mine.cancelled():
                 self._taken[namespace] -= 1
-            self._forget(namespace)
+                self._had(namespace)
             self._grant()
 
     def _grant(self) -> None:
@@ -47,10 +47,11 @@ class Turns:
             if not first.cancelled():  # it waits no more
                 first.set_result(None)
                 self._taken[chosen] += 1
-                self._waiting[chosen] = self._waiting.pop(chosen)  # its next document comes after everybody else's
-            self._forget(chosen)
+            self._had(chosen)
 
-    def _forget(self, namespace: str) -> None:
-        if not self._taken[namespace] and not self._waiting.get(namespace):
-            self._waiting.pop(namespace, None)
+    def _had(self, namespace: str) -> None:
+        """Its next document comes after everybody else's."""
+        self._waiting[namespace] = self._waiting.pop(namespace)
+        if not self._taken[namespace] and not self._waiting[namespace]:
+            del self._waiting[namespace]
             del self._taken[namespace]

@@ -16,6 +16,7 @@ version before this one take over from us and we from them.
 import asyncio
 import contextlib
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,13 +41,17 @@ _TAKE = (
     "SELECT j.id, (j.args ->> 'run_id')::uuid AS run_id FROM procrastinate_jobs j"  # noqa: S608 - constants only
     f" WHERE {_DUE} AND j.attempts = 0 AND j.priority >= 0 {_ORDER} LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
 )
+_SHARE = 2  # runs of one namespace that a worker judges alone at once: the bytes of a tenant may take long to read
 _SUSPECT = 2  # deaths over a run, from which on nothing else is judged alone beside it
 _TAKE_ONE = (
     "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = (SELECT j.id"  # noqa: S608 - constants only
     f" FROM procrastinate_jobs j WHERE {_DUE} AND (j.attempts > 0 OR j.priority < 0)"
+    " AND (cardinality(%(full)s::text[]) = 0 OR NOT EXISTS (SELECT FROM runs r"
+    "  WHERE r.id = (j.args ->> 'run_id')::uuid AND r.namespace_uid = ANY(%(full)s::text[])))"
     f" ORDER BY j.attempts >= {_SUSPECT} DESC, coalesce(j.scheduled_at, '-infinity'), j.id"
     f" LIMIT 1 FOR UPDATE SKIP LOCKED) AND (attempts < {_SUSPECT} OR %(idle)s)"
-    " RETURNING id, (args ->> 'run_id')::uuid AS run_id, attempts"
+    " RETURNING id, (args ->> 'run_id')::uuid AS run_id, attempts,"
+    " (SELECT namespace_uid FROM runs r WHERE r.id = (args ->> 'run_id')::uuid) AS namespace"
 )
 # Whoever changes a run holds its row and may be about to queue it: such a run is left for the next batch.
 _HOLD = "SELECT id FROM runs WHERE id = ANY(%(ids)b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
@@ -157,7 +162,7 @@ class Queue:
     database: database.Database
     seconds: float = 30
     _worker: int | None = None
-    _held: set[int] = field(default_factory=set)
+    _held: dict[int, str] = field(default_factory=dict)  # jobs, and the namespaces of their runs
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _suspect: bool = False  # one of them killed workers before: it has no neighbours
 
@@ -209,7 +214,7 @@ class Queue:
                 await work.settle([judging.Settled(found.run_id)])
             yield work
         finally:
-            self._held.discard(found.id)
+            self._held.pop(found.id, None)
             if not self._held:
                 self._suspect = False
 
@@ -219,10 +224,12 @@ class Queue:
         async with self._taking, self.database.statements() as connection:
             if self._suspect:
                 return None
-            asked = {"worker": worker, "idle": not self._held}
+            held = Counter(self._held.values())
+            full = [namespace for namespace, count in held.items() if count >= _SHARE]
+            asked = {"worker": worker, "idle": not self._held, "full": full}
             found = (await connection.exec_driver_sql(_TAKE_ONE, asked)).first()
             if found is not None:
-                self._held.add(found.id)
+                self._held[found.id] = found.namespace or ""
                 self._suspect = found.attempts >= _SUSPECT
         return found
 
