@@ -15,6 +15,7 @@ _PIECE = 64 * 1024
 _MOST_MEMBERS = 10_000  # of a gzip: each costs time, and an empty one has 20 bytes
 _APPLE_DOUBLE = b"\x00\x05\x16\x07"  # https://www.rfc-editor.org/rfc/rfc1740: a Mac's file of attributes, `._name`
 _DRIVE = re.compile("[A-Za-z]:")
+_DIGITS = re.compile(rb"\d{500}")  # a name may have some hundred, a number has at most twenty
 _MEMBERS = 4  # of a tar for each file that is allowed: directories, links
 _HEADERS = 2048  # bytes of tar around one file: its header, a long name, padding
 _EMPTY = 1024  # bytes of the zeros that end a tar
@@ -188,7 +189,24 @@ def _of_zip(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
 def _of_tar(content: bytes, bounds: Bounds) -> Iterator[tuple[str, IO[bytes]]]:
     import tarfile  # lazy: 3 ms, for tars only
 
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+    class Member(tarfile.TarInfo):
+        """Looks at an extended header before tarfile does, whose patterns take the square of a run of digits.
+
+        A size below zero leads back to where reading has been.
+        """
+
+        def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+            if self.type in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE):
+                start = archive.fileobj.tell()
+                if _DIGITS.search(archive.fileobj.read(self.size)):
+                    raise errors.Invalid("a header of the archive has a number of too many digits", fix=FIX)
+                archive.fileobj.seek(start)
+            found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # tarfile's hook for subclasses
+            if found.size < 0:
+                raise errors.Invalid("a file of the archive has a size below zero", fix=FIX)
+            return found
+
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:", tarinfo=Member) as archive:
         for number, member in enumerate(archive):
             if number > _MEMBERS * bounds.entries:
                 raise _too_many(bounds)

@@ -1,6 +1,7 @@
 """SBOMs: CycloneDX 1.4 to 1.7 and SPDX 2.2, 2.3 and 3.0.1, against the official schemas."""
 
 import re
+import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +19,8 @@ _IMAGE = re.compile(r"[\w./:@-]+", re.ASCII)  # the characters of references; wh
 _NULL_CWES = "it breaks CycloneDX: cwes is null, read as none"
 _DASHED = "it breaks SPDX 2.2: PACKAGE-MANAGER or PERSISTENT-ID with a dash, as 2.3 writes them"
 _TRIVY_DIGEST = "aquasecurity:trivy:RepoDigest"
-# A creator's text: the version begins where a number follows a dash ("my-tool-1.0"), or is syft's "[not provided]".
-_CREATOR = re.compile(r"Tool:\s*(?P<name>\S.*?)(?:-(?P<version>v?\d.*|\[.*\]))?\s*", re.ASCII)
+# In a creator's text the version begins where a number follows a dash ("my-tool-1.0"), or is syft's "[not provided]".
+_VERSION = re.compile(r"-(?=v?\d|\[)", re.ASCII)
 
 
 def cyclonedx(content: bytes) -> document.Document:
@@ -135,8 +136,14 @@ def creator(text: str) -> tuple[str, str]:
     >>> creator("Tool: my-tool-1.0"), creator("Person: Ada")
     (('my-tool', '1.0'), ('', ''))
     """
-    match = _CREATOR.fullmatch(text) if len(text) <= document.LONGEST else None  # a longer one could not be recorded
-    return (match["name"], match["version"] or "") if match else ("", "")
+    kind, _, rest = text.partition(":")
+    rest = rest.strip(string.whitespace)
+    if kind != "Tool" or "\n" in rest or len(text) > document.LONGEST:  # a longer one could not be recorded
+        return "", ""
+    for dash in _VERSION.finditer(rest, 1):
+        if rest[dash.end()] != "[" or rest.endswith("]"):
+            return rest[: dash.start()], rest[dash.end() :]
+    return rest, ""
 
 
 def _spdx3_annotations(found: dict[str, Any]) -> Iterator[tuple[str, object]]:

@@ -4,6 +4,7 @@ YAML lets few bytes expand into billions of values. The first pass looks at even
 anything is built. Keys such as 200 become texts, as they do on the way to JSON.
 """
 
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -16,13 +17,32 @@ VALUES = 500_000
 FIX = "write plain YAML: few aliases, each key once"
 
 
+_RESOLVERS = yaml.CSafeLoader.yaml_implicit_resolvers
+# Numbers of base 60 (`12:30:45`) are texts, as in YAML 1.2: to compute one takes the square of its length.
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(
+        r"[-+]?0b[01_]+$|[-+]?0[0-7_]+$|[-+]?(?:0|[1-9][0-9_]*)$|[-+]?0x[0-9a-fA-F_]+$", re.ASCII
+    ),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?$|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?$"
+        r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$",
+        re.ASCII,
+    ),
+}
+
+
 class _Loader(yaml.CSafeLoader):
     """The values that JSON has: no dates, no binary, no sets."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # the base class keeps it so
-        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
-        for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+        first: [(tag, _NUMBERS.get(tag, pattern)) for tag, pattern in found if not tag.endswith(":timestamp")]
+        for first, found in _RESOLVERS.items()
     }
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if node.tag in _NUMBERS and ":" in node.value:  # a tag says that it is a number
+            raise errors.Invalid(f"{node.value[:64]!r} is no number of base 10", fix=FIX)
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         self.flatten_mapping(node)
