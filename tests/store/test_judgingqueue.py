@@ -391,6 +391,43 @@ async def test_a_namespace_whose_documents_take_long_leaves_places_to_others(ope
         assert names(work) < {run.id for run in slow}
 
 
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("UPDATE snapshots SET document = '{}' WHERE run_id = :id", "record"),
+        ("UPDATE snapshots SET document = '[]' WHERE run_id = :id", "record"),
+        ("UPDATE claims SET digest = 'none' WHERE run_id = :id", "claims"),
+    ],
+)
+async def test_what_cannot_be_read_of_one_run_is_said_and_the_others_of_its_batch_are_judged(
+    opened: database.Database, broken: str, said: str
+) -> None:
+    bad, *good = await done(opened, 3)
+    await run_store.Runs(opened).accept(a_claim(bad, bad.id.bytes))
+    async with opened.transaction() as connection:
+        assert (await connection.execute(sa.text(broken), {"id": bad.id})).rowcount == 1
+    async with judgingqueue.Queue(opened).batch(32) as work:
+        found = {record.run.id: record.problem for record in work.taken.records}
+        await work.settle([judging.Alone(bad.id), *(decided(run) for run in good)])
+    assert said in found[bad.id]
+    assert [found[run.id] for run in good] == ["", ""]
+    assert await results(opened, good) == ["Passed"] * 2
+    async with judgingqueue.Queue(opened).one() as alone:
+        assert [said in record.problem for record in alone.taken.records] == [True]
+
+
+async def test_the_job_of_a_run_that_a_newer_version_judged_ends_unread(opened: database.Database) -> None:
+    judged, other = await done(opened, 2)
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE runs SET result = 'Waived' WHERE id = :id"), {"id": judged.id})
+    async with judgingqueue.Queue(opened).batch(32) as work:
+        assert names(work) == {other.id}
+        await work.settle([decided(other)])
+    assert await left(opened) == []
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE runs SET result = 'Passed' WHERE id = :id"), {"id": judged.id})
+
+
 async def test_a_job_whose_run_is_gone_ends(opened: database.Database) -> None:
     async with opened.transaction() as connection:
         await jobs.judge(connection, uuid.uuid4())

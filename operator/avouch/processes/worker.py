@@ -143,6 +143,8 @@ class Loops:
                 found = one.signed.verdict
                 self.adapters.metrics.judged(found.result, found.evidence, share)
                 _log.info("run judged", extra={"run": str(found.run_id), "verdict": str(found.result)})
+            elif isinstance(one, judging.Later) and one.reason:
+                self.adapters.metrics.put_off()
         return outcomes
 
     async def _repeat(self, wake: asyncio.Event, step: Step, poll: float | None) -> None:

@@ -33,6 +33,9 @@ class Metrics:
             "avouch_judging_seconds", "Time to judge a run.", buckets=_BUCKETS, registry=self.registry
         )
         self._verdicts = self._counter("avouch_runs_judged", "Judged runs.", "verdict", "evidence")
+        self._put_off = prometheus_client.Counter(
+            "avouch_runs_put_off", "Times that a run could not be judged and was put off.", registry=self.registry
+        )
         self._tried = prometheus_client.Counter(
             "avouch_delivery_tries", "Tries to deliver a verdict.", registry=self.registry
         )
@@ -50,6 +53,10 @@ class Metrics:
         """A run got its verdict."""
         self._judging.observe(seconds)
         self._verdicts.labels(str(result), str(evidence)).inc()
+
+    def put_off(self) -> None:
+        """A run could not be judged now: its evidence, or what is stored of it, cannot be read or written."""
+        self._put_off.inc()
 
     def delivered(self, tried: int) -> None:
         """So many deliveries were tried."""

@@ -17,17 +17,21 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch.controlplane.model import deliveries, judging, runs
+from avouch import errors
+from avouch.controlplane.model import deliveries, external, judging, runs
+from avouch.controlplane.model.verdicts import VerdictResult
 from avouch.store import database, jobs, rows, verdicts
 
+_T = TypeVar("_T")
+_WORDS = 300  # characters of why something cannot be read
 QUEUED = "procrastinate_queue_v1#judge"  # channel of NOTIFY: procrastinate's trigger on each inserted job
 
 _LOCK = "hashtextextended('avouch.judging', {})"
@@ -66,11 +70,13 @@ _DEAD = (
     ") UPDATE procrastinate_jobs j SET attempts = attempts + 1 FROM died"
     " WHERE j.queueing_lock = died.lock AND j.status = 'todo'"
 )
+# A run that a newer version judged with a word of its own is not read: its job ends.
 _RECORDS = (
     "SELECT r.*, s.document::text AS document, v.claims AS heard, o.* FROM runs r"
     " LEFT JOIN verdicts v ON v.run_id = r.id"
     " LEFT JOIN snapshots s ON s.run_id = r.id AND NOT %(bare)s"
-    " LEFT JOIN outside_runs o ON o.run_id = r.id WHERE r.id = ANY(%(ids)b)"
+    " LEFT JOIN outside_runs o ON o.run_id = r.id"
+    " WHERE r.id = ANY(%(ids)b) AND r.result = ANY(%(known)b)"
 )
 _CLAIMS = "SELECT * FROM claims WHERE run_id = ANY(%(ids)b) ORDER BY received_at, digest"
 # A pod may claim again and again while its run goes on: of such a run nothing is read, for nothing is judged.
@@ -191,7 +197,7 @@ class Queue:
         records = await _records(connection, found.keys() - heavy, claimed.keys() - heavy)
         known = heavy | {record.run.id for record in records}
         gone = [job for run_id, job in found.items() if run_id not in known]
-        if gone:  # runs that retention deleted
+        if gone:  # runs that retention deleted, or that are judged
             await connection.exec_driver_sql(_END, {"ids": gone})
         return _Batch(connection, found, await _taken(connection, records, held))
 
@@ -280,20 +286,41 @@ async def _records(
     connection: AsyncConnection, run_ids: Iterable[uuid.UUID], claimed: Iterable[uuid.UUID], *, bare: bool = False
 ) -> Sequence[judging.Record]:
     """The records of these runs, with the claims of some of them; `bare`: without what the cluster recorded."""
-    said: dict[uuid.UUID, list[runs.Claim]] = {}
+    said: dict[uuid.UUID, list[sa.Row[Any]]] = {}
     if claims := list(claimed):
         for row in await connection.exec_driver_sql(_CLAIMS, {"ids": claims}):
-            said.setdefault(row.run_id, []).append(rows.claim_of(row))
-    return [
-        judging.Record(
-            run=rows.run_of(row),
-            snapshot=rows.snapshot_of(msgspec.json.decode(row.document)) if row.document else None,
-            claims=tuple(said.get(row.id, ())),
-            external=rows.external_of(row) if row.attester is not None else None,
-            heard=None if row.heard is None else frozenset(row.heard),
-        )
-        for row in await connection.exec_driver_sql(_RECORDS, {"ids": list(run_ids), "bare": bare})
-    ]
+            said.setdefault(row.run_id, []).append(row)
+    asked = {"ids": list(run_ids), "bare": bare, "known": [str(word) for word in VerdictResult]}
+    return [_record(row, said.get(row.id, ())) for row in await connection.exec_driver_sql(_RECORDS, asked)]
+
+
+def _record(row: "sa.Row[Any]", claims: Sequence["sa.Row[Any]"]) -> judging.Record:
+    """One run. What of it cannot be read is left out and said, so that the others of its batch are judged."""
+    run, problems = rows.run_of(row), list[str]()
+
+    def read(what: str, read: Callable[[], _T], otherwise: _T) -> _T:
+        try:
+            return read()
+        except (ValueError, TypeError, LookupError, errors.AvouchError) as exc:
+            problems.append(f"its {what} cannot be read: {exc!r}"[:_WORDS])
+            return otherwise
+
+    return judging.Record(
+        run=run,
+        snapshot=read("record", lambda: _snapshot(row), None),
+        claims=read("claims", lambda: tuple(map(rows.claim_of, claims)), ()),
+        external=read("attester", lambda: _external(row), None),
+        problem="; ".join(problems),
+        heard=None if row.heard is None else frozenset(row.heard),
+    )
+
+
+def _snapshot(row: "sa.Row[Any]") -> runs.Snapshot | None:
+    return rows.snapshot_of(msgspec.json.decode(row.document)) if row.document else None
+
+
+def _external(row: "sa.Row[Any]") -> external.ExternalPart | None:
+    return rows.external_of(row) if row.attester is not None else None
 
 
 async def _taken(

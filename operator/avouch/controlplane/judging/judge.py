@@ -4,7 +4,9 @@
 2. A run whose evidence lies in an artifact store is judged alone, so that no batch waits for bytes; so is one whose
    batch failed, or over which a worker died.
 3. A run that still cannot be judged gets the verdict Error; what does not answer now puts it off.
-4. A claim that came after the verdict has its run judged again. Where a pod of the run itself contradicts what was
+4. What is stored of a run and cannot be read may be of a newer version: it is tried again for a while, then it is
+   Error.
+5. A claim that came after the verdict has its run judged again. Where a pod of the run itself contradicts what was
    judged, the verdict is superseded by Rejected, once; in all other cases it stays, and the claim is kept and shown.
 """
 
@@ -25,12 +27,16 @@ from avouch.materials import types as material_types
 _log = logging.getLogger(__name__)
 
 BATCH = 32  # runs in one transaction
+PATIENCE = timedelta(hours=1)  # after a run's end, for what cannot be read: an update of the install takes less
 
 
 def next_try(run: runs.Run, now: datetime) -> datetime:
     """When to judge a run again whose evidence could not be read: the older it is, the less often."""
-    age = now - (run.finished_at or run.created_at)
-    return now + min(max(age / 4, timedelta(seconds=10)), timedelta(minutes=10))
+    return now + min(max(_age(run, now) / 4, timedelta(seconds=10)), timedelta(minutes=10))
+
+
+def _age(run: runs.Run, now: datetime) -> timedelta:
+    return now - (run.finished_at or run.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class Judging:
             now = self.clock.now()
             ids = ", ".join(str(one.run.id) for one in work.taken.records)
             _log.error("the verdict Error on run %s cannot be written: %s", ids, exc)
-            outcomes = [judging.Later(one.run.id, next_try(one.run, now)) for one in work.taken.records]
+            outcomes = [judging.Later(one.run.id, next_try(one.run, now), str(exc)) for one in work.taken.records]
             await work.settle(outcomes)
         return outcomes
 
@@ -119,7 +125,7 @@ class Judging:
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 _log.warning("run %s is judged later: %s", record.run.id, exc)
-                return judging.Later(record.run.id, next_try(record.run, self.clock.now()))
+                return judging.Later(record.run.id, next_try(record.run, self.clock.now()), str(exc))
             return self._error(record, taken, exc)
 
     async def _case(self, record: judging.Record) -> examination.Case:
@@ -157,20 +163,23 @@ class Judging:
         return judging.Decided(signed, fanout.deliveries(case.run, signed, attachments), over)
 
     def _error(self, record: judging.Record, taken: judging.Taken, exc: Exception) -> judging.Outcome:
-        """The verdict on a run that cannot be judged."""
+        """The verdict on a run that cannot be judged; none yet where it may be readable to a newer version."""
+        now, unreadable = self.clock.now(), _unreadable(record)
+        if unreadable and _age(record.run, now) < PATIENCE:
+            _log.warning("run %s is judged later: %s", record.run.id, unreadable)
+            return judging.Later(record.run.id, next_try(record.run, now), unreadable)
         if not isinstance(exc, errors.AvouchError):
             _log.error("run %s could not be judged", record.run.id, exc_info=exc)
         reason = storable.text(str(exc)) if isinstance(exc, errors.AvouchError) else type(exc).__name__
-        now = self.clock.now()
         if record.run.result is not verdicts.VerdictResult.PENDING:
             _log.error("run %s keeps its verdict, for late claims cannot be judged: %s", record.run.id, reason)
             return judging.Settled(record.run.id)
         try:
-            bare = _bare(record)
+            bare = examination.Case(record.run, _plan(record), record.snapshot, external=record.external)
             return self._decided(bare, examination.failed(bare, reason, now), taken)
         except Exception as unsealed:
             _log.error("run %s stays Pending: the verdict Error could not be signed: %s", record.run.id, unsealed)
-            return judging.Later(record.run.id, next_try(record.run, now))
+            return judging.Later(record.run.id, next_try(record.run, now), str(unsealed))
 
     async def _looked_at(self, case: examination.Case) -> dict[tuple[str, str], artifact_model.Checked]:
         """The documents of one run, one after the other; what they take of the readers' time is theirs together."""
@@ -198,7 +207,34 @@ class Judging:
             return examination.ReadClaim(claim, None, str(exc))
 
 
+def _unreadable(record: judging.Record) -> str:
+    """Why something that is stored of a run cannot be read, or ""."""
+    try:
+        plan.Plan.from_json(record.run.plan)
+    except errors.Invalid as exc:
+        return str(exc)
+    return record.problem
+
+
+def _plan(record: judging.Record) -> plan.Plan:
+    """The plan of a run, or what the run itself says of it."""
+    run = record.run
+    try:
+        return plan.Plan.from_json(run.plan)
+    except errors.Invalid:
+        return plan.Plan(
+            workflow=run.workflow,
+            workflow_uid=run.key.workflow_uid,
+            namespace=run.namespace,
+            contract=run.contract,
+            revision=run.revision,
+            contract_digest=run.contract_digest,
+        )
+
+
 def _bare(record: judging.Record) -> examination.Case:
+    if record.problem:
+        raise errors.Corrupt(record.problem)
     return examination.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, external=record.external)
 
 

@@ -18,8 +18,9 @@ CRASHES = 5  # workers that may end over one run before it is judged Error: it w
 class Record:
     """What is stored about one run that is to be judged. `crashes` counts workers that ended over it.
 
-    Of a run that has not ended no claims are read, and after `CRASHES` deaths neither claims nor snapshot are.
-    `heard` are the digests of the claims with which its verdict was reached; None where there is none that says so.
+    `problem`: why something of it cannot be read, which is then left out. Of a run that has not ended no claims are
+    read, and after `CRASHES` deaths neither claims nor snapshot are. `heard` are the digests of the claims with which
+    its verdict was reached; None where there is none that says so.
     """
 
     run: runs.Run
@@ -27,6 +28,7 @@ class Record:
     claims: tuple[runs.Claim, ...] = ()
     external: external_model.ExternalPart | None = None
     crashes: int = 0
+    problem: str = ""
     heard: frozenset[str] | None = None
 
     @property
@@ -59,10 +61,11 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Judge the run again, not before `at`."""
+    """Judge the run again, not before `at`. `reason`: what failed; "" where it only waits for something."""
 
     run_id: uuid.UUID
     at: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,11 +224,8 @@ async def test_one_verdict_that_the_database_refuses_never_fails_its_batch() -> 
 async def test_a_run_whose_verdict_error_is_refused_too_is_put_off_and_said(caplog: pytest.LogCaptureFixture) -> None:
     queue = Queue(single=[record()], refuses={record().run.id}, refuses_errors=True)
     (later,) = await judge(queue).one()
-    assert (
-        queue.settled
-        == [later]
-        == [judging_model.Later(record().run.id, judging.next_try(record().run, Clock().now()))]
-    )  # type: ignore[arg-type]
+    at = judging.next_try(record().run, Clock().now())  # type: ignore[arg-type]
+    assert queue.settled == [later] == [judging_model.Later(record().run.id, at, "the database refuses a value")]
     assert f"the verdict Error on run {record().run.id} cannot be written" in caplog.text
 
 
@@ -253,12 +250,25 @@ async def test_a_database_that_does_not_answer_leaves_every_run_as_it_is() -> No
     assert (len(queue.batched), len(queue.single), queue.settled) == (1, 1, [])
 
 
-async def test_a_run_whose_plan_cannot_be_read_stays_pending_and_is_looked_at_again_later() -> None:
-    broken = replace(record(), run=replace(record().run, plan="{"))
-    queue = Queue(batched=[broken])
-    await judge(queue).batch()
+@pytest.mark.parametrize("how", ["batch", "one"])
+@pytest.mark.parametrize("broken", [{"run": replace(cases.run(), plan="{")}, {"problem": "its claims cannot be read"}])
+async def test_what_cannot_be_read_of_a_run_may_be_of_a_newer_version_and_is_error_after_an_hour(
+    how: str, broken: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread = replace(record(), **broken)
+    unread = replace(unread, run=replace(unread.run, finished_at=Clock().now() - timedelta(minutes=50)))  # type: ignore[operator]
+    queue = Queue(batched=[unread], single=[unread])
+    await getattr(judge(queue), how)()
     (later,) = queue.settled
     assert isinstance(later, judging_model.Later)
+    assert later.reason
+    unread = replace(unread, run=replace(unread.run, finished_at=Clock().now() - timedelta(minutes=61)))  # type: ignore[operator]
+    queue = Queue(batched=[unread, record(1)], single=[unread])
+    await getattr(judge(queue), how)()
+    assert queue.results() == (["Error", "Passed"] if how == "batch" else ["Error"])
+    (said,) = queue.settled[0].signed.verdict.findings  # type: ignore[union-attr]
+    assert said.code == "JudgingFailed"
+    assert "plan" in said.message or "claims" in said.message
 
 
 @pytest.mark.parametrize(
