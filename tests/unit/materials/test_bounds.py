@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from avouch import errors
 from avouch.materials import validation
+from avouch.materials.readers import yamls
+from tests.exhaustion import growing
 
 MIB = 1024 * 1024
 LONG = b"x" * (3 * MIB)
@@ -67,3 +70,28 @@ def test_no_parser_is_loaded_before_its_first_document():
     env = {"PYTHONPATH": str(Path(validation.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert done.stderr.strip() == ""
+
+
+def test_a_number_of_base_60_is_a_text_in_yaml():
+    assert yamls.load(b"a: 12:30:45\nb: 1:30.5\nc: 42\nd: -1.5e+3\ne: 0x1F\nf: .inf\ng: 0b11\nh: 017\n") == {
+        "a": "12:30:45", "b": "1:30.5", "c": 42, "d": -1500.0, "e": 31, "f": float("inf"), "g": 3, "h": 15,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [b"!!int 1:30", b"!!float 1:30.5", b"!!int '1:30'"])
+def test_a_number_that_a_tag_makes_one_of_base_60_is_a_flaw(number):
+    with pytest.raises(errors.Invalid, match="no number of base 10"):
+        yamls.load(b"a: " + number)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a tar with a header of digits", "a number of too many digits"),
+        ("a tar with a header for all", "a number of too many digits"),
+        ("a tar that leads back", "a size below zero"),
+    ],
+)
+def test_a_tar_that_holds_up_who_reads_it_is_a_flaw(name, said):
+    (flaw,) = validation.read("JUNIT_XML", growing.BY_HAND["JUNIT_XML"][name](10_000)).flaws
+    assert said in flaw.message

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from avouch.materials import validation
-from avouch.materials.readers import document
+from avouch.materials.readers import document, sboms
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><testsuite name="&c;"/>'
 
@@ -121,3 +121,21 @@ def test_too_many_bytes_are_a_flaw_before_any_parser_sees_them():
 
 def test_a_type_without_reader_never_claims_to_be_understood():
     assert validation.read("ARTIFACT", b"anything") == document.Document(parsed=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Tool: syft-[not provided]", ("syft", "[not provided]")),
+        ("Tool: my-tool-v1.0-2", ("my-tool", "v1.0-2")),
+        ("Tool:  my-tool ", ("my-tool", "")),
+        ("Tool: -1", ("-1", "")),
+        ("Tool: a-[b-2", ("a-[b", "2")),
+        ("Tool: a\nb-1", ("", "")),
+        ("Tool: " + "a" * 2000, ("", "")),
+        ("Tool:", ("", "")),
+        ("Organization: Tool: a-1", ("", "")),
+    ],
+)
+def test_the_version_of_a_creator_begins_where_a_number_follows_a_dash(text, found):
+    assert sboms.creator(text) == found

@@ -3,6 +3,8 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from avouch import errors
 from avouch.controlplane.judging import judge
 from avouch.controlplane.model import judging as judging_model
-from avouch.processes import worker
+from avouch.processes import worker, workermetrics
 
 SETTLED = judging_model.Settled(uuid.UUID(int=1))
 ALONE = judging_model.Alone(uuid.UUID(int=2))
@@ -140,3 +142,16 @@ async def test_without_a_word_the_first_loop_of_each_kind_looks_by_itself(monkey
     monkeypatch.setattr(worker, "_POLL", 0.001)
     work = Work()
     await looping(work, lambda _: until(lambda: min(work.looks.values()) > 20))
+
+
+async def test_a_run_that_cannot_be_judged_is_counted_and_one_that_only_waits_is_not() -> None:
+    counted = workermetrics.Metrics()
+    adapters = SimpleNamespace(metrics=counted)
+    loops = worker.Loops(adapters, asyncio.Event())  # type: ignore[arg-type]  # what it uses
+    later = judging_model.Later(uuid.UUID(int=1), datetime(2026, 1, 1, tzinfo=UTC))
+
+    async def judged() -> Sequence[judging_model.Outcome]:
+        return [later, replace(later, reason="its plan cannot be read")]
+
+    await loops._timed(judged)
+    assert counted.registry.get_sample_value("avouch_runs_put_off_total") == 1

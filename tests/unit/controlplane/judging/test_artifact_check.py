@@ -3,6 +3,8 @@
 import json
 import tracemalloc
 
+import pytest
+
 from avouch import digests, errors
 from avouch.controlplane.judging import artifact_check, documents
 from avouch.controlplane.model import artifacts, verdicts
@@ -74,6 +76,16 @@ async def test_a_damaged_copy_is_a_problem_and_never_served():
 
     found = await artifact_check.Artifacts(Damaged(), Here()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
     assert "changed" in found.problem
+
+
+async def test_a_store_that_is_away_says_nothing_about_a_document():
+    class Away(Stored):
+        async def get(self, digest, *, namespace_uid=""):
+            raise errors.Unavailable("the store is away")
+            yield b""
+
+    with pytest.raises(errors.Unavailable):
+        await artifact_check.Artifacts(Away(), Here()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
 
 
 def test_what_was_read_out_of_a_document_is_attested():
