@@ -4,21 +4,28 @@ Everything that readers import or open later is imported and opened before the f
 be. Schemas are kept as texts and compiled when a document needs one: all of them would take 40 MB.
 """
 
-import importlib
+import codecs
+import contextlib
+import difflib  # noqa: F401 - readers import it late, as the next four
+import encodings
 import io
 import json
 import os
 import pkgutil
 import signal
+import tarfile  # noqa: F401
 import traceback
+import unicodedata  # noqa: F401
+import zipfile  # noqa: F401
 from typing import BinaryIO
+
+import jsonschema_rs  # noqa: F401
 
 from avouch.materials import types as material_types
 from avouch.materials import validation
 from avouch.materials.readers import document, schemas
 from avouch.reading import confinement, wire
 
-_LATER = ("difflib", "tarfile", "zipfile", "jsonschema_rs", "encodings.idna", "unicodedata")
 _WORDS = 4000  # characters of a traceback that the worker's log gets
 
 
@@ -43,17 +50,15 @@ def prepare() -> None:
     """Import and open what readers may want later."""
     for name in {kind.reader for kind in material_types.MATERIALS if kind.reader}:
         validation.reader(name)
-    for name in (*_LATER, *_encodings()):
-        importlib.import_module(name)
+    for name in _encodings():
+        with contextlib.suppress(LookupError):  # modules that are no codec, and codecs of other systems
+            codecs.lookup(name)
     schemas.keep_texts()
 
 
 def _encodings() -> list[str]:
-    """XML names its encoding, and a codec is imported when it is first named. Those of Windows exist there only."""
-    import encodings
-
-    found = (each.name for each in pkgutil.iter_modules(encodings.__path__))
-    return [f"encodings.{name}" for name in found if name not in ("mbcs", "oem", "cp65001")]
+    """XML names its encoding, and a codec is imported when it is first named."""
+    return [each.name for each in pkgutil.iter_modules(encodings.__path__)]
 
 
 def answered(name: str, content: bytes) -> bytes:
