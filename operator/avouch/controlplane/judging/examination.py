@@ -65,6 +65,12 @@ def result_of(findings: tuple[Finding, ...]) -> VerdictResult:
     return VerdictResult.PASSED if effect is finding_table.Effect.NOTHING else VerdictResult(effect.value)
 
 
+def unsuitable(checked: Checked, line: str, material: str) -> Finding:
+    """The finding on a document that has a problem."""
+    code = "MaterialTooLarge" if checked.exhausting else "MaterialTypeMismatch"
+    return Finding(code, checked.problem, line, checked.fix, material)
+
+
 def unexamined(case: Case, finding: Finding, now: datetime) -> verdicts.Verdict:
     """The verdict on a run whose evidence is not looked at, because of this finding."""
     evidence = Evidence.CLI if case.external is not None and case.said else Evidence.NONE

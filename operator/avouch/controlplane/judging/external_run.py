@@ -131,7 +131,7 @@ def _defects(
         return
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     if checked.problem:
-        yield Finding(checked.code, checked.problem, line, checked.fix, found.name)
+        yield examination.unsuitable(checked, line, found.name)
     elif not checked.stored and not (asked is not None and asked.skip_upload):
         text = f"material {found.name} ({found.digest}) was claimed, but its content was not uploaded"
         fix = f"avouch attestation add --name {found.name} --value FILE, before the push"

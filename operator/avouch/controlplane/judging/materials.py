@@ -11,7 +11,7 @@ from avouch import plan
 from avouch.attestation import materials
 from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
-from avouch.controlplane.judging.examination import ReadClaim
+from avouch.controlplane.judging.examination import ReadClaim, unsuitable
 from avouch.controlplane.model import artifacts, verdicts
 from avouch.findings import Finding
 from avouch.image_references import Flaw
@@ -220,7 +220,7 @@ def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Fi
     if checked is None or not checked.stored:
         text = f"material {asked.name} ({entry.seen.digest}) was claimed, but its content was not uploaded"
         return (_of(asked, "MaterialNotUploaded", text, "upload the file before the claim is pushed"),)
-    return (_of(asked, checked.code, checked.problem, checked.fix),) if checked.problem else ()
+    return (unsuitable(checked, asked.line, asked.name),) if checked.problem else ()
 
 
 def _image_defects(asked: plan.PlannedMaterial, seen: Seen) -> tuple[Finding, ...]:

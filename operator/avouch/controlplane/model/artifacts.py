@@ -57,11 +57,6 @@ class Checked:
     extracted: tuple[tuple[str, str], ...] = ()
     exhausting: bool = False
 
-    @property
-    def code(self) -> str:
-        """Of the finding that the problem is."""
-        return "MaterialTooLarge" if self.exhausting else "MaterialTypeMismatch"
-
 
 @dataclass(slots=True)
 class Allowance:
