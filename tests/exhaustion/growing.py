@@ -303,6 +303,13 @@ BY_HAND: dict[str, dict[str, Make]] = {
         "a log as gzip": lambda n: packing.gzip.compress(b"a: b\n" * n, 1, mtime=0),
     },
     "RADAMSA_CRASHES": _ARCHIVES,
+    "ZAP_DAST_ZIP": {
+        **{name: make for name, make in _ARCHIVES.items() if name.startswith("a zip")},
+        **{
+            f"a report with {name}": (lambda n, make=make: packing.zipped(**{"report_json.json": make(n)}))
+            for name, make in _around(b'{"@programName": "ZAP", "@version": "2"}').items()
+        },
+    },
     "TRUFFLEHOG_JSON": {
         "many lines": lambda n: b'{"DetectorName": "x"}\n' * n,
         "many lines, the last is wrong": lambda n: b'{"DetectorName": "x"}\n' * n + b"{}\n",
