@@ -71,7 +71,7 @@ def answered(name: str, content: bytes) -> bytes:
 
 
 def _said(found: document.Document) -> dict[str, object]:
-    return {"flaws": found.flaws, "annotations": found.annotations, "parsed": found.parsed}
+    return {"flaws": found.flaws, "annotations": found.annotations, "parsed": found.parsed, "notes": found.notes}
 
 
 def _exactly(source: io.RawIOBase | BinaryIO, size: int) -> bytes:

@@ -29,7 +29,8 @@ _CODE = (
 _PIECE = 256 * 1024
 _START = 60.0  # seconds until it has imported its readers; an idle machine takes half of one
 _FLAWS = frozenset({"DocumentEmpty", "DocumentInvalid", "DocumentTooLarge"})
-_TEXT = 1024  # characters of a flaw's message, and of its fix
+_TEXT = 1024  # characters of a flaw's message, of its fix, and of a note
+_NOTES = 100
 
 
 class Ended(NamedTuple):
@@ -49,6 +50,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     flaws: tuple[tuple[str, str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     parsed: bool = False
+    notes: tuple[str, ...] = ()
     broke: str = ""
     traceback: str = ""
 
@@ -173,11 +175,15 @@ def _document(answer: bytes, type_: str) -> document.Document:
         all(code in _FLAWS and _plain(message, _TEXT) and _plain(fix, _TEXT) for code, message, fix in said.flaws)
         and all(key in known and _plain(value, document.MOST) for key, value in said.annotations)
         and len(said.annotations) <= len(known)
+        and len(said.notes) <= _NOTES
+        and all(_plain(note, _TEXT) for note in said.notes)
     )
     if not plain:
         raise errors.AvouchError(f"the reader of {type_} answered what no reader answers")
-    return document.Document(tuple(document.Flaw(*flaw) for flaw in said.flaws), said.annotations, parsed=said.parsed)
+    return document.Document(
+        tuple(document.Flaw(*flaw) for flaw in said.flaws), said.annotations, said.parsed, said.notes
+    )
 
 
 def _plain(text: str, longest: int) -> bool:
-    return len(text) <= longest and text.isprintable()
+    return len(text) <= longest and (text.isprintable() or document.plain(text) == text)

@@ -14,7 +14,6 @@ from typing import Any
 SMALL = 5_000  # values that a document may have for its errors to be explained
 _LONG = 50  # elements of a list that is worth a try without them
 _TRIES = 20  # each validates the document once
-_TRIED = 20  # lists: for each of them the document is validated some more times
 _LEVELS = 4  # of objects that are searched for long lists: runs/0/results is the deepest that formats have
 Valid = Callable[[Any], bool]
 Path = tuple[str | int, ...]
@@ -41,7 +40,7 @@ def suspect(document: Any, valid: Valid) -> Suspect | None:
     document = document if _small(document) else _thinned(document, valid)
     if _small(document):
         return Suspect(document)
-    for path, items in itertools.islice(_lists(document, (), _LEVELS), _TRIED):
+    for path, items in itertools.islice(_lists(document, (), _LEVELS), _TRIES):
         if any(valid(_with(document, path, few)) for few in ([], items[:1], items[-1:])):
             low = _halved(items, functools.partial(_valid_with, valid, document, path))
             found = Suspect(_with(document, path, items[low : low + 1]), path, low)
