@@ -27,6 +27,8 @@ from pathlib import Path
 
 import httpx
 
+from avouch.cas import backends
+from avouch.destinations import Destinations
 from tests.cluster import binaries, places
 from tests.cluster.errors import ClusterError, Impossible
 from tests.cluster.progress import stage
@@ -37,6 +39,7 @@ ACCOUNT = "devstoreaccount1"  # what azurite is delivered with; no secret
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 ACCESS, SECRET = "tester", "tester-secret"
+LOCAL = backends.Install(destinations=Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,8 @@ def azure() -> Iterator[Served]:
             endpoint = f"{url}/{ACCOUNT}"
             _make_container(endpoint)
             spec = {"azure": {"account": ACCOUNT, "container": BUCKET, "endpoint": endpoint, "prefix": "team/a"}}
-            yield Served(spec, {"accountKey": ACCOUNT_KEY.encode()}, folder, endpoint, pid)
+            secret = {"accountKey": ACCOUNT_KEY.encode(), "host": f"127.0.0.1:{port}".encode()}
+            yield Served(spec, secret, folder, endpoint, pid)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import time
 import urllib.parse
 from http.client import responses
 
-from avouch import errors, https
+from avouch import errors, https, proxies
 
 _SECONDS = 60.0  # in all
 _HOPS = 5  # redirects
@@ -44,7 +44,7 @@ def download(url: str, limit: int) -> bytes:
 def _get(url: str, at: urllib.parse.SplitResult, limit: int, deadline: float) -> https.Answer:
     host, plain = at.hostname or "", at.scheme == "http"
     port = at.port or (80 if plain else 443)
-    proxy = None if plain else https.proxy_for(os.environ, host, port)
+    proxy = None if plain else proxies.of(os.environ, host, port)
     link = https.Connection(https.Peer(host, port, proxy=proxy, plain=plain))
     target = f"{at.path or '/'}{'?' + at.query if at.query else ''}"
     headers = {"User-Agent": "avouch", "Accept-Encoding": "identity"}

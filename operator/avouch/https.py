@@ -7,10 +7,8 @@ and size, and never follow a redirect: callers that want to, see it as an answer
 Why not httpx: it takes 100 ms to import, and the sidecar has the standard library only (ADR 6).
 """
 
-import base64
 import contextlib
 import http.client
-import ipaddress
 import queue
 import socket
 import ssl
@@ -19,29 +17,16 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from avouch import clocks, errors
+from avouch import clocks, errors, pem, proxies
 
-LIMIT = 4 * 1024 * 1024  # bytes of an answer to `get`
+LIMIT = 4 * 1024 * 1024  # bytes of an answer to `get`, unless its caller says otherwise
 SILENCE = 60.0  # seconds without a byte after which a connection counts as broken
 CHUNK = 256 * 1024
-_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _GONE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 Body = bytes | Callable[[], Iterator[bytes]]
 Response = http.client.HTTPResponse
 Broken = (OSError, http.client.HTTPException)  # what a connection raises when it breaks
-
-
-class Proxy(NamedTuple):
-    """An HTTP proxy that tunnels with CONNECT. `authorization` is the header for it, empty without a user."""
-
-    host: str
-    port: int
-    authorization: str = ""
-
-    def __repr__(self) -> str:
-        """Without the password."""
-        return f"Proxy({self.host!r}, {self.port})"
 
 
 class Peer(NamedTuple):
@@ -50,7 +35,7 @@ class Peer(NamedTuple):
     host: str
     port: int = 443
     ca: str = ""
-    proxy: Proxy | None = None
+    proxy: proxies.Proxy | None = None
     plain: bool = False
 
 
@@ -64,12 +49,13 @@ class Request(NamedTuple):
 
 
 class Resource(NamedTuple):
-    """What to `get`: a URL, headers that may hold a token, a CA, and the variables in which a proxy is looked up."""
+    """What to `get`: a URL, headers that may hold a token, a CA, the variables that name a proxy, the most bytes."""
 
     url: str
     headers: Mapping[str, str] = {}  # never changed
     ca: str = ""
     environment: Mapping[str, str] = {}  # never changed
+    limit: int = LIMIT
 
     def __repr__(self) -> str:
         """Without headers."""
@@ -218,13 +204,14 @@ def get(resource: Resource, seconds: float) -> Answer:
     does the work, and is left behind when the time is over.
 
     Raises:
-        Unavailable: no https address, not reached, not within this time, or more than `LIMIT` bytes.
+        Unavailable: no https address, not reached, not within this time, or more than `limit` bytes.
     """
     parts = _parts(resource.url)
     host, port = parts.hostname or "", parts.port or 443
     answers: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
     try:
-        connection = Connection(Peer(host, port, resource.ca, proxy_for(resource.environment, host, port)))
+        authority = pem.certificates(resource.ca, "CA") if resource.ca else ""
+        connection = Connection(Peer(host, port, authority, proxies.of(resource.environment, host, port)))
         connection._open = connection._connection()
     except errors.Invalid as exc:
         raise errors.Unavailable(f"not asked: {exc}") from exc
@@ -233,7 +220,7 @@ def get(resource: Resource, seconds: float) -> Answer:
     target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
     headers = {"User-Agent": "avouch", "Accept-Encoding": "identity", **resource.headers}
     request = Request("GET", target, headers)
-    thread = threading.Thread(target=_work, args=(connection, request, seconds, answers), daemon=True)
+    thread = threading.Thread(target=_work, args=(connection, request, (seconds, resource.limit), answers), daemon=True)
     thread.start()
     try:
         found = answers.get(timeout=max(seconds, 0.0))
@@ -248,10 +235,14 @@ def get(resource: Resource, seconds: float) -> Answer:
 
 
 def _work(
-    connection: Connection, request: Request, seconds: float, answers: "queue.SimpleQueue[Answer | Exception]"
+    connection: Connection,
+    request: Request,
+    bounds: tuple[float, int],
+    answers: "queue.SimpleQueue[Answer | Exception]",
 ) -> None:
+    seconds, limit = bounds
     try:
-        answers.put(connection.fetch(request, clocks.Clock().monotonic() + seconds, LIMIT))
+        answers.put(connection.fetch(request, clocks.Clock().monotonic() + seconds, limit))
     except (*Broken, ValueError, errors.TooLarge) as exc:
         answers.put(exc)
     finally:
@@ -263,65 +254,6 @@ def reason(exc: Exception) -> str:
     if isinstance(exc, ssl.SSLCertVerificationError):
         return exc.verify_message
     return getattr(exc, "strerror", None) or type(exc).__name__
-
-
-def proxy_for(environment: Mapping[str, str], host: str, port: int) -> Proxy | None:
-    """The proxy for a server, as curl and Go find it: HTTPS_PROXY, ALL_PROXY, NO_PROXY; lower case comes first.
-
-    Raises:
-        Invalid: the variable holds no address of an HTTP proxy.
-    """
-    name = next((each for each in _PROXIES if environment.get(each)), "")
-    if not name or excepted(environment.get("no_proxy") or environment.get("NO_PROXY") or "", host, port):
-        return None
-    return _proxy(name, environment[name])
-
-
-def excepted(exceptions: str, host: str, port: int) -> bool:
-    """Whether NO_PROXY names this server: `*`, a name, a domain (`.example`), `host:port`, an address or a network.
-
-    >>> excepted("localhost,.example", "avouch.example", 443)
-    True
-    """
-    return any(_covers(each.strip().lower(), host.lower(), port) for each in exceptions.split(","))
-
-
-def _covers(pattern: str, host: str, port: int) -> bool:
-    if pattern == "*":
-        return True
-    name, colon, number = pattern.rpartition(":")
-    if colon and number.isdigit() and ":" not in name:
-        if int(number) != port:
-            return False
-        pattern = name
-    if not pattern:
-        return False
-    if "/" in pattern:
-        return _in_network(pattern, host)
-    domain = pattern.removeprefix("*").removeprefix(".")
-    return host == domain or host.endswith(f".{domain}")
-
-
-def _in_network(pattern: str, host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")) in ipaddress.ip_network(pattern, strict=False)
-    except ValueError:
-        return False
-
-
-def _proxy(name: str, text: str) -> Proxy:
-    address = text if "://" in text else f"http://{text}"
-    try:
-        parts = urllib.parse.urlsplit(address)
-        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 8080)
-    except ValueError as exc:
-        raise errors.Invalid("not the address of a proxy", field=name, fix="write http://host:port") from exc
-    if parts.scheme != "http" or not host:
-        raise errors.Invalid("only HTTP proxies are supported", field=name, fix="write http://host:port")
-    if parts.username is None:
-        return Proxy(host, port)
-    secret = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-    return Proxy(host, port, f"Basic {base64.b64encode(secret.encode()).decode('ascii')}")
 
 
 def _parts(url: str) -> urllib.parse.SplitResult:

@@ -49,6 +49,7 @@ def running(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "AVOUCH_KUBECONFIG": str(bench.api.client_kubeconfig(user)),
         "AVOUCH_AGGREGATED_API": "false",
         "AVOUCH_BLOBS": "inline:",
+        "AVOUCH_DESTINATIONS": "127.0.0.0/8",  # where the object store is
     }
     with (
         bench.controller(),

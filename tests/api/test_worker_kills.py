@@ -83,6 +83,7 @@ class Worker:
             "PYTHONPATH": str(ROOT / "operator"),
             "AVOUCH_NAMESPACE": "avouch",
             "AVOUCH_DATABASE_URL": postgres.url_of("worker"),
+            "AVOUCH_DESTINATIONS": "127.0.0.0/8",  # where the receiver is
             "AVOUCH_VERIFIER_ID": "https://avouch.example/tests",
             "AVOUCH_KEYS_DIR": str(folder),
             "AVOUCH_CA_DIR": str(folder),

@@ -84,7 +84,7 @@ async def large(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def _built(served: objectstores.Served) -> AsyncIterator[artifacts.BlobStore]:
-    backend = backends.build(served.spec, served.secret, "uid-1")
+    backend = backends.build(served.spec, served.secret, "uid-1", objectstores.LOCAL)
     yield backend
     await backend.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from avouch import errors
+from avouch import destinations, errors
 from avouch.controlplane.model import deliveries
 from avouch.integrations import registry
 
@@ -57,6 +57,8 @@ class Receiver:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         self._open.clear()
+
+HERE = destinations.Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
 
 
 @contextlib.asynccontextmanager
@@ -113,7 +115,7 @@ async def send(type_: str, port: int, *, times: int = 1, **changes: Any) -> None
     one = deliveries.Delivery(
         uuid.UUID(int=1), uuid.UUID(int=2), "uid", "chat", "shop", type_, config, b'{"verdict":"Passed"}', 1, b"key"
     )
-    async with registry.opened() as plugins:
+    async with registry.opened(HERE) as plugins:
         for _ in range(times):
             await plugins[type_].deliver(one)
 
@@ -134,7 +136,7 @@ async def test_one_connection_serves_many_deliveries(type_: str) -> None:
 
 async def test_a_connection_that_the_receiver_closed_meanwhile_costs_no_try(type_: str) -> None:
     config = CASES[type_].config
-    async with receiving(CASES[type_].taken) as receiver, registry.opened() as plugins:
+    async with receiving(CASES[type_].taken) as receiver, registry.opened(HERE) as plugins:
         one = deliveries.Delivery(
             uuid.UUID(int=1), uuid.UUID(int=2), "uid", "chat", "shop", type_, config(receiver.port), b"{}", 1
         )

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.registry
 NOTARY = "application/vnd.cncf.notary.signature"
 COSIGN = "application/vnd.dev.cosign.artifact.sig.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-ACCESS = lookup.Access(options=client.Options(proxies=False))
+ACCESS = lookup.Access(options=client.Options())
 
 
 @pytest.fixture(scope="module", params=registries.SERVERS)

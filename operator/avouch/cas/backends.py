@@ -1,47 +1,63 @@
 """From a CASBackend's spec and its Secret to a backend: the one table of kinds, and of the keys of their Secrets."""
 
+import json
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
-from avouch import errors
+from avouch import errors, pem
 from avouch.cas import filesystem, objects, oci
+from avouch.destinations import PUBLIC, Destinations
 from avouch.oci import client, credentials
 
 Backend = objects.Objects | filesystem.FileSystem | oci.Registry
 Secret = Mapping[str, bytes]
 _AUTHORITY = "ca.crt"  # also in the Secret: whom to trust, where that is no public authority
+_HOST = "host"  # also in the Secret: where its credentials may be sent; several are separated by blanks or commas
 # Three attempts in at most 20 s: the uploading client waits, and retries itself.
 _RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
-def build(spec: Mapping[str, Any], secret: Secret, uid: str, volume: Path | None = None) -> Backend:
+class Install(NamedTuple):
+    """What this install offers to backends: an artifact volume, if any, and what they may connect to."""
+
+    volume: Path | None = None
+    destinations: Destinations = PUBLIC
+
+
+def build(spec: Mapping[str, Any], secret: Secret, uid: str, install: Install | None = None) -> Backend:
     """The backend of a spec. In a bucket or on the volume its objects are below its uid.
 
     So two CASBackends of one bucket, or of one bucket and two clusters, never remove each other's artifacts. A registry
-    has Chainloop's layout instead, without such a folder. `volume`: the artifact volume, if the install has one.
+    has Chainloop's layout instead, without such a folder.
+
+    Who may write a CASBackend chooses its address, but need not be able to read its Secret. So what travels as it is, or
+    could be sent on, only goes to the host that the Secret itself names (`_addressed`).
 
     Raises:
         Invalid: the spec or the Secret lacks something; `field` names it.
     """
+    offered = install or Install()
     for kind, builder in _BUILDERS.items():
         if spec.get(kind) is not None:
-            return builder(spec[kind], secret, uid)
+            return builder(spec[kind], secret, uid, offered.destinations)
     if spec.get("filesystem") is not None:
-        if volume is None:
+        if offered.volume is None:
             raise errors.Invalid(
                 "this install has no artifact volume", field="spec.filesystem",
                 fix="set artifacts.backend to filesystem in the chart's values, or use another kind of backend",
             )  # fmt: skip
-        return filesystem.FileSystem(volume / "backends" / uid)
+        return filesystem.FileSystem(offered.volume / "backends" / uid)
     raise errors.Invalid("unknown kind of backend", field="spec", fix="set one of s3, gcs, azure, oci, filesystem")
 
 
-def _s3(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
+def _s3(said: Mapping[str, Any], secret: Secret, uid: str, allowed: Destinations) -> Backend:
     endpoint = said.get("endpoint")
     options = {
         "region": str(said["region"]),
@@ -51,21 +67,35 @@ def _s3(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
     if "sessionToken" in secret:
         options["session_token"] = _text(secret, "sessionToken")
     store = _opened(S3Store, str(said["bucket"]), _client(secret, endpoint), _at(endpoint, options))
-    return objects.Objects(store, prefix=_below(said, uid))
+    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(endpoint, allowed))
 
 
-def _gcs(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
+def _gcs(said: Mapping[str, Any], secret: Secret, uid: str, allowed: Destinations) -> Backend:
     key = _text(secret, "credentials.json")
-    plain = "http://" if '"http://' in key else None  # only where the key itself names such an address
-    store = _opened(GCSStore, str(said["bucket"]), _client(secret, plain), {"service_account_key": key})
-    return objects.Objects(store, prefix=_below(said, uid))
+    address = _base_url(key)
+    store = _opened(GCSStore, str(said["bucket"]), _client(secret, address), {"service_account_key": key})
+    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(address, allowed))
 
 
-def _azure(said: Mapping[str, Any], secret: Secret, uid: str) -> Backend:
-    endpoint = said.get("endpoint")
-    options = {"account_name": str(said["account"]), **_azure_identity(secret)}
+def _base_url(key: str) -> str | None:
+    """The address that a key itself names, for stores that are compatible with Google's."""
+    try:
+        found = json.loads(key)
+    except (ValueError, RecursionError):
+        return None  # the client refuses it
+    said = found.get("gcs_base_url") if isinstance(found, dict) else None
+    return said if isinstance(said, str) else None
+
+
+def _azure(said: Mapping[str, Any], secret: Secret, uid: str, allowed: Destinations) -> Backend:
+    endpoint, account = said.get("endpoint"), str(said["account"])
+    if endpoint or "sasToken" in secret:
+        # A token travels in the address; what an account key signed says nothing of the host, and can be sent on.
+        host = urlsplit(str(endpoint)).netloc if endpoint else f"{account}.blob.core.windows.net"
+        _addressed(secret, host, "its credentials")
+    options = {"account_name": account, **_azure_identity(secret)}
     store = _opened(AzureStore, str(said["container"]), _client(secret, endpoint), _at(endpoint, options))
-    return objects.Objects(store, prefix=_below(said, uid))
+    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(endpoint, allowed))
 
 
 def _azure_identity(secret: Secret) -> dict[str, str]:
@@ -77,29 +107,55 @@ def _azure_identity(secret: Secret) -> dict[str, str]:
     return {option: _text(secret, key) for option, key in names.items()}
 
 
-def _oci(said: Mapping[str, Any], secret: Secret, _uid: str) -> Backend:
+def _oci(said: Mapping[str, Any], secret: Secret, _uid: str, allowed: Destinations) -> Backend:
     registry, _, repository = str(said["repository"]).partition("/")
-    options = client.Options(plain=said.get("insecure") is True, tls=_trusted(secret), proxies=False)
-    return oci.Registry(client.Client(registry, _credential(registry, secret), options), repository)
+    plain = said.get("insecure") is True
+    reach = allowed.listed() if plain else allowed
+    options = client.Options(plain=plain, tls=_trusted(secret), destinations=reach)
+    return oci.Registry(client.Client(registry, _credential(registry, repository, secret), options), repository)
 
 
 def _trusted(secret: Secret) -> ssl.SSLContext | None:
     if _AUTHORITY not in secret:
         return None
-    try:
-        return ssl.create_default_context(cadata=_text(secret, _AUTHORITY))
-    except ssl.SSLError as exc:
-        raise errors.Invalid(
-            f"key {_AUTHORITY} of the Secret holds no certificate", field="spec.secretRef", fix="write it as PEM"
-        ) from exc
+    return ssl.create_default_context(cadata=_authority(secret))
 
 
-def _credential(registry: str, secret: Secret) -> credentials.Credential | None:
+def _authority(secret: Secret) -> str:
+    return pem.certificates(secret[_AUTHORITY], f"spec.secretRef, key {_AUTHORITY} of the Secret")
+
+
+def _credential(registry: str, repository: str, secret: Secret) -> credentials.Credential | None:
     if ".dockerconfigjson" in secret:
-        return credentials.of_config(_text(secret, ".dockerconfigjson"), registry, where="key .dockerconfigjson")
+        text = _text(secret, ".dockerconfigjson")
+        return credentials.of_config(text, registry, repository, where="key .dockerconfigjson")
     if "username" in secret:
+        _addressed(secret, registry, "its username and password")
         return credentials.Credential(_text(secret, "username"), _text(secret, "password"))
     return None
+
+
+def _addressed(secret: Secret, host: str, what: str) -> None:
+    """Refuse a Secret that does not say that it is for this host."""
+    said = _text(secret, _HOST) if _HOST in secret else ""
+    named = {re.sub(r"^https?://|/+$", "", each).lower() for each in re.split(r"[\s,]+", said) if each}
+    if host.lower() in named:
+        return
+    message = f"the Secret does not say that {what} are for {host}"
+    alike = " (in a Secret of type kubernetes.io/dockerconfigjson the registry says so)" if "username" in secret else ""
+    raise errors.Invalid(message, field="spec.secretRef", fix=f"add the key {_HOST}: {host} to the Secret{alike}")
+
+
+def _reach(address: object, allowed: Destinations) -> objects.Reach | None:
+    """What is checked of an address that somebody named, before each request."""
+    if not address:
+        return None
+    try:
+        parts = urlsplit(str(address))
+        host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError as exc:
+        raise errors.Invalid("not an HTTP address", field="spec", fix="write https://host[:port][/path]") from exc
+    return objects.Reach(host, port, allowed.listed() if parts.scheme == "http" else allowed)
 
 
 def _below(said: Mapping[str, Any], uid: str) -> str:
@@ -132,7 +188,7 @@ def _client(secret: Secret, endpoint: object) -> Mapping[str, Any]:
     if str(endpoint or "").startswith("http://"):
         options["allow_http"] = True
     if _AUTHORITY in secret:
-        options["root_certificate"] = secret[_AUTHORITY]
+        options["root_certificate"] = _authority(secret).encode("ascii")
     return options
 
 
@@ -146,7 +202,7 @@ def _text(secret: Secret, key: str) -> str:
         raise errors.Invalid(f"key {key} of the Secret is not text", field="spec.secretRef") from exc
 
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Secret, str], Backend]] = {
+_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Secret, str, Destinations], Backend]] = {
     "s3": _s3,
     "gcs": _gcs,
     "azure": _azure,

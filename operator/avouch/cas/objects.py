@@ -13,32 +13,52 @@ when a caller disconnects, the iterator raises.
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import BinaryIO, NamedTuple
 
 import obstore
 from obstore.store import ObjectStore
 
-from avouch import digests, errors
+from avouch import digests, errors, pinned
 from avouch.cas import soundness
+from avouch.destinations import Destinations
 
 PART = 5 * 1024 * 1024  # bytes; S3's smallest part, and 10,000 of them are 48 GiB
 _IN_FLIGHT = 2  # parts on their way per upload: with the one being filled, 15 MiB
 _ABORT = 10.0  # seconds for the store to drop an upload whose client went away
 _LINGER = 1.0  # seconds for parts on their way to land: one that overtakes its abort would stay for ever
+# What stands in a status is one of these words; the text of answers could be that of any server.
 _REASONS = (
-    re.compile(r"<Code>([A-Za-z]{1,60})</Code>"),
-    re.compile(r"status code: (\d{3} [A-Za-z ]{1,40})"),
-    re.compile(r"(connection refused|dns error|timed out|invalid peer certificate)", re.IGNORECASE),
-)
+    (re.compile(r"\b(401 Unauthorized|403 Forbidden)\b|<Code>(AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|"
+                r"AuthenticationFailed|ExpiredToken)</Code>"), "not authorized"),
+    (re.compile(r"<Code>NoSuchBucket</Code>|<Code>ContainerNotFound</Code>|\b404 Not Found\b"), "not found"),
+    (re.compile(r"\b(429|503) [A-Z]|<Code>SlowDown</Code>"), "too many requests"),
+    (re.compile("connection refused", re.IGNORECASE), "connection refused"),
+    (re.compile("dns error", re.IGNORECASE), "its host does not resolve"),
+    (re.compile("timed out", re.IGNORECASE), "timed out"),
+    (re.compile("invalid peer certificate", re.IGNORECASE), "its certificate is not trusted"),
+)  # fmt: skip
+
+
+class Reach(NamedTuple):
+    """The address of a store that somebody named, and what may be connected to.
+
+    obstore resolves names itself, so the address is checked just before it does, each time; where it is encrypted, a
+    name that resolves otherwise the next moment leads to a server that does not have its certificate.
+    """
+
+    host: str
+    port: int
+    allowed: Destinations
 
 
 class Objects:
-    """One bucket or container, below an optional prefix."""
+    """One bucket or container, below an optional prefix. `reach`: None for a store that nobody named an address of."""
 
-    def __init__(self, store: ObjectStore, *, prefix: str = "") -> None:
+    def __init__(self, store: ObjectStore, *, prefix: str = "", reach: Reach | None = None) -> None:
         self._store = store
+        self._reach = reach
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     async def put(
@@ -62,7 +82,7 @@ class Objects:
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
         """Content in pieces, re-hashed."""
         try:
-            with _refusals("read"):
+            async with self._refusals("read"):
                 found = await obstore.get_async(self._store, self._key(digest))
                 async for piece in digests.checked(_pieces(found.stream(min_chunk_size=digests.CHUNK)), digest):
                     yield piece
@@ -72,7 +92,7 @@ class Objects:
     async def has(self, digest: digests.Digest) -> bool:
         """Whether the content is stored."""
         try:
-            with _refusals("answer"):
+            async with self._refusals("answer"):
                 await obstore.head_async(self._store, self._key(digest))
         except FileNotFoundError:
             return False
@@ -80,8 +100,9 @@ class Objects:
 
     async def delete(self, digest: digests.Digest) -> None:
         """Remove content; missing content is not an error."""
-        with suppress(FileNotFoundError), _refusals("delete"):
-            await obstore.delete_async(self._store, self._key(digest))
+        with suppress(FileNotFoundError):
+            async with self._refusals("delete"):
+                await obstore.delete_async(self._store, self._key(digest))
 
     async def sweep(self) -> int:
         """Does nothing: a killed process leaves only an unfinished multipart upload.
@@ -113,7 +134,7 @@ class Objects:
         if await soundness.sound(self.get(expected)):
             return None
         try:
-            with _refusals("write"):
+            async with self._refusals("write"):
                 await obstore.put_async(self._store, self._key(expected), b"".join(first), use_multipart=False)
         except FileNotFoundError as exc:  # no such bucket
             raise _refused("write", exc) from exc
@@ -133,7 +154,7 @@ class Objects:
 
     async def _multipart(self, pieces: AsyncIterator[bytes], expected: digests.Digest) -> None:
         try:
-            with _refusals("write"):
+            async with self._refusals("write"):
                 await obstore.put_async(
                     self._store,
                     self._key(expected),
@@ -148,26 +169,29 @@ class Objects:
     def _key(self, digest: digests.Digest) -> str:
         return f"{self._prefix}sha256/{digest.hex[:2]}/{digest.hex}"
 
+    @asynccontextmanager
+    async def _refusals(self, verb: str) -> AsyncIterator[None]:
+        """Checks the address, and translates obstore's exceptions into avouch's errors; the caller handles missing objects.
 
-@contextmanager
-def _refusals(verb: str) -> Iterator[None]:
-    """Translates obstore's exceptions into avouch's errors; the caller handles missing objects.
-
-    Its Rust code panics on some inputs (a strange endpoint), and the class of that exception cannot be imported.
-    """
-    try:
-        yield
-    except (errors.AvouchError, FileNotFoundError):
-        raise
-    except Exception as exc:
-        raise _refused(verb, exc) from exc
+        Its Rust code panics on some inputs (a strange endpoint), and the class of that exception cannot be imported.
+        """
+        try:
+            if self._reach is not None:
+                await pinned.resolve(*self._reach)
+            yield
+        except errors.Denied as exc:  # the backend's fault, not that of who uploads or downloads
+            raise errors.Unavailable(f"the object store is not asked: {exc}") from exc
+        except (errors.AvouchError, FileNotFoundError):
+            raise
+        except Exception as exc:
+            raise _refused(verb, exc) from exc
 
 
 def _refused(verb: str, exc: Exception) -> errors.Unavailable:
-    """The reason in the store's own words if it is a plain code; other text of its answers is not repeated."""
+    """The reason in a word of ours; text of its answers is not repeated."""
     text = str(exc)
-    found = next((match for pattern in _REASONS if (match := pattern.search(text))), None)
-    reason = found[1] if found else type(exc).__name__.removesuffix("Error")
+    missing = "not found" if isinstance(exc, FileNotFoundError) else "an answer that was not expected"
+    reason = next((word for pattern, word in _REASONS if pattern.search(text)), missing)
     return errors.Unavailable(f"the object store refuses to {verb}: {reason}")
 
 

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from avouch import digests, errors
+from avouch import digests, errors, pem
 
 _SECONDS, _CONNECT = 30.0, 5.0  # between two pieces; to connect
 
@@ -29,7 +29,8 @@ class Remote:
 
         hasher = digests.Hasher()
         # Both files are replaced under us: the token hourly, the authority when it rotates.
-        context = ssl.create_default_context(cafile=str(self._authority))
+        authority = pem.certificates(self._authority.read_bytes(), str(self._authority))
+        context = ssl.create_default_context(cadata=authority)
         headers = {"Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}"}
         query = {"namespaceUid": namespace_uid} if namespace_uid else {}
         try:

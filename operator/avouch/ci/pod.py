@@ -58,7 +58,7 @@ def look(environment: Mapping[str, str], get: Get = https.get, places: Places | 
 
 
 def _from_api(environment: Mapping[str, str], namespace: str, get: Get, account: Path) -> dict[str, str]:
-    token, ca = _read(account / "token"), _read(account / "ca.crt")
+    token, ca = _read(account / "token"), _bytes(account / "ca.crt").decode("utf-8", "surrogateescape")
     host, pod = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("HOSTNAME", "")
     if not (host and token and ca and namespace and pod):
         raise errors.Unavailable("no ServiceAccount token is mounted here")
@@ -85,7 +85,14 @@ def _bearer(token: str) -> dict[str, str]:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as opened:
-            return opened.read(_LARGEST).decode("utf-8").strip()
-    except (OSError, ValueError):
+        return _bytes(path).decode("utf-8").strip()
+    except ValueError:
         return ""
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as opened:
+            return opened.read(_LARGEST)
+    except OSError:
+        return b""

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from avouch import errors, https, names
+from avouch import errors, pem, proxies
 
 SERVER = "AVOUCH_SERVER"
 TOKEN = "AVOUCH_TOKEN"  # noqa: S105  # the variable's name
 CA = "AVOUCH_CA"
 CONFIG = "AVOUCH_CONFIG"  # the file of `login`
-_PEM = names.PEM_CERTIFICATE
 _MAX_CA = 256 * 1024  # bytes of PEM
 
 
@@ -42,7 +41,7 @@ class Access(NamedTuple):
     path: str
     token: str
     ca: str = ""
-    proxy: https.Proxy | None = None
+    proxy: proxies.Proxy | None = None
 
     @property
     def server(self) -> str:
@@ -79,7 +78,7 @@ def resolve(given: Login, environment: Mapping[str, str], stored: Login) -> Acce
     if not token.isascii() or any(character.isspace() for character in token):
         raise errors.Invalid("not a token", field=TOKEN, fix="give the token alone, in one line")
     said = given.ca or environment.get(CA, "") or (stored.ca if same else "")
-    return Access(host, port, path, token, trusted(said), https.proxy_for(environment, host, port))
+    return Access(host, port, path, token, trusted(said), proxies.of(environment, host, port))
 
 
 def address(server: str) -> tuple[str, int, str]:
@@ -111,13 +110,13 @@ def trusted(said: str) -> str:
     Raises:
         Invalid: neither PEM nor a readable file of PEM.
     """
-    if not said or _PEM in said:
-        return said
+    if not said:
+        return ""
+    if pem.is_text(said):
+        return pem.certificates(said, CA)
     try:
         with Path(said).open("rb") as file:
-            found = file.read(_MAX_CA).decode("ascii")
+            found = file.read(_MAX_CA)
     except (OSError, ValueError) as exc:
         raise errors.Invalid(f"neither PEM nor a readable file: {said[:200]!r}", field=CA, fix="name a file") from exc
-    if _PEM not in found:
-        raise errors.Invalid(f"{said[:200]} holds no certificate", field=CA, fix="name a file of PEM certificates")
-    return found
+    return pem.certificates(found, f"{CA} ({said[:200]})")

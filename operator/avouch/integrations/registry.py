@@ -13,14 +13,15 @@ from typing import Any
 from avouch import errors
 from avouch.api import integration, meta
 from avouch.controlplane.model import deliveries
+from avouch.destinations import Destinations
 from avouch.integrations import webhook
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One type. `plugin` opens it; it is closed with the process."""
+    """One type. `plugin` opens it for what the operator lets deliveries reach; it is closed with the process."""
 
-    plugin: Callable[[], AbstractAsyncContextManager[deliveries.Integration]]
+    plugin: Callable[[Destinations], AbstractAsyncContextManager[deliveries.Integration]]
     config: type[meta.Model]
 
 
@@ -48,10 +49,10 @@ class Types:
 
 
 @contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[Mapping[str, deliveries.Integration]]:
-    """Every plugin by its type, until left."""
+async def opened(allowed: Destinations) -> AsyncIterator[Mapping[str, deliveries.Integration]]:
+    """Every plugin by its type, until left. `allowed`: what the operator lets deliveries reach."""
     async with contextlib.AsyncExitStack() as stack:
-        yield {type_: await stack.enter_async_context(entry.plugin()) for type_, entry in TABLE.items()}
+        yield {type_: await stack.enter_async_context(entry.plugin(allowed)) for type_, entry in TABLE.items()}
 
 
 def _types() -> str:

@@ -20,7 +20,7 @@ import aiohttp
 import msgspec
 import yarl
 
-from avouch import errors
+from avouch import errors, pem
 from avouch.materials.readers import yamls
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -196,9 +196,10 @@ def in_cluster(host: str, port: str, folder: Path = SERVICE_ACCOUNT) -> Connecti
         Unavailable: the pod has no ServiceAccount files.
     """
     try:
-        context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        authority = (folder / "ca.crt").read_bytes()
     except OSError as exc:
         raise errors.Unavailable(f"no ServiceAccount in {folder}: is automountServiceAccountToken off?") from exc
+    context = ssl.create_default_context(cadata=pem.certificates(authority, str(folder / "ca.crt")))
     name = f"[{host}]" if ":" in host else host
     return Connection(f"https://{name}:{port}", context, lambda: (folder / "token").read_text(encoding="ascii").strip())
 
@@ -234,7 +235,9 @@ def from_kubeconfig(path: Path) -> Connection:
         server = str(cluster["server"])
     except (KeyError, TypeError, StopIteration) as exc:
         raise errors.Invalid(f"{path} names no server", fix="kubectl config use-context NAME") from exc
-    tls = ssl.create_default_context(cadata=_data(cluster, "certificate-authority", path))
+    authority = _data(cluster, "certificate-authority", path)
+    trusted = pem.certificates(authority, f"{path}: certificate-authority") if authority else None
+    tls = ssl.create_default_context(cadata=trusted)
     certificate, key = _data(user, "client-certificate", path), _data(user, "client-key", path)
     if certificate and key:
         _load(tls, certificate, key)
@@ -246,18 +249,18 @@ def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(item for item in items if item["name"] == name)
 
 
-def _data(holder: Mapping[str, Any], key: str, config: Path) -> str | None:
+def _data(holder: Mapping[str, Any], key: str, config: Path) -> bytes | None:
     try:
         if holder.get(f"{key}-data"):
-            return base64.b64decode(holder[f"{key}-data"], validate=True).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError) as exc:
+            return base64.b64decode(holder[f"{key}-data"], validate=True)
+    except (binascii.Error, ValueError) as exc:
         raise errors.Invalid("not base64", field=f"{config}: {key}-data") from exc
-    return (config.parent / holder[key]).read_text(encoding="ascii") if holder.get(key) else None
+    return (config.parent / holder[key]).read_bytes() if holder.get(key) else None
 
 
-def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
+def _load(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """`load_cert_chain` takes files only."""
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # mode 0600
-        file.write(f"{certificate}\n{key}")
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # mode 0600
+        file.write(certificate + b"\n" + key)
         file.flush()
         context.load_cert_chain(file.name)

@@ -14,7 +14,8 @@ from typing import Self
 import httpx
 
 from avouch import errors
-from avouch.oci import challenges, credentials, references
+from avouch.destinations import Destinations
+from avouch.oci import challenges, credentials, references, transport
 
 MANIFEST_LIMIT = 4 * 1024 * 1024  # bytes; the distribution spec's own advice to registries
 _TOKEN_LIMIT = 64 * 1024  # bytes of a realm's answer
@@ -22,6 +23,7 @@ _REDIRECTS = 5
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
 _READING = frozenset({"GET", "HEAD"})
 _MOST_SCOPES = 256  # tokens kept by one client
+_WORDS = {401: "not authorized", 403: "not authorized", 404: "not found", 429: "too many requests"}
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)  # between two pieces; the whole is bounded by `Options.seconds`
 
 
@@ -33,13 +35,15 @@ class Options:
         plain: http instead of https; None: only for a registry on this machine.
         tls: the trusted authorities; None: those of this machine.
         seconds: for a request and its answer, all redirects and tokens included; streams are bounded by stalling alone.
-        proxies: use HTTPS_PROXY and similar variables.
+        environment: where HTTPS_PROXY and similar variables are looked up; of no use with `destinations`.
+        destinations: what may be connected to, directly; None: anything. Redirects and realms are held to it, too.
     """
 
     plain: bool | None = None
     tls: ssl.SSLContext | None = None
     seconds: float = 30.0
-    proxies: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    destinations: Destinations | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,9 @@ class Client:
         self._seconds = given.seconds
         self._kept: dict[str, str] = {}  # scope -> Authorization
         self._http = httpx.AsyncClient(
-            verify=given.tls or ssl.create_default_context(),
+            transport=_transport(given),
             timeout=_TIMEOUT,
-            trust_env=given.proxies,
+            trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": "avouch", "Accept-Encoding": "identity"},  # digests are of bytes as they are kept
         )
@@ -222,12 +226,28 @@ def expect(answer: Answer, *statuses: int, what: str) -> Answer:
         raise errors.NotFound(f"{what} is not in its registry")
     if answer.status in (401, 403):
         fix = "log in with docker login, or give server, user and password"
-        raise errors.Denied(f"{what}: the registry answered {answer.status}", fix=fix)
+        raise errors.Denied(f"{what}: the registry answered: {in_words(answer.status)}", fix=fix)
     if answer.status == 429:
         wait = answer.headers.get("retry-after", "")
         seconds = int(wait[:5]) if wait.isascii() and wait.isdigit() else 1
         raise errors.Overloaded(f"{what}: too many requests to the registry", retry_after=seconds)
-    raise errors.Unavailable(f"{what}: the registry answered {answer.status}")
+    raise errors.Unavailable(f"{what}: the registry answered: {in_words(answer.status)}")
+
+
+def in_words(status: int) -> str:
+    """An answer as one of few words: it may end in the status of a CASBackend, whose author chose whom we ask."""
+    if status >= 500:
+        return "it failed"
+    if 300 <= status < 400:
+        return "a redirect that is not followed"
+    return _WORDS.get(status, "it refused the request")
+
+
+def _transport(given: Options) -> httpx.AsyncBaseTransport:
+    tls = given.tls or ssl.create_default_context()
+    if given.destinations is not None:
+        return transport.Pinned(tls, given.destinations)
+    return transport.Proxied(tls, given.environment)
 
 
 async def _read(response: httpx.Response, limit: int, registry: str) -> bytes:
@@ -246,9 +266,9 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 def _token_of(status: int, body: bytes, registry: str) -> str:
     if status in (400, 401, 403):
         fix = "log in with docker login, or give server, user and password"
-        raise errors.Denied(f"registry {registry}: no token, its realm answered {status}", fix=fix)
+        raise errors.Denied(f"registry {registry}: no token, its realm answered: {in_words(status)}", fix=fix)
     if status != 200:
-        raise errors.Unavailable(f"registry {registry}: its realm answered {status}")
+        raise errors.Unavailable(f"registry {registry}: its realm answered: {in_words(status)}")
     token = challenges.token_in(body)
     if not token:
         raise errors.Unavailable(f"registry {registry}: the answer of its realm has no token")

@@ -6,21 +6,17 @@ an issuer. Redirects are not followed: an issuer has one address.
 
 import asyncio
 import json
-import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 
-from avouch import errors
+from avouch import errors, https
 from avouch.oidc import checks
 from avouch.oidc.allowed import Issuer, is_address
-
-if TYPE_CHECKING:  # 5 MB that only installs with issuers pay
-    import httpx
 
 KEPT = 3600.0  # seconds
 AGAIN = 10.0  # seconds between two questions to one issuer
@@ -40,8 +36,20 @@ class _Kept:
 class KeySets:
     """Keys of issuers, fetched on demand."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._tls = tls
+    def __init__(
+        self,
+        ca: str = "",
+        environment: Mapping[str, str] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keys of issuers.
+
+        Args:
+            ca: PEM of the only authorities to trust; empty: those of this machine.
+            environment: variables that name a proxy.
+            monotonic: seconds.
+        """
+        self._ca, self._environment = ca, environment or {}
         self._monotonic = monotonic
         self._kept: dict[str, _Kept] = {}
 
@@ -79,40 +87,31 @@ class KeySets:
         kept.keys, kept.until = keys, now + KEPT
 
     async def _fetch(self, issuer: Issuer) -> checks.Keys:
-        import httpx  # lazy: 5 MB
-
-        if self._tls is None:
-            self._tls = ssl.create_default_context()  # 2 MB: the authorities of this machine
-        try:
-            async with (
-                asyncio.timeout(_SECONDS),
-                httpx.AsyncClient(verify=self._tls, follow_redirects=False, timeout=_SECONDS) as client,
-            ):
-                document = await _document(client, f"{issuer.url.rstrip('/')}{_DISCOVERY}")
-                if document.get("issuer") != issuer.url:
-                    raise errors.Unavailable(f"the discovery document of issuer {issuer.url} names another issuer")
-                where = document.get("jwks_uri")
-                if not isinstance(where, str) or not is_address(where, query=True):
-                    raise errors.Unavailable(
-                        f"the discovery document of issuer {issuer.url} has no https address for keys"
-                    )
-                keys = checks.keys_of(await _document(client, where))
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as exc:
-            raise errors.Unavailable(f"issuer {issuer.url} cannot be reached: {type(exc).__name__}") from exc
+        until = self._monotonic() + _SECONDS
+        document = await self._document(issuer, f"{issuer.url.rstrip('/')}{_DISCOVERY}", until)
+        if document.get("issuer") != issuer.url:
+            raise errors.Unavailable(f"the discovery document of issuer {issuer.url} names another issuer")
+        where = document.get("jwks_uri")
+        if not isinstance(where, str) or not is_address(where, query=True):
+            raise errors.Unavailable(f"the discovery document of issuer {issuer.url} has no https address for keys")
+        keys = checks.keys_of(await self._document(issuer, where, until))
         if not keys.found:
             raise errors.Unavailable(f"issuer {issuer.url} has no usable key")
         return keys
 
 
-async def _document(client: "httpx.AsyncClient", url: str) -> dict[str, Any]:
-    async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
-        if response.status_code != HTTPStatus.OK:
-            raise errors.Unavailable(f"{url} answered {response.status_code}")
-        content = bytearray()
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > _LIMIT:
-                raise errors.Unavailable(f"{url} has more than {_LIMIT} bytes")
+    async def _document(self, issuer: Issuer, url: str, until: float) -> dict[str, Any]:
+        asked = https.Resource(url, {"Accept": "application/json"}, self._ca, self._environment, _LIMIT)
+        try:
+            answer = await asyncio.to_thread(https.get, asked, until - self._monotonic())
+        except errors.Unavailable as exc:
+            raise errors.Unavailable(f"issuer {issuer.url} cannot be reached: {exc}") from exc
+        if answer.status != HTTPStatus.OK:
+            raise errors.Unavailable(f"{url} answered {answer.status}")
+        return _object(answer.body, url)
+
+
+def _object(content: bytes, url: str) -> dict[str, Any]:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):

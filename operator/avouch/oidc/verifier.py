@@ -1,9 +1,8 @@
 """From a token to a verified identity."""
 
 import logging
-import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from avouch import errors
 from avouch.controlplane.model import identities
@@ -19,12 +18,13 @@ class Verifier:
     def __init__(
         self,
         allowed: Iterable[Issuer],
-        tls: ssl.SSLContext | None = None,
+        ca: str = "",
+        environment: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allowed = {issuer.url: issuer for issuer in allowed}
-        self._keys = issuers.KeySets(tls, monotonic)
+        self._keys = issuers.KeySets(ca, environment, monotonic)
         self._clock = clock
 
     def knows(self, token: str) -> bool:

@@ -14,6 +14,7 @@ from avouch import errors
 from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster
+from avouch.destinations import PUBLIC, Destinations
 from avouch.kube import secrets
 from avouch.store import artifacts, database, inline
 
@@ -46,8 +47,10 @@ class Backends:
         reader: secrets.Secrets,
         built_in: artifact_model.BlobStore,
         volume: Path | None,
+        allowed: Destinations = PUBLIC,
     ) -> None:
-        self._database, self._secrets, self._built_in, self._volume = opened, reader, built_in, volume
+        self._database, self._secrets, self._built_in = opened, reader, built_in
+        self._volume, self._allowed = volume, allowed
         self._records = artifacts.Artifacts(opened)
         self._opened: dict[str, _Opened] = {}
 
@@ -86,7 +89,8 @@ class Backends:
         from avouch.cas import backends  # lazy: 12 MB (obstore, httpx), for installs with a CASBackend
 
         try:
-            return backends.build(record.spec.declared, secret, record.uid, self._volume)
+            install = backends.Install(self._volume, self._allowed)
+            return backends.build(record.spec.declared, secret, record.uid, install)
         except (errors.Invalid, OSError) as exc:
             raise errors.Unavailable(f"CASBackend {record.namespace}/{record.name}: {exc}") from exc
 

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from avouch import digests, errors
+from avouch import digests, errors, pem
 from avouch.attestation import authority, trust
 from avouch.kube import reader
 
@@ -72,7 +72,7 @@ class Serving:
         context.load_cert_chain(self._folder / "tls.crt", self._folder / "tls.key")
         if self._client_ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cadata=self._client_ca)
+            context.load_verify_locations(cadata=pem.certificates(self._client_ca, "client-ca"))
         return context
 
     def _swap(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:

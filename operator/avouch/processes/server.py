@@ -177,7 +177,8 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
         stack.push_async_callback(api.close)
         known = artifacts.Artifacts(opened)
         credentials = secrets.Secrets(api, "avouch-server", "artifacts.secrets")
-        opener = artifact_backends.Backends(opened, credentials, _built_in(config, opened), _volume(config))
+        built_in, volume = _built_in(config, opened), _volume(config)
+        opener = artifact_backends.Backends(opened, credentials, built_in, volume, config.destinations)
         yield Adapters(
             database=opened,
             catalog=catalog.Catalog(opened),
@@ -224,7 +225,7 @@ def _tickets(config: settings.Server, adapters: Adapters) -> tickets.Tickets:
 def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRuns) -> external_runs.ExternalRuns:
     """External runs, of the same Workflows and Contracts."""
     identities = authentication.Authenticator(
-        tokens.Tokens(adapters.database), verifier.Verifier(config.oidc_issuers), adapters.cluster, lifetime.Clock()
+        tokens.Tokens(adapters.database), verifier.Verifier(config.oidc_issuers, environment=os.environ), adapters.cluster, lifetime.Clock()
     )
     opener = external_opening.Opener(
         store=external_store.ExternalRuns(adapters.database, quotas.Quotas(config.open_runs, config.state_bytes)),

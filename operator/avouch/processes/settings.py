@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from avouch import errors, names
+from avouch import errors, pem
 from avouch.controlplane.intake import oidc_claims
+from avouch.destinations import PUBLIC, Destinations
 from avouch.oidc import allowed
 
 OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
@@ -41,6 +42,7 @@ class Server:
     max_material: int = 1024 * 1024 * 1024  # bytes of one file
     open_runs: int = 1000  # external ones of a namespace
     state_bytes: int = 256 * 1024 * 1024  # of what clients of a namespace's open runs remember
+    destinations: Destinations = PUBLIC  # what CASBackends may connect to
     log_level: str = "INFO"
 
     @classmethod
@@ -75,6 +77,7 @@ class Server:
             max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
             open_runs=_positive(environment, "AVOUCH_OPEN_RUNS", cls.open_runs),
             state_bytes=_positive(environment, "AVOUCH_STATE_BYTES", cls.state_bytes),
+            destinations=_destinations(environment),
             log_level=_level(environment),
         )
 
@@ -137,6 +140,7 @@ class Worker:
     host: str = ""
     health_port: int = 9090
     takeover: int = 30  # seconds without a sign of life after which others take up a worker's jobs
+    destinations: Destinations = PUBLIC  # what Integrations may connect to
     log_level: str = "INFO"
 
     @classmethod
@@ -161,6 +165,7 @@ class Worker:
             host=environment.get("AVOUCH_HOST", ""),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             takeover=_positive(environment, "AVOUCH_TAKEOVER_SECONDS", cls.takeover),
+            destinations=_destinations(environment),
             log_level=_level(environment),
         )
 
@@ -186,6 +191,10 @@ def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
     return found
 
 
+def _destinations(environment: Mapping[str, str]) -> Destinations:
+    return Destinations.parse(environment.get("AVOUCH_DESTINATIONS", ""), "AVOUCH_DESTINATIONS")
+
+
 def _level(environment: Mapping[str, str]) -> str:
     level = (environment.get("AVOUCH_LOG_LEVEL") or "INFO").upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
@@ -197,13 +206,15 @@ def _level(environment: Mapping[str, str]) -> str:
 
 def _public_ca(environment: Mapping[str, str]) -> str:
     value = environment.get("AVOUCH_PUBLIC_CA") or OWN
-    if value not in (OWN, SYSTEM) and names.PEM_CERTIFICATE not in value:
+    if value in (OWN, SYSTEM):
+        return value
+    if not pem.is_text(value):
         raise errors.Invalid(
             "not own, system or a PEM certificate",
             field="AVOUCH_PUBLIC_CA",
             fix="set public.ca: own in the chart's values",
         )
-    return value
+    return pem.certificates(value, "AVOUCH_PUBLIC_CA")
 
 
 def _https(environment: Mapping[str, str], name: str) -> str:

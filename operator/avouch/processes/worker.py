@@ -262,7 +262,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             ledger=delivered,
             readers=readers,
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
-            integrations=await stack.enter_async_context(registry.opened()),
+            integrations=await stack.enter_async_context(registry.opened(config.destinations)),
             secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),
             metrics=workermetrics.Metrics(),
             keys=_keys(config),

@@ -6,7 +6,7 @@ time; where those questions fail, the image stands all the same, and a note says
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from avouch import digests, errors
@@ -31,9 +31,9 @@ class Access:
     """How to reach registries.
 
     Attributes:
-        environment: variables that say where credentials lie (DOCKER_CONFIG, HOME and podman's).
+        environment: variables that say where credentials lie (DOCKER_CONFIG, HOME and podman's), and proxies.
         login: what was given explicitly; it comes first.
-        options: how to speak with them.
+        options: how to speak with them, but for the environment.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +90,8 @@ def _tagged(chart: str) -> str:
 
 async def _looked_up(reference: references.Reference, access: Access, artifact_type: str) -> images.Image:
     credential = await _credential(reference.registry, access)
-    async with client.Client(reference.registry, credential, access.options) as session:
+    options = replace(access.options, environment=access.environment)
+    async with client.Client(reference.registry, credential, options) as session:
         found = await manifests.get(session, reference)
         if artifact_type and found.artifact_type != artifact_type:
             message = f"artifact type {found.artifact_type!r} does not match expected type {artifact_type!r}"

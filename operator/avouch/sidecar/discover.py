@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from avouch import errors, pem
 from avouch.tekton import downward, labels
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -74,15 +75,15 @@ def _read(path: Path) -> str:
 def _from_api(environment: Mapping[str, str], namespace: str, pod: str, account: Path) -> dict[str, str]:
     """The pod's labels from the API, or nothing: they are optional."""
     host = environment.get("KUBERNETES_SERVICE_HOST")
-    token, ca = _read(account / "token"), _read(account / "ca.crt")
-    if not (host and token and ca and namespace and pod):
+    token, authority = _read(account / "token"), account / "ca.crt"
+    if not (host and token and authority.exists() and namespace and pod):
         return {}
     try:
         connection = http.client.HTTPSConnection(
             host,
             int(environment.get("KUBERNETES_SERVICE_PORT") or 443),
             timeout=_SECONDS,
-            context=ssl.create_default_context(cadata=ca),
+            context=ssl.create_default_context(cadata=pem.certificates(authority.read_bytes(), str(authority))),
         )
         connection.request(
             "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}", headers={"Authorization": f"Bearer {token}"}
@@ -90,6 +91,6 @@ def _from_api(environment: Mapping[str, str], namespace: str, pod: str, account:
         answer = connection.getresponse()
         body = answer.read(4 * 1024 * 1024)
         found = labels.of(json.loads(body)) if answer.status == 200 else {}
-    except (OSError, ValueError, http.client.HTTPException):
+    except (OSError, ValueError, errors.Invalid, http.client.HTTPException):
         return {}
     return {str(key): str(value) for key, value in found.items()}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avouch import errors, plan
+from avouch import errors, pem, plan
 
 MAX_FILE = 256 * 1024 * 1024  # bytes of one material
 BUDGET = 20.0  # seconds from the last step's end; the kubelet's grace is 30
@@ -45,11 +45,12 @@ class Settings:
     def trusted_ca(self) -> str:
         """The CA to trust, PEM. Raises errors.Invalid if there is none: no other CA is ever trusted."""
         if self.ca:
-            return self.ca
+            return pem.certificates(self.ca, "AVOUCH_CA")
         try:
-            return self.ca_file.read_text(encoding="ascii")
-        except (OSError, ValueError) as exc:
+            found = self.ca_file.read_bytes()
+        except OSError as exc:
             raise errors.Invalid(f"no CA in AVOUCH_CA or {self.ca_file}", field="AVOUCH_CA") from exc
+        return pem.certificates(found, str(self.ca_file))
 
 
 def read(environment: Mapping[str, str]) -> Settings:

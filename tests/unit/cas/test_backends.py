@@ -1,14 +1,23 @@
 """From a spec and a Secret to a backend: what is missing is named, and nothing of the Secret is shown."""
 
+import base64
+import contextlib
+import json
+
 import pytest
 
-from avouch import errors
+from avouch import destinations, errors
 from avouch.cas import backends, filesystem, objects, oci
 from avouch.controlplane.artifacts import backends as backend_rules
+from tests import loopback
 
 S3 = {"s3": {"bucket": "b", "region": "eu-central-1"}}
 KEYS = {"accessKeyId": b"id", "secretAccessKey": b"very-secret\n"}
 AZURE = {"azure": {"account": "acct", "container": "c"}}
+USER = {"username": b"robot", "password": b"very-secret", "host": b"registry.example\n"}
+OCI = {"oci": {"repository": "registry.example/team"}}
+BLOB = {"azure": {**AZURE["azure"], "endpoint": "https://blob.example:8443/x"}}
+HERE = destinations.Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
 
 
 @pytest.mark.parametrize(
@@ -17,10 +26,10 @@ AZURE = {"azure": {"account": "acct", "container": "c"}}
         (S3, KEYS, objects.Objects),
         ({"s3": {**S3["s3"], "endpoint": "http://minio:9000", "prefix": "p"}}, KEYS, objects.Objects),
         (AZURE, {"accountKey": b"a2V5"}, objects.Objects),
-        (AZURE, {"sasToken": b"sv=2021&sig=x"}, objects.Objects),
+        (AZURE, {"sasToken": b"sv=2021&sig=x", "host": b"acct.blob.core.windows.net"}, objects.Objects),
         (AZURE, {"tenantId": b"t", "clientId": b"c", "clientSecret": b"s"}, objects.Objects),
         ({"oci": {"repository": "registry.example/team/artifacts"}}, {}, oci.Registry),
-        ({"oci": {"repository": "registry.example/team"}}, {"username": b"u", "password": b"p"}, oci.Registry),
+        ({"oci": {"repository": "registry.example/team"}}, USER, oci.Registry),
     ],
 )
 async def test_each_kind_is_built_without_asking_anybody(spec, secret, kind):
@@ -55,7 +64,7 @@ def test_a_key_file_of_google_that_is_none_is_refused_without_showing_it(key):
 def test_a_file_system_backend_needs_the_installs_volume_and_gets_a_folder_of_its_own(tmp_path):
     with pytest.raises(errors.Invalid, match="no artifact volume"):
         backends.build({"filesystem": {}}, {}, "uid-7")
-    assert isinstance(backends.build({"filesystem": {}}, {}, "uid-7", tmp_path), filesystem.FileSystem)
+    assert isinstance(backends.build({"filesystem": {}}, {}, "uid-7", backends.Install(tmp_path)), filesystem.FileSystem)
     assert (tmp_path / "backends/uid-7/sha256").is_dir()
 
 
@@ -64,9 +73,10 @@ def test_a_file_system_backend_needs_the_installs_volume_and_gets_a_folder_of_it
 )
 async def test_what_makes_the_stores_client_panic_is_only_not_reachable(endpoint):
     """Kubernetes refuses such an address; what stands in the database is not trusted for that."""
-    built = backends.build({"s3": {**S3["s3"], "endpoint": endpoint}}, KEYS, "uid")
-    found = await backend_rules.probe(built)
-    assert (found.reachable, found.writable) == (False, False)
+    with contextlib.suppress(errors.Invalid):
+        built = backends.build({"s3": {**S3["s3"], "endpoint": endpoint}}, KEYS, "uid", backends.Install(None, HERE))
+        found = await backend_rules.probe(built)
+        assert (found.reachable, found.writable) == (False, False)
 
 
 @pytest.mark.parametrize("spec", [S3, {"oci": {"repository": "registry.example/team"}}])
@@ -78,3 +88,96 @@ def test_an_authority_that_is_none_is_refused(spec):
 def test_no_kind_at_all_is_refused():
     with pytest.raises(errors.Invalid, match="unknown kind"):
         backends.build({}, {}, "uid")
+
+
+@pytest.mark.parametrize(
+    ("spec", "secret"),
+    [
+        (OCI, USER),
+        (OCI, {**USER, "host": b"other.example, https://REGISTRY.example/"}),
+        (BLOB, {"sasToken": b"sv=x", "host": b"blob.example:8443"}),
+        (BLOB, {"accountKey": b"a2V5", "host": b"blob.example:8443"}),
+        (S3, KEYS),
+    ],
+)
+def test_credentials_are_for_the_host_that_their_secret_names(spec, secret):
+    assert backends.build(spec, secret, "uid")
+
+
+@pytest.mark.parametrize(
+    ("spec", "secret", "host"),
+    [
+        (OCI, {"username": b"robot", "password": b"very-secret"}, "registry.example"),
+        (OCI, {**USER, "host": b""}, "registry.example"),
+        (OCI, {**USER, "host": b"xregistry.example"}, "registry.example"),
+        (OCI, {**USER, "host": b"registry.example:5000"}, "registry.example"),
+        ({"oci": {"repository": "evil.example/registry.example"}}, USER, "evil.example"),
+        (AZURE, {"sasToken": b"very-secret"}, "acct.blob.core.windows.net"),
+        (BLOB, {"sasToken": b"very-secret", "host": b"acct.blob.core.windows.net"}, "blob.example:8443"),
+        (BLOB, {"accountKey": b"dmVyeS1zZWNyZXQ="}, "blob.example:8443"),
+        (BLOB, {"tenantId": b"t", "clientId": b"c", "clientSecret": b"very-secret"}, "blob.example:8443"),
+    ],
+)
+def test_a_secret_that_does_not_name_the_host_is_sent_nowhere_and_the_message_says_what_to_add(spec, secret, host):
+    with pytest.raises(errors.Invalid, match="does not say that") as refused:
+        backends.build(spec, secret, "uid")
+    assert f"add the key host: {host} to the Secret" in refused.value.fix
+    assert refused.value.field == "spec.secretRef"
+    assert "secret" not in str(refused.value).replace("spec.secretRef", "")
+
+
+async def test_a_password_of_one_registry_is_never_told_to_another():
+    entry = {"auth": base64.b64encode(b"robot:very-secret").decode()}
+    config = json.dumps({"auths": {"registry.example": entry}}).encode()
+    challenge = loopback.Reply(401, b"", {"WWW-Authenticate": 'Basic realm="x"'})
+    with loopback.serving(lambda _: challenge) as evil:
+        spec = {"oci": {"repository": f"{evil.address}/x", "insecure": True}}
+        built = backends.build(spec, {".dockerconfigjson": config}, "uid", backends.Install(None, HERE))
+        assert not (await backend_rules.probe(built)).reachable
+        await built.close()
+    assert evil.seen
+    assert not any("authorization" in seen.headers for seen in evil.seen)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [
+        ("oci", {}),
+        ("s3", KEYS),
+        ("azure", {"accountKey": b"a2V5"}),
+        ("gcs", {}),
+    ],
+)
+async def test_no_backend_asks_an_address_that_the_operator_did_not_list(kind, secret, listed):
+    with loopback.serving(lambda _: loopback.Reply(418)) as inside:
+        spec, keys = aimed(kind, inside, secret)
+        install = backends.Install(None, HERE if listed else destinations.PUBLIC)
+        built = backends.build(spec, keys, "uid", install)
+        found = await backend_rules.probe(built)
+        await built.close()
+    assert not found.reachable
+    assert bool(inside.connections) is listed
+    assert "418" not in found.message
+    assert listed or "destinations" in found.message
+
+
+def aimed(kind, server, secret):
+    """A spec whose backend is the server, and its Secret."""
+    if kind == "oci":
+        return {"oci": {"repository": f"{server.address}/x", "insecure": True}}, secret
+    if kind == "s3":
+        return {"s3": {**S3["s3"], "endpoint": server.url}}, secret
+    if kind == "azure":
+        return {"azure": {**AZURE["azure"], "endpoint": server.url}}, {**secret, "host": server.address.encode()}
+    key = {"gcs_base_url": server.url, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+    return {"gcs": {"bucket": "b"}}, {"credentials.json": json.dumps(key).encode()}
+
+
+@pytest.mark.parametrize("spec", [{"s3": {**S3["s3"], "endpoint": "http://8.8.8.8"}},
+                                  {"oci": {"repository": "8.8.8.8/x", "insecure": True}}])  # fmt: skip
+async def test_what_is_not_encrypted_goes_to_listed_destinations_alone(spec):
+    built = backends.build(spec, {**KEYS, **USER, "host": b"8.8.8.8"}, "uid")
+    found = await backend_rules.probe(built)
+    await built.close()
+    assert "is not encrypted, and not listed by the operator" in found.message

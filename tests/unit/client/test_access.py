@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from avouch import errors, https
+from avouch import errors, proxies
 from avouch.client import access
 
 STORED = access.Login("https://stored.example", "stored-token", "-----BEGIN CERTIFICATE-----\nstored")
@@ -80,23 +80,23 @@ def test_the_server_is_written_down_as_it_can_be_read_again():
      ("*.example", True)],
 )  # fmt: skip
 def test_no_proxy_is_read_as_curl_reads_it(exceptions: str, covered: bool):
-    assert https.excepted(exceptions, "a.example", 443) is covered
+    assert proxies.excepted(exceptions, "a.example", 443) is covered
 
 
 @pytest.mark.parametrize(("exceptions", "covered"), [("10.0.0.0/8", True), ("10.1.2.3", True), ("11.0.0.0/8", False)])
 def test_no_proxy_may_name_networks(exceptions: str, covered: bool):
-    assert https.excepted(exceptions, "10.1.2.3", 443) is covered
+    assert proxies.excepted(exceptions, "10.1.2.3", 443) is covered
 
 
 def test_a_proxy_with_a_user_is_greeted_with_its_password_and_never_shown():
-    found = https.proxy_for({"HTTPS_PROXY": "http://me:s%40cret@proxy.example:3128"}, "a.example", 443)
+    found = proxies.of({"HTTPS_PROXY": "http://me:s%40cret@proxy.example:3128"}, "a.example", 443)
     assert found is not None
     assert (found.host, found.port, found.authorization) == ("proxy.example", 3128, "Basic bWU6c0BjcmV0")
     assert "bWU6" not in repr(found)
 
 
 def test_a_small_variable_comes_before_a_large_one():
-    found = https.proxy_for({"HTTPS_PROXY": "http://b:1", "https_proxy": "http://a:1"}, "x.example", 443)
+    found = proxies.of({"HTTPS_PROXY": "http://b:1", "https_proxy": "http://a:1"}, "x.example", 443)
     assert found is not None
     assert found.host == "a"
 
@@ -104,4 +104,4 @@ def test_a_small_variable_comes_before_a_large_one():
 @pytest.mark.parametrize("text", ["socks5://p:1", "https://p:1", "http://", "http://p:xx"])
 def test_a_proxy_that_we_cannot_speak_to_is_told(text: str):
     with pytest.raises(errors.Invalid):
-        https.proxy_for({"HTTPS_PROXY": text}, "a.example", 443)
+        proxies.of({"HTTPS_PROXY": text}, "a.example", 443)

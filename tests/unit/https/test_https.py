@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from avouch import errors, https
+from avouch import errors, https, proxies
 from tests import loopback
 
 
@@ -178,6 +178,6 @@ def test_without_time_nothing_is_sent_and_what_is_too_large_is_not_kept(tmp_path
 
 
 def test_passwords_and_tokens_are_in_no_repr() -> None:
-    proxy = https.proxy_for({"HTTPS_PROXY": "http://ann:hunter2@proxy.example:3128"}, "x.example", 443)
+    proxy = proxies.of({"HTTPS_PROXY": "http://ann:hunter2@proxy.example:3128"}, "x.example", 443)
     assert "hunter2" not in repr(https.Peer("x.example", proxy=proxy))
     assert "secret" not in repr(https.Resource("https://x.example", {"Authorization": "secret"}))

@@ -1,14 +1,15 @@
 """The webhook against a real server on the loopback."""
 
 import asyncio
-import ipaddress
 import uuid
 
 import pytest
 
-from avouch import errors
+from avouch import destinations, errors
 from avouch.controlplane.model import deliveries
-from avouch.integrations import addresses, webhook
+from avouch.integrations import webhook
+
+LISTED = destinations.Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
 
 
 def delivery(url, **config):
@@ -34,14 +35,44 @@ async def answered(reply, **config):
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        await webhook.Webhook(lambda: 100.0).deliver(delivery(f"http://127.0.0.1:{port}/", **config))
+        await webhook.Webhook(LISTED, lambda: 100.0).deliver(delivery(f"http://127.0.0.1:{port}/", **config))
     return bytes(seen)
 
 
-async def test_a_delivery_carries_its_id_and_a_signature_over_time_and_body():
+async def test_a_delivery_carries_its_id_and_a_signature_over_id_time_and_body():
     seen = await answered(b"HTTP/1.1 204 No Content\r\n\r\n")
-    assert b"Avouch-Delivery: 00000000-0000-0000-0000-000000000001" in seen
-    assert webhook.signature(b"key", b'{"a":1}', 100).encode() in seen
+    assert b"\r\nwebhook-id: 00000000-0000-0000-0000-000000000001\r\n" in seen
+    assert b"\r\nwebhook-timestamp: 100\r\n" in seen
+    # printf '%s' '00000000-0000-0000-0000-000000000001.100.{"a":1}' | openssl dgst -sha256 -hmac key -binary | base64
+    assert b"\r\nwebhook-signature: v1,4YLJ7o3wsTm91MWbm5g2qJzixnWX/E9Djx2x7J/Ydgc=\r\n" in seen
+
+
+async def test_receivers_of_the_last_release_find_the_headers_that_they_know():
+    seen = await answered(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert b"\r\nAvouch-Delivery: 00000000-0000-0000-0000-000000000001\r\n" in seen
+    # printf '100.{"a":1}' | openssl dgst -sha256 -hmac key
+    assert b"\r\nAvouch-Signature: t=100,v1=f186804bb814c5f520e65c2e8f9bf5d5a563d1d553e936889486c90b71d35801\r\n" in seen
+
+
+def test_a_signature_is_that_of_standard_webhooks():
+    """The example that its libraries are tested with."""
+    found = webhook.signature(
+        b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+    )
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_another_id_has_another_signature():
+    assert webhook.signature(b"key", "a", 100, b"{}") != webhook.signature(b"key", "b", 100, b"{}")
+
+
+def test_a_secret_that_only_begins_like_one_of_standard_webhooks_is_told():
+    with pytest.raises(errors.Invalid, match="not base64 behind whsec_") as raised:
+        webhook.signature(b"whsec_!secret", "a", 100, b"{}")
+    assert "!secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("status", "wanted"), [(302, errors.Denied), (401, errors.Denied), (410, errors.Denied),
@@ -65,7 +96,7 @@ async def test_a_receiver_that_is_away_is_told_in_the_systems_words():
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
     with pytest.raises(errors.Unavailable, match="not reached: connection refused"):
-        await webhook.Webhook().deliver(delivery(f"http://127.0.0.1:{port}/"))
+        await webhook.Webhook(LISTED).deliver(delivery(f"http://127.0.0.1:{port}/"))
 
 
 async def test_a_hanging_receiver_is_left_after_the_time_limit(monkeypatch):
@@ -82,9 +113,37 @@ async def test_addresses_that_are_not_public_are_refused_at_connect(host):
         await webhook.Webhook().deliver(delivery(f"https://{host}/", allowPrivateAddresses=False))
 
 
-@pytest.mark.parametrize("text", ["10.0.0.1", "100.64.0.1", "fd00::1", "fe80::1", "64:ff9b::7f00:1", "2002:7f00:1::"])
-def test_no_private_range_is_public(text):
-    assert not addresses.is_public(ipaddress.ip_address(text))
+@pytest.mark.parametrize("url", ["https://127.0.0.1/", "http://127.0.0.1/", "http://localhost/"])
+async def test_the_word_of_an_author_opens_nothing_that_the_operator_did_not_list(url):
+    with pytest.raises(errors.Denied):
+        await webhook.Webhook().deliver(delivery(url, allowPrivateAddresses=True))
+
+
+async def test_plain_http_goes_to_listed_destinations_alone():
+    with pytest.raises(errors.Denied, match="is not encrypted, and not listed"):
+        await webhook.Webhook(LISTED).deliver(delivery("http://8.8.8.8/"))
+
+
+@pytest.mark.parametrize("url", ["https://ann:pw@example.com/", "https://ann@example.com/"])
+async def test_credentials_in_an_address_are_refused(url):
+    with pytest.raises(errors.Invalid, match="credentials in the URL") as raised:
+        await webhook.Webhook(LISTED).deliver(delivery(url))
+    assert raised.value.fix
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 410, 413, 418, 422, 429, 451, 500, 502, 503, 599])
+async def test_an_answer_is_told_in_few_words_and_never_as_it_is(status):
+    with pytest.raises(errors.AvouchError) as raised:
+        await answered(b"HTTP/1.1 %d Secret\r\nContent-Length: 0\r\n\r\n" % status)
+    assert str(status) not in str(raised.value)
+    assert "Secret" not in str(raised.value)
+
+
+async def test_too_many_requests_without_a_time_are_tried_again():
+    with pytest.raises(errors.Unavailable) as raised:
+        await answered(b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n")
+    assert raised.value.retry
+    assert not isinstance(raised.value, errors.Overloaded)
 
 
 async def test_plain_http_needs_permission():
@@ -109,7 +168,7 @@ async def test_an_answer_that_breaks_off_on_a_kept_connection_is_a_failed_try_an
             await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, webhook.Webhook() as plugin:
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, webhook.Webhook(LISTED) as plugin:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         await plugin.deliver(delivery(url))
         with pytest.raises(errors.Unavailable):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from avouch import errors
+from avouch import destinations, errors
 from avouch.oci import challenges, client, credentials
 from tests import loopback
 
@@ -29,7 +29,7 @@ def send(
     **options: object,
 ) -> client.Answer:
     async def run() -> client.Answer:
-        given = client.Options(proxies=False, **options)  # type: ignore[arg-type]  a test states only what differs
+        given = client.Options(**options)  # type: ignore[arg-type]  a test states only what differs
         async with client.Client(server.address, credential, given) as session:
             return [await session.send(call) for _ in range(times)][-1]
 
@@ -136,7 +136,7 @@ def test_a_realm_that_redirects_is_not_followed(server: loopback.Server) -> None
             if request.path.startswith("/token")
             else loopback.Reply(401, b"", {"WWW-Authenticate": f'Bearer realm="{server.url}/token"'})
         )
-        with pytest.raises(errors.Unavailable, match="realm answered 302"):
+        with pytest.raises(errors.Unavailable, match="realm answered: a redirect"):
             send(server)
         assert other.seen == []
 
@@ -267,3 +267,61 @@ def test_several_challenges_in_one_header_are_told_apart() -> None:
 )
 def test_headers_without_sense_are_no_challenge(header: str) -> None:
     assert challenges.chosen([header], ANN) is None
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1,localhost,::1,fd00::/8", "localhost,[::1]:5000", "10.0.0.0/8,*.svc"])
+def test_no_list_of_exceptions_stops_a_client(no_proxy: str) -> None:
+    """A list as dual-stack clusters have it; httpx's own reading refuses it at construction."""
+    with loopback.serving() as proxy, pytest.raises(errors.Unavailable, match="cannot be reached"):
+        _through({"HTTPS_PROXY": f"http://ann:pw@{proxy.address}", "NO_PROXY": no_proxy})
+    assert [(seen.method, seen.path) for seen in proxy.seen] == [("CONNECT", "registry.example:443")]
+    assert proxy.seen[0].headers["proxy-authorization"] == "Basic " + base64.b64encode(b"ann:pw").decode()
+
+
+@pytest.mark.parametrize("no_proxy", ["*.example", "registry.example", "fd00::/8,example"])
+def test_a_registry_that_is_excepted_is_asked_directly(no_proxy: str) -> None:
+    with loopback.serving() as proxy, pytest.raises(errors.Unavailable):
+        _through({"HTTPS_PROXY": f"http://{proxy.address}", "NO_PROXY": no_proxy})
+    assert proxy.seen == []
+
+
+def test_a_variable_that_names_no_proxy_is_told() -> None:
+    with pytest.raises(errors.Invalid, match="HTTPS_PROXY: only HTTP proxies"):
+        _through({"HTTPS_PROXY": "socks5://127.0.0.1:1"})
+
+
+def _through(environment: dict[str, str]) -> None:
+    async def run() -> None:
+        async with client.Client("registry.example", None, client.Options(environment=environment)) as session:
+            await session.send(CALL)
+
+    asyncio.run(run())
+
+
+def test_nothing_is_connected_to_but_what_may_be(server: loopback.Server) -> None:
+    server.answers = lambda _: loopback.Reply(200, b"x")
+    with pytest.raises(errors.Denied, match="is not at a public address"):
+        send(server, destinations=destinations.PUBLIC)
+    assert server.connections == 0
+    here = destinations.Destinations.parse("127.0.0.0/8", "x")
+    assert send(server, destinations=here).body == b"x"
+
+
+def test_a_redirect_and_a_realm_are_held_to_the_same_destinations(server: loopback.Server) -> None:
+    here = destinations.Destinations.parse("127.0.0.1", "x")
+    with loopback.serving(lambda _: loopback.Reply(200, b'{"token":"t"}')) as other:
+        away = other.url.replace("127.0.0.1", "127.0.0.2")
+        server.answers = lambda _: loopback.Reply(307, b"", {"Location": f"{away}/x"})
+        with pytest.raises(errors.Denied, match=r"127\.0\.0\.2 is not at a public address"):
+            send(server, destinations=here)
+        server.answers = guarded(server, realm=f"{away}/token")
+        with pytest.raises(errors.Denied, match=r"127\.0\.0\.2 is not at a public address"):
+            send(server, destinations=here)
+    assert other.connections == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 418, 500, 502])
+def test_an_answer_is_told_in_few_words(status: int) -> None:
+    with pytest.raises(errors.AvouchError) as raised:
+        client.expect(client.Answer(status, {}, b""), 200, what="image x")
+    assert str(status) not in str(raised.value)

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,7 +40,7 @@ class Issuer:
     """What it says; a test changes it."""
 
     server: loopback.Server
-    tls: ssl.SSLContext
+    ca: str
     authority: Path  # of its certificate
     keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk(RSA, "r", use="sig", alg="RS256"), jwk(P256, "e")])
     document: dict[str, Any] = field(default_factory=dict)
@@ -83,6 +82,6 @@ def running(folder: Path) -> Iterator[Issuer]:
     """Serve it."""
     secure = loopback.tls(folder)
     with loopback.serving(secure=secure) as server:
-        found = Issuer(server, secure.trusting(), secure.authority)
+        found = Issuer(server, secure.authority.read_text(), secure.authority)
         server.answers = found.answer
         yield found

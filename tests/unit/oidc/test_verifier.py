@@ -38,7 +38,7 @@ class Clock:
 
 def verifying(issuer: Issuer, clock: Clock | None = None) -> verifier.Verifier:
     return verifier.Verifier(
-        [allowed.Issuer(issuer.url, "GITHUB_ACTION")], issuer.tls, monotonic=clock or time.monotonic
+        [allowed.Issuer(issuer.url, "GITHUB_ACTION")], issuer.ca, monotonic=clock or time.monotonic
     )
 
 
@@ -90,7 +90,7 @@ async def test_times_have_a_minute_of_leeway_and_no_more(issuer: Issuer) -> None
     now = int(time.time())
     for good in ({"exp": now - 50}, {"iat": now + 50, "exp": now + 100}, {"nbf": now + 50}):
         await verifying(issuer).verify(issuer.token(**good), "avouch")
-    for bad in ({"exp": now - 61}, {"iat": now + 70}, {"nbf": now + 70}):
+    for bad in ({"exp": now - 61}, {"iat": now + 70}, {"nbf": now + 70}, {"iat": now + 70, "nbf": now - 10}):
         await refused(issuer, issuer.token(**bad))
 
 
@@ -289,7 +289,41 @@ async def test_an_issuer_with_a_certificate_of_nobody_is_not_believed(issuer: Is
     assert issuer.asked == []
 
 
-@pytest.mark.parametrize("body", [b"[]", b"<html>", b"", b"[" * 100_000, b" " * 600_000])
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
+async def test_a_document_without_end_is_left_although_it_says_the_right_thing(issuer: Issuer, path: str) -> None:
+    found = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys", "keys": issuer.keys}
+    body = json.dumps(found).encode()
+    issuer.replies[path] = loopback.Reply(200, body + b" " * (512 * 1024 - len(body)))
+    assert (await verifying(issuer).verify(issuer.token(), "avouch")).subject
+    issuer.replies[path] = loopback.Reply(200, body + b" " * (512 * 1024 - len(body) + 1))
+    with pytest.raises(errors.Unavailable, match="more than 524288 bytes"):
+        await verifying(issuer).verify(issuer.token(), "avouch")
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1,localhost,::1,fd00::/8", "localhost,[::1]:5000", "*"])
+async def test_no_list_of_exceptions_keeps_issuers_from_being_asked(issuer: Issuer, no_proxy: str) -> None:
+    said = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": no_proxy}
+    known = [allowed.Issuer(issuer.url, "GITHUB_ACTION")]
+    assert (await verifier.Verifier(known, issuer.ca, said).verify(issuer.token(), "avouch")).subject
+
+
+async def test_issuers_are_asked_through_the_proxy_of_the_environment(issuer: Issuer) -> None:
+    with loopback.serving() as proxy:
+        said = {"HTTPS_PROXY": f"http://{proxy.address}"}
+        found = verifier.Verifier([allowed.Issuer(issuer.url, "GITHUB_ACTION")], issuer.ca, said)
+        with pytest.raises(errors.Unavailable, match="cannot be reached"):
+            await found.verify(issuer.token(), "avouch")
+    assert [seen.method for seen in proxy.seen] == ["CONNECT"]
+    assert issuer.asked == []
+
+
+async def test_a_variable_that_names_no_proxy_is_told(issuer: Issuer) -> None:
+    found = verifier.Verifier([allowed.Issuer(issuer.url)], issuer.ca, {"HTTPS_PROXY": "socks5://p:1"})
+    with pytest.raises(errors.Unavailable, match="HTTPS_PROXY: only HTTP proxies"):
+        await found.verify(issuer.token(), "avouch")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"<html>", b"", b"[" * 100_000])
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
 async def test_a_document_without_sense_is_no_document(issuer: Issuer, path: str, body: bytes) -> None:
     issuer.replies[path] = loopback.Reply(200, body)
@@ -300,7 +334,7 @@ async def test_a_document_without_sense_is_no_document(issuer: Issuer, path: str
 async def test_an_issuer_that_hangs_is_left(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issuers, "_SECONDS", 0.2)
     issuer.replies["/keys"] = loopback.Reply(200, drips=True)
-    with pytest.raises(errors.Unavailable, match="TimeoutError"):
+    with pytest.raises(errors.Unavailable, match="no answer from localhost in 0|takes too long|TimeoutError"):
         await verifying(issuer).verify(issuer.token(), "avouch")
 
 

@@ -27,7 +27,7 @@ def server() -> Iterator[loopback.Server]:
 
 
 def access(login: lookup.Login | None = None, seconds: float = 30) -> lookup.Access:
-    return lookup.Access(login=login, options=client.Options(proxies=False, seconds=seconds))
+    return lookup.Access(login=login, options=client.Options(seconds=seconds))
 
 
 def look_up(server: loopback.Server, reference: str = ":1", seconds: float = 30) -> images.Image:
@@ -95,7 +95,7 @@ def test_a_given_login_goes_to_its_own_registry_alone(server: loopback.Server) -
 
 def test_a_broken_docker_config_is_named_and_no_registry_is_asked(server: loopback.Server, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
-    broken = lookup.Access({"DOCKER_CONFIG": str(tmp_path)}, options=client.Options(proxies=False))
+    broken = lookup.Access({"DOCKER_CONFIG": str(tmp_path)}, options=client.Options())
     with pytest.raises(errors.Unavailable, match=r"no credentials for .*config\.json"):
         asyncio.run(lookup.image(f"{server.address}/app:1", broken))
     assert server.seen == []
