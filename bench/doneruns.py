@@ -262,6 +262,7 @@ class Worker:
             "PYTHONPATH": str(stage.ROOT / "operator"),
             "AVOUCH_NAMESPACE": "avouch",
             "AVOUCH_DATABASE_URL": url,
+            "AVOUCH_DESTINATIONS": "127.0.0.0/8",
             "AVOUCH_VERIFIER_ID": "https://bench.example/verifier",
             "AVOUCH_KEYS_DIR": str(folder),
             "AVOUCH_CA_DIR": str(folder),

@@ -82,6 +82,7 @@ def install(cluster: AnyCluster, tag: str, pod_security: str = "restricted") -> 
             *("--set", f"image.repository={SERVER}", "--set", f"image.tag={tag}", "--set", f"sidecar.image={SIDECAR}"),
             *("--set", "server.replicas=1", "--set", "controller.replicas=1"),
             *("--set", f"public.url={public_url(cluster)}"),
+            *("--set", "destinations={receiver.quickstart.svc}"),
             *("--set", "server.service.type=NodePort", "--set", f"server.service.nodePort={NODE_PORT}"),
         )
 

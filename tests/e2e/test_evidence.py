@@ -129,4 +129,4 @@ def test_a_webhook_to_a_private_address_is_refused_and_the_attachment_says_so(pl
     wrong = place.until(
         lambda: place.get("integrationattachment", "private").get("status", {}).get("lastError"), "lastError", 60
     )
-    assert "10.9.8.7, which is not a public address" in wrong
+    assert "10.9.8.7 is not at a public address" in wrong

@@ -19,7 +19,7 @@ class Webhook(meta.Model):
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] | None = None
     """Seconds to wait for an answer. Default 10."""
     allow_private_addresses: bool = False
-    """If true, also deliver to loopback, link-local and private addresses, such as Services of this cluster."""
+    """If true, also deliver to what the operator lists in destinations, such as Services of this cluster."""
 
 
 class IntegrationSpec(meta.Model):
@@ -40,7 +40,7 @@ class IntegrationSpec(meta.Model):
     webhook: Webhook | None = None
     """Webhook to deliver to, for type webhook."""
     secret_ref: meta.SecretKeyRef | None = None
-    """Key in a Secret of this namespace that signs each delivery (HMAC-SHA256); without it, none is signed."""
+    """Key in a Secret of this namespace that signs each delivery (Standard Webhooks); without it, none is signed."""
 
 
 class IntegrationStatus(meta.Status):

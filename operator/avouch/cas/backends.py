@@ -128,7 +128,7 @@ def _authority(secret: Secret) -> str:
 def _credential(registry: str, repository: str, secret: Secret) -> credentials.Credential | None:
     if ".dockerconfigjson" in secret:
         text = _text(secret, ".dockerconfigjson")
-        return credentials.of_config(text, registry, repository, where="key .dockerconfigjson")
+        return credentials.of_config(text, f"{registry}/{repository}", where="key .dockerconfigjson")
     if "username" in secret:
         _addressed(secret, registry, "its username and password")
         return credentials.Credential(_text(secret, "username"), _text(secret, "password"))

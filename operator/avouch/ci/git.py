@@ -70,7 +70,8 @@ def read(directory: Path, environment: Mapping[str, str], pull_request: str = ""
     found = dict(zip(("HEAD", pull_request), _objects(said.content), strict=False))
     head = found.get("HEAD")
     if head is None:
-        return Reading(note=_why(said))
+        born = bool(_run([*command, "rev-parse", "--verify", "--quiet", "HEAD"], environment).content)
+        return Reading(note=_why(said, born))
     known = tuple(
         _remotes(_run([*command, "config", "--local", "--null", "--get-regexp", r"^remote\..*\.url$"], environment))
     )
@@ -130,13 +131,17 @@ def _objects(output: bytes) -> Iterator[tuple[str, bytes] | None]:
         yield (match[1].decode(), content) if whole else None
 
 
-def _why(said: _Output) -> str:
+def _why(said: _Output, born: bool) -> str:
+    """Why there is no commit. `born`: HEAD names one, so its object is lost, or lies where we cannot see it."""
     if "not a git repository" in said.complaint:
         return "no git repository here, so no commit is recorded"
-    if said.content.startswith(b"HEAD missing"):
+    if said.content.startswith(b"HEAD missing") and not born:
         return "the repository has no commit yet"
-    first = said.complaint.strip().splitlines()[:1]
-    return f"git could not read the commit: {first[0][:200]}" if first else "git could not read the commit"
+    lines = [line.removeprefix("error: ").strip() for line in said.complaint.splitlines() if line.strip()]
+    reason = f": {lines[0][:200]}" if lines else ""
+    if born and "alternate" in said.complaint:
+        return f"the commit lies in another repository that is not here{reason} (fix: mount it, or clone without it)"
+    return f"git could not read the commit{reason or ': HEAD names one whose object is not here' * born}"
 
 
 def _commit(head: str, content: bytes, known: tuple[commits.Remote, ...]) -> commits.Commit:

@@ -46,15 +46,15 @@ class Credential:
 Ask = Callable[[str, str], Credential | None]  # helper, server
 
 
-def find(registry: str, environment: Mapping[str, str]) -> Credential | None:
-    """The credential for a registry in the files of this machine; None for anonymous.
+def find(name: str, environment: Mapping[str, str]) -> Credential | None:
+    """The credential for a registry, or for a repository in it, in the files of this machine; None for anonymous.
 
     Raises:
         Invalid: a file that is not such a configuration, or a helper that failed.
     """
     for path in files(environment):
         text = _read(path)
-        found = of_config(text, registry, ask_helper, str(path)) if text else None
+        found = of_config(text, name, ask_helper, str(path)) if text else None
         if found:
             return found
     return None
@@ -73,25 +73,29 @@ def files(environment: Mapping[str, str]) -> Iterator[Path]:
         yield Path(environment["XDG_RUNTIME_DIR"]) / "containers" / "auth.json"
 
 
-def of_config(text: str, registry: str, ask: Ask | None = None, where: str = "docker config") -> Credential | None:
-    """The credential for a registry in the text of a docker configuration (also `.dockerconfigjson` of a Secret).
+def of_config(text: str, name: str, ask: Ask | None = None, where: str = "docker config") -> Credential | None:
+    """The credential for a registry or repository in a docker configuration (also `.dockerconfigjson` of a Secret).
+
+    Of several entries the most specific one holds, as for podman and the kubelet: `registry/namespace/repository`,
+    `registry/namespace`, `registry`.
 
     Args:
         text: the configuration.
-        registry: host[:port].
+        name: host[:port], with or without the path of a repository.
         ask: asks a credential helper; without one, helpers are not used.
         where: name of the text in errors.
 
     Raises:
         Invalid: not such a configuration.
     """
+    registry, _, repository = name.partition("/")
     config = _config(text, where)
     helpers = config.get("credHelpers")
     for server in _servers(registry):
         own = helpers.get(server) if isinstance(helpers, dict) else None
         if ask and isinstance(own, str) and own:
             return ask(own, server)
-    entry = _entry(config.get("auths"), registry)
+    entry = _entry(config.get("auths"), registry, repository)
     found = _of_entry(entry, where) if entry else None
     store = config.get("credsStore")
     if found or not (ask and isinstance(store, str) and store):
@@ -133,17 +137,29 @@ def _servers(registry: str) -> tuple[str, ...]:
     return (registry, f"https://{registry}")
 
 
-def _entry(auths: object, registry: str) -> Mapping[str, Any] | None:
+def _entry(auths: object, registry: str, repository: str) -> Mapping[str, Any] | None:
     if not isinstance(auths, dict):
         return None
-    wanted = {_host(server) for server in _servers(registry)}
-    exact = [auths[server] for server in _servers(registry) if server in auths]
-    alike = [entry for server, entry in auths.items() if _host(str(server)) in wanted]
-    return next((entry for entry in (*exact, *alike) if isinstance(entry, dict) and entry), None)
+    known = [(_bare(str(server)), entry) for server, entry in auths.items() if isinstance(entry, dict) and entry]
+    exact = [(server, auths[server]) for server in _servers(registry) if isinstance(auths.get(server), dict)]
+    for path in _prefixes(repository):
+        wanted = {f"{_bare(server)}{path}" for server in _servers(registry)}
+        spelt = [entry for server, entry in exact if entry and not path]
+        alike = [entry for server, entry in known if server in wanted]
+        if spelt or alike:
+            return (spelt or alike)[0]
+    return None
 
 
-def _host(server: str) -> str:
-    """`https://registry.example/v2/` and `registry.example` are one; only podman has longer paths."""
+def _prefixes(repository: str) -> Iterator[str]:
+    """`/team/app`, `/team`, and nothing: the registry itself."""
+    parts = [part for part in repository.split("/") if part]
+    for count in range(len(parts), -1, -1):
+        yield "".join(f"/{part}" for part in parts[:count])
+
+
+def _bare(server: str) -> str:
+    """`https://registry.example/v2/` and `registry.example` are one."""
     bare = re.sub(r"^https?://", "", server)
     return re.sub(r"/v[12]/?$", "", bare).rstrip("/")
 

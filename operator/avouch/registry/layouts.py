@@ -20,6 +20,14 @@ _BESIDE = frozenset(
     {"dev.cosignproject.cosign/sigs", "dev.cosignproject.cosign/atts", "dev.cosignproject.cosign/sboms"}
 )
 
+_REFERENCE, _ATTESTATION = "vnd.docker.reference.type", "attestation-manifest"
+# An image or a chart may name its own type: that of its configuration.
+_IMAGE_TYPES = (
+    "application/vnd.oci.image.",
+    "application/vnd.docker.",
+    "application/vnd.cncf.helm.",
+)
+
 Entry = Mapping[str, Any]
 
 
@@ -41,9 +49,10 @@ def image(value: str) -> images.Image:
     folder = Path(path)
     _check_version(folder)
     entries = manifests.read(_read(folder / "index.json"), "", f"index of {path}").entries
-    entry = _chosen([each for each in entries if not _is_beside(each)], wanted, path)
+    entry = _chosen([each for each in entries if not _is_beside(folder, each)], wanted, path)
     found = _manifest(folder, entry)
-    notes = manifests.mapping(entry.get("annotations"))
+    alike = [each for each in entries if each.get("digest") == entry.get("digest")]
+    notes = _common([manifests.mapping(each.get("annotations")) for each in alike])
     name = manifests.text(notes, _REF_NAME) or manifests.text(notes, _BASE_NAME) or "unknown"
     tag = "" if wanted else _tag(notes)
     return images.Image(
@@ -68,16 +77,19 @@ def _chosen(entries: list[Entry], wanted: str, path: str) -> Entry:
         if found is None:
             raise errors.Invalid(f"image {digest} not found in OCI layout {path}", fix=_offer(entries))
         return found
-    if len(entries) != 1:
-        message = f"OCI layout contains {len(entries)} images, please specify which one to use with @digest"
+    images_there = {manifests.text(entry, "digest"): entry for entry in reversed(entries)}
+    if len(images_there) != 1:
+        message = f"OCI layout contains {len(images_there)} images, please specify which one to use with @digest"
         raise errors.Invalid(f"{message}: {path}", fix=_offer(entries))
     return entries[0]
 
 
 def _offer(entries: list[Entry]) -> str:
-    known = [f"@{manifests.text(entry, 'digest')}" for entry in entries[:5]]
+    known = list(dict.fromkeys(f"@{manifests.text(entry, 'digest')}" for entry in entries))
     return (
-        f"use {', '.join(known)}{' or another one' if len(entries) > 5 else ''}" if known else "write an image into it"
+        f"use {', '.join(known[:5])}{' or another one' if len(known) > 5 else ''}"
+        if known
+        else "write an image into it"
     )
 
 
@@ -93,10 +105,27 @@ def _tag(notes: Entry) -> str:
     return ""
 
 
-def _is_beside(entry: Entry) -> bool:
-    """A signature, an attestation or an SBOM of an image: no image itself."""
+def _common(notes: list[Entry]) -> Entry:
+    """What all entries of one image say: under two tags it has none that we could choose."""
+    first, *others = notes
+    return {key: value for key, value in first.items() if all(each.get(key) == value for each in others)}
+
+
+def _is_beside(folder: Path, entry: Entry) -> bool:
+    """A signature, an attestation or an SBOM of an image: no image itself.
+
+    It says so by cosign's annotation, by docker's, by a type that is none of an image, or by naming what it belongs to.
+    """
     notes = manifests.mapping(entry.get("annotations"))
-    return bool(signatures.signs(entry)) or manifests.text(notes, _KIND) in _BESIDE
+    if manifests.text(notes, _KIND) in _BESIDE or manifests.text(notes, _REFERENCE) == _ATTESTATION:
+        return True
+    kind = manifests.text(entry, "artifactType")
+    if kind and not kind.startswith(_IMAGE_TYPES):
+        return True
+    try:
+        return bool(_manifest(folder, entry).subject)
+    except errors.AvouchError:  # who chooses it is told why it cannot be read
+        return False
 
 
 def _signature(folder: Path, entries: list[Entry], digest: digests.Digest) -> images.Signature | None:

@@ -40,15 +40,15 @@ class Access:
     login: Login | None = None
     options: client.Options = field(default_factory=client.Options)
 
-    def credential(self, registry: str) -> credentials.Credential | None:
-        """The credential for a registry; None for anonymous.
+    def credential(self, registry: str, repository: str = "") -> credentials.Credential | None:
+        """The credential for a registry, or for a repository in it; None for anonymous.
 
         Raises:
             Invalid: as `credentials.find`.
         """
         if self.login and _same(self.login.server, registry):
             return self.login.credential
-        return credentials.find(registry, self.environment)
+        return credentials.find(f"{registry}/{repository}", self.environment)
 
 
 async def image(value: str, access: Access) -> images.Image:
@@ -89,7 +89,7 @@ def _tagged(chart: str) -> str:
 
 
 async def _looked_up(reference: references.Reference, access: Access, artifact_type: str) -> images.Image:
-    credential = await _credential(reference.registry, access)
+    credential = await _credential(reference, access)
     options = replace(access.options, environment=access.environment)
     async with client.Client(reference.registry, credential, options) as session:
         found = await manifests.get(session, reference)
@@ -116,11 +116,11 @@ async def _looked_up(reference: references.Reference, access: Access, artifact_t
     )
 
 
-async def _credential(registry: str, access: Access) -> credentials.Credential | None:
-    try:
-        return await asyncio.to_thread(access.credential, registry)  # a helper may take its time
+async def _credential(reference: references.Reference, access: Access) -> credentials.Credential | None:
+    try:  # a helper may take its time
+        return await asyncio.to_thread(access.credential, reference.registry, reference.repository)
     except errors.Invalid as exc:  # not the reference is wrong, but this machine
-        raise errors.Unavailable(f"no credentials for {registry}: {exc}") from exc
+        raise errors.Unavailable(f"no credentials for {reference.registry}: {exc}") from exc
 
 
 async def _within(seconds: float, asked: Awaitable[_Found]) -> _Found:

@@ -161,6 +161,26 @@ def test_without_a_commit_there_is_none(repository: Repository) -> None:
     assert note(repository.folder) == "the repository has no commit yet"
 
 
+def test_objects_of_another_repository_that_is_not_mounted_are_named_in_git_s_words(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.commit()
+    clone = tmp_path / "clone"
+    repository.git("clone", "-q", "--shared", str(repository.folder), str(clone))
+    assert read(clone).head
+    (repository.folder / ".git" / "objects").rename(tmp_path / "away")
+    said = note(clone)
+    assert "lies in another repository that is not here: " in said
+    assert str(repository.folder / ".git" / "objects") in said
+    assert "(fix: mount it, or clone without it)" in said
+
+
+def test_a_repository_that_lost_its_objects_does_not_look_like_a_new_one(repository: Repository) -> None:
+    head = repository.commit()
+    (repository.folder / ".git" / "objects" / head[:2] / head[2:]).unlink()
+    assert note(repository.folder) == "git could not read the commit: HEAD names one whose object is not here"
+
+
 def test_a_repository_of_the_future_is_not_read(repository: Repository) -> None:
     repository.commit()
     repository.git("config", "core.repositoryFormatVersion", "1")

@@ -34,6 +34,33 @@ def test_an_entry_is_found_under_each_of_its_spellings() -> None:
         assert found == credentials.Credential("ann", "p:w")
 
 
+@pytest.mark.parametrize(
+    ("repository", "user"),
+    [("team/app", "app"), ("team/app/part", "app"), ("team/other", "team"), ("team", "team"), ("teams", "all"),
+     ("other/team/app", "all"), ("", "all")],
+)  # fmt: skip
+def test_of_several_entries_the_most_specific_one_holds(repository: str, user: str) -> None:
+    """containers-auth.json(5), and the kubelet's reading of a Secret."""
+    auths = {"r.example": auth("all", "pw"), "r.example/team": auth("team", "pw"),
+             "https://r.example/team/app": auth("app", "pw"), "x.example/team/app": auth("x", "pw")}  # fmt: skip
+    for order in (auths, dict(reversed(auths.items()))):
+        found = credentials.of_config(config(auths=order), f"r.example/{repository}")
+        assert found is not None
+        assert found.username == user
+
+
+def test_an_entry_with_a_path_is_for_nothing_beside_it() -> None:
+    text = config(auths={"r.example/team/app": auth("app", "pw")})
+    for other in ("r.example", "r.example/team", "r.example/team/application", "x.example/team/app"):
+        assert credentials.of_config(text, other) is None
+
+
+def test_docker_hub_s_entry_with_a_path_is_found_too() -> None:
+    text = config(auths={"docker.io/library": auth("ann", "pw"), "https://index.docker.io/v1/": auth("all", "pw")})
+    found = [credentials.of_config(text, f"index.docker.io/{name}") for name in ("library/nginx", "acme/app")]
+    assert [each and each.username for each in found] == ["ann", "all"]
+
+
 def test_docker_hub_is_found_under_its_old_name() -> None:
     text = config(auths={"https://index.docker.io/v1/": auth("ann", "pw")})
     assert credentials.of_config(text, "index.docker.io") == credentials.Credential("ann", "pw")

@@ -55,6 +55,47 @@ def test_of_several_one_is_named_by_its_digest(layout: Layout) -> None:
     assert layouts.image(f"{layout.folder}@{one}").digest == one
 
 
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ({}, {"artifactType": "application/spdx+json"}),
+        ({"vnd.docker.reference.type": "attestation-manifest"}, {}),
+        ({"kind": "dev.cosignproject.cosign/atts"}, {}),
+        ({}, {"subject": True}),
+    ],
+)
+def test_what_belongs_to_an_image_lies_beside_it(layout: Layout, notes: dict[str, str], said: dict[str, Any]) -> None:
+    image = layout.add("a")
+    if "subject" in said:
+        said = {"subject": {"digest": str(image), "size": 1, "mediaType": MANIFEST["mediaType"]}}
+    beside = layout.add("sbom", notes, **said)
+    assert layouts.image(str(layout.folder)).digest == image
+    with pytest.raises(errors.Invalid, match="not found in OCI layout") as raised:
+        layouts.image(f"{layout.folder}@{beside}")
+    assert str(beside) not in raised.value.fix
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.oci.image.config.v1+json", "application/vnd.cncf.helm.config.v1+json"])
+def test_an_image_that_names_its_own_type_is_one(layout: Layout, kind: str) -> None:
+    digest = layout.add("a", artifactType=kind)
+    assert layouts.image(str(layout.folder)).digest == digest
+
+
+def test_one_image_under_two_tags_is_one_image_whose_tag_is_open(layout: Layout) -> None:
+    for tag in ("1.2", "1.2.3"):
+        digest = layout.add("a", {"org.opencontainers.image.ref.name": tag, "io.containerd.image.name": f"r.example/a:{tag}"})
+    assert layouts.image(str(layout.folder)) == images.Image("oci-layout:unknown", digest)
+
+
+def test_of_several_images_each_is_offered_once(layout: Layout) -> None:
+    one = layout.add("a", {"org.opencontainers.image.ref.name": "1"})
+    layout.add("a", {"org.opencontainers.image.ref.name": "2"})
+    two = layout.add("b")
+    with pytest.raises(errors.Invalid, match="contains 2 images") as raised:
+        layouts.image(str(layout.folder))
+    assert raised.value.fix == f"use @{one}, @{two}"
+
+
 def test_an_unknown_digest_is_not_found(layout: Layout) -> None:
     known = layout.add("a")
     with pytest.raises(errors.Invalid, match="not found in OCI layout") as raised:

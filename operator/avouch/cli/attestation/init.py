@@ -14,6 +14,7 @@ from avouch.cli.attestation import common, ports, showing
 from avouch.crafting import adding, run, state, statestore, uploads
 from avouch.runners import detection, pullrequests
 
+_LARGEST_FILE = 1024 * 1024  # bytes of one of them
 _FILES = (".avouch.yml", ".avouch.yaml", ".chainloop.yml", ".chainloop.yaml")
 _PR_INFO = pullrequests.EVIDENCE
 OPTIONS: options.Declared = (
@@ -136,15 +137,15 @@ class Facts(NamedTuple):
 
 
 def project_version(content: Mapping[str, Any], name: str) -> str:
-    """The version that a project's file holds.
+    """The version that a project's file holds, as it is written there: 1.10 is another version than 1.1.
 
     Raises:
-        Invalid: it is neither text nor a number.
+        Invalid: it is a list or a mapping.
     """
-    found = content.get("projectVersion", "")
-    if isinstance(found, bool) or not isinstance(found, str | int | float):
+    found = content.get("projectVersion")
+    if not isinstance(found, str | None):
         raise errors.Invalid("must be text", field=f"{name}: projectVersion", fix='write projectVersion: "1.2.3"')
-    return str(found)
+    return found or ""
 
 
 def _check_place(said: Mapping[str, Any]) -> None:
@@ -187,18 +188,17 @@ def _version_of_file() -> str:
 
 
 def _read_version(file: Path) -> str:
-    from avouch.contract.text import (
-        files,
-        nodes,  # lazy: 29 ms (YAML), and few projects have such a file
-    )
+    from avouch.materials.readers import yamls  # lazy: 29 ms (YAML), and few projects have such a file
 
     with file.open("rb") as opened_file:
-        text = files.read(opened_file.read(nodes.LIMIT + 1), file.name)
-    if text.flaws:
-        flaw = text.flaws[0]
-        raise errors.Invalid(f"{file}: {flaw.message}", field=f"{file.name}: {flaw.place}", fix=flaw.fix)
-    plain = [nodes.plain(document) for document in text.documents]
-    return project_version(plain[0], file.name) if plain and isinstance(plain[0], Mapping) else ""
+        content = opened_file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise errors.TooLarge(f"more than {_LARGEST_FILE} bytes", field=str(file))
+    try:
+        found = yamls.texts(content)
+    except errors.Invalid as exc:
+        raise errors.Invalid(exc.args[0], field=str(file), fix=exc.fix) from exc
+    return project_version(found, file.name) if isinstance(found, Mapping) else ""
 
 
 def _require_none(kept: statestore.StateStore) -> None:

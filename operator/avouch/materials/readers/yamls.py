@@ -56,6 +56,19 @@ class _Loader(yaml.CSafeLoader):
         return found
 
 
+class _Texts(_Loader):
+    """Every scalar as it is written: 1.10 is no number, and nothing but null is no text."""
+
+
+for _kind in ("bool", "int", "float", "timestamp"):
+    _Texts.add_constructor(f"tag:yaml.org,2002:{_kind}", _Texts.construct_yaml_str)
+
+
+def texts(content: bytes) -> Any:
+    """As `load`, but each scalar is a text, as it is written, or null: for files whose fields are all texts."""
+    return _parsed(content, _Texts)
+
+
 def load(content: bytes) -> Any:
     """Parse one document.
 
@@ -63,10 +76,14 @@ def load(content: bytes) -> Any:
         Invalid: not YAML, several documents, a key twice.
         TooLarge: deeper than `DEPTH`, or it expands to more than `VALUES`.
     """
+    return _parsed(content, _Loader)
+
+
+def _parsed(content: bytes, loader: type[_Loader]) -> Any:
     try:
         text = content.decode("utf-8-sig")
         _check_size(text)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader, with less
+        return yaml.load(text, Loader=loader)  # noqa: S506  # a safe loader, with less
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as exc:
         raise _broken(exc) from exc
 

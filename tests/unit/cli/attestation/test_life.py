@@ -230,6 +230,35 @@ def test_the_version_comes_from_the_flag_or_the_file_of_the_project(job: Job, na
     assert job.ok("init", *WANTED, "-f", "-o", "json").json()["run"]["version"]["name"] == "1.0.0"
 
 
+@pytest.mark.parametrize(
+    ("written", "version"),
+    [("1.10", "1.10"), ("010", "010"), ("1e3", "1e3"), ("0x10", "0x10"), ("1_000", "1_000"), ("1:20", "1:20"),
+     ("2026-03-01", "2026-03-01"), ('"1.10"', "1.10"), ("on", "on"), ("v1.0.0  # ours", "v1.0.0")],
+)  # fmt: skip
+def test_a_version_is_the_text_that_is_written_in_the_file(job: Job, written: str, version: str):
+    (job.place / ".chainloop.yml").write_text(f"projectVersion: {written}\n")
+    (job.place / "sub").mkdir()
+    if ":" in version:
+        assert version in job.att("init", "--workflow", "build-small").err  # refused as a name, with its own text
+    else:
+        found = job.ok("init", "--workflow", "build-small", "-o", "json").json()
+        assert found["run"]["version"]["name"] == version
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("projectVersion: [1]\n", "must be text"), ("projectVersion: {a: b}\n", "must be text"),
+     ("projectVersion: 1\nprojectVersion: 2\n", "twice"), ("a: b: c\n", "not YAML")],
+)  # fmt: skip
+def test_a_file_that_names_no_version_is_told_by_its_name(job: Job, content: str, words: str):
+    (job.place / ".chainloop.yml").write_text(content)
+    (job.place / "sub").mkdir()
+    found = job.att("init", "--workflow", "build-small")
+    assert found.code == 1
+    assert words in found.err
+    assert ".chainloop.yml" in found.err
+
+
 def test_a_released_version_takes_no_more_attestations(job: Job):
     job.memory.released = ("1.0.0",)
     found = job.att("init", *WANTED)
