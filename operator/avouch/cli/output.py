@@ -7,6 +7,7 @@ that grep, awk and logs have whole lines.
 import functools
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import click
 
 _GAP = "   "
+_NOT_PLAIN = re.compile(r"[^\x00-\x7e]+")
 _TONES = {
     **dict.fromkeys(("True", "Passed", "ok", "added"), "green"),
     **dict.fromkeys(("False", "Failed", "Rejected", "Error", "missing", "owed", "failed"), "red"),
@@ -78,10 +80,20 @@ def named(manifest: Mapping[str, Any]) -> str:
 def document(form: str, answer: Any) -> None:
     """Write JSON or YAML; a list becomes documents of YAML."""
     if form == "json":
-        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        json_text(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
         documents = answer if isinstance(answer, list) else [answer]
         click.echo("---\n".join(map(yaml_text, documents)), nl=False)
+
+
+def json_text(text: str) -> None:
+    """Write JSON: as it is for programs; on a terminal in ASCII, which means the same and cannot command it."""
+    shown = _NOT_PLAIN.sub(lambda found: "".join(map(_escaped, found[0])), text) if sys.stdout.isatty() else text
+    click.echo(shown)
+
+
+def _escaped(character: str) -> str:
+    return r"\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
 def facts(found: Sequence[tuple[str, str]]) -> None:
@@ -143,7 +155,8 @@ def yaml_text(answer: Any) -> str:
     """One document of YAML, as Kubernetes reads it."""
     import yaml  # lazy: 13 ms, for `-o yaml` only
 
-    dumped: str = yaml.dump(answer, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=10_000)
+    plain = sys.stdout.isatty()  # names may turn the direction of text, or command a terminal that knows more than ASCII
+    dumped: str = yaml.dump(answer, Dumper=_dumper(), sort_keys=False, allow_unicode=not plain, width=10_000)
     return dumped
 
 

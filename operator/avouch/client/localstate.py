@@ -4,7 +4,8 @@ Written to a temporary file, synced, and renamed over the old one, so that a pro
 state or the new one. Writers hold a lock beside it (flock, which the kernel drops with its holder); a lock that stays
 taken ends in an error that names who holds it.
 
-The name: `avouch-attestation-<uid>-<12 characters of a hash of the job>.json` in TMPDIR. Two jobs on one machine work
+The name: `avouch-<uid>/attestation-<12 characters of a hash of the job>.json` in TMPDIR; the folder is this user's alone, so
+nobody else can take the name of the state or of its lock. Two jobs on one machine work
 in different directories or belong to different runs of their CI, so they never meet; commands of one job do, from
 whichever directory below its workspace they are called.
 """
@@ -12,12 +13,12 @@ whichever directory below its workspace they are called.
 import contextlib
 import fcntl
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from avouch import clocks, digests, errors
+from avouch.client import ownfiles
 from avouch.crafting import state, statestore
 
 PATH = "AVOUCH_ATTESTATION_STATE"
@@ -28,7 +29,7 @@ _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "
 # What tells one job from the others that had or will have the same workspace.
 _JOBS = ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "CI_JOB_ID", "BUILD_BUILDID", "SYSTEM_JOBID", "BUILD_URL",
          "CIRCLE_BUILD_URL")  # fmt: skip
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_FIX = f"remove it, or name another file with {PATH} or --local-state-path"
 
 
 def path_for(environment: Mapping[str, str], where: Path) -> Path:
@@ -45,7 +46,12 @@ def path_for(environment: Mapping[str, str], where: Path) -> Path:
     workspace = named or str(_root(where))
     job = "\0".join(environment.get(name, "") for name in _JOBS)
     key = digests.of_bytes(f"{workspace}\0{job}".encode()).hex[:12]
-    return Path(environment.get("TMPDIR") or "/tmp") / f"avouch-attestation-{os.getuid()}-{key}.json"  # noqa: S108  # 0600, owner checked
+    return Path(environment.get("TMPDIR") or "/tmp") / f"avouch-{os.geteuid()}" / f"attestation-{key}.json"  # noqa: S108  # a folder of our own
+
+
+def of_job(environment: Mapping[str, str], where: Path) -> "LocalState":
+    """The state of this job: where the environment says, or in a folder of this user that is made when it is needed."""
+    return LocalState(path_for(environment, where), private=not environment.get(PATH))
 
 
 def _root(where: Path) -> Path:
@@ -54,11 +60,12 @@ def _root(where: Path) -> Path:
 
 
 class LocalState(NamedTuple):
-    """The state in one file."""
+    """The state in one file. `private`: its folder is this user's alone, and is made."""
 
     path: Path
     patience: float = PATIENCE
     clock: clocks.Clock = clocks.Clock()
+    private: bool = False
 
     @property
     def place(self) -> str:
@@ -99,17 +106,11 @@ class LocalState(NamedTuple):
 
     def _content(self) -> bytes:
         try:
-            descriptor = os.open(self.path, _READ)
+            descriptor = ownfiles.opened(self.path, os.O_RDONLY, PATH, _FIX)
         except FileNotFoundError as exc:
             raise statestore.absent(self.place) from exc
-        except OSError as exc:
-            raise errors.Invalid(f"{self.path} cannot be read: {exc.strerror}", field=PATH) from exc
-        try:
-            _check_owner(os.fstat(descriptor), self.path)
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(state.MAX_STATE + 1)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(state.MAX_STATE + 1)
 
     def _write(self, content: bytes) -> None:
         temporary = self.path.with_name(
@@ -129,6 +130,8 @@ class LocalState(NamedTuple):
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        if self.private:
+            ownfiles.folder(self.path.parent, PATH, _FIX)
         end = self.clock.monotonic() + self.patience
         while True:
             descriptor = self._open_lock()
@@ -156,10 +159,9 @@ class LocalState(NamedTuple):
 
     def _open_lock(self) -> int:
         try:
-            return os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as exc:
-            fix = f"name another file with {PATH} or --local-state-path"
-            raise errors.Invalid(f"{self._lock} cannot be opened: {exc.strerror}", field=PATH, fix=fix) from exc
+            return ownfiles.opened(self._lock, os.O_RDWR | os.O_CREAT, PATH, _FIX)
+        except FileNotFoundError as exc:
+            raise errors.Invalid(f"{self._lock} cannot be opened: {exc.strerror}", field=PATH, fix=_FIX) from exc
 
 
 def _is_current(descriptor: int, path: Path) -> bool:
@@ -169,10 +171,3 @@ def _is_current(descriptor: int, path: Path) -> bool:
         return False
     ours = os.fstat(descriptor)
     return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
-
-
-def _check_owner(found: os.stat_result, path: Path) -> None:
-    """In a directory that all may write to, somebody else could have put a state there before us."""
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
-        fix = f"remove it, or name another file with {PATH}"
-        raise errors.Invalid(f"{path} is not a regular file of this user", field=PATH, fix=fix)

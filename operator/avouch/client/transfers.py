@@ -11,9 +11,10 @@ import http.client
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from avouch import digests, errors
-from avouch.client import connection
+from avouch.client import connection, ownfiles
 from avouch.crafting import uploads
 
 PART = 16 * 1024 * 1024  # bytes of one part of an upload; smaller ones are sent as a whole
@@ -113,7 +114,7 @@ def _go_on(link: connection.Connection, path: str, part: Path, progress: uploads
 def _append(response: connection.Response, part: Path, start: int, progress: uploads.Progress) -> str:
     done, broken = start, ""
     try:
-        with part.open("r+b" if part.exists() else "xb") as file:
+        with _opened(part, os.O_RDWR | os.O_CREAT) as file:
             file.truncate(start)
             file.seek(start)
             progress(done)
@@ -147,7 +148,7 @@ def _begins_at(header: str | None, start: int) -> bool:
 
 
 def _settle(part: Path, digest: digests.Digest, target: Path) -> int:
-    with part.open("rb") as file:
+    with _opened(part, os.O_RDONLY) as file:
         found, size = digests.of_file(file)
     if found != digest:
         part.unlink()
@@ -165,9 +166,14 @@ def _already(target: Path, digest: digests.Digest) -> int:
 
 
 def _size(part: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return part.stat().st_size
+    with contextlib.suppress(FileNotFoundError), _opened(part, os.O_RDONLY) as file:
+        return os.fstat(file.fileno()).st_size
     return 0
+
+
+def _opened(part: Path, flags: int) -> BinaryIO:
+    """The part is beside the target, where a repository may have put a link of that name: its digest is no secret."""
+    return os.fdopen(ownfiles.opened(part, flags, "--output", mode=0o666), "rb" if flags == os.O_RDONLY else "r+b")
 
 
 def _read(source: uploads.Source) -> Iterator[bytes]:

@@ -105,8 +105,7 @@ class Attesting:
         """The state in a file."""
         from avouch.client import localstate  # lazy: 4 ms
 
-        place = Path(path) if path else localstate.path_for(self._environment, Path.cwd())
-        return localstate.LocalState(place)
+        return localstate.LocalState(Path(path)) if path else localstate.of_job(self._environment, Path.cwd())
 
     def remote(self, run: str) -> statestore.StateStore:
         """The state on the server."""

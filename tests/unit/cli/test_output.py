@@ -76,3 +76,29 @@ def test_colours_can_be_forced_into_a_pipe_and_forbidden():
         "runner", "show", "--runner", "JENKINS_JOB", adapters=line.Adapters({"FORCE_COLOR": "1", "NO_COLOR": "1"})
     )
     assert "\x1b[" not in plain.err
+
+
+HOSTILE = {"description": "\x9b31mred\x9b0m \u202egnp.exe \x7f \U0001f600 é"}
+
+
+def test_json_on_a_terminal_is_ascii_and_means_the_same(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    output.document("json", HOSTILE)
+    said = capsys.readouterr().out
+    assert said.isascii()
+    assert said.replace("\n", "").isprintable()
+    assert json.loads(said) == HOSTILE
+
+
+def test_json_for_programs_is_as_it_is(capsys):
+    output.document("json", HOSTILE)
+    assert "\u202egnp.exe \x7f \U0001f600 é" in capsys.readouterr().out
+
+
+def test_yaml_on_a_terminal_is_ascii_and_means_the_same(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    output.document("yaml", HOSTILE)
+    said = capsys.readouterr().out
+    assert said.replace("\n", "").isascii()
+    assert said.replace("\n", "").isprintable()
+    assert yaml.safe_load(said) == HOSTILE

@@ -58,8 +58,46 @@ def test_commands_of_one_job_meet_wherever_they_are_called(tmp_path: Path):
 
 def test_the_place_may_be_said_and_lies_in_tmpdir_otherwise():
     assert named({"AVOUCH_ATTESTATION_STATE": "/x/y.json"}) == Path("/x/y.json")
-    assert named({"TMPDIR": "/t"}).parent == Path("/t")
-    assert str(os.getuid()) in named({}).name
+    assert named({"TMPDIR": "/t"}).parent == Path(f"/t/avouch-{os.getuid()}")
+    assert named({}).parent == Path(f"/tmp/avouch-{os.getuid()}")  # noqa: S108  only its name
+
+
+def test_the_folder_of_states_is_this_users_alone(tmp_path: Path):
+    old = os.umask(0)
+    try:
+        found = localstate.of_job({"TMPDIR": str(tmp_path)}, tmp_path)
+        found.create(builders.begun())
+    finally:
+        os.umask(old)
+    assert found.path.parent.stat().st_mode & 0o777 == 0o700
+    assert found.load() == builders.begun()
+
+
+@pytest.mark.parametrize("squat", ["link", "file", "writable"])
+def test_a_folder_that_others_prepared_is_refused_with_a_way_out(tmp_path: Path, squat: str):
+    folder = tmp_path / f"avouch-{os.getuid()}"
+    if squat == "link":
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif squat == "file":
+        folder.touch()
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    with pytest.raises(errors.Invalid, match=f"avouch-{os.getuid()}") as raised:
+        localstate.of_job({"TMPDIR": str(tmp_path)}, tmp_path).create(builders.begun())
+    assert "AVOUCH_ATTESTATION_STATE" in raised.value.fix
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard"])
+def test_a_lock_that_is_a_link_is_neither_written_nor_emptied(tmp_path: Path, kind: str):
+    victim = tmp_path / "bashrc"
+    victim.write_text("mine")
+    lock = tmp_path / "state.json.lock"
+    lock.symlink_to(victim) if kind == "symbolic" else lock.hardlink_to(victim)
+    with pytest.raises(errors.Invalid, match=r"state\.json\.lock"):
+        store(tmp_path)
+    assert victim.read_text() == "mine"
 
 
 def test_only_we_can_read_it(tmp_path: Path):

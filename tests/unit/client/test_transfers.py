@@ -86,6 +86,15 @@ def fetched(api: ingest.Ingest, target: Path, digest: digests.Digest = DIGEST) -
     return api.download_artifact(digest, target, quiet)
 
 
+def test_a_downloaded_file_has_the_permissions_that_files_of_this_user_have(
+    api: ingest.Ingest, memory: server.Memory, tmp_path: Path
+):
+    memory.stored[str(DIGEST)] = CONTENT
+    fetched(api, tmp_path / "a")
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
 def test_a_download_gets_its_name_when_it_is_whole(api: ingest.Ingest, memory: server.Memory, tmp_path: Path):
     memory.stored[str(DIGEST)] = CONTENT
     assert fetched(api, tmp_path / "a") == len(CONTENT)
@@ -126,6 +135,28 @@ def test_a_part_that_is_wrong_is_never_given_the_name_and_thrown_away(
     assert not (tmp_path / "a").exists()
     fetched(api, tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard", "dangling", "pipe"])
+def test_a_part_that_is_none_of_ours_is_neither_written_nor_read(
+    api: ingest.Ingest, memory: server.Memory, tmp_path: Path, kind: str
+):
+    """A repository knows the digests of its artifacts, and may hold a link of that name."""
+    memory.stored[str(DIGEST)] = CONTENT
+    victim, part = tmp_path / "bashrc", tmp_path / f"a.{DIGEST.hex[:12]}.part"
+    victim.write_bytes(b"# mine\n")
+    if kind == "hard":
+        part.hardlink_to(victim)
+    elif kind == "pipe":
+        os.mkfifo(part)
+    else:
+        part.symlink_to(victim if kind == "symbolic" else tmp_path / "new")
+    with pytest.raises(errors.Invalid, match=r"\.part") as raised:
+        fetched(api, tmp_path / "a")
+    assert raised.value.fix == "remove it"
+    assert victim.read_bytes() == b"# mine\n"
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "a").exists()
 
 
 def test_bytes_that_are_not_what_was_asked_for_are_refused(api: ingest.Ingest, memory: server.Memory, tmp_path: Path):

@@ -101,7 +101,7 @@ def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters
     payload = statement.payload(found, statement.Ending(adapters.now(), avouch.__version__))
     if file:
         Path(file).write_bytes(payload)
-    click.echo(payload.decode())
+    output.json_text(payload.decode())
     click.echo("This was a dry run: nothing was signed or sent.", err=True)
     if owed:
         show_owed(owed)
