@@ -160,14 +160,13 @@ class Delivering:
         if route.suspend:  # the ledger holds these back while their attachment exists
             raise errors.Unavailable("the attachment was suspended at the verdict, and was deleted since")
         if reference := route.secret_ref:
-            secret = await self._secret(reference.namespace or delivery.namespace, reference.name, reference.key)
-            delivery = replace(delivery, secret=secret)
+            delivery = replace(delivery, secret=await self._secret(reference, delivery.namespace))
         await integration.deliver(delivery)
 
-    async def _secret(self, namespace: str, name: str, key: str) -> bytes:
-        """A Secret that is not there yet may come: GitOps applies in any order."""
+    async def _secret(self, reference: delivery_model.Secret, namespace: str) -> bytes:
+        """A Secret that is not there yet may come: GitOps applies in any order. The port's errors name none."""
         try:
-            return await self.secrets.read(namespace, name, key)
+            return await self.secrets.read(reference.namespace or namespace, reference.name, reference.key)
         except (errors.NotFound, errors.Denied) as exc:
             raise errors.Unavailable(str(exc)) from exc
 

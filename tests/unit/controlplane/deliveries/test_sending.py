@@ -14,6 +14,7 @@ from avouch import errors
 from avouch.controlplane.deliveries import sending
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds
+from avouch.integrations import webhook
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -123,6 +124,8 @@ async def test_a_suspended_one_whose_attachment_is_gone_is_never_sent_and_given_
     assert (got, again) == ([], None)
 
 
+
+
 class Secrets:
     """One Secret, in the namespace of the Integration."""
 
@@ -168,6 +171,10 @@ async def test_a_delivery_ends_well_before_its_lease_does(monkeypatch):
     ((_, said, again),) = ledger.outcomes
     assert said.startswith("not delivered within")
     assert again is not None
+
+
+def test_the_slowest_receiver_answers_within_the_lease_of_its_delivery():
+    assert webhook.LONGEST < sending.PATIENCE < sending.LEASE
 
 
 async def until(condition: Callable[[], bool]) -> None:
