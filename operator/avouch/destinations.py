@@ -13,6 +13,7 @@ from avouch import errors
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all else is of a link, a site, or translates
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # Linux takes its first address for the machine itself
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; 64:ff9b:1::/48 is for private networks (RFC 8215)
 _MORE_SPECIAL = tuple(
     ipaddress.ip_network(text)
@@ -75,10 +76,10 @@ class Destinations:
             raise errors.Denied(f"{host[:100]} {what} {_FIX}")
 
     def _allow(self, host: str, address: Address) -> bool:
-        plain = _unmapped(address)
-        if any(plain in network for network in self.networks):
+        meant = _meant(address)
+        if any(each in network for network in self.networks for each in (address, meant)):
             return True
-        if self._names(host) and not _is_own(plain):
+        if self._names(host) and not _is_own(meant) and not address.is_unspecified:
             return True
         return self.public and is_public(address)
 
@@ -97,25 +98,25 @@ def is_public(address: Address) -> bool:
 
     An IPv6 address that stands for an IPv4 address is what that one is.
     """
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if address not in _GLOBAL_UNICAST:
-            return False
-    special = address.is_multicast or any(address in network for network in _MORE_SPECIAL)
-    return address.is_global and not special
+    meant = _meant(address)
+    if isinstance(meant, ipaddress.IPv6Address) and meant not in _GLOBAL_UNICAST:
+        return False
+    special = meant.is_multicast or any(meant in network for network in _MORE_SPECIAL)
+    return meant.is_global and not special
 
 
-def _unmapped(address: Address) -> Address:
-    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
+def _meant(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for (mapped, 6to4, Teredo, NAT64), or the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None) or address
 
 
 def _is_own(address: Address) -> bool:
     """Of the machine, of its link, or of many: no host that somebody means by its name."""
-    return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+    return address.is_loopback or address.is_link_local or address.is_multicast or address in _THIS_NETWORK
 
 
 def _network(text: str) -> Network | None:

@@ -105,7 +105,15 @@ def _proxy(name: str, text: str) -> Proxy:
         raise errors.Invalid("not the address of a proxy", field=name, fix=_fix(address)) from exc
     if parts.scheme != "http":
         raise errors.Invalid("only HTTP proxies are supported", field=name, fix="write http://host:port")
-    if not host or not port or not host.isprintable() or " " in host or parts.query or parts.fragment or parts.path not in ("", "/"):
+    if (
+        not host
+        or not port
+        or not host.isprintable()
+        or " " in host
+        or parts.query
+        or parts.fragment
+        or parts.path not in ("", "/")
+    ):
         raise errors.Invalid("not the address of a proxy", field=name, fix=_fix(address))
     if parts.username is None:
         return Proxy(host, port)

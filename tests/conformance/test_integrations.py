@@ -58,6 +58,7 @@ class Receiver:
                 await writer.wait_closed()
         self._open.clear()
 
+
 HERE = destinations.Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
 
 

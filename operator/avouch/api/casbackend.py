@@ -94,7 +94,7 @@ class Gcs(meta.Model):
 
 
 class Azure(meta.Model):
-    """A container of Azure Blob Storage. Secret: accountKey, or sasToken, or tenantId, clientId and clientSecret[, host]."""
+    """A container of Azure Blob Storage. Secret: accountKey, sasToken, or tenantId, clientId, clientSecret[; host]."""
 
     account: Annotated[str, meta.bounded(63, _ACCOUNT, minimum=1), AfterValidator(_ACCOUNT.check)]
     """Name of the storage account."""
@@ -107,7 +107,7 @@ class Azure(meta.Model):
 
 
 class Oci(meta.Model):
-    """A registry: each artifact becomes an image of one layer. Secret: .dockerconfigjson, or username, password and host."""
+    """A registry: an artifact becomes an image of one layer. Secret: .dockerconfigjson; or username, password, host."""
 
     repository: Annotated[str, meta.bounded(512, _REPOSITORY, minimum=1), AfterValidator(_REPOSITORY.check)]
     """Registry and path that get one repository per artifact, such as registry.example.com/team/artifacts."""

@@ -37,8 +37,8 @@ def build(spec: Mapping[str, Any], secret: Secret, uid: str, install: Install | 
     So two CASBackends of one bucket, or of one bucket and two clusters, never remove each other's artifacts. A registry
     has Chainloop's layout instead, without such a folder.
 
-    Who may write a CASBackend chooses its address, but need not be able to read its Secret. So what travels as it is, or
-    could be sent on, only goes to the host that the Secret itself names (`_addressed`).
+    Who may write a CASBackend chooses its address, but need not be able to read its Secret. So what travels as it is,
+    or could be sent on, only goes to the host that the Secret itself names (`_addressed`).
 
     Raises:
         Invalid: the spec or the Secret lacks something; `field` names it.

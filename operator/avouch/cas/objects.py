@@ -171,7 +171,7 @@ class Objects:
 
     @asynccontextmanager
     async def _refusals(self, verb: str) -> AsyncIterator[None]:
-        """Checks the address, and translates obstore's exceptions into avouch's errors; the caller handles missing objects.
+        """Checks the address; translates obstore's exceptions into avouch's errors. The caller handles missing objects.
 
         Its Rust code panics on some inputs (a strange endpoint), and the class of that exception cannot be imported.
         """

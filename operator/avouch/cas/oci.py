@@ -71,7 +71,9 @@ class Registry:
                 if response.status_code == 404:
                     raise errors.Corrupt(f"the image of {digest} has lost its layer")
                 if response.status_code != 200:
-                    raise errors.Unavailable(f"the registry answered for {digest}: {client.in_words(response.status_code)}")
+                    raise errors.Unavailable(
+                        f"the registry answered for {digest}: {client.in_words(response.status_code)}"
+                    )
                 async for piece in digests.checked(response.aiter_bytes(digests.CHUNK), digest):
                     yield piece
 
@@ -142,7 +144,9 @@ class Registry:
         call = client.Call("PATCH", target, self._name(expected), _PUSH, headers, _measured(content, intake))
         async with self._client.stream(call) as response:
             if response.status_code not in (202, 204):
-                raise errors.Unavailable(f"the registry answered to the upload of {expected}: {client.in_words(response.status_code)}")
+                raise errors.Unavailable(
+                    f"the registry answered to the upload of {expected}: {client.in_words(response.status_code)}"
+                )
             return str(response.headers.get("location", target))
 
     async def _finish(self, target: str, digest: digests.Digest) -> None:

@@ -155,7 +155,9 @@ def yaml_text(answer: Any) -> str:
     """One document of YAML, as Kubernetes reads it."""
     import yaml  # lazy: 13 ms, for `-o yaml` only
 
-    plain = sys.stdout.isatty()  # names may turn the direction of text, or command a terminal that knows more than ASCII
+    plain = (
+        sys.stdout.isatty()
+    )  # names may turn the direction of text, or command a terminal that knows more than ASCII
     dumped: str = yaml.dump(answer, Dumper=_dumper(), sort_keys=False, allow_unicode=not plain, width=10_000)
     return dumped
 

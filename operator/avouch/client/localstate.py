@@ -4,10 +4,10 @@ Written to a temporary file, synced, and renamed over the old one, so that a pro
 state or the new one. Writers hold a lock beside it (flock, which the kernel drops with its holder); a lock that stays
 taken ends in an error that names who holds it.
 
-The name: `avouch-<uid>/attestation-<12 characters of a hash of the job>.json` in TMPDIR; the folder is this user's alone, so
-nobody else can take the name of the state or of its lock. Two jobs on one machine work
-in different directories or belong to different runs of their CI, so they never meet; commands of one job do, from
-whichever directory below its workspace they are called.
+The name: `avouch-<uid>/attestation-<12 characters of a hash of the job>.json` in TMPDIR; the folder is this user's
+alone, so nobody else can take the name of the state or of its lock. Two jobs on one machine work in different
+directories or belong to different runs of their CI, so they never meet; commands of one job do, from whichever
+directory below its workspace they are called.
 """
 
 import contextlib

@@ -99,7 +99,6 @@ class KeySets:
             raise errors.Unavailable(f"issuer {issuer.url} has no usable key")
         return keys
 
-
     async def _document(self, issuer: Issuer, url: str, until: float) -> dict[str, Any]:
         asked = https.Resource(url, {"Accept": "application/json"}, self._ca, self._environment, _LIMIT)
         try:

@@ -225,7 +225,10 @@ def _tickets(config: settings.Server, adapters: Adapters) -> tickets.Tickets:
 def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRuns) -> external_runs.ExternalRuns:
     """External runs, of the same Workflows and Contracts."""
     identities = authentication.Authenticator(
-        tokens.Tokens(adapters.database), verifier.Verifier(config.oidc_issuers, environment=os.environ), adapters.cluster, lifetime.Clock()
+        tokens.Tokens(adapters.database),
+        verifier.Verifier(config.oidc_issuers, environment=os.environ),
+        adapters.cluster,
+        lifetime.Clock(),
     )
     opener = external_opening.Opener(
         store=external_store.ExternalRuns(adapters.database, quotas.Quotas(config.open_runs, config.state_bytes)),

@@ -64,7 +64,9 @@ def test_a_key_file_of_google_that_is_none_is_refused_without_showing_it(key):
 def test_a_file_system_backend_needs_the_installs_volume_and_gets_a_folder_of_its_own(tmp_path):
     with pytest.raises(errors.Invalid, match="no artifact volume"):
         backends.build({"filesystem": {}}, {}, "uid-7")
-    assert isinstance(backends.build({"filesystem": {}}, {}, "uid-7", backends.Install(tmp_path)), filesystem.FileSystem)
+    assert isinstance(
+        backends.build({"filesystem": {}}, {}, "uid-7", backends.Install(tmp_path)), filesystem.FileSystem
+    )
     assert (tmp_path / "backends/uid-7/sha256").is_dir()
 
 
@@ -170,7 +172,13 @@ def aimed(kind, server, secret):
         return {"s3": {**S3["s3"], "endpoint": server.url}}, secret
     if kind == "azure":
         return {"azure": {**AZURE["azure"], "endpoint": server.url}}, {**secret, "host": server.address.encode()}
-    key = {"gcs_base_url": server.url, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+    key = {
+        "gcs_base_url": server.url,
+        "disable_oauth": True,
+        "client_email": "",
+        "private_key": "",
+        "private_key_id": "",
+    }
     return {"gcs": {"bucket": "b"}}, {"credentials.json": json.dumps(key).encode()}
 
 

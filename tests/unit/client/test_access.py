@@ -1,11 +1,16 @@
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from avouch import errors, proxies
+from avouch.attestation import authority
 from avouch.client import access
 
-STORED = access.Login("https://stored.example", "stored-token", "-----BEGIN CERTIFICATE-----\nstored")
+CERTIFICATE = authority.new_authority(
+    "test", datetime(2031, 1, 1, tzinfo=UTC), timedelta(days=1)
+).certificate_pem.decode()
+STORED = access.Login("https://stored.example", "stored-token", CERTIFICATE)
 
 
 def resolved(environment: dict[str, str] | None = None, **given: str) -> access.Access:
@@ -51,9 +56,18 @@ def test_a_token_from_a_file_may_end_in_a_newline():
 
 
 def test_the_ca_is_text_or_a_file(tmp_path: Path):
-    pem = "-----BEGIN CERTIFICATE-----\nx"
-    (tmp_path / "ca.pem").write_text(pem)
-    assert access.trusted(pem) == access.trusted(str(tmp_path / "ca.pem")) == pem
+    (tmp_path / "ca.pem").write_text(f"# Főtanúsítvány\n{CERTIFICATE}")
+    assert access.trusted(CERTIFICATE) == access.trusted(str(tmp_path / "ca.pem")) == CERTIFICATE
+
+
+@pytest.mark.parametrize("way", ["variable", "file"])
+def test_a_ca_that_lost_its_lines_names_the_variable(tmp_path: Path, way: str):
+    text = CERTIFICATE.replace("\n", r"\n")
+    (tmp_path / "ca.pem").write_text(text)
+    with pytest.raises(errors.Invalid, match=r"has \\n where its lines end") as raised:
+        access.trusted(text if way == "variable" else str(tmp_path / "ca.pem"))
+    assert raised.value.field.startswith("AVOUCH_CA")
+    assert ("ca.pem" in raised.value.field) is (way == "file")
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"\xff\xfe"])

@@ -10,7 +10,7 @@ PUBLIC = [
     "64:ff9b::808:808", "2002:808:808::1",
 ]  # fmt: skip
 PRIVATE = [
-    "0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1",
+    "0.0.0.1", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1",
     "192.0.0.1", "192.0.0.8", "192.0.0.9", "192.0.2.1", "192.88.99.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
     "224.0.0.1", "233.252.0.1", "239.1.2.3", "240.0.0.1", "255.255.255.255",
     "::", "::1", "::127.0.0.1", "::8.8.8.8", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:224.0.0.1",
@@ -68,7 +68,22 @@ def test_the_operator_lists_hosts_and_networks(text: str, host: str, address: st
     assert allowed(text, host, address) is yes
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1", "::ffff:127.0.0.1"])  # noqa: S104  refused
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "::1",
+        "169.254.169.254",
+        "fe80::1",
+        "0.0.0.1",
+        "224.0.0.1",
+        "::ffff:127.0.0.1",
+        "::",
+        "ff02::1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+    ],
+)
 def test_a_listed_name_never_leads_to_the_machine_itself_or_to_metadata(address: str):
     assert not allowed("*.corp.example", "evil.corp.example", address)
 
@@ -86,7 +101,9 @@ def test_an_address_inside_is_not_told_to_who_may_not_go_there():
     assert "(fix: ask who runs avouch to list it under destinations" in str(raised.value)
 
 
-@pytest.mark.parametrize("text", ["http://a.example", "a.example/path", "10.0.0.0/99", "*", "a..b", "a.*", "ä.example", "a:443"])
+@pytest.mark.parametrize(
+    "text", ["http://a.example", "a.example/path", "10.0.0.0/99", "*", "a..b", "a.*", "ä.example", "a:443"]
+)
 def test_what_is_neither_host_nor_network_stops_the_process(text: str):
     with pytest.raises(errors.Invalid, match="neither a host nor a network") as raised:
         Destinations.parse(text, "AVOUCH_DESTINATIONS")

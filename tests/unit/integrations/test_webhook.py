@@ -51,7 +51,9 @@ async def test_receivers_of_the_last_release_find_the_headers_that_they_know():
     seen = await answered(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert b"\r\nAvouch-Delivery: 00000000-0000-0000-0000-000000000001\r\n" in seen
     # printf '100.{"a":1}' | openssl dgst -sha256 -hmac key
-    assert b"\r\nAvouch-Signature: t=100,v1=f186804bb814c5f520e65c2e8f9bf5d5a563d1d553e936889486c90b71d35801\r\n" in seen
+    assert (
+        b"\r\nAvouch-Signature: t=100,v1=f186804bb814c5f520e65c2e8f9bf5d5a563d1d553e936889486c90b71d35801\r\n" in seen
+    )
 
 
 def test_a_signature_is_that_of_standard_webhooks():
@@ -131,7 +133,9 @@ async def test_credentials_in_an_address_are_refused(url):
     assert raised.value.fix
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 410, 413, 418, 422, 429, 451, 500, 502, 503, 599])
+@pytest.mark.parametrize(
+    "status", [301, 307, 400, 401, 403, 404, 405, 410, 413, 418, 422, 429, 451, 500, 502, 503, 599]
+)
 async def test_an_answer_is_told_in_few_words_and_never_as_it_is(status):
     with pytest.raises(errors.AvouchError) as raised:
         await answered(b"HTTP/1.1 %d Secret\r\nContent-Length: 0\r\n\r\n" % status)

@@ -36,7 +36,11 @@ def test_a_certificate_is_found_among_what_editors_and_distributions_write(text:
 
 
 def test_the_same_text_in_a_variable_is_taken(text: str):
-    for content in (COMMENT + text, "\ufeff" + text, (COMMENT + text).encode("iso8859-2").decode(errors="surrogateescape")):
+    for content in (
+        COMMENT + text,
+        "\ufeff" + text,
+        (COMMENT + text).encode("iso8859-2").decode(errors="surrogateescape"),
+    ):
         assert taken(content) == 1
 
 

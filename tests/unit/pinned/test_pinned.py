@@ -25,7 +25,9 @@ class Resolver:
             found = self.answers[min(self.asked, len(self.answers) - 1)]
             self.asked += 1
             families = [socket.AF_INET6 if ":" in each else socket.AF_INET for each in found]
-            return [(family, socket.SOCK_STREAM, 6, "", (each, port)) for family, each in zip(families, found, strict=True)]
+            return [
+                (family, socket.SOCK_STREAM, 6, "", (each, port)) for family, each in zip(families, found, strict=True)
+            ]
 
         monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", answer)
 
@@ -72,5 +74,3 @@ async def test_an_address_that_does_not_answer_gives_way_to_the_next(resolver: R
 async def test_a_name_that_is_none_does_not_resolve(host: str):
     with pytest.raises(errors.Unavailable, match="does not resolve"):
         await pinned.resolve(host, 443, destinations.PUBLIC)
-
-

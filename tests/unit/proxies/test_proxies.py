@@ -119,7 +119,11 @@ def test_lower_case_comes_first_and_http_proxy_is_for_other_servers(environment:
     assert (found and found.host) == host
 
 
-@given(st.text(max_size=40), st.text(alphabet="[]:/.,*@#?%10afx \t", max_size=40), st.sampled_from(["a.b", "::1", "1.2.3.4"]))
+@given(
+    st.text(max_size=40),
+    st.text(alphabet="[]:/.,*@#?%10afx \t", max_size=40),
+    st.sampled_from(["a.b", "::1", "1.2.3.4"]),
+)
 def test_no_variable_does_more_than_be_refused(proxy: str, exceptions: str, host: str):
     for text in (proxy, exceptions, f"http://{exceptions}"):
         try:

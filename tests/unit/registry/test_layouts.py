@@ -75,7 +75,9 @@ def test_what_belongs_to_an_image_lies_beside_it(layout: Layout, notes: dict[str
     assert str(beside) not in raised.value.fix
 
 
-@pytest.mark.parametrize("kind", ["application/vnd.oci.image.config.v1+json", "application/vnd.cncf.helm.config.v1+json"])
+@pytest.mark.parametrize(
+    "kind", ["application/vnd.oci.image.config.v1+json", "application/vnd.cncf.helm.config.v1+json"]
+)
 def test_an_image_that_names_its_own_type_is_one(layout: Layout, kind: str) -> None:
     digest = layout.add("a", artifactType=kind)
     assert layouts.image(str(layout.folder)).digest == digest
@@ -83,7 +85,9 @@ def test_an_image_that_names_its_own_type_is_one(layout: Layout, kind: str) -> N
 
 def test_one_image_under_two_tags_is_one_image_whose_tag_is_open(layout: Layout) -> None:
     for tag in ("1.2", "1.2.3"):
-        digest = layout.add("a", {"org.opencontainers.image.ref.name": tag, "io.containerd.image.name": f"r.example/a:{tag}"})
+        digest = layout.add(
+            "a", {"org.opencontainers.image.ref.name": tag, "io.containerd.image.name": f"r.example/a:{tag}"}
+        )
     assert layouts.image(str(layout.folder)) == images.Image("oci-layout:unknown", digest)
 
 
