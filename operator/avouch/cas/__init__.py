@@ -5,5 +5,6 @@ Belongs here: backends that implement `controlplane.model.artifacts.Blobs`, one 
 them. `remote` reads what the server keeps; `soundness` says whether a stored copy is whole.
 Never here: permissions, names of runs or namespaces (names are digests, never text that a user chose), SQL: the inline
 backend is in the store.
-Who imports it: processes. What it imports: oci, digests, errors; only this package uses obstore.
+Who imports it: processes. What it imports: oci, pinned, destinations, pem, digests, errors;
+only this package uses obstore.
 """

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from avouch import errors, pem
-from avouch.cas import filesystem, objects, oci
+from avouch.cas import filesystem, objects, oci, transport
 from avouch.destinations import PUBLIC, Destinations
 from avouch.oci import client, credentials
 
@@ -111,14 +111,12 @@ def _oci(said: Mapping[str, Any], secret: Secret, _uid: str, allowed: Destinatio
     registry, _, repository = str(said["repository"]).partition("/")
     plain = said.get("insecure") is True
     reach = allowed.listed() if plain else allowed
-    options = client.Options(plain=plain, tls=_trusted(secret), destinations=reach)
+    options = client.Options(plain=plain, transport=transport.Pinned(_trusted(secret), reach))
     return oci.Registry(client.Client(registry, _credential(registry, repository, secret), options), repository)
 
 
-def _trusted(secret: Secret) -> ssl.SSLContext | None:
-    if _AUTHORITY not in secret:
-        return None
-    return ssl.create_default_context(cadata=_authority(secret))
+def _trusted(secret: Secret) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=_authority(secret) if _AUTHORITY in secret else None)
 
 
 def _authority(secret: Secret) -> str:

@@ -5,5 +5,5 @@ files of this machine that the command line keeps (state, login).
 Never here: what to do with the answers (crafting, cli), registries and forges, Kubernetes' API.
 Weight: standard library, because a build starts the command line for every material; `config` alone loads YAML.
 Who imports it: processes, which hands it to the command line. What it imports: crafting, attestation, materials, https,
-clocks, digests, names, errors.
+proxies, pem, clocks, digests, errors.
 """

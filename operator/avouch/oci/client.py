@@ -14,7 +14,6 @@ from typing import Self
 import httpx
 
 from avouch import errors
-from avouch.destinations import Destinations
 from avouch.oci import challenges, credentials, references, transport
 
 MANIFEST_LIMIT = 4 * 1024 * 1024  # bytes; the distribution spec's own advice to registries
@@ -35,15 +34,15 @@ class Options:
         plain: http instead of https; None: only for a registry on this machine.
         tls: the trusted authorities; None: those of this machine.
         seconds: for a request and its answer, all redirects and tokens included; streams are bounded by stalling alone.
-        environment: where HTTPS_PROXY and similar variables are looked up; of no use with `destinations`.
-        destinations: what may be connected to, directly; None: anything. Redirects and realms are held to it, too.
+        environment: where HTTPS_PROXY and similar variables are looked up.
+        transport: another way to hosts, which needs neither `tls` nor `environment`; redirects and realms go it, too.
     """
 
     plain: bool | None = None
     tls: ssl.SSLContext | None = None
     seconds: float = 30.0
     environment: Mapping[str, str] = field(default_factory=dict)
-    destinations: Destinations | None = None
+    transport: httpx.AsyncBaseTransport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,8 @@ class Client:
         self._seconds = given.seconds
         self._kept: dict[str, str] = {}  # scope -> Authorization
         self._http = httpx.AsyncClient(
-            transport=_transport(given),
+            transport=given.transport
+            or transport.Proxied(given.tls or ssl.create_default_context(), given.environment),
             timeout=_TIMEOUT,
             trust_env=False,
             follow_redirects=False,
@@ -241,13 +241,6 @@ def in_words(status: int) -> str:
     if 300 <= status < 400:
         return "a redirect that is not followed"
     return _WORDS.get(status, "it refused the request")
-
-
-def _transport(given: Options) -> httpx.AsyncBaseTransport:
-    tls = given.tls or ssl.create_default_context()
-    if given.destinations is not None:
-        return transport.Pinned(tls, given.destinations)
-    return transport.Proxied(tls, given.environment)
 
 
 async def _read(response: httpx.Response, limit: int, registry: str) -> bytes:

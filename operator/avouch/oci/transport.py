@@ -1,13 +1,11 @@
-"""The way to a host: through the proxy that the environment names for it, or to an address that was checked."""
+"""The way to a host: through the proxy that the environment names for it."""
 
 import ssl
 from collections.abc import Mapping
 
-import httpcore
 import httpx
 
-from avouch import pinned, proxies
-from avouch.destinations import Destinations
+from avouch import proxies
 
 
 class Proxied(httpx.AsyncBaseTransport):
@@ -29,15 +27,6 @@ class Proxied(httpx.AsyncBaseTransport):
         """Close the connections."""
         for way in self._ways.values():
             await way.aclose()
-
-
-class Pinned(httpx.AsyncHTTPTransport):
-    """Connects to checked addresses alone, and to no proxy."""
-
-    def __init__(self, tls: ssl.SSLContext, allowed: Destinations) -> None:
-        super().__init__(verify=tls, trust_env=False)
-        # httpx has no parameter for this; a test holds that it takes effect.
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=pinned.Network(allowed))
 
 
 def _as_httpx(proxy: proxies.Proxy | None) -> httpx.Proxy | None:

@@ -1,12 +1,14 @@
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from avouch import destinations, errors
+from avouch.cas import transport
 from avouch.oci import challenges, client, credentials
 from tests import loopback
 
@@ -298,13 +300,17 @@ def _through(environment: dict[str, str]) -> None:
     asyncio.run(run())
 
 
+def pinned(allowed: destinations.Destinations) -> transport.Pinned:
+    return transport.Pinned(ssl.create_default_context(), allowed)
+
+
 def test_nothing_is_connected_to_but_what_may_be(server: loopback.Server) -> None:
     server.answers = lambda _: loopback.Reply(200, b"x")
     with pytest.raises(errors.Denied, match="is not at a public address"):
-        send(server, destinations=destinations.PUBLIC)
+        send(server, transport=pinned(destinations.PUBLIC))
     assert server.connections == 0
     here = destinations.Destinations.parse("127.0.0.0/8", "x")
-    assert send(server, destinations=here).body == b"x"
+    assert send(server, transport=pinned(here)).body == b"x"
 
 
 def test_a_redirect_and_a_realm_are_held_to_the_same_destinations(server: loopback.Server) -> None:
@@ -313,10 +319,10 @@ def test_a_redirect_and_a_realm_are_held_to_the_same_destinations(server: loopba
         away = other.url.replace("127.0.0.1", "127.0.0.2")
         server.answers = lambda _: loopback.Reply(307, b"", {"Location": f"{away}/x"})
         with pytest.raises(errors.Denied, match=r"127\.0\.0\.2 is not at a public address"):
-            send(server, destinations=here)
+            send(server, transport=pinned(here))
         server.answers = guarded(server, realm=f"{away}/token")
         with pytest.raises(errors.Denied, match=r"127\.0\.0\.2 is not at a public address"):
-            send(server, destinations=here)
+            send(server, transport=pinned(here))
     assert other.connections == 0
 
 
