@@ -61,7 +61,7 @@ class _Texts(_Loader):
 
 
 for _kind in ("bool", "int", "float", "timestamp"):
-    _Texts.add_constructor(f"tag:yaml.org,2002:{_kind}", _Texts.construct_yaml_str)
+    _Texts.add_constructor(f"tag:yaml.org,2002:{_kind}", lambda loader, node: loader.construct_scalar(node))
 
 
 def texts(content: bytes) -> Any:
