@@ -60,8 +60,12 @@ class _Texts(_Loader):
     """Every scalar as it is written: 1.10 is no number, and nothing but null is no text."""
 
 
+def _as_written(_: _Texts, node: yaml.ScalarNode) -> str:
+    return str(node.value)
+
+
 for _kind in ("bool", "int", "float", "timestamp"):
-    _Texts.add_constructor(f"tag:yaml.org,2002:{_kind}", lambda loader, node: loader.construct_scalar(node))
+    _Texts.add_constructor(f"tag:yaml.org,2002:{_kind}", _as_written)
 
 
 def texts(content: bytes) -> Any:
