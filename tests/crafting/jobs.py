@@ -98,7 +98,7 @@ class Job:
         self.ok("add", "--name", "large-binary", "--value", "big.bin", *where)
 
     def states(self) -> list[Path]:
-        return list((self.place / "tmp").iterdir())
+        return [path for path in (self.place / "tmp").rglob("*") if not path.is_dir()]
 
 
 class Adapters(commandline.Adapters):
