@@ -124,8 +124,6 @@ async def test_a_suspended_one_whose_attachment_is_gone_is_never_sent_and_given_
     assert (got, again) == ([], None)
 
 
-
-
 class Secrets:
     """One Secret, in the namespace of the Integration."""
 
