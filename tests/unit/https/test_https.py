@@ -63,14 +63,13 @@ def test_a_connection_that_drips_is_left_at_its_deadline_and_half_an_answer_is_n
         assert time.monotonic() - start < 3
 
 
-def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(https, "LIMIT", 10)
+def test_too_much_is_refused(tmp_path: Path) -> None:
     secure = loopback.tls(tmp_path)
     with (
         loopback.serving(lambda _: loopback.Reply(200, b"x" * 11), secure) as server,
         pytest.raises(errors.Unavailable, match="more than 10 bytes"),
     ):
-        https.get(https.Resource(server.url, {}, secure.authority.read_text()), 5)
+        https.get(https.Resource(server.url, {}, secure.authority.read_text(), limit=10), 5)
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(tmp_path: Path) -> None:
