@@ -52,7 +52,7 @@ def patched(created: dict[str, Any], resources: limits.Resources) -> dict[str, A
     shape = pod_shape.read(created)
     assert isinstance(shape, pod_shape.Shape)
     plans = (pods.a_plan(pods.workspace_file()),)
-    patch = injection.patch(injection.Injection(shape, plans, {}, resources), pods.SETTINGS, "0123abcd")
+    patch = injection.patch(injection.Injection(shape, plans, {}, resources=resources), pods.SETTINGS, "0123abcd")
     assert isinstance(patch, list)
     made: dict[str, Any] = json.loads(json.dumps(created))
     for change in patch:
