@@ -27,8 +27,21 @@ from typing import Any
 import psycopg
 
 from avouch.controlplane.model import deliverybounds
+from avouch.controlplane.model import quotas as quota_model
 from avouch.processes import workermetrics
-from avouch.store import artifacts, database, deliveries, jobs, migrate, retention, runqueries, runs, versions, views
+from avouch.store import (
+    artifacts,
+    database,
+    deliveries,
+    jobs,
+    migrate,
+    quotas,
+    retention,
+    runqueries,
+    runs,
+    versions,
+    views,
+)
 from bench import measure
 from tests.postgres import Postgres, running
 
@@ -162,6 +175,10 @@ def queries(opened: database.Database, size: int) -> Sequence[Query]:
         async with opened.snapshot() as connection:
             return (await connection.execute(runqueries.changed(newest - 30, 200))).all()
 
+    async def used() -> Any:
+        async with opened.transaction() as connection:
+            return await quotas.artifacts(connection, SHOP, f"{SHOP}-uid", quota_model.Quotas())
+
     async def quiet() -> Any:
         async with opened.statements() as connection:
             return await versions.window(connection)
@@ -199,6 +216,8 @@ def queries(opened: database.Database, size: int) -> Sequence[Query]:
             " ORDER BY namespace, workflow, judged_version DESC",
             periodic=True,
         ),
+        Query("what a namespace has stored", used),
+        Query("counters of artifacts: none is due", quotas.Usage(opened).check, periodic=True),
         Query("unfinished runs", lambda: stored.unfinished(500), periodic=True),
         Query(
             "counts of one attachment",

@@ -16,7 +16,7 @@ from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import contracts
 from avouch.controlplane.model import runs as run_model
 from avouch.processes import artifact_backends, housekeeping
-from avouch.store import artifacts, database, deliveries, retention, tables, workflows
+from avouch.store import artifacts, database, deliveries, quotas, retention, tables, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
@@ -154,7 +154,7 @@ async def test_an_old_run_goes_then_its_artifact_then_the_bytes(opened, maintena
         await connection.execute(aged)
 
     chores = housekeeping.Housekeeping(
-        retention.Retention(opened), maintenance.records, deliveries.Deliveries(opened), Clock()
+        retention.Retention(opened), maintenance.records, deliveries.Deliveries(opened), quotas.Usage(opened), Clock()
     )
     expired, marked = await chores.round()
     assert expired >= 1

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.postgres
 
 GRACE = timedelta(hours=24)
 EPOCH = 1_000
+TEAM = artifact_model.Owner("team-a", "uid-team-a")
 
 
 class Folders:
@@ -371,7 +372,7 @@ async def test_a_reference_on_its_way_holds_garbage_collection_up(opened, known,
 
 async def test_bytes_that_never_arrived_are_swept_too(opened, known, routed) -> None:
     digest = digests.of_bytes(os.urandom(20))
-    await known.reserve(digest, "uid-team-a", "default")
+    await known.reserve(digest, TEAM, "default")
     assert await known.where(digest) == artifact_model.Places()
     await age(opened, digest, 25)
     await known.mark_garbage(GRACE)
@@ -387,7 +388,7 @@ async def test_two_backends_of_one_repository_do_not_remove_each_others_artifact
         )
     digest = digests.of_bytes(os.urandom(20))
     for uid in ("twin-1", "twin-2"):
-        await known.reserve(digest, "uid-team-a", uid)
+        await known.reserve(digest, TEAM, uid)
         await known.record(digest, artifact_model.Owner("team-a", "uid-team-a"), uid, 20)
     async with opened.transaction() as connection:
         stored = tables.artifacts.c

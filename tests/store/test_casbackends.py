@@ -82,7 +82,9 @@ async def test_a_removed_backend_takes_nothing_new_and_is_kept_while_artifacts_l
     full, empty = record(namespace, "full", default=True), record(namespace, "empty")
     await checked(records, full)
     await checked(records, empty)
-    await artifacts.Artifacts(opened).reserve(digests.of_bytes(b"x"), f"uid-{namespace}", full.uid)
+    await artifacts.Artifacts(opened).reserve(
+        digests.of_bytes(b"x"), artifact_model.Owner(namespace, f"uid-{namespace}"), full.uid
+    )
     for one in (full, empty):
         await records.remove(namespace, one.name, uid=one.uid, epoch=EPOCH)
     assert backend_rules.choose(await records.serving(namespace)).name == "default"

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import digests, errors
-from avouch.controlplane.model import external
+from avouch.controlplane.model import external, quotas
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model.verdicts import VerdictResult
-from avouch.store import database, external_runs, jobs, quotas, tables
+from avouch.store import database, external_runs, jobs, tables
 from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_claim, a_run, a_verdict, decide
 

@@ -16,6 +16,22 @@ class Projects(meta.Model):
     """Namespaces that carry these labels."""
 
 
+_Most = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Quotas(meta.Model):
+    """What each project may keep, instead of the quotas of the chart's values; 0 is no limit."""
+
+    artifact_bytes: _Most | None = None
+    """Bytes of the artifacts that a namespace stored."""
+    artifact_count: _Most | None = None
+    """Number of the artifacts that a namespace stored."""
+    open_runs: _Most | None = None
+    """External runs that a namespace may have open at a time."""
+    state_bytes: _Most | None = None
+    """Bytes of the states that a namespace's open external runs may keep on the server."""
+
+
 class Settings(meta.Model):
     """Settings of the organization."""
 
@@ -26,6 +42,8 @@ class Settings(meta.Model):
     """Days after which an unused APIToken is revoked, unless it sets inactiveAfter; without it, none is revoked."""
     skip_runner_variables: bool = False
     """If true, variables that the runner itself sets, such as GITHUB_ACTOR, are not recorded. Default false."""
+    quotas: Quotas | None = None
+    """What each project may keep, instead of the quotas of the chart's values."""
 
 
 class OrganizationSpec(meta.Model):

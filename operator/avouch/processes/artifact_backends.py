@@ -13,7 +13,7 @@ from pathlib import Path
 from avouch import errors
 from avouch.controlplane.artifacts import backends as backend_rules
 from avouch.controlplane.model import artifacts as artifact_model
-from avouch.controlplane.model import cluster
+from avouch.controlplane.model import cluster, quotas
 from avouch.destinations import PUBLIC, Destinations
 from avouch.kube import secrets
 from avouch.store import artifacts, database, inline
@@ -48,9 +48,10 @@ class Backends:
         built_in: artifact_model.BlobStore,
         volume: Path | None,
         allowed: Destinations = PUBLIC,
+        limits: quotas.Quotas = quotas.Quotas(),  # noqa: B008 - frozen
     ) -> None:
         self._database, self._secrets, self._built_in = opened, reader, built_in
-        self._volume, self._allowed = volume, allowed
+        self._volume, self._allowed, self._quotas = volume, allowed, limits
         self._records = artifacts.Artifacts(opened)
         self._opened: dict[str, _Opened] = {}
 
@@ -85,7 +86,7 @@ class Backends:
 
     def _build(self, record: artifact_model.BackendRecord, secret: Mapping[str, bytes]) -> artifact_model.BlobStore:
         if record.kind == "inline":
-            return inline.Inline(self._database, record.uid)
+            return inline.Inline(self._database, record.uid, self._quotas)
         from avouch.cas import backends  # lazy: 12 MB (obstore, httpx), for installs with a CASBackend
 
         try:

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from avouch import errors
 from avouch.controlplane.model import cluster
-from avouch.store import artifacts, deliveries, retention
+from avouch.store import artifacts, deliveries, quotas, retention
 
 _log = logging.getLogger(__name__)
 
+GRACE = artifacts.GRACE
 EVERY = 600.0  # seconds between rounds
-GRACE = timedelta(hours=24)  # an artifact may lie this long before a run refers to it
 _BATCHES = 50  # of one kind in one round, so that a first round over millions of runs leaves room for others
 _CHECKS = 200  # batches of artifacts to look at in one round
 _TURNS = 10  # in one round, deliveries are added up so often
@@ -26,6 +26,7 @@ class Housekeeping:
     runs: retention.Retention
     artifacts: artifacts.Artifacts
     deliveries: deliveries.Deliveries
+    usage: quotas.Usage
     clock: cluster.Clock
     grace: timedelta = field(default=GRACE)
 
@@ -56,7 +57,11 @@ class Housekeeping:
                 if not gone:
                     break
                 await asyncio.sleep(_PAUSE)
-        return expired, await self._mark_garbage()
+        marked = await self._mark_garbage()
+        for _ in range(_BATCHES):  # what each namespace has stored is counted; once a day, counted anew
+            if not await self.usage.check():
+                break
+        return expired, marked
 
     async def _mark_garbage(self) -> int:
         marked = 0

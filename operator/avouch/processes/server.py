@@ -46,7 +46,6 @@ from avouch.store import (
     database,
     inline,
     organizations,
-    quotas,
     revisionviews,
     tokens,
     views,
@@ -175,10 +174,12 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
         stack.push_async_callback(pushes.close)
         api = connection.of_environment(config.kubeconfig, os.environ)
         stack.push_async_callback(api.close)
-        known = artifacts.Artifacts(opened)
+        known = artifacts.Artifacts(opened, config.quotas)
         credentials = secrets.Secrets(api, "avouch-server", "artifacts.secrets")
         built_in, volume = _built_in(config, opened), _volume(config)
-        opener = artifact_backends.Backends(opened, credentials, built_in, volume, config.destinations)
+        opener = artifact_backends.Backends(
+            opened, credentials, built_in, volume, config.destinations, config.quotas
+        )
         yield Adapters(
             database=opened,
             catalog=catalog.Catalog(opened),
@@ -203,7 +204,7 @@ def _volume(config: settings.Server) -> Path | None:
 def _built_in(config: settings.Server, opened: database.Database) -> artifact_model.BlobStore:
     """The store of namespaces that declare none."""
     volume = _volume(config)
-    return filesystem.FileSystem(volume) if volume else inline.Inline(opened)
+    return filesystem.FileSystem(volume) if volume else inline.Inline(opened, limits=config.quotas)
 
 
 def _described(config: settings.Server) -> artifact_model.Destination:
@@ -231,7 +232,7 @@ def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRun
         lifetime.Clock(),
     )
     opener = external_opening.Opener(
-        store=external_store.ExternalRuns(adapters.database, quotas.Quotas(config.open_runs, config.state_bytes)),
+        store=external_store.ExternalRuns(adapters.database, config.quotas),
         identities=identities,
         workflows=workflows.Workflows(adapters.database),
         contracts=contracts.Contracts(adapters.database),

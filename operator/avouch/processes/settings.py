@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from avouch import errors, pem
 from avouch.controlplane.intake import oidc_claims
+from avouch.controlplane.model import quotas as quota_model
 from avouch.destinations import PUBLIC, Destinations
 from avouch.oidc import allowed
 
@@ -40,8 +41,7 @@ class Server:
     admission_port: int = 8445
     health_port: int = 9090
     max_material: int = 1024 * 1024 * 1024  # bytes of one file
-    open_runs: int = 1000  # external ones of a namespace
-    state_bytes: int = 256 * 1024 * 1024  # of what clients of a namespace's open runs remember
+    quotas: quota_model.Quotas = field(default_factory=quota_model.Quotas)  # of a namespace
     destinations: Destinations = PUBLIC  # what CASBackends may connect to
     log_level: str = "INFO"
 
@@ -75,8 +75,7 @@ class Server:
             admission_port=_number(environment, "AVOUCH_ADMISSION_PORT", 8445),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
             max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
-            open_runs=_positive(environment, "AVOUCH_OPEN_RUNS", cls.open_runs),
-            state_bytes=_positive(environment, "AVOUCH_STATE_BYTES", cls.state_bytes),
+            quotas=_quotas(environment),
             destinations=_destinations(environment),
             log_level=_level(environment),
         )
@@ -139,6 +138,9 @@ class Worker:
     kubeconfig: Path | None = None
     host: str = ""
     health_port: int = 9090
+    quotas: quota_model.Quotas = field(
+        default_factory=quota_model.Quotas
+    )  # of a namespace: the metrics say who has used most of them
     takeover: int = 30  # seconds without a sign of life after which others take up a worker's jobs
     destinations: Destinations = PUBLIC  # what Integrations may connect to
     log_level: str = "INFO"
@@ -164,6 +166,7 @@ class Worker:
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
+            quotas=_quotas(environment),
             takeover=_positive(environment, "AVOUCH_TAKEOVER_SECONDS", cls.takeover),
             destinations=_destinations(environment),
             log_level=_level(environment),
@@ -193,6 +196,16 @@ def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
 
 def _destinations(environment: Mapping[str, str]) -> Destinations:
     return Destinations.parse(environment.get("AVOUCH_DESTINATIONS", ""), "AVOUCH_DESTINATIONS")
+
+
+def _quotas(environment: Mapping[str, str]) -> quota_model.Quotas:
+    defaults = quota_model.Quotas()
+    return quota_model.Quotas(
+        open_runs=_number(environment, "AVOUCH_OPEN_RUNS", defaults.open_runs),
+        state_bytes=_number(environment, "AVOUCH_STATE_BYTES", defaults.state_bytes),
+        artifact_bytes=_number(environment, "AVOUCH_ARTIFACT_BYTES", defaults.artifact_bytes),
+        artifact_count=_number(environment, "AVOUCH_ARTIFACT_COUNT", defaults.artifact_count),
+    )
 
 
 def _level(environment: Mapping[str, str]) -> str:

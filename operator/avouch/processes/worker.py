@@ -34,7 +34,7 @@ from avouch.processes import (
 )
 from avouch.reading import pool
 from avouch.store import artifacts as artifact_store
-from avouch.store import database, inline, jobs, judgingqueue, notifications, retention, verdicts
+from avouch.store import database, inline, jobs, judgingqueue, notifications, quotas, retention, verdicts
 from avouch.store import deliveries as delivery_store
 
 _log = logging.getLogger(__name__)
@@ -89,7 +89,8 @@ class Adapters:
         """Retention and garbage collection."""
         known = artifact_store.Artifacts(self.database)
         counted = delivery_store.Deliveries(self.database)
-        return housekeeping.Housekeeping(retention.Retention(self.database), known, counted, lifetime.Clock())
+        used = quotas.Usage(self.database)
+        return housekeeping.Housekeeping(retention.Retention(self.database), known, counted, used, lifetime.Clock())
 
 
 @dataclass(slots=True)
@@ -264,7 +265,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
             integrations=await stack.enter_async_context(registry.opened(config.destinations)),
             secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),
-            metrics=workermetrics.Metrics(),
+            metrics=workermetrics.Metrics(config.quotas),
             keys=_keys(config),
             trust_root=keyfiles.FileCache(
                 lambda: sorted(config.authority.glob("pods*.crt")), trust.TrustRoot.from_pems

@@ -4,7 +4,8 @@ import prometheus_client
 import sqlalchemy as sa
 
 from avouch.controlplane.model import deliveries, verdicts
-from avouch.store import database
+from avouch.controlplane.model import quotas as quota_model
+from avouch.store import database, quotas
 
 _BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 _WAITING = sa.text(
@@ -26,7 +27,8 @@ _STATES = sa.text(  # settled ones are counted as they settle (`store.deliveries
 class Metrics:
     """Counters of this worker, and gauges of the queue that all workers share."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: quota_model.Quotas = quota_model.Quotas()) -> None:  # noqa: B008 - frozen
+        self._quotas = limits
         self.registry = prometheus_client.CollectorRegistry()
         prometheus_client.ProcessCollector(registry=self.registry)
         self._judging = prometheus_client.Histogram(
@@ -41,6 +43,11 @@ class Metrics:
         )
         self._depth = self._gauge("avouch_queue_depth", "Runs and deliveries that are due and wait.", "queue")
         self._oldest = self._gauge("avouch_queue_oldest_seconds", "Age of the oldest that is due.", "queue")
+        self._artifacts = self._gauge("avouch_artifacts", "Artifacts of all namespaces.")
+        self._bytes = self._gauge("avouch_artifact_bytes", "Bytes of the artifacts of all namespaces.")
+        self._near = self._gauge(
+            "avouch_namespaces_near_quota", "Namespaces that have used 80 % of a quota or more.", "quota"
+        )
         self._states = self._gauge("avouch_deliveries", "Deliveries, by state.", "state")
 
     def _counter(self, name: str, text: str, *labels: str) -> prometheus_client.Counter:
@@ -68,6 +75,11 @@ class Metrics:
             waiting = (await connection.execute(_WAITING)).all()
             due = (await connection.execute(_DUE)).one()
             states = (await connection.execute(_STATES)).all()
+            used = await quotas.sums(connection, self._quotas)
+        self._artifacts.set(used.count)
+        self._bytes.set(used.bytes)
+        self._near.labels("artifactCount").set(used.near_count)
+        self._near.labels("artifactBytes").set(used.near_bytes)
         found = {queue: (count, age) for queue, count, age in waiting} | {"deliver": tuple(due)}
         for queue in ("judge", "deliver"):
             count, age = found.get(queue, (0, 0))

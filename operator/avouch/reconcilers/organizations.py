@@ -77,6 +77,7 @@ def record_of(organization: Object) -> identities.Organization:
         home=spec.home_namespace,
         skip_runner_variables=spec.settings is not None and spec.settings.skip_runner_variables,
         retention=spec.retention.to_object() if spec.retention else {},
+        quotas=spec.settings.quotas.to_object() if spec.settings and spec.settings.quotas else {},
     )
 
 

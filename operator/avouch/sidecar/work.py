@@ -148,12 +148,12 @@ def _attest(job: Job, run: claim.Opened, report: Report) -> None:
 
 
 def _uploaded(job: Job, run: claim.Opened, one: collect.Collected) -> collect.Collected:
-    """Send the bytes of a file; a file that changed meanwhile becomes a finding and is no evidence."""
+    """Send the bytes of a file; one that changed meanwhile or is refused becomes a finding and is no evidence."""
     if one.file is None or one.material.skip_upload:
         return one
     try:
         job.client.upload(run, one.file, job.options.max_file)
-    except (errors.Invalid, errors.NotFound) as exc:
+    except (errors.Invalid, errors.NotFound, errors.Denied) as exc:
         return collect.Collected(one.material, finding=str(exc))
     return one
 

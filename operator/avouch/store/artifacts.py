@@ -22,9 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
 from avouch.controlplane.model import artifacts
-from avouch.store import casbackends, direct
+from avouch.controlplane.model import quotas as quota_model
+from avouch.store import casbackends, database, direct, quotas
 
 LEAST_GRACE = timedelta(hours=2)
+GRACE = timedelta(hours=24)  # an artifact may lie this long before a run refers to it
 # Twice as old as this may be before it is touched, and far older than any transaction of ours may last (15 s).
 _FRESH = "interval '1 hour'"
 _LOCK = sa.text(
@@ -35,12 +37,18 @@ _RESERVE = sa.text(
     "INSERT INTO artifacts (digest, namespace_uid, backend_uid, used_at)"
     " VALUES (:digest, :namespace, :backend, now())"
     " ON CONFLICT (digest, namespace_uid, backend_uid) DO UPDATE SET used_at = now()"
+    " RETURNING stored_at IS NOT NULL AS counted"
+)
+# A refused one goes after the least grace: another upload of the same bytes may be on its way.
+_REFUSED = sa.text(
+    "UPDATE artifacts SET used_at = now() - :earlier WHERE stored_at IS NULL"
+    " AND (digest, namespace_uid, backend_uid) = (:digest, :namespace, :backend)"
 )
 _RECORD = sa.text(
     "INSERT INTO artifacts (digest, namespace_uid, backend_uid, size, stored_at, used_at)"
     " VALUES (:digest, :namespace, :backend, :size, now(), now())"
     " ON CONFLICT (digest, namespace_uid, backend_uid) DO UPDATE SET used_at = now(), size = excluded.size,"
-    " stored_at = coalesce(artifacts.stored_at, now())"
+    " stored_at = coalesce(artifacts.stored_at, now()) RETURNING stored_at = now() AS added"
 )
 _REFER = sa.text(
     "INSERT INTO run_artifacts (run_id, digest, namespace_uid)"
@@ -99,32 +107,46 @@ _WANTED = sa.text(
     f"SELECT EXISTS (SELECT FROM artifacts WHERE digest = :digest AND backend_uid IN ({_SAME_PLACE}))"  # noqa: S608
 )
 _FORGET = sa.text(f"DELETE FROM garbage WHERE digest = :digest AND backend_uid IN ({_SAME_PLACE})")  # noqa: S608
-# An artifact whose bytes are a row of ours: reserved, stored, recorded and referred to by one statement. Each of them
-# reads `held` and therefore waits for the lock; a removal that was waited for is seen, because ON CONFLICT looks at
-# the index as it is then. What `mark_garbage` lists meanwhile stays listed, and `removing` finds that it is wanted.
+# An artifact whose bytes are a row of ours: reserved, stored, recorded and referred to by one statement, or nothing of
+# it where the quota has no room. Each part reads `held` and therefore waits for the lock; a removal that was waited for
+# is seen, because ON CONFLICT looks at the index as it is then. What `mark_garbage` lists meanwhile stays listed, and
+# `removing` finds that it is wanted. The row of counters is locked only for what is new: it is as it is then, too.
 KEEP = direct.sql(
     sa.text(
         "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('artifact/' || CAST(:digest AS text)"  # noqa: S608
         "  || '/' || coalesce((SELECT location FROM cas_backends WHERE uid = :backend), :backend), 0))"
+        "), known AS MATERIALIZED (SELECT EXISTS (SELECT FROM artifacts WHERE stored_at IS NOT NULL"
+        "  AND (digest, namespace_uid, backend_uid) = (:digest, :namespace, :backend)) AS counted FROM held"
+        "), used AS MATERIALIZED (SELECT u.number, u.bytes FROM known JOIN artifact_usage u ON NOT known.counted"
+        "  WHERE u.namespace_uid = :namespace FOR NO KEY UPDATE OF u"
+        "), most AS MATERIALIZED (SELECT coalesce(CAST(said ->> 'artifactCount' AS bigint), :most_count) AS number,"
+        "  coalesce(CAST(said ->> 'artifactBytes' AS bigint), :most_bytes) AS bytes"
+        f"  FROM (SELECT {quotas.said(':name')} AS said) AS organization"
+        "), weighed AS MATERIALIZED (SELECT known.counted, coalesce(used.number, 0) AS number,"
+        "  coalesce(used.bytes, 0) AS bytes, most.number AS most_count, most.bytes AS most_bytes"
+        "  FROM known CROSS JOIN most LEFT JOIN used ON true"
+        "), taken AS MATERIALIZED (SELECT FROM weighed WHERE counted OR ("
+        "  (most_count = 0 OR number + 1 <= most_count) AND (most_bytes = 0 OR bytes + :size <= most_bytes))"
         "), kept AS (INSERT INTO blobs (backend, digest, content)"
-        "  SELECT CAST(:backend AS text), CAST(:digest AS text), CAST(:content AS bytea) FROM held"
+        "  SELECT CAST(:backend AS text), CAST(:digest AS text), CAST(:content AS bytea) FROM taken"
         "  ON CONFLICT DO NOTHING"
         # A damaged copy is written anew. What is the same is not locked: many store the same small report.
-        "), mended AS (UPDATE blobs SET content = CAST(:content AS bytea) FROM held"
+        "), mended AS (UPDATE blobs SET content = CAST(:content AS bytea) FROM taken"
         "  WHERE (backend, digest) = (CAST(:backend AS text), CAST(:digest AS text))"
         "  AND content <> CAST(:content AS bytea)"
-        "), healed AS (DELETE FROM damaged_artifacts USING held WHERE (digest, backend_uid)"
+        "), healed AS (DELETE FROM damaged_artifacts USING taken WHERE (digest, backend_uid)"
         "  = (CAST(:digest AS text), CAST(:backend AS text))"
-        "), forgotten AS (DELETE FROM garbage USING held WHERE digest = :digest"
+        "), forgotten AS (DELETE FROM garbage USING taken WHERE digest = :digest"
         f"  AND backend_uid IN ({_SAME_PLACE})"
         "), referred AS (INSERT INTO run_artifacts (run_id, digest, namespace_uid)"
-        "  SELECT r.id, CAST(:digest AS text), r.namespace_uid FROM held, runs r WHERE r.id = CAST(:run AS uuid)"
+        "  SELECT r.id, CAST(:digest AS text), r.namespace_uid FROM taken, runs r WHERE r.id = CAST(:run AS uuid)"
         "  ON CONFLICT DO NOTHING"
-        ") INSERT INTO artifacts (digest, namespace_uid, backend_uid, size, stored_at, used_at)"
-        " SELECT CAST(:digest AS text), CAST(:namespace AS text), CAST(:backend AS text), CAST(:size AS bigint),"
-        "  now(), now() FROM held"
-        " ON CONFLICT (digest, namespace_uid, backend_uid) DO UPDATE SET used_at = now(), size = excluded.size,"
-        " stored_at = coalesce(artifacts.stored_at, now())"
+        "), mapped AS (INSERT INTO artifacts (digest, namespace_uid, backend_uid, size, stored_at, used_at)"
+        "  SELECT CAST(:digest AS text), CAST(:namespace AS text), CAST(:backend AS text), CAST(:size AS bigint),"
+        "   now(), now() FROM taken"
+        "  ON CONFLICT (digest, namespace_uid, backend_uid) DO UPDATE SET used_at = now(), size = excluded.size,"
+        "  stored_at = coalesce(artifacts.stored_at, now())"
+        ") SELECT EXISTS (SELECT FROM taken) AS kept, number, bytes, most_count, most_bytes FROM weighed"
     )
 )
 # A read found the copy damaged: it is tried again, but whoever asks whether to send the bytes is told to. A mark that
@@ -178,22 +200,41 @@ class Garbage:
 class Artifacts(casbackends.CASBackends):
     """Implements `controlplane.model.artifacts.Map`, and what garbage collection needs."""
 
-    async def reserve(self, digest: digests.Digest, namespace_uid: str, backend: str) -> None:
+    def __init__(self, opened: database.Database, limits: quota_model.Quotas = quota_model.Quotas()) -> None:  # noqa: B008 - frozen
+        super().__init__(opened)
+        self._quotas = limits
+
+    async def reserve(
+        self, digest: digests.Digest, owner: artifacts.Owner, backend: str
+    ) -> quota_model.ArtifactUse | None:
         """Reserve the place of bytes that are being uploaded; waits for a removal of the same bytes to end."""
         place = {"digest": str(digest), "backend": backend}
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK, place)
-            await connection.execute(_RESERVE, {**place, "namespace": namespace_uid})
+            mine = await connection.execute(_RESERVE, {**place, "namespace": owner.namespace_uid})
+            counted = bool(mine.scalar())
             await connection.execute(_FORGET, place)
+            if counted:
+                return None
+            used = await quotas.artifacts(connection, owner.namespace, owner.namespace_uid, self._quotas)
+            used.admit(0)
+            return used
 
     async def record(self, digest: digests.Digest, owner: artifacts.Owner, backend: str, size: int) -> None:
-        """They have arrived, and the owner's run refers to them: in one transaction."""
+        """They have arrived, and the owner's run refers to them: in one transaction, within the namespace's quotas."""
         row = {"digest": str(digest), "backend": backend, "namespace": owner.namespace_uid, "size": size}
-        async with self._database.transaction() as connection:
-            await connection.execute(_RECORD, row)
-            await connection.execute(_HEALED, {"digest": str(digest), "backend": backend})
-            if owner.run_id is not None:
-                await connection.execute(_REFER, {"digest": str(digest), "run": owner.run_id})
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(_HEALED, {"digest": str(digest), "backend": backend})
+                if owner.run_id is not None:
+                    await connection.execute(_REFER, {"digest": str(digest), "run": owner.run_id})
+                if (await connection.execute(_RECORD, row)).scalar():
+                    used = await quotas.artifacts(connection, owner.namespace, owner.namespace_uid, self._quotas)
+                    used.without(size).admit(size)
+        except errors.Denied:
+            async with self._database.transaction() as connection:
+                await connection.execute(_REFUSED, {**row, "earlier": GRACE - LEAST_GRACE})
+            raise
 
     async def use(self, digest: digests.Digest, owner: artifacts.Owner) -> bool:
         """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""

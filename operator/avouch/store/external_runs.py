@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
 from avouch.controlplane.model import external, runs, verdicts, workflowspecs
+from avouch.controlplane.model import quotas as quota_model
 from avouch.findings import Finding
 from avouch.store import artifacts, database, jobs, quotas, rows, tables, versions
 
@@ -22,7 +23,7 @@ from avouch.store import artifacts, database, jobs, quotas, rows, tables, versio
 class ExternalRuns:
     """Over one database."""
 
-    def __init__(self, opened: database.Database, limits: quotas.Quotas = quotas.Quotas()) -> None:  # noqa: B008 - frozen
+    def __init__(self, opened: database.Database, limits: quota_model.Quotas = quota_model.Quotas()) -> None:  # noqa: B008 - frozen
         self._database = opened
         self._quotas = limits
 
@@ -64,7 +65,7 @@ class ExternalRuns:
             if (await connection.execute(new.returning(tables.runs.c.id))).first() is None:
                 await _must_be_stored(connection, run)
                 return False
-            await quotas.check_open_runs(connection, run.namespace_uid, self._quotas)
+            await quotas.check_open_runs(connection, run.namespace, run.namespace_uid, self._quotas)
             await connection.execute(sa.insert(tables.external_runs).values(**_row(extra)))
             await jobs.judge(connection, run.id, extra.expires_at)
             await versions.stamp(connection, run.id)

@@ -12,15 +12,22 @@ from sqlalchemy.dialects.postgresql import insert
 from avouch import digests, errors
 from avouch.api.casbackend import INLINE_BYTES
 from avouch.controlplane.model import artifacts as artifact_model
+from avouch.controlplane.model import quotas
 from avouch.store import artifacts, database, tables
 
 
 class Inline:
     """Content of at most `INLINE_BYTES`, in PostgreSQL."""
 
-    def __init__(self, opened: database.Database, backend: str = artifact_model.BUILT_IN) -> None:
+    def __init__(
+        self,
+        opened: database.Database,
+        backend: str = artifact_model.BUILT_IN,
+        limits: quotas.Quotas = quotas.Quotas(),  # noqa: B008 - frozen
+    ) -> None:
         self._database = opened
         self._backend = backend
+        self._quotas = limits
 
     async def put(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest | None, limit: int
@@ -41,7 +48,10 @@ class Inline:
     async def keep(
         self, content: AsyncIterator[bytes], *, expected: digests.Digest, limit: int, owner: artifact_model.Owner
     ) -> tuple[digests.Digest, int]:
-        """As `put`, with its place on the map and its owner's reference: one statement that is its own COMMIT."""
+        """As `put`, with its place on the map and its owner's reference: one statement that is its own COMMIT.
+
+        Raises errors.Denied where the namespace's quota has no room for it.
+        """
         digest, whole = await _read(content, expected, limit)
         row = {
             "backend": self._backend,
@@ -49,9 +59,14 @@ class Inline:
             "content": whole,
             "size": len(whole),
             "namespace": owner.namespace_uid,
+            "name": owner.namespace,
             "run": owner.run_id,
+            "most_count": self._quotas.artifact_count,
+            "most_bytes": self._quotas.artifact_bytes,
         }
-        await self._database.run(artifacts.KEEP, row)
+        (found,) = await self._database.run(artifacts.KEEP, row)
+        if not found.kept:
+            raise quotas.ArtifactUse(found.number, found.bytes, found.most_count, found.most_bytes).refusal()
         return digest, len(whole)
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:

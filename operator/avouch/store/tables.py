@@ -246,6 +246,13 @@ artifacts = sa.Table(  # where the bytes lie; one without stored_at is on its wa
     _time("stored_at", nullable=True),
     _time("used_at"),
 )
+artifact_usage = sa.Table(  # what a namespace has stored, by triggers
+    "artifact_usage",
+    metadata,
+    _text("namespace_uid", key=True),
+    *(sa.Column(n, _NUMBER, nullable=False) for n in ("number", "bytes")),
+    _time("checked_at"),
+)
 damaged_artifacts = sa.Table(  # copies that a read found damaged and nobody stored again yet
     "damaged_artifacts", metadata, _text("digest", key=True), _text("backend_uid", key=True)
 )

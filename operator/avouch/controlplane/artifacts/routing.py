@@ -2,9 +2,10 @@
 
 Storing is three steps, so that nothing that was acknowledged is ever removed by garbage collection:
 1. Reserve: the map says that the bytes are on their way, and takes them off the list of what is to be removed; this
-   waits for a removal of the same bytes that is under way.
-2. Send the bytes; the backend checks the digest before they become visible.
-3. Record: the map says that they lie there, and which run refers to them, in one transaction.
+   waits for a removal of the same bytes that is under way. Where the namespace's quota is used up, nothing is sent.
+2. Send the bytes, no more than the quota has room for; the backend checks the digest before they become visible.
+3. Record: the map says that they lie there, and which run refers to them, in one transaction. It counts them, and
+   refuses what no longer fits beside what others stored meanwhile.
 A backend that lies where the map lies takes all three as one transaction (`AtomicBlobStore`).
 """
 
@@ -53,6 +54,7 @@ class Routed:
         Raises:
             errors.TooLarge: over `limit`, or over what the backend takes: the message names it. Nothing is kept.
             errors.Invalid: the digest differs from `expected`. Nothing is kept.
+            errors.Denied: the namespace's quota has no room for it. The run does not refer to it.
             errors.Unavailable: no backend can be used now.
         """
         if owner is None:
@@ -61,12 +63,17 @@ class Routed:
             raise errors.Invalid("the upload declares no digest", field="digest", fix="declare its sha256")
         chosen = await self.of_namespace(owner.namespace)
         backend, most = await self.opener.open(chosen.id), min(limit, chosen.max_bytes)
+        full: errors.Denied | None = None  # what ends an upload that is larger than its namespace has room for
         try:
             if isinstance(backend, AtomicBlobStore):
                 return await backend.keep(content, expected=expected, limit=most, owner=owner)
-            await self.map.reserve(expected, owner.namespace_uid, chosen.id)  # 1
+            used = await self.map.reserve(expected, owner, chosen.id)  # 1
+            if used is not None and used.room is not None and used.room < most:
+                most, full = used.room, used.refusal()
             digest, size = await backend.put(content, expected=expected, limit=most)  # 2
         except errors.TooLarge as exc:
+            if full is not None:
+                raise full from exc
             if chosen.max_bytes <= limit:
                 raise backends.too_big(chosen) from exc
             raise

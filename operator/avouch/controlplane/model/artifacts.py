@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from avouch import digests
 from avouch.api.casbackend import DEFAULT_BYTES, INLINE_BYTES, KINDS
-from avouch.controlplane.model import workflowspecs
+from avouch.controlplane.model import quotas, workflowspecs
 from avouch.materials.readers import document
 
 ALLOWED = 600.0  # seconds: 20 documents that take as long as one may
@@ -264,12 +264,15 @@ class Map(Protocol):
         """The backends of a namespace and of its organization's home."""
         ...
 
-    async def reserve(self, digest: digests.Digest, namespace_uid: str, backend: str) -> None:
-        """Bytes are on their way. Raises errors.Unavailable while the same ones are being removed."""
+    async def reserve(self, digest: digests.Digest, owner: Owner, backend: str) -> quotas.ArtifactUse | None:
+        """Bytes are on their way. Returns what the namespace has stored; None where these are counted already.
+
+        Raises errors.Unavailable while the same ones are being removed, errors.Denied where the quota is used up.
+        """
         ...
 
     async def record(self, digest: digests.Digest, owner: Owner, backend: str, size: int) -> None:
-        """They have arrived; the owner's run refers to them."""
+        """They have arrived; the owner's run refers to them. Raises errors.Denied: the quota has no room for them."""
         ...
 
     async def use(self, digest: digests.Digest, owner: Owner) -> bool:

@@ -15,6 +15,7 @@ class Organization:
     home: str  # its home namespace
     skip_runner_variables: bool = False
     retention: dict[str, Any] = field(default_factory=dict)  # of runs: `runs`, `keepLast`
+    quotas: dict[str, Any] = field(default_factory=dict)  # of each project: those of `quotas.SPELLED`
 
 
 class TokenScope(StrEnum):

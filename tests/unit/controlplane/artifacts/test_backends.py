@@ -163,7 +163,7 @@ class Map:
     async def serving(self, namespace):
         return self.found
 
-    async def reserve(self, digest, namespace_uid, backend):
+    async def reserve(self, digest, owner, backend):
         self.told.append(("reserve", backend))
 
     async def record(self, digest, owner, backend, size):
