@@ -236,6 +236,19 @@ async def test_the_gauges_say_how_many_namespaces_have_used_most_of_a_quota(
     assert value("avouch_namespaces_near_quota", {"quota": "artifactCount"}) == 0
 
 
+async def test_those_that_are_nearly_full_are_named_while_they_are_there(
+    opened: database.Database, routed: routing.Routed
+) -> None:
+    await put(routed, b"a" * 90)
+    await put(routed, b"b" * 95, "team-b")
+    async with opened.transaction() as connection:
+        present = [{"name": "team-a", "uid": "uid-team-a"}, {"name": "team-b", "uid": "made-anew"}]
+        await connection.execute(sa.insert(tables.namespaces), present)
+    found = await quotas.Usage(opened, SMALL).nearly_full(0.9, 10)
+    assert found == [quota_model.NearlyFull("team-a", "uid-team-a", "artifactBytes", 90, 100)]
+    assert await quotas.Usage(opened, SMALL).nearly_full(0.91, 10) == []
+
+
 @dataclass
 class World:
     """A history of artifacts: what may happen to them, in any order."""

@@ -25,6 +25,7 @@ from avouch.reconcilers import (
     context,
     kinds,
     namespaces,
+    quota_events,
     recorded,
     specs,
     tektonruns,
@@ -34,7 +35,7 @@ from avouch.reconcilers import (
 )
 from avouch.reconcilers import watching as declaration_watch
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
-from avouch.store import casbackends, contracts, database, deliveries, organizations, tokens, workflows
+from avouch.store import casbackends, contracts, database, deliveries, organizations, quotas, tokens, workflows
 from avouch.store import namespaces as namespace_store
 from avouch.store import runs as run_store
 from avouch.tekton import labels
@@ -87,6 +88,7 @@ class Controller:
         self.verdicts = verdict_events.VerdictWatch(
             self.context, self.run_store, self.kind_reconciler.queue, self.recorder, awaited
         )
+        self.quotas = quota_events.QuotaWatch(quotas.Usage(opened, config.quotas), self.recorder)
         self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
         services = certificates.Services(config.server_service, config.runs_service, config.admission_service)
         self.certificates = certificates.CertificateReconciler(api, config.namespace, services, config.public_url)
@@ -166,6 +168,7 @@ class Controller:
         yield self.namespaces.run()
         yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
+        yield self.quotas.run()
         if self.config.certificates:
             yield self._certify()
 

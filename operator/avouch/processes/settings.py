@@ -99,6 +99,7 @@ class Controller:
     public_url: str = ""  # where CI outside the cluster reaches the server; empty: its Service's name
     public_ca: str = OWN  # who certifies it there: our own authority, one that every system knows, or a PEM
     health_port: int = 9090
+    quotas: quota_model.Quotas = field(default_factory=quota_model.Quotas)  # of a namespace: Events say who is near
     log_level: str = "INFO"
 
     @classmethod
@@ -120,6 +121,7 @@ class Controller:
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),
             public_ca=_public_ca(environment),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
+            quotas=_quotas(environment),
             log_level=_level(environment),
         )
 

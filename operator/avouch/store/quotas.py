@@ -8,6 +8,7 @@ row of a namespace is locked until the COMMIT of whoever adds to it, so nothing 
 
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -60,16 +61,24 @@ _MENDED = sa.text(
     "UPDATE artifact_usage SET number = :number, bytes = :bytes, checked_at = now() WHERE namespace_uid = :namespace"
 )
 _EMPTY = sa.text("DELETE FROM artifact_usage WHERE namespace_uid = :namespace")
-# Those of all namespaces, and how many of them have used so much of what they may.
-_SUMS = sa.text(
-    "WITH used AS (SELECT u.number, u.bytes,"  # noqa: S608 - constants
+_USED = (
+    "WITH used AS (SELECT n.name, u.namespace_uid AS uid, u.number, u.bytes,"  # noqa: S608 - constants
     "  coalesce(CAST(s.said ->> 'artifactCount' AS bigint), :most_number) AS most_number,"
     "  coalesce(CAST(s.said ->> 'artifactBytes' AS bigint), :most_bytes) AS most_bytes"
     "  FROM artifact_usage u LEFT JOIN namespaces n ON n.uid = u.namespace_uid"
     f"  LEFT JOIN LATERAL (SELECT {said('n.name')} AS said) s ON true)"
-    " SELECT coalesce(sum(number), 0) AS number, coalesce(sum(bytes), 0) AS bytes,"
+)
+# Those of all namespaces, and how many of them have used so much of what they may.
+_SUMS = sa.text(
+    f"{_USED} SELECT coalesce(sum(number), 0) AS number, coalesce(sum(bytes), 0) AS bytes,"  # noqa: S608
     " count(*) FILTER (WHERE most_number > 0 AND number >= :near * most_number) AS near_number,"
     " count(*) FILTER (WHERE most_bytes > 0 AND bytes >= :near * most_bytes) AS near_bytes FROM used"
+)
+_NEAR = sa.text(
+    f"{_USED} SELECT name, uid, 'artifactCount' AS quota, number AS used, most_number AS most FROM used"  # noqa: S608
+    " WHERE name IS NOT NULL AND most_number > 0 AND number >= :near * most_number"
+    " UNION ALL SELECT name, uid, 'artifactBytes', bytes, most_bytes FROM used"
+    " WHERE name IS NOT NULL AND most_bytes > 0 AND bytes >= :near * most_bytes ORDER BY 1, 3 LIMIT :limit"
 )
 
 
@@ -107,16 +116,22 @@ async def artifacts(connection: AsyncConnection, namespace: str, uid: str, limit
 
 async def sums(connection: AsyncConnection, limits: quotas.Quotas) -> Sums:
     """For the metrics."""
-    bound = {"most_number": limits.artifact_count, "most_bytes": limits.artifact_bytes, "near": quotas.NEAR}
-    row = (await connection.execute(_SUMS, bound)).one()
+    row = (await connection.execute(_SUMS, {**_defaults(limits), "near": quotas.NEAR})).one()
     return Sums(int(row.number), int(row.bytes), row.near_number, row.near_bytes)
 
 
 class Usage:
-    """The counters, looked after."""
+    """The counters, looked after, and whose are nearly full. Implements `controlplane.model.quotas.Uses`."""
 
-    def __init__(self, opened: database.Database) -> None:
+    def __init__(self, opened: database.Database, limits: quotas.Quotas = quotas.Quotas()) -> None:  # noqa: B008 - frozen
         self._database = opened
+        self._quotas = limits
+
+    async def nearly_full(self, share: float, limit: int) -> Sequence[quotas.NearlyFull]:
+        """Present namespaces that have used this share of a quota, or more."""
+        bound = {**_defaults(self._quotas), "near": share, "limit": limit}
+        async with self._database.statements() as connection:
+            return [quotas.NearlyFull(*row) for row in (await connection.execute(_NEAR, bound)).all()]
 
     async def check(self) -> bool:
         """Compare one namespace's counters, checked a day ago or earlier, with what it has. False: none is due."""
@@ -134,3 +149,7 @@ class Usage:
             mending = {**bound, "number": there.number, "bytes": there.bytes}
             await connection.execute(*((_MENDED, mending) if there.number else (_EMPTY, bound)))
         return True
+
+
+def _defaults(limits: quotas.Quotas) -> dict[str, int]:
+    return {"most_number": limits.artifact_count, "most_bytes": limits.artifact_bytes}

@@ -4,14 +4,15 @@ The operator says it for every namespace (the chart's `quotas`), and an Organiza
 (`spec.settings.quotas`). 0 is no limit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from avouch import errors
 
 NEAR = 0.8  # of a quota: it is counted among those that are nearly full
 _RAISE = "raise it in the chart's values, or for an Organization's projects in its spec.settings.quotas"
+FIX = f"keep runs for a shorter time (spec.retention): artifacts go with them; or an operator may {_RAISE}"
 # As an Organization spells them -> as they are called here.
 SPELLED = {
     "openRuns": "open_runs", "stateBytes": "state_bytes",
@@ -68,8 +69,27 @@ class ArtifactUse:
         return errors.Denied(
             f"the quota of artifacts of this namespace has no room for this one: {used} are used",
             field=f"quotas.{'artifactCount' if many else 'artifactBytes'}",
-            fix=f"keep runs for a shorter time (spec.retention): artifacts go with them; or an operator may {_RAISE}",
+            fix=FIX,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NearlyFull:
+    """A namespace that has used most of a quota."""
+
+    namespace: str
+    namespace_uid: str
+    quota: str  # as an Organization spells it
+    used: int
+    most: int
+
+
+class Uses(Protocol):
+    """Who has used most of a quota."""
+
+    async def nearly_full(self, share: float, limit: int) -> Sequence[NearlyFull]:
+        """Present namespaces that have used this share of a quota, or more. Raises errors.Unavailable."""
+        ...
 
 
 def too_many_runs(most: int) -> errors.Denied:
