@@ -25,6 +25,8 @@ ABANDONED_SECONDS = 24 * 3600  # older than any upload may take
 class FileSystem:
     """One folder on one volume. For one server, or a volume that all servers mount."""
 
+    held = 2 * _BATCH  # one that is written, one that comes in
+
     def __init__(self, root: Path) -> None:
         self._root = root / "sha256"
         self._root.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,8 @@ class Reach(NamedTuple):
 class Objects:
     """One bucket or container, below an optional prefix. `reach`: None for a store that nobody named an address of."""
 
+    held = (1 + _IN_FLIGHT) * PART
+
     def __init__(self, store: ObjectStore, *, prefix: str = "", reach: Reach | None = None) -> None:
         self._store = store
         self._reach = reach

@@ -37,6 +37,8 @@ class _Stored:
 class Registry:
     """A path in a registry, below which each artifact has its own repository."""
 
+    held = digests.CHUNK
+
     def __init__(self, speaking: client.Client, repository: str) -> None:
         self._client = speaking
         self._repository = repository.strip("/")

@@ -50,12 +50,16 @@ class BodyBudget:
     Whoever sends all but the last byte of large bodies holds their bytes for minutes: that is its own loss alone.
     """
 
-    def __init__(self, size: int = 32 * 1024 * 1024, each: int | None = None, bodies: int = 256) -> None:
+    def __init__(
+        self, size: int = 32 * 1024 * 1024, each: int | None = None, bodies: int = 256, *, retry_after: int = 1
+    ) -> None:
         """`size`: 1,700 bundles as they are, 8 of the largest.
 
-        `each`: bytes of one owner, a quarter where it is not said; `bodies`: of one owner, at a time.
+        `each`: bytes of one owner, a quarter where it is not said; `bodies`: of one owner, at a time; `retry_after`:
+        seconds until there may be room again.
         """
         self.size = size
+        self.retry_after = retry_after
         self.each = size // 4 if each is None else each
         self.bodies = bodies
         self._held: Counter[str] = Counter()
@@ -69,7 +73,10 @@ class BodyBudget:
     def take(self, owner: str, size: int) -> None:
         """Hold so many bytes more for an owner. Raises errors.Overloaded."""
         if self.held + size > self.size or self._held[owner] + size > self.each:
-            raise errors.Overloaded("too many bodies wait for the database; send this request again", retry_after=1)
+            raise errors.Overloaded(
+                "too many bodies are in memory until they are stored; send this request again",
+                retry_after=self.retry_after,
+            )
         self._held[owner] += size
 
     @contextlib.contextmanager

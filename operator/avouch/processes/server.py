@@ -30,7 +30,7 @@ from avouch.controlplane.intake import (
 )
 from avouch.controlplane.intake import injection as injection_planning
 from avouch.controlplane.model import artifacts as artifact_model
-from avouch.ingest import app
+from avouch.ingest import app, bodies
 from avouch.ingest import artifacts as artifact_api
 from avouch.ingest import external_runs as external_api
 from avouch.ingest.aggregated import app as aggregated_app
@@ -189,11 +189,16 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
             events=podevents.PodEvents(
                 events.Recorder(client.KubeClient(api), "avouch-server", fallback_namespace="default")
             ),
-            blobs=routing.Routed(known, opener, _described(config)),
+            blobs=routing.Routed(known, opener, _described(config), _memory()),
             maintenance=artifact_backends.Maintenance(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
             metrics=servermetrics.Metrics(lambda: pushes.waiting),
         )
+
+
+def _memory() -> bodies.BodyBudget:
+    """For uploads on their way to a backend: an object store's takes 15 MiB, others little."""
+    return bodies.BodyBudget(128 * 1024 * 1024, each=48 * 1024 * 1024, retry_after=5)
 
 
 def _volume(config: settings.Server) -> Path | None:

@@ -19,6 +19,8 @@ from avouch.store import artifacts, database, tables
 class Inline:
     """Content of at most `INLINE_BYTES`, in PostgreSQL."""
 
+    held = INLINE_BYTES
+
     def __init__(
         self,
         opened: database.Database,

@@ -10,7 +10,8 @@ A backend that lies where the map lies takes all three as one transaction (`Atom
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from avouch import digests, errors
@@ -29,6 +30,37 @@ class AtomicBlobStore(Protocol):
         ...
 
 
+class Held(Protocol):
+    """What one upload holds of the memory for all."""
+
+    held: int
+
+    def take(self, size: int) -> None:
+        """Hold so many bytes more. Raises errors.Overloaded."""
+        ...
+
+
+class Memory(Protocol):
+    """Memory for all uploads, with a share for each namespace."""
+
+    def reservation(self, owner: str) -> AbstractContextManager[Held]:
+        """A reservation that grows and is released at the end. Raises errors.Overloaded."""
+        ...
+
+
+class Unbounded:
+    """As much memory as it takes."""
+
+    held = 0
+
+    def take(self, size: int) -> None:
+        """Is not counted."""
+
+    def reservation(self, owner: str) -> AbstractContextManager[Held]:
+        """Holds nothing."""
+        return nullcontext(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Routed:
     """Implements `artifacts.ArtifactStore` over many backends."""
@@ -36,6 +68,7 @@ class Routed:
     map: artifacts.Map
     opener: artifacts.Opener
     built_in: artifacts.Destination = artifacts.Serving().built_in
+    memory: Memory = field(default_factory=Unbounded)
 
     async def of_namespace(self, namespace: str) -> artifacts.Destination:
         """Where new artifacts of a namespace go. Raises errors.NotReady where that cannot be used."""
@@ -55,7 +88,7 @@ class Routed:
             errors.TooLarge: over `limit`, or over what the backend takes: the message names it. Nothing is kept.
             errors.Invalid: the digest differs from `expected`. Nothing is kept.
             errors.Denied: the namespace's quota has no room for it. The run does not refer to it.
-            errors.Unavailable: no backend can be used now.
+            errors.Unavailable: no backend can be used now, or (Overloaded) uploads hold too much memory.
         """
         if owner is None:
             return await (await self.opener.open(artifacts.BUILT_IN)).put(content, expected=expected, limit=limit)
@@ -64,19 +97,21 @@ class Routed:
         chosen = await self.of_namespace(owner.namespace)
         backend, most = await self.opener.open(chosen.id), min(limit, chosen.max_bytes)
         full: errors.Denied | None = None  # what ends an upload that is larger than its namespace has room for
-        try:
-            if isinstance(backend, AtomicBlobStore):
-                return await backend.keep(content, expected=expected, limit=most, owner=owner)
-            used = await self.map.reserve(expected, owner, chosen.id)  # 1
-            if used is not None and used.room is not None and used.room < most:
-                most, full = used.room, used.refusal()
-            digest, size = await backend.put(content, expected=expected, limit=most)  # 2
-        except errors.TooLarge as exc:
-            if full is not None:
-                raise full from exc
-            if chosen.max_bytes <= limit:
-                raise backends.too_big(chosen) from exc
-            raise
+        with self.memory.reservation(owner.namespace_uid) as held:
+            arriving = _counted(content, held, backend.held)
+            try:
+                if isinstance(backend, AtomicBlobStore):
+                    return await backend.keep(arriving, expected=expected, limit=most, owner=owner)
+                used = await self.map.reserve(expected, owner, chosen.id)  # 1
+                if used is not None and used.room is not None and used.room < most:
+                    most, full = used.room, used.refusal()
+                digest, size = await backend.put(arriving, expected=expected, limit=most)  # 2
+            except errors.TooLarge as exc:
+                if full is not None:
+                    raise full from exc
+                if chosen.max_bytes <= limit:
+                    raise backends.too_big(chosen) from exc
+                raise
         await self.map.record(digest, owner, chosen.id, size)  # 3
         return digest, size
 
@@ -126,3 +161,11 @@ class Routed:
     async def use(self, digest: digests.Digest, owner: artifacts.Owner) -> bool:
         """Whether the owner's namespace has stored it; if so, the owner's run refers to it from now on."""
         return await self.map.use(digest, owner)
+
+
+async def _counted(content: AsyncIterator[bytes], held: Held, most: int) -> AsyncIterator[bytes]:
+    """The pieces; what they take of memory is counted as they come, as far as their backend keeps them there."""
+    async for piece in content:
+        if held.held < most:
+            held.take(min(len(piece), most - held.held))
+        yield piece

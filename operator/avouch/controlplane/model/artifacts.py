@@ -244,6 +244,8 @@ class ArtifactStore(Protocol):
 class BlobStore(Blobs, Protocol):
     """One place that keeps bytes."""
 
+    held: int  # bytes of one upload that are in memory at a time, at most
+
     async def delete(self, digest: digests.Digest) -> None:
         """Remove content; what is not there is removed already. Raises errors.Unavailable."""
         ...

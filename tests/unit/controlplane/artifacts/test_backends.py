@@ -1,5 +1,6 @@
 """Which backend an artifact goes to, and every way to choose a wrong one."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -101,6 +102,8 @@ def test_what_artifacts_depend_on_is_checked_every_half_hour_and_the_rest_daily(
 
 class Memory:
     """A backend in memory that can go wrong."""
+
+    held = 3
 
     def __init__(self, wrong: str = "") -> None:
         self.content: dict[digests.Digest, bytes] = {}
@@ -216,3 +219,38 @@ async def test_content_without_an_owner_goes_to_the_installs_own_store():
     await routed.put(pieces(b"x"), expected=None, limit=9)
     assert await routed.has(digests.of_bytes(b"x"))
     assert b"".join([piece async for piece in routed.get(digests.of_bytes(b"x"))]) == b"x"
+
+
+class Held:
+    """Counts what uploads hold, and what they ever held."""
+
+    def __init__(self, most: int) -> None:
+        self.held, self.peak, self.most, self.owners = 0, 0, most, []
+
+    def take(self, size):
+        if self.held + size > self.most:
+            raise errors.Overloaded("too much")
+        self.held += size
+        self.peak = max(self.peak, self.held)
+
+    @contextlib.contextmanager
+    def reservation(self, owner):
+        self.owners.append(owner)
+        yield self
+        self.held = 0
+
+
+async def test_an_upload_counts_what_its_backend_keeps_in_memory_and_no_more():
+    memory = Held(3)
+    routed = routing.Routed(Map(artifacts.Serving()), Openers(default=Memory()), memory=memory)
+    content = b"x" * 100
+    await routed.put(pieces(*([b"x"] * 100)), expected=digests.of_bytes(content), limit=100, owner=OWNER)
+    assert (memory.peak, memory.held, memory.owners) == (3, 0, ["ns"])
+
+
+async def test_an_upload_that_finds_no_memory_is_told_to_come_again():
+    own, memory = Memory(), Held(2)
+    routed = routing.Routed(Map(artifacts.Serving()), Openers(default=own), memory=memory)
+    with pytest.raises(errors.Overloaded):
+        await routed.put(pieces(b"x", b"yz"), expected=digests.of_bytes(b"xyz"), limit=9, owner=OWNER)
+    assert not await own.has(digests.of_bytes(b"xyz"))
