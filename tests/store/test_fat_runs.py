@@ -111,6 +111,17 @@ async def test_a_status_shows_only_so_much_of_what_a_job_said(opened: database.D
     assert verdict_rows.SHOWN - 100 < sum(len(name) + len(text) for name, text in shown["env"].items())
     assert sum(len(name) + len(text) for name, text in shown["env"].items()) <= verdict_rows.SHOWN
     assert shown["annotations"] == {"a": "b"}
+    assert shown["leftOut"] == {"env": len(said) - len(shown["env"])}
+
+
+async def test_a_status_that_shows_everything_leaves_out_nothing(opened: database.Database) -> None:
+    store, namespace = run_store.Runs(opened), f"said-{uuid.uuid4()}"
+    run = await store.open(a_run(namespace))
+    await decide(opened, a_verdict(run), [])
+    shown = await views.RunViews(opened).view(namespace, run.name)
+    await store.close()
+    assert shown is not None
+    assert shown["leftOut"] == {}
 
 
 async def test_revisions_come_in_pages_that_fit(opened: database.Database) -> None:

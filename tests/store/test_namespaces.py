@@ -18,6 +18,7 @@ from avouch.store import (
     contracts,
     database,
     namespaces,
+    retention,
     revisionviews,
     runs,
     tables,
@@ -150,3 +151,43 @@ async def test_ten_thousand_namespaces_are_a_handful_of_statements(opened: datab
     seen = {f"team-{number}-{uuid.uuid4().hex[:4]}": f"uid-{number}" for number in range(10_000)}
     await namespaces.Namespaces(opened).record(seen, epoch=EPOCH)
     assert len(asked) <= 6, asked
+
+
+async def _day_passes(opened: database.Database) -> None:
+    async with opened.transaction() as connection:
+        known = tables.namespaces
+        await connection.execute(sa.update(known).values(gone_at=known.c.gone_at - sa.text("interval '25 hours'")))
+
+
+async def _known(opened: database.Database, name: str) -> bool:
+    known = tables.namespaces.c
+    async with opened.statements() as connection:
+        return bool((await connection.execute(sa.select(known.uid).where(known.name == name))).first())
+
+
+async def test_one_that_went_is_forgotten_a_day_later_when_nothing_is_left_of_it(
+    payments: Predecessor, opened: database.Database
+) -> None:
+    chores, runs_of = retention.Retention(opened), tables.runs.c.namespace_uid
+    await payments.known.record({payments.name: namespaces.GONE}, epoch=EPOCH)
+    await _day_passes(opened)
+    assert await chores.forget_namespaces() == 0  # it has runs, and Workflows that open some
+    async with opened.transaction() as connection:
+        await connection.execute(sa.delete(tables.workflows).where(tables.workflows.c.namespace == payments.name))
+    assert await chores.forget_namespaces() == 0
+    async with opened.transaction() as connection:
+        await connection.execute(sa.delete(tables.runs).where(runs_of == payments.uid))
+    assert await chores.forget_namespaces() == 1
+    assert await payments.shows() == set()
+    await payments.store.close()
+
+
+async def test_one_that_went_a_moment_ago_or_came_back_is_not_forgotten(opened: database.Database) -> None:
+    known, chores = namespaces.Namespaces(opened), retention.Retention(opened)
+    await known.record_all({"here": "u-1", "gone": "u-2", "back": "u-3"}, epoch=EPOCH)
+    await known.record_all({"here": "u-1"}, epoch=EPOCH)
+    assert await chores.forget_namespaces() == 0
+    await _day_passes(opened)
+    await known.record({"back": "u-4"}, epoch=EPOCH)
+    assert await chores.forget_namespaces() == 1
+    assert [await _known(opened, name) for name in ("here", "gone", "back")] == [True, False, True]

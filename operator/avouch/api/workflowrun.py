@@ -101,6 +101,13 @@ class SupersededVerdict(Struct, frozen=True, rename="camel"):
     findings: Annotated[list[RunFinding], Meta(description="What was wrong then.")] = []
 
 
+class RunLeftOut(Struct, frozen=True, rename="camel"):
+    """How much of what a job said its status leaves out."""
+
+    annotations: Annotated[int, Meta(description="Number of annotations that are not shown.")] = 0
+    env: Annotated[int, Meta(description="Number of environment variables that are not shown.")] = 0
+
+
 class RunStatus(Struct, frozen=True, rename="camel"):
     """Observed state of the run."""
 
@@ -122,6 +129,9 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     deliveries: Annotated[list[RunDelivery], Meta(description="One delivery for each attachment.")] = []
     annotations: Annotated[dict[str, str], Meta(description="Contract annotations with their values.")] = {}
     env: Annotated[dict[str, str], Meta(description="Environment that the contract allows to record.")] = {}
+    left_out: Annotated[
+        RunLeftOut, Meta(description="What is too large for this status; the signed attestation has all of it.")
+    ] = RunLeftOut()
     superseded: Annotated[
         SupersededVerdict | None,
         Meta(description="The verdict of before, where a claim that arrived after it contradicts it."),

@@ -57,6 +57,7 @@ class Housekeeping:
                 if not gone:
                     break
                 await asyncio.sleep(_PAUSE)
+        await self.runs.forget_namespaces()
         marked = await self._mark_garbage()
         for _ in range(_BATCHES):  # what each namespace has stored is counted; once a day, counted anew
             if not await self.usage.check():

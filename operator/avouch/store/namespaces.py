@@ -3,6 +3,7 @@
 Everything that is shown or believed for a namespace is joined with this table by uid, and nothing is for a name that is
 not in it. The controller writes what it sees of the cluster's namespaces. One that is gone keeps its row, without uid:
 otherwise a run that is opened a moment later, with what was known a moment before, would bring it back (`know_runs`).
+A day later, and when the last of its runs went, the row goes, too (`store.retention`).
 """
 
 from collections.abc import Mapping
@@ -16,13 +17,17 @@ from avouch.store import database, declared, fencing, tables
 GONE = ""  # uid of a namespace that is not there
 # One statement whatever the number. Rows are locked in one order; those that are as they should be are not touched.
 _RECORD = sa.text(
-    "INSERT INTO namespaces (name, uid)"
-    " SELECT i.name, i.uid FROM unnest(CAST(:names AS text[]), CAST(:uids AS text[])) AS i(name, uid)"
+    "INSERT INTO namespaces (name, uid, gone_at)"
+    " SELECT i.name, i.uid, CASE i.uid WHEN '' THEN now() END"
+    " FROM unnest(CAST(:names AS text[]), CAST(:uids AS text[])) AS i(name, uid)"
     " WHERE NOT EXISTS (SELECT FROM namespaces n WHERE (n.name, n.uid) = (i.name, i.uid)) ORDER BY i.name"
-    " ON CONFLICT (name) DO UPDATE SET uid = excluded.uid WHERE namespaces.uid <> excluded.uid RETURNING name"
+    " ON CONFLICT (name) DO UPDATE SET uid = excluded.uid, gone_at = excluded.gone_at,"
+    "  was = CASE excluded.uid WHEN '' THEN namespaces.uid ELSE '' END"
+    " WHERE namespaces.uid <> excluded.uid RETURNING name"
 )
 _VANISHED = sa.text(
-    "UPDATE namespaces SET uid = '' WHERE uid <> '' AND name <> ALL(CAST(:names AS text[])) RETURNING name"
+    "UPDATE namespaces SET was = uid, gone_at = now(), uid = ''"
+    " WHERE uid <> '' AND name <> ALL(CAST(:names AS text[])) RETURNING name"
 )
 _DECLARED = sa.text("SELECT namespace FROM declared WHERE namespace = ANY(CAST(:names AS text[]))")
 
@@ -66,7 +71,9 @@ async def remember(connection: AsyncConnection, name: str, uid: str) -> None:
     new = insert(tables.namespaces).values(name=name, uid=uid)
     changed = tables.namespaces.c.uid != new.excluded.uid
     taken = await connection.execute(
-        new.on_conflict_do_update(index_elements=["name"], set_={"uid": new.excluded.uid}, where=changed)
+        new.on_conflict_do_update(
+            index_elements=["name"], set_={"uid": new.excluded.uid, "was": "", "gone_at": None}, where=changed
+        )
     )
     if taken.rowcount:
         await declared.changed(connection, name, removed=True)

@@ -36,6 +36,12 @@ _EXPIRE = sa.text(
     "  ORDER BY r.judged_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " DELETE FROM runs USING old WHERE runs.id = old.id"
 )
+# Nobody opens a run any more with what was known of it a day ago.
+_FORGET = sa.text(
+    "DELETE FROM namespaces n WHERE n.uid = '' AND n.gone_at < now() - interval '1 day'"
+    " AND NOT EXISTS (SELECT FROM runs r WHERE r.namespace_uid = n.was)"
+    " AND NOT EXISTS (SELECT FROM workflows w WHERE w.namespace = n.name)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +97,8 @@ class Retention:
             if gone:
                 await versions.expire(connection)
         return gone
+
+    async def forget_namespaces(self) -> int:
+        """Delete what is known of namespaces that went, once nothing is left of them; returns how many."""
+        async with self._database.transaction() as connection:
+            return int((await connection.execute(_FORGET)).rowcount)

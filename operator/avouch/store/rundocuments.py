@@ -22,7 +22,7 @@ from avouch.store import tables
 # Filters whose value changes in a run's life, and what it is before the verdict. A verdict is replaced once at most,
 # and the run keeps it, so the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
-OF_VERDICT = ("findings", "materials", "annotations", "env")  # what a whole document shows of it
+OF_VERDICT = ("findings", "materials", "annotations", "env", "left_out")  # what a whole document shows of it
 ROOM = 1024 * 1024  # bytes of JSON that one page or turn reads; as objects they take some nine times as much
 # Of small values PostgreSQL knows the size without reading them; of others what is stored may be compressed.
 _SMALL = 300
@@ -163,6 +163,7 @@ def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequen
         "materials": verdict.materials if verdict else [],
         "annotations": verdict.annotations if verdict else {},
         "env": verdict.env if verdict else {},
+        "leftOut": verdict.left_out if verdict else {},
         "attestationBundle": (verdict.digest or "") if verdict else "",
         "superseded": _superseded(row.superseded),
         "deliveries": [_delivery(delivery) for delivery in deliveries],

@@ -30,7 +30,13 @@ versions = sa.Table(  # one row: the newest resource version
     sa.Column("value", sa.BigInteger, nullable=False),
     sa.Column("expired", sa.BigInteger, nullable=False),
 )
-namespaces = sa.Table("namespaces", metadata, _text("name", key=True), _text("uid"))
+namespaces = sa.Table(  # of one that is gone: its uid `was`
+    "namespaces",
+    metadata,
+    *(_text("name", key=True), _text("uid")),
+    sa.Column("was", sa.Text, nullable=False, server_default=""),
+    _time("gone_at", nullable=True),
+)
 contract_revisions = sa.Table(
     "contract_revisions",
     metadata,
@@ -163,7 +169,7 @@ verdicts = sa.Table(
     "verdicts",
     metadata,
     sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
-    *(_json(n) for n in ("findings", "materials", "annotations", "env")),
+    *(_json(n) for n in ("findings", "materials", "annotations", "env", "left_out")),
     sa.Column("claims", pg.JSONB(none_as_null=True), nullable=True),  # digests of those it was reached with
 )
 verdict_documents = sa.Table(  # what was signed with a verdict: one row for each kind of document

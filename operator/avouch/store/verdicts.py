@@ -47,9 +47,9 @@ _SET_ASIDE = (
     " FROM gone WHERE runs.id = gone.run_id"
 )
 _VERDICTS = (
-    "INSERT INTO verdicts (run_id, findings, materials, annotations, env, claims)"
-    " SELECT run_id, findings, materials, annotations, env, claims FROM jsonb_to_recordset(%(rows)s::jsonb)"
-    " AS i(run_id uuid, findings jsonb, materials jsonb, annotations jsonb, env jsonb, claims jsonb)"
+    "INSERT INTO verdicts (run_id, findings, materials, annotations, env, left_out, claims)"
+    " SELECT run_id, findings, materials, annotations, env, left_out, claims FROM jsonb_to_recordset(%(rows)s::jsonb)"
+    " AS i(run_id uuid, findings jsonb, materials jsonb, annotations jsonb, env jsonb, left_out jsonb, claims jsonb)"
 )
 _DOCUMENTS = (
     "INSERT INTO verdict_documents (run_id, kind, predicate_type, digest, bundle) SELECT *"
@@ -105,12 +105,15 @@ def _json(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _verdict(verdict: verdict_model.Verdict) -> dict[str, Any]:
+    said = {"annotations": verdict.annotations, "env": verdict.env}
+    shown = {what: _shown(values) for what, values in said.items()}
+    left_out = {what: len(values) - len(shown[what]) for what, values in said.items()}
     return {
         "run_id": verdict.run_id,
         "findings": verdict.findings,
         "materials": verdict.materials,
-        "annotations": _shown(verdict.annotations),
-        "env": _shown(verdict.env),
+        **shown,
+        "left_out": {what: number for what, number in left_out.items() if number},
         "claims": verdict.claims,
     }
 

@@ -94,12 +94,23 @@ async def test_a_pod_left_alone_says_why_where_somebody_could_wonder(reason: pod
 async def test_a_failure_of_ours_is_logged_counted_and_admitted(
     failure: Exception, shown: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.WARNING):
         response, counted = await post(Planner(failure), json.dumps(review()).encode())
     assert shown in response["warnings"][0]
     assert "password" not in response["warnings"][0]
     assert counted == ["Error"]
-    assert caplog.records[0].exc_info is not None
+    (told,) = caplog.records
+    assert (told.exc_info is not None) is isinstance(failure, RuntimeError)
+
+
+@pytest.mark.parametrize("seconds", [5, 0.01])
+async def test_an_overload_is_one_line_of_the_log(seconds: float, caplog: pytest.LogCaptureFixture) -> None:
+    planner = Planner(errors.Overloaded("too many pods") if seconds == 5 else None)
+    with caplog.at_level(logging.INFO):
+        await post(planner, json.dumps(review()).encode(), seconds)
+    told = [record for record in caplog.records if record.name.startswith("avouch")]
+    assert [record.levelname for record in told] == ["WARNING"]
+    assert told[0].exc_info is None
 
 
 async def test_an_answer_that_would_take_too_long_is_no_sidecar() -> None:

@@ -23,6 +23,14 @@ from avouch import digests, plan
 RUN = "2f1f37c4-8c0f-5c2b-9a1b-000000000001"
 
 
+FULL = {
+    "title": "Not allowed",
+    "detail": "the quota of artifacts of this namespace has no room for this one",
+    "field": "quotas.artifactBytes",
+    "fix": "keep runs for a shorter time",
+}
+
+
 @dataclass
 class Script:
     """What the server knows and does, and what it was sent."""
@@ -33,6 +41,7 @@ class Script:
     url: str = ""
     ca: str = ""
     connections: int = 0
+    refuses: dict[str, Any] = field(default_factory=dict)  # the answer to each file: a problem of status 403
     hangs_up: bool = False  # closes each connection after an answer that does not say so
 
     def bodies(self, suffix: str) -> list[bytes]:
@@ -90,6 +99,8 @@ def serving(script: Script, directory: Path) -> Iterator[Script]:  # noqa: C901 
             if script.failures:
                 status, headers = script.failures.pop(0)
                 return self._send(status, {"title": "scripted"}, headers)
+            if script.refuses and "/materials/" in self.path:
+                return self._send(403, script.refuses, {})
             return self._send(200, self._answer(body), {})
 
         do_POST = do_PUT = _any  # noqa: N815

@@ -1,5 +1,6 @@
 """Retries: when, how often, how long."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,3 +121,26 @@ def test_a_server_that_closes_after_each_answer_costs_connections_and_no_wait(tm
     assert [path.rpartition("/")[2][:6] for _, path, _, _ in script.requests] == ["runs", "sha256", "certif", "bundle"]
     assert script.bodies(f"{script.requests[1][1]}") == [b"{}"]
     assert (script.connections, waits) == (4, [])
+
+
+def test_a_file_that_a_full_quota_refuses_is_a_finding_of_the_claim_and_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = server.Script(life.a_plan(tmp_path), refuses=server.FULL)
+    (tmp_path / "ws" / "sbom.json").write_text("{}")
+    workspaces = json.dumps({"source": str(tmp_path / "ws")})
+    with server.serving(script, tmp_path):
+        env = life.environment(tmp_path, 1, AVOUCH_SERVER=script.url, AVOUCH_CA=script.ca, AVOUCH_WORKSPACES=workspaces)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        assert work.main([], 1) == 0
+    paths = [path.rpartition("/")[2][:6] for _, path, _, _ in script.requests]
+    assert paths == ["runs", "sha256", "certif", "bundle"]
+    (finding,) = claim_findings(script)
+    assert "quotas.artifactBytes" in finding
+    assert "keep runs for a shorter time" in finding
+
+
+def claim_findings(script: server.Script) -> list[str]:
+    annotations = script.statement()["predicate"]["annotations"]
+    return [text for name, text in annotations.items() if name.startswith("avouch.dev/finding.")]

@@ -216,7 +216,7 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def refused_evidence(record: Record) -> Iterator[Finding]:
-    """What the sidecar itself refused (a link, a file that changed while it was read): it signed why."""
+    """What is no evidence to a sidecar (a link, a file that changed, one that the server refused): it signed why."""
     lines = {material.name: material.line for material in record.case.plan.materials}
     told_already = {a.name for a, one in record.weighed.items() if any(seen.unusable for seen in one.shown)}
     for said, _ in record.view.claims:

@@ -79,7 +79,8 @@ def _status(document: objects.Document) -> dict[str, Any]:
         "materialsAsked": document["materialsAsked"],
     }
     times = ("finishedAt", "judgedAt", "expiresAt")
-    deep = ("findings", "annotations", "env", "deliveries", "superseded", "lateClaims", "attestationBundle")
+    shown = ("findings", "annotations", "env", "leftOut")
+    deep = (*shown, "deliveries", "superseded", "lateClaims", "attestationBundle")
     materials = [_material(one) for one in document.get("materials") or ()]
     return {**plain, **{key: document.get(key) for key in (*times, *deep)}, "materials": materials}
 

@@ -1,4 +1,7 @@
-"""What each namespace has stored is counted as it comes and goes, so that a quota costs no look at all of it."""
+"""What each namespace has stored is counted as it comes and goes, so that a quota costs no look at all of it.
+
+And: when a namespace went, and what a run's status leaves out.
+"""
 
 from alembic import op
 
@@ -50,16 +53,24 @@ _STATEMENTS = (
     """INSERT INTO artifact_usage (namespace_uid, number, bytes)
         SELECT namespace_uid, count(*), sum(size) FROM artifacts WHERE stored_at IS NOT NULL GROUP BY namespace_uid""",
 )
+# A replica of the version before writes none of these.
+_COLUMNS = (
+    "ALTER TABLE namespaces ADD COLUMN was text NOT NULL DEFAULT '', ADD COLUMN gone_at timestamptz",
+    "UPDATE namespaces SET gone_at = now() WHERE uid = ''",
+    "ALTER TABLE verdicts ADD COLUMN left_out jsonb NOT NULL DEFAULT '{}'",
+)
 
 
 def upgrade() -> None:
     """Count from now on, beginning with what is there."""
-    for statement in _STATEMENTS:
+    for statement in (*_STATEMENTS, *_COLUMNS):
         op.execute(statement)
 
 
 def downgrade() -> None:
     """Count no more."""
+    op.execute("ALTER TABLE verdicts DROP COLUMN left_out")
+    op.execute("ALTER TABLE namespaces DROP COLUMN was, DROP COLUMN gone_at")
     for trigger in ("count_new_artifacts", "count_lost_artifacts", "count_changed_artifact"):
         op.execute(f"DROP TRIGGER {trigger} ON artifacts")
     op.execute("DROP FUNCTION count_artifacts()")
