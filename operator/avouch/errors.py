@@ -17,6 +17,11 @@ def parted(text: str) -> tuple[str, str]:
     return message, fix.removesuffix(")")
 
 
+def with_fix(message: str, fix: str) -> str:
+    """What `parted` takes apart; the message alone where there is no fix."""
+    return f"{message}{_FIX}{fix})" if fix else message
+
+
 class AvouchError(Exception):
     """Any error that avouch raises itself. The message says what happened, where, and what to do next."""
 
@@ -33,8 +38,7 @@ class Invalid(AvouchError):
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
-        fix = f"{_FIX}{self.fix})" if self.fix else ""
-        return f"{where}{super().__str__()}{fix}"
+        return with_fix(f"{where}{super().__str__()}", self.fix)
 
 
 class TooLarge(Invalid):

@@ -99,10 +99,10 @@ CODES: dict[str, Code] = {
     ),
     "EvidenceRefused": Code(
         Effect.FAILED,
-        "The sidecar refused a file (a link, a special file, one that changed while it was read) or its workspace, or the "
-        "server refused it: it is too large, or the namespace's quota of artifacts is used up.",
-        "Write one regular file into an emptyDir or PersistentVolumeClaim, and do not change it after the last step; what "
-        "frees a quota is in the fix of the finding.",
+        "The sidecar refused a file (a link, a special file, one that changed while it was read) or its workspace, or "
+        "the server refused it: it is too large, or the namespace's quota of artifacts is used up.",
+        "Write one regular file into an emptyDir or PersistentVolumeClaim, and do not change it after the last step; "
+        "what frees a quota is in the fix of the finding.",
     ),
     "SidecarMissing": Code(
         Effect.FAILED,

@@ -20,7 +20,17 @@ from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import external, identities, runs
 from avouch.controlplane.model import quotas as quota_model
 from avouch.processes import workermetrics
-from avouch.store import artifacts, database, external_runs, inline, organizations, quotas, tables
+from avouch.store import (
+    artifacts,
+    database,
+    external_runs,
+    inline,
+    namespaces,
+    organizations,
+    quotas,
+    retention,
+    tables,
+)
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 from tests.store.test_external_runs import crafted, opened_run
@@ -247,6 +257,33 @@ async def test_those_that_are_nearly_full_are_named_while_they_are_there(
     found = await quotas.Usage(opened, SMALL).nearly_full(0.9, 10)
     assert found == [quota_model.NearlyFull("team-a", "uid-team-a", "artifactBytes", 90, 100)]
     assert await quotas.Usage(opened, SMALL).nearly_full(0.91, 10) == []
+
+
+async def test_each_process_does_its_part_with_the_rights_that_it_has(server, tmp_path: Path) -> None:
+    async with (
+        database.Database(server.url_of("server")) as serving,
+        database.Database(server.url_of("worker")) as working,
+        database.Database(server.url_of("controller")) as leading,
+    ):
+        await namespaces.Namespaces(leading).record({"team-a": "uid-team-a", "old": ""}, epoch=EPOCH)
+        for kind in KINDS:
+            _, routed = store_of(kind, serving, tmp_path)
+            await put(routed, kind.encode() * 4)
+            with pytest.raises(errors.Denied):
+                await put(routed, b"x" * 100)
+        used = 4 * len("".join(KINDS))
+        await workermetrics.Metrics(SMALL).look(working)
+        found = await quotas.Usage(leading, quota_model.Quotas(artifact_bytes=used)).nearly_full(0.9, 10)
+        assert [(one.namespace, one.used) for one in found] == [("team-a", used)]
+        async with database.Database(server.url) as owned, owned.transaction() as connection:
+            old = sa.func.now() - timedelta(days=2)
+            await connection.execute(sa.update(tables.artifacts).values(used_at=old))
+            await connection.execute(sa.update(tables.artifact_checks).values(due=old))
+            await connection.execute(sa.update(tables.artifact_usage).values(checked_at=old))
+        assert await quotas.Usage(working).check()
+        assert (await artifacts.Artifacts(working).mark_garbage(artifacts.GRACE)).gone == 3  # with a reservation
+        assert await counted(working) == {}
+        assert await retention.Retention(working).forget_namespaces() == 0
 
 
 @dataclass

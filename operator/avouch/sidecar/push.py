@@ -151,9 +151,7 @@ def _problem(content: bytes) -> str:
         found = json.loads(content)
     except ValueError:
         found = {}
-    said = (
-        [str(found[key]) for key in ("title", "detail", "field", "fix") if found.get(key)]
-        if isinstance(found, dict)
-        else []
-    )
-    return "; ".join(said) or "no explanation"
+    if not isinstance(found, dict):
+        found = {}
+    said = "; ".join(str(found[key]) for key in ("title", "detail", "field") if found.get(key)) or "no explanation"
+    return errors.with_fix(said, str(found.get("fix") or ""))

@@ -39,6 +39,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         **_QUEUE,
         **_KNOWN,
         "artifact_checks": ("INSERT",),
+        "artifact_usage": (*_ADD, "UPDATE (number, bytes)"),
         "artifacts": (*_ADD, "UPDATE (size, stored_at, used_at)"),
         "blobs": _WHOLE,
         "cas_backends": (
@@ -70,6 +71,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         **_QUEUE,
         "procrastinate_workers": _WHOLE,
         "artifact_checks": (*_ADD, "UPDATE (due)", "DELETE"),
+        "artifact_usage": (*_ADD, "UPDATE (number, bytes, checked_at)", "DELETE"),
         "artifacts": (*_READ, "UPDATE (used_at)", "DELETE"),
         "attachments": _READ,
         "blobs": _READ,
@@ -85,6 +87,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "delivery_counts": (*_ADD, "UPDATE (number)"),
         "garbage": _ADD,
         "judging_batches": _WHOLE,
+        "namespaces": (*_READ, "DELETE"),
         "organisations": _READ,
         "outside_runs": _READ,
         "payloads": _ADD,
@@ -107,7 +110,8 @@ GRANTS: Final[Mapping[str, Rights]] = {
     "controller": {
         **_QUEUE,
         **_KNOWN,
-        "namespaces": (*_ADD, "UPDATE (uid)"),
+        "namespaces": (*_ADD, "UPDATE (uid, was, gone_at)"),
+        "artifact_usage": _READ,
         "artifacts": _READ,
         "attachments": _WHOLE,
         "cas_backends": _WHOLE,
