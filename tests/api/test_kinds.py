@@ -238,6 +238,10 @@ BAD = [
     (ours("Workflow", {**WORKFLOW, "tekton": {"annotations": [{"name": "m"}]}}), "fix: set one of param"),
     (ours("Workflow", {**WORKFLOW, "retention": {"runs": "365d"}}), "fix: write hours as in 8760h"),
     (ours("Organization", {"homeNamespace": "a", "retention": {"runs": "0h"}}), "fix: write hours as in 8760h"),
+    (
+        ours("Organization", {"homeNamespace": "a", "settings": {"quotas": {"artifactBytes": -1}}}),
+        "spec.settings.quotas.artifactBytes: Invalid value",
+    ),
     (ours("CASBackend", {}), "fix: set one of inline"),
     (ours("CASBackend", {"inline": {}, "filesystem": {}}), "fix: set one of inline"),
     (ours("CASBackend", {"inline": {}, "default": True, "fallback": True}), "cannot be both default and fallback"),

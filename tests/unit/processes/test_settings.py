@@ -15,6 +15,8 @@ GOOD = {"AVOUCH_NAMESPACE": "avouch", "AVOUCH_DATABASE_URL": "postgresql://u:sec
         ({"AVOUCH_DATABASE_URL": " "}, "AVOUCH_DATABASE_URL"),
         ({"AVOUCH_PORT": "https"}, "AVOUCH_PORT"),
         ({"AVOUCH_BLOBS": "s3://bucket"}, "AVOUCH_BLOBS"),
+        ({"AVOUCH_ARTIFACT_BYTES": "-1"}, "AVOUCH_ARTIFACT_BYTES"),
+        ({"AVOUCH_ARTIFACT_COUNT": "many"}, "AVOUCH_ARTIFACT_COUNT"),
         ({"AVOUCH_LOG_LEVEL": "loud"}, "AVOUCH_LOG_LEVEL"),
         ({"AVOUCH_OIDC_ISSUERS": "https://git.example=GITLAB"}, "oidc.issuers"),
         ({"AVOUCH_OIDC_ISSUERS": "http://git.example"}, "oidc.issuers"),
@@ -40,6 +42,13 @@ def test_defaults_follow_the_namespace_and_the_url_stays_out_of_repr() -> None:
     assert (config.worker, config.server_url) == ("avouch/avouch-worker", "https://avouch-server.avouch.svc")
     assert str(config.tls) == "/etc/avouch/tls"
     assert "secret" not in repr(config)
+
+
+def test_every_process_reads_the_quotas_that_it_needs() -> None:
+    said = {**GOOD, "AVOUCH_VERIFIER_ID": "https://v.example", "AVOUCH_ARTIFACT_BYTES": "0", "AVOUCH_OPEN_RUNS": "7"}
+    for process in (settings.Server, settings.Worker, settings.Controller):
+        found = process.from_environment(said).quotas
+        assert (found.artifact_bytes, found.artifact_count, found.open_runs) == (0, 100_000, 7)
 
 
 def test_help_names_every_process(capsys: pytest.CaptureFixture[str]) -> None:

@@ -234,7 +234,7 @@ async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_cla
     cache, recorded = ObjectCache(), Recorded()
     for name, labels in (("a", {}), ("red", {"team": "red"}), ("shared", {})):
         cache.put(Key("Namespace", "", name), {"metadata": {"name": name, "labels": labels}})
-    settings = {"skipRunnerVariables": True}
+    settings = {"skipRunnerVariables": True, "quotas": {"artifactBytes": 0, "openRuns": 7}}
     projects = {"namespaces": ["shared"], "selector": {"matchLabels": {"team": "red"}}}
     one = obj("one", "", homeNamespace="a", projects=projects, settings=settings)
     two = obj("two", "", homeNamespace="b", projects={"namespaces": ["shared"]})
@@ -246,6 +246,7 @@ async def test_an_organization_is_recorded_with_the_namespaces_that_it_alone_cla
     kept, namespaces = recorded.rows["one"]
     assert namespaces == ["a", "red"]
     assert (kept.home, kept.skip_runner_variables) == ("a", True)
+    assert kept.quotas == {"artifactBytes": 0, "openRuns": 7}
     assert recorded.rows["two"][1] == ["b"]
     recorded.rows.clear()
     await organizations.reconcile(there, Key("Organization", "", ""), obj("one", "", homeNamespace="x", suspend=True))
