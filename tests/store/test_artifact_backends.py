@@ -14,6 +14,7 @@ from avouch.cas import filesystem
 from avouch.controlplane.artifacts import routing
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import contracts
+from avouch.controlplane.model import quotas as quota_model
 from avouch.controlplane.model import runs as run_model
 from avouch.processes import artifact_backends, housekeeping
 from avouch.store import artifacts, database, deliveries, quotas, retention, tables, workflows
@@ -77,6 +78,22 @@ def backend(namespace: str, **spec: object) -> artifact_model.BackendRecord:
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+async def test_an_inline_backend_that_somebody_declared_has_the_quotas_of_the_server(opened, tmp_path) -> None:
+    opener = artifact_backends.Backends(opened, Secrets(), filesystem.FileSystem(tmp_path), None)
+    opener.limits = quota_model.Quotas(artifact_bytes=3)
+    spec = artifact_model.BackendSpec.read({"inline": {}, "default": True})
+    record = artifact_model.BackendRecord("small", "team-a", "uid-team-a", "small", 1, spec)
+    kept = await opener.fresh(record)
+    owner = artifact_model.Owner("team-a", "uid-team-a")
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"four"
+
+    assert isinstance(kept, routing.AtomicBlobStore)
+    with pytest.raises(errors.Denied, match="0 of 3 bytes"):
+        await kept.keep(content(), expected=digests.of_bytes(b"four"), limit=9, owner=owner)
 
 
 async def test_a_folder_of_its_own_is_checked_and_left_empty(maintenance, namespace, tmp_path) -> None:

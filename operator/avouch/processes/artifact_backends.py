@@ -41,6 +41,8 @@ class _Opened:
 class Backends:
     """Implements `artifacts.Opener`. A backend is built anew when its spec or its Secret is another one."""
 
+    limits = quotas.Quotas()  # of what inline backends keep; whoever runs a server says its own
+
     def __init__(
         self,
         opened: database.Database,
@@ -48,10 +50,9 @@ class Backends:
         built_in: artifact_model.BlobStore,
         volume: Path | None,
         allowed: Destinations = PUBLIC,
-        limits: quotas.Quotas = quotas.Quotas(),  # noqa: B008 - frozen
     ) -> None:
         self._database, self._secrets, self._built_in = opened, reader, built_in
-        self._volume, self._allowed, self._quotas = volume, allowed, limits
+        self._volume, self._allowed = volume, allowed
         self._records = artifacts.Artifacts(opened)
         self._opened: dict[str, _Opened] = {}
 
@@ -86,7 +87,7 @@ class Backends:
 
     def _build(self, record: artifact_model.BackendRecord, secret: Mapping[str, bytes]) -> artifact_model.BlobStore:
         if record.kind == "inline":
-            return inline.Inline(self._database, record.uid, self._quotas)
+            return inline.Inline(self._database, record.uid, self.limits)
         from avouch.cas import backends  # lazy: 12 MB (obstore, httpx), for installs with a CASBackend
 
         try:

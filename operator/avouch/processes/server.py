@@ -177,9 +177,8 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
         known = artifacts.Artifacts(opened, config.quotas)
         credentials = secrets.Secrets(api, "avouch-server", "artifacts.secrets")
         built_in, volume = _built_in(config, opened), _volume(config)
-        opener = artifact_backends.Backends(
-            opened, credentials, built_in, volume, config.destinations, config.quotas
-        )
+        opener = artifact_backends.Backends(opened, credentials, built_in, volume, config.destinations)
+        opener.limits = config.quotas
         yield Adapters(
             database=opened,
             catalog=catalog.Catalog(opened),
