@@ -31,6 +31,7 @@ PATH = "/admission/pods"
 SECONDS = 1.5  # of the API server's 2 s
 AT_ONCE = 64  # pods that are planned at a time, each with a handful of questions to the API server
 MAX_BODIES = 16 * 1024 * 1024  # bytes of bodies that are held at a time: a review has some ten KiB
+IN_LOOP = 64 * 1024  # bytes of a review that is read at once; larger ones are read in a thread, one after the other
 MAX_BODY = 3 * 1024 * 1024  # bytes: etcd takes objects of 1.5 MiB, a review holds at most one of them and its frame
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class PodAdmission:
     suffix: Callable[[], str] = field(default=lambda: secrets.token_hex(4))
     room: Room = field(default_factory=Room)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     tried: trial.Trial | None = None  # None: policies of the cluster are not asked beforehand
     teller: Teller | None = None
 
@@ -110,7 +112,7 @@ class PodAdmission:
         try:
             async with asyncio.timeout(self.seconds):  # the body, too: anyone may begin one and never end it
                 body = await self.room.read(request)
-                asked = review.read(body)
+                asked = await self._read(body)
                 if trial.is_trial(asked.pod, dry_run=asked.dry_run):
                     answer, outcome = review.allow(asked.uid), "Trial"  # without a place: who asks for it has one
                 else:
@@ -126,6 +128,13 @@ class PodAdmission:
             answer, outcome = review.allow(review.uid_of(body), warnings=[_not_injected(why)]), "Error"
         self.count(outcome)
         return JSONResponse(answer, background=told)
+
+    async def _read(self, body: bytes) -> review.PodRequest:
+        """The request, read without holding up whoever else is served."""
+        if len(body) <= IN_LOOP:
+            return review.read(body)
+        async with self.large:
+            return await asyncio.to_thread(review.read, body)
 
     def _told(
         self, asked: review.PodRequest, outcome: str, answer: Mapping[str, Any]

@@ -10,6 +10,7 @@ from avouch import errors
 from avouch.tekton import objects
 
 API_VERSION = "admission.k8s.io/v1"
+MAX_ITEMS = 200_000  # of JSON: a pod of 1.5 MiB has some 10,000; each takes memory far beyond its bytes
 MAX_WARNING = 256  # characters: the API server cuts the sum of all warnings at 4,096
 
 
@@ -29,11 +30,9 @@ def read(body: bytes) -> PodRequest:
 
     Raises:
         Invalid: not an AdmissionReview v1 about a pod.
+        TooLarge: of more parts than any review.
     """
-    try:
-        review = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise errors.Invalid("not JSON") from exc
+    review = _loaded(body)
     uid = objects.text(review, "request", "uid")
     if objects.text(review, "apiVersion") != API_VERSION or not uid:
         raise errors.Invalid(f"not an AdmissionReview of {API_VERSION}", field="apiVersion")
@@ -48,9 +47,18 @@ def read(body: bytes) -> PodRequest:
 def uid_of(body: bytes) -> str:
     """The request's uid, as far as it can be read: an answer without it is an error to the API server."""
     try:
-        return objects.text(json.loads(body), "request", "uid")
-    except (ValueError, RecursionError):
+        return objects.text(_loaded(body), "request", "uid")
+    except errors.AvouchError:
         return ""
+
+
+def _loaded(body: bytes) -> Any:
+    if sum(map(body.count, (b",", b"{", b"["))) > MAX_ITEMS:
+        raise errors.TooLarge(f"the AdmissionReview has more than {MAX_ITEMS} parts")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise errors.Invalid("not JSON") from exc
 
 
 def allow(

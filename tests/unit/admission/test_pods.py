@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import logging
+import threading
+import types
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ from starlette.applications import Starlette
 
 from avouch import errors
 from avouch.admission import app
+from avouch.admission import review as reviews
 from avouch.controlplane.intake import injection as injection_planning
 from avouch.controlplane.intake import trial
 from avouch.tekton import injection, labels, pod
@@ -153,6 +156,40 @@ async def test_what_is_no_review_of_a_pod_is_allowed_all_the_same(body: bytes) -
     response, counted = await post(Planner(inject()), body)
     assert "patch" not in response
     assert counted == ["Error"]
+
+
+async def test_a_review_of_more_parts_than_any_pod_has_is_never_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[bytes] = []
+    never = types.SimpleNamespace(loads=lambda body: loaded.append(body) or {}, dumps=json.dumps)
+    monkeypatch.setattr(reviews, "json", never)
+    body = b'{"request": {"uid": "u-1", "object": [' + b",".join([b"{}"] * (reviews.MAX_ITEMS // 2)) + b"]}}"
+    response, counted = await post(Planner(inject()), body)
+    assert (response["uid"], counted, loaded) == ("", ["Error"], [])
+    assert "more than 200000 parts" in response["warnings"][0]
+
+
+async def test_large_reviews_are_read_in_a_thread_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    read, reading = reviews.read, threading.Semaphore(1)
+
+    def noted(body: bytes) -> reviews.PodRequest:
+        assert reading.acquire(blocking=False), "two at once"
+        threads.append(threading.current_thread().name)
+        try:
+            return read(body)
+        finally:
+            reading.release()
+
+    monkeypatch.setattr(reviews, "read", noted)
+    asked = review()
+    asked["request"]["object"]["metadata"]["annotations"] = {"long": "x" * app.IN_LOOP}
+    admission = app.PodAdmission(Planner(inject()), lambda: pods.SETTINGS)
+    transport = httpx.ASGITransport(app=Starlette(routes=admission.routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
+        bodies = [json.dumps(one).encode() for one in (asked, asked, review())]
+        answers = await asyncio.gather(*(client.post(app.PATH, content=body) for body in bodies))
+    assert [answer.json()["response"]["uid"] for answer in answers] == ["u-1"] * 3
+    assert sorted(name == threading.main_thread().name for name in threads) == [False, False, True]
 
 
 async def test_a_body_over_the_limit_is_not_read_to_its_end() -> None:
