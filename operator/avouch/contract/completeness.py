@@ -91,8 +91,10 @@ def missing_annotations(asked: plan.Plan, evidence: Evidence, advice: Advice) ->
             yield Finding("AnnotationMissing", message, line, advice.fill(annotation, ""))
     for material in asked.materials:
         found = evidence.of(material.name)
-        for annotation in material.annotations if found else ():
-            if found and not (annotation.value or found.annotations.get(annotation.name)):
+        if found is None:
+            continue
+        for annotation in material.annotations:
+            if not (annotation.value or found.annotations.get(annotation.name)):
                 message = f'annotations ["{annotation.name}"] required for material "{material.name}"'
                 line = f'{material.line}.annotations[name="{annotation.name}"]'
                 yield Finding("AnnotationMissing", message, line, advice.fill(annotation, material.name), material.name)
