@@ -4,6 +4,7 @@ By hand it degrades as Chainloop's runner does: without leave to `get pods` the 
 from the ServiceAccount's files, and the rest stays unknown.
 """
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -78,18 +79,14 @@ def _from_api(environment: Mapping[str, str], namespace: str, pod: str, account:
     token, authority = _read(account / "token"), account / "ca.crt"
     if not (host and token and authority.exists() and namespace and pod):
         return {}
+    address = f"/api/v1/namespaces/{namespace}/pods/{pod}"
     try:
-        connection = http.client.HTTPSConnection(
-            host,
-            int(environment.get("KUBERNETES_SERVICE_PORT") or 443),
-            timeout=_SECONDS,
-            context=ssl.create_default_context(cadata=pem.certificates(authority.read_bytes(), str(authority))),
-        )
-        connection.request(
-            "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}", headers={"Authorization": f"Bearer {token}"}
-        )
-        answer = connection.getresponse()
-        body = answer.read(4 * 1024 * 1024)
+        port = int(environment.get("KUBERNETES_SERVICE_PORT") or 443)
+        context = ssl.create_default_context(cadata=pem.certificates(authority.read_bytes(), str(authority)))
+        with contextlib.closing(http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)) as api:
+            api.request("GET", address, headers={"Authorization": f"Bearer {token}"})
+            answer = api.getresponse()
+            body = answer.read(4 * 1024 * 1024)
         found = labels.of(json.loads(body)) if answer.status == 200 else {}
     except (OSError, ValueError, errors.Invalid, http.client.HTTPException):
         return {}

@@ -76,5 +76,5 @@ def read(environment: Mapping[str, str]) -> Settings:
             max_file=int(environment.get("AVOUCH_MAX_FILE") or MAX_FILE),
             budget=float(environment.get("AVOUCH_BUDGET") or BUDGET),
         )
-    except (ValueError, TypeError) as exc:
+    except (errors.Invalid, ValueError, TypeError) as exc:
         raise errors.Invalid(f"cannot be read: {exc}", field="AVOUCH_*") from exc
