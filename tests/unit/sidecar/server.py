@@ -42,6 +42,7 @@ class Script:
     ca: str = ""
     connections: int = 0
     refuses: dict[str, Any] = field(default_factory=dict)  # the answer to each file: a problem of status 403
+    forbids: str = "nothing"  # what the path of a request ends with that is refused
     hangs_up: bool = False  # closes each connection after an answer that does not say so
 
     def bodies(self, suffix: str) -> list[bytes]:
@@ -101,6 +102,8 @@ def serving(script: Script, directory: Path) -> Iterator[Script]:  # noqa: C901 
                 return self._send(status, {"title": "scripted"}, headers)
             if script.refuses and "/materials/" in self.path:
                 return self._send(403, script.refuses, {})
+            if self.path.endswith(script.forbids):
+                return self._send(403, {"title": "refused"}, {})
             return self._send(200, self._answer(body), {})
 
         do_POST = do_PUT = _any  # noqa: N815

@@ -1,0 +1,246 @@
+"""From the last step to the pushed claim, in one process; its exit code and report as people see them."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avouch import errors, plan
+from avouch.sidecar import push, settings, work
+from tests.unit.sidecar import life, server
+
+
+@dataclass
+class Pod:
+    """A pod of one step whose workspace holds sbom.json, and the server that it pushes to."""
+
+    root: Path
+    script: server.Script
+    patch: pytest.MonkeyPatch
+
+    def attests(self, *arguments: str, done: int = 1, **environment: str) -> int:
+        """Work; the exit code."""
+        workspaces = f'{{"source":"{self.root}/ws"}}'
+        known = life.environment(
+            self.root,
+            1,
+            AVOUCH_SERVER=self.script.url,
+            AVOUCH_CA=self.script.ca,
+            AVOUCH_WORKSPACES=workspaces,
+            **environment,
+        )
+        for name, value in known.items():
+            self.patch.setenv(name, value)
+        return work.main(arguments, done)
+
+    @property
+    def report(self) -> str:
+        """What an explicit step leaves behind; empty without one."""
+        file = self.root / "tekton" / "results" / work.REPORT
+        return file.read_text() if file.exists() else ""
+
+    def predicate(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.script.statement()["predicate"]
+        return found
+
+    def methods(self) -> list[str]:
+        return [method for method, *_ in self.script.requests]
+
+
+@contextmanager
+def a_pod(root: Path, patch: pytest.MonkeyPatch) -> Iterator[Pod]:
+    script = server.Script(life.a_plan(root))
+    (root / "ws" / "sbom.json").write_text("{}")
+    with server.serving(script, root):
+        yield Pod(root, script, patch)
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
+    for name in ("KUBERNETES_SERVICE_HOST", "TEKTON_DASHBOARD_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with a_pod(tmp_path, monkeypatch) as found:
+        yield found
+
+
+def names(predicate: dict[str, Any]) -> list[str]:
+    return [material["annotations"]["chainloop.material.name"] for material in predicate.get("materials", [])]
+
+
+def test_the_injected_sidecar_pushes_what_it_found_and_tells_it_on_stderr_only(
+    pod: Pod, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pod.attests() == 0
+    assert pod.methods() == ["POST", "PUT", "POST", "POST"]
+    assert names(pod.predicate()) == ["sbom"]
+    assert {headers["Avouch-Client"] for _, _, headers, _ in pod.script.requests} == {"sidecar"}
+    told = capsys.readouterr().err.splitlines()
+    (digest,) = (material["digest"]["sha256"] for material in pod.predicate()["materials"])
+    assert told[0] == f"avouch: w: sbom: sha256:{digest}"
+    assert told[1].startswith("avouch: w: run w-1: claim sha256:")
+    assert told[1].endswith(" is stored")
+    assert len(told) == 2
+    assert pod.report == ""
+
+
+def test_an_explicit_step_leaves_a_report_and_is_told_from_the_sidecar(pod: Pod) -> None:
+    assert pod.attests("--step", "--strict", done=0) == 0
+    assert pod.report.splitlines()[-1].endswith(" is stored")
+    assert {headers["Avouch-Client"] for _, _, headers, _ in pod.script.requests} == {"step"}
+
+
+STRICT = {
+    (): 0,
+    ("--strict",): 0,
+    ("--step",): 0,
+    ("--step", "--strict=false"): 0,
+    ("--step", "--strict"): 1,
+    ("--step", "--strict=true"): 1,
+}
+
+
+@pytest.mark.parametrize("arguments", STRICT)
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        ("address", "nothing was attested: AVOUCH_SERVER: must be an https:// address"),
+        ("certificate", f"w: POST /v1/runs/{server.RUN}/certificate: 403: refused"),
+        ("image", "w: image: 'reg/app:1' is not pinned to a digest"),
+        ("argument", "nothing was attested: arguments: "),
+    ],
+)
+def test_only_a_strict_step_lets_it_show_that_something_was_not_attested(
+    pod: Pod, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], fails: str, said: str
+) -> None:
+    more = {"image": ("--material", "image=reg/app:1"), "argument": ("--materials", "image")}.get(fails, ())
+    pod.script.url = "http://x" if fails == "address" else pod.script.url
+    pod.script.forbids = fails
+    image = plan.PlannedMaterial("image", "CONTAINER_IMAGE", optional=True)
+    pod.script.plan = replace(pod.script.plan, materials=(image,))
+    assert pod.attests(*arguments, *more) == STRICT[arguments]
+    assert f"avouch: {said}" in capsys.readouterr().err
+    assert (said in pod.report) is ("--step" in arguments)
+
+
+def test_a_value_by_hand_is_all_after_the_first_equals_sign() -> None:
+    assert work._arguments(["--material", "image=reg=1"]).material == [("image", "reg=1")]
+
+
+@pytest.mark.parametrize("given", ["=reg/app", "image", "=", ""])
+def test_a_material_by_hand_has_a_name_and_a_value(given: str) -> None:
+    with pytest.raises(errors.Invalid, match="write NAME=VALUE") as caught:
+        work._arguments(["--material", given])
+    assert caught.value.field == "arguments"
+
+
+def test_a_finding_about_what_nobody_gave_by_hand_fails_no_strict_step(pod: Pod) -> None:
+    (pod.root / "ws" / "sbom.json").write_text("")
+    assert pod.attests("--step", "--strict") == 0
+    assert "w: sbom: sbom.json is empty" in pod.report
+
+
+def test_bytes_that_need_not_be_uploaded_are_not(pod: Pod) -> None:
+    (sbom,) = pod.script.plan.materials
+    pod.script.plan = replace(pod.script.plan, materials=(replace(sbom, skip_upload=True),))
+    pod.attests()
+    assert pod.methods() == ["POST", "POST", "POST"]
+    assert names(pod.predicate()) == ["sbom"]
+    assert pod.predicate()["materials"][0]["annotations"].get("chainloop.material.cas") is not True
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (lambda file: file.write_text("[]"), "sbom.json changed after it was read"),
+        (lambda file: file.unlink(), "sbom.json does not exist"),
+    ],
+    ids=["rewritten", "deleted"],
+)
+def test_a_file_that_is_not_what_was_hashed_when_it_is_sent_is_a_finding_and_no_evidence(
+    pod: Pod, change: Callable[[Path], object], finding: str
+) -> None:
+    upload = push.Client.upload
+
+    def meanwhile(*arguments: Any) -> None:
+        change(pod.root / "ws" / "sbom.json")
+        upload(*arguments)
+
+    pod.patch.setattr(push.Client, "upload", meanwhile)
+    assert pod.attests("--step") == 0
+    assert names(pod.predicate()) == []
+    assert pod.predicate()["annotations"] == {"avouch.dev/finding.sbom": finding}
+    assert f"w: sbom: {finding}" in pod.report
+
+
+@pytest.mark.parametrize(("done", "said"), [(0, True), (1, False), (2, False)])
+def test_steps_that_did_not_end_are_told(pod: Pod, capsys: pytest.CaptureFixture[str], done: int, said: bool) -> None:
+    pod.attests(done=done)
+    assert ("avouch: 1 of 1 steps did not end by themselves\n" in capsys.readouterr().err) is said
+
+
+def test_no_try_is_later_than_the_budget_and_its_alarm_is_off_afterwards(pod: Pod) -> None:
+    pod.script.failures[:] = [(429, {"Retry-After": "1"})]
+    assert pod.attests("--step", "--strict", AVOUCH_BUDGET="0.5") == 1
+    assert "429: scripted" in pod.report
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_report_that_cannot_be_written_is_told_and_fails_a_strict_step(
+    pod: Pod, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pod.root / "tekton" / "results" / work.REPORT).mkdir(parents=True)
+    assert pod.attests("--step", "--strict") == 1
+    assert "avouch: the report could not be written: " in capsys.readouterr().err
+
+
+def test_a_report_is_cut_to_what_a_result_holds_and_stays_text() -> None:
+    report = work.Report()
+    report.say("x" + "é" * work.MAX_REPORT)
+    assert report.text() == "x" + "é" * ((work.MAX_REPORT - 1) // 2)
+
+
+SERVERS = plan.PlannedMaterial("sbom", "SBOM_CYCLONEDX_JSON", plan.Source(plan.From.WORKSPACE, "build", "source"))
+OTHERS = replace(SERVERS, name="image", type="CONTAINER_IMAGE", source=plan.Source(plan.From.RESULT, "test", "r"))
+ANYBODYS = replace(SERVERS, name="any", source=plan.Source())
+
+
+def a_plan(*materials: plan.PlannedMaterial, **changes: Any) -> plan.Plan:
+    return replace(plan.Plan("w", "u", "ns", "c", 1, "sha256:" + "1" * 64, materials), **changes)
+
+
+def copied(**changes: Any) -> plan.Plan:
+    """The environment's copy of the plan, cut to one material."""
+    return a_plan(ANYBODYS, **changes)
+
+
+@pytest.mark.parametrize(
+    ("known", "task", "said", "expected"),
+    [
+        ((copied(),), "build", (), ["any"]),
+        ((copied(workflow_uid="v"), copied()), "build", (), ["any"]),
+        ((copied(workflow_uid="v"),), "build", (), ["sbom", "any"]),
+        ((copied(contract_digest="sha256:" + "2" * 64),), "test", (), ["image", "any"]),
+        ((), "", (), ["sbom", "image", "any"]),
+        ((copied(),), "build", ("any", "image"), ["any", "image"]),
+        ((), "build", ("unknown",), ["sbom", "any", "unknown"]),
+    ],
+    ids=["copy", "copy of two", "another workflow", "another contract", "no task", "by hand", "not in the contract"],
+)
+def test_a_pod_collects_what_its_copy_of_the_plan_says_or_the_server_and_what_is_given_by_hand(
+    known: tuple[plan.Plan, ...], task: str, said: tuple[str, ...], expected: list[str]
+) -> None:
+    types = {"image": "CONTAINER_IMAGE", "unknown": "STRING"}
+    options = settings.Settings("https://x", "", known)
+    found = work.wanted(a_plan(SERVERS, OTHERS, ANYBODYS), options, task, said)
+    assert [(each.name, each.type) for each in found] == [
+        (name, types.get(name, "SBOM_CYCLONEDX_JSON")) for name in expected
+    ]
+
+
+def test_a_text_that_the_contract_does_not_name_is_taken_and_not_asked_for() -> None:
+    (found,) = work.wanted(a_plan(), settings.Settings("https://x", ""), "", ["unknown"])
+    assert (found.type, found.optional) == ("STRING", True)
