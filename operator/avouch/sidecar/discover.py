@@ -87,7 +87,6 @@ def _from_api(environment: Mapping[str, str], namespace: str, pod: str, account:
             api.request("GET", address, headers={"Authorization": f"Bearer {token}"})
             answer = api.getresponse()
             body = answer.read(4 * 1024 * 1024)
-        found = labels.of(json.loads(body)) if answer.status == 200 else {}
+        return dict(labels.of(json.loads(body))) if answer.status == 200 else {}
     except (OSError, ValueError, errors.Invalid, http.client.HTTPException):
         return {}
-    return {str(key): str(value) for key, value in found.items()}

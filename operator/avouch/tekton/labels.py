@@ -42,8 +42,9 @@ def uid_of(obj: Mapping[str, Any]) -> str:
 
 
 def of(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    """The object's labels."""
-    return objects.mapping(obj, "metadata", "labels")
+    """The object's labels; what is no text is none."""
+    found = objects.mapping(obj, "metadata", "labels")
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 def controller(obj: Mapping[str, Any], kind: str) -> Owner | None:

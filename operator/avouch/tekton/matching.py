@@ -119,7 +119,7 @@ class Index(Generic[W]):
         self, taskrun: Mapping[str, Any], pipelinerun: Mapping[str, Any] | None
     ) -> tuple[tuple[W, Subject], ...]:
         """As the function of this name, over all Workflows of the index, by name."""
-        about = self._candidates("pipelines", pipelinerun) if pipelinerun is not None else set()
+        about = self._candidates("pipelines", pipelinerun or {})
         return of_taskrun(self._named(about | self._candidates("tasks", taskrun)), taskrun, pipelinerun)
 
     def _named(self, names: Iterable[str]) -> list[W]:
@@ -128,11 +128,11 @@ class Index(Generic[W]):
     def _candidates(self, section: str, obj: Mapping[str, Any]) -> set[str]:
         found = labels.of(obj)
         asked = [(section, "", name) for name in _names(objects.mapping(obj, "spec", _SECTIONS[section]))]
-        asked += [(section, key, value) for key, value in found.items() if isinstance(value, str)]
+        asked += [(section, key, value) for key, value in found.items()]
         asked += _resolved(section, objects.mapping(obj, "spec", _SECTIONS[section]))
         named = {name for drawer in asked for name in self._filed.get(drawer, ())}
-        explicit = found.get(labels.WORKFLOW)
-        return named | {explicit} if isinstance(explicit, str) and explicit in self._workflows else named
+        explicit = found.get(labels.WORKFLOW, "")
+        return named | {explicit} if explicit in self._workflows else named
 
     def _drawers(self, workflow: W) -> Iterator[_Drawer]:
         """Where each entry is filed: under the condition that the fewest others are filed under.
@@ -178,7 +178,7 @@ def _strict(workflow: WorkflowLike) -> bool:
 def _names(reference: Mapping[str, Any]) -> frozenset[str]:
     """The name of a local reference, or the resolver's `name` parameter (cluster, bundles and hub resolvers)."""
     from_resolver = (p.get("value") for p in objects.mappings(reference, "params") if p.get("name") == "name")
-    return frozenset(name for name in (reference.get("name"), *from_resolver) if isinstance(name, str) and name)
+    return frozenset(name for name in (reference.get("name"), *from_resolver) if isinstance(name, str))
 
 
 def _resolved(section: str, reference: Mapping[str, Any]) -> list[_Drawer]:

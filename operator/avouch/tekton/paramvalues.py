@@ -23,8 +23,6 @@ def normalized(written: str) -> str:
     >>> normalized('["a", "b"]'), normalized('{"b": "2", "a": null}'), normalized('[1, 2]')
     ('["a","b"]', '{"a":"","b":"2"}', '[1, 2]')
     """
-    if not written.strip().startswith(("[", "{")):
-        return written
     try:
         value = json.loads(written)
     except (ValueError, RecursionError):
