@@ -49,11 +49,11 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One resource in one item of a LimitRange; None where it says nothing."""
+    """One resource in one item of a LimitRange; `most` and `ratio` are None where it says nothing."""
 
     name: str  # of the LimitRange
     whole_pod: bool
-    least: Fraction | None
+    least: Fraction
     most: Fraction | None
     ratio: Fraction | None
 
@@ -74,10 +74,9 @@ class _Room:
         most_request: list[Fraction] = []
         most_limit: list[Fraction] = []
         for item in self.items:
-            least, most = item.least or Fraction(0), item.most
+            least, most = item.least, item.most
             if not item.whole_pod:
-                request, limit = max(request, least), max(limit, least)
-                most_request += [] if most is None else [most]
+                request, limit = max(request, least), max(limit, least)  # no request is over its limit
                 most_limit += [] if most is None else [most]
                 continue
             if self.limits.alone < least:  # nothing else states a limit: ours is the pod's then
@@ -207,7 +206,7 @@ def _items(ranges: Iterable[Mapping[str, Any]], resource: str) -> Iterable[_Item
                 yield _Item(
                     objects.text(one, "metadata", "name"),
                     item["type"] == "Pod",
-                    said.get("min"),
+                    said.get("min", Fraction(0)),
                     said.get("max"),
                     said.get("maxLimitRequestRatio"),
                 )
@@ -266,4 +265,4 @@ def _milli(amount: Fraction) -> float:
 def _text(resource: str, amount: Fraction) -> str:
     if resource in _STEP:
         return f"{int(amount * 1000)}m"
-    return f"{int(amount) // _MEBI}Mi" if amount and amount % _MEBI == 0 else str(int(amount))
+    return f"{int(amount) // _MEBI}Mi" if amount % _MEBI == 0 else str(int(amount))

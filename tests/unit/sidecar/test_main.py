@@ -13,7 +13,6 @@ from avouch.sidecar import __main__ as waiting
 from avouch.sidecar import work
 from tests.unit.sidecar import life
 
-STOP = signal.SIGTERM
 Calls = list[tuple[list[str], int]]
 
 
@@ -32,10 +31,10 @@ def signals() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def told_to_stop() -> None:
-    """SIGTERM comes: it waits until somebody takes it."""
-    assert set(waiting.STOP) <= blocked(), "a signal that is not blocked ends the process"
-    signal.raise_signal(STOP)
+def told_to_stop(by: signal.Signals = signal.SIGTERM) -> None:
+    """A signal comes: it waits until somebody takes it."""
+    assert by in blocked(), "a signal that is not blocked ends the process"
+    signal.raise_signal(by)
 
 
 def block() -> None:
@@ -86,15 +85,16 @@ def test_it_waits_for_every_step_and_asks_again_until_the_last_one_has_ended(
     assert asked == [(waiting.STOP, waiting.POLL)] * 2
 
 
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(("over", "done"), [((), 0), ((1,), 1)])
 def test_it_stops_waiting_when_it_is_told_to_and_counts_the_steps_that_ended(
-    tmp_path: Path, over: tuple[int, ...], done: int
+    tmp_path: Path, over: tuple[int, ...], done: int, by: signal.Signals
 ) -> None:
     life.environment(tmp_path, 2)
     for step in over:
         life.end(tmp_path, step)
     block()
-    told_to_stop()
+    told_to_stop(by)
     assert waiting.wait(str(tmp_path / "tekton"), 2) == (done, True)
 
 

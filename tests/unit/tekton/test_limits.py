@@ -9,6 +9,7 @@ from avouch.tekton import limits, pod
 NO_POD: dict[str, Any] = {}
 REQUESTS = {"cpu": "5m", "memory": "32Mi", "ephemeral-storage": "16Mi"}
 LIMITS = {"cpu": "500m", "memory": "128Mi", "ephemeral-storage": "64Mi"}
+NO_GPU = {"requests": {**REQUESTS, "nvidia.com/gpu": "0"}, "limits": {**LIMITS, "nvidia.com/gpu": "0"}}
 
 
 def ranges(*items: dict[str, Any]) -> list[dict[str, Any]]:
@@ -33,6 +34,11 @@ def states(cpu: str = "", memory: str = "", request: str = "", **fields: Any) ->
     return {"resources": {"limits": said, "requests": asked}, **fields}
 
 
+def asks(cpu: str) -> dict[str, Any]:
+    """A container with a request and no limit."""
+    return {"resources": {"requests": {"cpu": cpu}}}
+
+
 def cpu(request: str, limit: str) -> dict[str, dict[str, str]]:
     return {"requests": {**REQUESTS, "cpu": request}, "limits": {**LIMITS, "cpu": limit}}
 
@@ -45,6 +51,7 @@ def memory(request: str, limit: str) -> dict[str, dict[str, str]]:
     ("items", "created", "fitted"),
     [
         ([], NO_POD, cpu("5m", "500m")),
+        ([], a_pod(states(cpu="nonsense")), cpu("5m", "500m")),
         ([container(max={"cpu": "2"}, min={"cpu": "1m"})], NO_POD, cpu("5m", "500m")),
         ([container(min={"cpu": "50m"})], NO_POD, cpu("50m", "500m")),
         ([container(min={"cpu": "2"})], NO_POD, cpu("2000m", "2000m")),
@@ -55,6 +62,8 @@ def memory(request: str, limit: str) -> dict[str, dict[str, str]]:
         ([container(maxLimitRequestRatio={"cpu": "10"})], NO_POD, cpu("10m", "100m")),
         ([container(maxLimitRequestRatio={"cpu": "1"})], NO_POD, cpu("100m", "100m")),
         ([container(maxLimitRequestRatio={"memory": "1.5"})], NO_POD, memory("64Mi", "96Mi")),
+        ([container(maxLimitRequestRatio={"cpu": "64.4"})], NO_POD, cpu("5m", "321m")),  # 322 / 5 is over it in floats
+        ([container(maxLimitRequestRatio={"cpu": "10"})], a_pod(states(cpu="1", request="10m")), cpu("10m", "100m")),
         ([container(min={"cpu": "50m"}), container(maxLimitRequestRatio={"cpu": "10"})], NO_POD, cpu("50m", "500m")),
         # of whole pods
         ([whole(max={"memory": "200Mi"})], a_pod(states(memory="80Mi")), memory("32Mi", "120Mi")),
@@ -67,14 +76,31 @@ def memory(request: str, limit: str) -> dict[str, dict[str, str]]:
         ),
         ([whole(min={"cpu": "1"})], a_pod({"resources": {"requests": {"cpu": "1"}}}), cpu("5m", "1000m")),
         ([whole(min={"cpu": "1"})], a_pod(states(cpu="1")), cpu("5m", "500m")),
+        ([whole(min={"cpu": "1"})], a_pod(init=(states(cpu="1"),)), cpu("5m", "500m")),
+        ([whole(max={"cpu": "1"})], a_pod(asks(cpu="998m")), cpu("2m", "500m")),
+        (
+            [whole(max={"cpu": "1"}), container(maxLimitRequestRatio={"cpu": "1"})],
+            a_pod(asks(cpu="950m")),
+            cpu("20m", "20m"),
+        ),
+        (
+            [whole(max={"cpu": "1"}), container(maxLimitRequestRatio={"cpu": "1"})],
+            a_pod(asks(cpu="900m")),
+            cpu("100m", "100m"),
+        ),
         ([whole(maxLimitRequestRatio={"cpu": "2"})], a_pod(states(cpu="1")), cpu("5m", "500m")),
         ([whole(maxLimitRequestRatio={"cpu": "2"})], a_pod(states(cpu="1", request="500m")), cpu("50m", "100m")),
+        ([whole(maxLimitRequestRatio={"cpu": "1"})], a_pod(init=(states(cpu="500m"),)), cpu("5m", "500m")),
+        ([whole(maxLimitRequestRatio={"cpu": "16.1"})], a_pod(states(cpu="222m", request="15m")), cpu("5m", "99m")),
+        # that are refused anyway
+        ([whole(maxLimitRequestRatio={"cpu": "2"})], a_pod(states(cpu="1", request="100m")), cpu("5m", "500m")),
+        ([whole(maxLimitRequestRatio={"cpu": "2"})], a_pod(asks(cpu="1")), cpu("5m", "500m")),
+        ([whole(maxLimitRequestRatio={"cpu": "2"})], NO_POD, cpu("5m", "500m")),
         # what the sidecar has no use for
-        (
-            [container(default={"nvidia.com/gpu": "1"}, defaultRequest={"nvidia.com/gpu": "1"})],
-            NO_POD,
-            {"requests": {**REQUESTS, "nvidia.com/gpu": "0"}, "limits": {**LIMITS, "nvidia.com/gpu": "0"}},
-        ),
+        ([container(default={"nvidia.com/gpu": "1"})], NO_POD, NO_GPU),
+        ([container(defaultRequest={"nvidia.com/gpu": "1"})], NO_POD, NO_GPU),
+        ([container(max={"nvidia.com/gpu": "1"}), whole(min={"nvidia.com/gpu": "1"})], NO_POD, NO_GPU),
+        ([{"type": "example.com/Build", "max": {"cpu": "1m"}}], NO_POD, cpu("5m", "500m")),
         ([{"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}}], NO_POD, cpu("5m", "500m")),
     ],
 )
@@ -92,6 +118,15 @@ def test_the_sidecar_asks_for_what_is_allowed_and_no_more_than_it_has_to(
         ([container(max={"memory": "80Mi"}, min={"memory": "90Mi"})], NO_POD, "of memory"),
         ([container(max={"ephemeral-storage": "1Mi"})], NO_POD, "16Mi of ephemeral-storage"),
         ([whole(max={"memory": "200Mi"})], a_pod(states(memory="150Mi")), "needs at least 64Mi of memory"),
+        ([whole(max={"memory": "200Mi"})], a_pod(states(memory="200Mi")), "needs at least 64Mi of memory"),
+        ([whole(max={"cpu": "1"})], a_pod(asks(cpu="1")), "needs at least 20m of cpu"),
+        ([whole(max={"cpu": "1"}), container(min={"cpu": "5m"})], a_pod(asks(cpu="998m")), "needs at least 20m of cpu"),
+        (
+            [whole(max={"cpu": "1"}), container(maxLimitRequestRatio={"cpu": "1"})],
+            a_pod(asks(cpu="981m")),
+            "20m of cpu",
+        ),
+        ([container(maxLimitRequestRatio={"cpu": "0.5"})], NO_POD, "needs at least 20m of cpu"),
         ([container(min={"nvidia.com/gpu": "1"})], NO_POD, "needs no nvidia.com/gpu"),
         ([container(maxLimitRequestRatio={"hugepages-2Mi": "1"})], NO_POD, "needs no hugepages-2Mi"),
         (
