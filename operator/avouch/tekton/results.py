@@ -81,9 +81,9 @@ def of_annotation(
 
 
 def _own_param(source: plan.Source, pipelinerun: Mapping[str, Any] | None) -> str:
-    if pipelinerun is None or source.kind is not plan.From.PARAM or source.task:
+    if source.kind is not plan.From.PARAM or source.task:
         return ""
-    return params(pipelinerun).get(source.name, "")
+    return params(pipelinerun or {}).get(source.name, "")
 
 
 def environment(name: str, taskruns: Iterable[Mapping[str, Any]]) -> tuple[Lookup, ...]:
@@ -137,8 +137,10 @@ def _in_taskrun(
 
 def _image(material: plan.PlannedMaterial, taskrun: Mapping[str, Any]) -> Found | None:
     shown = hints.of_material(material, task_results(taskrun))
-    found = _found(str(shown.image), taskrun) if shown else None
-    return replace(found, image=shown.image, guessed=shown.guessed) if shown and found else None
+    if shown is None:
+        return None
+    task, name = labels.pipeline_task(taskrun), labels.name_of(taskrun)
+    return Found(str(shown.image), task, name, shown.image, shown.guessed)
 
 
 def _env(source: plan.Source, taskrun: Mapping[str, Any]) -> Lookup | None:

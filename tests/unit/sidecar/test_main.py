@@ -3,7 +3,7 @@
 import signal
 import site
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ from avouch.sidecar import __main__ as waiting
 from avouch.sidecar import work
 from tests.unit.sidecar import life
 
+pytestmark = pytest.mark.timeout(30)  # what is tested waits
 Calls = list[tuple[list[str], int]]
 
 
@@ -47,6 +48,13 @@ def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in life.environment(tmp_path, 2).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["avouch.sidecar"])
+    wait = signal.sigwait
+
+    def sigwait(of: Iterable[signal.Signals]) -> signal.Signals:
+        assert signal.sigpending() & set(of), "nobody tells it to stop a second time"
+        return signal.Signals(wait(of))
+
+    monkeypatch.setattr(signal, "sigwait", sigwait)
     return tmp_path
 
 
