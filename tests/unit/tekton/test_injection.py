@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avouch import plan
-from avouch.tekton import decision, injection, pod, workspaces
+from avouch.sidecar import settings
+from avouch.tekton import decision, injection, limits, pod, workspaces
 from tests.unit.tekton import pods
 
 PVC = {"persistentVolumeClaim": {"claimName": "c"}}
@@ -142,6 +144,80 @@ def test_8_no_secret_or_configmap_is_referred_to() -> None:
     assert "envFrom" not in text
 
 
+RUN = [{"name": f"tekton-internal-run-{i}", "mountPath": f"/tekton/run/{i}", "readOnly": True} for i in range(2)]
+
+
+def test_all_that_is_added_is_this_container_and_this_volume() -> None:
+    after = injected(pods.pod(2, {"source": PVC}), pods.workspace_file())
+    assert {key: value for key, value in sidecar(after).items() if key not in ("env", "securityContext")} == {
+        "name": "avouch-sidecar",
+        "image": pods.SETTINGS.image,
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        "resources": limits.WANTED,
+        "volumeMounts": [
+            *RUN,
+            {"name": "tekton-internal-results", "mountPath": "/tekton/results", "readOnly": True},
+            {"name": "tekton-internal-steps", "mountPath": "/tekton/steps", "readOnly": True},
+            {"name": "tekton-internal-artifacts", "mountPath": "/tekton/artifacts", "readOnly": True},
+            {"name": "ws-source", "mountPath": "/var/run/avouch-workspaces/0", "readOnly": True, "subPath": "sub"},
+            {"name": "avouch-0123abcd", "mountPath": "/var/run/avouch", "readOnly": True},
+        ],
+    }
+    labels = {"path": "labels", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}}
+    token = {"path": "token", "audience": "avouch", "expirationSeconds": 600}
+    assert after["spec"]["volumes"][-1] == {
+        "name": "avouch-0123abcd",
+        "projected": {"sources": [{"serviceAccountToken": token}, {"downwardAPI": {"items": [labels]}}]},
+    }
+
+
+def test_the_sidecar_reads_from_its_environment_what_it_has_to_do_and_who_it_is() -> None:
+    entries = sidecar(injected(pods.pod(2, {"source": PVC}), pods.workspace_file()))["env"]
+    told = {entry["name"]: entry["value"] for entry in entries if "value" in entry}
+    fields = {entry["name"]: entry["valueFrom"]["fieldRef"] for entry in entries if "valueFrom" in entry}
+    assert fields == {
+        name: {"apiVersion": "v1", "fieldPath": path}
+        for name, path in {
+            "POD_NAME": "metadata.name",
+            "POD_NAMESPACE": "metadata.namespace",
+            "POD_UID": "metadata.uid",
+            "SERVICE_ACCOUNT": "spec.serviceAccountName",
+        }.items()
+    }
+    assert settings.read(told) == settings.Settings(
+        pods.SETTINGS.server,
+        pods.SETTINGS.ca,
+        (pods.a_plan(pods.workspace_file()),),
+        2,
+        ("s0", "s1"),
+        {"source": "/var/run/avouch-workspaces/0"},
+    )
+
+
+@pytest.mark.parametrize("lost", ["mount", "volume"])
+def test_a_place_that_this_tekton_does_not_have_is_not_mounted(lost: str) -> None:
+    target = pods.pod(1)
+    name = "tekton-internal-artifacts"
+    place, key = (target["spec"], "volumes") if lost == "volume" else (target["spec"]["containers"][0], "volumeMounts")
+    place[key] = [each for each in place[key] if each["name"] != name]
+    assert name not in [mount["name"] for mount in sidecar(injected(target))["volumeMounts"]]
+
+
+def test_the_environment_may_be_as_long_as_is_said_and_no_longer() -> None:
+    shape = pod.read(pods.pod())
+    assert isinstance(shape, pod.Shape)
+    given = injection.Injection(shape, (pods.a_plan(),), {})
+    rest = sum(
+        len(str(entry.get("value", ""))) for entry in injection._environment(given, replace(pods.SETTINGS, ca=""))
+    )
+    longest = "x" * (injection.MAX_ENVIRONMENT - rest)
+    assert isinstance(injection.patch(given, replace(pods.SETTINGS, ca=longest), "0123abcd"), list)
+    refused = injection.patch(given, replace(pods.SETTINGS, ca=f"{longest}x"), "0123abcd")
+    assert isinstance(refused, pod.Refusal)
+    assert refused.reason is pod.Reason.TOO_LARGE
+
+
 def test_the_kubelet_finds_no_reference_to_expand_in_a_plan() -> None:
     after = injected(pods.pod(), pods.workspace_file(name="$(POD_NAME)"))
     value = next(e["value"] for e in sidecar(after)["env"] if e["name"] == "AVOUCH_PLAN")
@@ -260,7 +336,9 @@ def test_auto_injects_only_for_what_only_the_pod_has_and_never_under_a_quota(
 
 
 def test_no_workflow_no_sidecar_and_one_that_wants_it_serves_all_but_never() -> None:
-    assert isinstance(decision.decide([], quota=False), pod.Refusal)
+    none = decision.decide([], quota=False)
+    assert isinstance(none, pod.Refusal)
+    assert none.reason is pod.Reason.NO_WORKFLOW
     wanting = decision.Owed(pods.a_plan(inject="auto"), (pods.workspace_file(),))
     content = decision.Owed(pods.a_plan(inject="auto"), ())
     never = decision.Owed(pods.a_plan(inject="never"), (pods.workspace_file(),))
