@@ -86,7 +86,9 @@ def test_a_variable_is_given_where_the_run_gets_its_environment() -> None:
     assert outside == "set STAGE in the environment of avouch attestation init"
 
 
-def test_an_annotation_that_the_contract_fixes_is_not_owed_and_an_empty_one_is_owed_of_what_was_delivered_only() -> None:
+def test_an_annotation_that_the_contract_fixes_is_not_owed_and_an_empty_one_is_owed_of_what_was_delivered_only() -> (
+    None
+):
     fixed, empty = plan.PlannedAnnotation("fixed", "1"), plan.PlannedAnnotation("empty")
     optional = plan.PlannedMaterial("m", SBOM, optional=True, annotations=(fixed, empty))
     assert completeness.owed(asking(optional), completeness.Evidence()) == ()

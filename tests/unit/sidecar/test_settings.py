@@ -8,7 +8,7 @@ import pytest
 
 from avouch import errors
 from avouch.sidecar import settings
-from tests.unit.sidecar import life
+from tests.unit.sidecar import life, server
 
 SERVER = {"AVOUCH_SERVER": "https://avouch"}
 
@@ -70,9 +70,13 @@ def test_what_admission_would_not_write_is_said(wrong: dict[str, str]) -> None:
 def test_the_authority_of_the_environment_is_trusted_before_that_of_a_file_and_there_is_no_third(
     tmp_path: Path,
 ) -> None:
+    of_file, of_environment = server.certificate(tmp_path), server.certificate(tmp_path)
     read = settings.read(SERVER | {"AVOUCH_IDENTITY": str(tmp_path)})
-    with pytest.raises(errors.Invalid, match="no CA in AVOUCH_CA or"):
+    with pytest.raises(errors.Invalid, match="no CA in AVOUCH_CA or") as caught:
         read.trusted_ca()
-    (tmp_path / "ca.crt").write_text("of the file")
-    assert read.trusted_ca() == "of the file"
-    assert replace(read, ca="of the environment").trusted_ca() == "of the environment"
+    assert caught.value.field == "AVOUCH_CA"
+    (tmp_path / "ca.crt").write_text(of_file)
+    assert read.trusted_ca() == of_file
+    assert replace(read, ca=of_environment).trusted_ca() == of_environment
+    with pytest.raises(errors.Invalid, match="AVOUCH_CA: holds no certificate"):
+        replace(read, ca="nonsense").trusted_ca()

@@ -41,7 +41,9 @@ def injected(target: dict[str, Any], *materials: plan.PlannedMaterial, suffix: s
         injection.Injection(shape, (pods.a_plan(*materials),), chosen.mounts), pods.SETTINGS, suffix
     )
     assert isinstance(patch, list)
-    return apply(target, patch)
+    after = apply(target, patch)
+    assert injection.applied(target, patch) == after
+    return after
 
 
 def sidecar(target: dict[str, Any]) -> dict[str, Any]:

@@ -38,3 +38,23 @@ def test_the_owner_is_the_only_controller_of_the_kind_that_is_asked_for(
 def test_a_label_that_is_no_text_is_none() -> None:
     assert labels.of({"metadata": {"labels": {"a": "b", "c": 1, "d": ["e"], "f": None}}}) == {"a": "b"}
     assert labels.of({"metadata": {"labels": "nonsense"}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("owners", "label", "expected"),
+    [
+        ((), "", ""),
+        ((), "labelled", "labelled"),
+        ((OWNER,), "labelled", "build"),
+        (({**OWNER, "controller": False},), "", "build"),
+        (({**OWNER, "name": ""}, OWNER), "", "build"),
+        (({**OWNER, "kind": "PipelineRun"},), "labelled", "labelled"),
+        (({**OWNER, "apiVersion": "batch/v1"},), "", ""),
+    ],
+)
+def test_a_pod_works_for_the_taskrun_of_any_owner_or_of_its_label(
+    owners: tuple[dict[str, Any], ...], label: str, expected: str
+) -> None:
+    written = {"tekton.dev/taskRun": label} if label else {}
+    pod = {"metadata": {"ownerReferences": list(owners), "labels": written}}
+    assert labels.claimed_taskrun(pod) == expected

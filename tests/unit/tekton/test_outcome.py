@@ -89,3 +89,29 @@ def test_an_attempt_says_when_it_started_and_ended() -> None:
     earlier = {"podName": "p0", "startTime": "t0", "completionTime": "t1"}
     found = outcome.attempts({"status": {"podName": "p1", "startTime": "t2", "retriesStatus": [earlier]}})
     assert [(each.pod, each.started, each.finished) for each in found] == [("p0", "t0", "t1"), ("p1", "t2", "")]
+
+
+def began(generation: int | None, *, pending: bool, started: str = "", over: bool = False) -> str:
+    return outcome.began_at(
+        {
+            "metadata": {"creationTimestamp": "created", "generation": generation},
+            "spec": {"status": "PipelineRunPending"} if pending else {},
+            "status": {"startTime": started} | (conditions(("Succeeded", "True"))["status"] if over else {}),
+        }
+    )
+
+
+@pytest.mark.parametrize("generation", [None, 0, 1])
+def test_a_run_began_when_it_was_created_unless_it_waited(generation: int | None) -> None:
+    assert began(generation, pending=False) == "created"
+    assert began(generation, pending=False, started="later") == "created"
+    assert began(generation, pending=True) == ""
+
+
+@pytest.mark.parametrize(("generation", "pending"), [(2, False), (2, True), (1, True)])
+def test_a_run_that_waited_began_when_tekton_started_it_and_at_its_creation_if_it_ended_without(
+    generation: int, pending: bool
+) -> None:
+    assert began(generation, pending=pending) == ""
+    assert began(generation, pending=pending, started="later", over=True) == "later"
+    assert began(generation, pending=pending, over=True) == "created"

@@ -118,26 +118,32 @@ def test_a_list_that_the_pod_lacks_is_known_to_be_absent(lacks: str) -> None:
     assert (read.has_init, read.has_volumes) == (lacks != "initContainers", lacks != "volumes")
 
 
-def a_pod(name: str, owner: str, *init: str, kind: str = "TaskRun") -> dict[str, Any]:
-    reference = {"apiVersion": "tekton.dev/v1", "kind": kind, "name": "t", "uid": owner, "controller": True}
-    containers = [{"name": each} for each in init]
-    return {
-        "metadata": {"name": name, "uid": f"{name}-uid", "ownerReferences": [reference]},
-        "spec": {"initContainers": containers},
-    }
+OWNER = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": "t", "uid": "t-1", "controller": True}
 
 
-def test_the_pods_of_a_run_are_those_that_its_taskruns_control_and_ours_have_the_sidecar() -> None:
-    every = [
-        a_pod("b", "t-1", "prepare", "avouch-sidecar"),
-        a_pod("a", "t-1", "avouch-sidecar"),
-        a_pod("bare", "t-1", "prepare"),
-        a_pod("foreign", "t-2", "avouch-sidecar"),
-        a_pod("job", "t-1", "avouch-sidecar", kind="Job"),
-    ]
-    owned, ours = pod.injected(every, [{"metadata": {"uid": "t-1"}}])
-    assert owned == {"a": "a-uid", "b": "b-uid", "bare": "bare-uid"}
-    assert ours == ("a-uid", "b-uid")
+@pytest.mark.parametrize(
+    ("owner", "init", "phase", "expected"),
+    [
+        (OWNER, "avouch-sidecar", "Running", ("t-1", True, False)),
+        (OWNER, "prepare", "Running", ("t-1", False, False)),
+        (OWNER | {"kind": "Job"}, "avouch-sidecar", "Running", ("", True, False)),
+        (OWNER, "avouch-sidecar", "Succeeded", ("t-1", True, True)),
+        (OWNER, "avouch-sidecar", "Failed", ("t-1", True, True)),
+        (OWNER, "avouch-sidecar", "Unknown", ("t-1", True, False)),
+        (OWNER, "avouch-sidecar", "Pending", ("t-1", True, False)),
+    ],
+)
+def test_a_pod_is_recorded_with_the_taskrun_that_controls_it_and_whether_it_may_still_speak(
+    owner: dict[str, Any], init: str, phase: str, expected: tuple[str, bool, bool]
+) -> None:
+    found = pod.seen(
+        {
+            "metadata": {"name": "p", "uid": "p-uid", "ownerReferences": [owner]},
+            "spec": {"initContainers": [{"name": "other"}, {"name": init}]},
+            "status": {"phase": phase},
+        }
+    )
+    assert found == pod.Seen("p", "p-uid", *expected)
 
 
 @pytest.mark.parametrize("spec", [None, {}, {"initContainers": None}, {"containers": [{"name": "avouch-sidecar"}]}])
