@@ -114,7 +114,7 @@ def _open(root: Path, parts: tuple[str, ...]) -> int:
 def _why(exc: OSError) -> str:
     if exc.errno in (errno.ELOOP, errno.ENOTDIR):
         return "a symbolic link, or no directory on the way"
-    return exc.strerror or type(exc).__name__
+    return str(exc.strerror)
 
 
 def _check(found: os.stat_result, path: str, limit: int) -> None:

@@ -50,7 +50,10 @@ class Client:
             Denied: it refuses; the message is its own.
         """
         answer = self._json("POST", "/v1/runs", b"{}", "application/json")
-        return tuple(_opened(run) for run in answer.get("runs") or ())
+        runs = answer.get("runs") or []
+        if not isinstance(runs, list):
+            raise errors.Invalid("the server's answer is not a list of runs")
+        return tuple(map(_opened, runs))
 
     def upload(self, run: claim.Opened, file: collect.Located, limit: int) -> None:
         """Stream a file. Raises as `open`, and errors.Invalid where it is no longer what was hashed."""
@@ -69,7 +72,10 @@ class Client:
     def certificate(self, run: claim.Opened, csr: bytes) -> str:
         """A certificate for our key, PEM. Raises as `open`."""
         body = json.dumps({"csr": csr.decode("ascii")}).encode()
-        return str(self._json("POST", f"/v1/runs/{run.id}/certificate", body, "application/json")["certificate"])
+        found = self._json("POST", f"/v1/runs/{run.id}/certificate", body, "application/json").get("certificate")
+        if not isinstance(found, str):
+            raise errors.Invalid("the server's answer has no certificate")
+        return found
 
     def push(self, run: claim.Opened, bundle: bytes) -> Mapping[str, Any]:
         """Push the claim: an answer means it is durable. Raises as `open`."""

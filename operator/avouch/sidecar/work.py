@@ -70,6 +70,8 @@ def main(arguments: Sequence[str], done: int) -> int:
             _run(_job(options, dict([*asked.material, *asked.materials]), done, explicit=step), report)
     except (errors.AvouchError, OSError, ValueError) as exc:
         report.fail(f"nothing was attested: {exc}")
+    except Exception as exc:  # a fault of ours must not break a build either
+        report.fail(f"nothing was attested: {type(exc).__name__}: {exc}")
     if step:
         _write(report, os.environ.get("AVOUCH_TEKTON") or "/tekton")
     return 1 if report.failed and step and strict else 0

@@ -1,11 +1,12 @@
 """What the sidecar signs is what the server believes."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from avouch import digests, plan
-from avouch.attestation import authority, predicate, signing, trust, verification
+from avouch.attestation import authority, predicate, signing, statement, trust, verification
 from avouch.sidecar import claim, collect, discover
 from tests.unit.attestation.builders import NOW, POD
 
@@ -59,3 +60,37 @@ def test_the_port_of_a_registry_is_no_tag(written: str, resource: str, tag: str,
 def test_a_material_that_was_not_collected_is_never_in_a_statement() -> None:
     with pytest.raises(ValueError, match="sbom was not collected"):
         claim.material(collect.Collected(plan.PlannedMaterial("sbom", "ARTIFACT"), finding="why"))
+
+
+def stated(*found: collect.Collected, **of_plan: str) -> predicate.AttestationFacts:
+    owed = replace(plan.Plan("w", "w-uid", "ns", "c", 3, "sha256:" + "1" * 64), **of_plan)  # type: ignore[arg-type]
+    run = claim.Opened("dacc61bd-e276-47d7-bb2f-834d23b6c785", "w-1", "w", owed)
+    payload = claim.statement(run, found, discover.Place("ns", "p", {}), claim.Moment(NOW, NOW), "")
+    return predicate.read(statement.parse(payload))
+
+
+@pytest.mark.parametrize(("project", "expected"), [("", "ns"), ("shop", "shop")])
+def test_a_claim_is_of_its_project_or_of_its_namespace(project: str, expected: str) -> None:
+    assert stated(project=project).metadata.project == expected
+
+
+def test_a_text_is_in_the_claim_and_an_artifact_is_named_by_its_uri() -> None:
+    version = collect.of_text(plan.PlannedMaterial("version", "STRING"), "1.2")
+    told = claim.material(version)
+    assert (told.resource, told.content) == ("", b"1.2")
+    artifact = plan.PlannedMaterial("sources", "ARTIFACT", output=True)
+    told = claim.material(collect.Collected(artifact, "git+https://x", digest=digests.of_bytes(b"")))
+    assert (told.resource, told.content, told.output) == ("git+https://x", None, True)
+
+
+def test_annotations_that_the_contract_fixes_are_in_the_claim_and_empty_ones_are_not() -> None:
+    notes = (plan.PlannedAnnotation("fixed", "1"), plan.PlannedAnnotation("empty"))
+    for type_, value in (("STRING", "1.2"), ("CONTAINER_IMAGE", IMAGE)):
+        told = claim.material(collect.of_text(plan.PlannedMaterial("m", type_, annotations=notes), value))
+        assert told.annotations == {"fixed": "1"}
+
+
+def test_a_finding_is_cut_to_what_an_annotation_holds() -> None:
+    sbom = plan.PlannedMaterial("sbom", "ARTIFACT")
+    assert claim.findings([collect.Collected(sbom, finding="x" * 2000)]) == {"avouch.dev/finding.sbom": "x" * 1000}
+    assert claim.findings([collect.Collected(sbom, "text", digest=digests.of_bytes(b"text"))]) == {}

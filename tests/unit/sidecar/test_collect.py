@@ -30,6 +30,7 @@ def in_workspace(path: str) -> plan.PlannedMaterial:
 
 def one(material: plan.PlannedMaterial, pod: collect.Pod, **said: str) -> collect.Collected | None:
     found = collect.collect([material], pod, said)
+    assert None not in found
     return found[0] if found else None
 
 
@@ -160,6 +161,22 @@ def test_an_array_is_claimed_as_the_server_records_it(tmp_path: Path) -> None:
         assert found.value == '["a","b"]'
 
 
+def test_a_report_may_be_a_result(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "report").write_text("[]")
+    found = one(planned(SBOM, plan.From.RESULT, "report"), pod)
+    assert found is not None
+    assert found.file is not None
+    assert (found.file.root, found.file.path, found.value) == (tmp_path / "results", "report", "")
+
+
+def test_results_that_name_no_image_are_not_mentioned(tmp_path: Path) -> None:
+    pod = at(tmp_path)
+    (tmp_path / "results" / "version").write_text("1.2")
+    assert one(planned("CONTAINER_IMAGE", plan.From.CONVENTION), pod) is None
+    assert one(planned("CONTAINER_IMAGE", plan.From.RESULT, "url"), pod) is None
+
+
 def test_an_image_without_a_digest_is_a_finding(tmp_path: Path) -> None:
     pod = at(tmp_path)
     (tmp_path / "results" / "m").write_text("reg/app:latest")
@@ -230,6 +247,17 @@ def test_a_tekton_artifact_of_another_name_is_none_and_what_is_no_json_is_a_find
     found = one(asked, pod)
     assert found is not None
     assert "artifacts/provenance.json is not JSON" in found.finding
+
+
+def test_a_tekton_artifact_is_looked_for_in_the_tasks_own_file_and_then_in_each_steps(tmp_path: Path) -> None:
+    pod = replace(provenance(tmp_path, {"uri": "reg/a", "digest": HEX}, name="own"), steps=3)
+    for step, name in ((0, "other"), (2, "of the last step")):
+        file = tmp_path / f"run/{step}/status/artifacts/provenance.json"
+        file.parent.mkdir(parents=True)
+        outputs = [{"name": each, "values": [{"uri": f"reg/{step}", "digest": HEX}]} for each in (name, "own")]
+        file.write_text(json.dumps({"outputs": outputs}))
+    found = [one(planned("ARTIFACT", plan.From.ARTIFACT, name), pod) for name in ("own", "of the last step", "none")]
+    assert [each.value if each else None for each in found] == ["reg/a", "reg/2", None]
 
 
 def test_a_tekton_artifact_that_is_no_image_is_its_uri(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """A file is evidence only if it stayed as it was while it was hashed."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from avouch import errors
+from avouch import digests, errors
 from avouch.sidecar import files
 
 LONG_AGO = (1, 1)  # seconds: a clock of a few milliseconds cannot hide what comes later
@@ -62,6 +63,49 @@ def test_a_file_that_is_written_while_it_is_hashed_is_refused(
     written_meanwhile(monkeypatch, lambda: change(file))
     with pytest.raises(errors.Invalid, match="report changed while it was read"):
         files.hashed(file.parent, "report", 1000)
+
+
+def test_a_file_that_was_not_read_to_its_end_is_refused(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setattr(files, "pieces", lambda *_: iter([WHOLE[:-1]]))
+    with pytest.raises(errors.Invalid, match="report changed while it was read"):
+        files.hashed(file.parent, "report", 1000)
+
+
+def test_a_file_may_be_as_large_as_the_limit(file: Path) -> None:
+    assert files.hashed(file.parent, "report", 100) == files.Hashed(
+        digests.of_bytes(WHOLE), 100, files.hashed(file.parent, "report", 100).stamp
+    )
+    assert files.text(file.parent, "report", 100) == WHOLE.decode()
+    with pytest.raises(errors.TooLarge, match="report has 100 bytes, at most 99 are collected"):
+        files.hashed(file.parent, "report", 99)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "said"),
+    [
+        ("report", None, ""),
+        ("folder/none", errors.NotFound, "folder/none does not exist"),
+        ("none/report", errors.NotFound, "none/report does not exist"),
+        ("report/none", errors.Invalid, "a symbolic link, or no directory on the way"),
+        ("folder", errors.Invalid, "not a regular file"),
+        ("x" * 300, errors.Invalid, "was refused: File name too long"),
+    ],
+)
+def test_what_cannot_be_opened_says_why_and_leaves_nothing_open(
+    file: Path, path: str, error: type[errors.AvouchError] | None, said: str
+) -> None:
+    (file.parent / "folder").mkdir()
+    before = os.listdir("/proc/self/fd")
+    with contextlib.ExitStack() as stack:
+        if error:
+            stack.enter_context(pytest.raises(error, match=said))
+        files.hashed(file.parent, path, 1000)
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_directory_that_is_not_there_holds_no_file(tmp_path: Path) -> None:
+    with pytest.raises(errors.NotFound, match="report does not exist"):
+        files.text(tmp_path / "none", "report", 10)
 
 
 def test_a_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Retries: when, how often, how long."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from avouch import clocks, errors
-from avouch.sidecar import claim, push, settings, work
+from avouch.sidecar import claim, files, push, settings, work
+from tests import loopback
 from tests.unit.sidecar import life, server
 
 
@@ -34,7 +36,16 @@ def test_it_waits_as_long_as_the_server_asks_and_reads_the_token_anew(tmp_path: 
     assert 0.2 <= waits[1] <= 0.4
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_an_answer_that_may_be_another_one_later_is_asked_for_again(tmp_path: Path, status: int) -> None:
+    script = server.Script(life.a_plan(tmp_path), failures=[(status, {})])
+    waits: list[float] = []
+    with server.serving(script, tmp_path), client(script, tmp_path, waits) as talking:
+        talking.open()
+    assert (len(script.requests), len(waits)) == (2, 1)
+
+
+@pytest.mark.parametrize("status", [300, 307, 400, 401, 403, 404, 409, 422])
 def test_a_refusal_is_not_tried_again(tmp_path: Path, status: int) -> None:
     script = server.Script(life.a_plan(tmp_path), failures=[(status, {})])
     with (
@@ -61,7 +72,7 @@ def test_it_gives_up_after_five_tries_or_when_the_next_would_be_too_late(tmp_pat
         with client(script, tmp_path, []) as talking, pytest.raises(errors.Unavailable):
             talking.open()
         assert len(script.requests) == 5
-        script.failures[:] = [(429, {"Retry-After": "60"})]
+        script.failures[:] = [(429, {"Retry-After": "20"})]
         with client(script, tmp_path, [], budget=20) as talking, pytest.raises(errors.Unavailable):
             talking.open()
     assert len(script.requests) == 6
@@ -93,6 +104,101 @@ def test_a_file_that_changed_after_hashing_is_a_finding(tmp_path: Path) -> None:
             talking.upload(run, found.file, 1000)
 
 
+def test_a_file_that_changes_while_it_is_sent_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = server.Script(life.a_plan(tmp_path))
+    file = tmp_path / "ws" / "sbom.json"
+    file.write_text("{}")
+    (found,) = work.collect.collect(script.plan.materials, a_pod(tmp_path), {})
+    read = files.pieces
+
+    def pieces(descriptor: int, limit: int, path: str) -> Iterator[bytes]:
+        yield from read(descriptor, limit, path)
+        os.utime(file, (1, 1))
+
+    monkeypatch.setattr(files, "pieces", pieces)
+    with server.serving(script, tmp_path), client(script, tmp_path, []) as talking:
+        assert found.file is not None
+        with pytest.raises(errors.Invalid, match="changed while it was sent"):
+            talking.upload(claim.Opened(server.RUN, "w-1", "w", script.plan), found.file, 1000)
+
+
+def test_without_a_token_nothing_is_sent(tmp_path: Path) -> None:
+    script = server.Script(life.a_plan(tmp_path))
+    with server.serving(script, tmp_path), client(script, tmp_path, []) as talking:
+        (tmp_path / "identity" / "token").unlink()
+        with pytest.raises(errors.Invalid, match="no token in"):
+            talking.open()
+    assert script.requests == []
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("", None), ("soon", None), ("1.5", None), ("-1", None), ("\u00b2", None), ("7", 7.0), ("0", 0.0)],
+)
+def test_seconds_are_digits(header: str | None, seconds: float | None) -> None:
+    assert push.retry_after(header) == seconds
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"{}", "no explanation"),
+        (b"no json", "no explanation"),
+        (b'["title"]', "no explanation"),
+        (b'{"title": "t", "other": "o", "fix": "f", "detail": "", "field": null}', "t; f"),
+        (b'{"detail": "d", "field": "a.b"}', "d; a.b"),
+    ],
+)
+def test_a_refusal_says_what_the_server_said(tmp_path: Path, answer: bytes, said: str) -> None:
+    with answering(tmp_path, 403, answer) as talking, pytest.raises(errors.Denied) as caught:
+        talking.open()
+    assert str(caught.value) == f"POST /v1/runs: 403: {said}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"no json", "the server's answer is not JSON"),
+        (b"[]", "the server's answer is not an object"),
+        (b'{"runs": [{}]}', "the server's answer is not a run: 'plan'"),
+        (b'{"runs": ["x"]}', "the server's answer is not a run"),
+        (b'{"runs": 1}', "the server's answer is not a list of runs"),
+        (b'{"runs": [{"plan": {}}]}', "not a plan"),
+    ],
+)
+def test_an_answer_that_is_none_is_said(tmp_path: Path, answer: bytes, said: str) -> None:
+    with answering(tmp_path, 200, answer) as talking, pytest.raises(errors.Invalid, match=said):
+        talking.open()
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"certificate": null}'])
+def test_an_answer_without_a_certificate_is_said(tmp_path: Path, answer: bytes) -> None:
+    run = claim.Opened(server.RUN, "w-1", "w", life.a_plan(tmp_path))
+    with answering(tmp_path, 200, answer) as talking, pytest.raises(errors.Invalid, match="has no certificate"):
+        talking.certificate(run, b"CSR")
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"runs": null}', b'{"runs": []}'])
+def test_a_pod_that_owes_nothing_has_no_runs(tmp_path: Path, answer: bytes) -> None:
+    with answering(tmp_path, 200, answer) as talking:
+        assert talking.open() == ()
+
+
+@contextmanager
+def answering(root: Path, status: int, answer: bytes) -> Iterator[push.Client]:
+    """A client of a server that gives one answer to everything."""
+    secure = loopback.tls(root)
+    script = server.Script(life.a_plan(root), ca=secure.authority.read_text())
+    with loopback.serving(lambda _: loopback.Reply(status, answer), secure) as listening:
+        script.url = listening.url
+        with client(script, root, []) as talking:
+            yield talking
+
+
+def a_pod(root: Path) -> work.collect.Pod:
+    return work.collect.Pod(root / "tekton", {"source": str(root / "ws")}, 1, 1000)
+
+
 def exchange(talking: push.Client, script: server.Script, root: Path) -> None:
     """All that a sidecar says: it opens its runs, uploads a file, has its key certified and pushes."""
     (run,) = talking.open()
@@ -110,6 +216,11 @@ def test_one_connection_serves_the_whole_exchange(tmp_path: Path) -> None:
     with server.serving(script, tmp_path), client(script, tmp_path, []) as talking:
         exchange(talking, script, tmp_path)
     assert (len(script.requests), script.connections) == (4, 1)
+    sent = [(headers["Content-Type"], headers["Accept"]) for _, _, headers, _ in script.requests]
+    bundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    types = ["application/json", "application/octet-stream", "application/json", bundle]
+    assert sent == [(each, "application/json") for each in types]
+    assert json.loads(script.bodies("/certificate")[0]) == {"csr": "-----BEGIN CERTIFICATE REQUEST-----"}
 
 
 def test_a_server_that_closes_after_each_answer_costs_connections_and_no_wait(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """From the last step to the pushed claim, in one process; its exit code and report as people see them."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from avouch import errors, plan
 from avouch.sidecar import push, settings, work
@@ -124,6 +126,31 @@ def test_only_a_strict_step_lets_it_show_that_something_was_not_attested(
     assert pod.attests(*arguments, *more) == STRICT[arguments]
     assert f"avouch: {said}" in capsys.readouterr().err
     assert (said in pod.report) is ("--step" in arguments)
+
+
+@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--step",), 0), (("--step", "--strict"), 1)])
+def test_a_fault_of_our_own_breaks_no_build_either(pod: Pod, arguments: tuple[str, ...], code: int) -> None:
+    def broken(_: object) -> None:
+        raise KeyError("ours")
+
+    pod.patch.setattr(push.Client, "open", broken)
+    assert pod.attests(*arguments) == code
+    assert ("nothing was attested: KeyError: 'ours'" in pod.report) is bool(arguments)
+
+
+def test_what_was_given_by_hand_and_delivered_fails_no_strict_step(pod: Pod) -> None:
+    assert pod.attests("--step", "--strict", "--material", "note=text") == 0
+    assert sorted(names(pod.predicate())) == ["note", "sbom"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("build-pod", "build-pod"), ("", "avouch-sidecar"), ("p" * 70, "p" * 64)]
+)
+def test_the_key_is_certified_for_the_pod_as_far_as_a_name_may_be_long(pod: Pod, name: str, expected: str) -> None:
+    assert pod.attests(POD_NAME=name, HOSTNAME=name) == 0
+    (body,) = pod.script.bodies("/certificate")
+    request = x509.load_pem_x509_csr(json.loads(body)["csr"].encode())
+    assert [each.value for each in request.subject] == [expected]
 
 
 def test_a_value_by_hand_is_all_after_the_first_equals_sign() -> None:

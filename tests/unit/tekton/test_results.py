@@ -33,6 +33,7 @@ def text(kind: plan.From, name: str = "v", task: str = "", step: str = "") -> pl
 
 
 def values(found: tuple[results.Lookup, ...]) -> list[str]:
+    assert None not in found
     return [one.value for one in found if isinstance(one, results.Found)]
 
 
