@@ -114,9 +114,17 @@ def _fits(asked: object, found: object) -> bool:
     if isinstance(asked, str):
         return "$(" in asked or asked == found
     if isinstance(asked, list) and isinstance(found, list):
-        # A substituted array may become any number of elements.
-        wide = any(isinstance(each, str) and "[*]" in each for each in asked)
-        return wide or (len(asked) == len(found) and all(map(_fits, asked, found)))
+        return _fit(asked, found)
     if isinstance(asked, Mapping) and isinstance(found, Mapping):
         return asked.keys() == found.keys() and all(_fits(asked[key], found[key]) for key in asked)
     return (asked or None) == (found or None)
+
+
+def _fit(asked: list[Any], found: list[Any]) -> bool:
+    """A substituted array may become any number of elements: what stands before the first and after the last stays."""
+    wide = [at for at, each in enumerate(asked) if isinstance(each, str) and "$(" in each and "[*]" in each]
+    if not wide:
+        return len(asked) == len(found) and all(map(_fits, asked, found))
+    before, after = asked[: wide[0]], asked[wide[-1] + 1 :]
+    fixed = len(before) + len(after)
+    return len(found) >= fixed and _fit(before + after, found[: len(before)] + found[len(found) - len(after) :])

@@ -88,6 +88,10 @@ def test_each_source_of_a_workflow_lands_in_the_plan(said, source):
     assert material(found, "sbom").source == source
 
 
+def test_a_material_that_is_placed_in_a_task_only_is_looked_for_there_by_convention():
+    assert material(planned({"materials": [{"name": "sbom", "task": "t"}]}), "sbom").source == plan.Source(task="t")
+
+
 def test_empty_annotations_get_the_source_the_workflow_names_and_a_materials_own_wins():
     found = planned(
         {
@@ -141,6 +145,12 @@ def test_bare_metadata_annotations_are_annotations_of_the_attestation():
 def test_policies_are_seen():
     assert planned(spec={"policyGroups": [{"ref": "g"}]}).has_policies
     assert not planned().has_policies
+
+
+def test_a_workflow_that_says_nothing_of_tekton_leaves_everything_to_convention():
+    found = planning.plan_of(Workflow(), revision())
+    assert ({each.source for each in found.materials}, found.inject) == ({plan.Source()}, "auto")
+    assert planning.unknown_materials(Workflow(), revision()) == {}
 
 
 def test_a_workflow_that_breaks_its_rules_is_named():

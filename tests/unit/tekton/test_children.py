@@ -38,6 +38,15 @@ SAME = {
         pipelinerun(**inline(STEP | {"script": "make $(tasks.a.results.b)"})), taskrun(**inline(STEP))),
     "with as many args as Tekton substitutes": (
         pipelinerun(**inline(STEP | {"args": ["$(params.flags[*])"]})), taskrun(**inline(STEP))),
+    "with args around what Tekton substitutes": (
+        pipelinerun(**inline(STEP | {"args": ["a", "$(params.f[*])", "$(params.g[*])", "z"]})),
+        taskrun(**inline(STEP | {"args": ["a", "b", "c", "d", "z"]}))),
+    "with nothing in the place of what Tekton substitutes": (
+        pipelinerun(**inline(STEP | {"args": ["a", "$(params.f[*])", "b"]})), taskrun(**inline(STEP))),
+    "with no script, however that is written": (
+        pipelinerun(**inline(STEP | {"script": None})), taskrun(**inline(STEP | {"script": ""}))),
+    "with Tekton's default of the kind written down": (
+        pipelinerun(taskRef={"name": "go", "kind": "Task"}), taskrun(taskRef={"name": "go"})),
     "with a step of another Tekton object": (
         pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION))),
 }  # fmt: skip
@@ -60,6 +69,24 @@ OTHER = {
     "with another image": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"image": "mine"}))),
     "with another script": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"script": "exit 0"}))),
     "with other args": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": ["a", "c"]}))),
+    "with another name of a step": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"name": "other"}))),
+    "with another command": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"command": ["sh"]}))),
+    "with another step of a Tekton object": (
+        pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION | {"ref": {"name": "mine"}}))),
+    "with more of a Tekton object": (
+        pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION | {"ref": {"name": "act", "resolver": "git"}}))),
+    "with an arg more": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": ["a", "b", "c"]}))),
+    "with other args before what Tekton substitutes": (
+        pipelinerun(**inline(STEP | {"args": ["make", "$(params.flags[*])"]})), taskrun(**inline(STEP))),
+    "with other args after what Tekton substitutes": (
+        pipelinerun(**inline(STEP | {"args": ["$(params.flags[*])", "--safe"]})), taskrun(**inline(STEP))),
+    "with fewer args than stay": (
+        pipelinerun(**inline(STEP | {"args": ["a", "$(params.flags[*])", "a"]})),
+        taskrun(**inline(STEP | {"args": ["a"]}))),
+    "with args for a star that Tekton does not substitute": (
+        pipelinerun(**inline(STEP | {"args": ["ls[*]"]})), taskrun(**inline(STEP))),
+    "with a text in place of args": (
+        pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": "a b"}))),
     "with a step more": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP, STEP))),
     "without anything": (pipelinerun(**inline()), taskrun(**inline())),
 }  # fmt: skip
@@ -91,6 +118,11 @@ def test_what_is_not_listed_is_foreign_what_is_listed_and_gone_is_absent_and_oth
     found = children.of(subject, [taskrun(), taskrun("mine")])
     assert ([child.taskrun["metadata"]["name"] for child in found.listed]) == ["t"]
     assert (found.foreign, found.absent) == (("mine",), ("gone",))
+
+
+def test_without_a_list_nothing_is_the_runs_own_and_everything_is_foreign() -> None:
+    found = children.of({"kind": "PipelineRun", "status": {}}, [taskrun("b"), taskrun("a")])
+    assert found == children.Children((), ("a", "b"))
 
 
 def test_a_taskrun_that_stands_alone_is_its_own() -> None:
