@@ -48,6 +48,7 @@ def test_an_image_is_read_from_the_results_that_are_meant_for_it(
 ) -> None:
     found = hints.of_material(material, results)
     assert (str(found.image) if found else None) == image
+    assert found is None or isinstance(found.image, image_references.ImageReference)
     assert (found is not None and found.guessed) is guessed
     read = {name: results[name] for name in hints.read_by(material, results)}
     assert hints.of_material(material, read) == found, "the pod reads fewer results than the server"
