@@ -20,8 +20,8 @@ from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.rooms import ROOMS, ROOT, Module, modules
 
 # Loaded once, before the processes are forked: all that tests load except what is changed.
-_WARM = ("pytest", "hypothesis.strategies", "pydantic", "cryptography.x509", "sqlalchemy.ext.asyncio", "psycopg", "starlette.routing",
-         "aiohttp", "httpx", "jsonschema_rs", "yaml", "msgspec")  # fmt: skip
+_WARM = ("pytest", "hypothesis.strategies", "pydantic", "cryptography.x509", "sqlalchemy.ext.asyncio", "psycopg",
+         "starlette.routing", "aiohttp", "httpx", "jsonschema_rs", "yaml", "msgspec")  # fmt: skip
 _NOTICED, _UNNOTICED, _EQUIVALENT = "noticed", "unnoticed", "equivalent"
 
 

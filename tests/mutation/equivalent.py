@@ -11,8 +11,4 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Client._json: raise errors.Unavailable(f'{method} {path}: no try left') -> pass",
     ): "the last try raised before",
     ("tekton/limits.py", "_lowered: each >= enough -> Gt"): "what is enough is tried next anyway",
-    (
-        "tekton/matching.py",
-        "_subject: pipelinerun is not None and matches_pipelinerun(workflow, pipelinerun) -> without pipelinerun is not None",
-    ): "no Workflow matches nothing",
 }

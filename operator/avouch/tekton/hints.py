@@ -98,11 +98,10 @@ def _digest_name(source: plan.Source) -> str:
 
 
 def _of_list(entry: str) -> Reading:
-    found = image_references.pinned(entry)
-    if isinstance(found, Unusable) and re.search(r"\s", entry):
+    if re.search(r"\s", entry):
         message = f"{IMAGES} holds {entry[:200]!r}, which is not one image reference"
         return Unusable(entry, Flaw.REFERENCE_INVALID, message, "separate images by commas or line ends")
-    return found
+    return image_references.pinned(entry)
 
 
 def _only(found: tuple[Reading, ...]) -> Reading | None:

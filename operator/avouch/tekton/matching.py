@@ -154,8 +154,9 @@ class Index(Generic[W]):
 def _subject(
     workflow: WorkflowLike, taskrun: Mapping[str, Any], pipelinerun: Mapping[str, Any] | None
 ) -> Subject | None:
-    if pipelinerun is not None and matches_pipelinerun(workflow, pipelinerun):
-        return subject("PipelineRun", pipelinerun)
+    whole = pipelinerun or {}  # which is nobody's
+    if matches_pipelinerun(workflow, whole):
+        return subject("PipelineRun", whole)
     return subject("TaskRun", taskrun) if matches_taskrun(workflow, taskrun) else None
 
 

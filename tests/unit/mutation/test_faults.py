@@ -2,7 +2,7 @@ import ast
 
 import pytest
 
-from tests.mutation import faults
+from tests.mutation import equivalent, faults, rooms, trial
 
 
 def changed(source: str) -> list[str]:
@@ -50,3 +50,13 @@ def test_a_fault_has_the_same_name_wherever_it_lies() -> None:
     source = "def f():\n    if a:\n        b()\n"
     names = [[fault.named() for fault in faults.of(ast.parse(above + source))] for above in ("", "\n\n")]
     assert names[0] == names[1] == ["f: a -> True", "f: a -> False", "f: b() -> pass"]
+
+
+def test_a_fault_that_is_said_to_change_nothing_is_one_that_can_be_made() -> None:
+    made = {
+        (module.inside, name)
+        for module in rooms.modules(list(rooms.ROOMS))
+        if any(module.inside == inside for inside, _ in equivalent.EQUIVALENT)
+        for _, _, name in trial.counted(module)
+    }
+    assert set(equivalent.EQUIVALENT) - made == set()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,20 @@ def test_a_text_is_in_the_claim_and_an_artifact_is_named_by_its_uri() -> None:
     artifact = plan.PlannedMaterial("sources", "ARTIFACT", output=True)
     told = claim.material(collect.Collected(artifact, "git+https://x", digest=digests.of_bytes(b"")))
     assert (told.resource, told.content, told.output) == ("git+https://x", None, True)
+
+
+@pytest.mark.parametrize(("skip", "storage"), [(False, "uploaded"), (True, "none")])
+def test_a_file_is_in_the_claim_by_its_name_and_size_and_says_whether_it_was_uploaded(
+    tmp_path: Path, skip: bool, storage: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "bom.json").write_bytes(b"{}")
+    source = plan.Source(plan.From.WORKSPACE, name="source", path="out/bom.json")
+    sbom = plan.PlannedMaterial("sbom", "ARTIFACT", source, output=True, skip_upload=skip)
+    (found,) = collect.collect([sbom], collect.Pod(tmp_path, {"source": str(tmp_path)}, 1, 10), {})
+    told = claim.material(found)
+    assert (told.resource, told.size, told.storage, told.output) == ("bom.json", 2, storage, True)
+    assert told.digest == digests.of_bytes(b"{}")
 
 
 def test_annotations_that_the_contract_fixes_are_in_the_claim_and_empty_ones_are_not() -> None:
