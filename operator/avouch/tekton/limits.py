@@ -66,7 +66,7 @@ class _Room:
     requests: Stated
     limits: Stated
     step: Fraction
-    whole: tuple[Fraction | None, Fraction | None] = (None, None)  # requests and limits of the pod itself
+    whole: tuple[Fraction | None, Fraction | None]  # requests and limits of the pod itself
 
     def bounds(self) -> tuple[Fraction, Fraction | None, Fraction, Fraction | None]:
         """(least request, most request, least limit, most limit), ratios aside."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from avouch import plan
 from avouch.tekton import pod, workspaces
 from tests.unit.tekton import pods
 
@@ -128,3 +129,90 @@ def test_a_volume_that_could_be_two_workspaces_is_neither_and_this_is_said() -> 
 def test_a_workspace_that_no_step_mounts_says_so() -> None:
     found = chosen(shape(ws_1bcf2=EMPTY), run({"name": "source", **EMPTY}), "source")["source"]
     assert found.startswith("no step mounts it")
+
+
+def asked(kind: plan.From, type_: str = "SBOM_CYCLONEDX_JSON", name: str = "") -> plan.PlannedMaterial:
+    return plan.PlannedMaterial("m", type_, plan.Source(kind, name=name))
+
+
+@pytest.mark.parametrize(
+    ("materials", "expected"),
+    [
+        ((), frozenset()),
+        ((asked(plan.From.WORKSPACE, name="a"), asked(plan.From.WORKSPACE, name="b")), frozenset("ab")),
+        ((asked(plan.From.RESULT, name="r"), asked(plan.From.ARTIFACT, name="x")), frozenset()),
+        ((asked(plan.From.CONVENTION, "STRING"), asked(plan.From.CONVENTION, "CONTAINER_IMAGE")), frozenset()),
+        ((asked(plan.From.WORKSPACE, name="a"), asked(plan.From.CONVENTION)), None),
+    ],
+)
+def test_the_workspaces_that_are_named_are_wanted_and_all_for_a_file_that_nobody_placed(
+    materials: tuple[plan.PlannedMaterial, ...], expected: frozenset[str] | None
+) -> None:
+    assert workspaces.wanted(materials) == expected
+
+
+@pytest.mark.parametrize("modes", [["ReadWriteOnce"], ["ReadWriteMany", "ReadOnlyMany"], []])
+def test_a_claim_of_files_that_several_pods_may_have_is_mounted(modes: list[str]) -> None:
+    claim = {"spec": {"volumeMode": "Filesystem", "accessModes": modes}}
+    assert workspaces.claim_problem(claim) == ""
+    there = shape(("ws-1bcf2", "/src", ""), ws_1bcf2=PVC)
+    assert chosen(there, run({"name": "source", **PVC}), refused={"c": ""}) == {"source": ("ws-1bcf2", "")}
+
+
+@pytest.mark.parametrize("path", ["/src", "/workspace/a/b", "relative", "/workspaces/a"])
+def test_a_mount_elsewhere_is_no_workspace_that_nobody_bound(path: str) -> None:
+    assert chosen(shape(("ws-x", path, ""), ws_x=EMPTY), run()) == {}
+
+
+def test_a_mount_in_the_default_place_is_the_workspace_of_that_name_unless_it_is_anothers() -> None:
+    there = shape(("ws-x", "/workspace/a", ""), ("ws-1bcf2", "/workspace/b", ""), ws_x=EMPTY, ws_1bcf2=EMPTY)
+    assert chosen(there, run({"name": "source", **EMPTY})) == {"source": ("ws-1bcf2", ""), "a": ("ws-x", "")}
+
+
+@pytest.mark.parametrize(
+    ("binding", "folders", "expected"),
+    [
+        ({"name": "source", **PVC, "subPath": "a"}, ["a"], "a"),
+        ({"name": "source", **PVC}, ["a"], None),
+        ({"name": "source", **PVC, "subPath": "b"}, ["a"], None),
+        ({"name": "source", **PVC, "subPath": "$(x)"}, ["a"], "a"),
+        ({"name": "source", **PVC, "subPath": "$(x)"}, ["a", "b"], None),
+        ({"name": "source"}, ["a"], "a"),
+        ({"name": "source"}, ["a", "b"], None),
+        ({"name": "source"}, ["a", ""], ""),
+    ],
+)
+def test_a_folder_is_the_one_that_is_bound_or_the_only_one_where_tekton_alone_knows_it(
+    binding: dict[str, Any], folders: list[str], expected: str | None
+) -> None:
+    there = shape(*(("ws-1bcf2", f"/at{at}", folder) for at, folder in enumerate(folders)), ws_1bcf2=PVC)
+    found = chosen(there, run(binding), "source")["source"]
+    if expected is None:
+        assert found.startswith("which folder of its volume it is cannot be told from subPath")
+    else:
+        assert found == ("ws-1bcf2", expected)
+
+
+@pytest.mark.parametrize(
+    ("binding", "volume"),
+    [
+        ({"name": "source", **PVC}, "ws-c"),
+        ({"name": "source", "persistentVolumeClaim": {"claimName": "other"}}, None),
+        ({"name": "source", "volumeClaimTemplate": {}, "subPath": ""}, "ws-c"),
+        ({"name": "source", "ephemeral": {}}, None),
+        ({"name": "cache", **EMPTY}, "ws-e"),
+        ({"name": "source", "secret": {}}, None),
+    ],
+)
+def test_a_volume_of_another_name_is_of_the_claim_or_kind_that_is_bound(
+    binding: dict[str, Any], volume: str | None
+) -> None:
+    there = shape(("ws-c", "/src", ""), ("ws-e", "/workspace/cache/", ""), ws_c=PVC, ws_e=EMPTY)
+    found = chosen(there, run(binding), binding["name"])[binding["name"]]
+    assert found == ((volume, "") if volume else "no step mounts it (fix: leave mountPath out of the Task's workspace,"
+                     " so that it lies in /workspace)")  # fmt: skip
+
+
+def test_a_volume_that_the_pod_mounts_and_does_not_have_is_never_mounted() -> None:
+    found = chosen(shape(("ws-1bcf2", "/src", "")), run({"name": "source", **EMPTY}), "source")["source"]
+    assert found.startswith("a missing volume is never mounted into the sidecar")
