@@ -16,6 +16,9 @@ from avouch.tekton import downward
         (f"{'a' * 27}{'0123456789abcdef' * 2}-pod", ""),
         (f"{'a' * 20}{'0123456789abcdef' * 2}-pod-retry1", ""),
         (f"short-{'0123456789abcdef' * 2}-pod", f"short-{'0123456789abcdef' * 2}"),
+        (f"{'a' * 17}{'0123456789abcdef' * 2}-pod", f"{'a' * 17}{'0123456789abcdef' * 2}"),
+        (f"{'a' * 18}{'0123456789abcdef' * 2}-pod", ""),
+        (f"{'x' * 59}-pod", "x" * 59),
     ],
 )
 def test_a_pods_name_tells_its_taskrun_unless_it_holds_a_hash_instead(hostname: str, name: str) -> None:
