@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from avouch import errors
+from avouch.materials import types as material_types
 from avouch.materials import validation
 from avouch.materials.readers import document, sboms
 
@@ -139,3 +141,75 @@ def test_a_type_without_reader_never_claims_to_be_understood():
 )
 def test_the_version_of_a_creator_begins_where_a_number_follows_a_dash(text, found):
     assert sboms.creator(text) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "limit", "most"),
+    [("ARTIFACT", 10, 10, 0), ("ARTIFACT", 11, 10, 10), ("STRING", 65536, None, 0), ("STRING", 65537, None, 65536)],
+)
+def test_content_may_be_as_large_as_the_limit_of_the_type_or_of_the_caller(name, size, limit, most):
+    flaws = validation.read(name, b"x" * size, limit).flaws
+    said = f"larger than {most} bytes, the limit of {name}"
+    assert [(each.code, each.message) for each in flaws] == ([("DocumentTooLarge", said)] if most else [])
+
+
+def test_content_beyond_what_a_reader_is_shown_is_taken_unread(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        validation, "reader", lambda _: lambda content: shown.append(len(content)) or document.Document()
+    )
+    window = material_types.of("EVIDENCE").readable
+    for size in (window, window + 1):
+        assert validation.read("EVIDENCE", b"x" * size).flaws == ()
+    assert shown == [window]
+
+
+def test_sniffing_leaves_the_schema_out_once_and_reading_does_not():
+    content = bom(components=[{"name": "no type"}])
+    assert validation.sniff("SBOM_CYCLONEDX_JSON", content).parsed
+    (flaw,) = validation.read("SBOM_CYCLONEDX_JSON", content).flaws
+    assert '"type" is a required property' in flaw.message
+
+
+@pytest.mark.parametrize("exc", [KeyError("a"), IndexError(), TypeError(), ValueError(), AttributeError()])
+def test_sniffing_says_of_what_a_reader_stumbles_over_what_the_schema_says(monkeypatch, exc):
+    def read(_: bytes) -> document.Document:
+        if document.SKIP_SCHEMAS.get():
+            raise exc
+        raise errors.Invalid("components is no list", fix="do")
+
+    monkeypatch.setattr(validation, "reader", lambda _: read)
+    (flaw,) = validation.sniff("SBOM_CYCLONEDX_JSON", b"content").flaws
+    assert flaw.message == "components is no list"
+
+
+def broken(exc: Exception) -> Any:
+    def read(_: bytes) -> document.Document:
+        raise exc
+
+    return lambda _: read
+
+
+@pytest.mark.parametrize(
+    ("exc", "code", "said", "fix"),
+    [
+        (errors.Invalid("a\x07b\u202e", fix="do"), "DocumentInvalid", "a\ufffdb\ufffd", "do"),
+        (errors.TooLarge("deep", fix="do"), "DocumentTooLarge", "deep", "do"),
+        (
+            MemoryError(),
+            "DocumentTooLarge",
+            "reading the JUNIT_XML needs more memory than is available",
+            "deliver a smaller report",
+        ),
+        (errors.Invalid("x" * 1000, fix="do"), "DocumentInvalid", "x" * document.SHOWN, "do"),
+    ],
+)
+def test_what_a_reader_says_is_a_flaw_in_printable_text(monkeypatch, exc, code, said, fix):
+    monkeypatch.setattr(validation, "reader", broken(exc))
+    assert validation.read("JUNIT_XML", b"content") == document.Document((document.Flaw(code, said, fix),))
+
+
+def test_a_wrong_form_of_a_right_thing_is_named_with_what_its_reader_said(monkeypatch):
+    monkeypatch.setattr(validation, "reader", broken(errors.Invalid("not XML", fix="do")))
+    (flaw,) = validation.read("JUNIT_XML", b'{"a": 1}').flaws
+    assert (flaw.code, flaw.message, flaw.fix) == ("DocumentInvalid", "it is JSON (not XML)", "let the tool write XML")
