@@ -78,3 +78,20 @@ def test_an_index_that_is_emptied_keeps_nothing() -> None:
     index.drop("w")
     index.drop("w")
     assert (list(index), index._filed, index._places) == ([], {}, {})
+
+
+def test_an_entry_whose_labels_are_no_texts_matches_nothing_and_harms_no_other() -> None:
+    entries = [{"matchLabels": {"app": ["a"]}}, {"matchLabels": {"app": 1, "tier": "x"}}, {}, {"name": "build"}]
+    index = matching.Index([Workflow("w", {"tekton": {"pipelines": entries}})])
+    loose = {"metadata": {"labels": {"app": "1", "tier": "x"}}, "spec": {"pipelineRef": {"name": "other"}}}
+    assert index.of_pipelinerun(loose) == ()
+    assert index.of_pipelinerun({"spec": {"pipelineRef": {"name": "build"}}}) == tuple(index)
+
+
+def test_workflows_that_are_filed_together_are_dropped_one_by_one() -> None:
+    both = [Workflow(name, {"tekton": {"pipelines": [{"name": "build"}]}}) for name in "ab"]
+    index, run = matching.Index(both), {"spec": {"pipelineRef": {"name": "build"}}}
+    index.drop("a")
+    assert ([w.name for w in index.of_pipelinerun(run)], index.get("a"), len(index)) == (["b"], None, 1)
+    index.put(Workflow("b", {"tekton": {"pipelines": [{"name": "other"}]}}))
+    assert index.of_pipelinerun(run) == ()
