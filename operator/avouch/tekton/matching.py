@@ -185,7 +185,7 @@ def _names(reference: Mapping[str, Any]) -> frozenset[str]:
 def _resolved(section: str, reference: Mapping[str, Any]) -> list[_Drawer]:
     """Where strict entries are filed. No label has a space."""
     resolver, params = reference.get("resolver"), objects.mappings(reference, "params")
-    pairs = [(param.get("name"), param.get("value")) for param in params] if resolver else []
+    pairs = [(param.get("name"), param.get("value")) for param in params]
     return [(section, f" {resolver} {name}", value) for name, value in pairs if isinstance(value, str)]
 
 
