@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from avouch import clocks, errors
-from avouch.sidecar import claim, files, push, settings, work
+from avouch.sidecar import claim, collect, files, push, settings
 from tests import loopback
 from tests.unit.sidecar import life, server
 
@@ -73,9 +73,10 @@ def test_it_gives_up_after_five_tries_or_when_the_next_would_be_too_late(tmp_pat
             talking.open()
         assert len(script.requests) == 5
         script.failures[:] = [(429, {"Retry-After": "20"})]
-        with client(script, tmp_path, [], budget=20) as talking, pytest.raises(errors.Unavailable):
+        waits: list[float] = []
+        with client(script, tmp_path, waits, budget=20) as talking, pytest.raises(errors.Unavailable):
             talking.open()
-    assert len(script.requests) == 6
+    assert (len(script.requests), waits) == (6, [])
 
 
 def test_a_server_with_another_ca_gets_no_token(tmp_path: Path) -> None:
@@ -95,8 +96,8 @@ def test_a_file_that_changed_after_hashing_is_a_finding(tmp_path: Path) -> None:
     script = server.Script(life.a_plan(tmp_path))
     (tmp_path / "ws" / "sbom.json").write_text("{}")
     with server.serving(script, tmp_path), client(script, tmp_path, []) as talking:
-        pod = work.collect.Pod(tmp_path / "tekton", {"source": str(tmp_path / "ws")}, 1, 1000)
-        (found,) = work.collect.collect(script.plan.materials, pod, {})
+        pod = collect.Pod(tmp_path / "tekton", {"source": str(tmp_path / "ws")}, 1, 1000)
+        (found,) = collect.collect(script.plan.materials, pod, {})
         (tmp_path / "ws" / "sbom.json").write_text("[]")
         run = claim.Opened(server.RUN, "w-1", "w", script.plan)
         assert found.file is not None
@@ -108,7 +109,7 @@ def test_a_file_that_changes_while_it_is_sent_is_a_finding(tmp_path: Path, monke
     script = server.Script(life.a_plan(tmp_path))
     file = tmp_path / "ws" / "sbom.json"
     file.write_text("{}")
-    (found,) = work.collect.collect(script.plan.materials, a_pod(tmp_path), {})
+    (found,) = collect.collect(script.plan.materials, a_pod(tmp_path), {})
     read = files.pieces
 
     def pieces(descriptor: int, limit: int, path: str) -> Iterator[bytes]:
@@ -195,15 +196,15 @@ def answering(root: Path, status: int, answer: bytes) -> Iterator[push.Client]:
             yield talking
 
 
-def a_pod(root: Path) -> work.collect.Pod:
-    return work.collect.Pod(root / "tekton", {"source": str(root / "ws")}, 1, 1000)
+def a_pod(root: Path) -> collect.Pod:
+    return collect.Pod(root / "tekton", {"source": str(root / "ws")}, 1, 1000)
 
 
 def exchange(talking: push.Client, script: server.Script, root: Path) -> None:
     """All that a sidecar says: it opens its runs, uploads a file, has its key certified and pushes."""
     (run,) = talking.open()
-    pod = work.collect.Pod(root / "tekton", {"source": str(root / "ws")}, 1, 1000)
-    (found,) = work.collect.collect(script.plan.materials, pod, {})
+    pod = collect.Pod(root / "tekton", {"source": str(root / "ws")}, 1, 1000)
+    (found,) = collect.collect(script.plan.materials, pod, {})
     assert found.file is not None
     talking.upload(run, found.file, 1000)
     talking.certificate(run, b"-----BEGIN CERTIFICATE REQUEST-----")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from avouch.tekton import pod
+from avouch.tekton import labels, pod
 from tests.unit.tekton import pods
 
 Change = Callable[[dict[str, Any]], object]
@@ -114,7 +114,7 @@ def test_a_volume_that_steps_mount_at_two_places_has_no_place_of_its_own() -> No
 @pytest.mark.parametrize("lacks", ["initContainers", "volumes"])
 def test_a_list_that_the_pod_lacks_is_known_to_be_absent(lacks: str) -> None:
     target = pods.pod(1)["spec"] | {lacks: []}
-    read = pod._shape({"spec": target}, pod.labels.Owner("TaskRun", "t", "u"), ())
+    read = pod._shape({"spec": target}, labels.Owner("TaskRun", "t", "u"), ())
     assert (read.has_init, read.has_volumes) == (lacks != "initContainers", lacks != "volumes")
 
 
