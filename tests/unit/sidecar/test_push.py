@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from avouch import clocks, errors
-from avouch.sidecar import claim, collect, files, push, settings
+from avouch.sidecar import claim, collect, files, push, settings, work
 from tests import loopback
 from tests.unit.sidecar import life, server
 
@@ -146,7 +146,7 @@ def test_seconds_are_digits(header: str | None, seconds: float | None) -> None:
         (b"{}", "no explanation"),
         (b"no json", "no explanation"),
         (b'["title"]', "no explanation"),
-        (b'{"title": "t", "other": "o", "fix": "f", "detail": "", "field": null}', "t; f"),
+        (b'{"title": "t", "other": "o", "fix": "f", "detail": "", "field": null}', "t (fix: f)"),
         (b'{"detail": "d", "field": "a.b"}', "d; a.b"),
     ],
 )
