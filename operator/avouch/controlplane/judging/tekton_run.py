@@ -6,7 +6,8 @@
 3. An injected sidecar is waited for until it has ended, whoever spoke before it, or until `GRACE` after Done. One from
    which nothing came is a finding.
 4. TaskRuns that the PipelineRun does not list are none of it; listed ones are held against its Pipeline
-   (`tekton.children`).
+   (`tekton.children`). A record that is not whole, because the run or TaskRuns of it were deleted, makes an Error; what
+   it does not show accuses nobody.
 5. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
 
 `verdict.judge` makes the verdict of it, as of the evidence of external runs.
@@ -107,12 +108,13 @@ def _counting(
 ) -> tuple[tuple[tuple[ReadClaim, cluster_record.Execution], ...], tuple[Finding, ...]]:
     """(2) Claims with their execution, in an order that does not depend on arrival, and what is wrong with others."""
     by_uid = {run.uid: run for run in runs}
+    unrecorded = _unrecorded(case)
     standing = {id(said): _standing(said, by_uid.get(said.claim.taskrun_uid), case.said) for said in case.said}
     counting: list[tuple[ReadClaim, cluster_record.Execution]] = []
     findings: list[Finding] = []
     for said in sorted(case.said, key=lambda said: (said.claim.digest, said.claim.pod_uid)):
         run = by_uid.get(said.claim.taskrun_uid)
-        if standing[id(said)] is Standing.SUPERSEDED:
+        if standing[id(said)] is Standing.SUPERSEDED or (standing[id(said)] is Standing.FOREIGN and unrecorded(said)):
             continue
         problem = _problem(case, said, run, standing[id(said)])
         if problem is not None:
@@ -120,6 +122,15 @@ def _counting(
         elif run is not None:
             counting.append((said, run))
     return tuple(counting), tuple(findings)
+
+
+def _unrecorded(case: Case) -> Callable[[ReadClaim], bool]:
+    """(4) Whether the record cannot show where a claim came from: the run was deleted before its end, or that TaskRun
+    before the record was taken. `RunNotDone` or `RecordNotWhole` says so, and nothing passes.
+    """
+    subject = {} if case.snapshot is None else case.snapshot.subject
+    gone = () if case.snapshot is None else children.of(subject, case.snapshot.taskruns).absent
+    return lambda said: not outcome.done(subject) or said.claim.taskrun in gone
 
 
 def _standing(said: ReadClaim, run: cluster_record.Execution | None, every: tuple[ReadClaim, ...]) -> Standing:

@@ -371,6 +371,31 @@ def test_a_taskrun_that_somebody_gave_an_owner_is_shown_and_nothing_of_it_counts
     assert [material.digest for material in found.materials] == [make.GOOD]
 
 
+GONE = replace(make.snapshot(status="Unknown", reason="Running"), subject={})  # deleted while nobody watched
+EARLY = make.snapshot(without_pod(make.built()), status="Unknown", reason="Running")  # as a watch saw it that was lost
+
+
+@pytest.mark.parametrize(
+    "shot",
+    [
+        GONE,
+        make.snapshot(status="Unknown", reason="Running"),  # its TaskRuns were deleted before it
+        make.snapshot(make.built(), listed=[], status="Unknown", reason="Running"),  # it had not listed them yet
+        EARLY,
+    ],
+)
+def test_a_run_that_was_deleted_while_it_worked_is_an_error_and_accuses_nobody(shot):
+    found = make.verdict(make.case(BOTH, shot, HONEST))
+    assert found.result is V.ERROR
+    assert not {"ClaimOfUnknownTaskRun", "ClaimOfForeignPod"} & set(make.codes(found))
+
+
+def test_the_claim_of_a_taskrun_that_was_deleted_accuses_nobody():
+    shot = deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint")))
+    found = make.verdict(make.case(make.planned(make.image()), shot, make.said(taskrun="lint-1")))
+    assert (found.result, make.codes(found)) == (V.ERROR, ["RecordNotWhole"])
+
+
 def test_without_injection_the_record_alone_can_pass():
     found = make.verdict(make.case(make.planned(make.image()), make.snapshot(make.built())), make.DONE)
     assert (found.result, found.evidence) == (V.PASSED, E.TASKRUN)
