@@ -1,14 +1,18 @@
 """What the roles of server, worker and controller may do, by PostgreSQL itself."""
 
+import json
 import re
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 
 from avouch import errors
-from avouch.store import database, grants, migrate, tables
+from avouch.store import database, grants, migrate, runs, tables
 from tests import postgres
+from tests.store.conftest import a_run
 
 pytestmark = pytest.mark.postgres
 
@@ -125,6 +129,31 @@ def test_what_a_process_has_no_business_with_is_refused(server, process: str, st
     with psycopg.connect(server.url_of(process), options="-c search_path=avouch") as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("process", ["server", "controller"])
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        {"result": "Passed"},
+        {"evidence": "sidecar"},
+        {"judged_at": "2026-01-02T03:04:05Z"},
+        {"judged_version": 1},
+        {"superseded": [{"result": "Rejected"}]},
+    ],
+)
+async def test_who_opens_runs_opens_none_with_a_verdict(server, opened, process: str, verdict: dict[str, Any]) -> None:
+    store = runs.Runs(opened)
+    first = await store.open(a_run())
+    await store.close()
+    copied = (
+        "INSERT INTO runs SELECT (jsonb_populate_record(r, %s::jsonb)).* FROM runs r WHERE r.id = %s RETURNING result"
+    )
+    other = {"id": str(uuid.uuid4()), "name": "forged", "subject_uid": "other"}
+    with psycopg.connect(server.url_of(process), options="-c search_path=avouch", autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="a run begins without a verdict"):
+            connection.execute(copied, (json.dumps(other | verdict), first.id))
+        assert connection.execute(copied, (json.dumps(other), first.id)).fetchone() == ("Pending",)
 
 
 @pytest.mark.parametrize("process", grants.ROLES)

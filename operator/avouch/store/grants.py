@@ -23,6 +23,7 @@ _READ = ("SELECT",)
 _ADD = ("SELECT", "INSERT")
 _WHOLE = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _VERSION = ("SELECT", "UPDATE (value)")
+# Of runs only; a trigger refuses a run that begins with a verdict to whom may change none.
 _OPENED = "UPDATE (finished_at, resource_version, created_version, judged_version)"
 # Jobs as procrastinate keeps them; its triggers note each change, and forget who deferred what is deleted.
 _QUEUE: Rights = {
