@@ -6,8 +6,8 @@ neither an owner nor a place in the list is enough. A child that counts
 1. is listed in `status.childReferences`, under a pipelineTask that `status.pipelineSpec` has (`tasks` or `finally`);
 2. carries the label of that pipelineTask;
 3. is the only one of it, unless the pipelineTask has a matrix (a retry is the same TaskRun);
-4. runs what the pipelineTask says: the same taskRef with the same resolver and params, or the same steps. What Tekton
-   substitutes while it runs, `$(...)`, may be anything.
+4. runs what the pipelineTask says: the same taskRef with the same resolver and params, or the same steps, with the
+   same params of its own; a matrix gives further ones. What Tekton substitutes while it runs, `$(...)`, may be anything.
 
 Children of other kinds (CustomRun, PipelineRun) hold nothing that is read.
 """
@@ -78,8 +78,11 @@ def _problem(taskrun: Object, task: str, asked: Mapping[str, Object], often: int
         return f"it is listed as task {task} and labelled {labels.pipeline_task(taskrun)!r}"  # 2
     if often > 1 and not objects.mapping(asked[task], "matrix"):
         return f"task {task} has {often} TaskRuns and no matrix"  # 3
-    if not runs_the_same(asked[task], objects.mapping(taskrun, "spec")):
+    spec = objects.mapping(taskrun, "spec")
+    if not runs_the_same(asked[task], spec):
         return f"it does not run what the Pipeline says of task {task}"  # 4
+    if not _given_the_same(asked[task], spec):
+        return f"its params are not those that the Pipeline gives task {task}"  # 4
     return ""
 
 
@@ -91,6 +94,16 @@ def runs_the_same(asked: Object, spec: Object) -> bool:
     ours = objects.mappings(spec, "taskSpec", "steps")
     same = len(theirs) == len(ours) and all(map(_same_step, theirs, ours))
     return bool(theirs) and same and not objects.mapping(spec, "taskRef")
+
+
+def _given_the_same(asked: Object, spec: Object) -> bool:
+    """Whether a TaskRun has the params of a pipelineTask, each once, and no other but those of its matrix."""
+    wanted, given = _params(asked), _params(spec)
+    matrix = objects.mapping(asked, "matrix")
+    varied = set(_params(matrix)) | {name for each in objects.mappings(matrix, "include") for name in _params(each)}
+    named = wanted.keys() <= given.keys() <= wanted.keys() | varied
+    once = len(objects.mappings(spec, "params")) == len(given)
+    return named and once and all(_fits(wanted[name], given[name]) for name in wanted.keys() - varied)
 
 
 def _same_reference(asked: Object, found: Object) -> bool:

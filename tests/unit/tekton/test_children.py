@@ -13,6 +13,14 @@ ACTION = {"name": "s", "ref": {"name": "act"}}
 STEP = {"name": "s", "image": "reg/builder@sha256:1", "script": "make", "args": ["a", "b"]}
 
 
+def param(name: str, value: Any) -> dict[str, Any]:
+    return {"name": name, "value": value}
+
+
+GO = {"taskRef": {"name": "go", "kind": "Task"}}
+STRICT = param("strict", "true")
+
+
 def taskrun(name: str = "t", task: str = "build", **spec: Any) -> dict[str, Any]:
     found = spec or {"taskRef": {"name": "go", "kind": "Task"}}
     return {"metadata": {"name": name, "labels": {"tekton.dev/pipelineTask": task}}, "spec": found}
@@ -49,6 +57,13 @@ SAME = {
         pipelinerun(taskRef={"name": "go", "kind": "Task"}), taskrun(taskRef={"name": "go"})),
     "with a step of another Tekton object": (
         pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION))),
+    "with the params of the Pipeline, whatever Tekton substitutes": (
+        pipelinerun(**GO, params=[STRICT, param("tag", "$(params.tag)"), param("all", ["$(params.a[*])"])]),
+        taskrun(**GO, params=[param("all", []), param("tag", "v1"), STRICT])),
+    "with the params of a matrix": (
+        pipelinerun(**GO, params=[STRICT], matrix={
+            "params": [param("os", ["a", "b"])], "include": [{"name": "i", "params": [param("arch", "arm")]}]}),
+        taskrun(**GO, params=[param("os", "a"), param("arch", "arm"), STRICT])),
 }  # fmt: skip
 OTHER = {
     "of a task that the Pipeline does not have": (pipelinerun(task="mine"), taskrun(task="mine")),
@@ -88,6 +103,16 @@ OTHER = {
     "with a text in place of args": (
         pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": "a b"}))),
     "with a step more": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP, STEP))),
+    "with another value of a param": (
+        pipelinerun(**GO, params=[STRICT]), taskrun(**GO, params=[param("strict", "false")])),
+    "with a param that the Pipeline leaves to the Task": (
+        pipelinerun(**GO), taskrun(**GO, params=[param("strict", "false")])),
+    "without a param of the Pipeline": (pipelinerun(**GO, params=[STRICT]), taskrun(**GO)),
+    "with a param twice": (
+        pipelinerun(**GO, params=[STRICT]), taskrun(**GO, params=[param("strict", "false"), STRICT])),
+    "with a param beside those of its matrix": (
+        pipelinerun(**GO, matrix={"params": [param("os", ["a", "b"])]}),
+        taskrun(**GO, params=[param("os", "a"), param("strict", "false")])),
     "without anything": (pipelinerun(**inline()), taskrun(**inline())),
 }  # fmt: skip
 

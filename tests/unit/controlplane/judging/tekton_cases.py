@@ -79,7 +79,8 @@ def built(digest=GOOD, name="build-1", **changes):
 def snapshot(*taskruns, status="True", reason="Succeeded", injected=(), pods=None, working=(), matrix=(), listed=None):
     """`working`: injected pods whose sidecar has not ended; `matrix`: tasks that have one."""
     tasks = {t["metadata"]["name"]: t["metadata"]["labels"]["tekton.dev/pipelineTask"] for t in taskruns}
-    spec = [{"name": task, "taskRef": {"name": task, "kind": "Task"}} for task in dict.fromkeys(tasks.values())]
+    given = {t["metadata"]["labels"]["tekton.dev/pipelineTask"]: t["spec"].get("params", []) for t in taskruns}
+    spec = [{"name": task, "taskRef": {"name": task, "kind": "Task"}, "params": given[task]} for task in given]
     children = [{"kind": "TaskRun", "name": name, "pipelineTaskName": task} for name, task in tasks.items()]
     subject = {
         "kind": "PipelineRun",
