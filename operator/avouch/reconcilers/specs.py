@@ -81,8 +81,14 @@ def _filed(name: Callable[[], str]) -> tuple[str, ...]:
 
 
 def file_by_pipelinerun(taskrun: Object) -> tuple[str, ...]:
-    """Index of TaskRuns: by the UIDs of their owners."""
-    return tuple(str(owner.get("uid")) for owner in taskrun["metadata"].get("ownerReferences") or ())
+    """Index of TaskRuns: by the UIDs of their owners. An owner is of the same namespace, whatever UID is named."""
+    meta = taskrun["metadata"]
+    return tuple(owned_in(meta.get("namespace", ""), str(o.get("uid"))) for o in meta.get("ownerReferences") or ())
+
+
+def owned_in(namespace: str, owner_uid: str) -> str:
+    """Where TaskRuns of this namespace with this owner are filed."""
+    return f"{namespace}/{owner_uid}"
 
 
 def _by_namespace(obj: Object) -> str:

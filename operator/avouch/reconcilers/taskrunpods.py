@@ -2,50 +2,55 @@
 
 A pod is seen when it is created and when it ends, by watches. So nobody hides a sidecar by deleting the run or the pod,
 or by taking the pod's labels or owner away: what was seen first counts. What was not seen (a pod that ran while the
-controller started) is read when its run is Done. Kept until the TaskRun is put aside.
+controller started) is read when its run is Done. Kept until the TaskRun is put aside. A pod of another namespace is
+none of a TaskRun's, whatever UID it names as its owner's.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from avouch.kube.cache import Key
 from avouch.tekton import pod
 
 _MOST = 50_000  # TaskRuns: those of runs that never end make room
 
+TaskRun: TypeAlias = tuple[str, str]  # its namespace and UID
+
 
 class TaskRunPods:
-    """Pods by the UID of their TaskRun, and which subjects wait for the end of one."""
+    """Pods by their TaskRun, and which subjects wait for the end of one."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, dict[str, pod.Seen]] = OrderedDict()
-        self._waiting: dict[str, Key] = {}
+        self._seen: OrderedDict[TaskRun, dict[str, pod.Seen]] = OrderedDict()
+        self._waiting: dict[TaskRun, Key] = {}
 
-    def see(self, found: pod.Seen) -> Key | None:
+    def see(self, namespace: str, found: pod.Seen) -> Key | None:
         """Remember a pod. Returns the PipelineRun or TaskRun that waits for its end, once it has ended."""
-        known_run = found.taskrun in self._seen or found.taskrun in self._waiting
+        taskrun = namespace, found.taskrun
+        known_run = taskrun in self._seen or taskrun in self._waiting
         if not found.taskrun or (found.ended and not known_run):
             return None  # its TaskRun is put aside, or will have it read
-        known = self._seen.setdefault(found.taskrun, {})
+        known = self._seen.setdefault(taskrun, {})
         known[found.name] = newer(known.get(found.name), found)
         while len(self._seen) > _MOST:
             self._seen.popitem(last=False)
-        return self._waiting.pop(found.taskrun, None) if found.ended else None
+        return self._waiting.pop(taskrun, None) if found.ended else None
 
-    def of(self, taskrun_uid: str) -> Mapping[str, pod.Seen]:
+    def of(self, namespace: str, taskrun_uid: str) -> Mapping[str, pod.Seen]:
         """The pods of a TaskRun by name."""
-        return self._seen.get(taskrun_uid, {})
+        return self._seen.get((namespace, taskrun_uid), {})
 
     def wait(self, taskrun_uids: Iterable[str], subject: Key) -> None:
         """Have `see` answer this subject when a pod of these TaskRuns ends."""
-        self._waiting.update(dict.fromkeys(taskrun_uids, subject))
+        self._waiting.update({(subject.namespace, uid): subject for uid in taskrun_uids})
 
-    def forget(self, taskrun_uids: Iterable[str]) -> None:
+    def forget(self, namespace: str, taskrun_uids: Iterable[str]) -> None:
         """Nothing more is asked of these TaskRuns."""
         for uid in taskrun_uids:
-            self._seen.pop(uid, None)
-            self._waiting.pop(uid, None)
+            self._seen.pop((namespace, uid), None)
+            self._waiting.pop((namespace, uid), None)
 
 
 def newer(known: pod.Seen | None, found: pod.Seen) -> pod.Seen:

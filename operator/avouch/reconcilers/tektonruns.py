@@ -19,7 +19,7 @@ from avouch.controlplane.model import runs as run_model
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
-from avouch.reconcilers import taskrunpods
+from avouch.reconcilers import specs, taskrunpods
 from avouch.reconcilers.context import Context
 from avouch.tekton import decision, labels, limits, outcome, pod
 
@@ -103,7 +103,8 @@ def put_aside(cache: ObjectCache, key: Key, uid: str) -> Sequence[str]:
     if owner is not None and (pipelinerun is None or not settled(pipelinerun)):
         return ()
     cache.put(key, settle(obj))
-    children = [put_aside(cache, child, labels.uid_of(cache.get(child) or {})) for child in cache.found("TaskRun", uid)]
+    found = cache.found("TaskRun", specs.owned_in(key.namespace, uid))
+    children = [put_aside(cache, child, labels.uid_of(cache.get(child) or {})) for child in found]
     return [uid, *(each for some in children for each in some)]
 
 
@@ -138,7 +139,7 @@ class RunReconciler:
                     self.pods.wait(map(labels.uid_of, record.taskruns), key)
                     return left
                 await self._finish(waiting, record, at)
-            self.pods.forget(put_aside(self.context.cache, key, labels.uid_of(obj)))
+            self.pods.forget(key.namespace, put_aside(self.context.cache, key, labels.uid_of(obj)))
         return None
 
     def _left(self, record: run_model.Snapshot, at: datetime) -> float:
@@ -156,12 +157,12 @@ class RunReconciler:
         """The object was deleted: a run that never saw its end is finished with what was last known."""
         uid = labels.uid_of(old)
         waiting = [r for r in await self.runs.of_subject(uid) if r.finished_at is None]
-        taskruns = (old,) if key.kind == "TaskRun" else tuple(self._cached(uid))
+        taskruns = (old,) if key.kind == "TaskRun" else tuple(self._cached(key.namespace, uid))
         if waiting:
             known = run_model.Snapshot({}, ()) if settled(old) else await self._record(key, old, taskruns)
             await self._finish(waiting, known, self.context.clock.now())
         if key.kind == "PipelineRun" or labels.controller(old, "PipelineRun") is None:
-            self.pods.forget(map(labels.uid_of, taskruns))  # of others when their PipelineRun goes
+            self.pods.forget(key.namespace, map(labels.uid_of, taskruns))  # of others when their PipelineRun goes
 
     async def look_up_unfinished(self, limit: int = _PAGE) -> None:
         """Runs whose subject went away, or ended, while nobody watched. Others the watch takes care of."""
@@ -203,10 +204,10 @@ class RunReconciler:
         Read is only what the watches did not show: pods that were not seen, and sidecars of which no end was seen.
         """
         named = {attempt.pod: labels.uid_of(t) for t in taskruns for attempt in outcome.attempts(t) if attempt.pod}
-        asked = [name for name, uid in named.items() if _open(self.pods.of(uid).get(name))]
+        asked = [name for name, uid in named.items() if _open(self.pods.of(key.namespace, uid).get(name))]
         read = await self._read(key, labels.uid_of(obj), sorted(asked))
         there = {name: pod.seen(found) for name, found in read.items() if found is not None}
-        found = [one for name, uid in named.items() if (one := self._seen(uid, name, there.get(name))) is not None]
+        found = [one for name, uid in named.items() if (one := self._seen((key.namespace, uid), name, there.get(name))) is not None]
         return run_model.Snapshot(
             obj,
             tuple(taskruns),
@@ -215,10 +216,10 @@ class RunReconciler:
             ended=tuple(sorted(one.uid for one in found if one.injected and one.ended)),
         )
 
-    def _seen(self, taskrun_uid: str, name: str, read: pod.Seen | None) -> pod.Seen | None:
+    def _seen(self, taskrun: taskrunpods.TaskRun, name: str, read: pod.Seen | None) -> pod.Seen | None:
         """What is known of a pod: from the watches, which may have shown its end meanwhile, and from reading it now."""
-        known = self.pods.of(taskrun_uid).get(name)
-        if known is None or (read is not None and (read.uid == known.uid or read.taskrun == taskrun_uid)):
+        known = self.pods.of(*taskrun).get(name)
+        if known is None or (read is not None and (read.uid == known.uid or read.taskrun == taskrun[1])):
             return read if read is None else taskrunpods.newer(known, read)
         return replace(known, ended=True)  # it is gone (another may have its name), or was not asked for
 
@@ -236,7 +237,7 @@ class RunReconciler:
     async def _taskruns(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
         """Those that the PipelineRun lists, and others that name it as their owner: for these nobody waits."""
         uid, listed = labels.uid_of(pipelinerun), outcome.children(pipelinerun)
-        known = {labels.name_of(t): t for t in self._cached(uid)}
+        known = {labels.name_of(t): t for t in self._cached(namespace, uid)}
         names = sorted({*listed, *known})
         found = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
         mine = [t for t in found if t is not None and _owned(t, uid)]
@@ -250,9 +251,10 @@ class RunReconciler:
             return known
         return await self.api.get(resources.TASKRUNS, namespace, name)
 
-    def _cached(self, owner_uid: str) -> list[Object]:
+    def _cached(self, namespace: str, owner_uid: str) -> list[Object]:
         cache = self.context.cache
-        return [obj for key in cache.found("TaskRun", owner_uid) if (obj := cache.get(key)) is not None]
+        found = cache.found("TaskRun", specs.owned_in(namespace, owner_uid))
+        return [obj for key in found if (obj := cache.get(key)) is not None]
 
     async def _owed(self, key: Key, obj: Object) -> Sequence[planning.Owed]:
         """What this object itself is the subject of; a TaskRun's debts to its PipelineRun's runs are not its own."""

@@ -64,9 +64,9 @@ class TektonWork:
         self.pod_seen(key, None, new)
         self.queue.add(key)
 
-    def pod_seen(self, _key: Key, _old: Object | None, new: Object | None) -> None:
+    def pod_seen(self, key: Key, _old: Object | None, new: Object | None) -> None:
         """A pod is about to start, or ended: a run may wait for that."""
-        waiting = self.pods.see(pod.seen(new)) if new is not None else None
+        waiting = self.pods.see(key.namespace, pod.seen(new)) if new is not None else None
         if waiting is not None:
             self.queue.add(waiting)
 
@@ -80,7 +80,7 @@ class TektonWork:
         uids = list(over)
         for start in range(0, len(uids), _PAGE):
             for uid in await self.store.ended(uids[start : start + _PAGE]):
-                self.pods.forget(tektonruns.put_aside(self.cache, over[uid], uid))
+                self.pods.forget(over[uid].namespace, tektonruns.put_aside(self.cache, over[uid], uid))
 
     async def run(self, number: int = _WORKERS) -> None:
         """Work until the queue drains."""

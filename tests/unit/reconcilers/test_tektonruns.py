@@ -205,7 +205,7 @@ async def test_a_sidecar_that_works_is_waited_for_until_the_watch_tells_its_end_
     (snapshot,) = scene.store.snapshots.values()
     assert (snapshot.injected, snapshot.ended, snapshot.pods) == (("pod-uid",), ("pod-uid",), {"pod": "pod-uid"})
     assert scene.api.asked == ["get Pod pod"]
-    assert not scene.run_reconciler.pods.of("t-uid")
+    assert not scene.run_reconciler.pods.of("team", "t-uid")
 
 
 @pytest.mark.parametrize(("sidecar", "phase"), [(True, "Succeeded"), (True, "Failed"), (False, "Running")])
@@ -218,7 +218,7 @@ async def test_a_run_without_a_working_sidecar_is_stored_at_once_and_what_the_wa
     assert await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t"))) is None
     assert (len(scene.store.snapshots), scene.api.asked) == (1, [])
     scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=sidecar, phase="Succeeded"))
-    assert not scene.run_reconciler.pods.of("t-uid")  # it is put aside
+    assert not scene.run_reconciler.pods.of("team", "t-uid")  # it is put aside
 
 
 async def test_the_end_of_a_pods_watch_is_not_waited_for_beyond_the_grace() -> None:
@@ -265,7 +265,52 @@ async def test_whoever_deletes_the_run_does_not_hide_its_sidecar() -> None:
     await scene.run_reconciler.vanished(Key("TaskRun", "team", "t"), ended("t"))
     (snapshot,) = scene.store.snapshots.values()
     assert (snapshot.injected, snapshot.ended) == (("pod-uid",), ("pod-uid",))
-    assert not scene.run_reconciler.pods.of("t-uid")
+    assert not scene.run_reconciler.pods.of("team", "t-uid")
+
+
+async def test_a_pod_of_another_namespace_that_names_the_taskrun_as_owner_is_none_of_it() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    theirs = a_pod("pod", "t", phase="Failed", namespace="other", uid="forged")
+    for phase in ("Pending", "Running"):
+        scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase=phase))
+    scene.work.pod_seen(Key("Pod", "other", "pod"), None, theirs)
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Succeeded"))
+    scene.work.pod_seen(Key("Pod", "other", "pod"), None, theirs)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.injected, snapshot.pods) == (("pod-uid",), {"pod": "pod-uid"})
+
+
+async def test_the_end_of_a_pod_of_another_namespace_ends_no_wait() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.put("Pod", a_pod("pod", "t", sidecar=True))
+    assert await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t"))) == 60
+    theirs = a_pod("pod", "t", sidecar=True, phase="Failed", namespace="other")
+    scene.work.pod_seen(Key("Pod", "other", "pod"), None, theirs)
+    assert len(scene.work.queue) == 0
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_taskrun_of_another_namespace_that_names_the_pipelinerun_as_owner_is_none_of_it(
+    deleted: bool,
+) -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
+    forged = a_run("TaskRun", "t", "True", metadata={**owned_by("p"), "namespace": "zoo", "uid": "forged"})
+    scene.cache.put(Key("TaskRun", "zoo", "t"), forged)
+    children = [{"kind": "TaskRun", "name": "t"}]
+    key = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown", childReferences=children))
+    await scene.run_reconciler.reconcile(key)
+    if deleted:
+        gone = scene.cache.drop(key)
+        assert gone is not None
+        await scene.run_reconciler.vanished(key, gone)
+    else:
+        scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
+        await scene.run_reconciler.reconcile(key)
+        assert not tektonruns.settled(scene.known(Key("TaskRun", "zoo", "t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert [taskrun["metadata"]["uid"] for taskrun in snapshot.taskruns] == ["t-uid"]
 
 
 async def test_a_pod_that_tekton_makes_anew_takes_the_place_of_the_one_that_was_deleted_before_it_ended() -> None:
