@@ -268,3 +268,20 @@ async def test_the_states_of_a_namespace_have_a_quota_that_ends_of_runs_free(ope
     assert await store.put_state(other.id, b"o" * 100, instead_of="")
     await store.reset(first.id, external.Reset("cancellation", ""), NOW)
     assert await store.put_state(second.id, b"y" * 100, instead_of="")
+
+
+async def test_an_external_run_whose_id_is_the_uid_of_a_pipelinerun_is_not_about_it(opened: database.Database) -> None:
+    store, repository = external_runs.ExternalRuns(opened), run_store.Runs(opened)
+    external_run, extra = crafted()
+    uid = external_run.key.subject_uid  # its client chose it
+    assert await store.open(external_run, extra, mark_latest=True)
+    of_pipelinerun = a_run(key=run_model.RunKey("w", uid), id=run_model.RunKey("w", uid).id)
+    await repository.open(of_pipelinerun)
+    assert [run.id for run in await repository.of_subject(uid)] == [of_pipelinerun.id]
+    await repository.finish(of_pipelinerun.id, run_model.Snapshot({}, ()), NOW, epoch=0)
+    assert await repository.ended([uid]) == {uid}
+    other, its_extra = crafted()
+    assert await store.open(other, its_extra, mark_latest=True)
+    await store.reset(other.id, external.Reset("failure", ""), NOW)
+    assert not await repository.ended([other.key.subject_uid])
+    await repository.close()

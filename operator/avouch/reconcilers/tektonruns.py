@@ -207,7 +207,11 @@ class RunReconciler:
         asked = [name for name, uid in named.items() if _open(self.pods.of(key.namespace, uid).get(name))]
         read = await self._read(key, labels.uid_of(obj), sorted(asked))
         there = {name: pod.seen(found) for name, found in read.items() if found is not None}
-        found = [one for name, uid in named.items() if (one := self._seen((key.namespace, uid), name, there.get(name))) is not None]
+        found = [
+            one
+            for name, uid in named.items()
+            if (one := self._seen((key.namespace, uid), name, there.get(name))) is not None
+        ]
         return run_model.Snapshot(
             obj,
             tuple(taskruns),

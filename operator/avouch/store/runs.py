@@ -47,9 +47,10 @@ def _attested() -> bytes:
 
 
 _ATTESTED = _attested()
-_OF_SUBJECTS = direct.sql(
-    sa.select(tables.runs).where(tables.runs.c.subject_uid == sa.any_(_UIDS)).order_by(tables.runs.c.name)
-)
+# The client of an external run chooses what stands there, and may write the UID of any object.
+_OF_CLUSTER = tables.runs.c.subject_kind != sa.literal_column(f"'{run_model.EXTERNAL}'")
+_ABOUT = sa.and_(tables.runs.c.subject_uid == sa.any_(_UIDS), _OF_CLUSTER)
+_OF_SUBJECTS = direct.sql(sa.select(tables.runs).where(_ABOUT).order_by(tables.runs.c.name))
 _GET = direct.sql(sa.select(tables.runs).where(tables.runs.c.id == sa.bindparam("id")))
 
 
@@ -148,7 +149,7 @@ class Runs:
     async def ended(self, subject_uids: Sequence[str]) -> frozenset[str]:
         """Those of these PipelineRuns and TaskRuns that have runs, all of them finished."""
         runs = tables.runs.c
-        query = sa.select(runs.subject_uid).where(runs.subject_uid == sa.any_(_UIDS)).group_by(runs.subject_uid)
+        query = sa.select(runs.subject_uid).where(_ABOUT).group_by(runs.subject_uid)
         query = query.having(sa.func.bool_and(runs.finished_at.is_not(None)))
         async with self._database.transaction() as connection:
             return frozenset((await connection.execute(query, {"uids": list(subject_uids)})).scalars())
