@@ -7,7 +7,7 @@ neither an owner nor a place in the list is enough. A child that counts
 2. carries the label of that pipelineTask;
 3. is the only one of it, unless the pipelineTask has a matrix (a retry is the same TaskRun);
 4. runs what the pipelineTask says: the same taskRef with the same resolver and params, or the same steps, with the
-   same params of its own; a matrix gives further ones. What Tekton substitutes while it runs, `$(...)`, may be anything.
+   same params of its own; a matrix gives further ones. What Tekton substitutes, `$(...)`, may be anything.
 
 Children of other kinds (CustomRun, PipelineRun) hold nothing that is read.
 """

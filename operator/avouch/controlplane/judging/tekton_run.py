@@ -125,8 +125,10 @@ def _counting(
 
 
 def _unrecorded(case: Case) -> Callable[[ReadClaim], bool]:
-    """(4) Whether the record cannot show where a claim came from: the run was deleted before its end, or that TaskRun
-    before the record was taken. `RunNotDone` or `RecordNotWhole` says so, and nothing passes.
+    """(4) Whether the record cannot show where a claim came from.
+
+    The run was deleted before its end, or that TaskRun before the record was taken. `RunNotDone` or `RecordNotWhole`
+    says so, and nothing passes.
     """
     subject = {} if case.snapshot is None else case.snapshot.subject
     gone = () if case.snapshot is None else children.of(subject, case.snapshot.taskruns).absent

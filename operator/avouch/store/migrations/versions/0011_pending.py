@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Refuse a verdict to whom the database gives no right to change one. Older replicas begin runs as newer ones do."""
+    """Refuse a verdict to whom the database gives no right to change one. Older replicas open as newer ones."""
     op.execute("""
         CREATE FUNCTION begin_runs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             IF NOT has_column_privilege(TG_RELID, 'result', 'UPDATE') THEN
