@@ -148,7 +148,7 @@ CODES: dict[str, Code] = {
     "TaskRunContradictsPipeline": Code(
         Effect.REJECTED,
         "The PipelineRun lists a TaskRun that its Pipeline does not have: of another task, one too many without a "
-        "matrix, or with another taskRef or other steps.",
+        "matrix, or with another taskRef, other steps or other params.",
         "Find who created the TaskRun: Tekton adopts one that carries the labels of a PipelineRun.",
     ),
     # No judgement
