@@ -14,7 +14,8 @@ from typing import TypeAlias
 from avouch.kube.cache import Key
 from avouch.tekton import pod
 
-_MOST = 50_000  # TaskRuns: those of runs that never end make room
+_MOST = 50_000  # TaskRuns: beyond that the oldest of the namespace that has most of them makes room
+_EACH = 64  # pod names of a TaskRun, which has one and one more for each retry: what is not seen is read at Done
 
 TaskRun: TypeAlias = tuple[str, str]  # its namespace and UID
 
@@ -23,24 +24,29 @@ class TaskRunPods:
     """Pods by their TaskRun, and which subjects wait for the end of one."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[TaskRun, dict[str, pod.Seen]] = OrderedDict()
+        self._seen: dict[str, OrderedDict[str, dict[str, pod.Seen]]] = {}  # by namespace and UID of the TaskRun
+        self._number = 0  # of TaskRuns
         self._waiting: dict[TaskRun, Key] = {}
 
     def see(self, namespace: str, found: pod.Seen) -> Key | None:
         """Remember a pod. Returns the PipelineRun or TaskRun that waits for its end, once it has ended."""
         taskrun = namespace, found.taskrun
-        known_run = taskrun in self._seen or taskrun in self._waiting
-        if not found.taskrun or (found.ended and not known_run):
+        known = self._seen.get(namespace, {}).get(found.taskrun)
+        if not found.taskrun or (found.ended and known is None and taskrun not in self._waiting):
             return None  # its TaskRun is put aside, or will have it read
-        known = self._seen.setdefault(taskrun, {})
-        known[found.name] = newer(known.get(found.name), found)
-        while len(self._seen) > _MOST:
-            self._seen.popitem(last=False)
+        if known is None:
+            known = self._seen.setdefault(namespace, OrderedDict()).setdefault(found.taskrun, {})
+            self._number += 1
+        if found.name in known or len(known) < _EACH:
+            known[found.name] = newer(known.get(found.name), found)
+        while self._number > _MOST:
+            max(self._seen.values(), key=len).popitem(last=False)
+            self._number -= 1
         return self._waiting.pop(taskrun, None) if found.ended else None
 
     def of(self, namespace: str, taskrun_uid: str) -> Mapping[str, pod.Seen]:
         """The pods of a TaskRun by name."""
-        return self._seen.get((namespace, taskrun_uid), {})
+        return self._seen.get(namespace, {}).get(taskrun_uid, {})
 
     def wait(self, taskrun_uids: Iterable[str], subject: Key) -> None:
         """Have `see` answer this subject when a pod of these TaskRuns ends."""
@@ -48,9 +54,12 @@ class TaskRunPods:
 
     def forget(self, namespace: str, taskrun_uids: Iterable[str]) -> None:
         """Nothing more is asked of these TaskRuns."""
+        seen = self._seen.get(namespace, OrderedDict())
         for uid in taskrun_uids:
-            self._seen.pop((namespace, uid), None)
+            self._number -= seen.pop(uid, None) is not None
             self._waiting.pop((namespace, uid), None)
+        if not seen:
+            self._seen.pop(namespace, None)
 
 
 def newer(known: pod.Seen | None, found: pod.Seen) -> pod.Seen:
