@@ -43,7 +43,7 @@ def test_of_many_pods_that_name_one_taskrun_the_first_are_remembered() -> None:
 
 
 def test_the_end_of_a_pod_is_told_to_the_subject_that_waits_for_it_once() -> None:
-    pods, subject = taskrunpods.TaskRunPods(), Key("shop", "release")
+    pods, subject = taskrunpods.TaskRunPods(), Key("PipelineRun", "shop", "release")
     pods.wait(["t"], subject)
     assert pods.see("shop", seen("p", "t")) is None
     assert pods.see("elsewhere", seen("p", "t", ended=True)) is None
