@@ -13,6 +13,7 @@ ROOMS: dict[str, str] = {
     "intake": "controlplane/intake/*.py",
     "judging": "controlplane/judging/*.py",
     "artifacts": "controlplane/artifacts/*.py",
+    "deliveries": "controlplane/deliveries/*.py",
     "attestation": "attestation/*.py",
     "oidc": "oidc/*.py",
     "completeness": "contract/completeness.py",

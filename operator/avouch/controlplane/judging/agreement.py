@@ -38,7 +38,7 @@ def disagreement(status: tuple[Seen, ...], told: tuple[Seen, ...], identity: Ide
     for one in told:  # 2, 3
         for other in told:
             same_run = one.taskrun_uid == other.taskrun_uid and identity(one) != identity(other)
-            if same_run or (one.task != other.task and not _fit(one.task, other.task, told, identity)):
+            if same_run or not _fit(one.task, other.task, told, identity):
                 return one, other
     return None
 

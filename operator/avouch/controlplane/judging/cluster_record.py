@@ -135,7 +135,7 @@ def _usable(one: results.Lookup) -> TypeGuard[results.Found]:
 
 
 def _seen(one: results.Found, runs: tuple[Execution, ...], type_: str) -> Seen:
-    run = next((run for run in runs if one.taskrun and run.name == one.taskrun), None)
+    run = next((run for run in runs if run.name == one.taskrun), None)
     who = f"TaskRun {one.taskrun}" if one.taskrun else "the run itself"
     image = one.image if isinstance(one.image, image_references.ImageReference) else None
     value, digest = (image.tagged, image.digest) if image else (one.value, "")

@@ -141,8 +141,7 @@ def _commit(case: examination.Case) -> statement.ResourceDescriptor | None:
     Nothing that an attester writes may keep its run from being sealed: without a hash there is no commit, and what is
     told of it is left out where it is long.
     """
-    heads = (said.facts.git_head for said in case.said if said.facts is not None)
-    head = next((each for each in heads if each is not None), None)
+    head = next((said.facts.git_head for said in case.said if said.facts is not None), None)
     if case.external is None or head is None:
         return None
     commit = head.digest.get("sha1", "")

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from avouch import errors
+from avouch import digests, errors, plan
 from avouch.attestation import bundle, keysigned, predicate, signing, statement, uris, vsa
-from avouch.controlplane.judging import documents
+from avouch.controlplane.judging import documents, examination
 from avouch.controlplane.model import external, verdicts
 from tests import docs
 from tests.unit.controlplane.judging import tekton_cases as cases
@@ -200,3 +200,55 @@ def test_only_a_runner_that_was_proven_is_signed_whatever_the_contract_asks_for(
     case = replace(cases.case(replace(PLAN, runner=wanted), shot, cases.said(cases.file())), external=extra)
     found = documents.seal(case, cases.verdict(case), KEYS).document(verdicts.ATTESTATION)
     assert predicate.read(statement.parse(found.statement)).runner == signed
+
+
+def attested(case, verdict=None):
+    signed = documents.seal(case, verdict or cases.verdict(case), KEYS)
+    return predicate.read(statement.parse(signed.document(verdicts.ATTESTATION).statement))
+
+
+def test_the_runs_attestation_says_what_it_is_about_and_when_it_ended():
+    case = cases.case(replace(PLAN, team="crew"), SHOT, created_at=cases.DONE - timedelta(hours=1))
+    told = attested(case).metadata
+    assert (told.name, told.workflow_name, told.workflow_id, told.workflow_run_id) == (
+        "app", "app", "wf-uid", str(cases.RUN))  # fmt: skip
+    assert (told.project, told.organization, told.team) == ("team-a", "", "crew")
+    assert (told.contract_name, told.contract_version) == ("contract", "3")
+    assert (told.initialized_at, told.finished_at) == (cases.DONE - timedelta(hours=1), cases.DONE)
+    named = cases.case(replace(PLAN, project="shop"), SHOT)
+    assert attested(named).metadata.project == "shop"
+    external_case = replace(cases.case(PLAN, None, finished_at=None), external=part(external.Runner()))
+    told = attested(external_case, examination.failed(external_case, "x", cases.LATER)).metadata
+    assert (told.finished_at, told.organization, told.project_version) == (cases.LATER, "acme", "v0")
+
+
+def test_a_verdict_on_a_run_without_a_record_is_over_no_claim():
+    case = cases.case(PLAN, None, cases.said(cases.file()))
+    signed = documents.seal(case, examination.failed(case, "workers stopped", cases.LATER), KEYS)
+    own = bundle.digest(signed.document(verdicts.ATTESTATION).bundle)
+    assert vsa.read(keysigned.verify(signed.document(verdicts.VSA).bundle, TRUSTED).statement).inputs == (str(own),)
+    assert attested(case, signed.verdict).materials == ()
+
+
+def test_a_text_an_uploaded_file_and_one_that_was_not_are_attested_as_they_were_found():
+    skipped = cases.asked("report", "ARTIFACT", skip_upload=True)
+    words = cases.asked("text", "STRING", source=plan.Source())
+    shown = cases.snapshot(cases.taskrun(results=[("text", "v")]))
+    told = cases.said(cases.file(), cases.file(cases.EVIL, "report", "ARTIFACT", size=3))
+    found = {
+        one.name: one
+        for one in attested(cases.case(cases.planned(cases.asked(), skipped, words), shown, told)).materials
+    }
+    text, report, sbom = found["text"], found["report"], found["sbom"]
+    assert (text.content, str(text.digest), text.resource) == (b"v", str(digests.of_bytes(b"v")), "")
+    assert (report.storage, report.size, report.content) == ("none", 3, None)
+    assert (sbom.storage, sbom.resource) == ("uploaded", "bom.json")
+
+
+@pytest.mark.parametrize("changes", [{"digest": "latest"}, {"value": "", "filename": ""}])
+def test_an_image_that_nothing_can_refer_to_is_told_in_a_finding_and_not_attested(changes):
+    case = cases.case(cases.planned(cases.image()), cases.snapshot(cases.built()))
+    verdict = cases.verdict(case)
+    (image,) = verdict.materials
+    assert [one.name for one in attested(case, verdict).materials] == ["image"]
+    assert attested(case, replace(verdict, materials=(replace(image, **changes),))).materials == ()

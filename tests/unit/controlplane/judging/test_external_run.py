@@ -1,5 +1,6 @@
 """External runs: what passes, and every way in which one must not."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -96,6 +97,10 @@ def test_the_runs_own_attestation_is_about_the_commit_that_its_attester_names():
 def test_what_an_attester_writes_of_its_commit_never_keeps_the_run_from_being_sealed():
     assert commit_of(predicate.git_head("0" * 40, {"message": "x" * 3_000_000})) == predicate.git_head("0" * 40, {})
     assert commit_of(predicate.git_head("no hash", {})) is None
+    frame = len(json.dumps({"message": ""}))
+    for length, kept in ((16 * 1024, True), (16 * 1024 + 1, False)):
+        note = {"message": "x" * (length - frame)}
+        assert commit_of(predicate.git_head("0" * 40, note)) == predicate.git_head("0" * 40, note if kept else {})
 
 
 def test_a_missing_material_fails_with_the_command_that_adds_it():
@@ -242,3 +247,29 @@ def test_an_inline_material_counts_by_what_the_server_read_in_it():
     verdict = judged(cases.planned(cases.asked()), facts(inline), documents=documents)
     assert codes(verdict) == ["MaterialTypeMismatch"]
     assert materials.is_subject(inline) is False
+
+
+def test_a_file_is_judged_by_its_name_and_an_image_or_text_by_its_value():
+    told = facts(sbom(), cases.claimed_image(), cases.claimed_text("text", "v"))
+    found = judged(cases.planned(), told)
+    assert found.result is VerdictResult.PASSED
+    assert {one.name: (one.value, one.filename) for one in found.materials} == {
+        "image": ("reg/app:1", ""),
+        "sbom": ("", "bom.json"),
+        "text": ("v", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [("failure", "the attester reported a failed build"), ("cancellation", "the attester canceled the run")],
+)
+def test_a_run_that_was_given_up_without_a_word_says_how(trigger, said):
+    (finding,) = judged(cases.planned(), external=extra(reset=external.Reset(trigger))).findings
+    assert finding.message == said
+
+
+def test_a_material_that_the_contract_asks_for_is_not_found_under_another_name():
+    found = judged(cases.planned(cases.asked("other", "SARIF"), cases.asked()), facts(sbom()))
+    assert codes(found) == ["MaterialMissing"]
+    assert found.findings[0].material == "other"

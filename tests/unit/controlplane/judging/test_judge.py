@@ -29,7 +29,8 @@ class Queue:
     settled: list[judging_model.Outcome] = field(default_factory=list)
     refuses: set[uuid.UUID] = field(default_factory=set)  # runs whose verdict the database refuses, unless it is Error
     refuses_errors: bool = False  # verdicts Error, too
-    failure: errors.AvouchError | None = None
+    failure: Exception | None = None
+    failures: list[Exception] = field(default_factory=list)  # of the next times that it settles
     taken: judging_model.Taken = field(default_factory=judging_model.Taken)
 
     @contextlib.asynccontextmanager
@@ -43,6 +44,8 @@ class Queue:
         yield self
 
     async def settle(self, outcomes: Sequence[judging_model.Outcome]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
         if self.failure is not None:
             raise self.failure
         for one in outcomes:
@@ -75,9 +78,17 @@ class Store:
     """The artifact store."""
 
     def __init__(self) -> None:
-        self.failure: errors.AvouchError | None = None
+        self.failure: Exception | None = None
         self.asked: list[str] = []
+        self.read_: list[bytes] = []
         self.namespaces: set[str] = set()
+
+    async def read(
+        self, content: bytes, type_: str, *, namespace_uid: str = "", allowance: artifacts.Allowance | None = None
+    ) -> artifacts.Checked:
+        self.read_.append(content)
+        self.namespaces.add(namespace_uid)
+        return artifacts.Checked(True)
 
     async def check(
         self,
@@ -279,9 +290,13 @@ async def test_what_cannot_be_read_of_a_run_may_be_of_a_newer_version_and_is_err
         (timedelta(days=3), timedelta(minutes=10)),
     ],
 )
-def test_the_older_an_unreadable_run_is_the_less_often_it_is_tried(age: timedelta, wait: timedelta) -> None:
-    run = replace(cases.run(), finished_at=cases.DONE)
-    assert judging.next_try(run, cases.DONE + age) == cases.DONE + age + wait
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_older_an_unreadable_run_is_the_less_often_it_is_tried(
+    age: timedelta, wait: timedelta, finished: bool
+) -> None:
+    began = cases.DONE - timedelta(minutes=4)
+    times = {"created_at": began, "finished_at": cases.DONE} if finished else {"finished_at": None}
+    assert judging.next_try(cases.run(**times), cases.DONE + age) == cases.DONE + age + wait
 
 
 async def test_a_run_that_goes_on_is_not_looked_at_however_much_is_claimed_of_it(
@@ -387,3 +402,140 @@ async def test_a_run_that_is_judged_already_is_not_judged_alone_either() -> None
     queue = Queue(single=[judged])
     await judge(queue).one()
     assert queue.settled == [judging_model.Settled(judged.run.id)]
+
+
+async def test_a_sidecar_that_works_is_waited_for_and_its_run_judged_then() -> None:
+    shot = cases.snapshot(cases.taskrun(), injected=["build-1-pod-uid"], working=["build-1-pod-uid"])
+    finished = Clock().now() - timedelta(seconds=20)  # type: ignore[operator]  # a moment
+    working = replace(record(0, finished_at=finished), snapshot=shot)
+    queue = Queue(batched=[working])
+    await judge(queue).batch()
+    assert queue.settled == [judging_model.Later(working.run.id, finished + timedelta(seconds=60))]
+
+
+JUDGED_AT = cases.DONE + timedelta(minutes=2)
+
+
+def late(monkeypatch: pytest.MonkeyPatch, digest: str, *, pod: str = "", **changes: object) -> judging_model.Record:
+    """A run that passed with an honest claim, and a claim of such a file that came after it, of its pod or another."""
+    run = str(uuid.UUID(int=100))
+    honest = cases.said(cases.file(), workflow_run_id=run)
+    after = cases.said(cases.file(digest), workflow_run_id=run, explicit=True, pod=pod or None, name=pod or None)
+    told = {one.claim.digest: one for one in (honest, after)}
+    monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: told[claim.digest])
+    judged = {"result": verdicts.VerdictResult.PASSED, "judged_at": JUDGED_AT, "resource_version": 7}
+    made = record(0, cases.asked(), **{**judged, **changes})
+    return replace(made, claims=(honest.claim, after.claim), heard=frozenset({str(honest.claim.digest)}))
+
+
+async def test_a_late_claim_that_contradicts_takes_the_verdicts_place_and_who_wanted_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config: dict[str, object] = {"verdicts": ["Passed"]}
+    wanting = deliveries.AttachmentRecord("team-a", "chat", "chat-uid", "chat", "webhook", config, workflow="app")
+    found, store = late(monkeypatch, cases.EVIL), Store()
+    queue = Queue(single=[found], attachments=(wanting,))
+    (decided,) = await judge(queue, store).one()
+    assert isinstance(decided, judging_model.Decided)
+    assert [one.code for one in decided.signed.verdict.findings] == ["MaterialContradicted", "VerdictSuperseded"]
+    assert (queue.results(), decided.over, len(decided.deliveries)) == (["Rejected"], 7, 1)
+    assert decided.signed.verdict.claims == tuple(str(one.digest) for one in found.claims)
+    assert store.asked  # its documents are looked at like those of any verdict
+
+
+@pytest.mark.parametrize(
+    ("digest", "pod"), [(cases.GOOD, "somebodys-pod"), (cases.FILE, "")], ids=["of no pod of the run", "that agrees"]
+)
+async def test_a_late_claim_changes_nothing_and_nothing_is_fetched_for_it(
+    digest: str, pod: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, store = late(monkeypatch, digest, pod=pod), Store()
+    queue = Queue(single=[found])
+    await judge(queue, store).one()
+    assert (queue.settled, store.asked) == ([judging_model.Settled(found.run.id)], [])
+
+
+async def test_a_rejected_run_is_judged_no_more_and_another_once_a_claim_came_after_its_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for result, again in ((verdicts.VerdictResult.REJECTED, False), (verdicts.VerdictResult.FAILED, True)):
+        found = late(monkeypatch, cases.EVIL, result=result)
+        for heard, expected in ((found, again), (replace(found, claims=found.claims[:1]), False)):
+            queue = Queue(single=[heard])
+            await judge(queue).one()
+            assert queue.results() == (["Rejected"] if expected else [])
+
+
+async def test_a_judged_run_keeps_its_verdict_where_late_claims_cannot_be_judged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = late(monkeypatch, cases.EVIL)
+    broken = replace(found, run=replace(found.run, plan="{"))
+    queue = Queue(single=[broken])
+    await judge(queue).one()
+    assert queue.settled == [judging_model.Settled(found.run.id)]
+    assert "keeps its verdict" in caplog.text
+
+
+@pytest.mark.parametrize(("failure", "traced"), [(errors.Invalid("a known reason"), False), (KeyError("a bug"), True)])
+async def test_a_run_that_cannot_be_judged_is_an_error_and_only_a_bug_leaves_its_trace_in_the_log(
+    failure: Exception, traced: bool, claimed: judging_model.Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, queue = Store(), Queue(single=[claimed])
+    store.failure = failure
+    await judge(queue, store).one()
+    assert queue.results() == ["Error"]
+    assert ("Traceback" in caplog.text) is traced
+
+
+@pytest.mark.parametrize("failure", [errors.Invalid("the database refuses a value"), ValueError("of a driver")])
+async def test_a_verdict_that_cannot_be_written_is_an_error_and_a_database_that_is_away_decides_nothing(
+    failure: Exception,
+) -> None:
+    away, queue = errors.Unavailable("the database is away"), Queue(single=[record()])
+    for first in (away, failure):  # of the verdict, of the verdict Error that stands for it
+        queue.failures = [away] if first is away else [first, away]
+        with pytest.raises(errors.Unavailable):
+            await judge(queue).one()
+        assert queue.settled == []
+    queue.failures = [failure]
+    await judge(queue).one()
+    assert queue.results() == ["Error"]
+
+
+async def test_a_batch_that_fails_for_whatever_reason_is_judged_one_by_one() -> None:
+    queue = Queue(batched=[record()], failure=ValueError("of a driver"))
+    assert await judge(queue).batch() == [judging_model.Alone(record().run.id)]
+    assert (queue.settled, [one.run.id for one in queue.single]) == ([], [record().run.id])
+
+
+@pytest.mark.parametrize(
+    ("changes", "read", "asked"),
+    [
+        ({"storage": "inline", "content": b"{}"}, [b"{}"], []),
+        ({"storage": "inline", "content": None}, [], [cases.SBOM]),
+        ({"storage": "uploaded", "content": b"{}"}, [], [cases.SBOM]),
+    ],
+)
+async def test_a_document_is_read_from_the_attestation_that_holds_it_and_else_from_the_store(
+    changes: dict[str, object], read: list[bytes], asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = cases.said(replace(cases.file(), **changes), workflow_run_id=str(uuid.UUID(int=100)))  # type: ignore[arg-type]
+    monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: said)
+    store = Store()
+    await judge(Queue(single=[replace(record(0, cases.asked()), claims=(said.claim,))]), store).one()
+    assert (store.read_, store.asked) == (read, asked)
+
+
+async def test_only_what_may_be_a_document_is_looked_at_and_only_where_its_claim_is_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = str(uuid.UUID(int=100))
+    good = cases.said(cases.file(), cases.claimed_image(), cases.file(cases.EVIL, "unasked"), workflow_run_id=run)
+    lost = cases.said(facts=False)
+    told = {one.claim.digest: one for one in (good, lost)}
+    monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: told[claim.digest])
+    found = replace(record(0, cases.asked(), cases.image()), claims=(lost.claim, good.claim))
+    store, queue = Store(), Queue(single=[found])
+    await judge(queue, store).one()
+    assert (store.asked, queue.results()) == ([cases.SBOM], ["Error"])

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from avouch import plan
-from avouch.controlplane.judging import examination, verdict
+from avouch.controlplane.judging import cluster_record, examination, verdict
+from avouch.controlplane.judging.cluster_record import Standing
 from avouch.controlplane.model import artifacts, verdicts
 from tests.unit.controlplane.judging import tekton_cases as make
 
@@ -113,6 +114,9 @@ CASES = {
         make.case(make.planned(make.asked()),
                   make.snapshot(make.built(retries=["old"]), pods={"build-1-pod": "new-uid", "old": "old-uid"}),
                   make.said(make.file(), pod="old-uid")), V.FAILED, "MaterialMissing"),
+    "the claim of a superseded try does not count where every pod is gone": (
+        make.case(make.planned(make.asked()), make.snapshot(make.taskrun(retries=["old"]), pods={}),
+                  make.said(make.file(), pod="old-uid", name="old")), V.FAILED, "MaterialMissing"),
     "a group of which nobody delivered a member fails": (
         make.case(make.planned(make.asked(group="bill"), make.asked("spdx", "SBOM_SPDX_JSON", group="bill")), SHOT,
                   make.said()), V.FAILED, "GroupUnsatisfied"),
@@ -284,12 +288,24 @@ def test_a_run_whose_record_cannot_be_stored_is_an_error_that_says_why():
     assert "the database refuses a value" in found.findings[0].message
 
 
-def test_a_record_that_was_cleaned_is_judged_and_says_where_it_was():
-    places = tuple(f"subject.spec.params[{i}].value" for i in range(12))
+@pytest.mark.parametrize(("number", "end"), [(1, "params[0].value"), (10, "params[9].value"), (11, " and 1 more")])
+def test_a_record_that_was_cleaned_is_judged_and_says_where_it_was(number, end):
+    places = tuple(f"subject.spec.params[{i}].value" for i in range(number))
     found = make.verdict(make.case(make.planned(), replace(make.snapshot(), cleaned=places)))
     assert (found.result, make.codes(found)) == (V.PASSED, ["RecordCleaned"])
-    assert "params[0].value, " in found.findings[0].message
-    assert found.findings[0].message.endswith(" and 2 more")
+    assert "params[0].value" in found.findings[0].message
+    assert found.findings[0].message.endswith(end)
+
+
+@pytest.mark.parametrize(("number", "end"), [(1, "mine-a of"), (10, "mine-j of"), (11, "mine-j and 1 more of")])
+def test_deleted_taskruns_are_named_ten_of_them(number, end):
+    gone = [make.taskrun(f"mine-{letter}", f"task-{letter}") for letter in "abcdefghijk"[:number]]
+    shot = make.snapshot(make.built(), *gone)
+    found = make.verdict(make.case(make.planned(), replace(shot, taskruns=shot.taskruns[:1])))
+    (told,) = found.findings
+    assert (found.result, told.code) == (V.ERROR, "RecordNotWhole")
+    assert told.message.startswith("TaskRun mine-a")
+    assert f"{end} the run had been deleted" in told.message
 
 
 def test_a_run_without_a_snapshot_is_pending():
@@ -444,3 +460,95 @@ def test_a_file_that_the_sidecar_refused_keeps_the_run_from_passing_and_says_why
     (refused,) = found.findings
     assert (refused.code, refused.material, refused.line) == ("EvidenceRefused", "sbom", "spec.materials[sbom]")
     assert "symbolic link" in refused.message
+
+
+def test_a_silent_sidecar_is_told_by_its_taskrun_and_by_its_pod_where_no_taskrun_has_it():
+    shot = make.snapshot(make.built(), make.taskrun("lint-1", "lint"), injected=["lint-1-pod-uid", "lost-uid"])
+    first, second = make.verdict(make.case(make.planned(make.image()), shot)).findings
+    assert first.message == "the sidecar of TaskRun lint-1 did not push its claim"
+    assert "container avouch-sidecar of TaskRun lint-1" in first.fix
+    assert second.message == "the sidecar of pod lost-uid did not push its claim"
+
+
+def test_a_foreign_pod_is_told_by_its_name_and_by_its_uid_where_it_has_none():
+    for name, told in (("somebodys-pod", "somebodys-pod"), ("", "somebody")):
+        foreign = make.said(make.file(), pod="somebody", name=name)
+        (finding,) = make.verdict(make.case(make.planned(), SHOT, HONEST, foreign)).findings
+        assert (finding.code, f"came from pod {told}, which" in finding.message) == ("ClaimOfForeignPod", True)
+
+
+def test_a_refusal_of_the_sidecar_that_names_no_material_is_none():
+    told = make.said(make.file(), notes={"avouch.dev/finding.": "of nothing", "avouch.dev/findings": "of nothing"})
+    assert make.verdict(make.case(make.planned(make.asked()), SHOT, told)).findings == ()
+
+
+def test_a_record_that_cannot_be_stored_is_no_evidence_whatever_was_claimed():
+    refused = replace(make.snapshot(), subject={}, refused="the database refuses a value")
+    assert make.verdict(make.case(make.planned(), refused, HONEST)).evidence is E.NONE
+
+
+def test_guessed_images_without_a_digest_are_no_image_that_stands_for_two():
+    shot = make.snapshot(make.taskrun(results=[("IMAGE_URL", "reg/app:1")]))
+    assert "MaterialAmbiguous" not in make.codes(make.verdict(make.case(TWO, shot)))
+
+
+def of_run(kind, name="TEXT"):
+    return plan.Source(kind, name=name)
+
+
+def test_what_the_run_itself_shows_is_read_from_the_pipelinerun_and_from_a_taskrun_that_stands_alone():
+    asked = make.planned(
+        make.asked("text", "STRING", source=of_run(plan.From.PARAM)),
+        annotations=(plan.PlannedAnnotation("ticket", source=of_run(plan.From.ANNOTATION, "example.com/ticket")),),
+    )
+    param, note = {"params": [{"name": "TEXT", "value": "v"}]}, {"example.com/ticket": "T-1"}
+    other = {"params": [{"name": "TEXT", "value": "of the task"}]}
+    shot = make.snapshot(make.taskrun() | {"spec": {**make.taskrun()["spec"], **other}})
+    subject = {**shot.subject, "spec": param, "metadata": {**shot.subject["metadata"], "annotations": note}}
+    alone = make.taskrun()
+    alone["metadata"]["annotations"], alone["spec"] = note, {**alone["spec"], **param}
+    alone["status"]["conditions"] = shot.subject["status"]["conditions"]
+    for one in (replace(shot, subject=subject), replace(shot, subject=alone, taskruns=(alone,))):
+        found = make.verdict(make.case(asked, one))
+        assert (found.result, found.annotations) == (V.PASSED, {"ticket": "T-1"})
+        assert [material.value for material in found.materials] == ["v"]
+
+
+ENV = {"steps": [{"name": "s", "env": [{"name": "CI", "value": "yes"}, {"name": "KEY", "valueFrom": {"x": {}}}]}]}
+
+
+def test_a_variable_is_a_param_of_the_run_or_a_literal_of_a_step_and_never_a_reference():
+    for params, value in (([], "yes"), ([{"name": "CI", "value": "of the run"}], "of the run")):
+        shot = make.snapshot(make.taskrun("first-1", "first"), make.taskrun())
+        shot.taskruns[1]["status"]["taskSpec"] = ENV
+        shot = replace(shot, subject={**shot.subject, "spec": {"params": params}})
+        found = make.verdict(make.case(make.planned(env=("CI", "KEY")), shot))
+        assert (make.codes(found), found.env) == (["EnvironmentMissing"], {"CI": value})
+
+
+def test_a_file_is_judged_by_its_name_and_an_image_or_text_by_its_value():
+    asked = make.planned(make.image(), make.asked(), text(plan.From.CONVENTION))
+    shot = make.snapshot(make.built())
+    shot.taskruns[0]["status"]["results"].append({"name": "text", "value": "v"})
+    found = {one.name: (one.value, one.filename) for one in make.verdict(make.case(asked, shot, HONEST)).materials}
+    assert found == {"image": ("reg/app:1", ""), "sbom": ("", "bom.json"), "text": ("v", "")}
+
+
+@pytest.mark.parametrize(
+    ("pod", "uid", "recorded", "standing"),
+    [
+        ("now", "now-uid", "now-uid", Standing.OWN),
+        ("now", "other-uid", "now-uid", Standing.FOREIGN),
+        ("now", "now-uid", "", Standing.OWN),
+        ("other", "now-uid", "", Standing.FOREIGN),
+        ("old", "old-uid", "now-uid", Standing.SUPERSEDED),
+        ("old", "unknown", "now-uid", Standing.SUPERSEDED),
+        ("now", "old-uid", "now-uid", Standing.SUPERSEDED),
+        ("same", "same-uid", "same-uid", Standing.OWN),  # a retry in a pod of the same name
+    ],
+)
+def test_where_the_record_places_a_pod(pod, uid, recorded, standing):
+    name = "same" if pod == "same" else "now"
+    earlier = frozenset({"old", "old-uid", "same"})
+    found = cluster_record.Execution("uid", "build-1", "build", {}, name, recorded, earlier)
+    assert found.standing(pod, uid) is standing
