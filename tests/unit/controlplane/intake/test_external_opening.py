@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -110,6 +110,8 @@ class World:
         )
         self.stored: list[external.ExternalPart] = []
         self.opened: dict[uuid.UUID, external.Stored] = {}
+        self.older: dict[int, contracts.ContractRevision] = {}
+        self.versions: dict[str, external.Version] = {}  # by name; "" is the latest
         self.lost = False
         self.federation = Federation()
 
@@ -117,17 +119,21 @@ class World:
     def opener(self) -> external_opening.Opener:
         return external_opening.Opener(self, self, self, self, self, Backends(), self)  # type: ignore[arg-type]  # what is used
 
-    async def get(self, namespace: str, name: str) -> contracts.WorkflowRecord | None:
+    async def get(self, namespace: str, name: str, number: int = 0) -> object:
+        """A Workflow, or a revision of the Contract."""
+        if number:
+            return self.older.get(number) if (namespace, name) == ("team-a", "evidence") else None
         return self.workflow if (namespace, name) == ("team-a", "build") else None
 
     async def of_namespace(self, namespace: str) -> None:
         return None
 
-    async def newest(self, namespace: str, name: str) -> contracts.ContractRevision:
-        return self.revision
+    async def newest(self, namespace: str, name: str) -> contracts.ContractRevision | None:
+        return self.revision if (namespace, name) == ("team-a", "evidence") else None
 
     async def version(self, namespace_uid: str, name: str) -> external.Version | None:
-        return None
+        assert namespace_uid == "ns-uid"
+        return self.versions.get(name)
 
     async def open(self, run: runs.Run, extra: external.ExternalPart, *, mark_latest: bool | None) -> bool:
         if run.id in self.opened or self.lost:
@@ -236,3 +242,120 @@ async def test_an_organization_may_keep_the_runners_own_variables_out(skips: boo
     run = SimpleNamespace(namespace="team-a", plan=owed.to_json(), revision=1)
     stored = SimpleNamespace(run=run, external=None, rules=None, findings=())
     assert (await opener.opened(stored, organization)).skip_runner_variables is skips  # type: ignore[arg-type]
+
+
+async def test_a_suspended_workflow_opens_no_run() -> None:
+    world = World(suspend=True)
+    with pytest.raises(errors.Conflict, match="Workflow build is suspended"):
+        await world.opener.open(SOMEBODY, wish())
+    assert world.stored == []
+
+
+async def test_a_workflow_that_is_not_there_is_one_that_one_may_not_attest_for() -> None:
+    for workflow, who in (("other", SOMEBODY), ("build", authorization.ServiceAccount("elsewhere", "ci"))):
+        with pytest.raises(errors.NotFound, match=f"no Workflow {workflow} in team-a that .*/ci may attest for"):
+            await World().opener.open(who, wish(workflow))
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_run_is_opened_as_it_was_wished_and_a_look_at_it_leaves_no_trace(dry_run: bool) -> None:
+    world, asked = World(runExpiry="2h"), wish(dry_run=dry_run)
+    opened = await world.opener.open(SOMEBODY, asked)
+    assert (opened.created, len(world.stored), len(world.opened)) == (not dry_run, not dry_run, not dry_run)
+    run, extra = opened.stored.run, opened.stored.external
+    assert (run.id, run.subject_kind, run.subject_name) == (extra.run_id, runs.EXTERNAL, str(asked.id))
+    assert (run.workflow, run.contract, run.revision, opened.latest) == ("build", "evidence", 1, 1)
+    assert (extra.expires_at - NOW, extra.lifetime) == (timedelta(hours=2), timedelta(hours=2))
+    assert (extra.version, extra.organization, extra.attester.id) == ("v0", "", "team-a/ci")
+
+
+async def test_a_contract_without_a_revision_is_told_and_opens_no_run() -> None:
+    for changes in ({"contract_name": ""}, {"contract_name": "other"}):
+        world = World()
+        world.workflow = replace(world.workflow, **changes)
+        with pytest.raises(errors.NotFound, match="Workflow build has no Contract yet"):
+            await world.opener.open(SOMEBODY, wish())
+
+
+def of_two_revisions(**spec: object) -> World:
+    """The newest is 2; 1 is kept."""
+    world = World(**spec)
+    world.older = {1: world.revision}
+    world.revision = replace(world.revision, revision=2)
+    return world
+
+
+@pytest.mark.parametrize(("number", "older", "opened"), [(0, False, 2), (2, False, 2), (1, True, 1), (2, True, 2)])
+async def test_a_run_is_opened_under_the_newest_revision_or_an_older_one_where_the_workflow_allows_it(
+    number: int, older: bool, opened: int
+) -> None:
+    found = await of_two_revisions(olderRevisions=older).opener.open(SOMEBODY, wish(revision=number))
+    assert (found.stored.run.revision, found.latest) == (opened, 2)
+
+
+async def test_an_older_revision_is_refused_where_the_workflow_does_not_allow_it_and_where_there_is_none() -> None:
+    with pytest.raises(errors.Denied, match="is not its newest, 2") as refused:
+        await of_two_revisions().opener.open(SOMEBODY, wish(revision=1))
+    assert refused.value.field == "spec.olderRevisions"
+    with pytest.raises(errors.NotFound, match="has no revision 3; the newest is 2"):
+        await of_two_revisions(olderRevisions=True).opener.open(SOMEBODY, wish(revision=3))
+
+
+V1, LATEST = external.Version("v1"), external.Version("v2", latest=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "opened"),
+    [
+        (external.VersionRequest(), "v0"),
+        (external.VersionRequest("v1"), "v1"),
+        (external.VersionRequest("v1", existing=True), "v1"),
+        (external.VersionRequest("new"), "new"),
+        (external.VersionRequest(latest=True), "v2"),
+        (external.VersionRequest("v1", latest=True), "v2"),
+    ],
+)
+async def test_a_run_is_of_the_version_that_was_wished(wanted: external.VersionRequest, opened: str) -> None:
+    world = World()
+    world.versions = {"v1": V1, "": LATEST, "v2": LATEST}
+    assert (await world.opener.open(SOMEBODY, wish(version=wanted))).stored.external.version == opened
+
+
+@pytest.mark.parametrize(
+    ("wanted", "refusal", "said"),
+    [
+        (external.VersionRequest("v1", existing=True), errors.NotFound, 'project version "v1" not found'),
+        (external.VersionRequest(existing=True), errors.NotFound, 'project version "v0" not found'),
+        (external.VersionRequest(latest=True), errors.NotFound, "project latest version not found"),
+        (external.VersionRequest("out"), errors.Conflict, 'version "out" is released'),
+    ],
+)
+async def test_a_version_that_is_not_there_or_is_released_opens_no_run(
+    wanted: external.VersionRequest, refusal: type[errors.AvouchError], said: str
+) -> None:
+    world = World()
+    world.versions = {"out": external.Version("out", prerelease=False)}
+    with pytest.raises(refusal, match=said):
+        await world.opener.open(SOMEBODY, wish(version=wanted))
+    assert world.stored == []
+
+
+async def test_the_contracts_runner_is_enforced_when_a_run_is_opened() -> None:
+    world = World(GITHUB_ONLY)
+    with pytest.raises(errors.Invalid):
+        await world.opener.open(SOMEBODY, wish(runner=external.RunnerRequest("JENKINS_JOB")))
+    with pytest.raises(errors.Invalid):
+        await world.opener.open(SOMEBODY, wish())
+    assert world.stored == []
+
+
+async def test_a_run_knows_the_organization_of_its_namespace() -> None:
+    world = World()
+    organization = identities.Organization("acme", "home", skip_runner_variables=True)
+
+    async def of_namespace(namespace: str) -> identities.Organization:
+        return organization
+
+    world.of_namespace = of_namespace  # type: ignore[method-assign,assignment]
+    opened = await world.opener.open(SOMEBODY, wish())
+    assert (opened.stored.external.organization, opened.skip_runner_variables) == ("acme", True)

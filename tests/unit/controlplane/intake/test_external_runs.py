@@ -31,6 +31,20 @@ class Ports:
     caller: authorization.Attester = CI
     extended: datetime | None = None
     claims: list[runs.Claim] = field(default_factory=list)
+    resets: list[tuple[external.Reset, datetime]] = field(default_factory=list)
+    kept: tuple[str, bytes] | None = None
+
+    async def reset(self, run_id: uuid.UUID, reset: external.Reset, at: datetime) -> None:
+        self.resets.append((reset, at))
+
+    async def state(self, run_id: uuid.UUID) -> tuple[str, bytes] | None:
+        return self.kept if run_id == cases.RUN else None
+
+    async def drop_state(self, run_id: uuid.UUID) -> None:
+        self.kept = None if run_id == cases.RUN else self.kept
+
+    async def opened(self, stored: external.Stored, organization: None) -> tuple[external.Stored, None]:
+        return stored, organization
 
     async def accept(self, claim: runs.Claim) -> runs.Receipt:
         self.claims.append(claim)
@@ -58,7 +72,7 @@ class Ports:
 
     @property
     def runs(self) -> external_runs.ExternalRuns:
-        opener = SimpleNamespace(identities=self, store=self, organizations=self, clock=self)
+        opener = SimpleNamespace(identities=self, store=self, organizations=self, clock=self, opened=self.opened)
         return external_runs.ExternalRuns(opener)  # type: ignore[arg-type]  # what sessions use
 
     async def session(self, need: sessions.Need) -> sessions.RunSession:
@@ -152,6 +166,31 @@ async def test_the_bundle_of_a_pod_is_a_claim_although_external_runs_are_served_
     session = await intake.session(fakes.TOKEN, fake.run.id, sessions.Need.ATTEST)
     assert (await intake.accept(session, fakes.signed(fake), explicit=False)).created
     assert (len(fake.store.claims), ports.claims) == (1, [])
+
+
+async def test_what_a_client_remembers_is_given_back_until_it_is_dropped() -> None:
+    ports = Ports(stored(), kept=("sha256:1", b"state"))
+    session = await ports.session(sessions.Need.READ)
+    assert await ports.runs.state(session) == ("sha256:1", b"state")
+    await ports.runs.drop_state(session)
+    with pytest.raises(errors.NotFound, match="the server stores no state of this run"):
+        await ports.runs.state(session)
+
+
+async def test_a_run_is_given_up_now_and_shown_as_it_is_then() -> None:
+    ports, reset = Ports(stored()), external.Reset("failure", "red")
+    session = await ports.session(sessions.Need.ATTEST)
+    assert await ports.runs.reset(session, reset) == (ports.stored, None)  # type: ignore[comparison-overlap]
+    assert ports.resets == [(reset, NOW)]
+    ports.stored = None  # deleted meanwhile
+    with pytest.raises(errors.NotFound, match=r"^no such run$"):
+        await ports.runs.reset(session, reset)
+
+
+async def test_what_arrives_for_a_run_of_the_cluster_extends_none() -> None:
+    ports, fake = Ports(stored()), fakes.Fakes()
+    await ports.runs.alive(await fake.intake.session(fakes.TOKEN, fake.run.id))
+    assert ports.extended is None
 
 
 KEYS = fakes.Keys()

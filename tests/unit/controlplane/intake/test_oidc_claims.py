@@ -120,3 +120,17 @@ def test_gitlabs_verified_commit_is_proven_and_compared_as_githubs_is() -> None:
         assert oidc_claims.contradictions(token, runner, {variable: SHA}) == ()
         (lie,) = oidc_claims.contradictions(token, runner, {variable: "0" * 40})
         assert (lie.name, lie.token) == (variable, SHA)
+
+
+def test_a_token_proves_what_it_says_and_nothing_where_its_issuer_runs_nothing() -> None:
+    assert oidc_claims.proven(identity("GITHUB_ACTION", sha=SHA, run_id=42, repository=["acme/app"])) == {
+        "GITHUB_SHA": SHA,
+        "GITHUB_RUN_ID": "42",
+    }
+    assert oidc_claims.proven(identity("", **GITHUB)) == {}
+    assert oidc_claims.proven(identity("JENKINS_JOB", **GITHUB)) == {}
+
+
+def test_what_a_token_does_not_say_is_contradicted_by_nothing() -> None:
+    said = {"GITHUB_REPOSITORY": "acme/other", "GITHUB_SHA": SHA}
+    assert oidc_claims.contradictions(identity("GITHUB_ACTION", sha=SHA), "GITHUB_ACTION", said) == ()

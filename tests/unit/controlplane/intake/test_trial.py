@@ -95,3 +95,28 @@ async def test_a_trial_is_marked_and_blocks_no_deletion() -> None:
         assert not trial.is_trial(asked, dry_run=False)  # on a real pod anybody may have written the mark
     assert created["metadata"]["annotations"] == {"theirs": "kept"}
     assert not trial.is_trial(pods.pod(), dry_run=True)
+
+
+async def test_an_answer_is_shared_by_pods_that_differ_in_their_own_containers_alone() -> None:
+    cluster = Cluster(sidecar=REFUSED)
+    tried = trial.Trial(cluster)
+    await tried.refused("shop", pods.pod(), patched())
+    other = patched()
+    own = [one for one in other["spec"]["initContainers"] if one["name"] != pod.SIDECAR]
+    assert own
+    for one in own:
+        one["image"] = "another"
+    await tried.refused("shop", pods.pod(), other)
+    assert len(cluster.asked) == 2
+    other["spec"]["serviceAccountName"] = "other"
+    await tried.refused("shop", pods.pod(), other)
+    assert len(cluster.asked) == 4
+
+
+async def test_no_more_answers_are_kept_than_fit_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_KEPT", 2)
+    cluster = Cluster()
+    tried = trial.Trial(cluster)
+    for namespace, asked in (("a", 1), ("b", 2), ("c", 3), ("b", 3), ("a", 4), ("c", 4)):
+        await tried.refused(namespace, pods.pod(), patched())
+        assert len(cluster.asked) == asked, namespace

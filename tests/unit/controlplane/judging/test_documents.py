@@ -52,9 +52,9 @@ def summary_of(signed):
 
 def test_a_verdict_names_its_workflow_and_the_contracts_own_namespace_with_the_uids_that_no_other_has():
     of_the_organization = replace(PLAN, contract_namespace="home", contract_namespace_uid="home-uid")
-    for plan, contract in ((PLAN, "team-a/contracts/contract@3?namespaceUid=ns-uid"),
+    for owed, contract in ((PLAN, "team-a/contracts/contract@3?namespaceUid=ns-uid"),
                            (of_the_organization, "home/contracts/contract@3?namespaceUid=home-uid")):  # fmt: skip
-        found = summary_of(sealed(cases.said(cases.file()), plan=plan))
+        found = summary_of(sealed(cases.said(cases.file()), plan=owed))
         assert found.resource_uri == "avouch://team-a/workflows/app?namespaceUid=ns-uid"
         assert found.policy_uri == f"avouch://{contract}"
         assert found.policy_digest == PLAN.contract_digest
