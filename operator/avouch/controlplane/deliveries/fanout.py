@@ -27,7 +27,7 @@ def deliveries(
     """
     content = payload(run, signed)
     again = "/superseding" if _judged(run) else ""
-    wanted = {signed.verdict.result, run.result} if _judged(run) else {signed.verdict.result}
+    wanted = {signed.verdict.result, run.result}  # nobody may ask for Pending
     return tuple(
         delivery_model.Delivery(
             id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}{again}"),
@@ -92,6 +92,6 @@ def payload(run: runs.Run, signed: verdicts.SignedVerdict) -> bytes:
 
 
 def _supersedes(run: runs.Run) -> dict[str, object]:
-    if not _judged(run) or run.judged_at is None:
+    if run.judged_at is None:
         return {}
     return {"supersedes": {"verdict": run.result.value, "judgedAt": run.judged_at.isoformat()}}

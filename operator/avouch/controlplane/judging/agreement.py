@@ -48,7 +48,7 @@ def _fit(task: str, other: str, told: Iterable[Seen], identity: Identity) -> boo
     for seen in told:
         if seen.task in found:
             found[seen.task].add(identity(seen))
-    return found[task] <= found[other] or found[other] <= found[task]
+    return found[task] | found[other] in found.values()  # one holds all of the other
 
 
 def both(pair: tuple[Seen, Seen]) -> str:

@@ -6,7 +6,7 @@ Pure readings of Kubernetes JSON. What a TaskRun's status holds is taken from he
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, TypeGuard
+from typing import Any
 
 from avouch import image_references, plan
 from avouch.controlplane.model import runs
@@ -124,14 +124,11 @@ def variables(names: tuple[str, ...], subject: Mapping[str, Any], runs: tuple[Ex
     """Values of envAllowList: params of the run first, then what its TaskRuns hold. Absent ones are left out."""
     params, found = results.params(subject), {}
     for name in names:
-        there = (one.value for one in results.environment(name, [r.taskrun for r in runs]) if _usable(one))
+        read = results.environment(name, [run.taskrun for run in runs])
+        there = (one.value for one in read if isinstance(one, results.Found))
         if text := params.get(name, "") or next(there, ""):
             found[name] = text
     return found
-
-
-def _usable(one: results.Lookup) -> TypeGuard[results.Found]:
-    return isinstance(one, results.Found) and bool(one.value)
 
 
 def _seen(one: results.Found, runs: tuple[Execution, ...], type_: str) -> Seen:

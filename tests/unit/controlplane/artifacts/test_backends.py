@@ -160,8 +160,9 @@ async def test_a_check_passes_only_where_write_read_and_delete_really_work(wrong
 class Map:
     """Everything in one namespace's backend; keeps what it was told."""
 
-    def __init__(self, serving: artifacts.Serving) -> None:
+    def __init__(self, serving: artifacts.Serving, *places: str, known: bool = False, sound: bool = False) -> None:
         self.found, self.told = serving, []
+        self.places = artifacts.Places(places, known, sound)
 
     async def serving(self, namespace):
         return self.found
@@ -173,7 +174,15 @@ class Map:
         self.told.append(("record", backend, size))
 
     async def where(self, digest, namespace_uid=""):
-        return artifacts.Places()
+        self.told.append(("where", namespace_uid))
+        return self.places
+
+    async def damaged(self, digest, backend):
+        self.told.append(("damaged", backend))
+
+    async def use(self, digest, owner):
+        self.told.append(("use", owner))
+        return self.places.known
 
 
 class Openers:
@@ -254,3 +263,139 @@ async def test_an_upload_that_finds_no_memory_is_told_to_come_again():
     with pytest.raises(errors.Overloaded):
         await routed.put(pieces(b"x", b"yz"), expected=digests.of_bytes(b"xyz"), limit=9, owner=OWNER)
     assert not await own.has(digests.of_bytes(b"xyz"))
+
+
+X = digests.of_bytes(b"x")
+
+
+class Copy(Memory):
+    """A copy that is there, away, damaged (at once, or in its second piece) or not there."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    async def get(self, digest):
+        if self.how == "none":
+            raise errors.NotFound("no")
+        if self.how == "away":
+            raise errors.Unavailable("no route")
+        if self.how == "damaged":
+            raise errors.Corrupt("other bytes")
+        yield b"x"
+        if self.how == "damaged late":
+            raise errors.Corrupt("other bytes")
+
+
+def lying(**copies: str) -> tuple[routing.Routed, Map]:
+    """An artifact of which copies lie in these backends."""
+    known = Map(artifacts.Serving(), *copies, known=True, sound=True)
+    return routing.Routed(known, Openers(**{uid: Copy(how) for uid, how in copies.items()})), known
+
+
+READS = {
+    "the first copy": ({"a": "there", "b": "away"}, None, []),
+    "the next copy where one is gone": ({"a": "none", "b": "there"}, None, []),
+    "the next copy where one is away": ({"a": "away", "b": "there"}, None, []),
+    "the next copy where one is damaged": ({"a": "damaged", "b": "there"}, None, ["a"]),
+    "nothing where all are gone": ({"a": "none", "b": "none"}, errors.NotFound, []),
+    "nothing now where one is away": ({"a": "none", "b": "away", "c": "none"}, errors.Unavailable, []),
+    "nothing where all are damaged": ({"a": "damaged", "b": "damaged"}, errors.Corrupt, ["a", "b"]),
+    "nothing now where one that is away may be sound": ({"a": "away", "b": "damaged"}, errors.Unavailable, ["b"]),
+    "nothing now where one after a damaged one is away": ({"a": "damaged", "b": "away"}, errors.Unavailable, ["a"]),
+}
+
+
+@pytest.mark.parametrize(("copies", "failure", "damaged"), READS.values(), ids=READS)
+async def test_a_read_gives(copies, failure, damaged):
+    routed, known = lying(**copies)
+    if failure is None:
+        assert [piece async for piece in routed.get(X, namespace_uid="ns")] == [b"x"]
+    else:
+        with pytest.raises(failure):
+            await anext(routed.get(X, namespace_uid="ns"))
+    assert known.told == [("where", "ns"), *(("damaged", uid) for uid in damaged)]
+
+
+async def test_a_copy_that_is_found_damaged_halfway_is_an_error_and_the_map_learns_of_it():
+    routed, known = lying(a="damaged late", b="there")
+    with pytest.raises(errors.Corrupt):
+        assert [piece async for piece in routed.get(X)]
+    assert known.told[-1] == ("damaged", "a")
+
+
+async def test_what_the_map_knows_to_lie_nowhere_is_not_looked_for_in_the_installs_own_store():
+    own = Memory()
+    own.content[X] = b"x"
+    routed = routing.Routed(Map(artifacts.Serving(), known=True), Openers(default=own))
+    with pytest.raises(errors.NotFound, match=f"no content {X}"):
+        await anext(routed.get(X))
+
+
+async def test_an_empty_artifact_is_read_as_one():
+    own = Memory()
+    empty = digests.of_bytes(b"")
+    own.content[empty] = b""
+    routed = routing.Routed(Map(artifacts.Serving()), Openers(default=own))
+    assert b"".join([piece async for piece in routed.get(empty)]) == b""
+
+    class Nothing(Memory):
+        async def get(self, digest):
+            for piece in ():
+                yield piece
+
+    assert [piece async for piece in routing.Routed(Map(artifacts.Serving()), Openers(default=Nothing())).get(X)] == []
+
+
+@pytest.mark.parametrize("sound", [True, False])
+async def test_what_the_map_knows_is_stored_where_a_sound_copy_lies(sound):
+    own = Memory()
+    own.content[X] = b"x"  # by its word alone
+    routed = routing.Routed(Map(artifacts.Serving(), "a", known=True, sound=sound), Openers(default=own))
+    assert await routed.has(X, namespace_uid="ns") is sound
+    assert await routed.use(X, OWNER) is True
+
+
+class Atomic(Memory):
+    """A backend that lies where the map lies."""
+
+    async def keep(self, content, *, expected, limit, owner):
+        self.owner = owner
+        return await self.put(content, expected=expected, limit=limit)
+
+
+async def test_a_backend_that_lies_where_the_map_lies_keeps_artifact_and_place_at_once():
+    known, both = Map(artifacts.Serving()), Atomic()
+    routed = routing.Routed(known, Openers(default=both))
+    assert await routed.put(pieces(b"x"), expected=X, limit=9, owner=OWNER) == (X, 1)
+    assert (known.told, both.owner) == ([], OWNER)
+
+
+async def test_content_of_an_owner_needs_a_digest():
+    with pytest.raises(errors.Invalid) as refused:
+        await routing.Routed(Map(artifacts.Serving()), Openers()).put(pieces(b"x"), expected=None, limit=9, owner=OWNER)
+    assert refused.value.field == "digest"
+
+
+@pytest.mark.parametrize("limit", [499_999, 500_000, 500_001])
+async def test_what_is_too_big_for_the_caller_is_not_said_to_be_too_big_for_the_backend(limit):
+    small = backend("tiny", kind="inline", **DEFAULT)
+    routed = routing.Routed(Map(artifacts.Serving(own=(small,))), Openers(uid_tiny=Memory()))
+    content = b"x" * 500_002
+    with pytest.raises(errors.TooLarge) as refused:
+        await routed.put(pieces(content), expected=digests.of_bytes(content), limit=limit, owner=OWNER)
+    assert ("CASBackend" in str(refused.value) or "backend tiny" in str(refused.value)) is (limit >= 500_000)
+
+
+@pytest.mark.parametrize(
+    ("destination", "field", "fix"),
+    [
+        (artifacts.Destination(artifacts.BUILT_IN, "default", 9), "AVOUCH_MAX_MATERIAL", "send less, or apply a CASBackend"),
+        (artifacts.Destination("uid", "tiny", 9, inline=True), "spec.maxBytes", "send less, or use a backend of another kind"),
+        (artifacts.Destination("uid", "big", 9), "spec.maxBytes", "send less, or raise spec.maxBytes of CASBackend big"),
+    ],
+)  # fmt: skip
+def test_what_is_too_big_names_what_helps(destination, field, fix):
+    refused = backends.too_big(destination)
+    assert (refused.field, refused.fix) == (field, fix)
+    assert f"too big for the backend {destination.name}: it has more than 9 bytes" in str(refused)

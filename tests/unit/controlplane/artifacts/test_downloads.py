@@ -108,6 +108,23 @@ async def test_an_attester_of_the_workflow_reads_what_its_run_used(world: World)
     assert [piece async for piece in world.downloads.read(found, 2)] == [CONTENT[2:3], CONTENT[3:]]
 
 
+@pytest.mark.parametrize(
+    ("start", "pieces"),
+    [
+        (0, [CONTENT[:3], CONTENT[3:]]),
+        (2, [CONTENT[2:3], CONTENT[3:]]),
+        (3, [CONTENT[3:]]),
+        (4, [CONTENT[4:]]),
+        (len(CONTENT), []),
+        (99, []),
+    ],
+)
+async def test_a_download_goes_on_where_it_broke_off(start: int, pieces: list[bytes]) -> None:
+    world = World(HERE)
+    found = await world.downloads.find("token", DIGEST)
+    assert [piece async for piece in world.downloads.read(found, start)] == pieces
+
+
 MAY_NOT_READ = {
     "a ServiceAccount of another namespace": World(authorization.ServiceAccount("other", "builder")),
     "a ServiceAccount that is not listed": World(HERE, LISTS_SIGNER),

@@ -31,6 +31,8 @@ def signed(result: verdicts.VerdictResult = verdicts.VerdictResult.FAILED) -> ve
         ({}, True),
         ({"workflow": "another"}, False),
         ({"workflow": "", "selector": {"tier": "one"}}, True),
+        ({"workflow": "", "selector": {"tier": "one", "team": "a"}}, True),
+        ({"selector": {"tier": "two"}}, True),  # the name says it
         ({"workflow": "", "selector": {"tier": "one", "team": "b"}}, False),
         ({"workflow": "", "selector": {"unknown": "label"}}, False),
         ({"workflow": "", "selector": {}}, False),
@@ -52,6 +54,11 @@ def test_a_delivery_has_the_same_id_however_often_it_is_worked_out_and_another_f
     assert fanout.deliveries(RUN, signed(), both) == (first, second)
     assert first.id != second.id
     assert first.payload == second.payload
+    assert str(first.id) == "e7631d31-20c1-596b-beaf-8407eec2f9d8", "a resend after an upgrade is the same delivery"
+    (again, _) = fanout.deliveries(JUDGED, signed(), both)
+    assert again.id != first.id
+    assert (first.run_id, first.attachment_uid, first.namespace, first.type, first.attempts) == (
+        RUN.id, "chat-uid", "team-a", "webhook", 0)  # fmt: skip
 
 
 def test_the_payload_is_the_documented_schema_and_holds_neither_environment_nor_annotations() -> None:

@@ -6,6 +6,7 @@ import random
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,11 +126,13 @@ async def test_a_suspended_one_whose_attachment_is_gone_is_never_sent_and_given_
 
 
 class Secrets:
-    """One Secret, in the namespace of the Integration."""
+    """One Secret in the namespace of the Integration, one in that of the delivery."""
 
     async def read(self, namespace: str, name: str, key: str) -> bytes:
         if (namespace, name, key) == ("home", "signing", "hmac"):
             return b"secret"
+        if (namespace, name, key) == ("shop", "own", "hmac"):
+            return b"own"
         raise errors.Denied("not this one") if name == "denied" else errors.NotFound("no such Secret")
 
 
@@ -137,6 +140,7 @@ class Secrets:
     ("reference", "outcome"),
     [
         ({"namespace": "home", "name": "signing", "key": "hmac"}, "delivered"),
+        ({"name": "own", "key": "hmac"}, "delivered"),
         ({"name": "signing", "key": "hmac"}, "no such Secret"),
         ({"namespace": "home", "name": "denied", "key": "hmac"}, "not this one"),
     ],
@@ -148,7 +152,8 @@ async def test_a_secret_is_the_integrations_own_and_one_that_is_not_there_yet_is
     await use_case.finish(60)
     ((_, said, again),) = ledger.outcomes
     assert (said, again is not None) == (outcome, True)
-    assert [one.secret for one in receiver.got] == ([b"secret"] if outcome == "delivered" else [])
+    secret = b"own" if reference["name"] == "own" else b"secret"
+    assert [one.secret for one in receiver.got] == ([secret] if outcome == "delivered" else [])
 
 
 async def test_a_bug_in_a_plugin_is_one_failed_delivery_that_is_tried_again():
@@ -220,13 +225,181 @@ async def test_a_refusal_for_good_opens_no_breaker_for_the_receiver_answers():
     assert {again for _, _, again in ledger.outcomes} == {None}
 
 
-async def test_a_delivery_whose_lease_came_too_late_is_not_sent(monkeypatch):
-    monkeypatch.setattr(sending, "PATIENCE", -1.0)
+@pytest.mark.parametrize("left", [-1.0, 0.0])
+async def test_a_delivery_whose_lease_came_too_late_is_not_sent(monkeypatch, left):
+    monkeypatch.setattr(sending, "time", Monotonic())
+    monkeypatch.setattr(sending, "PATIENCE", left)
     ledger, receiver = Ledger(to("hanging")), Receiver()
     use_case = fan_out(ledger, receiver)
     await use_case.begin()
     await use_case.finish(60)
     assert (ledger.outcomes, receiver.got) == ([], [])
+
+
+class Monotonic:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+async def rounds(use_case: sending.Delivering, ledger: Ledger, *due: delivery_model.Delivery) -> None:
+    """One delivery after the other."""
+    for one in due:
+        ledger.due.append(one)
+        await use_case.begin()
+        await use_case.finish(60)
+
+
+async def test_a_breaker_is_forgotten_an_hour_after_it_could_have_let_something_through(monkeypatch):
+    clock, ledger, receiver = Monotonic(), Ledger(), Receiver(broken=errors.Unavailable("answered 500"))
+    monkeypatch.setattr(sending, "time", clock)
+    use_case = fan_out(ledger, receiver)
+    await rounds(use_case, ledger, *(to("broken") for _ in range(deliverybounds.THRESHOLD)))
+    await use_case.begin()
+    assert ledger.rooms[-1].attachments == {"broken-uid": 0}
+    opened = clock.at + deliverybounds.FIRST
+    for at, room in ((opened, {"broken-uid": 1}), (opened + 3599, {"broken-uid": 1}), (opened + 3600, {})):
+        clock.at = at
+        await use_case.begin()
+        assert ledger.rooms[-1].attachments == room
+
+
+@pytest.mark.parametrize(
+    "answer", [errors.Denied("answered 400: given up"), None], ids=["refused for good", "delivered"]
+)
+async def test_only_failures_in_a_row_open_a_breaker(answer):
+    ledger, receiver = Ledger(), Receiver()
+    use_case = fan_out(ledger, receiver)
+    fails = deliverybounds.THRESHOLD - 1
+    for answers in ([errors.Unavailable("500")] * fails, [answer], [errors.Unavailable("500")] * fails):
+        for one in answers:
+            receiver.refused = {"chat": one} if one else {}
+            await rounds(use_case, ledger, to("chat"))
+    await use_case.begin()
+    assert ledger.rooms[-1].attachments == {"chat-uid": use_case.bounds.attachment}
+
+
+async def test_a_bug_in_a_plugin_counts_as_a_failure_of_its_receiver():
+    ledger, receiver = Ledger(), Receiver(broken=KeyError("token"))
+    use_case = fan_out(ledger, receiver)
+    await rounds(use_case, ledger, *(to("broken") for _ in range(deliverybounds.THRESHOLD)))
+    await use_case.begin()
+    assert ledger.rooms[-1].attachments == {"broken-uid": 0}
+
+
+async def test_a_receiver_that_asks_for_time_is_left_alone_at_once():
+    ledger, receiver = Ledger(), Receiver(busy=errors.Overloaded("429", retry_after=30))
+    use_case = fan_out(ledger, receiver)
+    await rounds(use_case, ledger, to("busy"))
+    await use_case.begin()
+    assert ledger.rooms[-1].attachments == {"busy-uid": 0}
+
+
+async def test_without_room_nothing_is_leased_and_a_place_that_becomes_free_is_filled_soon():
+    ledger, receiver = Ledger(to("hanging"), to("chat")), Receiver()
+    use_case = fan_out(ledger, receiver)
+    use_case.bounds = deliverybounds.Bounds(total=1)
+    assert (await use_case.begin(), await use_case.begin()) == (1, 0)
+    assert len(ledger.rooms) == 1
+    receiver.release.set()
+    async with asyncio.timeout(20):
+        await use_case.due.wait()
+    assert (await use_case.begin(), len(ledger.due)) == (1, 0)
+    await use_case.finish(60)
+
+
+@pytest.mark.parametrize("bounds", [deliverybounds.Bounds(attachment=1), deliverybounds.Bounds(namespace=1)])
+async def test_what_one_receiver_or_namespace_has_no_room_for_is_begun_soon_after_a_place_becomes_free(bounds):
+    ledger, receiver = Ledger(to("hanging")), Receiver()
+    use_case = fan_out(ledger, receiver)
+    use_case.bounds = bounds
+    assert (await use_case.begin(), await use_case.begin()) == (1, 0)
+    assert (ledger.rooms[1].namespaces, ledger.rooms[1].attachments) == (
+        {"shop": bounds.namespace - 1}, {"hanging-uid": bounds.attachment - 1})  # fmt: skip
+    receiver.release.set()
+    async with asyncio.timeout(20):
+        await use_case.due.wait()
+    await use_case.finish(60)
+
+
+async def test_what_is_delivered_and_cannot_be_marked_is_said_and_every_try_is_told(caplog):
+    class Away(Ledger):
+        async def delivered(self, delivery_id: uuid.UUID, at: datetime) -> None:
+            raise errors.Unavailable("the database is away")
+
+    tried: list[None] = []
+    for ledger, said in ((Away(to("chat")), True), (Ledger(to("chat")), False)):
+        caplog.clear()
+        use_case = fan_out(ledger, Receiver())
+        use_case.tried = lambda: tried.append(None)
+        await use_case.begin()
+        await use_case.finish(60)
+        assert ("could not be marked and is sent again" in caplog.text) is said
+    assert len(tried) == 2
+
+
+async def test_what_hangs_when_the_worker_ends_is_broken_off_without_an_outcome(caplog):
+    ledger, receiver = Ledger(to("hanging"), to("chat")), Receiver()
+    use_case = fan_out(ledger, receiver)
+    await use_case.begin()
+    await use_case.finish(0.01)
+    assert [said for _, said, _ in ledger.outcomes] == ["delivered"]
+    assert "could not be marked" not in caplog.text
+
+
+async def test_deliveries_wait_for_a_database_that_is_away_and_go_on(monkeypatch):
+    monkeypatch.setattr(sending, "_PAUSE", 0.0)
+
+    class Away(Ledger):
+        failures = 2
+
+        async def lease(self, capacity: deliverybounds.Capacity, seconds: int) -> Sequence[delivery_model.Delivery]:
+            if self.failures:
+                self.failures -= 1
+                raise errors.Unavailable("the database is away")
+            return await super().lease(capacity, seconds)
+
+    ledger = Away(to("chat"))
+    use_case = fan_out(ledger, Receiver())
+    running = asyncio.create_task(use_case.run())
+    await until(lambda: len(ledger.outcomes) == 1)
+    running.cancel()
+    await use_case.finish(60)
+
+
+async def test_a_delivery_of_a_type_that_nobody_serves_is_given_up():
+    ledger = Ledger(replace(to("chat"), type="pigeon"))
+    use_case = fan_out(ledger, Receiver())
+    await use_case.begin()
+    await use_case.finish(60)
+    ((_, said, again),) = ledger.outcomes
+    assert ("no integration of type 'pigeon'" in said, again) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "least", "most"),
+    [(0, 15, 30), (1, 15, 30), (2, 30, 60), (14, 43_200, 86_400), (15, None, None), (16, None, None)],
+)
+def test_the_next_try_is_twice_as_late_each_time_and_there_is_none_after_the_last(attempts, least, most):
+    for seed in range(20):
+        found = sending.next_try(attempts, NOW, random.Random(seed))
+        assert (found is None) is (least is None)
+        assert found is None or timedelta(seconds=least) <= found - NOW <= timedelta(seconds=most)
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(0, 15), (20, 20), (3600, 3600), (10**9, 86_400)])
+def test_what_a_receiver_asks_for_is_at_least_what_it_would_get_and_at_most_a_day(asked, wait):
+    class Least(random.Random):
+        def random(self) -> float:
+            return 0.0
+
+    found = sending.next_after(errors.Overloaded("429", retry_after=asked), 1, NOW, Least())
+    assert found == NOW + timedelta(seconds=wait)
+    assert sending.next_after(errors.Overloaded("429", retry_after=asked), 15, NOW, Least()) is None
 
 
 def test_a_breaker_opens_after_failures_in_a_row_lets_one_probe_through_and_waits_longer_each_time():

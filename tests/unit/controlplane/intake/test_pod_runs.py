@@ -1,4 +1,4 @@
-"""Which runs a pod opens, and of which it may speak: its own TaskRun's and PipelineRun's, where the Workflow lets it."""
+"""Which runs a pod opens and of which it speaks: its own TaskRun's and PipelineRun's, if the Workflow lets it."""
 
 import uuid
 from dataclasses import replace

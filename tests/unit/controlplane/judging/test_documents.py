@@ -220,6 +220,8 @@ def test_the_runs_attestation_says_what_it_is_about_and_when_it_ended():
     external_case = replace(cases.case(PLAN, None, finished_at=None), external=part(external.Runner()))
     told = attested(external_case, examination.failed(external_case, "x", cases.LATER)).metadata
     assert (told.finished_at, told.organization, told.project_version) == (cases.LATER, "acme", "v0")
+    for one, auth in ((case, {}), (external_case, {"auth": {"id": "team-a/ci", "type": "AUTH_TYPE_API_TOKEN"}})):
+        assert documents._facts(one, examination.failed(one, "x", cases.LATER), []).server == auth
 
 
 def test_a_verdict_on_a_run_without_a_record_is_over_no_claim():

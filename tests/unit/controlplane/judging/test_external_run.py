@@ -222,14 +222,15 @@ def test_a_contract_with_policies_is_never_passed():
 
 def test_a_claim_that_no_longer_verifies_is_an_error():
     verdict = judged(cases.planned(), None, problem="step 9 signature: does not match")
-    assert (verdict.result, codes(verdict)) == (VerdictResult.ERROR, ["ClaimNotVerified"])
+    assert (verdict.result, verdict.evidence) == (VerdictResult.ERROR, Evidence.CLI)
+    assert codes(verdict) == ["ClaimNotVerified"]
 
 
 def test_without_a_claim_a_run_is_waited_for_and_then_expires():
     waiting = judged(cases.planned(), now=cases.DONE)
     assert waiting == examination.WaitUntil(cases.LATER)
     expired = judged(cases.planned(), now=cases.LATER)
-    assert (expired.result, codes(expired)) == (VerdictResult.EXPIRED, ["RunExpired"])
+    assert (expired.result, expired.evidence, codes(expired)) == (VerdictResult.EXPIRED, Evidence.NONE, ["RunExpired"])
 
 
 @pytest.mark.parametrize(

@@ -460,7 +460,8 @@ async def test_a_rejected_run_is_judged_no_more_and_another_once_a_claim_came_af
 ) -> None:
     for result, again in ((verdicts.VerdictResult.REJECTED, False), (verdicts.VerdictResult.FAILED, True)):
         found = late(monkeypatch, cases.EVIL, result=result)
-        for heard, expected in ((found, again), (replace(found, claims=found.claims[:1]), False)):
+        every = frozenset(str(one.digest) for one in found.claims)
+        for heard, expected in ((found, again), (replace(found, heard=every), False)):
             queue = Queue(single=[heard])
             await judge(queue).one()
             assert queue.results() == (["Rejected"] if expected else [])
@@ -485,6 +486,10 @@ async def test_a_run_that_cannot_be_judged_is_an_error_and_only_a_bug_leaves_its
     store.failure = failure
     await judge(queue, store).one()
     assert queue.results() == ["Error"]
+    (decided,) = queue.settled
+    assert isinstance(decided, judging_model.Decided)
+    (finding,) = decided.signed.verdict.findings
+    assert finding.message == ("KeyError" if traced else "a known reason")  # what a bug says is for the log
     assert ("Traceback" in caplog.text) is traced
 
 
@@ -539,3 +544,13 @@ async def test_only_what_may_be_a_document_is_looked_at_and_only_where_its_claim
     store, queue = Store(), Queue(single=[found])
     await judge(queue, store).one()
     assert (store.asked, queue.results()) == ([cases.SBOM], ["Error"])
+
+
+async def test_an_external_run_that_goes_on_is_looked_at_again_when_it_would_expire() -> None:
+    found = of_an_attester()
+    run = replace(found.record.run, finished_at=None)
+    part = replace(found.record.external, expires_at=Clock().now() + timedelta(hours=1))  # type: ignore[type-var,operator]
+    waiting = replace(found.record, run=run, external=part, claims=())
+    queue = Queue(batched=[waiting])
+    await found.judge(queue).batch()
+    assert queue.settled == [judging_model.Later(run.id, part.expires_at)]

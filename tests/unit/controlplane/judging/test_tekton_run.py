@@ -89,6 +89,9 @@ CASES = {
         make.case(BOTH, SHOT, make.said(make.file(type_="ARTIFACT"))), V.FAILED, "MaterialTypeMismatch"),
     "a file whose bytes never arrived fails": (
         make.case(BOTH, SHOT, HONEST, documents={}), V.FAILED, "MaterialNotUploaded"),
+    "a file that is recorded, and whose bytes are not there, fails": (
+        make.case(BOTH, SHOT, HONEST, documents={(make.FILE, make.SBOM): artifacts.Checked(False)}),
+        V.FAILED, "MaterialNotUploaded"),
     "policies that nobody evaluated are an error": (
         make.case(make.planned(make.image(), make.asked(), has_policies=True), SHOT, HONEST),
         V.ERROR, "PoliciesNotEvaluated"),
@@ -344,7 +347,8 @@ def test_a_canceled_run_waits_for_no_sidecar():
 
 def test_a_file_whose_upload_may_be_skipped_passes_without_its_bytes():
     skipped = make.planned(make.asked(skip_upload=True))
-    assert make.verdict(make.case(skipped, SHOT, HONEST, documents={})).result is V.PASSED
+    for documents in ({}, {(make.FILE, make.SBOM): artifacts.Checked(False)}):
+        assert make.verdict(make.case(skipped, SHOT, HONEST, documents=documents)).result is V.PASSED
 
 
 def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():
@@ -552,3 +556,95 @@ def test_where_the_record_places_a_pod(pod, uid, recorded, standing):
     earlier = frozenset({"old", "old-uid", "same"})
     found = cluster_record.Execution("uid", "build-1", "build", {}, name, recorded, earlier)
     assert found.standing(pod, uid) is standing
+
+
+def test_a_run_whose_end_nobody_recorded_is_judged_without_waiting():
+    assert make.verdict(make.case(BOTH, WORKING, HONEST, finished_at=None), make.DONE).result is V.PASSED
+
+
+def test_an_image_of_which_the_taskrun_shows_no_digest_is_no_contradiction_of_a_claim_that_has_one():
+    shot = make.snapshot(make.taskrun(results=[("IMAGE_URL", "reg/app:1")]))
+    found = make.verdict(make.case(make.planned(make.image()), shot, make.said(make.claimed_image())))
+    assert (found.result, make.codes(found)) == (V.FAILED, ["ImageDigestMissing"])
+
+
+def test_one_image_in_the_artifacts_of_two_materials_that_name_them_is_not_guessed():
+    source = plan.Source(plan.From.ARTIFACT, task="build", name="image")
+    asked = make.planned(*(make.asked(name, make.IMAGE, source=source) for name in ("app", "web")))
+    told = make.said(make.claimed_image(name="app"), make.claimed_image(name="web"))
+    shot = make.snapshot(make.taskrun(), injected=["build-1-pod-uid"])
+    found = make.verdict(make.case(asked, shot, told))
+    assert (found.result, make.codes(found)) == (V.PASSED, [])
+
+
+def test_what_is_missing_says_why_what_is_there_does_not_count():
+    told = make.said(make.claimed_image(), make.claimed_text("text", "v"))
+    secret = make.taskrun()
+    secret["status"]["taskSpec"] = {"steps": [{"env": [{"name": "TEXT", "valueFrom": {"secretKeyRef": {}}}]}]}
+    image = make.planned(make.image())
+    env = make.planned(text(plan.From.ENV))
+    file = make.planned(make.asked(source=plan.Source(plan.From.RESULT, task="build", name="BOM")))
+    only = "only the claim of TaskRun build-1 (pod build-1-pod-uid) reports it, and that source does not count"
+    for asked, taskrun, claims, why in (
+        (image, make.taskrun(), (), ""),
+        (image, make.taskrun(), (told,), f"; image: {only}"),
+        (file, make.taskrun(results=[("BOM", "a file is no result")]), (), ""),
+        (env, secret, (), "; text: environment variable TEXT comes from valueFrom: only literal values are recorded"),
+        (
+            env,
+            secret,
+            (told,),
+            "; text: environment variable TEXT comes from valueFrom: only literal values are recorded",
+        ),
+    ):
+        (finding,) = make.verdict(make.case(asked, make.snapshot(taskrun), *claims)).findings
+        assert finding.message == f"material {finding.material} ({asked.materials[0].type}) was not delivered{why}"
+
+
+def test_an_annotation_that_nobody_filled_is_missing_and_not_empty():
+    asked = make.planned(
+        make.asked(annotations=(plan.PlannedAnnotation("ticket"),)), annotations=(plan.PlannedAnnotation("who"),)
+    )
+    found = make.verdict(make.case(asked, SHOT, make.said(make.file(annotations={"ticket": ""}), notes={"who": ""})))
+    assert (make.codes(found), found.annotations, found.materials[0].annotations) == (["AnnotationMissing"] * 2, {}, {})
+
+
+def test_an_annotation_is_never_taken_from_a_reference():
+    shot = make.snapshot(make.taskrun())
+    shot.taskruns[0]["status"]["taskSpec"] = ENV
+    for name, value in (("CI", {"key": "yes"}), ("KEY", {})):
+        asked = (plan.PlannedAnnotation("key", source=plan.Source(plan.From.ENV, task="build", name=name)),)
+        found = make.verdict(make.case(make.planned(annotations=asked), shot))
+        assert (found.annotations, make.codes(found)) == (value, [] if value else ["AnnotationMissing"])
+
+
+def test_one_image_that_a_step_attests_for_two_materials_by_their_names_is_not_guessed():
+    told = make.said(make.claimed_image(name="app"), make.claimed_image(name="web"), explicit=True)
+    assert make.verdict(make.case(TWO, make.snapshot(make.taskrun()), told)).result is V.PASSED
+
+
+def test_a_file_with_the_digest_of_an_image_is_no_image_that_stands_for_two():
+    asked = make.planned(make.guessed("app"), make.asked(source=plan.Source()))
+    shot = make.snapshot(make.built(), injected=["build-1-pod-uid"])
+    told = make.said(make.file(make.GOOD), make.claimed_image(name="app"))
+    found = make.verdict(make.case(asked, shot, told, documents=make.fine(make.GOOD)))
+    assert (found.result, make.codes(found)) == (V.PASSED, [])
+
+
+def test_the_claims_of_two_taskruns_whose_pods_are_gone_both_count():
+    shot = make.snapshot(make.built(), make.built(make.EVIL, "build-2"), matrix=["build"], pods={})
+    told = (make.said(make.file()), make.said(make.file(make.EVIL), taskrun="build-2"))
+    found = make.verdict(make.case(BOTH, shot, *told, documents=make.fine(make.FILE, make.EVIL)))
+    assert (found.result, len(found.materials)) == (V.PASSED, 4)
+
+
+@pytest.mark.parametrize(
+    ("seen", "shown"),
+    [
+        (cluster_record.Seen("", "", "", "reg/app:1", make.GOOD, type=make.IMAGE), f"reg/app:1@{make.GOOD}"),
+        (cluster_record.Seen("", "", "", "reg/app:1", type=make.IMAGE), "reg/app:1"),
+        (cluster_record.Seen("", "", "", "x" * 301, make.GOOD), "x" * 300),
+    ],
+)
+def test_a_value_is_shown_as_a_text_or_as_an_image_is_pulled(seen, shown):
+    assert str(seen) == shown
