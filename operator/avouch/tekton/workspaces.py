@@ -53,7 +53,7 @@ def choose(
         shape: the pod.
         taskrun: its TaskRun, whose spec binds the workspaces.
         names: workspaces wanted, None for all that are bound.
-        refused: claim name -> why its volume may not be mounted a second time.
+        refused: claim name -> why its volume may not be mounted a second time; "" where it may.
     """
     bound = _bound(shape, taskrun, names or ())
     volumes = _volumes(bound.values())

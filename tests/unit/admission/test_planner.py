@@ -58,6 +58,13 @@ class Cluster(cluster.ClusterReader):
         return {"spec": {"accessModes": [self.access]}}
 
 
+class GoneCluster(Cluster):
+    """Its TaskRun was deleted."""
+
+    async def taskrun(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return None
+
+
 class Workflows(contracts.Workflows):
     """One Workflow."""
 
@@ -149,6 +156,20 @@ async def test_an_owner_that_is_not_the_taskrun_of_that_uid_is_refused(field: st
     created = pods.pod()
     created["metadata"]["ownerReferences"][0][field] = value
     refusal = await decide(Cluster(), Workflows({}), created)
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.GONE
+
+
+async def test_a_pod_of_nobody_is_left_alone() -> None:
+    created = pods.pod()
+    created["metadata"]["ownerReferences"] = []
+    refusal = await decide(Cluster(), Workflows({}), created)
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.NOT_OWNED
+
+
+async def test_a_pod_whose_taskrun_is_gone_is_left_alone() -> None:
+    refusal = await decide(GoneCluster(), Workflows({"materials": [SBOM]}))
     assert isinstance(refusal, pod.Refusal)
     assert refusal.reason is pod.Reason.GONE
 

@@ -89,5 +89,4 @@ def _oidc(entry: workflow.OidcAttester, attester: identities.OidcIdentity) -> bo
 
 def _says(attester: identities.OidcIdentity, name: str, wanted: str) -> bool:
     """Exactly this text: a list that holds it, a number or a missing claim is something else."""
-    found = attester.claims.get(name)
-    return isinstance(found, str) and found == wanted
+    return bool(attester.claims.get(name) == wanted)

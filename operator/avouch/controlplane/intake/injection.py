@@ -89,9 +89,9 @@ class InjectionPlanner:
         return Planned(injection.Injection(shape, plans, picked.mounts, picked.skipped), warnings)
 
     async def _refused_claims(self, namespace: str, shape: pod.Shape) -> dict[str, str]:
+        """Why the volume of each claim may not be mounted a second time; "" where it may."""
         mounted = {shape.claims[m.volume] for m in shape.workspaces() if m.volume in shape.claims}
-        found = {name: workspaces.claim_problem(await self.cluster.volume_claim(namespace, name)) for name in mounted}
-        return {name: why for name, why in found.items() if why}
+        return {name: workspaces.claim_problem(await self.cluster.volume_claim(namespace, name)) for name in mounted}
 
 
 def _place(workflow: contracts.WorkflowRecord) -> authorization.Place:

@@ -85,7 +85,7 @@ class Callers:
 
     async def _namespace(self, holder: _Holder) -> Object | None:
         key = holder.namespace, holder.account_uid
-        found = self._namespaces.recall(key) if holder.account_uid else None
+        found = self._namespaces.recall(key)
         if found is None and (found := await self._cluster.namespace(holder.namespace)) and holder.account_uid:
             self._namespaces.keep(key, {"metadata": {"uid": labels.uid_of(found)}})
         return found
@@ -225,8 +225,8 @@ def _caller(
         taskrun=labels.name_of(taskrun),
         taskrun_uid=labels.uid_of(taskrun),
         pipeline_task=pipeline_task(taskrun, pipelinerun),
-        pipelinerun=labels.name_of(pipelinerun) if pipelinerun else "",
-        pipelinerun_uid=labels.uid_of(pipelinerun) if pipelinerun else "",
+        pipelinerun=labels.name_of(pipelinerun or {}),
+        pipelinerun_uid=labels.uid_of(pipelinerun or {}),
         injected=any(c.get("name") == pods.SIDECAR for c in objects.mappings(pod, "spec", "initContainers")),
     )
 

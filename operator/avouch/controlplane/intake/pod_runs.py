@@ -69,8 +69,9 @@ class PodRuns:
         """
         caller = await self.pods.identify(token)
         found = await self.runs.attested(run_id)
-        run = _own(caller, found.run if found else None)
-        rules = found.rules if found else None
+        if found is None:
+            raise errors.NotFound("no such run")
+        run, rules = _own(caller, found.run), found.rules
         if need is not sessions.Need.READ and (rules is None or not _lets(rules.attesters, run.workflow, caller)):
             raise _may_not_attest(caller)
         return sessions.RunSession(run, signer_of(caller), caller=caller)
@@ -91,8 +92,8 @@ def _lets(listed: kind.Attesters | None, workflow: str, caller: run_model.Caller
     return authorization.may_attest(listed, authorization.Place(caller.namespace, workflow), account)
 
 
-def _own(caller: run_model.Caller, run: run_model.Run | None) -> run_model.Run:
-    if run is None or (run.namespace, run.namespace_uid) != (caller.namespace, caller.namespace_uid):
+def _own(caller: run_model.Caller, run: run_model.Run) -> run_model.Run:
+    if (run.namespace, run.namespace_uid) != (caller.namespace, caller.namespace_uid):
         raise errors.NotFound("no such run")
     if run.key.subject_uid not in (caller.pipelinerun_uid or caller.taskrun_uid, caller.taskrun_uid):
         raise errors.Denied(f"run {run.name} is about {run.subject_kind} {run.subject_name}, not about your pod's")

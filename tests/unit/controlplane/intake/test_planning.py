@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from avouch import digests
+from avouch import digests, errors, plan
 from avouch.contract import reading, revisions
 from avouch.controlplane.intake import planning
 from avouch.controlplane.model import contracts
@@ -97,6 +97,34 @@ async def test_no_more_plans_are_remembered_than_fit(monkeypatch: pytest.MonkeyP
         plans.of(workflow(), revision(number, "sbom"))
     assert len(plans._known) == 2
     assert plans.of(workflow(), revision(1, "sbom")) is not first
+
+
+def test_workflows_of_one_contract_do_not_push_each_others_plans_out() -> None:
+    plans = planning._Plans()
+    other = workflow(name="v", uid="w-2")
+    first, second = plans.of(workflow(), revision(1, "sbom")), plans.of(other, revision(1, "sbom"))
+    assert (first.plan.workflow, second.plan.workflow) == ("w", "v")
+    assert plans.of(workflow(), revision(1, "sbom")) is first
+    assert plans.of(other, revision(1, "sbom")) is second
+
+
+async def test_a_run_is_pinned_to_the_plan_whether_or_not_it_was_written_already() -> None:
+    found = await owed(workflow(labels={"tier": "one"}), revision(1, "sbom"))
+    assert found.text
+    for one in (found, replace(found, text="")):
+        run = one.run(datetime(2026, 1, 1, tzinfo=UTC))
+        assert plan.Plan.from_json(run.plan) == found.plan
+        assert (run.id, run.subject_kind, run.subject_name, run.labels) == (
+            found.run_id, "PipelineRun", "run", {"tier": "one"})  # fmt: skip
+
+
+async def test_what_has_no_creation_time_owes_nothing_that_could_be_known() -> None:
+    bare = {**OBJECT, "metadata": {"name": "run", "uid": "pr-1"}}
+    declared = Declared(workflow(), revision(1))
+    with pytest.raises(errors.Invalid) as refused:
+        await planning.owed_by("ns", None, bare, declared, declared)
+    assert refused.value.field == "metadata.creationTimestamp"
+    assert not await planning.owed_by("ns", None, None, declared, declared)
 
 
 CREATED, STARTED, CHILD = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-01T00:00:01Z"

@@ -8,9 +8,35 @@ from avouch import errors
 from avouch.controlplane.intake import pod_identity
 from tests.unit.ingest import fakes
 
+POD_NAME, POD_UID = "authentication.kubernetes.io/pod-name", "authentication.kubernetes.io/pod-uid"
+
+
+async def _nobody(name: str) -> None:
+    return None
+
+
+def _bound(cluster: fakes.Cluster) -> dict[str, list[str]]:
+    return cluster.users["good"]["extra"]  # type: ignore[no-any-return]
+
+
 BREAKS: dict[str, Callable[[fakes.Cluster], object]] = {
     "the token is bound to no pod": lambda c: c.users["good"].pop("extra"),
     "the token is a user's": lambda c: c.users["good"].update(username="alice"),
+    "the token is an account's of no namespace": lambda c: c.users["good"].update(
+        username="system:serviceaccount::builder"
+    ),
+    "the token is an account's without a name": lambda c: c.users["good"].update(
+        username="system:serviceaccount:shop:"
+    ),
+    "the token is a user's with the name of an account": lambda c: c.users["good"].update(username="shop:builder"),
+    "the token is nobody's": lambda c: c.users["good"].pop("username"),
+    "the token is bound to a pod without a name": lambda c: _bound(c).update({POD_NAME: [""]}),
+    "the token is bound to a pod without a UID": lambda c: _bound(c).update({POD_UID: [""]}),
+    "the token is bound to the name of a pod alone": lambda c: _bound(c).pop(POD_UID),
+    "the token is bound to the UID of a pod alone": lambda c: _bound(c).pop(POD_NAME),
+    "the token is bound to two names": lambda c: _bound(c).update({POD_NAME: ["build-pod", "other"]}),
+    "the token is bound to two UIDs": lambda c: _bound(c).update({POD_UID: ["pod-uid", "other"]}),
+    "the namespace is gone": lambda c: setattr(c, "namespace", _nobody),
     "the pod is gone": lambda c: c.pods.clear(),
     "the pod was made anew under the same name": lambda c: _meta(c.pods).update(uid="new"),
     "the pod runs as another ServiceAccount": lambda c: c.pods["shop", "build-pod"]["spec"].update(
@@ -43,6 +69,43 @@ async def test_the_whole_chain_names_pod_taskrun_and_pipelinerun() -> None:
     caller = (await pod_identity.identify(fakes.TOKEN, fakes.Cluster())).caller
     assert (caller.pod_uid, caller.taskrun_uid, caller.pipelinerun_uid) == ("pod-uid", "taskrun-uid", "run-uid")
     assert (caller.namespace_uid, caller.pipeline_task, caller.injected) == ("shop-uid", "compile", True)
+
+
+NO_ACCOUNTS = ["alice", "shop:builder", "system:serviceaccount:shop:", "system:serviceaccount::builder", "", None]
+
+
+@pytest.mark.parametrize("username", NO_ACCOUNTS)
+async def test_only_the_username_of_a_service_account_is_one(username: str | None) -> None:
+    cluster = fakes.Cluster()
+    cluster.users["worker"] = {} if username is None else {"username": username}
+    with pytest.raises(errors.Unauthenticated, match=r"^the bearer token is not valid here$"):
+        await pod_identity.service_account("worker", cluster)
+
+
+@pytest.mark.parametrize(
+    ("children", "task"),
+    [
+        ([("CustomRun", "build", "approve"), ("TaskRun", "other", "lint"), ("TaskRun", "build", "compile")], "compile"),
+        ([("CustomRun", "build", "approve"), ("TaskRun", "other", "lint")], "of the label"),  # the record lags behind
+        ([], "of the label"),
+    ],
+)
+async def test_the_task_of_a_pod_is_the_one_that_the_pipelinerun_records_for_its_taskrun(
+    children: list[tuple[str, str, str]], task: str
+) -> None:
+    cluster = fakes.Cluster()
+    _meta(cluster.taskruns)["labels"] = {"tekton.dev/pipelineTask": "of the label"}
+    told = [{"kind": kind, "name": name, "pipelineTaskName": task} for kind, name, task in children]
+    _first(cluster.pipelineruns)["status"] = {"childReferences": told}
+    assert (await pod_identity.identify(fakes.TOKEN, cluster)).caller.pipeline_task == task
+
+
+async def test_a_pod_without_our_sidecar_is_none_that_was_injected_and_its_account_may_be_the_default_one() -> None:
+    cluster = fakes.Cluster()
+    _first(cluster.pods)["spec"] = {"containers": [{"name": "avouch-sidecar"}]}
+    cluster.users["good"]["username"] = "system:serviceaccount:shop:default"
+    caller = (await pod_identity.identify(fakes.TOKEN, cluster)).caller
+    assert (caller.service_account, caller.injected) == ("default", False)
 
 
 async def test_a_taskrun_without_pipeline_stands_for_itself() -> None:

@@ -1,5 +1,6 @@
 """Judging as an act: what does not answer now puts a run off, what kills workers ends it, never with a yes."""
 
+import asyncio
 import contextlib
 import json
 import uuid
@@ -554,3 +555,24 @@ async def test_an_external_run_that_goes_on_is_looked_at_again_when_it_would_exp
     queue = Queue(batched=[waiting])
     await found.judge(queue).batch()
     assert queue.settled == [judging_model.Later(run.id, part.expires_at)]
+
+
+async def test_between_two_runs_and_two_claims_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def turns(judging_: Callable[[], object]) -> int:
+        taken = 0
+
+        async def other() -> None:
+            nonlocal taken
+            while True:
+                taken += 1
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(other())
+        await judging_()  # type: ignore[misc]
+        beside.cancel()
+        return taken
+
+    assert await turns(judge(Queue(batched=[record(number) for number in range(5)])).batch) >= 5
+    found = late(monkeypatch, cases.EVIL)
+    many = replace(found, claims=found.claims * 5)
+    assert await turns(judge(Queue(single=[many])).one) >= 10

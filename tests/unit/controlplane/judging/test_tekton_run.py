@@ -648,3 +648,11 @@ def test_the_claims_of_two_taskruns_whose_pods_are_gone_both_count():
 )
 def test_a_value_is_shown_as_a_text_or_as_an_image_is_pulled(seen, shown):
     assert str(seen) == shown
+
+
+def test_a_value_is_of_the_task_that_the_pipelinerun_names_whatever_the_taskruns_label_says():
+    shot = make.snapshot(make.built())
+    shot.taskruns[0]["metadata"]["labels"]["tekton.dev/pipelineTask"] = "forged"
+    asked = make.asked("image", make.IMAGE, source=ANY_TASK)
+    (seen,) = cluster_record.of_material(asked, shot.subject, cluster_record.executions(shot))
+    assert (seen.task, seen.taskrun_uid, seen.who) == ("build", "build-1-uid", "TaskRun build-1")
