@@ -122,12 +122,11 @@ async def identify(token: str, cluster: cluster.ClusterReader) -> Subject:
 async def _identified(
     holder: _Holder, cluster: cluster.ClusterReader, namespace_of: Callable[[_Holder], Awaitable[Object | None]]
 ) -> Subject:
-    pod = await cluster.pod(holder.namespace, holder.pod)
-    _check_pod(pod, holder)  # 2
+    pod = await _pod(holder, cluster)  # 2
     taskrun = await _taskrun(pod, holder.namespace, cluster)  # 3
     pipelinerun = await _pipelinerun(taskrun, holder.namespace, cluster)  # 4
     namespace = await namespace_of(holder)
-    if pod is None or namespace is None:
+    if namespace is None:
         raise _unknown()
     return Subject(_caller(holder, namespace, pod, taskrun, pipelinerun), taskrun, pipelinerun)
 
@@ -180,20 +179,22 @@ def _bound(user: Object) -> tuple[list[str], list[str]]:
     return [str(each) for each in extra.get(_POD_NAME) or []], [str(each) for each in extra.get(_POD_UID) or []]
 
 
-def _check_pod(pod: Object | None, holder: _Holder) -> None:
+async def _pod(holder: _Holder, cluster: cluster.ClusterReader) -> Object:
+    pod = await cluster.pod(holder.namespace, holder.pod)
     if pod is None or labels.uid_of(pod) != holder.pod_uid:
         raise _unknown()
     if (objects.text(pod, "spec", "serviceAccountName") or "default") != holder.service_account:
         raise _unknown()
+    return pod
 
 
-async def _taskrun(pod: Object | None, namespace: str, cluster: cluster.ClusterReader) -> dict[str, Any]:
-    owner = labels.controller(pod or {}, "TaskRun")
+async def _taskrun(pod: Object, namespace: str, cluster: cluster.ClusterReader) -> dict[str, Any]:
+    owner = labels.controller(pod, "TaskRun")
     taskrun = await cluster.taskrun(namespace, owner.name) if owner else None
     if owner is None or taskrun is None or labels.uid_of(taskrun) != owner.uid:
         raise _unknown()
     tries = _tries(taskrun)
-    if tries[-1] and labels.name_of(pod or {}) not in tries:
+    if tries[-1] and labels.name_of(pod) not in tries:
         raise _unknown()
     return taskrun
 
