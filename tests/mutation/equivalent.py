@@ -1,5 +1,8 @@
 """Faults that change nothing anybody could see: module below operator/avouch and name of the fault, and the reason."""
 
+_FACTS = "only claims with facts count: one without is a finding before (`tekton_run._problem`); for the type checker"
+_NOBODY = "the UID of an object that is not there is empty, and that of the one it is compared with is not"
+
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "contract/planning.py",
@@ -11,4 +14,37 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Client._json: raise errors.Unavailable(f'{method} {path}: no try left') -> pass",
     ): "the last try raised before",
     ("tekton/limits.py", "_lowered: each >= enough -> Gt"): "what is enough is tried next anyway",
-}
+    ("controlplane/judging/materials.py", "_entries: said.facts is None -> False"): _FACTS,
+    ("controlplane/judging/tekton_run.py", "refused_evidence: said.facts is None -> False"): _FACTS,
+    (
+        "controlplane/judging/tekton_run.py",
+        "_annotations: said.facts is not None and said.facts.annotations.get(asked.name) -> "
+        "without said.facts is not None",
+    ): _FACTS,
+    ("controlplane/judging/tekton_run.py", "_counting: run is not None -> True"): (
+        "a claim about no TaskRun of the run is a problem before; for the type checker"
+    ),
+    ("controlplane/judging/tekton_run.py", "wrong_taskruns: snapshot is None -> False"): (
+        "a run without a snapshot is Pending and not checked; for the type checker"
+    ),
+    ("controlplane/judging/judge.py", "Judging._case: record.late -> True"): (
+        "where no claim is late all are heard; it saves a look at the record"
+    ),
+    (
+        "controlplane/intake/pod_identity.py",
+        "_pod: pod is None or labels.uid_of(pod) != holder.pod_uid -> without pod is None",
+    ): _NOBODY,
+    (
+        "controlplane/intake/pod_identity.py",
+        "_taskrun: owner is None or taskrun is None or labels.uid_of(taskrun) != owner.uid -> without taskrun is None",
+    ): _NOBODY,
+    (
+        "controlplane/intake/injection.py",
+        "InjectionPlanner.plan_for: taskrun is None or labels.uid_of(taskrun) != shape.owner.uid -> "
+        "without taskrun is None",
+    ): _NOBODY,
+    (
+        "controlplane/intake/submissions.py",
+        "Intake._claims: session.external is None or self.external is None -> without self.external is None",
+    ): "only the external runs make a session that has such a part; for the type checker",
+}  # fmt: skip

@@ -343,10 +343,21 @@ async def test_what_is_delivered_and_cannot_be_marked_is_said_and_every_try_is_t
 
 
 async def test_what_hangs_when_the_worker_ends_is_broken_off_without_an_outcome(caplog):
-    ledger, receiver = Ledger(to("hanging"), to("chat")), Receiver()
-    use_case = fan_out(ledger, receiver)
+    class Slow(Receiver):
+        ended = False
+
+        async def deliver(self, delivery: delivery_model.Delivery) -> None:
+            try:
+                await super().deliver(delivery)
+            finally:
+                self.ended = True
+
+    hanging, ledger = Slow(), Ledger(to("hanging"), replace(to("chat"), type="other"))
+    use_case = fan_out(ledger, hanging)
+    use_case.integrations = {"webhook": hanging, "other": Receiver()}
     await use_case.begin()
     await use_case.finish(0.01)
+    assert hanging.ended, "nothing is left running when the process ends"
     assert [said for _, said, _ in ledger.outcomes] == ["delivered"]
     assert "could not be marked" not in caplog.text
 
