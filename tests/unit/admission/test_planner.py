@@ -124,8 +124,11 @@ async def test_the_revision_is_the_newest_before_the_pipelinerun_was_created() -
     assert contracts.before == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_a_read_write_once_pod_volume_is_not_mounted_twice_and_this_is_told() -> None:
-    planned = await decide(Cluster(access="ReadWriteOncePod"), Workflows({"materials": [IMAGE, SBOM]}))
+@pytest.mark.parametrize("materials", [[IMAGE, SBOM], [IMAGE]], ids=["named", "wherever it is"])
+async def test_a_read_write_once_pod_volume_is_not_mounted_twice_and_this_is_told(
+    materials: list[dict[str, Any]],
+) -> None:
+    planned = await decide(Cluster(access="ReadWriteOncePod"), Workflows({"materials": materials}))
     assert isinstance(planned, injection.Planned)
     assert not planned.injection.workspaces
     (warning,) = planned.warnings

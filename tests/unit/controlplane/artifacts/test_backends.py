@@ -174,7 +174,7 @@ class Map:
         self.told.append(("record", backend, size))
 
     async def where(self, digest, namespace_uid=""):
-        self.told.append(("where", namespace_uid))
+        self.told.append(("where", digest, namespace_uid))
         return self.places
 
     async def damaged(self, digest, backend):
@@ -314,7 +314,7 @@ async def test_a_read_gives(copies, failure, damaged):
     else:
         with pytest.raises(failure):
             await anext(routed.get(X, namespace_uid="ns"))
-    assert known.told == [("where", "ns"), *(("damaged", uid) for uid in damaged)]
+    assert known.told == [("where", X, "ns"), *(("damaged", uid) for uid in damaged)]
 
 
 async def test_a_copy_that_is_found_damaged_halfway_is_an_error_and_the_map_learns_of_it():

@@ -312,6 +312,33 @@ async def test_without_room_nothing_is_leased_and_a_place_that_becomes_free_is_f
     await use_case.finish(60)
 
 
+class Calls(asyncio.Event):
+    """Counts how often it is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def set(self) -> None:
+        self.number += 1
+        super().set()
+
+
+async def test_places_that_become_free_together_are_filled_at_once_and_only_where_more_may_be_due():
+    ledger, receiver = Ledger(*(to("hanging") for _ in range(3))), Receiver()
+    use_case = fan_out(ledger, receiver)
+    use_case.due, loop = Calls(), asyncio.get_running_loop()
+    for more, calls in ((True, 1), (False, 1)):  # the second time nothing was leased any more
+        ledger.due, receiver.release = [to("hanging") for _ in range(3)], asyncio.Event()
+        assert await use_case.begin() == 3
+        assert more or await use_case.begin() == 0
+        receiver.release.set()
+        await use_case.finish(60)
+        gathered = loop.time() + 2 * sending._GATHER
+        await until(lambda end=gathered: loop.time() > end)
+        assert use_case.due.number == calls
+
+
 @pytest.mark.parametrize("bounds", [deliverybounds.Bounds(attachment=1), deliverybounds.Bounds(namespace=1)])
 async def test_what_one_receiver_or_namespace_has_no_room_for_is_begun_soon_after_a_place_becomes_free(bounds):
     ledger, receiver = Ledger(to("hanging")), Receiver()
