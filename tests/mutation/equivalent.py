@@ -44,6 +44,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "without taskrun is None",
     ): _NOBODY,
     (
+        "controlplane/intake/tokens.py",
+        "check: record is None or not same or record.id != parse(text) -> without record is None",
+    ): "no text has the digest that stands for nobody's; for the type checker",
+    (
         "controlplane/intake/submissions.py",
         "Intake._claims: session.external is None or self.external is None -> without self.external is None",
     ): "only the external runs make a session that has such a part; for the type checker",

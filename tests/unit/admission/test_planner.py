@@ -136,6 +136,48 @@ async def test_a_read_write_once_pod_volume_is_not_mounted_twice_and_this_is_tol
     assert warning.endswith(planned.injection.unmounted["source"])
 
 
+async def test_the_cluster_is_asked_for_quotas_and_claims_only_where_they_can_matter() -> None:
+    cluster = Cluster()
+    cluster.resource_quotas = cluster.volume_claim = pytest.fail  # type: ignore[method-assign,assignment]
+    refusal = await decide(cluster, Workflows({"materials": [IMAGE, {**SBOM, "task": "test"}]}))
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.NOT_NEEDED
+
+
+async def test_a_workspace_in_a_volume_of_the_pod_itself_needs_no_claim() -> None:
+    planned = await decide(
+        Cluster(), Workflows({"materials": [IMAGE, SBOM]}), pods.pod(2, {"source": {"emptyDir": {}}, "other": PVC})
+    )
+    assert isinstance(planned, injection.Planned)
+    assert list(planned.injection.workspaces) == ["source"]
+    assert planned.warnings == ()
+
+
+@pytest.mark.parametrize("change", [{"uid": "made-anew"}, {"name": "gone"}])
+async def test_a_pipelinerun_that_is_not_the_taskruns_owner_owes_nothing(change: dict[str, str]) -> None:
+    class Other(Cluster):
+        async def pipelinerun(self, namespace: str, name: str) -> dict[str, Any] | None:
+            return await super().pipelinerun(namespace, name) if name == "run" else None
+
+    cluster = Other()
+    cluster.run["metadata"]["ownerReferences"][0] |= change
+    refusal = await decide(cluster, Workflows({"materials": [IMAGE, SBOM]}))
+    assert isinstance(refusal, pod.Refusal)
+    assert refusal.reason is pod.Reason.NO_WORKFLOW
+
+
+async def test_a_taskrun_that_stands_alone_owes_all_of_its_materials_and_one_of_a_pipeline_those_of_its_task() -> None:
+    tests = {**SBOM, "task": "test"}
+    alone = Cluster()
+    alone.run["metadata"].pop("ownerReferences")
+    alone.run["metadata"]["labels"] = {}
+    alone.run["spec"] = {"taskRef": {"name": "release"}, **alone.run["spec"]}
+    planned = await decide(alone, Workflows({"tasks": [{"name": "release"}], "materials": [IMAGE, tests]}))
+    assert isinstance(planned, injection.Planned)
+    (owed,) = planned.injection.plans
+    assert [one.name for one in owed.materials] == ["image", "sbom"]
+
+
 @pytest.mark.parametrize(
     ("cluster", "workflows", "reason"),
     [

@@ -95,7 +95,7 @@ def _lets(listed: kind.Attesters | None, workflow: str, caller: run_model.Caller
 def _own(caller: run_model.Caller, run: run_model.Run) -> run_model.Run:
     if (run.namespace, run.namespace_uid) != (caller.namespace, caller.namespace_uid):
         raise errors.NotFound("no such run")
-    if run.key.subject_uid not in (caller.pipelinerun_uid or caller.taskrun_uid, caller.taskrun_uid):
+    if run.key.subject_uid not in {caller.pipelinerun_uid, caller.taskrun_uid} - {""}:
         raise errors.Denied(f"run {run.name} is about {run.subject_kind} {run.subject_name}, not about your pod's")
     return run
 

@@ -37,6 +37,7 @@ class World:
     rules: workflowspecs.Rules | None = field(default_factory=workflowspecs.Rules)
     used: bool = True
     ticket: str = ""  # the namespace (uid) that it opens
+    known: int | None = None  # its size, where some run used it
     stored: set[str] = field(default_factory=lambda: {"shop-uid", "other-uid"})
 
     async def taken(self, token: str, artifact: digests.Digest, now: datetime) -> str | None:
@@ -46,9 +47,6 @@ class World:
         return self.caller
 
     async def of_namespace(self, namespace: str) -> None:
-        return None
-
-    async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
         return None
 
     async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
@@ -90,7 +88,7 @@ class _Uses:
             yield artifacts.Use("shop", "shop-uid", "release", self.world.rules)
 
     async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
-        return None
+        return self.world.known
 
 
 MAY_READ = {
@@ -106,6 +104,13 @@ async def test_an_attester_of_the_workflow_reads_what_its_run_used(world: World)
     found = await world.downloads.find("token", DIGEST)
     assert found.namespace_uid == "shop-uid"
     assert [piece async for piece in world.downloads.read(found, 2)] == [CONTENT[2:3], CONTENT[3:]]
+
+
+async def test_the_size_of_what_a_run_used_is_told_and_its_store_not_asked() -> None:
+    for world, size in ((World(HERE, known=8, stored=set()), 8), (World(HERE), None)):
+        assert (await world.downloads.find("token", DIGEST)).size == size
+    with pytest.raises(errors.NotFound, match=r"^no such artifact$"):
+        await World(HERE, stored=set()).downloads.find("token", DIGEST)
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ async def test_what_hangs_when_the_worker_ends_is_broken_off_without_an_outcome(
     await use_case.finish(0.01)
     assert hanging.ended, "nothing is left running when the process ends"
     assert [said for _, said, _ in ledger.outcomes] == ["delivered"]
-    assert "could not be marked" not in caplog.text
+    assert not caplog.records
 
 
 async def test_deliveries_wait_for_a_database_that_is_away_and_go_on(monkeypatch):
