@@ -37,6 +37,8 @@ class World:
     rules: workflowspecs.Rules | None = field(default_factory=workflowspecs.Rules)
     used: bool = True
     ticket: str = ""  # the namespace (uid) that it opens
+    workflows: tuple[str, ...] = ("release",)  # with runs that used it
+    claimed: list[str] = field(default_factory=list)  # namespaces whose organization was asked for
     known: int | None = None  # its size, where some run used it
     stored: set[str] = field(default_factory=lambda: {"shop-uid", "other-uid"})
 
@@ -47,7 +49,7 @@ class World:
         return self.caller
 
     async def of_namespace(self, namespace: str) -> None:
-        return None
+        self.claimed.append(namespace)
 
     async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
         return digest == DIGEST and namespace_uid in self.stored
@@ -84,8 +86,8 @@ class _Uses:
 
     async def of(self, digest: digests.Digest, namespace: str | None = None) -> AsyncIterator[artifacts.Use]:
         """Also those of other namespaces: who may read is not for the store to say."""
-        if self.world.used and digest == DIGEST:
-            yield artifacts.Use("shop", "shop-uid", "release", self.world.rules)
+        for name in self.world.workflows if self.world.used and digest == DIGEST else ():
+            yield artifacts.Use("shop", "shop-uid", name, self.world.rules)
 
     async def size(self, digest: digests.Digest, namespace_uid: str) -> int | None:
         return self.world.known
@@ -104,6 +106,12 @@ async def test_an_attester_of_the_workflow_reads_what_its_run_used(world: World)
     found = await world.downloads.find("token", DIGEST)
     assert found.namespace_uid == "shop-uid"
     assert [piece async for piece in world.downloads.read(found, 2)] == [CONTENT[2:3], CONTENT[3:]]
+
+
+async def test_one_workflow_that_lets_the_attester_is_enough_and_each_namespace_is_looked_up_once() -> None:
+    world = World(token("Workflow", "release"), workflows=("audit", "other", "release"))
+    assert (await world.downloads.find("token", DIGEST)).namespace_uid == "shop-uid"
+    assert world.claimed == ["shop"]
 
 
 async def test_the_size_of_what_a_run_used_is_told_and_its_store_not_asked() -> None:
