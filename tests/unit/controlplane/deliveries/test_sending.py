@@ -334,8 +334,9 @@ async def test_places_that_become_free_together_are_filled_at_once_and_only_wher
         assert more or await use_case.begin() == 0
         receiver.release.set()
         await use_case.finish(60)
-        gathered = loop.time() + 2 * sending._GATHER
-        await until(lambda end=gathered: loop.time() > end)
+        later = asyncio.Event()
+        loop.call_later(sending._GATHER, later.set)  # timers end in the order of their times
+        await later.wait()
         assert use_case.due.number == calls
 
 
