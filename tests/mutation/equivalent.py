@@ -27,6 +27,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("controlplane/judging/tekton_run.py", "wrong_taskruns: snapshot is None -> False"): (
         "a run without a snapshot is Pending and not checked; for the type checker"
     ),
+    ("controlplane/judging/tekton_run.py", "cleaned_record: record.case.snapshot is not None -> True"): (
+        "a run without a snapshot is Pending and not checked; for the type checker"
+    ),
     ("controlplane/judging/judge.py", "Judging._case: record.late -> True"): (
         "where no claim is late all are heard; it saves a look at the record"
     ),
@@ -38,6 +41,13 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "controlplane/intake/pod_identity.py",
         "_taskrun: owner is None or taskrun is None or labels.uid_of(taskrun) != owner.uid -> without taskrun is None",
     ): _NOBODY,
+    (
+        "controlplane/intake/pod_identity.py",
+        "_pipelinerun: pipelinerun is None or labels.uid_of(pipelinerun) != owner.uid -> without pipelinerun is None",
+    ): _NOBODY,
+    ("controlplane/intake/pod_identity.py", "Callers._namespace: holder.namespace -> no row"): (
+        "the UID of an account is of one namespace alone"
+    ),
     (
         "controlplane/intake/injection.py",
         "InjectionPlanner.plan_for: taskrun is None or labels.uid_of(taskrun) != shape.owner.uid -> "

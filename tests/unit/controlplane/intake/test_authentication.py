@@ -127,6 +127,10 @@ async def test_the_token_of_a_pod_of_no_taskrun_may_be_for_an_external_run() -> 
 GONE: dict[str, Callable[[fakes.Cluster], object]] = {
     "the pod is gone": lambda c: c.pods.clear(),
     "another pod has its name": lambda c: _pod(c).update(uid="new", ownerReferences=[]),
+    "the pod is gone, and the token has no UID of it": lambda c: (
+        c.pods.clear(),
+        c.users[fakes.TOKEN]["extra"].update({"authentication.kubernetes.io/pod-uid": [""]}),
+    ),
     "the token names two pods": lambda c: c.users[fakes.TOKEN]["extra"].update(
         {"authentication.kubernetes.io/pod-name": ["a", "b"]}
     ),

@@ -274,7 +274,7 @@ async def test_what_cannot_be_read_of_a_run_may_be_of_a_newer_version_and_is_err
     (later,) = queue.settled
     assert isinstance(later, judging_model.Later)
     assert later.reason
-    unread = replace(unread, run=replace(unread.run, finished_at=Clock().now() - timedelta(minutes=61)))  # type: ignore[operator]
+    unread = replace(unread, run=replace(unread.run, finished_at=Clock().now() - timedelta(minutes=60)))  # type: ignore[operator]
     queue = Queue(batched=[unread, record(1)], single=[unread])
     await getattr(judge(queue), how)()
     assert queue.results() == (["Error", "Passed"] if how == "batch" else ["Error"])
@@ -576,3 +576,11 @@ async def test_between_two_runs_and_two_claims_others_have_their_turn(monkeypatc
     found = late(monkeypatch, cases.EVIL)
     many = replace(found, claims=found.claims * 5)
     assert await turns(judge(Queue(single=[many])).one) >= 10
+
+
+async def test_an_external_run_leaves_the_batch_whatever_its_contract_asks_for() -> None:
+    found = of_an_attester()
+    free = replace(found.record, run=replace(found.record.run, plan=cases.planned().to_json()))
+    queue, store = Queue(batched=[free]), Store()
+    await found.judge(queue, store).batch()
+    assert (queue.settled, store.asked) == ([judging_model.Alone(free.run.id)], [])
