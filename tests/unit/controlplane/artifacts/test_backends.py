@@ -399,3 +399,16 @@ def test_what_is_too_big_names_what_helps(destination, field, fix):
     refused = backends.too_big(destination)
     assert (refused.field, refused.fix) == (field, f"send less, or {fix}")
     assert f"too big for the backend {destination.name}: it has more than 9 bytes" in str(refused)
+
+
+@pytest.mark.parametrize("role", ["default", "fallback"])
+def test_a_role_that_two_claim_is_a_problem_of_both_and_of_nobody_else(role):
+    a, b, other = backend("a", **{role: True}), backend("b", **{role: True}), backend("c")
+    found = backends.problems([b, other, a])
+    assert set(found) == {a.uid, b.uid}
+    assert (
+        found[a.uid]
+        == found[b.uid]
+        == (f"a and b both set spec.{role}: true (fix: set spec.{role} to false in all but one)")
+    )
+    assert backends.problems([a, other]) == {}

@@ -97,6 +97,7 @@ def test_every_runner_that_a_token_can_prove_says_how_and_no_other_does() -> Non
     [
         ("https://token.actions.githubusercontent.com", "GITHUB_ACTION", GITHUB, "https://github.com/acme/app/actions/runs/42"),
         ("https://ghe.example/_services/token", "GITHUB_ACTION", GITHUB, "https://ghe.example/acme/app/actions/runs/42"),
+        ("https://token.actions.acme.ghe.com", "GITHUB_ACTION", GITHUB, "https://acme.ghe.com/acme/app/actions/runs/42"),
         ("https://git.example", "GITLAB_PIPELINE", {**GITLAB, "job_id": 7}, "https://git.example/acme/app/-/jobs/7"),
         ("https://git.example", "GITLAB_PIPELINE", GITLAB, ""),
         ("https://ci.example", "JENKINS_JOB", {**GITHUB, **GITLAB}, ""),

@@ -96,7 +96,12 @@ async def test_no_more_plans_are_remembered_than_fit(monkeypatch: pytest.MonkeyP
     for number in (2, 3):
         plans.of(workflow(), revision(number, "sbom"))
     assert len(plans._known) == 2
-    assert plans.of(workflow(), revision(1, "sbom")) is not first
+    first_again = plans.of(workflow(), revision(1, "sbom"))
+    assert first_again is not first
+    plans.of(workflow(), revision(2, "sbom"))
+    assert plans.of(workflow(), revision(1, "sbom")) is first_again
+    plans.of(workflow(), revision(3, "sbom"))
+    assert plans.of(workflow(), revision(1, "sbom")) is first_again, "what was asked for last stays"
 
 
 def test_workflows_of_one_contract_do_not_push_each_others_plans_out() -> None:

@@ -158,7 +158,9 @@ def test_the_files_of_a_matrix_are_named_apart_and_never_like_another_material()
     assert sorted(names) == ["sbom", "sbom-1", "sbom-2", "sbom-3"]
 
 
-@pytest.mark.parametrize(("prerelease", "release", "told"), [(True, False, True), (True, True, False)])
+@pytest.mark.parametrize(
+    ("prerelease", "release", "told"), [(True, False, True), (True, True, False), (False, False, False)]
+)
 def test_a_version_that_is_released_is_no_prerelease(prerelease, release, told):
     part = external.ExternalPart(
         cases.RUN, external.Attester("AUTH_TYPE_API_TOKEN", "team-a/ci", ("https://x",)), external.Runner(), "acme",

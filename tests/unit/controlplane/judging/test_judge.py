@@ -584,3 +584,7 @@ async def test_an_external_run_leaves_the_batch_whatever_its_contract_asks_for()
     queue, store = Queue(batched=[free]), Store()
     await found.judge(queue, store).batch()
     assert (queue.settled, store.asked) == ([judging_model.Alone(free.run.id)], [])
+
+
+async def test_where_nothing_waits_nothing_is_written() -> None:
+    assert await judge(Queue(failure=ValueError("it was written"))).one() == ()
