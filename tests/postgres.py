@@ -26,19 +26,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from avouch.store import grants
+from avouch import names
 
 _UID = 65534
 _PR_SET_CHILD_SUBREAPER = 36
 _OPERATOR = Path(__file__).parents[1] / "operator"
 START_SECONDS = 60
 # The interpreter may lie in root's home, so root drops its rights after importing, not before starting.
+# Without fsync: what a killed process wrote is the kernel's, and only the machine's own end would lose it.
 _MAIN = (
     "import os, encodings.idna\n"
     "from avouch.processes import postgres\n"
     f"os.geteuid() == 0 and (os.setgroups([]), os.setgid({_UID}), os.setuid({_UID}))\n"
-    "raise SystemExit(postgres.main())"
+    "settings = postgres.Settings.from_environment(os.environ)\n"
+    "postgres.prepare(settings)\n"
+    "(settings.cluster / 'postgresql.auto.conf').write_text('fsync = off\\n')\n"
+    "raise SystemExit(postgres.run(settings))"
 )
+lent: "Postgres | None" = None  # of the process that forked this one: tests/mutation starts one for many faults
 
 
 class Postgres:
@@ -53,7 +58,7 @@ class Postgres:
         (self.folder / "password").write_text(self._password + "\n")
         self._roles = roles
         (self.folder / "passwords").mkdir()
-        for process in grants.ROLES:
+        for process in names.DATABASE_ROLES:
             (self.folder / "passwords" / process).write_text(self._password_of(process) + "\n")
         (self.folder / "data").mkdir()
         if os.geteuid() == 0:
@@ -68,7 +73,7 @@ class Postgres:
 
     def url_of(self, process: str) -> str:
         """What AVOUCH_DATABASE_URL of a process would hold: its own role, with its own rights."""
-        return self._url(grants.ROLES[process], self._password_of(process))
+        return self._url(names.DATABASE_ROLES[process], self._password_of(process))
 
     @property
     def socket_url(self) -> str:

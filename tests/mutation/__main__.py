@@ -6,6 +6,7 @@ Ends with the rate of each room and every fault that nobody noticed; exit code 1
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import random
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from tests import postgres
 from tests.mutation import trial
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.rooms import ROOMS, ROOT, Module, modules
@@ -33,6 +35,7 @@ class Case:
     number: int
     line: int
     name: str
+    database: postgres.Postgres | None = None
     helping: int = 0
     pid: int = 0
     since: float = 0.0
@@ -64,8 +67,11 @@ def main() -> int:
     print(f"{len(cases)} faults in {len(chosen)} modules; seed {asked.seed}, {asked.minutes:g} minutes", flush=True)
     for name in _WARM:
         importlib.import_module(name)
-    trials = Trials(cases, time.monotonic() + 60 * asked.minutes, asked.jobs)
-    trials.run()
+    with contextlib.ExitStack() as stack:
+        needed = any(module.room == "store" for module in chosen)
+        databases = [stack.enter_context(postgres.running()) if needed else None for _ in range(asked.jobs)]
+        trials = Trials(cases, time.monotonic() + 60 * asked.minutes, databases)
+        trials.run()
     return _told(trials.outcomes, asked.least)
 
 
@@ -81,10 +87,10 @@ def _changed(revision: str, of: list[Module]) -> list[Module]:
 
 
 class Trials:
-    """Several at once; what is drawn first is tried first."""
+    """As many at once as there are databases; what is drawn first is tried first."""
 
-    def __init__(self, cases: list[Case], end: float, jobs: int) -> None:
-        self._waiting, self._end, self._jobs = cases[::-1], end, jobs
+    def __init__(self, cases: list[Case], end: float, databases: list[postgres.Postgres | None]) -> None:
+        self._waiting, self._end, self._databases = cases[::-1], end, databases
         self._running: list[Case] = []
         self._sound: set[tuple[str, int]] = set()
         self.outcomes: list[tuple[Case, str]] = []
@@ -92,7 +98,7 @@ class Trials:
     def run(self) -> None:
         """Until all are tried, or the time is over and those that were begun are done."""
         while self._may_start() or self._running:
-            while self._may_start() and len(self._running) < self._jobs:
+            while self._may_start() and self._databases:
                 self._begin(self._waiting.pop())
             for case in list(self._running):
                 passed = trial.ended(case.pid, case.since)
@@ -109,6 +115,7 @@ class Trials:
         elif not case.module.tests():
             self.outcomes.append((case, _UNNOTICED))
         else:
+            case.database = self._databases.pop()
             self._start(case)
             self._running.append(case)
 
@@ -118,6 +125,7 @@ class Trials:
             self._start(case)
             return
         self._running.remove(case)
+        self._databases.append(case.database)
         self.outcomes.append((case, _UNNOTICED if passed else _NOTICED))
         if passed:
             print(f"unnoticed: {case}", flush=True)
@@ -128,14 +136,14 @@ class Trials:
         tests = case.module.tests()[case.helping]
         key = (case.module.inside, case.helping)
         if key not in self._sound:  # without a fault they pass, else every fault would look noticed
-            since, pid = time.monotonic(), trial.started(case.module, None, tests)
+            since, pid = time.monotonic(), trial.started(case.module, None, tests, case.database)
             while (passed := trial.ended(pid, since)) is None:
                 time.sleep(0.02)
             if not passed:
                 raise SystemExit(f"without a fault these fail: pytest -x {' '.join(tests)}")
             self._sound.add(key)
         case.since = time.monotonic()
-        case.pid = trial.started(case.module, case.number, tests)
+        case.pid = trial.started(case.module, case.number, tests, case.database)
 
 
 def _told(outcomes: list[tuple[Case, str]], least: float) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType, ModuleType
 from typing import NoReturn
 
+from tests import postgres
 from tests.mutation import faults
 from tests.mutation.rooms import ROOT, Module
 
@@ -42,11 +43,12 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self._code, module.__dict__)  # noqa: S102 - our own source, changed
 
 
-def started(module: Module, number: int | None, tests: Sequence[str]) -> int:
+def started(module: Module, number: int | None, tests: Sequence[str], database: postgres.Postgres | None) -> int:
     """Fork a process that runs these tests on one fault of a module, or on none. Returns its pid."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
+        postgres.lent = database
         _run(module, number, tests)
     return pid
 

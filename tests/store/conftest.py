@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import datetime
 import itertools
 import json
@@ -23,6 +24,8 @@ class Migrated:
 
     def __init__(self, server: postgres.Postgres) -> None:
         self.server = server
+        with psycopg.connect(server.url) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS avouch CASCADE")
         migrate.migrate(server.url)
         with self._connected() as connection:
             found = connection.execute(b"SELECT tablename FROM pg_tables WHERE schemaname = 'avouch'").fetchall()
@@ -50,7 +53,7 @@ class Migrated:
 
 @pytest.fixture(scope="session")
 def migrated() -> Iterator[Migrated]:
-    with postgres.running() as started:
+    with contextlib.nullcontext(postgres.lent) if postgres.lent else postgres.running() as started:
         yield Migrated(started)
 
 
@@ -58,6 +61,17 @@ def migrated() -> Iterator[Migrated]:
 def server(migrated: Migrated) -> postgres.Postgres:
     migrated.emptied()
     return migrated.server
+
+
+@pytest.fixture
+def mortal(server: postgres.Postgres) -> Iterator[postgres.Postgres]:
+    """One that a test may stop, kill and start."""
+    if server is not postgres.lent:
+        yield server
+        return
+    with postgres.running() as own:
+        migrate.migrate(own.url)
+        yield own
 
 
 @pytest.fixture

@@ -57,12 +57,12 @@ async def test_a_connection_that_the_server_ended_meanwhile_is_replaced_unseen(s
 
 
 async def test_all_connections_of_a_pool_are_replaced_after_the_server_was_started_again(
-    server: postgres.Postgres,
+    mortal: postgres.Postgres,
 ) -> None:
-    async with database.Database(server.url, pool_size=3) as opened:
+    async with database.Database(mortal.url, pool_size=3) as opened:
         await opened.warm()
-        server.stop()
-        server.start()
+        mortal.stop()
+        mortal.start()
         await asyncio.gather(*(opened.ping() for _ in range(6)))
 
 

@@ -18,11 +18,11 @@ async def until(event: asyncio.Event) -> None:
 
 
 async def test_what_is_notified_is_called_and_after_each_connect_everything_is(
-    server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
+    mortal: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "_PAUSE", 0.05)
     one, other = asyncio.Event(), asyncio.Event()
-    async with database.Database(server.url) as opened:
+    async with database.Database(mortal.url) as opened:
         listening = asyncio.create_task(notifications.listen(opened, {"one": one.set, "other": other.set}))
         for event in (one, other):
             await until(event)
@@ -30,8 +30,8 @@ async def test_what_is_notified_is_called_and_after_each_connect_everything_is(
             await connection.execute(sa.text("SELECT pg_notify('one', '')"))
         await until(one)
         assert not other.is_set()
-        await asyncio.to_thread(server.kill)
-        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(mortal.kill)
+        await asyncio.to_thread(mortal.start)
         for event in (one, other):
             await until(event)
         listening.cancel()

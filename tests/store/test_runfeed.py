@@ -366,16 +366,17 @@ async def test_a_quiet_watch_says_now_and_then_how_far_it_has_come(
     await watch.aclose()  # type: ignore[attr-defined]
 
 
-async def test_a_restarted_database_is_read_on(counted: Counted, server: postgres.Postgres) -> None:
-    store, namespace = run_store.Runs(counted), f"restarted-{uuid.uuid4()}"
-    watching = Watching(views.RunViews(counted, poll_seconds=0.01), namespace, await newest(counted))
-    first = await store.open(a_run(namespace))
-    await until(lambda: watching.names() == [("ADDED", first.name)])
-    await asyncio.to_thread(server.kill)
-    await asyncio.to_thread(server.start)
-    second = await store.open(a_run(namespace))
-    await until(lambda: ("ADDED", second.name) in watching.names())
-    await watching.stop()
-    await store.close()
-    async with counted.transaction() as connection:
-        assert (await connection.execute(sa.select(tables.versions.c.id))).scalar() is True
+async def test_a_restarted_database_is_read_on(mortal: postgres.Postgres) -> None:
+    async with Counted(mortal.url) as counted:
+        store, namespace = run_store.Runs(counted), f"restarted-{uuid.uuid4()}"
+        watching = Watching(views.RunViews(counted, poll_seconds=0.01), namespace, await newest(counted))
+        first = await store.open(a_run(namespace))
+        await until(lambda: watching.names() == [("ADDED", first.name)])
+        await asyncio.to_thread(mortal.kill)
+        await asyncio.to_thread(mortal.start)
+        second = await store.open(a_run(namespace))
+        await until(lambda: ("ADDED", second.name) in watching.names())
+        await watching.stop()
+        await store.close()
+        async with counted.transaction() as connection:
+            assert (await connection.execute(sa.select(tables.versions.c.id))).scalar() is True

@@ -165,8 +165,8 @@ async def test_pages_hold_every_run_once(opened: database.Database) -> None:
     assert names == sorted(run.name for run in made)
 
 
-async def test_killing_the_database_under_load_loses_nothing_acknowledged(server: postgres.Postgres) -> None:
-    async with database.Database(server.url) as opened:
+async def test_killing_the_database_under_load_loses_nothing_acknowledged(mortal: postgres.Postgres) -> None:
+    async with database.Database(mortal.url) as opened:
         repository, run = run_store.Runs(opened), a_run()
         await repository.open(run)
         acknowledged: set[str] = set()
@@ -182,8 +182,8 @@ async def test_killing_the_database_under_load_loses_nothing_acknowledged(server
         pushing = [asyncio.create_task(push(number)) for number in range(8)]
         while len(acknowledged) < 100:
             await asyncio.sleep(0)
-        await asyncio.to_thread(server.kill)
-        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(mortal.kill)
+        await asyncio.to_thread(mortal.start)
         await asyncio.gather(*pushing)
         await repository.accept(a_claim(run, f"{run.id} after".encode()))
         _, _, stored = await case(opened, run.id)
