@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import contextlib
 import datetime
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from avouch import digests
 from avouch.controlplane.model import deliveries, runs, verdicts
@@ -111,6 +113,14 @@ async def decide(
     """One verdict as a batch of judging commits it. False: judged before, nothing changed. `over`: what it replaces."""
     async with opened.transaction() as connection:
         return bool(await verdict_rows.write(connection, [(signed, owed, over)]))
+
+
+async def waits_for_a_lock(opened: database.Database) -> None:
+    """Until somebody does."""
+    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with asyncio.timeout(20), opened.statements() as looking:
+        while not (await looking.execute(waits)).scalar_one():
+            await asyncio.sleep(0)
 
 
 async def case(

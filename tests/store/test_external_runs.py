@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import digests, errors
-from avouch.controlplane.model import external, quotas
+from avouch.controlplane.model import external, quotas, verdicts
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model.verdicts import VerdictResult
 from avouch.store import database, external_runs, jobs, tables
 from avouch.store import runs as run_store
-from tests.store.conftest import NOW, a_claim, a_run, a_verdict, decide
+from tests.store.conftest import NOW, a_claim, a_run, a_verdict, case, decide, waits_for_a_lock
 
 pytestmark = pytest.mark.postgres
 HOUR = datetime.timedelta(hours=1)
@@ -50,6 +50,139 @@ async def test_a_run_comes_back_as_it_was_opened_and_is_looked_at_when_it_expire
     assert (found.external, found.run.key.external, found.run.key.id) == (extra, True, run.id)
     assert await store.of(run.id) == extra
     assert await waiting(opened, run.id) == [extra.expires_at]
+
+
+async def test_a_run_is_found_with_what_its_own_workflow_says_and_its_own_verdict_found(
+    opened: database.Database,
+) -> None:
+    store = external_runs.ExternalRuns(opened)
+    run, other = await opened_run(store, namespace="here"), await opened_run(store, namespace="bare")
+    for namespace, name, uid, expiry in (("there", "build", "w", "1h"), ("here", "test", "t", "2h"),
+                                         ("here", "build", "w", "3h")):  # fmt: skip
+        spec = {"runExpiry": expiry}
+        told = {"namespace": namespace, "namespace_uid": f"uid-{namespace}", "name": name, "uid": uid,
+                "generation": 1, "spec": spec, "labels": {}, "contract_namespace": "", "contract_name": "",
+                "version": 0}  # fmt: skip
+        async with opened.transaction() as connection:
+            await connection.execute(sa.insert(tables.workflows).values(told))
+    missing = verdicts.Finding("MaterialMissing", "sbom is missing", fix="add it")
+    for judged, findings in ((other, ()), (run, (missing,))):
+        signed = a_verdict(judged, VerdictResult.FAILED)
+        await decide(opened, replace(signed, verdict=replace(signed.verdict, findings=findings)), [])
+    found, bare = await store.find(run.id), await store.find(other.id)
+    assert found is not None
+    assert bare is not None
+    assert found.rules is not None
+    assert (found.run.id, found.external.run_id, found.rules.expiry) == (run.id, run.id, 3 * HOUR)
+    assert ([one.code for one in found.findings], bare.findings, bare.rules) == (["MaterialMissing"], (), None)
+    assert await store.find(uuid.uuid4()) is None
+
+
+async def test_a_run_of_the_cluster_is_ended_by_no_push_and_no_reset_of_an_external_one(
+    opened: database.Database,
+) -> None:
+    store, repository = external_runs.ExternalRuns(opened), run_store.Runs(opened)
+    run = await repository.open(a_run())
+    await repository.close()
+    assert await store.of(run.id) is None
+    with pytest.raises(errors.NotFound, match="no such external run"):
+        await store.reset(run.id, external.Reset("failure"), NOW)
+    with pytest.raises(errors.NotFound, match="no such external run"):
+        await store.accept(a_claim(run, b"bundle"))
+    assert (await case(opened, run.id))[0].finished_at is None
+
+
+async def test_every_change_that_a_list_shows_has_a_version_of_its_own(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    pushed, given_up = await opened_run(store), await opened_run(store)
+    seen = [await version_of(opened, run) for run in (pushed, given_up)]
+    await store.accept(a_claim(pushed, b"bundle"))
+    await store.reset(given_up.id, external.Reset("failure"), NOW)
+    seen += [await version_of(opened, run) for run in (pushed, given_up)]
+    assert seen[0] > 0
+    assert seen == sorted(set(seen))
+
+
+async def version_of(connected: database.Database, run: run_model.Run) -> int:
+    async with connected.transaction() as connection:
+        row = (await connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run.id))).one()
+    return int(row.resource_version)
+
+
+async def test_what_ends_or_extends_one_run_changes_no_other(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    pushed, given_up, dropped, extended, left = [await opened_run(store, namespace="one") for _ in range(5)]
+    for run in (pushed, given_up, dropped, left):
+        await store.put_state(run.id, b"state", instead_of="")
+    await store.accept(a_claim(pushed, b"bundle"))
+    await store.reset(given_up.id, external.Reset("failure"), NOW)
+    await store.drop_state(dropped.id)
+    await store.extend(extended.id, NOW + 2 * HOUR)
+    was = str(digests.of_bytes(b"state"))
+    with pytest.raises(errors.Conflict):
+        await store.put_state(dropped.id, b"other", instead_of=was)
+    found = await store.find(left.id)
+    assert found is not None
+    assert (found.run.finished_at, found.external.reset, found.external.expires_at) == (None, None, NOW + HOUR)
+    assert await store.state(left.id) == (was, b"state")
+    ended = await store.find(pushed.id)
+    assert ended is not None
+    assert (ended.run.finished_at, ended.external.reset) == (NOW, None)
+    assert await store.put_state(left.id, b"other", instead_of=was)
+
+
+async def test_a_run_that_was_judged_when_it_expired_takes_no_bundle_any_more(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    run = await opened_run(store)
+    await decide(opened, a_verdict(run, VerdictResult.FAILED), [])
+    with pytest.raises(errors.Conflict, match="has ended"):
+        await store.accept(a_claim(run, b"bundle"))
+    with pytest.raises(errors.Conflict, match="has ended"):
+        await store.reset(run.id, external.Reset("failure"), NOW)
+
+
+async def test_what_a_pushed_bundle_refers_to_is_kept_for_its_run(opened: database.Database) -> None:
+    store, digest = external_runs.ExternalRuns(opened), digests.of_bytes(b"sbom")
+    run = await opened_run(store)
+    await store.accept(a_claim(run, b"bundle", artifacts=(digest,)))
+    async with opened.transaction() as connection:
+        rows = (await connection.execute(sa.select(tables.run_artifacts))).all()
+    assert [(row.run_id, row.digest) for row in rows] == [(run.id, str(digest))]
+
+
+async def test_a_run_is_not_opened_in_a_version_whose_release_is_being_written(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    releasing = await opened_run(store, namespace="shop", version="v1", release=True)
+    run, extra = crafted(namespace="shop", version="v1")
+    async with opened.transaction() as judging:
+        await external_runs.release(judging, releasing.id, NOW)
+        opening = asyncio.create_task(store.open(run, extra, mark_latest=False))
+        await waits_for_a_lock(opened)
+    with pytest.raises(errors.Conflict, match="released and immutable"):
+        await opening
+
+
+async def test_a_bundle_waits_for_what_ends_its_run_at_the_same_moment(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    run = await opened_run(store)
+    async with opened.transaction() as other:
+        await other.execute(sa.update(tables.runs).where(tables.runs.c.id == run.id).values(finished_at=NOW))
+        pushing = asyncio.create_task(store.accept(a_claim(run, b"bundle")))
+        await waits_for_a_lock(opened)
+    with pytest.raises(errors.Conflict, match="has ended"):
+        await pushing
+
+
+async def test_the_first_release_of_a_version_is_the_one_that_counts(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    first, second = [await opened_run(store, namespace="shop", version="v1", release=True) for _ in range(2)]
+    for run, days in ((first, 0), (second, 1)):
+        signed = a_verdict(run)
+        verdict = replace(signed.verdict, judged_at=NOW + datetime.timedelta(days))
+        await decide(opened, replace(signed, verdict=verdict), [])
+    async with opened.transaction() as connection:
+        released = sa.select(tables.project_versions.c.released_at)
+        assert (await connection.execute(released)).scalars().all() == [NOW]
 
 
 async def test_no_two_external_runs_of_a_namespace_have_one_name(opened: database.Database) -> None:
@@ -126,6 +259,11 @@ async def test_a_version_of_one_project_is_none_of_another(opened: database.Data
     assert await store.version(there.namespace_uid, "v1") == external.Version("v1", prerelease=True, latest=False)
     assert await store.version(there.namespace_uid, "") == external.Version("v2", latest=True)
     assert await store.version(here.namespace_uid, "v2") is None
+    await opened_run(store, namespace="here", version="v0")  # the latest of `here` alone
+    assert await store.version(there.namespace_uid, "") == external.Version("v2", latest=True)
+    await opened_run(store, namespace="there", version="v0")
+    await opened_run(store, namespace="here", version="v2")
+    assert await store.version(there.namespace_uid, "") == external.Version("v0", latest=True)
     await opened_run(store, namespace="there", version="v1")  # its row comes after the one of `here` from now on
     assert (await store.accept(a_claim(there, uuid.uuid4().bytes))).created
 

@@ -14,7 +14,7 @@ from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts
 from avouch.store import database, tables
 from avouch.store import runs as run_store
-from tests.store.conftest import NOW, a_run, a_verdict, case, decide
+from tests.store.conftest import NOW, a_run, a_verdict, case, decide, waits_for_a_lock
 
 pytestmark = pytest.mark.postgres
 
@@ -76,10 +76,7 @@ async def test_a_run_that_another_transaction_is_ending_is_waited_for_and_ends_o
     async with opened.transaction() as other:
         await other.execute(sa.update(tables.runs).where(mine).values(finished_at=earlier))
         finishing = asyncio.create_task(repository.finish(run.id, SNAPSHOT, NOW, epoch=EPOCH))
-        waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        async with asyncio.timeout(20), opened.statements() as looking:
-            while not (await looking.execute(waits)).scalar_one():
-                await asyncio.sleep(0)
+        await waits_for_a_lock(opened)
     await finishing
     await repository.close()
     found, snapshot, _ = await case(opened, run.id)

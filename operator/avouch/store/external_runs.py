@@ -83,12 +83,12 @@ class ExternalRuns:
 
         Raises:
             errors.Conflict: the run has ended, its version was released, or the bundle stands on another run.
-            errors.NotFound: no such run.
+            errors.NotFound: no such external run.
         """
         claims = tables.claims
         known = sa.select(claims.c.id, claims.c.run_id).where(claims.c.digest == str(claim.digest))
         async with self._database.transaction() as connection:
-            run = await _locked(connection, claim.run_id)
+            run, _ = await _locked(connection, claim.run_id)
             same = (await connection.execute(known)).first()
             if same is not None and same.run_id == claim.run_id:
                 return runs.Receipt(same.id, claim.digest, created=False)
@@ -107,13 +107,12 @@ class ExternalRuns:
 
         Raises:
             errors.Conflict: the run has ended otherwise.
-            errors.NotFound: no such run.
+            errors.NotFound: no such external run.
         """
         table = tables.external_runs
         async with self._database.transaction() as connection:
-            run = await _locked(connection, run_id)
-            extra = await _external(connection, run_id)
-            if extra is not None and extra.reset == reset:
+            run, extra = await _locked(connection, run_id)
+            if extra.reset == reset:
                 return
             _must_be_open(run)
             told = sa.update(table).where(table.c.run_id == run_id).values(reset=asdict(reset))
@@ -196,11 +195,14 @@ async def _version(
         await connection.execute(sa.update(table).where(here, table.c.name == name).values(latest=True))
 
 
-async def _locked(connection: AsyncConnection, run_id: uuid.UUID) -> runs.Run:
-    row = (await connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id).with_for_update())).first()
+async def _locked(connection: AsyncConnection, run_id: uuid.UUID) -> tuple[runs.Run, external.ExternalPart]:
+    """An external run, its row held until COMMIT: one of the cluster ends by what the cluster says, never here."""
+    table, extra = tables.runs, tables.external_runs
+    query = sa.select(table, extra).join(extra, extra.c.run_id == table.c.id).where(table.c.id == run_id)
+    row = (await connection.execute(query.with_for_update(of=table))).first()
     if row is None:
-        raise errors.NotFound("no such run")
-    return rows.run_of(row)
+        raise errors.NotFound("no such external run")
+    return rows.run_of(row), rows.external_of(row)
 
 
 async def _external(connection: AsyncConnection, run_id: uuid.UUID) -> external.ExternalPart | None:
@@ -212,10 +214,11 @@ async def _external(connection: AsyncConnection, run_id: uuid.UUID) -> external.
 async def _must_be_unreleased(connection: AsyncConnection, run: runs.Run) -> None:
     extra, known = tables.external_runs, tables.project_versions
     same = sa.and_(known.c.name == extra.c.version, known.c.namespace_uid == run.namespace_uid)
-    query = sa.select(known.c.name, known.c.released_at).select_from(extra.join(known, same))
-    row = (await connection.execute(query.where(extra.c.run_id == run.id))).first()
-    if row is not None and row.released_at is not None:
-        raise external.released(row.name)
+    query = sa.select(known.c.name).select_from(extra.join(known, same))
+    query = query.where(extra.c.run_id == run.id, known.c.released_at.is_not(None))
+    name = (await connection.execute(query)).scalar()
+    if name is not None:
+        raise external.released(name)
 
 
 def _must_be_open(run: runs.Run) -> None:

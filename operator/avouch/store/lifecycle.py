@@ -22,8 +22,8 @@ from avouch.store import columns, database, direct, fencing, jobs, rows, tables,
 IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _TIMES = sa.bindparam("times", type_=pg.ARRAY(sa.DateTime(timezone=True)))
 _OF_IDS = sa.select(tables.runs).where(tables.runs.c.id == sa.any_(IDS))
-_LATER = ("finished_at", "judged_at", "resource_version", "created_version", "judged_version", "superseded")
-_NEW = ", ".join(column.name for column in tables.runs.c if column.name not in _LATER)
+_VERSIONS = ("resource_version", "created_version", "judged_version")
+_NEW = ", ".join(column.name for column in tables.runs.c if column.name not in _VERSIONS)
 # One statement is its own transaction. The versions are taken before the rows are written, by everybody who opens.
 _OPEN = (
     "WITH asked AS MATERIALIZED (SELECT * FROM jsonb_populate_recordset(NULL::runs, %(rows)s::jsonb)"  # noqa: S608 - constants only

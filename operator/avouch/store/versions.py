@@ -18,9 +18,8 @@ from avouch.store import tables
 _STAMP = sa.text(
     "WITH v AS (UPDATE versions SET value = value + 1 RETURNING value) "
     "UPDATE runs SET resource_version = v.value, "
-    "created_version = CASE WHEN created_version = 0 THEN v.value ELSE created_version END, "
-    "judged_version = CASE WHEN judged_at IS NOT NULL AND judged_version = 0 THEN v.value ELSE judged_version END "
-    "FROM v WHERE runs.id = :id RETURNING v.value"
+    "created_version = CASE WHEN created_version = 0 THEN v.value ELSE created_version END "
+    "FROM v WHERE runs.id = :id"
 )
 _HOLD_ALL = "SELECT FROM runs WHERE id = ANY(%(ids)b) ORDER BY id FOR NO KEY UPDATE"
 _STAMP_ALL = (
@@ -30,12 +29,9 @@ _STAMP_ALL = (
 )
 
 
-async def stamp(connection: AsyncConnection, run_id: uuid.UUID) -> int:
-    """Give a changed run the next version: the last statement of its transaction."""
-    await connection.execute(
-        sa.select(tables.runs.c.id).where(tables.runs.c.id == run_id).with_for_update(key_share=True)
-    )
-    return int((await connection.execute(_STAMP, {"id": run_id})).scalar_one())
+async def stamp(connection: AsyncConnection, run_id: uuid.UUID) -> None:
+    """Give a run that this transaction has written the next version: its last statement."""
+    await connection.execute(_STAMP, {"id": run_id})
 
 
 async def stamp_all(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> None:

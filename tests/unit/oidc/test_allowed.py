@@ -9,7 +9,21 @@ from avouch.oidc import allowed
 
 @pytest.mark.parametrize(
     "url",
-    ["http://x.example", "x.example", "https://", "https://u:p@x", "https://x?y", "https://x#y", "https://x y", "*"],
+    [
+        "http://x.example",
+        "x.example",
+        "https://",
+        "https://u:p@x",
+        "https://x?y",
+        "https://x#y",
+        "https://x y",
+        "*",
+        "https://x:0",
+        "https://x:99999",
+        "https://*.x",
+        "https://é",
+        "https://x/\x7f",
+    ],
 )
 def test_only_an_https_address_is_an_issuer(url: str) -> None:
     with pytest.raises(errors.Invalid):
@@ -47,3 +61,9 @@ def test_a_setting_that_means_nothing_is_refused(text: str) -> None:
 def test_the_two_public_forges_need_no_type_of_runner() -> None:
     found = allowed.parse("https://gitlab.com https://token.actions.githubusercontent.com", RUNNERS)
     assert [each.runner for each in found] == ["GITLAB_PIPELINE", "GITHUB_ACTION"]
+
+
+def test_an_address_of_keys_may_have_a_query_and_an_issuer_may_not() -> None:
+    assert allowed.is_address("https://x/keys?version=2", query=True)
+    assert not allowed.is_address("https://x/keys?version=2")
+    assert not allowed.is_address("http://x/keys?version=2", query=True)

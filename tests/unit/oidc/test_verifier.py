@@ -351,3 +351,46 @@ async def test_after_a_failure_the_issuer_is_left_alone_for_a_moment(issuer: Iss
     issuer.replies.clear()
     clock.now += issuers.AGAIN
     assert (await found.verify(issuer.token(), "avouch")).subject
+
+
+async def test_those_who_waited_for_a_slow_issuer_take_what_it_said(issuer: Issuer) -> None:
+    found = verifier.Verifier(
+        [allowed.Issuer(issuer.url)], issuer.tls, monotonic=lambda: 1000 + issuers.AGAIN * len(issuer.asked)
+    )
+    await asyncio.gather(*(found.verify(issuer.token(), "avouch") for _ in range(5)))
+    assert len(issuer.asked) == 2
+
+
+@pytest.mark.parametrize(("more", "read"), [(0, True), (1, False)])
+async def test_a_document_has_at_most_half_a_mebibyte(issuer: Issuer, more: int, read: bool) -> None:
+    body = json.dumps({"keys": issuer.keys}).encode().ljust(512 * 1024 + more)
+    issuer.replies["/keys"] = loopback.Reply(200, body)
+    if read:
+        assert (await verifying(issuer).verify(issuer.token(), "avouch")).subject
+    else:
+        with pytest.raises(errors.Unavailable, match="more than"):
+            await verifying(issuer).verify(issuer.token(), "avouch")
+
+
+def test_a_token_says_whom_to_ask_before_anybody_is_asked(issuer: Issuer) -> None:
+    found = verifying(issuer)
+    mine, foreign = issuer.token(), issuer.token(iss="https://other.example", aud="other")
+    assert [found.knows(text) for text in (mine, foreign, "junk")] == [True, False, False]
+    assert [found.audience_of(text) for text in (mine, foreign, "junk")] == ["avouch", "other", ""]
+    assert issuer.asked == []
+
+
+async def test_a_known_key_waits_for_nobody_who_asks_for_an_unknown_one(issuer: Issuer) -> None:
+    clock = Clock()
+    found = verifying(issuer, clock)
+    await found.verify(issuer.token(), "avouch")
+    clock.now += issuers.AGAIN
+    issuer.replies["/keys"] = loopback.Reply(200, drips=True)
+    asking = asyncio.create_task(found.verify(issuer.token(OTHER, header={"kid": "new"}), "avouch"))
+    while len(issuer.asked) < 4:
+        await asyncio.sleep(0)
+    known = asyncio.create_task(found.verify(issuer.token(), "avouch"))
+    done, _ = await asyncio.wait((known, asking), return_when=asyncio.FIRST_COMPLETED)
+    assert done == {known}
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
