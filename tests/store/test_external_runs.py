@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import digests, errors
+from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import external, quotas, verdicts
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model.verdicts import VerdictResult
-from avouch.store import database, external_runs, jobs, tables
+from avouch.store import artifacts, database, external_runs, jobs, tables
 from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_claim, a_run, a_verdict, case, decide, waits_for_a_lock
 
@@ -143,11 +144,13 @@ async def test_a_run_that_was_judged_when_it_expired_takes_no_bundle_any_more(op
 
 async def test_what_a_pushed_bundle_refers_to_is_kept_for_its_run(opened: database.Database) -> None:
     store, digest = external_runs.ExternalRuns(opened), digests.of_bytes(b"sbom")
-    run = await opened_run(store)
+    run, other = await opened_run(store, namespace="one"), await opened_run(store, namespace="one")
+    owner = artifact_model.Owner(other.namespace, other.namespace_uid, other.id)
+    await artifacts.Artifacts(opened).record(digest, owner, "default", 4)
     await store.accept(a_claim(run, b"bundle", artifacts=(digest,)))
+    mine = sa.select(tables.run_artifacts.c.digest).where(tables.run_artifacts.c.run_id == run.id)
     async with opened.transaction() as connection:
-        rows = (await connection.execute(sa.select(tables.run_artifacts))).all()
-    assert [(row.run_id, row.digest) for row in rows] == [(run.id, str(digest))]
+        assert (await connection.execute(mine)).scalars().all() == [str(digest)]
 
 
 async def test_a_run_is_not_opened_in_a_version_whose_release_is_being_written(opened: database.Database) -> None:

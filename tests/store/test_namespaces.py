@@ -143,6 +143,14 @@ async def test_servers_forget_what_the_predecessor_declared(payments: Predecesso
     assert (await payments.catalog.newest(payments.name, "c")) is None
 
 
+async def test_servers_forget_what_a_namespace_declared_that_vanished_while_nobody_watched(
+    payments: Predecessor,
+) -> None:
+    assert (await payments.catalog.newest(payments.name, "c")) is not None
+    await payments.known.record_all({}, epoch=EPOCH)
+    assert (await payments.catalog.newest(payments.name, "c")) is None
+
+
 async def test_ten_thousand_namespaces_are_a_handful_of_statements(opened: database.Database) -> None:
     asked: list[str] = []
     sa.event.listen(

@@ -4,10 +4,11 @@ import datetime
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
 from avouch import digests, errors
 from avouch.controlplane.model import contracts as contract_model
-from avouch.store import contracts, database, revisionviews, tickets
+from avouch.store import contracts, database, revisionviews, tables, tickets
 from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_run
 
@@ -61,3 +62,19 @@ async def test_a_ticket_is_good_once_for_its_artifact_and_for_its_time(opened: d
     await store.issue(b"two", str(run.id), artifact, later)
     assert await store.take(b"two", artifact, later) is None
     assert await store.take(b"three", artifact, now) is None
+
+
+async def test_each_ticket_is_of_its_own_run_and_outlives_the_next_one(opened: database.Database) -> None:
+    store, repository = tickets.Tickets(opened), run_store.Runs(opened)
+    here, there = await repository.open(a_run("here")), await repository.open(a_run("there"))
+    await repository.close()
+    artifact, now = digests.of_bytes(b"artifact"), datetime.datetime.now(datetime.UTC)
+    later = now + datetime.timedelta(minutes=5)
+    await store.issue(b"old", str(here.id), artifact, now - datetime.timedelta(minutes=1))
+    for ticket, run in ((b"one", here), (b"two", there), (b"three", here)):
+        await store.issue(ticket, str(run.id), artifact, later)
+    async with opened.transaction() as connection:
+        kept = (await connection.execute(sa.select(tables.tickets.c.digest))).scalars().all()
+    assert sorted(kept) == [b"one", b"three", b"two"]
+    found = [await store.take(ticket, artifact, now) for ticket in (b"two", b"one", b"three")]
+    assert found == [there.namespace_uid, here.namespace_uid, here.namespace_uid]

@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import datetime
 import uuid
@@ -76,15 +77,20 @@ async def test_revoking_takes_effect_at_once_and_only_for_its_object(opened: dat
 async def test_a_token_that_nobody_was_told_of_is_gone_when_the_next_is_made(opened: database.Database) -> None:
     repository, epoch, lost = token_store.Tokens(opened), await an_epoch(opened), a_token()
     await repository.record(lost, epoch=epoch)
+    theirs, renamed = a_token(), a_token(name="other", namespace=lost.namespace, namespace_uid=lost.namespace_uid)
+    for other in (theirs, renamed):
+        await repository.record(other, epoch=epoch)
     kept = a_token(uid=lost.uid, namespace=lost.namespace, namespace_uid=lost.namespace_uid, created_at=NOW + HOUR)
     await repository.record(kept, epoch=epoch)
     assert await repository.find(lost.id) is None
     assert await repository.of_name(lost.namespace, "ci") == (kept,)
+    assert [await repository.find(other.id) for other in (theirs, renamed)] == [theirs, renamed]
 
 
 async def test_use_is_written_at_most_once_an_hour(opened: database.Database) -> None:
-    repository, token = token_store.Tokens(opened), a_token()
-    await repository.record(token, epoch=await an_epoch(opened))
+    repository, token, other = token_store.Tokens(opened), a_token(), a_token()
+    for one in (token, other):
+        await repository.record(one, epoch=await an_epoch(opened))
 
     async def used_at(at: datetime.datetime) -> datetime.datetime | None:
         await repository.used(token.id, at)
@@ -95,6 +101,7 @@ async def test_use_is_written_at_most_once_an_hour(opened: database.Database) ->
     assert await used_at(NOW + HOUR / 2) == NOW
     assert await used_at(NOW - HOUR) == NOW
     assert await used_at(NOW + HOUR) == NOW + HOUR
+    assert await repository.find(other.id) == other
 
 
 async def test_a_token_of_a_namespace_made_anew_is_nobodys(opened: database.Database) -> None:
@@ -102,6 +109,8 @@ async def test_a_token_of_a_namespace_made_anew_is_nobodys(opened: database.Data
     await repository.record(old, epoch=epoch)
     await repository.record(a_token(namespace=old.namespace, namespace_uid="another"), epoch=epoch)
     assert await repository.find(old.id) is None
+    await repository.record(a_token(namespace="elsewhere", namespace_uid=old.namespace_uid), epoch=epoch)
+    assert await repository.find(old.id) is None, "its uid under another name is not its namespace"
 
 
 async def test_a_controller_of_an_older_epoch_neither_makes_nor_changes_tokens(opened: database.Database) -> None:
@@ -172,3 +181,26 @@ async def test_revisions_are_found_by_number_and_listed_newest_first(opened: dat
     await repository.record(a_revision(namespace, b"3", uid="made anew"), epoch=epoch)
     assert [found.canonical for found in await repository.list(namespace, "c")] == [b"3"]
     assert await repository.get(namespace, "c", 2) is None
+
+
+async def test_contracts_are_numbered_each_for_itself_and_found_by_place_and_time(opened: database.Database) -> None:
+    repository, epoch = contracts.Contracts(opened), await an_epoch(opened)
+    first = await repository.record(a_revision("here", b"1"), epoch=epoch)
+    later = dataclasses.replace(a_revision("here", b"2"), recorded_at=NOW + HOUR)
+    second = await repository.record(later, epoch=epoch)
+    other = await repository.record(dataclasses.replace(a_revision("here", b"2"), name="d"), epoch=epoch)
+    there = await repository.record(a_revision("there", b"2", uid="m"), epoch=epoch)
+    assert [one.revision for one in (first, second, other, there)] == [1, 2, 1, 1]
+    assert [await repository.newest("here", "c"), await repository.newest("here", "d")] == [second, other]
+    assert [await repository.newest("there", "c"), await repository.newest("there", "d")] == [there, None]
+    assert await repository.list("here", "c") == (second, first)
+    assert await repository.get("there", "c", 1) == there
+    for before, found in ((NOW - HOUR, first), (NOW, first), (NOW + HOUR / 2, first), (NOW + HOUR, second)):
+        assert await repository.newest("here", "c", before=before) == found
+
+
+async def test_revisions_that_come_at_once_have_numbers_of_their_own(opened: database.Database) -> None:
+    repository, epoch = contracts.Contracts(opened), await an_epoch(opened)
+    await repository.record(a_revision("here", b"first"), epoch=epoch)
+    asked = [repository.record(a_revision("here", b"%d" % number), epoch=epoch) for number in range(8)]
+    assert sorted(one.revision for one in await asyncio.gather(*asked)) == list(range(2, 10))

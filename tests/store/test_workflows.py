@@ -75,3 +75,61 @@ async def test_workflows_that_trickle_in_share_the_next_commit(opened: database.
     await store.close()
     assert len(changes.workflows) == 21
     assert changes.version - before <= 5
+
+
+async def test_what_is_removed_is_one_workflow_of_one_namespace(opened: database.Database) -> None:
+    store = workflows.Workflows(opened)
+    here, there = ([a_workflow(namespace, number) for number in (1, 2)] for namespace in ("here", "there"))
+    for workflow in (*here, *there):
+        await store.upsert(workflow, epoch=EPOCH)
+    version = (await store.changed_since("here", None)).version
+    await store.remove("here", "w-1", uid="its successor", epoch=EPOCH)
+    await store.remove("nowhere", "w-1", uid="w-1-uid", epoch=EPOCH)
+    await store.remove("here", "nothing", uid="w-1-uid", epoch=EPOCH)
+    assert await store.changed_since("here", version) == workflows.Changes(version, ())
+    await store.remove("here", "w-1", uid="w-1-uid", epoch=EPOCH)
+    asked = [("here", "w-1"), ("here", "w-2"), ("there", "w-1"), ("there", "w-2")]
+    assert [await store.get(*one) for one in asked] == [None, here[1], *there]
+    assert await store.keys() == [("here", "w-2", "w-2-uid"), ("there", "w-1", "w-1-uid"), ("there", "w-2", "w-2-uid")]
+    await store.close()
+
+
+async def test_a_reader_is_told_what_changed_after_its_version_and_everything_after_a_removal(
+    opened: database.Database,
+) -> None:
+    store = workflows.Workflows(opened)
+    first, second, third = (a_workflow("here", number) for number in (1, 2, 3))
+    for workflow in (first, a_workflow("there", 1), second):
+        await store.upsert(workflow, epoch=EPOCH)
+    seen = await store.changed_since("here", None)
+    assert ({one.name for one in seen.workflows}, seen.whole) == ({first.name, second.name}, True)
+    assert await store.changed_since("here", seen.version) == workflows.Changes(seen.version, ())
+    await store.upsert(third, epoch=EPOCH)
+    assert await store.changed_since("here", seen.version) == workflows.Changes(seen.version + 1, (third,))
+    await store.remove("here", third.name, uid=third.uid, epoch=EPOCH)
+    removed = await store.changed_since("here", seen.version + 1)
+    assert (removed.version, removed.whole, len(removed.workflows)) == (seen.version + 2, True, 2)
+    await store.upsert(third, epoch=EPOCH)
+    assert await store.changed_since("here", removed.version) == workflows.Changes(removed.version + 1, (third,))
+    restored = await store.changed_since("here", removed.version + 2)
+    assert (restored.version, restored.whole, len(restored.workflows)) == (removed.version + 1, True, 3)
+    assert await store.changed_since("nowhere", None) == workflows.Changes(0, (), whole=True)
+    await store.close()
+
+
+async def test_an_attachment_is_replaced_and_removed_alone(opened: database.Database) -> None:
+    store = workflows.Workflows(opened)
+    made = [
+        deliveries.AttachmentRecord(namespace, name, f"{namespace}-{name}", "i", "webhook", {"url": "a"}, workflow="w")
+        for namespace in ("here", "there")
+        for name in ("chat", "mail")
+    ]
+    for one in made:
+        await store.upsert_attachment(one, epoch=EPOCH)
+    changed = replace(made[0], uid="anew", integration="j", type="slack", config={"url": "b"}, workflow="",
+                      selector={"matchLabels": {"a": "b"}})  # fmt: skip
+    await store.upsert_attachment(changed, epoch=EPOCH)
+    assert await store.attachments("here") == (changed, made[1])
+    await store.remove_attachment("here", "chat", epoch=EPOCH)
+    assert [await store.attachments(one) for one in ("here", "there")] == [(made[1],), (made[2], made[3])]
+    await store.close()

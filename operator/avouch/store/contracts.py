@@ -24,9 +24,9 @@ class Contracts:
         stored = tables.contract_revisions
         async with self._database.transaction() as connection:
             await fencing.fence(connection, epoch)
+            # Holds the namespace's row until COMMIT, changed or not: two recorders never share a number.
             await namespaces.remember(connection, revision.namespace, revision.namespace_uid)
             mine = sa.and_(stored.c.namespace_uid == revision.namespace_uid, stored.c.name == revision.name)
-            await connection.execute(_LOCK, {"key": f"{revision.namespace_uid}/{revision.name}"})
             newest = await _first(connection, sa.select(stored).where(mine).order_by(stored.c.revision.desc()))
             if newest is not None and newest.digest == revision.digest:
                 return newest
@@ -57,9 +57,6 @@ class Contracts:
         query = _of(namespace, name).order_by(tables.contract_revisions.c.revision.desc())
         async with self._database.transaction() as connection:
             return tuple(map(_revision, (await connection.execute(query)).all()))
-
-
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")  # two recorders never share a number
 
 
 def present() -> "sa.Select[Any]":

@@ -70,10 +70,8 @@ async def remember(connection: AsyncConnection, name: str, uid: str) -> None:
     """Take this uid as the present one: only fenced writes of the controller say so. Hides the predecessor's rows."""
     new = insert(tables.namespaces).values(name=name, uid=uid)
     changed = tables.namespaces.c.uid != new.excluded.uid
-    taken = await connection.execute(
-        new.on_conflict_do_update(
-            index_elements=["name"], set_={"uid": new.excluded.uid, "was": "", "gone_at": None}, where=changed
-        )
-    )
-    if taken.rowcount:
+    now = {"uid": new.excluded.uid, "was": "", "gone_at": None}
+    taken = new.on_conflict_do_update(index_elements=["name"], set_=now, where=changed)
+    # RETURNING, for SQLAlchemy keeps no count of inserted rows.
+    if (await connection.execute(taken.returning(tables.namespaces.c.name))).first() is not None:
         await declared.changed(connection, name, removed=True)
