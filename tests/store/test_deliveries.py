@@ -154,3 +154,56 @@ async def test_marks_that_come_together_are_one_transaction_and_give_every_run_i
     await ledger.failed(arrived[0].id, "too late", next_try=None)
     assert await ledger.counts(f"one-{namespace}") == (0, 4, 1, "500"), "a receipt is a fact"
     await ledger.close()
+
+
+async def version_of(opened: database.Database, run_id: uuid.UUID) -> int:
+    found = await run_store.Runs(opened).get(run_id)
+    assert found is not None
+    return found.resource_version
+
+
+async def test_what_the_ledger_knew_already_is_no_change_of_its_run(opened: database.Database) -> None:
+    ledger, arrived, given_up = deliveries.Deliveries(opened), await decided(opened), await decided(opened)
+    before = [await version_of(opened, one.run_id) for one in (arrived, given_up)]
+    await ledger.delivered(arrived.id, NOW)
+    await ledger.failed(given_up.id, "500", next_try=None)
+    once = [await version_of(opened, one.run_id) for one in (arrived, given_up)]
+    await ledger.delivered(arrived.id, NOW)
+    await ledger.failed(given_up.id, "again", next_try=None)
+    assert [await version_of(opened, one.run_id) for one in (arrived, given_up)] == once
+    assert all(new > old for old, new in zip(before, once, strict=True))
+    await ledger.delivered(given_up.id, NOW)
+    assert await ledger.counts(given_up.attachment_uid) == (0, 1, 0, "")
+    await ledger.close()
+
+
+async def test_each_delivery_of_a_run_carries_its_own_payload_and_each_attachment_its_own_error(
+    opened: database.Database,
+) -> None:
+    ledger, run = deliveries.Deliveries(opened), a_run()
+    await run_store.Runs(opened).open(run)
+    one, two = (replace(a_delivery(run, name), payload=name.encode()) for name in ("one", "two"))
+    assert await decide(opened, a_verdict(run), [one, two])
+    found = await ledger.lease(deliverybounds.Capacity(100, 100, 100), 60)
+    assert sorted((sent.id, sent.payload) for sent in found) == sorted(((one.id, b"one"), (two.id, b"two")))
+    await ledger.failed(one.id, "500", next_try=NOW)
+    later = a_run()
+    await run_store.Runs(opened).open(later)
+    waiting = replace(a_delivery(later, "one"), attachment_uid=one.attachment_uid)
+    assert await decide(opened, a_verdict(later), [waiting])
+    assert await ledger.counts(one.attachment_uid) == (2, 0, 0, "500"), "one that was never tried says nothing"
+    assert await ledger.counts(two.attachment_uid) == (1, 0, 0, "")
+    await ledger.close()
+
+
+async def test_what_one_folds_another_passes_over_and_nothing_is_counted_twice(opened: database.Database) -> None:
+    ledger, sent = deliveries.Deliveries(opened), await decided(opened)
+    await ledger.delivered(sent.id, NOW)
+    async with opened.transaction() as other:
+        await other.execute(sa.text("SELECT id FROM delivery_changes FOR UPDATE"))
+        async with asyncio.timeout(10):
+            assert await ledger.fold() == 0
+    assert await ledger.counts(sent.attachment_uid) == (0, 1, 0, "")
+    assert await ledger.fold() > 0
+    assert await ledger.counts(sent.attachment_uid) == (0, 1, 0, "")
+    await ledger.close()

@@ -86,3 +86,32 @@ async def test_runs_that_fail_for_ever_keep_no_other_from_being_queued_again(ope
     assert await waiting(opened, honest) == 1
     async with opened.transaction() as connection:
         await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id.in_([run.id for run in hopeless])))
+
+
+async def test_a_job_that_a_worker_has_taken_stays_beside_the_one_that_is_due_now(opened: database.Database) -> None:
+    run, other = await ended(opened, LONG_AGO), await ended(opened, LONG_AGO)
+    take = sa.text("UPDATE procrastinate_jobs SET status = 'doing' WHERE lock = :lock")
+    statuses = sa.text("SELECT status FROM procrastinate_jobs WHERE lock = :lock ORDER BY id")
+    async with opened.transaction() as connection:
+        await connection.execute(take, {"lock": f"judge:{run.id}"})
+        for _ in range(2):
+            await jobs.judge_now(connection, run.id)
+        found = await connection.execute(statuses, {"lock": f"judge:{run.id}"})
+        assert [str(status) for status in found.scalars()] == ["doing", "todo"]
+    assert await waiting(opened, other) == 1
+
+
+async def test_only_jobs_that_wait_for_nobody_any_more_are_dropped(opened: database.Database) -> None:
+    run = await ended(opened, LONG_AGO)
+    new = sa.text(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)"
+        " VALUES ('deliver', 'deliver', :name, :name, '{}', CAST(:status AS procrastinate_job_status))"
+    )
+    left = sa.text("SELECT status FROM procrastinate_jobs WHERE queue_name = 'deliver'")
+    async with opened.transaction() as connection:
+        for status in ("todo", "doing"):
+            await connection.execute(new, {"name": status, "status": status})
+    await jobs.Jobs(opened).judge_forgotten()
+    async with opened.transaction() as connection:
+        assert [str(status) for status in (await connection.execute(left)).scalars()] == ["doing"]
+    assert await waiting(opened, run) == 1
