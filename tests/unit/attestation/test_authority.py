@@ -116,6 +116,23 @@ def test_a_leaf_lives_between_nothing_and_an_hour(pki: Pki, lifetime: timedelta)
         authority.issue(pki.ca, signing.csr(pki.signer, "x"), POD, NOW, lifetime)
 
 
+def test_a_leaf_may_live_for_an_hour_and_begin_with_its_authority(pki: Pki) -> None:
+    csr, ca = signing.csr(pki.signer, "x"), pki.ca
+    leaf = x509.load_pem_x509_certificate(authority.issue(ca, csr, POD, NOW, authority.MAX_LEAF_LIFETIME))
+    assert leaf.not_valid_after_utc == NOW + authority.MAX_LEAF_LIFETIME
+    assert authority.issue(ca, csr, POD, ca.certificate.not_valid_before_utc)
+
+
+@pytest.mark.parametrize(("more", "issued"), [(0, True), (1, False)])
+def test_a_request_has_at_most_sixteen_kibibytes(pki: Pki, more: int, issued: bool) -> None:
+    csr = signing.csr(pki.signer, "x").ljust(authority.MAX_CSR + more, b"\n")
+    if issued:
+        assert authority.issue(pki.ca, csr, POD, NOW)
+    else:
+        with pytest.raises(errors.TooLarge):
+            authority.issue(pki.ca, csr, POD, NOW)
+
+
 def test_an_authority_survives_its_secret(pki: Pki) -> None:
     again = authority.Authority.from_pem(pki.ca.certificate_pem, pki.ca.private_key_pem())
     assert again.certificate == pki.ca.certificate
@@ -230,6 +247,11 @@ def test_a_trust_root_of_nothing_junk_leaves_or_too_many_is_refused(pki: Pki) ->
             trust.TrustRoot.from_pems(pems)
 
 
+def test_a_trust_root_may_have_sixteen_authorities_and_as_much_text_as_it_may(pki: Pki) -> None:
+    assert trust.TrustRoot.from_pems([pki.ca.certificate_pem] * 16).pems()
+    assert trust.TrustRoot.from_pems([pki.ca.certificate_pem.ljust(trust.MAX_PEM, b"\n")]).pems()
+
+
 @pytest.mark.parametrize(
     "instead",
     [
@@ -293,3 +315,14 @@ def test_a_pod_is_read_back_from_its_uris_and_from_nothing_else() -> None:
     for uris in ([], [account], [pod, account], [account, pod, pod], [account + "/x", pod], [account, pod + "\n"]):
         assert identity.PodIdentity.from_uris(uris) is None
     assert identity.PodIdentity.from_uris([account.replace("shop", "SHOP"), pod]) is None
+
+
+@pytest.mark.parametrize("field", ["issuer", "subject"])
+@pytest.mark.parametrize(("length", "allowed"), [(0, False), (1, True), (1024, True), (1025, False)])
+def test_an_issuer_and_its_subject_have_1_to_1024_characters(field: str, length: int, allowed: bool) -> None:
+    facts = {"issuer": "i", "subject": "s", field: "x" * length}
+    if allowed:
+        assert identity.FederatedIdentity(**facts).uris()
+    else:
+        with pytest.raises(errors.Invalid):
+            identity.FederatedIdentity(**facts)

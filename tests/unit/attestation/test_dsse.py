@@ -58,6 +58,13 @@ def test_a_malformed_envelope_is_refused(changes: dict[str, object]) -> None:
         dsse.parse(envelope(**changes))
 
 
+def test_an_envelope_may_have_eight_signatures_of_a_kibibyte() -> None:
+    longest = strictbase64.encode(b"s" * dsse.MAX_SIGNATURE)
+    assert len(dsse.parse(envelope(signatures=[{"sig": longest}] * 8)).signatures) == 8
+    with pytest.raises(errors.TooLarge):
+        dsse.parse(envelope(signatures=[{"sig": strictbase64.encode(b"s" * (dsse.MAX_SIGNATURE + 1))}]))
+
+
 def test_a_ten_megabyte_envelope_is_refused() -> None:
     with pytest.raises(errors.TooLarge):
         dsse.parse(envelope(payload="A" * 10_000_000))
