@@ -84,13 +84,13 @@ def test_chainloops_bundle_is_not_believed_to_be_a_pod_of_ours() -> None:
 
 def test_a_verified_value_cannot_be_made_or_edited_elsewhere(pki: Pki) -> None:
     good = verification.verify(pki.bundle(), pki.trust, POD, NOW)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="may create verified values"):
         verification.VerifiedAttestation(
-            good.digest, good.statement, good.uris, good.pod, good.authority_key, NOW, made_here=None
+            good.digest, good.statement, good.uris, good.pod, good.authority_key, NOW, good.payload, made_here=None
         )
     with pytest.raises((TypeError, ValueError)):
         dataclasses.replace(good, pod=None)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="may create verified values"):
         verification.VerifiedStatement(good.statement, "", made_here=object())
 
 
@@ -99,6 +99,26 @@ def test_a_verified_value_cannot_be_made_or_edited_elsewhere(pki: Pki) -> None:
 
 def test_a_ten_megabyte_body_is_refused_before_it_is_read(pki: Pki) -> None:
     assert refuse(pki, b"{" + b" " * 10_000_000) == "1 size"
+
+
+def test_a_bundle_has_as_many_bytes_as_it_may_and_not_one_more(pki: Pki) -> None:
+    data = pki.bundle().ljust(bundle.MAX_BUNDLE)
+    assert verification.verify(data, pki.trust, POD, NOW).pod == POD
+    assert refuse(pki, data + b" ") == "1 size"
+
+
+@pytest.mark.parametrize("algorithm", [hashes.SHA256(), hashes.SHA384(), hashes.SHA512()])
+def test_an_authority_signs_with_any_sha_2(pki: Pki, algorithm: hashes.HashAlgorithm) -> None:
+    whole = x509.load_pem_x509_certificate(pki.leaf)
+    builder = (
+        x509.CertificateBuilder().subject_name(whole.subject).issuer_name(whole.issuer)
+        .public_key(whole.public_key()).serial_number(whole.serial_number)
+        .not_valid_before(whole.not_valid_before_utc).not_valid_after(whole.not_valid_after_utc)
+    )  # fmt: skip
+    for one in whole.extensions:
+        builder = builder.add_extension(one.value, one.critical)
+    leaf = builder.sign(pki.ca.key, algorithm).public_bytes(serialization.Encoding.PEM)
+    assert verification.verify(pki.bundle(leaf=leaf), pki.trust, POD, NOW).pod == POD
 
 
 def test_junk_is_not_a_bundle(pki: Pki) -> None:
