@@ -143,9 +143,7 @@ async def _documents(connection: AsyncConnection, signed: Sequence[verdict_model
 
 def _kept(verdicts: Sequence[verdict_model.Verdict]) -> list[tuple[uuid.UUID, str]]:
     """The artifacts that a verdict speaks of stay as long as its run."""
-    return [
-        (verdict.run_id, one.digest) for verdict in verdicts for one in verdict.materials if one.uploaded and one.digest
-    ]
+    return [(verdict.run_id, one.digest) for verdict in verdicts for one in verdict.materials if one.uploaded]
 
 
 async def _fan_out(connection: AsyncConnection, decided: Sequence[Decided]) -> None:
