@@ -4,7 +4,6 @@ _FACTS = "only claims with facts count: one without is a finding before (`tekton
 _NOBODY = "the UID of an object that is not there is empty, and that of the one it is compared with is not"
 
 EQUIVALENT: dict[tuple[str, str], str] = {
-<<<<<<< HEAD
     (
         "contract/planning.py",
         "unknown_materials: mapped -> True",
@@ -62,14 +61,12 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "controlplane/intake/submissions.py",
         "Intake._claims: session.external is None or self.external is None -> without self.external is None",
     ): "only the external runs make a session that has such a part; for the type checker",
-=======
     ("attestation/keysigned.py", "verify: _family(found.statement) is not family -> False"): "both read the same bytes",
     (
         "attestation/keysigned.py",
         "verify: raise errors.NotVerified('12 family', 'the signed payload differs from the statement that was read"
         " before') -> pass",
     ): "as above",
->>>>>>> e05c3e4 (What the server signed is refused at the step that finds it, and a value that looks verified by its maker)
     ("oidc/checks.py", "check: claims.get('iss') != issuer -> False"): "PyJWT has refused it; ours stays beside it",
     ("oidc/checks.py", "check: raise errors.NotVerified('2', 'another issuer') -> pass"): "as above",
     ("oidc/issuers.py", "KeySets._renew: now < kept.until -> LtE"): "keys are kept longer than the pause: never equal",
