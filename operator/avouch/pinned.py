@@ -33,7 +33,7 @@ async def resolve(host: str, port: int, allowed: Destinations) -> Sequence[str]:
     return addresses
 
 
-class Network(httpcore.AsyncNetworkBackend):
+class Backend(httpcore.AsyncNetworkBackend):
     """Connects to addresses that were checked; TLS still names the host."""
 
     def __init__(self, allowed: Destinations) -> None:

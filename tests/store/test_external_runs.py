@@ -401,8 +401,9 @@ async def test_the_states_of_a_namespace_have_a_quota_that_ends_of_runs_free(ope
     store, namespace = external_runs.ExternalRuns(opened, quotas.Quotas(state_bytes=100)), f"st-{uuid.uuid4().hex[:8]}"
     first, second = await opened_run(store, namespace=namespace), await opened_run(store, namespace=namespace)
     kept = await store.put_state(first.id, b"x" * 60, instead_of="")
-    with pytest.raises(errors.Denied, match="more than 100 bytes"):
+    with pytest.raises(errors.Denied, match="more than 100 bytes") as refused:
         await store.put_state(second.id, b"y" * 60, instead_of="")
+    assert "--remote-state" in refused.value.fix
     assert await store.state(second.id) is None
     assert await store.put_state(first.id, b"z" * 100, instead_of=kept)
     other = await opened_run(store)

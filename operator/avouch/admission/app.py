@@ -62,7 +62,7 @@ def _uncounted(outcome: str) -> None:
     """Does not count."""
 
 
-class Room:
+class BodyBudget:
     """Bytes that all reviews may hold together. Owned by one event loop."""
 
     def __init__(self, size: int = MAX_BODIES) -> None:
@@ -96,7 +96,7 @@ class PodAdmission:
     count: Callable[[str], None] = _uncounted
     seconds: float = SECONDS
     suffix: Callable[[], str] = field(default=lambda: secrets.token_hex(4))
-    room: Room = field(default_factory=Room)
+    budget: BodyBudget = field(default_factory=BodyBudget)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     tried: trial.Trial | None = None  # None: policies of the cluster are not asked beforehand
@@ -111,7 +111,7 @@ class PodAdmission:
         body, told = b"", None
         try:
             async with asyncio.timeout(self.seconds):  # the body, too: anyone may begin one and never end it
-                body = await self.room.read(request)
+                body = await self.budget.read(request)
                 asked = await self._read(body)
                 if trial.is_trial(asked.pod, dry_run=asked.dry_run):
                     answer, outcome = review.allow(asked.uid), "Trial"  # without a place: who asks for it has one

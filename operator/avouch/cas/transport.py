@@ -15,4 +15,4 @@ class Pinned(httpx.AsyncHTTPTransport):
     def __init__(self, tls: ssl.SSLContext, allowed: Destinations) -> None:
         super().__init__(verify=tls, trust_env=False)
         # httpx has no parameter for this; a test holds that it takes effect.
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=pinned.Network(allowed))
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=pinned.Backend(allowed))

@@ -109,7 +109,7 @@ class Webhook:
         """Not bounded here: who delivers bounds what is in flight, receiver by receiver."""
         return httpcore.AsyncConnectionPool(
             ssl_context=self._tls,
-            network_backend=pinned.Network(allowed),
+            network_backend=pinned.Backend(allowed),
             max_connections=None,
             max_keepalive_connections=_KEPT,
             keepalive_expiry=_KEPT_SECONDS,

@@ -13,11 +13,11 @@ import base64
 import json
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from avouch import digests, errors
+from avouch.kept import Kept
 from avouch.kube import connection
 
 KEPT = 10.0  # seconds that a yes is kept
@@ -31,6 +31,12 @@ _JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+", re.ASCII)
 _Key = tuple[digests.Digest, str]
 
 
+class _Answer(NamedTuple):
+    """What the API server said of a token: whose it is, or None for a no."""
+
+    user: Mapping[str, Any] | None
+
+
 class TokenReviews:
     """Asks the API server, and keeps its answers for a while. Owned by one event loop."""
 
@@ -38,9 +44,8 @@ class TokenReviews:
         self, api: connection.Connection, monotonic: Callable[[], float] = time.monotonic, at_once: int = _AT_ONCE
     ) -> None:
         self._api = api
-        self._monotonic = monotonic
         self._turns = asyncio.Semaphore(at_once)
-        self._kept: OrderedDict[_Key, tuple[float, Mapping[str, Any] | None]] = OrderedDict()
+        self._kept: Kept[_Key, _Answer] = Kept(_MOST, monotonic)
 
     async def review(self, token: str, audience: str) -> Mapping[str, Any]:
         """`status.user` of the token's holder.
@@ -53,16 +58,18 @@ class TokenReviews:
         if len(token) > _MAX_TOKEN or not _may_be_for(token, audience):
             raise _refused()
         key = (digests.of_bytes(token.encode("ascii")), audience)
-        kept = self._recall(key)
-        if kept is None:
+        answer = self._kept.recall(key)
+        if answer is None:
             await self._turn()
             try:
-                kept = self._recall(key) or await self._ask(key, token, audience)  # others may have asked meanwhile
+                answer = self._kept.recall(key) or await self._ask(
+                    key, token, audience
+                )  # others may have asked meanwhile
             finally:
                 self._turns.release()
-        if kept[1] is None:
+        if answer.user is None:
             raise _refused()
-        return kept[1]
+        return answer.user
 
     async def _turn(self) -> None:
         try:
@@ -71,20 +78,11 @@ class TokenReviews:
         except TimeoutError as exc:
             raise errors.Overloaded("too many tokens wait to be reviewed; send this request again") from exc
 
-    async def _ask(self, key: _Key, token: str, audience: str) -> tuple[float, Mapping[str, Any] | None]:
-        answer = await self._api.post(_PATH, _question(token, audience))
-        user = _user(answer.get("status") or {}, audience)
-        while len(self._kept) >= _MOST:
-            self._kept.popitem(last=False)
-        self._kept[key] = self._monotonic() + (REFUSED if user is None else KEPT), user
-        return self._kept[key]
-
-    def _recall(self, key: _Key) -> tuple[float, Mapping[str, Any] | None] | None:
-        found = self._kept.get(key)
-        if found is not None and found[0] > self._monotonic():
-            return found
-        self._kept.pop(key, None)
-        return None
+    async def _ask(self, key: _Key, token: str, audience: str) -> _Answer:
+        said = await self._api.post(_PATH, _question(token, audience))
+        answer = _Answer(_user(said.get("status") or {}, audience))
+        self._kept.keep(key, answer, REFUSED if answer.user is None else KEPT)
+        return answer
 
 
 def _may_be_for(token: str, audience: str) -> bool:

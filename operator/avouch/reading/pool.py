@@ -24,7 +24,7 @@ _DOCUMENTS, _SECONDS, _MEMORY = 1000, 120.0, 192 * MIB  # after which a process 
 
 
 @dataclass(slots=True)
-class Room:
+class Pool:
     """Processes of one size: what each may take, whose turn it is, and those that have no document now."""
 
     limits: wire.Limits
@@ -67,8 +67,8 @@ def _used_up(one: process.Process) -> bool:
 class Readers:
     """Implements `artifacts.Reader`. Close it before its loop ends."""
 
-    small: Room = field(default_factory=lambda: Room(wire.Limits(memory=320 * MIB), turns.Turns(places=2, share=1)))
-    large: Room = field(default_factory=lambda: Room(wire.Limits(), turns.Turns(places=1, share=1)))
+    small: Pool = field(default_factory=lambda: Pool(wire.Limits(memory=320 * MIB), turns.Turns(places=2, share=1)))
+    large: Pool = field(default_factory=lambda: Pool(wire.Limits(), turns.Turns(places=1, share=1)))
 
     async def read(
         self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance
@@ -83,13 +83,13 @@ class Readers:
         if not content or not kind.reader or len(content) > kind.readable:
             return validation.read(type_, content)  # nothing is parsed
         found: document.Document | process.Ended = process.Ended(0)
-        for room in (self.large,) if len(content) > LARGE else (self.small, self.large):
-            async with room.reader(namespace_uid) as reader:
+        for pool in (self.large,) if len(content) > LARGE else (self.small, self.large):
+            async with pool.reader(namespace_uid) as reader:
                 found = await self._read(reader, kind, content, allowance)
             short = isinstance(found, process.Ended) and not found.of_time
             if not short and found != validation.exhausted(kind, validation.MEMORY):
                 break
-        return found if isinstance(found, document.Document) else _flaw(kind, found, room.limits)
+        return found if isinstance(found, document.Document) else _flaw(kind, found, pool.limits)
 
     async def _read(
         self,
@@ -108,13 +108,13 @@ class Readers:
 
     async def rest(self) -> None:
         """End processes that nobody needs; to be called now and then."""
-        for room in (self.small, self.large):
-            await room.rest(_IDLE)
+        for pool in (self.small, self.large):
+            await pool.rest(_IDLE)
 
     async def close(self) -> None:
         """End all of them."""
-        for room in (self.small, self.large):
-            await room.rest(0)
+        for pool in (self.small, self.large):
+            await pool.rest(0)
 
 
 def _flaw(kind: material_types.MaterialType, ended: process.Ended, limits: wire.Limits) -> document.Document:

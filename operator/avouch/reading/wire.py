@@ -1,8 +1,8 @@
 """What the worker and a reader process say to each other over two pipes: frames of bounded length.
 
 The worker sends the type's name and the content, the reader answers in JSON. The worker believes nothing of it: an
-answer has the fields of `Answer` and no others, its texts are as short and plain as a reader's own, or the process is
-ended. Standard library only: the reader process imports it.
+answer has the fields that `reading.process` reads and no others, its texts are as short and plain as a reader's own, or
+the process is ended. Standard library only: the reader process imports it.
 """
 
 import struct

@@ -25,7 +25,6 @@ from avouch.tekton import decision, labels, limits, outcome, pod
 
 log = logging.getLogger(__name__)
 
-_PIPELINERUN_UID = "tekton.dev/pipelineRunUID"
 _FEW = 10  # pods that are read one by one; the API server goes through the whole namespace for a list of more
 _SETTLED = "avouch.dev/settled"  # no field of Kubernetes
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "ownerReferences")
@@ -231,7 +230,7 @@ class RunReconciler:
         """Pods by name; many of them by their label, and those that do not carry it one by one."""
         found: dict[str, Object | None] = {}
         if len(names) > _FEW:
-            selector = f"{_PIPELINERUN_UID if key.kind == 'PipelineRun' else labels.TASKRUN_UID}={uid}"
+            selector = f"{labels.PIPELINERUN_UID if key.kind == 'PipelineRun' else labels.TASKRUN_UID}={uid}"
             listed = (await self.api.list_all(resources.PODS, key.namespace, labelSelector=selector))[0]
             found.update({labels.name_of(each): each for each in listed if labels.name_of(each) in names})
         rest = [name for name in names if name not in found]

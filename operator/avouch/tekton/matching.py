@@ -33,7 +33,7 @@ class WorkflowLike(Protocol):
 
 W = TypeVar("W", bound=WorkflowLike)
 _SECTIONS = {"pipelines": "pipelineRef", "tasks": "taskRef"}  # of spec.tekton, and what a run refers with
-_Drawer: TypeAlias = tuple[str, str, str]  # section, label ("" = the name of the Pipeline or Task), value
+_IndexKey: TypeAlias = tuple[str, str, str]  # section, label ("" = the name of the Pipeline or Task), value
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class Index(Generic[W]):
 
     def __init__(self, workflows: Iterable[W] = ()) -> None:
         self._workflows: dict[str, W] = {}
-        self._filed: dict[_Drawer, set[str]] = {}
-        self._places: dict[str, frozenset[_Drawer]] = {}
+        self._filed: dict[_IndexKey, set[str]] = {}
+        self._places: dict[str, frozenset[_IndexKey]] = {}
         for workflow in workflows:
             self.put(workflow)
 
@@ -98,18 +98,18 @@ class Index(Generic[W]):
         """Add a Workflow, or replace the one of its name."""
         self.drop(workflow.name)
         self._workflows[workflow.name] = workflow
-        self._places[workflow.name] = frozenset(self._drawers(workflow))
-        for drawer in self._places[workflow.name]:
-            self._filed.setdefault(drawer, set()).add(workflow.name)
+        self._places[workflow.name] = frozenset(self._index_keys(workflow))
+        for key in self._places[workflow.name]:
+            self._filed.setdefault(key, set()).add(workflow.name)
 
     def drop(self, name: str) -> None:
         """Remove a Workflow; nothing happens where there is none of this name."""
         self._workflows.pop(name, None)
-        for drawer in self._places.pop(name, ()):
-            names = self._filed[drawer]
+        for key in self._places.pop(name, ()):
+            names = self._filed[key]
             names.discard(name)
             if not names:
-                del self._filed[drawer]
+                del self._filed[key]
 
     def of_pipelinerun(self, pipelinerun: Mapping[str, Any]) -> tuple[W, ...]:
         """As the function of this name, over all Workflows of the index, by name."""
@@ -130,14 +130,14 @@ class Index(Generic[W]):
         asked = [(section, "", name) for name in _names(objects.mapping(obj, "spec", _SECTIONS[section]))]
         asked += [(section, key, value) for key, value in found.items()]
         asked += _resolved(section, objects.mapping(obj, "spec", _SECTIONS[section]))
-        named = {name for drawer in asked for name in self._filed.get(drawer, ())}
+        named = {name for key in asked for name in self._filed.get(key, ())}
         explicit = found.get(labels.WORKFLOW, "")
         return named | {explicit} if explicit in self._workflows else named
 
-    def _drawers(self, workflow: W) -> Iterator[_Drawer]:
+    def _index_keys(self, workflow: W) -> Iterator[_IndexKey]:
         """Where each entry is filed: under the condition that the fewest others are filed under.
 
-        A Pipeline that a thousand Workflows share with a label of their own each would otherwise be one full drawer.
+        A Pipeline that a thousand Workflows share with a label of their own each would otherwise be one crowded key.
         """
         for section in _SECTIONS:
             for entry in objects.mappings(workflow.spec, "tekton", section):
@@ -148,7 +148,7 @@ class Index(Generic[W]):
                 params = [{"name": key, "value": value} for key, value in objects.mapping(strict, "params").items()]
                 wanted += _resolved(section, {"resolver": strict.get("name"), "params": params})
                 if wanted and all(isinstance(value, str) for _, _, value in wanted):
-                    yield min(wanted, key=lambda drawer: len(self._filed.get(drawer, ())))
+                    yield min(wanted, key=lambda key: len(self._filed.get(key, ())))
 
 
 def _subject(
@@ -182,7 +182,7 @@ def _names(reference: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name in (reference.get("name"), *from_resolver) if isinstance(name, str))
 
 
-def _resolved(section: str, reference: Mapping[str, Any]) -> list[_Drawer]:
+def _resolved(section: str, reference: Mapping[str, Any]) -> list[_IndexKey]:
     """Where strict entries are filed. No label has a space."""
     resolver, params = reference.get("resolver"), objects.mappings(reference, "params")
     pairs = [(param.get("name"), param.get("value")) for param in params]

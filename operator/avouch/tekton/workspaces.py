@@ -18,7 +18,6 @@ _FILES = frozenset({"persistentVolumeClaim", "emptyDir", "ephemeral"})
 _DEFAULT = "/workspace/"
 _COPY = "let the step copy the file into a workspace of an emptyDir or a PersistentVolumeClaim"
 _HASH = 5  # hexadecimal characters
-VALUE_TYPES = material_types.VALUE_TYPES
 
 Binding = Mapping[str, Any]
 
@@ -41,7 +40,7 @@ def wanted(materials: Iterable[plan.PlannedMaterial]) -> frozenset[str] | None:
 
 def by_convention(material: plan.PlannedMaterial) -> bool:
     """Whether this material is a file without a source."""
-    return material.source.kind is plan.From.CONVENTION and material.type not in VALUE_TYPES
+    return material.source.kind is plan.From.CONVENTION and material.type not in material_types.VALUE_TYPES
 
 
 def choose(

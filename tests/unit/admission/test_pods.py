@@ -205,9 +205,9 @@ async def unended(size: int, begun: list[int]) -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
-async def test_bodies_that_never_end_hold_no_more_than_their_room_and_give_it_back() -> None:
-    room, begun = app.Room(size=1000), list[int]()
-    admission = app.PodAdmission(Planner(inject()), lambda: pods.SETTINGS, seconds=0.2, room=room)
+async def test_bodies_that_never_end_hold_no_more_than_their_budget_and_give_it_back() -> None:
+    budget, begun = app.BodyBudget(size=1000), list[int]()
+    admission = app.PodAdmission(Planner(inject()), lambda: pods.SETTINGS, seconds=0.2, budget=budget)
     transport = httpx.ASGITransport(app=app.create(admission))
     async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
         asked = [asyncio.create_task(client.post(app.PATH, content=unended(400, begun))) for _ in range(2)]
@@ -218,7 +218,7 @@ async def test_bodies_that_never_end_hold_no_more_than_their_room_and_give_it_ba
             True, ["avouch: no sidecar was injected: too many AdmissionReviews are read at once"],
         )  # fmt: skip
         assert {"no answer in time" in (await one).json()["response"]["warnings"][0] for one in asked} == {True}
-    assert room.free == 1000
+    assert budget.free == 1000
 
 
 async def test_only_so_many_pods_are_planned_at_a_time() -> None:

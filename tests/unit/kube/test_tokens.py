@@ -170,10 +170,9 @@ async def test_a_token_whose_turn_does_not_come_is_told_to_come_again(
     holding.cancel()
 
 
-async def test_no_more_answers_are_kept_than_fit(
-    api: Api, reviews: tokens.TokenReviews, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_more_answers_are_kept_than_fit(api: Api, clock: Monotonic, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "_MOST", 2)
+    reviews = tokens.TokenReviews(api, clock)  # type: ignore[arg-type]
     known = [token(name) for name in "abc"]
     api.good |= {(one, "avouch") for one in known}
     for one in known:

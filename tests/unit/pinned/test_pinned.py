@@ -57,7 +57,7 @@ async def test_public_addresses_are_taken_in_order(resolver: Resolver):
 
 async def test_a_name_that_resolves_otherwise_the_next_moment_gains_nothing(resolver: Resolver, port: int):
     resolver.answers = [["127.0.0.1"], ["127.0.0.2"]]
-    stream = await pinned.Network(HERE).connect_tcp("name.example", port)
+    stream = await pinned.Backend(HERE).connect_tcp("name.example", port)
     assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
     assert resolver.asked == 1
     await stream.aclose()
@@ -65,7 +65,7 @@ async def test_a_name_that_resolves_otherwise_the_next_moment_gains_nothing(reso
 
 async def test_an_address_that_does_not_answer_gives_way_to_the_next(resolver: Resolver, port: int):
     resolver.answers = [["127.0.0.9", "127.0.0.1"]]
-    stream = await pinned.Network(HERE).connect_tcp("name.example", port)
+    stream = await pinned.Backend(HERE).connect_tcp("name.example", port)
     assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
     await stream.aclose()
 

@@ -21,8 +21,8 @@ HUNGRY = b"[" + b"[1]," * 700_000 + b"1]"  # 90 MB
 SARIF = next(path for path in sorted((table.FOLDER / "SARIF").iterdir())).read_bytes()
 
 
-def room(**limits: int) -> pool.Room:
-    return pool.Room(wire.Limits(**limits), turns.Turns(places=1, share=1))
+def processes(**limits: int) -> pool.Pool:
+    return pool.Pool(wire.Limits(**limits), turns.Turns(places=1, share=1))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_a_process_knows_nothing_of_the_worker(readers, monkeypatch):
 
 
 async def test_a_reader_that_takes_too_much_cpu_is_a_flaw_that_names_the_limit():
-    readers = pool.Readers(small=room(seconds=1, memory=512 * pool.MIB))
+    readers = pool.Readers(small=processes(seconds=1, memory=512 * pool.MIB))
     (flaw,) = (await read(readers, "OPENAPI_SPEC", SLOW)).flaws
     assert flaw.code == "DocumentTooLarge"
     assert flaw.message == "reading the OPENAPI_SPEC needs more time than 1 s of CPU"
@@ -82,7 +82,7 @@ async def test_a_reader_that_takes_too_long_is_a_flaw_and_so_is_every_further_do
 
 
 async def test_what_needs_more_memory_than_small_documents_have_is_read_where_large_ones_are():
-    readers = pool.Readers(small=room(memory=120 * pool.MIB))
+    readers = pool.Readers(small=processes(memory=120 * pool.MIB))
     found = await read(readers, "GHAS_CODE_SCAN", HUNGRY)
     assert "tool field not found" in found.flaws[0].message
     assert readers.large.idle
@@ -90,7 +90,7 @@ async def test_what_needs_more_memory_than_small_documents_have_is_read_where_la
 
 
 async def test_a_reader_that_takes_too_much_memory_is_a_flaw():
-    readers = pool.Readers(small=room(memory=120 * pool.MIB), large=room(memory=120 * pool.MIB))
+    readers = pool.Readers(small=processes(memory=120 * pool.MIB), large=processes(memory=120 * pool.MIB))
     (flaw,) = (await read(readers, "GHAS_CODE_SCAN", HUNGRY)).flaws
     assert flaw.code == "DocumentTooLarge"
     assert "memory" in flaw.message

@@ -14,14 +14,14 @@ namespace of a ServiceAccount. A no is never kept.
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from avouch import errors, names
 from avouch.controlplane.intake import authorization
 from avouch.controlplane.model import cluster, runs
+from avouch.kept import Kept
 from avouch.tekton import labels, objects, outcome
 from avouch.tekton import pod as pods
 
@@ -33,8 +33,6 @@ _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 
 Object = Mapping[str, Any]
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ class Callers:
 
     def __init__(self, cluster: cluster.ClusterReader, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._cluster = cluster
-        self._callers: _Kept[_Holder, runs.Caller] = _Kept(monotonic)
-        self._namespaces: _Kept[tuple[str, str], Object] = _Kept(monotonic)
+        self._callers: Kept[_Holder, runs.Caller] = Kept(_MOST, monotonic)
+        self._namespaces: Kept[tuple[str, str], Object] = Kept(_MOST, monotonic)
 
     async def identify(self, token: str) -> runs.Caller:
         """The pod behind a token. The token itself is reviewed each time (`kube.tokens`). Raises as `subject`."""
@@ -80,38 +78,15 @@ class Callers:
     async def _subject(self, holder: _Holder) -> Subject:
         found = await _identified(holder, self._cluster, self._namespace)
         if holder.pod in _tries(found.taskrun):  # until Tekton has said so, somebody else's pod may be found out yet
-            self._callers.keep(holder, found.caller)
+            self._callers.keep(holder, found.caller, KEPT)
         return found
 
     async def _namespace(self, holder: _Holder) -> Object | None:
         key = holder.namespace, holder.account_uid
         found = self._namespaces.recall(key)
         if found is None and (found := await self._cluster.namespace(holder.namespace)) and holder.account_uid:
-            self._namespaces.keep(key, {"metadata": {"uid": labels.uid_of(found)}})
+            self._namespaces.keep(key, {"metadata": {"uid": labels.uid_of(found)}}, KEPT)
         return found
-
-
-class _Kept(Generic[Key, Value]):
-    """Answers by key, each for `KEPT` seconds, at most `_MOST` of them."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._found: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
-
-    def recall(self, key: Key) -> Value | None:
-        """What was kept less than `KEPT` seconds ago."""
-        kept = self._found.get(key)
-        if kept is None or kept[0] <= self._monotonic():
-            self._found.pop(key, None)
-            return None
-        return kept[1]
-
-    def keep(self, key: Key, value: Value) -> None:
-        """Remember; the oldest answer makes room."""
-        self._found.pop(key, None)
-        while len(self._found) >= _MOST:
-            self._found.popitem(last=False)
-        self._found[key] = (self._monotonic() + KEPT, value)
 
 
 async def identify(token: str, cluster: cluster.ClusterReader) -> Subject:

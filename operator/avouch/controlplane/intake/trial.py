@@ -7,13 +7,13 @@ run says that nothing is to be done. A pod that is refused without the sidecar, 
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from avouch import errors
 from avouch.controlplane.model import cluster
+from avouch.kept import Kept
 from avouch.tekton import objects, pod
 
 _log = logging.getLogger(__name__)
@@ -32,13 +32,22 @@ def is_trial(created: Object, *, dry_run: bool) -> bool:
     return dry_run and bool(objects.text(created, "metadata", "annotations", MARK))
 
 
+class _Answer(NamedTuple):
+    """Why a pod would be refused, or None."""
+
+    refusal: pod.Refusal | None
+
+
 @dataclass(slots=True)
 class Trial:
     """Asks once a minute for each namespace, ServiceAccount and shape of the sidecar."""
 
     pods: cluster.PodTrials
     clock: Callable[[], float] = time.monotonic
-    _known: "OrderedDict[Key, tuple[float, pod.Refusal | None]]" = field(default_factory=OrderedDict)
+    _known: Kept[Key, _Answer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._known = Kept(_KEPT, self.clock)
 
     async def refused(self, namespace: str, created: Object, patched: Object) -> pod.Refusal | None:
         """Why the patched pod would be refused, although the pod itself would not; None where it may be patched.
@@ -46,17 +55,14 @@ class Trial:
         An API server that does not say is taken for one that allows it: without trials every pod would be patched.
         """
         key = _key(namespace, patched)
-        known = self._known.get(key)
-        if known is not None and self.clock() - known[0] < FRESH:
-            return known[1]
+        if known := self._known.recall(key):
+            return known.refusal
         try:
             found = await self._asked(namespace, created, patched)
         except errors.Unavailable as exc:
             _log.warning("a pod in namespace %s is patched untried: %s", namespace, exc)
             return None
-        self._known[key] = (self.clock(), found)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        self._known.keep(key, _Answer(found), FRESH)
         return found
 
     async def _asked(self, namespace: str, created: Object, patched: Object) -> pod.Refusal | None:

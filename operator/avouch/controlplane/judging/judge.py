@@ -65,9 +65,9 @@ class Judging:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 raise
             _log.warning("a batch of %d runs failed, they are judged one by one: %s", len(taken.records), exc)
-            runs = [record.run.id for record in taken.records]
-            await self.queue.isolate(runs)
-            return [judging.Alone(run_id) for run_id in runs]
+            ids = [record.run.id for record in taken.records]
+            await self.queue.isolate(ids)
+            return [judging.Alone(run_id) for run_id in ids]
         return outcomes
 
     async def one(self) -> Sequence[judging.Outcome]:

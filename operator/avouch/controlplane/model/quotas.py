@@ -106,5 +106,5 @@ def too_large_states(most: int) -> errors.Denied:
     return errors.Denied(
         f"the states of the namespace's open runs have more than {most} bytes, which is its quota",
         field="quotas.stateBytes",
-        fix=f"end some runs, or keep the state in a file (--state); or an operator may {_RAISE}",
+        fix=f"end some runs, or keep the state in a file: begin without --remote-state; or an operator may {_RAISE}",
     )
