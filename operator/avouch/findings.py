@@ -3,7 +3,7 @@
 Standard library only. `docs/reference/findings.md` is generated from the table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -238,6 +238,16 @@ class Finding:
         for name, value in zip(cls.__slots__, (code, message, line, fix, material), strict=True):
             object.__setattr__(made, name, value)
         return made
+
+
+def several(items: Sequence[str], most: int = 10) -> str:
+    """The first of many for a message, and how many more there are.
+
+    >>> several(["a", "b"]), several(["a", "b", "c"], most=1)
+    ('a, b', 'a and 2 more')
+    """
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return f"{', '.join(items[:most])}{more}"
 
 
 def verdict(found: Iterable[Finding]) -> Effect:

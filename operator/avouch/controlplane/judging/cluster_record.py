@@ -13,7 +13,7 @@ from avouch.controlplane.model import runs
 from avouch.materials import types as material_types
 from avouch.tekton import children, labels, objects, results
 
-IMAGE, STRING = material_types.IMAGE, material_types.STRING
+STRING = material_types.STRING
 TASKRUN = "taskrun"
 SIDECAR = "sidecar"
 

@@ -18,12 +18,13 @@ from datetime import datetime
 from avouch import plan
 from avouch.attestation import materials, predicate
 from avouch.contract import completeness
-from avouch.controlplane.judging import cluster_record, examination
+from avouch.controlplane.judging import examination
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.model import artifacts, verdicts
 from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model.verdicts import Evidence
 from avouch.findings import Finding
+from avouch.materials import types as material_types
 
 CLI = "cli"  # where a judged material comes from
 CANCELLATION = "cancellation"
@@ -127,7 +128,7 @@ def _defects(
         return
     if asked is not None:
         yield from _overridden(line, found.name, asked.annotations, found.annotations)
-    if found.type in (cluster_record.STRING, cluster_record.IMAGE):
+    if found.type in material_types.VALUE_TYPES:
         return
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     if checked.problem:
@@ -161,7 +162,7 @@ def _fixed(asked: tuple[plan.PlannedAnnotation, ...], said: Mapping[str, str]) -
 def _material(
     found: materials.Material, asked: plan.PlannedMaterial | None, case: examination.Case
 ) -> verdicts.JudgedMaterial:
-    plain = found.type in (cluster_record.STRING, cluster_record.IMAGE)
+    plain = found.type in material_types.VALUE_TYPES
     checked = case.documents.get((str(found.digest), found.type), artifacts.Checked(False))
     return verdicts.JudgedMaterial(
         name=found.name,

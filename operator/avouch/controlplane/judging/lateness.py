@@ -13,9 +13,7 @@ from avouch.controlplane.judging import tekton_run
 from avouch.controlplane.judging.examination import Case
 from avouch.controlplane.model import verdicts
 from avouch.controlplane.model.verdicts import VerdictResult
-from avouch.findings import Finding
-
-_TOLD = 10  # digests in a finding
+from avouch.findings import Finding, several
 
 
 def judged(case: Case) -> bool:
@@ -39,6 +37,5 @@ def told(case: Case, found: verdicts.Verdict, late: Collection[str]) -> verdicts
     """The superseding verdict, which says so after its other findings."""
     own = sorted(str(one.claim.digest) for one in case.said if str(one.claim.digest) in late)
     at = "" if case.run.judged_at is None else f" of {rfc3339.to_seconds(case.run.judged_at)}"
-    more = f" and {len(own) - _TOLD} more" if len(own) > _TOLD else ""
-    text = f"supersedes the verdict {case.run.result}{at}: after it came claim {', '.join(own[:_TOLD])}{more}"
+    text = f"supersedes the verdict {case.run.result}{at}: after it came claim {several(own)}"
     return replace(found, findings=(*found.findings, Finding("VerdictSuperseded", text)))

@@ -10,7 +10,7 @@ from typing import Any
 from avouch import plan
 from avouch.attestation import materials
 from avouch.controlplane.judging import agreement, cluster_record
-from avouch.controlplane.judging.cluster_record import IMAGE, SIDECAR, STRING, Seen
+from avouch.controlplane.judging.cluster_record import SIDECAR, STRING, Seen
 from avouch.controlplane.judging.examination import ReadClaim, unsuitable
 from avouch.controlplane.model import artifacts, verdicts
 from avouch.findings import Finding
@@ -93,7 +93,10 @@ def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
 def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[Finding, ...]:
     """Images that were found by convention and already stand for another material: a guess never serves two."""
     return tuple(
-        finding for asked, one in found.items() if asked.type == IMAGE for finding in _guessed_twice(asked, one, found)
+        finding
+        for asked, one in found.items()
+        if asked.type == material_types.IMAGE
+        for finding in _guessed_twice(asked, one, found)
     )
 
 
@@ -103,7 +106,7 @@ def _guessed_twice(
     guessed = {(seen.taskrun_uid, seen.digest): seen for seen in one.shown if seen.guessed and seen.digest}
     for other, another in found.items():
         same = [guessed[key] for s in another.shown if (key := (s.taskrun_uid, s.digest)) in guessed]
-        if other != asked and other.type == IMAGE and same:
+        if other != asked and other.type == material_types.IMAGE and same:
             text = f"{same[0].who} shows one image, {same[0]}, for both {asked.name} and {other.name}"
             fix = f"name the result of {asked.name} in the Workflow's spec.tekton.materials"
             return (_of(asked, "MaterialAmbiguous", text, fix),)
@@ -212,7 +215,7 @@ def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Fi
     """What is wrong with an accepted one."""
     if asked.type == STRING:
         return ()
-    if asked.type == IMAGE:
+    if asked.type == material_types.IMAGE:
         return _image_defects(asked, entry.seen)
     checked = view.documents.get((entry.seen.digest, asked.type))
     if asked.skip_upload and (checked is None or not checked.stored):

@@ -26,10 +26,8 @@ from avouch.controlplane.judging.cluster_record import Standing
 from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, WaitUntil, unexamined
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
-from avouch.findings import Finding
+from avouch.findings import Finding, several
 from avouch.tekton import children, labels, outcome
-
-_TOLD = 10  # cleaned places in a finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,16 +214,12 @@ def wrong_taskruns(record: Record) -> Iterator[Finding]:
             text = f"TaskRun {labels.name_of(child.taskrun)} is listed by the PipelineRun, but {child.problem}"
             yield Finding("TaskRunContradictsPipeline", text, fix="find who created that TaskRun")
     if found.absent:
-        text = f"{_some(found.absent)} of the run had been deleted when its record was taken"
+        text = f"TaskRun {several(found.absent)} of the run had been deleted when its record was taken"
         yield Finding("RecordNotWhole", text, fix="run it again, and delete TaskRuns only with their PipelineRun")
     if found.foreign:
-        text = f"{_some(found.foreign)} names this PipelineRun as owner, which does not list it: nothing of it counts"
+        named = f"TaskRun {several(found.foreign)} names this PipelineRun as owner"
+        text = f"{named}, which does not list it: nothing of it counts"
         yield Finding("TaskRunNotListed", text, fix="find who created it")
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"TaskRun {', '.join(names[:_TOLD])}{more}"
 
 
 def refused_evidence(record: Record) -> Iterator[Finding]:
@@ -288,9 +282,8 @@ def cleaned_record(record: Record) -> Iterator[Finding]:
     """Text of the cluster's own record that was stored otherwise than it was: said, so that nobody wonders."""
     places = record.case.snapshot.cleaned if record.case.snapshot is not None else ()
     if places:
-        told = ", ".join(place[:200] for place in places[:_TOLD])
-        more = f" and {len(places) - _TOLD} more" if len(places) > _TOLD else ""
-        text = f"U+FFFD stands for characters that cannot be recorded, such as U+0000, in {told}{more}"
+        told = several([place[:200] for place in places])
+        text = f"U+FFFD stands for characters that cannot be recorded, such as U+0000, in {told}"
         yield Finding("RecordCleaned", text, fix=storable.FIX)
 
 
