@@ -9,6 +9,8 @@ from typing import NamedTuple, Self
 
 from avouch.values import dataclass
 
+_TOLD = 10  # names in a message
+
 
 class Effect(StrEnum):
     """The verdict that a finding causes, the strongest first; `NOTHING` is a note that changes no verdict."""
@@ -240,14 +242,14 @@ class Finding:
         return made
 
 
-def several(items: Sequence[str], most: int = 10) -> str:
-    """The first of many for a message, and how many more there are.
+def several(items: Sequence[str]) -> str:
+    """The first ten for a message, and how many more there are.
 
-    >>> several(["a", "b"]), several(["a", "b", "c"], most=1)
-    ('a, b', 'a and 2 more')
+    >>> several(["a", "b"]), several("abcdefghijkl")
+    ('a, b', 'a, b, c, d, e, f, g, h, i, j and 2 more')
     """
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return f"{', '.join(items[:most])}{more}"
+    more = f" and {len(items) - _TOLD} more" if len(items) > _TOLD else ""
+    return f"{', '.join(items[:_TOLD])}{more}"
 
 
 def verdict(found: Iterable[Finding]) -> Effect:

@@ -109,7 +109,7 @@ class Runner(Chainloop):
     """Where the attestation has to be made."""
 
     type: RunnerType
-    """Runner that the attestation must come from, such as TEKTON_PIPELINE."""
+    """Type of runner, proven: TEKTON_PIPELINE by the record of the cluster, a CI by its OIDC token."""
 
 
 class ContractSpec(Chainloop):

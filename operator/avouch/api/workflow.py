@@ -216,7 +216,7 @@ class Tekton(meta.Model):
     pipelines: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
     """Pipelines whose PipelineRuns are covered: loosely by name or labels, strictly by resolver."""
     tasks: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
-    """Tasks whose TaskRuns, outside any PipelineRun, are covered: loosely by name or labels, strictly by resolver."""
+    """Tasks whose TaskRuns are covered, also inside PipelineRuns: loosely by name or labels, strictly by resolver."""
     materials: Annotated[list[MaterialSource], Field(max_length=200)] = Field(default_factory=list)
     """Sources of materials; a material that is not named here is found by convention."""
     annotations: Annotated[list[AnnotationSource], Field(max_length=200)] = Field(default_factory=list)

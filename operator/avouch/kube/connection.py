@@ -189,19 +189,22 @@ def _no_answer(what: str, path: str, exc: BaseException) -> errors.Unavailable:
     return errors.Unavailable(f"no answer from the API server to {what} {path}: {str(exc) or type(exc).__name__}")
 
 
-def in_cluster(host: str, port: str, folder: Path = SERVICE_ACCOUNT) -> Connection:
+def in_cluster(host: str, port: str) -> Connection:
     """The API server of the cluster this pod runs in.
 
     Raises:
         Unavailable: the pod has no ServiceAccount files.
     """
+    authority, token = SERVICE_ACCOUNT / "ca.crt", SERVICE_ACCOUNT / "token"
     try:
-        authority = (folder / "ca.crt").read_bytes()
+        trusted = authority.read_bytes()
     except OSError as exc:
-        raise errors.Unavailable(f"no ServiceAccount in {folder}: is automountServiceAccountToken off?") from exc
-    context = ssl.create_default_context(cadata=pem.certificates(authority, str(folder / "ca.crt")))
+        raise errors.Unavailable(
+            f"no ServiceAccount in {SERVICE_ACCOUNT}: is automountServiceAccountToken off?"
+        ) from exc
+    context = ssl.create_default_context(cadata=pem.certificates(trusted, str(authority)))
     name = f"[{host}]" if ":" in host else host
-    return Connection(f"https://{name}:{port}", context, lambda: (folder / "token").read_text(encoding="ascii").strip())
+    return Connection(f"https://{name}:{port}", context, lambda: token.read_text(encoding="ascii").strip())
 
 
 def of_environment(kubeconfig: Path | None, environment: Mapping[str, str]) -> Connection:

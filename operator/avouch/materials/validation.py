@@ -49,7 +49,7 @@ def read(type_name: str, content: bytes, limit: int | None = None) -> document.D
         return exhausted(kind, MEMORY)
 
 
-def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
+def sniff(type_name: str, content: bytes) -> document.Document:
     """As `read`, without the official schemas: enough to recognise a document and to extract from it.
 
     It takes a fraction of the time, for callers whose result is checked again: `read` may still refuse the content.
@@ -59,12 +59,12 @@ def sniff(type_name: str, content: bytes, limit: int | None = None) -> document.
     """
     token = document.SKIP_SCHEMAS.set(True)
     try:
-        return read(type_name, content, limit)
+        return read(type_name, content)
     except (LookupError, TypeError, ValueError, AttributeError):
         pass  # what the schema would have refused, so let it say why
     finally:
         document.SKIP_SCHEMAS.reset(token)
-    return read(type_name, content, limit)
+    return read(type_name, content)
 
 
 def oversized(kind: material_types.MaterialType, limit: int | None = None) -> document.Document:

@@ -227,7 +227,7 @@ def _tickets(config: settings.Server, adapters: Adapters) -> tickets.Tickets:
     return tickets.Tickets(ticket_store.Tickets(adapters.database), address, authority)
 
 
-def _external(config: settings.Server, adapters: Adapters, pods: pod_runs.PodRuns) -> external_runs.ExternalRuns:
+def _external(config: settings.Server, adapters: Adapters) -> external_runs.ExternalRuns:
     """External runs, of the same Workflows and Contracts."""
     identities = authentication.Authenticator(
         tokens.Tokens(adapters.database),
@@ -267,7 +267,7 @@ def _ingest(config: settings.Server, adapters: Adapters) -> Starlette:
     pods = pod_runs.PodRuns(
         adapters.runs, adapters.catalog, adapters.catalog, pod_identity.Callers(adapters.cluster), lifetime.Clock()
     )
-    external = _external(config, adapters, pods)
+    external = _external(config, adapters)
     intake = submissions.Intake(
         pods, adapters.runs, adapters.blobs, lifetime.Clock(), adapters.authorities, config.max_material, external
     )

@@ -74,7 +74,7 @@ class Server:
             runs_port=_number(environment, "AVOUCH_RUNS_PORT", 8444),
             admission_port=_number(environment, "AVOUCH_ADMISSION_PORT", 8445),
             health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
-            max_material=_number(environment, "AVOUCH_MAX_MATERIAL", 1024 * 1024 * 1024),
+            max_material=_number(environment, "AVOUCH_MAX_MATERIAL", cls.max_material),
             quotas=_quotas(environment),
             destinations=_destinations(environment),
             log_level=_level(environment),

@@ -31,9 +31,9 @@ _TOO_LARGE = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooCo
 _DIRECT = 4  # connections for single statements: they are held for one round trip at a time
 
 
-def options(schema: str = tables.SCHEMA) -> str:
-    """Options of libpq for every connection of ours; procrastinate's connector takes the same."""
-    return " ".join(f"-c {key}={value}" for key, value in {**_SESSION, "search_path": schema}.items())
+def options() -> str:
+    """Options of libpq for every connection of ours."""
+    return " ".join(f"-c {key}={value}" for key, value in {**_SESSION, "search_path": tables.SCHEMA}.items())
 
 
 _CONNECTION: dict[str, Any] = {
