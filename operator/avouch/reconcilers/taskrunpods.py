@@ -31,7 +31,7 @@ class TaskRunPods:
     def see(self, namespace: str, found: pod.Seen) -> Key | None:
         """Remember a pod. Returns the PipelineRun or TaskRun that waits for its end, once it has ended."""
         taskrun = namespace, found.taskrun
-        known = self._seen.get(namespace, {}).get(found.taskrun)
+        known = self._of_namespace(namespace).get(found.taskrun)
         if not found.taskrun or (found.ended and known is None and taskrun not in self._waiting):
             return None  # its TaskRun is put aside, or will have it read
         if known is None:
@@ -46,7 +46,7 @@ class TaskRunPods:
 
     def of(self, namespace: str, taskrun_uid: str) -> Mapping[str, pod.Seen]:
         """The pods of a TaskRun by name."""
-        return self._seen.get(namespace, {}).get(taskrun_uid, {})
+        return self._of_namespace(namespace).get(taskrun_uid, {})
 
     def wait(self, taskrun_uids: Iterable[str], subject: Key) -> None:
         """Have `see` answer this subject when a pod of these TaskRuns ends."""
@@ -54,12 +54,15 @@ class TaskRunPods:
 
     def forget(self, namespace: str, taskrun_uids: Iterable[str]) -> None:
         """Nothing more is asked of these TaskRuns."""
-        seen = self._seen.get(namespace, OrderedDict())
+        seen = self._of_namespace(namespace)
         for uid in taskrun_uids:
             self._number -= seen.pop(uid, None) is not None
             self._waiting.pop((namespace, uid), None)
         if not seen:
             self._seen.pop(namespace, None)
+
+    def _of_namespace(self, namespace: str) -> OrderedDict[str, dict[str, pod.Seen]]:
+        return self._seen.get(namespace, OrderedDict())
 
 
 def newer(known: pod.Seen | None, found: pod.Seen) -> pod.Seen:
