@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +42,16 @@ def served(
     settings = {"AVOUCH_BLOBS": f"file://{artifacts}", "AVOUCH_AGGREGATED_API": "false"}
     with servers.Served(shop.api, prepared, tmp_path_factory.mktemp("server"), **settings) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def run(served: servers.Served, pod: shops.Pod) -> str:
+    """A run that the module's pod may speak about."""
+    return served.open_run(pod)
+
+
+@pytest.fixture
+def namespace(bench: Any, request: pytest.FixtureRequest) -> str:
+    """A namespace of the module's bench, of the test's name."""
+    made: str = bench.namespace(request.node.name.replace("_", "-")[5:55].strip("-"))
+    return made

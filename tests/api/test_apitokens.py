@@ -35,11 +35,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield bench
 
 
-@pytest.fixture
-def namespace(bench: Bench, request: pytest.FixtureRequest) -> str:
-    return bench.namespace(request.node.name.replace("_", "-")[5:55].strip("-"))
-
-
 def manifest(namespace: str, name: str = "ci", **spec: Any) -> str:
     meta = {"name": name, "namespace": namespace}
     return json.dumps({"apiVersion": "avouch.dev/v1alpha1", "kind": "APIToken", "metadata": meta, "spec": spec})

@@ -22,11 +22,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield bench
 
 
-@pytest.fixture
-def namespace(bench: Bench, request: pytest.FixtureRequest) -> str:
-    return bench.namespace(request.node.name.replace("_", "-")[5:55].strip("-"))
-
-
 def ours(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> str:
     meta = {"name": name, **({"namespace": namespace} if namespace else {})}
     return json.dumps({"apiVersion": "avouch.dev/v1alpha1", "kind": kind, "metadata": meta, "spec": spec})

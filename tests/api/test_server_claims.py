@@ -25,11 +25,6 @@ def pod(shop: Shop) -> Pod:
     return shop.pod("deploy")
 
 
-@pytest.fixture(scope="module")
-def run(served: Served, pod: Pod) -> str:
-    return served.open_run(pod)
-
-
 def payload(**said: str) -> bytes:
     """A good statement, but for what is said otherwise."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -29,11 +29,6 @@ def pod(shop: Shop) -> Pod:
     return shop.pod("faults")
 
 
-@pytest.fixture(scope="module")
-def run(served: Served, pod: Pod) -> str:
-    return served.open_run(pod)
-
-
 def head(method: str, path: str, pod: Pod, *headers: str) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {pod.token}", *headers, "", ""]
     return "\r\n".join(lines).encode()

@@ -82,6 +82,12 @@ async def opened(server: postgres.Postgres) -> AsyncIterator[database.Database]:
         yield connected
 
 
+@pytest.fixture
+def namespace() -> str:
+    """One that no other test has."""
+    return f"team-{uuid.uuid4().hex[:8]}"
+
+
 def a_run(namespace: str = "team-a", **changes: object) -> runs.Run:
     key = runs.RunKey(workflow_uid="w", subject_uid=f"{uuid.uuid4()}-{next(_NUMBERS)}")
     facts: dict[str, object] = {

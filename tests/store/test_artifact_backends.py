@@ -44,11 +44,6 @@ class Secrets:
 
 
 @pytest.fixture
-def namespace() -> str:
-    return f"team-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
 def secrets() -> Secrets:
     return Secrets()
 

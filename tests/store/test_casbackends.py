@@ -1,4 +1,3 @@
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -26,11 +25,6 @@ def record(namespace: str, name: str, generation: int = 1, **spec: object) -> ar
 @pytest.fixture
 def records(opened: database.Database) -> casbackends.CASBackends:
     return casbackends.CASBackends(opened)
-
-
-@pytest.fixture
-def namespace() -> str:
-    return f"team-{uuid.uuid4().hex[:8]}"
 
 
 async def checked(

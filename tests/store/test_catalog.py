@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -35,11 +34,6 @@ def a_revision(namespace: str, content: bytes, hours: int = 0) -> contract_model
     return contract_model.ContractRevision(
         namespace, f"{namespace}-uid", "c", "c-uid", 0, digests.of_bytes(content), content, at
     )
-
-
-@pytest.fixture
-def namespace() -> str:
-    return f"team-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
