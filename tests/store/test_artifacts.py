@@ -243,6 +243,27 @@ async def test_a_damaged_copy_is_asked_for_again_and_whole_after_the_next_upload
     assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]) == content
 
 
+async def test_a_copy_that_is_gone_is_asked_for_again(opened, routed, tmp_path: Path) -> None:
+    content = os.urandom(20)
+    digest = await put(routed, content, await opened_run(opened))
+    (file,) = [path for path in tmp_path.rglob(digest.hex) if path.is_file()]
+    file.unlink()
+    with pytest.raises(errors.NotFound):
+        assert [piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]
+    assert not await routed.has(digest, namespace_uid="uid-team-a")
+    await put(routed, content, await opened_run(opened))
+    assert b"".join([piece async for piece in routed.get(digest, namespace_uid="uid-team-a")]) == content
+
+
+async def test_what_never_lay_in_a_store_is_not_marked_as_gone(opened, routed) -> None:
+    never = digests.of_bytes(os.urandom(20))
+    with pytest.raises(errors.NotFound):
+        assert [piece async for piece in routed.get(never)]
+    async with opened.transaction() as connection:
+        marks = sa.select(tables.damaged_artifacts.c.digest).where(tables.damaged_artifacts.c.digest == str(never))
+        assert (await connection.execute(marks)).first() is None
+
+
 async def test_where_one_copy_is_damaged_another_one_is_read(opened, known, routed, tmp_path: Path) -> None:
     content = os.urandom(20)
     digest = await put(routed, content, await opened_run(opened))

@@ -58,7 +58,7 @@ class ArtifactApi:
         if found.size is not None and start >= found.size > 0 and start > 0:
             return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{found.size}"})
         return StreamingResponse(
-            self.downloads.read(found, start),
+            await self.downloads.read(found, start),
             status_code=206 if start else 200,
             headers={**headers, **_length(found.size, start)},
             media_type="application/octet-stream",

@@ -22,17 +22,18 @@ class NearestContent:
         if self.rows is not None:
             lying = await self.map.where(digest, namespace_uid)
             if artifact_model.BUILT_IN in lying.backends or not lying.known:
-                async for piece in self._row(self.rows, digest):
+                async for piece in self._row(self.rows, digest, lying.known):
                     yield piece
                 return
         async for piece in self.server.get(digest, namespace_uid=namespace_uid):
             yield piece
 
-    async def _row(self, rows: inline.Inline, digest: digests.Digest) -> AsyncIterator[bytes]:
-        """As the server does where it reads: a damaged copy is marked, so that it is asked for again."""
+    async def _row(self, rows: inline.Inline, digest: digests.Digest, known: bool) -> AsyncIterator[bytes]:
+        """As the server does where it reads: a damaged copy, or one that is gone, is marked: it is asked for again."""
         try:
             async for piece in rows.get(digest):
                 yield piece
-        except errors.Corrupt:
-            await self.map.damaged(digest, artifact_model.BUILT_IN)
+        except (errors.Corrupt, errors.NotFound):
+            if known:  # what never lay there is not marked
+                await self.map.damaged(digest, artifact_model.BUILT_IN)
             raise

@@ -60,9 +60,14 @@ class Downloads:
                 return await self._stored(digest, use.namespace_uid)
         raise errors.NotFound("no such artifact")
 
-    def read(self, found: Readable, start: int = 0) -> AsyncIterator[bytes]:
-        """Its bytes from `start` on; all of them are re-hashed."""
-        return _from(self.blobs.get(found.digest, namespace_uid=found.namespace_uid), start)
+    async def read(self, found: Readable, start: int = 0) -> AsyncIterator[bytes]:
+        """Its bytes from `start` on; all of them are re-hashed.
+
+        Raises errors.NotFound, errors.Corrupt or errors.Unavailable before the first piece, while a caller can still
+        answer with it.
+        """
+        pieces = self.blobs.get(found.digest, namespace_uid=found.namespace_uid)
+        return _from(await anext(pieces, b""), pieces, start)
 
     async def keep(
         self, owner: artifacts.Owner, expected: digests.Digest, content: AsyncIterator[bytes]
@@ -124,10 +129,11 @@ def _may_store(
             return False
 
 
-async def _from(pieces: AsyncIterator[bytes], start: int) -> AsyncIterator[bytes]:
-    passed = 0
-    async for piece in pieces:
+async def _from(first: bytes, others: AsyncIterator[bytes], start: int) -> AsyncIterator[bytes]:
+    passed, piece = 0, first
+    while piece:
         skipped = max(0, min(start - passed, len(piece)))
         passed += len(piece)
         if skipped < len(piece):
             yield piece[skipped:]
+        piece = await anext(others, b"")

@@ -130,6 +130,8 @@ class Routed:
             try:
                 first = await anext(pieces, None)
             except errors.NotFound:
+                if lying.known:  # the store was replaced or emptied: the bytes must be sent again
+                    await self.map.damaged(digest, uid)
                 continue
             except errors.Unavailable as exc:
                 failed = exc
