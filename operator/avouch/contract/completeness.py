@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Protocol
 
-from avouch import plan
+from avouch import errors, plan
 from avouch.findings import Finding
 from avouch.materials import types as material_types
 from avouch.values import dataclass
@@ -29,7 +29,10 @@ class Delivered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that was accepted of a run. `absent` says by material why evidence was not accepted."""
+    """Everything that was accepted of a run. `absent` says by material why evidence was not accepted.
+
+    Where that has a fix of its own, it is told instead of the advice to deliver.
+    """
 
     materials: tuple[Delivered, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +66,7 @@ def missing_materials(asked: plan.Plan, evidence: Evidence, advice: Advice) -> I
                 "MaterialMissing",
                 f"material {material.name} ({material.type}) was not delivered{_because(material, evidence)}",
                 material.line,
-                advice.deliver(material),
+                _fix(material, evidence) or advice.deliver(material),
                 material.name,
             )
 
@@ -79,7 +82,8 @@ def unsatisfied_groups(asked: plan.Plan, evidence: Evidence, advice: Advice) -> 
             names = ", ".join(member.name for member in members)
             reasons = "".join(_because(member, evidence) for member in members)
             message = f"group {group} needs at least one of {names}{reasons}"
-            yield Finding("GroupUnsatisfied", message, members[0].line, advice.deliver(members[0]))
+            fix = next(filter(None, (_fix(member, evidence) for member in members)), "") or advice.deliver(members[0])
+            yield Finding("GroupUnsatisfied", message, members[0].line, fix)
 
 
 def missing_annotations(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
@@ -125,8 +129,12 @@ _WHERE = {
 
 
 def _because(material: plan.PlannedMaterial, evidence: Evidence) -> str:
-    why = evidence.absent.get(material.name)
+    why, _ = errors.parted(evidence.absent.get(material.name, ""))
     return f"; {material.name}: {why}" if why else ""
+
+
+def _fix(material: plan.PlannedMaterial, evidence: Evidence) -> str:
+    return errors.parted(evidence.absent.get(material.name, ""))[1]
 
 
 def _deliver(material: plan.PlannedMaterial) -> str:

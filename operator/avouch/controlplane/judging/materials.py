@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from avouch import plan
+from avouch import errors, plan
 from avouch.attestation import materials
 from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import SIDECAR, STRING, Seen
@@ -16,6 +16,7 @@ from avouch.controlplane.model import artifacts, verdicts
 from avouch.findings import Finding
 from avouch.image_references import Flaw
 from avouch.materials import types as material_types
+from avouch.tekton import workspaces
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
@@ -60,7 +61,7 @@ class Weighed:
     materials: tuple[verdicts.JudgedMaterial, ...] = ()
     findings: tuple[Finding, ...] = ()
     shown: tuple[Seen, ...] = ()  # what the materials were taken from
-    why: str = ""  # why there are none, where something was there
+    why: str = ""  # why there are none, where that is known; with a fix, as `errors.parted` takes it apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,20 @@ def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: t
 
 def _why_not(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> str:
     elsewhere = f"only {min(seen.who for seen in told)} reports it, and that source does not count" if told else ""
-    return cluster_record.refused(asked.source, asked.name, asked.type, view.runs) or elsewhere
+    refused = cluster_record.refused(asked.source, asked.name, asked.type, view.runs)
+    return refused or elsewhere or _unread(asked, view)
+
+
+def _unread(asked: plan.PlannedMaterial, view: View) -> str:
+    """Why nobody looked for a file: no pod of its task had what reads files, a sidecar or a step that attests."""
+    if not asked.source.needs_pod and not workspaces.by_convention(asked):
+        return ""
+    started = [run for run in view.runs if run.pod and asked.source.task in ("", run.task)]
+    looked = {run.uid for _, run in view.claims}
+    if not started or any(not run.pod_uid or run.pod_uid in view.injected or run.uid in looked for run in started):
+        return ""
+    text = f"no sidecar was in the pod of TaskRun {started[0].name}, so its files were not read"
+    return errors.with_fix(text, "kubectl get events shows why (SidecarNotInjected); without one, label the namespace")
 
 
 def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Finding, ...]:

@@ -65,7 +65,9 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     record = Record(case, ended, view, strays, silent, weighed, annotations, contradicted)
     materials = tuple(material for one in weighed.values() for material in one.materials)
     env = cluster_record.variables(case.plan.env, view.subject, runs)
+    refusals = {found.material: ("the sidecar refused it", found.fix) for found in refused_evidence(record)}
     absent = {asked.name: one.why for asked, one in weighed.items()}
+    absent |= {name: errors.with_fix(*refusal) for name, refusal in refusals.items()}
     return Examined(
         evidence=_evidence(view, silent),
         materials=materials,
@@ -114,7 +116,7 @@ def _counting(
         run = by_uid.get(said.claim.taskrun_uid)
         if standing[id(said)] is Standing.SUPERSEDED or (standing[id(said)] is Standing.FOREIGN and unrecorded(said)):
             continue
-        problem = _problem(case, said, run, standing[id(said)])
+        problem = _problem(case, said, run, standing[id(said)], runs)
         if problem is not None:
             findings.append(problem)
         elif run is not None:
@@ -144,13 +146,23 @@ def _standing(said: ReadClaim, run: cluster_record.Execution | None, every: tupl
     return found
 
 
-def _problem(case: Case, said: ReadClaim, run: cluster_record.Execution | None, standing: Standing) -> Finding | None:
+def _problem(
+    case: Case,
+    said: ReadClaim,
+    run: cluster_record.Execution | None,
+    standing: Standing,
+    runs: tuple[cluster_record.Execution, ...],
+) -> Finding | None:
     claim = f"claim {said.claim.digest} of pod {said.claim.pod_uid}"
     if run is None:
         text = f"{claim} is about TaskRun {said.claim.taskrun}, which is not part of this run in the cluster"
-        return Finding("ClaimOfUnknownTaskRun", text)
+        if said.claim.taskrun in {run.name for run in runs}:
+            text += "; the one of that name is another, made after this one was deleted"
+            return Finding("ClaimOfUnknownTaskRun", text, fix="run it again, and delete no TaskRun while a run works")
+        return Finding("ClaimOfUnknownTaskRun", text, fix="find who made that TaskRun and its pod")
     if said.facts is None:
-        return Finding("ClaimNotVerified", f"{claim}: {said.problem}")
+        fix = "restore the trust root that was in use when the claim arrived, or run it again"
+        return Finding("ClaimNotVerified", f"{claim}: {said.problem}", fix=fix)
     if standing is Standing.FOREIGN:
         text = f"{claim} came from pod {said.claim.pod or said.claim.pod_uid}, which is none of TaskRun {run.name}"
         return Finding("ClaimOfForeignPod", text, fix="find who created that pod and gave it the TaskRun as owner")
@@ -158,7 +170,8 @@ def _problem(case: Case, said: ReadClaim, run: cluster_record.Execution | None, 
     theirs = (metadata.workflow_run_id, metadata.workflow_name, metadata.contract_name, metadata.contract_version)
     ours = (str(case.run.id), case.plan.workflow, case.plan.contract, str(case.plan.revision))
     if theirs != ours:
-        return Finding("ClaimOfAnotherRun", f"{claim} is about {'/'.join(theirs)[:300]}, not {'/'.join(ours)}")
+        text = f"{claim} is about {'/'.join(theirs)[:300]}, not {'/'.join(ours)}"
+        return Finding("ClaimOfAnotherRun", text, fix="find the step that pushed it: a claim is valid for one run only")
     return None
 
 

@@ -457,6 +457,55 @@ def test_a_finally_task_counts_like_any_other():
     assert make.verdict(make.case(make.planned(make.asked(source=source)), shot, told)).result is V.PASSED
 
 
+def missing(case):
+    return next(f for f in make.verdict(case).findings if f.code == "MaterialMissing")
+
+
+def test_a_file_that_nobody_read_is_not_blamed_on_the_task():
+    found = missing(make.case(make.planned(make.asked()), make.snapshot(make.taskrun())))
+    assert found.message.endswith("sbom: no sidecar was in the pod of TaskRun build-1, so its files were not read")
+    assert "SidecarNotInjected" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("shot", "claims"),
+    [
+        pytest.param(make.snapshot(make.taskrun(), injected=["build-1-pod-uid"]), (), id="a sidecar was there"),
+        pytest.param(make.snapshot(make.taskrun()), (make.said(explicit=True),), id="a step attested"),
+        pytest.param(make.snapshot(make.taskrun(), pods={}), (), id="the pod was never seen"),
+        pytest.param(make.snapshot(without_pod(make.taskrun())), (), id="no pod was made"),
+        pytest.param(make.snapshot(make.taskrun(task="lint")), (), id="another task"),
+    ],
+)
+def test_where_a_sidecar_or_a_step_looked_or_none_could_the_task_shall_write_the_file(shot, claims):
+    found = missing(make.case(make.planned(make.asked()), shot, *claims))
+    assert (found.message, found.fix) == (
+        "material sbom (SBOM_CYCLONEDX_JSON) was not delivered",
+        "let task build write bom.json in workspace src",
+    )
+
+
+def test_a_result_that_is_missing_is_the_task_s_with_and_without_a_sidecar():
+    found = missing(make.case(make.planned(text(plan.From.RESULT)), make.snapshot(make.taskrun())))
+    assert found.fix == "let task build write the result TEXT"
+
+
+def test_what_the_sidecar_refused_is_missing_with_the_same_fix():
+    why = "404: it is too large (fix: send less)"
+    told = make.said(notes={"avouch.dev/finding.sbom": why})
+    found = make.verdict(make.case(make.planned(make.asked()), make.snapshot(make.taskrun()), told)).findings
+    assert [(f.code, f.fix) for f in found] == [("EvidenceRefused", "send less"), ("MaterialMissing", "send less")]
+    assert found[1].message.endswith("; sbom: the sidecar refused it")
+
+
+def test_a_claim_about_a_taskrun_that_was_deleted_and_made_again_says_so():
+    old = make.said(make.file(), name="build-1", taskrun="old")
+    case = make.case(BOTH, SHOT, HONEST, replace(old, claim=replace(old.claim, taskrun="build-1")))
+    (found,) = [f for f in make.verdict(case).findings if f.code == "ClaimOfUnknownTaskRun"]
+    assert "made after this one was deleted" in found.message
+    assert found.fix == "run it again, and delete no TaskRun while a run works"
+
+
 def test_a_file_that_the_sidecar_refused_keeps_the_run_from_passing_and_says_why():
     told = make.said(make.file(), notes={"avouch.dev/finding.sbom": "bom.json is a symbolic link"})
     found = make.verdict(make.case(make.planned(make.asked()), make.snapshot(make.taskrun()), told))
