@@ -117,8 +117,12 @@ class PodAdmission:
                     answer, outcome = review.allow(asked.uid), "Trial"  # without a place: who asks for it has one
                 else:
                     async with self.places:
-                        answer, outcome = await self._answer(asked)
-                told = self._told(asked, outcome, answer)
+                        found = await self._answer(asked)
+                    if isinstance(found, pod.Refusal):
+                        answer, outcome = _refused(asked, found)
+                        told = self._told(asked, found)
+                    else:
+                        answer, outcome = found
         except Exception as exc:  # an error of avouch never refuses or delays a pod
             why = _why(exc)
             if isinstance(exc, (errors.AvouchError, TimeoutError)):  # such as overload: it may come a thousand times
@@ -136,28 +140,25 @@ class PodAdmission:
         async with self.large:
             return await asyncio.to_thread(review.read, body)
 
-    def _told(
-        self, asked: review.PodRequest, outcome: str, answer: Mapping[str, Any]
-    ) -> background.BackgroundTask | None:
-        """What is said after the answer, about a pod that comes to be."""
+    def _told(self, asked: review.PodRequest, refusal: pod.Refusal) -> background.BackgroundTask | None:
+        """What is said after the answer, about a pod that comes to be: whole, where a warning is cut."""
         owner = labels.controller(asked.pod, "TaskRun")
-        if self.teller is None or asked.dry_run or outcome not in _TOLD or owner is None:
+        if self.teller is None or asked.dry_run or refusal.reason not in _TOLD or owner is None:
             return None
-        (why,) = answer["response"]["warnings"]
-        return background.BackgroundTask(self.teller.not_injected, asked.namespace, owner, why)
+        return background.BackgroundTask(self.teller.not_injected, asked.namespace, owner, _said(refusal))
 
-    async def _answer(self, asked: review.PodRequest) -> tuple[dict[str, object], str]:
+    async def _answer(self, asked: review.PodRequest) -> tuple[dict[str, object], str] | pod.Refusal:
         if asked.operation != "CREATE":
             return review.allow(asked.uid), "NotCreate"
         planned = await self.planner.plan_for(asked.namespace, asked.pod)
         if isinstance(planned, pod.Refusal):
-            return _refused(asked, planned)
+            return planned
         patch = injection.patch(planned.injection, self.settings(), self.suffix())
         if isinstance(patch, pod.Refusal):
-            return _refused(asked, patch)
+            return patch
         patched = injection.applied(asked.pod, patch)
         if self.tried and (refused := await self.tried.refused(asked.namespace, asked.pod, patched)):
-            return _refused(asked, refused)
+            return refused
         return review.allow(asked.uid, patch, [f"avouch: {warning}" for warning in planned.warnings]), "Injected"
 
 
@@ -169,8 +170,12 @@ def create(admission: PodAdmission) -> Starlette:
 def _refused(asked: review.PodRequest, refusal: pod.Refusal) -> tuple[dict[str, object], str]:
     log.info("no sidecar injected into a pod in namespace %s: %s: %s", asked.namespace, refusal.reason, refusal.message)
     quiet = refusal.reason in _QUIET
-    warnings = () if quiet else (_not_injected(f"{refusal.reason}: {refusal.message}"),)
+    warnings = () if quiet else (_not_injected(_said(refusal)),)
     return review.allow(asked.uid, warnings=warnings), refusal.reason.value
+
+
+def _said(refusal: pod.Refusal) -> str:
+    return f"{refusal.reason}: {refusal.message}"
 
 
 def _not_injected(why: str) -> str:

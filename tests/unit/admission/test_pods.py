@@ -292,10 +292,10 @@ async def test_why_this_very_pod_got_no_sidecar_is_told_of_its_taskrun(
 ) -> None:
     teller, asked = Teller(), review()
     asked["request"]["dryRun"] = dry_run
-    planner = Planner(pod.Refusal(reason, "because"))
+    why = "what a policy says, " * 20 + "and its own last words"  # the warning is cut, and the Event is not
+    planner = Planner(pod.Refusal(reason, why))
     admission = app.PodAdmission(planner, lambda: pods.SETTINGS, teller=teller)
     transport = httpx.ASGITransport(app=Starlette(routes=admission.routes()))
     async with httpx.AsyncClient(transport=transport, base_url="https://avouch") as client:
         await client.post(app.PATH, content=json.dumps(asked).encode())
-    said = f"avouch: no sidecar was injected: {reason}: because"
-    assert teller.told == ([("ns", "build", said)] if told else [])
+    assert teller.told == ([("ns", "build", f"{reason}: {why}")] if told else [])
