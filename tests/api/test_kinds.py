@@ -257,6 +257,7 @@ BAD = [
     (ours("CASBackend", {"oci": {"repository": "https://r.example/a"}}), "without https:// and without a tag"),
     (ours("Integration", {"type": "webhook"}), "fix: add spec.webhook.url"),
     (ours("Integration", {"type": "webhook", "webhook": {"url": "ftp://h"}}), "fix: write https://host/path"),
+    (ours("Integration", {"type": "webhook", "webhook": {"url": "http://h"}}), "fix: write https://, or set allowPriv"),
     (ours("IntegrationAttachment", ATTACHMENT), "fix: name one Workflow in workflowRef"),
     (
         ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "verdicts": ["Pending"]}),

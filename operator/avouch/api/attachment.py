@@ -65,6 +65,7 @@ KIND = meta.Kind(
         meta.READY,
         meta.Column("Workflow", ".spec.workflowRef.name"),
         meta.Column("Integration", ".spec.integrationRef.name"),
+        meta.Column("Delivering", meta.condition("Delivering", "status")),
         meta.Column("Delivered", ".status.delivered", "integer"),
         meta.Column("Failed", ".status.failed", "integer"),
         meta.Column("Pending", ".status.pending", "integer", priority=1),

@@ -14,6 +14,14 @@ _URL = rules.Pattern(
 class Webhook(meta.Model):
     """An HTTP endpoint."""
 
+    cel = (
+        rules.Rule(
+            "!self.url.startsWith('http://') || (has(self.allowPrivateAddresses) && self.allowPrivateAddresses)",
+            "plain HTTP is for receivers inside the network",
+            "write https://, or set allowPrivateAddresses and let the operator list the host in destinations",
+        ),
+    )
+
     url: Annotated[str, meta.bounded(2048, _URL, minimum=1), AfterValidator(_URL.check)]
     """Address that each verdict is POSTed to, such as https://hooks.example.com/avouch; redirects are not followed."""
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] | None = None

@@ -210,7 +210,8 @@ def _allowed(url: str, *, allow_private: bool) -> str:
     if not parts.hostname or parts.scheme not in ("https", "http"):
         raise errors.Invalid("not an http(s) URL", field="spec.webhook.url")
     if parts.scheme == "http" and not allow_private:
-        raise errors.Invalid("plain http", field="spec.webhook.url", fix="use https, or set allowPrivateAddresses")
+        fix = "use https, or set allowPrivateAddresses and let the operator list the host in destinations"
+        raise errors.Invalid("plain http", field="spec.webhook.url", fix=fix)
     if parts.username or parts.password:
         raise errors.Invalid("credentials in the URL", field="spec.webhook.url", fix="use secretRef")
     return url

@@ -102,7 +102,7 @@ class Client:
                     return _object(answer.body)
                 failure = f"{answer.status}: {_problem(answer.body)}"
                 if answer.status not in _RETRY:
-                    raise errors.Denied(f"{method} {path}: {failure}")
+                    raise errors.Denied(f"the server answered {failure}")  # it stands in findings, where no path helps
                 after = retry_after(answer.headers.get("retry-after"))
                 wait = wait if after is None else after
             if attempt == TRIES - 1 or self._clock.monotonic() + wait >= self._deadline:

@@ -110,7 +110,7 @@ STRICT = {
     ("fails", "said"),
     [
         ("address", "nothing was attested: AVOUCH_SERVER: must be an https:// address"),
-        ("certificate", f"w: POST /v1/runs/{server.RUN}/certificate: 403: refused"),
+        ("certificate", "w: the server answered 403: refused"),
         ("image", "w: image: 'reg/app:1' is not pinned to a digest"),
         ("argument", "nothing was attested: arguments: "),
     ],

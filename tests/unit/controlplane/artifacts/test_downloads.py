@@ -105,7 +105,7 @@ MAY_READ = {
 async def test_an_attester_of_the_workflow_reads_what_its_run_used(world: World) -> None:
     found = await world.downloads.find("token", DIGEST)
     assert found.namespace_uid == "shop-uid"
-    assert [piece async for piece in world.downloads.read(found, 2)] == [CONTENT[2:3], CONTENT[3:]]
+    assert [piece async for piece in await world.downloads.read(found, 2)] == [CONTENT[2:3], CONTENT[3:]]
 
 
 async def test_one_workflow_that_lets_the_attester_is_enough_and_each_namespace_is_looked_up_once() -> None:
@@ -192,3 +192,21 @@ async def test_whoever_belongs_to_a_namespace_stores_there(who: authorization.At
 async def test_nobody_stores_in_a_namespace_that_is_not_theirs(who: authorization.Attester, namespace: str) -> None:
     with pytest.raises(errors.NotFound, match="in which you may store artifacts"):
         await World(who, LISTS_JOB).downloads.owner("token", namespace)
+
+
+class Emptied(World):
+    """The map says that it lies there, and the store no longer has it."""
+
+    def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncIterator[bytes]:
+            raise errors.NotFound(f"no content {digest}")
+            yield b""
+
+        return pieces()
+
+
+async def test_bytes_that_are_gone_are_told_before_an_answer_begins() -> None:
+    world = Emptied(HERE)
+    found = await world.downloads.find("token", DIGEST)
+    with pytest.raises(errors.NotFound):
+        await world.downloads.read(found)
