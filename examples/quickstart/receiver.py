@@ -40,7 +40,8 @@ class Receiver(BaseHTTPRequestHandler):
             if delivery not in self.seen:
                 self.seen.add(delivery)
                 run = json.loads(body)
-                print(f"delivery {delivery}: {run['run']['name']} {run['verdict']}")
+                line = f"delivery {delivery}: {run['run']['name']} {run['verdict']}\n"
+                print(line, end="")  # in one piece: other threads print, too
             self.send_response(204)
         self.end_headers()
 

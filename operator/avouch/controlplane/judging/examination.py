@@ -68,7 +68,7 @@ def result_of(findings: tuple[Finding, ...]) -> VerdictResult:
 def unsuitable(checked: Checked, line: str, material: str) -> Finding:
     """The finding on a document that has a problem."""
     code = "MaterialTooLarge" if checked.exhausting else "MaterialTypeMismatch"
-    return Finding(code, checked.problem, line, checked.fix, material)
+    return Finding(code, f"material {material}: {checked.problem}", line, checked.fix, material)
 
 
 def unexamined(case: Case, finding: Finding, now: datetime) -> verdicts.Verdict:

@@ -307,11 +307,11 @@ def lying(**copies: str) -> tuple[routing.Routed, Map]:
 
 READS = {
     "the first copy": ({"a": "there", "b": "away"}, None, []),
-    "the next copy where one is gone": ({"a": "none", "b": "there"}, None, []),
+    "the next copy where one is gone": ({"a": "none", "b": "there"}, None, ["a"]),
     "the next copy where one is away": ({"a": "away", "b": "there"}, None, []),
     "the next copy where one is damaged": ({"a": "damaged", "b": "there"}, None, ["a"]),
-    "nothing where all are gone": ({"a": "none", "b": "none"}, errors.NotFound, []),
-    "nothing now where one is away": ({"a": "none", "b": "away", "c": "none"}, errors.Unavailable, []),
+    "nothing where all are gone": ({"a": "none", "b": "none"}, errors.NotFound, ["a", "b"]),
+    "nothing now where one is away": ({"a": "none", "b": "away", "c": "none"}, errors.Unavailable, ["a", "c"]),
     "nothing where all are damaged": ({"a": "damaged", "b": "damaged"}, errors.Corrupt, ["a", "b"]),
     "nothing now where one that is away may be sound": ({"a": "away", "b": "damaged"}, errors.Unavailable, ["b"]),
     "nothing now where one after a damaged one is away": ({"a": "damaged", "b": "away"}, errors.Unavailable, ["a"]),
