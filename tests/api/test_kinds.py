@@ -364,7 +364,7 @@ def test_columns_show_what_a_user_looks_for(api):
         "contracts": "NAME READY REVISION WORKFLOWS AGE",
         "workflows.avouch.dev": "NAME READY CONTRACT LASTRUN RESULT AGE",
         "integrations.avouch.dev": "NAME READY TYPE AGE",
-        "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERED FAILED AGE",
+        "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERING DELIVERED FAILED AGE",
         "organizations": "NAME READY HOME PROJECTS AGE",
         "casbackends": "NAME READY TYPE DEFAULT FALLBACK WRITABLE AGE",
         "policies.chainloop.dev": "NAME READY EVALUATED AGE",

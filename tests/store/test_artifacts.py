@@ -293,6 +293,18 @@ async def test_a_damaged_row_is_written_anew_by_the_upload_that_follows(opened, 
     assert [piece async for piece in reading.get(digest, namespace_uid="uid-team-a")] == [content]
 
 
+async def test_a_row_that_is_gone_is_asked_for_again(opened, known, tmp_path: Path) -> None:
+    content, rows = os.urandom(20), inline.Inline(opened)
+    digest, owner = digests.of_bytes(content), artifact_model.Owner("team-a", "uid-team-a")
+    await rows.keep(pieces(content), expected=digest, limit=20, owner=owner)
+    async with opened.transaction() as connection:
+        await connection.execute(sa.delete(tables.blobs).where(tables.blobs.c.digest == str(digest)))
+    reading = artifact_reading.NearestContent(known, remote.Remote("https://nobody.invalid", tmp_path, tmp_path), rows)
+    with pytest.raises(errors.NotFound):
+        assert [piece async for piece in reading.get(digest, namespace_uid="uid-team-a")]
+    assert not (await known.where(digest, "uid-team-a")).sound
+
+
 async def test_the_mark_of_a_damaged_copy_goes_with_it(opened, known, routed) -> None:
     run = await opened_run(opened)
     digest = await put(routed, os.urandom(20), run)

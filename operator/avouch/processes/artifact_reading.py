@@ -33,7 +33,7 @@ class NearestContent:
         try:
             async for piece in rows.get(digest):
                 yield piece
-        except (errors.Corrupt, errors.NotFound):
-            if known:  # what never lay there is not marked
+        except (errors.Corrupt, errors.NotFound) as exc:
+            if known or isinstance(exc, errors.Corrupt):  # what never lay there is not gone
                 await self.map.damaged(digest, artifact_model.BUILT_IN)
             raise

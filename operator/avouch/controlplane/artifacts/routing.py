@@ -126,12 +126,10 @@ class Routed:
             raise errors.NotFound(f"no content {digest}")
         failed: errors.Unavailable | errors.Corrupt | None = None
         for uid in lying.backends or (artifacts.BUILT_IN,):  # what was stored before there was a map
-            pieces = self._copy(uid, digest)
+            pieces = self._copy(uid, digest, lying.known)
             try:
                 first = await anext(pieces, None)
             except errors.NotFound:
-                if lying.known:  # the store was replaced or emptied: the bytes must be sent again
-                    await self.map.damaged(digest, uid)
                 continue
             except errors.Unavailable as exc:
                 failed = exc
@@ -146,13 +144,14 @@ class Routed:
             return
         raise failed or errors.NotFound(f"no content {digest}")
 
-    async def _copy(self, uid: str, digest: digests.Digest) -> AsyncIterator[bytes]:
-        """The copy in one backend; where it is damaged, the map learns of it."""
+    async def _copy(self, uid: str, digest: digests.Digest, known: bool) -> AsyncIterator[bytes]:
+        """The copy in one backend; where it is damaged, or gone although the map has it, the map learns of it."""
         try:
             async for piece in (await self.opener.open(uid)).get(digest):
                 yield piece
-        except errors.Corrupt:
-            await self.map.damaged(digest, uid)
+        except (errors.Corrupt, errors.NotFound) as exc:
+            if known or isinstance(exc, errors.Corrupt):
+                await self.map.damaged(digest, uid)
             raise
 
     async def has(self, digest: digests.Digest, *, namespace_uid: str = "") -> bool:
