@@ -85,7 +85,7 @@ def too_big(chosen: artifacts.Destination) -> errors.TooLarge:
     """The refusal of an artifact that is over the backend's limit."""
     limit = f"this file is too big for the backend {chosen.name}: it has more than {chosen.max_bytes} bytes"
     if chosen.id == artifacts.BUILT_IN:
-        return errors.TooLarge(limit, field="artifacts.backend", fix="send less, or apply a CASBackend that takes more")
+        return errors.TooLarge(limit, field="artifacts.backend", fix="send less, or apply a CASBackend")
     fix = "use a backend of another kind" if chosen.inline else f"raise spec.maxBytes of CASBackend {chosen.name}"
     return errors.TooLarge(limit, field="spec.maxBytes", fix=f"send less, or {fix}")
 

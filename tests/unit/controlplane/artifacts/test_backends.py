@@ -222,18 +222,6 @@ async def test_a_file_that_is_too_big_names_the_backend_its_limit_and_the_field(
     assert refused.value.field == "spec.maxBytes"
 
 
-async def test_a_file_that_is_too_big_for_the_installs_own_store_names_the_value_of_the_chart():
-    built_in = artifacts.Destination(artifacts.BUILT_IN, "default", 500_000, inline=True)
-    routed = routing.Routed(Map(artifacts.Serving()), Openers(default=Memory()), built_in)
-    content = b"x" * 500_001
-    with pytest.raises(errors.TooLarge) as refused:
-        await routed.put(pieces(content), expected=digests.of_bytes(content), limit=10**9, owner=OWNER)
-    assert (refused.value.field, refused.value.fix) == (
-        "artifacts.backend",
-        "send less, or apply a CASBackend that takes more",
-    )
-
-
 async def test_content_without_an_owner_goes_to_the_installs_own_store():
     own = Memory()
     routed = routing.Routed(Map(artifacts.Serving()), Openers(default=own))
@@ -402,7 +390,7 @@ async def test_what_is_too_big_for_the_caller_is_not_said_to_be_too_big_for_the_
 @pytest.mark.parametrize(
     ("destination", "field", "fix"),
     [
-        (artifacts.Destination(artifacts.BUILT_IN, "default", 9), "AVOUCH_MAX_MATERIAL", "apply a CASBackend"),
+        (artifacts.Destination(artifacts.BUILT_IN, "default", 9), "artifacts.backend", "apply a CASBackend"),
         (artifacts.Destination("uid", "tiny", 9, inline=True), "spec.maxBytes", "use a backend of another kind"),
         (artifacts.Destination("uid", "big", 9), "spec.maxBytes", "raise spec.maxBytes of CASBackend big"),
     ],

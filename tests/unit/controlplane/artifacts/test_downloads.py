@@ -135,7 +135,7 @@ async def test_the_size_of_what_a_run_used_is_told_and_its_store_not_asked() -> 
 async def test_a_download_goes_on_where_it_broke_off(start: int, pieces: list[bytes]) -> None:
     world = World(HERE)
     found = await world.downloads.find("token", DIGEST)
-    assert [piece async for piece in world.downloads.read(found, start)] == pieces
+    assert [piece async for piece in await world.downloads.read(found, start)] == pieces
 
 
 MAY_NOT_READ = {
