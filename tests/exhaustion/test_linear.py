@@ -13,7 +13,7 @@ from avouch.materials import types as material_types
 from avouch.materials import validation
 from tests.exhaustion import growing
 
-# The exponent. What is linear was seen to take up to 1.58 where other processes had the caches, what takes the square 2.
+# The exponent. What is linear was seen to reach 1.58 where other processes had the caches; what takes the square has 2.
 MOST = 1.7
 _BYTES = 1024 * 1024  # of the largest document
 _PART = 1_000  # parts by which a document's size is estimated
