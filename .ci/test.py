@@ -53,7 +53,7 @@ BENCHES = (
     *("workflows_to_ready", "growth", "crafting", "idle_memory"),
 )
 # Files that the last commits changed. A draw of a few minutes shows no more than that something is badly held.
-MUTATION = ("--minutes", "4", "--since", "HEAD~20", "--least", "80")
+MUTATION = ("--minutes", "4", "--since", "HEAD~20", "--least", "60")
 EXTRAS = (
     Level("mutation", (sys.executable, "-m", "tests.mutation", *MUTATION), minutes=6),
     *(

@@ -24,7 +24,7 @@ from tests.mutation.rooms import ROOMS, ROOT, Module, modules
 # Loaded once, before the processes are forked: all that tests load except what is changed.
 _WARM = ("pytest", "hypothesis.strategies", "pydantic", "cryptography.x509", "sqlalchemy.ext.asyncio", "psycopg",
          "starlette.routing", "aiohttp", "httpx", "jsonschema_rs", "yaml", "msgspec")  # fmt: skip
-_NOTICED, _UNNOTICED, _EQUIVALENT = "noticed", "unnoticed", "equivalent"
+_NOTICED, _UNNOTICED, _EQUIVALENT, _UNTRIED = "noticed", "unnoticed", "equivalent", "untried"
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Trials:
     def __init__(self, cases: list[Case], end: float, databases: list[postgres.Postgres | None]) -> None:
         self._waiting, self._end, self._databases = cases[::-1], end, databases
         self._running: list[Case] = []
-        self._sound: set[tuple[str, int]] = set()
+        self._sound: dict[tuple[str, int], bool] = {}
         self.outcomes: list[tuple[Case, str]] = []
 
     def run(self) -> None:
@@ -116,13 +116,15 @@ class Trials:
             self.outcomes.append((case, _UNNOTICED))
         else:
             case.database = self._databases.pop()
-            self._start(case)
-            self._running.append(case)
+            if self._started(case):
+                self._running.append(case)
+            else:
+                self._databases.append(case.database)
+                self.outcomes.append((case, _UNTRIED))
 
     def _ended(self, case: Case, passed: bool) -> None:
         case.helping += 1
-        if passed and case.helping < len(case.module.tests()):
-            self._start(case)
+        if passed and case.helping < len(case.module.tests()) and self._started(case):
             return
         self._running.remove(case)
         self._databases.append(case.database)
@@ -132,18 +134,22 @@ class Trials:
         if len(self.outcomes) % 50 == 0:
             print(f"{len(self.outcomes)} tried, {len(self._waiting)} left", flush=True)
 
-    def _start(self, case: Case) -> None:
+    def _started(self, case: Case) -> bool:
+        """Whether the next helping of tests is asked: not where it fails without a fault, for it would notice all."""
         tests = case.module.tests()[case.helping]
         key = (case.module.inside, case.helping)
-        if key not in self._sound:  # without a fault they pass, else every fault would look noticed
+        if key not in self._sound:
             since, pid = time.monotonic(), trial.started(case.module, None, tests, case.database)
             while (passed := trial.ended(pid, since)) is None:
                 time.sleep(0.02)
+            self._sound[key] = passed
             if not passed:
-                raise SystemExit(f"without a fault these fail: pytest -x {' '.join(tests)}")
-            self._sound.add(key)
-        case.since = time.monotonic()
-        case.pid = trial.started(case.module, case.number, tests, case.database)
+                why = f"without a fault they fail or take over {trial.SECONDS:g} s"
+                print(f"not asked, for {why}: pytest -x {' '.join(tests)}", flush=True)
+        if self._sound[key]:
+            case.since = time.monotonic()
+            case.pid = trial.started(case.module, case.number, tests, case.database)
+        return self._sound[key]
 
 
 def _told(outcomes: list[tuple[Case, str]], least: float) -> int:
