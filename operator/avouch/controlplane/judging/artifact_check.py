@@ -20,7 +20,6 @@ class Artifacts:
         self,
         digest: digests.Digest,
         type_: str,
-        size: int | None,
         *,
         namespace_uid: str = "",
         allowance: artifacts.Allowance | None = None,

@@ -193,7 +193,7 @@ class Judging:
         uid = run.namespace_uid
         if found.storage == "inline" and found.content is not None:
             return await self.artifacts.read(found.content, type_, namespace_uid=uid, allowance=allowance)
-        return await self.artifacts.check(found.digest, type_, found.size, namespace_uid=uid, allowance=allowance)
+        return await self.artifacts.check(found.digest, type_, namespace_uid=uid, allowance=allowance)
 
     def _read(self, claim: runs.Claim, case: examination.Case) -> examination.ReadClaim:
         """Believe a stored claim again, at its time of receipt. Nobody is asked, so what fails now fails for good."""

@@ -325,7 +325,6 @@ class Artifacts(Protocol):
         self,
         digest: digests.Digest,
         type_: str,
-        size: int | None,
         *,
         namespace_uid: str = "",
         allowance: Allowance | None = None,
@@ -335,7 +334,6 @@ class Artifacts(Protocol):
         Args:
             digest: of the bytes.
             type_: what they are called.
-            size: how many the claim says there are.
             namespace_uid: whose they are.
             allowance: of their run; None: they are looked at for themselves.
 

@@ -52,7 +52,7 @@ def code(found: artifacts.Checked) -> str:
 
 
 async def check(content: bytes, type_: str, *stored: bytes) -> artifacts.Checked:
-    return await artifact_check.Artifacts(Stored(*stored), Here()).check(digests.of_bytes(content), type_, len(content))
+    return await artifact_check.Artifacts(Stored(*stored), Here()).check(digests.of_bytes(content), type_)
 
 
 async def test_an_sbom_is_recognised_and_its_main_component_read():
@@ -78,7 +78,7 @@ async def test_a_damaged_copy_is_a_problem_and_never_served():
             raise errors.Corrupt("stored bytes changed")
             yield b""
 
-    found = await artifact_check.Artifacts(Damaged(), Here()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
+    found = await artifact_check.Artifacts(Damaged(), Here()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON")
     assert "changed" in found.problem
 
 
@@ -89,7 +89,7 @@ async def test_a_store_that_is_away_says_nothing_about_a_document():
             yield b""
 
     with pytest.raises(errors.Unavailable):
-        await artifact_check.Artifacts(Away(), Here()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", 1)
+        await artifact_check.Artifacts(Away(), Here()).check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON")
 
 
 def test_what_was_read_out_of_a_document_is_attested():
@@ -120,7 +120,7 @@ class Endless:
 
 async def test_nothing_is_read_beyond_the_limit_of_a_type():
     store = Endless(b" " * 1024 * 1024, 10_000)
-    found = await artifact_check.Artifacts(store, Here()).check(digests.of_bytes(b""), "JUNIT_XML", None)
+    found = await artifact_check.Artifacts(store, Here()).check(digests.of_bytes(b""), "JUNIT_XML")
     assert "larger than 67108864 bytes, the limit of JUNIT_XML" in found.problem
     assert found.fix
     assert store.taken == 65
@@ -129,7 +129,7 @@ async def test_nothing_is_read_beyond_the_limit_of_a_type():
 async def test_what_nobody_reads_is_counted_but_not_kept():
     tracemalloc.start()
     found = await artifact_check.Artifacts(Endless(b" " * 1024 * 1024, 500), Here()).check(
-        digests.of_bytes(b""), "ARTIFACT", None
+        digests.of_bytes(b""), "ARTIFACT"
     )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -139,7 +139,7 @@ async def test_what_nobody_reads_is_counted_but_not_kept():
 
 async def test_evidence_too_large_to_look_into_is_accepted_without_annotations():
     found = await artifact_check.Artifacts(Endless(b'{"id": "x", "data": {}}' + b" " * 1024 * 1024, 5), Here()).check(
-        digests.of_bytes(b""), "EVIDENCE", None
+        digests.of_bytes(b""), "EVIDENCE"
     )
     assert found == artifacts.Checked(True)
 
@@ -163,6 +163,6 @@ async def test_the_reader_is_told_whose_document_it_is_and_how_much_time_its_run
     here, allowance = Here(), artifacts.Allowance(7)
     looked = artifact_check.Artifacts(Stored(SBOM), here)
     asked = {"namespace_uid": "team-a", "allowance": allowance}
-    await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", None, **asked)
+    await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", **asked)
     await looked.read(SBOM, "SBOM_CYCLONEDX_JSON", **asked)
     assert here.asked == [("team-a", allowance)] * 2

@@ -95,7 +95,6 @@ class Store:
         self,
         digest: object,
         type_: str,
-        size: object,
         *,
         namespace_uid: str = "",
         allowance: artifacts.Allowance | None = None,
