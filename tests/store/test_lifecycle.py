@@ -19,7 +19,8 @@ from tests.store.conftest import NOW, a_run, a_verdict, case, decide, waits_for_
 pytestmark = pytest.mark.postgres
 
 EPOCH = 1_000
-SNAPSHOT = run_model.Snapshot({"kind": "TaskRun", "status": {"é": [1, 1.5, None]}}, ({"a": 1},), ("p",), {"n": "u"})
+SNAPSHOT = run_model.Snapshot({"kind": "TaskRun", "status": {"é": [1, 1.5, None]}}, ({"a": 1},), ("p",), {"n": "u"},
+    ended=("p",), said={"p": "é"}, uninjected="w")  # fmt: skip
 
 
 async def stamped(opened: database.Database, ids: list[uuid.UUID]) -> list[int]:

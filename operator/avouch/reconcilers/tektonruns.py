@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from avouch import errors
+from avouch import errors, plan
 from avouch.controlplane.intake import planning
 from avouch.controlplane.model import runs as run_model
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
-from avouch.reconcilers import specs, taskrunpods
+from avouch.reconcilers import specs, taskrunpods, uninjected
 from avouch.reconcilers.context import Context
-from avouch.tekton import decision, labels, limits, outcome, pod
+from avouch.tekton import labels, outcome, pod
 
 log = logging.getLogger(__name__)
 
@@ -72,21 +72,6 @@ def settle(obj: Object) -> Object:
 def settled(obj: Mapping[str, Any]) -> bool:
     """Whether this is what `settle` left of an object."""
     return _SETTLED in obj
-
-
-def wants_sidecar(owed: Sequence[planning.Owed]) -> bool:
-    """Whether a pod of these runs gets a sidecar where nothing of the namespace keeps it out."""
-    return not isinstance(decision.decide(_asked(owed), quota=False), pod.Refusal)
-
-
-def held_back(owed: Sequence[planning.Owed]) -> pod.Refusal | None:
-    """Why a ResourceQuota, and nothing else, keeps the sidecar out of these runs' pods."""
-    refused = decision.decide(_asked(owed), quota=True)
-    return refused if isinstance(refused, pod.Refusal) and wants_sidecar(owed) else None
-
-
-def _asked(owed: Sequence[planning.Owed]) -> Sequence[decision.Owed]:
-    return [decision.Owed(one.plan, one.plan.materials) for one in owed]
 
 
 def put_aside(cache: ObjectCache, key: Key, uid: str) -> Sequence[str]:
@@ -217,6 +202,7 @@ class RunReconciler:
             injected=tuple(sorted(one.uid for one in found if one.injected)),
             pods={one.name: one.uid for one in found if one.taskrun == named[one.name]},
             ended=tuple(sorted(one.uid for one in found if one.injected and one.ended)),
+            said={one.uid: one.said for one in found if one.injected and one.said},
         )
 
     def _seen(self, taskrun: taskrunpods.TaskRun, name: str, read: pod.Seen | None) -> pod.Seen | None:
@@ -282,12 +268,16 @@ class RunReconciler:
             await self._warn(key, obj, owed)
         return [known[run_id] for run_id in asked]
 
+    @property
+    def _uninjected(self) -> uninjected.Uninjected:
+        return uninjected.Uninjected(self.context.cache, self.api)
+
     async def _warn(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> None:
         """Say at the start, where users look first, that a ResourceQuota or a LimitRange keeps the sidecar out."""
-        namespace = self.context.cache.get(Key("Namespace", "", key.namespace)) or {}
-        if labels.of(namespace).get(labels.INJECT) != "enabled" or not wants_sidecar(owed):
+        plans = [one.plan for one in owed]
+        if not self._uninjected.labelled(key.namespace) or not uninjected.wants_sidecar(plans):
             return
-        refused = await self._quota(key.namespace, owed) or await self._limits(key.namespace, {})
+        refused = await self._uninjected.refusal(key.namespace, plans)
         if refused is not None:
             await self._not_injected(key, obj, refused)
 
@@ -296,23 +286,22 @@ class RunReconciler:
         told = events.Event("SidecarNotInjected", refused.message, action="Inject", warning=True)
         await self.recorder.record(subject, told)
 
-    async def _quota(self, namespace: str, owed: Sequence[planning.Owed]) -> pod.Refusal | None:
-        refused = held_back(owed)
-        if refused is None:
-            return None
-        return refused if (await self.api.list_all(resources.RESOURCE_QUOTAS, namespace))[0] else None
-
-    async def _limits(self, namespace: str, created: Object) -> pod.Refusal | None:
-        """Why no sidecar fits into this pod; of one without containers: into any pod of the namespace."""
-        fitted = limits.fit((await self.api.list_all(resources.LIMIT_RANGES, namespace))[0], created)
-        return fitted if isinstance(fitted, pod.Refusal) else None
-
     async def _finish(self, waiting: Sequence[run_model.Run], snapshot: run_model.Snapshot, at: datetime) -> None:
         epoch = self.context.epoch()
+        if waiting and set(snapshot.pods.values()).difference(snapshot.injected):
+            snapshot = replace(snapshot, uninjected=await self._why_none(waiting))
         self.awaited.update({run.id: run for run in waiting})  # before: the verdict may be there before we are told
         for run in waiting:
             self.opened.pop(run.id, None)  # whether or not it can be finished now: the next try asks the store
         await asyncio.gather(*(self.runs.finish(run.id, snapshot, at, epoch=epoch) for run in waiting))
+
+    async def _why_none(self, waiting: Sequence[run_model.Run]) -> str:
+        try:
+            plans = [plan.Plan.from_json(run.plan) for run in waiting]
+            return await self._uninjected.why(waiting[0].namespace, plans)
+        except errors.AvouchError as exc:  # a run is judged without a reason rather than not at all
+            log.warning("run %s: why it has no sidecar cannot be told: %s", waiting[0].name, exc)
+            return ""
 
 
 def _open(known: pod.Seen | None) -> bool:

@@ -12,6 +12,8 @@ import signal
 import sys
 import time
 
+from avouch.sidecar import lastword
+
 POLL = 0.1  # seconds; B11 of the measurements: the last step is noticed in 20 ms on average
 STOP = (signal.SIGTERM, signal.SIGINT)
 
@@ -59,8 +61,10 @@ def watch() -> bool:
     try:
         if done:
             work([], done)
+        else:
+            _last_word("the pod was stopped before one of its steps had ended, so nothing was collected")
     except Exception as exc:
-        _tell(f"nothing was attested: {type(exc).__name__}: {exc}")
+        _last_word(f"nothing was attested: {type(exc).__name__}: {exc}")
     return stopped
 
 
@@ -73,10 +77,18 @@ def main() -> int:
     try:
         stopped = watch()
     except Exception as exc:  # a sidecar that fails would be reported in place of the user's own failure
-        _tell(f"{type(exc).__name__}: {exc}")
+        _last_word(f"{type(exc).__name__}: {exc}")
     if not stopped:
         signal.sigwait(STOP)
     return 0
+
+
+def _last_word(sentence: str) -> None:
+    _tell(sentence)
+    try:
+        lastword.leave(sentence)
+    except OSError as exc:
+        _tell(f"the last word could not be left: {exc}")
 
 
 def _tell(line: str) -> None:

@@ -5,6 +5,7 @@ request is safe to repeat: runs are opened idempotently, bytes and bundles are n
 """
 
 import json
+import socket
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -90,23 +91,24 @@ class Client:
         headers = {"Content-Type": media, "Accept": "application/json"}
         if size is not None:
             headers["Content-Length"] = str(size)
+        failures: list[str] = []
         for attempt in range(TRIES):
-            wait, failure = backoff(attempt), ""
+            wait = backoff(attempt)
             try:
                 request = https.Request(method, path, {**headers, **self._identity()}, body)
                 answer = self._link.fetch(request, self._deadline, MAX_ANSWER)
             except https.Broken as exc:
-                failure = f"{type(exc).__name__}: {exc}"
+                failures.append(_broken(exc))
             else:
                 if answer.status < 300:
                     return _object(answer.body)
-                failure = f"{answer.status}: {_problem(answer.body)}"
+                failures.append(f"{answer.status}: {_problem(answer.body)}")
                 if answer.status not in _RETRY:
-                    raise errors.Denied(f"the server answered {failure}")  # it stands in findings, where no path helps
+                    raise errors.Denied(f"the server answered {failures[-1]}")  # in a finding, where no path helps
                 after = retry_after(answer.headers.get("retry-after"))
                 wait = wait if after is None else after
             if attempt == TRIES - 1 or self._clock.monotonic() + wait >= self._deadline:
-                raise errors.Unavailable(f"{method} {path}: {failure}")
+                raise errors.Unavailable(f"{method} {path}: {', then '.join(dict.fromkeys(failures))}")
             self._clock.sleep(wait)
         raise errors.Unavailable(f"{method} {path}: no try left")
 
@@ -122,6 +124,16 @@ class Client:
 def backoff(attempt: int) -> float:
     """Seconds before the next try."""
     return clocks.backoff(attempt, FIRST_WAIT, LONGEST_WAIT)
+
+
+def _broken(exc: Exception) -> str:
+    """What broke a connection, and what can be done about it where that is known."""
+    told = f"{type(exc).__name__}: {exc}"
+    if isinstance(exc, socket.gaierror):
+        return errors.with_fix(
+            told, "give the pod the cluster's DNS: dnsPolicy ClusterFirst or ClusterFirstWithHostNet"
+        )
+    return told
 
 
 def retry_after(header: str | None) -> float | None:

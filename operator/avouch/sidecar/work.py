@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from avouch import errors, names, plan
 from avouch.attestation import signing
-from avouch.sidecar import claim, collect, discover, push, settings
+from avouch.sidecar import claim, collect, discover, lastword, push, settings
 
 REPORT = "attestation-report"
 MAX_REPORT = 3500  # bytes: Tekton gives all results of a task 4,096 together
@@ -25,20 +25,46 @@ MAX_REPORT = 3500  # bytes: Tekton gives all results of a task 4,096 together
 
 @dataclass(slots=True)
 class Report:
-    """A report for people. `failed` if a claim, or a material that was given by hand, was not delivered."""
+    """A report for people. `failed` if a claim, or a material that was given by hand, was not delivered.
 
+    Of an injected sidecar (`injected`) the first failure, else the latest line, is its last word.
+    """
+
+    injected: bool = False
     lines: list[str] = field(default_factory=list)
     failed: bool = False
+    signed: list[str] = field(default_factory=list)  # name and digest of each material
+    _word: str = ""
 
     def say(self, line: str) -> None:
         """Add a line."""
         self.lines.append(line)
-        print(f"avouch: {line}", file=sys.stderr, flush=True)  # noqa: T201
+        self._tell(line)
+        self._leave(line)
 
     def fail(self, line: str) -> None:
         """Add a failure."""
-        self.failed = True
         self.say(line)
+        self.failed = True
+
+    def sign(self, workflow: str, found: Sequence[collect.Collected]) -> None:
+        """A claim about these was signed; whether it arrives comes next."""
+        self.signed += [f"{one.material.name} {one.digest}" for one in found if one.digest]
+        self._leave(f"{workflow}: the claim was signed, and is being sent")
+
+    def _leave(self, line: str) -> None:
+        if not self.injected:
+            return  # a step's termination message is Tekton's
+        if not self.failed:
+            self._word = line
+        try:
+            lastword.leave(self._word, list(dict.fromkeys(self.signed)))
+        except OSError as exc:
+            self._tell(f"the last word could not be left: {exc}")
+
+    @staticmethod
+    def _tell(line: str) -> None:
+        print(f"avouch: {line}", file=sys.stderr, flush=True)  # noqa: T201
 
     def text(self) -> str:
         """All of it, cut to what a Task result holds."""
@@ -61,8 +87,8 @@ class Job:
 
 def main(arguments: Sequence[str], done: int) -> int:
     """Run the work within its budget. `done` is the number of steps that ended. Returns the exit code."""
-    report = Report()
     step, strict = "--step" in arguments, bool({"--strict", "--strict=true"} & set(arguments))
+    report = Report(injected=not step)
     try:
         asked = _arguments(arguments)
         options = settings.read(os.environ)
@@ -142,7 +168,9 @@ def _attest(job: Job, run: claim.Opened, report: Report) -> None:
     payload = claim.statement(run, found, job.place, moment, job.dashboard)
     signer = signing.KeySigner.generate()
     certificate = job.client.certificate(run, signing.csr(signer, job.place.pod[:64] or names.SIDECAR))
-    receipt = job.client.push(run, claim.signed(payload, signer, certificate))
+    bundle = claim.signed(payload, signer, certificate)
+    report.sign(run.workflow, found)
+    receipt = job.client.push(run, bundle)
     for one in found:
         tell = report.fail if one.finding and one.material.name in job.said else report.say
         tell(f"{run.workflow}: {one.material.name}: {one.finding or one.digest}")

@@ -69,6 +69,8 @@ def document(snapshot: runs.Snapshot) -> bytes:
         "injected": snapshot.injected,
         "pods": snapshot.pods,
         "ended": snapshot.ended,
+        "said": snapshot.said,
+        "uninjected": snapshot.uninjected,
     }
     with contextlib.suppress(UnicodeEncodeError, RecursionError):  # both are cleaned away
         written = msgspec.json.encode(said)

@@ -23,7 +23,9 @@ _CANCELED = frozenset(
     }
 )
 
-
+# Reasons of a TaskRun whose pod Tekton deletes while its containers may still run (failTaskRun in tektoncd/pipeline
+# pkg/reconciler/taskrun/taskrun.go).
+POD_DELETED = frozenset({"TaskRunTimeout", "TaskRunCancelled", "TaskRunImagePullFailed"})
 _WAITS = "PipelineRunPending"
 
 

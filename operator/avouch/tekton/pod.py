@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from avouch import names
+from avouch import names, storable
 from avouch.tekton import labels, objects
 
 SIDECAR = names.SIDECAR
@@ -19,6 +19,8 @@ STEPS = "tekton-internal-steps"
 ARTIFACTS = "tekton-internal-artifacts"
 RUN = "tekton-internal-run-"
 WORKSPACE = "ws-"
+MAX_WORD = 1024  # characters of a last word: the container belongs to a pod that others may write to
+NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _STEP = "step-"
 _POST = re.compile(r"/tekton/run/([0-9]{1,4})/out", re.ASCII)
 
@@ -184,6 +186,7 @@ class Seen:
     taskrun: str
     injected: bool  # our sidecar stands in it
     ended: bool  # none of its containers runs, or will run again
+    said: str = ""  # the last word of our sidecar, or why its container never ran
 
 
 def seen(pod: Mapping[str, Any]) -> Seen:
@@ -191,7 +194,20 @@ def seen(pod: Mapping[str, Any]) -> Seen:
     owner = labels.controller(pod, "TaskRun")
     ended = objects.text(pod, "status", "phase") in ("Succeeded", "Failed")
     uid = owner.uid if owner else ""
-    return Seen(labels.name_of(pod), labels.uid_of(pod), uid, carries_sidecar(pod), ended)
+    return Seen(labels.name_of(pod), labels.uid_of(pod), uid, carries_sidecar(pod), ended, _last_word(pod))
+
+
+def _last_word(pod: Mapping[str, Any]) -> str:
+    """What the container left when it ended, or what the kubelet says of an image that does not come."""
+    for status in objects.mappings(pod, "status", "initContainerStatuses"):
+        if status.get("name") == SIDECAR:
+            left = objects.text(status, "state", "terminated", "message")
+            left = left or objects.text(status, "lastState", "terminated", "message")
+            waits = objects.text(status, "state", "waiting", "reason")
+            if not left and waits in NO_IMAGE:
+                left = f"its image cannot be pulled: {objects.text(status, 'state', 'waiting', 'message') or waits}"
+            return storable.text(left)[:MAX_WORD]
+    return ""
 
 
 def carries_sidecar(pod: Mapping[str, Any]) -> bool:

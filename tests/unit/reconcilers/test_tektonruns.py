@@ -258,6 +258,43 @@ async def test_whoever_deletes_or_patches_a_pod_does_not_hide_its_sidecar(now: d
     assert (snapshot.injected, snapshot.ended, snapshot.pods) == (("pod-uid",), ("pod-uid",), {"pod": "pod-uid"})
 
 
+async def test_the_last_word_of_a_sidecar_is_recorded_though_its_pod_is_gone_at_the_end() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    left = {"name": "avouch-sidecar", "state": {"terminated": {"message": "the server was away"}}}
+    for phase, more in (("Pending", []), ("Failed", [left])):
+        pod = a_pod("pod", "t", sidecar=True, phase=phase)
+        pod["status"]["initContainerStatuses"] = more
+        scene.work.pod_seen(Key("Pod", "team", "pod"), None, pod)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.said == {"pod-uid": "the server was away"}
+
+
+async def test_a_pod_without_a_sidecar_is_recorded_with_the_reason() -> None:
+    scene = Scene(tasks=[{"name": "build"}], inject="always")
+    scene.put("Pod", a_pod("pod", "t"))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.uninjected.startswith("the namespace lacks the label avouch.dev/inject=enabled (fix: kubectl label")
+
+
+async def test_a_reason_that_cannot_be_asked_for_keeps_no_run_from_its_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}], inject="always")
+    scene.cache.put(Key("Namespace", "", "team"), {"metadata": {"labels": {"avouch.dev/inject": "enabled"}}})
+    scene.put("Pod", a_pod("pod", "t"))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))
+
+    async def away(*_: object, **__: object) -> None:
+        raise errors.Unavailable("the API server is away")
+
+    monkeypatch.setattr(scene.api, "list_all", away)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.uninjected == ""
+
+
 async def test_whoever_deletes_the_run_does_not_hide_its_sidecar() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))

@@ -22,6 +22,7 @@ def environment(root: Path, steps: int, **extra: str) -> dict[str, str]:
     return {
         "AVOUCH_TEKTON": str(root / "tekton"),
         "AVOUCH_IDENTITY": str(root / "identity"),
+        "AVOUCH_LAST_WORD": str(root / "last-word"),
         "AVOUCH_STEPS": str(steps),
         "POD_NAME": "build-pod",
         "POD_NAMESPACE": "ns",

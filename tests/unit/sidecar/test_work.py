@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -44,6 +45,12 @@ class Pod:
         """What an explicit step leaves behind; empty without one."""
         file = self.root / "tekton" / "results" / work.REPORT
         return file.read_text() if file.exists() else ""
+
+    @property
+    def last_word(self) -> list[str]:
+        """Lines that the container leaves in the pod's status; none of an explicit step."""
+        file = self.root / "last-word"
+        return file.read_text().splitlines() if file.exists() else []
 
     def predicate(self) -> dict[str, Any]:
         found: dict[str, Any] = self.script.statement()["predicate"]
@@ -214,6 +221,63 @@ def test_no_try_is_later_than_the_budget_and_its_alarm_is_off_afterwards(pod: Po
     assert pod.attests("--step", "--strict", AVOUCH_BUDGET="0.5") == 1
     assert "429: scripted" in pod.report
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+SIGNED = "sbom sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+
+
+def test_the_last_word_says_where_the_claim_is_and_names_what_it_holds(pod: Pod) -> None:
+    pod.attests()
+    assert pod.last_word[0].startswith("w: run w-1: claim sha256:")
+    assert pod.last_word[1:] == [SIGNED]
+
+
+def test_a_sidecar_that_is_killed_while_it_pushes_has_said_what_it_signed(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(push.Client, "push", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pod.attests()
+    assert pod.last_word == ["w: the claim was signed, and is being sent", SIGNED]
+
+
+def test_the_first_failure_is_the_last_word_whatever_is_told_after_it(pod: Pod) -> None:
+    pod.script.forbids = "/bundles"
+    pod.attests()
+    assert pod.last_word == ["w: the server answered 403: refused", SIGNED]
+
+
+def test_a_server_that_is_away_is_named_with_every_kind_of_its_silence(pod: Pod) -> None:
+    pod.script.failures[:] = [(503, {}), (500, {})] * 3
+    pod.attests()
+    assert pod.last_word == ["nothing was attested: POST /v1/runs: 503: scripted, then 500: scripted"]
+
+
+def test_a_pod_without_the_clusters_names_is_told_which_dns_it_needs(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolves(*_: object, **__: object) -> None:
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolves)
+    pod.attests(AVOUCH_BUDGET="0.4")
+    (line,) = pod.last_word
+    assert "gaierror: [Errno -3] Temporary failure in name resolution (fix: give the pod the cluster's DNS" in line
+
+
+def test_an_explicit_step_leaves_tektons_termination_message_alone(pod: Pod) -> None:
+    pod.attests("--step")
+    assert pod.last_word == []
+
+
+def test_a_last_word_that_cannot_be_left_is_told_and_costs_nothing_else(
+    pod: Pod, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pod.root / "last-word").mkdir()
+    assert pod.attests() == 0
+    assert pod.methods() == ["POST", "PUT", "POST", "POST"]
+    assert "avouch: the last word could not be left: " in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_written_is_told_and_fails_a_strict_step(

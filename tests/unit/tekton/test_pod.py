@@ -146,6 +146,25 @@ def test_a_pod_is_recorded_with_the_taskrun_that_controls_it_and_whether_it_may_
     assert found == pod.Seen("p", "p-uid", *expected)
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"state": {"terminated": {"message": "stored\nsbom sha256:1"}}}, "stored\nsbom sha256:1"),
+        ({"state": {"running": {}}, "lastState": {"terminated": {"message": "killed"}}}, "killed"),
+        ({"state": {"waiting": {"reason": "ImagePullBackOff"}}}, "its image cannot be pulled: ImagePullBackOff"),
+        ({"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}, "its image cannot be pulled: no"),
+        ({"state": {"waiting": {"reason": "PodInitializing"}}}, ""),
+        ({"state": {"terminated": {"message": "x" * 5000}}}, "x" * pod.MAX_WORD),
+        ({"state": {"terminated": {"message": "a\0"}}}, "a\ufffd"),
+        ({}, ""),
+    ],
+)
+def test_a_pod_tells_the_last_word_of_our_sidecar_and_of_no_other_container(status: dict[str, Any], said: str) -> None:
+    every = [{"name": "other", "state": {"terminated": {"message": "other"}}}, {"name": "avouch-sidecar", **status}]
+    found = pod.seen({"metadata": {"name": "p", "uid": "u"}, "status": {"initContainerStatuses": every}})
+    assert found.said == said
+
+
 @pytest.mark.parametrize("spec", [None, {}, {"initContainers": None}, {"containers": [{"name": "avouch-sidecar"}]}])
 def test_a_pod_has_the_sidecar_where_injection_put_it_only(spec: object) -> None:
     assert not pod.carries_sidecar({"spec": spec})

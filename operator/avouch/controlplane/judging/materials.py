@@ -20,6 +20,7 @@ from avouch.tekton import workspaces
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
+_EVENTS = "kubectl get events shows why (SidecarNotInjected); without one, label the namespace"
 _UNUSABLE = {
     Flaw.REFERENCE_MISSING: "ImageReferenceMissing",
     Flaw.REFERENCE_INVALID: "ImageReferenceInvalid",
@@ -45,6 +46,7 @@ class View:
     documents: Mapping[tuple[str, str], artifacts.Checked]
     subject: Mapping[str, Any]
     injected: frozenset[str] = frozenset()  # UIDs of pods with our sidecar
+    uninjected: str = ""  # why the other pods have none
 
     def of_sidecar(self, said: ReadClaim) -> bool:
         """Whether a claim came from a pod with our sidecar, by the cluster's record whatever the client says.
@@ -222,7 +224,8 @@ def _unread(asked: plan.PlannedMaterial, view: View) -> str:
     if not started or any(not run.pod_uid or run.pod_uid in view.injected or run.uid in looked for run in started):
         return ""
     text = f"no sidecar was in the pod of TaskRun {started[0].name}, so its files were not read"
-    return errors.with_fix(text, "kubectl get events shows why (SidecarNotInjected); without one, label the namespace")
+    why, fix = errors.parted(view.uninjected)
+    return errors.with_fix(f"{text}: {why}" if why else text, fix or _EVENTS)
 
 
 def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Finding, ...]:

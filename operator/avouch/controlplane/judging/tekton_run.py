@@ -58,8 +58,8 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     if case.snapshot.working and not _canceled(ended) and until is not None and now < until:
         return WaitUntil(until)
     silent = _silent(case.snapshot, runs, case.said)
-    injected = frozenset(case.snapshot.injected)
-    view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject, injected)
+    injected, uninjected = frozenset(case.snapshot.injected), case.snapshot.uninjected
+    view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject, injected, uninjected)
     weighed = {asked: judged_materials.material(asked, view) for asked in case.plan.materials}
     annotations, contradicted = _annotations(case, view)
     record = Record(case, ended, view, strays, silent, weighed, annotations, contradicted)
@@ -267,12 +267,22 @@ def contradicted_annotations(record: Record) -> tuple[Finding, ...]:
 
 
 def missing_sidecars(record: Record) -> Iterator[Finding]:
-    """Injected pods from which nothing came."""
+    """Injected pods from which nothing came, with the last word of their sidecar where the pod's status shows one."""
+    said = {} if record.case.snapshot is None else record.case.snapshot.said
     for pod in record.silent:
-        name = next((run.name for run in record.view.runs if run.pod_uid == pod), "")
-        where = f"TaskRun {name}" if name else f"pod {pod}"
-        fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
-        yield Finding("SidecarMissing", f"the sidecar of {where} did not push its claim", fix=fix)
+        run = next((run for run in record.view.runs if run.pod_uid == pod), None)
+        where = f"TaskRun {run.name}" if run else f"pod {pod}"
+        text = f"the sidecar of {where} did not push its claim"
+        ended = outcome.of(run.taskrun) if run else outcome.Outcome(outcome.State.RUNNING)
+        if last := said.get(pod, ""):
+            why, fix = errors.parted(last)
+            text, fix = f"{text}: {why}", fix or "see that its pods reach a server that is ready, then run it again"
+        elif ended.reason in outcome.POD_DELETED:
+            text += f": Tekton deleted its pod when the TaskRun ended ({ended.reason})"
+            fix = f"mend what ended it: {ended.message[:300]}"
+        else:
+            fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
+        yield Finding("SidecarMissing", text, fix=fix)
 
 
 def unsuccessful_run(record: Record) -> tuple[Finding, ...]:

@@ -139,8 +139,10 @@ class Snapshot:
 
     `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun that names it as its owner; `pods` are pod
     name -> UID of the pods that these name; `injected` the UIDs of those in which our sidecar stands (from the pods
-    themselves), `ended` of those whose sidecar can say nothing more. `cleaned` are places whose text could not be
-    stored as it was (`avouch.storable`); `refused` says why nothing of the record could be stored.
+    themselves), `ended` of those whose sidecar can say nothing more, `said` UID -> last word of a sidecar. `uninjected`
+    says why the pods without a sidecar have none, where one was wanted and that is known, with a fix as
+    `errors.parted` takes it apart. `cleaned` are places whose text could not be stored as it was (`avouch.storable`);
+    `refused` says why nothing of the record could be stored.
     """
 
     subject: dict[str, Any]
@@ -150,6 +152,8 @@ class Snapshot:
     cleaned: tuple[str, ...] = ()
     refused: str = ""
     ended: tuple[str, ...] = ()
+    said: dict[str, str] = field(default_factory=dict)
+    uninjected: str = ""
 
     @property
     def working(self) -> tuple[str, ...]:

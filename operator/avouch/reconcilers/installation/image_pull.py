@@ -15,12 +15,11 @@ from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
 from avouch.tekton import labels
-from avouch.tekton.pod import SIDECAR
+from avouch.tekton.pod import NO_IMAGE, SIDECAR
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 20.0  # seconds that a pull may fail: a registry's hiccup is over by then
-_STUCK = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 
 
 class PatchApi(Protocol):
@@ -39,7 +38,7 @@ def stuck(pod: Mapping[str, Any]) -> bool:
     for container in status.get("initContainerStatuses") or ():
         if container.get("name") == SIDECAR:
             waiting = (container.get("state") or {}).get("waiting") or {}
-            return waiting.get("reason") in _STUCK
+            return waiting.get("reason") in NO_IMAGE
     return False
 
 

@@ -356,6 +356,31 @@ def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():
     assert (found.result, found.evidence, make.codes(found)) == (V.FAILED, E.MISSING, ["SidecarMissing"])
 
 
+def silent(said, reason="Succeeded"):
+    run = make.built()
+    run["status"]["conditions"] = [{"type": "Succeeded", "status": "False", "reason": reason, "message": "it took 1h"}]
+    shot = replace(make.snapshot(run, injected=["build-1-pod-uid"]), said=said)
+    (found,) = make.verdict(make.case(make.planned(make.image()), shot)).findings
+    return found
+
+
+def test_a_silent_sidecar_is_told_with_its_last_word_and_the_fix_in_it():
+    found = silent({"build-1-pod-uid": "gaierror: no name (fix: give the pod DNS)", "another": "stored"})
+    assert found.message == "the sidecar of TaskRun build-1 did not push its claim: gaierror: no name"
+    assert found.fix == "give the pod DNS"
+
+
+@pytest.mark.parametrize("reason", ["TaskRunTimeout", "TaskRunCancelled", "TaskRunImagePullFailed"])
+def test_a_sidecar_whose_pod_tekton_deleted_is_not_to_be_looked_for(reason):
+    found = silent({}, reason)
+    assert found.message.endswith(f": Tekton deleted its pod when the TaskRun ended ({reason})")
+    assert found.fix == "mend what ended it: it took 1h"
+
+
+def test_a_sidecar_that_said_nothing_is_to_be_looked_at():
+    assert "look at container avouch-sidecar of TaskRun build-1" in silent({}).fix
+
+
 def test_an_explicit_step_does_not_speak_for_a_silent_sidecar():
     explicit = make.said(make.file(), explicit=True)
     assert make.verdict(make.case(BOTH, SHOT, explicit)).evidence is E.MISSING
@@ -465,6 +490,13 @@ def test_a_file_that_nobody_read_is_not_blamed_on_the_task():
     found = missing(make.case(make.planned(make.asked()), make.snapshot(make.taskrun())))
     assert found.message.endswith("sbom: no sidecar was in the pod of TaskRun build-1, so its files were not read")
     assert "SidecarNotInjected" in found.fix
+
+
+def test_why_nobody_read_a_file_is_said_as_the_record_has_it():
+    shot = replace(make.snapshot(make.taskrun()), uninjected="the namespace lacks the label (fix: set the label)")
+    found = missing(make.case(make.planned(make.asked()), shot))
+    assert found.message.endswith("so its files were not read: the namespace lacks the label")
+    assert found.fix == "set the label"
 
 
 @pytest.mark.parametrize(
