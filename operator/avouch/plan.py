@@ -6,7 +6,7 @@ the copy from a pod.
 """
 
 import json
-from dataclasses import asdict, field
+from dataclasses import asdict, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -72,6 +72,9 @@ class PlannedMaterial:
     line: str = ""  # e.g. spec.materials[1]
 
 
+ATTEST_WITHIN = 20  # seconds from the last step's end; the kubelet's grace is 30
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What one run of one Workflow must deliver, by one contract revision."""
@@ -92,6 +95,7 @@ class Plan:
     team: str = ""
     contract_namespace: str = ""  # where the contract lies, which may be the organization's home namespace
     contract_namespace_uid: str = ""
+    attest_within: int = ATTEST_WITHIN  # seconds that a sidecar may try to deliver after the last step
 
     def of_task(self, pipeline_task: str) -> tuple[PlannedMaterial, ...]:
         """Materials that the pod of this pipelineTask may hold: those mapped to it, and those mapped to no task."""
@@ -103,7 +107,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, also of a newer version: fields that this one does not know are passed over.
 
         Raises:
             Invalid: not a plan.
@@ -130,8 +134,9 @@ def _material(raw: dict[str, Any]) -> PlannedMaterial:
 
 
 def _plan(raw: dict[str, Any]) -> dict[str, Any]:
+    known = {each.name for each in fields(Plan)}
     return {
-        **raw,
+        **{name: value for name, value in raw.items() if name in known},
         "materials": tuple(map(_material, raw["materials"])),
         "annotations": tuple(map(_annotation, raw["annotations"])),
         "env": tuple(raw["env"]),

@@ -134,6 +134,7 @@ def test_its_verdict_names_the_sidecar_that_could_not_speak(story: Story) -> Non
     assert stage.said(run) == ("Failed", "missing")
     (message,) = [f["message"] for f in run["status"]["findings"] if f["code"] == "SidecarMissing"]
     assert "unserved-make" in message
+    assert "POST /v1/runs: " in message  # the sidecar's own last word, after the pod and its log are gone
 
 
 def test_the_apiservice_goes_when_no_server_was_ready_for_half_a_minute(story: Story) -> None:

@@ -15,6 +15,8 @@ ISSUER = rules.Pattern(
 )
 RUN_EXPIRY = durations.Span("1m", "8760h")
 RunExpiry = Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)]
+ATTEST_WITHIN = durations.Span("5s", "10m")
+AttestWithin = Annotated[str, ATTEST_WITHIN.field, AfterValidator(ATTEST_WITHIN.check)]
 NameLabelsOrResolver = rules.exactly_one(
     ("name", "matchLabels", "resolver"), "write name, or matchLabels, or resolver for exactly one definition"
 )
@@ -213,6 +215,10 @@ class Tekton(meta.Model):
 
     inject: Literal["auto", "always", "never"] | None = None
     """Whether pods get a sidecar: auto (the default) only if one is needed, always, or never."""
+    attest_within: AttestWithin | None = None
+    """How long after the last step a sidecar may try to deliver: 5s to 10m, default 20s. Over 20s each of its pods gets
+    a terminationGracePeriodSeconds of 10 more. The price, paid only while avouch's server is away: the pod with its
+    volumes and its share of a quota stays that long, and the verdict waits."""
     pipelines: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
     """Pipelines whose PipelineRuns are covered: loosely by name or labels, strictly by resolver."""
     tasks: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)

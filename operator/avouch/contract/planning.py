@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from avouch import digests, plan
+from avouch.api import durations
 from avouch.api import workflow as workflow_kind
 from avouch.contract import model, revisions
 
@@ -92,7 +93,12 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
         team=declared.team,
         contract_namespace=revision.namespace,
         contract_namespace_uid=revision.namespace_uid,
+        attest_within=_seconds(tekton.attest_within),
     )
+
+
+def _seconds(within: str | None) -> int:
+    return int(durations.read(within).total_seconds()) if within else plan.ATTEST_WITHIN
 
 
 def unknown_materials(workflow: Workflow, revision: Revision) -> Mapping[str, str]:

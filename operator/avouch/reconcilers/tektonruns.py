@@ -1,8 +1,8 @@
 """Runs from Tekton's own objects: opened when a PipelineRun or TaskRun appears, finished when it is Done.
 
 At Done the cluster's record is put together (the subject, all its TaskRuns by reference and UID, which of their pods
-carry our sidecar) and stored, once every sidecar has ended or `GRACE` is over; judging starts from there. Nothing of
-Tekton's is ever written.
+carry our sidecar) and stored, once every sidecar has ended or `runs.grace` is over; judging starts from there. Nothing
+of Tekton's is ever written.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from avouch import errors, plan
@@ -119,18 +119,19 @@ class RunReconciler:
             if waiting := await self._waiting(obj, opened):
                 at = outcome.finished_at(obj, self.context.clock.now())
                 record = await self.snapshot(key, obj)
-                if left := self._left(record, at):
+                if left := self._left(waiting, record, at):
                     self.pods.wait(map(labels.uid_of, record.taskruns), key)
                     return left
                 await self._finish(waiting, record, at)
             self.pods.forget(key.namespace, put_aside(self.context.cache, key, labels.uid_of(obj)))
         return None
 
-    def _left(self, record: run_model.Snapshot, at: datetime) -> float:
+    def _left(self, waiting: Sequence[run_model.Run], record: run_model.Snapshot, at: datetime) -> float:
         """Seconds in which a sidecar may still say something; of a run that was stopped none is waited for."""
         if not record.working or outcome.of(record.subject).state is outcome.State.CANCELED:
             return 0.0
-        return max(0.0, (at + run_model.GRACE - self.context.clock.now()).total_seconds())
+        grace = max(map(_grace, waiting))
+        return max(0.0, (at + grace - self.context.clock.now()).total_seconds())
 
     async def _waiting(self, obj: Object, opened: Sequence[run_model.Run]) -> Sequence[run_model.Run]:
         """Every open run about this object: also of a Workflow that was suspended, edited or deleted meanwhile."""
@@ -302,6 +303,13 @@ class RunReconciler:
         except errors.AvouchError as exc:  # a run is judged without a reason rather than not at all
             log.warning("run %s: why it has no sidecar cannot be told: %s", waiting[0].name, exc)
             return ""
+
+
+def _grace(run: run_model.Run) -> timedelta:
+    try:
+        return run_model.grace(plan.Plan.from_json(run.plan).attest_within)
+    except errors.Invalid:  # it is judged, and told there
+        return run_model.GRACE
 
 
 def _open(known: pod.Seen | None) -> bool:

@@ -16,7 +16,7 @@ def text(sentence: str, digests: Sequence[str] = ()) -> str:
     r"""The sentence in one line, then what was signed, as far as it fits.
 
     >>> text("stored", ["sbom sha256:1"])
-    'stored\\nsbom sha256:1'
+    'stored\nsbom sha256:1'
     """
     lines = [" ".join(sentence.split()), *digests]
     return "\n".join(lines).encode(errors="replace")[:MOST].decode(errors="ignore")

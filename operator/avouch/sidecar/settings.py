@@ -8,7 +8,7 @@ from pathlib import Path
 from avouch import errors, pem, plan
 
 MAX_FILE = 256 * 1024 * 1024  # bytes of one material
-BUDGET = 20.0  # seconds from the last step's end; the kubelet's grace is 30
+BUDGET = float(plan.ATTEST_WITHIN)  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ Rules; breaking any of them can break a build (Tekton and kubelet sources; tests
  6. One projected volume with a random name that no mount refers to beforehand.
  7. Explicit requests and limits that the LimitRanges of the namespace allow; Pod Security `restricted`; a numeric user.
  8. No Secret or ConfigMap reference: a missing one fails the TaskRun at once.
- 9. Pod-level fields, labels, annotations and all that exists stay as they are.
+ 9. Pod-level fields, labels, annotations and all that exists stay as they are, but for terminationGracePeriodSeconds
+    where a Workflow asks for more time than the kubelet gives by itself.
 """
 
 import json
@@ -29,6 +30,7 @@ AUDIENCE = names.AUDIENCE
 TOKEN_SECONDS = 600  # the shortest that Kubernetes allows; the kubelet renews it at 80 %
 MAX_ENVIRONMENT = 96 * 1024  # bytes of plans: Linux refuses to start a program with a string over 128 KiB
 USER = 65532
+_STOPS = 10  # seconds beyond the time to deliver, in which the sidecar ends by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,24 @@ def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[st
     return [
         _append("/spec/initContainers", container, exists=shape.has_init),
         _append("/spec/volumes", {"name": volume, "projected": _projected()}, exists=shape.has_volumes),
+        *_longer(injection),
     ]
 
 
+def _within(injection: Injection) -> int:
+    return max((each.attest_within for each in injection.plans), default=plan.ATTEST_WITHIN)
+
+
+def _longer(injection: Injection) -> list[dict[str, object]]:
+    """The pod's grace, where the sidecar has more time than it: the kubelet kills whatever is left when it is over."""
+    within = _within(injection)
+    if within <= plan.ATTEST_WITHIN or within + _STOPS <= injection.shape.grace:
+        return []
+    return [{"op": "add", "path": "/spec/terminationGracePeriodSeconds", "value": within + _STOPS}]
+
+
 def applied(created: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The pod as `patch` makes it: it only appends to lists of the spec."""
+    """The pod as `patch` makes it: it appends to lists of the spec, and sets fields of it."""
     spec = dict(created["spec"])
     for change in changes:
         name = str(change["path"]).split("/")[2]
@@ -112,6 +127,7 @@ def _environment(injection: Injection, settings: Settings) -> list[dict[str, obj
         {"name": "AVOUCH_STEP_NAMES", "value": _json(steps)},
         {"name": "AVOUCH_WORKSPACES", "value": _json(places)},
         {"name": "AVOUCH_UNMOUNTED", "value": _json(injection.unmounted)},
+        {"name": "AVOUCH_BUDGET", "value": str(_within(injection))},
         _downward("POD_NAME", "metadata.name"),
         _downward("POD_NAMESPACE", "metadata.namespace"),
         _downward("POD_UID", "metadata.uid"),

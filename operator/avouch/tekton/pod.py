@@ -19,6 +19,7 @@ STEPS = "tekton-internal-steps"
 ARTIFACTS = "tekton-internal-artifacts"
 RUN = "tekton-internal-run-"
 WORKSPACE = "ws-"
+GRACE = 30  # seconds; Kubernetes' default of terminationGracePeriodSeconds
 MAX_WORD = 1024  # characters of a last word: the container belongs to a pod that others may write to
 NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _STEP = "step-"
@@ -83,6 +84,7 @@ class Shape:
     taken: frozenset[str]  # volume names that exist or are referred to
     has_init: bool
     has_volumes: bool
+    grace: int = GRACE  # seconds between SIGTERM and SIGKILL
 
     def mount_of(self, volume: str) -> Mount | None:
         """The mount of a volume that all steps mount at the same path."""
@@ -142,7 +144,13 @@ def _shape(pod: Mapping[str, Any], owner: labels.Owner, containers: tuple[Mappin
         taken=frozenset(referred | {objects.text(v, "name") for v in volumes}),
         has_init=bool(objects.mappings(pod, "spec", "initContainers")),
         has_volumes=bool(volumes),
+        grace=_grace(pod),
     )
+
+
+def _grace(pod: Mapping[str, Any]) -> int:
+    said = objects.mapping(pod, "spec").get("terminationGracePeriodSeconds")
+    return said if isinstance(said, int) else GRACE
 
 
 def _step(index: int, container: Mapping[str, Any]) -> Step:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +54,16 @@ def planned(tekton: dict[str, Any] | None = None, spec: dict[str, Any] | None = 
 
 def material(found: plan.Plan, name: str) -> plan.PlannedMaterial:
     return next(material for material in found.materials if material.name == name)
+
+
+@pytest.mark.parametrize(("said", "seconds"), [(None, 20), ("5s", 5), ("10m", 600)])
+def test_the_time_to_attest_is_the_workflows_or_the_kubelets_own(said: str | None, seconds: int) -> None:
+    assert planned({"attestWithin": said} if said else {}).attest_within == seconds
+
+
+def test_a_plan_of_a_newer_version_is_read_without_what_is_not_known() -> None:
+    found = planned()
+    assert plan.Plan.from_json(json.dumps(json.loads(found.to_json()) | {"invented": {"later": 1}})) == found
 
 
 def test_a_plan_pins_the_contract_and_names_lines_that_order_cannot_move():

@@ -233,6 +233,25 @@ async def test_the_end_of_a_pods_watch_is_not_waited_for_beyond_the_grace() -> N
     assert snapshot.working == ("pod-uid",)
 
 
+async def test_a_sidecar_that_has_more_time_to_attest_is_waited_for_longer() -> None:
+    scene = Scene(tasks=[{"name": "build"}], attestWithin="5m")
+    scene.put("Pod", a_pod("pod", "t", sidecar=True))
+    assert await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t"))) == 340
+
+
+async def test_a_run_whose_plan_cannot_be_read_is_waited_for_as_any_other_and_then_stored() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.put("Pod", a_pod("pod", "t", sidecar=True))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))
+    scene.store.stored = {run_id: replace(run, plan="{") for run_id, run in scene.store.stored.items()}
+    scene.run_reconciler.opened.clear()
+    key = scene.put("TaskRun", ended("t"))
+    assert await scene.run_reconciler.reconcile(key) == 60
+    scene.clock.at = NOW + timedelta(seconds=60)
+    assert await scene.run_reconciler.reconcile(key) is None
+    assert len(scene.store.snapshots) == 1
+
+
 async def test_no_sidecar_of_a_canceled_run_is_waited_for() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     scene.put("Pod", a_pod("pod", "t", sidecar=True))

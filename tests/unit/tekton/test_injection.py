@@ -258,6 +258,45 @@ def test_9_whatever_the_pod_nothing_that_exists_is_changed(
     assert after == target
 
 
+def patched(within: int, grace: int | None) -> list[dict[str, Any]]:
+    target = pods.pod()
+    if grace is not None:
+        target["spec"]["terminationGracePeriodSeconds"] = grace
+    shape = pod.read(target)
+    assert isinstance(shape, pod.Shape)
+    plans = (replace(pods.a_plan(), attest_within=5), replace(pods.a_plan(), attest_within=within))
+    found = injection.patch(injection.Injection(shape, plans, {}), pods.SETTINGS, "0123abcd")
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("within", "grace", "expected"),
+    [
+        (5, None, None),
+        (20, 5, None),  # nobody asked for more than the usual time
+        (21, 30, 31),
+        (300, None, 310),
+        (300, 309, 310),
+        (300, 310, None),
+        (300, 3600, None),
+    ],
+)
+def test_9_the_pods_grace_grows_only_where_a_workflow_asks_for_more_time(
+    within: int, grace: int | None, expected: int | None
+) -> None:
+    changes = {change["path"]: change["value"] for change in patched(within, grace)}
+    assert changes.get("/spec/terminationGracePeriodSeconds") == expected
+    assert (expected is None) == (len(changes) == 2)
+
+
+@pytest.mark.parametrize("within", [5, 20, 300])
+def test_the_sidecar_has_the_time_of_the_workflow_that_gives_most(within: int) -> None:
+    (container,) = (c["value"] for c in patched(within, None) if "initContainers" in c["path"])
+    environment = {each["name"]: each.get("value", "") for each in container["env"]}
+    assert settings.read(environment).budget == within
+
+
 def broken(change: str) -> dict[str, Any]:  # noqa: C901 - a table of cases
     target = pods.pod()
     spec = target["spec"]

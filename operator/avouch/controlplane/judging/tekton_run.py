@@ -3,8 +3,8 @@
 1. No snapshot: Pending. One that could not be stored: Error. A subject that was stopped: Canceled.
 2. Claims of tries that a retry superseded are kept, but not judged. Those of the pods that the TaskRuns name count,
    whichever container pushed them: the token proves the pod. Those of other pods are findings.
-3. An injected sidecar is waited for until it has ended, whoever spoke before it, or until `GRACE` after Done. One from
-   which nothing came is a finding.
+3. An injected sidecar is waited for until it has ended, whoever spoke before it, or until `runs.grace` after Done. One
+   from which nothing came is a finding.
 4. TaskRuns that the PipelineRun does not list are none of it; listed ones are held against its Pipeline
    (`tekton.children`). A record that is not whole, because the run or TaskRuns of it were deleted, makes an Error; what
    it does not show accuses nobody.
@@ -185,7 +185,7 @@ def _silent(
 
 
 def _deadline(case: Case) -> datetime | None:
-    return None if case.run.finished_at is None else case.run.finished_at + runs.GRACE
+    return None if case.run.finished_at is None else case.run.finished_at + runs.grace(case.plan.attest_within)
 
 
 def _annotations(case: Case, view: judged_materials.View) -> tuple[dict[str, str], tuple[Finding, ...]]:

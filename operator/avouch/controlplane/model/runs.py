@@ -10,10 +10,20 @@ from avouch import digests
 from avouch.controlplane.model import verdicts, workflowspecs
 from avouch.findings import Finding
 
-GRACE = timedelta(seconds=60)  # after Done, in which an injected sidecar that still works is waited for
+GRACE = timedelta(seconds=60)  # after Done, in which an injected sidecar that still works is waited for at least
+_BEYOND = timedelta(seconds=40)  # after the time that it has to deliver: it is told to stop, and its end is seen
 RUN_NAMESPACE = uuid.UUID("5ad1c1d8-7c94-5ac1-9d0b-6f1a3d0f3a57")  # uuid5 namespace of run ids: never change it
 _FIRST = uuid.UUID(int=0)  # comes before the id of every run
 EXTERNAL = "External"  # kind of subject of an external run
+
+
+def grace(attest_within: int) -> timedelta:
+    """How long after Done an injected sidecar is waited for that has so many seconds to deliver.
+
+    >>> grace(20), grace(300)
+    (datetime.timedelta(seconds=60), datetime.timedelta(seconds=340))
+    """
+    return max(GRACE, timedelta(seconds=attest_within) + _BEYOND)
 
 
 @dataclass(frozen=True, slots=True)

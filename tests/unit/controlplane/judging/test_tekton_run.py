@@ -328,6 +328,12 @@ def test_a_sidecar_that_works_is_waited_for_one_minute_after_done_whoever_spoke_
     )
 
 
+def test_a_sidecar_that_has_more_time_to_attest_is_waited_for_longer():
+    case = make.case(replace(BOTH, attest_within=300), WORKING)
+    found = verdict.judge(case, make.DONE + timedelta(seconds=61))
+    assert found == examination.WaitUntil(make.DONE + timedelta(seconds=340))
+
+
 @pytest.mark.parametrize("told", [(), (HONEST,)])
 def test_a_run_whose_sidecars_ended_is_judged_at_once(told):
     assert isinstance(verdict.judge(make.case(BOTH, SHOT, *told), make.DONE), verdicts.Verdict)
