@@ -21,6 +21,7 @@ from avouch.controlplane.intake import injection
 from avouch.controlplane.model import cluster as cluster_model
 from avouch.controlplane.model import contracts as contract_model
 from avouch.store import catalog, contracts, database, workflows
+from avouch.store import runs as run_store
 from avouch.tekton import matching
 from bench import measure, runs, stage
 from tests.unit.tekton import pods
@@ -111,8 +112,9 @@ async def measured(url: str, postmaster: int, rounds: int, many: int, turns: int
         for namespace, count in (("few", 1), ("many", many)):
             await _fill(opened, namespace, count)
         cluster = cast(cluster_model.ClusterReader, Cluster())
-        slow = injection.InjectionPlanner(cluster, EveryTime(opened), revisions_read)
-        fast = injection.InjectionPlanner(cluster, known, known)
+        stored = run_store.Runs(opened)
+        slow = injection.InjectionPlanner(cluster, EveryTime(opened), revisions_read, stored)
+        fast = injection.InjectionPlanner(cluster, known, known, stored)
         sides = [
             Side(f"{name}, {count} Workflows", planner, namespace)
             for namespace, count in (("few", 1), ("many", many))

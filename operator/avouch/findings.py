@@ -211,6 +211,12 @@ CODES: dict[str, Code] = {
         "A param, result or annotation of the run has characters that cannot be recorded; U+FFFD is recorded instead.",
         "Leave out the character U+0000.",
     ),
+    "ResultsCut": Code(
+        Effect.NOTHING,
+        "The results of a task did not fit into what the sidecar's container left of the pod's 12 KiB for them, so "
+        "Tekton recorded none. Until the Workflow is changed, its pods that have results get no sidecar.",
+        "Write large results to a workspace, or let Tekton read them from logs: `results-from: sidecar-logs`.",
+    ),
     "RunnerNotProven": Code(
         Effect.NOTHING,
         "The runner's own token could not be verified, so the runner is recorded as not authenticated.",

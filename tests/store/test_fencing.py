@@ -58,6 +58,7 @@ WRITES: dict[tuple[type, str], tuple[tuple[object, ...], dict[str, object]]] = {
     (tokens.Tokens, "delivered"): ((TOKEN.id, NOW), {}),
     (tokens.Tokens, "expire"): ((TOKEN.id, NOW + timedelta(1)), {}),
     (tokens.Tokens, "revoke"): (("ci-uid", NOW, "said so"), {}),
+    (runs.Runs, "results_cut"): (("w-uid", 1), {}),
     (runs.Runs, "finish"): ((RUN.id, run_model.Snapshot({"kind": "TaskRun"}, ()), NOW), {}),
 }
 CHANGED = (tables.workflows, tables.contract_revisions, tables.attachments, tables.cas_backends, tables.organizations,

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.postgres
 
 EPOCH = 1_000
 SNAPSHOT = run_model.Snapshot({"kind": "TaskRun", "status": {"é": [1, 1.5, None]}}, ({"a": 1},), ("p",), {"n": "u"},
-    ended=("p",), said={"p": "é"}, uninjected="w")  # fmt: skip
+    ended=("p",), said={"p": "é"}, uninjected="w", cut=("p",))  # fmt: skip
 
 
 async def stamped(opened: database.Database, ids: list[uuid.UUID]) -> list[int]:

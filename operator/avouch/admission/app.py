@@ -36,7 +36,7 @@ MAX_BODY = 3 * 1024 * 1024  # bytes: etcd takes objects of 1.5 MiB, a review hol
 log = logging.getLogger(__name__)
 
 # Known of this very pod alone, here alone: of the others the controller tells when the run begins.
-_TOLD = frozenset({pod.Reason.LIMITS, pod.Reason.POD_RESOURCES, pod.Reason.POLICY})
+_TOLD = frozenset({pod.Reason.LIMITS, pod.Reason.POD_RESOURCES, pod.Reason.POLICY, pod.Reason.RESULTS})
 
 # Ordinary and configured on purpose: a warning on each pod would be noise.
 _QUIET = frozenset({pod.Reason.NO_WORKFLOW, pod.Reason.NEVER, pod.Reason.NOT_NEEDED, pod.Reason.ALREADY})

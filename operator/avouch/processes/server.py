@@ -287,7 +287,9 @@ def _admission(config: settings.Server, adapters: Adapters, tls: certificates.Se
         authorities = (config.tls / "ca.crt").read_text(encoding="ascii")
         return injection.Settings(config.sidecar_image, config.server_url, authorities)
 
-    planning = injection_planning.InjectionPlanner(adapters.cluster, adapters.catalog, adapters.catalog)
+    planning = injection_planning.InjectionPlanner(
+        adapters.cluster, adapters.catalog, adapters.catalog, adapters.runs, config.per_result
+    )
     tried = trial.Trial(adapters.pod_trials) if config.dry_runs else None
     hook = admission_app.PodAdmission(
         planning, what_to_inject, adapters.metrics.admitted, tried=tried, teller=adapters.events

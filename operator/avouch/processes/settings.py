@@ -13,6 +13,7 @@ from avouch.controlplane.intake import oidc_claims
 from avouch.controlplane.model import quotas as quota_model
 from avouch.destinations import PUBLIC, Destinations
 from avouch.oidc import allowed
+from avouch.tekton import termination
 
 OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
 
@@ -34,6 +35,7 @@ class Server:
     oidc_issuers: tuple[allowed.Issuer, ...] = ()  # whose tokens are looked at
     aggregated_api: bool = True
     dry_runs: bool = False  # whether the API server is asked before a pod is patched
+    per_result: int = termination.PER_RESULT  # bytes that a result of a task is expected to need
     kubeconfig: Path | None = None  # outside a cluster
     host: str = ""  # every address, IPv4 and IPv6
     port: int = 8443
@@ -68,6 +70,7 @@ class Server:
             oidc_issuers=allowed.parse(environment.get("AVOUCH_OIDC_ISSUERS", ""), oidc_claims.RUNNERS),
             aggregated_api=environment.get("AVOUCH_AGGREGATED_API", "true") == "true",
             dry_runs=environment.get("AVOUCH_DRY_RUNS", "false") == "true",
+            per_result=_number(environment, "AVOUCH_RESULT_BYTES", cls.per_result),
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             host=environment.get("AVOUCH_HOST", ""),
             port=_number(environment, "AVOUCH_PORT", 8443),

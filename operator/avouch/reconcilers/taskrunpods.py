@@ -76,4 +76,4 @@ def newer(known: pod.Seen | None, found: pod.Seen) -> pod.Seen:
         return found
     if known.uid != found.uid:
         return known if known.ended else found
-    return replace(known, ended=known.ended or found.ended, said=found.said or known.said)
+    return replace(known, ended=known.ended or found.ended, said=found.said or known.said, cut=known.cut or found.cut)

@@ -30,6 +30,11 @@ _SETTLED = "avouch.dev/settled"  # no field of Kubernetes
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "ownerReferences")
 _PAGE = 500
 
+_CUT = (
+    "the results of a task did not fit beside the sidecar, so Tekton recorded none of them; pods of this Workflow that"
+    " have results get no sidecar until the Workflow is changed. Write large results to a workspace, or let Tekton read"
+    " them from logs (results-from: sidecar-logs)"
+)
 KINDS = {"PipelineRun": resources.PIPELINERUNS, "TaskRun": resources.TASKRUNS}
 
 
@@ -204,6 +209,7 @@ class RunReconciler:
             pods={one.name: one.uid for one in found if one.taskrun == named[one.name]},
             ended=tuple(sorted(one.uid for one in found if one.injected and one.ended)),
             said={one.uid: one.said for one in found if one.injected and one.said},
+            cut=tuple(sorted(one.uid for one in found if one.cut)),
         )
 
     def _seen(self, taskrun: taskrunpods.TaskRun, name: str, read: pod.Seen | None) -> pod.Seen | None:
@@ -295,6 +301,19 @@ class RunReconciler:
         for run in waiting:
             self.opened.pop(run.id, None)  # whether or not it can be finished now: the next try asks the store
         await asyncio.gather(*(self.runs.finish(run.id, snapshot, at, epoch=epoch) for run in waiting))
+        if snapshot.cut:
+            await self._cut(waiting, epoch)
+
+    async def _cut(self, waiting: Sequence[run_model.Run], epoch: int) -> None:
+        """Our sidecar cost a build its results: say it where its author looks, and do not do it again."""
+        for run in waiting:
+            workflow = self.context.cache.get(Key("Workflow", run.namespace, run.workflow)) or {}
+            if labels.uid_of(workflow) == run.key.workflow_uid:
+                generation = int(workflow["metadata"].get("generation", 1))
+                await self.runs.results_cut(run.key.workflow_uid, generation, epoch=epoch)
+        run = waiting[0]
+        subject = events.reference(KINDS[run.subject_kind], run.namespace, run.subject_name, run.key.subject_uid)
+        await self.recorder.record(subject, events.Event("ResultsCut", _CUT, action="Inject", warning=True))
 
     async def _why_none(self, waiting: Sequence[run_model.Run]) -> str:
         try:

@@ -71,6 +71,7 @@ def document(snapshot: runs.Snapshot) -> bytes:
         "ended": snapshot.ended,
         "said": snapshot.said,
         "uninjected": snapshot.uninjected,
+        "cut": snapshot.cut,
     }
     with contextlib.suppress(UnicodeEncodeError, RecursionError):  # both are cleaned away
         written = msgspec.json.encode(said)

@@ -101,6 +101,7 @@ def snapshot_of(document: dict[str, Any]) -> runs.Snapshot:
         ended=tuple(document.get("ended", ())),
         said=document.get("said", {}),
         uninjected=document.get("uninjected", ""),
+        cut=tuple(document.get("cut", ())),
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from avouch.controlplane.model import workflowspecs
 from avouch.findings import Finding
 from avouch.store import (
     claims,
+    cutresults,
     database,
     direct,
     groupcommit,
@@ -137,6 +138,18 @@ class Runs:
                 raise
             _log.error("the record of run %s cannot be stored, it ends without: %s", run_id, exc)
             await self._ends.submit(lifecycle.Finished(run_id, lifecycle.refusal(exc), at, epoch))
+
+    async def results_cut(self, workflow_uid: str, generation: int, *, epoch: int) -> None:
+        """Remember that results of a run were lost beside the sidecar, at this generation of its Workflow.
+
+        Raises:
+            errors.Conflict: a newer controller has written.
+        """
+        await cutresults.remember(self._database, workflow_uid, generation, epoch=epoch)
+
+    async def cut_generations(self, workflow_uids: Sequence[str]) -> Mapping[str, int]:
+        """The generation at which that happened last, by the UID of the Workflow."""
+        return await cutresults.of(self._database, workflow_uids)
 
     async def unfinished(self, limit: int, after: run_model.Run | None = None) -> Sequence[run_model.Run]:
         """Runs of the cluster without a Done snapshot, oldest first: those that come after this one."""

@@ -76,6 +76,12 @@ workflows = sa.Table(
     _text("contract_name"),
     sa.Column("version", sa.BigInteger, nullable=False),
 )
+cut_results = sa.Table(  # Workflows whose runs lost results for want of room beside the sidecar
+    "cut_results",
+    metadata,
+    _text("workflow_uid", key=True),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+)
 declared = sa.Table(  # each change of a namespace's Workflows and Contract revisions raises its version
     "declared",
     metadata,

@@ -67,6 +67,7 @@ class Workflows:
         async with self._database.transaction() as connection:
             await fencing.fence(connection, epoch)
             if (await connection.execute(sa.delete(stored).where(mine))).rowcount:
+                await connection.execute(sa.delete(tables.cut_results).where(tables.cut_results.c.workflow_uid == uid))
                 await declared.changed(connection, namespace, removed=True)
 
     async def get(self, namespace: str, name: str) -> contracts.WorkflowRecord | None:

@@ -1,18 +1,24 @@
-"""Whether to inject: the `auto | always | never` rule, as one pure function."""
+"""Whether to inject: the `auto | always | never` rule, and whether results still have room. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from avouch import plan
-from avouch.tekton import pod, workspaces
+from avouch.tekton import pod, termination, workspaces
+
+_ROOM = (
+    "write large results to a workspace, let Tekton read them from logs (results-from: sidecar-logs), or set"
+    " spec.tekton.inject: always if they are small"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """One plan, and the materials of it that this pod may hold."""
+    """One plan, the materials of it that this pod may hold, and the generation of its Workflow."""
 
     whole: plan.Plan
     materials: tuple[plan.PlannedMaterial, ...]
+    generation: int = 0
 
 
 def needs_pod(materials: Iterable[plan.PlannedMaterial]) -> bool:
@@ -46,3 +52,27 @@ def decide(owed: Iterable[Owed], *, quota: bool) -> tuple[Owed, ...] | pod.Refus
             pod.Reason.QUOTA, "the namespace has a ResourceQuota; set spec.tekton.inject: always to inject anyway"
         )
     return open_to
+
+
+def takes_room(shape: pod.Shape, owed: Sequence[Owed]) -> bool:
+    """Whether a sidecar leaves the results of this pod less room than they had, and nobody wants it all the same."""
+    asked = any(each.whole.inject == "always" for each in owed)
+    return not asked and bool(shape.results) and termination.taken(shape.containers) > 0
+
+
+def cramped(shape: pod.Shape, owed: Sequence[Owed], each: int) -> pod.Refusal | None:
+    """Why a sidecar could cost this pod its results, if each of them may need so many bytes."""
+    if not takes_room(shape, owed) or termination.enough(shape.containers, len(shape.results), each):
+        return None
+    before, after = termination.share(shape.containers), termination.share(shape.containers + 1)
+    text = f"beside a sidecar the {len(shape.results)} results of this task would share {after} bytes, not {before}"
+    return pod.Refusal(pod.Reason.RESULTS, f"{text}; {_ROOM}")
+
+
+def cut_before(owed: Sequence[Owed], cuts: Mapping[str, int]) -> pod.Refusal | None:
+    """Why not, where results of one of these Workflows, as it is now, were lost beside a sidecar already."""
+    cut = [each.whole.workflow for each in owed if cuts.get(each.whole.workflow_uid, -1) >= each.generation]
+    if not cut:
+        return None
+    text = f"beside a sidecar results of Workflow {cut[0]} had too little room and were lost"
+    return pod.Refusal(pod.Reason.RESULTS, f"{text}; {_ROOM}")

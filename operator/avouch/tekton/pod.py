@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from avouch import names, storable
-from avouch.tekton import labels, objects
+from avouch.tekton import labels, objects, termination
 
 SIDECAR = names.SIDECAR
 RESULTS = "tekton-internal-results"
@@ -23,6 +23,7 @@ GRACE = 30  # seconds; Kubernetes' default of terminationGracePeriodSeconds
 MAX_WORD = 1024  # characters of a last word: the container belongs to a pod that others may write to
 NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _STEP = "step-"
+_LOGS = "sidecar-tekton-log-results"
 _POST = re.compile(r"/tekton/run/([0-9]{1,4})/out", re.ASCII)
 
 
@@ -38,6 +39,7 @@ class Reason(StrEnum):
     TOO_LARGE = "PlanTooLarge"
     NO_WORKFLOW = "NoWorkflow"
     NEVER = "InjectNever"
+    RESULTS = "ResultRoom"
     NOT_NEEDED = "NotNeeded"
     QUOTA = "ResourceQuota"
     LIMITS = "LimitRange"
@@ -84,7 +86,14 @@ class Shape:
     taken: frozenset[str]  # volume names that exist or are referred to
     has_init: bool
     has_volumes: bool
+    containers: int  # with init containers
+    results_logged: bool  # Tekton reads results from a log, not from termination messages
     grace: int = GRACE  # seconds between SIGTERM and SIGKILL
+
+    @property
+    def results(self) -> frozenset[str]:
+        """Names of the results that steps report in their termination messages."""
+        return frozenset() if self.results_logged else frozenset(name for step in self.steps for name in step.results)
 
     def mount_of(self, volume: str) -> Mount | None:
         """The mount of a volume that all steps mount at the same path."""
@@ -144,6 +153,8 @@ def _shape(pod: Mapping[str, Any], owner: labels.Owner, containers: tuple[Mappin
         taken=frozenset(referred | {objects.text(v, "name") for v in volumes}),
         has_init=bool(objects.mappings(pod, "spec", "initContainers")),
         has_volumes=bool(volumes),
+        containers=len(every),
+        results_logged=any(objects.text(c, "name") == _LOGS for c in every),
         grace=_grace(pod),
     )
 
@@ -195,6 +206,7 @@ class Seen:
     injected: bool  # our sidecar stands in it
     ended: bool  # none of its containers runs, or will run again
     said: str = ""  # the last word of our sidecar, or why its container never ran
+    cut: bool = False  # results did not fit beside our sidecar, and were lost
 
 
 def seen(pod: Mapping[str, Any]) -> Seen:
@@ -202,7 +214,11 @@ def seen(pod: Mapping[str, Any]) -> Seen:
     owner = labels.controller(pod, "TaskRun")
     ended = objects.text(pod, "status", "phase") in ("Succeeded", "Failed")
     uid = owner.uid if owner else ""
-    return Seen(labels.name_of(pod), labels.uid_of(pod), uid, carries_sidecar(pod), ended, _last_word(pod))
+    return Seen(labels.name_of(pod), labels.uid_of(pod), uid, carries_sidecar(pod), ended, _last_word(pod), _cut(pod))
+
+
+def _cut(pod: Mapping[str, Any]) -> bool:
+    return carries_sidecar(pod) and termination.cut(pod)
 
 
 def _last_word(pod: Mapping[str, Any]) -> str:

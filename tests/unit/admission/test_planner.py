@@ -90,8 +90,21 @@ class Contracts(contracts.Contracts):
         return contracts.ContractRevision("ns", "ns-1", "c", "c-1", 4, digests.of_bytes(canonical), canonical, at)
 
 
-async def decide(cluster: Cluster, workflows: Workflows, created: dict[str, Any] | None = None) -> injection.Decision:
-    planner = injection.InjectionPlanner(cluster, workflows, Contracts())
+class Cuts:
+    """Workflows that lost results; counts how often it is asked."""
+
+    def __init__(self, **cut: int) -> None:
+        self.cut, self.asked = {name.replace("_", "-"): value for name, value in cut.items()}, 0
+
+    async def cut_generations(self, workflow_uids: Sequence[str]) -> dict[str, int]:
+        self.asked += 1
+        return {uid: self.cut[uid] for uid in workflow_uids if uid in self.cut}
+
+
+async def decide(
+    cluster: Cluster, workflows: Workflows, created: dict[str, Any] | None = None, cuts: Cuts | None = None
+) -> injection.Decision:
+    planner = injection.InjectionPlanner(cluster, workflows, Contracts(), cuts or Cuts())
     return await planner.plan_for("ns", created or pods.pod(2, {"source": PVC}))
 
 
@@ -119,7 +132,7 @@ async def test_the_sidecar_gets_what_the_limitranges_of_the_namespace_allow() ->
 
 async def test_the_revision_is_the_newest_before_the_pipelinerun_was_created() -> None:
     contracts = Contracts()
-    planner = injection.InjectionPlanner(Cluster(), Workflows({"materials": [IMAGE, SBOM]}), contracts)
+    planner = injection.InjectionPlanner(Cluster(), Workflows({"materials": [IMAGE, SBOM]}), contracts, Cuts())
     await planner.plan_for("ns", pods.pod(1, {"source": PVC}))
     assert contracts.before == datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -225,3 +238,31 @@ async def test_forged_labels_on_the_pod_change_nothing() -> None:
     refusal = await decide(Cluster(), Workflows({"pipelines": [{"name": "other"}]}), created)
     assert isinstance(refusal, pod.Refusal)
     assert refusal.reason is pod.Reason.NO_WORKFLOW
+
+
+def scripted(results: str) -> dict[str, Any]:
+    """A pod of two steps and two init containers."""
+    created = pods.pod(2, {"source": PVC})
+    created["spec"]["initContainers"].append({"name": "place-scripts"})
+    for container in created["spec"]["containers"]:
+        container["args"][0:0] = ["-results", results]
+    return created
+
+
+@pytest.mark.parametrize(
+    ("results", "cuts", "refused", "asked"),
+    [
+        ("a,b", Cuts(), False, 1),
+        ("a,b", Cuts(w_1=1), True, 1),
+        ("a,b,c,d,e", Cuts(), True, 0),
+        ("", Cuts(w_1=1), False, 0),  # nothing can be lost
+    ],
+)
+async def test_a_pod_whose_results_may_not_fit_or_did_not_fit_before_is_left_alone(
+    results: str, cuts: Cuts, refused: bool, asked: int
+) -> None:
+    found = await decide(Cluster(), Workflows({"materials": [IMAGE, SBOM]}), scripted(results), cuts)
+    assert isinstance(found, pod.Refusal) is refused
+    assert cuts.asked == asked
+    if isinstance(found, pod.Refusal):
+        assert found.reason is pod.Reason.RESULTS

@@ -54,6 +54,9 @@ class Store:
     async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
         return [run for run in self.stored.values() if run.key.subject_uid == subject_uid]
 
+    async def results_cut(self, workflow_uid: str, generation: int, *, epoch: int) -> None:
+        self.asked.append(f"cut {workflow_uid} {generation} {epoch}")
+
     async def ended(self, subject_uids: Sequence[str]) -> frozenset[str]:
         self.asked.append("ended")
         return frozenset(self.stored[run_id].key.subject_uid for run_id in self.snapshots) & set(subject_uids)
@@ -287,6 +290,26 @@ async def test_the_last_word_of_a_sidecar_is_recorded_though_its_pod_is_gone_at_
     await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.said == {"pod-uid": "the server was away"}
+
+
+@pytest.mark.parametrize(("uid", "remembered"), [("wu", ["cut wu 7 1"]), ("another", [])])
+async def test_results_that_our_sidecar_cost_a_build_are_told_and_remembered_of_its_workflow(
+    uid: str, remembered: list[str]
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    recorder = Recorder()
+    scene.run_reconciler = replace(scene.run_reconciler, recorder=recorder)  # type: ignore[arg-type]
+    scene.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": uid, "generation": 7}, "spec": {}})
+    created = a_pod("pod", "t", sidecar=True, phase="Succeeded")
+    created["spec"]["containers"] = [{"name": "step-a"}, {"name": "step-b"}, {"name": "step-c"}]
+    full = {"name": "step-a", "state": {"terminated": {"message": "x" * 3072}}}
+    created["status"]["containerStatuses"] = [full]
+    scene.put("Pod", created)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.cut == ("pod-uid",)
+    assert [each for each in scene.store.asked if each.startswith("cut")] == remembered
+    assert [event.reason for event in recorder.told] == ["ResultsCut"]
 
 
 async def test_a_pod_without_a_sidecar_is_recorded_with_the_reason() -> None:

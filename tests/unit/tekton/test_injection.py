@@ -376,6 +376,50 @@ def test_auto_injects_only_for_what_only_the_pod_has_and_never_under_a_quota(
     assert (chosen.reason if isinstance(chosen, pod.Refusal) else None) is reason
 
 
+def shape_with(results: int, init: int = 2, log: bool = False) -> pod.Shape:
+    target = pods.pod(1)
+    target["spec"]["containers"][0]["args"][0:0] = ["-results", ",".join(f"r{n}" for n in range(results))]
+    extra = [{"name": "sidecar-tekton-log-results"}] if log else []
+    target["spec"]["initContainers"] = [{"name": f"init-{n}"} for n in range(init)] + extra
+    found = pod.read(target)
+    assert isinstance(found, pod.Shape)
+    return found
+
+
+def owing(inject: str = "auto", uid: str = "w-1", generation: int = 3) -> decision.Owed:
+    return decision.Owed(replace(pods.a_plan(), inject=inject, workflow_uid=uid), (), generation)
+
+
+@pytest.mark.parametrize(
+    ("shape", "owed", "each", "refused"),
+    [
+        (shape_with(1), [owing()], 512, False),
+        (shape_with(6), [owing()], 512, True),
+        (shape_with(1), [owing()], 4096, True),
+        (shape_with(1, init=1), [owing()], 4096, False),  # three containers have 4,096 bytes each
+        (shape_with(6), [owing(), owing("always")], 512, False),
+        (shape_with(6, log=True), [owing()], 512, False),
+    ],
+)
+def test_no_sidecar_is_injected_beside_which_results_may_have_too_little_room(
+    shape: pod.Shape, owed: list[decision.Owed], each: int, refused: bool
+) -> None:
+    found = decision.cramped(shape, owed, each)
+    assert (found is not None) is refused
+    if found is not None:
+        assert found.reason is pod.Reason.RESULTS
+        assert "bytes, not 4096; write large results to a workspace" in found.message
+
+
+@pytest.mark.parametrize(
+    ("cuts", "refused"), [({}, False), ({"w-2": 9}, False), ({"w-1": 2}, False), ({"w-1": 3}, True), ({"w-1": 4}, True)]
+)
+def test_a_workflow_that_lost_results_beside_a_sidecar_gets_none_until_it_is_changed(
+    cuts: dict[str, int], refused: bool
+) -> None:
+    assert (decision.cut_before([owing()], cuts) is not None) is refused
+
+
 def test_no_workflow_no_sidecar_and_one_that_wants_it_serves_all_but_never() -> None:
     none = decision.decide([], quota=False)
     assert isinstance(none, pod.Refusal)

@@ -5,13 +5,13 @@ The pod's labels are hints and are not read: the TaskRun comes by ownerReference
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from avouch import plan
 from avouch.controlplane.intake import authorization, planning, pod_identity
 from avouch.controlplane.model import cluster as cluster_model
 from avouch.controlplane.model import contracts
-from avouch.tekton import decision, injection, labels, limits, objects, pod, workspaces
+from avouch.tekton import decision, injection, labels, limits, objects, pod, termination, workspaces
 
 Object = Mapping[str, Any]
 
@@ -27,13 +27,23 @@ class Planned:
 Decision = Planned | pod.Refusal
 
 
+class Cuts(Protocol):
+    """Knows Workflows whose runs lost results beside a sidecar."""
+
+    async def cut_generations(self, workflow_uids: Sequence[str]) -> Mapping[str, int]:
+        """The generation at which that happened last, by the UID of the Workflow."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class InjectionPlanner:
-    """Plans injections from the cluster's own record."""
+    """Plans injections from the cluster's own record. `per_result`: bytes that a result is expected to need."""
 
     cluster: cluster_model.ClusterReader
     workflows: planning.Workflows
     contracts: planning.Contracts
+    cuts: Cuts
+    per_result: int = termination.PER_RESULT
 
     async def plan_for(self, namespace: str, created: Object) -> Decision:
         """What to do with a pod that is being created.
@@ -53,6 +63,9 @@ class InjectionPlanner:
         chosen = decision.decide(owed, quota=await self._quota(namespace, owed))
         if isinstance(chosen, pod.Refusal):
             return chosen
+        cramped = decision.cramped(shape, chosen, self.per_result) or await self._cut(shape, chosen)
+        if cramped is not None:
+            return cramped
         resources = limits.fit(await self.cluster.limit_ranges(namespace), created)
         if isinstance(resources, pod.Refusal):
             return resources
@@ -65,7 +78,7 @@ class InjectionPlanner:
         task = pod_identity.pipeline_task(taskrun, pipelinerun)
         attester = authorization.ServiceAccount(namespace, account)
         allowed = [one for one in found if authorization.may_attest(one.attesters, _place(one.workflow), attester)]
-        return [decision.Owed(one.plan, _of_pod(one, task)) for one in allowed]
+        return [decision.Owed(one.plan, _of_pod(one, task), one.workflow.generation) for one in allowed]
 
     async def _pipelinerun(self, namespace: str, taskrun: Object) -> Object | None:
         owner = labels.controller(taskrun, "PipelineRun")
@@ -77,6 +90,13 @@ class InjectionPlanner:
         if not any(decision.needs_pod(each.materials) for each in owed):
             return False
         return bool(await self.cluster.resource_quotas(namespace))
+
+    async def _cut(self, shape: pod.Shape, chosen: Sequence[decision.Owed]) -> pod.Refusal | None:
+        """Whether a sidecar cost these Workflows results before; asked only where it may do so again."""
+        if not decision.takes_room(shape, chosen):
+            return None
+        cuts = await self.cuts.cut_generations([each.whole.workflow_uid for each in chosen])
+        return decision.cut_before(chosen, cuts)
 
     async def _planned(
         self, namespace: str, shape: pod.Shape, taskrun: Object, chosen: Sequence[decision.Owed]

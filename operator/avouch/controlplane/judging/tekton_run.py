@@ -285,6 +285,15 @@ def missing_sidecars(record: Record) -> Iterator[Finding]:
         yield Finding("SidecarMissing", text, fix=fix)
 
 
+def cut_results(record: Record) -> Iterator[Finding]:
+    """Results that our own sidecar left no room for."""
+    cut = () if record.case.snapshot is None else record.case.snapshot.cut
+    if lost := [run.name for run in record.view.runs if run.pod_uid in cut]:
+        text = f"the results of TaskRun {several(lost)} did not fit beside the sidecar, so Tekton recorded none of them"
+        fix = "write large results to a workspace, or let Tekton read them from logs (results-from: sidecar-logs)"
+        yield Finding("ResultsCut", text, fix=fix)
+
+
 def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
     """A run that failed, was stopped, or is not Done."""
     ended = record.ended
@@ -318,6 +327,7 @@ CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     ambiguous_images,  # MaterialAmbiguous
     contradicted_annotations,  # AnnotationContradicted
     missing_sidecars,  # SidecarMissing
+    cut_results,  # ResultsCut
     unsuccessful_run,  # RunCanceled, RunFailed, RunNotDone
     cleaned_record,  # RecordCleaned
 )

@@ -1,7 +1,7 @@
 """Runs: what is stored of one, what a pod or an attester claims of it, and the port that keeps both."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -149,10 +149,11 @@ class Snapshot:
 
     `subject` is the PipelineRun or TaskRun object; `taskruns` every TaskRun that names it as its owner; `pods` are pod
     name -> UID of the pods that these name; `injected` the UIDs of those in which our sidecar stands (from the pods
-    themselves), `ended` of those whose sidecar can say nothing more, `said` UID -> last word of a sidecar. `uninjected`
-    says why the pods without a sidecar have none, where one was wanted and that is known, with a fix as
-    `errors.parted` takes it apart. `cleaned` are places whose text could not be stored as it was (`avouch.storable`);
-    `refused` says why nothing of the record could be stored.
+    themselves), `ended` of those whose sidecar can say nothing more, `said` UID -> last word of a sidecar, `cut` the
+    UIDs of those that lost results for want of room (`avouch.tekton.termination`). `uninjected` says why the pods
+    without a sidecar have none, where one was wanted and that is known, with a fix as `errors.parted` takes it apart.
+    `cleaned` are places whose text could not be stored as it was (`avouch.storable`); `refused` says why nothing of the
+    record could be stored.
     """
 
     subject: dict[str, Any]
@@ -164,6 +165,7 @@ class Snapshot:
     ended: tuple[str, ...] = ()
     said: dict[str, str] = field(default_factory=dict)
     uninjected: str = ""
+    cut: tuple[str, ...] = ()
 
     @property
     def working(self) -> tuple[str, ...]:
@@ -204,6 +206,14 @@ class Runs(Protocol):
 
         A snapshot that cannot be stored for what it holds ends the run, too: with one that says why (`refused`).
         """
+        ...
+
+    async def results_cut(self, workflow_uid: str, generation: int, *, epoch: int) -> None:
+        """Remember that results of a run were lost beside the sidecar, at this generation of its Workflow."""
+        ...
+
+    async def cut_generations(self, workflow_uids: Sequence[str]) -> Mapping[str, int]:
+        """The generation at which that happened last, by the UID of the Workflow."""
         ...
 
     async def unfinished(self, limit: int, after: Run | None = None) -> Sequence[Run]:

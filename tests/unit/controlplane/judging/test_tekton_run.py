@@ -387,6 +387,12 @@ def test_a_sidecar_that_said_nothing_is_to_be_looked_at():
     assert "look at container avouch-sidecar of TaskRun build-1" in silent({}).fix
 
 
+def test_results_that_had_no_room_beside_the_sidecar_are_told_and_decide_nothing():
+    shot = replace(make.snapshot(make.taskrun()), cut=("build-1-pod-uid", "another"))
+    (found,) = make.verdict(make.case(make.planned(), shot)).findings
+    assert (found.code, "TaskRun build-1 did not fit" in found.message) == ("ResultsCut", True)
+
+
 def test_an_explicit_step_does_not_speak_for_a_silent_sidecar():
     explicit = make.said(make.file(), explicit=True)
     assert make.verdict(make.case(BOTH, SHOT, explicit)).evidence is E.MISSING
