@@ -122,15 +122,16 @@ def read(
     if shown is not None and shown.digest != found.digest:
         raise errors.Invalid(f"material {name[:80]!r} and its subject have different digests", field=where)
     extracted, annotations = _sorted_out(notes, where)
+    storage = _storage(notes, where)
     material = Material(
         name=name or shape.text(notes.get(NAME), f"{where}.{NAME}"),
         type=_text(notes, TYPE, where),
         digest=digest,
         resource=found.name,
-        content=found.content,
+        content=b"" if storage == "inline" and found.content is None else found.content,  # an empty field is left out
         size=_size(notes.get(SIZE, ""), where),
         output=shown is not None,
-        storage=_storage(notes, where),
+        storage=storage,
         image_tag=_text(notes, IMAGE_TAG, where) if notes.get(IMAGE_TAG) is not None else "",
         image_latest=_flag(notes, IMAGE_LATEST, where),
         extracted=extracted,
