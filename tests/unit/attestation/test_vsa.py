@@ -1,6 +1,7 @@
 """The signed verdict."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -57,24 +58,74 @@ def test_a_failed_verdict_has_the_one_level_failed() -> None:
     assert (body["verificationResult"], body["verifiedLevels"]) == ("FAILED", ["FAILED"])
 
 
-WRONG = {
-    "no verifier": {"verifier_id": ""},
-    "no resource": {"resource_uri": ""},
-    "no policy": {"policy_uri": ""},
-    "passed without evidence": {"inputs": ()},
-    "passed with no level": {"levels": ()},
-    "a SLSA level": {"levels": ("SLSA_BUILD_LEVEL_3",)},
-    "a level called FAILED": {"levels": ("FAILED",)},
-    "an empty level": {"levels": ("",)},
-    "no subject": {"subjects": ()},
-    "a subject without digest": {"subjects": (statement.ResourceDescriptor(name="x"),)},
+LEVEL = "levels: a level must not be FAILED or start with SLSA_"
+WRONG: dict[str, tuple[dict[str, object], str]] = {
+    "no verifier": ({"verifier_id": ""}, "verifier_id: empty"),
+    "no resource": ({"resource_uri": ""}, "resource_uri: empty"),
+    "no policy": ({"policy_uri": ""}, "policy_uri: empty"),
+    "passed without evidence": ({"inputs": ()}, "inputs: passed without evidence"),
+    "passed with no level": ({"levels": ()}, "levels: passed without a verified level"),
+    "a SLSA level": ({"levels": ("SLSA_BUILD_LEVEL_3",)}, f"{LEVEL}: 'SLSA_BUILD_LEVEL_3'"),
+    "a level called FAILED": ({"levels": ("AVOUCH_CONTRACT_MET", "FAILED")}, f"{LEVEL}: 'FAILED'"),
+    "an empty level": ({"levels": ("",)}, f"{LEVEL}: ''"),
+    "a SLSA level of a failed verdict": ({"passed": False, "levels": ("SLSA_X",)}, f"{LEVEL}: 'SLSA_X'"),
+    "no subject": ({"subjects": ()}, "subject: no subject"),
+    "a subject without digest": ({"subjects": (statement.ResourceDescriptor(name="x"),)}, "subject[0].digest: "),
 }
 
 
-@pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG.keys())
-def test_a_verdict_about_nothing_or_on_nothing_is_not_written(changes: dict[str, object]) -> None:
-    with pytest.raises(errors.Invalid):
+@pytest.mark.parametrize(("changes", "told"), WRONG.values(), ids=WRONG.keys())
+def test_a_verdict_about_nothing_or_on_nothing_is_not_written(changes: dict[str, object], told: str) -> None:
+    with pytest.raises(errors.Invalid, match=f"^{re.escape(told)}"):
         vsa.build(facts(**changes))
+
+
+def test_a_failed_verdict_needs_neither_evidence_nor_levels() -> None:
+    said = vsa.read(statement.parse(vsa.build(facts(passed=False, inputs=(), levels=()))))
+    assert (said.passed, said.levels, said.inputs) == (False, ("FAILED",), ())
+
+
+def test_a_verdict_says_when_it_was_made_and_on_what_and_without_a_version_names_none() -> None:
+    fetched = vsa.InputAttestation(digests.of_bytes(b"y"), builders.NOW, "https://avouch.example/y")
+    payload = vsa.build(facts(inputs=(vsa.InputAttestation(SHA, builders.NOW), fetched)))
+    assert vsa.read(statement.parse(payload)) == vsa.Summary(
+        passed=True,
+        levels=("AVOUCH_CONTRACT_MET",),
+        verifier_id="https://avouch.example/verifiers/shop/build",
+        resource_uri="pkg:oci/shop",
+        policy_uri="https://avouch.example/contracts/shop/release?revision=3",
+        policy_digest=str(SHA),
+        time_verified="2026-11-21T12:00:00Z",
+        inputs=(str(SHA), str(fetched.digest)),
+        subjects=(statement.named("shop", SHA),),
+    )
+    written = json.loads(payload)["predicate"]
+    assert written["verifier"] == {"id": "https://avouch.example/verifiers/shop/build"}
+    assert [each.get("uri") for each in written["inputAttestations"]] == [None, "https://avouch.example/y"]
+
+
+UNREADABLE = {
+    "no levels": ({"verifiedLevels": None}, "verifiedLevels: must be a list"),
+    "a level that is a number": ({"verifiedLevels": ["X", 1]}, "verifiedLevels: must be text"),
+    "no policy": ({"policy": None}, "policy: must be an object"),
+    "a policy without a URI": ({"policy": {"digest": {"sha256": SHA.hex}}}, "policy.uri: must be text"),
+    "a policy without a digest": ({"policy": {"uri": "x"}}, "policy.digest: must be an object"),
+    "a policy without a sha256": ({"policy": {"uri": "x", "digest": {}}}, "policy.digest.sha256: must be text"),
+    "no inputs": ({"inputAttestations": None}, "inputAttestations: must be a list"),
+    "an input that is a text": ({"inputAttestations": ["x"]}, "inputAttestations: must be an object"),
+    "an input without a digest": ({"inputAttestations": [{}]}, "inputAttestations.digest: must be an object"),
+    "no verifier": ({"verifier": None}, "verifier: must be an object"),
+    "a verifier without an id": ({"verifier": {}}, "verifier.id: must be text"),
+    "no resource": ({"resourceUri": None}, "resourceUri: must be text"),
+    "no time": ({"timeVerified": None}, "timeVerified: must be text"),
+}
+
+
+@pytest.mark.parametrize(("changes", "told"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_verdict_that_lacks_a_part_is_not_read(changes: dict[str, object], told: str) -> None:
+    good = statement.parse(vsa.build(facts()))
+    with pytest.raises(errors.Invalid, match=f"^{re.escape(told)}"):
+        vsa.read(replace(good, predicate={**good.predicate, **changes}))
 
 
 def test_only_a_clear_passed_is_passed() -> None:
@@ -83,7 +134,7 @@ def test_only_a_clear_passed_is_passed() -> None:
     good = statement.parse(vsa.build(facts()))
     for changes in ({"verificationResult": "passed"}, {"verifiedLevels": []}, {"verifiedLevels": ["X", "FAILED"]}):
         assert not vsa.passed(replace(good, predicate={**good.predicate, **changes}))
-    with pytest.raises(errors.Invalid):
+    with pytest.raises(errors.Invalid, match=r"^predicateType: not a verdict"):
         vsa.passed(replace(good, predicate_type=predicate.TYPE))
 
 
