@@ -65,11 +65,12 @@ SAME = {
             "params": [param("os", ["a", "b"])], "include": [{"name": "i", "params": [param("arch", "arm")]}]}),
         taskrun(**GO, params=[param("os", "a"), param("arch", "arm"), STRICT])),
 }  # fmt: skip
-OTHER = {
+UNKNOWN = {
     "of a task that the Pipeline does not have": (pipelinerun(task="mine"), taskrun(task="mine")),
     "without a Pipeline in the record": (
         {**pipelinerun(), "status": {"childReferences": pipelinerun()["status"]["childReferences"]}}, taskrun()),
-    "labelled as another task": (pipelinerun(), taskrun(task="lint")),
+}  # fmt: skip
+OTHER = {
     "of another Task": (pipelinerun(), taskrun(taskRef={"name": "mine", "kind": "Task"})),
     "of another kind of Task": (pipelinerun(), taskrun(taskRef={"name": "go", "kind": "ClusterTask"})),
     "by another resolver": (pipelinerun(taskRef=GIT), taskrun(taskRef=GIT | {"resolver": "http"})),
@@ -103,6 +104,9 @@ OTHER = {
     "with a text in place of args": (
         pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": "a b"}))),
     "with a step more": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP, STEP))),
+    "without anything": (pipelinerun(**inline()), taskrun(**inline())),
+}  # fmt: skip
+GIVEN = {
     "with another value of a param": (
         pipelinerun(**GO, params=[STRICT]), taskrun(**GO, params=[param("strict", "false")])),
     "with a param that the Pipeline leaves to the Task": (
@@ -113,7 +117,6 @@ OTHER = {
     "with a param beside those of its matrix": (
         pipelinerun(**GO, matrix={"params": [param("os", ["a", "b"])]}),
         taskrun(**GO, params=[param("os", "a"), param("strict", "false")])),
-    "without anything": (pipelinerun(**inline()), taskrun(**inline())),
 }  # fmt: skip
 
 
@@ -123,10 +126,27 @@ def test_a_taskrun_that_runs_what_the_pipeline_says_is_its_own(subject: dict[str
     assert (child.task, child.problem) == ("build", "")
 
 
+@pytest.mark.parametrize(("subject", "found"), UNKNOWN.values(), ids=UNKNOWN)
+def test_a_listed_taskrun_of_no_task_of_the_pipeline_is_told(subject: dict[str, Any], found: dict[str, Any]) -> None:
+    (child,) = children.of(subject, [found]).listed
+    assert child.problem == f"the Pipeline has no task {child.task!r}"
+
+
+def test_a_listed_taskrun_that_is_labelled_as_of_another_task_is_told() -> None:
+    (child,) = children.of(pipelinerun(), [taskrun(task="lint")]).listed
+    assert child.problem == "it is listed as task build and labelled 'lint'"
+
+
 @pytest.mark.parametrize(("subject", "found"), OTHER.values(), ids=OTHER)
 def test_a_listed_taskrun_that_runs_something_else_is_told(subject: dict[str, Any], found: dict[str, Any]) -> None:
     (child,) = children.of(subject, [found]).listed
-    assert child.problem
+    assert child.problem == "it does not run what the Pipeline says of task build"
+
+
+@pytest.mark.parametrize(("subject", "found"), GIVEN.values(), ids=GIVEN)
+def test_a_listed_taskrun_that_is_given_other_params_is_told(subject: dict[str, Any], found: dict[str, Any]) -> None:
+    (child,) = children.of(subject, [found]).listed
+    assert child.problem == "its params are not those that the Pipeline gives task build"
 
 
 def test_several_taskruns_of_a_task_are_a_matrix_or_none_of_them_is_believed() -> None:
