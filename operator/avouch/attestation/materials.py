@@ -115,35 +115,30 @@ def read(
             subject that gives this material another digest.
     """
     notes, where = found.annotations, f"{where}.annotations"
-    digest, name = found.sha256, name_of(found)
+    name, digest = shape.text(notes.get(NAME), f"{where}.{NAME}"), found.sha256
     if digest is None:
         raise errors.Invalid("a material without sha256", field=where)
     shown = outputs.get(name)
     if shown is not None and shown.digest != found.digest:
         raise errors.Invalid(f"material {name[:80]!r} and its subject have different digests", field=where)
-    extracted, annotations = _sorted_out(notes, where)
     storage = _storage(notes, where)
+    extracted, own = _sorted_out(notes, where)
     material = Material(
-        name=name or shape.text(notes.get(NAME), f"{where}.{NAME}"),
-        type=_text(notes, TYPE, where),
+        name=name,
+        type=shape.text(notes.get(TYPE), f"{where}.{TYPE}"),
         digest=digest,
         resource=found.name,
         content=b"" if storage == "inline" and found.content is None else found.content,  # an empty field is left out
-        size=_size(notes.get(SIZE, ""), where),
+        size=_size(notes, where),
         output=shown is not None,
         storage=storage,
-        image_tag=_text(notes, IMAGE_TAG, where) if notes.get(IMAGE_TAG) is not None else "",
+        image_tag=shape.optional_text(notes.get(IMAGE_TAG), f"{where}.{IMAGE_TAG}"),
         image_latest=_flag(notes, IMAGE_LATEST, where),
         extracted=extracted,
-        annotations=annotations,
+        annotations=own,
     )
     _check(material)
     return material
-
-
-def _text(notes: Mapping[str, object], key: str, where: str) -> str:
-    value = notes.get(key)
-    return value if type(value) is str else shape.text(value, f"{where}.{key}")
 
 
 def _sorted_out(notes: Mapping[str, object], where: str) -> tuple[dict[str, object], dict[str, str]]:
@@ -152,7 +147,7 @@ def _sorted_out(notes: Mapping[str, object], where: str) -> tuple[dict[str, obje
     own: dict[str, str] = {}
     for key, value in notes.items():
         if not key.startswith(PREFIX):
-            own[key] = value if type(value) is str else shape.text(value, f"{where}.{key}")
+            own[key] = shape.text(value, f"{where}.{key}")
         elif key not in _CORE:
             extracted[key] = value
     return extracted, own
@@ -195,10 +190,7 @@ def _problem(material: Material) -> str:
 
 
 def _flag(notes: Mapping[str, object], key: str, where: str) -> bool:
-    value = notes.get(key)
-    return (
-        shape.optional_flag(value, f"{where}.{key}") if value is not None and type(value) is not bool else bool(value)
-    )
+    return shape.optional_flag(notes.get(key), f"{where}.{key}")
 
 
 def _storage(notes: Mapping[str, object], where: str) -> Storage:
@@ -208,8 +200,8 @@ def _storage(notes: Mapping[str, object], where: str) -> Storage:
     return "uploaded" if uploaded else "inline" if inline else "none"
 
 
-def _size(value: object, where: str) -> int | None:
-    found = value if type(value) is str else shape.optional_text(value, f"{where}.{SIZE}")
+def _size(notes: Mapping[str, object], where: str) -> int | None:
+    found = shape.optional_text(notes.get(SIZE), f"{where}.{SIZE}")
     if not found:
         return None
     if not _SIZE.fullmatch(found):
