@@ -110,3 +110,57 @@ def test_a_group_is_owed_though_its_members_are_optional_and_no_other_group_fill
     assert [(owed.code, owed.message) for owed in found] == [
         ("GroupUnsatisfied", "group a needs at least one of a1, a2")
     ]
+
+
+REFUSED = "note.txt is empty (fix: write a text)"
+
+
+def test_what_was_refused_is_told_with_its_reason_and_with_the_fix_of_that_where_it_has_one() -> None:
+    asked = asking(plan.PlannedMaterial("m", SBOM, plan.Source(plan.From.RESULT, "t", "m")))
+    told = {}
+    for why in (REFUSED, "it was too late", ""):
+        (found,) = completeness.owed(asked, completeness.Evidence(absent={"m": why, "other": "x"}))
+        told[why] = (found.message, found.fix)
+    missing = f"material m ({SBOM}) was not delivered"
+    assert told == {
+        REFUSED: (f"{missing}; m: note.txt is empty", "write a text"),
+        "it was too late": (f"{missing}; m: it was too late", "let task t write the result m"),
+        "": (missing, "let task t write the result m"),
+    }
+
+
+def test_of_a_group_each_member_that_was_refused_says_why_and_the_first_fix_helps() -> None:
+    members = [
+        plan.PlannedMaterial(f"m{i}", SBOM, plan.Source(plan.From.RESULT, "t", f"m{i}"), group="g") for i in "123"
+    ]
+    message = "group g needs at least one of m1, m2, m3"
+    for absent, said, fix in (
+        (
+            {"m1": "late", "m2": REFUSED, "m3": "odd (fix: x)"},
+            "; m1: late; m2: note.txt is empty; m3: odd",
+            "write a text",
+        ),
+        ({"m2": "late"}, "; m2: late", "let task t write the result m1"),
+        ({}, "", "let task t write the result m1"),
+    ):
+        (found,) = completeness.owed(asking(*members), completeness.Evidence(absent=absent))
+        assert (found.message, found.fix) == (message + said, fix)
+
+
+def test_what_is_optional_is_not_owed_and_what_is_required_is_owed_until_it_is_there() -> None:
+    optional, required = plan.PlannedMaterial("o", SBOM, optional=True), plan.PlannedMaterial("m", SBOM, line="spec.m")
+    asked = asking(optional, required)
+    (found,) = completeness.owed(asked, completeness.Evidence((Delivered("o"),)))
+    assert (found.code, found.material, found.line) == ("MaterialMissing", "m", "spec.m")
+    assert completeness.owed(asked, completeness.Evidence((Delivered("m"),))) == ()
+
+
+def test_annotations_and_variables_with_a_value_are_not_owed_and_empty_ones_are() -> None:
+    asked = asking(annotations=(plan.PlannedAnnotation("fixed", "1"), plan.PlannedAnnotation("a")), env=("E",))
+    for annotations, env, codes in (
+        ({"a": "x"}, {"E": "1"}, []),
+        ({"a": ""}, {"E": ""}, ["AnnotationMissing", "EnvironmentMissing"]),
+        ({"b": "x"}, {"F": "1"}, ["AnnotationMissing", "EnvironmentMissing"]),
+    ):
+        found = completeness.owed(asked, completeness.Evidence((), annotations, env))
+        assert [each.code for each in found] == codes

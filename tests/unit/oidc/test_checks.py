@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from typing import Any
 
 import jwt
@@ -116,6 +117,14 @@ def test_a_token_is_valid_from_a_minute_before_its_beginning_to_a_minute_after_i
         ("5", 1_500, {"exp": 1e12}),
         ("5", 1_500, {"exp": None}),
         ("5", 1_500, {"iat": None}),
+        ("5", 1_500, {"iat": None, "nbf": 1_000}),
+        ("5", 1_500, {"iat": False, "nbf": 1_000}),
+        ("5", 1_500, {"exp": True}),
+        ("5", 1_500, {"exp": "2000"}),
+        ("5", 1_500, {"exp": math.inf}),
+        ("5", 1_500, {"exp": math.nan}),
+        ("5", 1_500, {"iat": -math.inf}),
+        ("5", 1_500, {"iat": -1e12}),
         ("4", 1_500, {"aud": ["avouch", "other"]}),
         ("4", 1_500, {"aud": None}),
         ("6", 1_500, {"sub": ""}),
