@@ -1,5 +1,7 @@
 """The setting that names the issuers."""
 
+import re
+
 import pytest
 
 from avouch import errors
@@ -26,7 +28,7 @@ from avouch.oidc import allowed
     ],
 )
 def test_only_an_https_address_is_an_issuer(url: str) -> None:
-    with pytest.raises(errors.Invalid):
+    with pytest.raises(errors.Invalid, match=f"^oidc.issuers: {re.escape(repr(url))} is not an issuer"):
         allowed.Issuer(url)
 
 
@@ -43,19 +45,25 @@ def test_issuers_are_read_from_a_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "told"),
     [
-        "https://x=TEKTON_PIPELINE",
-        "https://x=DAGGER_PIPELINE",
-        "x=GITHUB_ACTION",
-        "=GITHUB_ACTION",
-        "https://x https://x",
-        "https://*/=",
+        ("https://x=TEKTON_PIPELINE", "'TEKTON_PIPELINE' is not a runner type that issues tokens"),
+        ("https://x=DAGGER_PIPELINE", "'DAGGER_PIPELINE' is not a runner type that issues tokens"),
+        ("x=GITHUB_ACTION", "'x' is not an issuer"),
+        ("=GITHUB_ACTION", "'' is not an issuer"),
+        ("https://x https://x", "'https://x' is listed twice"),
+        ("https://x,https://x=GITHUB_ACTION", "'https://x' is listed twice"),
+        ("https://*/=", "'https://*/' is not an issuer"),
     ],
 )
-def test_a_setting_that_means_nothing_is_refused(text: str) -> None:
-    with pytest.raises(errors.Invalid):
+def test_a_setting_that_means_nothing_is_refused(text: str, told: str) -> None:
+    with pytest.raises(errors.Invalid, match=f"^oidc.issuers: {re.escape(told)}"):
         allowed.parse(text, RUNNERS)
+
+
+def test_a_type_of_runner_that_is_written_stands_above_the_one_that_is_known() -> None:
+    (ours, theirs) = allowed.parse("https://git.example=GITLAB_PIPELINE,https://gitlab.com=GITHUB_ACTION", RUNNERS)
+    assert (ours.runner, theirs.runner) == ("GITLAB_PIPELINE", "GITHUB_ACTION")
 
 
 def test_the_two_public_forges_need_no_type_of_runner() -> None:

@@ -30,10 +30,12 @@ def api(account: Path) -> Iterator[loopback.Server]:
         yield server
 
 
-def asking(api: loopback.Server, account: Path, **environment: str) -> discover.Place:
+def asking(api: loopback.Server, account: Path, **environment: str | None) -> discover.Place:
     host, _, port = api.address.partition(":")
     known = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port, "HOSTNAME": "build-pod", **environment}
-    return discover.discover(known, account / "labels", account)
+    return discover.discover(
+        {key: value for key, value in known.items() if value is not None}, account / "labels", account
+    )
 
 
 def test_the_downward_api_is_believed_and_nobody_is_asked(api: loopback.Server, account: Path) -> None:
@@ -70,6 +72,12 @@ def test_an_api_that_does_not_answer_leaves_the_labels_unknown(
     assert len(api.seen) == 1
 
 
+def test_without_a_port_the_api_is_looked_for_where_https_is(api: loopback.Server, account: Path) -> None:
+    for port in (None, "", "no number"):
+        assert asking(api, account, KUBERNETES_SERVICE_PORT=port).labels == {}
+    assert api.seen == []
+
+
 @pytest.mark.parametrize("lacks", ["token", "ca.crt", "namespace"])
 def test_without_all_that_a_question_needs_the_api_is_not_asked(
     api: loopback.Server, account: Path, lacks: str
@@ -79,9 +87,12 @@ def test_without_all_that_a_question_needs_the_api_is_not_asked(
     assert api.seen == []
 
 
+@pytest.mark.parametrize("value", ["", None], ids=["empty", "not set"])
 @pytest.mark.parametrize("lacks", ["HOSTNAME", "KUBERNETES_SERVICE_HOST"])
-def test_a_process_that_is_in_no_pod_asks_nobody(api: loopback.Server, account: Path, lacks: str) -> None:
-    assert asking(api, account, **{lacks: ""}).labels == {}
+def test_a_process_that_is_in_no_pod_asks_nobody(
+    api: loopback.Server, account: Path, lacks: str, value: str | None
+) -> None:
+    assert asking(api, account, **{lacks: value}).labels == {}
     assert api.seen == []
 
 
@@ -119,6 +130,7 @@ def test_each_variable_of_the_runner_is_a_label_that_tekton_wrote_or_what_the_po
     [
         ({"tekton.dev/pipelineRun": "r", "tekton.dev/taskRun": "t"}, "p", "pipelineruns/r"),
         ({"tekton.dev/taskRun": "t"}, "p", "taskruns/t"),
+        ({"tekton.dev/pipelineRun": "r"}, "p", "pipelineruns/r"),
         ({}, "t-pod", "taskruns/t"),
     ],
 )
@@ -126,3 +138,10 @@ def test_the_link_is_to_the_whole_run_where_that_is_known(labels: dict[str, str]
     place = discover.Place("ns", pod, labels)
     assert place.url("") == f"tekton://ns/{link}"
     assert place.url("https://dash/") == f"https://dash/#/namespaces/ns/{link}"
+
+
+def test_where_nothing_tells_the_run_there_is_no_link() -> None:
+    place = discover.Place("ns", "p", {})
+    assert (place.task, place.url(""), place.url("https://dash")) == ("", "", "")
+    assert place.variables() == {"HOSTNAME": "p", "TEKTON_NAMESPACE": "ns"}
+    assert discover.Place("", "", {}).variables() == {}
