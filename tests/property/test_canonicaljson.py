@@ -132,3 +132,29 @@ def test_depth_is_bounded_alike_in_objects_and_arrays(levels: int) -> None:
 def test_our_own_bundles_take_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strictjson, "loads", None)
     assert isinstance(canonicaljson.loads(BUNDLE, max_bytes=MOST), dict)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"null", b"7", b'"a"', b"[]", b'{"a":{"b":[1,"x",null,true]},"c":2}', b"[" * 64 + b"]" * 64,
+        b'{"a":' * 63 + b'["[[["]' + b"}" * 63, b'["' + b"0" * 400 + b'"]', b'["' + b"[," * 1000 + b'"]',
+        b"[" + b"0," * 249_999 + b"0]", b'["' + b"a" * 300_000 + b'"]',
+    ],
+    ids=lambda data: data[:12].decode(),
+)  # fmt: skip
+def test_what_has_one_spelling_and_is_within_all_limits_takes_the_fast_way(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = json.loads(data)
+    monkeypatch.setattr(strictjson, "loads", None)
+    assert canonicaljson.loads(data, max_bytes=len(data)) == read
+
+
+def test_the_limits_of_items_and_depth_are_reached_on_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b'[1,[2,{"a":3}]]'
+    monkeypatch.setattr(strictjson, "loads", None)
+    assert canonicaljson.loads(data, max_bytes=100, max_depth=3, max_items=5) == [1, [2, {"a": 3}]]
+    for limits in ({"max_depth": 2}, {"max_items": 4}, {"max_bytes": len(data) - 1}):
+        with pytest.raises(TypeError):  # the other way is not there
+            canonicaljson.loads(data, **{"max_bytes": 100, **limits})

@@ -100,6 +100,13 @@ def test_the_caller_says_how_many_items_it_reads() -> None:
             strictjson.loads(more, max_bytes=10_000, max_depth=2, max_items=3)
 
 
+def test_more_quotes_than_items_could_have_are_refused_before_anything_is_split() -> None:
+    for quotes, told in ((16, "^not JSON"), (18, "^JSON of more than 3 items")):
+        data = b'["[[["' + b'""' * (quotes // 2 - 1) + b"]"
+        with pytest.raises(errors.Invalid, match=told):
+            strictjson.loads(data, max_bytes=1000, max_depth=2, max_items=3)
+
+
 def test_400_digits_are_a_number_and_401_are_an_attack() -> None:
     assert loads(b"9" * 400) == int("9" * 400)
     assert loads(b"0." + b"1" * 398) == pytest.approx(1 / 9)
@@ -152,6 +159,19 @@ def test_the_largest_integers_that_a_double_holds_are_written() -> None:
     for value in (2**53 - 1, -(2**53) + 1):
         assert strictjson.dumps([value]) == f"[{value}]".encode()
         assert strictjson.dumps({"é": value}) == f'{{"é":{value}}}'.encode()
+
+
+def test_what_claims_are_made_of_is_written_without_a_copy_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strictjson, "_ordered", None)
+    deep: object = {"a": 1}
+    for _ in range(63):
+        deep = [deep]
+    mixed = {"b": [None, True, "é", 0, (1, "x"), {"d": [], "c": {}}], "a": "x"}
+    for value in (None, "é", False, 2**53 - 1, -(2**53) + 1, [], deep, mixed):
+        assert (
+            strictjson.dumps(value)
+            == json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        )
 
 
 def test_values_of_kinds_derived_from_those_of_json_are_written_as_those() -> None:
