@@ -67,6 +67,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "verify: raise errors.NotVerified('12 family', 'the signed payload differs from the statement that was read"
         " before') -> pass",
     ): "as above",
+    (
+        "oidc/checks.py",
+        "look: not token.isascii() or len(token) > LONGEST or token.count('.') != 2 -> without not token.isascii()",
+    ): "PyJWT refuses it, too; ours stays beside it",
+    (
+        "oidc/checks.py",
+        "look: not token.isascii() or len(token) > LONGEST or token.count('.') != 2 -> without token.count('.') != 2",
+    ): "as above",
+    ("oidc/checks.py", "_algorithms: if entry.get('kty') == kind -> "): "as above, for a key of another type",
     ("oidc/checks.py", "check: claims.get('iss') != issuer -> False"): "PyJWT has refused it; ours stays beside it",
     ("oidc/checks.py", "check: raise errors.NotVerified('2', 'another issuer') -> pass"): "as above",
     ("oidc/issuers.py", "KeySets._renew: now < kept.until -> LtE"): "keys are kept longer than the pause: never equal",

@@ -77,7 +77,7 @@ def _from_api(environment: Mapping[str, str], namespace: str, pod: str, account:
     """The pod's labels from the API, or nothing: they are optional."""
     host = environment.get("KUBERNETES_SERVICE_HOST")
     token, authority = _read(account / "token"), account / "ca.crt"
-    if not (host and token and authority.exists() and namespace and pod):
+    if not (host and token and namespace and pod):
         return {}
     address = f"/api/v1/namespaces/{namespace}/pods/{pod}"
     try:

@@ -47,10 +47,11 @@ def long_token(length: int) -> str:
         token({**HEADER, "alg": ["RS256"]}),
         token({**HEADER, "crit": []}),
         token({**HEADER, "crit": ["exp"], "exp": 1}),
+        token({**HEADER, "crit": ["b64"], "b64": True}),
     ],
     ids=["too long", "many dots", "dots behind", "not ASCII", "two parts", "claims that are no object", "no kid",
          "no algorithm", "empty kid", "long kid", "number as kid", "shared secret", "list as algorithm",
-         "nothing critical", "something critical"],
+         "nothing critical", "something critical", "something critical that PyJWT knows"],
 )  # fmt: skip
 def test_what_is_not_such_a_token_is_refused_at_the_first_step(text: str) -> None:
     with pytest.raises(errors.NotVerified) as refused:

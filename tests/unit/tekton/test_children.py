@@ -57,6 +57,8 @@ SAME = {
         pipelinerun(taskRef={"name": "go", "kind": "Task"}), taskrun(taskRef={"name": "go"})),
     "with a step of another Tekton object": (
         pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION))),
+    "with a step of a Tekton object that Tekton substitutes": (
+        pipelinerun(**inline({"name": "s", "ref": {"name": "$(params.act)"}})), taskrun(**inline(ACTION))),
     "with the params of the Pipeline, whatever Tekton substitutes": (
         pipelinerun(**GO, params=[STRICT, param("tag", "$(params.tag)"), param("all", ["$(params.a[*])"])]),
         taskrun(**GO, params=[param("all", []), param("tag", "v1"), STRICT])),
@@ -102,7 +104,17 @@ OTHER = {
     "with args for a star that Tekton does not substitute": (
         pipelinerun(**inline(STEP | {"args": ["ls[*]"]})), taskrun(**inline(STEP))),
     "with a text in place of args": (
-        pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": "a b"}))),
+        pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": "ab"}))),
+    "with args in place of a text": (
+        pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"script": ["make"]}))),
+    "without its args": (
+        pipelinerun(**inline(STEP)), taskrun(**inline(STEP | {"args": None}))),
+    "with more args than one that Tekton substitutes": (
+        pipelinerun(**inline(STEP | {"args": ["$(params.flag)"]})), taskrun(**inline(STEP))),
+    "with a text in place of a Tekton object": (
+        pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION | {"ref": "act"}))),
+    "without its Tekton object": (
+        pipelinerun(**inline(ACTION)), taskrun(**inline({"name": "s"}))),
     "with a step more": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP, STEP))),
     "without anything": (pipelinerun(**inline()), taskrun(**inline())),
 }  # fmt: skip

@@ -27,6 +27,7 @@ from avouch.tekton import quantities
         ("12e-1", Fraction(6, 5)),
         ("+1", 1),
         ("-1", -1),
+        ("9" * 64, 10**64 - 1),
         (3, 3),
     ],
 )
