@@ -113,6 +113,10 @@ OTHER = {
         pipelinerun(**inline(STEP | {"args": ["$(params.flag)"]})), taskrun(**inline(STEP))),
     "with a text in place of a Tekton object": (
         pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION | {"ref": "act"}))),
+    "with a Tekton object that nobody asks for": (
+        pipelinerun(**inline({"name": "s"})), taskrun(**inline(ACTION))),
+    "with args that nobody asks for": (
+        pipelinerun(**inline({"name": "s"})), taskrun(**inline({"name": "s", "args": ["a"]}))),
     "without its Tekton object": (
         pipelinerun(**inline(ACTION)), taskrun(**inline({"name": "s"}))),
     "with a step more": (pipelinerun(**inline(STEP)), taskrun(**inline(STEP, STEP))),

@@ -115,6 +115,12 @@ def test_the_label_that_tekton_copies_to_taskruns_does_not_bring_them_under_a_st
     assert not matching.of_taskrun([listing(GIT)], task, pipelinerun(**label))
 
 
+@pytest.mark.parametrize("strict", [{}, {"name": "git"}, {"name": "git", "params": {}}, "git", None])
+def test_a_resolver_that_names_no_param_matches_nothing(strict: object) -> None:
+    for reference in ({"resolver": "git"}, {"resolver": "git", "params": []}, {}, resolved()):
+        assert not matching.matches_pipelinerun(listing({"resolver": strict}), pipelinerun(reference))
+
+
 def test_a_strict_entry_beside_a_loose_one_leaves_that_one_as_it_is() -> None:
     workflow = listing(GIT, {"name": "build"})
     assert matching.matches_pipelinerun(workflow, pipelinerun({"name": "build"}))
