@@ -3,6 +3,8 @@
 _FACTS = "only claims with facts count: one without is a finding before (`tekton_run._problem`); for the type checker"
 _NOBODY = "the UID of an object that is not there is empty, and that of the one it is compared with is not"
 
+_LONG_WAY = "the long way says the same, some microseconds later"
+
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "contract/planning.py",
@@ -61,6 +63,30 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "controlplane/intake/submissions.py",
         "Intake._claims: session.external is None or self.external is None -> without self.external is None",
     ): "only the external runs make a session that has such a part; for the type checker",
+    ("attestation/statement.py", "_text: type(value) is str -> False"): _LONG_WAY,
+    (
+        "attestation/statement.py",
+        "_digests: type(value) is dict and len(value) == 1 and _is_sha256(value.get('sha256')) -> False",
+    ): _LONG_WAY,
+    (
+        "attestation/statement.py",
+        "_is_sha256: return type(value) is str and len(value) == _HEX_LENGTHS['sha256'] and "
+        "(_HEX.fullmatch(value) is not None) -> False",
+    ): _LONG_WAY,
+    ("attestation/strictjson.py", "loads: _SURROGATE_ESCAPE.search(data) -> True"): "writes text that can be written",
+    (
+        "attestation/strictjson.py",
+        "_check_shape: opened <= max_depth and data.count(b',') <= max_items -> False",
+    ): _LONG_WAY,
+    ("attestation/strictjson.py", "_check_shape: opened <= max_depth -> Lt"): _LONG_WAY,
+    ("attestation/strictjson.py", "_check_shape: data.count(b',') <= max_items -> Lt"): _LONG_WAY,
+    (
+        "attestation/canonicaljson.py",
+        "_canonical: len(data) > max_items and _items(data) > max_items -> without len(data) > max_items",
+    ): "fewer bytes hold fewer items",
+    ("attestation/canonicaljson.py", "_canonical: len(data) > max_items -> GtE"): "as above",
+    ("attestation/canonicaljson.py", "_canonical: len(data) > _FEW -> False"): "a long number costs more time",
+    ("attestation/canonicaljson.py", "_canonical: len(data) > _FEW -> GtE"): "as above, for one length",
     ("attestation/keysigned.py", "verify: _family(found.statement) is not family -> False"): "both read the same bytes",
     (
         "attestation/keysigned.py",

@@ -33,6 +33,10 @@ BAD: dict[str, tuple[dict[str, object], str]] = {
     "a sha256 with a prefix": ({"subject": [{"digest": {"sha256": "sha256:" + SHA}}]}, NOT_SHA256),
     "a sha256 in full-width digits": ({"subject": [{"digest": {"sha256": "１" * 64}}]}, NOT_SHA256),  # noqa: RUF001 - the point
     "a bad sha256 beside a good sha1": ({"subject": [{"digest": {"sha1": "a" * 40, "sha256": "b"}}]}, NOT_SHA256),
+    "a bad sha512 beside a good sha256": (
+        {"subject": [{"digest": {"sha256": SHA, "sha512": "b"}}]},
+        "subject[0].digest.sha512: not a sha512",
+    ),
     "an empty sha256": ({"subject": [{"digest": {"sha256": ""}}]}, "subject[0].digest: an empty digest or algorithm"),
     "a digest that is a number": ({"subject": [{"digest": {"sha256": 5}}]}, "subject[0].digest.sha256: must be text"),
     "an empty algorithm": ({"subject": [{"digest": {"": "b"}}]}, "subject[0].digest: an empty digest or algorithm"),
