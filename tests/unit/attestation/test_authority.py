@@ -41,7 +41,8 @@ def test_an_authority_issues_leaves_and_no_other_authority(pki: Pki) -> None:
     ext = x509.load_pem_x509_certificate(pki.ca.certificate_pem).extensions
     basic, usage = (ext.get_extension_for_class(kind) for kind in (x509.BasicConstraints, x509.KeyUsage))
     assert (basic.critical, basic.value) == (True, x509.BasicConstraints(ca=True, path_length=0))
-    assert (usage.critical, usage.value.key_cert_sign, usage.value.digital_signature) == (True, True, False)
+    issuing = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    assert (usage.critical, usage.value) == (True, issuing)
 
 
 def test_a_leaf_has_the_documented_profile(pki: Pki) -> None:
@@ -52,9 +53,8 @@ def test_a_leaf_has_the_documented_profile(pki: Pki) -> None:
     assert len(leaf.subject.rdns) == 0
     assert list(ext.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.CODE_SIGNING]
     usage = ext.get_extension_for_class(x509.KeyUsage)
-    assert usage.critical
-    assert usage.value.digital_signature
-    assert not usage.value.key_cert_sign
+    signing_only = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+    assert (usage.critical, usage.value) == (True, signing_only)
     basic = ext.get_extension_for_class(x509.BasicConstraints)
     assert (basic.critical, basic.value.ca) == (True, False)
     aki = ext.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
@@ -75,19 +75,20 @@ def test_two_leaves_never_share_a_serial(pki: Pki) -> None:
     assert first.serial_number != second.serial_number
 
 
+OTHER_KEY, NO_REQUEST = "key: not an ECDSA P-256 key", "csr: not a PEM certificate request"
 KEYS = {
-    "P-384": request(ec.generate_private_key(ec.SECP384R1()), hashes.SHA384()),
-    "RSA": request(rsa.generate_private_key(65537, 2048), hashes.SHA256()),
-    "Ed25519": request(ed25519.Ed25519PrivateKey.generate()),
-    "junk": b"junk",
-    "nothing": b"",
-    "17 KiB": b"x" * 17_000,
+    "P-384": (request(ec.generate_private_key(ec.SECP384R1()), hashes.SHA384()), OTHER_KEY),
+    "RSA": (request(rsa.generate_private_key(65537, 2048), hashes.SHA256()), OTHER_KEY),
+    "Ed25519": (request(ed25519.Ed25519PrivateKey.generate()), OTHER_KEY),
+    "junk": (b"junk", NO_REQUEST),
+    "nothing": (b"", NO_REQUEST),
+    "17 KiB": (b"x" * 17_000, "csr: 17000 bytes of certificate request"),
 }
 
 
-@pytest.mark.parametrize("csr", KEYS.values(), ids=KEYS.keys())
-def test_only_a_p_256_request_is_signed(pki: Pki, csr: bytes) -> None:
-    with pytest.raises(errors.Invalid):
+@pytest.mark.parametrize(("csr", "told"), KEYS.values(), ids=KEYS.keys())
+def test_only_a_p_256_request_is_signed(pki: Pki, csr: bytes, told: str) -> None:
+    with pytest.raises(errors.Invalid, match=f"^{told}"):
         authority.issue(pki.ca, csr, POD, NOW)
 
 
@@ -96,7 +97,7 @@ def test_a_request_for_someone_elses_key_is_refused(pki: Pki) -> None:
     flipped = bytearray(good)
     flipped[-1] ^= 1
     pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + base64.encodebytes(bytes(flipped))
-    with pytest.raises(errors.Invalid):
+    with pytest.raises(errors.Invalid, match="does not match its key"):
         authority.issue(pki.ca, pem + b"-----END CERTIFICATE REQUEST-----\n", POD, NOW)
 
 
@@ -110,9 +111,16 @@ def test_a_leaf_never_outlives_its_authority_and_a_dead_authority_issues_nothing
             authority.issue(ca, csr, POD, at)
 
 
-@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(seconds=-1), timedelta(hours=2)])
-def test_a_leaf_lives_between_nothing_and_an_hour(pki: Pki, lifetime: timedelta) -> None:
-    with pytest.raises(errors.Invalid):
+@pytest.mark.parametrize(
+    ("lifetime", "told"),
+    [
+        (timedelta(0), "not a positive lifetime"),
+        (timedelta(seconds=-1), "not a positive lifetime"),
+        (timedelta(hours=1, seconds=1), "valid for an hour at most"),
+    ],
+)
+def test_a_leaf_lives_between_nothing_and_an_hour(pki: Pki, lifetime: timedelta, told: str) -> None:
+    with pytest.raises(errors.Invalid, match=f"^lifetime: .*{told}"):
         authority.issue(pki.ca, signing.csr(pki.signer, "x"), POD, NOW, lifetime)
 
 
@@ -143,8 +151,20 @@ def test_an_authority_with_another_key_or_a_leafs_certificate_is_refused(pki: Pk
         authority.Authority.from_pem(pki.ca.certificate_pem, pki.signer.private_key_pem())
     with pytest.raises(errors.Invalid, match="CA"):
         authority.Authority.from_pem(pki.leaf, pki.signer.private_key_pem())
-    with pytest.raises(errors.Invalid):
+    with pytest.raises(errors.Invalid, match="not a PEM certificate"):
         authority.Authority.from_pem(b"junk", pki.signer.private_key_pem())
+
+
+def test_an_authority_of_another_curve_is_refused(pki: Pki) -> None:
+    key, whole = ec.generate_private_key(ec.SECP384R1()), pki.ca.certificate
+    made = (
+        x509.CertificateBuilder().subject_name(whole.subject).issuer_name(whole.issuer).public_key(key.public_key())
+        .serial_number(1).not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1))
+    )  # fmt: skip
+    for one in whole.extensions:
+        made = made.add_extension(one.value, one.critical)
+    with pytest.raises(errors.Invalid, match="not an ECDSA P-256 key"):
+        authority.Authority(made.sign(key, hashes.SHA256()), key)
 
 
 def test_private_keys_are_never_printed(pki: Pki) -> None:
@@ -166,9 +186,11 @@ def test_a_serving_certificate_carries_its_names_and_server_auth(pki: Pki) -> No
 
 
 def test_a_serving_certificate_needs_a_name(pki: Pki) -> None:
-    for names in ([], ["ü.example"]):
-        with pytest.raises(errors.Invalid):
+    for names, told in (([], "needs a name"), (["ü.example"], "not a DNS name")):
+        with pytest.raises(errors.Invalid, match=f"^dns_names: .*{told}"):
             authority.serving_certificate(pki.ca, names, [], NOW, timedelta(days=1))
+    for names, addresses in ((["a.svc"], []), ([], [ipaddress.ip_address("::1")])):
+        assert authority.serving_certificate(pki.ca, names, addresses, NOW, timedelta(days=1))
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="compares with openssl")
@@ -200,39 +222,45 @@ def test_the_keyid_of_a_known_key_never_changes() -> None:
 KNOWN_KEYID = "SHA256:SFMVDOrhOSBssOVH9hIcK/Z2XVf1oSVMjNCL8u2aICY"
 
 
+NO_KEY = "not a readable PEM private key"
+
+
 @pytest.mark.parametrize(
-    "pem",
+    ("told", "pem"),
     [
-        b"junk",
-        b"",
-        pem_of(ec.generate_private_key(ec.SECP384R1())),
-        pem_of(ed25519.Ed25519PrivateKey.generate()),
-        ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"secret"),
+        (NO_KEY, b"junk"),
+        (NO_KEY, b""),
+        ("not an ECDSA P-256 key", pem_of(ec.generate_private_key(ec.SECP384R1()))),
+        ("not an ECDSA P-256 key", pem_of(ed25519.Ed25519PrivateKey.generate())),
+        (
+            NO_KEY,
+            ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"secret"),
+            ),
         ),
     ],
     ids=["junk", "nothing", "P-384", "Ed25519", "encrypted without its password"],
 )
-def test_a_key_that_is_not_a_readable_p_256_key_is_refused(pem: bytes) -> None:
-    with pytest.raises(errors.Invalid):
+def test_a_key_that_is_not_a_readable_p_256_key_is_refused(told: str, pem: bytes) -> None:
+    with pytest.raises(errors.Invalid, match=f"^key: {told}"):
         signing.KeySigner.from_pem(pem)
 
 
 def test_a_public_key_of_another_curve_is_refused() -> None:
     public = ec.generate_private_key(ec.SECP384R1()).public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for bad in (pem, b"junk"):
-        with pytest.raises(errors.Invalid):
+    for bad, told in ((pem, "not an ECDSA P-256 key"), (b"junk", "not a readable PEM public key")):
+        with pytest.raises(errors.Invalid, match=f"^key: {told}"):
             signing.public_key_from_pem(bad)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65])
 def test_a_common_name_has_one_to_64_characters(pki: Pki, name: str) -> None:
-    with pytest.raises(errors.Invalid):
+    with pytest.raises(errors.Invalid, match=r"^common_name: not a common name"):
         signing.csr(pki.signer, name)
-    with pytest.raises(errors.Invalid):
+    with pytest.raises(errors.Invalid, match=r"^name: not a common name"):
         authority.new_authority(name, NOW, timedelta(days=1))
 
 
@@ -305,8 +333,36 @@ def test_an_empty_trust_root_trusts_nobody() -> None:
     ],
 )
 def test_an_identity_has_only_names_that_kubernetes_allows(field: str, value: str) -> None:
-    with pytest.raises(errors.Invalid):
+    with pytest.raises(errors.Invalid, match=f"^{field}: not a Kubernetes name or uid"):
         replace(POD, **{field: value})
+
+
+@pytest.mark.parametrize("value", ["", "a/b", "a" * 300, "a b", "a\n", "é"])
+@pytest.mark.parametrize(
+    ("whole", "field"),
+    [
+        *((identity.TokenIdentity("ns", "ci", "1"), field) for field in ("namespace", "name", "uid")),
+        *((identity.AccountIdentity("ns", "ci"), field) for field in ("namespace", "name")),
+    ],
+)
+def test_a_token_and_an_account_have_only_names_that_kubernetes_allows(
+    whole: identity.TokenIdentity | identity.AccountIdentity, field: str, value: str
+) -> None:
+    with pytest.raises(errors.Invalid, match=f"^{field}: not a Kubernetes name or uid"):
+        replace(whole, **{field: value})
+
+
+def test_the_uris_of_each_identity_are_its_own() -> None:
+    assert POD.uris() == (
+        "https://kubernetes.io/namespaces/shop/serviceaccounts/builder",
+        "https://avouch.dev/pods/0b0a7d0e-8f0a-4c4f-9d1c-6a5b4c3d2e1f/taskruns/7a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d",
+    )
+    assert identity.TokenIdentity("ns", "ci", "1").uris() == ("https://avouch.dev/namespaces/ns/tokens/ci/1",)
+    assert identity.AccountIdentity("ns", "ci").uris() == ("https://kubernetes.io/namespaces/ns/serviceaccounts/ci",)
+    assert identity.FederatedIdentity("https://x/", "a/b:c").uris() == (
+        "https://avouch.dev/issuers/https%3A%2F%2Fx%2F/subjects/a%2Fb%3Ac",
+    )
+    assert identity.Recorded(("a", "b")).uris() == ("a", "b")
 
 
 def test_a_pod_is_read_back_from_its_uris_and_from_nothing_else() -> None:
