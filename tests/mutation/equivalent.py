@@ -90,6 +90,17 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("attestation/verification.py", "_check_signature: _require_der(signature.sig) -> pass"): (
         "OpenSSL refuses it, too; ours stays beside it"
     ),
+    ("attestation/verification.py", "_find_issuers: leaf.version is not x509.Version.v3 -> False"): (
+        "a certificate of an older version has no extensions, and is refused for that"
+    ),
+    (
+        "attestation/verification.py",
+        "_find_issuers: raise errors.Invalid('not an X.509 v3 certificate') -> pass",
+    ): "as above",
+    ("attestation/signing.py", "KeySigner.from_pem: not isinstance(key, ec.EllipticCurvePrivateKey) -> False"): (
+        "`require_p256` says the same of its public key; for the type checker"
+    ),
+    ("attestation/recordable.py", "read: storable.ESCAPED in verified.payload -> True"): "looks for what is not there",
     ("attestation/keysigned.py", "verify: _family(found.statement) is not family -> False"): "both read the same bytes",
     (
         "attestation/keysigned.py",

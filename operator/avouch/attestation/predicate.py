@@ -155,7 +155,7 @@ def read(parsed: statement.Statement) -> AttestationFacts:
         raise errors.Invalid("the first subject is not the workflow of the metadata", field="subject[0].name")
     head = next((subject for subject in others if subject.name == GIT_SUBJECT), None)
     found = _materials(body.get("materials"), others)
-    outputs = {material.name for material in found if material.output}
+    named = {material.name for material in found}
     return AttestationFacts(
         metadata=metadata,
         builder_id=shape.text(shape.mapping(body.get("builder"), "builder").get("id"), "builder.id"),
@@ -165,7 +165,7 @@ def read(parsed: statement.Statement) -> AttestationFacts:
         annotations=shape.texts(body.get("annotations"), "annotations"),
         git_head=head,
         extra_subjects=tuple(
-            subject for subject in others if subject is not head and materials.name_of(subject) not in outputs
+            subject for subject in others if subject is not head and materials.name_of(subject) not in named
         ),
         policy={key: value for key, value in body.items() if key in POLICY_FIELDS},
         server={key: value for key, value in body.items() if key in SERVER_FIELDS},

@@ -29,7 +29,7 @@ def decode(text: str, field: str) -> bytes:
     except (binascii.Error, ValueError) as exc:
         raise errors.Invalid("not base64", field=field, fix="use the standard alphabet with padding") from exc
     # Whole groups of four characters have one spelling; only the last group can have stray bits or surplus padding.
-    last = content[(len(content) - 1) // 3 * 3 :] if content else b""
+    last = content[(len(content) - 1) // 3 * 3 :]
     if len(text) != (len(content) + 2) // 3 * 4 or not text.endswith(encode(last)):
         raise errors.Invalid("not canonical base64", field=field, fix="use the standard alphabet with exact padding")
     return content

@@ -167,6 +167,12 @@ def test_an_authority_of_another_curve_is_refused(pki: Pki) -> None:
         authority.Authority(made.sign(key, hashes.SHA256()), key)
 
 
+def test_a_signature_names_its_key_unless_a_certificate_does(pki: Pki) -> None:
+    for with_keyid, keyid in ((True, pki.signer.keyid), (False, "")):
+        (made,) = signing.sign_envelope(pki.signer, "t", b"x", with_keyid=with_keyid).signatures
+        assert made.keyid == keyid
+
+
 def test_private_keys_are_never_printed(pki: Pki) -> None:
     assert "key=" not in repr(pki.signer)
     assert "PrivateKey" not in repr(pki.ca)

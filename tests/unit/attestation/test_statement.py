@@ -160,6 +160,22 @@ def test_facts_survive_writing_and_reading() -> None:
     assert predicate.read(statement.parse(predicate.build(given))) == given
 
 
+def test_without_a_commit_no_subject_is_taken_for_one() -> None:
+    extra = statement.named("extra", digests.of_bytes(b"x"))
+    given = builders.facts(git_head=None, extra_subjects=(extra,))
+    assert predicate.read(statement.parse(predicate.build(given))) == given
+
+
+def test_what_is_not_known_of_a_run_is_not_written() -> None:
+    bare = predicate.Metadata("", "w", "", "", "", "", "", "", None, None)
+    given = predicate.AttestationFacts(bare, "b", predicate.Runner("T"), ())
+    assert json.loads(predicate.build(given))["predicate"] == {
+        "metadata": {"workflowName": "w"}, "builder": {"id": "b"}, "buildType": "chainloop.dev/workflowrun/v0.1",
+        "runnerType": "T",
+    }  # fmt: skip
+    assert predicate.read(statement.parse(predicate.build(given))) == given
+
+
 def test_subjects_are_the_workflow_then_the_commit_then_outputs_then_extras() -> None:
     extra = statement.named("extra", digests.of_bytes(b"x"))
     payload = predicate.build(builders.facts(extra_subjects=(extra,)))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from avouch import errors
@@ -121,6 +121,20 @@ def test_an_authority_signs_with_any_sha_2(pki: Pki, algorithm: hashes.HashAlgor
         builder = builder.add_extension(one.value, one.critical)
     leaf = builder.sign(pki.ca.key, algorithm).public_bytes(serialization.Encoding.PEM)
     assert verification.verify(pki.bundle(leaf=leaf), pki.trust, POD, NOW).pod == POD
+
+
+def test_an_authority_with_an_rsa_key_is_believed_as_any_other(pki: Pki) -> None:
+    key, whole = rsa.generate_private_key(65537, 2048), pki.ca.certificate
+    made = (
+        x509.CertificateBuilder().subject_name(whole.subject).issuer_name(whole.issuer).public_key(key.public_key())
+        .serial_number(1).not_valid_before(whole.not_valid_before_utc).not_valid_after(whole.not_valid_after_utc)
+    )  # fmt: skip
+    for one in whole.extensions:
+        made = made.add_extension(one.value, one.critical)
+    ca = made.sign(key, hashes.SHA256())
+    leaf = builders.raw_leaf(ca, key, pki.signer.key.public_key())  # type: ignore[arg-type]  # signs alike
+    trusted = trust.TrustRoot.from_pems([ca.public_bytes(serialization.Encoding.PEM)])
+    assert verification.verify(pki.bundle(leaf=leaf), trusted, POD, NOW).pod == POD
 
 
 def test_junk_is_not_a_bundle(pki: Pki) -> None:
@@ -315,6 +329,18 @@ def test_between_two_certificates_of_an_authority_it_is_not_believed(pki: Pki) -
             verification.verify(pki.bundle(leaf=leaf), trusted, POD, NOW + timedelta(minutes=5))
 
 
+def test_an_authority_is_believed_to_the_last_second_of_one_certificate_and_from_the_first_of_the_next(
+    pki: Pki,
+) -> None:
+    old = authority.new_authority("short", NOW, timedelta(minutes=2))
+    new = renewed(old, NOW + timedelta(minutes=8))
+    leaf = builders.raw_leaf(old.certificate, old.key, pki.signer.key.public_key())
+    for roots in ([old, new], [new, old]):
+        trusted = trust.TrustRoot.from_pems([each.certificate_pem for each in roots])
+        for at in (old.certificate.not_valid_after_utc, new.certificate.not_valid_before_utc):
+            assert verification.verify(pki.bundle(leaf=leaf), trusted, POD, at).pod == POD
+
+
 def test_a_time_without_a_zone_is_not_a_time(pki: Pki) -> None:
     assert refuse(pki, pki.bundle(), at=NOW.replace(tzinfo=None)) == "6 time"
 
@@ -436,6 +462,12 @@ def test_names_that_are_not_exactly_the_pods_are_refused(
 ) -> None:
     leaf = builders.raw_leaf(pki.ca.certificate, pki.ca.key, pki.signer.key.public_key(), instead=instead)
     assert refuse(pki, pki.bundle(leaf=leaf)) == "8 identity"
+
+
+def test_a_name_that_is_no_uri_is_refused_although_nobody_is_expected(pki: Pki) -> None:
+    beside = ODD_NAMES["a DNS name beside the URIs"]
+    leaf = builders.raw_leaf(pki.ca.certificate, pki.ca.key, pki.signer.key.public_key(), instead=beside)
+    assert refuse(pki, pki.bundle(leaf=leaf), expected=None, told="has a name that is not a URI") == "8 identity"
 
 
 def test_a_certificate_without_names_is_nobodys(pki: Pki) -> None:

@@ -57,6 +57,8 @@ SAME = {
         pipelinerun(taskRef={"name": "go", "kind": "Task"}), taskrun(taskRef={"name": "go"})),
     "with a step of another Tekton object": (
         pipelinerun(**inline(ACTION)), taskrun(**inline(ACTION))),
+    "with args that are no texts": (
+        pipelinerun(**inline(STEP | {"args": [1, None]})), taskrun(**inline(STEP | {"args": [1, None]}))),
     "with a step of a Tekton object that Tekton substitutes": (
         pipelinerun(**inline({"name": "s", "ref": {"name": "$(params.act)"}})), taskrun(**inline(ACTION))),
     "with the params of the Pipeline, whatever Tekton substitutes": (
