@@ -3,6 +3,7 @@
 _FACTS = "only claims with facts count: one without is a finding before (`tekton_run._problem`); for the type checker"
 _NOBODY = "the UID of an object that is not there is empty, and that of the one it is compared with is not"
 
+_STRICT = "cryptography and OpenSSL refuse what is not DER, too; ours stays beside it"
 _LONG_WAY = "the long way says the same, some microseconds later"
 
 EQUIVALENT: dict[tuple[str, str], str] = {
@@ -87,9 +88,39 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("attestation/canonicaljson.py", "_canonical: len(data) > max_items -> GtE"): "as above",
     ("attestation/canonicaljson.py", "_canonical: len(data) > _FEW -> False"): "a long number costs more time",
     ("attestation/canonicaljson.py", "_canonical: len(data) > _FEW -> GtE"): "as above, for one length",
-    ("attestation/verification.py", "_check_signature: _require_der(signature.sig) -> pass"): (
-        "OpenSSL refuses it, too; ours stays beside it"
-    ),
+    ("attestation/verification.py", "_check_signature: _require_der(signature.sig) -> pass"): _STRICT,
+    ("attestation/verification.py", "_find_issuers: _require_der(leaf.signature) -> pass"): _STRICT,
+    (
+        "attestation/verification.py",
+        "_find_issuers: isinstance(issuers[0].public_key(), ec.EllipticCurvePublicKey) -> False",
+    ): _STRICT,
+    (
+        "attestation/verification.py",
+        "_require_der: utils.encode_dss_signature(*utils.decode_dss_signature(signature)) != signature -> False",
+    ): _STRICT,
+    (
+        "attestation/verification.py",
+        "_require_der: raise errors.Invalid('the signature is not in DER') -> pass",
+    ): _STRICT,
+    (
+        "attestation/verification.py",
+        "_load_leaf: leaf.public_bytes(serialization.Encoding.DER) != der or not "
+        "der.endswith(b'\\x00' + leaf.signature) -> without leaf.public_bytes(serialization.Encoding.DER) != der",
+    ): _STRICT,
+    ("attestation/verification.py", "_find_issuers: named -> True"): "no authority has no key; for the type checker",
+    (
+        "attestation/strictbase64.py",
+        "decode: len(text) != (len(content) + 2) // 3 * 4 or not text.endswith(encode(last)) -> "
+        "without len(text) != (len(content) + 2) // 3 * 4",
+    ): "Python's decoder leaves nothing but surplus padding at the end; ours stays beside it",
+    (
+        "attestation/signing.py",
+        "KeySigner.from_pem: raise errors.Invalid('not an ECDSA P-256 key', field='key') -> pass",
+    ): "`require_p256` says the same of its public key; for the type checker",
+    (
+        "tekton/limits.py",
+        "_amount: _said(objects.mapping(container, 'resources'), kind, resource) or Fraction(0) -> without Fraction(0)",
+    ): "False counts as 0",
     ("attestation/verification.py", "_find_issuers: leaf.version is not x509.Version.v3 -> False"): (
         "a certificate of an older version has no extensions, and is refused for that"
     ),

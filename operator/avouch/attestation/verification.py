@@ -171,8 +171,6 @@ def _step(step: str) -> Iterator[None]:
     """Name the step that failed, whatever the failure was: an error inside a check is never a pass."""
     try:
         yield
-    except errors.NotVerified:
-        raise
     except errors.AvouchError as exc:
         raise errors.NotVerified(step, str(exc)) from exc
     except InvalidSignature as exc:

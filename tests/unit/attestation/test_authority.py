@@ -374,7 +374,16 @@ def test_the_uris_of_each_identity_are_its_own() -> None:
 def test_a_pod_is_read_back_from_its_uris_and_from_nothing_else() -> None:
     account, pod = POD.uris()
     assert identity.PodIdentity.from_uris([account, pod]) == POD
-    for uris in ([], [account], [pod, account], [account, pod, pod], [account + "/x", pod], [account, pod + "\n"]):
+    for uris in (
+        [],
+        [account],
+        [account, account],
+        [pod, pod],
+        [pod, account],
+        [account, pod, pod],
+        [account + "/x", pod],
+        [account, pod + "\n"],
+    ):
         assert identity.PodIdentity.from_uris(uris) is None
     assert identity.PodIdentity.from_uris([account.replace("shop", "SHOP"), pod]) is None
 

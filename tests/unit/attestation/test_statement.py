@@ -462,7 +462,7 @@ def test_1024_materials_are_attested_and_1025_are_not_even_read() -> None:
 
 def test_a_subject_that_is_named_as_a_material_that_is_none_stays_an_extra_one() -> None:
     stray = replace(statement.named("x", digests.of_bytes(b"x")), annotations={"chainloop.material.name": "nowhere"})
-    odd = replace(stray, annotations={"chainloop.material.name": 7})
+    odd = replace(stray, annotations={"chainloop.material.name": ["x"]})
     given = builders.facts(extra_subjects=(stray, odd))
     assert predicate.read(statement.parse(predicate.build(given))) == given
 

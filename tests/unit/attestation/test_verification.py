@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from avouch import errors
 from avouch.attestation import (
@@ -109,8 +109,8 @@ def test_a_bundle_has_as_many_bytes_as_it_may_and_not_one_more(pki: Pki) -> None
     assert refuse(pki, data + b" ") == "1 size"
 
 
-@pytest.mark.parametrize("algorithm", [hashes.SHA256(), hashes.SHA384(), hashes.SHA512()])
-def test_an_authority_signs_with_any_sha_2(pki: Pki, algorithm: hashes.HashAlgorithm) -> None:
+def signed_with(pki: Pki, algorithm: hashes.HashAlgorithm) -> bytes:
+    """The leaf again, signed with another hash."""
     whole = x509.load_pem_x509_certificate(pki.leaf)
     builder = (
         x509.CertificateBuilder().subject_name(whole.subject).issuer_name(whole.issuer)
@@ -119,8 +119,19 @@ def test_an_authority_signs_with_any_sha_2(pki: Pki, algorithm: hashes.HashAlgor
     )  # fmt: skip
     for one in whole.extensions:
         builder = builder.add_extension(one.value, one.critical)
-    leaf = builder.sign(pki.ca.key, algorithm).public_bytes(serialization.Encoding.PEM)
-    assert verification.verify(pki.bundle(leaf=leaf), pki.trust, POD, NOW).pod == POD
+    return builder.sign(pki.ca.key, algorithm).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize("algorithm", [hashes.SHA256(), hashes.SHA384(), hashes.SHA512()])
+def test_an_authority_signs_with_any_sha_2(pki: Pki, algorithm: hashes.HashAlgorithm) -> None:
+    data = pki.bundle(leaf=signed_with(pki, algorithm))
+    assert verification.verify(data, pki.trust, POD, NOW).pod == POD
+
+
+@pytest.mark.parametrize("algorithm", [hashes.SHA224(), hashes.SHA3_256()])
+def test_an_authority_signs_with_no_other_hash(pki: Pki, algorithm: hashes.HashAlgorithm) -> None:
+    data = pki.bundle(leaf=signed_with(pki, algorithm))
+    assert refuse(pki, data, told="not signed with SHA-2") == "5 chain"
 
 
 def test_an_authority_with_an_rsa_key_is_believed_as_any_other(pki: Pki) -> None:
@@ -272,12 +283,12 @@ def test_old_and_new_authority_are_both_believed_during_a_rotation(pki: Pki) -> 
     assert refuse(pki, pki.bundle(), roots=after, told="no trusted authority issued this certificate") == "5 chain"
 
 
-def renewed(ca: authority.Authority, start: datetime) -> authority.Authority:
+def renewed(ca: authority.Authority, start: datetime, name: x509.Name | None = None) -> authority.Authority:
     """The same authority with another certificate of the same key, valid for an hour."""
     made = (
         x509.CertificateBuilder()
-        .subject_name(ca.certificate.subject)
-        .issuer_name(ca.certificate.subject)
+        .subject_name(name or ca.certificate.subject)
+        .issuer_name(name or ca.certificate.subject)
         .public_key(ca.key.public_key())
         .serial_number(2)
         .not_valid_before(start)
@@ -317,6 +328,16 @@ def test_an_expired_authority_is_not_believed(pki: Pki) -> None:
     short = dataclasses.replace(pki, ca=ca, leaf=builders.raw_leaf(ca.certificate, ca.key, key))
     assert verification.verify(short.bundle(), short.trust, POD, NOW)
     assert refuse(short, short.bundle(), at=NOW + timedelta(minutes=4), told="the authority has expired") == "6 time"
+
+
+def test_of_authorities_with_one_key_and_several_names_the_one_that_the_leaf_names_counts(pki: Pki) -> None:
+    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "renamed")])
+    new = renewed(pki.ca, pki.ca.certificate.not_valid_before_utc, named)
+    for roots in ([pki.ca, new], [new, pki.ca]):
+        trusted = trust.TrustRoot.from_pems([each.certificate_pem for each in roots])
+        assert verification.verify(pki.bundle(), trusted, POD, NOW).pod == POD
+    alone = trust.TrustRoot.from_pems([new.certificate_pem])
+    assert refuse(pki, pki.bundle(), roots=alone, told="no trusted authority issued this certificate") == "5 chain"
 
 
 def test_between_two_certificates_of_an_authority_it_is_not_believed(pki: Pki) -> None:
