@@ -21,3 +21,16 @@ def test_a_later_word_takes_the_place_of_an_earlier_longer_one(tmp_path: Path, m
     lastword.leave("a long beginning", ["sbom sha256:1"])
     lastword.leave("stored")
     assert (tmp_path / "word").read_text() == "stored"
+
+
+def test_where_nobody_names_another_file_it_is_left_where_the_kubelet_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lastword.PATH == "/dev/termination-log"
+    monkeypatch.setattr(lastword, "PATH", str(tmp_path / "log"))
+    for said in ("", None):
+        monkeypatch.delenv("AVOUCH_LAST_WORD", raising=False)
+        if said is not None:
+            monkeypatch.setenv("AVOUCH_LAST_WORD", said)
+        lastword.leave(f"stored {said}")
+        assert (tmp_path / "log").read_text() == f"stored {said}".strip()

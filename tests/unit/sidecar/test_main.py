@@ -161,6 +161,27 @@ def test_work_that_breaks_is_told_and_the_sidecar_stays_and_ends_with_zero(
     assert "avouch: nothing was attested: KeyError: 'why'\n" in capsys.readouterr().err
 
 
+def test_the_last_word_of_a_pod_that_was_stopped_before_its_first_step_ended_says_so(pod: Path) -> None:
+    block()
+    told_to_stop()
+    assert waiting.main() == 0
+    said = "the pod was stopped before one of its steps had ended, so nothing was collected"
+    assert (pod / "last-word").read_text() == said
+
+
+def test_a_last_word_that_cannot_be_left_is_told_beside_it(
+    pod: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pod / "last-word").mkdir()
+    monkeypatch.setenv("AVOUCH_STEPS", "many")
+    block()
+    told_to_stop()
+    assert waiting.main() == 0
+    told = capsys.readouterr().err
+    assert "avouch: ValueError: " in told
+    assert "avouch: the last word could not be left: " in told
+
+
 def test_a_pod_whose_steps_cannot_be_counted_is_told_and_ends_with_zero(
     pod: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from avouch import errors, plan
-from avouch.sidecar import push, settings, work
+from avouch.sidecar import collect, push, settings, work
 from tests.unit.sidecar import life, server
 
 
@@ -264,6 +264,22 @@ def test_a_pod_without_the_clusters_names_is_told_which_dns_it_needs(pod: Pod, m
     pod.attests(AVOUCH_BUDGET="0.4")
     (line,) = pod.last_word
     assert "gaierror: [Errno -3] Temporary failure in name resolution (fix: give the pod the cluster's DNS" in line
+
+
+def test_the_first_failure_stays_the_last_word_whatever_is_said_after_it(pod: Pod) -> None:
+    pod.patch.setenv("AVOUCH_LAST_WORD", str(pod.root / "last-word"))
+    report = work.Report(injected=True)
+    for say in (report.say, report.fail, report.say, report.fail):
+        say(f"line {len(report.lines)}")
+    assert pod.last_word == ["line 1"]
+
+
+def test_what_was_not_collected_is_not_among_what_was_signed(pod: Pod) -> None:
+    pod.patch.setenv("AVOUCH_LAST_WORD", str(pod.root / "last-word"))
+    taken, missed = (plan.PlannedMaterial(name, "STRING") for name in ("note", "other"))
+    one = collect.of_text(taken, "hello")
+    work.Report(injected=True).sign("w", [one, collect.Collected(missed, finding="the value is empty")])
+    assert pod.last_word == ["w: the claim was signed, and is being sent", f"note {one.digest}"]
 
 
 def test_an_explicit_step_leaves_tektons_termination_message_alone(pod: Pod) -> None:
