@@ -73,6 +73,13 @@ def test_a_pipeline_shared_by_a_thousand_workflows_leads_to_the_one_with_the_run
     assert len(index._candidates("pipelines", run)) <= 2
 
 
+def test_a_workflow_that_asks_for_nothing_is_found_by_the_label_that_names_it_and_no_other_is() -> None:
+    index = matching.Index([Workflow("w", {}), Workflow("v", {})])
+    for name, found in (("w", ["w"]), ("nobody", [])):
+        run = {"metadata": {"labels": {labels.WORKFLOW: name}}, "spec": {}}
+        assert [workflow.name for workflow in index.of_pipelinerun(run)] == found
+
+
 def test_an_index_that_is_emptied_keeps_nothing() -> None:
     index = matching.Index([Workflow("w", {"tekton": {"tasks": [{"name": "t"}]}})])
     index.drop("w")

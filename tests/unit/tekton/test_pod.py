@@ -154,6 +154,7 @@ def test_a_pod_is_recorded_with_the_taskrun_that_controls_it_and_whether_it_may_
         ({"state": {"waiting": {"reason": "ImagePullBackOff"}}}, "its image cannot be pulled: ImagePullBackOff"),
         ({"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}, "its image cannot be pulled: no"),
         ({"state": {"waiting": {"reason": "PodInitializing"}}}, ""),
+        ({"state": {"waiting": {"reason": "ErrImagePull"}}, "lastState": {"terminated": {"message": "said"}}}, "said"),
         ({"state": {"terminated": {"message": "x" * 5000}}}, "x" * pod.MAX_WORD),
         ({"state": {"terminated": {"message": "a\0"}}}, "a\ufffd"),
         ({}, ""),
