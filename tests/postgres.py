@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from avouch import names
+from avouch.processes import postgres
 
 _UID = 65534
 _PR_SET_CHILD_SUBREAPER = 36
@@ -124,6 +125,18 @@ class Postgres:
         code = self._process.wait(30)
         self._process = None
         return code
+
+    def administer(self, statement: str) -> None:
+        """Run a statement as the superuser, who has no login: while the server stands still."""
+        self.stop()
+        cluster = str(self.folder / "data" / "pgdata")
+        command = [postgres._program("postgres"), "--single", "-D", cluster, "postgres"]
+        user = _UID if os.geteuid() == 0 else None
+        done = subprocess.run(
+            command, input=statement + "\n", capture_output=True, text=True, check=True, cwd="/", user=user
+        )
+        assert "ERROR" not in done.stderr, done.stderr
+        self.start()
 
     def kill(self) -> None:
         """SIGKILL to postmaster, backends and our process: nothing is flushed by PostgreSQL.

@@ -111,6 +111,63 @@ REFUSED = {
         "UPDATE snapshots SET document = '{}'",
     ),
 }
+PERMITTED = {
+    "server": (
+        "INSERT INTO runs DEFAULT VALUES",
+        "INSERT INTO namespaces DEFAULT VALUES",
+        "INSERT INTO run_labels DEFAULT VALUES",
+        "INSERT INTO claims DEFAULT VALUES",
+        "SELECT digest FROM claims",
+        "INSERT INTO run_artifacts DEFAULT VALUES",
+        "SELECT digest FROM run_artifacts",
+        "SELECT content FROM blobs",
+        "INSERT INTO blobs DEFAULT VALUES",
+        "UPDATE blobs SET content = ''",
+        "DELETE FROM blobs",
+        "UPDATE run_states SET content = ''",
+        "DELETE FROM tickets",
+        "UPDATE versions SET value = value + 1",
+        "SELECT digest FROM tokens",
+        "SELECT spec FROM workflows",
+    ),
+    "worker": (
+        "UPDATE runs SET result = 'Passed'",
+        "DELETE FROM runs",
+        "INSERT INTO verdicts DEFAULT VALUES",
+        "INSERT INTO verdict_documents DEFAULT VALUES",
+        "SELECT bundle FROM claims",
+        "UPDATE versions SET value = value + 1, expired = value",
+        "INSERT INTO judging_batches DEFAULT VALUES",
+        "DELETE FROM judging_batches",
+        "INSERT INTO procrastinate_workers DEFAULT VALUES",
+        "UPDATE procrastinate_workers SET last_heartbeat = now()",
+        "DELETE FROM procrastinate_workers",
+        "DELETE FROM delivery_changes",
+    ),
+    "controller": (
+        "INSERT INTO runs DEFAULT VALUES",
+        "UPDATE namespaces SET uid = ''",
+        "INSERT INTO namespaces DEFAULT VALUES",
+        "INSERT INTO run_labels DEFAULT VALUES",
+        "INSERT INTO contract_revisions DEFAULT VALUES",
+        "SELECT canonical FROM contract_revisions",
+        "INSERT INTO workflows DEFAULT VALUES",
+        "UPDATE workflows SET spec = '{}'",
+        "DELETE FROM workflows",
+        "SELECT spec FROM workflows",
+        "UPDATE versions SET value = value + 1",
+        "UPDATE leases SET epoch = epoch + 1",
+    ),
+}
+EACH = (
+    "INSERT INTO procrastinate_jobs DEFAULT VALUES",
+    "UPDATE procrastinate_jobs SET status = 'todo'",
+    "DELETE FROM procrastinate_jobs",
+    "SELECT id FROM procrastinate_jobs",
+    "INSERT INTO procrastinate_events DEFAULT VALUES",
+    "UPDATE procrastinate_periodic_defers SET job_id = NULL WHERE job_id = 1",
+    "SELECT value FROM versions",
+)
 ALL = (
     "CREATE TABLE avouch.mine (id int)",
     "DROP TABLE verdicts",
@@ -129,6 +186,13 @@ def test_what_a_process_has_no_business_with_is_refused(server, process: str, st
     with psycopg.connect(server.url_of(process), options="-c search_path=avouch") as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("process", grants.ROLES)
+def test_a_process_may_do_what_it_is_there_for(server, process: str) -> None:
+    with psycopg.connect(server.url_of(process), options="-c search_path=avouch") as connection:
+        for statement in (*PERMITTED[process], *EACH):
+            connection.execute(f"EXPLAIN {statement}".encode())  # asks for the rights, and changes nothing
 
 
 @pytest.mark.parametrize("process", ["server", "controller"])
@@ -180,7 +244,36 @@ def test_an_owner_that_may_create_no_roles_says_who_may_and_migrates(caplog) -> 
     assert "avouch database-roles" in caplog.text
 
 
-def test_what_is_printed_for_an_administrator_makes_every_role() -> None:
-    assert [role for role in grants.ROLES.values() if f"CREATE ROLE {role} NOLOGIN" in grants.script()] == list(
-        grants.ROLES.values()
-    )
+def test_an_owner_that_may_create_roles_makes_those_that_are_missing(caplog) -> None:
+    with postgres.running(roles=False) as bare:
+        bare.administer("CREATE ROLE avouch_worker; ALTER ROLE avouch CREATEROLE;")
+        with caplog.at_level("INFO", logger="avouch.store.grants"):
+            for _ in range(2):
+                migrate.migrate(bare.url)
+        with psycopg.connect(bare.url, options="-c search_path=avouch") as connection:
+            may = "SELECT has_table_privilege(%s, 'runs', 'SELECT')"
+            for role in grants.ROLES.values():
+                assert connection.execute(may, (role,)).fetchone() == (True,)
+    assert caplog.text == ""
+
+
+def test_who_finds_all_roles_says_nothing(server, caplog) -> None:
+    with caplog.at_level("INFO", logger="avouch.store.grants"):
+        migrate.migrate(server.url)
+    assert caplog.text == ""
+
+
+def test_what_is_printed_for_an_administrator_makes_every_role_and_may_be_run_again() -> None:
+    with postgres.running(roles=False) as bare:
+        for _ in range(2):
+            bare.administer(grants.script())
+        with psycopg.connect(bare.url) as connection:
+            found = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'avouch_%'").fetchall()
+            assert {name for (name,) in found} == set(grants.ROLES.values())
+
+
+@pytest.mark.parametrize(
+    "said", ["as an administrator", "LOGIN PASSWORD", "GRANT avouch_server TO your_login", "given by `avouch migrate`"]
+)
+def test_what_is_printed_says_who_runs_it_and_what_comes_after(said: str) -> None:
+    assert said in grants.script()
