@@ -16,7 +16,7 @@ from avouch import digests, errors
 from avouch.cas import filesystem, remote
 from avouch.controlplane.artifacts import routing
 from avouch.controlplane.model import artifacts as artifact_model
-from avouch.controlplane.model import contracts, runs, verdicts
+from avouch.controlplane.model import contracts, runs, verdicts, workflowspecs
 from avouch.processes import artifact_reading
 from avouch.store import artifact_references, artifacts, database, inline, tables, workflows
 from avouch.store import runs as run_store
@@ -191,6 +191,49 @@ async def test_every_workflow_that_used_an_artifact_is_found_however_many_there_
     assert [use.workflow async for use in uses.of(digest)] == names
     assert [use.workflow async for use in uses.of(digest, "shared")] == names
     assert [use.workflow async for use in uses.of(digest, "team-a")] == []
+
+
+async def test_a_use_is_of_the_workflow_that_the_run_is_of_and_has_its_rules(opened, known) -> None:
+    declared, store, used = workflows.Workflows(opened), run_store.Runs(opened), []
+    record = contracts.WorkflowRecord("team-a", "uid-team-a", "build", "mine", 1, {"suspend": True}, {})
+    unreadable = replace(record, name="unreadable", uid="u", spec={"attesters": 7})
+    for one in (record, replace(record, name="other", uid="o", spec={}), unreadable):
+        await declared.upsert(one, epoch=EPOCH)
+    elsewhere = replace(record, namespace="team-b", namespace_uid="uid-team-b", uid="theirs", spec={})
+    for one in (elsewhere, replace(elsewhere, name="twin", uid="mine")):  # which has the uid of a Workflow of team-a
+        await declared.upsert(one, epoch=EPOCH)
+    # What ran for the predecessors of "build" and of "twin" lets nobody in, who declared those anew.
+    for namespace, name, uid in (
+        ("team-a", "build", "mine"), ("team-a", "build", "before"), ("team-a", "unreadable", "u"),
+        ("team-b", "twin", "o"),
+    ):  # fmt: skip
+        key = runs.RunKey(uid, os.urandom(8).hex())
+        run = make.a_run(namespace, id=key.id, name=key.name(name), key=key, workflow=name)
+        await store.open(run)
+        used.append(digests.of_bytes(os.urandom(20)))
+        await known.record(used[-1], artifact_model.Owner(namespace, f"uid-{namespace}", run.id), "default", 20)
+    await store.close()
+    found = [[use async for use in artifact_references.Uses(opened).of(digest)] for digest in used]
+    rules = workflowspecs.read(record.spec, "build")
+    assert rules != workflowspecs.read({}, "build")
+    assert found == [
+        [artifact_model.Use("team-a", "uid-team-a", "build", rules)],
+        [],
+        [artifact_model.Use("team-a", "uid-team-a", "unreadable", None)],
+        [],
+    ]
+
+
+async def test_the_size_of_an_artifact_is_that_of_what_the_namespace_stored(opened, known) -> None:
+    digest, other, coming = (digests.of_bytes(os.urandom(20)) for _ in range(3))
+    await known.record(other, TEAM, "default", 7)
+    await known.record(digest, TEAM, "default", 20)
+    await known.record(other, artifact_model.Owner("team-b", "uid-team-b"), "default", 7)
+    await known.reserve(coming, TEAM, "default")
+    size = artifact_references.Uses(opened).size
+    assert [await size(digest, owner) for owner in ("uid-team-a", "uid-team-b", "")] == [20, None, 20]
+    assert [await size(other, owner) for owner in ("uid-team-a", "uid-team-b", "uid-nobody")] == [7, 7, None]
+    assert [await size(coming, owner) for owner in ("uid-team-a", "")] == [None, None]
 
 
 async def test_what_a_namespace_stored_is_found_however_many_others_stored_the_same_bytes(

@@ -232,6 +232,73 @@ async def test_counters_that_are_wrong_are_mended_and_told_of(
     assert any("uid-team-a were counted as 7 with 7 bytes; there are 1 with 60" in text for text in told)
 
 
+async def test_counters_that_are_right_are_looked_at_and_nothing_is_told(
+    opened: database.Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    known, routed = store_of("filesystem", opened, tmp_path)
+    await put(routed, b"a" * 60)
+    await known.reserve(digests.of_bytes(b"on its way"), owner(), "default")
+    used, usage = tables.artifact_usage, quotas.Usage(opened)
+    async with opened.transaction() as connection:
+        await connection.execute(sa.update(used).values(checked_at=sa.func.now() - timedelta(days=2)))
+    with caplog.at_level(logging.WARNING):
+        assert [await usage.check(), await usage.check()] == [True, False]
+    assert caplog.records == []
+    assert await counted(opened) == {"uid-team-a": (1, 60)}
+
+
+async def test_counters_that_another_process_looks_at_are_left_to_it_and_those_of_nothing_go(
+    opened: database.Database,
+) -> None:
+    used, usage, old = tables.artifact_usage, quotas.Usage(opened), sa.func.now() - timedelta(days=2)
+    async with opened.transaction() as connection:
+        for uid in ("uid-held", "uid-free"):
+            await connection.execute(sa.insert(used).values(namespace_uid=uid, number=0, bytes=0, checked_at=old))
+    async with opened.transaction() as other:
+        await other.execute(sa.select(used).where(used.c.namespace_uid == "uid-held").with_for_update())
+        assert [await usage.check(), await usage.check()] == [True, False]
+    async with opened.statements() as connection:
+        assert (await connection.execute(sa.select(used.c.namespace_uid))).scalars().all() == ["uid-held"]
+
+
+async def test_only_external_runs_that_go_on_are_open_ones(opened: database.Database) -> None:
+    store, of_pods = external_runs.ExternalRuns(opened, quota_model.Quotas(open_runs=1)), run_store.Runs(opened)
+    await of_pods.open(make.a_run("team-a"))
+    await of_pods.close()
+    for over in ({"finished_at": make.NOW}, {"result": "Passed"}):
+        run = await opened_run(store, namespace="team-a")
+        async with opened.transaction() as connection:
+            await connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run.id).values(over))
+    await opened_run(store, namespace="team-a")
+    with pytest.raises(errors.Denied, match="has 1 open runs"):
+        await store.open(*crafted(namespace="team-a"), mark_latest=True)
+
+
+async def test_0_is_no_limit_of_runs_and_states_either_and_what_is_allowed_may_be_used_up(
+    opened: database.Database,
+) -> None:
+    free = external_runs.ExternalRuns(opened, quota_model.Quotas(open_runs=0, state_bytes=0))
+    for _ in range(3):
+        run = await opened_run(free, namespace="team-a")
+        assert await free.put_state(run.id, b"x" * 100, instead_of="")
+    tight = external_runs.ExternalRuns(opened, quota_model.Quotas(state_bytes=100))
+    other = await opened_run(tight, namespace="team-b")
+    with pytest.raises(errors.Denied, match="more than 100 bytes"):
+        await tight.put_state(other.id, b"x" * 101, instead_of="")
+    assert await tight.put_state(other.id, b"x" * 100, instead_of="")
+
+
+async def test_a_quota_that_is_no_limit_is_never_nearly_full(opened: database.Database, routed: routing.Routed) -> None:
+    await put(routed, b"a" * 90)
+    async with opened.transaction() as connection:
+        await connection.execute(sa.insert(tables.namespaces).values(name="team-a", uid="uid-team-a"))
+    unlimited = quotas.Usage(opened, quota_model.Quotas(artifact_bytes=0, artifact_count=0))
+    assert await unlimited.nearly_full(0.9, 10) == []
+    both = quotas.Usage(opened, quota_model.Quotas(artifact_bytes=100, artifact_count=1))
+    assert [one.quota for one in await both.nearly_full(0.9, 10)] == ["artifactBytes", "artifactCount"]
+    assert [one.quota for one in await both.nearly_full(0.9, 1)] == ["artifactBytes"]
+
+
 async def test_the_gauges_say_how_many_namespaces_have_used_most_of_a_quota(
     opened: database.Database, routed: routing.Routed
 ) -> None:

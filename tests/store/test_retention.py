@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from avouch import errors
 from avouch.controlplane.model import contracts, identities, runs
-from avouch.store import database, organizations, retention, tables, views, workflows
+from avouch.store import database, organizations, retention, tables, versions, views, workflows
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 
@@ -128,3 +128,70 @@ async def test_a_workflow_says_what_differs_from_its_organization(opened: databa
 @pytest.mark.parametrize("runs", ["", "0h", "-1h", "1d", "1h; drop", None, 5])
 def test_what_cannot_be_read_keeps_everything(runs: object) -> None:
     assert retention.policy({"workflow_uid": "w", "namespace_uid": "n", "own": {"runs": runs}, "common": {}}) is None
+
+
+def test_what_is_said_as_null_is_not_said() -> None:
+    row = {"workflow_uid": "w", "namespace_uid": "n", "common": {"runs": "24h", "keepLast": 7}}
+    assert retention.policy({**row, "own": {"runs": "48h", "keepLast": None}}) == retention.Policy(
+        "w", "n", 48 * HOUR, 7
+    )
+    assert retention.policy({**row, "own": {"runs": None, "keepLast": 0}}) == retention.Policy("w", "n", 24 * HOUR, 0)
+    assert retention.policy({**row, "own": {"runs": "48h"}, "common": None}) == retention.Policy("w", "n", 48 * HOUR, 1)
+
+
+async def test_a_workflow_whose_retention_cannot_be_read_has_no_policy_and_hides_none(
+    opened: database.Database,
+) -> None:
+    declared = workflows.Workflows(opened)
+    for uid, said in (("read", "48h"), ("unread", "two days")):
+        spec = {"retention": {"runs": said}}
+        record = contracts.WorkflowRecord("team-a", "uid-team-a", uid, uid, 1, spec, {})
+        await declared.upsert(record, epoch=EPOCH)
+        await judged(opened, uid, HOUR)
+    assert await retention.Retention(opened).policies() == [retention.Policy("read", "uid-team-a", 48 * HOUR, 1)]
+
+
+@pytest.mark.parametrize(("age", "keep"), [(timedelta(0), 1), (-HOUR, 1), (HOUR, -1)])
+async def test_a_policy_that_would_take_everything_is_refused(
+    opened: database.Database, age: timedelta, keep: int
+) -> None:
+    await judged(opened, "w", 50 * HOUR)
+    with pytest.raises(errors.Invalid, match="would delete every run"):
+        await retention.Retention(opened).expire(retention.Policy("w", "uid-team-a", age, keep), make.NOW)
+    assert len(await left(opened, "w")) == 1
+
+
+async def test_neither_runs_of_another_namespace_nor_those_that_wait_count_among_the_newest(
+    opened: database.Database,
+) -> None:
+    _, newer, elsewhere = [await judged(opened, "w", age * HOUR) for age in (50, 40, 30)]
+    waiting = runs.RunKey("w", "waiting")
+    store = run_store.Runs(opened)
+    await store.open(make.a_run(key=waiting, id=waiting.id, name=waiting.name("build")))
+    await store.close()
+    async with opened.transaction() as connection:
+        moved = sa.update(tables.runs).where(tables.runs.c.id == elsewhere.id)
+        await connection.execute(moved.values(namespace="other", namespace_uid="uid-other"))
+    kept = retention.Retention(opened)
+    assert await kept.expire(policy("w", 10, 1), make.NOW) == 1
+    assert await left(opened, "w") == {newer.id, elsewhere.id, waiting.id}
+    assert await kept.expire(policy("w", 10, 0), make.NOW) == 1
+    assert await left(opened, "w") == {elsewhere.id, waiting.id}
+
+
+async def test_a_run_that_somebody_writes_is_left_for_the_next_batch(opened: database.Database) -> None:
+    held, _ = [await judged(opened, "w", age * HOUR) for age in (50, 40)]
+    kept = retention.Retention(opened)
+    async with opened.transaction() as other:
+        await other.execute(sa.select(tables.runs).where(tables.runs.c.id == held.id).with_for_update())
+        assert await kept.expire(policy("w", 10, 0), make.NOW) == 1
+    assert await left(opened, "w") == {held.id}
+
+
+async def test_where_nothing_was_deleted_a_watch_goes_on(opened: database.Database) -> None:
+    await judged(opened, "w", HOUR)
+    async with opened.transaction() as connection:
+        before = await versions.window(connection)
+    assert await retention.Retention(opened).expire(policy("w", 10, 0), make.NOW) == 0
+    async with opened.transaction() as connection:
+        assert await versions.window(connection) == before
