@@ -4,6 +4,7 @@ What is ended is reached by the Unix socket: through the try-out's TLS the end w
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import Any
 
@@ -90,6 +91,76 @@ async def test_single_statements_never_meet_a_connection_that_was_ended(
         assert (await opened.run(PID, {}))[0].pid == second
 
 
+async def test_a_connection_for_single_statements_is_asked_only_where_it_was_idle_for_long(
+    server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for, ask = list[object](), direct._lives
+
+    async def counted(connection: direct.Connection) -> bool:
+        asked_for.append(connection)
+        return await ask(connection)
+
+    monkeypatch.setattr(direct, "_lives", counted)
+    async with database.Database(server.socket_url) as opened:
+        (first,) = [(await opened.run(PID, {}))[0].pid for _ in range(3)][:1]
+        assert asked_for == []
+        monkeypatch.setattr(direct, "TRUSTED_SECONDS", 0.0)
+        assert (await opened.run(PID, {}))[0].pid == first
+        assert len(asked_for) == 1
+        with psycopg.connect(server.url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
+        assert (await opened.run(PID, {}))[0].pid != first
+        assert len(asked_for) == 2
+
+
+async def test_as_many_as_there_may_be_are_opened_before_anybody_asks_and_none_stays(server: postgres.Postgres) -> None:
+    with psycopg.connect(server.url, autocommit=True) as watching:
+        assert _connected(watching) == 0
+        async with database.Database(server.url, pool_size=1) as opened:
+            await asyncio.gather(opened.warm(), opened.warm())
+            assert _connected(watching) == 1 + database._DIRECT
+        async with asyncio.timeout(10):
+            while _connected(watching):
+                await asyncio.sleep(0.01)
+
+
+def _connected(watching: "psycopg.Connection[Any]") -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'avouch'"
+    row = watching.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def test_a_statement_without_rows_answers_none(server: postgres.Postgres) -> None:
+    async with database.Database(server.url) as opened:
+        assert await opened.run(b"CREATE TEMPORARY TABLE mine (number int)", {}) == []
+        assert await opened.run(b"INSERT INTO mine VALUES (%(number)s)", {"number": 7}) == []
+        assert [row.number for row in await opened.run(b"SELECT number FROM mine", {})] == [7]
+
+
+@pytest.mark.parametrize("statement", [b"BEGIN", b"SELECT pg_terminate_backend(pg_backend_pid())"])
+async def test_a_connection_that_a_statement_spoiled_is_closed_and_not_used_again(
+    server: postgres.Postgres, statement: bytes
+) -> None:
+    async with database.Database(server.socket_url) as opened:
+        first = (await opened.run(PID, {}))[0].pid
+        with contextlib.suppress(errors.Unavailable):
+            await opened.run(statement, {})
+        assert opened._direct._idle == []
+        assert (await opened.run(PID, {}))[0].pid != first
+        with psycopg.connect(server.url, autocommit=True) as watching:
+            async with asyncio.timeout(10):
+                while watching.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (first,)).fetchall():
+                    await asyncio.sleep(0.01)
+
+
+async def test_a_closed_connection_has_news(server: postgres.Postgres) -> None:
+    connection = await psycopg.AsyncConnection.connect(server.url)
+    assert not direct.has_news(connection)
+    await connection.close()
+    assert direct.has_news(connection)
+
+
 async def test_a_statement_that_fails_or_is_cancelled_spoils_nothing(server: postgres.Postgres) -> None:
     async with database.Database(server.url) as opened:
         first = (await opened.run(PID, {}))[0].pid
@@ -104,6 +175,10 @@ async def test_a_statement_that_fails_or_is_cancelled_spoils_nothing(server: pos
         with pytest.raises(asyncio.CancelledError):
             await slow
         assert (await opened.run(b"SELECT 1 AS one", {}))[0].one == 1
+        with psycopg.connect(server.url, autocommit=True) as other:
+            async with asyncio.timeout(10):
+                while other.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (first,)).fetchall():
+                    await asyncio.sleep(0.01)
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_to_come_back(

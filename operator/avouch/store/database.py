@@ -33,7 +33,7 @@ _DIRECT = 4  # connections for single statements: they are held for one round tr
 
 def options() -> str:
     """Options of libpq for every connection of ours."""
-    return " ".join(f"-c {key}={value}" for key, value in {**_SESSION, "search_path": tables.SCHEMA}.items())
+    return " ".join(f"-c {key}={value}" for key, value in _SESSION.items())
 
 
 _CONNECTION: dict[str, Any] = {
@@ -121,11 +121,9 @@ class Database:
         if recent and not direct.has_news(connection.driver_connection):
             return
         try:
-            alive = self._engine.dialect.do_ping(connection)
+            self._engine.dialect.do_ping(connection)
         except self._engine.dialect.loaded_dbapi.Error as exc:
             raise sa.exc.DisconnectionError("the connection was lost while it was idle") from exc
-        if not alive:
-            raise sa.exc.DisconnectionError("the connection was lost while it was idle")
 
     async def ping(self) -> None:
         """Whether we may serve: one round trip. Raises errors.Unavailable."""

@@ -66,7 +66,7 @@ class Connections:
         """Open all of them: each costs TLS, a password's proof and a process of PostgreSQL."""
         async with self._opening:  # who asks for it at the same time finds them open
             while len(self._idle) < self._size:
-                self._give_back(await self._connect())
+                await self._give_back(await self._connect())
 
     async def close(self) -> None:
         """Close the idle ones."""
@@ -87,12 +87,12 @@ class Connections:
             # Not `description`, which says the same and makes an object of each column.
             found = await cursor.fetchall() if cursor.rownumber is not None else []
         except psycopg.Error:
-            self._give_back(connection)
+            await self._give_back(connection)
             raise
         except BaseException:  # cancelled in the middle: what is still to come from it belongs to nobody
             await connection.close()
             raise
-        self._give_back(connection)
+        await self._give_back(connection)
         return found
 
     async def _take(self) -> Connection:
@@ -110,9 +110,11 @@ class Connections:
             self._address, autocommit=True, row_factory=namedtuple_row, **self._settings
         )
 
-    def _give_back(self, connection: Connection) -> None:
-        if not connection.closed and connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+    async def _give_back(self, connection: Connection) -> None:
+        if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
             self._idle.append((time.monotonic(), connection))
+        else:  # lost, or left in a transaction
+            await connection.close()
 
 
 async def _lives(connection: Connection) -> bool:

@@ -68,7 +68,6 @@ class RunViews:
             errors.Conflict: `since` was never handed out (a restored backup), or runs were deleted since: list again.
         """
         watcher = runfeed.Watcher(namespace, filters, whole, since)
-        runqueries.conditions(filters)
         try:
             joined = False
             while not joined:

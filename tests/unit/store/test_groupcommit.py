@@ -165,3 +165,37 @@ async def test_a_full_queue_pushes_back_until_what_waits_is_written(bounds: dict
         await asyncio.gather(*waiting)
         for item in "cde":
             await group.submit(item)
+
+
+async def test_a_bad_row_that_is_alone_is_written_once_and_told_what_is_wrong_with_it() -> None:
+    written = Written()
+    written.failures = {"a": errors.Invalid("a bad row"), "b": errors.Locked("somebody holds it")}
+    group = _committing(written)
+    with pytest.raises(errors.Invalid, match="a bad row"):
+        await group.submit("a")
+    with pytest.raises(errors.Unavailable, match="somebody holds it"):
+        await group.submit("b")
+    assert written.batches == [["a"], ["b"]]
+
+
+async def test_each_caller_gets_an_error_of_its_own() -> None:
+    written = Written()
+    written.failures["b"] = errors.Unavailable("away")
+    found = await asyncio.gather(*map(_committing(written).submit, "abc"), return_exceptions=True)
+    assert len({id(one) for one in found}) == 3
+
+
+async def test_closing_writes_what_waits_and_leaves_nobody_behind() -> None:
+    written = Written()
+    group = _committing(written, batch=1)
+    before = asyncio.all_tasks()
+    waiting = [asyncio.ensure_future(group.submit(item)) for item in "abc"]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await group.close()
+    assert written.batches == [["a"], ["b"], ["c"]]
+    await asyncio.gather(*waiting)
+    assert asyncio.all_tasks() == before
+    async with asyncio.timeout(5):
+        await group.submit("d")  # and may be used again
+        await group.close()
