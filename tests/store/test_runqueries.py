@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import itertools
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avouch import errors
+from avouch import errors, rfc3339
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds, verdicts
 from avouch.processes import workermetrics
-from avouch.store import database, deliveries, tables, views
+from avouch.store import database, deliveries, external_runs, runqueries, tables, views
 from avouch.store import runs as run_store
 from tests.store import conftest as make
+from tests.store.test_external_runs import crafted
 
 pytestmark = pytest.mark.postgres
 
@@ -301,3 +302,132 @@ async def test_what_a_verdict_signed_is_read_as_it_was_stored(opened: database.D
     found = [await shown.signed(run.namespace, run.name, name) for name in ("attestation", "statement", "vsa")]
     attestation, vsa = make.documents()
     assert found == [attestation.bundle, attestation.statement, vsa.bundle]
+
+
+async def test_changes_after_a_version_are_those_that_match_in_the_order_of_their_versions(
+    opened: database.Database,
+) -> None:
+    rows = [
+        Row(number % 3, WORKFLOWS[number % 2], RESULTS[number % 2], EVIDENCE[number % 2], {"app": "shop"})
+        for number in range(12)
+    ]
+    stage = Stage(opened, rows)
+    await stage.write()
+    async with opened.snapshot() as connection:
+        first = (await connection.execute(sa.select(sa.func.min(tables.runs.c.resource_version)))).scalar_one()
+
+        async def names(since: int, limit: int, namespace: str | None, **filters: str) -> list[str]:
+            query = runqueries.changed(since, limit, namespace, filters)
+            return [row.name for row in (await connection.execute(query)).all()]
+
+        for filters in ({}, {"workflow": WORKFLOWS[0]}, {"verdict": RESULTS[1]}, {"evidence": EVIDENCE[0]},
+                        {"labels": f"only={WORKFLOWS[1]}"}, {"name": stage.names[4]}):  # fmt: skip
+            for since in (0, first, first + 5):
+                for place in (None, 0, 1):
+                    places = (0, 1) if place is None else (place,)
+                    matching = [
+                        name
+                        for number, (row, name) in enumerate(zip(rows, stage.names, strict=True))
+                        if row.place in places and first + number > since and _matches(row, name, filters)
+                    ]
+                    namespace = None if place is None else stage.namespaces[place]
+                    assert await names(since, 100, namespace, **filters) == matching
+                    assert await names(since, 2, namespace, **filters) == matching[:2]
+
+
+async def test_a_run_is_found_by_its_name_beside_others(opened: database.Database) -> None:
+    rows = [Row(place, "build", "Passed", "cli", {}) for place in (0, 0, 1)]
+    stage, shown = Stage(opened, rows), views.RunViews(opened)
+    await stage.write()
+    for number in (0, 1):
+        found = await shown.view(stage.namespaces[0], stage.names[number])
+        assert found is not None
+        assert found["name"] == stage.names[number]
+        assert await stage.listed(stage.namespaces[0], {"name": stage.names[number]}, 10) == [
+            (stage.namespaces[0], stage.names[number])
+        ]
+    assert await shown.view(stage.namespaces[1], stage.names[0]) is None
+
+
+@pytest.mark.parametrize("filters", [{}, {"labels": "app=shop"}, {"verdict": "Passed"}])
+async def test_pages_over_all_namespaces_go_on_where_the_one_before_ended(
+    opened: database.Database, filters: dict[str, str]
+) -> None:
+    rows = [Row(number % 3, WORKFLOWS[number % 9], "Passed", "cli", LABELS[number % 5 == 0]) for number in range(30)]
+    stage = Stage(opened, rows)
+    await stage.write()
+    for limit in (1, 2, 3, 4, 100):
+        assert await stage.listed(None, filters, limit) == stage.expected((0, 1), filters)
+
+
+async def test_only_labels_of_few_workflows_are_looked_up_workflow_by_workflow(
+    opened: database.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight Workflows have runs; two, three and one of them have some with these labels."""
+    labels = [{"two": "x"}] * 2 + [{"three": "x"}] * 3 + [{}] * 3
+    rows = [Row(0, WORKFLOWS[number], "Passed", "cli", said) for number, said in enumerate(labels)]
+    stage = Stage(opened, [*rows, Row(1, "build", "Passed", "cli", {"theirs": "x"})])
+    await stage.write()
+    here, there = stage.namespaces[:2]
+
+    async def way(namespace: str | None, **filters: str) -> str:
+        async with opened.snapshot() as connection:
+            query = await runqueries.page(connection, namespace, filters, None, 10)
+            if query is None:
+                return "none"
+            assert (await connection.execute(query)).all()
+            text = str(query)
+            return ("by workflow" if "run_labels" in text else "by namespace") if "LATERAL" in text else "by name"
+
+    assert await way(here) == await way(here, workflow=WORKFLOWS[0]) == "by name"
+    assert await way(None) == await way(None, workflow=WORKFLOWS[0]) == "by namespace"
+    assert await way(here, labels="two=x") == await way(None, labels="two=x") == "by workflow"
+    assert await way(here, labels="three=x") == "by name"
+    assert await way(here, labels="two=x", workflow=WORKFLOWS[0]) == "by name"
+    assert await way(here, labels="theirs=x") == await way(there, labels="two=x") == "none"
+    assert await way(None, labels="nobody=x") == await way("nowhere") == "none"
+    monkeypatch.setattr(runqueries, "_FEW", 2)
+    assert await way(here, labels="two=x") == "by workflow"
+    monkeypatch.setattr(runqueries, "_FEW", 1)
+    assert await way(here, labels="two=x") == "by name"
+    assert await way(here, labels=f"only={WORKFLOWS[7]}") == "by workflow"
+
+
+async def test_a_list_shows_what_only_external_and_judged_runs_have(opened: database.Database) -> None:
+    store, outside = run_store.Runs(opened), external_runs.ExternalRuns(opened)
+    run, part = crafted(namespace="team-a")
+    assert await outside.open(run, part, mark_latest=True)
+    waiting, other = [await store.open(make.a_run("team-a")) for _ in range(2)]
+    missing = verdicts.Finding("MaterialMissing", "sbom is missing", fix="add it")
+    signed = make.a_verdict(other, verdicts.VerdictResult.FAILED)
+    findings = (missing, verdicts.Finding("MaterialContradicted", "another"))
+    await make.decide(opened, replace(signed, verdict=replace(signed.verdict, findings=findings)), [])
+    await store.close()
+    page, _, _ = await views.RunViews(opened).page("team-a", limit=10, after="", filters={}, whole=False)
+    found = {document["name"]: document for document in page}
+    assert len(page) == len(found) == 3
+    shown = ("attester", "runner", "version", "organization", "expiresAt")
+    assert {key: found[run.name][key] for key in shown} == {
+        "attester": {"type": part.attester.type, "id": part.attester.id},
+        "runner": {"type": "GITHUB_ACTION", "environment": "unknown"},
+        "version": "v1", "organization": "acme", "expiresAt": rfc3339.to_seconds(part.expires_at),
+    }  # fmt: skip
+    assert not set(shown) & (found[waiting.name].keys() | found[other.name].keys())
+    assert [(found[one.name]["reason"], found[one.name]["materialsFound"]) for one in (waiting, other)] == [
+        ("", 0), ("MaterialMissing", 1),
+    ]  # fmt: skip
+
+
+async def test_a_signed_document_is_that_of_the_run_that_is_asked_for(opened: database.Database) -> None:
+    store, shown = run_store.Runs(opened), views.RunViews(opened)
+    mine, other = [await store.open(make.a_run("team-a")) for _ in range(2)]
+    await store.close()
+    for run in (other, mine):
+        signed = make.a_verdict(run)
+        own = tuple(replace(one, bundle=one.bundle + f" {run.id}".encode()) for one in signed.documents)
+        await make.decide(opened, replace(signed, documents=own), [])
+    for run in (mine, other):
+        for kind in ("attestation", "vsa"):
+            found = await shown.signed("team-a", run.name, kind)
+            assert found is not None
+            assert found.endswith(str(run.id).encode())
