@@ -13,9 +13,10 @@ from avouch import errors
 from avouch.controlplane.model import deliveries, judging, verdicts
 from avouch.controlplane.model import runs as run_model
 from avouch.findings import Finding
-from avouch.store import database, jobs, judgingqueue, tables
+from avouch.store import database, external_runs, jobs, judgingqueue, tables
 from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_claim, a_delivery, a_run, a_verdict
+from tests.store.test_external_runs import crafted
 
 pytestmark = pytest.mark.postgres
 
@@ -225,7 +226,128 @@ async def test_one_that_is_not_settled_is_queued_again_without_counting_a_death(
         assert await queue.look_after() == 0, "it is being judged"
     assert await queue.look_after() == 1
     assert await left(opened) == [("todo", 0, -1)]
+    async with queue.one() as work:
+        assert names(work) == {run.id}
+    await queue.leave()  # gives it back, too
+    assert await left(opened) == [("todo", 0, -1)]
+    assert await workers(opened) == []
+
+
+async def workers(opened: database.Database) -> list[int]:
+    async with opened.snapshot() as connection:
+        return list((await connection.execute(sa.text("SELECT id FROM procrastinate_workers"))).scalars())
+
+
+async def test_a_worker_that_was_taken_for_dead_goes_on_as_another(opened: database.Database) -> None:
+    (run,) = await done(opened)
+    queue, other = judgingqueue.Queue(opened), judgingqueue.Queue(opened)
+    await queue.look_after()
+    (first,) = await workers(opened)
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'"))
+    await other.look_after()
+    assert first not in await workers(opened), "it is forgotten"
+    await queue.look_after()
+    await queue.isolate([run.id])
+    async with queue.one() as work:
+        assert names(work) == {run.id}
+        await work.settle([decided(run)])
     await queue.leave()
+    await other.leave()
+
+
+async def test_a_worker_that_never_took_anything_leaves_without_a_word(opened: database.Database) -> None:
+    await done(opened)
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET status = 'doing'"))
+    await judgingqueue.Queue(opened).leave()
+    assert await left(opened) == [("doing", 0, 0)]
+
+
+async def test_jobs_of_other_queues_and_of_other_ends_are_not_ours(opened: database.Database) -> None:
+    ended, run = await done(opened, 2)
+    other = "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status) VALUES ('other', 'x', '{}', :status)"
+    async with opened.transaction() as connection:
+        failed = "UPDATE procrastinate_jobs SET status = 'failed' WHERE lock = :lock"
+        await connection.execute(sa.text(failed), {"lock": f"judge:{ended.id}"})
+        for status in ("todo", "doing"):
+            await connection.execute(sa.text(other), {"status": status})
+    queue = judgingqueue.Queue(opened)
+    async with queue.batch(32) as work:
+        assert names(work) == {run.id}
+        await work.settle([decided(run)])
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET priority = -1"))
+    async with queue.one() as alone:
+        assert names(alone) == set()
+    assert await queue.look_after() == 0
+    assert [status for status, _, _ in await left(opened)] == ["failed", "todo", "doing"]
+    await queue.leave()
+
+
+async def test_what_another_worker_is_at_is_left_to_it(opened: database.Database) -> None:
+    first, second = await done(opened, 2)
+    queue, other = judgingqueue.Queue(opened), judgingqueue.Queue(opened)
+    await queue.isolate([first.id, second.id])
+    for worker in (queue, other):
+        await worker.look_after()
+    silent, _ = await workers(opened)
+    async with opened.transaction() as connection:
+        told = {"run": [first.id], "silent": silent}
+        await connection.execute(sa.text("INSERT INTO judging_batches (runs) VALUES (:run)"), told)
+        past = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h' WHERE id = :silent"
+        await connection.execute(sa.text(past), told)
+    async with opened.transaction() as holding:
+        for held in (
+            f"SELECT FROM procrastinate_jobs WHERE lock = 'judge:{first.id}' FOR UPDATE",
+            "SELECT FROM judging_batches FOR UPDATE",
+            f"SELECT FROM procrastinate_workers WHERE id = {silent} FOR UPDATE",
+        ):
+            await holding.execute(sa.text(held))
+        async with other.batch(32) as batch:
+            assert names(batch) == set()
+        async with other.one() as work:
+            assert names(work) == {second.id}
+            assert await other.look_after() == 0
+            await work.settle([decided(second)])
+    await other.leave()
+
+
+async def test_a_death_counts_for_runs_that_wait_and_not_for_one_that_is_judged(opened: database.Database) -> None:
+    judged, waiting = await done(opened, 2)
+    queue = judgingqueue.Queue(opened)
+    await queue.isolate([judged.id])
+    async with queue.one() as work:
+        async with opened.transaction() as connection:
+            dead = sa.text("INSERT INTO judging_batches (runs) VALUES (:runs)")
+            await connection.execute(dead, {"runs": [judged.id, waiting.id]})
+        async with queue.batch(32) as batch:
+            assert names(batch) == set()
+        assert sorted(await left(opened)) == [("doing", 0, -1), ("todo", 1, 0)]
+        await work.settle([decided(judged)])
+    await queue.leave()
+
+
+async def test_a_record_has_what_belongs_to_its_run_and_the_attachments_of_its_namespace(
+    opened: database.Database,
+) -> None:
+    run, part = crafted(namespace="team-a", expires_at=NOW)
+    assert await external_runs.ExternalRuns(opened).open(run, part, mark_latest=True)
+    going = await run_store.Runs(opened).open(a_run("team-b"))
+    attached = [("team-a", "chat"), ("team-a", "mail"), ("team-b", "chat"), ("team-c", "chat")]
+    async with opened.transaction() as connection:
+        await jobs.judge(connection, going.id)
+        for namespace, name in attached:
+            told = {"namespace": namespace, "name": name, "uid": f"{namespace}-{name}", "integration": "i",
+                    "type": "webhook", "config": {}, "workflow": "build", "selector": {}}  # fmt: skip
+            await connection.execute(sa.insert(tables.attachments).values(told))
+    async with judgingqueue.Queue(opened).batch(32) as work:
+        found = {record.run.id: record for record in work.taken.records}
+        sent = {namespace: [one.name for one in some] for namespace, some in work.taken.attachments.items()}
+    assert [(found[one.id].external, found[one.id].snapshot) for one in (run, going)] == [(part, None), (None, None)]
+    assert [record.problem for record in found.values()] == ["", ""]
+    assert [record.heard for record in found.values()] == [None, None]
+    assert sent == {"team-a": ["chat", "mail"], "team-b": ["chat"]}
 
 
 async def test_a_worker_that_is_silent_is_taken_over_and_its_death_counted(opened: database.Database) -> None:
@@ -297,7 +419,7 @@ async def test_a_run_of_which_many_bytes_are_claimed_holds_no_batch_and_is_judge
 ) -> None:
     heavy, light = await done(opened, 2)
     repository = run_store.Runs(opened)
-    for run, size in ((heavy, judgingqueue._LIGHT), (light, 1)):
+    for run, size in ((heavy, judgingqueue._LIGHT - 15), (light, judgingqueue._LIGHT - 16)):
         await repository.accept(a_claim(run, bytes(size) + uuid.uuid4().bytes))
     queue = judgingqueue.Queue(opened)
     async with queue.batch(32) as work:

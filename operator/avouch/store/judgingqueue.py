@@ -221,8 +221,7 @@ class Queue:
             yield work
         finally:
             self._held.pop(found.id, None)
-            if not self._held:
-                self._suspect = False
+            self._suspect = False  # one that was had no neighbours
 
     async def _taken_one(self) -> "sa.Row[Any] | None":
         """Mark one job as ours; none beside one that is suspect."""
