@@ -475,6 +475,102 @@ async def test_two_backends_of_one_repository_do_not_remove_each_others_artifact
         assert not alone
 
 
+async def test_what_is_only_on_its_way_is_neither_referred_to_nor_lies_anywhere(opened, known) -> None:
+    digest, run = digests.of_bytes(os.urandom(20)), await opened_run(opened)
+    owner = artifact_model.Owner("team-a", "uid-team-a", run.id)
+    await known.reserve(digest, TEAM, "coming")
+    assert not await known.use(digest, owner)
+    assert await known.where(digest, "uid-team-a") == await known.where(digest) == artifact_model.Places()
+    await known.record(digest, TEAM, "here", 20)
+    there = artifact_model.Places(("here",), known=True, sound=True)
+    assert await known.where(digest, "uid-team-a") == await known.where(digest) == there
+    assert await references(opened, run) == []
+    assert await known.use(digest, owner)
+    assert await references(opened, run) == [str(digest)]
+
+
+async def references(opened: database.Database, run: runs.Run) -> list[str]:
+    mine = sa.select(tables.run_artifacts.c.digest).where(tables.run_artifacts.c.run_id == run.id)
+    async with opened.statements() as connection:
+        return sorted((await connection.execute(mine)).scalars())
+
+
+async def test_a_sound_copy_of_others_does_not_make_ones_own_sound(opened, known) -> None:
+    digest, other, run = digests.of_bytes(os.urandom(20)), digests.of_bytes(os.urandom(20)), await opened_run(opened)
+    mine, theirs = artifact_model.Owner("team-a", "uid-team-a", run.id), artifact_model.Owner("team-b", "uid-team-b")
+    for owner, backend in ((mine, "mine"), (theirs, "theirs"), (theirs, "more")):
+        await known.record(digest, owner, backend, 20)
+    await known.record(other, mine, "mine", 20)
+    for backend in ("mine", "more"):
+        await known.damaged(digest, backend)
+    assert not (await known.where(digest, "uid-team-a")).sound
+    assert (await known.where(digest, "uid-team-b")).sound
+    assert not await known.use(digest, mine)
+    assert await known.use(other, mine)
+    await known.damaged(digest, "theirs")
+    await known.record(digest, theirs, "theirs", 20)  # stored again: that copy is sound, and no other one
+    assert (await known.where(digest, "uid-team-b")).sound
+    await known.damaged(digest, "theirs")
+    assert not (await known.where(digest, "uid-team-b")).sound
+    assert (await known.where(other, "uid-team-a")).sound
+
+
+async def test_what_is_being_referred_to_is_locked_until_the_reference_is_there(opened, known) -> None:
+    digest, run = digests.of_bytes(os.urandom(20)), await opened_run(opened)
+    await known.record(digest, TEAM, "default", 20)  # so young that it need not be touched
+    held = sa.select(tables.artifacts.c.digest).where(tables.artifacts.c.digest == str(digest))
+    async with opened.transaction() as connection:
+        await artifacts.refer(connection, [(run.id, str(digest))])
+        async with opened.statements() as other:
+            assert (await other.execute(held.with_for_update(skip_locked=True))).all() == []
+    async with opened.statements() as other:
+        assert len((await other.execute(held.with_for_update(skip_locked=True))).all()) == 1
+
+
+async def test_what_another_process_collects_is_left_to_it(opened, known) -> None:
+    first, second = (digests.of_bytes(os.urandom(20)) for _ in range(2))
+    for digest in (first, second):
+        await known.record(digest, TEAM, "default", 20)
+        await age(opened, digest, 25)
+
+    def of(table: sa.Table) -> "sa.Select[tuple[str]]":
+        return sa.select(table.c.digest).where(table.c.digest == str(first)).with_for_update()
+
+    async with opened.transaction() as other:
+        await other.execute(of(tables.artifact_checks))
+        assert await known.mark_garbage(GRACE) == artifacts.Marked(1, 1)
+    assert await known.mark_garbage(artifacts.LEAST_GRACE) == artifacts.Marked(1, 1)  # the least is long enough
+    async with opened.transaction() as other:
+        await other.execute(of(tables.garbage))
+        assert await known.take_garbage(10) == [artifacts.Garbage(second, "default")]
+    assert await known.take_garbage(10) == [artifacts.Garbage(first, "default")]
+
+
+async def test_what_was_removed_or_is_stored_again_is_on_no_list(opened, known) -> None:
+    gone, again = (digests.of_bytes(os.urandom(20)) for _ in range(2))
+    async with opened.transaction() as connection:
+        for digest in (gone, again):
+            for backend in ("default", "other"):
+                row = {"digest": str(digest), "backend_uid": backend}
+                await connection.execute(sa.insert(tables.garbage).values(row))
+                await connection.execute(sa.insert(tables.damaged_artifacts).values(row))
+    async with known.removing(artifacts.Garbage(gone, "default")) as alone:
+        assert alone
+    with pytest.raises(errors.Unavailable):
+        async with known.removing(artifacts.Garbage(gone, "other")):
+            raise errors.Unavailable("it stays on the list")
+    await known.reserve(again, TEAM, "default")
+
+    async def listed(table: sa.Table) -> set[tuple[str, str]]:
+        async with opened.statements() as connection:
+            rows = (await connection.execute(sa.select(table.c.digest, table.c.backend_uid))).all()
+        return {(row.digest, row.backend_uid) for row in rows}
+
+    assert await listed(tables.garbage) == {(str(gone), "other"), (str(again), "other")}
+    await known.record(again, TEAM, "default", 20)
+    assert await listed(tables.damaged_artifacts) == {(str(gone), "other"), (str(again), "other")}
+
+
 async def test_a_short_grace_is_refused(known) -> None:
     with pytest.raises(errors.Invalid, match="too short"):
         await known.mark_garbage(timedelta(minutes=5))
