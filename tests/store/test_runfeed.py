@@ -15,6 +15,7 @@ from avouch import errors
 from avouch.controlplane.model import verdicts
 from avouch.store import database, rundocuments, runfeed, tables, versions, views
 from avouch.store import runs as run_store
+from avouch.store import verdicts as verdict_rows
 from tests import postgres
 from tests.store.conftest import a_delivery, a_run, a_verdict, decide
 
@@ -137,9 +138,78 @@ async def test_nothing_is_asked_after_the_last_watcher_has_left(counted: Counted
     shown = views.RunViews(counted, poll_seconds=0.001)
     watching = Watching(shown, None, await newest(counted))
     await until(lambda: counted.looks > 0)
+    poller = shown._feed._poller
+    assert poller is not None
     await watching.stop()
     assert shown._feed._poller is None
-    assert (shown._feed._number, shown._feed._waiting) == (0, 0)
+    assert (shown._feed._number, shown._feed._waiting, shown._feed._by_namespace) == (0, 0, {})
+    with pytest.raises(asyncio.CancelledError):
+        await poller
+
+
+async def test_while_postgresql_tells_of_changes_nothing_else_is_asked(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runfeed, "_LOOK", 3600.0)
+    store, namespace = run_store.Runs(counted), f"quiet-{uuid.uuid4()}"
+    shown = views.RunViews(counted, poll_seconds=0.001)
+    watching = Watching(shown, namespace, await newest(counted))
+    await until(lambda: shown._feed._listening)
+    run = await store.open(a_run(namespace))
+    await until(lambda: watching.names() == [("ADDED", run.name)])
+    await until(lambda: not shown._feed._wake.is_set())
+    looks = counted.looks
+    for _ in range(100):  # as long as a hundred questions take
+        await counted.ping()
+    assert counted.looks <= looks + 2
+    await watching.stop()
+    await store.close()
+
+
+async def test_whoever_follows_is_told_to_list_again_when_runs_are_deleted(counted: Counted) -> None:
+    shown, since = views.RunViews(counted, poll_seconds=0.01), await newest(counted)
+    waiting = asyncio.create_task(anext(shown.watch(None, since, {})))  # type: ignore[arg-type]
+    await until(lambda: shown._feed._number == 1)
+    async with counted.transaction() as connection:
+        await versions.expire(connection)
+    with pytest.raises(errors.Conflict, match="runs were deleted"):
+        async with asyncio.timeout(PATIENCE):
+            await waiting
+    assert shown._feed._number == 0
+
+
+async def test_whole_runs_are_told_turn_by_turn_as_far_as_they_fit(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rundocuments.of, "__defaults__", (1,))
+    namespace, store = f"whole-{uuid.uuid4()}", run_store.Runs(counted)
+    made = [await store.open(a_run(namespace)) for _ in range(5)]
+    shown, since = views.RunViews(counted, poll_seconds=0.01), await newest(counted)
+    whole, table = runfeed.Watcher(namespace, {}, True, since), runfeed.Watcher("elsewhere", {}, False, since)
+    assert shown._feed.join(whole)
+    assert shown._feed.join(table)
+    elsewhere = await store.open(a_run("elsewhere"))
+    async with counted.transaction() as connection:
+        await verdict_rows.write(connection, [(a_verdict(run), [], 0) for run in made])
+    await until(lambda: len(whole.waiting) == 5 and len(table.waiting) == 1)
+    found = [(kind, told.document["name"]) for kind, told in whole.waiting]
+    assert sorted(found) == sorted(("MODIFIED", run.name) for run in made)
+    assert all("findings" in told.document for _, told in whole.waiting)
+    ((kind, told),) = table.waiting
+    assert (kind, told.document["name"], "findings" in told.document) == ("ADDED", elsewhere.name, False)
+    shown._feed._end(errors.Unavailable("done"))
+    await store.close()
+
+
+async def test_a_version_that_no_run_has_is_passed_by(counted: Counted) -> None:
+    shown, since = views.RunViews(counted, poll_seconds=0.01), await newest(counted)
+    watching = Watching(shown, None, since)
+    await until(lambda: shown._feed._number == 1)
+    async with counted.transaction() as connection:
+        await versions.take(connection, 3)
+    await until(lambda: shown._feed._seen == since + 3)
+    assert (watching.names(), watching.task.done()) == ([], False)
+    await watching.stop()
 
 
 async def test_a_change_is_told_by_postgresql_and_not_waited_for(counted: Counted) -> None:
@@ -154,7 +224,10 @@ async def test_a_change_is_told_by_postgresql_and_not_waited_for(counted: Counte
     await store.close()
 
 
-async def test_where_postgresql_tells_nothing_a_look_finds_it(counted: Counted) -> None:
+async def test_where_postgresql_tells_nothing_a_look_finds_it(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runfeed, "_LOOK", 3600.0)
     counted.deaf = True
     store, namespace = run_store.Runs(counted), f"found-{uuid.uuid4()}"
     watching = Watching(views.RunViews(counted, poll_seconds=0.01), namespace, await newest(counted))
@@ -338,14 +411,14 @@ async def test_more_watchers_than_a_bound_are_turned_away(counted: Counted) -> N
 async def test_a_fault_of_the_poller_ends_every_watch_instead_of_silencing_it(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(connection: AsyncConnection) -> tuple[int, int]:
+    async def broken(connection: AsyncConnection) -> int:
         raise AssertionError("a bug")
 
     shown = views.RunViews(counted, poll_seconds=0.01)
     watch = shown.watch(None, await newest(counted), {})
     waiting = asyncio.create_task(anext(watch))  # type: ignore[arg-type]
     await until(lambda: shown._feed._number == 1)
-    monkeypatch.setattr(versions, "window", broken)
+    monkeypatch.setattr(versions, "newest", broken)
     with pytest.raises(errors.Unavailable, match="list again"):
         await waiting
     assert shown._feed._poller is None
