@@ -150,7 +150,19 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("oidc/checks.py", "check: claims.get('iss') != issuer -> False"): "PyJWT has refused it; ours stays beside it",
     ("oidc/checks.py", "check: raise errors.NotVerified('2', 'another issuer') -> pass"): "as above",
     ("oidc/issuers.py", "KeySets._renew: now < kept.until -> LtE"): "keys are kept longer than the pause: never equal",
+    ("store/artifacts.py", "Artifacts.record: owner.run_id is not None -> True"): "no run has no id: it refers to none",
+    ("store/artifacts.py", "Artifacts.mark_garbage: not ids -> False"): "looks at none",
     ("store/claims.py", "write: others -> True"): "looks for none",
+    (
+        "store/database.py",
+        "Database._check: time.monotonic() - record.info.get(_USED, 0.0) < direct.TRUSTED_SECONDS -> LtE",
+    ): "a clock of nanoseconds",
+    ("store/direct.py", "Connections._place: self._places.locked() -> True"): "a timer for what takes no time",
+    (
+        "store/direct.py",
+        "Connections._take: time.monotonic() - used < TRUSTED_SECONDS -> LtE",
+    ): "a clock of nanoseconds",
+    ("store/direct.py", "_lives: await connection.close() -> pass"): "a lost one ends with its object, too",
     (
         "store/external_runs.py",
         "ExternalRuns.extend: table.c.expires_at < expires_at -> LtE",
@@ -160,10 +172,37 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "store/external_runs.py",
         "_version: (made if mark_latest is None else mark_latest) and (not row.latest) -> without not row.latest",
     ): "marks the latest one once more",
+    ("store/grants.py", "apply: missing and may -> without missing"): "creates none",
+    ("store/groupcommit.py", "GroupCommit._commit: self._limits.rest and len(batch) < self._limits.batch -> "
+     "without self._limits.rest"): "rests no time",
+    ("store/judgingqueue.py", ": AND status = 'todo' -> "): (
+        "what is being judged is judged alone already; it names the index"
+    ),
+    ("store/judgingqueue.py", "_Batch.settle: ended -> True"): "ends none",
+    ("store/judgingqueue.py", "_Batch.settle: later -> True"): "puts none off",
+    ("store/judgingqueue.py", "_Batch.settle: alone -> True"): "isolates none",
+    ("store/judgingqueue.py", "Queue.batch: not found -> False"): "records and forgets a batch of none",
+    ("store/judgingqueue.py", "Queue._held_batch: heavy -> True"): "isolates none",
+    ("store/judgingqueue.py", "Queue._held_batch: gone -> True"): "ends none",
+    ("store/judgingqueue.py", "_records: (claims := list(claimed)) -> True"): "reads none",
+    ("store/judgingqueue.py", "_taken: not mine -> False"): "reads the attachments of no namespace",
     ("store/lifecycle.py", "finish_all: locked -> True"): "writes none",
     ("store/lifecycle.py", "finish_all: others -> True"): "looks for none",
     ("store/namespaces.py", "_recorded: seen -> True"): "writes none",
     ("store/namespaces.py", "_tell: names -> True"): "tells of none",
+    ("store/retention.py", ": AND r.result <> 'Pending' -> "): "what is not judged has no time of it",
+    ("store/runfeed.py", "RunFeed.leave: not self._number and self._poller is not None -> "
+     "without self._poller is not None"): "who is there has a poller; for the type checker",
+    ("store/runfeed.py", "RunFeed._look_for_ever: await asyncio.sleep(min(_GAP, self._poll)) -> pass"): (
+        "the same changes in more looks"
+    ),
+    ("store/runfeed.py", "RunFeed._look: poller is not self._poller -> False"): (
+        "a poller that was cancelled ends where it waits; ours stays beside it"
+    ),
+    ("store/runqueries.py", "changed: where(...) -> without known.name == runs.namespace"): (
+        "a uid is of one namespace; the name is its key"
+    ),
+    ("store/runqueries.py", "conditions: filters[key] in possible -> True"): "no run has a value that there is not",
     ("store/tickets.py", "Tickets.issue: table.c.expires_at < sa.func.now() -> LtE"): "a clock of microseconds",
     ("store/verdicts.py", "write: if over -> "): "a run without a verdict has none to set aside",
     (
@@ -171,4 +210,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "write: external and verdict.result is verdict_model.VerdictResult.PASSED -> without external",
     ): "a run of the cluster has no version: it costs a statement",
     ("store/versions.py", "stamp_all: ids -> True"): "stamps none",
+    ("store/views.py", "RunViews._missed: since < window[1] -> True"): "reads none",
+    ("store/views.py", "RunViews._missed: since < window[1] -> LtE"): "reads none",
 }  # fmt: skip

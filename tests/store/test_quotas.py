@@ -159,6 +159,21 @@ async def test_of_many_at_the_same_moment_only_those_that_fit_are_stored(
     assert await counted(opened) == {"uid-team-a": (3, 89)} == await there(opened)
 
 
+async def test_an_upload_is_refused_before_it_comes_where_there_is_no_room_and_never_for_what_is_stored(
+    opened: database.Database,
+) -> None:
+    generous, tight = artifacts.Artifacts(opened), artifacts.Artifacts(opened, SMALL)
+    stored = [digests.of_bytes(bytes([number])) for number in range(5)]
+    for digest in stored:
+        assert await generous.reserve(digest, owner(), "default") is not None
+        await generous.record(digest, owner(), "default", 1)
+    with pytest.raises(errors.Denied, match="5 of 3 artifacts"):
+        await tight.reserve(digests.of_bytes(b"one more"), owner(), "default")
+    for digest in stored:
+        assert await tight.reserve(digest, owner(), "default") is None
+        await tight.record(digest, owner(), "default", 1)
+
+
 async def test_bytes_that_arrived_and_no_longer_fit_go_after_the_least_grace(
     opened: database.Database, tmp_path: Path
 ) -> None:

@@ -247,7 +247,7 @@ class Artifacts(casbackends.CASBackends):
 
     async def where(self, digest: digests.Digest, namespace_uid: str = "") -> artifacts.Places:
         """Where it lies for this namespace, or for any."""
-        bound = {"digest": str(digest), **({"namespace": namespace_uid} if namespace_uid else {})}
+        bound = {"digest": str(digest), "namespace": namespace_uid}
         async with self._database.statements() as connection:
             found = (await connection.execute(_WHERE if namespace_uid else _ANYWHERE, bound)).one()
         return artifacts.Places(tuple(found.lying), known=bool(found.known), sound=bool(found.sound))
