@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime
-import itertools
 import uuid
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,7 +107,7 @@ class Stage:
 
     async def listed(self, namespace: str | None, filters: dict[str, str], limit: int) -> list[tuple[str, str]]:
         shown, found, token = views.RunViews(self.opened), [], ""
-        for _ in itertools.count():
+        for _ in range(300):  # far more pages than there are: who goes round in a circle ends
             page, token, _ = await shown.page(namespace, limit=limit, after=token, filters=filters, whole=False)
             assert len(page) <= limit
             found += [(document["namespace"], document["name"]) for document in page]
