@@ -218,9 +218,10 @@ def _allowed(url: str, *, allow_private: bool) -> str:
 
 
 def _judge(status: int, wait: str) -> None:
+    """`wait`: what the answer says of Retry-After, in ASCII; dates are not read."""
     if 200 <= status < 300:
         return
-    if status in (429, 503) and wait.isascii() and wait.isdigit():
+    if status in (429, 503) and wait.isdigit():
         raise errors.Overloaded("it asked to be left alone for a while", retry_after=int(wait[:9]))
     if status in _AGAIN:
         raise errors.Unavailable("it asked for another try")

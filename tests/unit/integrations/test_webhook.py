@@ -8,6 +8,7 @@ import pytest
 from avouch import destinations, errors
 from avouch.controlplane.model import deliveries
 from avouch.integrations import webhook
+from tests import loopback
 
 LISTED = destinations.Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
 
@@ -77,13 +78,6 @@ def test_a_secret_that_only_begins_like_one_of_standard_webhooks_is_told():
     assert "!secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("status", "wanted"), [(302, errors.Denied), (401, errors.Denied), (410, errors.Denied),
-                                                (408, errors.Unavailable), (500, errors.Unavailable)])  # fmt: skip
-async def test_an_answer_says_whether_to_try_again(status, wanted):
-    with pytest.raises(wanted):
-        await answered(b"HTTP/1.1 %d X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n" % status)
-
-
 async def test_retry_after_is_honoured():
     with pytest.raises(errors.Overloaded) as caught:
         await answered(b"HTTP/1.1 429 X\r\nRetry-After: 77\r\nContent-Length: 0\r\n\r\n")
@@ -143,16 +137,115 @@ async def test_an_answer_is_told_in_few_words_and_never_as_it_is(status):
     assert "Secret" not in str(raised.value)
 
 
-async def test_too_many_requests_without_a_time_are_tried_again():
-    with pytest.raises(errors.Unavailable) as raised:
-        await answered(b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n")
-    assert raised.value.retry
-    assert not isinstance(raised.value, errors.Overloaded)
+@pytest.mark.parametrize("allowed", [False, None, "true", 1])
+async def test_plain_http_needs_permission_and_nothing_but_true_is_one(allowed):
+    with pytest.raises(errors.Invalid, match="plain http") as raised:
+        await webhook.Webhook(LISTED).deliver(delivery("http://127.0.0.1/", allowPrivateAddresses=allowed))
+    assert (raised.value.field, bool(raised.value.fix)) == ("spec.webhook.url", True)
 
 
-async def test_plain_http_needs_permission():
-    with pytest.raises(errors.Invalid):
-        await webhook.Webhook().deliver(delivery("http://example.com/", allowPrivateAddresses=False))
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1", "https:///hook", "http://:80/", "ftp://127.0.0.1/", "file:///etc/passwd"]
+)
+async def test_what_is_no_address_of_http_is_refused_whatever_is_permitted(url):
+    with pytest.raises(errors.Invalid, match=r"not an http\(s\) URL") as raised:
+        await webhook.Webhook(LISTED).deliver(delivery(url))
+    assert raised.value.field == "spec.webhook.url"
+
+
+async def test_what_the_operator_listed_is_reached_where_the_integration_asks_for_it_alone(tmp_path):
+    secure = loopback.tls(tmp_path)
+    with loopback.serving(lambda _: loopback.Reply(204), secure) as receiver:
+        async with webhook.Webhook(LISTED, tls=secure.trusting()) as plugin:
+            for asked in (False, None, "true", 1):
+                with pytest.raises(errors.Denied, match="is not at a public address"):
+                    await plugin.deliver(delivery(receiver.url, allowPrivateAddresses=asked))
+            assert receiver.connections == 0
+            await plugin.deliver(delivery(receiver.url, allowPrivateAddresses=True))
+    assert len(receiver.seen) == 1
+
+
+async def test_a_receiver_whose_certificate_nobody_vouches_for_is_told_so(tmp_path):
+    with loopback.serving(lambda _: loopback.Reply(204), loopback.tls(tmp_path)) as receiver:
+        async with webhook.Webhook(LISTED) as plugin:
+            with pytest.raises(errors.Unavailable, match="not reached: its certificate is not trusted"):
+                await plugin.deliver(delivery(receiver.url))
+    assert not receiver.seen
+
+
+@pytest.mark.parametrize(("size", "connections"), [(0, 1), (webhook.MAX_ANSWER, 1), (webhook.MAX_ANSWER + 1, 2)])
+async def test_an_answer_of_64_kib_is_read_whole_and_its_connection_kept(size, connections):
+    with loopback.serving(lambda _: loopback.Reply(200, b"x" * size)) as receiver:
+        async with webhook.Webhook(LISTED) as plugin:
+            for _ in range(2):
+                await plugin.deliver(delivery(receiver.url))
+    assert (len(receiver.seen), receiver.connections) == (2, connections)
+
+
+async def test_a_kept_connection_that_closes_without_an_answer_costs_no_try_and_a_new_one_does():
+    replies = [204, 0, 204, 0, 0]  # 0: closed without an answer
+    with loopback.serving(lambda _: loopback.Reply(replies[len(receiver.seen) - 1])) as receiver:
+        async with webhook.Webhook(LISTED) as plugin:
+            await plugin.deliver(delivery(receiver.url))
+            await plugin.deliver(delivery(receiver.url))
+            assert (len(receiver.seen), receiver.connections) == (3, 2)
+            with pytest.raises(errors.Unavailable, match="not reached"):
+                await plugin.deliver(delivery(receiver.url))
+    assert (len(receiver.seen), receiver.connections) == (5, 3)  # the second one was made for this delivery
+
+
+async def test_a_plugin_that_is_closed_keeps_no_connection():
+    over = asyncio.Event()
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(7)
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert await reader.read() == b""
+        over.set()
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, asyncio.timeout(60):
+        async with webhook.Webhook(LISTED) as plugin:
+            await plugin.deliver(delivery(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        await over.wait()
+
+
+AUTHORIZED, NOTHING = "is not authorized: given up", "there is nothing at this address: given up"
+REDIRECTED, REFUSED = "redirected, and redirects are not followed", "it refused the delivery: given up"
+AGAIN, FAILED, WAITING = "it asked for another try", "it answered that it failed", "left alone for a while"
+ANSWERS = [
+    *((status, "", errors.Denied, REDIRECTED) for status in (300, 302, 399)),
+    *((status, "", errors.Denied, REFUSED) for status in (400, 422, 499)),
+    *((status, "", errors.Denied, AUTHORIZED) for status in (401, 403)),
+    *((status, "", errors.Denied, NOTHING) for status in (404, 410)),
+    (413, "", errors.Denied, "the delivery is too large: given up"),
+    *((status, "", errors.Unavailable, AGAIN) for status in (408, 425, 429)),
+    *((status, "", errors.Unavailable, FAILED) for status in (500, 503, 599)),
+    *((status, "77", errors.Overloaded, WAITING) for status in (429, 503)),
+    *((status, "77", errors.Unavailable, FAILED) for status in (500, 502, 504)),  # for nobody says when it is back
+    (408, "77", errors.Unavailable, AGAIN),
+    *(
+        (503, wait, errors.Unavailable, FAILED)
+        for wait in ("soon", "-1", "1.5", "\xb2", "Fri, 01 Jan 2027 00:00:00 GMT")
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "wait", "wanted", "told"), ANSWERS)
+async def test_an_answer_says_whether_and_why_to_try_again(status, wait, wanted, told):
+    with loopback.serving(lambda _: loopback.Reply(status, headers={"Retry-After": wait})) as receiver:
+        async with webhook.Webhook(LISTED) as plugin:
+            with pytest.raises(errors.AvouchError, match=told) as raised:
+                await plugin.deliver(delivery(receiver.url))
+    assert type(raised.value) is wanted
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+async def test_every_answer_of_success_is_one(status):
+    with loopback.serving(lambda _: loopback.Reply(status)) as receiver:
+        async with webhook.Webhook(LISTED) as plugin:
+            await plugin.deliver(delivery(receiver.url))
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [(None, 10), (3, 3), (60, 60), (0, 1), (3600, 60), ("5", 10)])

@@ -78,7 +78,7 @@ def _names(entry: meta.ScopedRef, place: Place, record: identities.TokenRecord) 
 def _oidc(entry: workflow.OidcAttester, attester: identities.OidcIdentity) -> bool:
     """Everything that the entry says holds, and it says at least who (a subject, or claims)."""
     audience = AUDIENCE if entry.audience is None else entry.audience
-    if not attester.issuer or (entry.issuer, audience) != (attester.issuer, attester.audience):
+    if (entry.issuer, audience) != (attester.issuer, attester.audience):
         return False
     if entry.subject is None and not entry.claims:
         return False

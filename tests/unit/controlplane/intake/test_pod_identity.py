@@ -30,8 +30,14 @@ BREAKS: dict[str, Callable[[fakes.Cluster], object]] = {
     ),
     "the token is a user's with the name of an account": lambda c: c.users["good"].update(username="shop:builder"),
     "the token is nobody's": lambda c: c.users["good"].pop("username"),
-    "the token is bound to a pod without a name": lambda c: _bound(c).update({POD_NAME: [""]}),
-    "the token is bound to a pod without a UID": lambda c: _bound(c).update({POD_UID: [""]}),
+    "the token is bound to a pod without a name, and there is one": lambda c: (
+        _bound(c).update({POD_NAME: [""]}),
+        c.pods.update({("shop", ""): c.pods["shop", "build-pod"]}),
+    ),
+    "the token is bound to a pod without a UID, and there is one": lambda c: (
+        _bound(c).update({POD_UID: [""]}),
+        _meta(c.pods).pop("uid"),
+    ),
     "the token is bound to the name of a pod alone": lambda c: _bound(c).pop(POD_UID),
     "the token is bound to the UID of a pod alone": lambda c: _bound(c).pop(POD_NAME),
     "the token is bound to two names": lambda c: _bound(c).update({POD_NAME: ["build-pod", "other"]}),
