@@ -152,9 +152,13 @@ async def test_a_read_write_once_pod_volume_is_not_mounted_twice_and_this_is_tol
 async def test_the_cluster_is_asked_for_quotas_and_claims_only_where_they_can_matter() -> None:
     cluster = Cluster()
     cluster.resource_quotas = cluster.volume_claim = pytest.fail  # type: ignore[method-assign,assignment]
-    refusal = await decide(cluster, Workflows({"materials": [IMAGE, {**SBOM, "task": "test"}]}))
+    elsewhere = [IMAGE, {**SBOM, "task": "test"}]
+    refusal = await decide(cluster, Workflows({"materials": elsewhere}))
     assert isinstance(refusal, pod.Refusal)
     assert refusal.reason is pod.Reason.NOT_NEEDED
+    planned = await decide(cluster, Workflows({"materials": elsewhere, "inject": "always"}))
+    assert isinstance(planned, injection.Planned)
+    assert not planned.injection.workspaces
 
 
 async def test_a_workspace_in_a_volume_of_the_pod_itself_needs_no_claim() -> None:

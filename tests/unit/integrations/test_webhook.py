@@ -1,6 +1,7 @@
 """The webhook against a real server on the loopback."""
 
 import asyncio
+import sys
 import uuid
 
 import pytest
@@ -21,7 +22,7 @@ def delivery(url, **config):
 
 
 async def answered(reply, **config):
-    seen = bytearray()
+    seen, over = bytearray(), asyncio.Event()
 
     async def handle(reader, writer):
         seen.extend(await reader.readuntil(b"\r\n\r\n"))
@@ -32,11 +33,16 @@ async def answered(reply, **config):
             writer.close()
             await writer.wait_closed()
         except OSError:  # the client left early, as it should from an endless answer
-            pass
+            writer.close()
+        over.set()
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        await webhook.Webhook(LISTED, lambda: 100.0).deliver(delivery(f"http://127.0.0.1:{port}/", **config))
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        try:
+            async with webhook.Webhook(LISTED, lambda: 100.0) as plugin:
+                await plugin.deliver(delivery(url, **config))
+        finally:
+            await over.wait()
     return bytes(seen)
 
 
@@ -95,10 +101,21 @@ async def test_a_receiver_that_is_away_is_told_in_the_systems_words():
         await webhook.Webhook(LISTED).deliver(delivery(f"http://127.0.0.1:{port}/"))
 
 
-async def test_a_hanging_receiver_is_left_after_the_time_limit(monkeypatch):
+@pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx"])
+async def test_a_hanging_receiver_is_left_after_the_time_limit(monkeypatch, begins):
     monkeypatch.setattr(webhook, "TIMEOUT", 0.05)
-    with pytest.raises(errors.Unavailable):
-        await answered(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n")
+    left = asyncio.Event()
+
+    async def hang(reader, writer):
+        writer.write(begins)
+        await reader.read()  # until the client has left
+        writer.close()
+        left.set()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server, webhook.Webhook(LISTED) as plugin:
+        with pytest.raises(errors.Unavailable, match=r"^no answer in 0\.05 s"):
+            await plugin.deliver(delivery(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        await left.wait()
 
 
 @pytest.mark.parametrize(
@@ -192,6 +209,10 @@ async def test_a_kept_connection_that_closes_without_an_answer_costs_no_try_and_
             with pytest.raises(errors.Unavailable, match="not reached"):
                 await plugin.deliver(delivery(receiver.url))
     assert (len(receiver.seen), receiver.connections) == (5, 3)  # the second one was made for this delivery
+
+
+def test_nothing_looks_in_vain_for_what_is_not_installed_with_each_request():
+    assert sys.modules["sniffio"] is None
 
 
 async def test_a_plugin_that_is_closed_keeps_no_connection():

@@ -167,6 +167,5 @@ class Routed:
 async def _counted(content: AsyncIterator[bytes], held: Held, most: int) -> AsyncIterator[bytes]:
     """The pieces; what they take of memory is counted as they come, as far as their backend keeps them there."""
     async for piece in content:
-        if held.held < most:
-            held.take(min(len(piece), most - held.held))
+        held.take(min(len(piece), most - held.held))
         yield piece

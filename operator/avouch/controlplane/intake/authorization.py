@@ -69,10 +69,10 @@ def _token(listed: workflow.Attesters | None, place: Place, record: identities.T
 
 
 def _names(entry: meta.ScopedRef, place: Place, record: identities.TokenRecord) -> bool:
-    namespace = place.namespace
+    namespace: str | None = place.namespace
     if entry.scope == "Organization":
-        namespace = place.organization.home if place.organization else ""
-    return bool(namespace) and (record.namespace, record.name) == (namespace, entry.name)
+        namespace = place.organization.home if place.organization else None
+    return (record.namespace, record.name) == (namespace, entry.name)
 
 
 def _oidc(entry: workflow.OidcAttester, attester: identities.OidcIdentity) -> bool:

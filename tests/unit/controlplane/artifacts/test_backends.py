@@ -8,7 +8,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.controlplane.artifacts import backends, routing
-from avouch.controlplane.model import artifacts
+from avouch.controlplane.model import artifacts, quotas
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -163,12 +163,14 @@ class Map:
     def __init__(self, serving: artifacts.Serving, *places: str, known: bool = False, sound: bool = False) -> None:
         self.found, self.told = serving, []
         self.places = artifacts.Places(places, known, sound)
+        self.used: quotas.ArtifactUse | None = None
 
     async def serving(self, namespace):
         return self.found
 
     async def reserve(self, digest, owner, backend):
         self.told.append(("reserve", backend))
+        return self.used
 
     async def record(self, digest, owner, backend, size):
         self.told.append(("record", backend, size))
@@ -199,6 +201,7 @@ async def pieces(*content: bytes) -> AsyncIterator[bytes]:
 
 
 OWNER = artifacts.Owner("team", "ns")
+X = digests.of_bytes(b"x")
 
 
 async def test_content_is_recorded_only_after_it_arrived_whole():
@@ -208,7 +211,7 @@ async def test_content_is_recorded_only_after_it_arrived_whole():
         await routed.put(pieces(b"x"), expected=digests.of_bytes(b"x"), limit=9, owner=OWNER)
     assert known.told == [("reserve", "uid-a")]
     routed = routing.Routed(known, Openers(uid_a=Memory()))
-    await routed.put(pieces(b"x"), expected=digests.of_bytes(b"x"), limit=9, owner=OWNER)
+    assert await routed.put(pieces(b"x"), expected=X, limit=9, owner=OWNER) == (X, 1)
     assert known.told[1:] == [("reserve", "uid-a"), ("record", "uid-a", 1)]
 
 
@@ -228,6 +231,32 @@ async def test_content_without_an_owner_goes_to_the_installs_own_store():
     await routed.put(pieces(b"x"), expected=None, limit=9)
     assert await routed.has(digests.of_bytes(b"x"))
     assert b"".join([piece async for piece in routed.get(digests.of_bytes(b"x"))]) == b"x"
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "room", "refusal"),
+    [
+        (3, 3, 3, None),
+        (4, 9, 3, errors.Denied),  # the quota is smaller
+        (4, 3, 9, errors.TooLarge),  # what the caller allows is
+        (4, 3, 3, errors.TooLarge),
+        (4, 9, None, None),  # without a quota of bytes
+        (1, 9, 0, errors.Denied),
+    ],
+)
+async def test_an_upload_ends_at_the_smaller_of_its_limit_and_the_room_of_its_namespace(size, limit, room, refusal):
+    known, own = Map(artifacts.Serving()), Memory()
+    known.used = quotas.ArtifactUse(count=1, bytes=100, most_count=0, most_bytes=0 if room is None else 100 + room)
+    routed, content = routing.Routed(known, Openers(default=own)), b"x" * size
+    putting = routed.put(pieces(content), expected=digests.of_bytes(content), limit=limit, owner=OWNER)
+    if refusal is None:
+        assert await putting == (digests.of_bytes(content), size)
+    else:
+        with pytest.raises(errors.AvouchError) as refused:
+            await putting
+        assert type(refused.value) is refusal
+    assert bool(own.content) is (refusal is None)
+    assert known.told[1:] == ([("record", "default", size)] if refusal is None else [])
 
 
 class Held:
@@ -263,9 +292,6 @@ async def test_an_upload_that_finds_no_memory_is_told_to_come_again():
     with pytest.raises(errors.Overloaded):
         await routed.put(pieces(b"x", b"yz"), expected=digests.of_bytes(b"xyz"), limit=9, owner=OWNER)
     assert not await own.has(digests.of_bytes(b"xyz"))
-
-
-X = digests.of_bytes(b"x")
 
 
 class Copy(Memory):
@@ -322,6 +348,14 @@ async def test_a_copy_that_is_found_damaged_halfway_is_an_error_and_the_map_lear
     with pytest.raises(errors.Corrupt):
         assert [piece async for piece in routed.get(X)]
     assert known.told[-1] == ("damaged", "a")
+
+
+@pytest.mark.parametrize(("how", "told"), [("damaged", [("damaged", "default")]), ("none", [])])
+async def test_of_what_was_stored_before_there_was_a_map_it_learns_of_damage_alone(how, told):
+    known = Map(artifacts.Serving())
+    with pytest.raises((errors.Corrupt, errors.NotFound)):
+        await anext(routing.Routed(known, Openers(default=Copy(how))).get(X))
+    assert known.told[1:] == told
 
 
 async def test_what_the_map_knows_to_lie_nowhere_is_not_looked_for_in_the_installs_own_store():

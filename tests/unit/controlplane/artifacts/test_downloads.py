@@ -39,6 +39,7 @@ class World:
     ticket: str = ""  # the namespace (uid) that it opens
     workflows: tuple[str, ...] = ("release",)  # with runs that used it
     claimed: list[str] = field(default_factory=list)  # namespaces whose organization was asked for
+    searched: list[str | None] = field(default_factory=list)  # namespaces that its uses were asked of
     known: int | None = None  # its size, where some run used it
     stored: set[str] = field(default_factory=lambda: {"shop-uid", "other-uid"})
 
@@ -86,6 +87,7 @@ class _Uses:
 
     async def of(self, digest: digests.Digest, namespace: str | None = None) -> AsyncIterator[artifacts.Use]:
         """Also those of other namespaces: who may read is not for the store to say."""
+        self.world.searched.append(namespace)
         for name in self.world.workflows if self.world.used and digest == DIGEST else ():
             yield artifacts.Use("shop", "shop-uid", name, self.world.rules)
 
@@ -112,6 +114,26 @@ async def test_one_workflow_that_lets_the_attester_is_enough_and_each_namespace_
     world = World(token("Workflow", "release"), workflows=("audit", "other", "release"))
     assert (await world.downloads.find("token", DIGEST)).namespace_uid == "shop-uid"
     assert world.claimed == ["shop"]
+
+
+@pytest.mark.parametrize(
+    ("who", "namespace"),
+    [
+        (HERE, "shop"),
+        (token(), "shop"),
+        (token("Workflow", "release"), "shop"),
+        (token("Organization", namespace="home"), None),
+        (JOB, None),
+    ],
+    ids=["ServiceAccount", "token", "token of one Workflow", "token of an organization", "OIDC"],
+)
+async def test_uses_are_looked_for_where_the_attester_can_be_let_in_at_all(
+    who: authorization.Attester, namespace: str | None
+) -> None:
+    world = World(who, used=False)
+    with pytest.raises(errors.NotFound):
+        await world.downloads.find("token", DIGEST)
+    assert world.searched == [namespace]
 
 
 async def test_the_size_of_what_a_run_used_is_told_and_its_store_not_asked() -> None:

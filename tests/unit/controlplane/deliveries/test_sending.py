@@ -390,24 +390,39 @@ async def test_what_hangs_when_the_worker_ends_is_broken_off_without_an_outcome(
     assert not caplog.records
 
 
+class Away(Ledger):
+    """Does not answer at first."""
+
+    failures = 2
+
+    async def lease(self, capacity: deliverybounds.Capacity, seconds: int) -> Sequence[delivery_model.Delivery]:
+        if self.failures:
+            self.failures -= 1
+            raise errors.Unavailable("the database is away")
+        return await super().lease(capacity, seconds)
+
+
 async def test_deliveries_wait_for_a_database_that_is_away_and_go_on(monkeypatch):
     monkeypatch.setattr(sending, "_PAUSE", 0.0)
-
-    class Away(Ledger):
-        failures = 2
-
-        async def lease(self, capacity: deliverybounds.Capacity, seconds: int) -> Sequence[delivery_model.Delivery]:
-            if self.failures:
-                self.failures -= 1
-                raise errors.Unavailable("the database is away")
-            return await super().lease(capacity, seconds)
-
     ledger = Away(to("chat"))
     use_case = fan_out(ledger, Receiver())
     running = asyncio.create_task(use_case.run())
     await until(lambda: len(ledger.outcomes) == 1)
     running.cancel()
     await use_case.finish(60)
+
+
+async def test_a_database_that_is_away_is_left_alone_for_a_pause(monkeypatch):
+    monkeypatch.setattr(sending, "_PAUSE", 3600.0)
+    ledger = Away(to("chat"))
+    use_case = fan_out(ledger, Receiver())
+    running = asyncio.create_task(use_case.run())
+    await until(lambda: ledger.failures == 1)
+    use_case.due.set()  # that more is due ends no pause
+    for _ in range(50):
+        await asyncio.sleep(0)
+    running.cancel()
+    assert (ledger.failures, ledger.rooms) == (1, [])
 
 
 async def test_a_delivery_of_a_type_that_nobody_serves_is_given_up():

@@ -134,6 +134,15 @@ GONE: dict[str, Callable[[fakes.Cluster], object]] = {
     "the token names two pods": lambda c: c.users[fakes.TOKEN]["extra"].update(
         {"authentication.kubernetes.io/pod-name": ["a", "b"]}
     ),
+    "the token names two pods, and one has the name and the UID of both": lambda c: c.users[fakes.TOKEN].update(
+        extra={
+            "authentication.kubernetes.io/pod-name": ["build-", "pod"],
+            "authentication.kubernetes.io/pod-uid": ["pod-", "uid"],
+        }
+    ),
+    "the token names the UID of a pod without its name": lambda c: c.users[fakes.TOKEN]["extra"].pop(
+        "authentication.kubernetes.io/pod-name"
+    ),
     "the token names a pod without uid": lambda c: c.users[fakes.TOKEN]["extra"].pop(
         "authentication.kubernetes.io/pod-uid"
     ),

@@ -145,7 +145,9 @@ def test_who_may_attest_is_refused_with_the_field_where_it_cannot_be_read(said: 
     assert refused.value.field == ".".join(("spec.attesters", *filter(None, (field,))))
 
 
-def test_an_organization_token_covers_nothing_where_no_organization_claims_the_namespace() -> None:
+def test_nobody_is_of_an_organization_where_none_claims_the_namespace() -> None:
     alone = authorization.Place("home", "build")
+    of_organization = listed(spec(tokens=[{"name": "ci", "scope": "Organization"}]))
     assert not authorization.may_attest(None, alone, HOME)
-    assert not authorization.may_attest(listed(spec(tokens=[{"name": "ci", "scope": "Organization"}])), alone, HOME)
+    for who in (HOME, token(namespace="home"), token(namespace="home", scope="Workflow", workflow="build")):
+        assert not authorization.may_attest(of_organization, alone, who)

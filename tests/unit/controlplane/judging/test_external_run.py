@@ -109,22 +109,37 @@ def test_a_missing_material_fails_with_the_command_that_adds_it():
     assert verdict.findings[0].fix == "avouch attestation add --name sbom --value FILE"
 
 
+BAD = {(cases.FILE, cases.SBOM): artifacts.Checked(True, "no SBOM", "make one")}
+LARGE = {(cases.FILE, cases.SBOM): artifacts.Checked(True, "it takes too long", "send less", exhausting=True)}
+
+
+@pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize(
-    ("told", "documents", "code"),
+    ("documents", "code", "says", "fix"),
     [
-        (facts(sbom(type="SARIF")), None, "MaterialTypeMismatch"),
-        (facts(sbom()), {}, "MaterialNotUploaded"),
-        (
-            facts(sbom()),
-            {(cases.FILE, cases.SBOM): artifacts.Checked(True, "no SBOM", "make one")},
-            "MaterialTypeMismatch",
-        ),
+        ({}, "MaterialNotUploaded", "its content was not uploaded", "avouch attestation add --name sbom --value FILE"),
+        (BAD, "MaterialTypeMismatch", "material sbom: no SBOM", "make one"),
+        (LARGE, "MaterialTooLarge", "material sbom: it takes too long", "send less"),
     ],
 )
-def test_a_material_that_is_not_what_it_is_called_fails(told, documents, code):
-    verdict = judged(cases.planned(cases.asked()), told, documents=documents)
-    assert verdict.result is VerdictResult.FAILED
-    assert code in codes(verdict)
+def test_a_document_that_does_not_hold_is_told_with_what_helps_and_the_contracts_line(
+    asked, documents, code, says, fix
+):
+    wanted = cases.planned(*[cases.asked()] * asked)
+    found = judged(wanted, facts(sbom()), documents=documents)
+    (finding,) = found.findings
+    assert (found.result, finding.code, finding.material) == (VerdictResult.FAILED, code, "sbom")
+    assert says in finding.message
+    assert finding.fix.startswith(fix)
+    assert finding.line == ("spec.materials[sbom]" if asked else "")
+
+
+def test_a_material_of_another_type_than_the_contract_asks_for_is_told_once_and_is_missing():
+    found = judged(cases.planned(cases.asked()), facts(sbom(type="SARIF")), documents={})
+    wrong, missing = found.findings
+    assert (found.result, missing.code) == (VerdictResult.FAILED, "MaterialMissing")
+    assert (wrong.code, wrong.line, wrong.material) == ("MaterialTypeMismatch", "spec.materials[sbom]", "sbom")
+    assert wrong.message == "the attestation calls sbom SARIF, the contract asks for SBOM_CYCLONEDX_JSON"
 
 
 def test_a_material_of_another_type_is_missing_too():
@@ -136,6 +151,7 @@ def test_an_annotation_of_a_material_keeps_the_value_that_the_contract_fixes():
     asked = cases.planned(cases.asked(annotations=(plan.PlannedAnnotation("level", "high"),)))
     told = judged(asked, facts(sbom(annotations={"level": "low"})))
     assert (told.result, codes(told)) == (VerdictResult.REJECTED, ["AnnotationContradicted"])
+    assert (told.findings[0].line, told.findings[0].material) == ("spec.materials[sbom]", "sbom")
     assert told.materials[0].annotations == {"level": "high"}
     assert judged(asked, facts(sbom())).result is VerdictResult.PASSED
 

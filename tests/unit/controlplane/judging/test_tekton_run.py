@@ -353,8 +353,9 @@ def test_a_canceled_run_waits_for_no_sidecar():
 
 def test_a_file_whose_upload_may_be_skipped_passes_without_its_bytes():
     skipped = make.planned(make.asked(skip_upload=True))
-    for documents in ({}, {(make.FILE, make.SBOM): artifacts.Checked(False)}):
-        assert make.verdict(make.case(skipped, SHOT, HONEST, documents=documents)).result is V.PASSED
+    for documents, uploaded in (({}, False), ({(make.FILE, make.SBOM): artifacts.Checked(False)}, False), (None, True)):
+        found = make.verdict(make.case(skipped, SHOT, HONEST, documents=documents))
+        assert (found.result, found.materials[0].uploaded) == (V.PASSED, uploaded)
 
 
 def test_a_sidecar_that_stayed_silent_is_missing_and_never_passes():
@@ -548,6 +549,9 @@ def test_a_claim_about_a_taskrun_that_was_deleted_and_made_again_says_so():
     (found,) = [f for f in make.verdict(case).findings if f.code == "ClaimOfUnknownTaskRun"]
     assert "made after this one was deleted" in found.message
     assert found.fix == "run it again, and delete no TaskRun while a run works"
+    (found,) = make.verdict(make.case(BOTH, SHOT, HONEST, make.said(make.file(), taskrun="ghost"))).findings
+    assert found.message.endswith("is about TaskRun ghost, which is not part of this run in the cluster")
+    assert found.fix == "find who made that TaskRun and its pod"
 
 
 def test_a_file_that_the_sidecar_refused_keeps_the_run_from_passing_and_says_why():
