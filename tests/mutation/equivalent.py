@@ -2,6 +2,7 @@
 
 _FACTS = "only claims with facts count: one without is a finding before (`tekton_run._problem`); for the type checker"
 _NOBODY = "the UID of an object that is not there is empty, and that of the one it is compared with is not"
+_TOGETHER = "there are rules where there is a Workflow; for the type checker"
 
 _STRICT = "cryptography and OpenSSL refuse what is not DER, too; ours stays beside it"
 _LONG_WAY = "the long way says the same, some microseconds later"
@@ -33,6 +34,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("controlplane/judging/tekton_run.py", "cleaned_record: record.case.snapshot is not None -> True"): (
         "a run without a snapshot is Pending and not checked; for the type checker"
     ),
+    ("controlplane/judging/tekton_run.py", "_unrecorded: case.snapshot is None -> False"): (
+        "a run without a snapshot is Pending and not checked; for the type checker"
+    ),
     ("controlplane/judging/judge.py", "Judging._case: record.late -> True"): (
         "where no claim is late all are heard; it saves a look at the record"
     ),
@@ -48,9 +52,29 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "controlplane/intake/pod_identity.py",
         "_pipelinerun: pipelinerun is None or labels.uid_of(pipelinerun) != owner.uid -> without pipelinerun is None",
     ): _NOBODY,
+    (
+        "controlplane/intake/external_opening.py",
+        "Opener._workflow: found is None or rules is None or (not authorization.may_attest(rules.attesters, place, "
+        "attester)) -> without found is None",
+    ): _TOGETHER,
+    (
+        "controlplane/intake/external_opening.py",
+        "Opener._workflow: found is None or rules is None or (not authorization.may_attest(rules.attesters, place, "
+        "attester)) -> without rules is None",
+    ): _TOGETHER,
+    (
+        "controlplane/intake/planning.py",
+        "Owed.run: self.text or self.plan.to_json() -> without self.text",
+    ): "spares writing what is written there already",
+    ("integrations/webhook.py", ": importlib.util.find_spec('sniffio') is None -> True"): "it is not installed here",
     ("controlplane/intake/pod_identity.py", "Callers._namespace: holder.namespace -> no row"): (
         "the UID of an account is of one namespace alone"
     ),
+    (
+        "controlplane/intake/injection.py",
+        "InjectionPlanner._pipelinerun: found is not None and labels.uid_of(found) == owner.uid -> "
+        "without found is not None",
+    ): _NOBODY,
     (
         "controlplane/intake/injection.py",
         "InjectionPlanner.plan_for: taskrun is None or labels.uid_of(taskrun) != shape.owner.uid -> "

@@ -82,8 +82,10 @@ class InjectionPlanner:
 
     async def _pipelinerun(self, namespace: str, taskrun: Object) -> Object | None:
         owner = labels.controller(taskrun, "PipelineRun")
-        found = None if owner is None else await self.cluster.pipelinerun(namespace, owner.name)
-        return found if found is not None and owner is not None and labels.uid_of(found) == owner.uid else None
+        if owner is None:
+            return None
+        found = await self.cluster.pipelinerun(namespace, owner.name)
+        return found if found is not None and labels.uid_of(found) == owner.uid else None
 
     async def _quota(self, namespace: str, owed: Sequence[decision.Owed]) -> bool:
         """Whether the namespace has a ResourceQuota; asked only where it can matter."""

@@ -385,9 +385,11 @@ async def test_an_empty_artifact_is_read_as_one():
 async def test_what_the_map_knows_is_stored_where_a_sound_copy_lies(sound):
     own = Memory()
     own.content[X] = b"x"  # by its word alone
-    routed = routing.Routed(Map(artifacts.Serving(), "a", known=True, sound=sound), Openers(default=own))
+    known = Map(artifacts.Serving(), "a", known=True, sound=sound)
+    routed = routing.Routed(known, Openers(default=own))
     assert await routed.has(X, namespace_uid="ns") is sound
     assert await routed.use(X, OWNER) is True
+    assert known.told == [("where", X, "ns"), ("use", OWNER)]
 
 
 class Atomic(Memory):

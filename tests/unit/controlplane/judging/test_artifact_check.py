@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -142,6 +143,30 @@ async def test_evidence_too_large_to_look_into_is_accepted_without_annotations()
         digests.of_bytes(b""), "EVIDENCE"
     )
     assert found == artifacts.Checked(True)
+
+
+@pytest.mark.parametrize(
+    ("size", "read", "problem"),
+    [(3, True, ""), (4, True, ""), (5, False, ""), (8, False, ""), (9, False, "larger than 8")],
+)
+async def test_a_document_is_read_up_to_its_window_and_accepted_up_to_its_limit(monkeypatch, size, read, problem):
+    small = replace(material_types.of("EVIDENCE"), window=4, limit=8)
+    monkeypatch.setattr(material_types, "of", lambda _: small)
+    here = Here(document.Document())
+    looked = artifact_check.Artifacts(Endless(b"x", size), here)
+    found = await looked.check(digests.of_bytes(b""), "EVIDENCE")
+    assert (found.stored, bool(here.asked)) == (True, read)
+    assert problem in found.problem
+    assert bool(found.problem) is bool(problem)
+
+
+@pytest.mark.parametrize(("size", "large"), [(8, False), (9, True)])
+async def test_what_the_attestation_holds_is_read_up_to_the_limit_of_its_type(monkeypatch, size, large):
+    small = replace(material_types.of("EVIDENCE"), limit=8)
+    monkeypatch.setattr(material_types, "of", lambda _: small)
+    here = Here(document.Document())
+    found = await artifact_check.Artifacts(Stored(), here).read(b"x" * size, "EVIDENCE")
+    assert (found.exhausting, bool(here.asked)) == (large, not large)
 
 
 async def test_bytes_that_the_attestation_holds_are_read_like_stored_ones():

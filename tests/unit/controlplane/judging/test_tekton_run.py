@@ -513,6 +513,16 @@ def test_why_nobody_read_a_file_is_said_as_the_record_has_it():
 
 
 @pytest.mark.parametrize(
+    ("type_", "read"), [(make.SBOM, False), (make.IMAGE, True), ("STRING", True)], ids=["file", "image", "text"]
+)
+def test_what_is_found_by_its_name_is_not_read_without_a_sidecar_where_it_is_a_file(type_, read):
+    found = missing(
+        make.case(make.planned(make.asked("x", type_, source=plan.Source())), make.snapshot(make.taskrun()))
+    )
+    assert ("no sidecar was in the pod" in found.message) is not read
+
+
+@pytest.mark.parametrize(
     ("shot", "claims"),
     [
         pytest.param(make.snapshot(make.taskrun(), injected=["build-1-pod-uid"]), (), id="a sidecar was there"),
