@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,19 @@ async def test_receivers_of_the_last_release_find_the_headers_that_they_know():
     assert (
         b"\r\nAvouch-Signature: t=100,v1=f186804bb814c5f520e65c2e8f9bf5d5a563d1d553e936889486c90b71d35801\r\n" in seen
     )
+
+
+@pytest.mark.parametrize("secret", [b"key", b""])
+async def test_a_delivery_says_what_it_is_who_sends_it_and_carries_a_signature_where_there_is_a_secret(secret):
+    with loopback.serving(lambda _: loopback.Reply(204)) as receiver:
+        async with webhook.Webhook(LISTED) as plugin:
+            await plugin.deliver(replace(delivery(receiver.url), secret=secret))
+    (seen,) = receiver.seen
+    assert (seen.method, seen.path, seen.body) == ("POST", "/", b'{"a":1}')
+    told = [seen.headers[name] for name in ("content-type", "user-agent", "avouch-event")]
+    assert told == ["application/json", "avouch", "verdict"]
+    assert {"webhook-id", "webhook-timestamp", "avouch-delivery"} < seen.headers.keys()
+    assert ({"webhook-signature", "avouch-signature"} & seen.headers.keys() != set()) is bool(secret)
 
 
 def test_a_signature_is_that_of_standard_webhooks():
@@ -137,7 +151,7 @@ async def test_plain_http_goes_to_listed_destinations_alone():
         await webhook.Webhook(LISTED).deliver(delivery("http://8.8.8.8/"))
 
 
-@pytest.mark.parametrize("url", ["https://ann:pw@example.com/", "https://ann@example.com/"])
+@pytest.mark.parametrize("url", ["https://ann:pw@example.com/", "https://ann@example.com/", "https://:pw@example.com/"])
 async def test_credentials_in_an_address_are_refused(url):
     with pytest.raises(errors.Invalid, match="credentials in the URL") as raised:
         await webhook.Webhook(LISTED).deliver(delivery(url))

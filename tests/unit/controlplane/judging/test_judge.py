@@ -137,9 +137,10 @@ def claimed(monkeypatch: pytest.MonkeyPatch) -> judging_model.Record:
 
 
 async def test_a_batch_is_decided_as_a_whole_and_only_what_owes_nothing_passes() -> None:
-    queue = Queue(batched=[record(0), record(1, cases.asked())])
+    queue = Queue(batched=[record(0, resource_version=7), record(1, cases.asked())])
     await judge(queue).batch()
     assert queue.results() == ["Passed", "Failed"]
+    assert [one.over for one in queue.settled if isinstance(one, judging_model.Decided)] == [0, 0]
 
 
 async def test_what_is_written_of_a_verdict_is_signed_with_the_key_of_its_result() -> None:

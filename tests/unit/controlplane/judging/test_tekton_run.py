@@ -623,6 +623,10 @@ def test_what_the_run_itself_shows_is_read_from_the_pipelinerun_and_from_a_taskr
         found = make.verdict(make.case(asked, one))
         assert (found.result, found.annotations) == (V.PASSED, {"ticket": "T-1"})
         assert [material.value for material in found.materials] == ["v"]
+        seen = cluster_record.of_material(asked.materials[0], one.subject, cluster_record.executions(one))
+        assert [(each.who, each.taskrun_uid) for each in seen] == [
+            ("TaskRun build-1", "build-1-uid") if one.subject is alone else ("the run itself", "")
+        ]
 
 
 ENV = {"steps": [{"name": "s", "env": [{"name": "CI", "value": "yes"}, {"name": "KEY", "valueFrom": {"x": {}}}]}]}
