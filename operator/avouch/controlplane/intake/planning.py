@@ -101,21 +101,9 @@ async def owed_by(
     contracts: Contracts,
 ) -> Sequence[Owed]:
     """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
-    known = await workflows.index(namespace)
-    matched = _matched(known, taskrun, pipelinerun)
+    matched = (await workflows.index(namespace)).of_taskrun(taskrun or {}, pipelinerun)  # {} is nobody's
     owed = [await _owed(workflow, subject, taskrun, contracts) for workflow, subject in matched]
     return [one for one in owed if one is not None]
-
-
-def _matched(
-    known: matching.Index[contracts.WorkflowRecord], taskrun: Object | None, pipelinerun: Object | None
-) -> Sequence[tuple[contracts.WorkflowRecord, matching.Subject]]:
-    if taskrun is not None:
-        return known.of_taskrun(taskrun, pipelinerun)
-    if pipelinerun is None:
-        return ()
-    about = matching.subject("PipelineRun", pipelinerun)
-    return [(workflow, about) for workflow in known.of_pipelinerun(pipelinerun)]
 
 
 async def _owed(

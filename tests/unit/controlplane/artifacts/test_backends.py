@@ -37,6 +37,12 @@ def test_the_default_comes_before_the_fallback():
     assert chosen(backend("b", **FALLBACK), backend("a", **DEFAULT)) == "a"
 
 
+@pytest.mark.parametrize(("kind", "inline"), [("inline", True), ("s3", False)])
+def test_a_chosen_backend_is_told_with_its_limit_and_whether_it_is_inline(kind: str, inline: bool) -> None:
+    found = backends.choose(artifacts.Serving(own=(backend("a", kind=kind, maxBytes=400_000, **DEFAULT),)))
+    assert found == artifacts.Destination("uid-a", "a", 400_000, inline=inline)
+
+
 def test_the_fallback_stands_in_and_says_so():
     serving = artifacts.Serving(own=(backend("a", usable=False, **DEFAULT), backend("b", **FALLBACK)))
     found = backends.choose(serving)

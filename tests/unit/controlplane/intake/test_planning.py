@@ -89,6 +89,21 @@ async def test_a_workflow_without_a_contract_that_is_there_owes_nothing() -> Non
     assert not await Declared(workflow(), None).owed()
 
 
+async def test_a_workflow_about_tasks_alone_is_owed_by_their_taskruns_and_by_no_pipelinerun() -> None:
+    tasks = [
+        {"name": "build"},
+        {"matchLabels": {"tier": "one"}},
+        {"resolver": {"name": "git", "params": {"url": "u"}}},
+        {},
+    ]
+    declared = Declared(workflow(spec={**workflow().spec, "tekton": {"tasks": tasks}}), revision(1))
+    assert not await declared.owed()
+    taskrun = {**OBJECT, "spec": {"taskRef": {"name": "build"}}}
+    for pipelinerun in (None, OBJECT):
+        (one,) = await planning.owed_by("ns", taskrun, pipelinerun, declared, declared)
+        assert one.subject == matching.subject("TaskRun", taskrun)
+
+
 async def test_no_more_plans_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "_REMEMBERED", 2)
     plans = planning._Plans()

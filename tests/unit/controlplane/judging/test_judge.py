@@ -409,9 +409,11 @@ async def test_a_sidecar_that_works_is_waited_for_and_its_run_judged_then() -> N
     shot = cases.snapshot(cases.taskrun(), injected=["build-1-pod-uid"], working=["build-1-pod-uid"])
     finished = Clock().now() - timedelta(seconds=20)  # type: ignore[operator]  # a moment
     working = replace(record(0, finished_at=finished), snapshot=shot)
-    queue = Queue(batched=[working])
-    await judge(queue).batch()
-    assert queue.settled == [judging_model.Later(working.run.id, finished + timedelta(seconds=60))]
+    for queue, way in ((Queue(batched=[working]), "batch"), (Queue(single=[working]), "one")):
+        store = Store()
+        await getattr(judge(queue, store), way)()
+        assert queue.settled == [judging_model.Later(working.run.id, finished + timedelta(seconds=60))]
+        assert not store.asked
 
 
 JUDGED_AT = cases.DONE + timedelta(minutes=2)

@@ -503,6 +503,8 @@ def test_a_file_that_nobody_read_is_not_blamed_on_the_task():
     found = missing(make.case(make.planned(make.asked()), make.snapshot(make.taskrun())))
     assert found.message.endswith("sbom: no sidecar was in the pod of TaskRun build-1, so its files were not read")
     assert "SidecarNotInjected" in found.fix
+    two = make.snapshot(make.taskrun(), without_pod(make.taskrun("build-2")), matrix=["build"])
+    assert "the pod of TaskRun build-1" in missing(make.case(make.planned(make.asked()), two)).message
 
 
 def test_why_nobody_read_a_file_is_said_as_the_record_has_it():
@@ -710,6 +712,13 @@ def test_what_is_missing_says_why_what_is_there_does_not_count():
     ):
         (finding,) = make.verdict(make.case(asked, make.snapshot(taskrun), *claims)).findings
         assert finding.message == f"material {finding.material} ({asked.materials[0].type}) was not delivered{why}"
+
+
+@pytest.mark.parametrize("kind", [plan.From.RESULT, plan.From.PARAM, plan.From.ENV])
+def test_a_file_is_taken_from_its_claim_whatever_names_it_for_no_status_ever_shows_one(kind):
+    asked = make.planned(make.asked(source=plan.Source(kind, task="build", name="BOM")))
+    found = make.verdict(make.case(asked, make.snapshot(make.taskrun(results=[("BOM", "bom.json")])), HONEST))
+    assert (found.result, [one.digest for one in found.materials]) == (V.PASSED, [make.FILE])
 
 
 def test_an_annotation_that_nobody_filled_is_missing_and_not_empty():
