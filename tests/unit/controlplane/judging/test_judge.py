@@ -465,6 +465,8 @@ async def test_a_rejected_run_is_judged_no_more_and_another_once_a_claim_came_af
         found = late(monkeypatch, cases.EVIL, result=result)
         every = frozenset(str(one.digest) for one in found.claims)
         for heard, expected in ((found, again), (replace(found, heard=every), False)):
+            if not expected:
+                monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: pytest.fail("it was verified"))
             queue = Queue(single=[heard])
             await judge(queue).one()
             assert queue.results() == (["Rejected"] if expected else [])
