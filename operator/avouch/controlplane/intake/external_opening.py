@@ -114,7 +114,7 @@ class Opener:
         self, workflow: contract_model.WorkflowRecord, number: int, rules: workflowspecs.Rules
     ) -> tuple[contract_model.ContractRevision, int]:
         place = workflow.contract_namespace, workflow.contract_name
-        newest = await self.contracts.newest(*place) if workflow.contract_name else None
+        newest = await self.contracts.newest(*place)
         if newest is None:
             raise errors.NotFound(
                 f"Workflow {workflow.name} has no Contract yet: kubectl describe workflow {workflow.name} says why"

@@ -191,6 +191,27 @@ async def test_the_id_of_a_run_that_somebody_else_opened_is_refused_and_ones_own
         await world.opener.open(SOMEBODY, asked)
 
 
+async def test_what_was_opened_just_now_or_is_only_tried_is_told_without_reading_it_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(World, "find", lambda self, run_id: pytest.fail("it was read back"))
+    for dry_run in (False, True):
+        world = World()
+        opened = await world.opener.open(SOMEBODY, wish(dry_run=dry_run))
+        assert (opened.created, opened.stored.external.expires_at) == (
+            not dry_run,
+            NOW + opened.stored.external.lifetime,
+        )
+        assert len(world.stored) == (not dry_run)
+
+
+async def test_a_workflow_without_a_contract_has_none_to_open_a_run_under() -> None:
+    world = World()
+    world.workflow = replace(world.workflow, contract_namespace="", contract_name="")
+    with pytest.raises(errors.NotFound, match="has no Contract yet"):
+        await world.opener.open(SOMEBODY, wish())
+
+
 async def test_an_issuer_of_no_runner_proves_nobody_and_breaks_nothing() -> None:
     who = replace(JOB, runner="")
     assert await opened_by(external.RunnerRequest(SAID.type, SAID.url), who) == (TOLD, [])

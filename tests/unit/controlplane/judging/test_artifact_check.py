@@ -191,3 +191,5 @@ async def test_the_reader_is_told_whose_document_it_is_and_how_much_time_its_run
     await looked.check(digests.of_bytes(SBOM), "SBOM_CYCLONEDX_JSON", **asked)
     await looked.read(SBOM, "SBOM_CYCLONEDX_JSON", **asked)
     assert here.asked == [("team-a", allowance)] * 2
+    await looked.read(SBOM, "SBOM_CYCLONEDX_JSON")  # of no run: all of it
+    assert isinstance(here.asked[2][1], artifacts.Allowance)

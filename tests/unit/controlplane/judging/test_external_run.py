@@ -92,6 +92,7 @@ def test_the_runs_own_attestation_is_about_the_commit_that_its_attester_names():
     assert commit_of(head) == head
     assert commit_of(head, external=None) is None
     assert commit_of(head, said=()) is None
+    assert commit_of(head, said=(said(None, "it is no longer believed"),)) is None
 
 
 def test_what_an_attester_writes_of_its_commit_never_keeps_the_run_from_being_sealed():
