@@ -46,7 +46,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): _NOBODY,
     (
         "controlplane/intake/pod_identity.py",
-        "_taskrun: owner is None or taskrun is None or labels.uid_of(taskrun) != owner.uid -> without taskrun is None",
+        "_taskrun: taskrun is None or labels.uid_of(taskrun) != owner.uid -> without taskrun is None",
     ): _NOBODY,
     (
         "controlplane/intake/pod_identity.py",

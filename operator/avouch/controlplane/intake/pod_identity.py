@@ -165,8 +165,10 @@ async def _pod(holder: _Holder, cluster: cluster.ClusterReader) -> Object:
 
 async def _taskrun(pod: Object, namespace: str, cluster: cluster.ClusterReader) -> dict[str, Any]:
     owner = labels.controller(pod, "TaskRun")
-    taskrun = await cluster.taskrun(namespace, owner.name) if owner else None
-    if owner is None or taskrun is None or labels.uid_of(taskrun) != owner.uid:
+    if owner is None:
+        raise _unknown()
+    taskrun = await cluster.taskrun(namespace, owner.name)
+    if taskrun is None or labels.uid_of(taskrun) != owner.uid:
         raise _unknown()
     tries = _tries(taskrun)
     if tries[-1] and labels.name_of(pod) not in tries:

@@ -101,6 +101,7 @@ def test_every_runner_that_a_token_can_prove_says_how_and_no_other_does() -> Non
         ("https://git.example", "GITLAB_PIPELINE", {**GITLAB, "job_id": 7}, "https://git.example/acme/app/-/jobs/7"),
         ("https://git.example", "GITLAB_PIPELINE", GITLAB, ""),
         ("https://ci.example", "JENKINS_JOB", {**GITHUB, **GITLAB}, ""),
+        ("/", "GITHUB_ACTION", GITHUB, ""),  # of no server
     ],
 )  # fmt: skip
 def test_the_page_of_a_job_is_told_by_issuer_and_claims_alone(

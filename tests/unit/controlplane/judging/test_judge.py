@@ -487,10 +487,11 @@ async def test_a_judged_run_keeps_its_verdict_where_late_claims_cannot_be_judged
 async def test_a_run_that_cannot_be_judged_is_an_error_and_only_a_bug_leaves_its_trace_in_the_log(
     failure: Exception, traced: bool, claimed: judging_model.Record, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store, queue = Store(), Queue(single=[claimed])
+    just_now = replace(claimed.run, finished_at=Clock().now())  # type: ignore[arg-type]  # a moment
+    store, queue = Store(), Queue(single=[replace(claimed, run=just_now)])
     store.failure = failure
     await judge(queue, store).one()
-    assert queue.results() == ["Error"]
+    assert queue.results() == ["Error"]  # at once: no newer version would do better
     (decided,) = queue.settled
     assert isinstance(decided, judging_model.Decided)
     (finding,) = decided.signed.verdict.findings

@@ -448,6 +448,13 @@ def test_a_run_that_was_deleted_while_it_worked_is_an_error_and_accuses_nobody(s
     assert not {"ClaimOfUnknownTaskRun", "ClaimOfForeignPod"} & set(make.codes(found))
 
 
+def test_what_the_pods_of_a_run_delivered_before_it_was_deleted_is_kept_with_its_verdict():
+    shot = make.snapshot(make.built(), status="Unknown", reason="Running")
+    found = make.verdict(make.case(BOTH, shot, HONEST))
+    assert (found.evidence, [one.name for one in found.materials]) == (E.SIDECAR, ["image", "sbom"])
+    assert make.codes(found) == ["RunNotDone"]
+
+
 def test_the_claim_of_a_taskrun_that_was_deleted_accuses_nobody():
     shot = deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint")))
     found = make.verdict(make.case(make.planned(make.image()), shot, make.said(taskrun="lint-1")))
