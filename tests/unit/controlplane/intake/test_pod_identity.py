@@ -117,6 +117,7 @@ async def test_a_pod_without_our_sidecar_is_none_that_was_injected_and_its_accou
 async def test_a_taskrun_without_pipeline_stands_for_itself() -> None:
     cluster = fakes.Cluster()
     _meta(cluster.taskruns).pop("ownerReferences")
+    _meta(cluster.taskruns)["labels"] = {"tekton.dev/pipelineTask": "of nobody's pipeline"}
     caller = (await pod_identity.identify(fakes.TOKEN, cluster)).caller
     assert (caller.pipelinerun, caller.pipeline_task) == ("", "")
 

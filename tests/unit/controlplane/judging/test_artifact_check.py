@@ -42,8 +42,10 @@ class Here:
     def __init__(self, found: document.Document | None = None) -> None:
         self.found = found
         self.asked: list[tuple[str, artifacts.Allowance]] = []
+        self.contents: list[bytes] = []
 
     async def read(self, type_, content, *, namespace_uid, allowance):
+        self.contents.append(content)
         self.asked.append((namespace_uid, allowance))
         return self.found or validation.read(type_, content)
 
@@ -155,7 +157,7 @@ async def test_a_document_is_read_up_to_its_window_and_accepted_up_to_its_limit(
     here = Here(document.Document())
     looked = artifact_check.Artifacts(Endless(b"x", size), here)
     found = await looked.check(digests.of_bytes(b""), "EVIDENCE")
-    assert (found.stored, bool(here.asked)) == (True, read)
+    assert (found.stored, here.contents) == (True, [b"x" * size] * read)
     assert problem in found.problem
     assert bool(found.problem) is bool(problem)
 
