@@ -230,6 +230,14 @@ def test_nothing_looks_in_vain_for_what_is_not_installed_with_each_request():
     assert sys.modules["sniffio"] is None
 
 
+async def test_a_first_connection_that_closes_without_an_answer_is_a_failed_try():
+    with loopback.serving(lambda _: loopback.Reply(0)) as receiver:
+        async with webhook.Webhook(LISTED) as plugin:
+            with pytest.raises(errors.Unavailable, match="not reached"):
+                await plugin.deliver(delivery(receiver.url))
+    assert len(receiver.seen) == 1
+
+
 async def test_a_plugin_that_is_closed_keeps_no_connection():
     over = asyncio.Event()
 
