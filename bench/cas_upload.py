@@ -123,7 +123,9 @@ def _ways(served: objectstores.Served) -> dict[str, Callable[[list[bytes], diges
     )
 
     async def checked(pieces: list[bytes], digest: digests.Digest) -> None:
-        await backends.build(served.spec, served.secret, "bench").put(_flow(pieces), expected=digest, limit=1 << 40)
+        async with objectstores.installed() as offered:
+            store = backends.build(served.spec, served.secret, "bench", offered)
+            await store.put(_flow(pieces), expected=digest, limit=1 << 40)
 
     async def spooled(pieces: list[bytes], digest: digests.Digest) -> None:
         with tempfile.TemporaryFile() as file:
@@ -171,7 +173,12 @@ def _grow(kind: str) -> None:
             print(asyncio.run(_growth(filesystem.FileSystem(Path(folder)))))
             return
         with objectstores.s3() as served:
-            print(asyncio.run(_growth(backends.build(served.spec, served.secret, "bench"))))
+            print(asyncio.run(_growth_of(served)))
+
+
+async def _growth_of(served: objectstores.Served) -> float:
+    async with objectstores.installed() as offered:
+        return await _growth(backends.build(served.spec, served.secret, "bench", offered))
 
 
 async def _growth(store: backends.Backend) -> float:

@@ -20,14 +20,14 @@ import tempfile
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 
 import httpx
 
-from avouch.cas import backends
+from avouch.cas import backends, forwarding
 from avouch.destinations import Destinations
 from tests.cluster import binaries, places
 from tests.cluster.errors import ClusterError, Impossible
@@ -39,7 +39,7 @@ ACCOUNT = "devstoreaccount1"  # what azurite is delivered with; no secret
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 ACCESS, SECRET = "tester", "tester-secret"
-LOCAL = backends.Install(destinations=Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS"))
+LOCAL = Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,13 @@ class Served:
     folder: Path
     url: str
     pid: int = field(default=0)
+
+
+@contextlib.asynccontextmanager
+async def installed(allowed: Destinations = LOCAL) -> AsyncIterator[backends.Install]:
+    """What an install offers to backends of these servers, or of others."""
+    async with forwarding.Forwarder(allowed) as forwarder:
+        yield backends.Install(None, allowed, forwarder)
 
 
 @contextlib.contextmanager

@@ -84,9 +84,10 @@ async def large(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def _built(served: objectstores.Served) -> AsyncIterator[artifacts.BlobStore]:
-    backend = backends.build(served.spec, served.secret, "uid-1", objectstores.LOCAL)
-    yield backend
-    await backend.close()
+    async with objectstores.installed() as offered:
+        backend = backends.build(served.spec, served.secret, "uid-1", offered)
+        yield backend
+        await backend.close()
 
 
 async def pieces(*content: bytes) -> AsyncIterator[bytes]:

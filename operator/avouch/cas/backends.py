@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from avouch import errors, pem
-from avouch.cas import filesystem, objects, oci, transport
+from avouch.cas import filesystem, forwarding, objects, oci, transport
 from avouch.destinations import PUBLIC, Destinations
 from avouch.oci import client, credentials
 
@@ -25,10 +25,14 @@ _RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
 class Install(NamedTuple):
-    """What this install offers to backends: an artifact volume, if any, and what they may connect to."""
+    """What this install offers to backends: an artifact volume, if any, what they may connect to, and how.
+
+    `forwarder`: the way to object stores at addresses of their own; their client checks no address itself.
+    """
 
     volume: Path | None = None
     destinations: Destinations = PUBLIC
+    forwarder: forwarding.Forwarder | None = None
 
 
 def build(spec: Mapping[str, Any], secret: Secret, uid: str, install: Install | None = None) -> Backend:
@@ -46,7 +50,7 @@ def build(spec: Mapping[str, Any], secret: Secret, uid: str, install: Install | 
     offered = install or Install()
     for kind, builder in _BUILDERS.items():
         if spec.get(kind) is not None:
-            return builder(spec[kind], secret, uid, offered.destinations)
+            return builder(spec[kind], secret, uid, offered)
     if spec.get("filesystem") is not None:
         if offered.volume is None:
             raise errors.Invalid(
@@ -57,7 +61,7 @@ def build(spec: Mapping[str, Any], secret: Secret, uid: str, install: Install | 
     raise errors.Invalid("unknown kind of backend", field="spec", fix="set one of s3, gcs, azure, oci, filesystem")
 
 
-def _s3(said: Mapping[str, Any], secret: Secret, uid: str, allowed: Destinations) -> Backend:
+def _s3(said: Mapping[str, Any], secret: Secret, uid: str, offered: Install) -> Backend:
     endpoint = said.get("endpoint")
     options = {
         "region": str(said["region"]),
@@ -66,15 +70,16 @@ def _s3(said: Mapping[str, Any], secret: Secret, uid: str, allowed: Destinations
     }
     if "sessionToken" in secret:
         options["session_token"] = _text(secret, "sessionToken")
-    store = _opened(S3Store, str(said["bucket"]), _client(secret, endpoint), _at(endpoint, options))
-    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(endpoint, allowed))
+    store = _opened(S3Store, str(said["bucket"]), _client(secret, endpoint, uid, offered), _at(endpoint, options))
+    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(endpoint, offered.destinations))
 
 
-def _gcs(said: Mapping[str, Any], secret: Secret, uid: str, allowed: Destinations) -> Backend:
+def _gcs(said: Mapping[str, Any], secret: Secret, uid: str, offered: Install) -> Backend:
     key = _text(secret, "credentials.json")
     address = _base_url(key)
-    store = _opened(GCSStore, str(said["bucket"]), _client(secret, address), {"service_account_key": key})
-    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(address, allowed))
+    http = _client(secret, address, uid, offered)
+    store = _opened(GCSStore, str(said["bucket"]), http, {"service_account_key": key})
+    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(address, offered.destinations))
 
 
 def _base_url(key: str) -> str | None:
@@ -87,15 +92,16 @@ def _base_url(key: str) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _azure(said: Mapping[str, Any], secret: Secret, uid: str, allowed: Destinations) -> Backend:
+def _azure(said: Mapping[str, Any], secret: Secret, uid: str, offered: Install) -> Backend:
     endpoint, account = said.get("endpoint"), str(said["account"])
     if endpoint or "sasToken" in secret:
         # A token travels in the address; what an account key signed says nothing of the host, and can be sent on.
         host = urlsplit(str(endpoint)).netloc if endpoint else f"{account}.blob.core.windows.net"
         _addressed(secret, host, "its credentials")
     options = {"account_name": account, **_azure_identity(secret)}
-    store = _opened(AzureStore, str(said["container"]), _client(secret, endpoint), _at(endpoint, options))
-    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(endpoint, allowed))
+    http = _client(secret, endpoint, uid, offered)
+    store = _opened(AzureStore, str(said["container"]), http, _at(endpoint, options))
+    return objects.Objects(store, prefix=_below(said, uid), reach=_reach(endpoint, offered.destinations))
 
 
 def _azure_identity(secret: Secret) -> dict[str, str]:
@@ -107,10 +113,10 @@ def _azure_identity(secret: Secret) -> dict[str, str]:
     return {option: _text(secret, key) for option, key in names.items()}
 
 
-def _oci(said: Mapping[str, Any], secret: Secret, _uid: str, allowed: Destinations) -> Backend:
+def _oci(said: Mapping[str, Any], secret: Secret, _uid: str, offered: Install) -> Backend:
     registry, _, repository = str(said["repository"]).partition("/")
     plain = said.get("insecure") is True
-    reach = allowed.listed() if plain else allowed
+    reach = offered.destinations.listed() if plain else offered.destinations
     options = client.Options(plain=plain, transport=transport.Pinned(_trusted(secret), reach))
     return oci.Registry(client.Client(registry, _credential(registry, repository, secret), options), repository)
 
@@ -176,15 +182,20 @@ def _opened(kind: Callable[..., ObjectStore], name: str, http: Mapping[str, Any]
         ) from exc
 
 
-def _client(secret: Secret, endpoint: object) -> Mapping[str, Any]:
-    """Plain HTTP only if the endpoint of the spec has it."""
+def _client(secret: Secret, endpoint: object, uid: str, offered: Install) -> Mapping[str, Any]:
+    """Plain HTTP only if the endpoint has it. To an endpoint that somebody named, all goes through the forwarder."""
     options: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=5),
         "timeout": timedelta(seconds=60),
         "user_agent": "avouch",
     }
+    if endpoint:
+        if offered.forwarder is None:
+            raise errors.Invalid("a store at an address of its own cannot be reached here", field="spec")
+        options["proxy_url"] = offered.forwarder.url(uid)
     if str(endpoint or "").startswith("http://"):
         options["allow_http"] = True
+        options["pool_max_idle_per_host"] = "0"  # the forwarder takes one request on a connection
     if _AUTHORITY in secret:
         options["root_certificate"] = _authority(secret).encode("ascii")
     return options
@@ -200,7 +211,7 @@ def _text(secret: Secret, key: str) -> str:
         raise errors.Invalid(f"key {key} of the Secret is not text", field="spec.secretRef") from exc
 
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Secret, str, Destinations], Backend]] = {
+_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Secret, str, Install], Backend]] = {
     "s3": _s3,
     "gcs": _gcs,
     "azure": _azure,

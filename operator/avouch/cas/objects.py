@@ -34,6 +34,8 @@ _REASONS = (
                 r"AuthenticationFailed|ExpiredToken)</Code>"), "not authorized"),
     (re.compile(r"<Code>NoSuchBucket</Code>|<Code>ContainerNotFound</Code>|\b404 Not Found\b"), "not found"),
     (re.compile(r"\b(429|503) [A-Z]|<Code>SlowDown</Code>"), "too many requests"),
+    (re.compile(r"\b421 [A-Z]"), "it leads to an address that the operator does not list under destinations"),
+    (re.compile(r"\b502 [A-Z]|TunnelUnsuccessful"), "not reached"),  # both said by the forwarder
     (re.compile("connection refused", re.IGNORECASE), "connection refused"),
     (re.compile("dns error", re.IGNORECASE), "its host does not resolve"),
     (re.compile("timed out", re.IGNORECASE), "timed out"),
@@ -44,8 +46,8 @@ _REASONS = (
 class Reach(NamedTuple):
     """The address of a store that somebody named, and what may be connected to.
 
-    obstore resolves names itself, so the address is checked just before it does, each time; where it is encrypted, a
-    name that resolves otherwise the next moment leads to a server that does not have its certificate.
+    It is checked before each request, to say what is wrong with it. What holds is the forwarder, which obstore goes
+    through: it connects to checked addresses alone.
     """
 
     host: str

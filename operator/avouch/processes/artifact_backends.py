@@ -4,11 +4,13 @@ The worker decides what is garbage; here it is removed, because only here are th
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from avouch import errors
 from avouch.controlplane.artifacts import backends as backend_rules
@@ -17,6 +19,9 @@ from avouch.controlplane.model import cluster, quotas
 from avouch.destinations import PUBLIC, Destinations
 from avouch.kube import secrets
 from avouch.store import artifacts, database, inline
+
+if TYPE_CHECKING:  # httpcore, for installs with a CASBackend
+    from avouch.cas import forwarding
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +60,13 @@ class Backends:
         self._volume, self._allowed = volume, allowed
         self._records = artifacts.Artifacts(opened)
         self._opened: dict[str, _Opened] = {}
+        self._resources = contextlib.AsyncExitStack()
+        self._forwarder: forwarding.Forwarder | None = None
+        self._starting = asyncio.Lock()
+
+    async def close(self) -> None:
+        """End what backends were offered; none of them reaches its store any more."""
+        await self._resources.aclose()
 
     async def open(self, uid: str) -> artifact_model.BlobStore:
         """The backend of this id.
@@ -81,20 +93,31 @@ class Backends:
         if known is not None and (known.generation, known.secret) == (record.generation, secret):
             known.at = time.monotonic()
             return known.backend
-        backend = self._build(record, secret)
+        backend = await self._build(record, secret)
         self._opened[record.uid] = _Opened(record.generation, secret, backend, time.monotonic())
         return backend
 
-    def _build(self, record: artifact_model.BackendRecord, secret: Mapping[str, bytes]) -> artifact_model.BlobStore:
+    async def _build(
+        self, record: artifact_model.BackendRecord, secret: Mapping[str, bytes]
+    ) -> artifact_model.BlobStore:
         if record.kind == "inline":
             return inline.Inline(self._database, record.uid, self.limits)
         from avouch.cas import backends  # lazy: 12 MB (obstore, httpx), for installs with a CASBackend
 
         try:
-            install = backends.Install(self._volume, self._allowed)
+            forwarder = await self._forwarding()
+            install = backends.Install(self._volume, self._allowed, forwarder)
             return backends.build(record.spec.declared, secret, record.uid, install)
         except (errors.Invalid, OSError) as exc:
             raise errors.Unavailable(f"CASBackend {record.namespace}/{record.name}: {exc}") from exc
+
+    async def _forwarding(self) -> "forwarding.Forwarder":
+        from avouch.cas import forwarding  # lazy, as above
+
+        async with self._starting:
+            if self._forwarder is None:
+                self._forwarder = await self._resources.enter_async_context(forwarding.Forwarder(self._allowed))
+        return self._forwarder
 
     async def _secret(self, record: artifact_model.BackendRecord) -> Mapping[str, bytes]:
         name = record.spec.secret

@@ -178,6 +178,7 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
         credentials = secrets.Secrets(api, "avouch-server", "artifacts.secrets")
         built_in, volume = _built_in(config, opened), _volume(config)
         opener = artifact_backends.Backends(opened, credentials, built_in, volume, config.destinations)
+        stack.push_async_callback(opener.close)
         opener.limits = config.quotas
         yield Adapters(
             database=opened,

@@ -1,15 +1,16 @@
 """From a spec and a Secret to a backend: what is missing is named, and nothing of the Secret is shown."""
 
+import asyncio
 import base64
 import contextlib
 import json
 
 import pytest
 
-from avouch import destinations, errors
+from avouch import destinations, digests, errors
 from avouch.cas import backends, filesystem, objects, oci
 from avouch.controlplane.artifacts import backends as backend_rules
-from tests import loopback
+from tests import loopback, objectstores, resolving
 
 S3 = {"s3": {"bucket": "b", "region": "eu-central-1"}}
 KEYS = {"accessKeyId": b"id", "secretAccessKey": b"very-secret\n"}
@@ -18,6 +19,12 @@ USER = {"username": b"robot", "password": b"very-secret", "host": b"registry.exa
 OCI = {"oci": {"repository": "registry.example/team"}}
 BLOB = {"azure": {**AZURE["azure"], "endpoint": "https://blob.example:8443/x"}}
 HERE = destinations.Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
+
+
+@pytest.fixture
+async def offered():
+    async with objectstores.installed(HERE) as install:
+        yield install
 
 
 @pytest.mark.parametrize(
@@ -32,8 +39,8 @@ HERE = destinations.Destinations.parse("127.0.0.0/8", "AVOUCH_DESTINATIONS")
         ({"oci": {"repository": "registry.example/team"}}, USER, oci.Registry),
     ],
 )
-async def test_each_kind_is_built_without_asking_anybody(spec, secret, kind):
-    built = backends.build(spec, secret, "uid")
+async def test_each_kind_is_built_without_asking_anybody(offered, spec, secret, kind):
+    built = backends.build(spec, secret, "uid", offered)
     assert isinstance(built, kind)
     await built.close()
 
@@ -73,10 +80,10 @@ def test_a_file_system_backend_needs_the_installs_volume_and_gets_a_folder_of_it
 @pytest.mark.parametrize(
     "endpoint", ["http://[::bad", "https://%zz", "http://127.0.0.1:99999999", "https://127.0.0.1:1/x y", "http://\x00"]
 )
-async def test_what_makes_the_stores_client_panic_is_only_not_reachable(endpoint):
+async def test_what_makes_the_stores_client_panic_is_only_not_reachable(offered, endpoint):
     """Kubernetes refuses such an address; what stands in the database is not trusted for that."""
     with contextlib.suppress(errors.Invalid):
-        built = backends.build({"s3": {**S3["s3"], "endpoint": endpoint}}, KEYS, "uid", backends.Install(None, HERE))
+        built = backends.build({"s3": {**S3["s3"], "endpoint": endpoint}}, KEYS, "uid", offered)
         found = await backend_rules.probe(built)
         assert (found.reachable, found.writable) == (False, False)
 
@@ -102,8 +109,8 @@ def test_no_kind_at_all_is_refused():
         (S3, KEYS),
     ],
 )
-def test_credentials_are_for_the_host_that_their_secret_names(spec, secret):
-    assert backends.build(spec, secret, "uid")
+async def test_credentials_are_for_the_host_that_their_secret_names(offered, spec, secret):
+    assert backends.build(spec, secret, "uid", offered)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +161,10 @@ async def test_a_password_of_one_registry_is_never_told_to_another():
 async def test_no_backend_asks_an_address_that_the_operator_did_not_list(kind, secret, listed):
     with loopback.serving(lambda _: loopback.Reply(418)) as inside:
         spec, keys = aimed(kind, inside, secret)
-        install = backends.Install(None, HERE if listed else destinations.PUBLIC)
-        built = backends.build(spec, keys, "uid", install)
-        found = await backend_rules.probe(built)
-        await built.close()
+        async with objectstores.installed(HERE if listed else destinations.PUBLIC) as install:
+            built = backends.build(spec, keys, "uid", install)
+            found = await backend_rules.probe(built)
+            await built.close()
     assert not found.reachable
     assert bool(inside.connections) is listed
     assert "418" not in found.message
@@ -184,8 +191,66 @@ def aimed(kind, server, secret):
 
 @pytest.mark.parametrize("spec", [{"s3": {**S3["s3"], "endpoint": "http://8.8.8.8"}},
                                   {"oci": {"repository": "8.8.8.8/x", "insecure": True}}])  # fmt: skip
-async def test_what_is_not_encrypted_goes_to_listed_destinations_alone(spec):
-    built = backends.build(spec, {**KEYS, **USER, "host": b"8.8.8.8"}, "uid")
+async def test_what_is_not_encrypted_goes_to_listed_destinations_alone(offered, spec):
+    built = backends.build(spec, {**KEYS, **USER, "host": b"8.8.8.8"}, "uid", offered)
     found = await backend_rules.probe(built)
     await built.close()
     assert "is not encrypted, and not listed by the operator" in found.message
+
+
+def test_a_store_at_an_address_of_its_own_is_not_built_where_nothing_checks_where_its_client_goes():
+    with pytest.raises(errors.Invalid, match="cannot be reached here"):
+        backends.build({"s3": {**S3["s3"], "endpoint": "https://minio.example"}}, KEYS, "uid", backends.Install())
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(("kind", "secret"), [("s3", KEYS), ("azure", {"accountKey": b"a2V5"}), ("gcs", {})])
+async def test_a_redirect_to_what_the_operator_did_not_list_is_not_followed(kind, secret, status):
+    """The store is listed; its neighbour on the same machine is not."""
+    asked = []
+
+    async def neighbour(_, writer):
+        asked.append(writer.get_extra_info("sockname"))
+        writer.close()
+
+    only = destinations.Destinations.parse("127.0.0.1", "AVOUCH_DESTINATIONS")
+    async with await asyncio.start_server(neighbour, "127.0.0.2", 0) as inside, objectstores.installed(only) as install:
+        there = {"Location": f"http://127.0.0.2:{inside.sockets[0].getsockname()[1]}/b/x"}
+        with loopback.serving(lambda _: loopback.Reply(status, b"", there)) as store:
+            spec, keys = aimed(kind, store, secret)
+            built = backends.build(spec, keys, "uid", install)
+            with pytest.raises(errors.Unavailable):
+                await built.has(digests.of_bytes(b"x"))
+            assert store.seen
+    assert not asked
+
+
+@pytest.mark.parametrize("others", [["127.0.0.2"], ["127.0.0.1", "127.0.0.2"]])
+async def test_a_store_whose_name_leads_elsewhere_a_moment_after_the_check_is_not_asked_there(monkeypatch, others):
+    only = destinations.Destinations.parse("127.0.0.1", "AVOUCH_DESTINATIONS")
+    names = resolving.Resolver(monkeypatch)
+    with loopback.serving(lambda _: loopback.Reply(200)) as store:
+        port = store.address.partition(":")[2]
+        spec = {"s3": {**S3["s3"], "endpoint": f"http://name.example:{port}"}}
+        async with objectstores.installed(only) as install:
+            built = backends.build(spec, KEYS, "uid", install)
+            names.answers = [["127.0.0.1"]]
+            assert await built.has(digests.of_bytes(b"x"))
+            known = store.connections
+            names.answers, names.asked = [["127.0.0.1"], others], 0
+            with pytest.raises(errors.Unavailable, match="leads to an address that the operator does not list"):
+                await built.has(digests.of_bytes(b"x"))
+            assert (store.connections, names.asked) == (known, 2)
+
+
+async def test_a_store_over_https_is_reached_through_the_forwarder_and_only_where_its_certificate_is_trusted(tmp_path):
+    tls = loopback.tls(tmp_path)
+    with loopback.serving(lambda _: loopback.Reply(200), tls) as store:
+        spec = {"s3": {**S3["s3"], "endpoint": store.url}}
+        async with objectstores.installed(HERE) as install:
+            trusting = backends.build(spec, {**KEYS, "ca.crt": tls.authority.read_bytes()}, "uid", install)
+            assert await trusting.has(digests.of_bytes(b"x"))
+            assert "proxy-authorization" not in store.seen[0].headers
+            with pytest.raises(errors.Unavailable):
+                await backends.build(spec, KEYS, "uid", install).has(digests.of_bytes(b"x"))
+        assert len(store.seen) == 1

@@ -1,35 +1,14 @@
 """What is connected to is what was checked, whatever the resolver says next."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
 from avouch import destinations, errors, pinned
+from tests.resolving import Resolver
 
 HERE = destinations.Destinations.parse("127.0.0.0/8 ::1", "x")
-
-
-class Resolver:
-    """Answers as a test says, one answer after another."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answers: list[list[str]] = []
-        self.asked = 0
-        real = asyncio.BaseEventLoop.getaddrinfo
-
-        async def answer(loop: asyncio.BaseEventLoop, host: str, port: int, **said: int) -> list[object]:
-            if host != "name.example":
-                return await real(loop, host, port, **said)
-            found = self.answers[min(self.asked, len(self.answers) - 1)]
-            self.asked += 1
-            families = [socket.AF_INET6 if ":" in each else socket.AF_INET for each in found]
-            return [
-                (family, socket.SOCK_STREAM, 6, "", (each, port)) for family, each in zip(families, found, strict=True)
-            ]
-
-        monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", answer)
 
 
 @pytest.fixture
