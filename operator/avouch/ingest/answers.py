@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from avouch import plan, rfc3339
+from avouch import rfc3339
 from avouch.api import wire
 from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model import runs
@@ -25,7 +25,7 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
     """An external run."""
     stored = found.stored
     run, extra = stored.run, stored.external
-    asked = plan.Plan.from_json(run.plan)
+    plan = msgspec.json.decode(run.plan, type=dict[str, Any])
     runner, backend = extra.runner, found.backend
     return wire.ExternalRun(
         id=str(run.id),
@@ -33,14 +33,14 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
         namespace=run.namespace,
         workflow=run.workflow,
         workflow_uid=run.key.workflow_uid,
-        team=asked.team,
-        project=asked.project,
+        team=plan["team"],
+        project=plan["project"],
         organization=extra.organization,
         verdict=str(run.result),
         created_at=rfc3339.write(run.created_at),
         expires_at=rfc3339.write(extra.expires_at),
         contract=wire.ContractAnswer(run.contract, run.revision, found.latest, run.contract_digest),
-        plan=msgspec.json.decode(run.plan, type=dict[str, object]),
+        plan=plan,
         version=wire.VersionAnswer(extra.version, extra.prerelease and not extra.release),
         runner=wire.RunnerAnswer(
             runner.type, runner.url, runner.environment, runner.authenticated, runner.workflow_file_path

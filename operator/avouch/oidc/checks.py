@@ -22,6 +22,7 @@ ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}  # each with the type of its keys; 
 _MOST_KEYS = 100
 _SHORTEST_RSA = 2048  # bits
 _LONGEST_KID = 256  # characters
+_PUBLIC = frozenset({"kty", "n", "e", "crv", "x", "y"})  # RFC 7518 6: of a key for signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,9 @@ def _algorithms(entry: object) -> tuple[str, ...]:
 
 
 def _key(entry: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
+    """A key by its public half alone: a hundred private ones would be checked for primes, for seconds."""
     try:
-        key = jwt.PyJWK.from_dict(entry, algorithm)
+        key = jwt.PyJWK.from_dict({name: entry[name] for name in _PUBLIC & entry.keys()}, algorithm)
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
     size = getattr(key.key, "key_size", 0)

@@ -1,5 +1,7 @@
 """Contract: read, brought into its canonical form, recorded as a revision. Every revision is kept."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from avouch import digests, errors
@@ -45,7 +47,7 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     if suspended(obj):
         return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name)), bound)
     try:
-        canonical = context.canonical(obj)
+        canonical, source = await asyncio.to_thread(_read, context.canonical, obj)  # 90 ms for the largest
     except errors.Invalid as exc:
         return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name), exc), bound)
     revision = contracts.ContractRevision(
@@ -57,10 +59,15 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         digest=digests.of_bytes(canonical),
         canonical=canonical,
         recorded_at=context.clock.now(),
-        source_digest=str(revisions.source_digest(obj)),
+        source_digest=source,
     )
     recorded = await context.contracts.record(revision, epoch=context.epoch())
     return replace(decide(obj, Recorded(recorded), bound), stirs=recorded.recorded_at == revision.recorded_at)
+
+
+def _read(canonical: Callable[[Object], bytes], obj: Object) -> tuple[bytes, str]:
+    """The canonical form, and the digest of its source. Raises errors.Invalid."""
+    return canonical(obj), str(revisions.source_digest(obj))
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:

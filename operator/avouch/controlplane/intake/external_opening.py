@@ -3,10 +3,11 @@
 A Workflow that one may not attest for does not exist for the caller.
 """
 
+import asyncio
 import uuid
 from dataclasses import dataclass, replace
 
-from avouch import errors
+from avouch import errors, plan
 from avouch.contract import planning as contract_planning
 from avouch.controlplane.intake import authentication, authorization, planning
 from avouch.controlplane.model import cluster, external, runs, workflowspecs
@@ -45,7 +46,7 @@ class Opener:
         if rules.suspend:
             raise errors.Conflict(f"Workflow {workflow.name} is suspended: no run can be opened")
         revision, latest = await self._revision(workflow, wanted.revision, rules)
-        planned = contract_planning.plan_of(workflow, revision)
+        planned, text = await asyncio.to_thread(_planned, workflow, revision)  # 30 ms for the largest contract
         runner, unproven = await self._runner(wanted.runner, attester)
         unproven += _missing_proof(runner, planned.runner)
         detection.enforce(
@@ -54,7 +55,7 @@ class Opener:
         now, lifetime = self.clock.now(), rules.expiry
         version = await self._version(workflow.namespace_uid, wanted.version)
         key = runs.RunKey(workflow.uid, str(wanted.id), external=True)
-        run = planning.new_run(workflow, key, (runs.EXTERNAL, str(wanted.id)), (planned, planned.to_json()), now)
+        run = planning.new_run(workflow, key, (runs.EXTERNAL, str(wanted.id)), (planned, text), now)
         extra = external.ExternalPart(
             run_id=run.id,
             attester=authentication.described(attester),
@@ -164,6 +165,14 @@ class Opener:
         if found is not None and not found.prerelease:
             raise external.released(found.name)
         return found or external.Version(name)
+
+
+def _planned(
+    workflow: contract_model.WorkflowRecord, revision: contract_model.ContractRevision
+) -> tuple[plan.Plan, str]:
+    """What the run must deliver, and how that is stored."""
+    planned = contract_planning.plan_of(workflow, revision)
+    return planned, planned.to_json()
 
 
 def _takes_external_runs(workflow: contract_model.WorkflowRecord) -> None:
