@@ -57,6 +57,7 @@ from tests.cluster.apiserver import ApiServer
 from tests.postgres import Postgres
 
 CONNECTIONS = 8  # of the bare loop
+_MATERIAL = 1024 * 1024  # bytes of one file; none is sent
 CLIENTS = 32  # that push at the same time
 PODS = 16  # each with a TaskRun and a run of its own
 CONTRACT = {
@@ -201,7 +202,8 @@ class Bench:
                 cast(pod_identity.Callers, _Known({one.caller.token: _caller(one) for one in self.pushes})),
                 lifetime.Clock(),
             )
-            intake = submissions.Intake(pods, repository, stage.artifact_store(opened), lifetime.Clock(), self.keys)
+            store = stage.artifact_store(opened)
+            intake = submissions.Intake(pods, repository, store, lifetime.Clock(), self.keys, _MATERIAL)
 
             async def push(one: Push) -> None:
                 session = await intake.session(one.caller.token, one.run.id)

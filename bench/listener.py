@@ -68,7 +68,9 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             clock=lifetime.Clock(),
         )
         keys = certificates.Authorities(config.authority)
-        intake = submissions.Intake(pods, pushes, stage.artifact_store(opened), lifetime.Clock(), keys)
+        intake = submissions.Intake(
+            pods, pushes, stage.artifact_store(opened), lifetime.Clock(), keys, config.max_material
+        )
         tls = certificates.Serving(config.tls)
         both = (
             listeners.Listener(app.create(app.IngestApi(intake, metrics)), config.host, config.port, tls.context),

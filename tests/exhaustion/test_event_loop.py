@@ -1,8 +1,6 @@
 """No request, and no object that is reconciled, holds its process's event loop for long, whatever its limits allow."""
 
-import base64
 import json
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +16,8 @@ from avouch.api import contract as contract_kind
 from avouch.attestation import bundle, predicate
 from avouch.contract import reading, revisions
 from avouch.controlplane.intake import bundles
-from avouch.controlplane.model import artifacts, external
+from avouch.controlplane.model import artifacts
+from avouch.crafting import state
 from avouch.ingest import answers, bodies, bodyreading
 from avouch.kube.cache import Key, ObjectCache
 from avouch.oidc import checks
@@ -104,7 +103,7 @@ async def store(server: postgres.Postgres) -> AsyncIterator[external_runs.Extern
 @pytest.mark.postgres
 async def test_saving_the_largest_state_and_reading_it_back(store: external_runs.ExternalRuns) -> None:
     run = await opened_run(store)
-    content = bytes(range(256)) * (external.MAX_STATE // 256)
+    content = bytes(range(256)) * (state.MAX_STATE // 256)
     known = ""
 
     async def saved() -> None:
@@ -116,7 +115,7 @@ async def test_saving_the_largest_state_and_reading_it_back(store: external_runs
             return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
 
         request = Request({"type": "http", "method": "PUT", "headers": []}, receive)
-        body = await bodies.whole(request, external.MAX_STATE, bodies.MinDataRate())
+        body = await bodies.whole(request, state.MAX_STATE, bodies.MinDataRate())
         known = await store.put_state(run.id, body, instead_of=known)
 
     async def read() -> None:

@@ -43,6 +43,14 @@ _REASONS = (
 )  # fmt: skip
 
 
+# An answer 404 that is not about the object: its bucket is not there, or who answers is no object store but what stands
+# before it. A run must not fail for that at once.
+_NO_STORE = re.compile(
+    r"<Code>(NoSuchBucket|ContainerNotFound|ContainerBeingDeleted)</Code>|404 Not Found: \s*<(!doctype|html)",
+    re.IGNORECASE,
+)
+
+
 class Reach(NamedTuple):
     """The address of a store that somebody named, and what may be connected to.
 
@@ -84,13 +92,15 @@ class Objects:
         return expected, intake.size
 
     async def get(self, digest: digests.Digest) -> AsyncIterator[bytes]:
-        """Content in pieces, re-hashed."""
+        """Content in pieces, re-hashed. Unavailable, not NotFound, where the bucket itself is not there."""
         try:
             async with self._refusals("read"):
                 found = await obstore.get_async(self._store, self._key(digest))
                 async for piece in digests.checked(_pieces(found.stream(min_chunk_size=digests.CHUNK)), digest):
                     yield piece
         except FileNotFoundError as exc:
+            if _NO_STORE.search(str(exc)):
+                raise _refused("read", exc) from exc
             raise errors.NotFound(f"no content {digest}") from exc
 
     async def has(self, digest: digests.Digest) -> bool:

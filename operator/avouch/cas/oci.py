@@ -168,8 +168,10 @@ class Registry:
 
     async def _stored(self, digest: digests.Digest) -> _Stored | None:
         answer = await self._send("GET", digest, f"manifests/{_TAG}", "pull")
-        if answer.status == 404:
+        if answer.status == 404 and not answer.body.lstrip().startswith(b"<"):
             return None
+        if answer.status == 404:  # HTML: not the registry's word, but that of what stands before it
+            raise errors.Unavailable("the registry is not found at its address")
         client.expect(answer, 200, what=f"image of {digest}")
         return _Stored(digests.of_bytes(answer.body), _layer_size(answer.body, digest))
 

@@ -15,7 +15,7 @@ from avouch.crafting import run as crafting_run
 
 FORMAT = "avouch-attestation-state"
 VERSION = 1
-MAX_STATE = 6 * 1024 * 1024  # bytes: what the server keeps of a remote state
+MAX_STATE = 6 * 1024 * 1024  # bytes, as in Chainloop; the server keeps no more of a remote state
 
 _FIELDS = frozenset(
     {"format", "version", "server", "dryRun", "initializedAt", "runner", "run", "env", "annotations", "commit"}

@@ -10,6 +10,7 @@ from avouch import digests, errors
 from avouch.api import wire
 from avouch.controlplane.intake import authentication, external_runs, sessions, submissions
 from avouch.controlplane.model import external
+from avouch.crafting import state
 from avouch.ingest import answers, bodies, bodyreading
 
 
@@ -48,7 +49,7 @@ class ExternalApi:
         session = await self._session(request, sessions.Need.ADD)
         instead_of = _instead_of(request)
         with self.budget.reservation(session.run.namespace_uid) as reservation:
-            content = await bodies.whole(request, external.MAX_STATE, self.min_rate, reservation)
+            content = await bodies.whole(request, state.MAX_STATE, self.min_rate, reservation)
             digest = await self.runs.put_state(session, content, instead_of=instead_of)
         return Response(status_code=204, headers={"ETag": f'"{digest}"'})
 

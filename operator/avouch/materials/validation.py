@@ -18,13 +18,12 @@ EXHAUSTING = "DocumentTooLarge"  # code of what is over a limit of its type, or 
 MEMORY = "memory than is available"
 
 
-def read(type_name: str, content: bytes, limit: int | None = None) -> document.Document:
+def read(type_name: str, content: bytes) -> document.Document:
     """Check content against its type.
 
     Args:
         type_name: material type, such as JUNIT_XML.
         content: all of its bytes.
-        limit: most bytes to accept, where it is not the type's own.
 
     Raises:
         Invalid: no such type.
@@ -32,8 +31,8 @@ def read(type_name: str, content: bytes, limit: int | None = None) -> document.D
     kind = material_types.of(type_name)
     if not content and not kind.empty:
         return _wrong("DocumentEmpty", f"the {type_name} is empty", "write the report before the step ends")
-    if len(content) > (limit or kind.limit):
-        return oversized(kind, limit)
+    if len(content) > kind.limit:
+        return oversized(kind)
     if not kind.reader or len(content) > kind.readable:
         return document.Document()
     try:
@@ -67,9 +66,9 @@ def sniff(type_name: str, content: bytes) -> document.Document:
     return read(type_name, content)
 
 
-def oversized(kind: material_types.MaterialType, limit: int | None = None) -> document.Document:
+def oversized(kind: material_types.MaterialType) -> document.Document:
     """The flaw of content over the limit, which is not read."""
-    message = f"larger than {limit or kind.limit} bytes, the limit of {kind.name}"
+    message = f"larger than {kind.limit} bytes, the limit of {kind.name}"
     return _wrong(EXHAUSTING, message, "deliver a smaller report, or an ARTIFACT with skipUpload")
 
 

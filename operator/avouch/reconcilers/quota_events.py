@@ -17,7 +17,6 @@ from avouch.kube import events, resources
 
 log = logging.getLogger(__name__)
 
-SHARE = 0.9
 _EVERY = 300.0  # seconds between looks
 _AGAIN = 3600.0  # seconds after which the same is told again
 _MOST = 500  # told in one look
@@ -62,7 +61,7 @@ class QuotaWatch:
     async def look(self) -> None:
         """Tell of each that was not told of within the hour."""
         now = self.clock()
-        found = {(one.namespace_uid, one.quota): one for one in await self.uses.nearly_full(SHARE, _MOST)}
+        found = {(one.namespace_uid, one.quota): one for one in await self.uses.nearly_full(quotas.NEAR, _MOST)}
         self._told = {which: at for which, at in self._told.items() if which in found and now - at < _AGAIN}
         for which in found.keys() - self._told.keys():
             one = found[which]

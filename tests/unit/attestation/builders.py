@@ -1,5 +1,6 @@
 """Keys that verify: one authority, one pod, one attestation. Tests state only what differs."""
 
+import ssl
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,6 +118,7 @@ def raw_leaf(
     leave_out: tuple[type[x509.ExtensionType], ...] = (),
     instead: tuple[tuple[x509.ExtensionType, bool], ...] = (),
     aki: bytes | None = None,
+    hashed: hashes.SHA224 | hashes.SHA384 | None = None,
 ) -> bytes:
     """A leaf that our authority would refuse to make: extensions left out or replaced."""
     uris = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in POD.uris()])
@@ -142,7 +144,22 @@ def raw_leaf(
     )
     for value, critical in (*kept, *instead):
         builder = builder.add_extension(value, critical=critical)
-    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    return builder.sign(issuer_key, hashed or hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def with_sha1(pem: bytes, issuer_key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The same leaf, signed with ecdsa-with-SHA1, which no library makes any more."""
+    sha256, sha1 = bytes.fromhex("300a06082a8648ce3d040302"), bytes.fromhex("300906072a8648ce3d0401")
+    tbs = x509.load_pem_x509_certificate(pem).tbs_certificate_bytes
+    assert (tbs.count(sha256), tbs[:2]) == (1, b"\x30\x82")
+    tbs = _sequence(tbs[4:].replace(sha256, sha1))
+    signature = b"\0" + issuer_key.sign(tbs, ec.ECDSA(hashes.SHA1()))  # noqa: S303 - what is to be refused
+    whole = _sequence(tbs + sha1 + bytes((3, len(signature))) + signature)
+    return ssl.DER_cert_to_PEM_cert(whole).encode()
+
+
+def _sequence(content: bytes) -> bytes:
+    return b"\x30\x82" + len(content).to_bytes(2, "big") + content
 
 
 def statement_bytes(**changes: object) -> bytes:

@@ -239,6 +239,16 @@ def test_a_self_signed_leaf_is_not_trusted(pki: Pki) -> None:
     assert refuse(pki, pki.bundle(leaf=leaf), told="no trusted authority issued this certificate") == "5 chain"
 
 
+def test_a_leaf_whose_trusted_authority_signed_it_over_a_weak_digest_is_refused(pki: Pki) -> None:
+    def of(hashed: hashes.SHA224 | hashes.SHA384) -> bytes:
+        return builders.raw_leaf(pki.ca.certificate, pki.ca.key, pki.signer.key.public_key(), hashed=hashed)
+
+    assert verification.verify(pki.bundle(leaf=of(hashes.SHA384())), pki.trust, POD, NOW)
+    for weak in (of(hashes.SHA224()), builders.with_sha1(pki.leaf, pki.ca.key)):
+        with pytest.raises(errors.NotVerified, match="step 5 chain: the certificate is not signed with SHA-2"):
+            verification.verify(pki.bundle(leaf=weak), pki.trust, POD, NOW)
+
+
 def test_a_leaf_that_names_no_authority_is_refused(pki: Pki) -> None:
     leaf = builders.raw_leaf(
         pki.ca.certificate, pki.ca.key, pki.signer.key.public_key(), leave_out=(x509.AuthorityKeyIdentifier,)

@@ -254,3 +254,37 @@ async def test_a_store_over_https_is_reached_through_the_forwarder_and_only_wher
             with pytest.raises(errors.Unavailable):
                 await backends.build(spec, KEYS, "uid", install).has(digests.of_bytes(b"x"))
         assert len(store.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "gone"),
+    [
+        (b"<Error><Code>NoSuchKey</Code></Error>", True),
+        (b"<Error><Code>BlobNotFound</Code></Error>", True),
+        (b"", True),
+        (b"<Error><Code>NoSuchBucket</Code></Error>", False),
+        (b"<Error><Code>ContainerNotFound</Code></Error>", False),
+        (b"<html>default backend - 404</html>", False),
+        (b" \n<!DOCTYPE html><p>404", False),
+    ],
+)
+@pytest.mark.parametrize(("kind", "secret"), [("s3", KEYS), ("azure", {"accountKey": b"a2V5"}), ("gcs", {})])
+async def test_a_store_that_is_not_there_is_no_word_about_what_it_keeps(offered, kind, secret, body, gone):
+    with loopback.serving(lambda _: loopback.Reply(404, body)) as store:
+        spec, keys = aimed(kind, store, secret)
+        built = backends.build(spec, keys, "uid", offered)
+        with pytest.raises(errors.NotFound if gone else errors.Unavailable):
+            await anext(built.get(digests.of_bytes(b"x")))
+
+
+@pytest.mark.parametrize(
+    ("body", "gone"),
+    [(b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}', True), (b"", True), (b"\n<html>404</html>", False)],
+)
+async def test_a_registry_that_is_not_there_is_no_word_about_what_it_keeps(offered, body, gone):
+    with loopback.serving(lambda _: loopback.Reply(404, body)) as registry:
+        spec, keys = aimed("oci", registry, {})
+        built = backends.build(spec, keys, "uid", offered)
+        with pytest.raises(errors.NotFound if gone else errors.Unavailable):
+            await anext(built.get(digests.of_bytes(b"x")))
+        await built.close()

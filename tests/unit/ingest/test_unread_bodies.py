@@ -49,7 +49,7 @@ def api() -> app.IngestApi:
     )
     opener = external_opening.Opener(None, identities, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]
     external = external_runs.ExternalRuns(opener)
-    intake = submissions.Intake(fake.intake.pods, fake.store, fake.blobs, fakes.Clock(), fake.keys, external=external)
+    intake = submissions.Intake(fake.intake.pods, fake.store, fake.blobs, fakes.Clock(), fake.keys, 1024, external)
     reading = downloads.Downloads(
         fake.blobs, None, SimpleNamespace(taken=no_ticket), identities, None, "", 1024  # type: ignore[arg-type]
     )  # fmt: skip

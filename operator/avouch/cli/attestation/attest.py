@@ -151,15 +151,24 @@ def _check_names(values: Mapping[str, str], given: Given) -> None:
 
 
 def _misspelt(begun: state.State, given: Given) -> list[str]:
-    """Names that the contract does not know, and that look like one that it asks for and does not get."""
-    planned = {each.name for each in begun.run.plan.materials}
-    missing, beside = sorted(planned - set(given.values)), [name for name in given.values if name not in planned]
-    if not (missing and beside):
+    """Names that the contract does not know, each with the nearest of its materials: best one that it does not get.
+
+    A contract that names no material at all takes any.
+    """
+    planned = [each.name for each in begun.run.plan.materials]
+    beside = [name for name in given.values if name not in planned]
+    if not (planned and beside):
         return []
     import difflib  # lazy: 3 ms, for materials that the contract does not name
 
-    near = ((name, difflib.get_close_matches(name, missing, 1)) for name in beside)
-    return [f"the contract has no material {name}; did you mean {found[0]}?" for name, found in near if found]
+    def nearest(name: str) -> str:
+        missing = [each for each in planned if each not in given.values]
+        alike = difflib.get_close_matches(name, missing, 1)
+        if alike:
+            return f"did you mean {alike[0]}?"
+        return f"the nearest that it has is {difflib.get_close_matches(name, planned, 1, cutoff=0.0)[0]}"
+
+    return [f"the contract has no material {name}; {nearest(name)}" for name in beside]
 
 
 def _annotated(started: session.Session, now: state.State, notes: Mapping[str, str]) -> state.State:

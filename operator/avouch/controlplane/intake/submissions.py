@@ -17,7 +17,6 @@ from avouch.controlplane.model import artifacts, cluster, runs
 from avouch.materials import types as material_types
 
 MAX_BUNDLE = bundle.MAX_BUNDLE
-MAX_MATERIAL = 1024 * 1024 * 1024  # 1 GiB of one file, unless the server is told otherwise
 _NO_POD = runs.Caller("", "", "", "", "", "", "")
 
 
@@ -58,7 +57,7 @@ class Intake:
     blobs: artifacts.ArtifactStore
     clock: cluster.Clock
     keys: Keys
-    max_material: int = MAX_MATERIAL
+    max_material: int  # bytes of one file
     external: external_runs.ExternalRuns | None = None  # None: runs of the cluster only
     checking: bundles.Checking = field(default_factory=bundles.Checking)
 

@@ -27,6 +27,7 @@ from avouch.materials import types as material_types
 _log = logging.getLogger(__name__)
 
 BATCH = 32  # runs in one transaction
+_Judged = verdicts.Verdict | examination.WaitUntil
 PATIENCE = timedelta(hours=1)  # after a run's end, for what cannot be read: an update of the install takes less
 
 
@@ -108,7 +109,8 @@ class Judging:
         try:
             if _may_hold_documents(record):
                 return judging.Alone(record.run.id)
-            return self._outcome(record, await self._case(record), taken)
+            case = await self._case(record)
+            return self._outcome(record, case, verdict.judge(case, self.clock.now()), taken)
         except Exception as exc:
             return self._error(record, taken, exc)
 
@@ -119,9 +121,12 @@ class Judging:
             if record.crashes >= judging.CRASHES:
                 raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
             case = await self._case(record)
-            if self._ends(case):  # nothing is fetched for a run that is waited for, or keeps its verdict
-                case = replace(case, documents=await self._looked_at(case))
-            return self._outcome(record, case, taken)
+            found = verdict.judge(case, self.clock.now())
+            # Nothing is fetched for a run that is waited for, or keeps its verdict.
+            if _ends(case, found) and (looked_at := await self._looked_at(case)):
+                case = replace(case, documents=looked_at)
+                found = verdict.judge(case, self.clock.now())
+            return self._outcome(record, case, found, taken)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 _log.warning("run %s is judged later: %s", record.run.id, exc)
@@ -137,14 +142,9 @@ class Judging:
         whole = replace(bare, said=tuple(said))
         return lateness.heard(whole, record.late) if record.late else whole
 
-    def _ends(self, case: examination.Case) -> bool:
-        found = verdict.judge(case, self.clock.now())
-        if not isinstance(found, verdicts.Verdict) or found.result is verdicts.VerdictResult.PENDING:
-            return False
-        return not lateness.judged(case) or lateness.supersedes(case, found)
-
-    def _outcome(self, record: judging.Record, case: examination.Case, taken: judging.Taken) -> judging.Outcome:
-        found = verdict.judge(case, self.clock.now())
+    def _outcome(
+        self, record: judging.Record, case: examination.Case, found: _Judged, taken: judging.Taken
+    ) -> judging.Outcome:
         if isinstance(found, examination.WaitUntil):
             return judging.Later(case.run.id, found.at)
         if found.result is verdicts.VerdictResult.PENDING:
@@ -205,6 +205,12 @@ class Judging:
             return examination.ReadClaim(claim, recordable.read(verified))
         except errors.AvouchError as exc:
             return examination.ReadClaim(claim, None, str(exc))
+
+
+def _ends(case: examination.Case, found: _Judged) -> bool:
+    if not isinstance(found, verdicts.Verdict) or found.result is verdicts.VerdictResult.PENDING:
+        return False
+    return not lateness.judged(case) or lateness.supersedes(case, found)
 
 
 def _unreadable(record: judging.Record) -> str:

@@ -9,8 +9,6 @@ from avouch import errors
 from avouch.controlplane.model import artifacts, runs, workflowspecs
 from avouch.findings import Finding
 
-MAX_STATE = 6 * 1024 * 1024  # bytes of what a client remembers between its commands, as in Chainloop
-
 DEFAULT_VERSION = "v0"  # Chainloop's
 
 

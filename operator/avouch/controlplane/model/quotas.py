@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from avouch import errors
 
-NEAR = 0.8  # of a quota: it is counted among those that are nearly full
+NEAR = 0.8  # of a quota: it is nearly full, as metric and Event say
 _RAISE = "raise it in the chart's values, or for an Organization's projects in its spec.settings.quotas"
 FIX = f"keep runs for a shorter time (spec.retention): artifacts go with them; or an operator may {_RAISE}"
 # As an Organization spells them -> as they are called here.

@@ -164,7 +164,10 @@ def test_a_name_that_looks_like_one_of_the_contract_is_told(job: Job):
     found = attest(job, *ALL, "--material", "docker-file=Dockerfile")
     assert found.code == 0
     assert "the contract has no material docker-file; did you mean dockerfile?" in found.err
-    assert "did you mean" not in attest(job, *ALL, "--material", "extra=x").err
+    beside = attest(job, *ALL, "--material", "bin=x", "--material", "test=x").err
+    assert "the contract has no material bin; the nearest that it has is large-binary" in beside
+    assert "the contract has no material test; the nearest that it has is tests" in beside
+    assert "has no material" not in attest(job, *ALL).err
 
 
 def test_a_material_beside_the_contract_may_have_a_type(job: Job):

@@ -139,7 +139,7 @@ async def test_a_state_that_is_kept_is_a_sign_of_life_and_one_that_is_refused_is
 @pytest.mark.parametrize("whole", [True, False])
 async def test_material_and_each_part_of_it_is_a_sign_of_life(whole: bool) -> None:
     ports, blobs = Ports(stored()), fakes.Blobs()
-    intake = submissions.Intake(None, None, blobs, ports, None, external=ports.runs)  # type: ignore[arg-type]  # as above
+    intake = submissions.Intake(None, None, blobs, ports, None, 1024, external=ports.runs)  # type: ignore[arg-type]  # as above
     put = intake.put_material if whole else intake.put_part
     await put(await ports.session(sessions.Need.ADD), digests.of_bytes(b"sbom"), content())
     assert (ports.extended, list(blobs.content.values())) == (NOW + timedelta(hours=1), [b"sbom"])
@@ -153,7 +153,7 @@ async def test_a_bundle_of_an_external_run_ends_it_and_is_no_claim_of_a_pod() ->
     ports = Ports(stored(plan=cases.planned().to_json()))
     session = await ports.session(sessions.Need.ATTEST)
     pods = fakes.Store()
-    intake = submissions.Intake(None, pods, fakes.Blobs(), fakes.Clock(), KEYS, external=ports.runs)  # type: ignore[arg-type]
+    intake = submissions.Intake(None, pods, fakes.Blobs(), fakes.Clock(), KEYS, 1024, external=ports.runs)  # type: ignore[arg-type]
     assert (await intake.accept(session, signed(), explicit=True)).created
     assert (len(ports.claims), pods.claims) == (1, {})
     (claim,) = ports.claims

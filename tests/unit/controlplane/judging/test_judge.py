@@ -12,7 +12,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.attestation import authority, bundle, identity, keysigned, predicate, signing, trust, vsa
-from avouch.controlplane.judging import documents
+from avouch.controlplane.judging import documents, verdict
 from avouch.controlplane.judging import judge as judging
 from avouch.controlplane.model import artifacts, deliveries, external, verdicts
 from avouch.controlplane.model import judging as judging_model
@@ -390,6 +390,18 @@ async def test_a_document_of_an_external_run_is_looked_at_although_the_contract_
     queue = Queue(single=[replace(found.record, run=run)])
     await found.judge(queue, store).one()
     assert (queue.results(), store.asked) == (["Passed"], [cases.SBOM])
+
+
+@pytest.mark.parametrize(("type_", "times"), [("STRING", 1), (cases.SBOM, 2)])
+async def test_a_verdict_is_worked_out_anew_only_where_documents_were_looked_at(
+    claimed: judging_model.Record, monkeypatch: pytest.MonkeyPatch, type_: str, times: int
+) -> None:
+    calls, real = [], verdict.judge
+    monkeypatch.setattr(verdict, "judge", lambda case, now: calls.append(case) or real(case, now))
+    plan = claimed.run.plan.replace(cases.SBOM, type_)
+    queue = Queue(single=[replace(claimed, run=replace(claimed.run, plan=plan))])
+    await judge(queue).one()
+    assert (len(queue.settled), len(calls)) == (1, times)
 
 
 async def test_documents_are_looked_for_in_the_namespace_of_the_run(claimed: judging_model.Record) -> None:
