@@ -49,9 +49,12 @@ def secrets() -> Secrets:
 
 
 @pytest.fixture
-def maintenance(opened: database.Database, secrets: Secrets, tmp_path: Path) -> artifact_backends.Maintenance:
+async def maintenance(
+    opened: database.Database, secrets: Secrets, tmp_path: Path
+) -> AsyncIterator[artifact_backends.Maintenance]:
     opener = artifact_backends.Backends(opened, secrets, filesystem.FileSystem(tmp_path), tmp_path)  # type: ignore[arg-type]
-    return artifact_backends.Maintenance(artifacts.Artifacts(opened), opener, Clock())
+    yield artifact_backends.Maintenance(artifacts.Artifacts(opened), opener, Clock())
+    await opener.close()
 
 
 async def checked(

@@ -185,7 +185,14 @@ async def test_one_that_went_is_forgotten_a_day_later_when_nothing_is_left_of_it
     assert await chores.forget_namespaces() == 0
     async with opened.transaction() as connection:
         await connection.execute(sa.delete(tables.runs).where(runs_of == payments.uid))
+    versions = tables.project_versions.c.namespace_uid
+    new = {"name": "v1", "latest": True, "created_at": NOW, "released_at": NOW}
+    async with opened.transaction() as connection:
+        both = [{"namespace_uid": uid, **new} for uid in (payments.uid, "another")]
+        await connection.execute(sa.insert(tables.project_versions), both)
     assert await chores.forget_namespaces() == 1
+    async with opened.statements() as connection:
+        assert set((await connection.execute(sa.select(versions))).scalars()) == {"another"}
     assert await payments.shows() == set()
     await payments.store.close()
 

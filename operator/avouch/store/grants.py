@@ -93,7 +93,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "organisations": _READ,
         "outside_runs": _READ,
         "payloads": _ADD,
-        "project_versions": (*_READ, "UPDATE (released_at)"),
+        "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
         "run_artifacts": _ADD,
         "runs": (

@@ -36,11 +36,14 @@ _EXPIRE = sa.text(
     "  ORDER BY r.judged_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " DELETE FROM runs USING old WHERE runs.id = old.id"
 )
-# Nobody opens a run any more with what was known of it a day ago.
+# Nobody opens a run any more with what was known of it a day ago. Versions stay as long as their namespace: one that was
+# released must take no run again.
 _FORGET = sa.text(
-    "DELETE FROM namespaces n WHERE n.uid = '' AND n.gone_at < now() - interval '1 day'"
-    " AND NOT EXISTS (SELECT FROM runs r WHERE r.namespace_uid = n.was)"
-    " AND NOT EXISTS (SELECT FROM workflows w WHERE w.namespace = n.name)"
+    "WITH forgotten AS (DELETE FROM namespaces n WHERE n.uid = '' AND n.gone_at < now() - interval '1 day'"
+    "  AND NOT EXISTS (SELECT FROM runs r WHERE r.namespace_uid = n.was)"
+    "  AND NOT EXISTS (SELECT FROM workflows w WHERE w.namespace = n.name) RETURNING n.was),"
+    " gone AS (DELETE FROM project_versions v USING forgotten WHERE v.namespace_uid = forgotten.was)"
+    " SELECT count(*) FROM forgotten"
 )
 
 
@@ -99,6 +102,6 @@ class Retention:
         return gone
 
     async def forget_namespaces(self) -> int:
-        """Delete what is known of namespaces that went, once nothing is left of them; returns how many."""
+        """Delete what is known of namespaces that went, versions included, once no run is left; returns how many."""
         async with self._database.transaction() as connection:
-            return int((await connection.execute(_FORGET)).rowcount)
+            return int((await connection.execute(_FORGET)).scalar_one())
