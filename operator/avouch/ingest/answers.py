@@ -25,7 +25,7 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
     """An external run."""
     stored = found.stored
     run, extra = stored.run, stored.external
-    plan = msgspec.json.decode(run.plan, type=dict[str, Any])
+    plan = msgspec.json.decode(run.plan, type=dict[str, Any])  # of an older version it says less
     runner, backend = extra.runner, found.backend
     return wire.ExternalRun(
         id=str(run.id),
@@ -33,8 +33,8 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
         namespace=run.namespace,
         workflow=run.workflow,
         workflow_uid=run.key.workflow_uid,
-        team=plan["team"],
-        project=plan["project"],
+        team=plan.get("team", ""),
+        project=plan.get("project", ""),
         organization=extra.organization,
         verdict=str(run.result),
         created_at=rfc3339.write(run.created_at),

@@ -36,8 +36,8 @@ _EXPIRE = sa.text(
     "  ORDER BY r.judged_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " DELETE FROM runs USING old WHERE runs.id = old.id"
 )
-# Nobody opens a run any more with what was known of it a day ago. Versions stay as long as their namespace: one that was
-# released must take no run again.
+# Nobody opens a run any more with what was known of it a day ago. Versions stay as long as their namespace: a released
+# one must take no run again.
 _FORGET = sa.text(
     "WITH forgotten AS (DELETE FROM namespaces n WHERE n.uid = '' AND n.gone_at < now() - interval '1 day'"
     "  AND NOT EXISTS (SELECT FROM runs r WHERE r.namespace_uid = n.was)"
