@@ -348,7 +348,7 @@ async def test_a_bucket_that_is_not_there_is_not_writable(s3: objectstores.Serve
     async for backend in _built(objectstores.Served(spec, s3.secret, s3.folder, s3.url)):
         found = await backend_rules.probe(backend)
         assert not found.writable
-        assert "refuses to write: not found" in found.message
+        assert "refuses to read: not found" in found.message
 
 
 async def test_an_image_that_somebody_else_put_there_is_refused(oci: objectstores.Served) -> None:
