@@ -11,7 +11,7 @@ FORBIDDEN = {
     "inspect", "json", "kubernetes", "logging", "msgspec", "pydantic", "random", "re", "socket", "ssl", "starlette",
     "subprocess", "tempfile", "threading", "typing", "urllib", "yaml",
 }  # fmt: skip
-OURS = {"avouch", "avouch.sidecar", "avouch.sidecar.__main__"}
+OURS = {"avouch", "avouch.sidecar", "avouch.sidecar.__main__", "avouch.sidecar.lastword"}
 LIMIT = 8 * 1024  # KiB of anonymous memory
 
 
