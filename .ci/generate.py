@@ -17,6 +17,7 @@ import click
 import yaml
 
 from avouch import findings as finding_table
+from avouch import refusals
 from avouch.api import crds
 from avouch.cli import materials as material_commands
 from avouch.materials import detection as material_detection
@@ -227,14 +228,23 @@ def findings_reference() -> Iterator[tuple[Path, str]]:
     """The table of finding codes."""
     lines = [
         "# Findings",
-        "Generated from the table in `operator/avouch/findings.py` (`make generate`).",
+        "Generated from the tables in `operator/avouch/findings.py` and `refusals.py` (`make generate`).",
         "",
         "A finding says what is wrong with a run: `code`, `message`, `line` (the contract line), `fix` (the smallest",
         "change that helps) and `material`. Programs may compare codes: their meaning never changes. The strongest",
-        "finding decides the verdict, in the order of the sections below; a run without findings has `Passed`.",
-        "`kubectl describe workflowrun NAME` and `avouch attestation push` show them.",
+        "finding decides the verdict, in the order of the sections below, and comes first; a run without findings, or",
+        "with notes only, has `Passed`. `kubectl describe workflowrun NAME` and `avouch attestation push` show them.",
+        "",
+        "What an optional material lacks, or one of a group that has another, never fails a run: it is a note. What is",
+        "delivered of it is held to its type, its digest and its annotations as any material is.",
         "",
         *finding_table.markdown(),
+        "## Causes",
+        "Why a file or value was refused (`EvidenceRefused`, `MaterialNotUsed`). The sidecar signs the cause with its",
+        "claim (annotation `avouch.dev/cause.MATERIAL`); the fix of the finding is that of the cause.",
+        "",
+        *refusals.markdown(),
+        "",
     ]
     yield ROOT / "docs" / "reference" / "findings.md", "\n".join(lines)
 

@@ -45,6 +45,14 @@ class TooLarge(Invalid):
     """The input is over a documented limit (bytes, depth or count)."""
 
 
+class Refused(Invalid):
+    """A file or value that cannot be evidence. `cause` is a row of `refusals.CAUSES`."""
+
+    def __init__(self, message: str, cause: str, *, fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.cause = cause
+
+
 class Unauthenticated(AvouchError):
     """Not authenticated: no token, a wrong audience, an expired or forged one. The message never says which."""
 

@@ -29,6 +29,7 @@ class Code(NamedTuple):
     effect: Effect
     meaning: str
     remedy: str  # in general; `fix` of each finding is specific
+    alone: bool = False  # what the run lacks follows from it, and is not told
 
 
 CODES: dict[str, Code] = {
@@ -101,10 +102,8 @@ CODES: dict[str, Code] = {
     ),
     "EvidenceRefused": Code(
         Effect.FAILED,
-        "The sidecar refused a file (a link, a special file, one that changed while it was read) or its workspace, or "
-        "the server refused it: it is too large, or the namespace's quota of artifacts is used up.",
-        "Write one regular file into an emptyDir or PersistentVolumeClaim, and do not change it after the last step; "
-        "what frees a quota is in the fix of the finding.",
+        "The sidecar refused the file of a required material, or its workspace, or the server refused it.",
+        "The finding has the fix of its cause, which is one of [these](#causes).",
     ),
     "SidecarMissing": Code(
         Effect.FAILED,
@@ -187,8 +186,9 @@ CODES: dict[str, Code] = {
     # The run's own end
     "RunCanceled": Code(
         Effect.CANCELED,
-        "The PipelineRun, TaskRun or CI job was cancelled.",
+        "The PipelineRun, TaskRun or CI job was cancelled. What it lacks because of that is not told.",
         "Run the pipeline again.",
+        alone=True,
     ),
     "RunExpired": Code(
         Effect.EXPIRED,
@@ -200,6 +200,11 @@ CODES: dict[str, Code] = {
         Effect.NOTHING,
         "A claim that arrived after the verdict contradicts it. The earlier verdict is kept in `status.superseded`.",
         "Do not rely on the earlier verdict; read the findings before this one.",
+    ),
+    "MaterialNotUsed": Code(
+        Effect.NOTHING,
+        "What there is of an optional material, or of one of a group, cannot be used: it counts as not delivered.",
+        "Nothing has to be done; whoever wants the material recorded follows the fix of the finding.",
     ),
     "TaskRunNotListed": Code(
         Effect.NOTHING,
@@ -262,6 +267,20 @@ def verdict(found: Iterable[Finding]) -> Effect:
     """The verdict of all these findings: the strongest one. `NOTHING` if they are only notes."""
     made = {CODES[each.code].effect for each in found}
     return next(each for each in Effect if each in made or each is Effect.NOTHING)
+
+
+def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The strongest first, equal ones as they came. Beside one that is `alone` nothing else tells of a failure.
+
+    >>> [each.code for each in ordered([Finding("MaterialMissing", "m"), Finding("RunCanceled", "c")])]
+    ['RunCanceled']
+    """
+    strength = {effect: at for at, effect in enumerate(Effect)}
+    every = sorted(found, key=lambda each: strength[CODES[each.code].effect])
+    codes = [CODES[each.code] for each in every]
+    alone = any(code.alone for code in codes)
+    kept = (code.alone or not alone or code.effect is not Effect.FAILED for code in codes)
+    return tuple(each for each, keep in zip(every, kept, strict=True) if keep)
 
 
 def markdown() -> list[str]:

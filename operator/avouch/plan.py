@@ -71,6 +71,11 @@ class PlannedMaterial:
     annotations: tuple[PlannedAnnotation, ...] = ()
     line: str = ""  # e.g. spec.materials[1]
 
+    @property
+    def may_lack(self) -> bool:
+        """Whether a run may pass without it: it is optional, or one of a group, which needs any of its members."""
+        return self.optional or bool(self.group)
+
 
 ATTEST_WITHIN = 20  # seconds from the last step's end; the kubelet's grace is 30
 

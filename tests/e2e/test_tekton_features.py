@@ -455,7 +455,8 @@ def test_a_workspace_of_settings_is_refused_with_what_to_do(place: Stage, kind: 
 def test_a_workspace_that_is_not_bound_is_said_for_required_material(place: Stage) -> None:
     found = finding(place, "unbound")
     assert "workspace cache is not bound" in found["message"]
-    assert found["fix"].startswith("bind cache in the run")
+    assert found["code"] == "EvidenceRefused"
+    assert found["fix"].startswith("bind workspace cache in the run")
 
 
 def test_images_separated_by_blanks_are_a_finding_and_no_lie(place: Stage) -> None:

@@ -19,7 +19,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "the last try raised before",
     ("tekton/limits.py", "_lowered: each >= enough -> Gt"): "what is enough is tried next anyway",
     ("controlplane/judging/materials.py", "_entries: said.facts is None -> False"): _FACTS,
-    ("controlplane/judging/tekton_run.py", "refused_evidence: said.facts is None -> False"): _FACTS,
+    ("controlplane/judging/tekton_run.py", "_refusals: said.facts is None -> False"): _FACTS,
     (
         "controlplane/judging/tekton_run.py",
         "_annotations: said.facts is not None and said.facts.annotations.get(asked.name) -> "

@@ -22,6 +22,7 @@ from avouch.values import dataclass
 
 TYPE = "chainloop.dev/attestation/v0.2"
 FINDING = "avouch.dev/finding."  # + material: the annotation in which a sidecar says why it refused a file
+CAUSE = "avouch.dev/cause."  # + material: the row of `refusals.CAUSES` beside it
 MAX_MATERIALS = 1024  # as many as subjects; a contract has 200
 BUILD_TYPE = "chainloop.dev/workflowrun/v0.1"
 WORKFLOW_SUBJECT = "chainloop.workflow."

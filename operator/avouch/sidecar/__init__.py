@@ -4,5 +4,5 @@ Belongs here: the wait by file protocol, discovery, collection, the claim and it
 Never here: deciding what is owed (the server tells), anything that could fail a build. Exit code 0, always.
 Weight: while steps run, only what `__main__` imports (os, sys, time, json, signal): it costs memory in each pod.
 Later standard library and cryptography. Who imports it: nobody. What it imports: attestation, tekton, materials, plan,
-image_references, relative_paths, names, digests, https, pem, storable, clocks, errors.
+refusals, image_references, relative_paths, names, digests, https, pem, storable, clocks, errors.
 """

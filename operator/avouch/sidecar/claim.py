@@ -1,7 +1,7 @@
 """The claim: what this pod says about one run, as the signed statement that the server will weigh.
 
-Findings travel in the predicate's annotations, `avouch.dev/finding.<material>`: signed like the rest, so none gets lost
-on the road, and read by the judge.
+Findings travel in the predicate's annotations, `avouch.dev/finding.<material>` and `avouch.dev/cause.<material>`:
+signed like the rest, so none gets lost on the road, and read by the judge.
 """
 
 from collections.abc import Iterable, Mapping
@@ -108,8 +108,10 @@ def material(one: collect.Collected) -> materials.Material:
 
 
 def findings(collected: Iterable[collect.Collected]) -> Mapping[str, str]:
-    """What could not be taken, and why, by annotation name."""
-    return {f"{predicate.FINDING}{one.material.name}": one.finding[:1000] for one in collected if one.finding}
+    """What could not be taken, why, and the cause, by annotation name."""
+    refused = [one for one in collected if one.finding]
+    said = {f"{predicate.FINDING}{one.material.name}": one.finding[:1000] for one in refused}
+    return said | {f"{predicate.CAUSE}{one.material.name}": one.cause for one in refused if one.cause}
 
 
 def signed(payload: bytes, signer: signing.KeySigner, certificate_pem: str) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avouch import digests, errors, image_references, plan, storable
+from avouch import digests, errors, image_references, plan, refusals, storable
 from avouch.materials import types as material_types
 from avouch.sidecar import files
 from avouch.tekton import hints, objects, paramvalues
@@ -36,6 +36,7 @@ class Collected:
     file: Located | None = None
     digest: digests.Digest | None = None
     finding: str = ""
+    cause: str = ""  # of the finding, in `refusals.CAUSES`
 
     @property
     def present(self) -> bool:
@@ -72,9 +73,14 @@ def _collect(material: plan.PlannedMaterial, pod: Pod, said: str | None) -> Coll
             return _said(material, pod, said)
         return _BY_KIND[material.source.kind](material, pod) if material.source.kind in _BY_KIND else None
     except errors.NotFound as exc:  # absence is the server's to judge, unless it was given by hand, here
-        return None if said is None else Collected(material, finding=str(exc))
+        return None if said is None else refused(material, exc)
     except errors.Invalid as exc:
-        return Collected(material, finding=str(exc))
+        return refused(material, exc)
+
+
+def refused(material: plan.PlannedMaterial, error: errors.AvouchError) -> Collected:
+    """A material that could not be taken, and why."""
+    return Collected(material, finding=str(error), cause=refusals.of(error))
 
 
 def _said(material: plan.PlannedMaterial, pod: Pod, said: str) -> Collected:
@@ -137,11 +143,12 @@ def _workspace(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
         return _file(material, Path(place), material.source.path, pod)
     name = material.source.name
     if name in pod.unmounted:
-        return Collected(material, finding=f"workspace {name} is not collected: {pod.unmounted[name]}")
+        finding = f"workspace {name} is not collected: {pod.unmounted[name]}"
+        return Collected(material, finding=finding, cause="WorkspaceNotMounted")
     if material.optional or material.group:  # the contract says whether it may be absent
         return None
     fix = f"bind {name} in the run, or make the material optional"
-    raise errors.Invalid(f"workspace {name} is not bound", fix=fix)
+    raise errors.Refused(f"workspace {name} is not bound", "WorkspaceUnbound", fix=fix)
 
 
 def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
@@ -157,7 +164,7 @@ def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
         return _file(material, pod.tekton / "results", material.name, pod)
     if len(found) > 1:
         names = ", ".join(name for _, name in found[:4])
-        raise errors.Invalid(f"several files match: {names}", fix="name it in spec.tekton.materials")
+        raise errors.Refused(f"several files match: {names}", "Ambiguous", fix="name it in spec.tekton.materials")
     return _file(material, *found[0], pod)
 
 
@@ -166,7 +173,7 @@ def _named(root: Path, name: str) -> list[str]:
     try:
         names = sorted(entry.name for entry in root.iterdir() if entry.name.partition(".")[0] == name)
     except OSError as exc:
-        raise errors.Invalid(f"workspace at {root} cannot be listed: {exc.strerror}") from exc
+        raise errors.Refused(f"workspace at {root} cannot be listed: {exc.strerror}", "Unreadable") from exc
     return [each for each in names if each.count(".") <= 1] or names
 
 

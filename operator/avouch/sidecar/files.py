@@ -44,7 +44,8 @@ def opened(root: Path, path: str, limit: int) -> Iterator[int]:
 
     Raises:
         NotFound: no such file.
-        Invalid: an unsafe path, a symlink, not a regular file, not readable.
+        Refused: a symlink, not a regular file, not readable; with the cause.
+        Invalid: an unsafe path.
         TooLarge: over `limit` bytes.
     """
     descriptor = _open(root, relative_paths.parts(path))
@@ -66,14 +67,14 @@ def text(root: Path, path: str, limit: int) -> str:
 
 
 def hashed(root: Path, path: str, limit: int, *, empty: bool = False) -> Hashed:
-    """Digest of a file. Raises as `opened`; Invalid where the file changed meanwhile, or is empty and may not be."""
+    """Digest of a file. Raises as `opened`; Refused where the file changed meanwhile, or is empty and may not be."""
     with opened(root, path, limit) as descriptor:
         before = stamp(descriptor)
         digest, size = digests.of_chunks(pieces(descriptor, limit, path))
         if stamp(descriptor) != before or size != before.size:
-            raise errors.Invalid(f"{path} changed while it was read")
+            raise errors.Refused(f"{path} changed while it was read", "Changed")
     if not size and not empty:
-        raise errors.Invalid(f"{path} is empty")
+        raise errors.Refused(f"{path} is empty", "Empty")
     return Hashed(digest, size, before)
 
 
@@ -95,30 +96,46 @@ def pieces(descriptor: int, limit: int, path: str) -> Iterator[bytes]:
 
 def _open(root: Path, parts: tuple[str, ...]) -> int:
     shown = "/".join(parts)
-    directory = -1
+    directory, part = -1, ""
     try:
         directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         for part in parts[:-1]:
             parent, directory = directory, os.open(part, _DIRECTORY, dir_fd=directory)
             os.close(parent)
-        return os.open(parts[-1], _FILE, dir_fd=directory)
+        part = parts[-1]
+        return os.open(part, _FILE, dir_fd=directory)
     except FileNotFoundError as exc:
         raise errors.NotFound(f"{shown} does not exist") from exc
     except OSError as exc:
-        raise errors.Invalid(f"{shown} was refused: {_why(exc)}") from exc
+        raise _refused(exc, shown, part, directory) from exc
     finally:
         if directory >= 0:
             os.close(directory)
 
 
-def _why(exc: OSError) -> str:
-    if exc.errno in (errno.ELOOP, errno.ENOTDIR):
-        return "a symbolic link, or no directory on the way"
-    return str(exc.strerror)
+def _refused(exc: OSError, shown: str, part: str, directory: int) -> errors.Refused:
+    """Why a part of a path could not be opened. Linux says ENOTDIR of a link where a folder has to be."""
+    if exc.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(part, directory):
+        return errors.Refused(f"{shown} was refused: {part} is a symbolic link", "Link")
+    if exc.errno == errno.ENOTDIR:
+        return errors.Refused(f"{shown} was refused: {part} is no folder", "Absent")
+    if exc.errno == errno.ENXIO:
+        return errors.Refused(f"{shown} was refused: not a regular file", "Special")
+    cause = "Unreadable" if exc.errno in (errno.EACCES, errno.EPERM) else "Unusable"
+    return errors.Refused(f"{shown} was refused: {exc.strerror}", cause)
+
+
+def _is_link(part: str, directory: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(part, dir_fd=directory, follow_symlinks=False).st_mode)
+    except OSError:  # it was taken away meanwhile
+        return False
 
 
 def _check(found: os.stat_result, path: str, limit: int) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise errors.Refused(f"{path} was refused: a folder, not a regular file", "Folder")
     if not stat.S_ISREG(found.st_mode):
-        raise errors.Invalid(f"{path} was refused: not a regular file")
+        raise errors.Refused(f"{path} was refused: not a regular file", "Special")
     if found.st_size > limit:
         raise errors.TooLarge(f"{path} has {found.st_size} bytes, at most {limit} are collected")

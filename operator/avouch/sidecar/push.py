@@ -63,10 +63,10 @@ class Client:
         def stream() -> Iterator[bytes]:
             with files.opened(file.root, file.path, limit) as descriptor:
                 if files.stamp(descriptor) != file.hashed.stamp:
-                    raise errors.Invalid(f"{file.path} changed after it was read")
+                    raise errors.Refused(f"{file.path} changed after it was read", "Changed")
                 yield from files.pieces(descriptor, limit, file.path)
                 if files.stamp(descriptor) != file.hashed.stamp:
-                    raise errors.Invalid(f"{file.path} changed while it was sent")
+                    raise errors.Refused(f"{file.path} changed while it was sent", "Changed")
 
         self._json("PUT", path, stream, "application/octet-stream", file.hashed.size)
 

@@ -183,8 +183,10 @@ def _uploaded(job: Job, run: claim.Opened, one: collect.Collected) -> collect.Co
         return one
     try:
         job.client.upload(run, one.file, job.options.max_file)
-    except (errors.Invalid, errors.NotFound, errors.Denied) as exc:
-        return collect.Collected(one.material, finding=str(exc))
+    except errors.NotFound as exc:
+        return collect.Collected(one.material, finding=str(exc), cause="Changed")
+    except (errors.Invalid, errors.Denied) as exc:
+        return collect.refused(one.material, exc)
     return one
 
 

@@ -1,13 +1,17 @@
 """What is taken from a pod's real files, and what is refused."""
 
+import contextlib
 import json
 import os
+import stat
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from avouch import digests, errors, plan
+from avouch import digests, errors, plan, refusals
 from avouch.sidecar import collect, discover, files
 
 DIGEST = "sha256:" + "a" * 64
@@ -61,6 +65,11 @@ def attack(root: Path, name: str) -> str:  # noqa: C901 - a table of cases
             return "d/f"
         case "fifo":
             os.mkfifo(ws / "f")
+        case "socket":
+            os.mknod(ws / "f", stat.S_IFSOCK | 0o600)
+        case "file on the way":
+            (ws / "d").write_text("no folder")
+            return "d/f"
         case "directory":
             (ws / "f").mkdir()
         case "empty":
@@ -79,26 +88,82 @@ def attack(root: Path, name: str) -> str:  # noqa: C901 - a table of cases
 
 
 @pytest.mark.parametrize(
-    ("name", "word"),
+    ("name", "word", "cause"),
     [
-        ("symlink", "symbolic link"),
-        ("symlinked directory", "symbolic link"),
-        ("fifo", "not a regular file"),
-        ("directory", "not a regular file"),
-        ("empty", "is empty"),
-        ("oversize", "1001 bytes"),
-        ("dots", "relative to its directory"),
-        ("dot", "write it without a leading or trailing /, ./, ../ and //"),
-        ("nothing", "relative to its directory"),
-        ("absolute", "relative to its directory"),
+        ("symlink", "f is a symbolic link", "Link"),
+        ("symlinked directory", "d is a symbolic link", "Link"),
+        ("fifo", "not a regular file", "Special"),
+        ("socket", "not a regular file", "Special"),
+        ("directory", "a folder, not a regular file", "Folder"),
+        ("file on the way", "d is no folder", "Absent"),
+        ("empty", "is empty", "Empty"),
+        ("oversize", "1001 bytes", "TooLarge"),
+        ("dots", "relative to its directory", "Unusable"),
+        ("dot", "write it without a leading or trailing /, ./, ../ and //", "Unusable"),
+        ("nothing", "relative to its directory", "Unusable"),
+        ("absolute", "relative to its directory", "Unusable"),
     ],
 )
-def test_a_file_that_may_not_be_taken_is_a_finding(tmp_path: Path, name: str, word: str) -> None:
+def test_a_file_that_may_not_be_taken_is_a_finding_with_its_cause(
+    tmp_path: Path, name: str, word: str, cause: str
+) -> None:
     pod = at(tmp_path)
     found = one(in_workspace(attack(tmp_path, name)), pod)
     assert found is not None
     assert not found.present
     assert word in found.finding
+    assert found.cause == cause
+    assert cause in refusals.CAUSES
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that everybody may enter, as a volume of a pod is; pytest's are for their owner."""
+    with tempfile.TemporaryDirectory() as made:
+        root = Path(made)
+        root.chmod(0o755)
+        yield root
+
+
+@contextlib.contextmanager
+def as_another_user() -> Iterator[None]:
+    """Root reads everything; anybody else may not read what has no mode bits."""
+    before = os.geteuid()
+    os.seteuid(before or 65532)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.parametrize("private", ["ws/d", "ws/d/f"])
+def test_a_file_or_folder_that_only_its_owner_may_read_is_unreadable(shared: Path, private: str) -> None:
+    pod = at(shared)
+    (shared / "ws" / "d").mkdir()
+    (shared / "ws" / "d" / "f").write_text("private")
+    (shared / private).chmod(0)
+    with as_another_user():
+        found = one(in_workspace("d/f"), pod)
+    (shared / private).chmod(0o700)
+    assert found is not None
+    assert (found.cause, "Permission denied" in found.finding) == ("Unreadable", True)
+
+
+def test_a_workspace_that_cannot_be_listed_is_unreadable(shared: Path) -> None:
+    pod = at(shared)
+    (shared / "ws").chmod(0)
+    with as_another_user():
+        found = one(planned(SBOM, plan.From.CONVENTION), pod)
+    (shared / "ws").chmod(0o700)
+    assert found is not None
+    assert (found.cause, "cannot be listed" in found.finding) == ("Unreadable", True)
+
+
+@pytest.mark.parametrize("said", ["none.json", "/none/none.json"])
+def test_a_file_that_was_given_by_hand_and_is_not_there_is_absent(tmp_path: Path, said: str) -> None:
+    found = one(in_workspace("sbom.json"), at(tmp_path), m=said)
+    assert found is not None
+    assert (found.cause, "does not exist" in found.finding) == ("Absent", True)
 
 
 def test_a_symlinked_result_is_refused(tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ def test_a_file_may_be_as_large_as_the_limit(file: Path) -> None:
         ("report", None, ""),
         ("folder/none", errors.NotFound, "folder/none does not exist"),
         ("none/report", errors.NotFound, "none/report does not exist"),
-        ("report/none", errors.Invalid, "a symbolic link, or no directory on the way"),
-        ("folder", errors.Invalid, "not a regular file"),
+        ("report/none", errors.Refused, "report is no folder"),
+        ("folder", errors.Refused, "not a regular file"),
         ("x" * 300, errors.Invalid, "was refused: File name too long"),
     ],
 )

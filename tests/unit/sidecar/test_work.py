@@ -206,7 +206,8 @@ def test_a_file_that_is_not_what_was_hashed_when_it_is_sent_is_a_finding_and_no_
     pod.patch.setattr(push.Client, "upload", meanwhile)
     assert pod.attests("--step") == 0
     assert names(pod.predicate()) == []
-    assert pod.predicate()["annotations"] == {"avouch.dev/finding.sbom": finding}
+    told = {"avouch.dev/finding.sbom": finding, "avouch.dev/cause.sbom": "Changed"}
+    assert pod.predicate()["annotations"] == told
     assert f"w: sbom: {finding}" in pod.report
 
 

@@ -3,7 +3,7 @@
 Pure. A claim is never believed over the cluster's record, and none is believed because it came first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import SIDECAR, STRING, Seen
 from avouch.controlplane.judging.examination import ReadClaim, unsuitable
 from avouch.controlplane.model import artifacts, verdicts
-from avouch.findings import Finding
+from avouch.findings import CODES, Effect, Finding
 from avouch.image_references import Flaw
 from avouch.materials import types as material_types
 from avouch.tekton import workspaces
@@ -21,6 +21,7 @@ from avouch.tekton import workspaces
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
 _EVENTS = "kubectl get events shows why (SidecarNotInjected); without one, label the namespace"
+_OF_CLAIMS = ("MaterialTypeMismatch",)  # what somebody claimed, whether or not the material is needed
 _UNUSABLE = {
     Flaw.REFERENCE_MISSING: "ImageReferenceMissing",
     Flaw.REFERENCE_INVALID: "ImageReferenceInvalid",
@@ -75,6 +76,30 @@ class _Entry:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
+def weigh(asked: Iterable[plan.PlannedMaterial], view: View) -> Mapping[plan.PlannedMaterial, Weighed]:
+    """Judge every material of the contract. A guess at an optional image that stands for another one is given up."""
+    found = {each: material(each, view) for each in asked}
+    return {each: _without_shared_guess(each, one, found) for each, one in found.items()}
+
+
+def _without_shared_guess(
+    asked: plan.PlannedMaterial, one: Weighed, found: Mapping[plan.PlannedMaterial, Weighed]
+) -> Weighed:
+    optional = asked.type == material_types.IMAGE and asked.optional and not asked.group
+    ambiguous = _guessed_twice(asked, one, found) if optional else ()
+    return _not_used(one, ambiguous[0]) if ambiguous else one
+
+
+def _not_used(one: Weighed, why: Finding) -> Weighed:
+    """An optional material as if it had not been delivered, with a note. What contradicts it stays a finding."""
+    kept = tuple(each for each in one.findings if CODES[each.code].effect is Effect.REJECTED or each.code in _OF_CLAIMS)
+    return Weighed(findings=(*kept, _note(why)), why=errors.with_fix(why.message, why.fix))
+
+
+def _note(why: Finding) -> Finding:
+    return Finding("MaterialNotUsed", why.message, why.line, why.fix, why.material)
+
+
 def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     """Judge one material of the contract."""
     status = cluster_record.of_material(asked, view.subject, view.runs)
@@ -82,15 +107,28 @@ def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     told = tuple(entry.seen for entry in entries)
     findings = [*_contradiction(asked, status, told), *_other_types(asked, entries)]
     eligible = tuple(e for e in entries if e.seen.type == asked.type and asked.source.task in ("", e.seen.task))
-    accepted = _accepted(asked, status, eligible)
-    findings += _ambiguous(asked, status)
-    if not accepted:
-        return Weighed(findings=tuple(findings), why=_why_not(asked, told, view))
-    notes, unresolved = _annotations(asked, entries, view)
-    judged = tuple(_judged(asked, entry, view, notes) for entry in accepted.values())
-    findings += [finding for entry in accepted.values() for finding in _defects(asked, entry, view)]
+    accepted, unusable = _parted(asked, _accepted(asked, status, eligible))
+    ambiguous = _ambiguous(asked, status)
+    findings += [*ambiguous, *map(_note, unusable)]
     shown = status or tuple(entry.seen for entry in eligible)
-    return Weighed(judged, (*findings, *unresolved), shown=shown)
+    if not accepted:
+        why = errors.with_fix(unusable[0].message, unusable[0].fix) if unusable else _why_not(asked, told, view)
+        return Weighed(findings=tuple(findings), shown=shown if unusable else (), why=why)
+    notes, unresolved = _annotations(asked, entries, view)
+    judged = tuple(_judged(asked, entry, view, notes) for entry in accepted)
+    findings += [finding for entry in accepted for finding in _defects(asked, entry, view)]
+    whole = Weighed(judged, (*findings, *unresolved), shown=shown)
+    guessed = asked.optional and not asked.group and any(seen.guessed for seen in shown)
+    return _not_used(whole, ambiguous[0]) if ambiguous and guessed else whole
+
+
+def _parted(asked: plan.PlannedMaterial, accepted: Mapping[str, _Entry]) -> tuple[Sequence[_Entry], Sequence[Finding]]:
+    """What counts, and what is wrong with the images that do not: those without which a run may pass."""
+    if asked.type != material_types.IMAGE or not asked.may_lack:
+        return tuple(accepted.values()), ()
+    defects = [(entry, _image_defects(asked, entry.seen)) for entry in accepted.values()]
+    wrong = [finding for _, found in defects for finding in found]
+    return [entry for entry, found in defects if not found], wrong
 
 
 def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[Finding, ...]:
@@ -100,6 +138,7 @@ def guessed_twice(found: Mapping[plan.PlannedMaterial, Weighed]) -> tuple[Findin
         for asked, one in found.items()
         if asked.type == material_types.IMAGE
         for finding in _guessed_twice(asked, one, found)
+        if not any(told.code == finding.code for told in one.findings)
     )
 
 

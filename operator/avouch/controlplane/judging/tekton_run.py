@@ -13,11 +13,11 @@
 `verdict.judge` makes the verdict of it, as of the evidence of external runs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from avouch import errors, plan, storable
+from avouch import errors, plan, refusals, storable
 from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record
@@ -60,14 +60,14 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     silent = _silent(case.snapshot, runs, case.said)
     injected, uninjected = frozenset(case.snapshot.injected), case.snapshot.uninjected
     view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject, injected, uninjected)
-    weighed = {asked: judged_materials.material(asked, view) for asked in case.plan.materials}
+    weighed = judged_materials.weigh(case.plan.materials, view)
     annotations, contradicted = _annotations(case, view)
     record = Record(case, ended, view, strays, silent, weighed, annotations, contradicted)
     materials = tuple(material for one in weighed.values() for material in one.materials)
     env = cluster_record.variables(case.plan.env, view.subject, runs)
-    refusals = {found.material: ("the sidecar refused it", found.fix) for found in refused_evidence(record)}
+    refused = {found.material: ("the sidecar refused it", found.fix) for found in refused_evidence(record)}
     absent = {asked.name: one.why for asked, one in weighed.items()}
-    absent |= {name: errors.with_fix(*refusal) for name, refusal in refusals.items()}
+    absent |= {name: errors.with_fix(*refusal) for name, refusal in refused.items()}
     return Examined(
         evidence=_evidence(view, silent),
         materials=materials,
@@ -235,19 +235,58 @@ def wrong_taskruns(record: Record) -> Iterator[Finding]:
         yield Finding("TaskRunNotListed", text, fix="find who created it")
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a sidecar signed of a material that it could not take."""
+
+    taskrun: str
+    message: str
+    fix: str  # what the sidecar, or the server, said; "" where the cause alone tells
+    cause: str  # in `refusals.CAUSES`, or "" from an older sidecar
+
+
 def refused_evidence(record: Record) -> Iterator[Finding]:
-    """What is no evidence to a sidecar (a link, a file that changed, one that the server refused): it signed why."""
-    lines = {material.name: material.line for material in record.case.plan.materials}
+    """What is no evidence to a sidecar (a link, a file that changed, one that the server refused): it signed why.
+
+    One finding a material, whoever refused it. What lacks of a material that may be absent is a note. That nothing is
+    there, in one of the pods that might have had it, is no finding where another delivered it.
+    """
+    asked = {material.name: material for material in record.case.plan.materials}
     told_already = {a.name for a, one in record.weighed.items() if any(seen.unusable for seen in one.shown)}
-    for said, _ in record.view.claims:
+    for name, found in sorted(_refusals(record.view).items()):
+        material = asked.get(name) or plan.PlannedMaterial(name, cluster_record.STRING, optional=True)
+        delivered = material in record.weighed and record.weighed[material].materials
+        told = [one for one in found if not (delivered and refusals.is_absence(one.cause))]
+        if told and name not in told_already:
+            who = f"TaskRun {several(list(dict.fromkeys(one.taskrun for one in told)))}"
+            text = f"the sidecar of {who} refused {name}: {told[0].message}"
+            code = "MaterialNotUsed" if material.may_lack else "EvidenceRefused"
+            yield Finding(code, text, material.line, _fix(material, told[0]), name)
+
+
+def _refusals(view: judged_materials.View) -> Mapping[str, Sequence[Refusal]]:
+    """By material, in an order that does not depend on who came first."""
+    found: dict[str, list[Refusal]] = {}
+    for said, _ in view.claims:
         told = {} if said.facts is None else said.facts.annotations
-        for key, why in sorted(told.items()):
+        for key, why in told.items():
             name = key.removeprefix(predicate.FINDING)
-            if key.startswith(predicate.FINDING) and name and name not in told_already:
-                message, fix = errors.parted(why)
-                text = f"the sidecar of TaskRun {said.claim.taskrun} refused {name}: {message}"
-                fix = fix or "let the step write one regular file, and do not change it after the last step"
-                yield Finding("EvidenceRefused", text, lines.get(name, ""), fix, name)
+            if key.startswith(predicate.FINDING) and name:
+                cause = told.get(f"{predicate.CAUSE}{name}", "")
+                found.setdefault(name, []).append(Refusal(said.claim.taskrun, *errors.parted(why), cause))
+    return {name: sorted(each, key=lambda one: (one.taskrun, one.message, one.cause)) for name, each in found.items()}
+
+
+def _fix(material: plan.PlannedMaterial, refusal: Refusal) -> str:
+    source = material.source
+    return refusals.fix(
+        refusal.cause,
+        refusal.fix,
+        task=f"task {source.task}" if source.task else "the step",
+        file=source.path or source.name or material.name,
+        workspace=source.name,
+        material=material.name,
+    )
 
 
 def wrong_materials(record: Record) -> Iterator[Finding]:
@@ -322,7 +361,7 @@ def cleaned_record(record: Record) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     claims_that_do_not_count,  # ClaimNotVerified, ClaimOfAnotherRun, ClaimOfUnknownTaskRun, ClaimOfForeignPod
     wrong_taskruns,  # TaskRunContradictsPipeline, RecordNotWhole, TaskRunNotListed
-    refused_evidence,  # EvidenceRefused
+    refused_evidence,  # EvidenceRefused, MaterialNotUsed
     wrong_materials,  # MaterialContradicted, MaterialTypeMismatch, MaterialNotUploaded, MaterialAmbiguous, Image...
     ambiguous_images,  # MaterialAmbiguous
     contradicted_annotations,  # AnnotationContradicted

@@ -7,22 +7,23 @@ was delivered and what is wrong with it. What holds for every run stands here, o
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from avouch import findings as finding_table
 from avouch.api import vocabulary
 from avouch.contract import completeness
 from avouch.controlplane.judging import examination, external_run, tekton_run
 from avouch.controlplane.model import verdicts
-from avouch.findings import Finding
+from avouch.findings import CODES, Effect, Finding
 from avouch.runners import table
 
 TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 
 def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examination.WaitUntil:
-    """Decide one run. Only a run without any finding passes."""
+    """Decide one run. Only a run without any finding but notes passes."""
     examined = _examine(case, now)
     if not isinstance(examined, examination.Examined):
         return examined
-    findings = tuple(finding for check in CHECKS for finding in check(case, examined))
+    findings = finding_table.ordered(finding for check in CHECKS for finding in check(case, examined))
     return verdicts.Verdict(
         run_id=case.run.id,
         result=examination.result_of(findings),
@@ -47,8 +48,10 @@ def wrong_evidence(case: examination.Case, examined: examination.Examined) -> tu
 
 
 def incomplete_evidence(case: examination.Case, examined: examination.Examined) -> Iterable[Finding]:
-    """What the contract asks for and the run did not deliver."""
-    return completeness.owed(case.plan, examined.delivered, examined.advice)
+    """What the contract asks for and the run did not deliver, unless the source said of a material what is wrong."""
+    told = {each.material for each in examined.findings if CODES[each.code].effect is not Effect.NOTHING}
+    found = completeness.owed(case.plan, examined.delivered, examined.advice)
+    return (each for each in found if each.code != "MaterialMissing" or each.material not in told)
 
 
 def unproven_runner(case: examination.Case, examined: examination.Examined) -> Iterable[Finding]:

@@ -554,12 +554,133 @@ def test_a_result_that_is_missing_is_the_task_s_with_and_without_a_sidecar():
     assert found.fix == "let task build write the result TEXT"
 
 
-def test_what_the_sidecar_refused_is_missing_with_the_same_fix():
-    why = "404: it is too large (fix: send less)"
-    told = make.said(notes={"avouch.dev/finding.sbom": why})
+def refused(why, cause="", material="sbom", **changes):
+    notes = {f"avouch.dev/finding.{material}": why} | ({f"avouch.dev/cause.{material}": cause} if cause else {})
+    return make.said(*changes.pop("found", ()), notes=notes, **changes)
+
+
+def test_what_the_sidecar_refused_is_one_finding_and_not_missing_besides():
+    told = refused("404: it is too large (fix: send less)")
     found = make.verdict(make.case(make.planned(make.asked()), make.snapshot(make.taskrun()), told)).findings
-    assert [(f.code, f.fix) for f in found] == [("EvidenceRefused", "send less"), ("MaterialMissing", "send less")]
-    assert found[1].message.endswith("; sbom: the sidecar refused it")
+    assert [(f.code, f.fix) for f in found] == [("EvidenceRefused", "send less")]
+    assert found[0].message == "the sidecar of TaskRun build-1 refused sbom: 404: it is too large"
+
+
+@pytest.mark.parametrize(
+    ("cause", "fix"),
+    [
+        ("Empty", "let task build write something into bom.json"),
+        ("Unreadable", "let task build make bom.json readable"),
+        ("WorkspaceUnbound", "bind workspace src in the run, or make sbom optional"),
+        ("ServerRefused", "as the server says"),
+        ("OfTheFuture", "as the server says"),
+    ],
+)
+def test_the_fix_of_a_refusal_is_that_of_its_cause(cause, fix):
+    told = refused("m (fix: as the server says)", cause)
+    (found,) = make.verdict(make.case(make.planned(make.asked()), make.snapshot(make.taskrun()), told)).findings
+    assert found.fix.startswith(fix)
+
+
+def test_a_file_of_no_task_that_several_pods_refused_is_one_finding_that_names_them():
+    asked = make.planned(make.asked(source=plan.Source(plan.From.WORKSPACE, name="src", path="bom.json")))
+    shot = make.snapshot(make.taskrun(), make.taskrun("lint-1", "lint"))
+    told = (refused("it is empty", "Empty"), refused("a link", "Link", taskrun="lint-1"))
+    for claims in (told, told[::-1]):
+        (found,) = make.verdict(make.case(asked, shot, *claims)).findings
+        assert found.message == "the sidecar of TaskRun build-1, lint-1 refused sbom: it is empty"
+        assert found.fix.startswith("let the step write something into bom.json")
+
+
+def test_a_workspace_that_one_task_lacks_is_no_finding_where_another_task_delivered_the_file():
+    asked = make.planned(make.asked(source=plan.Source(plan.From.WORKSPACE, name="src", path="bom.json")))
+    shot = make.snapshot(make.taskrun(), make.taskrun("lint-1", "lint"))
+    absent, link = (refused("m", cause, taskrun="lint-1") for cause in ("WorkspaceUnbound", "Link"))
+    assert make.codes(make.verdict(make.case(asked, shot, make.said(make.file()), absent))) == []
+    assert make.codes(make.verdict(make.case(asked, shot, make.said(make.file()), link))) == ["EvidenceRefused"]
+    assert make.codes(make.verdict(make.case(asked, shot, absent))) == ["EvidenceRefused"]
+
+
+OPTIONAL = make.asked("extra", optional=True)
+NO_DIGEST = make.taskrun(results=[("IMAGE_URL", "reg/app:1"), ("IMAGE_DIGEST", "latest")])
+OPTIONAL_CASES = {
+    "an optional file that nobody wrote": (make.planned(OPTIONAL), make.snapshot(make.taskrun()), (), []),
+    "an optional file that the sidecar refused": (
+        make.planned(OPTIONAL), make.snapshot(make.taskrun()), (refused("a link", "Link", "extra"),),
+        ["MaterialNotUsed"]),
+    "an optional file in a workspace that is never mounted": (
+        make.planned(OPTIONAL), make.snapshot(make.taskrun()),
+        (refused("no (fix: copy it)", "WorkspaceNotMounted", "extra"),), ["MaterialNotUsed"]),
+    "what a step attested by hand and the contract does not ask for": (
+        make.planned(), make.snapshot(make.taskrun()), (refused("the value is empty", "Unusable", "own", explicit=True),),
+        ["MaterialNotUsed"]),
+    "a refused member of a group that has another": (
+        make.planned(make.asked(group="bill"), make.asked("other", group="bill")), make.snapshot(make.taskrun()),
+        (refused("empty", "Empty", "other", found=(make.file(),)),), ["MaterialNotUsed"]),
+    "an optional image without a digest": (
+        make.planned(make.image(optional=True)), make.snapshot(NO_DIGEST), (), ["MaterialNotUsed"]),
+    "an optional image without a digest, which its sidecar refused as well": (
+        make.planned(make.image(optional=True)), make.snapshot(NO_DIGEST), (refused("no digest", "Unusable", "image"),),
+        ["MaterialNotUsed"]),
+    "an optional image by guess that is another material": (
+        make.planned(make.image(), make.guessed("debug", optional=True)), make.snapshot(make.built()), (),
+        ["MaterialNotUsed"]),
+    "two optional images by guess that are one image": (
+        make.planned(make.guessed("one", optional=True), make.guessed("two", optional=True)),
+        make.snapshot(make.built()), (), ["MaterialNotUsed"] * 2),
+    "an optional image by guess where two tasks make an image": (
+        make.planned(make.guessed("debug", optional=True)),
+        make.snapshot(make.built(), make.built(make.EVIL, "web-1", task="web")), (), ["MaterialNotUsed"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIONAL_CASES)
+def test_what_a_material_lacks_without_which_a_run_may_pass_is_no_more_than_a_note(name):
+    asked, shot, claims, codes = OPTIONAL_CASES[name]
+    found = make.verdict(make.case(asked, shot, *claims))
+    assert (found.result, make.codes(found)) == (V.PASSED, codes)
+    noted = {finding.material for finding in found.findings}
+    assert noted.isdisjoint(material.name for material in found.materials)
+
+
+WRONG_OPTIONAL_CASES = {
+    "an image that a claim contradicts": (
+        make.planned(make.image(optional=True)), make.snapshot(make.built()),
+        (make.said(make.claimed_image(make.EVIL)),), V.REJECTED),
+    "an image by guess that a claim contradicts and that is another material": (
+        make.planned(make.image(), make.guessed("debug", optional=True)), make.snapshot(make.built()),
+        (make.said(make.claimed_image(make.EVIL, name="debug")),), V.REJECTED),
+    "an image without a digest of which two claims differ": (
+        make.planned(make.image(optional=True)), make.snapshot(NO_DIGEST),
+        (make.said(make.claimed_image()), make.said(make.claimed_image(make.EVIL), explicit=True)), V.REJECTED),
+    "a document of another type": (
+        make.planned(make.asked(optional=True)), make.snapshot(make.taskrun()), (make.said(make.file()),), V.FAILED),
+    "a file that is claimed as another type": (
+        make.planned(make.asked(optional=True)), make.snapshot(make.taskrun()),
+        (make.said(make.file(type_="ARTIFACT")),), V.FAILED),
+    "a text of which two tasks have different values": (
+        make.planned(make.asked("T", "STRING", optional=True, source=plan.Source(plan.From.RESULT, name="T"))),
+        make.snapshot(make.taskrun(results=[("T", "1")]), make.taskrun("lint-1", "lint", results=[("T", "2")])), (),
+        V.FAILED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_OPTIONAL_CASES)
+def test_what_is_delivered_of_an_optional_material_must_be_right(name):
+    asked, shot, claims, result = WRONG_OPTIONAL_CASES[name]
+    assert make.verdict(make.case(asked, shot, *claims, documents=wrong_type())).result is result
+
+
+def test_a_group_is_not_met_by_an_image_without_a_digest_and_says_why():
+    asked = make.planned(make.image(group="images"))
+    found = make.verdict(make.case(asked, make.snapshot(NO_DIGEST))).findings
+    assert [finding.code for finding in found] == ["GroupUnsatisfied", "MaterialNotUsed"]
+    assert "'latest'" in found[0].message
+
+
+def test_two_images_by_guess_that_two_tasks_make_are_told_once_each():
+    shot = make.snapshot(make.built(), make.built(make.EVIL, "web-1", task="web"))
+    assert make.codes(make.verdict(make.case(TWO, shot))) == ["MaterialAmbiguous"] * 2
 
 
 def test_a_claim_about_a_taskrun_that_was_deleted_and_made_again_says_so():
