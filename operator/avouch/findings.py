@@ -112,8 +112,14 @@ CODES: dict[str, Code] = {
     ),
     "RunFailed": Code(
         Effect.FAILED,
-        "The PipelineRun, TaskRun or CI job failed.",
+        "The PipelineRun, TaskRun or CI job failed. The finding names the TaskRuns that failed, with Tekton's reason.",
         "Fix the build: a failed run never passes.",
+    ),
+    "RunTimedOut": Code(
+        Effect.FAILED,
+        "The time of the PipelineRun or TaskRun was over before its end. What it lacks because of that is not told.",
+        "Give it more time (`spec.timeouts` of a PipelineRun, `spec.timeout` of a TaskRun), or make it faster.",
+        alone=True,
     ),
     # Evidence that contradicts
     "MaterialContradicted": Code(

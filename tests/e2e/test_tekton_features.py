@@ -442,6 +442,7 @@ def test_a_workspace_of_a_claim_template_is_collected(place: Stage) -> None:
 def test_a_step_that_takes_too_long_fails_the_run_and_what_was_there_is_evidence(place: Stage) -> None:
     run = place.verdict("late")
     assert (stage.said(run), stage.codes(run)) == (("Failed", "sidecar"), ["RunFailed"])
+    assert run["status"]["findings"][0]["message"].startswith("TaskRun late-")
     assert [each["name"] for each in run["status"]["materials"]] == ["note"]
 
 
@@ -473,7 +474,9 @@ def test_the_result_of_a_step_alone_is_no_result_of_its_task(place: Stage) -> No
 
 
 def test_what_a_skipped_task_owes_is_missing(place: Stage) -> None:
-    assert finding(place, "skipped")["code"] == "MaterialMissing"
+    found = finding(place, "skipped")
+    assert found["code"] == "MaterialMissing"
+    assert "was skipped: When Expressions evaluated to false" in found["message"]
 
 
 @pytest.mark.parametrize("resolver", ["cluster", "http"])

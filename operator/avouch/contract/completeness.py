@@ -29,15 +29,17 @@ class Delivered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that was accepted of a run. `absent` says by material why evidence was not accepted.
+    """Everything that was accepted of a run.
 
-    Where that has a fix of its own, it is told instead of the advice to deliver.
+    `absent` says by material why evidence was not accepted, `unfilled` by material ("" for the run's own) and
+    annotation why that has no value. Where it has a fix of its own, that is told instead of the general advice.
     """
 
     materials: tuple[Delivered, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
+    unfilled: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def of(self, name: str) -> Delivered | None:
         """The accepted material of this name; the last one counts, as in Chainloop."""
@@ -90,18 +92,21 @@ def missing_annotations(asked: plan.Plan, evidence: Evidence, advice: Advice) ->
     """Annotations that the contract leaves empty and the run did not fill: its own, then its materials'."""
     for annotation in asked.annotations:
         if not (annotation.value or evidence.annotations.get(annotation.name)):
+            why, fix = errors.parted(evidence.unfilled.get(("", annotation.name), ""))
             message = f'annotation "{annotation.name}" is required for the attestation and has no value'
             line = f'spec.annotations[name="{annotation.name}"]'
-            yield Finding("AnnotationMissing", message, line, advice.fill(annotation, ""))
+            yield Finding("AnnotationMissing", _joined(message, why), line, fix or advice.fill(annotation, ""))
     for material in asked.materials:
         found = evidence.of(material.name)
         if found is None:
             continue
         for annotation in material.annotations:
             if not (annotation.value or found.annotations.get(annotation.name)):
-                message = f'annotations ["{annotation.name}"] required for material "{material.name}"'
+                why, fix = errors.parted(evidence.unfilled.get((material.name, annotation.name), ""))
+                message = _joined(f'annotations ["{annotation.name}"] required for material "{material.name}"', why)
                 line = f'{material.line}.annotations[name="{annotation.name}"]'
-                yield Finding("AnnotationMissing", message, line, advice.fill(annotation, material.name), material.name)
+                fix = fix or advice.fill(annotation, material.name)
+                yield Finding("AnnotationMissing", message, line, fix, material.name)
 
 
 def missing_env(asked: plan.Plan, evidence: Evidence, advice: Advice) -> Iterator[Finding]:
@@ -126,6 +131,10 @@ _WHERE = {
     plan.From.PARAM: "give {task} the param {name}",
     plan.From.ENV: "give step {step} of {task} the literal environment variable {name}",
 }
+
+
+def _joined(message: str, why: str) -> str:
+    return f"{message}; {why}" if why else message
 
 
 def _because(material: plan.PlannedMaterial, evidence: Evidence) -> str:

@@ -27,7 +27,9 @@ from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, W
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding, several
-from avouch.tekton import children, labels, outcome
+from avouch.tekton import children, ending, labels, outcome
+
+_FAILED = 3  # TaskRuns that the finding about a failed run tells of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,41 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     materials = tuple(material for one in weighed.values() for material in one.materials)
     env = cluster_record.variables(case.plan.env, view.subject, runs)
     refused = {found.material: ("the sidecar refused it", found.fix) for found in refused_evidence(record)}
-    absent = {asked.name: one.why for asked, one in weighed.items()}
+    idle = _Idle(view)
+    absent = {asked.name: idle.of_material(asked.source, one.why) for asked, one in weighed.items()}
     absent |= {name: errors.with_fix(*refusal) for name, refusal in refused.items()}
     return Examined(
         evidence=_evidence(view, silent),
         materials=materials,
         annotations=annotations,
         env=env,
-        delivered=completeness.Evidence(materials=materials, annotations=annotations, env=env, absent=absent),
+        delivered=completeness.Evidence(materials, annotations, env, absent, idle.of_annotations(case.plan)),
         findings=tuple(finding for check in CHECKS for finding in check(record)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Idle:
+    """Why tasks of the run left nothing: they failed, were skipped, or never ran."""
+
+    view: judged_materials.View
+
+    def of_material(self, source: plan.Source, why: str) -> str:
+        """Why it is not there. What the values themselves tell (`why`) stands below a task that did not succeed."""
+        told = self._of(source)
+        return told if errors.parted(told)[0] else why or told
+
+    def of_annotations(self, asked: plan.Plan) -> Mapping[tuple[str, str], str]:
+        """By material ("" for the run's own) and annotation."""
+        every = (("", asked.annotations), *((material.name, material.annotations) for material in asked.materials))
+        return {(name, each.name): self._of(each.source) for name, found in every for each in found if each.source}
+
+    def _of(self, source: plan.Source) -> str:
+        given = source.kind in (plan.From.PARAM, plan.From.ENV)  # which a TaskRun has before it works
+        if source.kind is plan.From.ANNOTATION or (given and not source.task):
+            return ""
+        runs = [(run.task, run.taskrun) for run in self.view.runs]
+        return "" if given and source.task in dict(runs) else ending.idle(source.task, self.view.subject, runs)
 
 
 def _evidence(view: judged_materials.View, silent: tuple[str, ...]) -> Evidence:
@@ -343,10 +370,26 @@ def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
         case outcome.State.CANCELED:
             return (Finding("RunCanceled", text),)
         case outcome.State.FAILED:
-            return (Finding("RunFailed", text, fix="fix the build: a failed run never passes"),)
+            return (_failed(record),)
         case _:
             gone = "the run was deleted before it finished, so nothing could be checked"
             return (Finding("RunNotDone", gone, fix="run it again, and delete it only after it finished"),)
+
+
+def _failed(record: Record) -> Finding:
+    """The TaskRuns that failed the run come first: the PipelineRun itself says no more than how many they are."""
+    subject, own = record.view.subject, ending.said(record.view.subject)
+    failed = ending.failures(subject, [(run.task, run.taskrun) for run in record.view.runs])
+    if ending.timed_out(subject):
+        fix = "give it more time (spec.timeouts of a PipelineRun, spec.timeout of a TaskRun), or make it faster"
+        return Finding("RunTimedOut", own, fix=fix)
+    if subject.get("kind") == "TaskRun" or not failed:
+        return Finding("RunFailed", own, fix="fix the build: a failed run never passes")
+    told = [f"TaskRun {labels.name_of(each)} (task {task}): {ending.said(each)}" for task, each in failed]
+    more = f"; and {len(told) - _FAILED} more" if len(told) > _FAILED else ""
+    text = f"{'; '.join(told[:_FAILED])}{more}; the run: {own}"
+    where = f"kubectl describe taskrun -n {record.case.run.namespace} {labels.name_of(failed[0][1])}"
+    return Finding("RunFailed", text, fix=f"fix task {failed[0][0]} ({where}): a failed run never passes")
 
 
 def cleaned_record(record: Record) -> Iterator[Finding]:
@@ -359,6 +402,7 @@ def cleaned_record(record: Record) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
+    unsuccessful_run,  # RunCanceled, RunFailed, RunTimedOut, RunNotDone: the cause before what follows from it
     claims_that_do_not_count,  # ClaimNotVerified, ClaimOfAnotherRun, ClaimOfUnknownTaskRun, ClaimOfForeignPod
     wrong_taskruns,  # TaskRunContradictsPipeline, RecordNotWhole, TaskRunNotListed
     refused_evidence,  # EvidenceRefused, MaterialNotUsed
@@ -367,6 +411,5 @@ CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     contradicted_annotations,  # AnnotationContradicted
     missing_sidecars,  # SidecarMissing
     cut_results,  # ResultsCut
-    unsuccessful_run,  # RunCanceled, RunFailed, RunNotDone
     cleaned_record,  # RecordCleaned
 )

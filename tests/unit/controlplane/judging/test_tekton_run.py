@@ -538,7 +538,6 @@ def test_what_is_found_by_its_name_is_not_read_without_a_sidecar_where_it_is_a_f
         pytest.param(make.snapshot(make.taskrun()), (make.said(explicit=True),), id="a step attested"),
         pytest.param(make.snapshot(make.taskrun(), pods={}), (), id="the pod was never seen"),
         pytest.param(make.snapshot(without_pod(make.taskrun())), (), id="no pod was made"),
-        pytest.param(make.snapshot(make.taskrun(task="lint")), (), id="another task"),
     ],
 )
 def test_where_a_sidecar_or_a_step_looked_or_none_could_the_task_shall_write_the_file(shot, claims):
@@ -547,6 +546,76 @@ def test_where_a_sidecar_or_a_step_looked_or_none_could_the_task_shall_write_the
         "material sbom (SBOM_CYCLONEDX_JSON) was not delivered",
         "let task build write bom.json in workspace src",
     )
+
+
+def ended(taskrun, reason, status="False"):
+    taskrun["status"]["conditions"] = [{"type": "Succeeded", "status": status, "reason": reason, "message": "why"}]
+    return taskrun
+
+
+def test_a_failed_run_says_first_which_taskruns_failed_it_and_what_they_owe_is_theirs():
+    broken = ended(make.taskrun(), "TaskRunValidationFailed")
+    shot = make.snapshot(broken, make.taskrun("lint-1", "lint"), status="False", reason="Failed")
+    failed, missing = make.verdict(make.case(make.planned(make.asked()), shot)).findings
+    assert failed.code == "RunFailed"
+    assert failed.message == "TaskRun build-1 (task build): TaskRunValidationFailed: why; the run: Failed: m"
+    assert failed.fix == "fix task build (kubectl describe taskrun -n team-a build-1): a failed run never passes"
+    assert missing.message.endswith("; sbom: TaskRun build-1 of task build failed: TaskRunValidationFailed")
+    assert missing.fix == "fix task build first"
+
+
+def test_of_many_taskruns_that_failed_three_are_told():
+    many = [ended(make.taskrun(f"build-{i}"), "Failed") for i in range(5)]
+    shot = make.snapshot(*many, status="False", reason="Failed", matrix=["build"])
+    (failed,) = make.verdict(make.case(make.planned(), shot)).findings
+    assert failed.message.count("(task build)") == 3
+    assert "; and 2 more; the run: Failed: m" in failed.message
+
+
+def test_a_failed_taskrun_that_stands_alone_tells_its_own_reason():
+    alone = ended(make.taskrun(), "Failed")
+    shot = replace(make.snapshot(), subject=alone, taskruns=(alone,))
+    failed, missing = make.verdict(make.case(make.planned(make.asked()), shot)).findings
+    assert (failed.code, failed.message) == ("RunFailed", "Failed: why")
+    assert (missing.code, missing.fix) == ("MaterialMissing", "fix the build first")
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("Cancelled", "RunCanceled"), ("PipelineRunTimeout", "RunTimedOut"), ("TaskRunTimeout", "RunTimedOut")],
+)
+def test_a_run_that_was_stopped_tells_that_alone_and_a_lie_besides(reason, code):
+    shot = make.snapshot(make.built(), status="False", reason=reason, injected=["build-1-pod-uid"])
+    asked = make.planned(make.image(), make.asked(), annotations=(plan.PlannedAnnotation("who"),))
+    assert make.codes(make.verdict(make.case(asked, shot))) == [code]
+    lie = make.said(make.claimed_image(make.EVIL))
+    assert sorted(make.codes(make.verdict(make.case(asked, shot, lie)))) == sorted([code, "MaterialContradicted"])
+
+
+def test_what_a_skipped_task_owes_is_missing_with_tektons_reason():
+    shot = make.snapshot(make.taskrun("lint-1", "lint"))
+    shot.subject["status"]["pipelineSpec"]["tasks"].append({"name": "build"})
+    shot.subject["status"]["skippedTasks"] = [{"name": "build", "reason": "When Expressions evaluated to false"}]
+    note = plan.PlannedAnnotation("who", source=plan.Source(plan.From.RESULT, task="build", name="WHO"))
+    by = plan.PlannedAnnotation("by", source=note.source)
+    lint = make.asked("lint", "STRING", source=plan.Source(plan.From.PARAM, task="lint", name="p"), annotations=(by,))
+    shot.taskruns[0]["spec"]["params"] = [{"name": "p", "value": "v"}]
+    shot.subject["status"]["pipelineSpec"]["tasks"][0]["params"] = [{"name": "p", "value": "v"}]
+    found = make.verdict(make.case(make.planned(make.asked(), lint, annotations=(note,)), shot)).findings
+    assert [each.code for each in found] == ["MaterialMissing", "AnnotationMissing", "AnnotationMissing"]
+    for each in found:
+        assert "task build was skipped: When Expressions evaluated to false" in each.message
+        assert each.fix == "make it optional in the contract if task build may be skipped, or let the task run"
+
+
+def test_a_param_that_a_failed_task_was_not_given_is_missing_as_any_param():
+    shot = make.snapshot(ended(make.taskrun(), "Failed"), status="False", reason="Failed")
+    asked = make.planned(
+        text(plan.From.PARAM), make.asked("own", "STRING", source=plan.Source(plan.From.PARAM, name="p"))
+    )
+    assert [each.fix for each in make.verdict(make.case(asked, shot)).findings[1:]] == [
+        "give task build the param TEXT", "give the run the param p",
+    ]  # fmt: skip
 
 
 def test_a_result_that_is_missing_is_the_task_s_with_and_without_a_sidecar():
