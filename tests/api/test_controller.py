@@ -214,7 +214,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with postgres.running() as database, ApiServer(flags) as api:
         migrate.migrate(database.url)
         api.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        for kind in ("PipelineRun", "TaskRun"):
+        for kind in ("PipelineRun", "TaskRun", "Pipeline", "Task"):
             api.apply(TEKTON.format(plural=f"{kind.lower()}s", singular=kind.lower(), kind=kind))
         api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         api.kubectl("create", "namespace", "avouch")
@@ -369,6 +369,71 @@ def test_a_pipelinerun_opens_a_run_and_its_end_is_stored_once_with_the_listed_pe
         bench.becomes(
             lambda: bench.rows("select count(*) from avouch.procrastinate_jobs where queue_name = 'judge'"), [(1,)]
         )
+
+
+PIPELINE = """
+apiVersion: tekton.dev/v1
+kind: Pipeline
+metadata: {{name: {name}, namespace: {namespace}}}
+spec: {{tasks: [{{name: compile, taskRef: {{name: go}}}}]}}
+"""
+TASK = """
+apiVersion: tekton.dev/v1
+kind: Task
+metadata: {{name: go, namespace: {namespace}}}
+spec: {{results: [{{name: {result}}}], steps: [{{name: s, image: i, script: a long one}}]}}
+"""
+
+
+def test_a_workflow_says_what_its_pipeline_lacks_and_heals_with_it_with_the_listed_permissions(bench: Bench) -> None:
+    namespace = bench.namespace("typos")
+    bench.grant("looker", permissions.CONTROLLER)
+    source = "{name: testz, task: compile, result: {name: digest}}"
+
+    def found() -> str:
+        return bench.condition("workflow", "release", namespace, "ReferencesFound").get("reason", "")
+
+    with bench.controller(AVOUCH_KUBECONFIG=str(bench.api.client_kubeconfig("looker"))) as _:
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        workflow = WORKFLOW.format(name="release", namespace=namespace, contract="build")
+        bench.api.apply(f"{workflow}    materials: [{source}]\n")
+        bench.ready("workflow", "release", namespace)
+        assert "(fix: write tests)" in bench.condition("workflow", "release", namespace, "MaterialsKnown")["message"]
+        bench.becomes(found, "PipelineNotFound")
+        bench.api.apply(PIPELINE.format(name="build", namespace=namespace))
+        bench.becomes(found, "NotChecked")
+        bench.api.apply(TASK.format(namespace=namespace, result="digets"))
+        bench.becomes(found, "ResultNotFound")
+        assert "(fix: write digets)" in bench.condition("workflow", "release", namespace, "ReferencesFound")["message"]
+        bench.api.apply(TASK.format(namespace=namespace, result="digest"))
+        bench.becomes(found, "")
+        bench.api.kubectl("delete", "pipeline", "build", "-n", namespace)
+        bench.becomes(found, "PipelineNotFound")
+        assert bench.condition("workflow", "release", namespace)["status"] == "True"
+
+
+LABELLED = """
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {{name: labelled, namespace: {namespace}, labels: {{avouch.dev/workflow: {workflow}}}}}
+spec: {{pipelineSpec: {{tasks: []}}}}
+"""
+
+
+def test_a_pipelinerun_whose_label_names_no_workflow_says_so(bench: Bench) -> None:
+    namespace = bench.namespace("labels")
+
+    def events() -> list[str]:
+        found = json.loads(bench.api.kubectl("get", "events.events.k8s.io", "-n", namespace, "-o", "json"))["items"]
+        return [each["note"] for each in found if each["regarding"]["name"] == "labelled"]
+
+    with bench.controller() as _:
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        bench.api.apply(WORKFLOW.format(name="release", namespace=namespace, contract="build"))
+        bench.ready("workflow", "release", namespace)
+        bench.api.apply(LABELLED.format(namespace=namespace, workflow="relase"))
+        note = "label avouch.dev/workflow names Workflow relase, which is not in this namespace"
+        bench.becomes(events, [f"{note} (fix: write release)"])
 
 
 def test_a_run_is_stored_when_the_watch_tells_that_its_sidecar_ended_and_its_pod_cannot_be_hidden(bench: Bench) -> None:

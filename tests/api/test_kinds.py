@@ -167,7 +167,7 @@ def at(*paths: str) -> dict[str, Any]:
     return ours("Workflow", {"tekton": {"materials": found}}, "with-files")
 
 
-GOOD += [at("x", "a/b.json", ".git/HEAD", "..x", "...", "a/.b", "a b/é.txt")]
+GOOD += [at("x", "a/b.json", ".git/HEAD", "..x", "...", "a/.b", "a b/é.txt", "a$b", "out/$(params.v)/f")]
 SCRIPT = "package main\nimport rego.v1\nviolations contains msg if { msg := input.x }\n"
 GROUPED = {"materials": [{"name": "{{ inputs.x }}", "type": "SARIF", "policies": [{"ref": "p", "with": {"a": "b"}}]}]}
 POLICIES = [
@@ -266,6 +266,24 @@ BAD = [
 ]
 PATHS = ("/x", "./x", "a/./x", "../x", "a/..", "a//b", "a/", ".", "..")
 BAD += [(at(path), "fix: write it without a leading or trailing /, ./, ../ and //") for path in PATHS]
+PATTERNS = ("*.xml", "a/*/b", "$(context.taskRun.name)/f", "$(params.a)/$(tasks.b.results.c)")
+BAD += [(at(path), "fix: write the path of one file as the task writes it") for path in PATTERNS]
+
+
+def declared(**source: Any) -> dict[str, Any]:
+    """A Workflow with one material from this source."""
+    return ours("Workflow", {"tekton": {"materials": [{"name": "m", **source}]}}, "with-names")
+
+
+NAMES: list[dict[str, Any]] = [
+    {"result": {"name": "IMAGES[*]"}},
+    {"result": {"name": "a", "digest": "$(params.b)"}},
+    {"artifact": {"name": "*"}},
+    {"workspace": {"name": "$(params.w)", "path": "f"}},
+    {"param": {"name": "p*"}},
+    {"task": "build-*", "param": {"name": "p"}},
+]
+BAD += [(declared(**source), "* and $(...) are not looked up in a name") for source in NAMES]
 
 
 @pytest.mark.parametrize("manifest", GOOD, ids=lambda manifest: manifest["kind"])

@@ -8,10 +8,6 @@ _STRICT = "cryptography and OpenSSL refuse what is not DER, too; ours stays besi
 _LONG_WAY = "the long way says the same, some microseconds later"
 
 EQUIVALENT: dict[tuple[str, str], str] = {
-    (
-        "contract/planning.py",
-        "unknown_materials: mapped -> True",
-    ): "spares reading the contract; nothing is looked up in it",
     ("sidecar/files.py", "_open: directory >= 0 -> Gt"): "descriptor 0 is the standard input",
     (
         "sidecar/push.py",

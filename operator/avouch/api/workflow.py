@@ -8,6 +8,15 @@ from avouch import digests, relative_paths
 from avouch.api import durations, expiry, meta, rules
 
 _PATH = rules.Pattern(relative_paths.PATTERN, relative_paths.MESSAGE, relative_paths.FIX)
+PATH_FIX = "write the path of one file as the task writes it, such as reports/junit.xml"
+# Refused by `kubectl apply` only: a Workflow that was stored before this rule goes on, and its condition says so.
+_NO_PATTERN = rules.Pattern(
+    "^([^*$]|[$]+([^*$(]|[(]params))*[$]*$",
+    "a file is found by its path alone: * and $(...) are not looked up",
+    PATH_FIX,
+)
+_NO_VARIABLE = rules.Pattern("^([^*$]|[$]+[^*$(])*[$]*$", "* and $(...) are not looked up in a name", "write the name")
+_Declared = Annotated[str, meta.bounded(253, _NO_VARIABLE, minimum=1)]  # what a Task declares under this name
 ISSUER = rules.Pattern(
     "^https://[^ ?#@]+$",
     "an issuer must be an https address without query, fragment or user",
@@ -115,32 +124,32 @@ class Target(meta.Model):
 class ImageResult(meta.Model):
     """A result of a Task."""
 
-    name: meta.Word
+    name: _Declared
     """Name of the result that holds the value, such as IMAGE_URL."""
-    digest: meta.Word | None = None
+    digest: _Declared | None = None
     """For a container image: name of the result that holds its digest, such as IMAGE_DIGEST."""
 
 
 class ArtifactSource(meta.Model):
     """An output artifact of a Task."""
 
-    name: meta.Word
+    name: _Declared
     """Name of the Task's output artifact."""
 
 
 class WorkspaceSource(meta.Model):
     """A file in a workspace of a Task."""
 
-    name: meta.Word
+    name: _Declared
     """Name of the workspace as the Task declares it. It must be bound to an emptyDir or a PersistentVolumeClaim."""
-    path: Annotated[str, meta.bounded(1024, _PATH, minimum=1), AfterValidator(_PATH.check)]
-    """Path of the file, relative to the workspace, such as reports/junit.xml."""
+    path: Annotated[str, meta.bounded(1024, _PATH, _NO_PATTERN, minimum=1), AfterValidator(_PATH.check)]
+    """Path of one file, relative to the workspace, such as reports/junit.xml; no patterns."""
 
 
 class ParamSource(meta.Model):
     """A param of the PipelineRun or of one of its tasks."""
 
-    name: meta.Word
+    name: _Declared
     """Name of the param."""
 
 
@@ -165,8 +174,8 @@ class MaterialSource(meta.Model):
 
     name: meta.Name
     """Name of the material in the contract."""
-    task: meta.Word | None = None
-    """Name of the pipelineTask that has it; default: any task of the run."""
+    task: _Declared | None = None
+    """Name of the pipelineTask that has it, as the Pipeline names it; default: any task of the run."""
     result: ImageResult | None = None
     """Result of the Task."""
     artifact: ArtifactSource | None = None
@@ -184,7 +193,7 @@ class ResultSource(meta.Model):
 
     task: meta.Word | None = None
     """Name of the pipelineTask; default: any task of the run that has the result."""
-    name: meta.Word
+    name: _Declared
     """Name of the result."""
 
 

@@ -5,9 +5,7 @@ CONTAINER_IMAGE by Tekton's type hints (results IMAGE_URL and IMAGE_DIGEST, also
 STRING by the result of that name, files by their name in a workspace.
 """
 
-import difflib
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from avouch import digests, plan
@@ -99,26 +97,6 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
 
 def _seconds(within: str | None) -> int:
     return int(durations.read(within).total_seconds()) if within else plan.ATTEST_WITHIN
-
-
-def unknown_materials(workflow: Workflow, revision: Revision) -> Mapping[str, str]:
-    """Materials that the Workflow maps although its contract asks for none of that name, each with the nearest known.
-
-    Empty where none is near.
-    """
-    mapped = [material.name for material in (_declared(workflow).tekton or workflow_kind.Tekton()).materials]
-    asked = _asked(revision.canonical) if mapped else ()
-    return {name: _nearest(name, asked) for name in mapped if name not in asked}
-
-
-@functools.lru_cache(maxsize=256)
-def _asked(canonical: bytes) -> tuple[str, ...]:
-    """Thousands of Workflows may share a contract."""
-    return tuple(material.name for material in revisions.restore(canonical).materials)
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, known, n=1)), "")
 
 
 def line_of(material: str) -> str:

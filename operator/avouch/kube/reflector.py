@@ -164,6 +164,19 @@ class Reflector:
         return min(longest, first * float(1 << min(self._failures - 1, 10))) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
+class Abridged(Reflector):
+    """Keeps of each object no more than `keep` leaves of it; the handler is told of that."""
+
+    def __init__(
+        self, api: Lister, resource: Resource, cache: ObjectCache, handler: Handler, keep: Callable[[Object], Object]
+    ) -> None:
+        super().__init__(api, resource, cache, handler)
+        self._keep = keep
+
+    def _changed(self, key: Key, new: Object) -> None:
+        super()._changed(key, self._keep(new))
+
+
 class Tail(Reflector):
     """Tells of what changes from now on, and keeps nothing: of what is there already nobody is told.
 

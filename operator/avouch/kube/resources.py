@@ -43,6 +43,8 @@ OURS = (
 
 PIPELINERUNS = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")
 TASKRUNS = Resource("tekton.dev", "v1", "taskruns", "TaskRun")
+PIPELINES = Resource("tekton.dev", "v1", "pipelines", "Pipeline")
+TASKS = Resource("tekton.dev", "v1", "tasks", "Task")
 PODS = Resource("", "v1", "pods", "Pod")
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS = Resource("", "v1", "secrets", "Secret")

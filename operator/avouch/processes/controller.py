@@ -38,7 +38,7 @@ from avouch.reconcilers.installation import apiservice, certificates, image_pull
 from avouch.store import casbackends, contracts, database, deliveries, organizations, quotas, tokens, workflows
 from avouch.store import namespaces as namespace_store
 from avouch.store import runs as run_store
-from avouch.tekton import labels
+from avouch.tekton import definitions, labels
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class Controller:
             epoch=lambda: self.lease.epoch,
             creator=api,
             integrations=registry.Types(),
+            definitions_listed=lambda: all(each.progress.synced for each in self.definitions),
         )
         self.writer = status.StatusWriter(api)
         self.kind_reconciler = kinds.KindReconciler(
@@ -96,9 +97,13 @@ class Controller:
             self.cache, self.run_store, self.run_reconciler, self.rescuer, pods=self.run_reconciler.pods
         )
         self.reflectors = self._reflectors()
-        self.metrics, self.ready = self._measured(), False
+        self.metrics, self.ready, self._prepared = self._measured(), False, False
 
     def _reflectors(self) -> list[reflector.Reflector]:
+        self.definitions = [
+            reflector.Abridged(self.api, each, self.cache, self._definition, definitions.slim)
+            for each in (resources.PIPELINES, resources.TASKS)
+        ]
         starting = {"labelSelector": labels.TASKRUN_UID, "fieldSelector": "status.phase=Pending"}
         ended = {"labelSelector": labels.TASKRUN_UID, "fieldSelector": "status.phase!=Pending,status.phase!=Running"}
         of_pod = self.tekton.pod_changed if self.config.rescue_image else self.tekton.pod_seen
@@ -107,6 +112,7 @@ class Controller:
             reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self.tekton.changed),
             reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self.tekton.changed),
             reflector.Reflector(self.api, resources.PODS, self.cache, of_pod, **starting),
+            *self.definitions,
             reflector.Tail(self.api, resources.PODS, self.tekton.pod_seen, **ended),
         ]
 
@@ -115,11 +121,17 @@ class Controller:
         if old is None or new is None or old["metadata"].get("labels") != new["metadata"].get("labels"):
             self.kind_reconciler.changed(key, None)
 
+    def _definition(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
+        """A Pipeline or Task changed: what Workflows say of it may be right now, or wrong."""
+        if old is None or new is None or old["spec"] != new["spec"]:
+            self.kind_reconciler.changed(key, None)
+
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
         await self.namespaces.begin()
         await self.stored_workflows.announce(epoch=self.context.epoch())
         await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
+        self._prepared = True
         live = set(await self.declarations.resync())
         for key, old in await declaration_watch.absent(self.context, live):
             self.kind_reconciler.changed(key, old)
@@ -165,6 +177,7 @@ class Controller:
         yield self.lease.hold(_die)
         for each in self.reflectors:
             yield each.run()
+        yield self._defined()
         yield self.namespaces.run()
         yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
@@ -177,7 +190,13 @@ class Controller:
         await self.reflectors[0].synced.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TEKTON_WAIT if self.reflectors[1].progress.synced else 2.0):
-                await asyncio.gather(*(each.synced.wait() for each in self.reflectors))
+                await asyncio.gather(*(each.synced.wait() for each in self.reflectors if each not in self.definitions))
+
+    async def _defined(self) -> None:
+        """Nobody waits for Pipelines and Tasks: Workflows that were looked at before they were listed are so again."""
+        await asyncio.gather(*(each.synced.wait() for each in self.definitions))
+        if self._prepared:
+            self.kind_reconciler.queue.add_many(self.cache.keys("Workflow"))
 
     async def _unfinished(self) -> None:
         while True:

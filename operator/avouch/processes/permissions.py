@@ -45,6 +45,7 @@ CONTROLLER = Permissions(
         Rule("avouch.dev", _OURS, _WATCH),
         Rule("avouch.dev", tuple(f"{kind}/status" for kind in _OURS), ("patch",)),
         Rule("tekton.dev", ("pipelineruns", "taskruns"), ("get", *_WATCH)),
+        Rule("tekton.dev", ("pipelines", "tasks"), _WATCH),  # whether what a Workflow names exists
         Rule("", ("pods",), ("get", *_WATCH, "patch")),  # patch: our own container's image when it cannot be pulled
         Rule("", ("namespaces",), _WATCH),
         Rule("", ("resourcequotas", "limitranges"), ("list",)),  # where they keep the sidecar out, an Event says so

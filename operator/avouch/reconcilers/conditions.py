@@ -15,6 +15,7 @@ READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
 LAST_RUN_PASSED, DELIVERING, EVALUATED = "LastRunPassed", "Delivering", "Evaluated"
 REACHABLE, WRITABLE = "Reachable", "Writable"
 MATERIALS_KNOWN = "MaterialsKnown"  # written only while it is False
+REFERENCES_FOUND = "ReferencesFound"  # written only while it is not True
 
 # Reasons: programs compare them, so they never change.
 SUCCEEDED = "Succeeded"
@@ -38,7 +39,7 @@ CHECK_FAILED = "CheckFailed"
 DELIVERED = "Delivered"
 DELIVERY_FAILED = "DeliveryFailed"
 INVALID_SPEC = "InvalidSpec"
-UNKNOWN_MATERIAL = "UnknownMaterial"
+NOT_CHECKED = "NotChecked"  # the reasons of what leads nowhere are in `contract.mapping`
 
 # What an object of each kind is called that cannot be read or recorded as it stands.
 INVALID = {

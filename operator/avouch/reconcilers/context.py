@@ -52,6 +52,7 @@ class Context:
     creator: Creator
     integrations: IntegrationTypes
     last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
+    definitions_listed: Callable[[], bool] = lambda: False  # whether the cache holds Tekton's Pipelines and Tasks
 
     def namespace_uid(self, name: str) -> str:
         """The UID of a namespace: it tells one from a predecessor of the same name.

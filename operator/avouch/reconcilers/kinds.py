@@ -26,7 +26,7 @@ from avouch.reconcilers import (
     workflows,
 )
 from avouch.reconcilers.context import Context
-from avouch.reconcilers.specs import file_by_contract
+from avouch.reconcilers.specs import file_by_contract, named
 
 _WORKERS = 32  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up
@@ -72,6 +72,11 @@ def dependents(context: Context, key: Key) -> list[Key]:
     cache = context.cache
     if key.kind == "Contract":
         return cache.found("Workflow", f"contract/{key.name}")
+    if key.kind in ("Pipeline", "Task"):
+        place = named(*key)
+        pipelines = cache.found("Pipeline", place)
+        through = [workflow for each in pipelines for workflow in cache.found("Workflow", named(*each))]
+        return list(dict.fromkeys([*cache.found("Workflow", place), *through]))
     if key.kind == "Integration":
         return cache.found("IntegrationAttachment", f"integration/{key.name}")
     if key.kind == "Workflow":

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from pydantic import Field
+
 from avouch import errors
 from avouch.api import meta
 from avouch.kube.cache import Object
+from avouch.tekton import definitions
 
 
 def declared(obj: Object) -> Mapping[str, Any]:
@@ -43,6 +46,25 @@ class Workflow(meta.Model):
     contract_ref: meta.ScopedRef | None = None
 
 
+class Target(meta.Model):
+    """What of an entry of spec.tekton.pipelines or tasks names it."""
+
+    name: str | None = None
+
+
+class Targets(meta.Model):
+    """What of a Workflow's spec.tekton files it."""
+
+    pipelines: list[Target] = Field(default_factory=list)
+    tasks: list[Target] = Field(default_factory=list)
+
+
+class Covering(meta.Model):
+    """What of a Workflow's spec says which Pipelines and Tasks it covers."""
+
+    tekton: Targets | None = None
+
+
 class IntegrationAttachment(meta.Model):
     """What of an IntegrationAttachment's spec files it."""
 
@@ -64,6 +86,29 @@ def contract_of(workflow: Object) -> tuple[str, bool]:
 def file_by_contract(workflow: Object) -> tuple[str, ...]:
     """Index of Workflows: by the name of their Contract, and by their namespace."""
     return (*_filed(lambda: f"contract/{contract_of(workflow)[0]}"), _by_namespace(workflow))
+
+
+def file_by_all_that_it_names(workflow: Object) -> tuple[str, ...]:
+    """Index of Workflows: as `file_by_contract`, and by the Pipelines and Tasks of its namespace that it names."""
+    try:
+        covered = spec_of(workflow, Covering).tekton or Targets()
+    except errors.Invalid:  # as `_filed`
+        covered = Targets()
+    every = (("Pipeline", covered.pipelines), ("Task", covered.tasks))
+    namespace = workflow["metadata"].get("namespace", "")
+    said = (named(kind, namespace, each.name) for kind, targets in every for each in targets if each.name)
+    return (*file_by_contract(workflow), *said)
+
+
+def file_by_tasks(pipeline: Object) -> tuple[str, ...]:
+    """Index of Pipelines: by the Tasks of their namespace that they run, and by their namespace."""
+    namespace = pipeline["metadata"].get("namespace", "")
+    return (*(named("Task", namespace, task) for task in definitions.referred(pipeline)), _by_namespace(pipeline))
+
+
+def named(kind: str, namespace: str, name: str) -> str:
+    """Where is filed what names this Pipeline or Task."""
+    return f"{kind}/{namespace}/{name}"
 
 
 def file_by_ends(attachment: Object) -> tuple[str, ...]:
@@ -96,13 +141,15 @@ def _by_namespace(obj: Object) -> str:
 
 
 def file_by_namespace(obj: Object) -> tuple[str, ...]:
-    """Index of CASBackends: by their namespace."""
+    """Index of CASBackends and Tasks: by their namespace."""
     return (_by_namespace(obj),)
 
 
 INDEXERS = {
     "CASBackend": file_by_namespace,
-    "Workflow": file_by_contract,
+    "Workflow": file_by_all_that_it_names,
+    "Pipeline": file_by_tasks,
+    "Task": file_by_namespace,
     "IntegrationAttachment": file_by_ends,
     "TaskRun": file_by_pipelinerun,
 }

@@ -1,15 +1,16 @@
 """Workflow: its Contract resolved, its record kept, and what its last run came to."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from avouch import errors, rfc3339
 from avouch.api import workflow as kind
-from avouch.contract import planning
+from avouch.contract import mapping
 from avouch.controlplane.model import contracts, runs, verdicts
+from avouch.findings import several
 from avouch.kube import resources
-from avouch.kube.cache import Key, Object
+from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.reconcilers import conditions, organizations
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import contract_of, declared, spec_of, suspended
@@ -24,9 +25,32 @@ class Bound:
     contract: Object | None = None
     revision: contracts.ContractRevision | None = None
     problem: str = ""
-    unknown: Mapping[str, str] = field(
-        default_factory=dict
-    )  # materials of the Workflow that the contract does not have
+    unknown: Sequence[mapping.Problem] = ()  # what the Workflow maps and the contract does not have
+    looked: mapping.Looked | None = None  # what it names of Pipelines and Tasks; None: these have not been read yet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Named(Mapping[str, Object]):
+    """The objects of one kind in one namespace, by name, as the cache holds them now."""
+
+    cache: ObjectCache
+    kind: str
+    namespace: str
+
+    def __getitem__(self, name: str) -> Object:
+        found = self.cache.get(Key(self.kind, self.namespace, name))
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (key.name for key in self._keys())
+
+    def __len__(self) -> int:
+        return len(self._keys())
+
+    def _keys(self) -> Sequence[Key]:
+        return self.cache.found(self.kind, f"namespace/{self.namespace}")
 
 
 def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.Desired:
@@ -35,7 +59,8 @@ def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.
     if bound.revision is not None:
         fields["contract"] = f"{bound.namespace}/{bound.name}"
         fields["contractRevision"] = bound.revision.revision
-    return _resolved(workflow, bound).having(*_last_run_passed(last), *_materials_known(bound), **fields)
+    told = (*_last_run_passed(last), *_materials_known(bound), *_references_found(workflow, bound.looked))
+    return _resolved(workflow, bound).having(*told, **fields)
 
 
 def _resolved(workflow: Object, bound: Bound) -> conditions.Desired:
@@ -60,16 +85,25 @@ def _materials_known(bound: Bound) -> tuple[conditions.Condition, ...]:
 
     The Workflow stays Ready, for it may be ahead of its contract; its runs lack what the contract asks for meanwhile.
     """
-    if not bound.unknown or bound.revision is None:
+    if not bound.unknown:
         return ()
-    name, nearest = next(iter(bound.unknown.items()))
-    fix = f"write {nearest}" if nearest else "remove it, or add it to the Contract's spec.materials"
-    more = f", and {len(bound.unknown) - 1} more" if len(bound.unknown) > 1 else ""
-    message = (
-        f"spec.tekton.materials names {name}, which Contract {bound.name} revision {bound.revision.revision} "
-        f"does not ask for{more} (fix: {fix})"
-    )
-    return (conditions.Condition(conditions.MATERIALS_KNOWN, "False", conditions.UNKNOWN_MATERIAL, message),)
+    found = bound.unknown
+    return (conditions.Condition(conditions.MATERIALS_KNOWN, "False", found[0].reason, mapping.told(found)),)
+
+
+def _references_found(workflow: Object, looked: mapping.Looked | None) -> tuple[conditions.Condition, ...]:
+    """Written only where it is not True. Ready does not depend on it: a run may come from elsewhere, by its label."""
+    if looked is None:
+        known = conditions.of(workflow.get("status") or {}, conditions.REFERENCES_FOUND)
+        kept = (str(known.get(part) or "") for part in ("type", "status", "reason", "message"))
+        return (conditions.Condition(*kept),) if known else ()
+    if looked.problems:
+        reason, message = looked.problems[0].reason, mapping.told(looked.problems)
+        return (conditions.Condition(conditions.REFERENCES_FOUND, "False", reason, message),)
+    if looked.unchecked:
+        message = f"not everything that spec.tekton names could be looked up: {several(looked.unchecked)}"
+        return (conditions.Condition(conditions.REFERENCES_FOUND, "Unknown", conditions.NOT_CHECKED, message),)
+    return ()
 
 
 def _last_run(run: runs.Run | None) -> Mapping[str, Any] | None:
@@ -108,11 +142,15 @@ def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> contracts.W
 
 async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Resolve the contract, record the Workflow, say what holds. One that cannot be read keeps the row it had."""
-    bound = await _bound(context, key, obj, spec_of(obj, kind.WorkflowSpec))
+    spec = spec_of(obj, kind.WorkflowSpec)
+    bound = await _bound(context, key, obj, spec)
     record = record_of(obj, context.namespace_uid(key.namespace), bound)
     await context.workflows.upsert(record, epoch=context.epoch())
-    if bound.revision is not None:
-        bound = replace(bound, unknown=planning.unknown_materials(record, bound.revision))
+    if bound.revision is not None and spec.tekton is not None:
+        bound = replace(bound, unknown=mapping.against_contract(spec, mapping.asked_in(bound.revision.canonical)))
+    if context.definitions_listed():
+        known = mapping.Definitions(*(Named(context.cache, each, key.namespace) for each in ("Pipeline", "Task")))
+        bound = replace(bound, looked=mapping.against_definitions(spec, key.namespace, known))
     return decide(obj, bound, context.last_runs.get((key.namespace, key.name)))
 
 

@@ -161,18 +161,11 @@ def test_policies_are_seen():
 def test_a_workflow_that_says_nothing_of_tekton_leaves_everything_to_convention():
     found = planning.plan_of(Workflow(), revision())
     assert ({each.source for each in found.materials}, found.inject) == ({plan.Source()}, "auto")
-    assert planning.unknown_materials(Workflow(), revision()) == {}
 
 
 def test_a_workflow_that_breaks_its_rules_is_named():
     with pytest.raises(errors.Invalid, match="Workflow build"):
         planning.plan_of(Workflow({"team": 3}), revision())
-
-
-def test_a_misspelt_mapping_is_found_with_the_name_that_was_meant():
-    materials = [{"name": "sbmo"}, {"name": "image"}, {"name": "zzz"}]
-    workflow = Workflow({"contractRef": {"name": "c"}, "tekton": {"materials": materials}})
-    assert planning.unknown_materials(workflow, revision()) == {"sbmo": "sbom", "zzz": ""}
 
 
 @pytest.mark.parametrize("form", [b"", b"{}", b"[]", b'{"form":"other"}', b"[" * 100000])

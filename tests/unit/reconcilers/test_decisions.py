@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from avouch import digests, errors
 from avouch.api import organization as organization_kind
+from avouch.contract import mapping
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.integrations import registry
@@ -132,20 +133,40 @@ def test_what_is_invalid_has_its_kinds_own_reason_which_the_docs_name(kind: str)
     assert f"| `{reason}` |" in (ROOT / "docs/operations.md").read_text()
 
 
-@pytest.mark.parametrize(
-    ("unknown", "says_so"),
-    [
-        ({"sbmo": "sbom"}, "names sbmo, which Contract build revision 3 does not ask for (fix: write sbom)"),
-        ({"x": "", "y": ""}, "does not ask for, and 1 more (fix: remove it, or add it to the Contract's"),
-    ],
-)
-def test_a_material_that_the_contract_does_not_know_is_said_and_leaves_the_workflow_ready(
-    unknown: dict[str, str], says_so: str
-) -> None:
-    bound = workflows.Bound("build", "team", obj("build"), revision(3), unknown=unknown)
+WRONG = mapping.Problem("UnknownMaterial", "spec.tekton.materials", "Contract build does not ask for it", "write sbom")
+
+
+def test_what_the_contract_does_not_know_is_said_and_leaves_the_workflow_ready() -> None:
+    bound = workflows.Bound("build", "team", obj("build"), revision(3), unknown=[WRONG])
     desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, None)
     assert says(desired) == {"Ready": ("True", "Succeeded"), "MaterialsKnown": ("False", "UnknownMaterial")}
-    assert says_so in desired.conditions[1].message
+    assert desired.conditions[1].message == str(WRONG)
+
+
+@pytest.mark.parametrize(
+    ("looked", "said"),
+    [
+        (mapping.Looked(), None),
+        (mapping.Looked((dataclasses.replace(WRONG, reason="TaskNotFound"),)), ("False", "TaskNotFound")),
+        (mapping.Looked((dataclasses.replace(WRONG, reason="TaskNotFound"),), ("why",)), ("False", "TaskNotFound")),
+        (mapping.Looked(unchecked=("what a resolver fetches is not known",)), ("Unknown", "NotChecked")),
+    ],
+)
+def test_what_pipelines_and_tasks_do_not_have_is_said_and_leaves_the_workflow_ready(
+    looked: mapping.Looked, said: tuple[str, str] | None
+) -> None:
+    bound = workflows.Bound("build", "team", obj("build"), revision(3), looked=looked)
+    told = says(workflows.decide(obj("w", contractRef={"name": "build"}), bound, None))
+    assert told.pop("Ready") == ("True", "Succeeded")
+    assert told == ({"ReferencesFound": said} if said else {})
+
+
+def test_until_pipelines_were_listed_a_status_says_of_them_what_it_said() -> None:
+    before = {"type": "ReferencesFound", "status": "False", "reason": "TaskNotFound", "message": "m"}
+    bound = workflows.Bound("build", "team", obj("build"), revision(3))
+    known = {**obj("w", contractRef={"name": "build"}), "status": {"conditions": [before]}}
+    assert says(workflows.decide(known, bound, None))["ReferencesFound"] == ("False", "TaskNotFound")
+    assert "ReferencesFound" not in says(workflows.decide(obj("w"), bound, None))
 
 
 @given(st.booleans(), st.booleans(), st.booleans(), st.floats(0, 120))

@@ -1,6 +1,7 @@
 """The worker loop over in-memory adapters: one write per settled change, none on a second look."""
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -316,3 +317,38 @@ async def test_a_default_contract_that_is_refused_is_said_with_the_servers_words
     api.create = refuse  # type: ignore[method-assign]
     await reconciling.reconcile(workflow)
     assert "it cannot be created (namespace team is being terminated)" in message(reconciling, workflow)
+
+
+def test_a_workflow_is_looked_at_again_when_a_pipeline_or_task_that_it_names_changes() -> None:
+    reconciling, _, _ = build()
+    named = put(reconciling, "Workflow", "named", tekton={"pipelines": [{"name": "p"}]})
+    alone = put(reconciling, "Workflow", "alone", tekton={"tasks": [{"name": "t"}]})
+    put(reconciling, "Workflow", "other", tekton={"pipelines": [{"name": "q"}, {"matchLabels": {"a": "b"}}]})
+    pipeline = put(reconciling, "Pipeline", "p", tasks=[{"name": "build", "taskRef": {"name": "t"}}])
+    asked = kinds.dependents(reconciling.context, Key("Task", "team", "t"))
+    assert sorted(asked) == sorted([named, alone])
+    assert kinds.dependents(reconciling.context, pipeline) == [named]
+    assert kinds.dependents(reconciling.context, Key("Pipeline", "elsewhere", "p")) == []
+    assert kinds.dependents(reconciling.context, Key("Task", "elsewhere", "t")) == []
+
+
+async def test_a_workflow_says_what_its_namespace_lacks_once_pipelines_and_tasks_were_listed() -> None:
+    reconciling, _, _ = build()
+    key = put(reconciling, "Workflow", "w", tekton={"pipelines": [{"name": "bulid"}]})
+    put(reconciling, "Contract", "w")
+    put(reconciling, "Pipeline", "build")
+
+    async def told() -> tuple[str, str] | None:
+        await reconciling.reconcile(key)
+        obj = reconciling.context.cache.get(key)
+        assert obj is not None
+        found = [c for c in obj["status"]["conditions"] if c["type"] == "ReferencesFound"]
+        return (found[0]["reason"], found[0]["message"]) if found else None
+
+    assert await told() is None
+    listed = dataclasses.replace(reconciling.context, definitions_listed=lambda: True)
+    reconciling = dataclasses.replace(reconciling, context=listed)
+    where = 'spec.tekton.pipelines[name="bulid"]'
+    assert await told() == ("PipelineNotFound", f"{where}: Pipeline bulid is not in namespace team (fix: write build)")
+    put(reconciling, "Pipeline", "bulid")
+    assert await told() is None

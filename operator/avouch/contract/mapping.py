@@ -1,0 +1,286 @@
+"""What a Workflow says that leads nowhere: names that its Contract, its Pipelines and its Tasks do not have.
+
+Pure, and no reason to refuse anything: a Workflow may be ahead of its Contract or its Pipeline. The controller tells it
+in conditions; a command can tell it before anything is applied.
+"""
+
+import difflib
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from avouch import errors
+from avouch.api import workflow as kind
+from avouch.contract import model, revisions
+from avouch.tekton import definitions
+
+_MANY = 2000  # names: among more of them none is looked for that is like another
+_TOLD = 3  # problems in one message
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that leads nowhere. `reason` is a stable word in CamelCase, `fix` the smallest change that helps."""
+
+    reason: str
+    field: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return errors.with_fix(f"{self.field}: {self.message}", self.fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The names of a Contract: its materials, and the annotations of the run ("") and of each material.
+
+    An annotation with a value is fixed: no source of the Workflow counts for it.
+    """
+
+    name: str
+    materials: tuple[str, ...] = ()
+    annotations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """The Pipelines and Tasks of the Workflow's namespace, by name, as JSON (or `definitions.slim` of it)."""
+
+    pipelines: Mapping[str, definitions.Object] = field(default_factory=dict)
+    tasks: Mapping[str, definitions.Object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What holding a Workflow against the cluster shows. `unchecked` says what could not be looked at, and why."""
+
+    problems: tuple[Problem, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+def told(problems: Sequence[Problem]) -> str:
+    """The first three for a message, and how many more there are."""
+    more = f", and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    return f"{'; '.join(map(str, problems[:_TOLD]))}{more}"
+
+
+def asked_by(contract: model.ContractSpec) -> Asked:
+    """The names of a Contract."""
+    own = {key: value for key, value in contract.metadata if "/" not in key}
+    own |= {each.name: each.value for each in contract.annotations}
+    of_materials = {one.name: {each.name: each.value for each in one.annotations} for one in contract.materials}
+    return Asked(contract.name, tuple(one.name for one in contract.materials), {**of_materials, "": own})
+
+
+@functools.lru_cache(maxsize=256)
+def asked_in(canonical: bytes) -> Asked:
+    """The names in a revision's canonical form, remembered: thousands of Workflows may share a Contract.
+
+    Raises:
+        Corrupt: the bytes are no canonical form.
+    """
+    return asked_by(revisions.restore(canonical))
+
+
+def against_contract(spec: kind.WorkflowSpec, asked: Asked) -> tuple[Problem, ...]:
+    """Materials, annotations and paths of a Workflow that can never count for anything under this Contract."""
+    tekton = spec.tekton or kind.Tekton()
+    every = (
+        *(_material(each, asked) for each in tekton.materials),
+        *(_path(each) for each in tekton.materials),
+        *(_annotation(each, asked) for each in tekton.annotations),
+    )
+    return tuple(problem for problem in every if problem is not None)
+
+
+def _material(source: kind.MaterialSource, asked: Asked) -> Problem | None:
+    if source.name in asked.materials:
+        return None
+    text = f"Contract {asked.name} does not ask for material {source.name}"
+    fix = _write(source.name, asked.materials) or "remove it, or add it to the Contract's spec.materials"
+    return Problem("UnknownMaterial", _field("materials", source.name), text, fix)
+
+
+def _path(source: kind.MaterialSource) -> Problem | None:
+    path = source.workspace.path if source.workspace else ""
+    if "*" not in path and "$(" not in path.replace("$(params", ""):
+        return None
+    text = f"no file of a workspace is found by pattern or variable: {path[:200]}"
+    return Problem("PathNeverFound", _field("materials", source.name), text, kind.PATH_FIX)
+
+
+def _annotation(source: kind.AnnotationSource, asked: Asked) -> Problem | None:
+    where = _field("annotations", source.name)
+    if source.material and source.material not in asked.materials:
+        text = f"Contract {asked.name} does not ask for material {source.material}"
+        fix = _write(source.material, asked.materials) or "remove it, or add it to the Contract's spec.materials"
+        return Problem("UnknownMaterial", where, text, fix)
+    places = [asked.annotations.get(source.material, {})] if source.material else list(asked.annotations.values())
+    values = [place[source.name] for place in places if source.name in place]
+    of_whom = f"material {source.material} in Contract {asked.name}" if source.material else f"Contract {asked.name}"
+    if not values:
+        known = sorted({name for place in places for name in place})
+        fix = _write(source.name, known) or "remove it, or add it to the Contract's annotations, without a value"
+        return Problem("UnknownAnnotation", where, f"{of_whom} has no annotation {source.name}", fix)
+    if all(values):
+        text = f"{of_whom} gives annotation {source.name} its value, so this source does not count"
+        return Problem("FixedAnnotation", where, text, "remove it, or the value from the Contract")
+    return None
+
+
+_Candidates: TypeAlias = Sequence[tuple[str, definitions.Declared | None]]  # (who, what it declares, if that is known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Covered:
+    """What a Workflow covers, as far as it is known."""
+
+    pipelines: Mapping[str, definitions.Pipeline]
+    tasks: Mapping[str, definitions.Declared]
+
+    def candidates(self, task: str) -> _Candidates:
+        """Every task that a source with this task ("" for any) may mean."""
+        inside = [
+            (f"task {name} of Pipeline {pipeline}", declared)
+            for pipeline, found in self.pipelines.items()
+            for name, declared in found.tasks.items()
+            if task in ("", name)
+        ]
+        return [*inside, *((f"Task {name}", declared) for name, declared in self.tasks.items())]
+
+
+def against_definitions(spec: kind.WorkflowSpec, namespace: str, known: Definitions) -> Looked:
+    """Pipelines, tasks, results, workspaces, params and steps that a Workflow names and this namespace does not have.
+
+    What runs are found by labels, by a resolver or by their own label avouch.dev/workflow run is not known beforehand.
+    """
+    tekton = spec.tekton
+    if tekton is None:
+        return Looked()
+    missing = (
+        *_missing("pipelines", "Pipeline", tekton.pipelines, known.pipelines, namespace),
+        *_missing("tasks", "Task", tekton.tasks, known.tasks, namespace),
+    )
+    unchecked = tuple(_unchecked(tekton))
+    if missing or unchecked:
+        return Looked(missing, unchecked)
+    covered = _Covered(
+        {
+            each.name: definitions.pipeline(known.pipelines[each.name], known.tasks.get)
+            for each in tekton.pipelines
+            if each.name
+        },
+        {each.name: definitions.task(known.tasks[each.name]) for each in tekton.tasks if each.name},
+    )
+    looked = [
+        *(_of_material(each, covered) for each in tekton.materials),
+        *(_of_annotation(each, covered) for each in tekton.annotations),
+    ]
+    problems = tuple(problem for found in looked for problem in found.problems)
+    return Looked(problems, tuple(dict.fromkeys(each for found in looked for each in found.unchecked)))
+
+
+def _missing(
+    part: str, what: str, targets: Iterable[kind.Target], known: Mapping[str, object], namespace: str
+) -> Iterator[Problem]:
+    for target in targets:
+        if target.name and target.name not in known:
+            text = f"{what} {target.name} is not in namespace {namespace}"
+            fix = _write(target.name, known) or "correct it; what only a resolver fetches is named by resolver"
+            yield Problem(f"{what}NotFound", _field(part, target.name), text, fix)
+
+
+def _unchecked(tekton: kind.Tekton) -> Iterator[str]:
+    targets = (*tekton.pipelines, *tekton.tasks)
+    if any(each.match_labels for each in targets):
+        yield "what runs with the labels of matchLabels run is not known beforehand"
+    if any(each.resolver for each in targets):
+        yield "what a resolver fetches is not known beforehand"
+    if not targets and (tekton.materials or tekton.annotations):
+        yield "what runs with the label avouch.dev/workflow run is not known beforehand"
+
+
+def _of_material(source: kind.MaterialSource, covered: _Covered) -> Looked:
+    where, task = _field("materials", source.name), source.task or ""
+    if source.result:
+        named = [("result", source.result.name)] + [("result", name) for name in (source.result.digest,) if name]
+    elif source.workspace:
+        named = [("workspace", source.workspace.name)]
+    elif source.env:
+        named = [("step", source.env.step)]
+    elif source.param:
+        named = [] if not task and _in_pipelines(source.param.name, covered) else [("param", source.param.name)]
+    else:
+        named = []  # output artifacts are declared nowhere
+    return _all(_of_task(where, task, what, name, covered) for what, name in named or [("", "")])
+
+
+def _of_annotation(source: kind.AnnotationSource, covered: _Covered) -> Looked:
+    where = _field("annotations", source.name)
+    if source.result:
+        return _of_task(where, source.result.task or "", "result", source.result.name, covered)
+    if not source.param or _in_pipelines(source.param, covered):
+        return Looked()
+    if covered.tasks:  # the run may be a TaskRun that stands alone
+        return _of_task(where, "", "param", source.param, covered)
+    params = {name for pipeline in covered.pipelines.values() for name in pipeline.params}
+    text = f"{_all_of(f'Pipeline {name}' for name in covered.pipelines)} has no param {source.param}"
+    fix = _write(source.param, params) or "name a param of the Pipeline"
+    return Looked((Problem("ParamNotFound", where, text, fix),))
+
+
+def _in_pipelines(param: str, covered: _Covered) -> bool:
+    return any(param in pipeline.params for pipeline in covered.pipelines.values())
+
+
+_PART: Mapping[str, Callable[[definitions.Declared], definitions.Names]] = {
+    "result": lambda declared: declared.results,
+    "workspace": lambda declared: declared.workspaces,
+    "param": lambda declared: declared.params,
+    "step": lambda declared: declared.steps,
+}
+
+
+def _of_task(where: str, task: str, what: str, name: str, covered: _Covered) -> Looked:
+    """Whether any task that a source may mean has what it names; `what` is "" where only the task is named."""
+    found = covered.candidates(task)
+    if not found:
+        tasks = sorted({each for pipeline in covered.pipelines.values() for each in pipeline.tasks})
+        text = f"{_all_of(f'Pipeline {each}' for each in covered.pipelines)} has no task {task}"
+        fix = _write(task, tasks) or "name a task of the Pipeline"
+        return Looked((Problem("PipelineTaskNotFound", where, text, fix),))
+    if not what:
+        return Looked()
+    names = {each for _, declared in found if declared is not None for each in _PART[what](declared)}
+    unknown = [who for who, declared in found if declared is None]
+    if name in names:
+        return Looked()
+    if unknown:
+        return Looked(unchecked=(f"what {unknown[0]} declares is not in this namespace",))
+    text = f"{_all_of(who for who, _ in found)} has no {what} {name}"
+    fix = _write(name, names) or f"declare the {what}, or name another one"
+    return Looked((Problem(f"{what.capitalize()}NotFound", where, text, fix),))
+
+
+def _all(found: Iterable[Looked]) -> Looked:
+    every = list(found)
+    problems = tuple(each for one in every for each in one.problems)
+    return Looked(problems, tuple(each for one in every for each in one.unchecked))
+
+
+def _all_of(names: Iterable[str]) -> str:
+    every = list(names)
+    return every[0] if len(every) == 1 else f"none of {', '.join(every[:5])}{' ...' if len(every) > 5 else ''}"
+
+
+def _field(part: str, name: str) -> str:
+    return f'spec.tekton.{part}[name="{name}"]'
+
+
+def _write(name: str, known: Iterable[str]) -> str:
+    """What to write instead: the name that is most like this one; "" where none is."""
+    every = sorted(known)
+    nearest = difflib.get_close_matches(name, every, n=1) if len(every) <= _MANY else []
+    return f"write {nearest[0]}" if nearest else ""
