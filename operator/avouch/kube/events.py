@@ -50,12 +50,16 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One Event to record. `reason` and `action` are stable words in CamelCase; `note` is for people."""
+    """One Event to record. `reason` and `action` are stable words in CamelCase; `note` is for people.
+
+    `once`: while the Event is there, no other of its reason is recorded about the object, by whatever process.
+    """
 
     reason: str
     note: str
     action: str = "Reconcile"
     warning: bool = False
+    once: bool = False
 
 
 def reference(resource: Resource, namespace: str, name: str, uid: str) -> Json:
@@ -97,13 +101,19 @@ class Recorder:
             await self._api.merge(EVENTS, series.namespace, series.name, body)
             return
         body = self._body(uid, regarding, event)
-        await self._api.create(EVENTS, body)
+        try:
+            await self._api.create(EVENTS, body)
+        except errors.Conflict:
+            if event.once:  # an earlier process told it
+                return
+            raise
         _remember(self._series, key, _Series(str(body["metadata"]["name"]), str(body["metadata"]["namespace"]), 1, now))
 
     def _body(self, uid: str, regarding: Mapping[str, Any], event: Event) -> Json:
         meta = regarding["metadata"]
         stamp = _stamp()
-        unique = digests.of_bytes(f"{uid}/{event.reason}/{stamp}/{self._instance}".encode()).hex[:16]
+        moment = "" if event.once else f"/{stamp}/{self._instance}"
+        unique = digests.of_bytes(f"{uid}/{event.reason}{moment}".encode()).hex[:16]
         reference = {"apiVersion": regarding["apiVersion"], "kind": regarding["kind"], "name": meta["name"], "uid": uid}
         if meta.get("namespace"):
             reference["namespace"] = meta["namespace"]

@@ -24,6 +24,7 @@ from avouch.processes import controllermetrics, health, lifetime, listeners, set
 from avouch.reconcilers import (
     context,
     kinds,
+    labelled,
     namespaces,
     quota_events,
     recorded,
@@ -89,6 +90,7 @@ class Controller:
         self.verdicts = verdict_events.VerdictWatch(
             self.context, self.run_store, self.kind_reconciler.queue, self.recorder, awaited
         )
+        self.labelled = labelled.LabelledRuns(self.context, self.recorder)
         self.quotas = quota_events.QuotaWatch(quotas.Usage(opened, config.quotas), self.recorder)
         self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
         services = certificates.Services(config.server_service, config.runs_service, config.admission_service)
@@ -109,8 +111,8 @@ class Controller:
         of_pod = self.tekton.pod_changed if self.config.rescue_image else self.tekton.pod_seen
         return [
             reflector.Reflector(self.api, resources.NAMESPACES, self.cache, self._namespace),
-            reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self.tekton.changed),
-            reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self.tekton.changed),
+            reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self._run),
+            reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self._run),
             reflector.Reflector(self.api, resources.PODS, self.cache, of_pod, **starting),
             *self.definitions,
             reflector.Tail(self.api, resources.PODS, self.tekton.pod_seen, **ended),
@@ -120,6 +122,10 @@ class Controller:
         self.namespaces.changed(key, old, new)
         if old is None or new is None or old["metadata"].get("labels") != new["metadata"].get("labels"):
             self.kind_reconciler.changed(key, None)
+
+    def _run(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
+        self.tekton.changed(key, old, new)
+        self.labelled.changed(key, old, new)
 
     def _definition(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
         """A Pipeline or Task changed: what Workflows say of it may be right now, or wrong."""
@@ -182,6 +188,7 @@ class Controller:
         yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
         yield self.quotas.run()
+        yield self.labelled.run()
         if self.config.certificates:
             yield self._certify()
 

@@ -1,5 +1,8 @@
 from typing import Any
 
+import pytest
+
+from avouch import errors
 from avouch.kube import events, resources, status
 
 
@@ -86,3 +89,34 @@ async def test_a_talkative_object_is_silenced_after_25_events() -> None:
     for number in range(100):
         await recorder.record(OBJ, events.Event("Stuck", f"words {number}"))
     assert len(api.calls) == 25
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_what_is_told_once_is_not_told_again_by_the_next_process(once: bool) -> None:
+    there: set[str] = set()
+
+    class Server(Api):
+        async def create(self, resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+            if body["metadata"]["name"] in there:
+                raise errors.Conflict("it exists")
+            there.add(body["metadata"]["name"])
+            return body
+
+    regarding = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}}
+    for instance in ("one", "two"):
+        recorder = events.Recorder(Server(), instance, fallback_namespace="default")
+        await recorder.record(regarding, events.Event("R", "note", once=once))
+    assert len(there) == (1 if once else 2)
+
+
+async def test_the_same_name_of_two_events_is_a_failure_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Full(Api):
+        async def create(self, resource: Any, body: dict[str, Any]) -> dict[str, Any]:
+            raise errors.Conflict("it exists")
+
+    regarding = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}}
+    recorder = events.Recorder(Full(), "i", fallback_namespace="default")
+    await recorder.record(regarding, events.Event("R", "note", once=True))
+    assert caplog.messages == []
+    await recorder.record(regarding, events.Event("R", "note"))
+    assert caplog.messages == ["cannot record Event R: it exists"]
