@@ -42,7 +42,7 @@ class Material(Chainloop):
     name: meta.Name
     """Unique name of the material in this contract, such as my-sbom."""
     optional: bool = False
-    """If true, a run without this material still passes. Default false."""
+    """If true, a run without this material still passes; what is delivered of it is checked. Default false."""
     output: bool = False
     """If true, the material becomes a subject of the attestation. Default false."""
     annotations: Annotated[list[Annotation], Field(max_length=32)] = Field(default_factory=list)

@@ -233,7 +233,7 @@ class Tekton(meta.Model):
     tasks: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
     """Tasks whose TaskRuns are covered, also inside PipelineRuns: loosely by name or labels, strictly by resolver."""
     materials: Annotated[list[MaterialSource], Field(max_length=200)] = Field(default_factory=list)
-    """Sources of materials; a material that is not named here is found by convention."""
+    """Sources of materials, by the Contract's names; a material that is not named here is found by convention."""
     annotations: Annotated[list[AnnotationSource], Field(max_length=200)] = Field(default_factory=list)
     """Sources of the values of the contract's empty annotations."""
 
@@ -277,7 +277,11 @@ class LastRun(meta.Model):
 
 
 class WorkflowStatus(meta.Status):
-    """Observed state of the Workflow. The condition LastRunPassed reports on its runs; Ready does not."""
+    """Observed state of the Workflow. The condition LastRunPassed reports on its runs; Ready does not.
+
+    MaterialsKnown is False, and ReferencesFound not True, while spec.tekton names what the Contract, or the Pipelines
+    and Tasks of this namespace, do not have; the message has the nearest name.
+    """
 
     contract: Annotated[str, meta.bounded(317)] | None = None
     """The Contract that spec.contractRef resolves to, as namespace/name."""

@@ -27,7 +27,7 @@ from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, W
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding, several
-from avouch.tekton import children, ending, labels, outcome
+from avouch.tekton import children, ending, labels, outcome, workspaces
 
 _FAILED = 3  # TaskRuns that the finding about a failed run tells of
 
@@ -69,7 +69,11 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     env = cluster_record.variables(case.plan.env, view.subject, runs)
     refused = {found.material: ("the sidecar refused it", found.fix) for found in refused_evidence(record)}
     idle = _Idle(view)
-    absent = {asked.name: idle.of_material(asked.source, one.why) for asked, one in weighed.items()}
+    unheard = _unheard(record)
+    absent = {
+        asked.name: idle.of_material(asked.source, one.why or unheard.get(asked.name, ""))
+        for asked, one in weighed.items()
+    }
     absent |= {name: errors.with_fix(*refusal) for name, refusal in refused.items()}
     return Examined(
         evidence=_evidence(view, silent),
@@ -358,6 +362,18 @@ def cut_results(record: Record) -> Iterator[Finding]:
         text = f"the results of TaskRun {several(lost)} did not fit beside the sidecar, so Tekton recorded none of them"
         fix = "write large results to a workspace, or let Tekton read them from logs (results-from: sidecar-logs)"
         yield Finding("ResultsCut", text, fix=fix)
+
+
+def _unheard(record: Record) -> Mapping[str, str]:
+    """By material of which only a pod has the bytes: that the sidecar of its task's pod stayed silent, and the fix."""
+    found = dict(zip(record.silent, missing_sidecars(record), strict=True))
+    mute = [(run.task, found[run.pod_uid]) for run in record.view.runs if run.pod_uid in found]
+    return {
+        asked.name: errors.with_fix(told.message, told.fix)
+        for asked in record.weighed
+        for task, told in reversed(mute)
+        if asked.source.task in ("", task) and (asked.source.needs_pod or workspaces.by_convention(asked))
+    }
 
 
 def unsuccessful_run(record: Record) -> tuple[Finding, ...]:

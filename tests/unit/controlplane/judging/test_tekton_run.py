@@ -394,6 +394,13 @@ def test_results_that_had_no_room_beside_the_sidecar_are_told_and_decide_nothing
     assert (found.code, "TaskRun build-1 did not fit" in found.message) == ("ResultsCut", True)
 
 
+def test_a_file_that_only_a_silent_sidecar_could_have_read_is_not_blamed_on_the_task():
+    shot = replace(SHOT, said={"build-1-pod-uid": "no name (fix: give the pod DNS)"})
+    silent, missing = make.verdict(make.case(BOTH, shot)).findings
+    assert (silent.code, missing.code, missing.fix) == ("SidecarMissing", "MaterialMissing", "give the pod DNS")
+    assert missing.message.endswith("; sbom: the sidecar of TaskRun build-1 did not push its claim: no name")
+
+
 def test_an_explicit_step_does_not_speak_for_a_silent_sidecar():
     explicit = make.said(make.file(), explicit=True)
     assert make.verdict(make.case(BOTH, SHOT, explicit)).evidence is E.MISSING
@@ -534,7 +541,9 @@ def test_what_is_found_by_its_name_is_not_read_without_a_sidecar_where_it_is_a_f
 @pytest.mark.parametrize(
     ("shot", "claims"),
     [
-        pytest.param(make.snapshot(make.taskrun(), injected=["build-1-pod-uid"]), (), id="a sidecar was there"),
+        pytest.param(
+            make.snapshot(make.taskrun(), injected=["build-1-pod-uid"]), (make.said(),), id="a sidecar was there"
+        ),
         pytest.param(make.snapshot(make.taskrun()), (make.said(explicit=True),), id="a step attested"),
         pytest.param(make.snapshot(make.taskrun(), pods={}), (), id="the pod was never seen"),
         pytest.param(make.snapshot(without_pod(make.taskrun())), (), id="no pod was made"),
