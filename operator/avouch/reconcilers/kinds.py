@@ -4,8 +4,9 @@ The one place where errors become conditions, and the only one that writes statu
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -30,6 +31,7 @@ from avouch.reconcilers.specs import file_by_contract, named
 
 _WORKERS = 32  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up
+PATIENCE = 10.0  # seconds for which an object waits before an Event tells of it
 SLOW = 2.0  # seconds after which an object says that it is being worked on
 
 Reconcile: TypeAlias = Callable[[Context, Key, Object], Awaitable[conditions.Desired]]
@@ -109,6 +111,8 @@ class KindReconciler:
     recorder: events.Recorder
     count: workers.Count = workers.forget
     gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
+    waits: dict[Key, "Wait"] = field(default_factory=dict)  # objects that began to wait, and nobody was told
+    clock: Callable[[], float] = time.monotonic
 
     def changed(self, key: Key, old: Object | None) -> None:
         """A declaration asks for something else, or was deleted (`old`): enqueue it and all that depends on it."""
@@ -141,6 +145,7 @@ class KindReconciler:
         if obj is None:
             await kind.remove(self.context, key, self.gone.get(key))
             self.gone.pop(key, None)
+            self.waits.pop(key, None)
             return None
         failed: errors.AvouchError | None = None
         try:
@@ -148,6 +153,7 @@ class KindReconciler:
         except errors.AvouchError as exc:
             desired, failed = desired_of(key.kind, exc), exc
         await self._say(kind, key, desired)
+        await self._tell_of_wait(key)
         if desired.stirs:
             self.queue.add_many(dependents(self.context, key))
         if failed is not None and not isinstance(failed, errors.Invalid):
@@ -179,11 +185,33 @@ class KindReconciler:
             return
         self.context.cache.put(key, after)
         told = event_of(obj.get("status") or {}, wanted)
-        if told is not None:
-            subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
+        subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
+        if told is not None and conditions.holds(after, conditions.RECONCILING):
+            self.waits[key] = Wait(self.clock() + PATIENCE, subject, told)
+            self.queue.add_after(key, PATIENCE)
+        elif told is not None:
+            self.waits.pop(key, None)
             await self.recorder.record(subject, told)
+        elif key in self.waits and (now := event_of({}, wanted)) is not None:  # it waits for something else by now
+            self.waits[key] = replace(self.waits[key], told=now)
         if key.kind in ("Contract", "Integration") and told:  # not for a count of them, which they do not depend on
             self.queue.add_many(dependents(self.context, key))
+
+    async def _tell_of_wait(self, key: Key) -> None:
+        """The Event of an object that has waited for long enough; most wait for what was applied with them."""
+        wait = self.waits.get(key)
+        if wait is not None and self.clock() >= wait.until:
+            del self.waits[key]
+            await self.recorder.record(wait.subject, wait.told)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An Event that is told if the object still waits then. `until` is on the clock's scale."""
+
+    until: float
+    subject: Object
+    told: events.Event
 
 
 def event_of(before: Object, after: Object) -> events.Event | None:

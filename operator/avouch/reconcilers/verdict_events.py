@@ -40,7 +40,7 @@ def event_of(run: run_model.Run, judged: run_model.Judged) -> events.Event:
     """The Event that tells of a verdict and why it is no better one; its reason is one of a closed list."""
     note = (
         f"{run.result} against Contract {run.contract} revision {run.revision}: {_why(judged)}"
-        f"kubectl get workflowruns -n {run.namespace} {run.name} -o yaml"
+        f"kubectl describe workflowrun -n {run.namespace} {run.name}"
     )
     reason = _REASONS.get(run.result, "AttestationIncomplete")
     return events.Event(reason, note, action="Judge", warning=run.result is not verdicts.VerdictResult.PASSED)

@@ -119,7 +119,7 @@ def _last_run_passed(run: runs.Run | None) -> tuple[conditions.Condition, ...]:
     if run is None:
         return ()
     passed = run.result is verdicts.VerdictResult.PASSED
-    message = f"run {run.name}: see kubectl get workflowruns -n {run.namespace} {run.name} -o yaml"
+    message = f"run {run.name}: see kubectl describe workflowrun -n {run.namespace} {run.name}"
     return (conditions.Condition(conditions.LAST_RUN_PASSED, "True" if passed else "False", str(run.result), message),)
 
 

@@ -352,3 +352,55 @@ async def test_a_workflow_says_what_its_namespace_lacks_once_pipelines_and_tasks
     assert await told() == ("PipelineNotFound", f"{where}: Pipeline bulid is not in namespace team (fix: write build)")
     put(reconciling, "Pipeline", "bulid")
     assert await told() is None
+
+
+async def test_a_wait_is_told_after_ten_seconds_and_a_shorter_one_never() -> None:
+    reconciling, _, api = build()
+    seconds = [0.0]
+    reconciling = dataclasses.replace(reconciling, clock=lambda: seconds[0])
+    short, long = (put(reconciling, "Workflow", name, contractRef={"name": name}) for name in ("short", "long"))
+    for key in (short, long):
+        await reconciling.reconcile(key)
+    assert api.events == []
+    await reconciling.reconcile(put(reconciling, "Contract", "short", materials=[]))
+    seconds[0] = 9.9
+    for key in (short, long):
+        await reconciling.reconcile(key)
+    assert api.events == ["Ready", "Ready"]
+    seconds[0] = 10.0
+    for _ in range(2):
+        for key in (short, long):
+            await reconciling.reconcile(key)
+    assert api.events == ["Ready", "Ready", "DependencyNotReady"]
+    assert reconciling.waits == {}
+
+
+async def test_a_wait_that_its_object_did_not_outlive_is_not_told() -> None:
+    reconciling, _, api = build()
+    reconciling = dataclasses.replace(reconciling, clock=iter([0.0, 1.0, 20.0, 21.0]).__next__)
+    key = put(reconciling, "Workflow", "w", contractRef={"name": "none"})
+    await reconciling.reconcile(key)
+    reconciling.context.cache.drop(key)
+    await reconciling.reconcile(key)
+    assert (api.events, reconciling.waits) == ([], {})
+
+
+async def test_a_wait_is_told_with_what_it_is_for_by_then() -> None:
+    reconciling, _, api = build()
+    seconds = [0.0]
+    reconciling = dataclasses.replace(reconciling, clock=lambda: seconds[0])
+    key = put(reconciling, "Workflow", "w", contractRef={"name": "one"})
+    await reconciling.reconcile(key)
+    obj = reconciling.context.cache.get(key)
+    assert obj is not None
+    edited = {
+        **obj,
+        "metadata": {**obj["metadata"], "resourceVersion": "500"},
+        "spec": {"contractRef": {"name": "other"}},
+    }
+    reconciling.context.cache.put(key, edited)
+    seconds[0] = 5.0
+    await reconciling.reconcile(key)
+    (wait,) = reconciling.waits.values()
+    assert wait.told.note.startswith("Contract other does not exist")
+    assert (wait.until, api.events) == (10.0, [])

@@ -70,7 +70,7 @@ def test_an_event_says_why_what_mends_it_and_how_many_more() -> None:
     said = verdict_events.event_of(RUN, run_model.Judged(1, RUN.id, RUN, MISSING, 3))
     assert said.note == (
         "Failed against Contract build revision 3: MaterialMissing: sbom is missing (fix: add a result SBOM), "
-        "and 2 more findings; kubectl get workflowruns -n team w-1 -o yaml"
+        "and 2 more findings; kubectl describe workflowrun -n team w-1"
     )
     assert (said.reason, said.warning) == ("AttestationFailed", True)
 
@@ -78,14 +78,14 @@ def test_an_event_says_why_what_mends_it_and_how_many_more() -> None:
 def test_an_event_of_a_passed_run_names_no_finding() -> None:
     passed = replace(RUN, result=verdicts.VerdictResult.PASSED)
     said = verdict_events.event_of(passed, run_model.Judged(1, RUN.id, passed))
-    assert said.note == ("Passed against Contract build revision 3: kubectl get workflowruns -n team w-1 -o yaml")
+    assert said.note == ("Passed against Contract build revision 3: kubectl describe workflowrun -n team w-1")
 
 
 def test_a_long_finding_leaves_room_for_the_command() -> None:
     long = replace(MISSING, message="x" * 3000)
     said = verdict_events.event_of(RUN, run_model.Judged(1, RUN.id, RUN, long, 2))
     assert len(said.note.encode()) < 1024
-    assert said.note.endswith(", and 1 more finding; kubectl get workflowruns -n team w-1 -o yaml")
+    assert said.note.endswith(", and 1 more finding; kubectl describe workflowrun -n team w-1")
 
 
 async def test_thousands_of_verdicts_are_told_in_one_look_by_few_questions() -> None:
