@@ -6,5 +6,5 @@ what a Workflow names and nothing has (`mapping`), references to policies.
 Never here: I/O, the clock, the network, a log; evaluating policies. Material types are in `materials`,
 CI systems in `runners`.
 Who imports it: controlplane, crafting and every layer above. What it imports: runners, tekton, api, materials, plan,
-findings, digests, values, errors.
+findings, digests, spelling, values, errors.
 """

@@ -4,29 +4,39 @@ Pure, and no reason to refuse anything: a Workflow may be ahead of its Contract 
 in conditions; a command can tell it before anything is applied.
 """
 
-import difflib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from avouch import errors
+from avouch import errors, spelling
 from avouch.api import workflow as kind
 from avouch.contract import model, revisions
 from avouch.tekton import definitions
 
-_MANY = 2000  # names: among more of them none is looked for that is like another
+_REMOVE = "remove it, or add it to the Contract's spec.materials"
 _TOLD = 3  # problems in one message
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that leads nowhere. `reason` is a stable word in CamelCase, `fix` the smallest change that helps."""
+    """One thing that leads nowhere. `reason` is a stable word in CamelCase.
+
+    `name` is looked for among the `known` ones when somebody is told: most problems of a long list are only counted.
+    """
 
     reason: str
     field: str
     message: str
-    fix: str
+    otherwise: str  # the fix where no known name is near
+    name: str = ""
+    known: Collection[str] = ()
+
+    @property
+    def fix(self) -> str:
+        """The smallest change that helps."""
+        meant = spelling.nearest(self.name, self.known)
+        return f"write {meant}" if meant else self.otherwise
 
     def __str__(self) -> str:
         return errors.with_fix(f"{self.field}: {self.message}", self.fix)
@@ -99,8 +109,7 @@ def _material(source: kind.MaterialSource, asked: Asked) -> Problem | None:
     if source.name in asked.materials:
         return None
     text = f"Contract {asked.name} does not ask for material {source.name}"
-    fix = _write(source.name, asked.materials) or "remove it, or add it to the Contract's spec.materials"
-    return Problem("UnknownMaterial", _field("materials", source.name), text, fix)
+    return Problem("UnknownMaterial", _field("materials", source.name), text, _REMOVE, source.name, asked.materials)
 
 
 def _path(source: kind.MaterialSource) -> Problem | None:
@@ -115,15 +124,17 @@ def _annotation(source: kind.AnnotationSource, asked: Asked) -> Problem | None:
     where = _field("annotations", source.name)
     if source.material and source.material not in asked.materials:
         text = f"Contract {asked.name} does not ask for material {source.material}"
-        fix = _write(source.material, asked.materials) or "remove it, or add it to the Contract's spec.materials"
-        return Problem("UnknownMaterial", where, text, fix)
+        return Problem("UnknownMaterial", where, text, _REMOVE, source.material, asked.materials)
     places = [asked.annotations.get(source.material, {})] if source.material else list(asked.annotations.values())
     values = [place[source.name] for place in places if source.name in place]
     of_whom = f"material {source.material} in Contract {asked.name}" if source.material else f"Contract {asked.name}"
     if not values:
         known = sorted({name for place in places for name in place})
-        fix = _write(source.name, known) or "remove it, or add it to the Contract's annotations, without a value"
-        return Problem("UnknownAnnotation", where, f"{of_whom} has no annotation {source.name}", fix)
+        text, fix = (
+            f"{of_whom} has no annotation {source.name}",
+            "remove it, or add it to the Contract, without a value",
+        )
+        return Problem("UnknownAnnotation", where, text, fix, source.name, known)
     if all(values):
         text = f"{of_whom} gives annotation {source.name} its value, so this source does not count"
         return Problem("FixedAnnotation", where, text, "remove it, or the value from the Contract")
@@ -188,8 +199,8 @@ def _missing(
     for target in targets:
         if target.name and target.name not in known:
             text = f"{what} {target.name} is not in namespace {namespace}"
-            fix = _write(target.name, known) or "correct it; what only a resolver fetches is named by resolver"
-            yield Problem(f"{what}NotFound", _field(part, target.name), text, fix)
+            fix = "correct it; what only a resolver fetches is named by resolver"
+            yield Problem(f"{what}NotFound", _field(part, target.name), text, fix, target.name, known)
 
 
 def _unchecked(tekton: kind.Tekton) -> Iterator[str]:
@@ -225,10 +236,9 @@ def _of_annotation(source: kind.AnnotationSource, covered: _Covered) -> Looked:
         return Looked()
     if covered.tasks:  # the run may be a TaskRun that stands alone
         return _of_task(where, "", "param", source.param, covered)
-    params = {name for pipeline in covered.pipelines.values() for name in pipeline.params}
+    params = sorted({name for pipeline in covered.pipelines.values() for name in pipeline.params})
     text = f"{_all_of(f'Pipeline {name}' for name in covered.pipelines)} has no param {source.param}"
-    fix = _write(source.param, params) or "name a param of the Pipeline"
-    return Looked((Problem("ParamNotFound", where, text, fix),))
+    return Looked((Problem("ParamNotFound", where, text, "name a param of the Pipeline", source.param, params),))
 
 
 def _in_pipelines(param: str, covered: _Covered) -> bool:
@@ -249,8 +259,7 @@ def _of_task(where: str, task: str, what: str, name: str, covered: _Covered) -> 
     if not found:
         tasks = sorted({each for pipeline in covered.pipelines.values() for each in pipeline.tasks})
         text = f"{_all_of(f'Pipeline {each}' for each in covered.pipelines)} has no task {task}"
-        fix = _write(task, tasks) or "name a task of the Pipeline"
-        return Looked((Problem("PipelineTaskNotFound", where, text, fix),))
+        return Looked((Problem("PipelineTaskNotFound", where, text, "name a task of the Pipeline", task, tasks),))
     if not what:
         return Looked()
     names = {each for _, declared in found if declared is not None for each in _PART[what](declared)}
@@ -260,8 +269,8 @@ def _of_task(where: str, task: str, what: str, name: str, covered: _Covered) -> 
     if unknown:
         return Looked(unchecked=(f"what {unknown[0]} declares is not in this namespace",))
     text = f"{_all_of(who for who, _ in found)} has no {what} {name}"
-    fix = _write(name, names) or f"declare the {what}, or name another one"
-    return Looked((Problem(f"{what.capitalize()}NotFound", where, text, fix),))
+    fix = f"declare the {what}, or name another one"
+    return Looked((Problem(f"{what.capitalize()}NotFound", where, text, fix, name, sorted(names)),))
 
 
 def _all(found: Iterable[Looked]) -> Looked:
@@ -277,10 +286,3 @@ def _all_of(names: Iterable[str]) -> str:
 
 def _field(part: str, name: str) -> str:
     return f'spec.tekton.{part}[name="{name}"]'
-
-
-def _write(name: str, known: Iterable[str]) -> str:
-    """What to write instead: the name that is most like this one; "" where none is."""
-    every = sorted(known)
-    nearest = difflib.get_close_matches(name, every, n=1) if len(every) <= _MANY else []
-    return f"write {nearest[0]}" if nearest else ""

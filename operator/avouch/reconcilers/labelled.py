@@ -4,7 +4,6 @@ It is told ten seconds after the run appeared: what was applied together with it
 """
 
 import asyncio
-import difflib
 import logging
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from avouch import errors
+from avouch import errors, spelling
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, specs
@@ -40,7 +39,7 @@ def event_of(kind: str, run: Object, workflow: Object | None, known: list[str]) 
     name = labels.of(run).get(labels.WORKFLOW, "")
     label = f"label {labels.WORKFLOW}"
     if workflow is None:
-        nearest = next(iter(difflib.get_close_matches(name, known, n=1)), "")
+        nearest = spelling.nearest(name, known)
         fix = f"write {nearest}" if nearest else "correct the label, or create the Workflow"
         return _event("WorkflowNotFound", f"{label} names Workflow {name}, which is not in this namespace (fix: {fix})")
     if specs.suspended(workflow):

@@ -4,11 +4,10 @@ Skipped tasks: `status.skippedTasks` of the PipelineRun, with Tekton's own reaso
 pkg/apis/pipeline/v1/pipelinerun_types.go, `SkippingReason`).
 """
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from avouch import errors
+from avouch import errors, spelling
 from avouch.tekton import children, labels, objects, outcome
 
 Object: TypeAlias = Mapping[str, Any]
@@ -83,7 +82,7 @@ def _without_taskrun(task: str, subject: Object) -> str:
         return errors.with_fix(f"task {task} was skipped: {reason}", _FIRST if reason.startswith(_NOT_REACHED) else may)
     known = children.pipeline_tasks(subject)
     if known and task not in known:
-        nearest = next(iter(difflib.get_close_matches(task, known, n=1)), "")
+        nearest = spelling.nearest(task, known)
         fix = f"write {nearest} in the Workflow's spec.tekton" if nearest else "correct the Workflow's spec.tekton"
         return errors.with_fix(f"the Pipeline has no task {task}", fix)
     kinds = {

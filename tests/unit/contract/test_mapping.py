@@ -56,10 +56,10 @@ def test_a_material_that_the_contract_does_not_ask_for(name: str, fix: str) -> N
     [
         ({"name": "vershun"}, "UnknownAnnotation", "Contract build has no annotation vershun", "write version"),
         ({"name": "nothing"}, "UnknownAnnotation", "Contract build has no annotation nothing",
-         "remove it, or add it to the Contract's annotations, without a value"),
+         "remove it, or add it to the Contract, without a value"),
         ({"name": "version", "material": "tests"}, "UnknownAnnotation",
          "material tests in Contract build has no annotation version",
-         "remove it, or add it to the Contract's annotations, without a value"),
+         "remove it, or add it to the Contract, without a value"),
         ({"name": "license"}, "FixedAnnotation",
          "Contract build gives annotation license its value, so this source does not count",
          "remove it, or the value from the Contract"),
@@ -217,9 +217,3 @@ def test_one_task_that_is_known_to_have_it_is_enough() -> None:
 def test_a_workflow_without_tekton_names_nothing_of_it() -> None:
     assert mapping.against_definitions(kind.WorkflowSpec.read({}, "w"), "team", KNOWN) == mapping.Looked()
     assert looked(pipelines=[]) == mapping.Looked()
-
-
-def test_among_very_many_names_none_is_looked_for() -> None:
-    many = mapping.Definitions({f"p{i}": PIPELINE for i in range(2001)})
-    (found,) = looked(many, pipelines=[{"name": "p2001"}]).problems
-    assert found.fix.startswith("correct it")
