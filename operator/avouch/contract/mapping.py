@@ -256,11 +256,11 @@ _PART: Mapping[str, Callable[[definitions.Declared], definitions.Names]] = {
 def _of_task(where: str, task: str, what: str, name: str, covered: _Covered) -> Looked:
     """Whether any task that a source may mean has what it names; `what` is "" where only the task is named."""
     found = covered.candidates(task)
-    if not found:
+    if not found and task:
         tasks = sorted({each for pipeline in covered.pipelines.values() for each in pipeline.tasks})
         text = f"{_all_of(f'Pipeline {each}' for each in covered.pipelines)} has no task {task}"
         return Looked((Problem("PipelineTaskNotFound", where, text, "name a task of the Pipeline", task, tasks),))
-    if not what:
+    if not what or not found:
         return Looked()
     names = {each for _, declared in found if declared is not None for each in _PART[what](declared)}
     unknown = [who for who, declared in found if declared is None]

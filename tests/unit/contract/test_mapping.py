@@ -214,6 +214,10 @@ def test_one_task_that_is_known_to_have_it_is_enough() -> None:
     )
 
 
+def test_a_pipeline_without_tasks_has_none_that_lacks_something() -> None:
+    assert looked(mapping.Definitions({"p": {"spec": {}}}), materials=[material()]) == mapping.Looked()
+
+
 def test_a_workflow_without_tekton_names_nothing_of_it() -> None:
     assert mapping.against_definitions(kind.WorkflowSpec.read({}, "w"), "team", KNOWN) == mapping.Looked()
     assert looked(pipelines=[]) == mapping.Looked()

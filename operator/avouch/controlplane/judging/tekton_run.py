@@ -67,14 +67,13 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
     record = Record(case, ended, view, strays, silent, weighed, annotations, contradicted)
     materials = tuple(material for one in weighed.values() for material in one.materials)
     env = cluster_record.variables(case.plan.env, view.subject, runs)
-    refused = {found.material: ("the sidecar refused it", found.fix) for found in refused_evidence(record)}
     idle = _Idle(view)
     unheard = _unheard(record)
     absent = {
         asked.name: idle.of_material(asked.source, one.why or unheard.get(asked.name, ""))
         for asked, one in weighed.items()
     }
-    absent |= {name: errors.with_fix(*refusal) for name, refusal in refused.items()}
+    absent |= {found.material: errors.with_fix(found.message, found.fix) for found in refused_evidence(record)}
     return Examined(
         evidence=_evidence(view, silent),
         materials=materials,
@@ -396,16 +395,19 @@ def _failed(record: Record) -> Finding:
     """The TaskRuns that failed the run come first: the PipelineRun itself says no more than how many they are."""
     subject, own = record.view.subject, ending.said(record.view.subject)
     failed = ending.failures(subject, [(run.task, run.taskrun) for run in record.view.runs])
+    alone = subject.get("kind") == "TaskRun"
+    told = (
+        [] if alone else [f"TaskRun {labels.name_of(each)} (task {task}): {ending.said(each)}" for task, each in failed]
+    )
+    more = [f"and {len(told) - _FAILED} more"] if len(told) > _FAILED else []
     if ending.timed_out(subject):
         fix = "give it more time (spec.timeouts of a PipelineRun, spec.timeout of a TaskRun), or make it faster"
-        return Finding("RunTimedOut", own, fix=fix)
-    if subject.get("kind") == "TaskRun" or not failed:
+        return Finding("RunTimedOut", "; ".join([own, *told[:_FAILED], *more]), fix=fix)
+    if not told:
         return Finding("RunFailed", own, fix="fix the build: a failed run never passes")
-    told = [f"TaskRun {labels.name_of(each)} (task {task}): {ending.said(each)}" for task, each in failed]
-    more = f"; and {len(told) - _FAILED} more" if len(told) > _FAILED else ""
-    text = f"{'; '.join(told[:_FAILED])}{more}; the run: {own}"
     where = f"kubectl describe taskrun -n {record.case.run.namespace} {labels.name_of(failed[0][1])}"
-    return Finding("RunFailed", text, fix=f"fix task {failed[0][0]} ({where}): a failed run never passes")
+    fix = f"fix task {failed[0][0]} ({where}): a failed run never passes"
+    return Finding("RunFailed", "; ".join([*told[:_FAILED], *more, f"the run: {own}"]), fix=fix)
 
 
 def cleaned_record(record: Record) -> Iterator[Finding]:

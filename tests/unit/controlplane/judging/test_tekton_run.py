@@ -601,6 +601,22 @@ def test_a_run_that_was_stopped_tells_that_alone_and_a_lie_besides(reason, code)
     assert sorted(make.codes(make.verdict(make.case(asked, shot, lie)))) == sorted([code, "MaterialContradicted"])
 
 
+def test_a_run_whose_time_was_over_names_the_taskruns_that_were_cut_short():
+    late = ended(make.taskrun(), "TaskRunTimeout")
+    shot = make.snapshot(late, status="False", reason="PipelineRunTimeout")
+    (found,) = make.verdict(make.case(make.planned(make.asked()), shot)).findings
+    assert found.message == "PipelineRunTimeout: m; TaskRun build-1 (task build): TaskRunTimeout: why"
+
+
+def test_a_group_of_which_a_member_was_refused_says_why():
+    asked = make.planned(make.asked(group="bill"))
+    told = refused("bom.json is empty", "Empty")
+    found = make.verdict(make.case(asked, make.snapshot(make.taskrun()), told)).findings
+    assert [each.code for each in found] == ["GroupUnsatisfied", "MaterialNotUsed"]
+    assert found[0].message.endswith("; sbom: the sidecar of TaskRun build-1 refused sbom: bom.json is empty")
+    assert found[0].fix.startswith("let task build write something into bom.json")
+
+
 def test_what_a_skipped_task_owes_is_missing_with_tektons_reason():
     shot = make.snapshot(make.taskrun("lint-1", "lint"))
     shot.subject["status"]["pipelineSpec"]["tasks"].append({"name": "build"})
