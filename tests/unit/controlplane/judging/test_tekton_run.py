@@ -401,6 +401,23 @@ def test_a_file_that_only_a_silent_sidecar_could_have_read_is_not_blamed_on_the_
     assert missing.message.endswith("; sbom: the sidecar of TaskRun build-1 did not push its claim: no name")
 
 
+def test_a_silent_sidecar_explains_neither_a_result_nor_the_file_of_another_task():
+    result = make.asked("text", "STRING", source=plan.Source(plan.From.RESULT, task="lint", name="TEXT"))
+    shot = make.snapshot(make.taskrun(), make.taskrun("lint-1", "lint"), injected=["build-1-pod-uid", "lint-1-pod-uid"])
+    found = make.verdict(make.case(make.planned(make.asked(), result), shot, make.said())).findings
+    assert [(each.code, each.fix) for each in found[1:]] == [
+        ("MaterialMissing", "let task build write bom.json in workspace src"),
+        ("MaterialMissing", "let task lint write the result TEXT"),
+    ]
+
+
+def test_a_file_of_any_task_is_explained_by_the_first_silent_sidecar():
+    anywhere = make.asked(source=plan.Source())
+    shot = make.snapshot(make.taskrun(), make.taskrun("lint-1", "lint"), injected=["build-1-pod-uid", "lint-1-pod-uid"])
+    (*_, missing) = make.verdict(make.case(make.planned(anywhere), shot)).findings
+    assert missing.message.endswith("; sbom: the sidecar of TaskRun build-1 did not push its claim")
+
+
 def test_an_explicit_step_does_not_speak_for_a_silent_sidecar():
     explicit = make.said(make.file(), explicit=True)
     assert make.verdict(make.case(BOTH, SHOT, explicit)).evidence is E.MISSING
