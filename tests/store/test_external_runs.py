@@ -53,6 +53,16 @@ async def test_a_run_comes_back_as_it_was_opened_and_is_looked_at_when_it_expire
     assert await waiting(opened, run.id) == [extra.expires_at]
 
 
+async def test_each_run_has_its_own_part_and_one_that_nobody_opened_has_none(opened: database.Database) -> None:
+    store = external_runs.ExternalRuns(opened)
+    every = [await opened_run(store) for _ in range(3)]
+    for run in every:
+        part = await store.of(run.id)
+        assert part is not None
+        assert part.run_id == run.id
+    assert await store.of(uuid.uuid4()) is None
+
+
 async def test_a_run_is_found_with_what_its_own_workflow_says_and_its_own_verdict_found(
     opened: database.Database,
 ) -> None:
