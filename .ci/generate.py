@@ -62,6 +62,9 @@ def values_schema() -> Iterator[tuple[Path, str]]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["properties"]["global"] = {"type": "object"}
     schema["properties"]["artifacts"]["properties"]["backend"]["enum"] = ["inline", "filesystem"]
+    persistence = schema["properties"]["postgres"]["properties"]["persistence"]
+    persistence.pop("type")  # --set makes a boolean of true, a file may quote it
+    persistence["enum"] = ["auto", "true", "false", True, False]
     schema["properties"]["gateway"]["properties"]["kind"]["enum"] = ["HTTPRoute", "TLSRoute"]
     service = schema["properties"]["server"]["properties"]["service"]["properties"]
     service["type"]["enum"] = ["ClusterIP", "NodePort", "LoadBalancer"]

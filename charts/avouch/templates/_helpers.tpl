@@ -93,3 +93,26 @@ capabilities: {drop: [ALL]}
 {{- define "avouch.publicHost" -}}
 {{- required "public.url is required for ingress and gateway: the URL under which CI outside the cluster reaches the server, such as https://avouch.example.com" .Values.public.url | urlParse | dig "host" "" | splitList ":" | first -}}
 {{- end }}
+
+{{- /* "true" where the embedded PostgreSQL has a volume. What a StatefulSet claims cannot be changed, so `auto` leaves one that is there as it is. */}}
+{{- define "avouch.postgresPersistent" -}}
+{{- $asked := toString .Values.postgres.persistence }}
+{{- if ne $asked "auto" }}
+{{- if eq $asked "true" }}true{{ end }}
+{{- else }}
+{{- $there := lookup "apps/v1" "StatefulSet" .Release.Namespace "avouch-postgres" }}
+{{- if $there }}
+{{- if dig "spec" "volumeClaimTemplates" list $there }}true{{ end }}
+{{- else if .Values.postgres.storageClass }}true
+{{- else }}
+{{- $default := false }}
+{{- range (lookup "storage.k8s.io/v1" "StorageClass" "" "").items }}
+{{- /* One without a provisioner waits for volumes that somebody makes by hand. */}}
+{{- if and (eq "true" (dig "metadata" "annotations" "storageclass.kubernetes.io/is-default-class" "" .)) (ne .provisioner "kubernetes.io/no-provisioner") }}
+{{- $default = true }}
+{{- end }}
+{{- end }}
+{{- if $default }}true{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
