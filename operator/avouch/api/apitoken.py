@@ -92,6 +92,8 @@ class ActiveToken(meta.Model):
 class APITokenStatus(meta.Status):
     """Observed state of the token."""
 
+    scope: Annotated[str, meta.bounded(16)] | None = None
+    """Workflows that the token covers: spec.scope, or its default."""
     expires_at: meta.Time | None = None
     """When the current token expires; absent if it never does."""
     last_used_at: meta.Time | None = None
@@ -127,7 +129,7 @@ KIND = meta.Kind(
     "avtok",
     columns=(
         meta.READY,
-        meta.Column("Scope", ".spec.scope"),
+        meta.Column("Scope", ".status.scope"),
         meta.Column("Expires", ".status.expiresAt"),
         meta.Column("LastUsed", ".status.lastUsedAt", "date"),
         meta.Column("Secret", ".status.secretName", priority=1),

@@ -12,6 +12,7 @@ from avouch.cli import objects, options, output, session
 RESOURCE = "apitokens.avouch.dev"
 _HEAD = {"apiVersion": "avouch.dev/v1alpha1", "kind": "APIToken"}
 _SCOPES = {"project": "Project", "organization": "Organization", "workflow": "Workflow"}
+_WAITS = "DependencyNotReady"
 _TIMEOUT = click.option("--timeout", type=click.FloatRange(min=0, max=3600), default=60.0, show_default=True,
                         metavar="SECONDS", help="How long to wait for avouch's controller.")  # fmt: skip
 
@@ -83,7 +84,8 @@ def _delivered(found: objects.Manifest) -> objects.Manifest | None:
     if not objects.seen(found):
         return None
     ready = objects.condition(found)
-    if objects.condition(found, "Stalled").get("status") == "True":
+    stalled = objects.condition(found, "Stalled").get("status") == "True"
+    if stalled or ready.get("reason") == _WAITS:  # what it waits for is another object, which nobody is making now
         said = ": ".join(str(ready.get(key, "")) for key in ("reason", "message"))
         raise errors.Invalid(
             f"the token was not created: {said}", fix="correct it, or delete the APIToken and create it again"

@@ -1,5 +1,6 @@
 """What one file is. Bytes are read once, and no more of them than the readers of its type want to see."""
 
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,13 +60,20 @@ def inspected(name: str, wanted: str) -> Iterator[Finding]:
     """
     try:
         path = Path(name)
-        if stat.S_ISDIR(path.stat().st_mode):
-            yield Finding(name, problem="is a folder", fix=f"name its files, such as {path}/*")
-            return
-        with path.open("rb") as file:
-            yield from _of(name, file, wanted)
+        with open(path, "rb", opener=_at_once) as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                yield from _of(name, file, wanted)
+            else:
+                yield Finding(name, problem="is no regular file", fix="write what it gives into a file, and name that")
+    except IsADirectoryError:
+        yield Finding(name, problem="is a folder", fix=f"name its files, such as {path}/*")
     except OSError as exc:
         yield Finding(name, problem=f"cannot be read: {exc.strerror}", fix="name a file that is there and may be read")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a FIFO that nobody writes to would be waited for for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def human(size: int) -> str:
@@ -134,4 +142,18 @@ def _whole(name: str, content: bytes, wanted: str) -> Finding:
         return Finding(name, "", len(content), digest, problem=str(exc.args[0]), fix=exc.fix)
     near = tuple((near, flaw.message) for near, flaw in detected.near) if detected.type == "ARTIFACT" else ()
     found = detected.found
-    return Finding(name, detected.type, len(content), digest, found.annotations, near, found.notes)
+    notes = (*found.notes, *(_broken(content) if detected.type == "ARTIFACT" else ()))
+    return Finding(name, detected.type, len(content), digest, found.annotations, near, notes)
+
+
+def _broken(content: bytes) -> Iterator[str]:
+    """Why what begins like JSON is none: a report that was cut off is no other type's business."""
+    if not content.lstrip().startswith((b"{", b"[")):
+        return
+    from avouch.materials.readers import jsons  # lazy: 3 ms that most files need not pay
+
+    try:
+        for _ in jsons.several(content):
+            pass
+    except errors.Invalid as exc:
+        yield f"it begins like JSON and is none: {exc.args[0]}"

@@ -85,7 +85,7 @@ def _lines(finding: inspection.Finding) -> Iterator[str]:
     if finding.problem and not finding.digest:
         yield f"{finding.file}: {finding.problem}"
     else:
-        said = f"no {finding.type}" if finding.problem else finding.type
+        said = (f"no {finding.type}" if finding.type else "of no type") if finding.problem else finding.type
         yield f"{finding.file}: {said}, {inspection.human(finding.size)}, {finding.digest}"
         yield from (f"  {key}: {value}" for key, value in finding.annotations)
         yield from (f"  note: {said}" for said in finding.notes)

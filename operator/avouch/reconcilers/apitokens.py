@@ -44,6 +44,7 @@ def decide(obj: Object, seen: Seen) -> conditions.Desired:
     active = [token for token in seen.kept if tokens.active(token, seen.now) and token.delivered_at]
     used = [token.last_used_at for token in seen.kept if token.last_used_at]
     fields: dict[str, Any] = {
+        "scope": _scope(_read(obj)),
         "secretName": secret_name(obj) if any(token.delivered_at for token in seen.kept) else None,
         "expiresAt": _stamp(active[0].expires_at) if active else None,
         "lastUsedAt": _stamp(max(used)) if used else None,
@@ -136,7 +137,7 @@ async def _issue(context: Context, key: Key, obj: Object, now: datetime) -> str:
         namespace=key.namespace,
         namespace_uid=context.namespace_uid(key.namespace),
         uid=str(obj["metadata"]["uid"]),
-        scope=spec.scope or str(identities.TokenScope.PROJECT),
+        scope=_scope(spec),
         workflow=spec.workflow or "",
         digest=minted.digest,
         created_at=now,
@@ -152,6 +153,10 @@ async def _issue(context: Context, key: Key, obj: Object, now: datetime) -> str:
 
 def _read(obj: Object) -> APITokenSpec:
     return spec_of(obj, APITokenSpec)
+
+
+def _scope(spec: APITokenSpec) -> str:
+    return spec.scope or str(identities.TokenScope.PROJECT)
 
 
 def _misplaced(context: Context, namespace: str) -> str:

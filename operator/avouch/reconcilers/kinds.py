@@ -31,6 +31,7 @@ from avouch.reconcilers.specs import file_by_contract, named
 
 _WORKERS = 32  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up
+_LESS = 5.0  # seconds, where they become less: a folder of Workflows is applied at once, few are deleted
 PATIENCE = 10.0  # seconds for which an object waits before an Event tells of it
 SLOW = 2.0  # seconds after which an object says that it is being worked on
 
@@ -123,7 +124,7 @@ class KindReconciler:
         self.queue.add_many(dependents(self.context, key))
         now = old or self.context.cache.get(key)
         for counting in counted_by(self.context, key, now) if now else ():
-            self.queue.add_after(counting, LEISURE)
+            self.queue.add_after(counting, _LESS if old else LEISURE)
 
     @property
     def workers(self) -> workers.Workers:

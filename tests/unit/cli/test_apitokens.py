@@ -66,10 +66,18 @@ def test_what_stalls_is_an_error_at_once_in_the_controllers_words():
     assert "the token was not created: Denied: not here" in answer.err
 
 
-def test_what_keeps_the_controller_waiting_is_told_when_time_is_up():
+def test_a_token_that_waits_for_another_object_is_an_error_at_once():
     waiting = state({**READY, "status": "False", "reason": "DependencyNotReady", "message": "no home namespace"})
-    answer, _ = create(Cluster(waiting), "--timeout", "1")
-    assert "Ready: False (DependencyNotReady: no home namespace)" in answer.err
+    answer, adapters = create(Cluster(waiting))
+    assert (answer.code, adapters.waited) == (1, 0)
+    assert "the token was not created: DependencyNotReady: no home namespace" in answer.err
+
+
+def test_what_the_controller_tries_again_is_waited_for_and_told_when_time_is_up():
+    retrying = state({**READY, "status": "False", "reason": "ProgressingWithRetry", "message": "no database"})
+    answer, adapters = create(Cluster(retrying), "--timeout", "1")
+    assert "Ready: False (ProgressingWithRetry: no database)" in answer.err
+    assert adapters.waited == 1.0
 
 
 def test_a_status_about_another_spec_is_never_taken_for_an_answer():

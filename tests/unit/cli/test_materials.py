@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -114,3 +115,31 @@ def test_more_than_any_reader_looks_at_is_hashed_alone_and_bounded_by_its_type(t
     refused = inspect(path, "--type", "SARIF")
     assert refused.code == 1
     assert "larger than 67108864 bytes" in json.loads(refused.out)[0]["problem"]
+
+
+def test_what_is_no_regular_file_is_refused_at_once_and_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    fifo, endless = json.loads(inspect(tmp_path / "fifo", "/dev/zero").out)
+    assert fifo["problem"] == endless["problem"] == "is no regular file"
+    assert fifo["fix"] == "write what it gives into a file, and name that"
+
+
+def test_an_empty_file_is_of_no_type(tmp_path):
+    (tmp_path / "empty").touch()
+    said = line.run("material", "inspect", str(tmp_path / "empty")).out
+    assert f"{tmp_path}/empty: of no type, 0 B, sha256:" in said
+
+
+@pytest.mark.parametrize("content", ['{"a":', "[1, 2", '{"a": 1} rest', '{"a": 1, "a": 2}'])
+def test_a_report_that_was_cut_off_is_an_artifact_that_says_so(tmp_path, content):
+    (tmp_path / "report.json").write_text(content)
+    (found,) = json.loads(inspect(tmp_path / "report.json").out)
+    assert (found["type"], found["ok"]) == ("ARTIFACT", True)
+    assert found["notes"][0].startswith("it begins like JSON and is none: ")
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "[1, 2]", '{"a": 1}\n{"b": 2}\n', "(a"])
+def test_json_of_no_type_that_is_known_is_an_artifact_like_any_other(tmp_path, content):
+    (tmp_path / "report.json").write_text(content)
+    (found,) = json.loads(inspect(tmp_path / "report.json").out)
+    assert (found["type"], found.get("notes")) == ("ARTIFACT", None)
