@@ -22,7 +22,7 @@ from tests.cluster.errors import ClusterError, Impossible, exit_code
 from tests.cluster.progress import say, stage
 
 TREE = ROOT / "operator"
-PROCESSES = ("controller", "server", "worker")
+PROCESSES = ("migrator", "controller", "server", "worker")
 
 
 def mounted(process: str) -> dict[str, Any]:

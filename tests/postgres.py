@@ -156,6 +156,15 @@ class Postgres:
             assert time.monotonic() < deadline, "backends outlived SIGKILL"
             time.sleep(0.02)
 
+    def empty(self) -> None:
+        """As when a pod goes whose volume is an emptyDir: killed, and the next one finds nothing but its passwords."""
+        self.kill()
+        shutil.rmtree(self.folder / "data")
+        (self.folder / "data").mkdir()
+        if os.geteuid() == 0:
+            os.chown(self.folder / "data", _UID, _UID)
+        self.start()
+
     def remove(self) -> None:
         """Stop, if it runs, and delete everything."""
         if self._process is not None:

@@ -113,6 +113,10 @@ class NotReady(Unavailable):
     """A declared object (a CASBackend) cannot be used now. The message names it and is shown to callers."""
 
 
+class NoSchema(Unavailable):
+    """The database has no schema that this version can work with: it is going to be migrated."""
+
+
 class Overloaded(Unavailable):
     """The server is at its limit. `retry_after` is the number of seconds to wait before the next try."""
 

@@ -49,6 +49,21 @@ class Answer:
     headers: dict[str, str]
 
 
+def certified(folder: Path, shared: authority.Authority | None = None) -> authority.Authority:
+    """Write what a server's two Secrets hold into `tls` and `ca` of a folder, of a new authority or a shared one."""
+    for name in ("tls", "ca"):
+        (folder / name).mkdir()
+    now = datetime.now(UTC)
+    ca = shared or authority.new_authority("avouch tests", now - timedelta(hours=2), timedelta(days=1))
+    (folder / "ca/ca.crt").write_bytes(ca.certificate_pem)
+    (folder / "ca/ca.key").write_bytes(ca.private_key_pem())
+    certificate, key = authority.serving_certificate(ca, ["localhost"], [], now, timedelta(hours=1))
+    (folder / "tls/tls.crt").write_bytes(certificate)
+    (folder / "tls/tls.key").write_bytes(key)
+    (folder / "tls/ca.crt").write_bytes(ca.certificate_pem)
+    return ca
+
+
 class Served:
     """The process, and how to talk to it. It can be killed and started again at the same address."""
 
@@ -58,17 +73,7 @@ class Served:
         """`twin` is another replica, whose authority this one shares."""
         self.port, self.runs_port, self.health_port = free_port(), free_port(), free_port()
         self.admission_port = free_port()
-        for name in ("tls", "ca"):
-            (folder / name).mkdir()
-        now = datetime.now(UTC)
-        new = authority.new_authority("avouch tests", now - timedelta(hours=2), timedelta(days=1))
-        self.ca = twin.ca if twin else new
-        (folder / "ca/ca.crt").write_bytes(self.ca.certificate_pem)
-        (folder / "ca/ca.key").write_bytes(self.ca.private_key_pem())
-        certificate, key = authority.serving_certificate(self.ca, ["localhost"], [], now, timedelta(hours=1))
-        (folder / "tls/tls.crt").write_bytes(certificate)
-        (folder / "tls/tls.key").write_bytes(key)
-        (folder / "tls/ca.crt").write_bytes(self.ca.certificate_pem)
+        self.ca = certified(folder, twin.ca if twin else None)
         self.context = ssl.create_default_context(cafile=str(folder / "ca/ca.crt"))
         self._environment = {
             "PATH": os.environ["PATH"],

@@ -111,10 +111,10 @@ def policies(**values: str) -> dict[str, dict[str, Any]]:
     return {policy["metadata"]["name"]: policy["spec"] for policy in found}
 
 
-def test_the_embedded_database_hears_our_three_processes_and_says_nothing_by_itself() -> None:
+def test_the_embedded_database_hears_our_four_processes_and_says_nothing_by_itself() -> None:
     found = policies(**{"postgres.embedded": "true"})["avouch-postgres"]
     heard = [who["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for who in found["ingress"][0]["from"]]
-    assert heard == ["controller", "server", "worker"]
+    assert heard == ["controller", "migrator", "server", "worker"]
     assert found["policyTypes"] == ["Ingress", "Egress"]
     assert "egress" not in found
 
@@ -139,7 +139,7 @@ def test_the_worker_hears_nobody_but_who_reads_metrics_and_speaks_where_it_may()
 
 def test_every_deployment_of_ours_has_a_policy() -> None:
     components = set()
-    for template in ("controller", "server", "worker", "postgres"):
+    for template in ("controller", "migrator", "server", "worker", "postgres"):
         for one in documents(template, **{"postgres.embedded": "true"}):
             if one["kind"] in ("Deployment", "StatefulSet"):
                 components.add(one["metadata"]["name"])
@@ -149,10 +149,10 @@ def test_every_deployment_of_ours_has_a_policy() -> None:
 def database_keys(**values: str) -> dict[str, tuple[str, str]]:
     """Container -> (Secret, key) of its database's URL."""
     found = {}
-    for template in ("controller", "server", "worker"):
+    for template in ("migrator", "controller", "server", "worker"):
         (made,) = [one for one in documents(template, **values) if one["kind"] == "Deployment"]
         pod = made["spec"]["template"]["spec"]
-        for container in (*pod["initContainers"], *pod["containers"]):
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
             (url,) = [one for one in container["env"] if one["name"] == "AVOUCH_DATABASE_URL"]
             reference = url["valueFrom"]["secretKeyRef"]
             found[container["name"]] = (reference["name"], reference["key"])
@@ -171,8 +171,15 @@ def test_only_who_migrates_has_the_url_of_the_owner_where_there_are_others(
     values: dict[str, str], keys: tuple[str, ...]
 ) -> None:
     secret, *expected = keys
-    containers = ("migrate", "controller", "server", "worker")
+    containers = ("migrator", "controller", "server", "worker")
     assert database_keys(**values) == dict(zip(containers, [(secret, key) for key in expected], strict=True))
+
+
+def test_who_owns_the_schema_is_nobody_in_the_cluster_and_reaches_the_database_alone() -> None:
+    (made,) = documents("migrator")
+    assert made["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    rules = policies(**{"postgres.embedded": "true"})["avouch-migrator"]["egress"]
+    assert [[port["port"] for port in rule["ports"]] for rule in rules] == [[53, 53], [5432]]
 
 
 def embedded() -> dict[str, str]:

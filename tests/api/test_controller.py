@@ -66,6 +66,12 @@ spec:
   tekton:
     pipelines: [{{name: build}}]
 """
+ORGANIZATION = """
+apiVersion: avouch.dev/v1alpha1
+kind: Organization
+metadata: {{name: {name}}}
+spec: {{homeNamespace: {home}, projects: {{namespaces: [{projects}]}}}}
+"""
 ENDPOINTS = """
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -254,6 +260,20 @@ def test_a_workflow_waits_for_its_contract_and_heals_when_it_appears(bench: Benc
         bench.ready("workflow", "release", namespace)
         assert bench.condition("workflow", "release", namespace, "Reconciling") == {}
         assert bench.get("workflow", "release", namespace)["status"]["contractRevision"] == 1
+
+
+def test_a_contract_counts_one_less_when_a_workflow_of_another_project_goes(bench: Bench) -> None:
+    home, project = bench.namespace("count-home"), bench.namespace("count-project")
+    bench.api.apply(ORGANIZATION.format(name="count", home=home, projects=f"{home}, {project}"))
+    bench.api.apply(CONTRACT.format(name="build", namespace=home))
+    with bench.controller() as _:
+        for namespace in (home, project):
+            shared = WORKFLOW.format(name="release", namespace=namespace, contract="build, scope: Organization")
+            bench.api.apply(shared)
+            bench.ready("workflow", "release", namespace)
+        bench.becomes(lambda: bench.get("contract", "build", home)["status"]["workflows"], 2)
+        bench.api.kubectl("delete", "workflow", "release", "-n", project)
+        bench.becomes(lambda: bench.get("contract", "build", home)["status"]["workflows"], 1)
 
 
 def test_a_workflow_deleted_while_no_controller_ran_leaves_the_database(bench: Bench) -> None:

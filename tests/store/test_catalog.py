@@ -119,6 +119,18 @@ async def test_a_listener_that_is_cut_off_is_replaced_and_nothing_is_missed(
         await until(known, namespace, ["w1"])
 
 
+async def test_behind_another_connection_there_may_be_a_database_whose_versions_count_anew(
+    opened: database.Database, store: workflows.Workflows, namespace: str, server: postgres.Postgres
+) -> None:
+    await store.upsert(a_workflow(namespace), epoch=EPOCH)
+    async with listening(opened) as known:
+        assert await names(known, namespace) == ["w1"]
+        with psycopg.connect(server.url, autocommit=True, options="-c search_path=avouch") as other:
+            other.execute("UPDATE workflows SET generation = 9 WHERE namespace = %s", (namespace,))  # its version stays
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        await until(known, namespace, ["w9"])
+
+
 async def test_a_new_leader_has_every_copy_read_anew_for_its_predecessor_may_have_told_nothing(
     opened: database.Database, store: workflows.Workflows, namespace: str
 ) -> None:

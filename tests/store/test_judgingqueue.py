@@ -367,6 +367,25 @@ async def test_a_worker_that_is_silent_is_taken_over_and_its_death_counted(opene
     await living.leave()
 
 
+async def test_a_worker_whose_database_was_emptied_is_registered_anew_under_a_number_of_its_own(
+    opened: database.Database,
+) -> None:
+    first, second = judgingqueue.Queue(opened, 30), judgingqueue.Queue(opened, 30)
+    await first.look_after()
+    async with opened.transaction() as connection:
+        await connection.execute(sa.text("TRUNCATE procrastinate_workers RESTART IDENTITY CASCADE"))
+    await second.look_after()  # has the number that the first had
+    first.forget()
+    (run,) = await done(opened)
+    await first.isolate([run.id])
+    async with first.one() as work:
+        assert names(work) == {run.id}
+        assert await second.look_after() == 0, "it is not the second's"
+        await work.settle([judging.Settled(run.id)])
+    for queue in (first, second):
+        await queue.leave()
+
+
 async def test_a_silent_workers_job_ends_where_its_run_is_queued_again_already(opened: database.Database) -> None:
     (run,) = await done(opened)
     dying, living = judgingqueue.Queue(opened, 30), judgingqueue.Queue(opened, 30)

@@ -72,23 +72,6 @@ capabilities: {drop: [ALL]}
 - {name: AVOUCH_PUBLIC_CA, value: {{ .Values.public.ca | quote }}}
 {{- end }}
 
-{{- define "avouch.migrate" -}}
-- name: migrate
-  image: {{ include "avouch.image" . }}
-  imagePullPolicy: {{ .Values.image.pullPolicy }}
-  args: [migrate]
-  env:
-    {{- include "avouch.databaseEnv" (dict "root" . "process" "owner") | nindent 4 }}
-  {{- with include "avouch.databaseMount" . | trim }}
-  volumeMounts:
-    {{- . | nindent 4 }}
-  {{- end }}
-  securityContext: {{- include "avouch.containerSecurity" . | nindent 4 }}
-  resources:
-    requests: {cpu: 50m, memory: 64Mi}
-    limits: {memory: 256Mi}
-{{- end }}
-
 {{- /* Host of public.url, for Ingress and Gateway. */}}
 {{- define "avouch.publicHost" -}}
 {{- required "public.url is required for ingress and gateway: the URL under which CI outside the cluster reaches the server, such as https://avouch.example.com" .Values.public.url | urlParse | dig "host" "" | splitList ":" | first -}}

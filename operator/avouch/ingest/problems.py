@@ -60,6 +60,10 @@ TABLE: tuple[tuple[type[BaseException], Kind], ...] = (
     (Expired, Kind(410, "expired", "Expired", "Expired")),
     (errors.Overloaded, Kind(429, "overloaded", "Overloaded", "TooManyRequests")),
     (errors.NotReady, Kind(503, "not-ready", "Not ready", "ServiceUnavailable")),
+    (
+        errors.NoSchema,
+        Kind(503, "no-schema", "Not migrated", "ServiceUnavailable", "avouch's database has no schema yet; try again"),
+    ),
     (errors.Unavailable, Kind(503, "unavailable", "Try again", "ServiceUnavailable", "a dependency does not answer")),
     (errors.Corrupt, Kind(500, "corrupt", "Corrupt", "InternalError", "the stored bytes do not match their digest")),
 )

@@ -36,7 +36,17 @@ from avouch.reconcilers import (
 )
 from avouch.reconcilers import watching as declaration_watch
 from avouch.reconcilers.installation import apiservice, certificates, image_pull
-from avouch.store import casbackends, contracts, database, deliveries, organizations, quotas, tokens, workflows
+from avouch.store import (
+    casbackends,
+    contracts,
+    database,
+    deliveries,
+    organizations,
+    quotas,
+    schema,
+    tokens,
+    workflows,
+)
 from avouch.store import namespaces as namespace_store
 from avouch.store import runs as run_store
 from avouch.tekton import definitions, labels
@@ -54,7 +64,7 @@ class Controller:
     """Everything wired, for one life of the process."""
 
     def __init__(self, config: settings.Controller, api: client.KubeClient, opened: database.Database) -> None:
-        self.config, self.api = config, api
+        self.config, self.api, self.database = config, api, opened
         self.lease = lease.Lease(api, config.namespace, LEASE, config.identity)
         self.recorder = events.Recorder(api, config.identity, fallback_namespace="default")
         self.cache = cache.ObjectCache(specs.INDEXERS)
@@ -158,7 +168,14 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(each) for each in self._background()]
             await self._synced()
+            known = await self._migrated(stop)
+            if known is None:
+                await self.lease.release()
+                for task in background:
+                    task.cancel()
+                return
             await self.prepare()
+            background.append(group.create_task(self._until_replaced(known)))
             running = (self.kind_reconciler.run(), self.tekton.run(), self._unfinished())
             workers = [group.create_task(each) for each in running]
             kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
@@ -174,6 +191,23 @@ class Controller:
                 task.cancel()
             kopf_stop.set()
             await watching
+
+    async def _migrated(self, stop: asyncio.Event) -> schema.Schema | None:
+        """The schema, as soon as there is one that will do; None where `stop` comes first."""
+        found = asyncio.ensure_future(schema.there(self.database))
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({found, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return await found if found.done() else None
+        finally:
+            found.cancel()
+            stopping.cancel()
+
+    async def _until_replaced(self, known: schema.Schema) -> None:
+        """A database that was emptied is one that we know nothing of: start anew, and record all that is declared."""
+        await schema.replaced(self.database, known)
+        await self.lease.release()  # whoever leads next, most likely we ourselves, need not wait for its end
+        _die()
 
     async def close(self) -> None:
         """Write what waits for its commit."""
@@ -284,6 +318,7 @@ async def _probed(controller: Controller, port: int) -> AsyncIterator[None]:
     """/healthz, /readyz and /metrics; port 0 serves none."""
 
     async def ready() -> None:
+        await schema.check(controller.database)
         if controller.lease.leading and not controller.ready:
             raise errors.Unavailable("leading, but not every resource has been listed yet")
 

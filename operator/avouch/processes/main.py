@@ -26,6 +26,7 @@ PROCESSES = {
     "worker": ("avouch.processes.worker", "judge runs and deliver verdicts"),
     "postgres": ("avouch.processes.postgres", "run an embedded PostgreSQL, for trials"),
     "migrate": ("avouch.processes.migrate", "bring the database's schema up to date, then exit"),
+    "migrator": ("avouch.processes.migrator", "keep the database's schema at this version, as its owner"),
     "database-roles": (
         "avouch.processes.database_roles",
         "print SQL that creates the processes' roles in PostgreSQL, for who may, then exit",

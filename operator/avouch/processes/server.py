@@ -1,6 +1,6 @@
 """`avouch server`: ingest API on 8443, aggregated API on 8444 (mTLS), admission on 8445, health and metrics on 9090.
 
-Stateless: any number of replicas. It starts without the database, says so at /readyz, and heals by itself.
+Stateless: any number of replicas. It starts without database or schema, says so at /readyz, and heals by itself.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ from avouch.store import (
     inline,
     organizations,
     revisionviews,
+    schema,
     tokens,
     views,
     workflows,
@@ -104,12 +105,13 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             if not warm.is_set():
                 await adapters.database.warm()
                 warm.set()
-            await adapters.database.ping()
+            await schema.check(adapters.database)
 
         status = listeners.Listener(health.create(ready, adapters.metrics.registry), config.host, config.health_port)
         fresh = tasks.create_task(certificates.keep_fresh((tls.watched, adapters.authorities.watched)))
         keeping_up = tasks.create_task(adapters.maintenance.run())
         listening = tasks.create_task(adapters.catalog.run())
+        watching = tasks.create_task(_watch_schema(adapters))
         aside = tasks.create_task(_serve_runs(config, adapters, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, *admission, status)]
         await stop.wait()
@@ -119,6 +121,14 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         fresh.cancel()
         keeping_up.cancel()
         listening.cancel()
+        watching.cancel()
+
+
+async def _watch_schema(adapters: Adapters) -> None:
+    known = await schema.there(adapters.database)
+    while True:
+        known = await schema.replaced(adapters.database, known)
+        adapters.catalog.forget()
 
 
 async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio.Event, known: asyncio.Event) -> None:

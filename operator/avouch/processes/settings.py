@@ -178,6 +178,26 @@ class Worker:
         )
 
 
+@dataclass(frozen=True)
+class Migrator:
+    """Settings of `avouch migrator`."""
+
+    database_url: str = field(repr=False)  # of the schema's owner
+    host: str = ""
+    health_port: int = 9090
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read AVOUCH_* variables. Raises errors.Invalid; `field` names the variable."""
+        return cls(
+            database_url=_needed(environment, "AVOUCH_DATABASE_URL"),
+            host=environment.get("AVOUCH_HOST", ""),
+            health_port=_number(environment, "AVOUCH_HEALTH_PORT", 9090),
+            log_level=_level(environment),
+        )
+
+
 def _needed(environment: Mapping[str, str], name: str) -> str:
     value = environment.get(name, "").strip()
     if not value:

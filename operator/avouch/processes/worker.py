@@ -34,7 +34,7 @@ from avouch.processes import (
 )
 from avouch.reading import pool
 from avouch.store import artifacts as artifact_store
-from avouch.store import database, inline, jobs, judgingqueue, notifications, quotas, retention, verdicts
+from avouch.store import database, inline, jobs, judgingqueue, notifications, quotas, retention, schema, verdicts
 from avouch.store import deliveries as delivery_store
 
 _log = logging.getLogger(__name__)
@@ -172,9 +172,11 @@ def main() -> int:
 async def work(config: settings.Worker, stop: asyncio.Event) -> None:
     """Judge and deliver until `stop`; what is under way is finished, all else is left to the next worker."""
     async with _opened(config) as adapters, asyncio.TaskGroup() as tasks:
-        listener = listeners.Listener(
-            health.create(adapters.database.ping, adapters.metrics.registry), config.host, config.health_port
-        )
+
+        async def ready() -> None:
+            await schema.check(adapters.database)
+
+        listener = listeners.Listener(health.create(ready, adapters.metrics.registry), config.host, config.health_port)
         serving = tasks.create_task(listener.run_until_told())
         loops, delivering = Loops(adapters, stop), adapters.delivering()
         calls = {judgingqueue.QUEUED: loops.queued, verdicts.DELIVERIES: delivering.due.set}
@@ -188,6 +190,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 _regularly("readers", _RESTING, lambda: _rest(adapters)),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
+                _watch_schema(adapters),
             )
         ]
         await stop.wait()
@@ -197,6 +200,13 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
         await asyncio.gather(_ended(judged), delivering.finish(_GRACE))
         listener.should_exit = True
         await serving
+
+
+async def _watch_schema(adapters: Adapters) -> None:
+    known = await schema.there(adapters.database)
+    while True:
+        known = await schema.replaced(adapters.database, known)
+        adapters.queue.forget()
 
 
 async def _ended(judged: "asyncio.Task[None]") -> None:

@@ -68,11 +68,15 @@ class Catalog:
         return await self._contracts.newest(namespace, name, before=before)
 
     async def run(self) -> None:
-        """Listen for ever; a lost connection is replaced, and meanwhile every answer is checked."""
+        """Listen for ever; a lost connection is replaced, and meanwhile every answer is checked.
+
+        With a connection goes all that was read: behind the next one may be a database whose versions count anew.
+        """
         while True:
             try:
                 await self._listen()
             except errors.AvouchError as exc:
+                self.forget()
                 if self._heard_at > -_TRUST or not self._said:  # once, not once a second
                     log.warning("no notifications of changed Workflows, so each answer is checked: %s", exc)
                 self._said = True
@@ -91,6 +95,11 @@ class Catalog:
         """One namespace changed, or all did: that is told without a name."""
         for name, known in self._known.items():
             known.stale = known.stale or namespace in ("", name)
+
+    def forget(self) -> None:
+        """Read everything anew when it is asked for: the database may be another one."""
+        for known in self._known.values():
+            known.version, known.stale = None, True
 
     async def _look(self) -> None:
         """Compare versions: proves that the database answers, and finds what no notification told."""

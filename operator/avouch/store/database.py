@@ -28,6 +28,8 @@ _USED = "avouch.used"
 _LOCKED = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 # To the driver they are what may pass, as a crash is; no other try will go better.
 _TOO_LARGE = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
+# What is asked for is not there: the database was emptied or replaced, or is about to be migrated.
+_NO_SCHEMA = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedColumn)
 _DIRECT = 4  # connections for single statements: they are held for one round trip at a time
 
 
@@ -184,6 +186,8 @@ def _ours(exc: Exception) -> errors.AvouchError:
         return errors.Conflict(
             f"the database refuses a row: {original.diag.constraint_name or type(original).__name__}"
         )
+    if isinstance(original, _NO_SCHEMA):
+        return errors.NoSchema(f"the database has no schema of this version yet: {original.diag.message_primary}")
     if isinstance(original, psycopg.ProgrammingError):
         return errors.AvouchError(f"the schema is not what this version needs (run `avouch migrate`): {original}")
     return errors.Unavailable(f"the database cannot answer now: {type(original).__name__}")

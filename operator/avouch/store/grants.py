@@ -33,10 +33,12 @@ _QUEUE: Rights = {
 }
 # Rows of other tables that know a namespace and the labels of runs: written where a run is opened.
 _KNOWN: Rights = {"namespaces": _ADD, "run_labels": _ADD}
+_SCHEMA: Rights = {"alembic_version": _READ}  # which one it is
 
 GRANTS: Final[Mapping[str, Rights]] = {
     # It speaks with everybody: it takes claims and artifacts, and decides nothing.
     "server": {
+        **_SCHEMA,
         **_QUEUE,
         **_KNOWN,
         "artifact_checks": ("INSERT",),
@@ -70,6 +72,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
     },
     # It decides, delivers, and deletes what is old enough.
     "worker": {
+        **_SCHEMA,
         **_QUEUE,
         "procrastinate_workers": _WHOLE,
         "artifact_checks": (*_ADD, "UPDATE (due)", "DELETE"),
@@ -110,6 +113,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
     },
     # It records what users declare and what the cluster saw; each of its writes is fenced by `leases`.
     "controller": {
+        **_SCHEMA,
         **_QUEUE,
         **_KNOWN,
         "namespaces": (*_ADD, "UPDATE (uid, was, gone_at)"),

@@ -255,6 +255,10 @@ class Queue:
             await connection.exec_driver_sql(_PRUNE, {"seconds": self.seconds})
         return int(taken_over)
 
+    def forget(self) -> None:
+        """Be nobody: the database was emptied, and our number there is nobody's, or another worker's."""
+        self._worker = None
+
     async def leave(self) -> None:
         """Say that this worker ends in order, and give back what it could not finish."""
         if self._worker is not None:

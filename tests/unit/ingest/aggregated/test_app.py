@@ -8,8 +8,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
 from avouch import errors
+from avouch.ingest import requestid
 from avouch.ingest.aggregated import app, discovery, frames, frontproxy, negotiation, selection, statuses, workflowruns
 from tests.unit.ingest import fakes
 
@@ -21,10 +23,13 @@ class Views:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str | None, dict[str, str], str, bool]] = []
+        self.failure: Exception | None = None
 
     async def page(
         self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str], whole: bool = True
     ) -> tuple[Sequence[dict[str, Any]], str, int]:
+        if self.failure:
+            raise self.failure
         self.asked.append((namespace, dict(filters), after, whole))
         return [], "the store's token", 7
 
@@ -45,9 +50,32 @@ def views() -> Views:
 def client(views: Views) -> httpx.AsyncClient:
     api = app.Aggregated(views, None, None, fakes.Clock())  # type: ignore[arg-type]  # what these routes use
     served = Starlette(
-        routes=api.routes(), exception_handlers={errors.AvouchError: statuses.answer, HTTPException: app._routing}
+        routes=api.routes(),
+        middleware=[Middleware(requestid.RequestIds)],
+        exception_handlers={errors.AvouchError: statuses.answer, HTTPException: app._routing},
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="https://test")
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "reason", "said"),
+    [
+        (errors.Unavailable("password=secret"), 503, "ServiceUnavailable", "a dependency does not answer"),
+        (errors.NoSchema("no table"), 503, "ServiceUnavailable", "avouch's database has no schema yet; try again"),
+        (errors.AvouchError("secret"), 500, "InternalError", "internal error; search the server's log for this"),
+    ],
+)
+async def test_a_list_that_fails_says_why_and_where_to_look_in_the_one_line_that_kubectl_shows(
+    client: httpx.AsyncClient, views: Views, failure: Exception, code: int, reason: str, said: str
+) -> None:
+    views.failure = failure
+    answer = await client.get(RUNS, headers={"X-Request-Id": "abc-1"})
+    status = answer.json()
+    assert (answer.status_code, status["reason"]) == (code, reason)
+    assert status["message"].startswith(said)
+    assert status["message"].endswith("(request id abc-1)")
+    refused = (await client.get(f"{RUNS}/other/vsa", headers={"X-Request-Id": "abc-2"})).json()
+    assert "request id" not in refused["message"]  # the fault of who asks: our log has no more to say
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
