@@ -8,7 +8,7 @@ NAME ?= dev
 DEMO := $(if $(filter file default,$(origin NAME)),demo,$(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit commands store conformance api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench bench-quick fuzz exhaust mutate assets corpus clean
+.PHONY: help setup lint unit commands store conformance api e2e test verify generate lock wheelhouse image cluster-up cluster-down cluster-status dev demo demo-down bench bench-quick fuzz exhaust mutate soak assets corpus clean
 
 help: ## Show what can be done here
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ fuzz: setup ## Dig with atheris in every reader, archives, envelopes and contrac
 
 exhaust: setup ## Show content made to exhaust them to the readers, within limits of memory and time
 	$(BIN)/python -m pytest tests/exhaustion
+
+soak: setup ## Builds and faults at random on a real cluster for an hour; each verdict must be the right one (MINUTES=60 SEED=1)
+	PYTHONPATH=operator:. $(BIN)/python -m tests.soak --minutes $(if $(filter file,$(origin MINUTES)),60,$(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 MINUTES ?= 20
 mutate: setup ## Put faults into the rooms that say yes, one at a time, and see whether a test notices (MINUTES=20 ROOMS="oidc store")

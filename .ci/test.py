@@ -56,6 +56,7 @@ BENCHES = (
 MUTATION = ("--minutes", "4", "--since", "HEAD~20", "--least", "60")
 EXTRAS = (
     Level("mutation", (sys.executable, "-m", "tests.mutation", *MUTATION), minutes=6),
+    Level("soak", (sys.executable, "-m", "tests.soak", "--minutes", "5"), needs="cluster", minutes=14),
     *(
         Level(f"bench {name}", (sys.executable, "-m", f"bench.{name}", "--quick"), needs="root", minutes=4)
         for name in BENCHES

@@ -14,7 +14,7 @@ from tests.cluster.choice import AnyCluster, choose
 from tests.e2e import external
 
 # A cluster of its own comes before the other is up, and what takes avouch away comes after all that needs it.
-_ORDER = ("test_the_cluster_itself", "", "test_permissions", "test_uninstall")
+_ORDER = ("test_the_cluster_itself", "", "test_permissions", "test_emptied_database", "test_uninstall")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,68 @@
+"""What breaks: processes that are killed, a database that is started again, watches that are lost."""
+
+from collections.abc import Callable, Mapping
+
+from tests.cluster.choice import AnyCluster
+from tests.cluster.cluster import Cluster
+from tests.cluster.processes import Process
+from tests.e2e.stage import Json, Stage
+
+Fault = Callable[[AnyCluster, Stage], None]
+STOPPED = "import os, signal; os.kill(1, signal.SIGTERM)"
+
+
+def kill(component: str) -> Fault:
+    """A fault that kills a pod of one component without a word, and waits for the next one."""
+
+    def fault(cluster: AnyCluster, home: Stage) -> None:
+        pods = home.get("pods", "-l", f"app.kubernetes.io/component={component}")["items"]
+        newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+        home.kubectl("delete", "pod", newest["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
+        ready(home, component)
+
+    return fault
+
+
+def stop_server(cluster: AnyCluster, home: Stage) -> None:
+    """As a drained node does it: in order, while another one serves."""
+    pods = home.get("pods", "-l", "app.kubernetes.io/component=server")["items"]
+    home.kubectl("delete", "pod", pods[0]["metadata"]["name"], "--wait=true")
+    ready(home, "server")
+
+
+def restart_database(cluster: AnyCluster, home: Stage) -> None:
+    """Its container ends and is started again, with what it had stored."""
+
+    def restarts() -> int:
+        return sum(one["restartCount"] for one in _statuses(home))
+
+    before = restarts()
+    home.kubectl("exec", "avouch-postgres-0", "--", "python3", "-c", STOPPED)
+    home.until(lambda: restarts() > before and all(one["ready"] for one in _statuses(home)), "the database", 90)
+
+
+def _statuses(home: Stage) -> list[Json]:
+    return list(home.get("pod", "avouch-postgres-0")["status"].get("containerStatuses", ()))
+
+
+def lose_watches(cluster: AnyCluster, home: Stage) -> None:
+    """The API server ends and is started again: all watches are lost, and what happens meanwhile is seen by nobody."""
+    if isinstance(cluster, Cluster):
+        Process("kube-apiserver", cluster.folder).kill()
+        cluster.up()
+
+
+def ready(home: Stage, component: str) -> None:
+    """Wait until the Deployment is as it should be."""
+    home.kubectl("rollout", "status", f"deployment/avouch-{component}", "--timeout=120s")
+
+
+FAULTS: Mapping[str, Fault] = {
+    "controller killed": kill("controller"),
+    "worker killed": kill("worker"),
+    "server stopped": stop_server,
+    "database restarted": restart_database,
+    "watches lost": lose_watches,
+}
+LOSES_SIDECARS = ("database restarted", "watches lost")
+"""While they last a pod may start without a sidecar: builds never wait for avouch."""
