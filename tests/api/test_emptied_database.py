@@ -25,6 +25,12 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
 HEALED = 60.0  # seconds after the new database is there
 PROCESSES = ("controller", "server", "worker", "migrator")
+FOR_CI = """
+apiVersion: avouch.dev/v1alpha1
+kind: APIToken
+metadata: {name: ci, namespace: team}
+spec: {}
+"""
 RECORDED = (
     "SELECT w.name, r.revision FROM avouch.workflows w JOIN avouch.contract_revisions r ON r.name = w.contract_name"
     " JOIN avouch.namespaces n ON n.uid = w.namespace_uid AND n.uid = r.namespace_uid"
@@ -129,6 +135,10 @@ class Install:
                 print(one.name, one.log.read_text()[-3000:], sep="\n")
             raise
 
+    def token(self) -> str:
+        """What is in the Secret of the APIToken."""
+        return self.api.kubectl("get", "secret", "avouch-token-ci", "-n", "team", "-o", "jsonpath={.data.token}")
+
     def end(self) -> dict[str, int]:
         return {name: one.end() for name, one in self.kept.items()}
 
@@ -144,6 +154,7 @@ def install(tmp_path: Path) -> Iterator[Install]:
             api.kubectl("create", "namespace", name)
         api.apply(CONTRACT.format(name="build", namespace="team"))
         api.apply(WORKFLOW.format(name="release", namespace="team", contract="build"))
+        api.apply(FOR_CI)
         made = Install(api, database, tmp_path)
         try:
             yield made
@@ -160,8 +171,10 @@ def test_nothing_is_ready_before_there_is_a_schema_and_an_emptied_database_heals
     install.healed()
     assert {name: one.starts for name, one in install.kept.items()} == dict.fromkeys(PROCESSES, 1)
 
+    token = install.token()
     install.database.empty()
     install.healed()
+    until(lambda: install.token() != token, "the token of before is still in the Secret, and works nowhere")
     assert install.kept["controller"].starts == 2
     assert {install.kept[name].starts for name in ("server", "worker", "migrator")} == {1}
     assert install.end() == dict.fromkeys(PROCESSES, 0)
@@ -175,6 +188,16 @@ def test_a_schema_that_somebody_drops_comes_back(install: Install) -> None:
         connection.execute("DROP SCHEMA avouch CASCADE")
     until(lambda: install.kept["controller"].starts == 2, "the controller holds what is gone", HEALED)
     install.healed()
+
+
+def test_a_controller_that_waits_for_the_schema_ends_when_it_is_told_to_and_gives_its_lease_back(
+    install: Install,
+) -> None:
+    install.start("controller")
+    until(lambda: "waiting for the schema" in install.kept["controller"].log.read_text())
+    assert install.end() == {"controller": 0}
+    holder = "jsonpath={.spec.holderIdentity}"
+    assert install.api.kubectl("get", "lease", "avouch-controller", "-n", "avouch", "-o", holder) == ""
 
 
 def test_a_schema_of_a_newer_version_is_left_as_it_is(install: Install) -> None:
