@@ -60,7 +60,7 @@ async def look(opened: database.Database) -> Schema:
         errors.NoSchema: there is none.
         errors.Unavailable: the database cannot answer now.
     """
-    async with opened.transaction() as connection:
+    async with opened.statements() as connection:
         found = (await connection.execute(_ASK)).first()
     if found is None:
         raise errors.NoSchema("the database has the schema of no version")
