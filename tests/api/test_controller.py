@@ -265,13 +265,13 @@ def test_a_workflow_waits_for_its_contract_and_heals_when_it_appears(bench: Benc
 def test_a_contract_counts_one_less_when_a_workflow_of_another_project_goes(bench: Bench) -> None:
     home, project = bench.namespace("count-home"), bench.namespace("count-project")
     bench.api.apply(ORGANIZATION.format(name="count", home=home, projects=f"{home}, {project}"))
-    bench.api.apply(CONTRACT.format(name="build", namespace=home))
+    for namespace in (home, project):
+        bench.api.apply(WORKFLOW.format(name="release", namespace=namespace, contract="build, scope: Organization"))
     with bench.controller() as _:
-        for namespace in (home, project):
-            shared = WORKFLOW.format(name="release", namespace=namespace, contract="build, scope: Organization")
-            bench.api.apply(shared)
-            bench.ready("workflow", "release", namespace)
-        bench.becomes(lambda: bench.get("contract", "build", home)["status"]["workflows"], 2)
+        bench.becomes(lambda: bench.condition("workflow", "release", project).get("reason"), "DependencyNotReady")
+        bench.api.apply(CONTRACT.format(name="build", namespace=home))
+        bench.ready("workflow", "release", project)
+        assert bench.get("contract", "build", home)["status"]["workflows"] == 2
         bench.api.kubectl("delete", "workflow", "release", "-n", project)
         bench.becomes(lambda: bench.get("contract", "build", home)["status"]["workflows"], 1)
 

@@ -47,7 +47,7 @@ def test_the_install_section_installs(api: ApiServer, shell: dict[str, str]) -> 
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     installed = api.kubectl("-n", "avouch", "get", "deployments", "-o", "name").split()
-    assert installed == [f"deployment.apps/avouch-{name}" for name in ("controller", "server", "worker")]
+    assert installed == [f"deployment.apps/avouch-{name}" for name in ("controller", "migrator", "server", "worker")]
     label = api.kubectl("get", "namespace", "my-project", "-o", r"jsonpath={.metadata.labels.avouch\.dev/inject}")
     assert label == "enabled"
 
