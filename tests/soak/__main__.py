@@ -43,6 +43,7 @@ class Soak:
     first: dict[str, str] = field(default_factory=dict)  # run -> the verdict that it had first
     times: list[account.Away] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
+    coming: list[str] = field(default_factory=list)  # faults of this round that have not happened yet
 
     def __post_init__(self) -> None:
         # Each has its own, or what comes next would depend on what happened to be due first.
@@ -98,7 +99,9 @@ class Soak:
         self.started[name] = sort
 
     def _break(self) -> None:
-        what = self._next_fault.choice(tuple(faults.FAULTS))
+        if not self.coming:  # each once before any comes again: a few minutes see all of them
+            self.coming = self._next_fault.sample(tuple(faults.FAULTS), k=len(faults.FAULTS))
+        what = self.coming.pop()
         began = datetime.now(UTC)
         faults.FAULTS[what](self.cluster, self.home)
         ended = datetime.now(UTC)
