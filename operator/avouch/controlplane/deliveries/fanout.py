@@ -21,16 +21,17 @@ _DELIVERY_NAMESPACE = uuid.UUID("a3c1c7a2-6a0e-5d52-9a35-0b9d6f6f6f10")  # uuid5
 def deliveries(
     run: runs.Run, signed: verdicts.SignedVerdict, attachments: tuple[delivery_model.AttachmentRecord, ...]
 ) -> tuple[delivery_model.Delivery, ...]:
-    """One delivery for each attachment that wants this verdict; the id is the same however often this is worked out.
+    """One delivery for each attachment that wants this verdict. Its id is of this very signed verdict and no other.
 
-    A verdict that supersedes the run's has ids of its own, and goes to those as well that wanted the earlier one.
+    So one id never says two things: not of a verdict that supersedes another, and not of a run that is judged anew
+    because its database was lost. A verdict that supersedes goes to those as well that wanted the earlier one.
     """
     content = payload(run, signed)
-    again = "/superseding" if _judged(run) else ""
+    signature = digests.of_bytes(signed.document(verdicts.VSA).bundle)
     wanted = {signed.verdict.result, run.result}  # nobody may ask for Pending
     return tuple(
         delivery_model.Delivery(
-            id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}{again}"),
+            id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}/{signature}"),
             run_id=run.id,
             attachment_uid=attachment.uid,
             attachment=attachment.name,
@@ -43,10 +44,6 @@ def deliveries(
         for attachment in attachments
         if any(wants(attachment, run, result) for result in wanted)
     )
-
-
-def _judged(run: runs.Run) -> bool:
-    return run.result is not VerdictResult.PENDING
 
 
 def wants(attachment: delivery_model.AttachmentRecord, run: runs.Run, result: VerdictResult) -> bool:
