@@ -19,6 +19,7 @@ class Effect(StrEnum):
     EXPIRED = "Expired"
     REJECTED = "Rejected"
     ERROR = "Error"
+    UNOBSERVED = "Unobserved"
     FAILED = "Failed"
     NOTHING = ""
 
@@ -158,12 +159,26 @@ CODES: dict[str, Code] = {
         "matrix, or with another taskRef, other steps or other params.",
         "Find who created the TaskRun: Tekton adopts one that carries the labels of a PipelineRun.",
     ),
-    # No judgement
-    "RecordNotWhole": Code(
-        Effect.ERROR,
-        "A TaskRun of the PipelineRun was deleted before the run was recorded, so not everything could be checked.",
-        "Run the pipeline again, and delete TaskRuns only with their PipelineRun.",
+    # Nobody saw all of it
+    "RunNotDone": Code(
+        Effect.UNOBSERVED,
+        "The PipelineRun or TaskRun was deleted before it was Done, or before avouch saw that, so nothing could be "
+        "checked.",
+        "Run the pipeline again, and delete runs only after they have their verdict.",
     ),
+    "RecordNotWhole": Code(
+        Effect.UNOBSERVED,
+        "A TaskRun of the PipelineRun was deleted, or taken from it (`--cascade=orphan`), before the run was recorded, "
+        "so not everything could be checked.",
+        "Run the pipeline again, and delete TaskRuns only with their PipelineRun, after it has its verdict.",
+    ),
+    "EvidenceLost": Code(
+        Effect.UNOBSERVED,
+        "Required evidence is missing, and may have been delivered: the database was emptied or put back to an earlier "
+        "state while the run worked.",
+        "Run the pipeline again.",
+    ),
+    # No judgement
     "ClaimNotVerified": Code(
         Effect.ERROR,
         "The signature, certificate or identity of a stored claim can no longer be verified.",
@@ -173,11 +188,6 @@ CODES: dict[str, Code] = {
         Effect.ERROR,
         "The contract has policies, which this version does not evaluate.",
         "Remove `spec.policies` and `spec.policyGroups` from the contract.",
-    ),
-    "RunNotDone": Code(
-        Effect.ERROR,
-        "The PipelineRun or TaskRun was deleted before it finished, so nothing could be checked.",
-        "Run the pipeline again, and delete runs only after they finished.",
     ),
     "RecordNotStored": Code(
         Effect.ERROR,
@@ -216,6 +226,12 @@ CODES: dict[str, Code] = {
         Effect.NOTHING,
         "A TaskRun names the PipelineRun as its owner, but the PipelineRun does not list it. Nothing of it counts.",
         "Find who created the TaskRun.",
+    ),
+    "PodNotSeen": Code(
+        Effect.NOTHING,
+        "A pod of the run, in which a sidecar may have stood, was gone before avouch saw it: no controller ran "
+        "meanwhile. No claim came from it.",
+        "Run the pipeline again if it matters; keep two replicas of the controller.",
     ),
     "RecordCleaned": Code(
         Effect.NOTHING,

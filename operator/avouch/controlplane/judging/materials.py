@@ -3,7 +3,7 @@
 Pure. A claim is never believed over the cluster's record, and none is believed because it came first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +117,7 @@ def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     notes, unresolved = _annotations(asked, entries, view)
     judged = tuple(_judged(asked, entry, view, notes) for entry in accepted)
     findings += [finding for entry in accepted for finding in _defects(asked, entry, view)]
+    findings += _unheard(asked, view)
     whole = Weighed(judged, (*findings, *unresolved), shown=shown)
     guessed = asked.optional and not asked.group and any(seen.guessed for seen in shown)
     return _not_used(whole, ambiguous[0]) if ambiguous and guessed else whole
@@ -258,13 +259,32 @@ def _unread(asked: plan.PlannedMaterial, view: View) -> str:
     """Why nobody looked for a file: no pod of its task had what reads files, a sidecar or a step that attests."""
     if not asked.source.needs_pod and not workspaces.by_convention(asked):
         return ""
-    started = [run for run in view.runs if run.pod and asked.source.task in ("", run.task)]
+    started = _started(asked, view)
     looked = {run.uid for _, run in view.claims}
     if not started or any(not run.pod_uid or run.pod_uid in view.injected or run.uid in looked for run in started):
         return ""
     text = f"no sidecar was in the pod of TaskRun {started[0].name}, so its files were not read"
     why, fix = errors.parted(view.uninjected)
     return errors.with_fix(f"{text}: {why}" if why else text, fix or _EVENTS)
+
+
+def _started(asked: plan.PlannedMaterial, view: View) -> list[cluster_record.Execution]:
+    return [run for run in view.runs if run.pod and asked.source.task in ("", run.task)]
+
+
+def _unheard(asked: plan.PlannedMaterial, view: View) -> Iterator[Finding]:
+    """Combinations of a matrix whose file nobody looked for: what the others delivered says nothing of it.
+
+    Where a sidecar stood and said nothing, `SidecarMissing` says so.
+    """
+    if asked.optional or asked.group or not asked.source.task or not asked.source.needs_pod:
+        return
+    heard = {run.uid for _, run in view.claims}
+    for run in _started(asked, view):
+        if run.uid not in heard and run.pod_uid not in view.injected:
+            text = f"material {asked.name} of TaskRun {run.name} was not read: no sidecar was in its pod"
+            text += f", and task {run.task} delivers it in each combination of its matrix"
+            yield _of(asked, "MaterialMissing", text, _EVENTS)
 
 
 def _defects(asked: plan.PlannedMaterial, entry: _Entry, view: View) -> tuple[Finding, ...]:

@@ -1,13 +1,14 @@
 """The evidence of one run in Tekton: its Done snapshot, its claims and its documents. Pure; time is an argument.
 
-1. No snapshot: Pending. One that could not be stored: Error. A subject that was stopped: Canceled.
+1. No snapshot: Pending. One that could not be stored: Error. A subject that was stopped: Canceled. One that nobody
+   saw Done: Unobserved, and nothing else is said of it.
 2. Claims of tries that a retry superseded are kept, but not judged. Those of the pods that the TaskRuns name count,
    whichever container pushed them: the token proves the pod. Those of other pods are findings.
 3. An injected sidecar is waited for until it has ended, whoever spoke before it, or until `runs.grace` after Done. One
    from which nothing came is a finding.
 4. TaskRuns that the PipelineRun does not list are none of it; listed ones are held against its Pipeline
-   (`tekton.children`). A record that is not whole, because the run or TaskRuns of it were deleted, makes an Error; what
-   it does not show accuses nobody.
+   (`tekton.children`). Where listed ones are gone the record is not whole: Unobserved, unless what is left contradicts.
+   What it does not show accuses nobody.
 5. What a finding makes of the verdict stands in the table of `avouch.findings`; the strongest one decides.
 
 `verdict.judge` makes the verdict of it, as of the evidence of external runs.
@@ -17,19 +18,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from avouch import errors, plan, refusals, storable
+from avouch import errors, plan, refusals, rfc3339, storable
 from avouch.attestation import predicate
 from avouch.contract import completeness
 from avouch.controlplane.judging import cluster_record
 from avouch.controlplane.judging import materials as judged_materials
 from avouch.controlplane.judging.cluster_record import Standing
-from avouch.controlplane.judging.examination import Case, Examined, ReadClaim, WaitUntil, unexamined
+from avouch.controlplane.judging.examination import (
+    Case,
+    Examined,
+    ReadClaim,
+    WaitUntil,
+    result_of,
+    unexamined,
+)
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
-from avouch.findings import Finding, several
-from avouch.tekton import children, ending, labels, outcome, workspaces
+from avouch.findings import CODES, Effect, Finding, ordered, several
+from avouch.tekton import children, decision, ending, labels, objects, outcome, pod, workspaces
 
 _FAILED = 3  # TaskRuns that the finding about a failed run tells of
+_LONG = 1000  # characters of a text with words of Tekton's
+_OF_A_WHOLE = (Effect.FAILED, Effect.NOTHING)  # what a record that is not whole cannot show
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +84,16 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
         for asked, one in weighed.items()
     }
     absent |= {found.material: errors.with_fix(found.message, found.fix) for found in refused_evidence(record)}
+    findings, evidence = tuple(finding for check in CHECKS for finding in check(record)), _evidence(view, silent)
+    if stands := _of_a_part(case, findings):
+        return verdicts.Verdict(case.run.id, result_of(stands), evidence, stands, materials, annotations, env, now)
     return Examined(
-        evidence=_evidence(view, silent),
+        evidence=evidence,
         materials=materials,
         annotations=annotations,
         env=env,
         delivered=completeness.Evidence(materials, annotations, env, absent, idle.of_annotations(case.plan)),
-        findings=tuple(finding for check in CHECKS for finding in check(record)),
+        findings=findings,
     )
 
 
@@ -106,6 +119,34 @@ class _Idle:
             return ""
         runs = [(run.task, run.taskrun) for run in self.view.runs]
         return "" if given and source.task in dict(runs) else ending.idle(source.task, self.view.subject, runs)
+
+
+def _of_a_part(case: Case, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """(1, 4) The findings on a record that is not whole; none where it is."""
+    if case.snapshot is not None and not outcome.done(case.snapshot.subject):
+        return (_never_done(case),)
+    if not any(finding.code == "RecordNotWhole" for finding in findings):
+        return ()
+    return ordered(finding for finding in findings if CODES[finding.code].effect not in _OF_A_WHOLE)
+
+
+def _never_done(case: Case) -> Finding:
+    """(1) What is known of a run whose end nobody saw: what was deleted, when that was noticed, what it said last."""
+    subject = {} if case.snapshot is None else case.snapshot.subject
+    last, since = outcome.of(subject), objects.text(subject, "metadata", "deletionTimestamp")
+    text = f"{_subject(case)} was deleted before anybody saw it Done{_noticed(case)}, so nothing could be checked"
+    text += f"; its deletion began at {since}" if since else ""
+    text += f"; it last said {last.reason}: {last.message}" if last.reason else ""
+    fix = f"run it again, and delete a {case.run.subject_kind} only after it has its verdict"
+    return Finding("RunNotDone", text[:_LONG], fix=fix)
+
+
+def _subject(case: Case) -> str:
+    return f"{case.run.subject_kind} {case.run.subject_name}"
+
+
+def _noticed(case: Case) -> str:
+    return "" if case.run.finished_at is None else f" (noticed at {rfc3339.to_seconds(case.run.finished_at)})"
 
 
 def _evidence(view: judged_materials.View, silent: tuple[str, ...]) -> Evidence:
@@ -257,8 +298,12 @@ def wrong_taskruns(record: Record) -> Iterator[Finding]:
             text = f"TaskRun {labels.name_of(child.taskrun)} is listed by the PipelineRun, but {child.problem}"
             yield Finding("TaskRunContradictsPipeline", text, fix="find who created that TaskRun")
     if found.absent:
-        text = f"TaskRun {several(found.absent)} of the run had been deleted when its record was taken"
-        yield Finding("RecordNotWhole", text, fix="run it again, and delete TaskRuns only with their PipelineRun")
+        gone = f"TaskRun {several(found.absent)} of {_subject(record.case)} was deleted, or taken from it"
+        text = f"{gone}, before the run was recorded, so not everything could be checked"
+        if record.ended.state is outcome.State.FAILED:
+            text += f"; Tekton says that the run failed: {record.ended.reason}: {record.ended.message}"
+        fix = "run it again, and delete TaskRuns only with their PipelineRun, after it has its verdict"
+        yield Finding("RecordNotWhole", text[:_LONG], fix=fix)
     if found.foreign:
         named = f"TaskRun {several(found.foreign)} names this PipelineRun as owner"
         text = f"{named}, which does not list it: nothing of it counts"
@@ -338,12 +383,12 @@ def contradicted_annotations(record: Record) -> tuple[Finding, ...]:
 def missing_sidecars(record: Record) -> Iterator[Finding]:
     """Injected pods from which nothing came, with the last word of their sidecar where the pod's status shows one."""
     said = {} if record.case.snapshot is None else record.case.snapshot.said
-    for pod in record.silent:
-        run = next((run for run in record.view.runs if run.pod_uid == pod), None)
-        where = f"TaskRun {run.name}" if run else f"pod {pod}"
+    for silent in record.silent:
+        run = next((run for run in record.view.runs if run.pod_uid == silent), None)
+        where = f"TaskRun {run.name}" if run else f"pod {silent}"
         text = f"the sidecar of {where} did not push its claim"
         ended = outcome.of(run.taskrun) if run else outcome.Outcome(outcome.State.RUNNING)
-        if last := said.get(pod, ""):
+        if last := said.get(silent, ""):
             why, fix = errors.parted(last)
             text, fix = f"{text}: {why}", fix or "see that its pods reach a server that is ready, then run it again"
         elif ended.reason in outcome.POD_DELETED:
@@ -376,19 +421,31 @@ def _unheard(record: Record) -> Mapping[str, str]:
 
 
 def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
-    """A run that failed, was stopped, or is not Done."""
+    """A run that failed or was stopped."""
     ended = record.ended
-    text = f"{ended.reason}: {ended.message}"[:1000]
+    text = f"{ended.reason}: {ended.message}"[:_LONG]
     match ended.state:
-        case outcome.State.SUCCEEDED:
-            return ()
         case outcome.State.CANCELED:
             return (Finding("RunCanceled", text),)
         case outcome.State.FAILED:
             return (_failed(record),)
         case _:
-            gone = "the run was deleted before it finished, so nothing could be checked"
-            return (Finding("RunNotDone", gone, fix="run it again, and delete it only after it finished"),)
+            return ()
+
+
+def unseen_pods(record: Record) -> Iterator[Finding]:
+    """Pods that were gone before any controller saw them, where the plan wants a sidecar: was one there?"""
+    snapshot = record.case.snapshot
+    heard = {run.uid for _, run in record.view.claims}
+    for run in record.view.runs:
+        if snapshot is not None and run.pod in snapshot.unseen and run.uid not in heard and _wanted(record.case, run):
+            text = f"pod {run.pod} of TaskRun {run.name} was gone before avouch saw it, and no claim came from it"
+            yield Finding("PodNotSeen", f"{text}: whether a sidecar stood in it is not known")
+
+
+def _wanted(case: Case, run: cluster_record.Execution) -> bool:
+    chosen = decision.decide([decision.Owed(case.plan, case.plan.of_task(run.task))], quota=False)
+    return not isinstance(chosen, pod.Refusal)
 
 
 def _failed(record: Record) -> Finding:
@@ -429,5 +486,6 @@ CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     contradicted_annotations,  # AnnotationContradicted
     missing_sidecars,  # SidecarMissing
     cut_results,  # ResultsCut
+    unseen_pods,  # PodNotSeen
     cleaned_record,  # RecordCleaned
 )

@@ -12,9 +12,11 @@ from avouch.api import vocabulary
 from avouch.contract import completeness
 from avouch.controlplane.judging import examination, external_run, tekton_run
 from avouch.controlplane.model import verdicts
-from avouch.findings import CODES, Effect, Finding
+from avouch.findings import CODES, Effect, Finding, several
 from avouch.runners import table
+from avouch.tekton import decision
 
+_DELIVERED_BY_PODS = ("MaterialMissing", "GroupUnsatisfied", "SidecarMissing")
 TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 
@@ -23,7 +25,7 @@ def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examinati
     examined = _examine(case, now)
     if not isinstance(examined, examination.Examined):
         return examined
-    findings = finding_table.ordered(finding for check in CHECKS for finding in check(case, examined))
+    findings = _excused(case, finding_table.ordered(finding for check in CHECKS for finding in check(case, examined)))
     return verdicts.Verdict(
         run_id=case.run.id,
         result=examination.result_of(findings),
@@ -34,6 +36,21 @@ def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examinati
         env=dict(examined.env),
         judged_at=now,
     )
+
+
+def _excused(case: examination.Case, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Where claims may be lost, what only a pod delivers is not called missing; what else is wrong stands."""
+    why = "" if case.snapshot is None else case.snapshot.interrupted
+    of_pods = {material.name for material in case.plan.materials if decision.needs_pod((material,))}
+    lost = [one for one in findings if one.code in _DELIVERED_BY_PODS and (one.material or "") in {"", *of_pods}]
+    if not why or not lost:
+        return findings
+    others = tuple(finding for finding in findings if finding not in lost)
+    if examination.result_of(others) is not verdicts.VerdictResult.PASSED:
+        return others
+    named = several([one.material or one.message for one in lost])
+    text = f"evidence may be lost, for {why} while the run worked; missing: {named}"
+    return (*others, Finding("EvidenceLost", text, fix="run it again"))
 
 
 def _examine(case: examination.Case, now: datetime) -> examination.Examined | verdicts.Verdict | examination.WaitUntil:

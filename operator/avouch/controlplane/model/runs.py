@@ -153,7 +153,8 @@ class Snapshot:
     UIDs of those that lost results for want of room (`avouch.tekton.termination`). `uninjected` says why the pods
     without a sidecar have none, where one was wanted and that is known, with a fix as `errors.parted` takes it apart.
     `cleaned` are places whose text could not be stored as it was (`avouch.storable`); `refused` says why nothing of the
-    record could be stored.
+    record could be stored. `unseen` are names of pods that were gone before any controller saw them; `interrupted`
+    says why claims about the run may be lost.
     """
 
     subject: dict[str, Any]
@@ -166,6 +167,8 @@ class Snapshot:
     said: dict[str, str] = field(default_factory=dict)
     uninjected: str = ""
     cut: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    interrupted: str = ""
 
     @property
     def working(self) -> tuple[str, ...]:
@@ -177,7 +180,10 @@ class Runs(Protocol):
     """Runs, claims and verdicts."""
 
     async def open(self, run: Run) -> Run:
-        """Create a run, idempotently by id; the stored one wins."""
+        """Create a run, idempotently by id; the stored one wins.
+
+        So does one about the same object of the cluster under the same Workflow, of which it may be a predecessor.
+        """
         ...
 
     async def get(self, run_id: uuid.UUID) -> Run | None:

@@ -103,8 +103,9 @@ CASES = {
         V.CANCELED, "RunCanceled"),
     "a failed run fails with all its evidence": (
         make.case(BOTH, make.snapshot(make.built(), status="False", reason="Failed"), HONEST), V.FAILED, "RunFailed"),
-    "a run whose record is not Done is an error": (
-        make.case(BOTH, make.snapshot(make.built(), status="Unknown", reason="Running"), HONEST), V.ERROR, "RunNotDone"),
+    "a run whose record is not Done is unobserved": (
+        make.case(BOTH, make.snapshot(make.built(), status="Unknown", reason="Running"), HONEST),
+        V.UNOBSERVED, "RunNotDone"),
     "an image without a digest fails": (
         make.case(make.planned(make.image()), make.snapshot(make.built("latest"))), V.FAILED, "ImageDigestMissing"),
     "an image that only a claim knows is missing": (
@@ -187,9 +188,9 @@ CASES = {
     "a second TaskRun of a task without a matrix is rejected": (
         make.case(make.planned(make.image()), make.snapshot(make.built(), make.built(make.EVIL, "mine"))),
         V.REJECTED, "TaskRunContradictsPipeline"),
-    "a TaskRun that was deleted before the record was taken makes an error": (
+    "a run of which a TaskRun was deleted before its record was taken is unobserved": (
         make.case(make.planned(make.image()), deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint")))),
-        V.ERROR, "RecordNotWhole"),
+        V.UNOBSERVED, "RecordNotWhole"),
     "an annotation without a value fails": (
         make.case(make.planned(annotations=(plan.PlannedAnnotation("ticket"),)), SHOT, HONEST),
         V.FAILED, "AnnotationMissing"),
@@ -306,9 +307,9 @@ def test_deleted_taskruns_are_named_ten_of_them(number, end):
     shot = make.snapshot(make.built(), *gone)
     found = make.verdict(make.case(make.planned(), replace(shot, taskruns=shot.taskruns[:1])))
     (told,) = found.findings
-    assert (found.result, told.code) == (V.ERROR, "RecordNotWhole")
+    assert (found.result, told.code) == (V.UNOBSERVED, "RecordNotWhole")
     assert told.message.startswith("TaskRun mine-a")
-    assert f"{end} the run had been deleted" in told.message
+    assert f"{end} PipelineRun pr was deleted, or taken from it, before the run was recorded" in told.message
 
 
 def test_a_run_without_a_snapshot_is_pending():
@@ -466,10 +467,46 @@ EARLY = make.snapshot(without_pod(make.built()), status="Unknown", reason="Runni
         EARLY,
     ],
 )
-def test_a_run_that_was_deleted_while_it_worked_is_an_error_and_accuses_nobody(shot):
-    found = make.verdict(make.case(BOTH, shot, HONEST))
-    assert found.result is V.ERROR
-    assert not {"ClaimOfUnknownTaskRun", "ClaimOfForeignPod"} & set(make.codes(found))
+def test_a_run_that_was_deleted_while_it_worked_is_unobserved_and_nothing_else_is_said_of_it(shot):
+    (told,) = (found := make.verdict(make.case(BOTH, shot, HONEST))).findings
+    assert (found.result, told.code) == (V.UNOBSERVED, "RunNotDone")
+    assert told.message.startswith(
+        "PipelineRun pr was deleted before anybody saw it Done (noticed at 2026-11-21T12:00:00Z), "
+    )
+    assert told.message.endswith("so nothing could be checked" if shot is GONE else "; it last said Running: m")
+    assert told.fix == "run it again, and delete a PipelineRun only after it has its verdict"
+
+
+def test_a_run_that_is_being_deleted_says_since_when():
+    shot = make.snapshot(status="Unknown", reason="Running")
+    shot.subject["metadata"]["deletionTimestamp"] = "2026-11-21T11:59:00Z"
+    (told,) = make.verdict(make.case(BOTH, shot)).findings
+    assert "; its deletion began at 2026-11-21T11:59:00Z; it last said Running: m" in told.message
+
+
+NOT_WHOLE = deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint")))
+
+
+@pytest.mark.parametrize(
+    ("shot", "told", "result", "codes"),
+    [
+        (NOT_WHOLE, (), V.UNOBSERVED, ["RecordNotWhole"]),  # and no list of what is missing
+        (NOT_WHOLE, (make.said(make.claimed_image(make.EVIL)),), V.REJECTED, ["MaterialContradicted", "RecordNotWhole"]),
+        (deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint"), status="False", reason="Failed")), (),
+         V.UNOBSERVED, ["RecordNotWhole"]),
+        (deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint"), status="False", reason="Cancelled")), (),
+         V.CANCELED, ["RunCanceled", "RecordNotWhole"]),
+    ],
+)  # fmt: skip
+def test_a_record_that_is_not_whole_accuses_nobody_of_what_it_does_not_show(shot, told, result, codes):
+    found = make.verdict(make.case(BOTH, shot, *told))
+    assert (found.result, make.codes(found)) == (result, codes)
+
+
+def test_the_failure_of_a_run_whose_record_is_not_whole_is_told_with_it():
+    shot = deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint"), status="False", reason="Failed"))
+    (told,) = make.verdict(make.case(BOTH, shot)).findings
+    assert told.message.endswith("so not everything could be checked; Tekton says that the run failed: Failed: m")
 
 
 def test_what_the_pods_of_a_run_delivered_before_it_was_deleted_is_kept_with_its_verdict():
@@ -482,7 +519,7 @@ def test_what_the_pods_of_a_run_delivered_before_it_was_deleted_is_kept_with_its
 def test_the_claim_of_a_taskrun_that_was_deleted_accuses_nobody():
     shot = deleted(make.snapshot(make.built(), make.taskrun("lint-1", "lint")))
     found = make.verdict(make.case(make.planned(make.image()), shot, make.said(taskrun="lint-1")))
-    assert (found.result, make.codes(found)) == (V.ERROR, ["RecordNotWhole"])
+    assert (found.result, make.codes(found)) == (V.UNOBSERVED, ["RecordNotWhole"])
 
 
 def test_without_injection_the_record_alone_can_pass():
@@ -517,6 +554,72 @@ def test_the_pods_of_a_matrix_add():
     found = make.verdict(make.case(BOTH, shot, *told, documents=make.fine(make.FILE, make.EVIL)))
     assert found.result is V.PASSED
     assert len(found.materials) == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "codes"),
+    [
+        (make.asked(optional=True), (), ["PodNotSeen"]),
+        (make.asked(optional=True), (make.said(make.file()),), []),
+        (make.image(), (), []),  # no sidecar was wanted
+    ],
+)
+def test_a_pod_that_nobody_saw_is_told_where_a_sidecar_may_have_stood_in_it(asked, told, codes):
+    shot = replace(make.snapshot(make.built(), pods={}), unseen=("build-1-pod",))
+    found = make.verdict(make.case(make.planned(asked), shot, *told))
+    assert (found.result, make.codes(found)) == (V.PASSED, codes)
+
+
+WHY = "the database was made at 2026-11-21T11:30:00Z"
+NO_RESULT = make.snapshot(make.taskrun(), injected=["build-1-pod-uid"])
+FAILED = make.snapshot(make.built(), status="False", reason="Failed")
+
+
+@pytest.mark.parametrize(
+    ("asked", "shot", "told", "result", "codes"),
+    [
+        (BOTH, SHOT, (HONEST,), V.PASSED, []),
+        (BOTH, SHOT, (), V.UNOBSERVED, ["EvidenceLost"]),  # neither its sidecar nor its file is called missing
+        (make.planned(make.asked(group="g")), SHOT, (), V.UNOBSERVED, ["EvidenceLost"]),
+        (make.planned(make.image()), NO_RESULT, (HONEST,), V.FAILED, ["MaterialMissing"]),  # the record shows it
+        (BOTH, FAILED, (), V.FAILED, ["RunFailed"]),
+        (BOTH, SHOT, (make.said(make.claimed_image(make.EVIL)),), V.REJECTED, ["MaterialContradicted"]),
+    ],
+)
+def test_what_a_lost_claim_may_have_delivered_is_not_called_missing(asked, shot, told, result, codes):
+    found = make.verdict(make.case(asked, replace(shot, interrupted=WHY), *told))
+    assert (found.result, make.codes(found)) == (result, codes)
+
+
+def test_evidence_that_may_be_lost_is_named_with_the_reason():
+    (told,) = make.verdict(make.case(BOTH, replace(make.snapshot(make.built()), interrupted=WHY))).findings
+    assert told.message == f"evidence may be lost, for {WHY} while the run worked; missing: sbom"
+
+
+def combinations(*, injected=(), **changes):
+    return make.snapshot(make.built(), make.built(name="build-2"), matrix=["build"], injected=injected, **changes)
+
+
+PODLESS = make.snapshot(make.built(), without_pod(make.built(name="build-2")), matrix=["build"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "shot", "heard", "codes"),
+    [
+        (make.asked(), combinations(injected=["build-1-pod-uid"]), [], ["MaterialMissing"]),
+        (make.asked(), combinations(pods={"build-1-pod": "build-1-pod-uid"}), [], ["MaterialMissing"]),
+        (make.asked(), combinations(injected=["build-1-pod-uid", "build-2-pod-uid"]), [], ["SidecarMissing"]),
+        (make.asked(), combinations(), ["build-2"], []),  # it had no file to deliver, and said so
+        (make.asked(), PODLESS, [], []),
+        (make.asked(optional=True), combinations(), [], []),
+        (make.image(), combinations(), [], []),  # the status of each shows it
+    ],
+)
+def test_each_combination_of_a_matrix_that_had_a_pod_is_heard_about_a_file_that_is_owed(asked, shot, heard, codes):
+    told = (make.said(make.file()), *(make.said(taskrun=name) for name in heard))
+    found = make.verdict(make.case(make.planned(asked), shot, *told))
+    assert make.codes(found) == codes
+    assert all("TaskRun build-2" in finding.message for finding in found.findings)
 
 
 def test_a_finally_task_counts_like_any_other():
