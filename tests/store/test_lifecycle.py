@@ -49,6 +49,29 @@ async def test_runs_opened_by_two_processes_at_once_are_one_run_each(opened: dat
         await one.close()
 
 
+async def test_a_workflow_made_anew_opens_no_second_run_of_what_its_predecessor_has_one_of(
+    opened: database.Database, namespace: str
+) -> None:
+    store = run_store.Runs(opened)
+    first = await store.open(a_run(namespace))
+
+    def anew(run: run_model.Run, **changes: object) -> run_model.Run:
+        key = run_model.RunKey(f"made-anew-{changes}", run.key.subject_uid)
+        return replace(run, id=key.id, key=key, name=key.name(run.workflow), **changes)  # type: ignore[arg-type]
+
+    assert await store.open(anew(first)) == first
+    others = [
+        anew(first, workflow="another"),
+        anew(first, namespace_uid="another"),
+        anew(first, subject_kind=run_model.EXTERNAL),
+    ]
+    for other in others:
+        assert (await store.open(other)).id == other.id
+    external = await store.open(a_run(namespace, subject_kind=run_model.EXTERNAL))
+    assert (await store.open(anew(external))).id == anew(external).id  # its client chose the id of both
+    await store.close()
+
+
 async def test_runs_finished_at_once_are_each_stored_once_and_judged(opened: database.Database) -> None:
     repository = run_store.Runs(opened)
     made = [a_run() for _ in range(50)]
@@ -104,7 +127,7 @@ async def test_subjects_have_ended_once_all_of_their_runs_are_finished(opened: d
     repository = run_store.Runs(opened)
     one, two = a_run(), a_run()
     key = run_model.RunKey("another", one.key.subject_uid)
-    sibling = a_run(id=key.id, name=key.name("other"), key=key)
+    sibling = a_run(id=key.id, name=key.name("other"), key=key, workflow="other")
     for run in (one, two, sibling):
         await repository.open(run)
     asked = [one.key.subject_uid, two.key.subject_uid, "nobody"]

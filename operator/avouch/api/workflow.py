@@ -289,6 +289,10 @@ class WorkflowStatus(meta.Status):
     """Revision of that Contract which the next run is judged against."""
     last_run: LastRun | None = None
     """The newest judged run."""
+    open_since: meta.Time | None = None
+    """Since when the Workflow takes runs: it is Ready and not suspended. Builds that are older get none."""
+    open_until: meta.Time | None = None
+    """Until when it took runs, while it is suspended or its Contract is not there. Builds that are newer get none."""
 
 
 class Workflow(meta.Model):

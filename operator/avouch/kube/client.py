@@ -7,6 +7,7 @@ turns failures into avouch's errors.
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -53,6 +54,10 @@ class KubeClient:
 
     def __init__(self, api: connection.Connection) -> None:
         self._api = api
+
+    def now(self) -> datetime:
+        """The present by the API server's clock, which writes creationTimestamp; UTC. Before any answer by ours."""
+        return datetime.now(UTC) + self._api.ahead
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json | None:
         """One object, or None."""

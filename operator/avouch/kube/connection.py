@@ -6,11 +6,13 @@ token file is read again for each request, because the kubelet replaces it every
 
 import base64
 import binascii
+import email.utils
 import io
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,7 @@ class Connection:
     url: str
     context: ssl.SSLContext
     token: Token
+    ahead: timedelta = timedelta()  # of our clock is the API server's, as far as its last answer tells
     _session: aiohttp.ClientSession | None = field(default=None, repr=False)
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any] | None:
@@ -97,6 +100,7 @@ class Connection:
             async with self._opened().request(
                 method, self._at(path, query), data=data, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
+                self.ahead = ahead(response.headers.get("Date", ""), datetime.now(UTC))
                 return Answer(response.status, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise _no_answer(method, path, exc) from exc
@@ -163,6 +167,23 @@ class Connection:
         if not isinstance(found, dict):
             raise errors.Unavailable(f"the API server answered {method} {path} with something that is not an object")
         return found
+
+
+def ahead(said: str, now: datetime) -> timedelta:
+    """By how much the clock that wrote this `Date` is ahead of ours; what a whole second cannot tell is none.
+
+    >>> ahead("Thu, 01 Jan 2026 00:00:05 GMT", datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC))
+    datetime.timedelta(seconds=2)
+    >>> ahead("Thu, 01 Jan 2026 00:00:05 GMT", datetime(2026, 1, 1, 0, 0, 5, 999999, tzinfo=UTC))
+    datetime.timedelta(0)
+    """
+    try:
+        at = email.utils.parsedate_to_datetime(said)
+    except (TypeError, ValueError):
+        return timedelta()
+    if at.tzinfo is None:
+        return timedelta()
+    return max(at - now, min(at + timedelta(seconds=1) - now, timedelta()))
 
 
 def _failed(status: int) -> bool:

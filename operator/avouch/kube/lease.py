@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 Json: TypeAlias = dict[str, Any]
 
+NOTE = "avouch.dev/database"  # annotation of the Lease
+
 
 class LeaseApi(Protocol):
     """The verbs that election needs."""
@@ -86,6 +88,13 @@ class Lease:
         self._timing = timing or Timing()
         self._observed = Observation("", time.monotonic())
         self._held: Json | None = None
+        self.note = ""  # what the cluster is to remember: written with the next renewal
+
+    @property
+    def noted(self) -> str:
+        """What the cluster remembers, by the Lease as it was last written; "" if nothing."""
+        meta = {} if self._held is None else self._held["metadata"]
+        return str((meta.get("annotations") or {}).get(NOTE) or "")
 
     @property
     def leading(self) -> bool:
@@ -140,7 +149,7 @@ class Lease:
         for _ in range(_TRIES):
             spec = {**held["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
             try:
-                await self._api.replace(LEASES, {**held, "spec": spec})
+                await self._api.replace(LEASES, self._noting({**held, "spec": spec}))
             except errors.Conflict:
                 found = await self._api.get(LEASES, self._namespace, self._name)
                 if found is None or (found.get("spec") or {}).get("holderIdentity") != self.identity:
@@ -159,7 +168,7 @@ class Lease:
                 self._held = await self._api.create(LEASES, self._new())
             elif self._may(found):
                 spec = claimed(found.get("spec") or {}, self.identity, self._timing, datetime.now(UTC))
-                self._held = await self._api.replace(LEASES, {**found, "spec": spec})
+                self._held = await self._api.replace(LEASES, self._noting({**found, "spec": spec}))
             else:
                 return False
         except errors.Conflict:
@@ -179,6 +188,12 @@ class Lease:
         except errors.AvouchError:
             return True  # unknown: the deadline of `hold` decides
         return found is not None and (found.get("spec") or {}).get("holderIdentity") == self.identity
+
+    def _noting(self, written: Json) -> Json:
+        if not self.note:
+            return written
+        meta = written["metadata"]
+        return {**written, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), NOTE: self.note}}}
 
     def _may(self, found: Json) -> bool:
         now = time.monotonic()

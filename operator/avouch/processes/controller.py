@@ -23,6 +23,7 @@ from avouch.kube import cache, client, connection, events, lease, queue, reflect
 from avouch.processes import controllermetrics, health, lifetime, listeners, settings
 from avouch.reconcilers import (
     context,
+    historywatch,
     kinds,
     labelled,
     namespaces,
@@ -41,6 +42,7 @@ from avouch.store import (
     contracts,
     database,
     deliveries,
+    history,
     organizations,
     quotas,
     schema,
@@ -57,6 +59,7 @@ LEASE = "avouch-controller"
 _STALE = 300.0  # seconds in which a watch neither hears nor tries anything: liveness gives the process up
 _CERTIFICATES = 3600.0  # seconds between looks at certificates
 _REST = 0.1  # seconds between two commits of runs: those that come meanwhile share the next one
+_DECLARED_WAIT = 60.0  # seconds to wait until every declaration was looked at, before runs are worked on anyway
 _TEKTON_WAIT = 30.0  # seconds to wait for Tekton's first lists before the controller is called ready anyway
 
 
@@ -83,7 +86,7 @@ class Controller:
             deliveries=deliveries.Deliveries(opened),
             backends=casbackends.CASBackends(opened),
             canonical=lambda obj: revisions.canonical(reading.read(obj)),
-            clock=lifetime.Clock(),
+            clock=api,
             epoch=lambda: self.lease.epoch,
             creator=api,
             integrations=registry.Types(),
@@ -96,7 +99,12 @@ class Controller:
         self.declarations = declaration_watch.Declarations(api, self.cache, self.kind_reconciler.changed)
         self.run_store = run_store.Runs(opened, rest=_REST)
         awaited: dict[uuid.UUID, runs.Run] = {}
-        self.run_reconciler = tektonruns.RunReconciler(self.context, self.run_store, api, awaited, self.recorder)
+        self.history = historywatch.HistoryWatch(
+            history.Histories(opened), self.lease, self.recorder, self._release, lambda: self.lease.epoch, _die
+        )
+        self.run_reconciler = tektonruns.RunReconciler(
+            self.context, self.run_store, api, awaited, self.recorder, history=lambda: self.history.known
+        )
         self.verdicts = verdict_events.VerdictWatch(
             self.context, self.run_store, self.kind_reconciler.queue, self.recorder, awaited
         )
@@ -144,6 +152,7 @@ class Controller:
 
     async def prepare(self) -> None:
         """List every declaration, compare with the database, queue all: before any worker starts."""
+        await self.history.begin()
         await self.namespaces.begin()
         await self.stored_workflows.announce(epoch=self.context.epoch())
         await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
@@ -151,7 +160,7 @@ class Controller:
         live = set(await self.declarations.resync())
         for key, old in await declaration_watch.absent(self.context, live):
             self.kind_reconciler.changed(key, old)
-        self.kind_reconciler.queue.add_many(live)
+        self.kind_reconciler.begin(live)
 
     async def _again(self, live: Sequence[cache.Key]) -> None:
         """Every ten minutes: what is recorded is read anew, then each declaration is compared with it."""
@@ -162,6 +171,11 @@ class Controller:
     def _namespace_uid(self, name: str) -> str:
         found = self.cache.get(cache.Key("Namespace", "", name))
         return str(found["metadata"]["uid"]) if found else ""
+
+    def _release(self) -> cache.Object:
+        """The namespace of the install, as the object of an Event."""
+        name = self.config.namespace
+        return events.reference(resources.NAMESPACES, name, name, self._namespace_uid(name))
 
     async def lead(self, stop: asyncio.Event) -> None:
         """Be the leader until `stop`, then let go in order. The Lease must be held already."""
@@ -174,9 +188,10 @@ class Controller:
                 for task in background:
                     task.cancel()
                 return
+            await self._running_pods()
             await self.prepare()
             background.append(group.create_task(self._until_replaced(known)))
-            running = (self.kind_reconciler.run(), self.tekton.run(), self._unfinished())
+            running = (self.kind_reconciler.run(), self._builds(), self._unfinished())
             workers = [group.create_task(each) for each in running]
             kopf_stop, kopf_ready = asyncio.Event(), asyncio.Event()
             watching = group.create_task(declaration_watch.watch(self.declarations, self._login, kopf_stop, kopf_ready))
@@ -222,6 +237,7 @@ class Controller:
         yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
         yield self.quotas.run()
+        yield self.history.run()
         yield self.labelled.run()
         if self.config.certificates:
             yield self._certify()
@@ -238,6 +254,21 @@ class Controller:
         await asyncio.gather(*(each.synced.wait() for each in self.definitions))
         if self._prepared:
             self.kind_reconciler.queue.add_many(self.cache.keys("Workflow"))
+
+    async def _running_pods(self) -> None:
+        """See the pods that run already, which the watches of starting and ending ones do not show.
+
+        Who deletes one before its run is Done would else hide its sidecar from a controller that was restarted.
+        """
+        running = {"labelSelector": labels.TASKRUN_UID, "fieldSelector": "status.phase=Running"}
+        found, _ = await self.api.list_all(resources.PODS, **running)
+        for each in found:
+            self.tekton.pod_seen(cache.key_of("Pod", each), None, each)
+
+    async def _builds(self) -> None:
+        """Work on runs once it is known since when each Workflow takes any: what is recorded may be of another time."""
+        await self.kind_reconciler.begun(_DECLARED_WAIT)
+        await self.tekton.run()
 
     async def _unfinished(self) -> None:
         while True:

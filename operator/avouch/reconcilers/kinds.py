@@ -4,11 +4,12 @@ The one place where errors become conditions, and the only one that writes statu
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from avouch import errors, rfc3339
 from avouch.kube import events, resources, status
@@ -37,6 +38,13 @@ SLOW = 2.0  # seconds after which an object says that it is being worked on
 
 Reconcile: TypeAlias = Callable[[Context, Key, Object], Awaitable[conditions.Desired]]
 Remove: TypeAlias = Callable[[Context, Key, Object | None], Awaitable[None]]
+Kept: TypeAlias = Callable[[Object, datetime], Mapping[str, Any]]
+"""Fields of a status that stay as they are while the object is looked at, or cannot be."""
+
+
+def nothing(_obj: Object, _now: datetime) -> Mapping[str, Any]:
+    """Keep no field."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +54,13 @@ class Kind:
     resource: resources.Resource
     reconcile: Reconcile
     remove: Remove
+    kept: Kept = nothing
 
 
 KINDS: Mapping[str, Kind] = {
     "Contract": Kind(resources.CONTRACTS, contracts.reconcile, contracts.remove),
     "Organization": Kind(resources.ORGANIZATIONS, organizations.reconcile, organizations.remove),
-    "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove),
+    "Workflow": Kind(resources.WORKFLOWS, workflows.reconcile, workflows.remove, workflows.kept),
     "Integration": Kind(resources.INTEGRATIONS, integrations.reconcile, integrations.remove),
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
     "CASBackend": Kind(resources.CAS_BACKENDS, casbackends.reconcile, casbackends.remove),
@@ -114,6 +123,8 @@ class KindReconciler:
     gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
     waits: dict[Key, "Wait"] = field(default_factory=dict)  # objects that began to wait, and nobody was told
     clock: Callable[[], float] = time.monotonic
+    _untried: set[Key] = field(default_factory=set)
+    _tried: asyncio.Event = field(default_factory=asyncio.Event)
 
     def changed(self, key: Key, old: Object | None) -> None:
         """A declaration asks for something else, or was deleted (`old`): enqueue it and all that depends on it."""
@@ -125,6 +136,23 @@ class KindReconciler:
         now = old or self.context.cache.get(key)
         for counting in counted_by(self.context, key, now) if now else ():
             self.queue.add_after(counting, _LESS if old else LEISURE)
+
+    def begin(self, keys: Iterable[Key]) -> None:
+        """Enqueue what is declared at the start: `begun` waits until each of it was tried once."""
+        self._untried.update(key for key in keys if key.kind in KINDS)
+        self.queue.add_many(self._untried)
+        self._ended(None)
+
+    async def begun(self, patience: float) -> None:
+        """Wait until what `begin` enqueued was tried, but no longer than `patience` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._tried.wait()
+
+    def _ended(self, key: Key | None) -> None:
+        self._untried.discard(key or Key("", "", ""))
+        if not self._untried:
+            self._tried.set()
 
     @property
     def workers(self) -> workers.Workers:
@@ -141,7 +169,12 @@ class KindReconciler:
         Raises:
             AvouchError: it has to be tried again; the status says so already.
         """
-        kind = KINDS[key.kind]
+        try:
+            return await self._reconcile(KINDS[key.kind], key)
+        finally:
+            self._ended(key)
+
+    async def _reconcile(self, kind: Kind, key: Key) -> float | None:
         obj = self.context.cache.get(key)
         if obj is None:
             await kind.remove(self.context, key, self.gone.get(key))
@@ -152,7 +185,7 @@ class KindReconciler:
         try:
             desired = await self._watched(kind, key, obj)
         except errors.AvouchError as exc:
-            desired, failed = desired_of(key.kind, exc), exc
+            desired, failed = desired_of(key.kind, exc).having(**kind.kept(obj, self.context.clock.now())), exc
         await self._say(kind, key, desired)
         await self._tell_of_wait(key)
         if desired.stirs:
@@ -168,7 +201,8 @@ class KindReconciler:
             done, _ = await asyncio.wait({work}, timeout=SLOW)
             seen = (obj.get("status") or {}).get("observedGeneration")
             if not done and seen != obj["metadata"].get("generation"):
-                await self._say(kind, key, conditions.progressing("reconciling"))
+                kept = kind.kept(obj, self.context.clock.now())
+                await self._say(kind, key, conditions.progressing("reconciling").having(**kept))
             return await work
         finally:
             work.cancel()

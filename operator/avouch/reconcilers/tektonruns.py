@@ -13,18 +13,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from avouch import errors, plan
+from avouch import errors, plan, rfc3339
 from avouch.controlplane.intake import planning
+from avouch.controlplane.model import history as history_model
 from avouch.controlplane.model import runs as run_model
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
-from avouch.reconcilers import specs, taskrunpods, uninjected
+from avouch.reconcilers import departed, specs, taskrunpods, uninjected
 from avouch.reconcilers.context import Context
-from avouch.tekton import labels, outcome, pod
+from avouch.tekton import labels, objects, outcome, pod
 
 log = logging.getLogger(__name__)
 
+_NEWS = timedelta(minutes=10)  # for which it is worth telling that a build that ended got no run
 _FEW = 10  # pods that are read one by one; the API server goes through the whole namespace for a list of more
 _SETTLED = "avouch.dev/settled"  # no field of Kubernetes
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "ownerReferences")
@@ -108,6 +110,8 @@ class RunReconciler:
     recorder: events.Recorder
     opened: dict[uuid.UUID, run_model.Run] = field(default_factory=dict)
     pods: taskrunpods.TaskRunPods = field(default_factory=taskrunpods.TaskRunPods)
+    gone: departed.Departed = field(default_factory=departed.Departed)
+    history: history_model.Begins = lambda: None
 
     async def reconcile(self, key: Key) -> float | None:
         """One PipelineRun or TaskRun. Returns in how many seconds to look again, at the latest, where a sidecar works.
@@ -118,8 +122,9 @@ class RunReconciler:
         if obj is None or settled(obj):
             return None
         opened: Sequence[run_model.Run] = ()
-        if self.context.cache.holds("Workflow", f"namespace/{key.namespace}"):
+        if self.context.cache.holds("Workflow", f"namespace/{key.namespace}") and not self._of_before(obj):
             opened = await self._opened(key, obj, await self._owed(key, obj))
+            await self._tell_refused(key, obj)
         if outcome.done(obj):
             if waiting := await self._waiting(obj, opened):
                 at = outcome.finished_at(obj, self.context.clock.now())
@@ -128,8 +133,24 @@ class RunReconciler:
                     self.pods.wait(map(labels.uid_of, record.taskruns), key)
                     return left
                 await self._finish(waiting, record, at)
-            self.pods.forget(key.namespace, put_aside(self.context.cache, key, labels.uid_of(obj)))
+            self._put_aside(key, labels.uid_of(obj))
         return None
+
+    def _put_aside(self, key: Key, uid: str) -> None:
+        self.pods.forget(key.namespace, put_aside(self.context.cache, key, uid))
+        self.gone.forget((key.namespace, uid))
+
+    def _of_before(self, obj: Object) -> bool:
+        """Whether it ended before the history of this database begins: it was judged elsewhere, if at all."""
+        known, now = self.history(), self.context.clock.now()
+        return known is not None and outcome.done(obj) and outcome.finished_at(obj, now) < known.begins
+
+    def _interrupted(self, snapshot: run_model.Snapshot) -> str:
+        """Why claims about the run may be lost, or ""."""
+        known, created = self.history(), objects.text(snapshot.subject, "metadata", "creationTimestamp")
+        if known is None or not created or rfc3339.read(created, "metadata.creationTimestamp") >= known.begins:
+            return ""
+        return known.why
 
     def _left(self, waiting: Sequence[run_model.Run], record: run_model.Snapshot, at: datetime) -> float:
         """Seconds in which a sidecar may still say something; of a run that was stopped none is waited for."""
@@ -145,14 +166,25 @@ class RunReconciler:
 
     async def vanished(self, key: Key, old: Object) -> None:
         """The object was deleted: a run that never saw its end is finished with what was last known."""
-        uid = labels.uid_of(old)
+        uid, now = labels.uid_of(old), self.context.clock.now()
         waiting = [r for r in await self.runs.of_subject(uid) if r.finished_at is None]
-        taskruns = (old,) if key.kind == "TaskRun" else tuple(self._cached(key.namespace, uid))
+        taskruns = (old,) if key.kind == "TaskRun" else await self._last_known(key.namespace, old) if waiting else ()
         if waiting:
             known = run_model.Snapshot({}, ()) if settled(old) else await self._record(key, old, taskruns)
-            await self._finish(waiting, known, self.context.clock.now())
+            await self._finish(waiting, known, outcome.finished_at(old, now) if outcome.done(old) else now)
         if key.kind == "PipelineRun" or labels.controller(old, "PipelineRun") is None:
-            self.pods.forget(key.namespace, map(labels.uid_of, taskruns))  # of others when their PipelineRun goes
+            left = (*taskruns, *self._cached(key.namespace, uid))
+            self.pods.forget(key.namespace, map(labels.uid_of, left))  # of others when their PipelineRun goes
+            self.gone.forget((key.namespace, uid))
+
+    def departed(self, taskrun: Object) -> None:
+        """Keep the last state of a TaskRun that is Done, for the record of its PipelineRun if that is still to come."""
+        owner, namespace = labels.controller(taskrun, "PipelineRun"), taskrun["metadata"].get("namespace", "")
+        if owner is None or settled(taskrun) or not outcome.done(taskrun):
+            return
+        pipelinerun = self.context.cache.get(Key("PipelineRun", namespace, owner.name))
+        if pipelinerun is None or not settled(pipelinerun):
+            self.gone.keep((namespace, owner.uid), taskrun, self.context.clock.now())
 
     async def look_up_unfinished(self, limit: int = _PAGE) -> None:
         """Runs whose subject went away, or ended, while nobody watched. Others the watch takes care of."""
@@ -210,6 +242,7 @@ class RunReconciler:
             ended=tuple(sorted(one.uid for one in found if one.injected and one.ended)),
             said={one.uid: one.said for one in found if one.injected and one.said},
             cut=tuple(sorted(one.uid for one in found if one.cut)),
+            unseen=tuple(sorted(named.keys() - {one.name for one in found})),
         )
 
     def _seen(self, taskrun: taskrunpods.TaskRun, name: str, read: pod.Seen | None) -> pod.Seen | None:
@@ -240,7 +273,29 @@ class RunReconciler:
         late = [name for t in mine if not outcome.done(t) and (name := labels.name_of(t)) in listed]
         if late:
             raise errors.Unavailable(f"TaskRun {late[0]} is not Done yet although its PipelineRun is")
-        return mine
+        return [*mine, *self._departed(namespace, pipelinerun, mine)]
+
+    async def _last_known(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
+        """The TaskRuns of a PipelineRun that was deleted: those that still are its own, and those that went with it.
+
+        One that is listed and not Done is half of a record: it is missing.
+        """
+        uid, listed = labels.uid_of(pipelinerun), outcome.children(pipelinerun)
+        known = {labels.name_of(t): t for t in self._cached(namespace, uid)}
+        names = sorted({*listed, *known})
+        read = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
+        mine = [t for t in read if t is not None and _owned(t, uid)]
+        found = [t for t in mine if outcome.done(t) or labels.name_of(t) not in listed]
+        return [*found, *self._departed(namespace, pipelinerun, found)]
+
+    def _departed(self, namespace: str, pipelinerun: Object, others: Sequence[Object]) -> list[Object]:
+        """Listed TaskRuns that went after the PipelineRun was Done."""
+        if not outcome.done(pipelinerun):
+            return []
+        listed = {*outcome.children(pipelinerun)} - {*map(labels.name_of, others)}
+        at = outcome.finished_at(pipelinerun, self.context.clock.now())
+        went = self.gone.of((namespace, labels.uid_of(pipelinerun)), at)
+        return [taskrun for taskrun in went if labels.name_of(taskrun) in listed]
 
     async def _fresh(self, namespace: str, name: str, known: Object | None) -> Object | None:
         if known is not None and outcome.done(known) and not settled(known):
@@ -255,12 +310,31 @@ class RunReconciler:
     async def _owed(self, key: Key, obj: Object) -> Sequence[planning.Owed]:
         """What this object itself is the subject of; a TaskRun's debts to its PipelineRun's runs are not its own."""
         context = self.context
+        both = self._pair(key, obj)
+        owed = await planning.owed_by(key.namespace, *both, context.workflows, context.contracts)
+        return [one for one in owed if one.subject.kind == key.kind]
+
+    def _pair(self, key: Key, obj: Object) -> tuple[Object | None, Object | None]:
+        """The TaskRun, if it is one, and its PipelineRun."""
         if key.kind == "PipelineRun":
-            return await planning.owed_by(key.namespace, None, obj, context.workflows, context.contracts)
+            return None, obj
         owner = labels.controller(obj, "PipelineRun")
-        pipelinerun = context.cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
-        owed = await planning.owed_by(key.namespace, obj, pipelinerun, context.workflows, context.contracts)
-        return [one for one in owed if one.subject.kind == "TaskRun"]
+        return obj, self.context.cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
+
+    async def _tell_refused(self, key: Key, obj: Object) -> None:
+        """Say on a build that a Workflow covers it and takes no run of it; not on one that ended a while ago."""
+        now = self.context.clock.now()
+        if outcome.done(obj) and outcome.finished_at(obj, now) < now - _NEWS:
+            return
+        refused = await planning.refused_by(key.namespace, *self._pair(key, obj), self.context.workflows)
+        if not refused:
+            return
+        has = {run.workflow for run in await self.runs.of_subject(labels.uid_of(obj))}
+        about = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
+        for one in refused:
+            if one.subject.kind == key.kind and one.workflow not in has:
+                note = f"no run was opened: {one.why} (fix: run it again once the Workflow is Ready)"
+                await self.recorder.record(about, events.Event("NotAttested", note, action="Open", once=True))
 
     async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:
         """The run of each debt: remembered, or stored by somebody, or new."""
@@ -269,7 +343,7 @@ class RunReconciler:
         known = {run_id: self.opened[run_id] for run_id in asked if run_id in self.opened}
         unknown = [one for run_id, one in asked.items() if run_id not in known]
         stored = await asyncio.gather(*(self.runs.open(one.run(now)) for one in unknown))
-        known |= {run.id: run for run in stored}
+        known |= {one.run_id: run for one, run in zip(unknown, stored, strict=True)}  # or of a Workflow before this one
         self.opened.update({run.id: run for run in stored if run.finished_at is None})
         if any(run.created_at == now for run in stored):
             await self._warn(key, obj, owed)
@@ -294,7 +368,7 @@ class RunReconciler:
         await self.recorder.record(subject, told)
 
     async def _finish(self, waiting: Sequence[run_model.Run], snapshot: run_model.Snapshot, at: datetime) -> None:
-        epoch = self.context.epoch()
+        epoch, snapshot = self.context.epoch(), replace(snapshot, interrupted=self._interrupted(snapshot))
         if waiting and set(snapshot.pods.values()).difference(snapshot.injected):
             snapshot = replace(snapshot, uninjected=await self._why_none(waiting))
         self.awaited.update({run.id: run for run in waiting})  # before: the verdict may be there before we are told

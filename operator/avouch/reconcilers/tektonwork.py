@@ -25,6 +25,10 @@ class RunReconciler(Protocol):
         """It was deleted."""
         ...
 
+    def departed(self, taskrun: Object) -> None:
+        """A TaskRun was deleted, or taken from its PipelineRun; called as soon as that is known."""
+        ...
+
 
 class Rescuer(Protocol):
     """Lets pods start that wait for the sidecar's image."""
@@ -51,6 +55,8 @@ class TektonWork:
 
         A watch that was lost tells of one that was made anew under the same name only as another uid.
         """
+        if old is not None and _left(old, new):
+            self.run_reconciler.departed(old)
         if old is not None and (new is None or labels.uid_of(old) != labels.uid_of(new)):
             self._vanished.setdefault(key, {})[labels.uid_of(old)] = old
             self.queue.add(key)
@@ -102,3 +108,10 @@ class TektonWork:
         if not self._vanished.get(key):
             self._vanished.pop(key, None)
         return await self.run_reconciler.reconcile(key)
+
+
+def _left(old: Object, new: Object | None) -> bool:
+    """Whether a TaskRun is no longer what a PipelineRun can count as its own."""
+    owner = labels.controller(old, "PipelineRun")
+    same = new is not None and labels.uid_of(old) == labels.uid_of(new)
+    return owner is not None and not (same and labels.controller(new or {}, "PipelineRun") == owner)

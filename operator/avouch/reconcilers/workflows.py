@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from avouch import errors, rfc3339
 from avouch.api import workflow as kind
 from avouch.contract import mapping
 from avouch.controlplane.model import contracts, runs, verdicts
+from avouch.controlplane.model.opening import Opening
 from avouch.findings import several
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object, ObjectCache
@@ -53,14 +55,66 @@ class Named(Mapping[str, Object]):
         return self.cache.found(self.kind, f"namespace/{self.namespace}")
 
 
-def decide(workflow: Object, bound: Bound, last: runs.Run | None) -> conditions.Desired:
+def decide(workflow: Object, bound: Bound, last: runs.Run | None, opening: Opening) -> conditions.Desired:
     """The status, from what was gathered."""
-    fields: dict[str, Any] = {"lastRun": _last_run(last)}
+    fields: dict[str, Any] = {"lastRun": _last_run(last), **_said(opening)}
     if bound.revision is not None:
         fields["contract"] = f"{bound.namespace}/{bound.name}"
         fields["contractRevision"] = bound.revision.revision
     told = (*_last_run_passed(last), *_materials_known(bound), *_references_found(workflow, bound.looked))
     return _resolved(workflow, bound).having(*told, **fields)
+
+
+def opening_of(workflow: Object, bound: Bound, now: datetime) -> Opening:
+    """When the Workflow takes runs, by what its status says and what holds now.
+
+    A Contract that is there and not recorded yet neither opens nor closes: the database may have been made anew.
+    """
+    said = told(workflow, now)
+    if suspended(workflow) or bound.problem or bound.contract is None:
+        return said.turned(False, now)
+    return said.turned(None if bound.revision is None else True, max(now, _created(workflow)))
+
+
+def kept(workflow: Object, now: datetime) -> Mapping[str, Any]:
+    """What its status goes on to say while nothing new is known: a database that is away closes no Workflow."""
+    return _said(told(workflow, now))
+
+
+def _said(opening: Opening) -> Mapping[str, str | None]:
+    times = {"openSince": opening.since, "openUntil": opening.until}
+    return {name: None if at is None else rfc3339.to_seconds(at) for name, at in times.items()}
+
+
+def told(workflow: Object, now: datetime) -> Opening:
+    """What the status says of it. One of before it said so is open since it is Ready.
+
+    Nothing, where it speaks of a time before the Workflow: somebody restored the status of a predecessor. What lies
+    ahead was written by a clock that went wrong: it is open since now.
+    """
+    status = workflow.get("status") or {}
+    ready = conditions.of(status, conditions.READY)
+    was = ready.get("lastTransitionTime") if ready.get("status") == "True" and not _suspended(ready) else None
+    since, until = _read(status.get("openSince") or was), _read(status.get("openUntil"))
+    if since is None or since < _created(workflow):
+        return Opening()
+    return Opening(min(since, now.replace(microsecond=0)), until)
+
+
+def _suspended(ready: Mapping[str, Any]) -> bool:
+    return ready.get("reason") == conditions.SUSPENDED
+
+
+def _created(workflow: Object) -> datetime:
+    return rfc3339.read(workflow["metadata"]["creationTimestamp"], "metadata.creationTimestamp")
+
+
+def _read(said: str | None) -> datetime | None:
+    """A time of the status; what is none counts as unsaid: whoever may write a status may write anything."""
+    try:
+        return rfc3339.read(said, "status") if said else None
+    except errors.Invalid:
+        return None
 
 
 def _resolved(workflow: Object, bound: Bound) -> conditions.Desired:
@@ -123,7 +177,7 @@ def _last_run_passed(run: runs.Run | None) -> tuple[conditions.Condition, ...]:
     return (conditions.Condition(conditions.LAST_RUN_PASSED, "True" if passed else "False", str(run.result), message),)
 
 
-def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> contracts.WorkflowRecord:
+def record_of(workflow: Object, namespace_uid: str, bound: Bound, opening: Opening) -> contracts.WorkflowRecord:
     """The row that matching and planning read; an unresolved contract is an empty one."""
     meta = workflow["metadata"]
     resolved = bound.contract is not None
@@ -137,6 +191,8 @@ def record_of(workflow: Object, namespace_uid: str, bound: Bound) -> contracts.W
         labels=dict(meta.get("labels") or {}),
         contract_namespace=bound.namespace if resolved else "",
         contract_name=bound.name if resolved else "",
+        open_since=opening.since,
+        open_until=opening.until,
     )
 
 
@@ -144,14 +200,15 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     """Resolve the contract, record the Workflow, say what holds. One that cannot be read keeps the row it had."""
     spec = spec_of(obj, kind.WorkflowSpec)
     bound = await _bound(context, key, obj, spec)
-    record = record_of(obj, context.namespace_uid(key.namespace), bound)
+    opening = opening_of(obj, bound, context.clock.now())
+    record = record_of(obj, context.namespace_uid(key.namespace), bound, opening)
     await context.workflows.upsert(record, epoch=context.epoch())
     if bound.revision is not None and spec.tekton is not None:
         bound = replace(bound, unknown=mapping.against_contract(spec, mapping.asked_in(bound.revision.canonical)))
     if context.definitions_listed():
         known = mapping.Definitions(*(Named(context.cache, each, key.namespace) for each in ("Pipeline", "Task")))
         bound = replace(bound, looked=mapping.against_definitions(spec, key.namespace, known))
-    return decide(obj, bound, context.last_runs.get((key.namespace, key.name)))
+    return decide(obj, bound, context.last_runs.get((key.namespace, key.name)), opening)
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, errors
-from avouch.controlplane.model import external, runs, verdicts, workflowspecs
+from avouch.controlplane.model import external, run_moves, runs, workflowspecs
 from avouch.controlplane.model import quotas as quota_model
 from avouch.findings import Finding
 from avouch.store import artifacts, database, jobs, quotas, rows, tables, versions
@@ -222,7 +222,7 @@ async def _must_be_unreleased(connection: AsyncConnection, run: runs.Run) -> Non
 
 
 def _must_be_open(run: runs.Run) -> None:
-    if run.finished_at is not None or run.result is not verdicts.VerdictResult.PENDING:
+    if not run_moves.may("close", run_moves.of(run)):
         raise errors.Conflict(f"run {run.name} has ended: open a new one with attestation init")
 
 

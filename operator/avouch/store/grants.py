@@ -128,6 +128,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "delivery_changes": _READ,
         "delivery_counts": _READ,
         "garbage": _READ,
+        "history": ("SELECT", "UPDATE (mark, rewound_at)"),
         "leases": ("SELECT", "UPDATE (epoch)"),
         "organisations": _WHOLE,
         "projects": _WHOLE,
@@ -139,7 +140,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
             "DELETE",
         ),
         "verdicts": _READ,
-        "versions": _VERSION,
+        "versions": ("SELECT", "UPDATE (value, expired)"),
         "workflows": _WHOLE,
     },
 }

@@ -17,29 +17,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors, storable
 from avouch.controlplane.model import runs
-from avouch.store import columns, database, direct, fencing, jobs, rows, tables, versions
+from avouch.store import columns, database, direct, fencing, jobs, rows, run_moves, tables, versions
 
 IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _TIMES = sa.bindparam("times", type_=pg.ARRAY(sa.DateTime(timezone=True)))
 _OF_IDS = sa.select(tables.runs).where(tables.runs.c.id == sa.any_(IDS))
 _VERSIONS = ("resource_version", "created_version", "judged_version")
 _NEW = ", ".join(column.name for column in tables.runs.c if column.name not in _VERSIONS)
+# A Workflow that was deleted and made anew has another UID, and the same runs.
+_SAME = (
+    "r.subject_uid = a.subject_uid AND r.workflow = a.workflow AND r.namespace_uid = a.namespace_uid"
+    f" AND r.subject_kind <> '{runs.EXTERNAL}' AND a.subject_kind <> '{runs.EXTERNAL}'"
+)
 # One statement is its own transaction. The versions are taken before the rows are written, by everybody who opens.
 _OPEN = (
     "WITH asked AS MATERIALIZED (SELECT * FROM jsonb_populate_recordset(NULL::runs, %(rows)s::jsonb)"  # noqa: S608 - constants only
     "), missing AS MATERIALIZED (SELECT a.*, row_number() OVER (ORDER BY a.id) AS place FROM asked a"
-    "  WHERE NOT EXISTS (SELECT FROM runs r WHERE r.id = a.id)"
+    f"  WHERE NOT EXISTS (SELECT FROM runs r WHERE r.id = a.id) AND NOT EXISTS (SELECT FROM runs r WHERE {_SAME})"
     "), taken AS (UPDATE versions SET value = value + (SELECT count(*) FROM missing) WHERE EXISTS (SELECT FROM missing)"
     "  RETURNING value - (SELECT count(*) FROM missing) AS base"
     f"), made AS (INSERT INTO runs ({_NEW}, resource_version, created_version, judged_version)"
     f"  SELECT {_NEW}, base + place, base + place, 0 FROM missing, taken ORDER BY place"
     "  ON CONFLICT (id) DO NOTHING RETURNING *"
     ") SELECT * FROM made UNION ALL SELECT r.* FROM runs r JOIN asked USING (id)"
+    f" UNION ALL SELECT r.* FROM runs r JOIN asked a ON {_SAME} AND r.id <> a.id"
 ).encode()
 _STORED = direct.sql(_OF_IDS)
 _UNFINISHED = (
     sa.select(tables.runs.c.id)
-    .where(tables.runs.c.id == sa.any_(IDS), tables.runs.c.finished_at.is_(None))
+    .where(tables.runs.c.id == sa.any_(IDS), sa.text(run_moves.may("end")))
     .order_by(tables.runs.c.id)
     .with_for_update(key_share=True)
 )
@@ -69,6 +75,8 @@ def document(snapshot: runs.Snapshot) -> bytes:
         "injected": snapshot.injected,
         "pods": snapshot.pods,
         "ended": snapshot.ended,
+        "unseen": snapshot.unseen,
+        "interrupted": snapshot.interrupted,
         "said": snapshot.said,
         "uninjected": snapshot.uninjected,
         "cut": snapshot.cut,
@@ -89,13 +97,18 @@ def refusal(exc: errors.AvouchError) -> bytes:
 
 
 async def open_all(opened: database.Database, batch: Sequence[runs.Run]) -> Sequence[runs.Run | errors.AvouchError]:
-    """Create those runs that are not stored; the stored one wins."""
+    """Create those runs that are not stored; the stored one wins, of a predecessor of the Workflow, too."""
     asked = {run.id: run for run in reversed(batch)}  # of two for one run the first counts
     found = await opened.run(_OPEN, columns.of([rows.row_of(run) for run in asked.values()]))
     stored = {run.id: run for run in map(rows.run_of, found)}
     if others := list(asked.keys() - stored.keys()):  # somebody else opened them at the same moment
         stored |= {run.id: run for run in map(rows.run_of, await opened.run(_STORED, {"ids": others}))}
-    return [stored.get(run.id) or _went_away(run) for run in batch]
+    predecessors = {_about(run): run for run in stored.values()}
+    return [stored.get(run.id) or predecessors.get(_about(run)) or _went_away(run) for run in batch]
+
+
+def _about(run: runs.Run) -> tuple[str, ...]:
+    return (run.namespace_uid, run.key.subject_uid, run.workflow, str(run.key.external))
 
 
 async def finish_all(opened: database.Database, batch: Sequence[Finished]) -> Sequence[errors.AvouchError | None]:

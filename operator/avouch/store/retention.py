@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.store import database, lastruns, versions
+from avouch.store import database, lastruns, run_moves, versions
 
 KEEP_LAST = 1
 _HOURS = re.compile(r"([1-9][0-9]{0,6})h", re.ASCII)
@@ -28,8 +28,8 @@ _POLICIES = sa.text(
     " WHERE w.spec ? 'retention' OR o.retention ? 'runs'"
 )
 _EXPIRE = sa.text(
-    "WITH old AS (SELECT r.id FROM runs r WHERE r.workflow_uid = :workflow AND r.namespace_uid = :namespace"
-    "  AND r.result <> 'Pending' AND r.judged_at < :before"
+    "WITH old AS (SELECT r.id FROM runs r WHERE r.workflow_uid = :workflow AND r.namespace_uid = :namespace"  # noqa: S608 - constants
+    f"  AND {run_moves.may('forget', 'r')} AND r.judged_at < :before"
     "  AND NOT EXISTS (SELECT FROM deliveries d WHERE d.run_id = r.id AND d.state = 'pending')"
     "  AND r.id NOT IN (SELECT k.id FROM runs k WHERE k.workflow_uid = :workflow AND k.namespace_uid = :namespace"
     "   AND k.result <> 'Pending' ORDER BY k.judged_at DESC, k.id DESC LIMIT :keep)"

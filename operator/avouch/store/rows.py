@@ -99,6 +99,8 @@ def snapshot_of(document: dict[str, Any]) -> runs.Snapshot:
         cleaned=tuple(document.get("cleaned", ())),
         refused=document.get("refused", ""),
         ended=tuple(document.get("ended", ())),
+        unseen=tuple(document.get("unseen", ())),
+        interrupted=document.get("interrupted", ""),
         said=document.get("said", {}),
         uninjected=document.get("uninjected", ""),
         cut=tuple(document.get("cut", ())),

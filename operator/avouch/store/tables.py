@@ -30,6 +30,15 @@ versions = sa.Table(  # one row: the newest resource version
     sa.Column("value", sa.BigInteger, nullable=False),
     sa.Column("expired", sa.BigInteger, nullable=False),
 )
+history = sa.Table(  # one row, written once: since when this database is, and how far it was seen
+    "history",
+    metadata,
+    sa.Column("id", sa.Boolean, primary_key=True),
+    sa.Column("identity", pg.UUID(as_uuid=True), nullable=False),
+    _time("born_at"),
+    sa.Column("mark", sa.BigInteger, nullable=False),
+    _time("rewound_at", nullable=True),
+)
 namespaces = sa.Table(  # of one that is gone: its uid `was`
     "namespaces",
     metadata,
@@ -74,6 +83,8 @@ workflows = sa.Table(
     _json("labels"),
     _text("contract_namespace"),
     _text("contract_name"),
+    _time("open_since", nullable=True),
+    _time("open_until", nullable=True),
     sa.Column("version", sa.BigInteger, nullable=False),
 )
 cut_results = sa.Table(  # Workflows whose runs lost results for want of room beside the sidecar

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from avouch import digests, errors
 from avouch.controlplane.model import deliveries, runs
 from avouch.controlplane.model import verdicts as verdict_model
-from avouch.store import artifacts, external_runs
+from avouch.store import artifacts, external_runs, run_moves
 
 Decided: TypeAlias = tuple[verdict_model.SignedVerdict, Sequence[deliveries.Delivery], int]
 """A verdict, its deliveries, and the version of the judged run whose verdict it supersedes (0: there is none)."""
@@ -29,9 +29,9 @@ SHOWN = 64 * 1024  # bytes of a run's environment variables, and of its annotati
 DELIVERIES = "avouch_deliveries"  # channel of NOTIFY: deliveries may be due
 
 _UNDECIDED = (
-    "SELECT id, subject_kind FROM runs JOIN unnest(%(ids)b::uuid[], %(over)s::bigint[]) AS i(run_id, over)"
-    " ON i.run_id = id WHERE CASE WHEN i.over = 0 THEN result = 'Pending'"
-    "  ELSE resource_version = i.over AND result <> 'Pending' AND superseded IS NULL END"
+    "SELECT id, subject_kind FROM runs JOIN unnest(%(ids)b::uuid[], %(over)s::bigint[]) AS i(run_id, over)"  # noqa: S608 - constants
+    f" ON i.run_id = id WHERE CASE WHEN i.over = 0 THEN {run_moves.may('judge')}"
+    f"  ELSE resource_version = i.over AND {run_moves.may('supersede')} END"
     " ORDER BY id FOR NO KEY UPDATE OF runs"
 )
 _SET_ASIDE = (

@@ -169,6 +169,8 @@ def _workflow_row(workflow: contracts.WorkflowRecord, version: int) -> dict[str,
         "labels": workflow.labels,
         "contract_namespace": workflow.contract_namespace,
         "contract_name": workflow.contract_name,
+        "open_since": workflow.open_since,
+        "open_until": workflow.open_until,
     }
 
 

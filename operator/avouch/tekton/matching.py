@@ -161,8 +161,6 @@ def _subject(
 
 
 def _matches(workflow: WorkflowLike, obj: Mapping[str, Any], section: str) -> bool:
-    if workflow.spec.get("suspend") is True:
-        return False
     found = labels.of(obj)
     if found.get(labels.WORKFLOW) == workflow.name and not _strict(workflow):
         return True

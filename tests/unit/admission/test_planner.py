@@ -1,6 +1,7 @@
 """From the cluster's record and the stored declarations to the decision, without a cluster."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 
 from avouch import digests
 from avouch.contract import reading, revisions
-from avouch.controlplane.intake import injection
-from avouch.controlplane.model import cluster, contracts
+from avouch.controlplane.intake import injection, planning
+from avouch.controlplane.model import cluster, contracts, runs
 from avouch.tekton import injection as tekton_injection
 from avouch.tekton import matching, pod
 from tests.unit.tekton import pods
@@ -96,6 +97,9 @@ class Cuts:
     def __init__(self, **cut: int) -> None:
         self.cut, self.asked = {name.replace("_", "-"): value for name, value in cut.items()}, 0
 
+    async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
+        return ()
+
     async def cut_generations(self, workflow_uids: Sequence[str]) -> dict[str, int]:
         self.asked += 1
         return {uid: self.cut[uid] for uid in workflow_uids if uid in self.cut}
@@ -118,6 +122,23 @@ async def test_a_task_that_owes_a_file_gets_the_plan_of_its_own_materials_and_th
     elsewhere = await decide(Cluster(), Workflows({"materials": [IMAGE, tests]}))
     assert isinstance(elsewhere, pod.Refusal)
     assert elsewhere.reason is pod.Reason.NOT_NEEDED
+
+
+class Begun(Cuts):
+    """One run that was opened while its Workflow was open."""
+
+    async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
+        workflows = Workflows({"materials": [IMAGE, SBOM]})
+        pipelinerun = await Cluster().pipelinerun("ns", "run")
+        (owed,) = await planning.owed_by("ns", None, pipelinerun, workflows, Contracts())
+        return [owed.run(datetime(2026, 1, 1, tzinfo=UTC))] if subject_uid == "pr-1" else []
+
+
+async def test_a_pod_of_a_run_that_was_opened_gets_its_sidecar_although_the_workflow_is_suspended_since() -> None:
+    workflows = Workflows({"materials": [IMAGE, SBOM]})
+    workflows.one = replace(workflows.one, open_until=datetime(2025, 1, 1, tzinfo=UTC))
+    assert isinstance(await decide(Cluster(), workflows), pod.Refusal)
+    assert isinstance(await decide(Cluster(), workflows, cuts=Begun()), injection.Planned)
 
 
 async def test_the_sidecar_gets_what_the_limitranges_of_the_namespace_allow() -> None:

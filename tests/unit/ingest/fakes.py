@@ -112,6 +112,9 @@ class Store:
     async def get(self, run_id: uuid.UUID) -> runs.Run | None:
         return self.stored.get(run_id)
 
+    async def of_subject(self, subject_uid: str) -> list[runs.Run]:
+        return [run for run in self.stored.values() if run.key.subject_uid == subject_uid]
+
     async def attested(self, run_id: uuid.UUID) -> runs.Attested | None:
         run = self.stored.get(run_id)
         uid = run.key.workflow_uid if run else ""

@@ -124,3 +124,21 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once_and_does_not_take_it
     await asyncio.wait_for(lease.hold(lambda: lost.append(True)), 5)
     assert lost == [True]
     assert server.lease["spec"]["holderIdentity"] == holder
+
+
+async def test_a_note_is_written_with_the_next_renewal_and_read_by_the_next_holder_whatever_else_stands_there() -> None:
+    server = Server()
+    first = Lease(server, "ns", "l", "first", FAST)
+    await first.acquire()
+    assert first.noted == ""
+    assert server.lease is not None
+    server.lease["metadata"]["annotations"] = {"somebody": "else"}
+    first.note = "one"
+    await first.acquire()
+    assert first.noted == "one"
+    assert server.lease["metadata"]["annotations"] == {"somebody": "else", "avouch.dev/database": "one"}
+    first.note = "two"
+    await first.release()
+    second = Lease(server, "ns", "l", "second", FAST)
+    await second.acquire()
+    assert second.noted == "two"

@@ -15,6 +15,7 @@ from avouch.api import organization as organization_kind
 from avouch.contract import mapping
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
+from avouch.controlplane.model.opening import Opening
 from avouch.integrations import registry
 from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import attachments, conditions, contracts, kinds, organizations, specs, workflows
@@ -58,7 +59,7 @@ def test_no_verb_sets_stalled_and_reconciling_together_or_ready_true_with_either
 
 def test_a_missing_contract_is_waited_for_and_named() -> None:
     workflow = obj("w", contractRef={"name": "build"})
-    desired = workflows.decide(workflow, workflows.Bound("build", "team"), None)
+    desired = workflows.decide(workflow, workflows.Bound("build", "team"), None, Opening())
     assert says(desired) == {
         "Ready": ("False", "DependencyNotReady"),
         "Reconciling": ("True", "DependencyNotReady"),
@@ -73,7 +74,7 @@ def test_a_red_run_leaves_the_workflow_ready() -> None:
         plan="", created_at=NOW, result=verdicts.VerdictResult.FAILED, finished_at=NOW,
     )  # fmt: skip
     bound = workflows.Bound("build", "team", obj("build"), revision(3))
-    desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, run)
+    desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, run, Opening())
     assert says(desired) == {"Ready": ("True", "Succeeded"), "LastRunPassed": ("False", "Failed")}
     assert desired.fields["lastRun"] == {"name": "w-1", "verdict": "Failed", "finishedAt": "2026-01-01T00:00:00Z"}
     assert desired.fields["contractRevision"] == 3
@@ -138,7 +139,7 @@ WRONG = mapping.Problem("UnknownMaterial", "spec.tekton.materials", "Contract bu
 
 def test_what_the_contract_does_not_know_is_said_and_leaves_the_workflow_ready() -> None:
     bound = workflows.Bound("build", "team", obj("build"), revision(3), unknown=[WRONG])
-    desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, None)
+    desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, None, Opening())
     assert says(desired) == {"Ready": ("True", "Succeeded"), "MaterialsKnown": ("False", "UnknownMaterial")}
     assert desired.conditions[1].message == str(WRONG)
 
@@ -156,7 +157,7 @@ def test_what_pipelines_and_tasks_do_not_have_is_said_and_leaves_the_workflow_re
     looked: mapping.Looked, said: tuple[str, str] | None
 ) -> None:
     bound = workflows.Bound("build", "team", obj("build"), revision(3), looked=looked)
-    told = says(workflows.decide(obj("w", contractRef={"name": "build"}), bound, None))
+    told = says(workflows.decide(obj("w", contractRef={"name": "build"}), bound, None, Opening()))
     assert told.pop("Ready") == ("True", "Succeeded")
     assert told == ({"ReferencesFound": said} if said else {})
 
@@ -165,8 +166,8 @@ def test_until_pipelines_were_listed_a_status_says_of_them_what_it_said() -> Non
     before = {"type": "ReferencesFound", "status": "False", "reason": "TaskNotFound", "message": "m"}
     bound = workflows.Bound("build", "team", obj("build"), revision(3))
     known = {**obj("w", contractRef={"name": "build"}), "status": {"conditions": [before]}}
-    assert says(workflows.decide(known, bound, None))["ReferencesFound"] == ("False", "TaskNotFound")
-    assert "ReferencesFound" not in says(workflows.decide(obj("w"), bound, None))
+    assert says(workflows.decide(known, bound, None, Opening()))["ReferencesFound"] == ("False", "TaskNotFound")
+    assert "ReferencesFound" not in says(workflows.decide(obj("w"), bound, None, Opening()))
 
 
 @given(st.booleans(), st.booleans(), st.booleans(), st.floats(0, 120))
@@ -228,6 +229,56 @@ def test_certificates_are_kept_until_due_and_the_bundle_trusts_old_and_new() -> 
         assert certificates.serving(wider, (*names, public), NOW) == wider
 
 
+BOUND = workflows.Bound("build", "team", obj("build"), revision(3))
+MADE, LATER = "2025-12-31T23:00:00Z", "2025-12-31T23:30:00Z"
+
+
+def workflow(status: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    made = obj("w", contractRef={"name": "build"}, **spec)
+    return {**made, "metadata": {**made["metadata"], "creationTimestamp": MADE}, "status": status}
+
+
+def ready(reason: str = "Succeeded", status: str = "True") -> dict[str, Any]:
+    return {"conditions": [{"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": LATER}]}
+
+
+OPEN, NEW, SINCE = Opening(datetime.fromisoformat(LATER)), Opening(NOW), {"openSince": LATER}
+CLOSED = Opening(datetime.fromisoformat(LATER), NOW)
+OPENINGS = {
+    "that is new is open as of now": (workflow({}), BOUND, NEW),
+    "that was edited stays open": (workflow({**SINCE, "observedGeneration": 1}, team="another"), BOUND, OPEN),
+    "of before it was written is open since it is Ready": (workflow(ready()), BOUND, OPEN),
+    "of before it was written that was suspended is open as of now": (workflow(ready("Suspended")), BOUND, NEW),
+    "of before it was written that was not Ready is open as of now": (workflow(ready(status="False")), BOUND, NEW),
+    "that is suspended is closed as of now": (workflow(SINCE, suspend=True), BOUND, CLOSED),
+    "that was suspended and goes on is open as of now":
+        (workflow({**SINCE, "openUntil": LATER}), BOUND, NEW),
+    "whose Contract is gone is closed as of now": (workflow(SINCE), workflows.Bound("build", "team"), CLOSED),
+    "whose Contract is in the way is closed": (workflow(SINCE), workflows.Bound("build", problem="x"), CLOSED),
+    "whose Contract is not recorded yet stays as it was":
+        (workflow(SINCE), workflows.Bound("build", "team", obj("build")), OPEN),
+    "that is new and whose Contract is not recorded yet is not open yet":
+        (workflow({}), workflows.Bound("build", "team", obj("build")), Opening()),
+    "with the status of a predecessor is open as of now": (workflow({"openSince": "2025-12-31T22:59:59Z"}), BOUND, NEW),
+    "with a time that lies ahead is open as of now": (workflow({"openSince": "2026-01-01T00:00:01Z"}), BOUND, NEW),
+    "with a time that is none is open as of now": (workflow({"openSince": "yesterday"}), BOUND, NEW),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("declared", "bound", "opening"), OPENINGS.values(), ids=OPENINGS)
+def test_a_workflow(declared: dict[str, Any], bound: workflows.Bound, opening: Opening) -> None:
+    assert workflows.opening_of(declared, bound, NOW) == opening
+    said = workflows.decide(declared, bound, None, opening).fields
+    times = [datetime.fromisoformat(said[name]) if name in said else None for name in ("openSince", "openUntil")]
+    assert Opening(*times) == opening
+    assert workflows.record_of(declared, "u", bound, opening).opening == opening
+
+
+def test_a_workflow_is_not_open_before_it_was_made_whatever_our_clock_says() -> None:
+    made = datetime.fromisoformat(MADE)
+    assert workflows.opening_of(workflow({}), BOUND, made - timedelta(seconds=9)) == Opening(made)
+
+
 def test_signing_keys_are_never_replaced() -> None:
     keys = certificates.signing_keys({})
     assert set(keys) == {"attestation.pem", "passed.pem", "failed.pem"}
@@ -236,7 +287,7 @@ def test_signing_keys_are_never_replaced() -> None:
 
 
 def test_the_record_of_an_unresolved_workflow_names_no_contract() -> None:
-    record = workflows.record_of(obj("w", contractRef={"name": "c"}), "u", workflows.Bound("c", "team"))
+    record = workflows.record_of(obj("w", contractRef={"name": "c"}), "u", workflows.Bound("c", "team"), Opening())
     assert (record.contract_name, record.contract_namespace) == ("", "")
     assert dataclasses.replace(record).namespace_uid == "u"
 

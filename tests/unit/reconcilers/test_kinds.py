@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from avouch import errors
+import pytest
+
+from avouch import errors, rfc3339
 from avouch.controlplane.model import contracts
 from avouch.integrations import registry
 from avouch.kube import events, status
@@ -26,6 +28,7 @@ class Memory:
         self.revisions: list[contracts.ContractRevision] = []
         self.workflows: dict[tuple[str, str], contracts.WorkflowRecord] = {}
         self.fail: errors.AvouchError | None = None
+        self.newest_fails: errors.AvouchError | None = None
 
     async def record(self, revision: contracts.ContractRevision, *, epoch: int) -> contracts.ContractRevision:
         if self.fail:
@@ -42,6 +45,8 @@ class Memory:
         return kept
 
     async def newest(self, namespace: str, name: str, *, before: Any = None) -> contracts.ContractRevision | None:
+        if self.newest_fails:
+            raise self.newest_fails
         found = [r for r in self.revisions if (r.namespace, r.name) == (namespace, name)]
         return found[-1] if found else None
 
@@ -119,6 +124,7 @@ def build() -> tuple[kinds.KindReconciler, Memory, Api]:
 def put(reconciling: kinds.KindReconciler, kind: str, name: str, **spec: Any) -> Key:
     key = Key(kind, "team", name)
     meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
+    meta["creationTimestamp"] = "2026-01-01T00:00:00Z"
     reconciling.context.cache.put(key, {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1}})
     return key
 
@@ -194,6 +200,49 @@ async def test_a_database_that_is_away_is_said_once_and_the_key_is_tried_again()
     await reconciling.workers.once(key)
     assert (ready(reconciling, key), reconciling.queue.failures(key), api.patches) == ("True", 0, 2)
     await reconciling.queue.drain()
+
+
+async def test_a_workflow_that_cannot_be_looked_at_now_stays_open_and_a_suspended_one_does_not() -> None:
+    reconciling, memory, _ = build()
+    for key in (
+        put(reconciling, "Contract", "c"),
+        workflow := put(reconciling, "Workflow", "w", contractRef={"name": "c"}),
+    ):
+        await reconciling.reconcile(key)
+
+    def said() -> tuple[str, str]:
+        found = (reconciling.context.cache.get(workflow) or {})["status"]
+        return found.get("openSince", ""), found.get("openUntil", "")
+
+    since, _until = said()
+    assert since
+    memory.newest_fails = errors.Unavailable("the database is away")
+    with pytest.raises(errors.Unavailable):
+        await reconciling.reconcile(workflow)
+    assert (ready(reconciling, workflow), *said()) == ("False", since, "")
+    memory.newest_fails = None
+    await reconciling.reconcile(workflow)
+    assert (ready(reconciling, workflow), *said()) == ("True", since, "")
+    known = reconciling.context.cache.get(workflow)
+    assert known is not None
+    reconciling.context.cache.put(workflow, {**known, "spec": {**known["spec"], "suspend": True}})
+    await reconciling.reconcile(workflow)
+    assert said() == (since, rfc3339.to_seconds(memory.workflows["team", "w"].open_until or NOW))
+    assert said()[1] > since
+
+
+async def test_what_is_declared_at_the_start_is_waited_for_whether_or_not_it_can_be_reconciled() -> None:
+    reconciling, memory, _ = build()
+    keys = [put(reconciling, "Contract", "c"), put(reconciling, "Contract", "d")]
+    reconciling.begin([*keys, Key("Namespace", "", "team")])
+    waiting = asyncio.ensure_future(reconciling.begun(60))
+    await reconciling.reconcile(keys[0])
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    memory.fail = errors.Unavailable("the database is away")
+    with pytest.raises(errors.Unavailable):
+        await reconciling.reconcile(keys[1])
+    await waiting
 
 
 async def test_a_deleted_workflow_is_forgotten_by_its_uid() -> None:

@@ -12,10 +12,11 @@ from avouch import digests, errors
 from avouch.contract import model, reading, revisions
 from avouch.controlplane.intake import planning
 from avouch.controlplane.model import contracts, runs
+from avouch.controlplane.model.history import History
 from avouch.integrations import registry
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import context, specs, tektonruns, tektonwork
+from avouch.reconcilers import context, departed, specs, tektonruns, tektonwork
 from avouch.tekton import matching
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -93,6 +94,16 @@ class Clock:
         return self.at
 
 
+class Recorder:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[events.Event] = []
+
+    async def record(self, subject: object, event: events.Event) -> None:
+        self.told.append(event)
+
+
 class Scene:
     """One namespace with one Workflow, and its reconciler."""
 
@@ -104,7 +115,8 @@ class Scene:
             integrations=registry.Types(),
         )  # fmt: skip
         self.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": "wu"}, "spec": {}})
-        self.run_reconciler = tektonruns.RunReconciler(there, self.store, self.api, {}, None)  # type: ignore[arg-type]
+        self.recorder = Recorder()
+        self.run_reconciler = tektonruns.RunReconciler(there, self.store, self.api, {}, self.recorder)  # type: ignore[arg-type]
         pods = self.run_reconciler.pods
         self.work = tektonwork.TektonWork(self.cache, self.store, self.run_reconciler, None, pods=pods)  # type: ignore[arg-type]
 
@@ -496,6 +508,106 @@ async def test_a_later_change_of_an_object_put_aside_asks_for_nothing_and_stays_
     assert len(scene.work.queue) == 1
 
 
+CREATED = datetime(2026, 1, 1, 11, tzinfo=UTC)  # of each run here
+
+
+def taking(scene: Scene, since: datetime | None, until: datetime | None = None) -> None:
+    (known,) = scene.store.known
+    scene.store.known.put(replace(known, open_since=since, open_until=until))
+
+
+@pytest.mark.parametrize("kind", ["PipelineRun", "TaskRun"])
+@pytest.mark.parametrize("status", ["Unknown", "True"])
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        (None, None),
+        (CREATED + timedelta(seconds=1), None),
+        (CREATED - timedelta(hours=1), CREATED - timedelta(seconds=1)),
+    ],
+)
+async def test_a_build_that_was_created_while_its_workflow_took_none_is_not_opened_and_is_told_so(
+    kind: str, status: str, since: datetime | None, until: datetime | None
+) -> None:
+    scene = Scene(pipelines=[{"name": "build"}], tasks=[{"name": "build"}])
+    taking(scene, since, until)
+    key = scene.put(kind, a_run(kind, "old", status, completionTime="2026-01-01T11:55:00Z"))
+    for _ in range(2):
+        await scene.run_reconciler.reconcile(key)
+    assert scene.store.asked == []
+    assert {event.reason for event in scene.recorder.told} == {"NotAttested"}
+    assert "it was created at 2026-01-01T11:00:00Z, " in scene.recorder.told[0].note
+
+
+async def test_a_build_that_ended_long_ago_is_told_nothing() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    taking(scene, CREATED + timedelta(seconds=1))
+    await scene.run_reconciler.reconcile(
+        scene.put("TaskRun", a_run("TaskRun", "old", "True", completionTime="2026-01-01T11:30:00Z"))
+    )
+    assert (scene.store.asked, scene.recorder.told) == ([], [])
+
+
+async def test_a_run_that_was_opened_is_finished_and_not_called_unattested_when_its_workflow_opened_anew() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.run_reconciler.reconcile(key)
+    taking(scene, NOW)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    assert (len(scene.store.snapshots), scene.recorder.told) == (1, [])
+
+
+async def test_a_build_that_is_seen_late_is_opened_although_its_workflow_was_suspended_since() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    taking(scene, CREATED, CREATED + timedelta(minutes=1))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    assert scene.store.asked == ["open", "finish"]
+
+
+MADE = History("ours", datetime(2026, 1, 1, 11, 30, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "history", "opened"),
+    [
+        ("2026-01-01T11:29:59Z", MADE, False),
+        ("2026-01-01T11:30:00Z", MADE, True),
+        ("2026-01-01T11:29:59Z", None, True),
+        ("2026-01-01T11:29:59Z", replace(MADE, born_at=NOW - timedelta(days=9)), True),
+        ("2026-01-01T11:29:59Z", replace(MADE, born_at=NOW - timedelta(days=9), rewound_at=MADE.born_at), False),
+    ],
+)
+async def test_a_build_that_ended_before_the_history_of_the_database_begins_is_not_opened(
+    ended_at: str, history: History | None, opened: bool
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.run_reconciler = replace(scene.run_reconciler, history=lambda: history)
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True", completionTime=ended_at))
+    await scene.run_reconciler.reconcile(key)
+    assert scene.store.asked == (["open", "finish"] if opened else [])
+    assert scene.recorder.told == []
+    assert tektonruns.settled(scene.known(key))
+
+
+async def test_a_stored_run_is_finished_although_it_ended_before_the_history_begins_and_says_so() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.run_reconciler.reconcile(key)
+    scene.run_reconciler = replace(scene.run_reconciler, history=lambda: MADE)
+    scene.put("TaskRun", a_run("TaskRun", "t", "True", completionTime="2026-01-01T11:20:00Z"))
+    await scene.run_reconciler.reconcile(key)
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.interrupted == "the database was made at 2026-01-01T11:30:00Z"
+
+
+async def test_a_build_of_the_history_of_the_database_lost_nothing() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.run_reconciler = replace(scene.run_reconciler, history=lambda: replace(MADE, born_at=CREATED))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.interrupted == ""
+
+
 async def test_a_run_that_the_database_lost_is_opened_again() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
@@ -593,6 +705,99 @@ async def test_a_taskrun_of_another_pipelinerun_is_not_in_the_record_whatever_it
     assert [one["metadata"]["name"] for one in snapshot.taskruns] == ["mine"]
 
 
+def done_with(*names: str, **more: Any) -> dict[str, Any]:
+    children = [{"kind": "TaskRun", "name": name} for name in names]
+    return a_run("PipelineRun", "p", "True", childReferences=children, completionTime="2026-01-01T11:59:30Z", **more)
+
+
+def drop(scene: Scene, key: Key) -> None:
+    """As the watch of its kind tells that an object was deleted."""
+    scene.api.objects.pop((key.kind, key.name), None)
+    old = scene.cache.drop(key)
+    assert old is not None
+    scene.work.changed(key, old, None)
+
+
+async def told_in_turn(scene: Scene) -> runs.Snapshot:
+    while len(scene.work.queue):
+        key = await scene.work.queue.get()
+        await scene.work._one(key)
+        scene.work.queue.done(key)
+    (snapshot,) = scene.store.snapshots.values()
+    return snapshot
+
+
+@pytest.mark.parametrize("first", ["PipelineRun", "TaskRun"])
+async def test_a_run_that_was_deleted_after_it_was_done_keeps_its_taskruns_whichever_watch_tells_first(
+    first: str,
+) -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown")))
+    child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
+    key = scene.put("PipelineRun", done_with("t"))
+    for gone in (key, child) if first == "PipelineRun" else (child, key):
+        drop(scene, gone)
+    snapshot = await told_in_turn(scene)
+    assert [one["metadata"]["name"] for one in snapshot.taskruns] == ["t"]
+    assert len(scene.run_reconciler.gone) == 0
+
+
+async def test_a_taskrun_that_was_deleted_while_its_pipelinerun_worked_is_missing_in_the_record() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    key = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown"))
+    child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
+    scene.clock.at = NOW - timedelta(minutes=1)
+    drop(scene, child)
+    scene.clock.at = NOW
+    await scene.run_reconciler.reconcile(key)
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", done_with("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.taskruns == ()
+    assert len(scene.run_reconciler.gone) == 0
+
+
+async def test_a_taskrun_that_was_taken_from_its_done_pipelinerun_is_known_as_it_was_and_one_of_before_is_not() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown")))
+    whole, before = (a_run("TaskRun", name, "True", metadata=owned_by("p")) for name in ("t", "u"))
+    for at, taskrun in ((NOW, whole), (NOW - timedelta(minutes=1), before)):
+        child = scene.put("TaskRun", taskrun)
+        orphan = a_run("TaskRun", child.name, "True", metadata={"ownerReferences": []})
+        scene.put("TaskRun", orphan)
+        scene.clock.at = at
+        scene.work.changed(child, taskrun, orphan)
+    scene.clock.at = NOW
+    drop(scene, scene.put("PipelineRun", done_with("t", "u")))
+    snapshot = await told_in_turn(scene)
+    assert list(snapshot.taskruns) == [whole]
+
+
+async def test_no_more_taskruns_are_kept_than_fit_and_none_whose_record_is_taken_or_that_was_not_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(departed, "_MOST", 2)
+    scene = Scene(pipelines=[{"name": "another"}])
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "recorded", "True")))
+    for name, status, owner in (
+        ("a", "True", "p"),
+        ("b", "True", "p"),
+        ("c", "Unknown", "p"),
+        ("d", "True", "recorded"),
+    ):
+        drop(scene, scene.put("TaskRun", a_run("TaskRun", name, status, metadata=owned_by(owner))))
+    gone = scene.run_reconciler.gone
+    assert [one["metadata"]["name"] for one in gone.of(("team", "p-uid"), NOW)] == ["a", "b"]
+    drop(scene, scene.put("TaskRun", a_run("TaskRun", "e", "True", metadata=owned_by("p"))))
+    assert [one["metadata"]["name"] for one in gone.of(("team", "p-uid"), NOW)] == ["b", "e"]
+
+
+async def test_a_pod_that_is_gone_before_anybody_saw_it_is_in_the_record_as_such() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.pods, snapshot.unseen) == ({}, ("pod",))
+
+
 async def test_a_run_whose_subject_was_made_anew_under_its_name_never_gets_the_record_of_the_new_one() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
@@ -627,16 +832,6 @@ async def test_an_object_deleted_before_it_was_done_is_finished_with_what_was_la
     assert snapshot.subject is gone
 
 
-class Recorder:
-    """Keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[events.Event] = []
-
-    async def record(self, subject: object, event: events.Event) -> None:
-        self.told.append(event)
-
-
 @pytest.mark.parametrize(
     ("label", "most", "inject", "said"),
     [
@@ -655,8 +850,6 @@ async def test_a_limitrange_that_keeps_the_sidecar_out_is_told_at_the_start(
     material = {"name": "sbom", "type": "SBOM_CYCLONEDX_JSON"}
     contract = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}}
     scene.store.contract = revisions.canonical(reading.read({**contract, "spec": {"materials": [material]}}))
-    recorder = Recorder()
-    scene.run_reconciler = replace(scene.run_reconciler, recorder=recorder)  # type: ignore[arg-type]
     scene.cache.put(
         Key("Namespace", "", "team"), {"metadata": {"name": "team", "labels": {"avouch.dev/inject": label}}}
     )
@@ -665,8 +858,8 @@ async def test_a_limitrange_that_keeps_the_sidecar_out_is_told_at_the_start(
     key = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown"))
     await scene.run_reconciler.reconcile(key)
     await scene.run_reconciler.reconcile(key)
-    assert [event.reason for event in recorder.told] == (["SidecarNotInjected"] if said else [])
-    assert all(said in event.note for event in recorder.told)
+    assert [event.reason for event in scene.recorder.told] == (["SidecarNotInjected"] if said else [])
+    assert all(said in event.note for event in scene.recorder.told)
 
 
 async def test_a_pending_pipelinerun_is_opened_when_it_begins_and_not_before() -> None:

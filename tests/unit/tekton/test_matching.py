@@ -43,7 +43,6 @@ RESOLVED = {
         (Workflow("w"), pipelinerun({"name": "build"}), False),
         (Workflow("w"), pipelinerun(**{"avouch.dev/workflow": "w"}), True),
         (Workflow("w"), pipelinerun(**{"avouch.dev/workflow": "v"}), False),
-        (Workflow("w", {"suspend": True}), pipelinerun(**{"avouch.dev/workflow": "w"}), False),
         (listing({"name": "build"}), {"spec": "nonsense"}, False),
     ],
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from avouch import errors
 from avouch.attestation import identity
 from avouch.controlplane.intake import authentication, authorization, external_opening, sessions
-from avouch.controlplane.model import external, runs, verdicts
+from avouch.controlplane.model import external, run_moves, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +93,4 @@ class ExternalRuns:
 
 
 def _ended(run: runs.Run) -> bool:
-    return run.finished_at is not None or run.result is not verdicts.VerdictResult.PENDING
+    return run_moves.of(run) is not run_moves.State.OPEN

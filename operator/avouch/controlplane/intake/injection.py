@@ -27,8 +27,8 @@ class Planned:
 Decision = Planned | pod.Refusal
 
 
-class Cuts(Protocol):
-    """Knows Workflows whose runs lost results beside a sidecar."""
+class Runs(planning.Begun, Protocol):
+    """Knows runs that were opened, and Workflows whose runs lost results beside a sidecar."""
 
     async def cut_generations(self, workflow_uids: Sequence[str]) -> Mapping[str, int]:
         """The generation at which that happened last, by the UID of the Workflow."""
@@ -42,7 +42,7 @@ class InjectionPlanner:
     cluster: cluster_model.ClusterReader
     workflows: planning.Workflows
     contracts: planning.Contracts
-    cuts: Cuts
+    runs: Runs
     per_result: int = termination.PER_RESULT
 
     async def plan_for(self, namespace: str, created: Object) -> Decision:
@@ -75,6 +75,7 @@ class InjectionPlanner:
     async def _owed(self, namespace: str, taskrun: Object, account: str) -> Sequence[decision.Owed]:
         pipelinerun = await self._pipelinerun(namespace, taskrun)
         found = await planning.owed_by(namespace, taskrun, pipelinerun, self.workflows, self.contracts)
+        found = await planning.with_begun(found, namespace, (taskrun, pipelinerun), self.workflows, self.runs)
         task = pod_identity.pipeline_task(taskrun, pipelinerun)
         attester = authorization.ServiceAccount(namespace, account)
         allowed = [one for one in found if authorization.may_attest(one.attesters, _place(one.workflow), attester)]
@@ -97,7 +98,7 @@ class InjectionPlanner:
         """Whether a sidecar cost these Workflows results before; asked only where it may do so again."""
         if not decision.takes_room(shape, chosen):
             return None
-        cuts = await self.cuts.cut_generations([each.whole.workflow_uid for each in chosen])
+        cuts = await self.runs.cut_generations([each.whole.workflow_uid for each in chosen])
         return decision.cut_before(chosen, cuts)
 
     async def _planned(

@@ -2,7 +2,7 @@
 
 The contract revision is the newest one recorded before the run's subject began (`tekton.outcome.began_at`), so all
 three agree without talking to each other. A PipelineRun that waits to begin owes nothing yet, and neither does a
-Workflow whose Contract is not resolved.
+Workflow whose Contract is not resolved, or that took no runs when the subject was created (`model.opening`).
 """
 
 import uuid
@@ -40,6 +40,14 @@ class Contracts(Protocol):
         ...
 
 
+class Begun(Protocol):
+    """Runs that were opened."""
+
+    async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
+        """Every run about one PipelineRun or TaskRun."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Owed:
     """What one run is about, for which Workflow, who may attest for it, and what it owes."""
@@ -64,6 +72,15 @@ class Owed:
         """The run to open, pinned to this plan."""
         subject = (self.subject.kind, self.subject.name)
         return new_run(self.workflow, self.key, subject, (self.plan, self.text or self.plan.to_json()), now)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A Workflow that covers a PipelineRun or TaskRun and takes no run of it, and why."""
+
+    workflow: str
+    subject: matching.Subject
+    why: str
 
 
 def new_run(
@@ -101,9 +118,45 @@ async def owed_by(
     contracts: Contracts,
 ) -> Sequence[Owed]:
     """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
-    matched = (await workflows.index(namespace)).of_taskrun(taskrun or {}, pipelinerun)  # {} is nobody's
+    known = await workflows.index(namespace)
+    matched = [one for one in _matched(known, taskrun, pipelinerun) if not refusal(*one)]
     owed = [await _owed(workflow, subject, taskrun, contracts) for workflow, subject in matched]
     return [one for one in owed if one is not None]
+
+
+async def with_begun(
+    owed: Sequence[Owed], namespace: str, pair: tuple[Object | None, Object | None], workflows: Workflows, begun: Begun
+) -> Sequence[Owed]:
+    """The same, and runs that were opened: they go on although their Workflow takes no more of them meanwhile.
+
+    `pair` is the TaskRun and its PipelineRun. Nobody is asked where each Workflow that covers them is owed something.
+    """
+    served = {one.workflow.name for one in owed}
+    matched = _matched(await workflows.index(namespace), *pair)
+    others = [await _begun(one, subject, begun) for one, subject in matched if one.name not in served]
+    return [*owed, *(one for one in others if one is not None)]
+
+
+async def refused_by(
+    namespace: str, taskrun: Object | None, pipelinerun: Object | None, workflows: Workflows
+) -> Sequence[Refused]:
+    """Each Workflow that covers it and takes no run of it."""
+    matched = _matched(await workflows.index(namespace), taskrun, pipelinerun)
+    return [Refused(one.name, subject, why) for one, subject in matched if (why := refusal(one, subject))]
+
+
+def refusal(workflow: contracts.WorkflowRecord, subject: matching.Subject) -> str:
+    """Why a Workflow that covers this PipelineRun or TaskRun takes no run of it, or ""."""
+    created = _created(subject.obj)
+    if workflow.open_until is None and workflowspecs.read(workflow.spec, workflow.name).suspend:
+        return f"Workflow {workflow.name} is suspended"  # recorded by an older controller, which writes no times
+    return workflow.opening.refuses(workflow.name, created)
+
+
+def _matched(
+    known: matching.Index[contracts.WorkflowRecord], taskrun: Object | None, pipelinerun: Object | None
+) -> Sequence[tuple[contracts.WorkflowRecord, matching.Subject]]:
+    return known.of_taskrun(taskrun or {}, pipelinerun)  # {} is nobody's
 
 
 async def _owed(
@@ -119,12 +172,26 @@ async def _owed(
     return Owed(workflow, planned.attesters, subject, planned.plan, planned.text)
 
 
+async def _begun(workflow: contracts.WorkflowRecord, subject: matching.Subject, begun: Begun) -> Owed | None:
+    """What a run that was opened owes: what it was pinned to."""
+    for run in await begun.of_subject(subject.uid):
+        if run.workflow == workflow.name and run.finished_at is None:
+            listed = workflowspecs.read(workflow.spec, workflow.name).attesters
+            return Owed(workflow, listed, subject, plan.Plan.from_json(run.plan), run.plan)
+    return None
+
+
 def _began(obj: Object, taskrun: Object | None) -> datetime | None:
     """When the subject began. One that has a TaskRun did, although Tekton may not have said so yet."""
-    if not objects.text(obj, "metadata", "creationTimestamp"):
-        raise errors.Invalid(f"{labels.name_of(obj)} has no creationTimestamp", field="metadata.creationTimestamp")
     said = outcome.began_at(obj) or outcome.began_at(taskrun or {})
     return rfc3339.read(said, "the time at which it began") if said else None
+
+
+def _created(obj: Object) -> datetime:
+    said = objects.text(obj, "metadata", "creationTimestamp")
+    if not said:
+        raise errors.Invalid(f"{labels.name_of(obj)} has no creationTimestamp", field="metadata.creationTimestamp")
+    return rfc3339.read(said, "metadata.creationTimestamp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,9 @@ class PodRuns:
             Denied: none of those that do lets this ServiceAccount attest.
         """
         caller = subject.caller
-        covering = await planning.owed_by(
-            caller.namespace, subject.taskrun, subject.pipelinerun, self.workflows, self.contracts
-        )
+        pair = subject.taskrun, subject.pipelinerun
+        covering = await planning.owed_by(caller.namespace, *pair, self.workflows, self.contracts)
+        covering = await planning.with_begun(covering, caller.namespace, pair, self.workflows, self.runs)
         if not covering:
             raise errors.NotFound(f"no Workflow in {caller.namespace} covers {_subject_name(caller)}")
         allowed = [owed for owed in covering if _lets(owed.attesters, owed.workflow.name, caller)]

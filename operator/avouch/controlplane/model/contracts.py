@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import digests
-from avouch.controlplane.model import deliveries
+from avouch.controlplane.model import deliveries, opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,13 @@ class WorkflowRecord:
     labels: dict[str, str]
     contract_namespace: str = ""  # resolved: where the Contract lies ("" = unresolved)
     contract_name: str = ""
+    open_since: datetime | None = opening.BEGINNING  # the Workflow's status.openSince and .openUntil
+    open_until: datetime | None = None
+
+    @property
+    def opening(self) -> opening.Opening:
+        """When it takes new runs."""
+        return opening.Opening(self.open_since, self.open_until)
 
 
 class Contracts(Protocol):

@@ -10,7 +10,7 @@ import pytest
 from avouch import digests, errors, plan
 from avouch.contract import reading, revisions
 from avouch.controlplane.intake import planning
-from avouch.controlplane.model import contracts
+from avouch.controlplane.model import contracts, runs
 from avouch.tekton import matching
 
 OBJECT = {"metadata": {"name": "run", "uid": "pr-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
@@ -87,6 +87,61 @@ async def test_the_same_contract_in_a_home_namespace_made_anew_is_named_by_that_
 async def test_a_workflow_without_a_contract_that_is_there_owes_nothing() -> None:
     assert not await Declared(workflow(contract_name=""), revision(1)).owed()
     assert not await Declared(workflow(), None).owed()
+
+
+class Begun:
+    """Runs that were opened."""
+
+    def __init__(self, *runs: runs.Run) -> None:
+        self.runs = runs
+
+    async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
+        return [run for run in self.runs if run.key.subject_uid == subject_uid]
+
+
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
+CHANGES: dict[str, dict[str, Any]] = {
+    "was suspended": {"open_until": datetime(2025, 12, 31, tzinfo=UTC)},
+    "was suspended and resumed": {"open_since": LATER},
+    "was made anew": {"uid": "w-2", "open_since": LATER},
+    "lost its Contract": {"contract_name": "", "contract_namespace": ""},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_the_pods_of_a_run_that_was_opened_are_served_although_its_workflow(change: dict[str, Any]) -> None:
+    (first,) = await Declared(workflow(), revision(1, "sbom")).owed()
+    opened, declared = first.run(LATER), Declared(workflow(**change), revision(2, "sbom", "tests"))
+    assert not await planning.owed_by("ns", None, OBJECT, declared, declared)
+    (owed,) = await planning.with_begun((), "ns", (None, OBJECT), declared, Begun(opened))
+    assert (owed.plan, owed.text) == (first.plan, opened.plan)
+    for others in (
+        Begun(),
+        Begun(replace(opened, workflow="another")),
+        Begun(replace(opened, finished_at=LATER)),
+        Begun(replace(opened, key=runs.RunKey("w-1", "another"))),
+    ):
+        assert not await planning.with_begun((), "ns", (None, OBJECT), declared, others)
+    assert await planning.with_begun((owed,), "ns", (None, OBJECT), declared, Begun(opened)) == [owed]
+
+
+REFUSED = [
+    (workflow(open_since=LATER), "before Workflow w was Ready and not suspended (since 2026-01-02T00:00:00Z)"),
+    (workflow(open_since=None), "Workflow w is not Ready yet, or suspended"),
+    (workflow(spec={**workflow().spec, "suspend": True}), "Workflow w is suspended"),  # by an older controller
+]
+
+
+@pytest.mark.parametrize(("refusing", "why"), REFUSED)
+async def test_a_workflow_that_takes_no_run_of_what_it_covers_says_why(
+    refusing: contracts.WorkflowRecord, why: str
+) -> None:
+    declared = Declared(refusing, revision(1))
+    assert not await declared.owed()
+    (refused,) = await planning.refused_by("ns", None, OBJECT, declared)
+    assert (refused.workflow, refused.subject.uid) == ("w", "pr-1")
+    assert why in refused.why
+    assert not await planning.refused_by("ns", None, OBJECT, Declared(workflow(), revision(1)))
 
 
 async def test_a_workflow_about_tasks_alone_is_owed_by_their_taskruns_and_by_no_pipelinerun() -> None:

@@ -69,6 +69,16 @@ async def test_a_run_that_is_open_already_keeps_the_plan_to_which_it_was_pinned(
     assert (opened.plan, opened.created) == (pinned, False)
 
 
+async def test_a_pod_goes_on_with_a_run_that_was_opened_before_its_workflow_took_no_more() -> None:
+    world = World(COVERS)
+    assert await world.open() == [("w0", True)]
+    world.store.known = [replace(world.store.known[0], open_since=None)]
+    assert await world.open() == [("w0", False)]
+    world.store.stored.clear()
+    with pytest.raises(errors.NotFound, match="no Workflow in shop covers"):
+        await world.open()
+
+
 async def test_a_pod_that_no_workflow_covers_is_told_of_what() -> None:
     world = World({})
     with pytest.raises(errors.NotFound, match="no Workflow in shop covers PipelineRun release"):
