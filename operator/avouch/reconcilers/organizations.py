@@ -1,9 +1,11 @@
 """Organization: which namespaces are its projects. A namespace that two of them claim stalls both."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from avouch import errors
+from avouch.api import durations
 from avouch.api import organization as kind
 from avouch.controlplane.model import identities
 from avouch.kube.cache import Key, Object, ObjectCache
@@ -61,6 +63,17 @@ def settings_of(cache: ObjectCache, namespace: str) -> kind.Settings:
         return claiming(cache, namespace).settings or kind.Settings()
     except (errors.NotFound, errors.Conflict):
         return kind.Settings()
+
+
+def kept_for(cache: ObjectCache, workflow: Key) -> timedelta | None:
+    """How long runs of a Workflow are kept: as it says, else its Organization; None: for ever, or unreadable."""
+    found = cache.get(workflow)
+    try:
+        own = None if found is None else specs.spec_of(found, specs.Retained).retention
+        common = claiming(cache, workflow.namespace).retention if own is None or own.runs is None else own
+        return durations.read(common.runs) if common is not None and common.runs is not None else None
+    except (errors.NotFound, errors.Conflict, errors.Invalid):
+        return None
 
 
 def restricts_contracts(cache: ObjectCache, namespace: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from avouch import errors
-from avouch.api import meta
+from avouch.api import expiry, meta
 from avouch.kube.cache import Object
 from avouch.tekton import definitions
 
@@ -33,6 +33,12 @@ class Suspendable(meta.Model):
     """What every kind of ours says, whatever else it does."""
 
     suspend: bool = False
+
+
+class Retained(meta.Model):
+    """What of a Workflow's spec says how long its runs are kept."""
+
+    retention: expiry.Retention | None = None
 
 
 def suspended(obj: Object) -> bool:

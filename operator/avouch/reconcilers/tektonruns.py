@@ -20,7 +20,7 @@ from avouch.controlplane.model import runs as run_model
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
-from avouch.reconcilers import departed, specs, taskrunpods, uninjected
+from avouch.reconcilers import departed, organizations, specs, taskrunpods, uninjected
 from avouch.reconcilers.context import Context
 from avouch.tekton import labels, objects, outcome, pod
 
@@ -312,7 +312,13 @@ class RunReconciler:
         context = self.context
         both = self._pair(key, obj)
         owed = await planning.owed_by(key.namespace, *both, context.workflows, context.contracts)
-        return [one for one in owed if one.subject.kind == key.kind]
+        return [one for one in owed if one.subject.kind == key.kind and not self._expired(one, obj)]
+
+    def _expired(self, owed: planning.Owed, obj: Object) -> bool:
+        """Whether its run would be older than runs are kept: it had one, most likely, which was deleted since."""
+        kept = organizations.kept_for(self.context.cache, Key("Workflow", owed.workflow.namespace, owed.workflow.name))
+        now = self.context.clock.now()
+        return kept is not None and outcome.done(obj) and outcome.finished_at(obj, now) + kept < now
 
     def _pair(self, key: Key, obj: Object) -> tuple[Object | None, Object | None]:
         """The TaskRun, if it is one, and its PipelineRun."""

@@ -564,6 +564,34 @@ async def test_a_build_that_is_seen_late_is_opened_although_its_workflow_was_sus
     assert scene.store.asked == ["open", "finish"]
 
 
+KEPT = {"retention": {"runs": "2h"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "common", "hours", "opened"),
+    [
+        ({}, {}, 9000, True),
+        (KEPT, {}, 1, True),
+        (KEPT, {}, 3, False),
+        ({}, KEPT, 3, False),
+        ({"retention": {"runs": "4h"}}, KEPT, 3, True),
+        ({"retention": {"keepLast": 3}}, KEPT, 3, False),
+        ({"retention": {"runs": "soon"}}, {}, 3, True),
+    ],
+)
+async def test_a_build_that_ended_longer_ago_than_runs_are_kept_is_not_opened_again(
+    own: dict[str, Any], common: dict[str, Any], hours: int, opened: bool
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": "wu"}, "spec": own})
+    claims = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}, **common}
+    scene.cache.put(Key("Organization", "", "o"), {"metadata": {"name": "o"}, "spec": claims})
+    scene.clock.at = datetime(2026, 1, 1, 11, 30, tzinfo=UTC) + timedelta(hours=hours)
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True", completionTime="2026-01-01T11:30:00Z"))
+    await scene.run_reconciler.reconcile(key)
+    assert scene.store.asked == (["open", "finish"] if opened else [])
+
+
 MADE = History("ours", datetime(2026, 1, 1, 11, 30, tzinfo=UTC))
 
 
