@@ -213,7 +213,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("store/lifecycle.py", "finish_all: others -> True"): "looks for none",
     ("store/namespaces.py", "_recorded: seen -> True"): "writes none",
     ("store/namespaces.py", "_tell: names -> True"): "tells of none",
-    ("store/retention.py", ": AND r.result <> 'Pending' -> "): "what is not judged has no time of it",
     ("store/runfeed.py", "RunFeed.leave: not self._number and self._poller is not None -> "
      "without self._poller is not None"): "who is there has a poller; for the type checker",
     ("store/runfeed.py", "RunFeed._look_for_ever: await asyncio.sleep(min(_GAP, self._poll)) -> pass"): (
