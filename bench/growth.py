@@ -26,7 +26,7 @@ from typing import Any
 
 import psycopg
 
-from avouch.controlplane.model import deliverybounds
+from avouch.controlplane.model import deliverybounds, selectors
 from avouch.controlplane.model import quotas as quota_model
 from avouch.processes import workermetrics
 from avouch.store import (
@@ -63,6 +63,7 @@ _PLAN = json.dumps(
 )
 _MATERIALS = json.dumps(
     [{"name": f"report-{n}", "type": "SARIF", "digest": "sha256:" + f"{n}" * 64, "origin": "taskrun"} for n in range(6)]
+    + [{"name": "image", "type": "CONTAINER_IMAGE", "digest": "sha256:" + "b" * 64, "origin": "taskrun"}]
 )
 _FINDINGS = json.dumps([{"code": "MaterialMissing", "message": "report-1 is missing", "line": "materials[1]"}])
 _AT = "now() - (10000000 - i) * interval '1 second'"
@@ -77,7 +78,8 @@ FILL = (
         'taskrun', {_AT}, {_AT}, jsonb_build_object('app', 'shop', 'workflow', 'release-' || (i %% 20)),
         i * 3, i * 3 - 2, i * 3 FROM {_SERIES}""",
     f"""INSERT INTO verdicts (run_id, findings, materials, annotations, env) SELECT md5('r' || i)::uuid,
-        CASE WHEN i %% 12 = 0 THEN %(findings)s::jsonb ELSE '[]' END, %(materials)s, '{{}}', '{{}}' FROM {_SERIES}""",
+        CASE WHEN i %% 12 = 0 THEN %(findings)s::jsonb ELSE '[]' END, %(materials)s,
+        jsonb_build_object('commit', lpad(to_hex(i), 40, '0')), '{{}}' FROM {_SERIES}""",
     f"""INSERT INTO verdict_documents (run_id, kind, predicate_type, digest, bundle)
         SELECT md5('r' || i)::uuid, kind, kind, 'sha256:x', ('{{"s": "' || repeat('s', 1390) || '"}}')::bytea
         FROM {_SERIES}, unnest(ARRAY['attestation', 'vsa']) kind""",
@@ -92,6 +94,13 @@ FILL = (
         {_NS} || '-uid' FROM {_SERIES}""",
     "DELETE FROM artifact_checks",  # those of days ago were looked at days ago
     "UPDATE versions SET value = %(last)s * 3",
+)
+# What 0.5 did not have: labels of builds.
+OWN = (
+    f"""UPDATE runs SET own_labels = jsonb_build_object('branch', 'main', 'build', i::text) FROM {_SERIES}
+        WHERE id = md5('r' || i)::uuid""",
+    f"""INSERT INTO run_keys SELECT {_NS} || '-uid', k.key, k.value, 'release-' || md5('n' || i), md5('r' || i)::uuid
+        FROM {_SERIES}, LATERAL (VALUES ('label:branch', 'main'), ('label:build', i::text)) k (key, value)""",
 )
 WORKFLOWS = """INSERT INTO workflows SELECT 'shop', 'release-' || i, 'shop-uid', 'workflow-' || i, 1,
     '{"retention": {"runs": "876000h"}}', '{}', 'shop', 'evidence' FROM generate_series(0, 15) i"""
@@ -153,7 +162,7 @@ def _family(root: int) -> set[int]:
 def fill(connection: "psycopg.Connection[Any]", first: int, last: int) -> None:
     """Runs `first` to `last`."""
     facts = {"first": first, "last": last, "plan": _PLAN, "materials": _MATERIALS, "findings": _FINDINGS}
-    for statement in FILL:
+    for statement in (*FILL, *OWN):
         connection.execute(statement, facts)
 
 
@@ -164,10 +173,11 @@ def queries(opened: database.Database, size: int) -> Sequence[Query]:
     newest = size * 3
     near_end = base64.urlsafe_b64encode(json.dumps([newest, SHOP, LAST_OF_NAMESPACE]).encode()).decode()
     all_near_end = base64.urlsafe_b64encode(json.dumps([newest, "team-19", "release-8"]).encode()).decode()
+    not_passed = selectors.Not(frozenset({"Passed"}))
     policy = retention.Policy("workflow-1", "shop-uid", timedelta(days=100_000), 1)
 
     def page(
-        namespace: str | None = SHOP, after: str = "", whole: bool = False, limit: int = 500, **filters: str
+        namespace: str | None = SHOP, after: str = "", whole: bool = False, limit: int = 500, **filters: Any
     ) -> Any:
         return lambda: shown.page(namespace, limit=limit, after=after, filters=filters, whole=whole)
 
@@ -194,13 +204,35 @@ def queries(opened: database.Database, size: int) -> Sequence[Query]:
         Query("list, verdict=Passed", page(verdict="Passed"), before("AND runs.result = 'Passed'")),
         Query("list, a verdict nobody has", page(verdict="Error"), before("AND runs.result = 'Error'")),
         Query("list, evidence nobody has", page(evidence="missing"), before("AND runs.evidence = 'missing'")),
-        Query("list, a label all have", page(labels="app=shop"), before("""AND runs.labels @> '{"app": "shop"}'""")),
+        Query(
+            "list, a label all have",
+            page(labels=selectors.labels("app=shop")),
+            before("""AND runs.labels @> '{"app": "shop"}'"""),
+        ),
         Query(
             "list, a label of one Workflow",
-            page(labels="workflow=release-3"),
+            page(labels=selectors.labels("workflow=release-3")),
             before("""AND runs.labels @> '{"workflow": "release-3"}'"""),
         ),
-        Query("list, a label nobody has", page(labels="app=x"), before("""AND runs.labels @> '{"app": "x"}'""")),
+        Query(
+            "list, a label nobody has",
+            page(labels=selectors.labels("app=x")),
+            before("""AND runs.labels @> '{"app": "x"}'"""),
+        ),
+        Query("list, all but Passed", page(verdict=not_passed), before("AND runs.result <> 'Passed'")),
+        Query("list, all but Failed", page(verdict=selectors.Not(frozenset({"Failed"})))),
+        Query("list, one TaskRun", page(subject="build-5"), before("AND runs.subject_name = 'build-5'")),
+        Query("list, a TaskRun nobody has", page(subject="x"), before("AND runs.subject_name = 'x'")),
+        Query("list, a kind nobody has", page(kind="External"), before("AND runs.subject_kind = 'External'")),
+        Query("list, an image all have", page(digest="sha256:" + "b" * 64)),
+        Query("list, a commit of one run", page(commit=f"{5:040x}")),
+        Query("list, a commit nobody has", page(commit="f" * 40)),
+        Query("list, a label of builds that all have", page(labels=selectors.labels("branch=main"))),
+        Query("list, a label of one build", page(labels=selectors.labels("build=5"))),
+        Query("list, one build of a branch", page(labels=selectors.labels("branch=main,build=5,app=shop"))),
+        Query("list, a label of builds that nobody has", page(labels=selectors.labels("build=none"))),
+        Query("list of all namespaces, all but Passed", page(None, verdict=not_passed)),
+        Query("list of all namespaces, a commit of one run", page(None, commit=f"{5:040x}")),
         Query("list of all namespaces, first 500", page(None)),
         Query("list of all namespaces, 200 near the end", page(None, all_near_end, limit=200)),
         Query("list of all namespaces, verdict=Failed", page(None, verdict="Failed")),

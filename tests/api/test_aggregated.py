@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
+from avouch.controlplane.model import selectors
 from avouch.ingest.aggregated import app as aggregated
 from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader
@@ -73,11 +74,12 @@ class Views:
         self.runs = [document("shop", f"release-{n}", n, "Passed" if n != 2 else "Failed") for n in (1, 2, 3)]
 
     async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str], whole: bool = True
+        self, namespace: str | None, *, limit: int, after: str, filters: selectors.Filters, whole: bool = True
     ) -> tuple[Sequence[dict[str, Any]], str, int]:
-        named = {"verdict": "result"}
+        fields = {"verdict": "result", "name": "name", "subject": "subjectName"}
         found = [one for one in self.runs if namespace in (None, one["namespace"])]
-        found = [one for one in found if all(one[named.get(k, k)] == v for k, v in filters.items() if k != "labels")]
+        for key, field in fields.items():
+            found = [one for one in found if selectors.is_wanted(one[field], filters.get(key))]
         start = int(after or 0)
         more = str(start + limit) if len(found) > start + limit else ""
         return found[start : start + limit], more, 3
@@ -104,7 +106,7 @@ class Views:
         return known[document] if (namespace, name) == ("shop", "release-2") else None
 
     async def watch(
-        self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
+        self, namespace: str | None, since: int, filters: selectors.Filters, *, whole: bool = True
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         if since > 1000:
             raise errors.Conflict("not of this database")
@@ -120,9 +122,15 @@ class Revisions:
         self.found = [revision("evidence", number) for number in (1, 2)]
 
     async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str]
-    ) -> tuple[Sequence[dict[str, Any]], str]:
-        return [one for one in self.found if all(one[key] == value for key, value in filters.items())], ""
+        self, namespace: str | None, *, limit: int, after: str, filters: selectors.Filters, whole: bool = True
+    ) -> tuple[Sequence[dict[str, Any]], str, int]:
+        return [one for one in self.found if all(one[key] == value for key, value in filters.items())], "", 3
+
+    async def watch(
+        self, namespace: str | None, since: int, filters: selectors.Filters, *, whole: bool = True
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        yield "ADDED", revision("evidence", 3)
+        await asyncio.Event().wait()
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
         return next((one for one in self.found if one["name"] == name), None)
@@ -243,10 +251,12 @@ def served(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def test_get_prints_the_columns(api: ApiServer, served: Served) -> None:
     head, *rows = api.kubectl("get", "workflowruns", "-n", "shop").splitlines()
-    assert head.split() == ["NAME", "WORKFLOW", "VERDICT", "EVIDENCE", "MATERIALS", "CONTRACT", "AGE"]
-    assert rows[1].split()[:6] == ["release-2", "release", "Failed", "sidecar", "1/2", "evidence@2"]
-    assert "MaterialMissing" in api.kubectl("get", "workflowruns", "-A", "-o", "wide")
-    assert "PipelineRun/release-1-x" in api.kubectl("get", "workflowruns", "-A", "-o", "wide")
+    assert head.split() == ["NAME", "WORKFLOW", "RUN", "OF", "VERDICT", "REASON", "EVIDENCE", "MATERIALS", "AGE"]
+    shown = ["release-2", "release", "PipelineRun/release-2-x", "Failed", "MaterialMissing", "sidecar", "1/2"]
+    assert rows[1].split()[:7] == shown
+    assert "evidence@2" in api.kubectl("get", "workflowruns", "-A", "-o", "wide")
+    assert api.kubectl("get", "avrun", "-n", "shop", "-o", "name").count("release-") == 3
+    assert "evidence.2" in api.kubectl("get", "avrev", "-n", "shop")
 
 
 def test_describe_begins_with_the_verdict_and_its_findings_and_shows_nothing_empty(
@@ -294,7 +304,10 @@ def test_chunks_and_selectors(api: ApiServer, served: Served) -> None:
     assert api.kubectl("get", "workflowruns", "-A", "--chunk-size=1", "-o", "name").count("release-") == 3
     selected = api.kubectl("get", "workflowruns", "-A", "--field-selector=status.verdict=Failed", "-o", "name")
     assert selected.split() == ["workflowrun.runs.avouch.dev/release-2"]
-    for selector in ("--field-selector=status.color=red", "--selector=team in (a)"):
+    for field, found in (("status.verdict!=Passed", ["2"]), ("spec.subject.name=release-3-x", ["3"])):
+        names = api.kubectl("get", "workflowruns", "-A", f"--field-selector={field}", "-o", "name").split()
+        assert names == [f"workflowrun.runs.avouch.dev/release-{number}" for number in found]
+    for selector in ("--field-selector=status.color=red", "--field-selector=metadata.name"):
         with pytest.raises(Exception, match="cannot select by"):
             api.kubectl("get", "workflowruns", "-A", selector)
 

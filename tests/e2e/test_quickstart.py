@@ -86,7 +86,7 @@ def test_no_build_was_broken_by_a_verdict(cluster: AnyCluster, verdicts: dict[st
 def test_kubectl_shows_the_runs_as_a_table(cluster: AnyCluster, verdicts: dict[str, Any]) -> None:
     table = install.kubectl(cluster, "-n", "quickstart", "get", "workflowruns")
     assert table.splitlines()[0].split() == [
-        "NAME", "WORKFLOW", "VERDICT", "EVIDENCE", "MATERIALS", "CONTRACT", "AGE",
+        "NAME", "WORKFLOW", "RUN", "OF", "VERDICT", "REASON", "EVIDENCE", "MATERIALS", "AGE",
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from avouch import digests, errors
 from avouch.controlplane.model import contracts as contract_model
+from avouch.controlplane.model import selectors
 from avouch.store import contracts, database, revisionviews, tables, tickets
 from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_run
@@ -30,18 +31,46 @@ async def test_revisions_are_paged_in_order_selected_by_contract_and_found_by_na
     views = revisionviews.RevisionViews(opened)
     seen, after = [], ""
     while True:
-        page, after = await views.page(namespace, limit=2, after=after, filters={})
+        page, after, _ = await views.page(namespace, limit=2, after=after, filters={})
         seen += [one["name"] for one in page]
         if not after:
             break
     assert seen == ["a.1", "a.2", "a.3", "b.1"]
-    selected, _ = await views.page(namespace, limit=0, after="", filters={"contract": "b"})
+    selected, *_ = await views.page(namespace, limit=0, after="", filters={"contract": "b"})
     assert [one["name"] for one in selected] == ["b.1"]
     found = await views.view(namespace, "a.2")
     assert found is not None
     assert digests.of_bytes(found["canonical"].encode()) == digests.Digest.parse(found["digest"])
     for name in ("a.4", "a", "a.x", "a.99999999999", "b.2", ""):
         assert await views.view(namespace, name) is None
+
+
+async def test_a_watch_tells_each_revision_once_that_was_recorded_after_the_list(opened: database.Database) -> None:
+    namespace = f"ns-{uuid.uuid4().hex[:8]}"
+    await recorded(opened, namespace, "a", b"1")
+    views = revisionviews.RevisionViews(opened, poll_seconds=0.01)
+    listed, _, version = await views.page(namespace, limit=0, after="", filters={})
+    await recorded(opened, namespace, "a", b"2")
+    await recorded(opened, f"{namespace}-other", "a", b"1")
+    watching = views.watch(namespace, version, {"contract": "a"})
+    first = await anext(watching)
+    await recorded(opened, namespace, "b", b"1")
+    await recorded(opened, namespace, "a", b"3")
+    second = await anext(watching)
+    await watching.aclose()  # type: ignore[attr-defined]
+    assert [listed[0]["name"], first[0], first[1]["name"], second[1]["name"]] == ["a.1", "ADDED", "a.2", "a.3"]
+    assert version < first[1]["resourceVersion"] < second[1]["resourceVersion"]
+    with pytest.raises(errors.Conflict, match="list again"):
+        await anext(views.watch(namespace, version + 1000, {}))
+
+
+async def test_revisions_are_selected_by_what_they_are_not(opened: database.Database) -> None:
+    namespace = f"ns-{uuid.uuid4().hex[:8]}"
+    await recorded(opened, namespace, "a", b"1", b"2")
+    await recorded(opened, namespace, "b", b"1")
+    unlike = {"contract": selectors.Not(frozenset({"b"})), "name": selectors.Not(frozenset({"a.1"}))}
+    found, *_ = await revisionviews.RevisionViews(opened).page(namespace, limit=0, after="", filters=unlike)
+    assert [one["name"] for one in found] == ["a.2"]
 
 
 async def test_a_foreign_token_is_refused(opened: database.Database) -> None:

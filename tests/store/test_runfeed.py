@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
-from avouch.controlplane.model import verdicts
+from avouch.controlplane.model import selectors, verdicts
 from avouch.store import database, rundocuments, runfeed, tables, versions, views
 from avouch.store import runs as run_store
 from avouch.store import verdicts as verdict_rows
@@ -246,7 +246,7 @@ async def test_each_watcher_gets_what_it_asked_for(counted: Counted) -> None:
         "mine": Watching(shown, mine, since),
         "failed": Watching(shown, mine, since, verdict="Failed"),
         "pending": Watching(shown, mine, since, verdict="Pending"),
-        "labelled": Watching(shown, None, since, labels="app=shop"),
+        "labelled": Watching(shown, None, since, labels=selectors.labels("app=shop")),
         "workflow": Watching(shown, None, since, workflow="other"),
         "named": Watching(shown, mine, since, name="nobody"),
     }

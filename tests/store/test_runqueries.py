@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from avouch import errors, rfc3339
 from avouch.controlplane.model import deliveries as delivery_model
-from avouch.controlplane.model import deliverybounds, verdicts
+from avouch.controlplane.model import deliverybounds, selectors, verdicts
 from avouch.processes import workermetrics
-from avouch.store import database, deliveries, external_runs, runqueries, tables, views
+from avouch.store import database, deliveries, external_runs, rundocuments, runqueries, tables, views
 from avouch.store import runs as run_store
 from tests.store import conftest as make
 from tests.store.test_external_runs import crafted
@@ -26,11 +26,30 @@ WORKFLOWS = tuple(f"build-{number}" for number in range(9))
 LABELS = ({}, {"app": "shop"}, {"app": "shop", "team": "a"}, {"app": "x", "team": "a"})
 RESULTS = tuple(one.value for one in verdicts.VerdictResult)
 EVIDENCE = tuple(one.value for one in verdicts.Evidence)
+SUBJECTS = ("first", "second")
+KINDS = ("PipelineRun", "TaskRun", "External")
+DIGESTS = tuple("sha256:" + each * 64 for each in "ab")
+COMMITS = tuple(each * 40 for each in "cd")
+OWN = ({}, {"branch": "main"}, {"branch": "fix", "kept": "b"})
 FILTERS = {
     "workflow": st.sampled_from((*WORKFLOWS, "nobody")),
     "verdict": st.sampled_from((*RESULTS, "Nonsense")),
     "evidence": st.sampled_from((*EVIDENCE, "nonsense")),
-    "labels": st.sampled_from(("app=shop", "app=shop,team=a", "team=a", "app=nobody", "only=build-3")),
+    "subject": st.sampled_from((*SUBJECTS, "nobody")),
+    "kind": st.sampled_from((*KINDS, "Nonsense")),
+    "digest": st.sampled_from((*DIGESTS, "nothing")),
+    "commit": st.sampled_from((*COMMITS, "f" * 40)),
+    "labels": st.sampled_from(
+        (
+            "app=shop", "app=shop,team=a", "team=a", "app=nobody", "only=build-3", "app!=shop", "team", "!team",
+            "app in (x,shop),team!=a", "only in (build-1,build-2)", "branch=main", "branch=main,app=shop", "branch",
+            "branch!=main", "branch in (main,fix)", "!branch", "branch=none", "kept=b", "kept in (a,b),branch=fix",
+        )
+    ).map(selectors.labels),
+}  # fmt: skip
+FILTERS |= {
+    key: FILTERS[key] | st.frozensets(FILTERS[key], min_size=1, max_size=2).map(selectors.Not)
+    for key in ("workflow", "verdict", "evidence", "subject", "kind")
 }
 
 
@@ -43,11 +62,22 @@ class Row:
     result: str
     evidence: str
     labels: dict[str, str]
+    own: dict[str, str] = field(default_factory=dict)  # labels of its build
+    subject: str = "first"
+    kind: str = "TaskRun"
+    digest: str = DIGESTS[0]
+    commit: str = COMMITS[0]
+
+    @property
+    def of_workflow(self) -> dict[str, str]:
+        """Labels of its Workflow, of which one tells it from others, and one is what builds of others have."""
+        kept = {"kept": "a"} if not self.own and self.workflow == WORKFLOWS[0] else {}
+        return {**self.labels, **kept, "only": self.workflow}
 
     @property
     def known(self) -> dict[str, str]:
-        """Its labels, of which one tells its Workflow from others."""
-        return {**self.labels, "only": self.workflow}
+        """All its labels."""
+        return {**self.own, **self.of_workflow}
 
 
 ROWS = st.lists(
@@ -58,6 +88,11 @@ ROWS = st.lists(
         st.sampled_from(RESULTS),
         st.sampled_from(EVIDENCE),
         st.sampled_from(LABELS),
+        st.sampled_from(OWN),
+        st.sampled_from(SUBJECTS),
+        st.sampled_from(KINDS),
+        st.sampled_from(DIGESTS),
+        st.sampled_from(COMMITS),
     ),
     max_size=40,
 )
@@ -81,6 +116,8 @@ class Stage:
             if self.rows:
                 rows = [self._row(number, newest) for number in range(len(self.rows))]
                 await connection.execute(sa.insert(tables.runs), rows)
+                found = [self._verdict(row, each["id"]) for row, each in zip(self.rows, rows, strict=True)]
+                await connection.execute(sa.insert(tables.verdicts), found)
             await connection.execute(sa.update(tables.versions).values(value=newest + len(self.rows)))
 
     def _row(self, number: int, newest: int) -> dict[str, Any]:
@@ -90,14 +127,23 @@ class Stage:
             "id": uuid.uuid4(), "name": self.names[number],
             "workflow_uid": f"{self.uids[row.place]}/{row.workflow}", "subject_uid": str(uuid.uuid4()),
             "namespace": self.namespaces[row.place], "namespace_uid": self.uids[row.place],
-            "workflow": row.workflow, "subject_kind": "TaskRun", "subject_name": "x", "contract": "c", "revision": 1,
-            "contract_digest": "sha256:0", "plan": "{}", "created_at": make.NOW, "result": row.result,
-            "evidence": row.evidence, "labels": row.known, "resource_version": version, "created_version": version,
+            "workflow": row.workflow, "subject_kind": row.kind, "subject_name": row.subject, "contract": "c",
+            "revision": 1, "contract_digest": "sha256:0", "plan": "{}", "created_at": make.NOW, "result": row.result,
+            "evidence": row.evidence, "labels": row.of_workflow, "own_labels": row.own, "resource_version": version,
+            "created_version": version,
             "judged_at": make.NOW + datetime.timedelta(seconds=number) if judged else None,
             "judged_version": version if judged else 0,
         }  # fmt: skip
 
-    def expected(self, places: tuple[int, ...], filters: dict[str, str]) -> list[tuple[str, str]]:
+    @staticmethod
+    def _verdict(row: Row, run_id: uuid.UUID) -> dict[str, Any]:
+        image = {"name": "image", "type": "CONTAINER_IMAGE", "digest": row.digest, "output": False}
+        report = {"name": "report", "type": "SARIF", "digest": "sha256:" + "9" * 64, "output": False}
+        commit = {"name": "commit", "type": "STRING", "value": row.commit, "digest": DIGESTS[1], "output": False}
+        said = {"annotations": {"revision": row.commit, "word": "main"}, "env": {"GITHUB_SHA": row.commit}}
+        return {"run_id": run_id, "findings": [], "materials": [image, report, commit], "left_out": {}, **said}
+
+    def expected(self, places: tuple[int, ...], filters: selectors.Filters) -> list[tuple[str, str]]:
         found = [
             (self.namespaces[row.place], name)
             for row, name in zip(self.rows, self.names, strict=True)
@@ -105,7 +151,7 @@ class Stage:
         ]
         return sorted(found)
 
-    async def listed(self, namespace: str | None, filters: dict[str, str], limit: int) -> list[tuple[str, str]]:
+    async def listed(self, namespace: str | None, filters: selectors.Filters, limit: int) -> list[tuple[str, str]]:
         shown, found, token = views.RunViews(self.opened), [], ""
         for _ in range(300):  # far more pages than there are: who goes round in a circle ends
             page, token, _ = await shown.page(namespace, limit=limit, after=token, filters=filters, whole=False)
@@ -116,12 +162,14 @@ class Stage:
         raise AssertionError
 
 
-def _matches(row: Row, name: str, filters: dict[str, str]) -> bool:
-    plain = {"workflow": row.workflow, "verdict": row.result, "evidence": row.evidence, "name": name}
-    if any(plain[key] != value for key, value in filters.items() if key != "labels"):
+def _matches(row: Row, name: str, filters: selectors.Filters) -> bool:
+    plain = {
+        "workflow": row.workflow, "verdict": row.result, "evidence": row.evidence, "name": name, "kind": row.kind,
+        "subject": row.subject, "digest": row.digest, "commit": row.commit,
+    }  # fmt: skip
+    if not all(selectors.is_wanted(found, filters.get(key)) for key, found in plain.items()):
         return False
-    wanted = dict(pair.split("=") for pair in filters.get("labels", "").split(",") if pair)
-    return all(row.known.get(key) == value for key, value in wanted.items())
+    return all(one.holds(row.known) for one in rundocuments.asked_labels(filters))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -290,6 +338,8 @@ async def test_a_namespace_is_known_as_soon_as_it_has_a_run(opened: database.Dat
 async def test_what_cannot_be_filtered_by_is_refused(opened: database.Database) -> None:
     with pytest.raises(errors.Invalid, match="cannot filter by colour"):
         await views.RunViews(opened).page(None, limit=1, after="", filters={"colour": "red"})
+    with pytest.raises(errors.Invalid, match="cannot be selected by another commit"):
+        await views.RunViews(opened).page(None, limit=1, after="", filters={"commit": selectors.Not(frozenset("a"))})
 
 
 async def test_what_a_verdict_signed_is_read_as_it_was_stored(opened: database.Database) -> None:

@@ -75,7 +75,8 @@ def crd(kind: meta.Kind) -> dict[str, Any]:
                 "plural": kind.plural,
                 "singular": kind.name.lower(),
                 "shortNames": [kind.short],
-                "categories": ["avouch"],
+                # Without those of the cluster, which users of one namespace may not list: one would fail all.
+                "categories": [] if kind.cluster else ["avouch"],
             },
             "scope": "Cluster" if kind.cluster else "Namespaced",
             "versions": [version],

@@ -236,6 +236,11 @@ class Tekton(meta.Model):
     """Sources of materials, by the Contract's names; a material that is not named here is found by convention."""
     annotations: Annotated[list[AnnotationSource], Field(max_length=200)] = Field(default_factory=list)
     """Sources of the values of the contract's empty annotations."""
+    run_labels: Annotated[
+        list[Annotated[str, meta.bounded(317, minimum=1)]],
+        Field(max_length=10, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(default_factory=list)
+    """Keys of labels that a WorkflowRun takes from its PipelineRun or TaskRun, beside those of the Workflow."""
 
 
 class WorkflowSpec(meta.Model):

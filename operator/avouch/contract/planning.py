@@ -62,6 +62,12 @@ class Revision(Protocol):
         """The canonical form."""
 
 
+def labels_of(workflow: Workflow) -> tuple[str, ...]:
+    """Keys of the labels that a run takes from its PipelineRun or TaskRun. Raises errors.Invalid."""
+    declared = _declared(workflow)
+    return tuple(declared.tekton.run_labels) if declared.tekton else ()
+
+
 def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
     """Compute the plan: equal arguments give equal plans.
 

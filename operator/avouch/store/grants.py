@@ -32,8 +32,8 @@ _QUEUE: Rights = {
     "procrastinate_periodic_defers": ("SELECT", "UPDATE (job_id)"),
 }
 # Rows of other tables that know a namespace and the labels of runs: written where a run is opened.
-_KNOWN: Rights = {"namespaces": _ADD, "run_labels": _ADD}
 _SCHEMA: Rights = {"alembic_version": _READ}  # which one it is
+_KNOWN: Rights = {"namespaces": _ADD, "run_labels": _ADD, "run_keys": _ADD}
 
 GRANTS: Final[Mapping[str, Rights]] = {
     # It speaks with everybody: it takes claims and artifacts, and decides nothing.
@@ -99,6 +99,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
         "run_artifacts": _ADD,
+        "run_keys": _ADD,
         "runs": (
             *_READ,
             "UPDATE (result, evidence, judged_at, superseded, resource_version, created_version, judged_version)",

@@ -40,6 +40,7 @@ def run_of(row: "sa.Row[Any]") -> runs.Run:
         finished_at=row.finished_at,
         judged_at=row.judged_at,
         labels=row.labels,
+        own_labels=row.own_labels,
         resource_version=row.resource_version,
     )
 
@@ -64,6 +65,7 @@ def row_of(run: runs.Run) -> dict[str, Any]:
         "result": verdicts.VerdictResult.PENDING.value,
         "evidence": verdicts.Evidence.NONE.value,
         "labels": run.labels,
+        "own_labels": run.own_labels,
     }
 
 

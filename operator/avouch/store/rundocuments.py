@@ -16,12 +16,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch import errors, rfc3339
+from avouch import rfc3339
+from avouch.controlplane.model import selectors
 from avouch.store import tables
 
 # Filters whose value changes in a run's life, and what it is before the verdict. A verdict is replaced once at most,
 # and the run keeps it, so the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
+# Filters whose value never changes, and the column that has it.
+FIXED = {
+    "name": "name", "workflow": "workflow", "kind": "subject_kind", "subject": "subject_name", "uid": "subject_uid",
+}  # fmt: skip
 OF_VERDICT = ("findings", "materials", "annotations", "env", "left_out")  # what a whole document shows of it
 ROOM = 1024 * 1024  # bytes of JSON that one page or turn reads; as objects they take some nine times as much
 # Of small values PostgreSQL knows the size without reading them; of others what is stored may be compressed.
@@ -124,10 +129,11 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "result": row.result,
         "evidence": row.evidence,
         "reason": row.reason or "",
+        "finding": row.finding or "",
         "createdAt": _time(row.created_at),
         "finishedAt": _time(row.finished_at),
         "judgedAt": _time(row.judged_at),
-        "labels": row.labels,
+        "labels": {**row.own_labels, **row.labels},
         "resourceVersion": row.resource_version,
         "materialsFound": len(asked.intersection(row.materials or ())),
         "materialsAsked": len(asked),
@@ -178,15 +184,21 @@ def _superseded(earlier: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**shown, "attestationBundle": earlier["documents"].get("superseded-attestation", "")}
 
 
-def chosen(row: "sa.Row[Any]", filters: Mapping[str, str]) -> bool:
+def chosen(row: "sa.Row[Any]", filters: selectors.Filters) -> bool:
     """Whether a run is one of those that a filter can ever show: by what never changes in its life."""
-    if any(key in filters and getattr(row, key) != filters[key] for key in ("name", "workflow")):
+    if any(not selectors.is_wanted(getattr(row, column), filters.get(key)) for key, column in FIXED.items()):
         return False
-    wanted = labels(filters.get("labels", ""))
-    return all(row.labels.get(key) == value for key, value in wanted.items())
+    found = {**row.own_labels, **row.labels}
+    return all(one.holds(found) for one in asked_labels(filters))
 
 
-def event(row: "sa.Row[Any]", since: int, filters: Mapping[str, str]) -> str:
+def asked_labels(filters: selectors.Filters) -> Sequence[selectors.Requirement]:
+    """What of the filters is about labels."""
+    found = filters.get("labels", ())
+    return () if isinstance(found, str | selectors.Not) else found
+
+
+def event(row: "sa.Row[Any]", since: int, filters: selectors.Filters) -> str:
     """ADDED, MODIFIED, DELETED (it left the filter) or "" for one run changed after version `since`."""
     present = {"verdict": row.result, "evidence": row.evidence}
     before = _before(row, since) if row.judged_version > since else present
@@ -202,16 +214,8 @@ def _before(row: "sa.Row[Any]", since: int) -> Mapping[str, str]:
     return earlier if earlier is not None and earlier["version"] <= since else CHANGING
 
 
-def labels(selector: str) -> dict[str, str]:
-    """`a=b,c=d` as a mapping. Raises errors.Invalid."""
-    pairs = [part.split("=", 1) for part in selector.replace("==", "=").split(",") if part.strip()]
-    if any(len(pair) != 2 or pair[0].endswith("!") for pair in pairs):
-        raise errors.Invalid("runs can be selected by equal labels only", field="labelSelector", fix="write key=value")
-    return {key.strip(): value.strip() for key, value in pairs}
-
-
-def _matches(state: Mapping[str, str], filters: Mapping[str, str]) -> bool:
-    return all(state[key] == filters[key] for key in CHANGING if key in filters)
+def _matches(state: Mapping[str, str], filters: selectors.Filters) -> bool:
+    return all(selectors.is_wanted(state[key], filters.get(key)) for key in CHANGING)
 
 
 def _delivery(row: "sa.Row[Any]") -> dict[str, Any]:

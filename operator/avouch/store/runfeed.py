@@ -10,13 +10,14 @@ import contextlib
 import logging
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from avouch import errors
+from avouch.controlplane.model import selectors
 from avouch.store import database, rundocuments, runqueries, versions
 
 CHANNEL = "avouch_runs"  # the triggers of migration 0005 tell there
@@ -53,7 +54,7 @@ class Watcher:
     """What one asked for, and what waits for it. `since`: the version up to which it knows everything."""
 
     namespace: str | None
-    filters: Mapping[str, str]
+    filters: selectors.Filters
     whole: bool
     since: int
     waiting: deque[tuple[str, _Told]] = field(default_factory=deque)

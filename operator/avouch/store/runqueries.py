@@ -3,31 +3,56 @@
 Rows are found by the uid of the present namespace and limited before anything is joined: every index of `runs` that a
 list uses begins with it and ends with the name, which is the order of the list. What PostgreSQL must know to choose an
 index (uid, verdict, evidence, limit) is written into the statement; what people wrote is bound.
+
+What few runs share (an image, a commit, a label of their build) is found in `run_keys`, in the same order. Where no one
+index leads to what is asked for, as for every verdict but Passed, several do: each gives a page, and those are merged.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors
-from avouch.controlplane.model import verdicts
+from avouch.controlplane.model import runs as run_model
+from avouch.controlplane.model import selectors, verdicts
 from avouch.store import rundocuments, tables
 
-FILTERS = ("name", "workflow", "verdict", "evidence", "labels")
+LABEL = "label:"  # before the key of a label in `run_keys`
+KEYS = ("digest", "commit")  # filters by `run_keys`
+FILTERS = (*rundocuments.FIXED, "verdict", "evidence", *KEYS, "labels")
+_KINDS = frozenset(("PipelineRun", "TaskRun", run_model.EXTERNAL))
 _CLOSED = {
     "verdict": (tables.runs.c.result, frozenset(one.value for one in verdicts.VerdictResult)),
     "evidence": (tables.runs.c.evidence, frozenset(one.value for one in verdicts.Evidence)),
+    "kind": (tables.runs.c.subject_kind, _KINDS),
 }
+# Filters of closed values, with the one that most runs have: an index holds the others alone.
+_COMMON = {"verdict": "Passed", "kind": "PipelineRun"}
 
 # Runs of this many Workflows are merged, where they are no more than one in so many: else the next match is not far.
 _FEW, _RARE = 20, 4
+_COUNTED = 1000  # matches of a key, above which it is not worth knowing how many more there are
 Position = tuple[str, str]  # (namespace, name) of the last run of the page before
 
 
+class _Key(NamedTuple):
+    """Something that runs are found by: a key of `run_keys`, and its values."""
+
+    key: str
+    values: Sequence[str]
+
+
+class _Labelled(NamedTuple):
+    """What labels lead to: Workflows whose runs can have them, where these are few, and keys that runs have."""
+
+    few: "sa.Select[Any] | None" = None
+    keys: Sequence[_Key] = ()
+
+
 async def page(
-    connection: AsyncConnection, namespace: str | None, filters: Mapping[str, str], last: Position | None, limit: int
+    connection: AsyncConnection, namespace: str | None, filters: selectors.Filters, last: Position | None, limit: int
 ) -> "sa.Select[Any] | None":
     """The rows of one page, by namespace and name; None where there can be none.
 
@@ -35,18 +60,19 @@ async def page(
         errors.Invalid: a filter that we do not have.
     """
     wanted = conditions(filters)
-    if filters.get("labels"):
-        having = _places(namespace).where(tables.run_labels.c.labels.contains(rundocuments.labels(filters["labels"])))
-        number = await _number(connection, having)
-        if not number:
-            return None
-        rare = number <= _FEW and number * _RARE <= await _number(connection, _places(namespace))
-        if rare and set(filters) == {"labels"}:
-            return documented(_one_by_one(having, wanted, last, limit))
-    if namespace is None:
-        known = sa.select(tables.namespaces).order_by(tables.namespaces.c.name)
-        return documented(_one_by_one(known, wanted, last, limit))
-    uid = (await connection.execute(sa.select(_uid_of(namespace)))).scalar()
+    labelled = await _labelled(connection, namespace, filters)
+    if labelled is None:
+        return None
+    keys = [*(_Key(key, (str(filters[key]),)) for key in KEYS if key in filters), *labelled.keys]
+    if keys:
+        best = await _rarest(connection, namespace, keys)
+        return documented(_one_by_one(_with(namespace, "value", best.values), wanted, last, limit, best.key))
+    several = labelled.few if labelled.few is not None else _by_value(namespace, filters)
+    if several is None and namespace is None:
+        several = _namespaces(None)
+    if several is not None:
+        return documented(_one_by_one(several, wanted, last, limit))
+    uid = (await connection.execute(sa.select(_uid_of(str(namespace))))).scalar()
     if uid is None:
         return None
     runs = tables.runs.c
@@ -68,7 +94,7 @@ def named(namespace: str, name: str) -> "sa.ColumnElement[bool]":
 
 
 def changed(
-    since: int, limit: int, namespace: str | None = None, filters: Mapping[str, str] | None = None
+    since: int, limit: int, namespace: str | None = None, filters: selectors.Filters | None = None
 ) -> "sa.Select[Any]":
     """The rows that changed after a version, in the order of their versions."""
     runs = tables.runs.c
@@ -82,22 +108,19 @@ def changed(
     return documented(limited, by_version=True)
 
 
-def conditions(filters: Mapping[str, str]) -> list["sa.ColumnElement[bool]"]:
+def conditions(filters: selectors.Filters) -> list["sa.ColumnElement[bool]"]:
     """What a run must be. Raises errors.Invalid."""
     unknown = sorted(set(filters) - set(FILTERS))
     if unknown:
         raise errors.Invalid(f"cannot filter by {unknown[0]}", fix=f"filter by one of {', '.join(FILTERS)}")
     runs = tables.runs.c
-    found: list[sa.ColumnElement[bool]] = []
-    for key, column in (("name", runs.name), ("workflow", runs.workflow)):
-        if key in filters:
-            found.append(column == filters[key])
-    for key, (column, possible) in _CLOSED.items():
-        if key in filters:
-            found.append(column == _written(filters[key]) if filters[key] in possible else sa.false())
-    if filters.get("labels"):
-        found.append(runs.labels.contains(rundocuments.labels(filters["labels"])))
-    return found
+    plain = (key for key in rundocuments.FIXED if key in filters and key not in _CLOSED)
+    return [
+        *(_is(runs[rundocuments.FIXED[key]], filters[key]) for key in plain),
+        *(_is_closed(*_CLOSED[key], filters[key]) for key in _CLOSED if key in filters),
+        *(_has_key(key, filters[key]) for key in KEYS if key in filters),
+        *(_has(each, runs.labels, runs.own_labels) for each in rundocuments.asked_labels(filters)),
+    ]
 
 
 def documented(chosen: "sa.Select[Any]", *, by_version: bool = False) -> "sa.Select[Any]":
@@ -108,8 +131,120 @@ def documented(chosen: "sa.Select[Any]", *, by_version: bool = False) -> "sa.Sel
     shown = (extra.c.attester, extra.c.runner, extra.c.version, extra.c.organization, extra.c.expires_at)
     order = (rows.c.resource_version,) if by_version else (rows.c.namespace, rows.c.name)
     reason = verdicts.c.findings[(0, "code")].as_string().label("reason")
+    finding = sa.func.left(verdicts.c.findings[(0, "message")].as_string(), 300).label("finding")
     names = sa.func.jsonb_path_query_array(verdicts.c.materials, sa.literal_column("'$[*].name'")).label("materials")
-    return sa.select(rows, names, reason, *shown).select_from(joined).order_by(*order)
+    return sa.select(rows, names, reason, finding, *shown).select_from(joined).order_by(*order)
+
+
+def _is(column: "sa.ColumnElement[str]", wanted: Any) -> "sa.ColumnElement[bool]":
+    return column.not_in(sorted(wanted.values)) if isinstance(wanted, selectors.Not) else column == wanted
+
+
+def _is_closed(column: "sa.ColumnElement[str]", possible: frozenset[str], wanted: Any) -> "sa.ColumnElement[bool]":
+    if isinstance(wanted, selectors.Not):
+        return sa.and_(sa.true(), *(column != _written(value) for value in sorted(wanted.values & possible)))
+    return column == _written(wanted) if wanted in possible else sa.false()
+
+
+def _has_key(key: str, wanted: Any) -> "sa.ColumnElement[bool]":
+    if not isinstance(wanted, str):
+        raise errors.Invalid(f"runs cannot be selected by another {key}", fix=f"name the {key}")
+    keys = tables.run_keys.alias("has").c  # beside those by which a run is found
+    return sa.exists().where(keys.run_id == tables.runs.c.id, keys.key == key, keys.value == wanted)
+
+
+def _has(one: selectors.Requirement, *places: Any) -> "sa.ColumnElement[bool]":
+    """Whether one of these columns of labels has what is required; no label stands in two of them."""
+    if one.values is None:
+        there = sa.or_(*(place.has_key(one.key) for place in places))
+    else:
+        there = sa.or_(
+            sa.false(), *(place.contains({one.key: value}) for place in places for value in sorted(one.values))
+        )
+    return there if one.wanted else sa.not_(there)
+
+
+def _by_value(namespace: str | None, filters: selectors.Filters) -> "sa.Select[Any] | None":
+    """Each namespace with each of the other values, where what most runs have is excluded: an index holds the others.
+
+    `conditions` says that it is none of those, which PostgreSQL must know to take it.
+    """
+    for key, common in _COMMON.items():
+        excluded = filters.get(key)
+        if isinstance(excluded, selectors.Not) and common in excluded.values:
+            column, possible = _CLOSED[key]
+            return _with(namespace, column.name, sorted(possible - excluded.values) or [""])
+    return None
+
+
+async def _labelled(connection: AsyncConnection, namespace: str | None, filters: selectors.Filters) -> _Labelled | None:
+    """What the labels, or a Workflow that is excluded, lead to; None where nothing can have them."""
+    asked = rundocuments.asked_labels(filters)
+    if not asked and not isinstance(filters.get("workflow"), selectors.Not):
+        return _Labelled()
+    places, keys = await _having(connection, namespace, asked, filters)
+    number = await _number(connection, places)
+    if not number:
+        return None
+    rare = number <= _FEW and number * _RARE <= await _number(connection, _places(namespace))
+    return _Labelled(places if rare and set(filters) <= {"labels", "workflow"} else None, keys)
+
+
+async def _having(
+    connection: AsyncConnection,
+    namespace: str | None,
+    asked: Sequence[selectors.Requirement],
+    filters: selectors.Filters,
+) -> "tuple[sa.Select[Any], list[_Key]]":
+    """The Workflows whose runs can have these labels, and the labels that only builds of their own have.
+
+    Runs of a Workflow have few sets of its labels; as many as runs have labels of their build.
+    """
+    sets, keys = tables.run_labels.c, []
+    places = _places(namespace)
+    if "workflow" in filters:
+        places = places.where(_is(sets.workflow, filters["workflow"]))
+    for one in asked:
+        of_workflow = _has(one, sets.labels)
+        own = one.wanted and await _any(connection, _keyed(namespace, _key(one)))
+        if not own:
+            places = places.where(of_workflow)
+        elif one.values is not None and not await _any(connection, _places(namespace).where(of_workflow)):
+            keys.append(_key(one))
+    return places, keys
+
+
+def _key(one: selectors.Requirement) -> _Key:
+    return _Key(f"{LABEL}{one.key}", sorted(one.values or ()))
+
+
+async def _rarest(connection: AsyncConnection, namespace: str | None, keys: Sequence[_Key]) -> _Key:
+    """The one that the fewest runs have."""
+    if len(keys) == 1:
+        return keys[0]
+    counted = [(await _number(connection, _keyed(namespace, key).limit(_COUNTED)), at) for at, key in enumerate(keys)]
+    return keys[min(counted)[1]]
+
+
+def _keyed(namespace: str | None, key: _Key) -> "sa.Select[Any]":
+    """The entries of a key in the present namespace, or in all; any value where it has none."""
+    keys, here = tables.run_keys.c, _namespaces(namespace).subquery("here")
+    found = sa.select(keys.run_id).join_from(here, tables.run_keys, keys.namespace_uid == here.c.uid)
+    found = found.where(keys.key == key.key)
+    return found.where(keys.value.in_(key.values)) if key.values else found
+
+
+def _namespaces(namespace: str | None) -> "sa.Select[Any]":
+    known = tables.namespaces.c
+    found = sa.select(known.name, known.uid).order_by(known.name)
+    return found if namespace is None else found.where(known.name == namespace)
+
+
+def _with(namespace: str | None, column: str, values: Sequence[str]) -> "sa.Select[Any]":
+    """Each namespace with each of the values, which its runs are to have."""
+    given = sa.values(sa.column(column, sa.Text), name="given").data([(value,) for value in values])
+    here = _namespaces(namespace).subquery("present")
+    return sa.select(here, given.c[column]).join_from(here, given, sa.true())
 
 
 def _places(namespace: str | None) -> "sa.Select[Any]":
@@ -125,20 +260,44 @@ async def _number(connection: AsyncConnection, query: "sa.Select[Any]") -> int:
     return int((await connection.execute(sa.select(sa.func.count()).select_from(query.subquery()))).scalar_one())
 
 
+async def _any(connection: AsyncConnection, query: "sa.Select[Any]") -> bool:
+    return bool((await connection.execute(sa.select(sa.exists(query)))).scalar_one())
+
+
 def _one_by_one(
-    places: "sa.Select[Any]", wanted: "list[sa.ColumnElement[bool]]", last: Position | None, limit: int
+    places: "sa.Select[Any]",
+    wanted: "list[sa.ColumnElement[bool]]",
+    last: Position | None,
+    limit: int,
+    key: str = "",
 ) -> "sa.Select[Any]":
-    """Namespace by namespace in their order, or Workflow by Workflow, and no further than the limit."""
-    runs = tables.runs.c
-    here = (places if last is None else places.where(tables.namespaces.c.name >= last[0])).subquery("here")
-    mine = sa.select(tables.runs).where(runs.namespace_uid == here.c.uid, *wanted)
-    if "workflow" in here.c:
-        mine = mine.where(runs.workflow == here.c.workflow)
+    """Place by place, in the order of namespaces, and no further than the limit.
+
+    A place is a namespace, and may be a Workflow in it, or a value that runs have in a column, or under a key.
+    """
+    runs, keys = tables.runs.c, tables.run_keys.c
+    here = _from(places, last).subquery("here")
+    name: sa.ColumnElement[str] = runs.name
+    mine = sa.select(tables.runs)
+    if key:
+        mine = mine.join(tables.run_keys, keys.run_id == runs.id)
+        mine = mine.where(keys.namespace_uid == here.c.uid, keys.key == key, keys.value == here.c.value)
+        name = keys.name
+    else:
+        mine = mine.where(runs.namespace_uid == here.c.uid)
+        mine = mine.where(
+            *(runs[column] == here.c[column] for column in here.c.keys() if column not in ("name", "uid"))
+        )
+    mine = mine.where(*wanted)
     if last is not None:
-        mine = mine.where(runs.name > sa.case((here.c.name == last[0], last[1]), else_=""))
-    found = mine.order_by(runs.name).limit(_written(limit)).lateral("found")
+        mine = mine.where(name > sa.case((here.c.name == last[0], last[1]), else_=""))
+    found = mine.order_by(name).limit(_written(limit)).lateral("found")
     query = sa.select(found).select_from(here.join(found, sa.true()))
     return query.order_by(here.c.name, found.c.name).limit(_written(limit))
+
+
+def _from(places: "sa.Select[Any]", last: Position | None) -> "sa.Select[Any]":
+    return places if last is None else places.where(places.selected_columns["name"] >= last[0])
 
 
 def _uid_of(namespace: str) -> "sa.ScalarSelect[Any]":

@@ -58,6 +58,7 @@ contract_revisions = sa.Table(
     sa.Column("canonical", sa.LargeBinary, nullable=False),
     _time("recorded_at"),
     _text("source_digest"),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),  # by a trigger: in the order of COMMIT
 )
 tokens = sa.Table(
     "tokens",
@@ -122,9 +123,18 @@ runs = sa.Table(
     _time("created_at"),
     _time("finished_at", nullable=True),
     _time("judged_at", nullable=True),
-    _json("labels"),
+    _json("labels"),  # the Workflow's
     *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
     sa.Column("superseded", pg.JSONB(none_as_null=True), nullable=True),  # the verdict that a late claim contradicted
+    sa.Column("own_labels", pg.JSONB, nullable=False, server_default="{}"),  # the subject's, which its Workflow names
+)
+run_keys = sa.Table(  # what one run can be found by, by triggers: label:KEY, digest, commit
+    "run_keys",
+    metadata,
+    _text("namespace_uid"),
+    *(_text(n, key=True) for n in ("key", "value")),
+    _text("name"),
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
 )
 run_labels = sa.Table(  # which labels runs of a Workflow have, by triggers
     "run_labels",

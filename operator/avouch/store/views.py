@@ -7,13 +7,13 @@ Where runs were deleted by age, older versions are gone (410): a watcher lists a
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch.controlplane.model import cursors
+from avouch.controlplane.model import cursors, selectors
 from avouch.store import database, rundocuments, runfeed, runqueries, tables, versions
 
 POLL_SECONDS = 0.5
@@ -25,7 +25,7 @@ _SIGNED = {"attestation": "attestation", "statement": "attestation", "vsa": "vsa
 
 
 class RunViews:
-    """Documents over one database. `filters` has the keys of `FILTERS`; labels as `a=b,c=d`."""
+    """Documents over one database. `filters` has the keys of `FILTERS`."""
 
     def __init__(
         self, opened: database.Database, *, poll_seconds: float = POLL_SECONDS, limits: runfeed.Limits | None = None
@@ -34,7 +34,7 @@ class RunViews:
         self._feed = runfeed.RunFeed(opened, poll_seconds=poll_seconds, limits=limits)
 
     async def page(
-        self, namespace: str | None, *, limit: int, after: str, filters: Mapping[str, str], whole: bool = True
+        self, namespace: str | None, *, limit: int, after: str, filters: selectors.Filters, whole: bool = True
     ) -> tuple[Sequence[dict[str, Any]], str, int]:
         """(documents, continue token or "", version); a page of whole ones may be smaller than asked for.
 
@@ -60,7 +60,7 @@ class RunViews:
         return shown[0] if shown else None
 
     async def watch(
-        self, namespace: str | None, since: int, filters: Mapping[str, str], *, whole: bool = True
+        self, namespace: str | None, since: int, filters: selectors.Filters, *, whole: bool = True
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Changes after `since` until closed, and a bookmark now and then.
 

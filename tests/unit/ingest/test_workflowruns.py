@@ -1,5 +1,6 @@
 """A run as Kubernetes shows it: what kubectl describe begins with, and nothing empty."""
 
+from datetime import datetime
 from typing import Any
 
 from avouch.ingest.aggregated import objects, workflowruns
@@ -52,3 +53,14 @@ def test_a_text_and_an_image_have_no_size_and_an_empty_file_has() -> None:
     materials = [{"name": "commit", "value": "abc", "size": 0}, {"name": "empty", "filename": "x", "size": 0}]
     shown = whole(materials=materials)["status"]["materials"]
     assert shown == [{"name": "commit", "value": "abc"}, {"name": "empty", "filename": "x", "size": 0}]
+
+
+def test_a_list_says_whose_run_it_is_and_why_it_failed() -> None:
+    document = {**RUN, "reason": "MaterialMissing", "finding": "no sbom"}
+    row = dict(zip([column.name for column in workflowruns.KIND.columns], _cells(document), strict=True))
+    assert (row["Run of"], row["Reason"], row["Finding"]) == ("TaskRun/build", "MaterialMissing", "no sbom")
+    assert [column.name for column in workflowruns.KIND.columns if column.priority] == ["Contract", "Finding"]
+
+
+def _cells(document: dict[str, Any]) -> list[Any]:
+    return workflowruns.KIND.cells(document, datetime.fromisoformat("2026-01-01T00:01:00Z"))

@@ -8,7 +8,7 @@ Workflow whose Contract is not resolved, or that took no runs when the subject w
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -57,6 +57,7 @@ class Owed:
     subject: matching.Subject
     plan: plan.Plan
     text: str = ""  # the plan as JSON, where somebody wrote it already
+    labels: tuple[str, ...] = ()  # keys of those that the run takes from its subject
 
     @property
     def key(self) -> runs.RunKey:
@@ -71,7 +72,10 @@ class Owed:
     def run(self, now: datetime) -> runs.Run:
         """The run to open, pinned to this plan."""
         subject = (self.subject.kind, self.subject.name)
-        return new_run(self.workflow, self.key, subject, (self.plan, self.text or self.plan.to_json()), now)
+        opened = new_run(self.workflow, self.key, subject, (self.plan, self.text or self.plan.to_json()), now)
+        carried = labels.of(self.subject.obj)
+        own = {key: carried[key] for key in self.labels if key in carried and key not in opened.labels}
+        return replace(opened, own_labels=own) if own else opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,7 @@ async def _owed(
     if revision is None:
         return None
     planned = _plan(workflow, revision)
-    return Owed(workflow, planned.attesters, subject, planned.plan, planned.text)
+    return Owed(workflow, planned.attesters, subject, planned.plan, planned.text, planned.labels)
 
 
 async def _begun(workflow: contracts.WorkflowRecord, subject: matching.Subject, begun: Begun) -> Owed | None:
@@ -200,6 +204,7 @@ class _Planned:
     attesters: kind.Attesters | None
     plan: plan.Plan
     text: str
+    labels: tuple[str, ...]
 
 
 class _Plans:
@@ -216,7 +221,8 @@ class _Plans:
             return known
         whole = planning.plan_of(workflow, revision)
         listed = workflowspecs.read(workflow.spec, workflow.name).attesters
-        made = self._known[key] = _Planned(workflow, listed, whole, whole.to_json())
+        carried = planning.labels_of(workflow)
+        made = self._known[key] = _Planned(workflow, listed, whole, whole.to_json(), carried)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return made

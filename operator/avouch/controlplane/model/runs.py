@@ -69,8 +69,9 @@ class Run:
     evidence: verdicts.Evidence = verdicts.Evidence.NONE
     finished_at: datetime | None = None  # the subject was Done
     judged_at: datetime | None = None
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)  # the Workflow's
     resource_version: int = 0  # commit order of the store
+    own_labels: dict[str, str] = field(default_factory=dict)  # the subject's, of keys that the Workflow names
 
 
 @dataclass(frozen=True, slots=True)

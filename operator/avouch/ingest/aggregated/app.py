@@ -5,6 +5,7 @@ needs no database: a database that is down must not take the whole cluster's dis
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +43,7 @@ class Aggregated:
     """The API over the read ports, and tickets for downloads where somebody gives them."""
 
     views: view_model.RunViews
-    revisions: view_model.RevisionViews
+    revisions: view_model.Views
     tickets: download_tickets.Tickets
     clock: cluster.Clock
     bounds: frames.Bounds = field(default_factory=lambda: frames.Bounds(asyncio.Semaphore(PAGES)))
@@ -69,19 +70,7 @@ class Aggregated:
 
     async def collection(self, request: Request) -> Response:
         """List or watch, of one namespace or of all."""
-        _only_get(request)
-        form = negotiation.form(request, workflowruns.KIND)
-        asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now())
-        if asked.watch:
-            return self._watch(asked, form, frontproxy.user(request))
-        async with self.bounds.places:
-            found, token, version = await self.views.page(
-                asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters), whole=form.whole
-            )
-            listed: dict[str, Any] = {"resourceVersion": str(version)}
-            if token:
-                listed["continue"] = selection.sealed(token, self.clock.now())
-            return statuses.json(form.listing(found, listed, self.clock.now()))
+        return await self._listed(request, self.views, workflowruns.KIND, selection.FIELDS)
 
     async def single(self, request: Request) -> Response:
         """Get one."""
@@ -103,19 +92,8 @@ class Aggregated:
         return Response(found, media_type="application/json")
 
     async def revision_list(self, request: Request) -> Response:
-        """List revisions, of one namespace or of all."""
-        _only_get(request)
-        form = negotiation.form(request, contractrevisions.KIND)
-        fields = selection.REVISION_FIELDS
-        asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now(), fields)
-        if asked.watch:
-            raise problems.WrongMethod("revisions never change: list them, or watch their Contract")
-        async with self.bounds.places:
-            found, token = await self.revisions.page(
-                asked.namespace, limit=asked.limit, after=asked.after, filters=dict(asked.filters)
-            )
-            sealed = {"continue": selection.sealed(token, self.clock.now())} if token else {}
-            return statuses.json(form.listing(found, {"resourceVersion": "0", **sealed}, self.clock.now()))
+        """List or watch revisions, of one namespace or of all."""
+        return await self._listed(request, self.revisions, contractrevisions.KIND, selection.REVISION_FIELDS)
 
     async def revision(self, request: Request) -> Response:
         """Get one revision."""
@@ -142,9 +120,24 @@ class Aggregated:
             raise _missing(workflowruns.KIND, request.path_params["name"])
         return statuses.json(await self.tickets.issue(found, digest, self.clock.now()), 201)
 
-    def _watch(self, asked: selection.Selection, form: negotiation.Form, user: str) -> Response:
-        stream = frames.stream(self.views, frames.Watch(asked, form, user), self.clock, self.bounds)
-        return StreamingResponse(stream, media_type="application/json")
+    async def _listed(
+        self, request: Request, views: view_model.Views, kind: objects.Kind, fields: Mapping[str, str]
+    ) -> Response:
+        _only_get(request)
+        form = negotiation.form(request, kind)
+        asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now(), fields)
+        if asked.watch:
+            watch = frames.Watch(asked, form, frontproxy.user(request))
+            stream = frames.stream(views, watch, self.clock, self.bounds)
+            return StreamingResponse(stream, media_type="application/json")
+        async with self.bounds.places:
+            found, token, version = await views.page(
+                asked.namespace, limit=asked.limit, after=asked.after, filters=asked.filters, whole=form.whole
+            )
+            listed: dict[str, Any] = {"resourceVersion": str(version)}
+            if token:
+                listed["continue"] = selection.sealed(token, self.clock.now())
+            return statuses.json(form.listing(found, listed, self.clock.now()))
 
 
 def create(api: Aggregated, proxy: frontproxy.Allowed) -> Starlette:

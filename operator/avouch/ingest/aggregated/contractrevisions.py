@@ -37,4 +37,4 @@ def _cells(document: objects.Document, now: datetime) -> list[Any]:
     return [document["name"], document["contract"], document["revision"], digest[:19], objects.age(passed)]
 
 
-KIND = objects.Kind("ContractRevision", "contractrevisions", _COLUMNS, _body, _cells)
+KIND = objects.Kind("ContractRevision", "contractrevisions", _COLUMNS, _body, _cells, short=("avrev",))

@@ -37,7 +37,7 @@ class Served:
 
 RESOURCES = (
     Served(workflowruns.KIND, "workflowrun", ("get", "list", "watch"), workflowrun.WorkflowRun),
-    Served(contractrevisions.KIND, "contractrevision", ("get", "list"), contractrevision.ContractRevision),
+    Served(contractrevisions.KIND, "contractrevision", ("get", "list", "watch"), contractrevision.ContractRevision),
 )
 _SUBRESOURCES = ((TICKETS, "create", "Ticket"), *((name, "get", name.title()) for name in SIGNED))
 
@@ -64,6 +64,7 @@ async def resources(request: Request) -> Response:
             "namespaced": True,
             "kind": one.kind.kind,
             "verbs": one.verbs,
+            "shortNames": one.kind.short,
             "categories": ["avouch"] if one.kind is workflowruns.KIND else [],
         }
         for one in RESOURCES
@@ -95,6 +96,7 @@ def _aggregated() -> dict[str, Any]:
             "scope": "Namespaced",
             "singularResource": one.singular,
             "verbs": one.verbs,
+            "shortNames": one.kind.short,
             **({"categories": ["avouch"], "subresources": _subresources()} if one.kind is workflowruns.KIND else {}),
         }
         for one in RESOURCES

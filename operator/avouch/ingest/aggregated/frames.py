@@ -38,9 +38,7 @@ class Bounds:
     def watch_of(self, user: str) -> Iterator[None]:
         """One watch of a user, from its beginning to its end. Raises errors.Overloaded."""
         if self._watches[user] >= self._each:
-            raise errors.Overloaded(
-                f"you have {self._each} watches of runs on this server: end one, or try again later"
-            )
+            raise errors.Overloaded(f"you have {self._each} watches on this server: end one, or try again later")
         self._watches[user] += 1
         try:
             yield
@@ -59,7 +57,7 @@ class Watch:
     user: str
 
 
-async def stream(views: views.RunViews, watch: Watch, clock: cluster.Clock, bounds: Bounds) -> AsyncIterator[bytes]:
+async def stream(views: views.Views, watch: Watch, clock: cluster.Clock, bounds: Bounds) -> AsyncIterator[bytes]:
     """All frames of one watch. An error after the first byte is a frame too: the HTTP status has been sent."""
     frames = _frames(views, watch, clock, bounds.places)
     try:
@@ -76,7 +74,7 @@ async def stream(views: views.RunViews, watch: Watch, clock: cluster.Clock, boun
 
 
 async def _frames(
-    views: views.RunViews, watch: Watch, clock: cluster.Clock, places: asyncio.Semaphore
+    views: views.Views, watch: Watch, clock: cluster.Clock, places: asyncio.Semaphore
 ) -> AsyncGenerator[bytes, None]:
     asked, form = watch.asked, watch.form
     since = asked.version or 0
@@ -86,7 +84,7 @@ async def _frames(
         while True:
             async with places:  # until they are bytes: a client that reads slowly holds those alone
                 found, after, since = await views.page(
-                    asked.namespace, limit=_BEGINNING, after=after, filters=dict(asked.filters), whole=form.whole
+                    asked.namespace, limit=_BEGINNING, after=after, filters=asked.filters, whole=form.whole
                 )
                 page = [_frame("ADDED", form.single(document, clock.now())) for document in found]
                 del found
@@ -96,7 +94,7 @@ async def _frames(
                 break
         if asked.initial:
             yield _frame("BOOKMARK", form.bookmark(since, initial_end=True))
-    async for kind, document in views.watch(asked.namespace, since, dict(asked.filters), whole=form.whole):
+    async for kind, document in views.watch(asked.namespace, since, asked.filters, whole=form.whole):
         if kind != "BOOKMARK" or asked.bookmarks:
             yield _frame(kind, _body(kind, document, form, clock))
 

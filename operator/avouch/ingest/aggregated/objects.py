@@ -31,6 +31,7 @@ class Kind:
     columns: tuple[Column, ...]
     body: Callable[[Document], dict[str, Any]]
     cells: Callable[[Document, datetime], list[Any]]
+    short: tuple[str, ...] = ()  # names for people who type
 
     def resource(self, document: Document) -> dict[str, Any]:
         """The whole object; parts that a list does not carry are left out."""

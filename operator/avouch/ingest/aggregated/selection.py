@@ -5,6 +5,7 @@ The API server reads the same query before us, to say whether the caller may: RB
 a parameter that stands twice, and a field that is to have two values.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,12 +14,13 @@ from datetime import datetime
 from starlette.requests import Request
 
 from avouch import errors
-from avouch.controlplane.model import cursors
+from avouch.controlplane.model import cursors, selectors
 from avouch.ingest import problems
 
 MAX_PAGE = 500  # what kubectl asks for by itself
 CONTINUE_AGE = 15 * 60  # seconds a continue token is good for; etcd's are for five minutes
 
+_FIELD = re.compile(r"(?P<key>[^\s!=()\\]+)\s*(?P<sign>!=|==?)\s*(?P<value>[^\s!=()\\]*)", re.ASCII)
 _ONCE = frozenset(
     (
         "allowWatchBookmarks", "continue", "fieldSelector", "includeObject", "labelSelector", "limit",
@@ -31,9 +33,16 @@ FIELDS = {
     "metadata.name": "name",
     "metadata.namespace": "namespace",
     "spec.workflow": "workflow",
+    "spec.subject.kind": "kind",
+    "spec.subject.name": "subject",
+    "spec.subject.uid": "uid",
     "status.verdict": "verdict",
     "status.evidence": "evidence",
+    "status.digest": "digest",
+    "status.commit": "commit",
 }
+# What a run can be found by once it is judged, so that no change of it can tell a watch whether it is one of them.
+FOUND = ("digest", "commit")
 
 REVISION_FIELDS = {"metadata.name": "name", "metadata.namespace": "namespace", "spec.contract": "contract"}
 
@@ -43,7 +52,7 @@ class Selection:
     """One list or watch. `filters` is what the store filters by."""
 
     namespace: str | None
-    filters: Mapping[str, str] = field(default_factory=dict)
+    filters: selectors.Filters = field(default_factory=dict)
     limit: int = MAX_PAGE
     after: str = ""  # the store's own token
     version: int | None = None  # resourceVersion; None where none was given
@@ -64,10 +73,16 @@ def parse(request: Request, namespace: str | None, now: datetime, fields: Mappin
     check_once(request)
     query = request.query_params
     named = _fields(query.get("fieldSelector", ""), fields)
-    labels = _labels(query.get("labelSelector", ""))
+    labels = selectors.labels(query.get("labelSelector", ""))
     wanted = named.pop("namespace", namespace)
     if namespace is not None and wanted != namespace:
         raise errors.Invalid("not the namespace of the path", field="fieldSelector", fix="leave it out")
+    if isinstance(wanted, selectors.Not):
+        raise errors.Invalid("metadata.namespace cannot be excluded", field="fieldSelector", fix="name one")
+    watch = _says(query.get("watch"))
+    if watch and (found := [key for key in FOUND if key in named]):
+        fix = "list by it, and watch the run by its metadata.name"
+        raise errors.Invalid(f"status.{found[0]} cannot be watched", field="fieldSelector", fix=fix)
     return Selection(
         namespace=wanted,
         filters={**named, **({"labels": labels} if labels else {})},
@@ -75,7 +90,7 @@ def parse(request: Request, namespace: str | None, now: datetime, fields: Mappin
         after=opened(query.get("continue", ""), now),
         version=_number(query.get("resourceVersion", ""), "resourceVersion"),
         timeout=min(_number(query.get("timeoutSeconds", ""), "timeoutSeconds") or 0, 3600),
-        watch=_says(query.get("watch")),
+        watch=watch,
         initial=_says(query.get("sendInitialEvents")),
         bookmarks=_says(query.get("allowWatchBookmarks")),
     )
@@ -121,27 +136,22 @@ def _number(text: str, name: str) -> int | None:
     return int(text)
 
 
-def _requirements(selector: str, name: str) -> list[tuple[str, str]]:
-    """`a=b,c==d`. Sets, existence and inequality are refused: leaving them out would show what was not asked for."""
-    found = []
+def _fields(selector: str, known: Mapping[str, str]) -> dict[str, str | selectors.Not]:
+    """`a=b,c!=d`: each field has one value, or is none of some."""
+    found: dict[str, str | selectors.Not] = {}
     for part in filter(None, (part.strip() for part in selector.split(","))):
-        key, equals, value = part.partition("=")
-        value = value.removeprefix("=").strip()
-        if "\\" in part or not equals or not key.strip() or key.endswith("!") or set("!=() ") & set(value):
-            raise errors.Invalid(f"cannot select by {part[:80]!r}", field=name, fix="write key=value, joined by commas")
-        found.append((key.strip(), value))
-    return found
-
-
-def _fields(selector: str, known: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, value in _requirements(selector, "fieldSelector"):
+        said = _FIELD.fullmatch(part)
+        if said is None:
+            fix = "write key=value or key!=value, joined by commas"
+            raise errors.Invalid(f"cannot select by {part[:80]!r}", field="fieldSelector", fix=fix)
+        key, value = said["key"], said["value"]
         if key not in known:
             raise errors.Invalid(f"cannot select by {key[:80]!r}", field="fieldSelector", fix=f"use {', '.join(known)}")
-        if found.setdefault(known[key], value) != value:
+        before = found.get(known[key])
+        if said["sign"] == "!=" and not isinstance(before, str):
+            found[known[key]] = selectors.Not((before.values if before else frozenset()) | {value})
+        elif said["sign"] != "!=" and (before is None or before == value):
+            found[known[key]] = value
+        else:
             raise errors.Invalid(f"{key} cannot have two values", field="fieldSelector", fix="select by one of them")
     return found
-
-
-def _labels(selector: str) -> str:
-    return ",".join(f"{key}={value}" for key, value in _requirements(selector, "labelSelector"))

@@ -11,17 +11,14 @@ _SAID = 10  # findings in it
 _COLUMNS = (
     objects.Column("Name", "Name of the run.", format="name"),
     objects.Column("Workflow", "Workflow that the run belongs to."),
+    objects.Column("Run of", "PipelineRun or TaskRun that the run is about, or External and its id."),
     objects.Column("Verdict", "Pending, Passed, Failed, Rejected, Error, Unobserved, Expired or Canceled."),
+    objects.Column("Reason", "Code of the verdict's first finding."),
     objects.Column("Evidence", "Where the evidence came from: sidecar, taskrun, cli or missing."),
     objects.Column("Materials", "Materials found of those that the contract asks for."),
-    objects.Column("Contract", "Contract and revision that the run is judged against."),
     objects.Column("Age", "Time since the run was opened."),
-    objects.Column(
-        "Run of",
-        "PipelineRun or TaskRun that the run is about, or External and the id of the external run.",
-        priority=1,
-    ),
-    objects.Column("Reason", "First finding of the verdict.", priority=1),
+    objects.Column("Contract", "Contract and revision that the run is judged against.", priority=1),
+    objects.Column("Finding", "Message of the verdict's first finding.", priority=1),
 )
 
 
@@ -94,14 +91,15 @@ def _cells(document: objects.Document, now: datetime) -> list[str]:
     return [
         document["name"],
         document["workflow"],
+        f"{document['subjectKind']}/{document['subjectName']}",
         document["result"],
+        document.get("reason", ""),
         document["evidence"],
         f"{document['materialsFound']}/{document['materialsAsked']}",
-        f"{document['contract']}@{document['revision']}",
         objects.age(now - datetime.fromisoformat(document["createdAt"])),
-        f"{document['subjectKind']}/{document['subjectName']}",
-        document.get("reason", ""),
+        f"{document['contract']}@{document['revision']}",
+        document.get("finding", ""),
     ]
 
 
-KIND = objects.Kind("WorkflowRun", "workflowruns", _COLUMNS, _body, _cells)
+KIND = objects.Kind("WorkflowRun", "workflowruns", _COLUMNS, _body, _cells, short=("avrun",))

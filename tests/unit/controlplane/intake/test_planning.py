@@ -227,3 +227,14 @@ async def test_the_revision_is_the_newest_before_a_run_that(
     found = await planning.owed_by("ns", taskrun, pipelinerun, declared, declared)
     assert len(found) == (1 if began else 0)
     assert declared.asked == ([datetime.fromisoformat(began)] if began else [])
+
+
+async def test_a_run_takes_the_labels_of_its_build_that_the_workflow_names_and_none_that_it_has_itself() -> None:
+    own = {"team": "core"}
+    spec = {**workflow().spec, "tekton": {"pipelines": [{"name": "release"}], "runLabels": ["branch", "team", "none"]}}
+    said = {"branch": "main", "team": "other", "secret": "x"}
+    build = {**OBJECT, "metadata": {**OBJECT["metadata"], "labels": said}}
+    declared = Declared(workflow(spec=spec, labels=own), revision(1))
+    (one,) = await planning.owed_by("ns", None, build, declared, declared)
+    run = one.run(datetime(2026, 1, 1, tzinfo=UTC))
+    assert (run.labels, run.own_labels) == (own, {"branch": "main"})

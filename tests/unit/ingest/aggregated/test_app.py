@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from avouch import errors
 from avouch.ingest import requestid
+from avouch.controlplane.model import selectors
 from avouch.ingest.aggregated import app, discovery, frames, frontproxy, negotiation, selection, statuses, workflowruns
 from tests.unit.ingest import fakes
 
@@ -96,7 +97,7 @@ async def test_selectors_and_the_place_to_go_on_from_reach_the_store(client: htt
     first = (await client.get(RUNS, params=chosen)).json()
     again = {**chosen, "continue": first["metadata"]["continue"]}
     await client.get(RUNS, params=again, headers={"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"})
-    wanted = {"verdict": "Failed", "workflow": "app", "labels": "team=core"}
+    wanted = {"verdict": "Failed", "workflow": "app", "labels": selectors.labels("team=core")}
     assert views.asked == [("shop", wanted, "", True), ("shop", wanted, "the store's token", False)]
     assert selection.opened(first["metadata"]["continue"], fakes.NOW) == "the store's token"
 

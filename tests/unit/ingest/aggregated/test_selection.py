@@ -6,6 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from avouch import errors
+from avouch.controlplane.model import selectors
 from avouch.ingest import problems
 from avouch.ingest.aggregated import negotiation, selection, workflowruns
 from tests.unit.ingest.fakes import NOW
@@ -19,9 +20,13 @@ def request(query: str = "", accept: str = "") -> Request:
 @pytest.mark.parametrize(
     "query",
     [
-        "labelSelector=a!%3Db",
-        "labelSelector=a in (b)",
-        "labelSelector=a",
+        "labelSelector=a b",
+        "labelSelector=a in b",
+        "labelSelector=(a)",
+        "labelSelector=" + ",".join(f"k{n}" for n in range(21)),
+        "fieldSelector=metadata.namespace!%3Dshop",
+        "fieldSelector=status.verdict%3DFailed,status.verdict!%3DPassed",
+        "fieldSelector=status.commit%3Dabc&watch=1",
         "fieldSelector=spec.color%3Dred",
         "fieldSelector=metadata.namespace%3Dother",
         "limit=-1",
@@ -55,8 +60,30 @@ def test_selectors_become_filters() -> None:
         "shop",
         NOW,
     )
-    assert asked.filters == {"verdict": "Failed", "name": "x", "labels": "a=b,c=d"}
+    labels = (selectors.Requirement("a", frozenset("b")), selectors.Requirement("c", frozenset("d")))
+    assert asked.filters == {"verdict": "Failed", "name": "x", "labels": labels}
     assert asked.limit == selection.MAX_PAGE
+
+
+def test_a_field_may_be_none_of_several_values() -> None:
+    query = "fieldSelector=status.verdict!%3DPassed, spec.subject.name%3Dfirst, status.verdict!%3DPending"
+    asked = selection.parse(request(query), "shop", NOW)
+    assert asked.filters == {"verdict": selectors.Not(frozenset({"Passed", "Pending"})), "subject": "first"}
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "holds"),
+    [
+        ("a=b", {"a": "b"}, True), ("a==b", {"a": "c"}, False), ("a=b", {}, False), ("a=", {"a": ""}, True),
+        ("a!=b", {"a": "b"}, False), ("a!=b", {"a": "c"}, True), ("a != b", {}, True),
+        ("a in (b, c)", {"a": "c"}, True), ("a in (b,c)", {"a": "d"}, False), ("a in (b)", {}, False),
+        ("a notin (b,c)", {"a": "d"}, True), ("a notin (b,c)", {}, True), ("a notin (b, c)", {"a": "b"}, False),
+        ("a", {"a": "b"}, True), ("a", {}, False), ("!a", {"a": "b"}, False), ("!a", {}, True),
+        ("x/a in (b,c),d=e,!f", {"x/a": "b", "d": "e"}, True), ("x/a in (b,c),d=e,!f", {"x/a": "b"}, False),
+    ],
+)  # fmt: skip
+def test_labels_are_selected_as_kubernetes_selects_them(selector: str, labels: dict[str, str], holds: bool) -> None:
+    assert all(one.holds(labels) for one in selectors.labels(selector)) is holds
 
 
 def test_a_continue_token_grows_old() -> None:
