@@ -68,6 +68,6 @@ async def test_the_statistics_would_tell_of_a_scan(filled: postgres.Postgres) ->
     async with database.Database(filled.url, pool_size=1) as opened:
         before = await _statistics(filled, opened)
         async with opened.transaction() as connection:
-            await connection.exec_driver_sql("SELECT count(*) FROM runs WHERE subject_name = 'x'")
+            await connection.exec_driver_sql("SELECT count(*) FROM runs WHERE contract = 'x'")
         after = await _statistics(filled, opened)
     assert (after["runs"][0] - before["runs"][0], after["runs"][1] - before["runs"][1]) == (1, SIZE)

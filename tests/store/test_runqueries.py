@@ -365,12 +365,12 @@ async def test_changes_after_a_version_are_those_that_match_in_the_order_of_thei
     async with opened.snapshot() as connection:
         first = (await connection.execute(sa.select(sa.func.min(tables.runs.c.resource_version)))).scalar_one()
 
-        async def names(since: int, limit: int, namespace: str | None, **filters: str) -> list[str]:
+        async def names(since: int, limit: int, namespace: str | None, **filters: Any) -> list[str]:
             query = runqueries.changed(since, limit, namespace, filters)
             return [row.name for row in (await connection.execute(query)).all()]
 
         for filters in ({}, {"workflow": WORKFLOWS[0]}, {"verdict": RESULTS[1]}, {"evidence": EVIDENCE[0]},
-                        {"labels": f"only={WORKFLOWS[1]}"}, {"name": stage.names[4]}):  # fmt: skip
+                        {"labels": selectors.labels(f"only={WORKFLOWS[1]}")}, {"name": stage.names[4]}):  # fmt: skip
             for since in (0, first, first + 5):
                 for place in (None, 0, 1):
                     places = (0, 1) if place is None else (place,)
@@ -398,9 +398,9 @@ async def test_a_run_is_found_by_its_name_beside_others(opened: database.Databas
     assert await shown.view(stage.namespaces[1], stage.names[0]) is None
 
 
-@pytest.mark.parametrize("filters", [{}, {"labels": "app=shop"}, {"verdict": "Passed"}])
+@pytest.mark.parametrize("filters", [{}, {"labels": selectors.labels("app=shop")}, {"verdict": "Passed"}])
 async def test_pages_over_all_namespaces_go_on_where_the_one_before_ended(
-    opened: database.Database, filters: dict[str, str]
+    opened: database.Database, filters: selectors.Filters
 ) -> None:
     rows = [Row(number % 3, WORKFLOWS[number % 9], "Passed", "cli", LABELS[number % 5 == 0]) for number in range(30)]
     stage = Stage(opened, rows)
@@ -419,9 +419,10 @@ async def test_only_labels_of_few_workflows_are_looked_up_workflow_by_workflow(
     await stage.write()
     here, there = stage.namespaces[:2]
 
-    async def way(namespace: str | None, **filters: str) -> str:
+    async def way(namespace: str | None, labels: str = "", **filters: Any) -> str:
+        asked = {**filters, **({"labels": selectors.labels(labels)} if labels else {})}
         async with opened.snapshot() as connection:
-            query = await runqueries.page(connection, namespace, filters, None, 10)
+            query = await runqueries.page(connection, namespace, asked, None, 10)
             if query is None:
                 return "none"
             assert (await connection.execute(query)).all()
@@ -480,3 +481,29 @@ async def test_a_signed_document_is_that_of_the_run_that_is_asked_for(opened: da
             found = await shown.signed("team-a", run.name, kind)
             assert found is not None
             assert found.endswith(str(run.id).encode())
+
+
+async def test_what_jobs_signed_is_listed_as_it_came_and_read_as_it_was_received(opened: database.Database) -> None:
+    store, shown, run, other = run_store.Runs(opened), views.RunViews(opened), make.a_run(), make.a_run()
+    for each in (run, other):
+        await store.open(each)
+    later = make.NOW + datetime.timedelta(seconds=1)
+    second, first = make.a_claim(run, b"second", received_at=later), make.a_claim(run, b"first", pod="builder")
+    for claim in (second, first):
+        await store.accept(claim)
+    await store.close()
+    listed = await shown.claims(run.namespace, run.name)
+    assert listed == [
+        {
+            "digest": str(first.digest),
+            "size": 5,
+            "taskRun": "tr",
+            "pod": "builder",
+            "receivedAt": "2026-01-02T03:04:05Z",
+        },
+        {"digest": str(second.digest), "size": 6, "taskRun": "tr", "receivedAt": "2026-01-02T03:04:06Z"},
+    ]
+    assert await shown.claim(run.namespace, run.name, first.digest) == b"first"
+    assert await shown.claim(run.namespace, other.name, first.digest) is None
+    assert await shown.claims(run.namespace, other.name) == []
+    assert await shown.claims(run.namespace, "nobody") is None

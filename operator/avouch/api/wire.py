@@ -196,3 +196,6 @@ class TrustAnswer(Struct, frozen=True):
     """The authorities that certify attesters."""
 
     authorities: Annotated[list[str], Meta(description="PEM, one certificate each.")]
+    root: Annotated[
+        dict[str, Any], Meta(description="The trust root: every authority and key that has signed, with its family.")
+    ] = {}

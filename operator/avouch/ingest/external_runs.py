@@ -1,6 +1,7 @@
 """Routes of external runs only: open, reset, state, and the authorities that their clients trust."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from avouch import digests, errors
 from avouch.api import wire
+from avouch.attestation import trustroot
 from avouch.controlplane.intake import authentication, external_runs, sessions, submissions
 from avouch.controlplane.model import external
 from avouch.crafting import state
@@ -20,6 +22,7 @@ class ExternalApi:
 
     runs: external_runs.ExternalRuns
     keys: submissions.Keys
+    trusted: Callable[[], trustroot.Document] = trustroot.Document
     min_rate: bodies.MinDataRate = field(default_factory=bodies.MinDataRate)
     budget: bodies.BodyBudget = field(default_factory=bodies.BodyBudget)  # for states until their COMMIT
 
@@ -60,7 +63,8 @@ class ExternalApi:
 
     async def trust(self, request: Request) -> Response:
         """`GET /v1/trust`: for anyone who can reach us."""
-        return bodyreading.answer(wire.TrustAnswer(authorities=list(self.keys.trust().pems())))
+        root = self.trusted().to_json()
+        return bodyreading.answer(wire.TrustAnswer(authorities=list(self.keys.trust().pems()), root=root))
 
     async def _session(self, request: Request, need: sessions.Need = sessions.Need.ATTEST) -> sessions.RunSession:
         """The session of a run that only the external ones can be."""

@@ -60,7 +60,7 @@ CONTROLLER = Permissions(
         Rule("coordination.k8s.io", ("leases",), ("create",)),
         Rule("", ("secrets",), ("get", "update"), _SECRETS),
         Rule("", ("secrets",), ("create",)),
-        Rule("", ("configmaps",), ("get", "patch"), ("avouch-server",)),
+        Rule("", ("configmaps",), ("get", "patch"), ("avouch-server", "avouch-trust")),
         Rule("", ("configmaps",), ("create",)),
         Rule("discovery.k8s.io", ("endpointslices",), ("list",)),
     ),

@@ -37,7 +37,16 @@ from avouch.ingest.aggregated import app as aggregated_app
 from avouch.ingest.aggregated import tickets
 from avouch.kube import client, connection, events, podevents, reader, secrets, trials
 from avouch.oidc import verifier
-from avouch.processes import artifact_backends, certificates, health, lifetime, listeners, servermetrics, settings
+from avouch.processes import (
+    artifact_backends,
+    certificates,
+    health,
+    lifetime,
+    listeners,
+    servermetrics,
+    settings,
+    trustfile,
+)
 from avouch.store import (
     artifact_references,
     artifacts,
@@ -77,6 +86,7 @@ class Adapters:
     blobs: routing.Routed
     maintenance: artifact_backends.Maintenance
     authorities: certificates.Authorities
+    trusted: trustfile.TrustFile
     metrics: servermetrics.Metrics
 
 
@@ -150,7 +160,11 @@ async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio
         asyncio.TaskGroup() as tasks,
     ):
         api = aggregated_app.Aggregated(
-            views.RunViews(reading), revisionviews.RevisionViews(reading), _tickets(config, adapters), lifetime.Clock()
+            views.RunViews(reading),
+            revisionviews.RevisionViews(reading),
+            _tickets(config, adapters),
+            lifetime.Clock(),
+            adapters.trusted,
         )
         runs = aggregated_app.create(api, proxy)
         listener = listeners.Listener(runs, config.host, config.runs_port, tls.context, bounds=_OF_API_SERVERS)
@@ -202,6 +216,7 @@ async def _opened(config: settings.Server) -> AsyncIterator[Adapters]:
             blobs=routing.Routed(known, opener, _described(config), _memory()),
             maintenance=artifact_backends.Maintenance(known, opener, lifetime.Clock()),
             authorities=certificates.Authorities(config.authority),
+            trusted=trustfile.TrustFile(config.trust),
             metrics=servermetrics.Metrics(lambda: pushes.waiting),
         )
 
@@ -285,7 +300,7 @@ def _ingest(config: settings.Server, adapters: Adapters) -> Starlette:
     api = app.IngestApi(
         intake,
         adapters.metrics,
-        external_api=external_api.ExternalApi(external, adapters.authorities),
+        external_api=external_api.ExternalApi(external, adapters.authorities, adapters.trusted),
         artifact_api=_artifact_api(config, adapters, external),
     )
     return app.create(api)

@@ -28,6 +28,7 @@ class Server:
     blobs: str = "inline:"  # or file:///folder
     tls: Path = Path("/etc/avouch/tls")  # tls.crt, tls.key
     authority: Path = Path("/etc/avouch/ca")  # ca.crt, ca.key: pod certificates; ca.crt may hold an older one too
+    trust: Path = Path("/etc/avouch/trust/trust.json")  # what verifies signatures, for whoever asks
     sidecar_image: str = ""  # empty: no injection
     server_url: str = ""  # what sidecars call
     public_url: str = ""  # what people and CI outside the cluster call
@@ -63,6 +64,7 @@ class Server:
             blobs=_blobs(environment),
             tls=Path(environment.get("AVOUCH_TLS_DIR") or "/etc/avouch/tls"),
             authority=Path(environment.get("AVOUCH_CA_DIR") or "/etc/avouch/ca"),
+            trust=Path(environment.get("AVOUCH_TRUST_FILE") or "/etc/avouch/trust/trust.json"),
             sidecar_image=environment.get("AVOUCH_SIDECAR_IMAGE", ""),
             server_url=environment.get("AVOUCH_SERVER") or f"https://avouch-server.{namespace}.svc",
             public_url=_https(environment, "AVOUCH_PUBLIC_URL"),

@@ -66,7 +66,8 @@ async def page(
     keys = [*(_Key(key, (str(filters[key]),)) for key in KEYS if key in filters), *labelled.keys]
     if keys:
         best = await _rarest(connection, namespace, keys)
-        return documented(_one_by_one(_with(namespace, "value", best.values), wanted, last, limit, best.key))
+        wanted = conditions(_besides(filters, best))
+        return documented(_by_key(_with(namespace, "value", best.values), best.key, wanted, last, limit))
     several = labelled.few if labelled.few is not None else _by_value(namespace, filters)
     if several is None and namespace is None:
         several = _namespaces(None)
@@ -214,6 +215,12 @@ async def _having(
     return places, keys
 
 
+def _besides(filters: selectors.Filters, key: _Key) -> selectors.Filters:
+    """What is asked for beside a key: said twice, PostgreSQL would take its runs for few."""
+    others = tuple(one for one in rundocuments.asked_labels(filters) if _key(one) != key)
+    return {**{name: wanted for name, wanted in filters.items() if name != key.key}, "labels": others}
+
+
 def _key(one: selectors.Requirement) -> _Key:
     return _Key(f"{LABEL}{one.key}", sorted(one.values or ()))
 
@@ -265,35 +272,40 @@ async def _any(connection: AsyncConnection, query: "sa.Select[Any]") -> bool:
 
 
 def _one_by_one(
-    places: "sa.Select[Any]",
-    wanted: "list[sa.ColumnElement[bool]]",
-    last: Position | None,
-    limit: int,
-    key: str = "",
+    places: "sa.Select[Any]", wanted: "list[sa.ColumnElement[bool]]", last: Position | None, limit: int
 ) -> "sa.Select[Any]":
     """Place by place, in the order of namespaces, and no further than the limit.
 
-    A place is a namespace, and may be a Workflow in it, or a value that runs have in a column, or under a key.
+    A place is a namespace, and may be a Workflow in it, or a value that its runs have in a column.
     """
-    runs, keys = tables.runs.c, tables.run_keys.c
-    here = _from(places, last).subquery("here")
-    name: sa.ColumnElement[str] = runs.name
-    mine = sa.select(tables.runs)
-    if key:
-        mine = mine.join(tables.run_keys, keys.run_id == runs.id)
-        mine = mine.where(keys.namespace_uid == here.c.uid, keys.key == key, keys.value == here.c.value)
-        name = keys.name
-    else:
-        mine = mine.where(runs.namespace_uid == here.c.uid)
-        mine = mine.where(
-            *(runs[column] == here.c[column] for column in here.c.keys() if column not in ("name", "uid"))
-        )
-    mine = mine.where(*wanted)
-    if last is not None:
-        mine = mine.where(name > sa.case((here.c.name == last[0], last[1]), else_=""))
-    found = mine.order_by(name).limit(_written(limit)).lateral("found")
+    runs, here = tables.runs.c, _from(places, last).subquery("here")
+    mine = sa.select(tables.runs).where(runs.namespace_uid == here.c.uid, *wanted)
+    mine = mine.where(*(runs[column] == here.c[column] for column in here.c.keys() if column not in ("name", "uid")))
+    found = _after(mine, runs.name, here, last).order_by(runs.name).limit(_written(limit)).lateral("found")
     query = sa.select(found).select_from(here.join(found, sa.true()))
     return query.order_by(here.c.name, found.c.name).limit(_written(limit))
+
+
+def _by_key(
+    places: "sa.Select[Any]", key: str, wanted: "list[sa.ColumnElement[bool]]", last: Position | None, limit: int
+) -> "sa.Select[Any]":
+    """Those that have a key, place by place; a place is a namespace and a value of the key."""
+    runs, keys, here = tables.runs, tables.run_keys.c, _from(places, last).subquery("here")
+    mine: sa.Select[Any] = sa.select(keys.run_id, keys.name)
+    mine = mine.where(keys.namespace_uid == here.c.uid, keys.key == key, keys.value == here.c.value)
+    mine = _after(mine, keys.name, here, last).order_by(keys.name)
+    if not wanted:  # then as many suffice, however many have it
+        mine = mine.limit(_written(limit))
+    found = mine.lateral("found")
+    query = sa.select(runs).select_from(here.join(found, sa.true()).join(runs, runs.c.id == found.c.run_id))
+    return query.where(*wanted).order_by(here.c.name, found.c.name).limit(_written(limit))
+
+
+def _after(
+    chosen: "sa.Select[Any]", name: "sa.ColumnElement[str]", here: "sa.Subquery", last: Position | None
+) -> "sa.Select[Any]":
+    """What comes after the last run of the page before."""
+    return chosen if last is None else chosen.where(name > sa.case((here.c.name == last[0], last[1]), else_=""))
 
 
 def _from(places: "sa.Select[Any]", last: Position | None) -> "sa.Select[Any]":

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from avouch import digests, rfc3339
 from avouch.controlplane.model import cursors, selectors
 from avouch.store import database, rundocuments, runfeed, runqueries, tables, versions
 
@@ -107,6 +108,35 @@ class RunViews:
         if found is None or document != "statement":
             return found
         return base64.b64decode(json.loads(found)["dsseEnvelope"]["payload"])
+
+    async def claims(self, namespace: str, name: str) -> Sequence[dict[str, Any]] | None:
+        """What the jobs of a run signed, as they came; None: no such run."""
+        runs, stored = tables.runs, tables.claims.c
+        of_run = sa.select(runs.c.id).where(runqueries.named(namespace, name))
+        size = sa.func.octet_length(stored.bundle).label("size")
+        shown = sa.select(stored.digest, size, stored.taskrun, stored.pod, stored.received_at).where(
+            stored.run_id == sa.bindparam("run")
+        )
+        async with self._database.snapshot() as connection:
+            run_id = (await connection.execute(of_run)).scalar()
+            if run_id is None:
+                return None
+            query = shown.order_by(stored.received_at, stored.digest)
+            return [_claim(row) for row in (await connection.execute(query, {"run": run_id})).all()]
+
+    async def claim(self, namespace: str, name: str, digest: digests.Digest) -> bytes | None:
+        """One bundle that a job of the run pushed, as it was received."""
+        runs, stored = tables.runs, tables.claims
+        query = sa.select(stored.c.bundle).join(runs, runs.c.id == stored.c.run_id)
+        query = query.where(runqueries.named(namespace, name), stored.c.digest == str(digest))
+        async with self._database.statements() as connection:
+            found: bytes | None = (await connection.execute(query)).scalar()
+        return found
+
+
+def _claim(row: Any) -> dict[str, Any]:
+    said = {"digest": row.digest, "size": row.size, "taskRun": row.taskrun, "pod": row.pod}
+    return {**{key: value for key, value in said.items() if value}, "receivedAt": rfc3339.write(row.received_at)}
 
 
 async def _shown(connection: AsyncConnection, found: "Sequence[sa.Row[Any]]", *, whole: bool) -> list[dict[str, Any]]:

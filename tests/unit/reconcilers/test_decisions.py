@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from avouch import digests, errors
 from avouch.api import organization as organization_kind
 from avouch.contract import mapping
+from avouch.attestation import trustroot
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.controlplane.model.opening import Opening
@@ -373,3 +374,17 @@ def test_an_organization_that_cannot_be_read_claims_and_allows_nothing_quietly(
 )
 def test_what_cannot_be_read_is_filed_by_its_namespace_alone(kind: str, said: dict[str, Any], filed: str) -> None:
     assert set(specs.INDEXERS[kind](obj("x", **said))) == {"namespace/team", *filter(None, (filed,))}
+
+
+def test_the_trust_root_keeps_what_a_rotation_replaced():
+    pods, keys = certificates.pod_authority({}, NOW), certificates.signing_keys({})
+    first = certificates.trusted(None, pods, keys, NOW)
+    again = {"data": {certificates.TRUST_FILE: first}}
+    assert certificates.trusted(again, pods, keys, NOW + timedelta(days=1)) == first
+    later = NOW + timedelta(days=3400)
+    rotated = certificates.trusted(again, certificates.pod_authority(pods, later), certificates.signing_keys({}), later)
+    listed = trustroot.Document.parse(rotated.encode())
+    assert (len(listed.authorities), len(listed.keys)) == (2, 6)
+    assert listed.authorities[0] == pods["ca.crt"].decode()
+    with pytest.raises(errors.Invalid):
+        certificates.trusted({"data": {certificates.TRUST_FILE: "{}"}}, pods, keys, NOW)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
+from avouch import digests
 from avouch.controlplane.model import selectors
 
 
@@ -34,4 +35,12 @@ class RunViews(Views, Protocol):
 
     async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
         """A signed document of a run's verdict, as it is stored: "attestation", "statement" or "vsa"."""
+        ...
+
+    async def claims(self, namespace: str, name: str) -> Sequence[dict[str, Any]] | None:
+        """What its jobs signed: digest, size, taskRun, pod and receivedAt of each, as they came. None: no such run."""
+        ...
+
+    async def claim(self, namespace: str, name: str, digest: digests.Digest) -> bytes | None:
+        """One of them, as it was received."""
         ...

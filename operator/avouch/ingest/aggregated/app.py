@@ -5,7 +5,7 @@ needs no database: a database that is down must not take the whole cluster's dis
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from avouch import errors
+from avouch import digests, errors
+from avouch.attestation import trustroot
 from avouch.controlplane.model import cluster
 from avouch.controlplane.model import views as view_model
 from avouch.ingest import bodies, problems, requestid
@@ -29,6 +30,7 @@ from avouch.ingest.aggregated import (
     objects,
     selection,
     statuses,
+    trustroots,
     workflowruns,
 )
 from avouch.ingest.aggregated import tickets as download_tickets
@@ -46,6 +48,7 @@ class Aggregated:
     revisions: view_model.Views
     tickets: download_tickets.Tickets
     clock: cluster.Clock
+    trusted: Callable[[], trustroot.Document] = trustroot.Document
     bounds: frames.Bounds = field(default_factory=lambda: frames.Bounds(asyncio.Semaphore(PAGES)))
 
     def routes(self) -> list[Route]:
@@ -62,7 +65,11 @@ class Aggregated:
             Route(f"{below}/{runs}", self.collection, methods=_ALL),
             Route(f"{below}/{runs}/{{name}}", self.single, methods=_ALL),
             *(Route(f"{below}/{runs}/{{name}}/{one}", self.signed, methods=_ALL) for one in discovery.SIGNED),
+            Route(f"{below}/{runs}/{{name}}/{discovery.CLAIMS}", self.claims, methods=_ALL),
+            Route(f"{below}/{runs}/{{name}}/{discovery.CLAIMS}/{{digest}}", self.claim, methods=_ALL),
             Route(f"{below}/{runs}/{{name}}/{discovery.TICKETS}", self.ticket, methods=_ALL),
+            Route(f"{_ROOT}/{trustroots.KIND.plural}", self.trust_list, methods=_ALL),
+            Route(f"{_ROOT}/{trustroots.KIND.plural}/{{name}}", self.trust, methods=_ALL),
             Route(f"{_ROOT}/{revisions}", self.revision_list, methods=_ALL),
             Route(f"{below}/{revisions}", self.revision_list, methods=_ALL),
             Route(f"{below}/{revisions}/{{name}}", self.revision, methods=_ALL),
@@ -90,6 +97,40 @@ class Aggregated:
         if found is None:
             raise errors.NotFound(f'{workflowruns.KIND.plural}.{objects.GROUP} "{name[:253]}" has no {document} yet')
         return Response(found, media_type="application/json")
+
+    async def claims(self, request: Request) -> Response:
+        """`GET .../workflowruns/{name}/claims`: which bundles its jobs pushed, in the order in which they came.
+
+        Who may read them may read its artifacts: where the backend is inline, they are inside.
+        """
+        _only_get(request)
+        name = request.path_params["name"]
+        found = await self.views.claims(request.path_params["namespace"], name)
+        if found is None:
+            raise _missing(workflowruns.KIND, name)
+        return statuses.json({"apiVersion": objects.API_VERSION, "kind": "ClaimList", "metadata": {}, "items": found})
+
+    async def claim(self, request: Request) -> Response:
+        """`GET .../workflowruns/{name}/claims/{digest}`: one of them, byte by byte."""
+        _only_get(request)
+        name, digest = request.path_params["name"], digests.Digest.parse(request.path_params["digest"])
+        found = await self.views.claim(request.path_params["namespace"], name, digest)
+        if found is None:
+            raise errors.NotFound(f'{workflowruns.KIND.plural}.{objects.GROUP} "{name[:253]}" has no claim {digest}')
+        return Response(found, media_type="application/json")
+
+    async def trust_list(self, request: Request) -> Response:
+        """List the trust root: there is one."""
+        form = self._of_trust(request)
+        found = [trustroots.document(self.trusted())]
+        return statuses.json(form.listing(found, {"resourceVersion": "1"}, self.clock.now()))
+
+    async def trust(self, request: Request) -> Response:
+        """Get the trust root."""
+        form = self._of_trust(request)
+        if request.path_params["name"] != trustroots.NAME:
+            raise _missing(trustroots.KIND, request.path_params["name"])
+        return statuses.json(form.single(trustroots.document(self.trusted()), self.clock.now()))
 
     async def revision_list(self, request: Request) -> Response:
         """List or watch revisions, of one namespace or of all."""
@@ -119,6 +160,16 @@ class Aggregated:
         if found is None:
             raise _missing(workflowruns.KIND, request.path_params["name"])
         return statuses.json(await self.tickets.issue(found, digest, self.clock.now()), 201)
+
+    def _of_trust(self, request: Request) -> negotiation.Form:
+        _only_get(request)
+        fields = {"metadata.name": "name"}
+        asked = selection.parse(request, None, self.clock.now(), fields)
+        if asked.watch:
+            raise problems.WrongMethod("the trust root is not watched: get it again")
+        if asked.filters not in ({}, {"name": trustroots.NAME}):
+            raise errors.Invalid("there is one trust root", field="fieldSelector", fix=f"get {trustroots.NAME}")
+        return negotiation.form(request, trustroots.KIND)
 
     async def _listed(
         self, request: Request, views: view_model.Views, kind: objects.Kind, fields: Mapping[str, str]

@@ -9,14 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from avouch import digests
-from avouch.api import contractrevision, workflowrun
-from avouch.ingest.aggregated import contractrevisions, objects, workflowruns
+from avouch.api import contractrevision, trustroot, workflowrun
+from avouch.ingest.aggregated import contractrevisions, objects, trustroots, workflowruns
 
 _VERSION = {"groupVersion": objects.API_VERSION, "version": objects.VERSION}
 _GROUP = {"name": objects.GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 ROOT = f"/apis/{objects.API_VERSION}"
 TICKETS = "tickets"  # subresource of a run: one download
+CLAIMS = "claims"  # subresource of a run: what its jobs signed, as a list, and one by one
 SIGNED = ("attestation", "statement", "vsa")  # subresources of a run: what its verdict signed
 
 
@@ -28,6 +29,7 @@ class Served:
     singular: str
     verbs: tuple[str, ...]
     schema: type[msgspec.Struct]
+    namespaced: bool = True
 
     @property
     def group_version_kind(self) -> dict[str, str]:
@@ -38,8 +40,13 @@ class Served:
 RESOURCES = (
     Served(workflowruns.KIND, "workflowrun", ("get", "list", "watch"), workflowrun.WorkflowRun),
     Served(contractrevisions.KIND, "contractrevision", ("get", "list", "watch"), contractrevision.ContractRevision),
+    Served(trustroots.KIND, "trustroot", ("get", "list"), trustroot.TrustRoot, namespaced=False),
 )
-_SUBRESOURCES = ((TICKETS, "create", "Ticket"), *((name, "get", name.title()) for name in SIGNED))
+_SUBRESOURCES = (
+    (TICKETS, "create", "Ticket"),
+    (CLAIMS, "get", "ClaimList"),
+    *((name, "get", name.title()) for name in SIGNED),
+)
 
 
 async def groups(request: Request) -> Response:
@@ -61,7 +68,7 @@ async def resources(request: Request) -> Response:
         {
             "name": one.kind.plural,
             "singularName": one.singular,
-            "namespaced": True,
+            "namespaced": one.namespaced,
             "kind": one.kind.kind,
             "verbs": one.verbs,
             "shortNames": one.kind.short,
@@ -93,7 +100,7 @@ def _aggregated() -> dict[str, Any]:
         {
             "resource": one.kind.plural,
             "responseKind": one.group_version_kind,
-            "scope": "Namespaced",
+            "scope": "Namespaced" if one.namespaced else "Cluster",
             "singularResource": one.singular,
             "verbs": one.verbs,
             "shortNames": one.kind.short,
@@ -123,8 +130,11 @@ def _openapi() -> bytes:
     for one, reference in zip(RESOURCES, kinds, strict=True):
         schemas[one.kind.kind]["x-kubernetes-group-version-kind"] = [one.group_version_kind]
         listed = {"type": "object", "properties": {"items": {"type": "array", "items": reference}}}
-        below = f"{ROOT}/namespaces/{{namespace}}/{one.kind.plural}"
         paths[f"{ROOT}/{one.kind.plural}"] = _get(one, "list", listed)
+        if not one.namespaced:
+            paths[f"{ROOT}/{one.kind.plural}/{{name}}"] = _get(one, "get", reference, "name")
+            continue
+        below = f"{ROOT}/namespaces/{{namespace}}/{one.kind.plural}"
         paths[below] = _get(one, "list", listed, "namespace")
         paths[f"{below}/{{name}}"] = _get(one, "get", reference, "namespace", "name")
     document = {

@@ -7,7 +7,8 @@ Three Secrets in our own namespace, which the server and the workers mount:
 - `avouch-signing-keys`: attestation.pem, passed.pem, failed.pem: one P-256 key per kind of statement, never replaced by
   us, because verifiers hold their public halves.
 
-And one ConfigMap for whoever has to reach the server, `avouch-server`: ca.crt, url and, where there is one, public-url.
+And two ConfigMaps: `avouch-server`, for whoever has to reach the server (ca.crt, url and, where there is one,
+public-url), and `avouch-trust`, for whoever verifies what was signed (trust.json, `attestation.trustroot`).
 """
 
 import base64
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from avouch.attestation import authority, signing, trust
+from avouch.attestation import authority, keysigned, signing, trust, trustroot
 from avouch.kube import resources
 from avouch.kube.client import Json
 from avouch.reconcilers.installation import webhook
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 
 Files: TypeAlias = dict[str, bytes]
 
-CONFIG_MAP = "avouch-server"
+CONFIG_MAP, TRUST_MAP = "avouch-server", "avouch-trust"
+TRUST_FILE = "trust.json"
 CA_SECRET, TLS_SECRET, KEYS_SECRET = "avouch-ca", "avouch-server-tls", "avouch-signing-keys"
 SIGNING_KEYS = ("attestation.pem", "passed.pem", "failed.pem")
 
@@ -108,6 +110,19 @@ def signing_keys(current: Mapping[str, bytes]) -> Files:
     return {name: current.get(name) or signing.KeySigner.generate().private_key_pem() for name in SIGNING_KEYS}
 
 
+def trusted(found: Json | None, pods: Files, keys: Files, now: datetime) -> str:
+    """The trust root: what the ConfigMap lists, and what signs now.
+
+    Raises:
+        errors.Invalid: the ConfigMap holds something else.
+    """
+    text = ((found or {}).get("data") or {}).get(TRUST_FILE, "")
+    listed = trustroot.Document.parse(text.encode()) if text else trustroot.Document()
+    private = {keysigned.Family(name.removesuffix(".pem")): keys[name] for name in SIGNING_KEYS}
+    certificates = [pods[name] for name in ("previous.crt", "ca.crt") if pods.get(name)]
+    return listed.joined(certificates, private, now).to_bytes().decode()
+
+
 @dataclass(slots=True)
 class CertificateReconciler:
     """Makes and renews the Secrets and the webhook configuration."""
@@ -127,12 +142,13 @@ class CertificateReconciler:
         """
         names = tuple(name for service in self.services for name in dns_names(service, self.namespace))
         names += _public_name(self.public_url)
-        await self._keep(CA_SECRET, lambda files: pod_authority(files, now))
-        await self._keep(KEYS_SECRET, signing_keys)
+        pods = await self._keep(CA_SECRET, lambda files: pod_authority(files, now))
+        keys = await self._keep(KEYS_SECRET, signing_keys)
         files = await self._keep(TLS_SECRET, lambda found: serving(found, names, now))
         self.bundle = files["ca.crt"]
         await self._hook()
         await self._tell()
+        await self._list_trusted(pods, keys, now)
 
     async def _keep(self, name: str, decide: "webhook.Decide") -> Files:
         found = await self.api.get(resources.SECRETS, self.namespace, name)
@@ -162,11 +178,19 @@ class CertificateReconciler:
         if self.public_url:
             data["public-url"] = self.public_url
         found = await self.api.get(resources.CONFIG_MAPS, self.namespace, CONFIG_MAP)
+        await self._write(CONFIG_MAP, found, data)
+
+    async def _list_trusted(self, pods: Files, keys: Files, now: datetime) -> None:
+        """What has signed, ever. A list that cannot be read is left as it is: writing anew would forget old keys."""
+        found = await self.api.get(resources.CONFIG_MAPS, self.namespace, TRUST_MAP)
+        await self._write(TRUST_MAP, found, {TRUST_FILE: trusted(found, pods, keys, now)})
+
+    async def _write(self, name: str, found: Json | None, data: Mapping[str, str]) -> None:
         if found is None or found.get("data") != data:
-            metadata = {"namespace": self.namespace, "name": CONFIG_MAP}
+            metadata = {"namespace": self.namespace, "name": name}
             body: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
             await self.api.apply(resources.CONFIG_MAPS, body)
-            log.info("ConfigMap %s written", CONFIG_MAP)
+            log.info("ConfigMap %s written", name)
 
     def _secret(self, name: str, files: Mapping[str, bytes]) -> Json:
         return {

@@ -10,8 +10,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from avouch import errors
 from avouch.ingest import requestid
+from avouch import digests, errors
+from avouch.attestation import trustroot
 from avouch.controlplane.model import selectors
 from avouch.ingest.aggregated import app, discovery, frames, frontproxy, negotiation, selection, statuses, workflowruns
 from tests.unit.ingest import fakes
@@ -19,8 +20,11 @@ from tests.unit.ingest import fakes
 RUNS = f"{discovery.ROOT}/namespaces/shop/workflowruns"
 
 
+CLAIM = digests.of_bytes(b"claim")
+
+
 class Views:
-    """Remembers what it was asked for; has one signed document."""
+    """Remembers what it was asked for; has one signed document, and one claim."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str | None, dict[str, str], str, bool]] = []
@@ -36,6 +40,12 @@ class Views:
 
     async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
         return f"{namespace}/{name}/{document}".encode() if name == "release-1" else None
+
+    async def claims(self, namespace: str, name: str) -> Sequence[dict[str, Any]] | None:
+        return [{"digest": str(CLAIM), "size": 5}] if (namespace, name) == ("shop", "release-1") else None
+
+    async def claim(self, namespace: str, name: str, digest: digests.Digest) -> bytes | None:
+        return b"claim" if (namespace, name, digest) == ("shop", "release-1", CLAIM) else None
 
     async def watch(self, *_: object, **__: object) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         yield "BOOKMARK", {"resourceVersion": 8}
@@ -80,7 +90,7 @@ async def test_a_list_that_fails_says_why_and_where_to_look_in_the_one_line_that
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("path", ["", "/release-1", *(f"/release-1/{one}" for one in discovery.SIGNED)])
+@pytest.mark.parametrize("path", ["", "/release-1", *(f"/release-1/{one}" for one in (*discovery.SIGNED, "claims"))])
 async def test_nothing_is_written(client: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await client.request(method, RUNS + path)
     assert (answer.status_code, answer.json()["reason"]) == (405, "MethodNotAllowed")
@@ -90,6 +100,26 @@ async def test_nothing_is_written(client: httpx.AsyncClient, method: str, path: 
 async def test_each_signed_document_is_its_own_byte_by_byte(client: httpx.AsyncClient, document: str) -> None:
     assert (await client.get(f"{RUNS}/release-1/{document}")).content == f"shop/release-1/{document}".encode()
     assert (await client.get(f"{RUNS}/other/{document}")).status_code == 404
+
+
+async def test_the_claims_of_a_run_are_listed_and_read_byte_by_byte(client: httpx.AsyncClient) -> None:
+    listed = (await client.get(f"{RUNS}/release-1/claims")).json()
+    assert (listed["kind"], listed["items"]) == ("ClaimList", [{"digest": str(CLAIM), "size": 5}])
+    assert (await client.get(f"{RUNS}/release-1/claims/{CLAIM}")).content == b"claim"
+    other = digests.of_bytes(b"other")
+    gone = [await client.get(f"{RUNS}/{path}") for path in ("other/claims", f"release-1/claims/{other}")]
+    assert [answer.status_code for answer in gone] == [404, 404]
+    assert (await client.get(f"{RUNS}/release-1/claims/nonsense")).status_code == 400
+
+
+async def test_there_is_one_trust_root_for_the_whole_cluster(client: httpx.AsyncClient) -> None:
+    path = f"{discovery.ROOT}/trustroots"
+    for found in ((await client.get(f"{path}/avouch")).json(), (await client.get(path)).json()["items"][0]):
+        assert found["spec"] == trustroot.Document().to_json()
+    assert (await client.get(f"{path}/other")).status_code == 404
+    assert (await client.get(path, params={"watch": "1"})).status_code == 405
+    assert (await client.get(path, params={"fieldSelector": "metadata.name=other"})).status_code == 400
+    assert (await client.post(path)).status_code == 405
 
 
 async def test_selectors_and_the_place_to_go_on_from_reach_the_store(client: httpx.AsyncClient, views: Views) -> None:
@@ -129,7 +159,7 @@ async def test_of_who_is_not_the_api_server_no_byte_is_read_on_any_route(views: 
             async def send(message: Any, sent: list[Any] = sent) -> None:
                 sent.append(message)
 
-            path = route.path.format(namespace="shop", name="release-1")
+            path = route.path.format(namespace="shop", name="release-1", digest=CLAIM)
             scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": []}
             for name in (None, "", "somebody"):
                 named = (
