@@ -7,8 +7,10 @@ import json
 import re
 import shutil
 import subprocess
+import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from avouch import errors
@@ -73,6 +75,14 @@ class Kubectl:
         """Create one object; Conflict where there is one."""
         return _object(self._run("create", *flags, "-o", "json", "-f", "-", given=manifest))
 
+    def raw(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> str:
+        """What a path of the Kubernetes API answers."""
+        return self._run("get", "--raw", _address(path, query))
+
+    def delete(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+        """Delete what is at a path of the Kubernetes API; what it answers."""
+        return _object(self._run("delete", "--raw", _address(path, query)))
+
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Post to a path of the Kubernetes API itself; what it answers."""
         return _object(self._run("create", "--raw", path, "-f", "-", given=body))
@@ -105,6 +115,11 @@ class Kubectl:
         if not done.returncode and done.stderr.strip():
             self._notice(done.stderr.strip())
         return done
+
+
+def _address(path: str, query: Mapping[str, str]) -> str:
+    asked = urllib.parse.urlencode(query)
+    return urllib.parse.quote(path, safe="/:") + (f"?{asked}" if asked else "")
 
 
 def _ran(command: list[str], given: bytes | None, notice: Callable[[str], None]) -> "subprocess.CompletedProcess[str]":

@@ -97,6 +97,22 @@ def passed(parsed: statement.Statement) -> bool:
     return parsed.predicate.get("verificationResult") == "PASSED" and bool(levels) and FAILED_LEVEL not in levels
 
 
+def received(parsed: statement.Statement) -> dict[digests.Digest, datetime]:
+    """The attestations that a verified summary rests on, each with the time at which the server received it.
+
+    Raises:
+        Invalid: another predicate type, or an input without digest or time.
+    """
+    read(parsed)
+    found = {}
+    for each in shape.sequence(parsed.predicate.get("inputAttestations"), "inputAttestations"):
+        fields = shape.mapping(each, "inputAttestations")
+        notes = shape.mapping(fields.get("annotations"), "inputAttestations.annotations")
+        at = shape.text(notes.get(RECEIVED_AT), f"inputAttestations.annotations[{RECEIVED_AT}]")
+        found[digests.Digest.parse(_sha256(fields, "inputAttestations"))] = rfc3339.read(at, RECEIVED_AT)
+    return found
+
+
 class Summary(NamedTuple):
     """What a verified summary says."""
 

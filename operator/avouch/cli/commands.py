@@ -6,6 +6,7 @@ from avouch.cli import tree
 
 _DECLARE = "Declare"
 _COLLECT = "Evidence"
+_RUNS = "Runs"
 _OTHER = "Other"
 _ATT = "avouch.cli.attestation"
 
@@ -31,6 +32,17 @@ TABLE: Mapping[str, tree.Entry] = {
     "workflow contract": tree.Entry(alias="contract"),
     "workflow ls": tree.Entry(alias="workflow list"),
     "wf": tree.Entry(alias="workflow"),
+    "run": tree.Entry("Runs: what became of builds, and their signed evidence.", section=_RUNS),
+    "run list": tree.Entry("List runs, newest first.", "avouch.cli.runs.looking:runs"),
+    "run show": tree.Entry("Show what became of a build.", "avouch.cli.runs.looking:show"),
+    "run watch": tree.Entry("Follow a build until it has its verdict.", "avouch.cli.runs.looking:watch"),
+    "run bundle": tree.Entry("Save the signed evidence of a run.", "avouch.cli.runs.bundles:bundle"),
+    "run verify": tree.Entry("Verify saved evidence, offline.", "avouch.cli.runs.verifying:verify"),
+    "run ls": tree.Entry(alias="run list"),
+    "run describe": tree.Entry(alias="run show"),
+    "workflow run": tree.Entry(alias="run"),
+    "trust": tree.Entry("What verifies signed evidence.", section=_RUNS),
+    "trust export": tree.Entry("Print the trust root of an installation.", "avouch.cli.trusts:export"),
     "api-token": tree.Entry("Tokens for builds outside the cluster.", section=_DECLARE),
     "api-token create": tree.Entry("Create a token and print it once.", "avouch.cli.apitokens:create"),
     "api-token list": tree.Entry("List tokens.", "avouch.cli.listing:tokens"),

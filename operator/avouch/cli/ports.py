@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
@@ -54,6 +55,14 @@ class Cluster(Protocol):
 
     def list(self, kind: str, *, everywhere: bool = False) -> list[dict[str, Any]]:
         """All objects of a kind, in this namespace or in all."""
+        ...
+
+    def raw(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> str:
+        """What a path of the Kubernetes API answers. Raises errors.NotFound, errors.Denied."""
+        ...
+
+    def delete(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+        """Delete what is at a path of the Kubernetes API; its answer. Raises errors.NotFound, errors.Denied."""
         ...
 
     def create(self, manifest: Manifest, *flags: str) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class Ingest(NamedTuple):
         found = shape.sequence(self._json("GET", "/v1/trust").get("authorities"), "authorities")
         return tuple(shape.text(each, "authorities").encode() for each in found)
 
+    def trust_root(self) -> dict[str, object]:
+        """The trust root that the server shows; empty where it is older than that."""
+        found = self._json("GET", "/v1/trust").get("root")
+        return {} if found is None else shape.mapping(found, "root")
+
     def _store(self, path: str, parts: str, source: uploads.Source, progress: uploads.Progress) -> bool:
         """Send what is not there: a small one as a whole, a large one in parts, so that a break costs one of them."""
         if self._known(path):

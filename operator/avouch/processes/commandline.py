@@ -101,6 +101,10 @@ class Attesting:
         """The authorities that the server trusts."""
         return self._server_access().trust()
 
+    def trust_root(self) -> Mapping[str, object]:
+        """The trust root that the server shows."""
+        return self._server_access().trust_root()
+
     def local(self, path: str) -> statestore.StateStore:
         """The state in a file."""
         from avouch.client import localstate  # lazy: 4 ms

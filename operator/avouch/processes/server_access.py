@@ -52,6 +52,17 @@ class ServerAccess:
         found = access.resolve(given, self.environment, self._stored().login)
         return _authorities(found._replace(token=""))
 
+    def trust_root(self) -> Mapping[str, object]:
+        """The trust root that the server shows; it is asked without a token."""
+        given = access.Login(self.options.server)
+        link = connection.Connection(
+            access.resolve(given, self.environment, self._stored().login)._replace(token=""), AGENT
+        )
+        try:
+            return ingest.Ingest(link).trust_root()
+        finally:
+            link.close()
+
     def token(self) -> str:
         """The bearer token for the server."""
         return self._connected("").to.token

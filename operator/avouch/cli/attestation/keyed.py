@@ -8,7 +8,7 @@ import click
 
 from avouch import digests, errors
 from avouch.attestation import bundle as bundles
-from avouch.attestation import keysigned, predicate, signing, statement, uris, vsa
+from avouch.attestation import keysigned, predicate, signing, statement, trustroot, uris, vsa
 from avouch.cli import failures, output, session
 from avouch.cli.attestation import common
 from avouch.crafting import adding
@@ -26,7 +26,7 @@ STEPS = (
     ("11 predicate type", "an attestation, or a verification summary"),
     EXPECTED,
 )
-_SECRET = "give --key {0}=FILE: the public half of {0}.pem in the Secret avouch-signing-keys"  # noqa: S105  # its name
+_KEYS = "give --trust FILE, as avouch trust export writes it, or --key {0}=FILE"
 
 
 class About(NamedTuple):
@@ -49,18 +49,37 @@ def has_certificate(content: bytes) -> bool | None:
         return None
 
 
-def verify(started: session.Session, content: bytes, said: Mapping[str, Any]) -> int:
-    """Verify a bundle that the server signed; the exit code."""
+def document(name: str) -> trustroot.Document | None:
+    """The trust root in a file; None if it holds something else than JSON. Raises errors.Invalid."""
+    with Path(name).open("rb") as file:
+        content = file.read(trustroot.MAX_BYTES + 1)
+    return trustroot.Document.parse(content) if content.lstrip().startswith(b"{") else None
+
+
+def hint(content: bytes) -> str:
+    """The name of the key that a bundle gives; what cannot be read is refused by the first steps."""
     try:
-        verified = keysigned.verify(content, _keys(said["keys"]))
-        told = _told(verified)
+        found = bundles.parse(content)
+    except errors.AvouchError:
+        return ""
+    return found.key_hint or next((each.keyid for each in found.envelope.signatures), "")
+
+
+def verify(
+    started: session.Session, content: bytes, said: Mapping[str, Any], trusted: tuple[trustroot.Document, ...] = ()
+) -> int:
+    """Verify a bundle that the server signed, with keys that are named or of trust roots; the exit code."""
+    try:
+        listed = {family: pem for each in trusted for family, pem in each.keys_for(hint(content)).items()}
+        verified = keysigned.verify(content, {**listed, **_keys(said["keys"])})
+        told = told_of(verified)
         if said["identities"] or said["identity_regexp"]:
             raise errors.NotVerified(EXPECTED[0], "it is signed by a key of the server, not by an attester")
         check(told.about, started.options.namespace, said)
     except errors.NotVerified as exc:
         _show_steps(said["form"], exc, {"bundle": str(bundles.digest(content))})
         missing = exc.step.startswith("12") and exc.reason.endswith("is trusted")
-        fix = _SECRET.format(exc.reason.split()[2].rstrip(",")) if missing else ""
+        fix = _KEYS.format(exc.reason.split()[2].rstrip(",")) if missing else ""
         failures.show(started, f"NOT VERIFIED: step {exc.step}: {exc.reason}", fix=fix)
         return failures.FAILED
     _show_steps(said["form"], None, told.document)
@@ -101,7 +120,7 @@ def check(about: About, namespace: str, said: Mapping[str, Any]) -> None:
             raise errors.NotVerified(EXPECTED[0], f"none of its subjects is {wanted}: {names}")
 
 
-class _Told(NamedTuple):
+class Told(NamedTuple):
     """What is shown of a verified statement."""
 
     about: About
@@ -109,7 +128,8 @@ class _Told(NamedTuple):
     document: Mapping[str, object]
 
 
-def _told(verified: keysigned.Verified) -> _Told:
+def told_of(verified: keysigned.Verified) -> Told:
+    """What is shown of a bundle that was verified."""
     key = f"the server's key for {verified.family}, {verified.keyid}"
     head = (("Verified", str(verified.digest)), ("Signed by", key))
     document = {"bundle": str(verified.digest), "family": str(verified.family), "keyId": verified.keyid}
@@ -134,7 +154,7 @@ def attested(found: statement.Statement) -> predicate.AttestationFacts:
         ) from exc
 
 
-def _told_attestation(found: statement.Statement) -> _Told:
+def _told_attestation(found: statement.Statement) -> Told:
     said = attested(found).metadata
     contract = f"{said.contract_name}, revision {said.contract_version}"
     facts = (
@@ -145,10 +165,10 @@ def _told_attestation(found: statement.Statement) -> _Told:
         "type": ATTESTATION, "project": said.project, "workflow": said.workflow_name, "run": said.workflow_run_id,
         "contract": contract,
     }  # fmt: skip
-    return _Told(About(ATTESTATION, said.project, said.workflow_name, found.subjects), facts, document)
+    return Told(About(ATTESTATION, said.project, said.workflow_name, found.subjects), facts, document)
 
 
-def _told_verdict(found: statement.Statement) -> _Told:
+def _told_verdict(found: statement.Statement) -> Told:
     said = vsa.read(found)
     verdict = "PASSED" if said.passed else "FAILED"
     facts = (
@@ -170,7 +190,7 @@ def _told_verdict(found: statement.Statement) -> _Told:
     about = About(
         VERDICT, where.namespace, where.name, said.subjects, said.verifier_id, where.namespace_uid, said.levels
     )
-    return _Told(about, facts, document)
+    return Told(about, facts, document)
 
 
 def _digest(subject: statement.ResourceDescriptor) -> str:

@@ -108,6 +108,10 @@ class Adapters(Protocol):
         """
         ...
 
+    def trust_root(self) -> Mapping[str, object]:
+        """The trust root that the server shows; it is asked without a token."""
+        ...
+
     def trust(self) -> tuple[bytes, ...]:
         """The authorities that the server believes, PEM; anyone may ask."""
         ...

@@ -46,7 +46,7 @@ OPTIONS: options.Declared = (
     (
         ("--trust", "roots"),
         {"multiple": True, "type": click.Path(dir_okay=False), "metavar": "FILE",
-         "help": "CA certificates that attesters' certificates must come from, PEM; default: the server is asked."},
+         "help": "What avouch trust export wrote, or CA certificates, PEM; default: the server is asked."},
     ),
     (
         ("--key", "keys"),
@@ -114,9 +114,10 @@ def verify_any(started: session.Session, /, **said: Any) -> int:
     kubectl get --raw /apis/runs.avouch.dev/v1alpha1/namespaces/skynet/workflowruns/RUN/vsa > vsa.json
     avouch verify vsa.json --key passed=passed.pub
 
-    An attestation that a job pushed is signed by a certificate, which --trust verifies. Verdicts, and the server's own
-    attestation of a run, are signed by keys of the server, each of which signs one family; --key names the public half
-    of one. With --trust or --key the network is not used.
+    An attestation that a job pushed is signed by a certificate; verdicts, and the server's own attestation of a run, by
+    keys of the server, each of which signs one family. The file that avouch trust export writes verifies all of them:
+    --trust trust.json. Instead of it, --trust takes the certificate of a CA, and --key the public half of one key. With
+    either the network is not used.
 
     Who must have signed is never guessed: say it by --certificate-identity or --certificate-identity-regexp, or by the
     --key of a server. -n NAMESPACE, --namespace-uid, --type, --workflow, --subject, --level and --verifier-id say what
@@ -133,8 +134,9 @@ def verify_any(started: session.Session, /, **said: Any) -> int:
 def _verify(started: session.Session, said: Mapping[str, Any]) -> int:
     content = _content(started, said["source"])
     certified = keyed.has_certificate(content)
+    documents = tuple(map(keyed.document, said["roots"]))
     if certified is False or (certified is None and not said["roots"]):  # what cannot be read needs no authority
-        return keyed.verify(started, content, said)
+        return keyed.verify(started, content, said, tuple(each for each in documents if each))
     if said["keys"] and not said["roots"]:
         fix = "give --trust FILE to accept an attester's certificate"
         raise errors.Invalid("the bundle is not signed by a key of the server", field="--key", fix=fix)
@@ -223,6 +225,9 @@ def _authorities(started: session.Session, roots: tuple[str, ...]) -> tuple[byte
         return common.adapters(started).trust()
     found = []
     for name in roots:
+        if document := keyed.document(name):
+            found += [pem.encode() for pem in document.authorities]
+            continue
         with Path(name).open("rb") as file:
             found.append(file.read(trust.MAX_PEM + 1))
         trust.certificates(found[-1], f"--trust {name}", "give the certificate of a CA, PEM")

@@ -1,0 +1,118 @@
+"""One run as people read it: the verdict and why, what it delivered, when what happened, who was told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from avouch.cli import objects, output
+
+PASSED, PENDING = "Passed", "Pending"
+_SHORT = 19  # characters of a digest: sha256: and twelve
+_MOST = 60  # characters of a value
+
+
+def show(run: objects.Manifest) -> None:
+    """Write all of it."""
+    output.facts(list(_facts(run)))
+    output.lines(["", *why(run)])
+    click.echo()
+    output.tabulate(_materials(run))
+    output.lines(["", "Timeline:", *(f"  {at:<20}  {what}" for at, what in sorted(_timeline(run)))])
+    deliveries = _listed(run, "deliveries")
+    if deliveries:
+        click.echo()
+        output.tabulate(output.Table(("DELIVERY", "STATE", "TRIES", "LAST ERROR"), tuple(map(_delivery, deliveries))))
+
+
+def verdict(run: objects.Manifest) -> str:
+    """Its verdict; Pending until it has one."""
+    return objects.text(run, "status", "verdict") or PENDING
+
+
+def build(run: objects.Manifest) -> str:
+    """What it is about, as kubectl names it."""
+    return "/".join(objects.text(run, "spec", "subject", key) for key in ("kind", "name"))
+
+
+def why(run: objects.Manifest) -> list[str]:
+    """The findings, each with the line of the contract and the fix, in lines."""
+    found = [line for each in _listed(run, "findings") for line in _finding(each)]
+    if found:
+        return ["Why:", *found]
+    if verdict(run) == PENDING:
+        return ["Not judged yet: avouch run watch follows it."]
+    return ["Nothing was found wrong."]
+
+
+def _finding(said: dict[str, Any]) -> Iterator[str]:
+    yield f"  {said.get('code', '')}: {said.get('message', '')}"
+    for title, key in (("asked by", "line"), ("fix", "fix")):
+        if said.get(key):
+            yield f"    {title}: {said[key]}"
+
+
+def _facts(run: objects.Manifest) -> Iterator[tuple[str, str]]:
+    contract = objects.part(run, "spec", "contract")
+    found, asked = (objects.text(run, "status", f"materials{each}") for each in ("Found", "Asked"))
+    runner = objects.part(run, "spec", "runner")
+    yield "Run", objects.text(run, "metadata", "name")
+    yield "Namespace", objects.text(run, "metadata", "namespace")
+    yield "Workflow", objects.text(run, "spec", "workflow")
+    yield "Run of", build(run)
+    yield "Contract", f"{contract.get('name', '')}, revision {contract.get('revision', '')}"
+    yield "Version", objects.text(run, "spec", "version")
+    yield "Attester", objects.text(run, "spec", "attester", "id")
+    yield "Runner", " ".join(str(runner[key]) for key in ("type", "url") if runner.get(key))
+    yield (
+        "Labels",
+        ", ".join(f"{key}={value}" for key, value in sorted(objects.part(run, "metadata", "labels").items())),
+    )
+    yield "Verdict", verdict(run)
+    yield "Evidence", objects.text(run, "status", "evidence")
+    yield "Materials", f"{found or 0} of {asked or 0}"
+    yield "Attestation", objects.text(run, "status", "attestationBundle")
+
+
+def _materials(run: objects.Manifest) -> output.Table:
+    rows = tuple(
+        (str(each.get("name", "")), str(each.get("type", "")), str(each.get("origin", "")), _value(each), _cut(each))
+        for each in _listed(run, "materials")
+    )
+    return output.Table(("MATERIAL", "TYPE", "FROM", "VALUE", "DIGEST"), rows, "No material was found.")
+
+
+def _value(material: dict[str, Any]) -> str:
+    value = str(material.get("value") or material.get("filename") or "")
+    return value if len(value) <= _MOST else f"{value[: _MOST - 3]}..."
+
+
+def _cut(material: dict[str, Any]) -> str:
+    digest = str(material.get("digest") or "")
+    return f"{digest[:_SHORT]}..." if digest else ""
+
+
+def _timeline(run: objects.Manifest) -> Iterator[tuple[str, str]]:
+    earlier = objects.part(run, "status", "superseded")
+    for at, what in (
+        (objects.text(run, "metadata", "creationTimestamp"), "the run was opened"),
+        (objects.text(run, "status", "finishedAt"), "the build ended"),
+        (objects.text(run, "status", "expiresAt"), "it expires, unless something arrives"),
+        (str(earlier.get("judgedAt", "")), f"judged: {earlier.get('verdict')}, which no longer holds"),
+        (objects.text(run, "status", "judgedAt"), f"judged: {verdict(run)}"),
+        *(
+            (str(each.get("receivedAt", "")), f"a claim of TaskRun {each.get('taskRun', '')} came after the verdict")
+            for each in _listed(run, "lateClaims")
+        ),
+    ):
+        if at:
+            yield at, what
+
+
+def _delivery(said: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(said.get(key) or "") for key in ("attachment", "state", "attempts", "lastError"))
+
+
+def _listed(run: objects.Manifest, key: str) -> list[dict[str, Any]]:
+    found = objects.part(run, "status").get(key)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
