@@ -24,7 +24,11 @@ RUN_BY = {
     ("crafting.md", "Artifacts by digest"): "tests/commands/test_page.py",
     ("CONTRIBUTING.md", "A first green test, in minutes"): "make",
 }
-TYPED = {"guide.md": "tests/e2e/test_guide.py", "tutorial.md": "tests/e2e/test_tutorial.py"}  # all of them
+TYPED = {  # all of them
+    "guide.md": "tests/e2e/test_guide.py",
+    "runs.md": "tests/e2e/test_guide.py",  # of the run that the guide makes
+    "tutorial.md": "tests/e2e/test_tutorial.py",
+}
 _TARGET = re.compile(r"\bmake ([a-z0-9-]+)")
 _METRIC = re.compile(r"`(avouch_[a-z_]+)`")
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from avouch import errors
+from avouch import digests, errors
 from avouch.cli import objects, options, session
 
 T = TypeVar("T")
@@ -15,7 +15,7 @@ MOST = 2000  # runs that one command looks at
 _PAGE = 500
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_DIGEST = re.compile(digests.PATTERN, re.ASCII)
 _KINDS = {
     **dict.fromkeys(("run", "workflowrun", "workflowruns", "avrun"), "WorkflowRun"),
     **dict.fromkeys(("pipelinerun", "pipelineruns", "pr", "prs"), "PipelineRun"),
