@@ -23,6 +23,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "contract update": tree.Entry("Change a Contract.", "avouch.cli.contracts:update"),
     "contract list": tree.Entry("List Contracts.", "avouch.cli.listing:contracts"),
     "contract describe": tree.Entry("Show a Contract, or one of its revisions.", "avouch.cli.contracts:describe"),
+    "contract diff": tree.Entry("Show what changes from one contract to another.", "avouch.cli.contracts:difference"),
     "contract ls": tree.Entry(alias="contract list"),
     "workflow": tree.Entry("Workflows: pipelines and the contracts they are judged by.", section=_DECLARE),
     "workflow create": tree.Entry("Create a Workflow.", "avouch.cli.workflows:create"),

@@ -1,4 +1,4 @@
-"""`avouch contract create`, `update` and `describe`: contracts in the cluster."""
+"""`avouch contract create`, `update`, `describe` and `diff`: contracts in the cluster."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ import click
 
 from avouch import digests, errors
 from avouch.api import contract as contract_kind
-from avouch.cli import declared, objects, options, output, session, sources
+from avouch.cli import declared, failures, objects, options, output, session, sources
 from avouch.contract import diff, legacy, reading, revisions, upstream, writing
 
 RESOURCE = f"{contract_kind.KIND.plural}.{contract_kind.KIND.group}"
@@ -88,6 +88,40 @@ def describe(
         _show_revision(_recorded(started, name, revision), form)
     else:
         _show(started, started.cluster.get(RESOURCE, name), form)
+
+
+@click.command(cls=options.Command)
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--exit-code", "telling", is_flag=True, help="Exit with 1 if there is a difference.")
+@options.output("table", "json", "yaml")
+@session.given
+def difference(started: session.Session, old: str, new: str, telling: bool, form: str) -> int:
+    """Show what changes in meaning from one contract to another.
+
+    \b
+    avouch contract diff evidence@1 evidence@3     two recorded revisions
+    avouch contract diff evidence evidence.yaml    the Contract in the cluster, and a file
+    avouch contract diff before.yaml after.yaml    two files, without a cluster
+
+    A file may have any form that avouch apply reads, and may be a URL, or - for standard input. Comments, the order of
+    materials and what means the same in both forms are no difference.
+    """  # noqa: D301  # click reads the backspace
+    changes = diff.changes(_meant(started, old), _meant(started, new))
+    _show_changes(changes, form)
+    return failures.FAILED if changes and telling else failures.OK
+
+
+def _meant(started: session.Session, text: str) -> bytes:
+    """The canonical form of a revision (NAME@NUMBER), of a Contract, or of a file."""
+    name, at, number = text.rpartition("@")
+    if at and number.isascii() and number.isdigit() and not sources.is_file(name):
+        return _canonical(_recorded(started, name, int(number)))
+    if sources.is_file(text):
+        found = declared.contract(started, text, fallback="contract")
+    else:
+        found = started.cluster.get(RESOURCE, text)
+    return revisions.canonical(reading.read(found))
 
 
 def _empty(name: str) -> declared.Manifest:

@@ -42,6 +42,11 @@ def one(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def is_file(text: str) -> bool:
+    """Whether it cannot be the name of an object: a path, a URL, or - for standard input."""
+    return text == "-" or "/" in text or text.lower().endswith(SUFFIXES)
+
+
 def read(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
     """Everything that the names lead to, files of a folder in the order of their paths.
 

@@ -1,17 +1,15 @@
 """`avouch workflow create` and `update`: pipelines and the contracts that they answer to."""
 
-import os
 from typing import Any
 
 import click
 
 from avouch import errors
-from avouch.cli import objects, options, session
+from avouch.cli import objects, options, session, sources
 
 RESOURCE = "workflows.avouch.dev"
 _HEAD = {"apiVersion": "avouch.dev/v1alpha1", "kind": "Workflow"}
 _ORGANIZATION = "organization"
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def _said(function: Any) -> Any:
@@ -40,7 +38,7 @@ def create(started: session.Session, name: str, dry_run: str, form: str, **said:
     if it is missing.
     """
     contract = said["contract"] or ""
-    made = [_contract(started, contract, name)] if _is_file(contract) else []
+    made = [_contract(started, contract, name)] if sources.is_file(contract) else []
     bound = made[0]["metadata"]["name"] if made else contract
     workflow = {**_HEAD, "metadata": {"name": name}, "spec": _spec(**{**said, "contract": bound})}
     objects.create(started, [*made, workflow], dry_run, form)
@@ -60,7 +58,7 @@ def update(started: session.Session, name: str, dry_run: str, form: str, **said:
     change = _spec(**said)
     if not change:
         raise click.UsageError("no updates provided: give --team, --description or --contract")
-    if _is_file(said["contract"] or ""):
+    if sources.is_file(said["contract"] or ""):
         raise click.UsageError("--contract names a Contract here: change it with avouch contract update -f FILE")
     before = started.cluster.get(RESOURCE, name)
     after = {**before, "spec": {**objects.part(before, "spec"), **change}}
@@ -77,12 +75,6 @@ def _spec(team: str | None, description: str | None, contract: str | None, scope
     elif scope == _ORGANIZATION:
         raise errors.Invalid("--contract-scope needs --contract", field="--contract", fix="name the contract")
     return spec
-
-
-def _is_file(contract: str) -> bool:
-    """Whether it cannot be the name of a Contract."""
-    written = contract.lower()
-    return contract == "-" or os.sep in contract or written.endswith(_SUFFIXES)
 
 
 def _contract(started: session.Session, file: str, workflow: str) -> objects.Manifest:
