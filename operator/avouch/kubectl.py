@@ -79,10 +79,6 @@ class Kubectl:
         """What a path of the Kubernetes API answers."""
         return self._run("get", "--raw", _address(path, query))
 
-    def delete(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-        """Delete what is at a path of the Kubernetes API; what it answers."""
-        return _object(self._run("delete", "--raw", _address(path, query)))
-
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Post to a path of the Kubernetes API itself; what it answers."""
         return _object(self._run("create", "--raw", path, "-f", "-", given=body))

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
-from avouch.controlplane.model import selectors
+from avouch.controlplane.model import deletions, selectors
 from avouch.ingest.aggregated import app as aggregated
 from avouch.ingest.aggregated import tickets
 from avouch.kube import connection, reader
@@ -136,6 +136,27 @@ class Revisions:
         return next((one for one in self.found if one["name"] == name), None)
 
 
+class Deletions:
+    """Deletes nothing, and remembers who asked for it."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    async def ask(self, namespace: str, name: str, asked: deletions.Asked) -> dict[str, Any]:
+        run = document(namespace, name, 2, "Failed")
+        said = {"deletedBy": asked.by, "reason": asked.reason, "requestedAt": "2026-11-21T11:00:00Z"}
+        self.asked.append({**run, **said, "deletedAt": None, "documents": {"vsa": "sha256:1"}})
+        return self.asked[-1]
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: selectors.Filters, whole: bool = True
+    ) -> tuple[Sequence[dict[str, Any]], str, int]:
+        return self.asked, "", 3
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return next((one for one in self.asked if one["name"] == name), None)
+
+
 class TicketStore:
     """Tickets in memory."""
 
@@ -213,7 +234,7 @@ class Served:
         self.tls = certificates.Serving(self.folder, client_ca=self.proxy.client_ca)
         self.tickets = TicketStore()
         given = tickets.Tickets(self.tickets, "https://avouch.example.com")
-        app = aggregated.create(aggregated.Aggregated(Views(), Revisions(), given, Clock()), self.proxy)
+        app = aggregated.create(aggregated.Aggregated(Views(), Revisions(), given, Deletions(), Clock()), self.proxy)
         self.listener = listeners.Listener(app, "", 0, self.tls.context)
         self.port = self.listener.socket.getsockname()[1]
         self.loop = asyncio.get_running_loop()
@@ -298,6 +319,47 @@ def test_what_a_verdict_signed_is_read_on_request_by_those_who_may(api: ApiServe
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "forbidden" in found.stderr
+
+
+DELETER = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: deleter, namespace: shop}
+rules:
+  - {apiGroups: [runs.avouch.dev], resources: [workflowruns/deletion], verbs: [create]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: deleter, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deleter}
+subjects: [{kind: User, name: cleaner, apiGroup: rbac.authorization.k8s.io}]
+"""
+
+
+def test_who_deletes_a_run_is_on_record_with_the_name_that_the_cluster_knows(api: ApiServer, served: Served) -> None:
+    api.apply(DELETER)
+    path = f"{RUNS_OF_SHOP}/release-2/deletion"
+
+    def asked(user: str, body: str) -> subprocess.CompletedProcess[str]:
+        command = [kubectl(), f"--kubeconfig={api.client_kubeconfig(user)}", "create", "--raw", path, "-f", "-"]
+        return subprocess.run(command, input=body, capture_output=True, text=True, check=False)
+
+    until(lambda: "for a reason" in asked("cleaner", "{}").stderr, "the role is known, and a reason demanded")
+    said = json.dumps({"spec": {"reason": "holds a password", "deletedBy": "somebody else"}})
+    assert "forbidden" in asked("mallory", said).stderr
+    done = json.loads(asked("cleaner", said).stdout)
+    assert (done["spec"]["deletedBy"], done["spec"]["reason"]) == ("cleaner", "holds a password")
+    assert "cleaner" in api.kubectl("get", "rundeletions", "-n", "shop")
+
+
+def test_who_empties_a_namespace_is_offered_nothing_to_delete(api: ApiServer, served: Served) -> None:
+    offered = api.kubectl("api-resources", "--api-group=runs.avouch.dev", "--verbs=delete", "-o", "name")
+    assert offered.split() == []
+
+
+def test_the_trust_root_is_one_of_the_cluster(api: ApiServer, served: Served) -> None:
+    assert api.kubectl("get", "trustroots", "-o", "name").split() == ["trustroot.runs.avouch.dev/avouch"]
+    assert "publicKey" in api.kubectl("explain", "trustroot.spec.keys", "--api-version=runs.avouch.dev/v1alpha1")
 
 
 def test_chunks_and_selectors(api: ApiServer, served: Served) -> None:

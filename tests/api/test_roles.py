@@ -64,6 +64,26 @@ def test_who_may_view_sees_runs_and_downloads_nothing_of_them(api: ApiServer) ->
     found = {user: downloads(api, user) for user in (viewer, ours, editor, owner, reader)}
     assert found == {viewer: False, ours: False, editor: True, owner: True, reader: True}
     assert all(allowed(api, user, "get", "workflowruns") for user in found)
+    claims = {user: allowed(api, user, "get", "workflowruns", "claims") for user in found}
+    assert claims == found  # they may hold artifacts
+
+
+def test_nobody_deletes_a_run_but_who_was_given_that_role_and_everybody_sees_who_did(api: ApiServer) -> None:
+    api.apply(charts.rendered("roles"))
+    viewer, editor, owner = (bound(api, role) for role in ("view", "edit", "admin"))
+    whole = bind(api, "whole", "avouch-admin")
+    deleter = bind(api, "deleter", "avouch-run-deleter")
+    until(lambda: allowed(api, deleter, "create", "workflowruns", "deletion"), "the last binding is known")
+    users = (viewer, editor, owner, whole)
+    assert not [user for user in users if allowed(api, user, "create", "workflowruns", "deletion")]
+    assert not [user for user in (*users, deleter) if allowed(api, user, "delete", "workflowruns")]
+    assert all(allowed(api, user, "list", "rundeletions") for user in (*users, deleter))
+
+
+def test_whoever_may_log_in_reads_the_trust_root(api: ApiServer) -> None:
+    api.apply(charts.rendered("roles"))
+    command = ("auth", "can-i", "get", "trustroots.runs.avouch.dev", "--as=mallory", "--as-group=system:authenticated")
+    until(lambda: api.kubectl(*command).strip() == "yes", "the binding is known")
 
 
 def test_where_the_chart_says_so_who_may_view_may_download(api: ApiServer) -> None:

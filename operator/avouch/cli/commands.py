@@ -39,6 +39,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "run watch": tree.Entry("Follow a build until it has its verdict.", "avouch.cli.runs.looking:watch"),
     "run bundle": tree.Entry("Save the signed evidence of a run.", "avouch.cli.runs.bundles:bundle"),
     "run verify": tree.Entry("Verify saved evidence, offline.", "avouch.cli.runs.verifying:verify"),
+    "run delete": tree.Entry("Delete a run; the record of it stays.", "avouch.cli.runs.deleting:delete"),
     "run ls": tree.Entry(alias="run list"),
     "run describe": tree.Entry(alias="run show"),
     "workflow run": tree.Entry(alias="run"),

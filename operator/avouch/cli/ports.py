@@ -61,10 +61,6 @@ class Cluster(Protocol):
         """What a path of the Kubernetes API answers. Raises errors.NotFound, errors.Denied."""
         ...
 
-    def delete(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-        """Delete what is at a path of the Kubernetes API; its answer. Raises errors.NotFound, errors.Denied."""
-        ...
-
     def create(self, manifest: Manifest, *flags: str) -> dict[str, Any]:
         """Create one object, with flags of kubectl's; what the cluster made of it.
 

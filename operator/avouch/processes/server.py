@@ -61,6 +61,7 @@ from avouch.store import (
     views,
     workflows,
 )
+from avouch.store import deletions as deletion_store
 from avouch.store import external_runs as external_store
 from avouch.store import runs as run_store
 from avouch.store import tickets as ticket_store
@@ -163,6 +164,7 @@ async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio
             views.RunViews(reading),
             revisionviews.RevisionViews(reading),
             _tickets(config, adapters),
+            deletion_store.Deletions(reading),
             lifetime.Clock(),
             adapters.trusted,
         )

@@ -34,7 +34,18 @@ from avouch.processes import (
 )
 from avouch.reading import pool
 from avouch.store import artifacts as artifact_store
-from avouch.store import database, inline, jobs, judgingqueue, notifications, quotas, retention, schema, verdicts
+from avouch.store import (
+    database,
+    deletions,
+    inline,
+    jobs,
+    judgingqueue,
+    notifications,
+    quotas,
+    retention,
+    schema,
+    verdicts,
+)
 from avouch.store import deliveries as delivery_store
 
 _log = logging.getLogger(__name__)
@@ -44,6 +55,7 @@ _ALONE = 6  # runs at once that need the bytes of artifacts
 _REST = 0.1  # seconds after a batch that was not full: verdicts that are due meanwhile share a transaction
 _POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _PAUSE = 2.0  # seconds before another try where the database does not answer
+_DELETING = 5.0  # seconds between looks at what is to be deleted
 _RESTING = 15.0  # seconds between looks for reader processes that nobody needs any more
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
 _GRACE = 20.0  # seconds after SIGTERM for what is being judged or delivered
@@ -188,6 +200,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 notifications.listen(adapters.database, calls),
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("readers", _RESTING, lambda: _rest(adapters)),
+                _regularly("deletions", _DELETING, lambda: _delete(adapters)),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
                 _watch_schema(adapters),
@@ -241,6 +254,14 @@ async def _look_after(adapters: Adapters) -> bool:
 
 async def _rest(adapters: Adapters) -> bool:
     await adapters.readers.rest()
+    return False
+
+
+async def _delete(adapters: Adapters) -> bool:
+    """Delete the runs that somebody wants to be gone."""
+    deleted = deletions.Deletions(adapters.database)
+    while gone := await deleted.carry_out():
+        _log.info("%d runs were deleted because somebody asked for it", gone)
     return False
 
 

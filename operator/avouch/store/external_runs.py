@@ -17,7 +17,7 @@ from avouch import digests, errors
 from avouch.controlplane.model import external, run_moves, runs, workflowspecs
 from avouch.controlplane.model import quotas as quota_model
 from avouch.findings import Finding
-from avouch.store import artifacts, database, jobs, quotas, rows, tables, versions
+from avouch.store import artifacts, database, deletions, jobs, quotas, rows, tables, versions
 
 
 class ExternalRuns:
@@ -176,6 +176,8 @@ async def _must_be_stored(connection: AsyncConnection, run: runs.Run) -> None:
     """
     same = sa.select(tables.runs.c.id).where(tables.runs.c.id == run.id)
     if (await connection.execute(same)).first() is None:
+        if await deletions.gone(connection, [run.id]):
+            raise errors.Conflict(f"run {run.name} was deleted: choose a new id")
         raise errors.Conflict(f"another run is called {run.name}: choose a new id")
 
 

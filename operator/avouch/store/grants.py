@@ -32,8 +32,8 @@ _QUEUE: Rights = {
     "procrastinate_periodic_defers": ("SELECT", "UPDATE (job_id)"),
 }
 # Rows of other tables that know a namespace and the labels of runs: written where a run is opened.
+_KNOWN: Rights = {"namespaces": _ADD, "run_labels": _ADD, "run_keys": _ADD, "run_deletions": _READ}
 _SCHEMA: Rights = {"alembic_version": _READ}  # which one it is
-_KNOWN: Rights = {"namespaces": _ADD, "run_labels": _ADD, "run_keys": _ADD}
 
 GRANTS: Final[Mapping[str, Rights]] = {
     # It speaks with everybody: it takes claims and artifacts, and decides nothing.
@@ -61,6 +61,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "project_versions": (*_ADD, "UPDATE (latest)"),
         "projects": _READ,
         "run_artifacts": _ADD,
+        "run_deletions": _ADD,  # it asks; who carries it out is the worker
         "run_states": _WHOLE,
         "runs": (*_ADD, _OPENED),
         "tickets": (*_ADD, "DELETE"),
@@ -99,6 +100,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
         "run_artifacts": _ADD,
+        "run_deletions": (*_READ, "UPDATE (deleted_at)"),
         "run_keys": _ADD,
         "runs": (
             *_READ,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors, storable
 from avouch.controlplane.model import runs
-from avouch.store import columns, database, direct, fencing, jobs, rows, run_moves, tables, versions
+from avouch.store import columns, database, deletions, direct, fencing, jobs, rows, run_moves, tables, versions
 
 IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 _TIMES = sa.bindparam("times", type_=pg.ARRAY(sa.DateTime(timezone=True)))
@@ -103,6 +103,9 @@ async def open_all(opened: database.Database, batch: Sequence[runs.Run]) -> Sequ
     stored = {run.id: run for run in map(rows.run_of, found)}
     if others := list(asked.keys() - stored.keys()):  # somebody else opened them at the same moment
         stored |= {run.id: run for run in map(rows.run_of, await opened.run(_STORED, {"ids": others}))}
+        async with opened.statements() as connection:
+            gone = await deletions.gone(connection, list(asked.keys() - stored.keys()))
+        stored |= {run_id: deletions.ended(asked[run_id], record) for run_id, record in gone.items()}
     predecessors = {_about(run): run for run in stored.values()}
     return [stored.get(run.id) or predecessors.get(_about(run)) or _went_away(run) for run in batch]
 

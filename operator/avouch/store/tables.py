@@ -142,6 +142,21 @@ run_labels = sa.Table(  # which labels runs of a Workflow have, by triggers
     *(_text(n, key=True) for n in ("namespace_uid", "workflow", "digest")),
     _json("labels"),
 )
+run_deletions = sa.Table(  # records of runs that somebody deleted: they stay
+    "run_deletions",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    *(_text(n) for n in ("namespace_uid", "namespace", "name", "workflow", "subject_kind", "subject_name")),
+    *(_text(n) for n in ("subject_uid", "contract")),
+    sa.Column("revision", sa.Integer, nullable=False),
+    *(_text(n) for n in ("contract_digest", "result", "evidence")),
+    _json("documents"),  # digests of what was signed, by kind
+    _time("created_at"),
+    _time("judged_at", nullable=True),
+    *(_text(n) for n in ("deleted_by", "reason")),
+    _time("requested_at"),
+    _time("deleted_at", nullable=True),
+)
 external_runs = sa.Table(  # named before such runs were called external; renaming a table would stop older replicas
     "outside_runs",
     metadata,

@@ -7,8 +7,8 @@ from avouch import digests
 from avouch.controlplane.model import selectors
 
 
-class Views(Protocol):
-    """Read-only view of one kind for the aggregated API: keyset pages and a watch in commit order."""
+class Pages(Protocol):
+    """Read-only view of one kind for the aggregated API: keyset pages."""
 
     async def page(
         self, namespace: str | None, *, limit: int, after: str, filters: selectors.Filters, whole: bool = True
@@ -22,6 +22,10 @@ class Views(Protocol):
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
         """One document."""
         ...
+
+
+class Views(Pages, Protocol):
+    """The same with a watch in commit order."""
 
     def watch(
         self, namespace: str | None, since: int, filters: selectors.Filters, *, whole: bool = True

@@ -5,6 +5,7 @@ needs no database: a database that is down must not take the whole cluster's dis
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from avouch import digests, errors
 from avouch.attestation import trustroot
 from avouch.controlplane.model import cluster
+from avouch.controlplane.model import deletions as deletion_model
 from avouch.controlplane.model import views as view_model
 from avouch.ingest import bodies, problems, requestid
 from avouch.ingest.aggregated import (
@@ -28,6 +30,7 @@ from avouch.ingest.aggregated import (
     frontproxy,
     negotiation,
     objects,
+    rundeletions,
     selection,
     statuses,
     trustroots,
@@ -35,6 +38,7 @@ from avouch.ingest.aggregated import (
 )
 from avouch.ingest.aggregated import tickets as download_tickets
 
+_log = logging.getLogger(__name__)
 PAGES = 4  # that are made at a time: as objects each may take some 10 MiB; the others wait
 _ROOT = discovery.ROOT
 _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # ours to refuse, so that the refusal is a Status
@@ -47,6 +51,7 @@ class Aggregated:
     views: view_model.RunViews
     revisions: view_model.Views
     tickets: download_tickets.Tickets
+    deletions: deletion_model.Deletions
     clock: cluster.Clock
     trusted: Callable[[], trustroot.Document] = trustroot.Document
     bounds: frames.Bounds = field(default_factory=lambda: frames.Bounds(asyncio.Semaphore(PAGES)))
@@ -54,6 +59,7 @@ class Aggregated:
     def routes(self) -> list[Route]:
         """Every path that the API server asks for."""
         runs, revisions = workflowruns.KIND.plural, contractrevisions.KIND.plural
+        deleted = rundeletions.KIND.plural
         below = f"{_ROOT}/namespaces/{{namespace}}"
         return [
             Route("/apis", discovery.groups, methods=["GET"]),
@@ -68,6 +74,10 @@ class Aggregated:
             Route(f"{below}/{runs}/{{name}}/{discovery.CLAIMS}", self.claims, methods=_ALL),
             Route(f"{below}/{runs}/{{name}}/{discovery.CLAIMS}/{{digest}}", self.claim, methods=_ALL),
             Route(f"{below}/{runs}/{{name}}/{discovery.TICKETS}", self.ticket, methods=_ALL),
+            Route(f"{below}/{runs}/{{name}}/{discovery.DELETION}", self.delete, methods=_ALL),
+            Route(f"{_ROOT}/{deleted}", self.deletion_list, methods=_ALL),
+            Route(f"{below}/{deleted}", self.deletion_list, methods=_ALL),
+            Route(f"{below}/{deleted}/{{name}}", self.deletion, methods=_ALL),
             Route(f"{_ROOT}/{trustroots.KIND.plural}", self.trust_list, methods=_ALL),
             Route(f"{_ROOT}/{trustroots.KIND.plural}/{{name}}", self.trust, methods=_ALL),
             Route(f"{_ROOT}/{revisions}", self.revision_list, methods=_ALL),
@@ -161,26 +171,65 @@ class Aggregated:
             raise _missing(workflowruns.KIND, request.path_params["name"])
         return statuses.json(await self.tickets.issue(found, digest, self.clock.now()), 201)
 
-    def _of_trust(self, request: Request) -> negotiation.Form:
+    async def delete(self, request: Request) -> Response:
+        """`POST .../workflowruns/{name}/deletion`: have the run deleted; the record that stays.
+
+        Who may `create` `workflowruns/deletion` is Kubernetes RBAC's to say.
+        """
+        if request.method != "POST":
+            raise problems.WrongMethod("a deletion can only be created")
+        if request.query_params.get("dryRun"):
+            raise errors.Invalid("a run cannot be deleted by a dry run", field="dryRun", fix="leave it out")
+        body = await bodies.whole(request, rundeletions.MAX_BODY, bodies.MinDataRate())
+        asked = deletion_model.Asked(frontproxy.user(request), rundeletions.reason_of(body), self.clock.now())
+        namespace, name = request.path_params["namespace"], request.path_params["name"]
+        found = await self.deletions.ask(namespace, name, asked)
+        _log.warning("run %s/%s is deleted by %s: %s", namespace, name, asked.by, asked.reason)
+        return statuses.json(rundeletions.KIND.resource(found), 201)
+
+    async def deletion_list(self, request: Request) -> Response:
+        """List what was deleted, of one namespace or of all."""
+        form, asked = self._asked(request, rundeletions.KIND, selection.DELETION_FIELDS)
+        if asked.watch:
+            raise problems.WrongMethod("deletions are not watched: list them")
+        return await self._page(self.deletions, form, asked)
+
+    async def deletion(self, request: Request) -> Response:
+        """Get the record of one deleted run, by the run's name."""
         _only_get(request)
-        fields = {"metadata.name": "name"}
-        asked = selection.parse(request, None, self.clock.now(), fields)
+        name = request.path_params["name"]
+        form = negotiation.form(request, rundeletions.KIND)
+        found = await self.deletions.view(request.path_params["namespace"], name)
+        if found is None:
+            raise _missing(rundeletions.KIND, name)
+        return statuses.json(form.single(found, self.clock.now()))
+
+    def _of_trust(self, request: Request) -> negotiation.Form:
+        form, asked = self._asked(request, trustroots.KIND, {"metadata.name": "name"})
         if asked.watch:
             raise problems.WrongMethod("the trust root is not watched: get it again")
         if asked.filters not in ({}, {"name": trustroots.NAME}):
             raise errors.Invalid("there is one trust root", field="fieldSelector", fix=f"get {trustroots.NAME}")
-        return negotiation.form(request, trustroots.KIND)
+        return form
 
     async def _listed(
         self, request: Request, views: view_model.Views, kind: objects.Kind, fields: Mapping[str, str]
     ) -> Response:
-        _only_get(request)
-        form = negotiation.form(request, kind)
-        asked = selection.parse(request, request.path_params.get("namespace"), self.clock.now(), fields)
+        form, asked = self._asked(request, kind, fields)
         if asked.watch:
             watch = frames.Watch(asked, form, frontproxy.user(request))
             stream = frames.stream(views, watch, self.clock, self.bounds)
             return StreamingResponse(stream, media_type="application/json")
+        return await self._page(views, form, asked)
+
+    def _asked(
+        self, request: Request, kind: objects.Kind, fields: Mapping[str, str]
+    ) -> tuple[negotiation.Form, selection.Selection]:
+        _only_get(request)
+        place = request.path_params.get("namespace")
+        return negotiation.form(request, kind), selection.parse(request, place, self.clock.now(), fields)
+
+    async def _page(self, views: view_model.Pages, form: negotiation.Form, asked: selection.Selection) -> Response:
         async with self.bounds.places:
             found, token, version = await views.page(
                 asked.namespace, limit=asked.limit, after=asked.after, filters=asked.filters, whole=form.whole

@@ -9,14 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from avouch import digests
-from avouch.api import contractrevision, trustroot, workflowrun
-from avouch.ingest.aggregated import contractrevisions, objects, trustroots, workflowruns
+from avouch.api import contractrevision, rundeletion, trustroot, workflowrun
+from avouch.ingest.aggregated import contractrevisions, objects, rundeletions, trustroots, workflowruns
 
 _VERSION = {"groupVersion": objects.API_VERSION, "version": objects.VERSION}
 _GROUP = {"name": objects.GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 ROOT = f"/apis/{objects.API_VERSION}"
 TICKETS = "tickets"  # subresource of a run: one download
+# Subresource of a run: its deletion. Not the verb delete: who empties a namespace uses it on whatever has it, without
+# a reason, and would wait for ever.
+DELETION = "deletion"
 CLAIMS = "claims"  # subresource of a run: what its jobs signed, as a list, and one by one
 SIGNED = ("attestation", "statement", "vsa")  # subresources of a run: what its verdict signed
 
@@ -40,11 +43,13 @@ class Served:
 RESOURCES = (
     Served(workflowruns.KIND, "workflowrun", ("get", "list", "watch"), workflowrun.WorkflowRun),
     Served(contractrevisions.KIND, "contractrevision", ("get", "list", "watch"), contractrevision.ContractRevision),
+    Served(rundeletions.KIND, "rundeletion", ("get", "list"), rundeletion.RunDeletion),
     Served(trustroots.KIND, "trustroot", ("get", "list"), trustroot.TrustRoot, namespaced=False),
 )
 _SUBRESOURCES = (
     (TICKETS, "create", "Ticket"),
     (CLAIMS, "get", "ClaimList"),
+    (DELETION, "create", "RunDeletion"),
     *((name, "get", name.title()) for name in SIGNED),
 )
 

@@ -46,6 +46,13 @@ FOUND = ("digest", "commit")
 
 REVISION_FIELDS = {"metadata.name": "name", "metadata.namespace": "namespace", "spec.contract": "contract"}
 
+DELETION_FIELDS = {
+    "metadata.name": "name",
+    "metadata.namespace": "namespace",
+    "spec.run.workflow": "workflow",
+    "spec.run.subject.name": "subject",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

@@ -1,7 +1,6 @@
 """A cluster with runs, as the Kubernetes API selects and shows them."""
 
 import json
-import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +42,7 @@ class Cluster:
         self.documents: dict[str, str | errors.AvouchError] = {}
         self.objects: dict[str, dict[str, Any]] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.posted: list[tuple[str, Mapping[str, Any]]] = []
         self.page = 500
 
     def namespace(self) -> str:
@@ -73,9 +73,9 @@ class Cluster:
         more = {"continue": str(start + self.page)} if len(runs) > start + self.page else {}
         return json.dumps({"metadata": more, "items": runs[start : start + self.page]})
 
-    def delete(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        self.asked.append((f"DELETE {urllib.parse.unquote(path)}", dict(query or {})))
-        return {}
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.posted.append((path, body))
+        return {"apiVersion": "runs.avouch.dev/v1alpha1", "kind": "RunDeletion", "metadata": {"name": "x"}}
 
     def _is(self, run: dict[str, Any], field: str) -> bool:
         if field in self.found:

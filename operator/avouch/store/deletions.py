@@ -1,0 +1,148 @@
+"""Runs that somebody deletes, and the record that stays: who, when, which and why.
+
+The server writes what is asked for, and the worker, which alone may delete runs, carries it out: a captured server can
+ask, which is on record, and take nothing away itself. Implements `controlplane.model.deletions.Deletions`.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from avouch import errors, rfc3339
+from avouch.controlplane.model import cursors, deletions, runs, selectors, verdicts
+from avouch.store import database, runqueries, tables, versions
+
+FILTERS = ("name", "workflow", "subject")
+_PAGE = 500
+_TAKEN = 100  # that are carried out in one transaction
+_COLUMNS = {"name": "name", "workflow": "workflow", "subject": "subject_name"}
+_OF_RUN = (
+    "namespace_uid", "namespace", "name", "workflow", "subject_kind", "subject_name", "subject_uid", "contract",
+    "revision", "contract_digest", "result", "evidence", "created_at", "judged_at",
+)  # fmt: skip
+_IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+
+
+class Deletions:
+    """Over one database."""
+
+    def __init__(self, opened: database.Database) -> None:
+        self._database = opened
+
+    async def ask(self, namespace: str, name: str, asked: deletions.Asked) -> dict[str, Any]:
+        """Have a judged run deleted; asked again, the first record counts.
+
+        Raises:
+            errors.NotFound: there is no such run.
+            errors.Conflict: it has no verdict yet.
+        """
+        stored, kept, signed = tables.runs, tables.run_deletions, tables.verdict_documents.c
+        row_of = sa.select(stored).where(runqueries.named(namespace, name)).with_for_update(key_share=True)
+        async with self._database.transaction() as connection:
+            run = (await connection.execute(row_of)).first()
+            if run is None:
+                raise errors.NotFound(f"run {name[:253]} not found")
+            if run.result == verdicts.VerdictResult.PENDING.value:
+                raise errors.Conflict(f"run {name} has no verdict yet: delete it when it has")
+            digests = await connection.execute(sa.select(signed.kind, signed.digest).where(signed.run_id == run.id))
+            said = {"documents": {row.kind: row.digest for row in digests.all()}, "deleted_by": asked.by}
+            about = {"reason": asked.reason, "requested_at": asked.at}
+            values = {"run_id": run.id, **{column: getattr(run, column) for column in _OF_RUN}, **said, **about}
+            await connection.execute(insert(kept).values(**values).on_conflict_do_nothing())
+            return _document((await connection.execute(sa.select(kept).where(kept.c.run_id == run.id))).one())
+
+    async def carry_out(self) -> int:
+        """Delete what was asked for, as far as a transaction takes; returns how many runs went."""
+        stored, kept = tables.runs, tables.run_deletions
+        due = sa.select(kept.c.run_id).where(kept.c.deleted_at.is_(None)).order_by(kept.c.requested_at).limit(_TAKEN)
+        async with self._database.transaction() as connection:
+            ids = (await connection.execute(due.with_for_update(skip_locked=True))).scalars().all()
+            if not ids:
+                return 0
+            hold = sa.select(stored.c.id).where(stored.c.id == sa.any_(_IDS)).order_by(stored.c.id).with_for_update()
+            await connection.execute(hold, {"ids": ids})
+            gone = await connection.execute(sa.delete(stored).where(stored.c.id == sa.any_(_IDS)), {"ids": ids})
+            mine = sa.update(kept).where(kept.c.run_id == sa.any_(_IDS)).values(deleted_at=sa.func.now())
+            await connection.execute(mine, {"ids": ids})
+            await versions.expire(connection)
+        return int(gone.rowcount)
+
+    async def page(
+        self, namespace: str | None, *, limit: int, after: str, filters: selectors.Filters, whole: bool = True
+    ) -> tuple[Sequence[dict[str, Any]], str, int]:
+        """(records by namespace, name and run, continue token or "", version); all of them are whole."""
+        kept, known = tables.run_deletions.c, tables.namespaces.c
+        size = max(1, min(limit or _PAGE, _PAGE))
+        query = sa.select(tables.run_deletions).join(tables.namespaces, known.uid == kept.namespace_uid)
+        for key, wanted in filters.items():
+            query = query.where(_filter(key, wanted))
+        if namespace is not None:
+            query = query.where(known.name == namespace)
+        if after:
+            place = cursors.read(after, str, str, str)
+            last = (place[0], place[1], uuid.UUID(place[2]))
+            query = query.where(sa.tuple_(kept.namespace, kept.name, kept.run_id) > sa.tuple_(*map(sa.literal, last)))
+        async with self._database.snapshot() as connection:
+            version = await versions.newest(connection)
+            ordered = query.order_by(kept.namespace, kept.name, kept.run_id).limit(size + 1)
+            found = (await connection.execute(ordered)).all()
+        shown = found[:size]
+        more = len(found) > size
+        token = cursors.write(shown[-1].namespace, shown[-1].name, str(shown[-1].run_id)) if more else ""
+        return [_document(row) for row in shown], token, version
+
+    async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """The record of a deleted run, by the run's name."""
+        found, _, _ = await self.page(namespace, limit=1, after="", filters={"name": name})
+        return found[0] if found else None
+
+
+async def gone(connection: AsyncConnection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, "sa.Row[Any]"]:
+    """The records of those of these runs that were deleted."""
+    kept = tables.run_deletions
+    found = await connection.execute(sa.select(kept).where(kept.c.run_id == sa.any_(_IDS)), {"ids": list(run_ids)})
+    return {row.run_id: row for row in found.all()}
+
+
+def ended(run: runs.Run, record: Any) -> runs.Run:
+    """A run that was deleted, for whoever would open it: it has ended, and nothing more is to be done about it."""
+    at = record.judged_at or record.requested_at
+    return replace(run, result=verdicts.VerdictResult(record.result), finished_at=at, judged_at=at)
+
+
+def _filter(key: str, wanted: Any) -> "sa.ColumnElement[bool]":
+    if key not in FILTERS or not isinstance(wanted, str | selectors.Not):
+        raise errors.Invalid(f"cannot filter by {key}", fix=f"filter by one of {', '.join(FILTERS)}")
+    column = tables.run_deletions.c[_COLUMNS[key]]
+    return column.not_in(sorted(wanted.values)) if isinstance(wanted, selectors.Not) else column == wanted
+
+
+def _document(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.run_id),
+        "name": row.name,
+        "namespace": row.namespace,
+        "workflow": row.workflow,
+        "subjectKind": row.subject_kind,
+        "subjectName": row.subject_name,
+        "subjectUid": row.subject_uid,
+        "contract": row.contract,
+        "revision": row.revision,
+        "contractDigest": row.contract_digest,
+        "result": row.result,
+        "evidence": row.evidence,
+        "documents": row.documents,
+        "createdAt": rfc3339.to_seconds(row.created_at),
+        "judgedAt": rfc3339.to_seconds(row.judged_at) if row.judged_at else None,
+        "deletedBy": row.deleted_by,
+        "reason": row.reason,
+        "requestedAt": rfc3339.to_seconds(row.requested_at),
+        "deletedAt": rfc3339.to_seconds(row.deleted_at) if row.deleted_at else None,
+        "resourceVersion": 2 if row.deleted_at else 1,
+    }
