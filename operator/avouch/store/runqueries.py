@@ -33,6 +33,7 @@ _COMMON = {"verdict": "Passed", "kind": "PipelineRun"}
 
 # Runs of this many Workflows are merged, where they are no more than one in so many: else the next match is not far.
 _FEW, _RARE = 20, 4
+_OTHERS = ("workflow", selectors.Not)  # which leads to Workflows, as labels do
 _COUNTED = 1000  # matches of a key, above which it is not worth knowing how many more there are
 Position = tuple[str, str]  # (namespace, name) of the last run of the page before
 
@@ -188,7 +189,8 @@ async def _labelled(connection: AsyncConnection, namespace: str | None, filters:
     if not number:
         return None
     rare = number <= _FEW and number * _RARE <= await _number(connection, _places(namespace))
-    return _Labelled(places if rare and set(filters) <= {"labels", "workflow"} else None, keys)
+    alone = not [key for key, wanted in filters.items() if key != "labels" and (key, type(wanted)) != _OTHERS]
+    return _Labelled(places if rare and alone else None, keys)
 
 
 async def _having(
