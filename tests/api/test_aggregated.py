@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import json
+import os
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -18,6 +20,8 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
+from avouch.attestation import signing, trustroot
+from avouch.attestation.keysigned import Family
 from avouch.controlplane.model import deletions, selectors
 from avouch.ingest.aggregated import app as aggregated
 from avouch.ingest.aggregated import tickets
@@ -59,7 +63,13 @@ spec:
 """
 
 
+CLAIM = b'{"claim": 1}'
 USED = "sha256:" + "d" * 64
+
+
+TRUSTED = trustroot.Document().joined(
+    [], {Family.PASSED: signing.KeySigner.generate().private_key_pem()}, datetime(2026, 1, 1, tzinfo=UTC)
+)
 
 
 class Clock:
@@ -80,6 +90,8 @@ class Views:
         found = [one for one in self.runs if namespace in (None, one["namespace"])]
         for key, field in fields.items():
             found = [one for one in found if selectors.is_wanted(one[field], filters.get(key))]
+        if whole:
+            found = [await self.view(one["namespace"], one["name"]) or one for one in found]
         start = int(after or 0)
         more = str(start + limit) if len(found) > start + limit else ""
         return found[start : start + limit], more, 3
@@ -104,6 +116,12 @@ class Views:
     async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
         known = {"statement": b'{"_type": "https://in-toto.io/Statement/v1"}', "vsa": b"{}", "attestation": b"{}"}
         return known[document] if (namespace, name) == ("shop", "release-2") else None
+
+    async def claims(self, namespace: str, name: str) -> Sequence[dict[str, Any]] | None:
+        return [{"digest": str(digests.of_bytes(CLAIM)), "size": len(CLAIM)}]
+
+    async def claim(self, namespace: str, name: str, digest: digests.Digest) -> bytes | None:
+        return CLAIM if digest == digests.of_bytes(CLAIM) else None
 
     async def watch(
         self, namespace: str | None, since: int, filters: selectors.Filters, *, whole: bool = True
@@ -234,7 +252,9 @@ class Served:
         self.tls = certificates.Serving(self.folder, client_ca=self.proxy.client_ca)
         self.tickets = TicketStore()
         given = tickets.Tickets(self.tickets, "https://avouch.example.com")
-        app = aggregated.create(aggregated.Aggregated(Views(), Revisions(), given, Deletions(), Clock()), self.proxy)
+        app = aggregated.create(
+            aggregated.Aggregated(Views(), Revisions(), given, Deletions(), Clock(), lambda: TRUSTED), self.proxy
+        )
         self.listener = listeners.Listener(app, "", 0, self.tls.context)
         self.port = self.listener.socket.getsockname()[1]
         self.loop = asyncio.get_running_loop()
@@ -441,13 +461,39 @@ def _created(config: Path, path: str, digest: str) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
+def avouch(api: ApiServer, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line as users start it, with the real kubectl."""
+    variables = {
+        "PATH": f"{Path(kubectl()).parent}:{os.environ['PATH']}", "KUBECONFIG": str(api.kubeconfig),
+        "PYTHONPATH": str(Path(__file__).parents[2] / "operator"), "HOME": "/nonexistent",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "avouch.processes.main", "-n", "shop", *arguments]
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_command_line_finds_runs_and_their_evidence(api: ApiServer, served: Served, tmp_path: Path) -> None:
+    listed = avouch(api, "run", "list", "--verdict", "!Passed", "-o", "name")
+    assert (listed.returncode, listed.stdout.split()) == (0, ["workflowrun.runs.avouch.dev/release-2"]), listed.stderr
+    shown = avouch(api, "run", "show", "pipelinerun/release-2-x")
+    assert "MaterialMissing: no sbom" in shown.stdout, shown.stderr
+    assert "release-2" in avouch(api, "run", "show", "release-2-x").stdout
+    watched = avouch(api, "run", "watch", "release-1")
+    assert (watched.returncode, watched.stdout.splitlines()[0]) == (0, "release-1: Passed"), watched.stderr
+    assert avouch(api, "run", "watch", "release-2").returncode == 5
+    saved = avouch(api, "run", "bundle", "release-2", "--path", str(tmp_path / "evidence"))
+    assert saved.returncode == 0, saved.stderr
+    assert {path.read_bytes() for path in (tmp_path / "evidence").iterdir()} == {b"{}", b'{"claim": 1}'}
+    exported = avouch(api, "trust", "export")
+    assert json.loads(exported.stdout)["mediaType"] == trustroot.MEDIA_TYPE, exported.stderr
+
+
 def test_watch_prints_what_comes(api: ApiServer, served: Served) -> None:
     command = [kubectl(), f"--kubeconfig={api.kubeconfig}", "get", "workflowruns", "-n", "shop", "--watch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(5)]
         process.terminate()
-    assert lines[4].split()[:3] == ["release-4", "release", "Rejected"]
+    assert lines[4].split()[:4] == ["release-4", "release", "PipelineRun/release-4-x", "Rejected"]
 
 
 def test_errors_are_status_objects(api: ApiServer, served: Served) -> None:

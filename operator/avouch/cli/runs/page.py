@@ -17,7 +17,11 @@ def show(run: objects.Manifest) -> None:
     output.facts(list(_facts(run)))
     output.lines(["", *why(run)])
     click.echo()
-    output.tabulate(_materials(run))
+    table = _materials(run)
+    if table.rows:
+        output.tabulate(table)
+    else:
+        output.lines(["No material was found."])
     output.lines(["", "Timeline:", *(f"  {at:<20}  {what}" for at, what in sorted(_timeline(run)))])
     deliveries = _listed(run, "deliveries")
     if deliveries:
@@ -42,7 +46,7 @@ def why(run: objects.Manifest) -> list[str]:
         return ["Why:", *found]
     if verdict(run) == PENDING:
         return ["Not judged yet: avouch run watch follows it."]
-    return ["Nothing was found wrong."]
+    return ["Nothing was found wrong." if verdict(run) == PASSED else "No finding says why."]
 
 
 def _finding(said: dict[str, Any]) -> Iterator[str]:
@@ -79,7 +83,7 @@ def _materials(run: objects.Manifest) -> output.Table:
         (str(each.get("name", "")), str(each.get("type", "")), str(each.get("origin", "")), _value(each), _cut(each))
         for each in _listed(run, "materials")
     )
-    return output.Table(("MATERIAL", "TYPE", "FROM", "VALUE", "DIGEST"), rows, "No material was found.")
+    return output.Table(("MATERIAL", "TYPE", "FROM", "VALUE", "DIGEST"), rows)
 
 
 def _value(material: dict[str, Any]) -> str:
