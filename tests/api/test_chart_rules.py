@@ -76,7 +76,7 @@ def test_a_secret_is_named_with_its_namespace(value: str, given: str, missing: s
 def test_who_builds_writes_workflows_and_who_audits_writes_contracts(values: dict[str, str], editing: set[str]) -> None:
     roles = documents("roles", **values)
     assert {role["metadata"]["name"] for role in roles if WRITES in role["metadata"]["labels"]} == editing
-    of = {role["metadata"]["name"]: [rule["apiGroups"] for rule in role["rules"]] for role in roles}
+    of = {role["metadata"]["name"]: [rule["apiGroups"] for rule in role.get("rules", ())] for role in roles}
     assert (of["avouch-edit-contracts"], of["avouch-edit-workflows"]) == ([["chainloop.dev"]], [["avouch.dev"]])
 
 

@@ -82,8 +82,11 @@ def test_nobody_deletes_a_run_but_who_was_given_that_role_and_everybody_sees_who
 
 def test_whoever_may_log_in_reads_the_trust_root(api: ApiServer) -> None:
     api.apply(charts.rendered("roles"))
-    command = ("auth", "can-i", "get", "trustroots.runs.avouch.dev", "--as=mallory", "--as-group=system:authenticated")
-    until(lambda: api.kubectl(*command).strip() == "yes", "the binding is known")
+    about = {"group": "runs.avouch.dev", "verb": "get", "resource": "trustroots"}
+    spec = {"user": "mallory", "groups": ["system:authenticated"], "resourceAttributes": about}
+    asked = json.dumps({**REVIEW, "spec": spec})
+    command = ("create", "-f", "-", "-o", "jsonpath={.status.allowed}")
+    until(lambda: api.kubectl(*command, stdin=asked) == "true", "the binding is known")
 
 
 def test_where_the_chart_says_so_who_may_view_may_download(api: ApiServer) -> None:

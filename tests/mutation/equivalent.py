@@ -224,7 +224,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("store/runqueries.py", "changed: where(...) -> without known.name == runs.namespace"): (
         "a uid is of one namespace; the name is its key"
     ),
-    ("store/runqueries.py", "conditions: filters[key] in possible -> True"): "no run has a value that there is not",
+    ("store/runqueries.py", "_is_closed: wanted in possible -> True"): "no run has a value that there is not",
     ("store/tickets.py", "Tickets.issue: table.c.expires_at < sa.func.now() -> LtE"): "a clock of microseconds",
     ("store/verdicts.py", "write: if over -> "): "a run without a verdict has none to set aside",
     (
