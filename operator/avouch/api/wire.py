@@ -197,5 +197,6 @@ class TrustAnswer(Struct, frozen=True):
 
     authorities: Annotated[list[str], Meta(description="PEM, one certificate each.")]
     root: Annotated[
-        dict[str, Any], Meta(description="The trust root: every authority and key that has signed, with its family.")
+        dict[str, Any],
+        Meta(description="The trust root, every authority and key that has signed; empty until it is made."),
     ] = {}

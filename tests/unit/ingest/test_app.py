@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from starlette.requests import Request
 from starlette.routing import Route
 
 from avouch import digests, errors
+from avouch.attestation import trustroot
 from avouch.controlplane.intake import external_runs, sessions
 from avouch.controlplane.model import runs
 from avouch.ingest import app, artifacts, bodies
@@ -281,6 +283,15 @@ async def test_the_openapi_document_names_every_route(client: httpx.AsyncClient,
     assert named == served - {("/v1/openapi.json", "GET")}
     assert "#/components/schemas/Problem" in json.dumps(document)
     assert set(document["components"]["schemas"]) >= {"OpenAnswer", "OpenedRun", "Problem"}
+
+
+async def test_authorities_are_shown_before_the_trust_root_is_there(fake: fakes.Fakes) -> None:
+    def absent() -> trustroot.Document:
+        raise errors.NotReady("not there yet")
+
+    crafting = external_api.ExternalApi(external_runs.ExternalRuns(None), fake.keys, absent)  # type: ignore[arg-type]
+    said = json.loads((await crafting.trust(Request({"type": "http"}))).body)
+    assert (len(said["authorities"]), said["root"]) == (1, {})
 
 
 def _served(api: app.IngestApi) -> Iterator[tuple[Route, str]]:
