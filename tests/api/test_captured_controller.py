@@ -144,6 +144,7 @@ def test_nothing_of_another_name_is_created(account: Account, made: dict[str, An
     [
         _object("v1", "Secret", "avouch-ca"),
         _object("v1", "ConfigMap", "avouch-server"),
+        _object("v1", "ConfigMap", "avouch-trust"),
         _object("coordination.k8s.io/v1", "Lease", "avouch-controller"),
         HOOK,
     ],

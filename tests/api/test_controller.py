@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from avouch.attestation import keysigned, trustroot
 from avouch.processes import permissions
 from avouch.store import migrate
 from tests import postgres
@@ -328,6 +329,10 @@ def test_the_listed_permissions_suffice_and_certificates_and_webhook_are_made(be
         asked = "{.webhooks[*].clientConfig.service.name} {.webhooks[*].clientConfig.service.port}"
         said = bench.api.kubectl("get", "mutatingwebhookconfiguration", "avouch-pods", "-o", f"jsonpath={asked}")
         assert said == "avouch-admission 443"
+        where = ("get", "configmap", "avouch-trust", "-n", "avouch", "--ignore-not-found", "-o")
+        bench.becomes(lambda: bool(bench.api.kubectl(*where, "name")), True)
+        listed = trustroot.Document.parse(bench.api.kubectl(*where, r"jsonpath={.data.trust\.json}").encode())
+        assert (len(listed.authorities), {key.family for key in listed.keys}) == (1, set(keysigned.Family))
         endpoints = ENDPOINTS.format(ready="true")
         bench.api.apply(endpoints)
         bench.becomes(lambda: "v1alpha1.runs.avouch.dev" in bench.api.kubectl("get", "apiservices", "-o", "name"), True)
@@ -342,7 +347,7 @@ def test_the_listed_permissions_suffice_and_certificates_and_webhook_are_made(be
         bench.becomes(
             lambda: "v1alpha1.runs.avouch.dev" in bench.api.kubectl("get", "apiservices", "-o", "name"), False
         )
-        assert [w for w in bench.writes(user) if "secrets" in w or "webhook" in w] == []
+        assert [w for w in bench.writes(user) if "secrets" in w or "webhook" in w or "configmaps" in w] == []
 
 
 def test_the_database_knows_a_namespace_before_anything_is_declared_in_it_and_that_it_is_gone(bench: Bench) -> None:
