@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from avouch import digests, errors
 from avouch.api import organization as organization_kind
-from avouch.contract import mapping
 from avouch.attestation import trustroot
+from avouch.contract import mapping
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import identities, runs, verdicts
 from avouch.controlplane.model.opening import Opening
