@@ -30,6 +30,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "workflow update": tree.Entry("Change a Workflow.", "avouch.cli.workflows:update"),
     "workflow list": tree.Entry("List Workflows.", "avouch.cli.listing:workflows"),
     "workflow describe": tree.Entry("Show a Workflow.", "avouch.cli.listing:workflow"),
+    "workflow check": tree.Entry("Check what a Workflow names.", "avouch.cli.workflowchecks:check"),
     "workflow contract": tree.Entry(alias="contract"),
     "workflow ls": tree.Entry(alias="workflow list"),
     "wf": tree.Entry(alias="workflow"),

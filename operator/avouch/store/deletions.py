@@ -103,11 +103,10 @@ class Deletions:
         return found[0] if found else None
 
 
-async def gone(connection: AsyncConnection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, "sa.Row[Any]"]:
-    """The records of those of these runs that were deleted."""
-    kept = tables.run_deletions
-    found = await connection.execute(sa.select(kept).where(kept.c.run_id == sa.any_(_IDS)), {"ids": list(run_ids)})
-    return {row.run_id: row for row in found.all()}
+async def is_gone(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
+    """Whether a run was deleted."""
+    kept = tables.run_deletions.c
+    return (await connection.execute(sa.select(kept.run_id).where(kept.run_id == run_id))).first() is not None
 
 
 def ended(run: runs.Run, record: Any) -> runs.Run:

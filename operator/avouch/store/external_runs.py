@@ -176,7 +176,7 @@ async def _must_be_stored(connection: AsyncConnection, run: runs.Run) -> None:
     """
     same = sa.select(tables.runs.c.id).where(tables.runs.c.id == run.id)
     if (await connection.execute(same)).first() is None:
-        if await deletions.gone(connection, [run.id]):
+        if await deletions.is_gone(connection, run.id):
             raise errors.Conflict(f"run {run.name} was deleted: choose a new id")
         raise errors.Conflict(f"another run is called {run.name}: choose a new id")
 

@@ -43,6 +43,7 @@ _OPEN = (
     f" UNION ALL SELECT r.* FROM runs r JOIN asked a ON {_SAME} AND r.id <> a.id"
 ).encode()
 _STORED = direct.sql(_OF_IDS)
+_DELETED = direct.sql(sa.select(tables.run_deletions).where(tables.run_deletions.c.run_id == sa.any_(IDS)))
 _UNFINISHED = (
     sa.select(tables.runs.c.id)
     .where(tables.runs.c.id == sa.any_(IDS), sa.text(run_moves.may("end")))
@@ -103,10 +104,10 @@ async def open_all(opened: database.Database, batch: Sequence[runs.Run]) -> Sequ
     stored = {run.id: run for run in map(rows.run_of, found)}
     if others := list(asked.keys() - stored.keys()):  # somebody else opened them at the same moment
         stored |= {run.id: run for run in map(rows.run_of, await opened.run(_STORED, {"ids": others}))}
-        async with opened.statements() as connection:
-            gone = await deletions.gone(connection, list(asked.keys() - stored.keys()))
-        stored |= {run_id: deletions.ended(asked[run_id], record) for run_id, record in gone.items()}
     predecessors = {_about(run): run for run in stored.values()}
+    if missing := [run_id for run_id, run in asked.items() if run_id not in stored and _about(run) not in predecessors]:
+        gone = await opened.run(_DELETED, {"ids": missing})
+        stored |= {record.run_id: deletions.ended(asked[record.run_id], record) for record in gone}
     return [stored.get(run.id) or predecessors.get(_about(run)) or _went_away(run) for run in batch]
 
 

@@ -23,7 +23,9 @@ async def feed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[runfeed.RunFeed
 
 def row(version: int, **changes: object) -> Any:
     facts = {
-        "name": "r", "namespace": "team-a", "workflow": "build", "labels": {}, "result": "Pending", "evidence": "",
+        "name": "r", "namespace": "team-a", "workflow": "build", "labels": {}, "own_labels": {},
+        "subject_kind": "TaskRun",
+        "subject_name": "t", "subject_uid": "u", "result": "Pending", "evidence": "",
         "resource_version": version, "created_version": version, "judged_version": 0, "superseded": None,
     }  # fmt: skip
     return SimpleNamespace(**{**facts, **changes})

@@ -1,0 +1,129 @@
+"""`avouch workflow check`: names in a Workflow that lead nowhere, before its first run says that they are missing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from avouch import errors
+from avouch.api import workflow as kind
+from avouch.cli import contracts, declared, failures, objects, options, output, session, sources
+from avouch.contract import mapping, reading
+
+_RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
+_HOME = "its Contract is in the organization's home namespace: name it with --contract FILE"
+
+
+class Checked(NamedTuple):
+    """One Workflow: what leads nowhere, and what could not be looked at."""
+
+    name: str
+    problems: Sequence[mapping.Problem]
+    unchecked: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        fields = ("reason", "field", "message", "fix")
+        found = [{field: getattr(problem, field) for field in fields} for problem in self.problems]
+        return {"workflow": self.name, "problems": found, "unchecked": list(self.unchecked)}
+
+
+@click.command(cls=options.Command)
+@objects.named("workflow", needed=False)
+@click.option("-f", "--filename", "files", multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
+              help="Files with Workflows, and Contracts if you like, instead of a Workflow of the cluster.")  # fmt: skip
+@click.option("--contract", default="", metavar="FILE|NAME", help="The Contract; default: that of the Workflow.")
+@click.option("--offline", is_flag=True, help="Do not ask the cluster: Contracts come from files alone.")
+@options.output("table", "json", "yaml")
+@session.given
+def check(started: session.Session, name: str, files: tuple[str, ...], form: str, **said: Any) -> int:
+    """Check a Workflow against its Contract, and against the Pipelines and Tasks of the cluster.
+
+    \b
+    avouch workflow check release                  the Workflow in the cluster
+    avouch workflow check -f deploy/               files, before they are applied, with the Contracts among them
+
+    Tells what the controller would tell in the Workflow's conditions: materials and annotations that the Contract does
+    not have, pipelines, tasks, results, workspaces and params that do not exist, each with the name that was meant. A
+    Workflow may be ahead of its Pipeline, so nothing is refused for it. Exits with 1 if there is a problem.
+    """  # noqa: D301  # click reads the backspace
+    if bool(name) == bool(files):
+        raise click.UsageError("give the name of a Workflow, or -f FILE")
+    found = declared.manifests(started, list(sources.read(started, files))) if files else []
+    workflows = [each for each in found if each.get("kind") == kind.KIND.name]
+    workflows += [started.cluster.get(_RESOURCE, name)] if name else []
+    if not workflows:
+        raise errors.Invalid("there is no Workflow in these files", field="--filename", fix="name the Workflow's file")
+    around = _Around(found, said["contract"], said["offline"], *_definitions(started, said["offline"]))
+    checked = [_checked(started, each, around) for each in workflows]
+    if form == "table":
+        output.lines([line for each in checked for line in _lines(each)])
+    else:
+        output.document(form, [each.as_json() for each in checked])
+    number = sum(len(each.problems) for each in checked)
+    click.echo(f"{len(checked)} Workflow(s): {number} problem(s)", err=True)
+    return failures.FAILED if number else failures.OK
+
+
+class _Around(NamedTuple):
+    """What a Workflow is held against. `away`: why the cluster's definitions are not known."""
+
+    found: Sequence[declared.Manifest]
+    contract: str
+    offline: bool
+    definitions: mapping.Definitions
+    away: str
+
+
+def _checked(started: session.Session, workflow: Mapping[str, Any], around: _Around) -> Checked:
+    name = objects.text(workflow, "metadata", "name")
+    spec = kind.WorkflowSpec.read(objects.part(workflow, "spec"), f"Workflow {name}")
+    asked, why = _asked(started, name, spec, around)
+    problems = mapping.against_contract(spec, asked) if asked else ()
+    namespace = objects.text(workflow, "metadata", "namespace") or ("" if around.away else started.cluster.namespace())
+    looked = mapping.Looked() if around.away else mapping.against_definitions(spec, namespace, around.definitions)
+    unchecked = [each for each in (why, around.away, *looked.unchecked) if each]
+    return Checked(name, (*problems, *looked.problems), unchecked)
+
+
+def _asked(
+    started: session.Session, name: str, spec: kind.WorkflowSpec, around: _Around
+) -> tuple[mapping.Asked | None, str]:
+    """The names of its Contract; without one, why."""
+    reference = spec.contract_ref
+    wanted = around.contract or (reference.name if reference else name)
+    if sources.is_file(wanted):
+        return mapping.asked_by(reading.read(declared.contract(started, wanted, fallback="contract"))), ""
+    beside = [each for each in around.found if each.get("kind") == "Contract"]
+    manifest = next((each for each in beside if objects.text(each, "metadata", "name") == wanted), None)
+    if manifest is None and not around.contract and reference is not None and reference.scope == "Organization":
+        return None, _HOME
+    if manifest is None and around.offline:
+        return None, f"Contract {wanted} is not in these files"
+    try:
+        return mapping.asked_by(reading.read(manifest or started.cluster.get(contracts.RESOURCE, wanted))), ""
+    except (errors.NotFound, errors.Denied, errors.Unavailable, errors.NotInstalled) as exc:
+        return None, f"Contract {wanted}: {exc}"
+
+
+def _definitions(started: session.Session, offline: bool) -> tuple[mapping.Definitions, str]:
+    """The Pipelines and Tasks of the namespace; where they cannot be read, why."""
+    if offline:
+        return mapping.Definitions(), "the cluster was not asked (--offline)"
+    try:
+        pipelines, tasks = (started.cluster.list(f"{each}.tekton.dev") for each in ("pipelines", "tasks"))
+    except errors.AvouchError as exc:
+        return mapping.Definitions(), f"Pipelines and Tasks could not be read: {exc}"
+    return mapping.Definitions(_named(pipelines), _named(tasks)), ""
+
+
+def _named(found: list[objects.Manifest]) -> dict[str, objects.Manifest]:
+    return {objects.text(each, "metadata", "name"): each for each in found}
+
+
+def _lines(checked: Checked) -> list[str]:
+    told = [f"  {problem.reason}: {problem.field}: {problem.message}" for problem in checked.problems]
+    fixes = [f"    fix: {problem.fix}" for problem in checked.problems]
+    paired = [line for pair in zip(told, fixes, strict=True) for line in pair]
+    head = "ok" if not checked.problems else f"{len(checked.problems)} problem(s)"
+    return [f"{checked.name}: {head}", *paired, *(f"  not checked: {each}" for each in checked.unchecked)]

@@ -1,0 +1,113 @@
+"""`avouch workflow check`: what a Workflow names and nobody has, from files or from the cluster."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avouch import errors
+from tests.unit.cli import line
+
+CONTRACT = {
+    "apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "evidence"},
+    "spec": {"materials": [{"name": "tests", "type": "JUNIT_XML"}]},
+}  # fmt: skip
+PIPELINE = {
+    "metadata": {"name": "build"},
+    "spec": {"tasks": [{"name": "test", "taskSpec": {"workspaces": [{"name": "work"}], "steps": [{"name": "run"}]}}]},
+}
+
+
+def workflow(material: str = "tests", task: str = "test", **spec: Any) -> dict[str, Any]:
+    source = {"name": material, "task": task, "workspace": {"name": "work", "path": "junit.xml"}}
+    said = {"contractRef": {"name": "evidence"}, "tekton": {"pipelines": [{"name": "build"}], "materials": [source]}}
+    head = {"apiVersion": "avouch.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "release"}}
+    return {**head, "spec": {**said, **spec}}
+
+
+class Cluster:
+    """A namespace with a Workflow, its Contract and a Pipeline."""
+
+    def __init__(self, stored: dict[str, Any] | None = None) -> None:
+        self.stored = stored or workflow()
+        self.away: errors.AvouchError | None = None
+
+    def namespace(self) -> str:
+        return "shop"
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        known = {("workflows.avouch.dev", "release"): self.stored, ("contracts.chainloop.dev", "evidence"): CONTRACT}
+        if self.away:
+            raise self.away
+        if (kind, name) not in known:
+            raise errors.NotFound(f"{name} not found")
+        return known[kind, name]
+
+    def list(self, kind: str, *, everywhere: bool = False) -> list[dict[str, Any]]:
+        if self.away:
+            raise self.away
+        return [PIPELINE] if kind == "pipelines.tekton.dev" else []
+
+
+def check(cluster: Cluster, *arguments: str) -> line.Answer:
+    return line.run("workflow", "check", *arguments, adapters=line.Adapters(cluster=cluster))
+
+
+def written(folder: Path, *manifests: dict[str, Any]) -> str:
+    path = folder / "all.yaml"
+    path.write_text("\n---\n".join(map(json.dumps, manifests)))
+    return str(path)
+
+
+def test_a_workflow_whose_names_all_exist_is_ok() -> None:
+    answer = check(Cluster(), "release")
+    assert (answer.code, answer.out) == (0, "release: ok\n"), answer.err
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason", "fix"),
+    [
+        (workflow(material="testz"), "UnknownMaterial", "write tests"),
+        (workflow(task="tset"), "PipelineTaskNotFound", "write test"),
+        (workflow(tekton={"pipelines": [{"name": "biuld"}]}), "PipelineNotFound", "write build"),
+    ],
+)
+def test_what_leads_nowhere_is_told_with_what_was_meant(stored: dict[str, Any], reason: str, fix: str) -> None:
+    answer = check(Cluster(stored), "release")
+    assert answer.code == 1
+    assert f"  {reason}: " in answer.out
+    assert f"    fix: {fix}\n" in answer.out
+    (told,) = json.loads(check(Cluster(stored), "release", "-o", "json").out)[0]["problems"]
+    assert (told["reason"], told["fix"]) == (reason, fix)
+
+
+def test_files_are_checked_before_they_are_applied_with_the_contracts_among_them(tmp_path: Path) -> None:
+    renamed = {**CONTRACT, "metadata": {"name": "mine"}}
+    made = workflow(material="testz", contractRef={"name": "mine"})
+    answer = check(Cluster(), "-f", written(tmp_path, renamed, made), "--offline")
+    assert answer.code == 1
+    assert "Contract mine does not ask for material testz" in answer.out
+    assert "not checked: the cluster was not asked (--offline)" in answer.out
+
+
+def test_another_contract_may_be_named(tmp_path: Path) -> None:
+    other = tmp_path / "contract.yaml"
+    other.write_text(json.dumps({**CONTRACT, "spec": {"materials": [{"name": "testz", "type": "JUNIT_XML"}]}}))
+    assert check(Cluster(workflow(material="testz")), "release", "--contract", str(other)).code == 0
+
+
+def test_what_cannot_be_looked_at_is_no_problem_and_is_told(tmp_path: Path) -> None:
+    cluster, files = Cluster(), written(tmp_path, workflow())
+    cluster.away = errors.Unavailable("the API server is away")
+    answer = check(cluster, "-f", files)
+    assert answer.code == 0
+    assert answer.out.count("not checked: ") == 2
+    organization = workflow(contractRef={"name": "evidence", "scope": "Organization"})
+    assert "organization's home namespace" in check(Cluster(organization), "release").out
+
+
+def test_it_is_a_workflow_that_is_checked(tmp_path: Path) -> None:
+    assert check(Cluster()).code == 2
+    assert check(Cluster(), "release", "-f", "x").code == 2
+    assert check(Cluster(), "-f", written(tmp_path, CONTRACT)).code == 1
