@@ -31,7 +31,7 @@ class Checked(NamedTuple):
 @click.command(cls=options.Command)
 @objects.named("workflow", needed=False)
 @click.option("-f", "--filename", "files", multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
-              help="Files with Workflows, and Contracts if you like, instead of a Workflow of the cluster.")  # fmt: skip
+              help="Files with Workflows, and Contracts if you like, instead of the cluster.")  # fmt: skip
 @click.option("--contract", default="", metavar="FILE|NAME", help="The Contract; default: that of the Workflow.")
 @click.option("--offline", is_flag=True, help="Do not ask the cluster: Contracts come from files alone.")
 @options.output("table", "json", "yaml")
