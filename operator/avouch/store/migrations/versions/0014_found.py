@@ -37,10 +37,11 @@ _FOUND = """INSERT INTO avouch.run_keys (namespace_uid, key, value, name, run_id
         SELECT 'digest' AS key, m ->> 'digest' AS value FROM jsonb_array_elements(v.materials) m
             WHERE m ->> 'digest' ~ '^sha256:[0-9a-f]{{64}}$'
             AND (m ->> 'output' = 'true' OR m ->> 'type' IN ('CONTAINER_IMAGE', 'HELM_CHART'))
-        UNION SELECT 'commit', said.value FROM (
+        UNION ALL SELECT 'commit', said.value FROM (
             SELECT m ->> 'value' FROM jsonb_array_elements(v.materials) m WHERE m ->> 'type' = 'STRING'
-            UNION SELECT value FROM jsonb_each_text(v.annotations) UNION SELECT value FROM jsonb_each_text(v.env)
-        ) AS said (value) WHERE said.value ~ '^([0-9a-f]{{40}}|[0-9a-f]{{64}})$'
+            UNION ALL SELECT value FROM jsonb_each_text(v.annotations)
+            UNION ALL SELECT value FROM jsonb_each_text(v.env)
+        ) AS said (value) WHERE length(said.value) IN (40, 64) AND said.value ~ '^[0-9a-f]+$'
     ) k ON CONFLICT DO NOTHING"""
 _VERDICTS = (
     f"""CREATE FUNCTION find_by_verdict() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
