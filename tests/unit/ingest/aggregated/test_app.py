@@ -10,10 +10,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from avouch.ingest import requestid
 from avouch import digests, errors
 from avouch.attestation import trustroot
 from avouch.controlplane.model import selectors
+from avouch.ingest import requestid
 from avouch.ingest.aggregated import app, discovery, frames, frontproxy, negotiation, selection, statuses, workflowruns
 from tests.unit.ingest import fakes
 
