@@ -46,7 +46,7 @@ async def test_reads_of_kubectl_and_everything_else_have_connections_of_their_ow
     config = settings.Server("avouch", "avouch/avouch-worker", server.url)
     stop, known = asyncio.Event(), asyncio.Event()
     async with database.Database(server.url) as pushing, contextlib.AsyncExitStack() as holding:
-        adapters: Any = SimpleNamespace(database=pushing, cluster=None)
+        adapters: Any = SimpleNamespace(database=pushing, cluster=None, trusted=None)
         running = asyncio.create_task(serving._serve_runs(config, adapters, stop, known))
         await known.wait()
         ask = {"limit": 1, "after": "", "filters": {}}
