@@ -10,6 +10,7 @@ from avouch import errors
 from avouch.store import database, history, migrate, versions
 from avouch.store import runs as run_store
 from tests import postgres
+from tests.store import alembic_steps
 from tests.store.conftest import a_run
 
 pytestmark = pytest.mark.postgres
@@ -19,6 +20,7 @@ EPOCH = 1_000_000
 
 async def test_the_mark_follows_what_is_written_and_a_quiet_look_writes_nothing(opened: database.Database) -> None:
     histories, runs = history.Histories(opened), run_store.Runs(opened)
+    await histories.look(epoch=EPOCH)
     first = await histories.look(epoch=EPOCH)
     run = await runs.open(a_run())
     await runs.close()
@@ -73,9 +75,8 @@ def test_an_emptied_database_is_another_one_and_one_that_is_in_use_began_with_it
         (one, born), (other, later) = found
         assert one != other
         assert born < later
+        alembic_steps.back(own.url, "0014")
         with psycopg.connect(own.url, autocommit=True, options="-c search_path=avouch") as connection:
-            connection.execute("DROP TABLE history")
-            connection.execute("UPDATE alembic_version SET version_num = '0014'")
             connection.execute(
                 "INSERT INTO contract_revisions VALUES ('u', 'c', 1, 'ns', 'cu', 'd', '', '2025-05-05T00:00:00Z', '')"
             )

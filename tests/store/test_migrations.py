@@ -5,13 +5,11 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from avouch.store import migrate
 from bench import growth
 from tests import postgres
+from tests.store import alembic_steps
 
 pytestmark = pytest.mark.postgres
 
@@ -25,19 +23,8 @@ def server() -> Iterator[postgres.Postgres]:
         yield started
 
 
-def step(url: str, revision: str) -> None:
-    options = {"options": "-c search_path=avouch"}
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), connect_args=options)
-    with engine.connect() as connection, connection.begin():
-        config = Config()
-        config.set_main_option("script_location", str(migrate._SCRIPTS))
-        config.attributes["connection"] = connection
-        (command.downgrade if revision == "0004" else command.upgrade)(config, revision)
-    engine.dispose()
-
-
 def test_what_was_stored_before_is_known_counted_and_checked(server: postgres.Postgres) -> None:
-    step(server.url, "0004")
+    alembic_steps.back(server.url, "0004")
     with psycopg.connect(server.url, autocommit=True, options="-c search_path=avouch") as connection:
         facts = {"first": 1, "last": RUNS, "plan": "{}", "materials": "[]", "findings": "[]"}
         for statement in growth.FILL:
@@ -48,7 +35,7 @@ def test_what_was_stored_before_is_known_counted_and_checked(server: postgres.Po
             "INSERT INTO artifacts (digest, namespace_uid, backend_uid) VALUES (%s, 'shop-uid', 'default')", (unused,)
         )
         connection.execute("UPDATE deliveries SET state = 'pending' WHERE id = md5('d1')::uuid")
-    step(server.url, "0005")
+    alembic_steps.forward(server.url, "0005")
     with psycopg.connect(server.url, options="-c search_path=avouch") as connection:
         assert dict(connection.execute("SELECT name, uid FROM namespaces")) == {
             "shop": "shop-uid",
@@ -61,8 +48,9 @@ def test_what_was_stored_before_is_known_counted_and_checked(server: postgres.Po
 
 
 def test_it_can_be_undone_and_done_again(server: postgres.Postgres) -> None:
-    for revision in ("0004", "0005", "0004", "0005"):
-        step(server.url, revision)
+    for _ in range(2):
+        alembic_steps.back(server.url, "0004")
+        alembic_steps.forward(server.url, "0005")
     with psycopg.connect(server.url, options="-c search_path=avouch") as connection:
         triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = ANY(%s::regclass[])"
         tables = ["runs", "versions", "deliveries", "artifacts", "run_artifacts"]

@@ -5,8 +5,8 @@ Immutable: a change of the schema is a new file.
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
