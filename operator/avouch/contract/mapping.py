@@ -5,6 +5,7 @@ in conditions; a command can tell it before anything is applied.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,6 +17,8 @@ from avouch.tekton import definitions
 
 _REMOVE = "remove it, or add it to the Contract's spec.materials"
 _TOLD = 3  # problems in one message
+_MOST = 500_000  # names of what one Workflow covers, times its sources: so many take 0.1 s
+_FEW = 10  # sources: to read the names takes as long as to compare them with so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +149,51 @@ _Candidates: TypeAlias = Sequence[tuple[str, definitions.Declared | None]]  # (w
 
 @dataclass(frozen=True, slots=True)
 class _Covered:
-    """What a Workflow covers, as far as it is known."""
+    """What a Workflow covers, as far as it is known. `inside`: tasks of its Pipelines by name, all of them by ""."""
 
     pipelines: Mapping[str, definitions.Pipeline]
-    tasks: Mapping[str, definitions.Declared]
+    tasks: _Candidates
+    inside: Mapping[str, _Candidates]
 
     def candidates(self, task: str) -> _Candidates:
         """Every task that a source with this task ("" for any) may mean."""
-        inside = [
-            (f"task {name} of Pipeline {pipeline}", declared)
-            for pipeline, found in self.pipelines.items()
-            for name, declared in found.tasks.items()
-            if task in ("", name)
-        ]
-        return [*inside, *((f"Task {name}", declared) for name, declared in self.tasks.items())]
+        return [*self.inside.get(task, ()), *self.tasks]
+
+
+def _covered(tekton: kind.Tekton, known: Definitions) -> _Covered:
+    pipelines = {
+        each.name: definitions.pipeline(known.pipelines[each.name], known.tasks.get)
+        for each in tekton.pipelines
+        if each.name
+    }
+    inside: dict[str, list[tuple[str, definitions.Declared | None]]] = {"": []}
+    for pipeline, found in pipelines.items():
+        for name, declared in found.tasks.items():
+            one = f"task {name} of Pipeline {pipeline}", declared
+            inside[""].append(one)
+            inside.setdefault(name, []).append(one)
+    tasks = {each.name: definitions.task(known.tasks[each.name]) for each in tekton.tasks if each.name}
+    return _Covered(pipelines, [(f"Task {name}", declared) for name, declared in tasks.items()], inside)
+
+
+def _sizes(tekton: kind.Tekton, known: Definitions) -> Iterator[int]:
+    """Names of each Pipeline and Task that is looked through, as often as it is."""
+    pipelines = [known.pipelines[each.name] for each in tekton.pipelines if each.name]
+    yield from map(definitions.size, pipelines)
+    run = itertools.chain.from_iterable(map(definitions.references, pipelines))
+    for name in itertools.chain(run, (each.name for each in tekton.tasks if each.name)):
+        found = known.tasks.get(name)
+        yield 0 if found is None else definitions.size(found)
+
+
+def _too_many(tekton: kind.Tekton, known: Definitions) -> bool:
+    """Whether looking through all that a Workflow covers would keep others waiting."""
+    sources, total = max(_FEW, len(tekton.materials) + len(tekton.annotations)), 0
+    for size in _sizes(tekton, known):
+        total += size
+        if size > definitions.MOST or total * sources > _MOST:
+            return True
+    return False
 
 
 def against_definitions(spec: kind.WorkflowSpec, namespace: str, known: Definitions) -> Looked:
@@ -177,14 +211,9 @@ def against_definitions(spec: kind.WorkflowSpec, namespace: str, known: Definiti
     unchecked = tuple(_unchecked(tekton))
     if missing or unchecked:
         return Looked(missing, unchecked)
-    covered = _Covered(
-        {
-            each.name: definitions.pipeline(known.pipelines[each.name], known.tasks.get)
-            for each in tekton.pipelines
-            if each.name
-        },
-        {each.name: definitions.task(known.tasks[each.name]) for each in tekton.tasks if each.name},
-    )
+    if _too_many(tekton, known):
+        return Looked(unchecked=("what it covers has more names than are looked through",))
+    covered = _covered(tekton, known)
     looked = [
         *(_of_material(each, covered) for each in tekton.materials),
         *(_of_annotation(each, covered) for each in tekton.annotations),
@@ -262,12 +291,13 @@ def _of_task(where: str, task: str, what: str, name: str, covered: _Covered) -> 
         return Looked((Problem("PipelineTaskNotFound", where, text, "name a task of the Pipeline", task, tasks),))
     if not what or not found:
         return Looked()
-    names = {each for _, declared in found if declared is not None for each in _PART[what](declared)}
-    unknown = [who for who, declared in found if declared is None]
-    if name in names:
+    part = _PART[what]
+    if any(declared is not None and name in part(declared) for _, declared in found):
         return Looked()
+    unknown = next((who for who, declared in found if declared is None), "")
     if unknown:
-        return Looked(unchecked=(f"what {unknown[0]} declares is not in this namespace",))
+        return Looked(unchecked=(f"what {unknown} declares is not in this namespace",))
+    names: set[str] = set().union(*(part(declared) for _, declared in found if declared is not None))
     text = f"{_all_of(who for who, _ in found)} has no {what} {name}"
     fix = f"declare the {what}, or name another one"
     return Looked((Problem(f"{what.capitalize()}NotFound", where, text, fix, name, sorted(names)),))

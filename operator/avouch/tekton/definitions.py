@@ -4,7 +4,7 @@ Rules: tektoncd/pipeline pkg/apis/pipeline/v1/{pipeline,task}_types.go; params a
 on to the tasks that are written inside it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,6 +13,8 @@ from avouch.tekton import objects
 Object: TypeAlias = Mapping[str, Any]
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation")
 _LISTS = ("params", "results", "workspaces", "steps")
+_SIZE = "avouch.dev/names"  # no field of Kubernetes
+MOST = 2000  # names of one Pipeline or Task: of more (an object may have 40,000) nothing is kept but how many
 Names: TypeAlias = frozenset[str]
 _NONE: Names = frozenset()
 
@@ -39,8 +41,28 @@ def slim(obj: Object) -> dict[str, Any]:
     """What stays in memory of a Pipeline or Task: a hundredth of it."""
     spec = objects.mapping(obj, "spec")
     meta = objects.mapping(obj, "metadata")
-    kept = {part: [_slim_task(task) for task in objects.mappings(spec, part)] for part in ("tasks", "finally")}
-    return {"metadata": {name: meta[name] for name in _KEPT if name in meta}, "spec": {**_slim_spec(spec), **kept}}
+    kept = {"metadata": {name: meta[name] for name in _KEPT if name in meta}}
+    if (names := size(obj)) > MOST:
+        return {**kept, "spec": {}, _SIZE: names}
+    tasks = {part: [_slim_task(task) for task in objects.mappings(spec, part)] for part in ("tasks", "finally")}
+    return {**kept, "spec": {**_slim_spec(spec), **tasks}}
+
+
+def size(obj: Object) -> int:
+    """How many names a Pipeline or Task has, those of its tasks included. One over `MOST` may not be kept whole."""
+    spec = objects.mapping(obj, "spec")
+    every = [each for part in ("tasks", "finally") for each in objects.mappings(spec, part)]
+    return int(obj.get(_SIZE, 0)) or _size(spec) + sum(map(_size_of_task, every))
+
+
+def _size(value: Object) -> int:
+    return sum(len(objects.mappings(value, part)) for part in _LISTS)
+
+
+def _size_of_task(asked: Object) -> int:
+    matrix = objects.mapping(asked, "matrix")
+    given = sum(map(_size, (asked, matrix, *objects.mappings(matrix, "include"))))
+    return 1 + given + _size(objects.mapping(asked, "taskSpec"))
 
 
 def _slim_spec(spec: Object) -> dict[str, Any]:
@@ -81,8 +103,13 @@ def pipeline(obj: Object, tasks: Callable[[str], Object | None]) -> Pipeline:
 
 def referred(obj: Object) -> Names:
     """The Tasks of its namespace that a Pipeline runs."""
+    return frozenset(references(obj))
+
+
+def references(obj: Object) -> Sequence[str]:
+    """The Tasks of its namespace that a Pipeline runs, each as often as it runs it."""
     every = [each for part in ("tasks", "finally") for each in objects.mappings(obj, "spec", part)]
-    return frozenset(_local(each) for each in every) - {""}
+    return [name for name in map(_local, every) if name]
 
 
 def _of_pipeline(asked: Object, whole: Declared, tasks: Callable[[str], Object | None]) -> Declared | None:

@@ -221,3 +221,20 @@ def test_a_pipeline_without_tasks_has_none_that_lacks_something() -> None:
 def test_a_workflow_without_tekton_names_nothing_of_it() -> None:
     assert mapping.against_definitions(kind.WorkflowSpec.read({}, "w"), "team", KNOWN) == mapping.Looked()
     assert looked(pipelines=[]) == mapping.Looked()
+
+
+def test_what_would_take_long_to_look_through_is_not_looked_through() -> None:
+    """One Pipeline of 1 MB, or a Task of many names that is run often, stopped the controller for minutes."""
+    results = declared(results=[f"r{number}" for number in range(1500)])
+    task, many = {"spec": results}, [{"name": f"t{number}", "taskRef": {"name": "go"}} for number in range(1500)]
+    too_many = mapping.Looked(unchecked=("what it covers has more names than are looked through",))
+    few = mapping.Definitions({"p": {"spec": {"tasks": many[:20]}}}, {"go": task})
+    assert [each.reason for each in looked(few, materials=[material(result={"name": "x"})]).problems] == [
+        "ResultNotFound"
+    ]
+    often = mapping.Definitions({"p": {"spec": {"tasks": many}}}, {"go": task})
+    assert looked(often, materials=[material(result={"name": "x"})]) == too_many
+    sources = [material(f"m{number}", result={"name": "x"}) for number in range(200)]
+    assert looked(few, materials=sources) == too_many
+    large = mapping.Definitions({"p": {"spec": {"tasks": many * 2}}}, {"go": TASK})
+    assert looked(large) == too_many

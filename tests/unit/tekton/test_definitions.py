@@ -73,3 +73,20 @@ def test_only_names_stay_in_memory_and_what_the_cache_needs() -> None:
     assert kept["metadata"] == {"name": "go", "namespace": "team", "uid": "u"}
     assert len(json.dumps(kept)) < len(json.dumps(TASK)) / 8
     assert definitions.slim({"metadata": {"name": "odd"}, "spec": None})["metadata"] == {"name": "odd"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"results": named(*map(str, range(2001)))},
+        {"tasks": [{"name": str(number), "taskRef": {"name": "go"}} for number in range(2001)]},
+        {"finally": [{"name": "inline", "taskSpec": {"steps": named(*map(str, range(2000)))}}]},
+        {"tasks": [{"name": "m", "matrix": {"include": [{"params": named(*map(str, range(2000)))}]}}]},
+    ],
+)
+def test_of_more_names_than_anybody_writes_only_their_number_stays_in_memory(spec: Json) -> None:
+    whole = {"metadata": {"name": "go", "uid": "u"}, "spec": spec}
+    kept = definitions.slim(whole)
+    assert len(json.dumps(kept)) < 200
+    assert definitions.size(kept) == definitions.size(whole) == 2001
+    assert (definitions.referred(kept), definitions.size(definitions.slim(PIPELINE))) == (frozenset(), 15)
