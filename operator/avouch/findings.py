@@ -103,7 +103,8 @@ CODES: dict[str, Code] = {
     ),
     "EvidenceRefused": Code(
         Effect.FAILED,
-        "The sidecar refused the file of a required material, or its workspace, or the server refused it.",
+        "The sidecar refused the file of a required material, or its workspace, or the server refused it; or a step of "
+        "the same pod delivered what the sidecar refused of an optional one.",
         "The finding has the fix of its cause, which is one of [these](#causes).",
     ),
     "SidecarMissing": Code(

@@ -315,6 +315,7 @@ class Refusal:
     """What a sidecar signed of a material that it could not take."""
 
     taskrun: str
+    uid: str  # of the TaskRun
     message: str
     fix: str  # what the sidecar, or the server, said; "" where the cause alone tells
     cause: str  # in `refusals.CAUSES`, or "" from an older sidecar
@@ -323,8 +324,9 @@ class Refusal:
 def refused_evidence(record: Record) -> Iterator[Finding]:
     """What is no evidence to a sidecar (a link, a file that changed, one that the server refused): it signed why.
 
-    One finding a material, whoever refused it. What lacks of a material that may be absent is a note. That nothing is
-    there, in one of the pods that might have had it, is no finding where another delivered it.
+    One finding a material, whoever refused it. What lacks of a material that may be absent is a note, but not where its
+    own pod delivers it all the same: a step does not overrule its sidecar. That nothing is there, in one of the pods
+    that might have had it, is no finding where another delivered it.
     """
     asked = {material.name: material for material in record.case.plan.materials}
     told_already = {a.name for a, one in record.weighed.items() if any(seen.unusable for seen in one.shown)}
@@ -332,24 +334,33 @@ def refused_evidence(record: Record) -> Iterator[Finding]:
         material = asked.get(name) or plan.PlannedMaterial(name, cluster_record.STRING, optional=True)
         delivered = material in record.weighed and record.weighed[material].materials
         told = [one for one in found if not (delivered and refusals.is_absence(one.cause))]
+        overruled = [one for one in told if delivered and one.uid in _claimants(name, record.view)]
+        told = overruled or told
         if told and name not in told_already:
             who = f"TaskRun {several(list(dict.fromkeys(one.taskrun for one in told)))}"
             text = f"the sidecar of {who} refused {name}: {told[0].message}"
-            code = "MaterialNotUsed" if material.may_lack else "EvidenceRefused"
+            code = "MaterialNotUsed" if material.may_lack and not overruled else "EvidenceRefused"
             yield Finding(code, text, material.line, _fix(material, told[0]), name)
 
 
 def _refusals(view: judged_materials.View) -> Mapping[str, Sequence[Refusal]]:
     """By material, in an order that does not depend on who came first."""
     found: dict[str, list[Refusal]] = {}
-    for said, _ in view.claims:
+    for said, run in view.claims:
         told = {} if said.facts is None else said.facts.annotations
         for key, why in told.items():
             name = key.removeprefix(predicate.FINDING)
             if key.startswith(predicate.FINDING) and name:
                 cause = told.get(f"{predicate.CAUSE}{name}", "")
-                found.setdefault(name, []).append(Refusal(said.claim.taskrun, *errors.parted(why), cause))
+                found.setdefault(name, []).append(Refusal(run.name, run.uid, *errors.parted(why), cause))
     return {name: sorted(each, key=lambda one: (one.taskrun, one.message, one.cause)) for name, each in found.items()}
+
+
+def _claimants(name: str, view: judged_materials.View) -> frozenset[str]:
+    """UIDs of the TaskRuns whose pods claimed to deliver a material."""
+    return frozenset(
+        run.uid for said, run in view.claims if said.facts and name in {m.name for m in said.facts.materials}
+    )
 
 
 def _fix(material: plan.PlannedMaterial, refusal: Refusal) -> str:

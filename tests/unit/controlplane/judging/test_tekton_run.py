@@ -815,6 +815,21 @@ def test_a_workspace_that_one_task_lacks_is_no_finding_where_another_task_delive
     assert make.codes(make.verdict(make.case(asked, shot, absent))) == ["EvidenceRefused"]
 
 
+@pytest.mark.parametrize("lacking", [{"optional": True}, {"group": "bill"}])
+@pytest.mark.parametrize("cause", ["Link", "Changed", ""])
+def test_what_a_sidecar_refused_is_not_delivered_by_a_step_of_its_own_pod_whether_or_not_it_is_needed(lacking, cause):
+    asked = make.planned(make.asked(**lacking))
+    shot = make.snapshot(make.taskrun(), make.taskrun("lint-1", "lint"), injected=["build-1-pod-uid"])
+    step = make.said(make.file(), explicit=True)
+    for claims in ((refused("m", cause), step), (step, refused("m", cause), refused("a", cause, taskrun="lint-1"))):
+        found = make.verdict(make.case(asked, shot, *claims))
+        assert (found.result, make.codes(found)) == (V.FAILED, ["EvidenceRefused"])
+        assert found.findings[0].message == "the sidecar of TaskRun build-1 refused sbom: m"
+    elsewhere = make.verdict(make.case(asked, shot, make.said(), step, refused("a", cause, taskrun="lint-1")))
+    assert (elsewhere.result, make.codes(elsewhere)) == (V.PASSED, ["MaterialNotUsed"])
+    assert make.verdict(make.case(asked, shot, step, refused("m", "Absent"))).result is V.PASSED
+
+
 OPTIONAL = make.asked("extra", optional=True)
 NO_DIGEST = make.taskrun(results=[("IMAGE_URL", "reg/app:1"), ("IMAGE_DIGEST", "latest")])
 OPTIONAL_CASES = {
