@@ -6,6 +6,7 @@ It is told ten seconds after the run appeared: what was applied together with it
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 _TICK = 5.0  # seconds between looks
 _WAIT = 10.0  # seconds from the first sight of a run
+_EACH = (
+    10  # runs of one namespace at a time: to find the name that was meant takes up to 0.2 s where somebody made it so
+)
 _OVER = timedelta(minutes=1)  # a run that ended longer ago was seen by a controller before this one
 _RESOURCES = {"PipelineRun": resources.PIPELINERUNS, "TaskRun": resources.TASKRUNS}
 
@@ -60,21 +64,27 @@ def _event(reason: str, note: str) -> events.Event:
 
 @dataclass(slots=True)
 class LabelledRuns:
-    """Hears of every PipelineRun and TaskRun, and tells of those that no Workflow takes for their label."""
+    """Hears of every PipelineRun and TaskRun, and tells of those that no Workflow takes for their label.
+
+    Of a namespace that has many of them at once ten are told of: the others say the same.
+    """
 
     context: Context
     recorder: events.Recorder
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[Key, float]] = field(default_factory=dict)  # by uid: since when
+    _waiting: Counter[str] = field(default_factory=Counter)  # of these by namespace
 
-    def changed(self, _key: Key, old: Object | None, new: Object | None) -> None:
+    def changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         """Remember a run that appeared with the label. Tekton copies a PipelineRun's labels to its TaskRuns."""
         if new is None or (old is not None and labels.uid_of(old) == labels.uid_of(new)):
             return
         now = self.context.clock.now()
         over = outcome.done(new) and outcome.finished_at(new, now) < now - _OVER
-        if labels.of(new).get(labels.WORKFLOW) and labels.controller(new, "PipelineRun") is None and not over:
-            self._seen[labels.uid_of(new)] = _key, self.clock()
+        own = labels.of(new).get(labels.WORKFLOW) and labels.controller(new, "PipelineRun") is None
+        if own and not over and self._waiting[key.namespace] < _EACH:
+            self._waiting[key.namespace] += labels.uid_of(new) not in self._seen
+            self._seen[labels.uid_of(new)] = key, self.clock()
 
     async def run(self) -> None:
         """Look every five seconds."""
@@ -88,6 +98,7 @@ class LabelledRuns:
         for uid, (key, since) in list(self._seen.items()):
             if since <= until:
                 del self._seen[uid]
+                self._waiting -= Counter([key.namespace])  # which forgets a namespace that has none left
                 try:
                     await self._tell(uid, key)
                 except errors.Invalid as exc:  # the Workflow's own condition says what is wrong with it
