@@ -22,17 +22,20 @@ _AUTHORITY = "ca.crt"  # also in the Secret: whom to trust, where that is no pub
 _HOST = "host"  # also in the Secret: where its credentials may be sent; several are separated by blanks or commas
 # Three attempts in at most 20 s: the uploading client waits, and retries itself.
 _RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+_IDLE = "2"  # connections that a store keeps for later: each of them takes a place of the forwarder's
 
 
 class Install(NamedTuple):
     """What this install offers to backends: an artifact volume, if any, what they may connect to, and how.
 
-    `forwarder`: the way to object stores at addresses of their own; their client checks no address itself.
+    `forwarder`: the way to object stores at addresses of their own; their client checks no address itself. `owner`: the
+    UID of the namespace that declared the backend: connections to all of its stores are counted together.
     """
 
     volume: Path | None = None
     destinations: Destinations = PUBLIC
     forwarder: forwarding.Forwarder | None = None
+    owner: str = ""
 
 
 def build(spec: Mapping[str, Any], secret: Secret, uid: str, install: Install | None = None) -> Backend:
@@ -192,7 +195,8 @@ def _client(secret: Secret, endpoint: object, uid: str, offered: Install) -> Map
     if endpoint:
         if offered.forwarder is None:
             raise errors.Invalid("a store at an address of its own cannot be reached here", field="spec")
-        options["proxy_url"] = offered.forwarder.url(uid)
+        options["proxy_url"] = offered.forwarder.url(offered.owner or uid)
+        options["pool_max_idle_per_host"] = _IDLE
     if str(endpoint or "").startswith("http://"):
         options["allow_http"] = True
         options["pool_max_idle_per_host"] = "0"  # the forwarder takes one request on a connection

@@ -22,7 +22,7 @@ from avouch import errors, pinned
 from avouch.destinations import Destinations
 
 CONNECTIONS = 256  # at the same time
-OF_ONE = 32  # of these, for one user: a store that hangs takes none of another's
+OF_ONE = 32  # of these, for one user, which is a namespace: stores that hang take none of another's
 _HEAD = 64 * 1024  # bytes of a request before its body
 _HEAD_SECONDS, _CONNECT_SECONDS = 5.0, 5.0
 _SILENCE = 100.0  # seconds without a byte; the client keeps idle connections for 90

@@ -106,7 +106,7 @@ class Backends:
 
         try:
             forwarder = await self._forwarding()
-            install = backends.Install(self._volume, self._allowed, forwarder)
+            install = backends.Install(self._volume, self._allowed, forwarder, record.namespace_uid)
             return backends.build(record.spec.declared, secret, record.uid, install)
         except (errors.Invalid, OSError) as exc:
             raise errors.Unavailable(f"CASBackend {record.namespace}/{record.name}: {exc}") from exc

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from avouch import destinations, digests, errors
-from avouch.cas import backends, filesystem, objects, oci
+from avouch.cas import backends, filesystem, forwarding, objects, oci
 from avouch.controlplane.artifacts import backends as backend_rules
 from tests import loopback, objectstores, resolving
 
@@ -254,6 +254,51 @@ async def test_a_store_over_https_is_reached_through_the_forwarder_and_only_wher
             with pytest.raises(errors.Unavailable):
                 await backends.build(spec, KEYS, "uid", install).has(digests.of_bytes(b"x"))
         assert len(store.seen) == 1
+
+
+async def test_a_store_that_was_busy_leaves_its_connections_to_others(monkeypatch, tmp_path):
+    """Each that it keeps for later takes a place of the forwarder's."""
+    monkeypatch.setattr(forwarding, "OF_ONE", 8)
+    tls = loopback.tls(tmp_path)
+    with loopback.serving(lambda _: loopback.Reply(200), tls) as store:
+        spec, secret = {"s3": {**S3["s3"], "endpoint": store.url}}, {**KEYS, "ca.crt": tls.authority.read_bytes()}
+        async with objectstores.installed(HERE) as install, asyncio.timeout(20):
+            busy, other = (backends.build(spec, secret, uid, install._replace(owner="ns")) for uid in ("one", "two"))
+            await asyncio.gather(*(busy.has(digests.of_bytes(b"x")) for _ in range(8)))
+            while not await _reached(other):
+                pass
+
+
+async def _reached(store):
+    try:
+        return await store.has(digests.of_bytes(b"x"))
+    except errors.Unavailable:
+        return False
+
+
+async def test_stores_of_one_namespace_take_no_more_connections_than_its_part_however_many_they_are(monkeypatch):
+    """Eight backends whose store hangs took all that there are."""
+    monkeypatch.setattr(forwarding, "OF_ONE", 1)
+    hanging, over = asyncio.Event(), asyncio.Event()
+
+    async def hang(_, writer):
+        hanging.set()
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as silent, objectstores.installed(HERE) as install:
+        evil = {"s3": {**S3["s3"], "endpoint": f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"}}
+        first = backends.build(evil, KEYS, "uid-1", install._replace(owner="evil"))
+        waits = asyncio.create_task(first.has(digests.of_bytes(b"x")))
+        await hanging.wait()
+        with loopback.serving(lambda _: loopback.Reply(200)) as store:
+            fine = {"s3": {**S3["s3"], "endpoint": store.url}}
+            with pytest.raises(errors.Unavailable, match="too many requests"):
+                await backends.build(fine, KEYS, "uid-2", install._replace(owner="evil")).has(digests.of_bytes(b"x"))
+            assert await backends.build(fine, KEYS, "uid-3", install._replace(owner="good")).has(digests.of_bytes(b"x"))
+        over.set()
+        with pytest.raises(errors.Unavailable):
+            await waits
 
 
 @pytest.mark.parametrize(
