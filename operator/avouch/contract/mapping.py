@@ -87,7 +87,7 @@ def asked_by(contract: model.ContractSpec) -> Asked:
     return Asked(contract.name, tuple(one.name for one in contract.materials), {**of_materials, "": own})
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=8)  # the largest takes 3 MB; Workflows of one Contract are looked at one after another
 def asked_in(canonical: bytes) -> Asked:
     """The names in a revision's canonical form, remembered: thousands of Workflows may share a Contract.
 
@@ -100,10 +100,11 @@ def asked_in(canonical: bytes) -> Asked:
 def against_contract(spec: kind.WorkflowSpec, asked: Asked) -> tuple[Problem, ...]:
     """Materials, annotations and paths of a Workflow that can never count for anything under this Contract."""
     tekton = spec.tekton or kind.Tekton()
+    anywhere = sorted({name for place in asked.annotations.values() for name in place})  # once: there may be 6,000
     every = (
         *(_material(each, asked) for each in tekton.materials),
         *(_path(each) for each in tekton.materials),
-        *(_annotation(each, asked) for each in tekton.annotations),
+        *(_annotation(each, asked, anywhere) for each in tekton.annotations),
     )
     return tuple(problem for problem in every if problem is not None)
 
@@ -123,7 +124,7 @@ def _path(source: kind.MaterialSource) -> Problem | None:
     return Problem("PathNeverFound", _field("materials", source.name), text, kind.PATH_FIX)
 
 
-def _annotation(source: kind.AnnotationSource, asked: Asked) -> Problem | None:
+def _annotation(source: kind.AnnotationSource, asked: Asked, anywhere: Sequence[str]) -> Problem | None:
     where = _field("annotations", source.name)
     if source.material and source.material not in asked.materials:
         text = f"Contract {asked.name} does not ask for material {source.material}"
@@ -132,7 +133,7 @@ def _annotation(source: kind.AnnotationSource, asked: Asked) -> Problem | None:
     values = [place[source.name] for place in places if source.name in place]
     of_whom = f"material {source.material} in Contract {asked.name}" if source.material else f"Contract {asked.name}"
     if not values:
-        known = sorted({name for place in places for name in place})
+        known = sorted(places[0]) if source.material else anywhere
         text, fix = (
             f"{of_whom} has no annotation {source.name}",
             "remove it, or add it to the Contract, without a value",
