@@ -149,6 +149,6 @@ async def test_of_a_namespace_with_very_many_such_runs_some_are_told_and_then_ag
         stage.appears(run("relase", f"run-{number}"))
     await stage.told(5.0)
     stage.appears(run("relase", "alone", namespace="other"), namespace="other")
-    assert [name for name, *_ in await stage.told(5.0)] == [f"run-{number}" for number in range(10)]
+    assert [name for name, *_ in await stage.told(5.0)] == [f"run-{number}" for number in range(50)]
     stage.appears(run("relase", "later"))
-    assert [name for name, *_ in await stage.told()][10:] == ["alone", "later"]
+    assert [name for name, *_ in await stage.told()][50:] == ["alone", "later"]
