@@ -19,6 +19,7 @@ ID = "851769bb-9781-8a6e-8c5a-18e8813731d1"
         ("...\nlast", "last"),
         ("not this: ...", "not this: because of that"),
         ("at 2026-01-12T09:00:07Z", "at 2027-02-13T10:11:12.131415Z"),
+        ("Verdict: Passed", "note: waiting up to 30 s for the verdict\nVerdict: Passed"),
         ("build-and-test-9bf5399c2a  15s", "build-and-test-0123456789  9m"),
     ],
 )
@@ -31,6 +32,7 @@ def test_what_varies_from_run_to_run_is_set_aside(shown: str, came: str) -> None
     [
         ("Verdict: Passed", "Verdict: Failed"),
         ("Verdict: Passed", "Verdict: Passed\nerror: after all"),
+        ("Verdict: Passed", "note: the verdict is not known yet\nVerdict: Passed"),
         ("Verdict: Passed", ""),
         ("", "Verdict: Passed"),
         ("first\n...\nlast", "first\nsecond"),
