@@ -30,13 +30,18 @@ Broken = (OSError, http.client.HTTPException)  # what a connection raises when i
 
 
 class Peer(NamedTuple):
-    """A server. `ca`: PEM of the only authorities to trust, empty for this machine's. `plain`: without TLS."""
+    """A server. `ca`: PEM of the only authorities to trust, empty for this machine's. `plain`: without TLS.
+
+    `dialled`: names or addresses to connect to without a proxy, the next where one cannot be; empty: `host` alone.
+    Whichever answers has to be `host`: its certificate says so.
+    """
 
     host: str
     port: int = 443
     ca: str = ""
     proxy: proxies.Proxy | None = None
     plain: bool = False
+    dialled: tuple[str, ...] = ()
 
 
 class Request(NamedTuple):
@@ -190,11 +195,21 @@ class Connection:
         if self._context is None:
             self._context = ssl.create_default_context(cadata=to.ca or None)
         if to.proxy is None:
-            return http.client.HTTPSConnection(to.host, to.port, context=self._context)
+            direct = http.client.HTTPSConnection(to.host, to.port, context=self._context)
+            if to.dialled:
+                direct._create_connection = self._dial  # type: ignore[attr-defined]  # the seam that http.client keeps
+            return direct
         tunnel = http.client.HTTPSConnection(to.proxy.host, to.proxy.port, context=self._context)
         secret = {"Proxy-Authorization": to.proxy.authorization} if to.proxy.authorization else {}
         tunnel.set_tunnel(to.host, to.port, secret)
         return tunnel
+
+    def _dial(self, _to: object, timeout: float, *_: object) -> socket.socket:
+        *others, last = self.to.dialled
+        for each in others:
+            with contextlib.suppress(OSError):  # what the last one raises is told
+                return socket.create_connection((each, self.to.port), timeout / len(self.to.dialled))
+        return socket.create_connection((last, self.to.port), timeout)
 
 
 def get(resource: Resource, seconds: float) -> Answer:

@@ -43,6 +43,7 @@ from avouch.processes import (
     health,
     lifetime,
     listeners,
+    ownaddress,
     servermetrics,
     settings,
     trustfile,
@@ -105,7 +106,8 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         gc.freeze()  # modules and adapters live as long as the process: no collection goes through them again
         tls = certificates.Serving(config.tls)
         ingest = listeners.Listener(_ingest(config, adapters), config.host, config.port, tls.context)
-        admission = [_admission(config, adapters, tls)] if config.sidecar_image else []
+        address = ownaddress.OwnAddress(config.server_url)
+        admission = [_admission(config, adapters, tls, address)] if config.sidecar_image else []
         known = asyncio.Event()  # whom the aggregated API believes
         warm = asyncio.Event()  # connections to the database: the first pods to be admitted find them open
 
@@ -123,6 +125,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         keeping_up = tasks.create_task(adapters.maintenance.run())
         listening = tasks.create_task(adapters.catalog.run())
         watching = tasks.create_task(_watch_schema(adapters))
+        looking = tasks.create_task(address.keep())
         aside = tasks.create_task(_serve_runs(config, adapters, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, *admission, status)]
         await stop.wait()
@@ -133,6 +136,7 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
         keeping_up.cancel()
         listening.cancel()
         watching.cancel()
+        looking.cancel()
 
 
 async def _watch_schema(adapters: Adapters) -> None:
@@ -308,12 +312,14 @@ def _ingest(config: settings.Server, adapters: Adapters) -> Starlette:
     return app.create(api)
 
 
-def _admission(config: settings.Server, adapters: Adapters, tls: certificates.Serving) -> listeners.Listener:
+def _admission(
+    config: settings.Server, adapters: Adapters, tls: certificates.Serving, address: ownaddress.OwnAddress
+) -> listeners.Listener:
     """The webhook's own port: only API servers have to reach it."""
 
     def what_to_inject() -> injection.Settings:
         authorities = (config.tls / "ca.crt").read_text(encoding="ascii")
-        return injection.Settings(config.sidecar_image, config.server_url, authorities)
+        return injection.Settings(config.sidecar_image, config.server_url, authorities, address.known)
 
     planning = injection_planning.InjectionPlanner(
         adapters.cluster, adapters.catalog, adapters.catalog, adapters.runs, config.per_result

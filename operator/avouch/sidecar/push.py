@@ -40,7 +40,8 @@ class Client:
         self._explicit = explicit
         self._clock = clock or clocks.Clock()
         address = urllib.parse.urlsplit(options.server)
-        peer = https.Peer(address.hostname or "", address.port or 443, options.trusted_ca())
+        host, port = address.hostname or "", address.port or 443
+        peer = https.Peer(host, port, options.trusted_ca(), dialled=options.dialled)
         self._link = https.Connection(peer, self._clock)
 
     def open(self) -> tuple[claim.Opened, ...]:

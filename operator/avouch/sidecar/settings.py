@@ -26,6 +26,7 @@ class Settings:
     identity: Path = Path("/var/run/avouch")
     max_file: int = MAX_FILE
     budget: float = BUDGET
+    dialled: tuple[str, ...] = ()  # names and addresses to reach the server by, in order; empty: as `server` says
 
     @property
     def token_file(self) -> Path:
@@ -66,6 +67,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         return Settings(
             server=server,
             ca=environment.get("AVOUCH_CA", ""),
+            dialled=tuple(environment.get("AVOUCH_SERVER_HOSTS", "").split()),
             plans=tuple(plan.Plan.from_json(json.dumps(p)) for p in json.loads(environment.get("AVOUCH_PLAN") or "[]")),
             steps=int(environment.get("AVOUCH_STEPS") or 0),
             step_names=tuple(json.loads(environment.get("AVOUCH_STEP_NAMES") or "[]")),

@@ -17,6 +17,7 @@ Rules; breaking any of them can break a build (Tekton and kubelet sources; tests
 """
 
 import json
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,11 +36,15 @@ _STOPS = 10  # seconds beyond the time to deliver, in which the sidecar ends by 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of every injected sidecar. `ca` is PEM; `image` is best pinned by digest."""
+    """Settings of every injected sidecar. `ca` is PEM; `image` is best pinned by digest.
+
+    `addresses` are those of the server's own Service, for pods in which its name means nothing; IPv4 and IPv6.
+    """
 
     image: str
     server: str
     ca: str
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ def _environment(injection: Injection, settings: Settings) -> list[dict[str, obj
     plans = [json.loads(each.to_json()) for each in injection.plans]
     return [
         {"name": "AVOUCH_SERVER", "value": settings.server},
+        {"name": "AVOUCH_SERVER_HOSTS", "value": " ".join(_hosts(injection.shape, settings))},
         {"name": "AVOUCH_CA", "value": settings.ca},
         {"name": "AVOUCH_PLAN", "value": _json(plans)},
         {"name": "AVOUCH_STEPS", "value": str(len(steps))},
@@ -133,6 +139,18 @@ def _environment(injection: Injection, settings: Settings) -> list[dict[str, obj
         _downward("POD_UID", "metadata.uid"),
         _downward("SERVICE_ACCOUNT", "spec.serviceAccountName"),
     ]
+
+
+def _hosts(shape: pod.Shape, settings: Settings) -> tuple[str, ...]:
+    """How the server is reached, in this order; empty: by its URL.
+
+    Another DNS than the cluster's may know the name wrongly, or never answer, so there it comes last. Where the
+    cluster's DNS fails, the addresses stand in for it.
+    """
+    name = urllib.parse.urlsplit(settings.server).hostname or ""
+    if not settings.addresses:
+        return ()
+    return (name, *settings.addresses) if shape.cluster_dns else (*settings.addresses, name)
 
 
 def _json(value: Mapping[str, object] | Sequence[object]) -> str:

@@ -89,6 +89,7 @@ class Shape:
     containers: int  # with init containers
     results_logged: bool  # Tekton reads results from a log, not from termination messages
     grace: int = GRACE  # seconds between SIGTERM and SIGKILL
+    cluster_dns: bool = True  # names of Services resolve in it
 
     @property
     def results(self) -> frozenset[str]:
@@ -156,7 +157,15 @@ def _shape(pod: Mapping[str, Any], owner: labels.Owner, containers: tuple[Mappin
         containers=len(every),
         results_logged=any(objects.text(c, "name") == _LOGS for c in every),
         grace=_grace(pod),
+        cluster_dns=_cluster_dns(pod),
     )
+
+
+def _cluster_dns(pod: Mapping[str, Any]) -> bool:
+    """ClusterFirst, the default, means the node's DNS in a pod on the node's network (k8s docs: Pod's DNS Policy)."""
+    policy = objects.text(pod, "spec", "dnsPolicy") or "ClusterFirst"
+    on_node = objects.mapping(pod, "spec").get("hostNetwork") is True
+    return policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not on_node)
 
 
 def _grace(pod: Mapping[str, Any]) -> int:

@@ -1,6 +1,7 @@
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -180,3 +181,29 @@ def test_passwords_and_tokens_are_in_no_repr() -> None:
     proxy = proxies.of({"HTTPS_PROXY": "http://ann:hunter2@proxy.example:3128"}, "x.example", 443)
     assert "hunter2" not in repr(https.Peer("x.example", proxy=proxy))
     assert "secret" not in repr(https.Resource("https://x.example", {"Authorization": "secret"}))
+
+
+def test_what_cannot_be_connected_to_is_passed_over_and_the_certificate_names_the_host(tmp_path: Path) -> None:
+    secure = loopback.tls(tmp_path)
+    with loopback.serving(lambda _: loopback.Reply(200, b"ok"), secure) as server:
+        port, ca = int(server.address.partition(":")[2]), secure.authority.read_text()
+        link = https.Connection(https.Peer("localhost", port, ca, dialled=("name.invalid", "127.0.0.2", "127.0.0.1")))
+        assert link.fetch(https.Request("GET", "/"), time.monotonic() + 5, 10).body == b"ok"
+        link.close()
+        other = https.Connection(https.Peer("avouch.example", port, ca, dialled=("127.0.0.1",)))
+        with pytest.raises(ssl.SSLCertVerificationError):
+            other.fetch(https.Request("GET", "/"), time.monotonic() + 5, 10)
+
+
+def test_where_nothing_can_be_connected_to_the_last_reason_is_told() -> None:
+    link = https.Connection(https.Peer("localhost", 1, dialled=("127.0.0.2", "name.invalid")))
+    with pytest.raises(socket.gaierror):
+        link.fetch(https.Request("GET", "/"), time.monotonic() + 5, 10)
+
+
+def test_an_address_of_ipv6_is_connected_to() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listening:
+        link = https.Connection(https.Peer("localhost", listening.getsockname()[1], dialled=("::1",)))
+        with pytest.raises(TimeoutError):  # connected; nobody speaks TLS there
+            link.fetch(https.Request("GET", "/"), time.monotonic() + 0.3, 10)
+        listening.accept()[0].close()

@@ -18,6 +18,7 @@ def test_all_that_admission_writes_is_read_back(tmp_path: Path) -> None:
     found = settings.read(
         {
             "AVOUCH_SERVER": "https://avouch/",
+            "AVOUCH_SERVER_HOSTS": "avouch 10.0.0.1 fd00::1",
             "AVOUCH_CA": "PEM",
             "AVOUCH_PLAN": json.dumps([json.loads(owed.to_json())]),
             "AVOUCH_STEPS": "2",
@@ -33,6 +34,7 @@ def test_all_that_admission_writes_is_read_back(tmp_path: Path) -> None:
     assert found == settings.Settings(
         server="https://avouch",
         ca="PEM",
+        dialled=("avouch", "10.0.0.1", "fd00::1"),
         plans=(owed,),
         steps=2,
         step_names=("a", "b"),

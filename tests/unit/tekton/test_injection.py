@@ -428,3 +428,35 @@ def test_no_workflow_no_sidecar_and_one_that_wants_it_serves_all_but_never() -> 
     content = decision.Owed(pods.a_plan(inject="auto"), ())
     never = decision.Owed(pods.a_plan(inject="never"), (pods.workspace_file(),))
     assert decision.decide([content, never, wanting], quota=False) == (content, wanting)
+
+
+@pytest.mark.parametrize(
+    ("spec", "first"),
+    [
+        ({}, "avouch-server.avouch.svc"),
+        ({"dnsPolicy": "ClusterFirst"}, "avouch-server.avouch.svc"),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, "avouch-server.avouch.svc"),
+        ({"hostNetwork": True}, "10.0.0.1"),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirst"}, "10.0.0.1"),
+        ({"dnsPolicy": "Default"}, "10.0.0.1"),
+        ({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["192.0.2.1"]}}, "10.0.0.1"),
+    ],
+)
+def test_the_server_is_reached_by_its_addresses_where_the_pod_has_another_dns_than_the_clusters(
+    spec: dict[str, Any], first: str
+) -> None:
+    known = replace(pods.SETTINGS, addresses=("10.0.0.1", "fd00::1"))
+    hosts = variables(pods.pod(**spec), known)["AVOUCH_SERVER_HOSTS"].split()
+    assert (hosts[0], sorted(hosts)) == (first, ["10.0.0.1", "avouch-server.avouch.svc", "fd00::1"])
+
+
+def test_without_a_known_address_the_server_is_reached_by_its_url() -> None:
+    assert variables(pods.pod(hostNetwork=True), pods.SETTINGS)["AVOUCH_SERVER_HOSTS"] == ""
+
+
+def variables(target: dict[str, Any], known: injection.Settings) -> dict[str, str]:
+    shape = pod.read(target)
+    assert isinstance(shape, pod.Shape)
+    patch = injection.patch(injection.Injection(shape, (pods.a_plan(),), {}), known, "0123abcd")
+    assert isinstance(patch, list)
+    return {each["name"]: each.get("value", "") for each in sidecar(apply(target, patch))["env"]}
