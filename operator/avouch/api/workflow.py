@@ -141,7 +141,9 @@ class WorkspaceSource(meta.Model):
     """A file in a workspace of a Task."""
 
     name: _Declared
-    """Name of the workspace as the Task declares it. It must be bound to an emptyDir or a PersistentVolumeClaim."""
+    """Name of the workspace as the Task declares it. It must be bound to an emptyDir or a PersistentVolumeClaim; or to a
+    ConfigMap or a projected volume of such, which only a material that names it here is read from. Never to a Secret,
+    a projected Secret or token, or CSI: evidence is read by others than those who may read what lies there."""
     path: Annotated[str, meta.bounded(1024, _PATH, _NO_PATTERN, minimum=1), AfterValidator(_PATH.check)]
     """Path of one file, relative to the workspace, such as reports/junit.xml; no patterns."""
 

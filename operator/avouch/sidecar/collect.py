@@ -53,6 +53,7 @@ class Pod:
     steps: int
     max_file: int
     unmounted: Mapping[str, str] = field(default_factory=dict)  # workspace -> why it is not here
+    published: frozenset[str] = frozenset()  # workspaces that the kubelet writes; no file is guessed at there
 
 
 def collect(materials: Iterable[plan.PlannedMaterial], pod: Pod, said: Mapping[str, str]) -> tuple[Collected, ...]:
@@ -139,9 +140,10 @@ def _image(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 
 def _workspace(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
     place = pod.workspaces.get(material.source.name)
-    if place is not None:
-        return _file(material, Path(place), material.source.path, pod)
     name = material.source.name
+    if place is not None:
+        root = files.published(Path(place)) if name in pod.published else Path(place)
+        return _file(material, root, material.source.path, pod)
     if name in pod.unmounted:
         finding = f"workspace {name} is not collected: {pod.unmounted[name]}"
         return Collected(material, finding=finding, cause="WorkspaceNotMounted")
@@ -157,9 +159,8 @@ def _convention(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
         return _image(material, pod)
     if material.type == STRING:
         return _of_result(material, pod, material.name)
-    found = [
-        (Path(root), name) for root in sorted(pod.workspaces.values()) for name in _named(Path(root), material.name)
-    ]
+    roots = sorted(root for name, root in pod.workspaces.items() if name not in pod.published)
+    found = [(Path(root), name) for root in roots for name in _named(Path(root), material.name)]
     if not found:
         return _file(material, pod.tekton / "results", material.name, pod)
     if len(found) > 1:

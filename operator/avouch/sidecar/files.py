@@ -6,6 +6,7 @@ openat keeps a directory from being swapped while we walk. O_NONBLOCK keeps a FI
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from pathlib import Path
 from avouch import digests, errors, relative_paths
 
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+_DATA = "..data"
+_VERSION = re.compile(r"[.][.][^./][^/]*")
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -54,6 +57,28 @@ def opened(root: Path, path: str, limit: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def published(root: Path) -> Path:
+    """Where the files of a volume lie that the kubelet writes, such as a ConfigMap's; `root` where they lie in it.
+
+    Each of its names is a link through `..data` to a folder that never changes, and `..data` is turned to another one
+    at once (kubernetes pkg/volume/util/atomic_writer.go). Here the links are not followed: `..data` is read, has to
+    name a folder beside it, and below that folder nothing is a link.
+
+    Raises:
+        Refused: `..data` is something else.
+    """
+    try:
+        target = os.readlink(root / _DATA)
+    except FileNotFoundError:
+        return root
+    except OSError as exc:
+        raise errors.Refused(f"{_DATA} was refused: {exc.strerror}", "Unusable") from exc
+    folder = root / target
+    if not _VERSION.fullmatch(target) or folder.is_symlink():
+        raise errors.Refused(f"{_DATA} was refused: it leads out of the volume", "Link")
+    return folder
 
 
 def text(root: Path, path: str, limit: int) -> str:

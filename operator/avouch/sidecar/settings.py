@@ -26,6 +26,7 @@ class Settings:
     identity: Path = Path("/var/run/avouch")
     max_file: int = MAX_FILE
     budget: float = BUDGET
+    published: frozenset[str] = frozenset()  # workspaces that the kubelet writes: of ConfigMaps
     dialled: tuple[str, ...] = ()  # names and addresses to reach the server by, in order; empty: as `server` says
 
     @property
@@ -72,6 +73,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             steps=int(environment.get("AVOUCH_STEPS") or 0),
             step_names=tuple(json.loads(environment.get("AVOUCH_STEP_NAMES") or "[]")),
             workspaces=dict(json.loads(environment.get("AVOUCH_WORKSPACES") or "{}")),
+            published=frozenset(json.loads(environment.get("AVOUCH_PUBLISHED") or "[]")),
             unmounted=dict(json.loads(environment.get("AVOUCH_UNMOUNTED") or "{}")),
             tekton=Path(environment.get("AVOUCH_TEKTON") or "/tekton"),
             identity=Path(environment.get("AVOUCH_IDENTITY") or "/var/run/avouch"),

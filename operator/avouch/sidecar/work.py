@@ -161,7 +161,9 @@ def _attest_all(job: Job, report: Report) -> None:
 
 def _attest(job: Job, run: claim.Opened, report: Report) -> None:
     options = job.options
-    pod = collect.Pod(options.tekton, options.workspaces, options.steps, options.max_file, options.unmounted)
+    pod = collect.Pod(
+        options.tekton, options.workspaces, options.steps, options.max_file, options.unmounted, options.published
+    )
     materials = wanted(run.plan, job.options, job.place.task, job.said)
     found = tuple(_uploaded(job, run, one) for one in collect.collect(materials, pod, job.said))
     moment = claim.Moment(job.started, datetime.now(UTC))

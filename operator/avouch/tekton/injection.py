@@ -49,13 +49,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A decision to inject, with what the sidecar gets: `workspaces`, and those it cannot have, with the reason."""
+    """A decision to inject, with what the sidecar gets: `workspaces`, and those it cannot have, with the reason.
+
+    `published` are those of the workspaces that the kubelet writes: of ConfigMaps.
+    """
 
     shape: pod.Shape
     plans: tuple[plan.Plan, ...]
     workspaces: Mapping[str, pod.Mount]
     unmounted: Mapping[str, str] = field(default_factory=dict)
     resources: limits.Resources = field(default_factory=lambda: limits.WANTED)
+    published: frozenset[str] = frozenset()
 
 
 def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[str, object]] | pod.Refusal:
@@ -132,6 +136,7 @@ def _environment(injection: Injection, settings: Settings) -> list[dict[str, obj
         {"name": "AVOUCH_STEPS", "value": str(len(steps))},
         {"name": "AVOUCH_STEP_NAMES", "value": _json(steps)},
         {"name": "AVOUCH_WORKSPACES", "value": _json(places)},
+        {"name": "AVOUCH_PUBLISHED", "value": _json(sorted(injection.published))},
         {"name": "AVOUCH_UNMOUNTED", "value": _json(injection.unmounted)},
         {"name": "AVOUCH_BUDGET", "value": str(_within(injection))},
         _downward("POD_NAME", "metadata.name"),

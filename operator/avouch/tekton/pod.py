@@ -6,7 +6,7 @@ injection into an unknown shape could break the build.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -90,6 +90,7 @@ class Shape:
     results_logged: bool  # Tekton reads results from a log, not from termination messages
     grace: int = GRACE  # seconds between SIGTERM and SIGKILL
     cluster_dns: bool = True  # names of Services resolve in it
+    projected: Mapping[str, frozenset[str]] = field(default_factory=dict)  # volume name -> fields of its sources
 
     @property
     def results(self) -> frozenset[str]:
@@ -158,6 +159,10 @@ def _shape(pod: Mapping[str, Any], owner: labels.Owner, containers: tuple[Mappin
         results_logged=any(objects.text(c, "name") == _LOGS for c in every),
         grace=_grace(pod),
         cluster_dns=_cluster_dns(pod),
+        projected={
+            objects.text(v, "name"): frozenset(key for s in objects.mappings(v, "projected", "sources") for key in s)
+            for v in volumes
+        },
     )
 
 

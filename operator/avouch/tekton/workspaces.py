@@ -1,5 +1,8 @@
 """Which workspaces of a pod the sidecar may see: those the plan needs, read-only, and never a secret.
 
+A ConfigMap, or a projected volume of nothing but such, is settings, which a file's name alone must not turn into
+evidence: it is mounted only where a material names its workspace.
+
 Tekton makes the pod before it writes the resolved Task into the TaskRun's status, so where a Task mounts a workspace
 cannot be read. What can be read is the binding in the TaskRun's spec and the volume that Tekton made of it: its name is
 a hash of the workspace's. Rules: tektoncd/pipeline pkg/workspace/apply.go.
@@ -13,8 +16,13 @@ from avouch import errors, plan
 from avouch.materials import types as material_types
 from avouch.tekton import objects, pod
 
-# Files of a build lie here; Secrets, ConfigMaps, projected and CSI volumes hold credentials and settings.
 _FILES = frozenset({"persistentVolumeClaim", "emptyDir", "ephemeral"})
+_SETTINGS = frozenset({"configMap", "projected"})
+_PUBLIC = frozenset({"configMap", "downwardAPI", "clusterTrustBundle"})  # sources of a projected volume
+_NEVER = {
+    "secret": ": what lies there is a credential, and evidence is read by others than those who may read Secrets",
+    "csi": ": its driver may hand out credentials, and need not allow a second mount",
+}
 _DEFAULT = "/workspace/"
 _COPY = "let the step copy the file into a workspace of an emptyDir or a PersistentVolumeClaim"
 _HASH = 5  # hexadecimal characters
@@ -24,18 +32,29 @@ Binding = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Workspaces to mount, by name, and those that are bound but cannot be mounted, with the reason and what to do."""
+    """Workspaces to mount, by name, and those that are bound but cannot be mounted, with the reason and what to do.
+
+    `published` are those of the mounts that the kubelet writes itself.
+    """
 
     mounts: Mapping[str, pod.Mount]
     skipped: Mapping[str, str]
+    published: frozenset[str] = frozenset()
 
 
-def wanted(materials: Iterable[plan.PlannedMaterial]) -> frozenset[str] | None:
-    """The workspaces these materials name; None means any (a file is to be found by its material's name)."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The workspaces that materials name, and whether any other may hold one, a file that nobody placed."""
+
+    named: frozenset[str] = frozenset()
+    every: bool = False
+
+
+def wanted(materials: Iterable[plan.PlannedMaterial]) -> Wanted:
+    """The workspaces that these materials need."""
     found = tuple(materials)
-    if any(by_convention(material) for material in found):
-        return None
-    return frozenset(m.source.name for m in found if m.source.kind is plan.From.WORKSPACE)
+    named = frozenset(m.source.name for m in found if m.source.kind is plan.From.WORKSPACE)
+    return Wanted(named, any(by_convention(material) for material in found))
 
 
 def by_convention(material: plan.PlannedMaterial) -> bool:
@@ -43,27 +62,28 @@ def by_convention(material: plan.PlannedMaterial) -> bool:
     return material.source.kind is plan.From.CONVENTION and material.type not in material_types.VALUE_TYPES
 
 
-def choose(
-    shape: pod.Shape, taskrun: Mapping[str, Any], names: frozenset[str] | None, refused: Mapping[str, str]
-) -> Chosen:
+def choose(shape: pod.Shape, taskrun: Mapping[str, Any], asked: Wanted, refused: Mapping[str, str]) -> Chosen:
     """Choose the mounts.
 
     Args:
         shape: the pod.
         taskrun: its TaskRun, whose spec binds the workspaces.
-        names: workspaces wanted, None for all that are bound.
+        asked: the workspaces wanted.
         refused: claim name -> why its volume may not be mounted a second time; "" where it may.
     """
-    bound = _bound(shape, taskrun, names or ())
+    bound = _bound(shape, taskrun, asked.named)
     volumes = _volumes(bound.values())
     mounts: dict[str, pod.Mount] = {}
     skipped: dict[str, str] = {}
-    for name in sorted(bound if names is None else names & set(bound)):
+    for name in sorted(bound if asked.every else asked.named & set(bound)):
         try:
-            mounts[name] = _mount(shape, bound[name], volumes[name], refused)
+            mount = _mount(shape, bound[name], volumes[name])
+            _check(shape, mount.volume, refused, named=name in asked.named)
+            mounts[name] = mount
         except errors.Invalid as exc:
             skipped[name] = str(exc)
-    return Chosen(mounts, skipped)
+    published = (name for name, mount in mounts.items() if shape.kinds.get(mount.volume) in _SETTINGS)
+    return Chosen(mounts, skipped, frozenset(published))
 
 
 def claim_problem(claim: Mapping[str, Any] | None) -> str:
@@ -111,12 +131,11 @@ def _hashed(name: str) -> str:
     return f"{pod.WORKSPACE}{f'{state:x}'[:_HASH]:0<{_HASH}}"
 
 
-def _mount(shape: pod.Shape, binding: Binding, volume: str, refused: Mapping[str, str]) -> pod.Mount:
+def _mount(shape: pod.Shape, binding: Binding, volume: str) -> pod.Mount:
     there = [mount for mount in shape.workspaces() if mount.volume == volume] or _by_source(shape, binding)
     if len({mount.volume for mount in there}) != 1:
         message = "which of the pod's volumes it is cannot be told" if there else "no step mounts it"
         raise errors.Invalid(message, fix="leave mountPath out of the Task's workspace, so that it lies in /workspace")
-    _check(shape, there[0].volume, refused)
     said = objects.text(binding, "subPath")
     folders = {mount.sub_path: mount for mount in there}
     if said in folders:
@@ -139,10 +158,17 @@ def _by_source(shape: pod.Shape, binding: Binding) -> list[pod.Mount]:
     return [mount for mount in fitting if mount.path.rstrip("/") == f"{_DEFAULT}{name}"] or fitting
 
 
-def _check(shape: pod.Shape, volume: str, refused: Mapping[str, str]) -> None:
+def _check(shape: pod.Shape, volume: str, refused: Mapping[str, str], *, named: bool) -> None:
     kind = shape.kinds.get(volume, "")
-    if kind not in _FILES:
-        raise errors.Invalid(f"a {kind or 'missing'} volume is never mounted into the sidecar", fix=_COPY)
+    if secret := sorted(shape.projected.get(volume, frozenset()) - _PUBLIC):
+        kind, why = f"projected {secret[0]}", _NEVER["secret"]
+        raise errors.Invalid(f"a {kind} is never mounted into the sidecar{why}", fix=_COPY)
+    if kind in _SETTINGS and not named:
+        text = f"a {kind} volume is read only where a material names its workspace"
+        raise errors.Invalid(text, fix="name workspace and path in the Workflow's spec.tekton.materials")
+    if kind not in _FILES | _SETTINGS:
+        text = f"a {kind or 'missing'} volume is never mounted into the sidecar{_NEVER.get(kind, '')}"
+        raise errors.Invalid(text, fix=_COPY)
     why = refused.get(shape.claims.get(volume, ""), "")
     if why:
         raise errors.Invalid(why, fix="bind a PersistentVolumeClaim of another access or volume mode")

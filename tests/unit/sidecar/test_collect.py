@@ -497,3 +497,15 @@ def test_two_files_with_several_extensions_have_to_be_told_apart(tmp_path: Path)
     found = one(planned(SBOM, plan.From.CONVENTION), pod)
     assert found is not None
     assert "several files match: m.cdx.json, m.spdx.json" in found.finding
+
+
+def test_a_file_of_a_config_map_is_taken_where_it_is_named_and_never_by_its_name_alone(tmp_path: Path) -> None:
+    (tmp_path / "volume" / "..v1").mkdir(parents=True)
+    (tmp_path / "volume" / "..v1" / "m.json").write_text("{}")
+    (tmp_path / "volume" / "..data").symlink_to("..v1")
+    (tmp_path / "volume" / "m.json").symlink_to("..data/m.json")
+    pod = replace(at(tmp_path), workspaces={"source": str(tmp_path / "volume")}, published=frozenset({"source"}))
+    found = one(in_workspace("m.json"), pod)
+    assert found is not None
+    assert (found.digest, found.finding) == (digests.of_bytes(b"{}"), "")
+    assert one(planned(SBOM, plan.From.CONVENTION), pod) is None

@@ -112,3 +112,48 @@ def test_a_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r").write_bytes(b"\xff")
     with pytest.raises(errors.Invalid, match="r is not UTF-8 text"):
         files.text(tmp_path, "r", 10)
+
+
+def as_the_kubelet_writes(root: Path, **content: str) -> Path:
+    """A volume of these files, as the kubelet's atomic writer lays it out."""
+    version = root / "..2026_01_01_00_00_00.123"
+    version.mkdir(parents=True)
+    (root / "..data").symlink_to(version.name)
+    for name, text in content.items():
+        (version / name).write_text(text)
+        (root / name).symlink_to(f"..data/{name}")
+    return root
+
+
+def test_a_file_of_a_config_map_is_read_without_following_a_link(tmp_path: Path) -> None:
+    root = as_the_kubelet_writes(tmp_path / "volume", report="x")
+    with pytest.raises(errors.Refused):
+        files.text(root, "report", 10)
+    assert files.text(files.published(root), "report", 10) == "x"
+
+
+def test_where_the_kubelet_mounts_one_folder_of_such_a_volume_the_files_lie_in_it(tmp_path: Path) -> None:
+    assert files.published(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("target", ["..", ".", "/etc", "../etc", "..a/b", "plain", "...", "..other"])
+def test_a_link_that_leads_out_of_the_volume_is_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "..data").symlink_to(target)
+    (tmp_path / "..other").symlink_to("/etc")
+    with pytest.raises(errors.Refused, match="leads out of the volume") as caught:
+        files.published(tmp_path)
+    assert caught.value.cause == "Link"
+
+
+def test_a_folder_in_place_of_the_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()
+    with pytest.raises(errors.Refused, match="Invalid argument") as caught:
+        files.published(tmp_path)
+    assert caught.value.cause == "Unusable"
+
+
+def test_a_link_below_the_published_folder_is_not_followed(tmp_path: Path) -> None:
+    root = as_the_kubelet_writes(tmp_path / "volume")
+    (root / "..data" / "report").symlink_to("/etc/hostname")
+    with pytest.raises(errors.Refused, match="symbolic link"):
+        files.text(files.published(root), "report", 100)

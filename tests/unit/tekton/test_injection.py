@@ -92,13 +92,15 @@ def test_4_workspaces_at_one_path_of_several_steps_are_two_places_in_the_sidecar
     shape = pod.read(target)
     assert isinstance(shape, pod.Shape)
     bound = {each.volume.removeprefix("ws-"): each for each in shape.workspaces()}
-    patch = injection.patch(injection.Injection(shape, (), bound, {"c": "why"}), pods.SETTINGS, "0123abcd")
+    given = injection.Injection(shape, (), bound, {"c": "why"}, published=frozenset("b"))
+    patch = injection.patch(given, pods.SETTINGS, "0123abcd")
     container = patch[0]["value"]  # type: ignore[index]
     paths = [mount["mountPath"] for mount in container["volumeMounts"]]  # type: ignore[index]
     assert len(paths) == len(set(paths))
     told = {entry["name"]: entry.get("value") for entry in container["env"]}  # type: ignore[index]
     assert json.loads(told["AVOUCH_WORKSPACES"]) == {n: f"/var/run/avouch-workspaces/{i}" for i, n in enumerate("ab")}
     assert json.loads(told["AVOUCH_UNMOUNTED"]) == {"c": "why"}
+    assert json.loads(told["AVOUCH_PUBLISHED"]) == ["b"]
 
 
 def test_5_it_adds_nothing_below_tekton_run() -> None:

@@ -34,7 +34,8 @@ def chosen(
     there: pod.Shape, taskrun: dict[str, Any], *names: str, refused: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Volume and subPath of each workspace, or the reason why it has none."""
-    found = workspaces.choose(there, taskrun, frozenset(names) if names else None, refused or {})
+    asked = workspaces.Wanted(frozenset(names), every=not names)
+    found = workspaces.choose(there, taskrun, asked, refused or {})
     return {name: (mount.volume, mount.sub_path) for name, mount in found.mounts.items()} | dict(found.skipped)
 
 
@@ -90,11 +91,53 @@ def test_an_optional_workspace_that_is_not_bound_is_not_mentioned() -> None:
     assert chosen(there, run({"name": "source", **EMPTY}), "source", "cache") == {"source": ("ws-1bcf2", "")}
 
 
-@pytest.mark.parametrize("kind", ["configMap", "secret", "projected", "csi"])
-def test_what_holds_settings_or_credentials_is_never_mounted_and_it_says_what_to_do(kind: str) -> None:
-    there = shape(("ws-1bcf2", "/src", ""), ws_1bcf2={kind: {}})
-    found = chosen(there, run({"name": "source", kind: {}}), "source")["source"]
-    assert found.startswith(f"a {kind} volume is never mounted into the sidecar (fix: let the step copy the file into")
+@pytest.mark.parametrize(
+    ("source", "called"),
+    [
+        ({"secret": {"secretName": "s"}}, "secret volume"),
+        ({"csi": {"driver": "d"}}, "csi volume"),
+        ({"projected": {"sources": [{"configMap": {"name": "c"}}, {"secret": {"name": "s"}}]}}, "projected secret"),
+        ({"projected": {"sources": [{"serviceAccountToken": {}}]}}, "projected serviceAccountToken"),
+        ({"projected": {"sources": [{"podCertificate": {}}]}}, "projected podCertificate"),
+    ],
+)
+@pytest.mark.parametrize("names", [(), ("source",)], ids=["by convention", "by name"])
+def test_what_may_hold_credentials_is_never_mounted_and_it_says_why_and_what_to_do(
+    source: dict[str, Any], called: str, names: tuple[str, ...]
+) -> None:
+    there = shape(("ws-1bcf2", "/src", ""), ws_1bcf2=source)
+    found = chosen(there, run({"name": "source", **source}), *names)["source"]
+    assert found.startswith(f"a {called} is never mounted into the sidecar: ")
+    assert "credential" in found
+    assert "(fix: let the step copy the file into" in found
+
+
+SETTINGS = [
+    {"configMap": {"name": "c"}},
+    {"projected": {"sources": [{"configMap": {"name": "c"}}, {"downwardAPI": {}}, {"clusterTrustBundle": {}}]}},
+]
+
+
+@pytest.mark.parametrize("source", SETTINGS)
+def test_settings_are_mounted_where_a_material_names_their_workspace(source: dict[str, Any]) -> None:
+    there = shape(("ws-1bcf2", "/src", ""), ("ws-15d7d", "/data", ""), ws_1bcf2=source, ws_15d7d=EMPTY)
+    taskrun = run({"name": "source", **source}, {"name": "shared-data", **EMPTY})
+    found = workspaces.choose(there, taskrun, workspaces.Wanted(frozenset({"source"}), every=True), {})
+    assert {name: mount.volume for name, mount in found.mounts.items()} == {
+        "source": "ws-1bcf2",
+        "shared-data": "ws-15d7d",
+    }
+    assert found.published == {"source"}
+
+
+@pytest.mark.parametrize("source", SETTINGS)
+def test_settings_are_no_evidence_by_the_name_of_a_file_alone(source: dict[str, Any]) -> None:
+    there = shape(("ws-1bcf2", "/src", ""), ws_1bcf2=source)
+    found = chosen(there, run({"name": "source", **source}))["source"]
+    assert found.endswith(
+        "volume is read only where a material names its workspace"
+        " (fix: name workspace and path in the Workflow's spec.tekton.materials)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,15 +181,18 @@ def asked(kind: plan.From, type_: str = "SBOM_CYCLONEDX_JSON", name: str = "") -
 @pytest.mark.parametrize(
     ("materials", "expected"),
     [
-        ((), frozenset()),
-        ((asked(plan.From.WORKSPACE, name="a"), asked(plan.From.WORKSPACE, name="b")), frozenset("ab")),
-        ((asked(plan.From.RESULT, name="r"), asked(plan.From.ARTIFACT, name="x")), frozenset()),
-        ((asked(plan.From.CONVENTION, "STRING"), asked(plan.From.CONVENTION, "CONTAINER_IMAGE")), frozenset()),
-        ((asked(plan.From.WORKSPACE, name="a"), asked(plan.From.CONVENTION)), None),
+        ((), workspaces.Wanted()),
+        (
+            (asked(plan.From.WORKSPACE, name="a"), asked(plan.From.WORKSPACE, name="b")),
+            workspaces.Wanted(frozenset("ab")),
+        ),
+        ((asked(plan.From.RESULT, name="r"), asked(plan.From.ARTIFACT, name="x")), workspaces.Wanted()),
+        ((asked(plan.From.CONVENTION, "STRING"), asked(plan.From.CONVENTION, "CONTAINER_IMAGE")), workspaces.Wanted()),
+        ((asked(plan.From.WORKSPACE, name="a"), asked(plan.From.CONVENTION)), workspaces.Wanted(frozenset("a"), True)),
     ],
 )
 def test_the_workspaces_that_are_named_are_wanted_and_all_for_a_file_that_nobody_placed(
-    materials: tuple[plan.PlannedMaterial, ...], expected: frozenset[str] | None
+    materials: tuple[plan.PlannedMaterial, ...], expected: workspaces.Wanted
 ) -> None:
     assert workspaces.wanted(materials) == expected
 

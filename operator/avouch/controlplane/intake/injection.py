@@ -104,12 +104,13 @@ class InjectionPlanner:
     async def _planned(
         self, namespace: str, shape: pod.Shape, taskrun: Object, chosen: Sequence[decision.Owed]
     ) -> Planned:
-        names = workspaces.wanted(material for each in chosen for material in each.materials)
-        refused = await self._refused_claims(namespace, shape) if names is None or names else {}
-        picked = workspaces.choose(shape, taskrun, names, refused)
+        asked = workspaces.wanted(material for each in chosen for material in each.materials)
+        refused = await self._refused_claims(namespace, shape) if asked.every or asked.named else {}
+        picked = workspaces.choose(shape, taskrun, asked, refused)
         plans = tuple(replace(each.whole, materials=each.materials) for each in chosen)
         warnings = tuple(f"workspace {name} is not collected: {why}" for name, why in picked.skipped.items())
-        return Planned(injection.Injection(shape, plans, picked.mounts, picked.skipped), warnings)
+        given = injection.Injection(shape, plans, picked.mounts, picked.skipped, published=picked.published)
+        return Planned(given, warnings)
 
     async def _refused_claims(self, namespace: str, shape: pod.Shape) -> dict[str, str]:
         """Why the volume of each claim may not be mounted a second time; "" where it may."""
