@@ -41,7 +41,8 @@ CAUSES: dict[str, Cause] = {
     ),
     "Unreadable": Cause(
         "The sidecar, which runs as another user, may not read the file or open a folder on the way.",
-        "let {task} make {file} readable for everybody: umask 022 before it writes, or chmod a+rX afterwards",
+        "let {task} make {file} readable for everybody: umask 022 before it writes, or chmod a+rX afterwards; or give "
+        "all of its steps one runAsUser other than 0, which the sidecar then runs as",
     ),
     "Changed": Cause(
         "The file changed while it was read or sent.",

@@ -10,7 +10,8 @@ Rules; breaking any of them can break a build (Tekton and kubelet sources; tests
     binary, credentials, or writable volumes that are shared with a step.
  5. Nothing below /tekton/run but the steps' own directories: results-from sidecar-logs waits for each entry there.
  6. One projected volume with a random name that no mount refers to beforehand.
- 7. Explicit requests and limits that the LimitRanges of the namespace allow; Pod Security `restricted`; a numeric user.
+ 7. Explicit requests and limits that the LimitRanges of the namespace allow; Pod Security `restricted`; a numeric user,
+    who is that of the steps where `pod.Shape.user` says that this is safe, and never root.
  8. No Secret or ConfigMap reference: a missing one fails the TaskRun at once.
  9. Pod-level fields, labels, annotations and all that exists stay as they are, but for terminationGracePeriodSeconds
     where a Workflow asks for more time than the kubelet gives by itself.
@@ -85,7 +86,7 @@ def patch(injection: Injection, settings: Settings, suffix: str) -> list[dict[st
         "restartPolicy": "Always",
         "env": environment,
         "resources": {kind: dict(amounts) for kind, amounts in injection.resources.items()},
-        "securityContext": _security(),
+        "securityContext": _security(shape),
         "volumeMounts": [*_mounts(injection), {"name": volume, "mountPath": IDENTITY, "readOnly": True}],
     }
     return [
@@ -167,11 +168,12 @@ def _downward(name: str, path: str) -> dict[str, object]:
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
-def _security() -> dict[str, object]:
+def _security(shape: pod.Shape) -> dict[str, object]:
+    """The steps' own user may read what they keep from others; a user of ours where they have none to share."""
     return {
         "runAsNonRoot": True,
-        "runAsUser": USER,
-        "runAsGroup": USER,
+        "runAsUser": shape.user or USER,
+        "runAsGroup": shape.group or USER,
         "privileged": False,
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

@@ -5,7 +5,7 @@ injection into an unknown shape could break the build.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -91,6 +91,8 @@ class Shape:
     grace: int = GRACE  # seconds between SIGTERM and SIGKILL
     cluster_dns: bool = True  # names of Services resolve in it
     projected: Mapping[str, frozenset[str]] = field(default_factory=dict)  # volume name -> fields of its sources
+    user: int = 0  # that all steps run as, if the sidecar may be it; else 0
+    group: int = 0  # likewise
 
     @property
     def results(self) -> frozenset[str]:
@@ -159,11 +161,30 @@ def _shape(pod: Mapping[str, Any], owner: labels.Owner, containers: tuple[Mappin
         results_logged=any(objects.text(c, "name") == _LOGS for c in every),
         grace=_grace(pod),
         cluster_dns=_cluster_dns(pod),
+        user=_shared(pod, containers, "runAsUser"),
+        group=_shared(pod, containers, "runAsGroup"),
         projected={
             objects.text(v, "name"): frozenset(key for s in objects.mappings(v, "projected", "sources") for key in s)
             for v in volumes
         },
     )
+
+
+def _shared(pod: Mapping[str, Any], containers: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The user or group that all steps run as by number, and that the sidecar may run as, too; else 0.
+
+    Never root. And only where no container sees another one's processes: of an equal user Linux lets a process read
+    memory and files of another (ptrace(2), /proc/PID/root), and with them our token and key. Containers of a pod have
+    process ids of their own unless the pod says otherwise, or somebody has the node's /proc.
+    """
+    spec = objects.mapping(pod, "spec")
+    shared = spec.get("shareProcessNamespace") is True or spec.get("hostPID") is True
+    if shared or any("hostPath" in volume for volume in objects.mappings(pod, "spec", "volumes")):
+        return 0
+    whole = objects.mapping(pod, "spec", "securityContext").get(name)
+    found = {objects.mapping(each, "securityContext").get(name, whole) for each in containers}
+    one = found.pop() if len(found) == 1 else None
+    return one if isinstance(one, int) and not isinstance(one, bool) and one > 0 else 0
 
 
 def _cluster_dns(pod: Mapping[str, Any]) -> bool:

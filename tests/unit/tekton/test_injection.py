@@ -462,3 +462,51 @@ def variables(target: dict[str, Any], known: injection.Settings) -> dict[str, st
     patch = injection.patch(injection.Injection(shape, (pods.a_plan(),), {}), known, "0123abcd")
     assert isinstance(patch, list)
     return {each["name"]: each.get("value", "") for each in sidecar(apply(target, patch))["env"]}
+
+
+def running_as(target: dict[str, Any], *contexts: dict[str, Any]) -> tuple[int, int]:
+    """User and group of the sidecar where the steps have these security contexts."""
+    for container, context in zip(target["spec"]["containers"], contexts, strict=True):
+        container["securityContext"] = context
+    found = sidecar(injected(target))["securityContext"]
+    assert found["runAsNonRoot"] is True
+    return found["runAsUser"], found["runAsGroup"]
+
+
+OURS = injection.USER
+
+
+@pytest.mark.parametrize(
+    ("whole", "steps", "expected"),
+    [
+        ({"runAsUser": 1234}, ({}, {}), (1234, OURS)),
+        ({"runAsUser": 1234, "runAsGroup": 5678, "fsGroup": 9}, ({}, {}), (1234, 5678)),
+        ({}, ({"runAsUser": 1234}, {"runAsUser": 1234}), (1234, OURS)),
+        ({"runAsUser": 0}, ({"runAsUser": 1234}, {"runAsUser": 1234, "runAsGroup": 7}), (1234, OURS)),
+        ({"runAsUser": 1234}, ({}, {"runAsUser": 4321}), (OURS, OURS)),
+        ({"runAsUser": 1234}, ({}, {"runAsUser": 0}), (OURS, OURS)),
+        ({}, ({"runAsUser": 1234}, {}), (OURS, OURS)),
+        ({"runAsNonRoot": True}, ({}, {}), (OURS, OURS)),
+        ({"runAsUser": 0, "runAsGroup": 0}, ({}, {}), (OURS, OURS)),
+        ({"runAsUser": -1, "runAsGroup": True}, ({}, {}), (OURS, OURS)),
+    ],
+)
+def test_7_the_sidecar_is_the_one_user_that_all_steps_are_by_number_and_never_root(
+    whole: dict[str, Any], steps: tuple[dict[str, Any], ...], expected: tuple[int, int]
+) -> None:
+    assert running_as(pods.pod(securityContext=whole), *steps) == expected
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"shareProcessNamespace": True},
+        {"hostPID": True},
+        {"volumes": [*pods.pod()["spec"]["volumes"], {"name": "node", "hostPath": {"path": "/proc"}}]},
+    ],
+)
+def test_7_where_a_step_may_see_the_sidecars_process_the_sidecar_is_another_user(spec: dict[str, Any]) -> None:
+    target = pods.pod(securityContext={"runAsUser": 1234, "runAsGroup": 1234}, **{"shareProcessNamespace": False})
+    assert running_as(target, {}, {}) == (1234, 1234)
+    target["spec"] |= spec
+    assert running_as({**pods.pod(), "spec": {**target["spec"]}}, {}, {}) == (OURS, OURS)
