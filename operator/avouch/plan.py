@@ -17,7 +17,7 @@ from avouch.values import dataclass
 class From(StrEnum):
     """Source of a value. Results, params and literal environment come from the TaskRun; files only from the pod."""
 
-    RESULT = "result"  # Task result(s) of the pipelineTask
+    RESULT = "result"  # Task result(s) of the pipelineTask, or results of one of its steps
     ARTIFACT = "artifact"  # Tekton artifact (TEP-0147) of the pipelineTask: output name
     WORKSPACE = "workspace"  # file below a workspace of the pipelineTask
     PARAM = "param"  # param of the TaskRun, or of the PipelineRun for annotations
@@ -32,7 +32,7 @@ class Source:
 
     `task` is the pipelineTask ("" = any task of the run that has it). `name` is the result, artifact, workspace,
     param, variable or annotation key; `digest` the result that holds the digest of an image reference in `name`;
-    `path` a path relative to the workspace, `step` the step of a literal environment variable.
+    `path` a path relative to the workspace, `step` the step of a literal environment variable or of a result.
     """
 
     kind: From = From.CONVENTION
@@ -101,6 +101,8 @@ class Plan:
     contract_namespace: str = ""  # where the contract lies, which may be the organization's home namespace
     contract_namespace_uid: str = ""
     attest_within: int = ATTEST_WITHIN  # seconds that a sidecar may try to deliver after the last step
+    # Only in the server's answer to a pod: materials whose path names what its TaskRun does not have, and why.
+    unresolved: tuple[tuple[str, str], ...] = ()
 
     def of_task(self, pipeline_task: str) -> tuple[PlannedMaterial, ...]:
         """Materials that the pod of this pipelineTask may hold: those mapped to it, and those mapped to no task."""
@@ -108,7 +110,10 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON: equal plans are equal bytes."""
-        return json.dumps(self, sort_keys=True, separators=(",", ":"), default=_parts)
+        whole = _parts(self)
+        if not self.unresolved:  # as it was written before there was such a field
+            del whole["unresolved"]
+        return json.dumps(whole, sort_keys=True, separators=(",", ":"), default=_parts)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -150,4 +155,5 @@ def _plan(raw: dict[str, Any]) -> dict[str, Any]:
         "materials": tuple(map(_material, raw["materials"])),
         "annotations": tuple(map(_annotation, raw["annotations"])),
         "env": tuple(raw["env"]),
+        "unresolved": tuple((str(name), str(why)) for name, why in raw.get("unresolved", ())),
     }

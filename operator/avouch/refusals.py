@@ -26,6 +26,7 @@ CAUSES: dict[str, Cause] = {
         absent=True,
     ),
     "WorkspaceNotMounted": Cause("The workspace is of a kind that is never mounted into the sidecar.", ""),
+    "PathUnresolved": Cause("The path names a param that the TaskRun does not have, or that makes no path.", ""),
     "Empty": Cause("The file is empty.", "let {task} write something into {file}, or no file at all"),
     "Folder": Cause(
         "There is a folder in place of the file.",

@@ -41,7 +41,8 @@ class Pattern:
     @property
     def rule(self) -> Rule:
         """The CEL form of the pattern."""
-        return Rule(f"self.matches('{self.pattern}')", self.message, self.fix)
+        quoted = self.pattern.replace("\\", "\\\\").replace("'", "\\'")
+        return Rule(f"self.matches('{quoted}')", self.message, self.fix)
 
     def check(self, value: str) -> str:
         """Return the value unchanged, or refuse it (pydantic's `AfterValidator`)."""

@@ -11,8 +11,8 @@ _PATH = rules.Pattern(relative_paths.PATTERN, relative_paths.MESSAGE, relative_p
 PATH_FIX = "write the path of one file as the task writes it, such as reports/junit.xml"
 # Refused by `kubectl apply` only: a Workflow that was stored before this rule goes on, and its condition says so.
 _NO_PATTERN = rules.Pattern(
-    "^([^*$]|[$]+([^*$(]|[(]params))*[$]*$",
-    "a file is found by its path alone: * and $(...) are not looked up",
+    "^([^*$]|[$]+([^*$(]|[(]params([.][A-Za-z0-9_.-]+|\\['[^*$'/]+'\\]|\\[\"[^*$\"/]+\"\\])[)]))*[$]*$",
+    "a file is found by its path alone, in which $(params.NAME) is filled in: no * and no other $(...)",
     PATH_FIX,
 )
 _NO_VARIABLE = rules.Pattern("^([^*$]|[$]+[^*$(])*[$]*$", "* and $(...) are not looked up in a name", "write the name")
@@ -122,12 +122,14 @@ class Target(meta.Model):
 
 
 class ImageResult(meta.Model):
-    """A result of a Task."""
+    """A result of a Task, or of one of its steps."""
 
     name: _Declared
     """Name of the result that holds the value, such as IMAGE_URL."""
     digest: _Declared | None = None
     """For a container image: name of the result that holds its digest, such as IMAGE_DIGEST."""
+    step: _Declared | None = None
+    """Name of the step that has the result, where the Task has none of that name; default: the Task."""
 
 
 class ArtifactSource(meta.Model):
@@ -141,11 +143,12 @@ class WorkspaceSource(meta.Model):
     """A file in a workspace of a Task."""
 
     name: _Declared
-    """Name of the workspace as the Task declares it. It must be bound to an emptyDir or a PersistentVolumeClaim; or to a
-    ConfigMap or a projected volume of such, which only a material that names it here is read from. Never to a Secret,
-    a projected Secret or token, or CSI: evidence is read by others than those who may read what lies there."""
+    """Name of the workspace as the Task declares it. It must be bound to an emptyDir or a PersistentVolumeClaim, or to
+    a ConfigMap or a projected volume of such, which is read only where a material names it here. Secrets, tokens and
+    CSI volumes are never read: others see evidence than those who may see what lies there."""
     path: Annotated[str, meta.bounded(1024, _PATH, _NO_PATTERN, minimum=1), AfterValidator(_PATH.check)]
-    """Path of one file, relative to the workspace, such as reports/junit.xml; no patterns."""
+    """Path of one file, relative to the workspace, such as reports/junit.xml; no patterns. $(params.NAME) is filled in
+    with the param of the task, which has to be text."""
 
 
 class ParamSource(meta.Model):
@@ -197,6 +200,8 @@ class ResultSource(meta.Model):
     """Name of the pipelineTask; default: any task of the run that has the result."""
     name: _Declared
     """Name of the result."""
+    step: _Declared | None = None
+    """Name of the step that has the result, where the Task has none of that name; default: the Task."""
 
 
 class AnnotationSource(meta.Model):

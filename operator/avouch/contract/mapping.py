@@ -13,7 +13,7 @@ from typing import TypeAlias
 from avouch import errors, spelling
 from avouch.api import workflow as kind
 from avouch.contract import model, revisions
-from avouch.tekton import definitions
+from avouch.tekton import definitions, paths
 
 _REMOVE = "remove it, or add it to the Contract's spec.materials"
 _TOLD = 3  # problems in one message
@@ -118,7 +118,8 @@ def _material(source: kind.MaterialSource, asked: Asked) -> Problem | None:
 
 def _path(source: kind.MaterialSource) -> Problem | None:
     path = source.workspace.path if source.workspace else ""
-    if "*" not in path and "$(" not in path.replace("$(params", ""):
+    left = paths.without_params(path)
+    if "*" not in left and "$(" not in left:
         return None
     text = f"no file of a workspace is found by pattern or variable: {path[:200]}"
     return Problem("PathNeverFound", _field("materials", source.name), text, kind.PATH_FIX)
@@ -246,9 +247,11 @@ def _unchecked(tekton: kind.Tekton) -> Iterator[str]:
 def _of_material(source: kind.MaterialSource, covered: _Covered) -> Looked:
     where, task = _field("materials", source.name), source.task or ""
     if source.result:
-        named = [("result", source.result.name)] + [("result", name) for name in (source.result.digest,) if name]
+        names = [source.result.name, *([source.result.digest] if source.result.digest else [])]
+        named = [("step", source.result.step)] if source.result.step else [("result", name) for name in names]
     elif source.workspace:
-        named = [("workspace", source.workspace.name)]
+        params = [("param", name) for name in paths.of(source.workspace.path)]
+        named = [("workspace", source.workspace.name), *params]
     elif source.env:
         named = [("step", source.env.step)]
     elif source.param:
@@ -261,7 +264,9 @@ def _of_material(source: kind.MaterialSource, covered: _Covered) -> Looked:
 def _of_annotation(source: kind.AnnotationSource, covered: _Covered) -> Looked:
     where = _field("annotations", source.name)
     if source.result:
-        return _of_task(where, source.result.task or "", "result", source.result.name, covered)
+        step, task = source.result.step, source.result.task or ""
+        what, name = ("step", step) if step else ("result", source.result.name)
+        return _of_task(where, task, what, name, covered)
     if not source.param or _in_pipelines(source.param, covered):
         return Looked()
     if covered.tasks:  # the run may be a TaskRun that stands alone

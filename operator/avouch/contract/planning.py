@@ -117,7 +117,8 @@ def _declared(workflow: Workflow) -> workflow_kind.WorkflowSpec:
 def _source(material: workflow_kind.MaterialSource) -> plan.Source:
     task = material.task or ""
     if material.result:
-        return plan.Source(plan.From.RESULT, task, material.result.name, digest=material.result.digest or "")
+        named, step = material.result, material.result.step or ""
+        return plan.Source(plan.From.RESULT, task, named.name, digest=named.digest or "", step=step)
     if material.artifact:
         return plan.Source(plan.From.ARTIFACT, task, material.artifact.name)
     if material.workspace:
@@ -133,7 +134,7 @@ def _value_source(value: workflow_kind.AnnotationSource) -> plan.Source:
     if value.param:
         return plan.Source(plan.From.PARAM, name=value.param)
     if value.result:
-        return plan.Source(plan.From.RESULT, value.result.task or "", value.result.name)
+        return plan.Source(plan.From.RESULT, value.result.task or "", value.result.name, step=value.result.step or "")
     return plan.Source(plan.From.ANNOTATION, name=value.annotation or "")
 
 

@@ -10,14 +10,14 @@ from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model import runs
 
 
-def opened(run: runs.Run) -> wire.OpenedRun:
-    """A run of the cluster, as its pods need it."""
+def opened(run: runs.Run, text: str = "") -> wire.OpenedRun:
+    """A run of the cluster, as its pods need it. `text`: the plan's JSON as one pod is to read it."""
     return wire.OpenedRun(
         id=str(run.id),
         name=run.name,
         workflow=run.workflow,
         verdict=str(run.result),
-        plan=msgspec.json.decode(run.plan, type=dict[str, Any]),
+        plan=msgspec.json.decode(text or run.plan, type=dict[str, Any]),
     )
 
 

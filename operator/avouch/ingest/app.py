@@ -94,7 +94,7 @@ class IngestApi:
             await bodyreading.decoded(request, wire.OpenRequest, self.min_rate, held)
         opened = await self.intake.pods.open(subject)
         status = 201 if any(one.created for one in opened) else 200
-        return bodyreading.answer(wire.OpenAnswer(runs=[answers.opened(one.run) for one in opened]), status)
+        return bodyreading.answer(wire.OpenAnswer(runs=[answers.opened(one.run, one.text) for one in opened]), status)
 
     async def get_run(self, request: Request) -> Response:
         """`GET /v1/runs/{id}?wait=SECONDS`: the caller's run and its plan, as soon as there is a verdict."""

@@ -54,6 +54,16 @@ class Pod:
     max_file: int
     unmounted: Mapping[str, str] = field(default_factory=dict)  # workspace -> why it is not here
     published: frozenset[str] = frozenset()  # workspaces that the kubelet writes; no file is guessed at there
+    step_names: tuple[str, ...] = ()
+    unresolved: Mapping[str, str] = field(default_factory=dict)  # material -> why its path is not known
+
+    def results(self, step: str) -> Path:
+        """Where the results of a step lie ("": of the Task). Raises errors.NotFound where there is no such step."""
+        if not step:
+            return self.tekton / "results"
+        if step not in self.step_names:
+            raise errors.NotFound(f"the Task has no step {step}")
+        return self.tekton / "run" / str(self.step_names.index(step)) / "status" / "results"
 
 
 def collect(materials: Iterable[plan.PlannedMaterial], pod: Pod, said: Mapping[str, str]) -> tuple[Collected, ...]:
@@ -72,6 +82,8 @@ def _collect(material: plan.PlannedMaterial, pod: Pod, said: str | None) -> Coll
     try:
         if said is not None:
             return _said(material, pod, said)
+        if material.name in pod.unresolved:
+            return Collected(material, finding=pod.unresolved[material.name], cause="PathUnresolved")
         return _BY_KIND[material.source.kind](material, pod) if material.source.kind in _BY_KIND else None
     except errors.NotFound as exc:  # absence is the server's to judge, unless it was given by hand, here
         return None if said is None else refused(material, exc)
@@ -120,15 +132,16 @@ def _result(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 
 
 def _of_result(material: plan.PlannedMaterial, pod: Pod, name: str) -> Collected:
+    root = pod.results(material.source.step)
     if material.type not in material_types.VALUE_TYPES:
-        return _file(material, pod.tekton / "results", name, pod)
-    written = files.text(pod.tekton / "results", name, MAX_RESULT).strip()
+        return _file(material, root, name, pod)
+    written = files.text(root, name, MAX_RESULT).strip()
     return of_text(material, paramvalues.normalized(written))
 
 
 def _image(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
     """An image by its results, read as the server reads them from the TaskRun."""
-    root = pod.tekton / "results"
+    root = pod.results(material.source.step)
     try:
         names = sorted(entry.name for entry in root.iterdir())
     except FileNotFoundError:

@@ -109,7 +109,7 @@ def wanted(
     """The materials that this pod collects: those it must deliver, then those given by hand.
 
     1. The environment's copy of the plan is already cut to this pod; where it is of another contract, or there is
-       none, the server's plan is cut by the task's name.
+       none, the server's plan is cut by the task's name. Params in paths are filled in by the server alone.
     2. What is given by hand is of the contract's type, whichever task the Workflow expects it from.
     3. What the contract does not name is taken as well, as a text: Chainloop does so.
     """
@@ -123,7 +123,8 @@ def wanted(
 def _owed(asked: plan.Plan, options: settings.Settings, task: str) -> tuple[plan.PlannedMaterial, ...]:
     for known in options.plans:
         if (known.workflow_uid, known.contract_digest) == (asked.workflow_uid, asked.contract_digest):
-            return known.materials
+            filled = {material.name: material for material in asked.materials}
+            return tuple(filled.get(m.name, m) if "$(" in m.source.path else m for m in known.materials)
     return asked.of_task(task) if task else asked.materials
 
 
@@ -162,7 +163,14 @@ def _attest_all(job: Job, report: Report) -> None:
 def _attest(job: Job, run: claim.Opened, report: Report) -> None:
     options = job.options
     pod = collect.Pod(
-        options.tekton, options.workspaces, options.steps, options.max_file, options.unmounted, options.published
+        options.tekton,
+        options.workspaces,
+        options.steps,
+        options.max_file,
+        unmounted=options.unmounted,
+        published=options.published,
+        step_names=options.step_names,
+        unresolved=dict(run.plan.unresolved),
     )
     materials = wanted(run.plan, job.options, job.place.task, job.said)
     found = tuple(_uploaded(job, run, one) for one in collect.collect(materials, pod, job.said))

@@ -1,4 +1,4 @@
-"""Reads planned values from the cluster's objects: Task results, params, literal environment, annotations.
+"""Reads planned values from the cluster's objects: results of Tasks and steps, params, environment, annotations.
 
 The API is the authority for these; a claim's copy is only compared. A value that cannot be read is named, so that a
 verdict can tell the author what to change.
@@ -103,13 +103,32 @@ def task_results(taskrun: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def step_results(taskrun: Mapping[str, Any], step: str) -> dict[str, str]:
+    """Results of one step by name, as `task_results`."""
+    return {
+        objects.text(result, "name"): paramvalues.text(result.get("value"))
+        for found in objects.mappings(taskrun, "status", "steps")
+        if found.get("name") == step
+        for result in objects.mappings(found, "results")
+    }
+
+
+def _results(source: plan.Source, taskrun: Mapping[str, Any]) -> dict[str, str]:
+    return step_results(taskrun, source.step) if source.step else task_results(taskrun)
+
+
 def params(obj: Mapping[str, Any]) -> dict[str, str]:
     """Params of a TaskRun or PipelineRun by name: the given value, else the default of its resolved spec."""
+    return {name: paramvalues.text(value) for name, value in param_values(obj).items()}
+
+
+def param_values(obj: Mapping[str, Any]) -> dict[str, object]:
+    """`params` as the API holds them: texts, lists of texts, objects of texts."""
     declared = objects.mappings(obj, "status", "taskSpec", "params")
     declared += objects.mappings(obj, "status", "pipelineSpec", "params")
     known = [(objects.text(p, "name"), p["default"]) for p in declared if p.get("default") is not None]
     known += [(objects.text(p, "name"), p.get("value")) for p in objects.mappings(obj, "spec", "params")]
-    return {name: paramvalues.text(value) for name, value in known}
+    return dict(known)
 
 
 def _of_task(taskruns: Iterable[Mapping[str, Any]], task: str) -> Iterable[Mapping[str, Any]]:
@@ -124,7 +143,7 @@ def _in_taskrun(
         case plan.From.RESULT | plan.From.CONVENTION if material is not None and material.type == material_types.IMAGE:
             return _image(material, taskrun)
         case plan.From.RESULT:
-            return _found(task_results(taskrun).get(source.name, "").strip(), taskrun)
+            return _found(_results(source, taskrun).get(source.name, "").strip(), taskrun)
         case plan.From.PARAM:
             return _found(params(taskrun).get(source.name, ""), taskrun)
         case plan.From.ENV:
@@ -136,7 +155,7 @@ def _in_taskrun(
 
 
 def _image(material: plan.PlannedMaterial, taskrun: Mapping[str, Any]) -> Found | None:
-    shown = hints.of_material(material, task_results(taskrun))
+    shown = hints.of_material(material, _results(material.source, taskrun))
     if shown is None:
         return None
     task, name = labels.pipeline_task(taskrun), labels.name_of(taskrun)

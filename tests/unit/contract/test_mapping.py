@@ -76,7 +76,16 @@ def test_an_annotation_that_nothing_asks_for(source: Json, reason: str, message:
 
 @pytest.mark.parametrize(
     ("path", "found"),
-    [("out/f.xml", True), ("*.xml", False), ("out/$(context.x)/f", False), ("out/$(params.v)/f", True), ("a$b", True)],
+    [
+        ("out/f.xml", True),
+        ("*.xml", False),
+        ("out/$(context.x)/f", False),
+        ("out/$(params.v)/f", True),
+        ("a$b", True),
+        ("$(params['a b'])", True),
+        ("$(paramsv)/f", False),
+        ("$(params.v", False),
+    ],
 )
 def test_a_path_that_no_file_can_have(path: str, found: bool) -> None:
     told = of_contract(materials=[material(workspace={"name": "w", "path": path})])
@@ -118,6 +127,8 @@ def looked(known: mapping.Definitions = KNOWN, **tekton: Any) -> mapping.Looked:
         material(task="build", result={"name": "url", "digest": "digest"}),
         material(),
         material(task="build", workspace={"name": "source", "path": "f"}),
+        material(task="build", workspace={"name": "source", "path": "$(params.level)/f"}),
+        material(task="build", result={"name": "whatever", "step": "compile"}),
         material(task="build", param={"name": "level"}),
         material(param={"name": "commit"}),
         material(param={"name": "level"}),
@@ -144,6 +155,10 @@ def test_what_the_pipeline_has_is_found(source: Json) -> None:
          "declare the result, or name another one"),
         (material(task="build", workspace={"name": "sorce", "path": "f"}), "WorkspaceNotFound",
          "task build of Pipeline p has no workspace sorce", "write source"),
+        (material(task="build", workspace={"name": "source", "path": "$(params.levle)/f"}), "ParamNotFound",
+         "task build of Pipeline p has no param levle", "write level"),
+        (material(task="build", result={"name": "url", "step": "compil"}), "StepNotFound",
+         "task build of Pipeline p has no step compil", "write compile"),
         (material(task="build", param={"name": "levle"}), "ParamNotFound",
          "task build of Pipeline p has no param levle", "write level"),
         (material(task="build", env={"step": "compil", "name": "CI"}), "StepNotFound",
@@ -163,6 +178,8 @@ def test_what_the_pipeline_does_not_have_is_told(source: Json, reason: str, mess
         ({"name": "a", "param": "level"}, "ParamNotFound"),
         ({"name": "a", "result": {"task": "build", "name": "url"}}, ""),
         ({"name": "a", "result": {"name": "r"}}, ""),
+        ({"name": "a", "result": {"task": "build", "name": "whatever", "step": "compile"}}, ""),
+        ({"name": "a", "result": {"task": "build", "name": "url", "step": "compil"}}, "StepNotFound"),
         ({"name": "a", "result": {"task": "build", "name": "r"}}, "ResultNotFound"),
         ({"name": "a", "annotation": "example.com/x"}, ""),
     ],

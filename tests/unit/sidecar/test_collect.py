@@ -509,3 +509,28 @@ def test_a_file_of_a_config_map_is_taken_where_it_is_named_and_never_by_its_name
     assert found is not None
     assert (found.digest, found.finding) == (digests.of_bytes(b"{}"), "")
     assert one(planned(SBOM, plan.From.CONVENTION), pod) is None
+
+
+def of_step(type_: str, name: str = "r", step: str = "two") -> plan.PlannedMaterial:
+    return plan.PlannedMaterial("m", type_, plan.Source(plan.From.RESULT, name=name, step=step))
+
+
+def test_a_result_of_a_step_is_read_from_that_steps_own_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "1" / "status" / "results"
+    folder.mkdir(parents=True)
+    (folder / "r").write_text("{}\n")
+    (folder / "url").write_text(f"reg/a@{DIGEST}")
+    pod = replace(at(tmp_path), step_names=("one", "two"))
+    found = [
+        one(of_step(type_, name), pod) for type_, name in (("STRING", "r"), (SBOM, "r"), ("CONTAINER_IMAGE", "url"))
+    ]
+    assert [each.value if each else None for each in found] == ["{}", "", f"reg/a@{DIGEST}"]
+    assert found[1] is not None
+    assert found[1].digest == digests.of_bytes(b"{}\n")
+    assert [one(of_step(type_, step="three"), pod) for type_ in ("STRING", SBOM, "CONTAINER_IMAGE")] == [None] * 3
+
+
+def test_a_path_that_the_server_could_not_fill_in_is_refused_in_its_words(tmp_path: Path) -> None:
+    found = one(in_workspace("$(params.v)/f"), replace(at(tmp_path), unresolved={"m": "no param v (fix: write it)"}))
+    assert found is not None
+    assert (found.finding, found.cause) == ("no param v (fix: write it)", "PathUnresolved")

@@ -352,3 +352,11 @@ def test_a_pod_collects_what_its_copy_of_the_plan_says_or_the_server_and_what_is
 def test_a_text_that_the_contract_does_not_name_is_taken_and_not_asked_for() -> None:
     (found,) = work.wanted(a_plan(), settings.Settings("https://x", ""), "", ["unknown"])
     assert (found.type, found.optional) == ("STRING", True)
+
+
+def test_a_param_in_a_path_is_filled_in_by_the_server_and_nothing_else_of_the_copy_changes() -> None:
+    templated = replace(SERVERS, source=replace(SERVERS.source, path="$(params.v)/f"))
+    here = a_plan(templated, replace(ANYBODYS, output=True))
+    theirs = a_plan(replace(templated, source=replace(templated.source, path="1/f")), ANYBODYS, OTHERS)
+    found = work.wanted(theirs, settings.Settings("https://x", "", (here,)), "build", ())
+    assert found == (theirs.materials[0], here.materials[1])

@@ -189,3 +189,20 @@ def test_an_image_by_results_keeps_what_all_of_them_say() -> None:
     assert isinstance(found, results.Found)
     assert isinstance(found.image, image_references.Unusable)
     assert (found.image.fix, found.guessed) == ("separate images by commas or line ends", True)
+
+
+def test_a_result_of_a_step_is_that_steps_alone_and_the_task_s_is_no_other() -> None:
+    ours = [{"name": "v", "value": " of one\n"}, {"name": "list", "value": ["b", "a"]}]
+    found = taskrun(steps=[{"name": "one", "results": ours}, {"name": "two", "results": [{"name": "w", "value": "2"}]}])
+    read = {name: values(results.of_material(text(RESULT, name, step="one"), [found])) for name in ("v", "list", "w")}
+    assert read == {"v": ["of one"], "list": ['["b","a"]'], "w": []}
+    assert values(results.of_material(text(RESULT), [found])) == ["result of build"]
+    assert values(results.of_annotation(plan.Source(RESULT, name="w", step="two"), [found], None)) == ["2"]
+
+
+def test_an_image_is_read_from_the_results_of_the_step_that_is_named() -> None:
+    source = plan.Source(RESULT, name="IMAGE_URL", step="push")
+    listed = [{"name": "IMAGE_URL", "value": "reg/app"}, {"name": "IMAGE_DIGEST", "value": DIGEST}]
+    found = taskrun(steps=[{"name": "push", "results": listed}])
+    asked = plan.PlannedMaterial("app", "CONTAINER_IMAGE", source)
+    assert values(results.of_material(asked, [found])) == [f"reg/app@{DIGEST}"]

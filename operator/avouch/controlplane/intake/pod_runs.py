@@ -15,14 +15,16 @@ from avouch.attestation import identity
 from avouch.controlplane.intake import authorization, planning, pod_identity, sessions
 from avouch.controlplane.model import cluster
 from avouch.controlplane.model import runs as run_model
+from avouch.tekton import paths
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run with the plan it is pinned to. `created` is False where somebody else came first."""
+    """A run with the plan it is pinned to, as this pod is to read it, also as JSON. `created`: nobody came first."""
 
     run: run_model.Run
     plan: plan.Plan
+    text: str
     created: bool
 
 
@@ -57,7 +59,7 @@ class PodRuns:
         if not allowed:
             raise _may_not_attest(caller)
         now = self.clock.now()
-        return [await self._open_one(owed, now) for owed in allowed]
+        return [await self._open_one(owed, subject, now) for owed in allowed]
 
     async def session(self, token: str, run_id: uuid.UUID, need: sessions.Need) -> sessions.RunSession:
         """The caller's run. A run of the cluster ends when Tekton says so, so a bundle never comes too late.
@@ -76,10 +78,13 @@ class PodRuns:
             raise _may_not_attest(caller)
         return sessions.RunSession(run, signer_of(caller), caller=caller)
 
-    async def _open_one(self, owed: planning.Owed, now: datetime) -> Opened:
+    async def _open_one(self, owed: planning.Owed, subject: pod_identity.Subject, now: datetime) -> Opened:
         known = await self.runs.get(owed.run_id)
         stored = known or await self.runs.open(owed.run(now))
-        return Opened(stored, plan.Plan.from_json(stored.plan), created=known is None)
+        pinned = plan.Plan.from_json(stored.plan)
+        filled = paths.filled(pinned, subject.taskrun)
+        text = stored.plan if filled is pinned else filled.to_json()
+        return Opened(stored, filled, text, created=known is None)
 
 
 def signer_of(caller: run_model.Caller) -> identity.PodIdentity:
