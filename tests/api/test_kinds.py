@@ -167,7 +167,20 @@ def at(*paths: str) -> dict[str, Any]:
     return ours("Workflow", {"tekton": {"materials": found}}, "with-files")
 
 
-GOOD += [at("x", "a/b.json", ".git/HEAD", "..x", "...", "a/.b", "a b/é.txt", "a$b", "out/$(params.v)/f")]
+GOOD += [
+    at(
+        "x",
+        "a/b.json",
+        ".git/HEAD",
+        "..x",
+        "...",
+        "a/.b",
+        "a b/é.txt",
+        "a$b",
+        "out/$(params.v)/f",
+        "$(params['a b']).x",
+    )
+]
 SCRIPT = "package main\nimport rego.v1\nviolations contains msg if { msg := input.x }\n"
 GROUPED = {"materials": [{"name": "{{ inputs.x }}", "type": "SARIF", "policies": [{"ref": "p", "with": {"a": "b"}}]}]}
 POLICIES = [
@@ -266,7 +279,14 @@ BAD = [
 ]
 PATHS = ("/x", "./x", "a/./x", "../x", "a/..", "a//b", "a/", ".", "..")
 BAD += [(at(path), "fix: write it without a leading or trailing /, ./, ../ and //") for path in PATHS]
-PATTERNS = ("*.xml", "a/*/b", "$(context.taskRun.name)/f", "$(params.a)/$(tasks.b.results.c)")
+PATTERNS = (
+    "*.xml",
+    "a/*/b",
+    "$(context.taskRun.name)/f",
+    "$(params.a)/$(tasks.b.results.c)",
+    "$(params.a[0])",
+    "$(params.a",
+)
 BAD += [(at(path), "fix: write the path of one file as the task writes it") for path in PATTERNS]
 
 

@@ -91,6 +91,11 @@ RUNS = (
     ),
     owner("private", PRIVATE, LOOK),
     pipelinerun("private-of-root", task("make", PRIVATE)),
+    pipelinerun(
+        "group",
+        task("make", f"umask 027\n{REPORT}"),
+        taskRunTemplate={"podTemplate": {"securityContext": {"fsGroup": 4321}}},
+    ),
     settings(),
     pipelinerun("params", PARAMS, workflow="params"),
     pipelinerun("steps", STEPS, workflow="steps"),
@@ -188,6 +193,10 @@ def test_a_file_that_only_root_may_read_is_refused_with_what_to_do(place: Stage)
     assert (found["code"], "Permission denied" in found["message"]) == ("EvidenceRefused", True)
     assert "umask 022" in found["fix"]
     assert "runAsUser" in found["fix"]
+
+
+def test_a_file_that_its_group_may_read_is_collected_where_the_pod_has_an_fsgroup(place: Stage) -> None:
+    assert passed(place, "group")["report"]["digest"] == of("all is well\n")
 
 
 @pytest.mark.parametrize("workspace", SETTINGS[:2])

@@ -199,12 +199,12 @@ REFUSED = (
         "settings",
         {
             "workspaces": [
-                *({"name": name, "readOnly": True} for name in ("configmap", "secret", "projected")),
+                *({"name": name, "readOnly": True} for name in ("secret", "projected")),
                 {"name": "cache", "optional": True},
             ],
             "steps": steps("true"),
         },
-        workspaces=bound("configmap", "secret", "projected"),
+        workspaces=bound("secret", "projected"),
     ),
     task_of(
         "images",
@@ -221,7 +221,7 @@ REFUSED = (
     {"name": "custom", "taskRef": {"apiVersion": "example.dev/v1", "kind": "Approval", "name": "somebody"}},
 )
 REFUSED_SOURCES = (
-    *(file(name, "settings", name) for name in ("configmap", "secret", "projected")),
+    *(file(name, "settings", name) for name in ("secret", "projected")),
     file("unbound", "settings", "cache"),
     result("blanks", "images", "IMAGES"),
     result("twice", "images", "url", digest="digest"),
@@ -350,9 +350,8 @@ FIRST = (
     of(
         "refused",
         *REFUSED,
-        configmap={"configMap": {"name": "c"}},
         secret={"secret": {"secretName": "s"}},
-        projected={"projected": {"sources": [{"configMap": {"name": "c"}}]}},
+        projected={"projected": {"sources": [{"configMap": {"name": "c"}}, {"secret": {"name": "s"}}]}},
     ),
 )
 
@@ -446,11 +445,11 @@ def test_a_step_that_takes_too_long_fails_the_run_and_what_was_there_is_evidence
     assert [each["name"] for each in run["status"]["materials"]] == ["note"]
 
 
-@pytest.mark.parametrize("kind", ["configMap", "secret", "projected"])
-def test_a_workspace_of_settings_is_refused_with_what_to_do(place: Stage, kind: str) -> None:
-    found = finding(place, kind.lower())
+@pytest.mark.parametrize(("workspace", "kind"), [("secret", "secret volume"), ("projected", "projected secret")])
+def test_a_workspace_of_secrets_is_refused_with_what_to_do(place: Stage, workspace: str, kind: str) -> None:
+    found = finding(place, workspace)
     assert (found["code"], found["fix"][:27]) == ("EvidenceRefused", "let the step copy the file ")
-    assert f"a {kind} volume is never mounted into the sidecar" in found["message"]
+    assert f"a {kind} is never mounted into the sidecar" in found["message"]
 
 
 def test_a_workspace_that_is_not_bound_is_said_for_required_material(place: Stage) -> None:

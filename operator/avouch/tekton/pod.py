@@ -58,7 +58,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `results` are the names its entrypoint will report."""
+    """One step. `results` are the names that its entrypoint will report, its own and those of the Task."""
 
     index: int
     name: str
@@ -204,7 +204,7 @@ def _step(index: int, container: Mapping[str, Any]) -> Step:
     return Step(
         index=index,
         name=objects.text(container, "name").removeprefix(_STEP),
-        results=tuple(filter(None, _flag(args, "-results").split(","))),
+        results=tuple(filter(None, f"{_flag(args, '-results')},{_flag(args, '-step_results')}".split(","))),
     )
 
 

@@ -170,3 +170,12 @@ def test_a_pod_tells_the_last_word_of_our_sidecar_and_of_no_other_container(stat
 def test_a_pod_has_the_sidecar_where_injection_put_it_only(spec: object) -> None:
     assert not pod.carries_sidecar({"spec": spec})
     assert not pod.carries_sidecar({})
+
+
+def test_results_of_a_step_take_room_as_those_of_the_task_do() -> None:
+    target = pods.pod(1)
+    args = target["spec"]["containers"][0]["args"]
+    args[args.index("-results") : args.index("-results")] = ["-step_results", "said,seen"]
+    found = pod.read(target)
+    assert isinstance(found, pod.Shape)
+    assert found.results == {"image", "digest", "said", "seen"}
