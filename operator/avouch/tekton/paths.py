@@ -80,7 +80,8 @@ def _value(reference: str, values: Mapping[str, object], taskrun: str) -> str:
     if name in values and isinstance(values[name], str) and not match[3]:
         return str(values[name])
     named = name if name in values else name.partition(".")[0]  # a key of an object is written params.NAME.KEY
-    kind = {list: "an array", dict: "an object"}.get(type(values.get(named)))
-    if kind is None:
+    found = values.get(named)
+    if not isinstance(found, list | dict):
         raise errors.Invalid(f"TaskRun {taskrun} has no param {name}", fix=_DECLARE)
+    kind = "an array" if isinstance(found, list) else "an object"
     raise errors.Invalid(f"param {named} is {kind}, which is no part of a path", fix=_TEXT)
