@@ -1,5 +1,6 @@
 """Which runs a pod opens and of which it speaks: its own TaskRun's and PipelineRun's, if the Workflow lets it."""
 
+import json
 import uuid
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +12,7 @@ from avouch import digests, errors, plan
 from avouch.contract import reading, revisions
 from avouch.controlplane.intake import pod_runs, sessions
 from avouch.controlplane.model import contracts, runs
+from avouch.ingest import answers
 from tests.unit.ingest import fakes
 
 MANIFEST = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "evidence"}, "spec": {}}
@@ -77,6 +79,23 @@ async def test_a_pod_goes_on_with_a_run_that_was_opened_before_its_workflow_took
     world.store.stored.clear()
     with pytest.raises(errors.NotFound, match="no Workflow in shop covers"):
         await world.open()
+
+
+async def test_a_pod_is_told_the_path_with_the_params_of_its_own_taskrun_and_the_run_stays_as_it_was_pinned() -> None:
+    world = World(COVERS)
+    await world.open()
+    (run,) = world.store.stored.values()
+    source = plan.Source(plan.From.WORKSPACE, name="source", path="$(params.dir)/f")
+    other = replace(source, path="$(params.unknown)/f")
+    asked = (plan.PlannedMaterial("known", "ARTIFACT", source), plan.PlannedMaterial("other", "ARTIFACT", other))
+    text = replace(plan.Plan.from_json(run.plan), materials=asked).to_json()
+    world.store.stored[run.id] = replace(run, plan=text)
+    world.cluster.taskruns["shop", "build"]["spec"] = {"params": [{"name": "dir", "value": "out"}]}
+    (opened,) = await world.pods.open(await world.pods.identify(fakes.TOKEN))
+    told = plan.Plan.from_json(json.dumps(answers.opened(opened.run, opened.text).plan))
+    assert [each.source.path for each in told.materials] == ["out/f", "$(params.unknown)/f"]
+    assert dict(told.unresolved)["other"].startswith("TaskRun build has no param unknown")
+    assert (told, opened.run.plan) == (opened.plan, text)
 
 
 async def test_a_pod_that_no_workflow_covers_is_told_of_what() -> None:
