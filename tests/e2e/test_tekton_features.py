@@ -486,7 +486,9 @@ def test_a_task_that_a_remote_resolver_fetched_gives_its_files(fetched: Stage, r
 
 
 def test_the_result_of_a_custom_task_is_not_read(place: Stage) -> None:
-    assert finding(place, "custom")["code"] == "MaterialMissing"
+    found = finding(place, "custom")
+    assert found["code"] == "MaterialMissing"
+    assert "task custom is a CustomRun, of which nothing is read" in found["message"]
 
 
 @contextmanager
@@ -502,16 +504,23 @@ def flags(place: Stage, **wanted: str) -> Iterator[None]:
         place.kubectl("patch", *name, "--type=merge", "-p", json.dumps({"data": kept}))
 
 
+def writes(what: str, text: str) -> str:
+    """A script that writes a file of artifacts."""
+    return f"cat > $({what}.path) <<'END'\n{text}\nEND\n"
+
+
 PROVENANCE = json.dumps(
     {"outputs": [{"name": "img", "values": [{"uri": "oci://reg.io/a", "digest": {"sha256": A[7:]}}]}]}
 )
+OF_STEP = PROVENANCE.replace("img", "inner").replace("reg.io/a", "reg.io/b").replace(A[7:], B[7:])
 SECOND_SOURCES = (
     {"name": "artifact", "task": "artifact", "artifact": {"name": "img"}},
+    {"name": "inner", "task": "artifact", "artifact": {"name": "inner"}},
     result("large", "large"),
     file("beside", "large", "source"),
 )
 SECOND = (
-    task_of("artifact", {"steps": steps(f"cat > $(artifacts.path) <<'END'\n{PROVENANCE}\nEND\n")}),
+    task_of("artifact", {"steps": steps(writes("artifacts", PROVENANCE), writes("step.artifacts", OF_STEP))}),
     task_of(
         "large",
         {
@@ -532,7 +541,7 @@ def flagged(fetched: Stage) -> Iterator[Stage]:
     for made in FIRST:
         place.ended(made["metadata"]["name"])
     place.apply(
-        contract("flagged", *asked(*SECOND_SOURCES, images=("artifact",))),
+        contract("flagged", *asked(*SECOND_SOURCES, images=("artifact", "inner"))),
         contract("nested", *asked(*NESTED_SOURCES)),
         workflow("flagged", "flagged", *SECOND_SOURCES),
         workflow("nested", "nested", *NESTED_SOURCES),
@@ -563,6 +572,12 @@ def test_an_output_artifact_is_an_image(flagged: Stage) -> None:
     assert (found["value"], found["digest"]) == ("reg.io/a", A)
 
 
+def test_an_output_artifact_of_a_step_is_found_like_one_of_its_task(flagged: Stage) -> None:
+    run = flagged.verdict("flagged")
+    found = next(each for each in run["status"]["materials"] if each["name"] == "inner")
+    assert (found["value"], found["digest"]) == ("reg.io/b", B)
+
+
 def test_a_large_result_through_sidecar_logs_is_recorded_whole(flagged: Stage) -> None:
     run = flagged.verdict("flagged")
     found = next(each for each in run["status"]["materials"] if each["name"] == "large")
@@ -570,4 +585,6 @@ def test_a_large_result_through_sidecar_logs_is_recorded_whole(flagged: Stage) -
 
 
 def test_a_pipeline_inside_a_pipeline_is_not_looked_into(flagged: Stage) -> None:
-    assert finding(flagged, "inside", "nested")["code"] == "MaterialMissing"
+    found = finding(flagged, "inside", "nested")
+    assert found["code"] == "MaterialMissing"
+    assert "task child is a PipelineRun, of which nothing is read" in found["message"]

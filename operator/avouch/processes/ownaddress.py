@@ -21,15 +21,18 @@ class OwnAddress:
         parts = urllib.parse.urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 443
         self.known: tuple[str, ...] = ()
+        self._told = False  # that the name does not resolve
 
     async def look(self) -> None:
         """Look the name up. What was known stays known where it does not resolve now."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as exc:
-            _log.warning("%s does not resolve: pods without the cluster's DNS cannot attest: %s", self._host, exc)
+            if not self._told:
+                _log.warning("%s does not resolve: pods without the cluster's DNS may not attest: %s", self._host, exc)
+            self._told = True
         else:
-            self.known = addresses([str(item[4][0]) for item in found])
+            self.known, self._told = addresses([str(item[4][0]) for item in found]), False
 
     async def keep(self) -> None:
         """Look again and again, until cancelled."""

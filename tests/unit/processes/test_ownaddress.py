@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from avouch.processes import ownaddress
 
 
@@ -21,6 +23,13 @@ def test_every_address_of_the_name_is_known_once() -> None:
 def test_a_name_that_does_not_resolve_now_keeps_the_addresses_that_it_had() -> None:
     assert looked("https://name.invalid", ("10.0.0.1",)) == ("10.0.0.1",)
     assert looked("https://name.invalid") == ()
+
+
+def test_a_name_that_does_not_resolve_is_told_once_until_it_did(caplog: pytest.LogCaptureFixture) -> None:
+    found = ownaddress.OwnAddress("https://name.invalid")
+    for _ in range(3):
+        asyncio.run(found.look())
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["name.invalid does not resolve"]
 
 
 def test_a_zone_which_means_something_on_one_machine_only_is_left_out() -> None:
