@@ -121,22 +121,22 @@ async def serve(config: settings.Server, stop: asyncio.Event) -> None:
             await schema.check(adapters.database)
 
         status = listeners.Listener(health.create(ready, adapters.metrics.registry), config.host, config.health_port)
-        fresh = tasks.create_task(certificates.keep_fresh((tls.watched, adapters.authorities.watched)))
-        keeping_up = tasks.create_task(adapters.maintenance.run())
-        listening = tasks.create_task(adapters.catalog.run())
-        watching = tasks.create_task(_watch_schema(adapters))
-        looking = tasks.create_task(address.keep())
+        beside = (
+            certificates.keep_fresh((tls.watched, adapters.authorities.watched)),
+            adapters.maintenance.run(),
+            adapters.catalog.run(),
+            _watch_schema(adapters),
+            *([address.keep()] if admission else []),
+        )
+        keeping = [tasks.create_task(one) for one in beside]
         aside = tasks.create_task(_serve_runs(config, adapters, stop, known))
         serving = [tasks.create_task(one.run_until_told()) for one in (ingest, *admission, status)]
         await stop.wait()
         for one in (ingest, *admission, status):
             one.should_exit = True
         await asyncio.gather(*serving, aside)
-        fresh.cancel()
-        keeping_up.cancel()
-        listening.cancel()
-        watching.cancel()
-        looking.cancel()
+        for task in keeping:
+            task.cancel()
 
 
 async def _watch_schema(adapters: Adapters) -> None:
