@@ -205,11 +205,13 @@ class Connection:
         return tunnel
 
     def _dial(self, _to: object, timeout: float, *_: object) -> socket.socket:
-        *others, last = self.to.dialled
-        for each in others:
-            with contextlib.suppress(OSError):  # what the last one raises is told
+        failures: list[OSError] = []
+        for each in self.to.dialled:
+            try:
                 return socket.create_connection((each, self.to.port), timeout / len(self.to.dialled))
-        return socket.create_connection((last, self.to.port), timeout)
+            except OSError as exc:
+                failures.append(exc)
+        raise failures[0]  # the one that comes first is the one that ought to work
 
 
 def get(resource: Resource, seconds: float) -> Answer:

@@ -27,6 +27,8 @@ def create(addresses: Addresses) -> None:
     _in(addresses, "ip", "address", "add", f"{addresses.node}/30", "dev", addresses.node_link)
     _in(addresses, "ip", "link", "set", addresses.node_link, "up")
     _in(addresses, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    # Of a pod on the node's network the kernel wants a route before kube-proxy's rules turn its packet to a pod.
+    _in(addresses, "ip", "route", "add", addresses.services, "via", addresses.host, "dev", addresses.node_link)
     for network in (addresses.pods, addresses.services):
         run("ip", "route", "replace", network, "via", addresses.node, "dev", addresses.host_link)
 

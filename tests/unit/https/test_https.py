@@ -195,8 +195,8 @@ def test_what_cannot_be_connected_to_is_passed_over_and_the_certificate_names_th
             other.fetch(https.Request("GET", "/"), time.monotonic() + 5, 10)
 
 
-def test_where_nothing_can_be_connected_to_the_last_reason_is_told() -> None:
-    link = https.Connection(https.Peer("localhost", 1, dialled=("127.0.0.2", "name.invalid")))
+def test_where_nothing_can_be_connected_to_the_first_reason_is_told() -> None:
+    link = https.Connection(https.Peer("localhost", 1, dialled=("name.invalid", "127.0.0.2")))
     with pytest.raises(socket.gaierror):
         link.fetch(https.Request("GET", "/"), time.monotonic() + 5, 10)
 
