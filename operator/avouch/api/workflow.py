@@ -233,8 +233,9 @@ class Tekton(meta.Model):
     """Whether pods get a sidecar: auto (the default) only if one is needed, always, or never."""
     attest_within: AttestWithin | None = None
     """How long after the last step a sidecar may try to deliver: 5s to 10m, default 20s. Over 20s each of its pods gets
-    a terminationGracePeriodSeconds of 10 more. The price, paid only while avouch's server is away: the pod with its
-    volumes and its share of a quota stays that long, and the verdict waits."""
+    a terminationGracePeriodSeconds of 10 more. The price: while avouch's server is away, the pod with its volumes and
+    its share of a quota stays that long, and the verdict waits; and a step that ignores SIGTERM is killed that much
+    later after a cancel."""
     pipelines: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)
     """Pipelines whose PipelineRuns are covered: loosely by name or labels, strictly by resolver."""
     tasks: Annotated[list[Target], Field(max_length=100)] = Field(default_factory=list)

@@ -6,7 +6,7 @@ controller started) is read when its run is Done. Kept until the TaskRun is put 
 none of a TaskRun's, whatever UID it names as its owner's.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from typing import TypeAlias
 from avouch.kube.cache import Key
 from avouch.tekton import pod
 
-_MOST = 50_000  # TaskRuns: beyond that the oldest of the namespace that has most of them makes room
+_MOST = 50_000  # pods, each up to 1.5 KB: beyond that the oldest TaskRun of the namespace that has most makes room
 _EACH = 64  # pod names of a TaskRun, which has one and one more for each retry: what is not seen is read at Done
 
 TaskRun: TypeAlias = tuple[str, str]  # its namespace and UID
@@ -25,7 +25,8 @@ class TaskRunPods:
 
     def __init__(self) -> None:
         self._seen: dict[str, OrderedDict[str, dict[str, pod.Seen]]] = {}  # by namespace and UID of the TaskRun
-        self._number = 0  # of TaskRuns
+        self._pods: Counter[str] = Counter()  # by namespace
+        self._number = 0  # of all pods
         self._waiting: dict[TaskRun, Key] = {}
 
     def see(self, namespace: str, found: pod.Seen) -> Key | None:
@@ -36,12 +37,14 @@ class TaskRunPods:
             return None  # its TaskRun is put aside, or will have it read
         if known is None:
             known = self._seen.setdefault(namespace, OrderedDict()).setdefault(found.taskrun, {})
-            self._number += 1
-        if found.name in known or len(known) < _EACH:
-            known[found.name] = newer(known.get(found.name), found)
+        if found.name in known:
+            known[found.name] = newer(known[found.name], found)
+        elif len(known) < _EACH:
+            known[found.name] = found
+            self._count(namespace, 1)
         while self._number > _MOST:
-            max(self._seen.values(), key=len).popitem(last=False)
-            self._number -= 1
+            largest = max(self._pods, key=self._pods.__getitem__)
+            self._count(largest, -len(self._seen[largest].popitem(last=False)[1]))
         return self._waiting.pop(taskrun, None) if found.ended else None
 
     def of(self, namespace: str, taskrun_uid: str) -> Mapping[str, pod.Seen]:
@@ -56,9 +59,15 @@ class TaskRunPods:
         """Nothing more is asked of these TaskRuns."""
         seen = self._of_namespace(namespace)
         for uid in taskrun_uids:
-            self._number -= seen.pop(uid, None) is not None
+            self._count(namespace, -len(seen.pop(uid, {})))
             self._waiting.pop((namespace, uid), None)
-        if not seen:
+
+    def _count(self, namespace: str, pods: int) -> None:
+        """So many pods more, or less; of a namespace without any nothing is kept."""
+        self._number += pods
+        self._pods[namespace] += pods
+        if not self._pods[namespace]:
+            del self._pods[namespace]
             self._seen.pop(namespace, None)
 
     def _of_namespace(self, namespace: str) -> OrderedDict[str, dict[str, pod.Seen]]:

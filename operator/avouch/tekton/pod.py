@@ -20,7 +20,7 @@ ARTIFACTS = "tekton-internal-artifacts"
 RUN = "tekton-internal-run-"
 WORKSPACE = "ws-"
 GRACE = 30  # seconds; Kubernetes' default of terminationGracePeriodSeconds
-MAX_WORD = 1024  # characters of a last word: the container belongs to a pod that others may write to
+MAX_WORD = 1024  # bytes of a last word: the container belongs to a pod that others may write to
 NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _STEP = "step-"
 _LOGS = "sidecar-tekton-log-results"
@@ -265,7 +265,7 @@ def _last_word(pod: Mapping[str, Any]) -> str:
             waits = objects.text(status, "state", "waiting", "reason")
             if not left and waits in NO_IMAGE:
                 left = f"its image cannot be pulled: {objects.text(status, 'state', 'waiting', 'message') or waits}"
-            return storable.text(left)[:MAX_WORD]
+            return storable.text(left).encode()[:MAX_WORD].decode(errors="ignore")
     return ""
 
 

@@ -21,6 +21,17 @@ def test_who_names_many_taskruns_pushes_out_their_own_and_nobody_elses(monkeypat
     assert pods.of("flood", "made-up-99")
 
 
+def test_who_gives_few_taskruns_many_pods_pushes_out_their_own_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taskrunpods, "_MOST", 10)
+    pods = taskrunpods.TaskRunPods()
+    for number in range(3):
+        pods.see("shop", seen("p", f"t-{number}"))
+    for number in range(20):
+        pods.see("flood", seen(f"p-{number % 4}", f"made-up-{number // 4}"))
+    assert [bool(pods.of("shop", f"t-{number}")) for number in range(3)] == [True] * 3
+    assert [len(pods.of("flood", f"made-up-{number}")) for number in range(5)] == [0, 0, 0, 0, 4]
+
+
 def test_what_is_forgotten_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taskrunpods, "_MOST", 2)
     pods = taskrunpods.TaskRunPods()

@@ -156,6 +156,7 @@ def test_a_pod_is_recorded_with_the_taskrun_that_controls_it_and_whether_it_may_
         ({"state": {"waiting": {"reason": "PodInitializing"}}}, ""),
         ({"state": {"waiting": {"reason": "ErrImagePull"}}, "lastState": {"terminated": {"message": "said"}}}, "said"),
         ({"state": {"terminated": {"message": "x" * 5000}}}, "x" * pod.MAX_WORD),
+        ({"state": {"terminated": {"message": "é" * 5000}}}, "é" * (pod.MAX_WORD // 2)),
         ({"state": {"terminated": {"message": "a\0"}}}, "a\ufffd"),
         ({}, ""),
     ],

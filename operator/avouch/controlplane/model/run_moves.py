@@ -48,7 +48,7 @@ MOVES: Final[Mapping[str, Move]] = {
         (State.OPEN,),
         State.ENDED,
         (Writer.CONTROLLER,),
-        "its PipelineRun or TaskRun is Done and each sidecar has ended or 60 s are over; or it was deleted",
+        "its PipelineRun or TaskRun is Done and each sidecar has ended or its time is over; or it was deleted",
     ),
     "close": Move(
         (State.OPEN,),
