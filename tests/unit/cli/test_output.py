@@ -42,11 +42,14 @@ def test_an_empty_table_says_so_and_prints_nothing_to_pipe_on(capsys):
     assert capsys.readouterr() == ("", "Nothing found.\n")
 
 
-@pytest.mark.parametrize("colour", [True, False])
-def test_on_a_terminal_the_table_is_drawn_and_has_the_same_cells(colour):
+@pytest.mark.parametrize(
+    ("colour", "terminal", "red"), [(True, "xterm", True), (True, "dumb", False), (False, "xterm", False)]
+)
+def test_on_a_terminal_the_table_is_drawn_and_has_the_same_cells(colour, terminal, red, monkeypatch):
+    monkeypatch.setenv("TERM", terminal)
     text = output.drawn(TABLE, colour)
     assert all(word in text for word in ("NAME", "a-longer-name", "False"))
-    assert ("\x1b[31m" in text) is colour
+    assert ("\x1b[31m" in text) is red
 
 
 @pytest.mark.parametrize(
