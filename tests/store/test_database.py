@@ -76,7 +76,9 @@ async def test_a_ping_asks_the_database(opened: database.Database) -> None:
         ("statement_too_complex", "for its size: StatementTooComplex", errors.TooLarge),
         ("invalid_text_representation", "refuses a value: InvalidTextRepresentation", errors.Invalid),
         ("unique_violation", "refuses a row: UniqueViolation", errors.Conflict),
-        ("undefined_table", "run `avouch migrate`", errors.AvouchError),
+        ("undefined_table", "no schema of this version yet", errors.NoSchema),
+        ("undefined_column", "no schema of this version yet", errors.NoSchema),
+        ("undefined_function", "run `avouch migrate`", errors.AvouchError),
         ("admin_shutdown", "cannot answer now: AdminShutdown", errors.Unavailable),
     ],
 )

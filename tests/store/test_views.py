@@ -95,7 +95,7 @@ async def test_a_watch_that_catches_up_tells_what_left_its_filter_and_nothing_of
     assert pending.name not in {name for _, name in await told(shown, since, 3)}
 
 
-@pytest.mark.parametrize(("filters", "said"), [({"colour": "red"}, "colour"), ({"labels": "a!=b"}, "equal labels")])
+@pytest.mark.parametrize(("filters", "said"), [({"colour": "red"}, "colour"), ({"labels": "a!=b"}, "requirements")])
 async def test_a_watch_by_what_nobody_can_filter_by_is_refused(
     opened: database.Database, filters: dict[str, Any], said: str
 ) -> None:

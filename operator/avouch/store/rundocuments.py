@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch import rfc3339
+from avouch import errors, rfc3339
 from avouch.controlplane.model import selectors
 from avouch.store import tables
 
@@ -193,9 +193,11 @@ def chosen(row: "sa.Row[Any]", filters: selectors.Filters) -> bool:
 
 
 def asked_labels(filters: selectors.Filters) -> Sequence[selectors.Requirement]:
-    """What of the filters is about labels."""
+    """What of the filters is about labels. Raises errors.Invalid where that is no list of requirements."""
     found = filters.get("labels", ())
-    return () if isinstance(found, str | selectors.Not) else found
+    if isinstance(found, str | selectors.Not):
+        raise errors.Invalid("labels are selected by requirements", field="labels", fix="read them by selectors.labels")
+    return found
 
 
 def event(row: "sa.Row[Any]", since: int, filters: selectors.Filters) -> str:
