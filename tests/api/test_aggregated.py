@@ -379,6 +379,7 @@ def test_who_empties_a_namespace_is_offered_nothing_to_delete(api: ApiServer, se
 
 def test_the_trust_root_is_one_of_the_cluster(api: ApiServer, served: Served) -> None:
     assert api.kubectl("get", "trustroots", "-o", "name").split() == ["trustroot.runs.avouch.dev/avouch"]
+    schemas_are_known(api)
     assert "publicKey" in api.kubectl("explain", "trustroot.spec.keys", "--api-version=runs.avouch.dev/v1alpha1")
 
 
@@ -438,6 +439,7 @@ def test_revisions_of_contracts_are_listed_selected_and_shown(api: ApiServer, se
     assert selected == ""
     shown = json.loads(api.kubectl("get", "contractrevision", "evidence.1", "-n", "shop", "-o", "json"))
     assert (shown["spec"]["digest"], shown["spec"]["canonical"]) == ("sha256:" + "1" * 64, "{}")
+    schemas_are_known(api)
     assert "canonical form" in api.kubectl("explain", "contractrevisions.spec")
 
 
@@ -554,12 +556,16 @@ def test_a_broken_certificate_keeps_the_old_one(api: ApiServer, served: Served) 
     (served.folder / "tls.crt").write_bytes(good)
 
 
-def test_explain_teaches_the_fields(api: ApiServer, served: Served) -> None:
+def schemas_are_known(api: ApiServer) -> None:
     """The API server collects schemas in its own time: up to a minute after the APIService appears."""
     deadline = time.monotonic() + 90
     while "runs.avouch.dev" not in api.kubectl("get", "--raw", "/openapi/v3"):
         assert time.monotonic() < deadline
         time.sleep(1)
+
+
+def test_explain_teaches_the_fields(api: ApiServer, served: Served) -> None:
+    schemas_are_known(api)
     explained = api.kubectl("explain", "workflowruns.status")
     assert "verdict" in explained
     assert "Where the evidence came from" in explained
