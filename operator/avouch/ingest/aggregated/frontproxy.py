@@ -17,8 +17,11 @@ CLIENT_NAME = "client_common_name"
 
 
 def user(request: Request) -> str:
-    """Whom the API server says it asks for: believed behind the guard, and only to count by."""
-    return request.headers.get("x-remote-user", "")
+    """Whom the API server says it asks for: believed behind the guard, to count by and to be put on record.
+
+    The API server writes names as they are, in UTF-8; ASGI reads headers as Latin-1.
+    """
+    return request.headers.get("x-remote-user", "").encode("latin-1").decode(errors="replace")
 
 
 class Allowed(Protocol):

@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 
 from avouch import digests, errors
 from avouch.attestation import trustroot
@@ -87,6 +88,12 @@ async def test_a_list_that_fails_says_why_and_where_to_look_in_the_one_line_that
     assert status["message"].endswith("(request id abc-1)")
     refused = (await client.get(f"{RUNS}/other/vsa", headers={"X-Request-Id": "abc-2"})).json()
     assert "request id" not in refused["message"]  # the fault of who asks: our log has no more to say
+
+
+@pytest.mark.parametrize("name", ["ann", "oidc:Jörg Łuk", "system:serviceaccount:shop:a"])
+def test_a_user_is_called_as_the_cluster_calls_them(name: str) -> None:
+    headers = [(b"x-remote-user", name.encode())]
+    assert frontproxy.user(Request({"type": "http", "headers": headers})) == name
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
