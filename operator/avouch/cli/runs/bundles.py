@@ -1,5 +1,6 @@
 """`avouch run bundle`: what was signed about a run, byte by byte: its claims, the attestation, the verdict."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +64,8 @@ def read(names: tuple[str, ...]) -> list[Piece]:
     Raises:
         Invalid: there is none, or more than anybody saved.
     """
-    found = [piece for name in names for path in _files(Path(name)) for piece in _pieces(path)]
+    every = (piece for name in names for path in _files(Path(name)) for piece in _pieces(path))
+    found = list(itertools.islice(every, finding.MOST + 1))
     if not found:
         raise errors.Invalid("there is no bundle", field="PATH", fix="name what avouch run bundle wrote")
     if len(found) > finding.MOST:
@@ -134,6 +136,8 @@ def _pieces(path: Path) -> Iterator[Piece]:
         if path.suffix != ".jsonl":
             yield Piece(str(path), file.read(bundles.MAX_BUNDLE + 1))
             return
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(bundles.MAX_BUNDLE + 2), b""), 1):
+            if len(line.rstrip(b"\r\n")) > bundles.MAX_BUNDLE:  # what follows is the rest of it
+                raise errors.TooLarge(f"{path}:{number} is over {bundles.MAX_BUNDLE} bytes", field="PATH")
             if line.strip():
                 yield Piece(f"{path}:{number}", line.rstrip(b"\r\n"))

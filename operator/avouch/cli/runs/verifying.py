@@ -22,6 +22,7 @@ from avouch.cli.runs import bundles as saved
 _TAKEN = ("identities", "identity_regexp", "verifier", "--workflow", "namespace_uid", "levels", "--subject")
 _EXPECTED = tuple(each for each in certified.OPTIONS if each[0][-1] in _TAKEN)
 _EXPORT = "avouch trust export > trust.json"
+_NO_SIGNER = "where the record is enough expect nobody, or say --without-claims"
 
 
 class Checked(NamedTuple):
@@ -149,6 +150,9 @@ def _inputs(
     if said is None:
         yield Checked("", saved.CLAIM, f"{len(claims)} not looked at: --without-claims")
         return
+    if not claims and (said["identities"] or said["identity_regexp"]):
+        wrong = "nobody signed one: the verdict rests on Tekton's record alone"
+        yield Checked("", saved.CLAIM, wrong=f"{wrong}, and a signer was expected", fix=_NO_SIGNER)
     for each, at in claims.items():
         piece = here.get(each)
         if piece is None:

@@ -11,6 +11,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.attestation import bundle, dsse, keysigned, predicate, signing, trustroot, vsa
+from avouch.cli.runs import bundles, finding
 from tests.unit.attestation import builders
 from tests.unit.cli import line
 from tests.unit.cli.runs.cluster import ROOT, Cluster, a_run
@@ -213,6 +214,28 @@ def test_nothing_passes_that_is_not_what_was_expected(saved: Callable[..., list[
 
 def test_who_expects_nobody_is_told_who_signed(saved: Callable[..., list[str]]) -> None:
     assert f"--certificate-identity {ACCOUNT}" in line.run(*saved()).err
+
+
+def test_where_nobody_signed_an_expected_signer_is_missing_and_the_record_alone_is_verified(
+    saved: Callable[..., list[str]],
+) -> None:
+    arguments = saved(verdict=verdict((ATTESTATION, LATER)), claim=b"")
+    for expected in (EXPECTED, ("--certificate-identity-regexp", ".*")):
+        answer = line.run(*arguments, *expected)
+        assert (answer.code, "a signer was expected" in answer.err) == (1, True), answer.out
+        assert line.run(*arguments, *expected, "--without-claims").code == 0
+    assert line.run(*arguments).code == 0
+
+
+def test_no_more_is_read_than_anybody_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "MAX_BUNDLE", 1000)
+    many, long = tmp_path / "many.jsonl", tmp_path / "long.jsonl"
+    many.write_bytes(b"{}\n" * (finding.MOST + 1) + b"x" * 1001)
+    with pytest.raises(errors.TooLarge, match="bundles"):
+        bundles.read((str(many),))  # its last line, which is too long, is not reached
+    long.write_bytes(b"x" * 1000 + b"\r\n" + b"x" * 3000)
+    with pytest.raises(errors.TooLarge, match="jsonl:2 is over 1000 bytes"):
+        bundles.read((str(long),))
 
 
 def test_a_failed_verdict_is_verified_and_has_a_code_of_its_own(saved: Callable[..., list[str]]) -> None:
