@@ -57,13 +57,17 @@ class Pod:
     step_names: tuple[str, ...] = ()
     unresolved: Mapping[str, str] = field(default_factory=dict)  # material -> why its path is not known
 
-    def results(self, step: str) -> Path:
-        """Where the results of a step lie ("": of the Task). Raises errors.NotFound where there is no such step."""
+    def results(self, step: str) -> str:
+        """The folder below `tekton` with the results of a step ("": of the Task).
+
+        A step may put a link in place of its own, so nobody may take it for a root. Raises errors.NotFound where there
+        is no such step.
+        """
         if not step:
-            return self.tekton / "results"
+            return "results"
         if step not in self.step_names:
             raise errors.NotFound(f"the Task has no step {step}")
-        return self.tekton / "run" / str(self.step_names.index(step)) / "status" / "results"
+        return f"run/{self.step_names.index(step)}/status/results"
 
 
 def collect(materials: Iterable[plan.PlannedMaterial], pod: Pod, said: Mapping[str, str]) -> tuple[Collected, ...]:
@@ -132,21 +136,18 @@ def _result(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
 
 
 def _of_result(material: plan.PlannedMaterial, pod: Pod, name: str) -> Collected:
-    root = pod.results(material.source.step)
+    path = f"{pod.results(material.source.step)}/{name}"
     if material.type not in material_types.VALUE_TYPES:
-        return _file(material, root, name, pod)
-    written = files.text(root, name, MAX_RESULT).strip()
+        return _file(material, pod.tekton, path, pod)
+    written = files.text(pod.tekton, path, MAX_RESULT).strip()
     return of_text(material, paramvalues.normalized(written))
 
 
 def _image(material: plan.PlannedMaterial, pod: Pod) -> Collected | None:
     """An image by its results, read as the server reads them from the TaskRun."""
-    root = pod.results(material.source.step)
-    try:
-        names = sorted(entry.name for entry in root.iterdir())
-    except FileNotFoundError:
-        return None
-    written = {name: files.text(root, name, MAX_RESULT) for name in hints.read_by(material, names)}
+    folder = pod.results(material.source.step)
+    names = files.names(pod.tekton, folder)
+    written = {name: files.text(pod.tekton, f"{folder}/{name}", MAX_RESULT) for name in hints.read_by(material, names)}
     shown = hints.of_material(material, {name: storable.text(text) for name, text in written.items()})
     return _of_image(material, shown.image) if shown else None
 

@@ -119,7 +119,16 @@ def pieces(descriptor: int, limit: int, path: str) -> Iterator[bytes]:
         yield chunk
 
 
-def _open(root: Path, parts: tuple[str, ...]) -> int:
+def names(root: Path, path: str) -> list[str]:
+    """What a folder below a directory that we trust holds, sorted. Raises as `opened`."""
+    descriptor = _open(root, relative_paths.parts(path), _DIRECTORY)
+    try:
+        return sorted(os.listdir(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _open(root: Path, parts: tuple[str, ...], how: int = _FILE) -> int:
     shown = "/".join(parts)
     directory, part = -1, ""
     try:
@@ -128,7 +137,7 @@ def _open(root: Path, parts: tuple[str, ...]) -> int:
             parent, directory = directory, os.open(part, _DIRECTORY, dir_fd=directory)
             os.close(parent)
         part = parts[-1]
-        return os.open(part, _FILE, dir_fd=directory)
+        return os.open(part, how, dir_fd=directory)
     except FileNotFoundError as exc:
         raise errors.NotFound(f"{shown} does not exist") from exc
     except OSError as exc:

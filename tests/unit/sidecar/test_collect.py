@@ -232,7 +232,7 @@ def test_a_report_may_be_a_result(tmp_path: Path) -> None:
     found = one(planned(SBOM, plan.From.RESULT, "report"), pod)
     assert found is not None
     assert found.file is not None
-    assert (found.file.root, found.file.path, found.value) == (tmp_path / "results", "report", "")
+    assert (found.file.root, found.file.path, found.value) == (tmp_path, "results/report", "")
 
 
 def test_results_that_name_no_image_are_not_mentioned(tmp_path: Path) -> None:
@@ -513,6 +513,23 @@ def test_a_file_of_a_config_map_is_taken_where_it_is_named_and_never_by_its_name
 
 def of_step(type_: str, name: str = "r", step: str = "two") -> plan.PlannedMaterial:
     return plan.PlannedMaterial("m", type_, plan.Source(plan.From.RESULT, name=name, step=step))
+
+
+@pytest.mark.parametrize("type_", ["STRING", SBOM, "CONTAINER_IMAGE"])
+@pytest.mark.parametrize("part", ["status", "status/results"])
+def test_a_step_leads_nobody_elsewhere_by_a_link_in_place_of_its_own_folder(
+    tmp_path: Path, type_: str, part: str
+) -> None:
+    elsewhere = tmp_path / "identity"
+    (elsewhere / "results").mkdir(parents=True)
+    for folder in (elsewhere, elsewhere / "results"):
+        (folder / "url").write_text(f"reg/a@{DIGEST}")
+    link = tmp_path / "run/1" / part
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    found = one(of_step(type_, "url"), replace(at(tmp_path), step_names=("one", "two")))
+    assert found is not None
+    assert (found.present, found.cause) == (False, "Link")
 
 
 def test_a_result_of_a_step_is_read_from_that_steps_own_folder(tmp_path: Path) -> None:
