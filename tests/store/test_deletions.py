@@ -89,6 +89,41 @@ async def test_a_build_that_is_still_there_does_not_open_its_run_again(
     await store.close()
 
 
+async def test_a_workflow_that_was_made_anew_does_not_have_a_build_judged_again_whose_run_was_deleted(
+    opened: database.Database, namespace: str
+) -> None:
+    run, deleted, store = await judged(opened, namespace), deletions.Deletions(opened), run_store.Runs(opened)
+    await deleted.ask(namespace, run.name, ASKED)
+    await deleted.carry_out()
+
+    def of(workflow: str, uid: str) -> runs.Run:
+        key = runs.RunKey(uid, run.key.subject_uid)
+        return make.a_run(namespace, key=key, id=key.id, name=key.name(workflow), workflow=workflow)
+
+    anew, other = await store.open(of("build", "w2")), await store.open(of("release", "w3"))
+    assert (anew.result, anew.finished_at is None) == (verdicts.VerdictResult.PASSED, False)
+    assert await store.get(anew.id) is None
+    assert await store.get(other.id) == other  # a Workflow of another name judges it for the first time
+    await store.close()
+
+
+async def test_the_record_has_the_verdict_that_the_run_had_when_it_went(
+    opened: database.Database, namespace: str
+) -> None:
+    run, deleted = await judged(opened, namespace), deletions.Deletions(opened)
+    asked = await deleted.ask(namespace, run.name, ASKED)
+    async with opened.statements() as connection:
+        version = await connection.scalar(sa.select(tables.runs.c.resource_version).where(tables.runs.c.id == run.id))
+    superseding = make.a_verdict(run, verdicts.VerdictResult.REJECTED)
+    assert await make.decide(opened, superseding, [], over=version)
+    await deleted.carry_out()
+    record = await deleted.view(namespace, run.name)
+    assert record is not None
+    assert (asked["result"], record["result"]) == ("Passed", "Rejected")
+    assert set(record["documents"]) == {"attestation", "vsa", "superseded-attestation", "superseded-vsa"}
+    assert record["reason"] == asked["reason"]
+
+
 async def test_an_external_run_that_was_deleted_is_not_opened_with_its_id(
     opened: database.Database, namespace: str
 ) -> None:

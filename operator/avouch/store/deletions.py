@@ -27,6 +27,12 @@ _OF_RUN = (
     "revision", "contract_digest", "result", "evidence", "created_at", "judged_at",
 )  # fmt: skip
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
+# A claim that came since somebody asked may have superseded the verdict: the record is of the run that goes.
+_AS_IT_IS = sa.text(
+    "UPDATE run_deletions SET result = r.result, evidence = r.evidence, judged_at = r.judged_at, documents = coalesce("
+    "(SELECT jsonb_object_agg(d.kind, d.digest) FROM verdict_documents d WHERE d.run_id = r.id), '{}') "
+    "FROM runs r WHERE r.id = run_deletions.run_id AND r.id = ANY(:ids)"
+).bindparams(_IDS)
 
 
 class Deletions:
@@ -67,6 +73,7 @@ class Deletions:
                 return 0
             hold = sa.select(stored.c.id).where(stored.c.id == sa.any_(_IDS)).order_by(stored.c.id).with_for_update()
             await connection.execute(hold, {"ids": ids})
+            await connection.execute(_AS_IT_IS, {"ids": ids})
             gone = await connection.execute(sa.delete(stored).where(stored.c.id == sa.any_(_IDS)), {"ids": ids})
             mine = sa.update(kept).where(kept.c.run_id == sa.any_(_IDS)).values(deleted_at=sa.func.now())
             await connection.execute(mine, {"ids": ids})

@@ -100,7 +100,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
         "run_artifacts": _ADD,
-        "run_deletions": (*_READ, "UPDATE (deleted_at)"),
+        "run_deletions": (*_READ, "UPDATE (result, evidence, judged_at, documents, deleted_at)"),
         "run_keys": _ADD,
         "runs": (
             *_READ,

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -43,7 +43,11 @@ _OPEN = (
     f" UNION ALL SELECT r.* FROM runs r JOIN asked a ON {_SAME} AND r.id <> a.id"
 ).encode()
 _STORED = direct.sql(_OF_IDS)
-_DELETED = direct.sql(sa.select(tables.run_deletions).where(tables.run_deletions.c.run_id == sa.any_(IDS)))
+_GONE = tables.run_deletions.c
+_SUBJECTS = sa.bindparam("subjects", type_=pg.ARRAY(sa.Text))
+_DELETED = direct.sql(
+    sa.select(tables.run_deletions).where((_GONE.run_id == sa.any_(IDS)) | (_GONE.subject_uid == sa.any_(_SUBJECTS)))
+)
 _UNFINISHED = (
     sa.select(tables.runs.c.id)
     .where(tables.runs.c.id == sa.any_(IDS), sa.text(run_moves.may("end")))
@@ -106,13 +110,22 @@ async def open_all(opened: database.Database, batch: Sequence[runs.Run]) -> Sequ
         stored |= {run.id: run for run in map(rows.run_of, await opened.run(_STORED, {"ids": others}))}
     predecessors = {_about(run): run for run in stored.values()}
     if missing := [run_id for run_id, run in asked.items() if run_id not in stored and _about(run) not in predecessors]:
-        gone = await opened.run(_DELETED, {"ids": missing})
-        stored |= {record.run_id: deletions.ended(asked[record.run_id], record) for record in gone}
+        subjects = [asked[run_id].key.subject_uid for run_id in missing]
+        records = await opened.run(_DELETED, {"ids": missing, "subjects": subjects})
+        gone = {key: record for record in records for key in (record.run_id, _deleted(record))}
+        kept = {run_id: gone.get(run_id) or gone.get(_about(asked[run_id])) for run_id in missing}
+        stored |= {run_id: deletions.ended(asked[run_id], record) for run_id, record in kept.items() if record}
     return [stored.get(run.id) or predecessors.get(_about(run)) or _went_away(run) for run in batch]
 
 
 def _about(run: runs.Run) -> tuple[str, ...]:
     return (run.namespace_uid, run.key.subject_uid, run.workflow, str(run.key.external))
+
+
+def _deleted(record: Any) -> tuple[str, ...]:
+    """What the run of a record was about, as `_about` says it."""
+    external = record.subject_kind == runs.EXTERNAL
+    return (record.namespace_uid, record.subject_uid, record.workflow, str(external))
 
 
 async def finish_all(opened: database.Database, batch: Sequence[Finished]) -> Sequence[errors.AvouchError | None]:
