@@ -21,6 +21,7 @@ _KINDS = {
     **dict.fromkeys(("pipelinerun", "pipelineruns", "pr", "prs"), "PipelineRun"),
     **dict.fromkeys(("taskrun", "taskruns", "tr", "trs"), "TaskRun"),
 }
+_TEKTON = {"PipelineRun": "pipelineruns.tekton.dev", "TaskRun": "taskruns.tekton.dev"}
 OPTIONS: options.Declared = (
     (("--workflow",), {"default": "", "metavar": "NAME", "help": "Runs of this Workflow."}),
     (("--verdict",), {"default": "", "metavar": "VERDICT", "help": "Such as Failed; with ! before it, all others."}),
@@ -111,6 +112,28 @@ def one(started: session.Session, text: str) -> objects.Manifest:
     return runs[0]
 
 
+def of_now(started: session.Session, text: str) -> list[objects.Manifest]:
+    """The runs that a text names, but none of a build whose name another one in the cluster has by now."""
+    runs, name = found(started, text), text.rpartition("/")[2]
+    about = {_subject(run) for run in runs}
+    now = {each: _uid_of(started, *each) for each in about if each[1] == name}
+    return [run for run in runs if now.get(_subject(run), "") in ("", objects.text(run, "spec", "subject", "uid"))]
+
+
+def _subject(run: objects.Manifest) -> tuple[str, str]:
+    return objects.text(run, "spec", "subject", "kind"), objects.text(run, "spec", "subject", "name")
+
+
+def _uid_of(started: session.Session, kind: str, name: str) -> str:
+    """The UID of a build that the cluster still has, and shows."""
+    if kind not in _TEKTON:
+        return ""
+    try:
+        return objects.text(started.cluster.get(_TEKTON[kind], name), "metadata", "uid")
+    except (errors.NotFound, errors.Denied):
+        return ""
+
+
 def some(started: session.Session, text: str) -> list[objects.Manifest]:
     """The runs that a text names, at least one. Raises errors.NotFound."""
     runs = found(started, text)
@@ -171,7 +194,7 @@ def _inside(started: session.Session, name: str) -> list[objects.Manifest]:
 def _of_taskrun(started: session.Session, name: str) -> list[str]:
     """What runs of a TaskRun are about: itself, or the PipelineRun that made it, as long as the cluster has it."""
     try:
-        taskrun = started.cluster.get("taskruns.tekton.dev", name)
+        taskrun = started.cluster.get(_TEKTON["TaskRun"], name)
     except (errors.NotFound, errors.Denied):
         return [f"spec.subject.name={name}"]
     owners = objects.part(taskrun, "metadata").get("ownerReferences") or []

@@ -72,7 +72,8 @@ def show(started: session.Session, name: str, form: str) -> None:
 def watch(started: session.Session, name: str, timeout: float, form: str) -> int:
     """Follow a build until it has its verdict.
 
-    Takes what avouch run show takes; a build that has no run yet is waited for. Progress is printed on stderr. Exits
+    Takes what avouch run show takes; a build that has no run yet is waited for, also where an earlier one of its
+    name has. Progress is printed on stderr. Exits
     with 0 if every run of it Passed, with 5 if one did not, with 1 if there is no verdict in time.
     """
     told: list[str] = []
@@ -89,7 +90,7 @@ def watch(started: session.Session, name: str, timeout: float, form: str) -> int
 def _tried(started: session.Session, name: str, told: list[str]) -> list[objects.Manifest]:
     """The runs of now; none while the server cannot be asked, which may pass."""
     try:
-        return finding.found(started, name)
+        return finding.of_now(started, name)
     except errors.Unavailable as exc:
         _tell_once(f"waiting: {exc}", told)
         return []

@@ -155,6 +155,23 @@ def test_a_build_is_followed_from_before_its_run_to_its_verdict() -> None:
     assert adapters.waited == 8.0
 
 
+@pytest.mark.parametrize("text", ["first", "pr/first"])
+def test_the_verdict_of_an_earlier_build_of_this_name_is_not_the_one_that_is_waited_for(text: str) -> None:
+    before, now = a_run("release-1"), a_run("release-2", verdict="Failed")
+    now["spec"]["subject"]["uid"] = "uid-of-now"
+    known = Cluster(before)
+    known.objects["pipelineruns.tekton.dev/first"] = {"metadata": {"name": "first", "uid": "uid-of-now"}}
+    known.states = [[before], [before], [before, now]]
+    answer = run(known, "watch", text)
+    assert (answer.code, "release-1" in answer.out + answer.err) == (5, False)
+    known = Cluster(before)
+    known.objects["pipelineruns.tekton.dev/first"] = {"metadata": {"name": "first", "uid": "uid-of-now"}}
+    assert run(known, "watch", text, "--timeout", "10").code == 1
+    assert run(known, "watch", "release-1").code == 0  # who names the run means it
+    del known.objects["pipelineruns.tekton.dev/first"]
+    assert run(known, "watch", text).code == 0  # it was deleted, and nothing took its place
+
+
 def test_the_exit_code_of_watch_is_the_worst_verdict() -> None:
     known = Cluster(a_run("a-1"), a_run("b-1", verdict="Failed", findings=[FINDING]))
     answer = run(known, "watch", "pr/first")
