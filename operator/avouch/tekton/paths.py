@@ -57,19 +57,30 @@ def filled(owed: plan.Plan, taskrun: Mapping[str, Any]) -> plan.Plan:
 
 
 def _filled(path: str, values: Mapping[str, object], taskrun: str) -> str:
-    """Raises Invalid, which names the param."""
-    found = _REFERENCE.sub(lambda match: _value(match[1], values, taskrun), path)
+    """Raises Invalid, which names the param. No value is looked through that no path has room for."""
+
+    def value(match: re.Match[str]) -> str:
+        said = _value(match[1], values, taskrun)
+        if len(said) > MAX:
+            raise _too_long(path)
+        return said
+
+    found = _REFERENCE.sub(value, path)
     if found == path:
         return path
+    if len(found) > MAX:
+        raise _too_long(path)
     try:
         relative_paths.parts(found)
     except errors.Invalid as exc:
         named = ", ".join(of(path))
         text = f"path {path} with the value of param {named}: {relative_paths.MESSAGE}"
         raise errors.Invalid(text, fix=f"{_VALUE} such as reports") from exc
-    if len(found) > MAX:
-        raise errors.Invalid(f"path {path} is over {MAX} characters with its params", fix=f"{_VALUE} that is shorter")
     return found
+
+
+def _too_long(path: str) -> errors.Invalid:
+    return errors.Invalid(f"path {path} is over {MAX} characters with its params", fix=f"{_VALUE} that is shorter")
 
 
 def _value(reference: str, values: Mapping[str, object], taskrun: str) -> str:

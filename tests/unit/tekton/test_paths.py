@@ -1,5 +1,6 @@
 """Params in the paths of files, filled in from the cluster's record of one TaskRun."""
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -109,3 +110,13 @@ def test_a_taskrun_that_has_no_params_is_told_by_its_name() -> None:
     bare: dict[str, Any] = pods.taskrun()
     done = paths.filled(replace(owed("$(params.x)")), bare)
     assert dict(done.unresolved)["m0"].startswith("TaskRun build has no param x")
+
+
+def test_a_value_that_no_path_has_room_for_is_not_multiplied() -> None:
+    large = pods.taskrun() | {"spec": {"params": [{"name": "x", "value": "a" * 1_000_000}]}}
+    tracemalloc.start()
+    done = paths.filled(owed("$(params.x)" * 90), large)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+    assert "over 1024 characters" in done.unresolved[0][1]
