@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from avouch import errors
 from avouch.controlplane.model import deletions as deletion_model
-from avouch.controlplane.model import external, runs, selectors, verdicts
+from avouch.controlplane.model import cursors, external, runs, selectors, verdicts
 from avouch.store import database, deletions, external_runs, tables, views
 from avouch.store import runs as run_store
 from tests.store import conftest as make
@@ -155,6 +155,8 @@ async def test_records_are_paged_in_order_and_narrowed(opened: database.Database
     others = {"name": selectors.Not(frozenset(names[:2]))}
     assert [one["name"] for one in (await deleted.page(namespace, limit=0, after="", filters=others))[0]] == names[2:]
     assert await deleted.view(f"{namespace}-other", names[0]) is None
+    with pytest.raises(errors.Invalid, match="not a valid continue token"):
+        await deleted.page(namespace, limit=2, after=cursors.write("a", "b", "c"), filters={})
     with pytest.raises(errors.Invalid, match="cannot filter by colour"):
         await deleted.page(namespace, limit=0, after="", filters={"colour": "red"})
 

@@ -92,8 +92,7 @@ class Deletions:
         if namespace is not None:
             query = query.where(known.name == namespace)
         if after:
-            place = cursors.read(after, str, str, str)
-            last = (place[0], place[1], uuid.UUID(place[2]))
+            last = _place(after)
             query = query.where(sa.tuple_(kept.namespace, kept.name, kept.run_id) > sa.tuple_(*map(sa.literal, last)))
         async with self._database.snapshot() as connection:
             version = await versions.newest(connection)
@@ -108,6 +107,15 @@ class Deletions:
         """The record of a deleted run, by the run's name."""
         found, _, _ = await self.page(namespace, limit=1, after="", filters={"name": name})
         return found[0] if found else None
+
+
+def _place(token: str) -> tuple[str, str, uuid.UUID]:
+    """Raises errors.Invalid: not a valid token."""
+    namespace, name, run_id = cursors.read(token, str, str, str)
+    try:
+        return namespace, name, uuid.UUID(run_id)
+    except ValueError as exc:
+        raise cursors.foreign() from exc
 
 
 async def is_gone(connection: AsyncConnection, run_id: uuid.UUID) -> bool:

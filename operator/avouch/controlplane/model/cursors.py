@@ -23,13 +23,14 @@ def read(token: str, *kinds: type) -> list[Any]:
     try:
         found = strictjson.loads(base64.urlsafe_b64decode(token.encode()), max_bytes=_LARGEST, max_depth=1)
     except (ValueError, errors.Invalid) as exc:
-        raise _foreign() from exc
+        raise foreign() from exc
     if not isinstance(found, list) or [type(part) for part in found] != list(kinds):
-        raise _foreign()
+        raise foreign()
     if any(type(part) is int and not 0 <= part < 1 << 63 for part in found):
-        raise _foreign()
+        raise foreign()
     return found
 
 
-def _foreign() -> errors.Invalid:
+def foreign() -> errors.Invalid:
+    """What is raised for a token that is none of ours."""
     return errors.Invalid("not a valid continue token", field="continue", fix="list from the start")
