@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import errors
-from avouch.controlplane.model import deletions as deletion_model
 from avouch.controlplane.model import cursors, external, runs, selectors, verdicts
+from avouch.controlplane.model import deletions as deletion_model
 from avouch.store import database, deletions, external_runs, tables, views
 from avouch.store import runs as run_store
 from tests.store import conftest as make
