@@ -1,7 +1,8 @@
 """Paths of files that name params of their task, filled in as Tekton fills in params. Pure.
 
-The values are those of the cluster's own record: the TaskRun's params, else the defaults of its resolved Task. So no step
-of that task chooses which file is evidence; one of an earlier task may, where the Pipeline makes its result a param.
+The values are those of the cluster's own record: the TaskRun's params, else the defaults of its resolved Task. So no
+step of that task chooses which file is evidence; one of an earlier task may, where the Pipeline makes its result a
+param.
 Spelling: `$(params.NAME)`, `$(params['NAME'])`, `$(params["NAME"])`, as in tektoncd/pipeline
 pkg/apis/pipeline/v1/param_types.go. Only text can be part of a path.
 """
