@@ -27,6 +27,7 @@ class TaskRunPods:
         self._seen: dict[str, OrderedDict[str, dict[str, pod.Seen]]] = {}  # by namespace and UID of the TaskRun
         self._pods: Counter[str] = Counter()  # by namespace
         self._number = 0  # of all pods
+        self._crowded: set[str] = set()  # namespaces
         self._waiting: dict[TaskRun, Key] = {}
 
     def see(self, namespace: str, found: pod.Seen) -> Key | None:
@@ -42,14 +43,21 @@ class TaskRunPods:
         elif len(known) < _EACH:
             known[found.name] = found
             self._count(namespace, 1)
+        else:
+            self._crowded.add(namespace)
         while self._number > _MOST:
             largest = max(self._pods, key=self._pods.__getitem__)
+            self._crowded.add(largest)
             self._count(largest, -len(self._seen[largest].popitem(last=False)[1]))
         return self._waiting.pop(taskrun, None) if found.ended else None
 
     def of(self, namespace: str, taskrun_uid: str) -> Mapping[str, pod.Seen]:
         """The pods of a TaskRun by name."""
         return self._of_namespace(namespace).get(taskrun_uid, {})
+
+    def crowded(self, namespace: str) -> bool:
+        """Whether pods of this namespace are not remembered because they were too many: somebody hides one, perhaps."""
+        return namespace in self._crowded
 
     def wait(self, taskrun_uids: Iterable[str], subject: Key) -> None:
         """Have `see` answer this subject when a pod of these TaskRuns ends."""

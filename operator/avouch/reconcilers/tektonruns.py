@@ -243,6 +243,7 @@ class RunReconciler:
             said={one.uid: one.said for one in found if one.injected and one.said},
             cut=tuple(sorted(one.uid for one in found if one.cut)),
             unseen=tuple(sorted(named.keys() - {one.name for one in found})),
+            crowded=self.pods.crowded(key.namespace),
         )
 
     def _seen(self, taskrun: taskrunpods.TaskRun, name: str, read: pod.Seen | None) -> pod.Seen | None:

@@ -81,6 +81,7 @@ def document(snapshot: runs.Snapshot) -> bytes:
         "pods": snapshot.pods,
         "ended": snapshot.ended,
         "unseen": snapshot.unseen,
+        "crowded": snapshot.crowded,
         "interrupted": snapshot.interrupted,
         "said": snapshot.said,
         "uninjected": snapshot.uninjected,

@@ -102,6 +102,7 @@ def snapshot_of(document: dict[str, Any]) -> runs.Snapshot:
         refused=document.get("refused", ""),
         ended=tuple(document.get("ended", ())),
         unseen=tuple(document.get("unseen", ())),
+        crowded=document.get("crowded", False),
         interrupted=document.get("interrupted", ""),
         said=document.get("said", {}),
         uninjected=document.get("uninjected", ""),

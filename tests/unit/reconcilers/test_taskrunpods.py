@@ -29,6 +29,7 @@ def test_who_gives_few_taskruns_many_pods_pushes_out_their_own_as_well(monkeypat
     for number in range(20):
         pods.see("flood", seen(f"p-{number % 4}", f"made-up-{number // 4}"))
     assert [bool(pods.of("shop", f"t-{number}")) for number in range(3)] == [True] * 3
+    assert (pods.crowded("shop"), pods.crowded("flood")) == (False, True)
     assert [len(pods.of("flood", f"made-up-{number}")) for number in range(5)] == [0, 0, 0, 0, 4]
 
 

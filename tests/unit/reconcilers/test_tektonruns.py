@@ -826,6 +826,15 @@ async def test_a_pod_that_is_gone_before_anybody_saw_it_is_in_the_record_as_such
     assert (snapshot.pods, snapshot.unseen) == ({}, ("pod",))
 
 
+async def test_a_pod_that_many_others_pushed_out_and_that_is_gone_is_in_the_record_as_hidden() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    for name in [*(f"decoy-{number}" for number in range(64)), "pod"]:
+        scene.work.pod_seen(Key("Pod", "team", name), None, a_pod(name, "t", sidecar=name == "pod"))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.injected, snapshot.unseen, snapshot.crowded) == ((), ("pod",), True)
+
+
 async def test_a_run_whose_subject_was_made_anew_under_its_name_never_gets_the_record_of_the_new_one() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))

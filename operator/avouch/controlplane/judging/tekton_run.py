@@ -445,11 +445,23 @@ def unsuccessful_run(record: Record) -> tuple[Finding, ...]:
 
 
 def unseen_pods(record: Record) -> Iterator[Finding]:
-    """Pods that were gone before any controller saw them, where the plan wants a sidecar: was one there?"""
+    """Pods that were gone before any controller saw them, where the plan wants a sidecar: was one there?
+
+    One that went among very many, which no build has, was hidden by somebody: its sidecar has to have spoken.
+    """
     snapshot = record.case.snapshot
-    heard = {run.uid for _, run in record.view.claims}
+    if snapshot is None:
+        return
+    heard = {run.uid for said, run in record.view.claims if not (snapshot.crowded and said.claim.explicit)}
     for run in record.view.runs:
-        if snapshot is not None and run.pod in snapshot.unseen and run.uid not in heard and _wanted(record.case, run):
+        if run.pod not in snapshot.unseen or run.uid in heard or not _wanted(record.case, run):
+            continue
+        if snapshot.crowded:
+            text = (
+                f"pod {run.pod} of TaskRun {run.name} is gone, and more pods said to be of TaskRuns than are remembered"
+            )
+            yield Finding("SidecarMissing", text, fix="find who makes pods in this namespace, then run it again")
+        else:
             text = f"pod {run.pod} of TaskRun {run.name} was gone before avouch saw it, and no claim came from it"
             yield Finding("PodNotSeen", f"{text}: whether a sidecar stood in it is not known")
 
@@ -497,6 +509,6 @@ CHECKS: tuple[Callable[[Record], Iterable[Finding]], ...] = (
     contradicted_annotations,  # AnnotationContradicted
     missing_sidecars,  # SidecarMissing
     cut_results,  # ResultsCut
-    unseen_pods,  # PodNotSeen
+    unseen_pods,  # PodNotSeen, SidecarMissing
     cleaned_record,  # RecordCleaned
 )

@@ -154,8 +154,8 @@ class Snapshot:
     UIDs of those that lost results for want of room (`avouch.tekton.termination`). `uninjected` says why the pods
     without a sidecar have none, where one was wanted and that is known, with a fix as `errors.parted` takes it apart.
     `cleaned` are places whose text could not be stored as it was (`avouch.storable`); `refused` says why nothing of the
-    record could be stored. `unseen` are names of pods that were gone before any controller saw them; `interrupted`
-    says why claims about the run may be lost.
+    record could be stored. `unseen` are names of pods that were gone before any controller saw them, `crowded` that it
+    saw more pods of that namespace than it remembers; `interrupted` says why claims about the run may be lost.
     """
 
     subject: dict[str, Any]
@@ -169,6 +169,7 @@ class Snapshot:
     uninjected: str = ""
     cut: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    crowded: bool = False
     interrupted: str = ""
 
     @property

@@ -570,6 +570,21 @@ def test_a_pod_that_nobody_saw_is_told_where_a_sidecar_may_have_stood_in_it(aske
     assert (found.result, make.codes(found)) == (V.PASSED, codes)
 
 
+@pytest.mark.parametrize(
+    ("asked", "told", "result"),
+    [
+        (make.asked(optional=True), (), V.FAILED),
+        (make.asked(optional=True), (make.said(make.file(), explicit=True),), V.FAILED),
+        (make.asked(optional=True), (make.said(make.file()),), V.PASSED),
+        (make.image(), (), V.PASSED),  # no sidecar was wanted
+    ],
+)
+def test_nobody_hides_a_sidecar_among_more_pods_than_are_remembered(asked, told, result):
+    shot = replace(make.snapshot(make.built(), pods={}), unseen=("build-1-pod",), crowded=True)
+    found = make.verdict(make.case(make.planned(asked), shot, *told))
+    assert (found.result, make.codes(found)) == (result, ["SidecarMissing"] if result is V.FAILED else [])
+
+
 WHY = "the database was made at 2026-11-21T11:30:00Z"
 NO_RESULT = make.snapshot(make.taskrun(), injected=["build-1-pod-uid"])
 FAILED = make.snapshot(make.built(), status="False", reason="Failed")
