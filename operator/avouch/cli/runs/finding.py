@@ -100,12 +100,12 @@ def found(started: session.Session, text: str) -> list[objects.Manifest]:
 
 
 def one(started: session.Session, text: str) -> objects.Manifest:
-    """The one run that a text names.
+    """The one run that a text names, of the build that has the name now.
 
     Raises:
         NotFound, Invalid: there is none, or there are several.
     """
-    runs = some(started, text)
+    runs = _present(started, text, of_now(started, text))
     if len(runs) > 1:
         names = ", ".join(map(name_of, runs[:10]))
         raise errors.Invalid(f"{text[:80]} has {len(runs)} runs: {names}", field="NAME", fix="name one of them")
@@ -136,7 +136,10 @@ def _uid_of(started: session.Session, kind: str, name: str) -> str:
 
 def some(started: session.Session, text: str) -> list[objects.Manifest]:
     """The runs that a text names, at least one. Raises errors.NotFound."""
-    runs = found(started, text)
+    return _present(started, text, found(started, text))
+
+
+def _present(started: session.Session, text: str, runs: list[objects.Manifest]) -> list[objects.Manifest]:
     if not runs:
         raise errors.NotFound(
             f"no run of {text[:80]} in namespace {started.cluster.namespace()}: avouch run list shows those that there"

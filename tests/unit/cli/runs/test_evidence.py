@@ -153,6 +153,17 @@ def test_bytes_that_came_otherwise_than_they_were_listed_are_not_saved(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_evidence_of_an_earlier_build_of_this_name_is_not_taken_for_that_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = with_evidence()
+    known.objects["pipelineruns.tekton.dev/first"] = {"metadata": {"uid": "uid-of-now"}}
+    answer = line.run("run", "bundle", "first", adapters=line.Adapters(cluster=known))
+    assert (answer.code, "no run of first" in answer.err, list(tmp_path.iterdir())) == (1, True, [])
+    assert line.run("run", "bundle", "build-1", adapters=line.Adapters(cluster=known)).code == 0
+
+
 def test_a_run_without_a_verdict_says_how_to_wait_for_it() -> None:
     answer = line.run("run", "bundle", "first", adapters=line.Adapters(cluster=Cluster(a_run("build-1"))))
     assert answer.code == 1
