@@ -51,6 +51,27 @@ async def test_a_deleted_run_goes_with_all_that_is_its_own_and_its_record_stays(
     assert record["deletedAt"] is not None
 
 
+async def test_a_record_has_the_digests_of_its_own_run_and_its_own_time(
+    opened: database.Database, namespace: str
+) -> None:
+    signed, deleted = tables.verdict_documents, deletions.Deletions(opened)
+    every = [await judged(opened, namespace) for _ in range(3)]
+    async with opened.transaction() as connection:
+        for number, run in enumerate(every):
+            digest = f"sha256:{number:064}"
+            await connection.execute(sa.update(signed).where(signed.c.run_id == run.id).values(digest=digest))
+    times = []
+    for number, run in enumerate(every):
+        asked = await deleted.ask(namespace, run.name, ASKED)
+        assert set(asked["documents"].values()) == {f"sha256:{number:064}"}
+        assert await deleted.carry_out() == 1
+        records = [await deleted.view(namespace, gone.name) for gone in every[: number + 1]]
+        times.append([record["deletedAt"] for record in records if record is not None])
+    assert [len(each) for each in times] == [1, 2, 3]
+    assert times[2][:2] == times[1]
+    assert times[1][:1] == times[0]
+
+
 async def test_the_first_record_counts_and_names_cannot_be_changed_later(
     opened: database.Database, namespace: str
 ) -> None:

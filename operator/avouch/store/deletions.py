@@ -49,7 +49,7 @@ class Deletions:
             errors.Conflict: it has no verdict yet.
         """
         stored, kept, signed = tables.runs, tables.run_deletions, tables.verdict_documents.c
-        row_of = sa.select(stored).where(runqueries.named(namespace, name)).with_for_update(key_share=True)
+        row_of = sa.select(stored).where(runqueries.named(namespace, name))  # a later verdict is taken when it goes
         async with self._database.transaction() as connection:
             run = (await connection.execute(row_of)).first()
             if run is None:
