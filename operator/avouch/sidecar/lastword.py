@@ -1,7 +1,7 @@
 """The sidecar's last word: what its container leaves in the pod's status, which outlives the pod's log.
 
-The kubelet copies the file when the container ends and cuts it to the container's share of
-12 KiB, so a sentence for people comes first and the digests follow, one a line. It is no evidence: nothing is signed.
+The kubelet copies the file when the container ends and cuts it to the container's share of 12 KiB, so a sentence for
+people comes first and the digests follow, one a line. It is no evidence: nothing is signed.
 Written over and over, because a container that is killed says what it said before. Standard library only.
 """
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors, rfc3339
 from avouch.controlplane.model import cursors, deletions, runs, selectors, verdicts
-from avouch.store import database, runqueries, tables, versions
+from avouch.store import database, rundocuments, runqueries, tables, versions
 
 FILTERS = ("name", "workflow", "subject")
 _PAGE = 500
@@ -140,17 +140,7 @@ def _filter(key: str, wanted: Any) -> "sa.ColumnElement[bool]":
 def _document(row: Any) -> dict[str, Any]:
     return {
         "id": str(row.run_id),
-        "name": row.name,
-        "namespace": row.namespace,
-        "workflow": row.workflow,
-        "subjectKind": row.subject_kind,
-        "subjectName": row.subject_name,
-        "subjectUid": row.subject_uid,
-        "contract": row.contract,
-        "revision": row.revision,
-        "contractDigest": row.contract_digest,
-        "result": row.result,
-        "evidence": row.evidence,
+        **rundocuments.about(row),
         "documents": row.documents,
         "createdAt": rfc3339.to_seconds(row.created_at),
         "judgedAt": rfc3339.to_seconds(row.judged_at) if row.judged_at else None,

@@ -112,11 +112,9 @@ async def _late_claims(
     return found
 
 
-def summary(row: "sa.Row[Any]") -> dict[str, Any]:
-    """The run's own columns, as a list shows them."""
-    asked = _asked(row.plan)
+def about(row: Any) -> dict[str, Any]:
+    """Which run it is and what became of it: of a run, and of the record that one which was deleted leaves."""
     return {
-        "id": str(row.id),
         "name": row.name,
         "namespace": row.namespace,
         "workflow": row.workflow,
@@ -128,6 +126,15 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "contractDigest": row.contract_digest,
         "result": row.result,
         "evidence": row.evidence,
+    }
+
+
+def summary(row: "sa.Row[Any]") -> dict[str, Any]:
+    """The run's own columns, as a list shows them."""
+    asked = _asked(row.plan)
+    return {
+        "id": str(row.id),
+        **about(row),
         "reason": row.reason or "",
         "finding": row.finding or "",
         "createdAt": _time(row.created_at),

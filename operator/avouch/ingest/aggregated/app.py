@@ -91,13 +91,7 @@ class Aggregated:
 
     async def single(self, request: Request) -> Response:
         """Get one."""
-        _only_get(request)
-        name = request.path_params["name"]
-        form = negotiation.form(request, workflowruns.KIND)
-        found = await self.views.view(request.path_params["namespace"], name)
-        if found is None:
-            raise _missing(workflowruns.KIND, name)
-        return statuses.json(form.single(found, self.clock.now()))
+        return await self._one(request, self.views, workflowruns.KIND)
 
     async def signed(self, request: Request) -> Response:
         """`GET .../workflowruns/{name}/attestation` and its like: what the verdict signed, byte by byte."""
@@ -196,13 +190,7 @@ class Aggregated:
 
     async def deletion(self, request: Request) -> Response:
         """Get the record of one deleted run, by the run's name."""
-        _only_get(request)
-        name = request.path_params["name"]
-        form = negotiation.form(request, rundeletions.KIND)
-        found = await self.deletions.view(request.path_params["namespace"], name)
-        if found is None:
-            raise _missing(rundeletions.KIND, name)
-        return statuses.json(form.single(found, self.clock.now()))
+        return await self._one(request, self.deletions, rundeletions.KIND)
 
     def _of_trust(self, request: Request) -> negotiation.Form:
         form, asked = self._asked(request, trustroots.KIND, {"metadata.name": "name"})
@@ -228,6 +216,15 @@ class Aggregated:
         _only_get(request)
         place = request.path_params.get("namespace")
         return negotiation.form(request, kind), selection.parse(request, place, self.clock.now(), fields)
+
+    async def _one(self, request: Request, views: view_model.Pages, kind: objects.Kind) -> Response:
+        _only_get(request)
+        name = request.path_params["name"]
+        form = negotiation.form(request, kind)
+        found = await views.view(request.path_params["namespace"], name)
+        if found is None:
+            raise _missing(kind, name)
+        return statuses.json(form.single(found, self.clock.now()))
 
     async def _page(self, views: view_model.Pages, form: negotiation.Form, asked: selection.Selection) -> Response:
         async with self.bounds.places:
