@@ -266,26 +266,26 @@ class RunReconciler:
 
     async def _taskruns(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
         """Those that the PipelineRun lists, and others that name it as their owner: for these nobody waits."""
-        uid, listed = labels.uid_of(pipelinerun), outcome.children(pipelinerun)
-        known = {labels.name_of(t): t for t in self._cached(namespace, uid)}
-        names = sorted({*listed, *known})
-        found = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
-        mine = [t for t in found if t is not None and _owned(t, uid)]
+        listed, mine = await self._own(namespace, pipelinerun)
         late = [name for t in mine if not outcome.done(t) and (name := labels.name_of(t)) in listed]
         if late:
             raise errors.Unavailable(f"TaskRun {late[0]} is not Done yet although its PipelineRun is")
         return [*mine, *self._departed(namespace, pipelinerun, mine)]
+
+    async def _own(self, namespace: str, pipelinerun: Object) -> tuple[Sequence[str], list[Object]]:
+        """Names that a PipelineRun lists, and its TaskRuns that there are: listed, or naming it as their owner."""
+        uid, listed = labels.uid_of(pipelinerun), outcome.children(pipelinerun)
+        known = {labels.name_of(t): t for t in self._cached(namespace, uid)}
+        names = sorted({*listed, *known})
+        found = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
+        return listed, [t for t in found if t is not None and _owned(t, uid)]
 
     async def _last_known(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
         """The TaskRuns of a PipelineRun that was deleted: those that still are its own, and those that went with it.
 
         One that is listed and not Done is half of a record: it is missing.
         """
-        uid, listed = labels.uid_of(pipelinerun), outcome.children(pipelinerun)
-        known = {labels.name_of(t): t for t in self._cached(namespace, uid)}
-        names = sorted({*listed, *known})
-        read = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
-        mine = [t for t in read if t is not None and _owned(t, uid)]
+        listed, mine = await self._own(namespace, pipelinerun)
         found = [t for t in mine if outcome.done(t) or labels.name_of(t) not in listed]
         return [*found, *self._departed(namespace, pipelinerun, found)]
 
