@@ -184,9 +184,9 @@ def free_port() -> int:
 
 def answer_of(connection: ssl.SSLSocket) -> Answer:
     """The answer to what was written to a connection by hand."""
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    text = response.read()
+    with http.client.HTTPResponse(connection) as response:  # it holds the connection open until it is closed
+        response.begin()
+        text = response.read()
     return Answer(response.status, json.loads(text), {name.lower(): value for name, value in response.getheaders()})
 
 

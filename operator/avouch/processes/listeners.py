@@ -1,7 +1,8 @@
 """uvicorn with several listeners in one loop, the client certificate in the scope, and bounds on its connections.
 
 A connection costs a client nothing, so what it may hold is bounded before anybody knows who it is: so many in all, so
-many of one address, so many seconds until its headers are whole. Bodies have their own bounds (`ingest.bodies`).
+many of one address, so many seconds and bytes until its headers are whole. Bodies have their own bounds
+(`ingest.bodies`).
 """
 
 import asyncio
@@ -31,19 +32,22 @@ class Bounds:
         each: of one address (of IPv6: one /64); more are closed at once. An Ingress controller is one address and
             needs one connection for each request under way.
         headers: seconds from connecting, or from the first byte of a request, to the end of its headers.
+        head: bytes of one request's line and headers; more are answered 431 (RFC 6585 section 5).
         linger: seconds from an answer to the end of a body that is no longer read: closing at once would lose it.
     """
 
     connections: int = 4096
     each: int = 1024
     headers: float = 10.0
+    head: int = 64 * 1024
     linger: float = 15.0
 
 
 class Protocol(HttpToolsProtocol):
     """Adds to uvicorn the verified client's name (ASGI `tls` extension) and bounds for clients.
 
-    For those that are slow in sending headers, that still send a body that was refused, or that are too many.
+    For those that are slow in sending headers, that send headers without end, that still send a body that was refused,
+    or that are too many. The parser itself keeps what it is sent until a header, or a trailer, is whole.
     """
 
     def __init__(self, *args: Any, bounds: Bounds, held: Counter[str], **kwargs: Any) -> None:
@@ -55,6 +59,9 @@ class Protocol(HttpToolsProtocol):
 
     _slow: asyncio.TimerHandle | None = None
     _whole = True  # the newest request was read to its end
+    _headed = True  # and so were its headers
+    _refused = False  # nothing that comes is read any more
+    _unread = 0  # bytes that came since the parser last gave out headers or a piece of a body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection: TLS is done, so the client's certificate is known."""
@@ -77,21 +84,50 @@ class Protocol(HttpToolsProtocol):
             del self._held[self._address]
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Read; a client that never ends a header, a trailer or the extension of a chunk is cut off."""
+        if self._refused:
+            return
+        self._unread += len(data)
+        super().data_received(data)
+        if self._unread <= self._bounds.head or self.transport.is_closing():
+            return
+        self._refused = True
+        if not self._headed and (self.cycle is None or self.cycle.response_complete):
+            self.transport.write(_TOO_LONG)
+            self._arm(self._bounds.linger)
+        else:
+            self.transport.abort()
+
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._whole = False
+        self._whole = self._headed = False
         self._arm(self._bounds.headers)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header. A trailer is none: nothing reads it, and it may say what a proxy in front takes out."""
+        if not self._headed:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The last byte of its headers."""
         self._disarm()
+        self._headed, self._unread = True, 0
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self._bounds.head:
+            self.app = _too_long
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        self._unread = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The last byte of its body."""
         super().on_message_complete()
         self._whole = True
+        self._unread = 0
         self._disarm()
 
     def on_response_complete(self) -> None:
@@ -177,6 +213,16 @@ def _bound(host: str, port: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
         return socket.create_server(("::", port), family=socket.AF_INET6, backlog=512, dualstack_ipv6=True)
     return socket.create_server(("0.0.0.0", port), backlog=512)  # noqa: S104  # a Service's endpoint must be reachable
+
+
+_LINES = (b"connection: close", b"content-length: 0")
+_TOO_LONG = b"\r\n".join((b"HTTP/1.1 431 Request Header Fields Too Large", *_LINES, b"", b""))
+
+
+async def _too_long(_scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = [tuple(line.split(b": ")) for line in _LINES]
+    await send({"type": "http.response.start", "status": 431, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _named(app: Callable[..., Any], name: str) -> ASGIApp:

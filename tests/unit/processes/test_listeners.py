@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from avouch.processes import listeners
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+Endpoint = Callable[[Request], Awaitable[Response]]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -22,8 +23,8 @@ async def early(request: Request) -> Response:
 
 
 @contextlib.asynccontextmanager
-async def serving(bounds: listeners.Bounds) -> AsyncIterator[int]:
-    app = Starlette(routes=[Route("/", early, methods=["GET", "POST"])])
+async def serving(bounds: listeners.Bounds, answer: Endpoint = early) -> AsyncIterator[int]:
+    app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])
     listener = listeners.Listener(app, "127.0.0.1", 0, bounds=bounds)
     task = asyncio.create_task(listener.run_until_told())
     try:
@@ -71,6 +72,83 @@ async def test_headers_that_do_not_end_are_not_waited_for(begun: bytes) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(begun)
         assert await ended(reader) == b""
+        writer.close()
+
+
+LONG = b"x" * 2000
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET / HTTP/1.1\r\nX-A: " + LONG + b"\r\n\r\n",
+        b"GET /" + LONG + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 500 + b"\r\n",
+        b"GET / HTTP/1.1\r\nX-A: " + LONG,
+        b"GET / HTTP/1.1\r\n" + LONG,
+        b"GET /" + LONG,
+    ],
+)
+@pytest.mark.parametrize("piece", [10, 10_000])
+async def test_more_headers_than_one_request_may_have_are_431_whether_they_end_or_not(
+    request_line: bytes, piece: int
+) -> None:
+    async with serving(listeners.Bounds(head=1000, linger=0.2)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for start in range(0, len(request_line), piece):
+            writer.write(request_line[start : start + piece])
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+        async with asyncio.timeout(10):
+            assert await reader.readline() == b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+        assert b"seen" not in await ended(reader)
+        writer.close()
+
+
+async def test_headers_as_long_as_they_may_be_are_read_request_after_request() -> None:
+    async with serving(listeners.Bounds(head=1000)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):
+            writer.write(b"POST / HTTP/1.1\r\nX-A: " + b"x" * 900 + b"\r\nContent-Length: 5000\r\n\r\n" + b"b" * 5000)
+            async with asyncio.timeout(10):
+                assert b"200 OK" in await reader.readuntil(b"seen")
+        writer.close()
+
+
+@pytest.mark.parametrize("endless", [b"0\r\nX-A: " + LONG, b"0\r\n" + LONG, b"5;" + LONG])
+@pytest.mark.parametrize("piece", [10, 10_000])
+async def test_trailers_and_extensions_of_a_chunk_that_do_not_end_are_cut_off(endless: bytes, piece: int) -> None:
+    begun = asyncio.Event()
+
+    async def reads(request: Request) -> Response:
+        with contextlib.suppress(ClientDisconnect):
+            async for _ in request.stream():
+                begun.set()
+        return Response("seen")
+
+    async with serving(listeners.Bounds(head=1000), reads) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        async with asyncio.timeout(10):
+            await begun.wait()
+        for start in range(0, len(endless), piece):
+            writer.write(endless[start : start + piece])
+        assert await ended(reader) == b""
+        writer.close()
+
+
+async def test_a_trailer_is_no_header() -> None:
+    async def told(request: Request) -> Response:
+        await request.body()
+        return Response(b" ".join(name for name, _ in request.scope["headers"]) + b".")
+
+    async with serving(listeners.Bounds(), told) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Remote-User: root\r\n\r\n"
+        )
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\nhost transfer-encoding.")
         writer.close()
 
 
