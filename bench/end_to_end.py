@@ -156,7 +156,7 @@ def main() -> None:
             workers = [stack.enter_context(worker(api, url, folder / f"worker-{n}")) for n in range(options.workers)]
             bench.create(runs.NAMESPACE, [runs.CONTRACT, runs.workflow("release", tasks=[{"name": "build"}])])
             database = stack.enter_context(psycopg.connect(url, autocommit=True))
-            runs.until(database, "SELECT count(*) FROM avouch.workflows WHERE contract_name <> ''", 1, 60)
+            runs.until(database, "SELECT count(*) FROM avouch.workflows WHERE open_since IS NOT NULL", 1, 60)
             costs = runs.Costs(controller=controller.pid, PostgreSQL=stage.postmaster(started))
             costs.pids |= {f"worker {n}": pid for n, pid in enumerate(workers, 1)}
             costs.pids["(kube-apiserver)"] = runs.started_from(api.folder, "kube-apiserver")

@@ -39,7 +39,7 @@ def main() -> None:
         with bench.controller(), end_to_end.worker(api, url, folder / "worker"):
             others = [runs.workflow(f"workflow-{n}", pipelines=[{"name": f"p{n}"}]) for n in range(workflows - 1)]
             bench.create(runs.NAMESPACE, [runs.CONTRACT, runs.workflow("release", tasks=[{"name": "build"}]), *others])
-            ready = "SELECT count(*) FROM avouch.workflows WHERE contract_name <> ''"
+            ready = "SELECT count(*) FROM avouch.workflows WHERE open_since IS NOT NULL"
             runs.until(database, ready, workflows, 60 + workflows * end_to_end.PATIENCE)
             tekton = runs.Tekton(api)
             tekton.appear(count)
