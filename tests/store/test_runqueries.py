@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from avouch import errors, rfc3339
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import deliverybounds, selectors, verdicts
+from avouch.controlplane.model import runs as run_model
 from avouch.processes import workermetrics
 from avouch.store import database, deliveries, external_runs, rundocuments, runqueries, tables, views
 from avouch.store import runs as run_store
@@ -212,6 +213,24 @@ async def _summarised(url: str, rows: list[Row]) -> None:
             assert found == expected
         last = before + len(rows)
         assert [run for ns, _, run in await store.summaries(max(last, 1)) if ns in stage.namespaces] == []
+        await store.close()
+
+
+async def test_of_runs_that_one_commit_judged_the_last_one_is_the_same_for_whoever_asks(server) -> None:
+    async with database.Database(server.url) as opened:
+        passed = Row(0, WORKFLOWS[0], "Passed", EVIDENCE[0], {})
+        stage = Stage(opened, [passed] * 8)
+        async with opened.transaction() as connection:
+            before = (await connection.execute(sa.select(tables.versions.c.value))).scalar_one()
+        await stage.write()
+        store, runs, last = run_store.Runs(opened), tables.runs, before + 8
+        async with opened.transaction() as connection:
+            together = sa.update(runs).where(runs.c.namespace == stage.namespaces[0])
+            await connection.execute(together.values(judged_at=make.NOW, judged_version=last))
+        told = await store.judged(run_model.Judged(last, uuid.UUID(int=0)), 500)
+        for since in (0, max(before, 1)):
+            mine = [run for ns, _, run in await store.summaries(since) if ns == stage.namespaces[0]]
+            assert mine == [told[-1].run]
         await store.close()
 
 

@@ -4,13 +4,14 @@ PostgreSQL has no skip scan of its own: each turn of the recursion is one look i
 follows the number of Workflows, not of runs.
 """
 
-# Backwards through (workflow_uid, judged_at): the first entry below a Workflow is the newest one of the next Workflow.
+# Runs that one COMMIT judged share their time and their version: the last of them is the one of the highest id, whoever
+# asks. Backwards through (workflow_uid, judged_at): the first entry below a Workflow is the newest one of the next.
 NEWEST = (
     "WITH RECURSIVE newest AS ("
     " (SELECT id, workflow_uid, namespace, namespace_uid, workflow, judged_version FROM runs"
-    "  WHERE judged_at IS NOT NULL ORDER BY workflow_uid DESC, judged_at DESC LIMIT 1)"
+    "  WHERE judged_at IS NOT NULL ORDER BY workflow_uid DESC, judged_at DESC, judged_version DESC, id DESC LIMIT 1)"
     " UNION ALL SELECT next.* FROM newest CROSS JOIN LATERAL ("
     "  SELECT id, workflow_uid, namespace, namespace_uid, workflow, judged_version FROM runs"
     "  WHERE workflow_uid < newest.workflow_uid AND judged_at IS NOT NULL"
-    "  ORDER BY workflow_uid DESC, judged_at DESC LIMIT 1) next)"
+    "  ORDER BY workflow_uid DESC, judged_at DESC, judged_version DESC, id DESC LIMIT 1) next)"
 )

@@ -31,11 +31,11 @@ _UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))
 # Of the few that were judged lately, and of all: both choose before they read whole rows.
 _LAST = sa.text(
     "SELECT DISTINCT ON (namespace, workflow) id FROM runs WHERE judged_version > :since"
-    " ORDER BY namespace, workflow, judged_version DESC"
+    " ORDER BY namespace, workflow, judged_version DESC, id DESC"
 )
 _EVER = sa.text(
     f"{lastruns.NEWEST} SELECT DISTINCT ON (namespace, workflow) id FROM newest"  # noqa: S608 - constants only
-    " WHERE judged_version > :since ORDER BY namespace, workflow, judged_version DESC"
+    " WHERE judged_version > :since ORDER BY namespace, workflow, judged_version DESC, id DESC"
 )
 
 
