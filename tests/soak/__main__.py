@@ -1,9 +1,11 @@
 """Builds at random on a real cluster, with faults at random: `python -m tests.soak [--minutes 60] [--seed N]`.
 
-At the end every verdict is compared with the one that the build must get, and with the one that was there first. Ends
-with a table of sorts and faults, and with every verdict that is wrong, missing or another one than before; exit code 1
-where there is one. The same seed draws the same builds and faults in the same order; when they happen depends on the
-machine. AVOUCH_TEST_CLUSTER=NAME uses the cluster of that name and leaves it up.
+Meanwhile Workflows are suspended, recreated and changed, some builds are cancelled, deleted or lose their pod, and
+those that are Done are deleted, as Tekton's own pruner does. Every verdict is compared with the one that the build must
+get, and with the one that was there first. Ends with a table of sorts and faults, and with every verdict that is wrong,
+missing or another one than before; exit code 1 where there is one. The same seed draws the same builds and faults in
+the same order; when they happen depends on the machine. AVOUCH_TEST_CLUSTER=NAME uses the cluster of that name and
+leaves it up.
 """
 
 import argparse
@@ -21,7 +23,6 @@ from examples.quickstart import install
 from tests.cluster.choice import AnyCluster, choose
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import say
-from tests.e2e.made import REPORT, pipelinerun, task
 from tests.e2e.stage import Json, Stage
 from tests.soak import account, builds, faults
 
@@ -30,7 +31,33 @@ Answer = TypeVar("Answer")
 AT_ONCE = 6  # builds: two cores take no more at the pace of an ordinary day
 CALM = (20, 60)  # seconds between two faults
 LATE = 240.0  # seconds after the last build in which its verdict must be there
+KEPT = timedelta(seconds=30)  # after its end, until a build that was judged rightly is deleted
 _EDGE = timedelta(seconds=10)  # around a fault: caches are believed for so long
+_SECOND = timedelta(seconds=1)  # in which the cluster's times are counted
+
+
+@dataclass
+class Started:
+    """A build that was started, and what was seen of it: it may be gone by now."""
+
+    name: str
+    sort: builds.Sort
+    obj: Json = field(default_factory=dict)
+    pods: dict[str, datetime] = field(default_factory=dict)  # uid -> created
+    cut: bool = False  # what its sort does to it was done
+    gone: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.gone or _done(self.obj)
+
+    def build(self) -> account.Build:
+        """What is held against its verdict."""
+        created = datetime.fromisoformat(self.obj["metadata"]["creationTimestamp"])
+        began = self.obj.get("status", {}).get("startTime")
+        times = (created, datetime.fromisoformat(began) if began else created)
+        return account.Build(self.name, self.sort, *times, tuple(self.pods.values()))
 
 
 @dataclass
@@ -39,11 +66,13 @@ class Soak:
 
     cluster: AnyCluster
     seed: int
-    started: dict[str, str] = field(default_factory=dict)  # build -> its sort
+    started: dict[str, Started] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)  # run -> the verdict that it had first
-    times: list[account.Away] = field(default_factory=list)
+    away: list[account.Span] = field(default_factory=list)
+    turns: dict[str, list[account.Span]] = field(default_factory=lambda: {name: [] for name in faults.TURNS})
     happened: Counter[str] = field(default_factory=Counter)
-    coming: list[str] = field(default_factory=list)  # faults of this round that have not happened yet
+    _codes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of runs that failed
+    coming: list[str] = field(default_factory=list)  # faults and turns of this round that have not happened yet
 
     def __post_init__(self) -> None:
         # Each has its own, or what comes next would depend on what happened to be due first.
@@ -64,9 +93,8 @@ class Soak:
         self.home.kubectl("scale", "deployment/avouch-server", "--replicas=2")
         faults.ready(self.home, "server")
         self.place.open(**{"avouch.dev/inject": "enabled"})
-        self.place.apply(pipelinerun("early", task("make", REPORT)))
+        self._begin("early", "uncovered")
         self.place.ended("early")
-        self.started["early"] = "uncovered"
         self.place.apply(*builds.WORKFLOWS)
         self.place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
 
@@ -75,73 +103,108 @@ class Soak:
         end = time.monotonic() + seconds
         due = time.monotonic() + self._next_fault.uniform(*CALM)
         while time.monotonic() < end:
-            while self._working() < AT_ONCE and time.monotonic() < end:
-                self._start()
+            self._look()
+            for _ in range(AT_ONCE - sum(not one.over for one in self.started.values())):
+                sort = builds.drawn(self._next_build)
+                self._begin(f"b{len(self.started):04d}-{sort}", sort)
             if time.monotonic() >= due:
                 self._break()
                 due = time.monotonic() + self._next_fault.uniform(*CALM)
-            self._look()
+            self._prune()
             time.sleep(1)
 
     def judged(self) -> list[str]:
-        """Wait until all is judged, or should be; what is wrong."""
-        for name in self.started:
-            self.place.ended(name)
+        """Wait until all is over and judged, or should be; what is wrong."""
+        end = time.monotonic() + LATE
+        while not all(one.over for one in self.started.values()) and time.monotonic() < end:
+            self._look()
+            time.sleep(1)
         end = time.monotonic() + LATE
         while (wrong := self._wrong()) and time.monotonic() < end:
             time.sleep(2)
         return wrong
 
-    def _start(self) -> None:
-        sort = builds.drawn(self._next_build)
-        name = f"b{len(self.started):04d}-{sort}"
+    def _begin(self, name: str, sort: str) -> None:
+        self.started[name] = Started(name, builds.SORTS[sort])
         _again(lambda: self.place.apply(builds.SORTS[sort].of(name)))
-        self.started[name] = sort
 
     def _break(self) -> None:
         if not self.coming:  # each once before any comes again: a few minutes see all of them
-            self.coming = self._next_fault.sample(tuple(faults.FAULTS), k=len(faults.FAULTS))
+            known = (*faults.FAULTS, *faults.TURNS)
+            self.coming = self._next_fault.sample(known, k=len(known))
         what = self.coming.pop()
-        began = datetime.now(UTC)
-        faults.FAULTS[what](self.cluster, self.home)
-        ended = datetime.now(UTC)
         self.happened[what] += 1
-        say(f"{what}: back after {(ended - began).total_seconds():.0f} s; {len(self.started)} builds so far")
+        began = datetime.now(UTC)
+        if what in faults.TURNS:
+            turned = self.happened[what] % 2 == 1
+            _again(lambda: faults.TURNS[what](self.place, turned))
+            self.turns[what].append(account.Span(began - _SECOND, datetime.now(UTC) + _SECOND))
+        else:
+            faults.FAULTS[what](self.cluster, self.home)
+        ended = datetime.now(UTC)
+        say(f"{what}: done after {(ended - began).total_seconds():.0f} s; {len(self.started)} builds so far")
         if what in faults.LOSES_SIDECARS:
-            self.times.append(account.Away(began - _EDGE, ended + _EDGE))
-
-    def _working(self) -> int:
-        return sum(not _done(one) for one in self._listed("pipelineruns"))
+            self.away.append(account.Span(began - _EDGE, ended + _EDGE))
 
     def _listed(self, kind: str) -> list[Json]:
         return _again(lambda: list(self.place.get(kind)["items"]))
 
     def _look(self) -> None:
-        for name, verdict in _verdicts(self._listed("workflowruns")).items():
+        """See how far the builds are, and do to them what their sort says."""
+        objects = {one["metadata"]["name"]: one for one in self._listed("pipelineruns")}
+        for pod in self._listed("pods"):
+            build = self.started.get(pod["metadata"]["labels"].get("tekton.dev/pipelineRun", ""))
+            if build is not None:
+                created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+                build.pods[pod["metadata"]["uid"]] = created
+                if build.sort.cut and not build.cut and pod["status"].get("phase") == "Running":
+                    _again(lambda cut=build.sort.cut, name=build.name: cut(self.place, name))  # type: ignore[misc]
+                    build.cut = True
+        for build in self.started.values():
+            build.obj = objects.get(build.name, build.obj)
+            build.gone = bool(build.obj) and build.name not in objects
+
+    def _prune(self) -> None:
+        """Delete builds that were judged rightly; what becomes of their runs is looked at in the end."""
+        old = datetime.now(UTC) - KEPT
+        done = [one for one in self.started.values() if not one.gone and _done(one.obj) and _ended(one.obj) < old]
+        if len(done) >= AT_ONCE:
+            wrong = self._problems()
+            names = [one.name for one in done if not wrong[one.name]]
+            if names:
+                _again(
+                    lambda: self.place.kubectl("delete", "pipelinerun", *names, "--wait=false", "--ignore-not-found")
+                )
+
+    def _problems(self) -> dict[str, str]:
+        """What is wrong with each build now, by its name; "" where nothing is."""
+        runs = self._listed("workflowruns")
+        for name, verdict in _verdicts(runs).items():
             self.first.setdefault(name, verdict)
+        about: dict[str, list[Json]] = {}
+        for run in runs:
+            about.setdefault(run["spec"]["subject"].get("uid", ""), []).append(run)
+        happened = account.Happened(self.away, self.turns)
+        found = {}
+        for one in self.started.values():
+            told = [self._verdict(run) for run in about.get(one.obj.get("metadata", {}).get("uid", ""), ())]
+            found[one.name] = account.problem(one.build(), told, happened) if one.obj else f"{one.name}: never seen"
+        return found
 
     def _wrong(self) -> list[str]:
         """What is not as it must be now."""
-        runs, pods = self._listed("workflowruns"), self._listed("pods")
-        self._look()
-        uids = {one["metadata"]["name"]: one["metadata"]["uid"] for one in self._listed("pipelineruns")}
-        found = []
-        for name, sort in self.started.items():
-            mine = [one for one in runs if one["spec"]["subject"].get("uid") == uids[name]]
-            made = [pod for pod in pods if pod["metadata"]["labels"].get("tekton.dev/pipelineRun") == name]
-            created = tuple(datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in made)
-            build = account.Build(name, builds.SORTS[sort], created)
-            if wrong := account.problem(build, [self._verdict(one) for one in mine], self.times):
-                found.append(wrong)
-        return found + account.changed(self.first, _verdicts(runs))
+        found = [wrong for wrong in self._problems().values() if wrong]
+        return found + account.changed(self.first, _verdicts(self._listed("workflowruns")))
 
     def _verdict(self, listed: Json) -> account.Verdict:
         """With its findings, which lists do not have."""
         name, verdict = listed["metadata"]["name"], listed["status"]["verdict"]
         if verdict != "Failed":
             return account.Verdict(name, verdict)
-        findings = _again(lambda: self.place.get("workflowruns", name))["status"].get("findings", ())
-        return account.Verdict(name, verdict, tuple(one["code"] for one in findings))
+        if name not in self._codes:
+            findings = _again(lambda: self.place.get("workflowruns", name))["status"].get("findings", ())
+            self._codes[name] = tuple(one["code"] for one in findings)
+        return account.Verdict(name, verdict, self._codes[name])
 
 
 def _again(ask: Callable[[], Answer], seconds: float = 90.0) -> Answer:
@@ -150,7 +213,7 @@ def _again(ask: Callable[[], Answer], seconds: float = 90.0) -> Answer:
     while True:
         try:
             return ask()
-        except ClusterError:
+        except (ClusterError, AssertionError):  # the second: it waited in vain
             if time.monotonic() >= end:
                 raise
         time.sleep(1)
@@ -159,6 +222,10 @@ def _again(ask: Callable[[], Answer], seconds: float = 90.0) -> Answer:
 def _done(pipelinerun: Json) -> bool:
     conditions = pipelinerun.get("status", {}).get("conditions") or [{}]
     return conditions[0].get("status") in ("True", "False")
+
+
+def _ended(pipelinerun: Json) -> datetime:
+    return datetime.fromisoformat(pipelinerun["status"]["completionTime"])
 
 
 def _verdicts(runs: list[Json]) -> dict[str, str]:
@@ -193,7 +260,8 @@ def main() -> int:
 
 def _tell(soak: Soak, wrong: list[str]) -> None:
     print(f"\n{len(soak.started)} builds, {len(soak.first)} verdicts, {sum(soak.happened.values())} faults")
-    for what, number in sorted(Counter(soak.started.values()).items()):
+    sorts = {id(sort): name for name, sort in builds.SORTS.items()}
+    for what, number in sorted(Counter(sorts[id(one.sort)] for one in soak.started.values()).items()):
         print(f"  {number:4d} {what}: {builds.SORTS[what].verdict or 'no verdict'}")
     for what, number in sorted(soak.happened.items()):
         print(f"  {number:4d} times {what}")

@@ -1,13 +1,20 @@
-"""What breaks: processes that are killed, a database that is started again, watches that are lost."""
+"""What breaks: processes that are killed, a database that is started again, watches that are lost; and what turns.
 
+A turn is no fault: it is what a user does to a Workflow or its Contract while builds of it run.
+"""
+
+import json
 from collections.abc import Callable, Mapping
 
 from tests.cluster.choice import AnyCluster
 from tests.cluster.cluster import Cluster
 from tests.cluster.processes import Process
+from tests.e2e import made
 from tests.e2e.stage import Json, Stage
+from tests.soak import builds
 
 Fault = Callable[[AnyCluster, Stage], None]
+Turn = Callable[[Stage, bool], None]
 STOPPED = "import os, signal; os.kill(1, signal.SIGTERM)"
 
 
@@ -57,6 +64,48 @@ def ready(home: Stage, component: str) -> None:
     home.kubectl("rollout", "status", f"deployment/avouch-{component}", "--timeout=120s")
 
 
+def suspend(place: Stage, turned: bool) -> None:
+    """The Workflow takes no new builds, or takes them again."""
+    change = json.dumps({"spec": {"suspend": turned}})
+    place.kubectl("patch", "workflows.avouch.dev", builds.SUSPENDED, "--type=merge", "-p", change)
+    told = "Suspended" if turned else "Succeeded"
+    place.until(lambda: _ready(place, builds.SUSPENDED).get("reason") == told, f"the Workflow to be {told}")
+
+
+def recreate(place: Stage, _turned: bool) -> None:
+    """The Workflow goes, and another one of its name comes."""
+    (made_anew,) = [one for one in builds.WORKFLOWS if _named(one, "Workflow", builds.RECREATED)]
+    place.kubectl("delete", "workflows.avouch.dev", builds.RECREATED, "--wait=true")
+    place.apply(made_anew)
+    place.until(lambda: _ready(place, builds.RECREATED).get("status") == "True", "the Workflow to be Ready")
+
+
+def change(place: Stage, turned: bool) -> None:
+    """The Contract asks for something that no build has, or no longer does."""
+    before = _workflow(place, builds.CHANGED)["status"]["contractRevision"]
+    more = (builds.ASKED_MORE,) if turned else ()
+    place.apply(made.contract(builds.CHANGED, builds.VALUE, *more))
+    place.until(
+        lambda: _workflow(place, builds.CHANGED)["status"]["contractRevision"] > before, "the Contract's new revision"
+    )
+
+
+def _named(obj: Json, kind: str, name: str) -> bool:
+    return (obj["kind"], obj["metadata"]["name"]) == (kind, name)
+
+
+def _workflow(place: Stage, name: str) -> Json:
+    return place.get("workflows.avouch.dev", name)
+
+
+def _ready(place: Stage, name: str) -> Json:
+    """The condition, once it is of what the Workflow is now."""
+    workflow = _workflow(place, name)
+    conditions = workflow.get("status", {}).get("conditions", ())
+    now = workflow["metadata"]["generation"]
+    return next((one for one in conditions if one["type"] == "Ready" and one["observedGeneration"] == now), {})
+
+
 FAULTS: Mapping[str, Fault] = {
     "controller killed": kill("controller"),
     "worker killed": kill("worker"),
@@ -64,5 +113,6 @@ FAULTS: Mapping[str, Fault] = {
     "database restarted": restart_database,
     "watches lost": lose_watches,
 }
+TURNS: Mapping[str, Turn] = {builds.SUSPENDED: suspend, builds.RECREATED: recreate, builds.CHANGED: change}
 LOSES_SIDECARS = ("database restarted", "watches lost")
 """While they last a pod may start without a sidecar: builds never wait for avouch."""
