@@ -3,12 +3,14 @@
 Standard library only. `docs/reference/findings.md` is generated from the table.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Self
 
 from avouch.values import dataclass
 
+_OF_A_CODE = 200  # findings of one verdict
 _TOLD = 10  # names in a message
 
 
@@ -304,6 +306,27 @@ def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
     alone = any(code.alone for code in codes)
     kept = (code.alone or not alone or code.effect is not Effect.FAILED for code in codes)
     return tuple(each for each, keep in zip(every, kept, strict=True) if keep)
+
+
+def told(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The same for people to read: of one code the first 200, and how many more there are.
+
+    A pipeline of thousands of tasks, each of which is wrong in the same way, is judged in full and told in short.
+
+    >>> [each.message for each in told([Finding("MaterialMissing", "m")] * 202)][-2:]
+    ['m', '2 more are like the ones before']
+    """
+    kept: dict[str, list[Finding]] = {}
+    left: Counter[str] = Counter()
+    for each in found:
+        like = kept.setdefault(each.code, [])
+        if len(like) < _OF_A_CODE:
+            like.append(each)
+        else:
+            left[each.code] += 1
+    for code, number in left.items():
+        kept[code].append(Finding(code, f"{number} more are like the ones before"))
+    return tuple(each for like in kept.values() for each in like)
 
 
 def markdown() -> list[str]:

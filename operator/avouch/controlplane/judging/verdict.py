@@ -30,7 +30,7 @@ def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examinati
         run_id=case.run.id,
         result=examination.result_of(findings),
         evidence=examined.evidence,
-        findings=findings,
+        findings=finding_table.told(findings),
         materials=examined.materials,
         annotations=dict(examined.annotations),
         env=dict(examined.env),

@@ -69,6 +69,24 @@ def test_a_check_that_is_added_once_holds_for_every_run(make: Any, monkeypatch: 
 
 
 @BOTH
+def test_thousands_of_findings_are_judged_in_full_and_told_in_short(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def many(case: examination.Case, examined: examination.Examined) -> Iterable[findings.Finding]:
+        yield from (findings.Finding("PodNotSeen", f"pod {number}") for number in range(1000))
+        yield from (findings.Finding("MaterialNotUsed", f"claim {number}") for number in range(1000))
+        yield findings.Finding("RunFailed", "the last of them decides")
+
+    monkeypatch.setattr(verdict, "CHECKS", (many,))
+    found = judged(make())
+    assert found.result is verdicts.VerdictResult.FAILED
+    assert found.findings[0] == findings.Finding("RunFailed", "the last of them decides")
+    assert [one.message for one in found.findings if one.code == "PodNotSeen"][199:] == [
+        "pod 199",
+        "800 more are like the ones before",
+    ]
+    assert len(found.findings) == 1 + 201 + 201
+
+
+@BOTH
 def test_policies_that_nobody_evaluated_are_an_error_everywhere(make: Any) -> None:
     found = judged(make(has_policies=True))
     assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.ERROR, ["PoliciesNotEvaluated"])
