@@ -123,6 +123,19 @@ class Stage:
         raise AssertionError(f"{self.namespace}: waited {seconds:.0f} s for {what}")
 
 
+def authority(cluster: AnyCluster) -> Json:
+    """Our server's certificate authority, as anybody could publish it."""
+    found = Stage(cluster, install.NAMESPACE).kubectl(
+        "get", "secret", "avouch-server-tls", "-o", "jsonpath={.data.ca\\.crt}"
+    )
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "avouch-ca"},
+        "binaryData": {"ca.crt": found},
+    }
+
+
 def carries_sidecar(pod: Json) -> bool:
     return any(container["name"] == "avouch-sidecar" for container in pod["spec"].get("initContainers", ()))
 

@@ -24,7 +24,7 @@ exec python3 -S -m avouch.sidecar --step --material {LIE}
 def place(cluster: AnyCluster) -> Iterator[Stage]:
     """While a PipelineRun works, others are made that look as if they belonged to it."""
     place = Stage(cluster, "forgeries").open(**{"avouch.dev/inject": "enabled"})
-    place.apply(*made.gate(), authority(cluster))
+    place.apply(*made.gate(), stage.authority(cluster))
     place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
     place.apply(pipelinerun("victim", task("make", f"sleep 8\n{REPORT}")))
     (theirs,) = place.until(lambda: place.pods("victim"), "the victim's pod")
@@ -40,17 +40,6 @@ def place(cluster: AnyCluster) -> Iterator[Stage]:
     place.kubectl("wait", "--for=condition=Succeeded", "taskrun/lookalike", "--timeout=120s")
     yield place
     place.close()
-
-
-def authority(cluster: AnyCluster) -> Json:
-    """Our server's certificate authority, as anybody could publish it."""
-    found = Stage(cluster, "avouch").kubectl("get", "secret", "avouch-server-tls", "-o", "jsonpath={.data.ca\\.crt}")
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "avouch-ca"},
-        "binaryData": {"ca.crt": found},
-    }
 
 
 def pod(name: str, metadata: Json) -> Json:

@@ -23,7 +23,7 @@ from examples.quickstart import install
 from tests.cluster.choice import AnyCluster, choose
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import say
-from tests.e2e.stage import Json, Stage
+from tests.e2e.stage import Json, Stage, authority
 from tests.soak import account, builds, faults
 
 Answer = TypeVar("Answer")
@@ -95,7 +95,7 @@ class Soak:
         self.place.open(**{"avouch.dev/inject": "enabled"})
         self._begin("early", "uncovered")
         self.place.ended("early")
-        self.place.apply(*builds.WORKFLOWS)
+        self.place.apply(*builds.WORKFLOWS, authority(self.cluster))
         self.place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
 
     def run(self, seconds: float) -> None:

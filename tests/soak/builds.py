@@ -40,8 +40,9 @@ printf sha256:%064d 1 > $(results.IMAGE_DIGEST.path)
 _LIE = """
 other="registry.example/app@sha256:$(printf %064d 2)"
 for _ in $(seq 60); do
-  python3 -S -m avouch.sidecar --step --material "image=$other" 2>&1 | tee /tmp/said
-  grep -q "is stored" /tmp/said && exit 0
+  said=$(python3 -S -m avouch.sidecar --step --material "image=$other" 2>&1)
+  echo "$said"
+  case "$said" in *"is stored"*) exit 0 ;; esac
   sleep 3
 done
 exit 1
@@ -127,8 +128,8 @@ SORTS = {
     "goes-on": Sort("Passed", _file(step("exit 3", onError="continue"), REPORT), files=True),
     "tries-again": Sort("Passed", _file(f"[ $(context.task.retry-count) = 1 ]\n{REPORT}", retries=1), files=True),
     "times-out": Sort("Failed", _value(_SAY, _LONG, timeout="15s")),
-    "canceled": Sort("Failed", _value(_SAY, _LONG), cut=cancel),
-    "deleted": Sort("Failed", _value(_SAY, _LONG), cut=delete),
+    "canceled": Sort("Canceled", _value(_SAY, _LONG), cut=cancel),
+    "deleted": Sort("Unobserved", _value(_SAY, _LONG), cut=delete),
     "loses-pod": Sort("Failed", _value(_SAY, _LONG), cut=delete_pod),
     "suspended": Sort("Passed", _value(_SAY, _SLOW, workflow=SUSPENDED), turn=SUSPENDED, turned=NONE),
     "recreated": Sort("Passed", _value(_SAY, _SLOW, workflow=RECREATED), turn=RECREATED, turned="Passed"),
