@@ -101,6 +101,7 @@ class Plan:
     contract_namespace: str = ""  # where the contract lies, which may be the organization's home namespace
     contract_namespace_uid: str = ""
     attest_within: int = ATTEST_WITHIN  # seconds that a sidecar may try to deliver after the last step
+    generation: int = 0  # of the Workflow that it was computed from; 0 in plans of before it was kept
     # Only in the server's answer to a pod: materials whose path names what its TaskRun does not have, and why.
     unresolved: tuple[tuple[str, str], ...] = ()
 

@@ -27,6 +27,7 @@ class Workflow:
     name: str = "build-small"
     uid: str = "f4231cbf-a1ee-465c-8510-d8712923d3bc"
     namespace: str = "skynet"
+    generation: int = 1
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ class Workflow(Protocol):
         """Namespace of the Workflow."""
 
     @property
+    def generation(self) -> int:
+        """The object's metadata.generation."""
+
+    @property
     def spec(self) -> dict[str, Any]:
         """The spec, in camelCase."""
 
@@ -98,6 +102,7 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
         contract_namespace=revision.namespace,
         contract_namespace_uid=revision.namespace_uid,
         attest_within=_seconds(tekton.attest_within),
+        generation=workflow.generation,
     )
 
 

@@ -376,29 +376,38 @@ class RunReconciler:
 
     async def _finish(self, waiting: Sequence[run_model.Run], snapshot: run_model.Snapshot, at: datetime) -> None:
         epoch, snapshot = self.context.epoch(), replace(snapshot, interrupted=self._interrupted(snapshot))
-        if waiting and set(snapshot.pods.values()).difference(snapshot.injected):
+        if set(snapshot.pods.values()).difference(snapshot.injected):
             snapshot = replace(snapshot, uninjected=await self._why_none(waiting))
+        if snapshot.cut:
+            await self._remember_cut(waiting, epoch)  # before: a run that is finished is not looked at again
         self.awaited.update({run.id: run for run in waiting})  # before: the verdict may be there before we are told
         for run in waiting:
             self.opened.pop(run.id, None)  # whether or not it can be finished now: the next try asks the store
         await asyncio.gather(*(self.runs.finish(run.id, snapshot, at, epoch=epoch) for run in waiting))
         if snapshot.cut:
-            await self._cut(waiting, epoch)
+            await self._tell_cut(waiting[0])
 
-    async def _cut(self, waiting: Sequence[run_model.Run], epoch: int) -> None:
-        """Our sidecar cost a build its results: say it where its author looks, and do not do it again."""
+    async def _remember_cut(self, waiting: Sequence[run_model.Run], epoch: int) -> None:
+        """Have no sidecar cost these Workflows results again, unless they were changed since the runs were planned."""
         for run in waiting:
-            workflow = self.context.cache.get(Key("Workflow", run.namespace, run.workflow)) or {}
-            if labels.uid_of(workflow) == run.key.workflow_uid:
-                generation = int(workflow["metadata"].get("generation", 1))
+            pinned = _pinned(run)
+            if generation := (pinned.generation if pinned else 0) or self._generation(run):
                 await self.runs.results_cut(run.key.workflow_uid, generation, epoch=epoch)
-        run = waiting[0]
+
+    def _generation(self, run: run_model.Run) -> int:
+        """That of its Workflow now, for plans that do not say it; 0 where the Workflow is gone or was made anew."""
+        workflow = self.context.cache.get(Key("Workflow", run.namespace, run.workflow)) or {}
+        same = labels.uid_of(workflow) == run.key.workflow_uid
+        return int(workflow["metadata"].get("generation", 1)) if same else 0
+
+    async def _tell_cut(self, run: run_model.Run) -> None:
+        """Say where the author of a build looks that our sidecar cost it its results."""
         subject = events.reference(KINDS[run.subject_kind], run.namespace, run.subject_name, run.key.subject_uid)
         await self.recorder.record(subject, events.Event("ResultsCut", _CUT, action="Inject", warning=True))
 
     async def _why_none(self, waiting: Sequence[run_model.Run]) -> str:
         try:
-            plans = [plan.Plan.from_json(run.plan) for run in waiting]
+            plans = [pinned for run in waiting if (pinned := _pinned(run)) is not None]
             return await self._uninjected.why(waiting[0].namespace, plans)
         except errors.AvouchError as exc:  # a run is judged without a reason rather than not at all
             log.warning("run %s: why it has no sidecar cannot be told: %s", waiting[0].name, exc)
@@ -406,10 +415,16 @@ class RunReconciler:
 
 
 def _grace(run: run_model.Run) -> timedelta:
+    pinned = _pinned(run)
+    return run_model.GRACE if pinned is None else run_model.grace(pinned.attest_within)
+
+
+def _pinned(run: run_model.Run) -> plan.Plan | None:
+    """The plan of a run; None where it cannot be read: it is judged, and told there."""
     try:
-        return run_model.grace(plan.Plan.from_json(run.plan).attest_within)
-    except errors.Invalid:  # it is judged, and told there
-        return run_model.GRACE
+        return run.pinned()
+    except errors.Invalid:
+        return None
 
 
 def _open(known: pod.Seen | None) -> bool:

@@ -14,11 +14,10 @@ _ROOM = (
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """One plan, the materials of it that this pod may hold, and the generation of its Workflow."""
+    """One plan, and the materials of it that this pod may hold."""
 
     whole: plan.Plan
     materials: tuple[plan.PlannedMaterial, ...]
-    generation: int = 0
 
 
 def needs_pod(materials: Iterable[plan.PlannedMaterial]) -> bool:
@@ -70,8 +69,8 @@ def cramped(shape: pod.Shape, owed: Sequence[Owed], each: int) -> pod.Refusal | 
 
 
 def cut_before(owed: Sequence[Owed], cuts: Mapping[str, int]) -> pod.Refusal | None:
-    """Why not, where results of one of these Workflows, as it is now, were lost beside a sidecar already."""
-    cut = [each.whole.workflow for each in owed if cuts.get(each.whole.workflow_uid, -1) >= each.generation]
+    """Why not, where results of one of these Workflows, as it was planned here, were lost beside a sidecar already."""
+    cut = [each.whole.workflow for each in owed if cuts.get(each.whole.workflow_uid, -1) >= each.whole.generation]
     if not cut:
         return None
     text = f"beside a sidecar results of Workflow {cut[0]} had too little room and were lost"

@@ -25,6 +25,7 @@ class Workflow:
     name: str = "build"
     uid: str = "w-1"
     namespace: str = "team"
+    generation: int = 2
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,13 @@ def test_a_plan_pins_the_contract_and_names_lines_that_order_cannot_move():
     assert (found.namespace, found.contract_namespace, found.contract_namespace_uid) == ("team", "home", "home-uid")
     assert material(found, "sbom").line == 'spec.materials[name="sbom"]'
     assert plan.Plan.from_json(found.to_json()) == found
+
+
+def test_a_plan_knows_the_generation_of_its_workflow_and_one_of_before_is_read_without() -> None:
+    found = planned()
+    assert found.generation == 2
+    older = {key: value for key, value in json.loads(found.to_json()).items() if key != "generation"}
+    assert plan.Plan.from_json(json.dumps(older)).generation == 0
 
 
 def test_what_the_workflow_does_not_map_stays_by_convention():

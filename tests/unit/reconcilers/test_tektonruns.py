@@ -304,24 +304,72 @@ async def test_the_last_word_of_a_sidecar_is_recorded_though_its_pod_is_gone_at_
     assert snapshot.said == {"pod-uid": "the server was away"}
 
 
-@pytest.mark.parametrize(("uid", "remembered"), [("wu", ["cut wu 7 1"]), ("another", [])])
-async def test_results_that_our_sidecar_cost_a_build_are_told_and_remembered_of_its_workflow(
-    uid: str, remembered: list[str]
-) -> None:
-    scene = Scene(tasks=[{"name": "build"}])
-    recorder = Recorder()
-    scene.run_reconciler = replace(scene.run_reconciler, recorder=recorder)  # type: ignore[arg-type]
-    scene.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": uid, "generation": 7}, "spec": {}})
+def cut(scene: Scene) -> Key:
+    """A TaskRun that works, in whose pod our sidecar has left the results too little room."""
     created = a_pod("pod", "t", sidecar=True, phase="Succeeded")
     created["spec"]["containers"] = [{"name": "step-a"}, {"name": "step-b"}, {"name": "step-c"}]
     full = {"name": "step-a", "state": {"terminated": {"message": "x" * 3072}}}
     created["status"]["containerStatuses"] = [full]
     scene.put("Pod", created)
+    return scene.put("TaskRun", a_run("TaskRun", "t", "Unknown", podName="pod"))
+
+
+def of_generation(scene: Scene, generation: int, uid: str = "wu") -> None:
+    meta = {"name": "w", "namespace": "team", "uid": uid, "generation": generation}
+    scene.put("Workflow", {"metadata": meta, "spec": {}})
+
+
+async def test_results_that_our_sidecar_cost_a_build_are_told_and_remembered_of_its_workflow() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    cut(scene)
     await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.cut == ("pod-uid",)
+    assert scene.store.asked == ["open", "cut wu 1 1", "finish"]
+    assert [event.reason for event in scene.recorder.told] == ["ResultsCut"]
+
+
+async def test_a_workflow_that_was_changed_while_its_build_lost_results_may_have_a_sidecar_again() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    await scene.run_reconciler.reconcile(cut(scene))
+    of_generation(scene, 2)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    assert "cut wu 1 1" in scene.store.asked
+
+
+@pytest.mark.parametrize(("uid", "remembered"), [("wu", ["cut wu 7 1"]), ("another", [])])
+async def test_a_run_whose_plan_does_not_say_its_generation_has_that_of_its_workflow(
+    uid: str, remembered: list[str]
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    await scene.run_reconciler.reconcile(cut(scene))
+    of_generation(scene, 7, uid)
+    (run,) = scene.store.stored.values()
+    scene.store.stored = {run.id: replace(run, plan=replace(run.pinned(), generation=0).to_json())}
+    scene.run_reconciler.opened.clear()
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
     assert [each for each in scene.store.asked if each.startswith("cut")] == remembered
-    assert [event.reason for event in recorder.told] == ["ResultsCut"]
+
+
+async def test_that_results_were_lost_is_remembered_before_the_run_is_finished_and_looked_at_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = cut(scene)
+    await scene.run_reconciler.reconcile(key)
+    scene.put("TaskRun", ended("t"))
+    with monkeypatch.context() as away:
+        away.setattr(scene.store, "results_cut", refusing)
+        with pytest.raises(errors.Unavailable):
+            await scene.run_reconciler.reconcile(key)
+    assert (scene.store.snapshots, scene.recorder.told) == ({}, [])
+    await scene.run_reconciler.reconcile(key)
+    assert scene.store.asked == ["open", "cut wu 1 1", "finish"]
+    assert [event.reason for event in scene.recorder.told] == ["ResultsCut"]
+
+
+async def refusing(*_: object, **__: object) -> None:
+    raise errors.Unavailable("the database is away")
 
 
 async def test_a_pod_without_a_sidecar_is_recorded_with_the_reason() -> None:

@@ -389,7 +389,7 @@ def shape_with(results: int, init: int = 2, log: bool = False) -> pod.Shape:
 
 
 def owing(inject: str = "auto", uid: str = "w-1", generation: int = 3) -> decision.Owed:
-    return decision.Owed(replace(pods.a_plan(), inject=inject, workflow_uid=uid), (), generation)
+    return decision.Owed(replace(pods.a_plan(), inject=inject, workflow_uid=uid, generation=generation), ())
 
 
 @pytest.mark.parametrize(

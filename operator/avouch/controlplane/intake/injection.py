@@ -79,7 +79,7 @@ class InjectionPlanner:
         task = pod_identity.pipeline_task(taskrun, pipelinerun)
         attester = authorization.ServiceAccount(namespace, account)
         allowed = [one for one in found if authorization.may_attest(one.attesters, _place(one.workflow), attester)]
-        return [decision.Owed(one.plan, _of_pod(one, task), one.workflow.generation) for one in allowed]
+        return [decision.Owed(one.plan, _of_pod(one, task)) for one in allowed]
 
     async def _pipelinerun(self, namespace: str, taskrun: Object) -> Object | None:
         owner = labels.controller(taskrun, "PipelineRun")

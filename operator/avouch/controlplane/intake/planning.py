@@ -181,7 +181,7 @@ async def _begun(workflow: contracts.WorkflowRecord, subject: matching.Subject, 
     for run in await begun.of_subject(subject.uid):
         if run.workflow == workflow.name and run.finished_at is None:
             listed = workflowspecs.read(workflow.spec, workflow.name).attesters
-            return Owed(workflow, listed, subject, plan.Plan.from_json(run.plan), run.plan)
+            return Owed(workflow, listed, subject, run.pinned(), run.plan)
     return None
 
 

@@ -81,7 +81,7 @@ class PodRuns:
     async def _open_one(self, owed: planning.Owed, subject: pod_identity.Subject, now: datetime) -> Opened:
         known = await self.runs.get(owed.run_id)
         stored = known or await self.runs.open(owed.run(now))
-        pinned = plan.Plan.from_json(stored.plan)
+        pinned = stored.pinned()
         filled = paths.filled(pinned, subject.taskrun)
         text = stored.plan if filled is pinned else filled.to_json()
         return Opened(stored, filled, text, created=known is None)

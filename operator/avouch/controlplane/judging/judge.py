@@ -216,7 +216,7 @@ def _ends(case: examination.Case, found: _Judged) -> bool:
 def _unreadable(record: judging.Record) -> str:
     """Why something that is stored of a run cannot be read, or ""."""
     try:
-        plan.Plan.from_json(record.run.plan)
+        record.run.pinned()
     except errors.Invalid as exc:
         return str(exc)
     return record.problem
@@ -226,7 +226,7 @@ def _plan(record: judging.Record) -> plan.Plan:
     """The plan of a run, or what the run itself says of it."""
     run = record.run
     try:
-        return plan.Plan.from_json(run.plan)
+        return run.pinned()
     except errors.Invalid:
         return plan.Plan(
             workflow=run.workflow,
@@ -241,7 +241,7 @@ def _plan(record: judging.Record) -> plan.Plan:
 def _bare(record: judging.Record) -> examination.Case:
     if record.problem:
         raise errors.Corrupt(record.problem)
-    return examination.Case(record.run, plan.Plan.from_json(record.run.plan), record.snapshot, external=record.external)
+    return examination.Case(record.run, record.run.pinned(), record.snapshot, external=record.external)
 
 
 def _settled(record: judging.Record) -> bool:
@@ -255,7 +255,7 @@ def _may_hold_documents(record: judging.Record) -> bool:
     """Whether a run claims what may be a document; its claims are verified once, where they are read."""
     if not record.claims:
         return False
-    asked = plan.Plan.from_json(record.run.plan).materials
+    asked = record.run.pinned().materials
     return record.external is not None or any(material.type not in material_types.VALUE_TYPES for material in asked)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from avouch import digests
+from avouch import plan as plans
 from avouch.controlplane.model import verdicts, workflowspecs
 from avouch.findings import Finding
 
@@ -72,6 +73,10 @@ class Run:
     labels: dict[str, str] = field(default_factory=dict)  # the Workflow's
     resource_version: int = 0  # commit order of the store
     own_labels: dict[str, str] = field(default_factory=dict)  # the subject's, of keys that the Workflow names
+
+    def pinned(self) -> plans.Plan:
+        """The plan. Raises errors.Invalid where it cannot be read."""
+        return plans.Plan.from_json(self.plan)
 
 
 @dataclass(frozen=True, slots=True)
