@@ -1,4 +1,4 @@
-"""Runs whose label names a Workflow that does not exist, or that takes no runs: an Event on the run says so, once.
+"""Runs whose label names a Workflow that does not exist, is strict or not Ready: an Event on the run says so, once.
 
 It is told ten seconds after the run appeared: what was applied together with it has been seen by then.
 """
@@ -44,12 +44,12 @@ def event_of(kind: str, run: Object, workflow: Object | None, known: list[str]) 
         nearest = spelling.nearest(name, known)
         fix = f"write {nearest}" if nearest else "correct the label, or create the Workflow"
         return _event("WorkflowNotFound", f"{label} names Workflow {name}, which is not in this namespace (fix: {fix})")
-    if specs.suspended(workflow):
-        return _event("WorkflowSuspended", f"{label} names Workflow {name}, which is suspended: no run is opened")
     matches = matching.matches_pipelinerun if kind == "PipelineRun" else matching.matches_taskrun
     if not matches(_Workflow(name, dict(specs.declared(workflow))), run):
         why = "takes only what its resolvers name: the label alone makes no run of it"
         return _event("WorkflowIsStrict", f"{label} names Workflow {name}, which {why}")
+    if specs.suspended(workflow):  # a run that was created before is taken; of any other NotAttested says why not
+        return None
     ready = conditions.of(workflow.get("status") or {}, conditions.READY)
     if ready.get("status") == "False":
         return _event("WorkflowNotReady", f"{label} names Workflow {name}, which is not Ready: {ready.get('message')}")

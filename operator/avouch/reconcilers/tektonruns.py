@@ -340,7 +340,7 @@ class RunReconciler:
         about = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
         for one in refused:
             if one.subject.kind == key.kind and one.workflow not in has:
-                note = f"no run was opened: {one.why} (fix: run it again once the Workflow is Ready)"
+                note = f"no run was opened: {one.why} (fix: run it again once the Workflow is Ready and not suspended)"
                 await self.recorder.record(about, events.Event("NotAttested", note, action="Open", once=True))
 
     async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:

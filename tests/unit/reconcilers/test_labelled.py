@@ -69,7 +69,6 @@ class Stage:
         (workflow(), "relase", "WorkflowNotFound",
          "names Workflow relase, which is not in this namespace (fix: write release)"),
         (workflow(), "f100", "WorkflowNotFound", "(fix: correct the label, or create the Workflow)"),
-        (workflow(suspend=True), "release", "WorkflowSuspended", "which is suspended: no run is opened"),
         (workflow(ready="False"), "release", "WorkflowNotReady", "is not Ready: Contract x does not exist"),
         (workflow(**STRICT), "release", "WorkflowIsStrict", "takes only what its resolvers name"),
     ],
@@ -82,6 +81,14 @@ async def test_a_label_that_makes_no_run_is_told_with_what_helps(
     stage.appears(run(label), kind)
     ((name, told, note),) = await stage.told()
     assert (name, told, words in note) == ("run-1", reason, True)
+
+
+@pytest.mark.parametrize("ready", ["True", "False"])
+async def test_a_workflow_that_was_suspended_may_have_taken_the_run_before_so_nothing_is_told(ready: str) -> None:
+    stage = Stage(workflow())
+    stage.appears(run())
+    stage.cache.put(Key("Workflow", "team", "release"), workflow(ready=ready, suspend=True))
+    assert await stage.told() == []
 
 
 async def test_it_is_told_after_ten_seconds_and_only_once() -> None:
