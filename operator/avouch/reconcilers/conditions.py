@@ -6,7 +6,7 @@ by itself is Ready=False with Reconciling; Stalled means that only a person's ed
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
@@ -69,18 +69,18 @@ class Condition:
 class Desired:
     """What an object's status should say. `fields` are the kind's own; `recheck` asks for another look, in seconds.
 
-    `stirs`: something was recorded that others wait for, whether or not this status changes (a database made anew).
+    `requeue_dependents`: what others wait for was recorded, whether or not this status changes (a database made anew).
     """
 
     conditions: tuple[Condition, ...]
     fields: Json = field(default_factory=dict)
     recheck: float | None = None
-    stirs: bool = False
+    requeue_dependents: bool = False
 
     def having(self, *more: Condition, **fields: Any) -> "Desired":
         """The same with conditions and fields of the kind's own; fields that are None are left out."""
         kept = {name: value for name, value in fields.items() if value is not None}
-        return Desired((*self.conditions, *more), {**self.fields, **kept}, self.recheck)
+        return replace(self, conditions=(*self.conditions, *more), fields={**self.fields, **kept})
 
     def status(self, generation: int) -> Json:
         """As JSON, each condition with the generation it speaks about."""

@@ -188,7 +188,7 @@ class KindReconciler:
             desired, failed = desired_of(key.kind, exc).having(**kind.kept(obj, self.context.clock.now())), exc
         await self._say(kind, key, desired)
         await self._tell_of_wait(key)
-        if desired.stirs:
+        if desired.requeue_dependents:
             self.queue.add_many(dependents(self.context, key))
         if failed is not None and not isinstance(failed, errors.Invalid):
             raise failed

@@ -58,6 +58,13 @@ def test_no_verb_sets_stalled_and_reconciling_together_or_ready_true_with_either
     assert all(c["observedGeneration"] == 7 for c in desired.status(7)["conditions"])
 
 
+def test_more_conditions_and_fields_take_nothing_away() -> None:
+    whole = dataclasses.replace(conditions.waiting("x", recheck=3.0), requeue_dependents=True)
+    more = whole.having(conditions.Condition("Known", "False", "R", "m"), a=1, b=None)
+    assert (more.recheck, more.requeue_dependents, more.fields) == (3.0, True, {"a": 1})
+    assert more.conditions[:-1] == whole.conditions
+
+
 def test_a_missing_contract_is_waited_for_and_named() -> None:
     workflow = obj("w", contractRef={"name": "build"})
     desired = workflows.decide(workflow, workflows.Bound("build", "team"), None, Opening())
