@@ -54,7 +54,8 @@ def check(started: session.Session, name: str, files: tuple[str, ...], form: str
     workflows += [started.cluster.get(_RESOURCE, name)] if name else []
     if not workflows:
         raise errors.Invalid("there is no Workflow in these files", field="--filename", fix="name the Workflow's file")
-    around = _Around(found, said["contract"], said["offline"], *_definitions(started, said["offline"]))
+    offline = said["offline"]
+    around = _Around(found, said["contract"], offline, _here(started, offline), *_definitions(started, offline))
     checked = [_checked(started, each, around) for each in workflows]
     if form == "table":
         output.lines([line for each in checked for line in _lines(each)])
@@ -66,11 +67,12 @@ def check(started: session.Session, name: str, files: tuple[str, ...], form: str
 
 
 class _Around(NamedTuple):
-    """What a Workflow is held against. `away`: why the cluster's definitions are not known."""
+    """What a Workflow is held against. `away`: why the definitions of the cluster, in `here`, are not known."""
 
     found: Sequence[declared.Manifest]
     contract: str
     offline: bool
+    here: str
     definitions: mapping.Definitions
     away: str
 
@@ -78,11 +80,15 @@ class _Around(NamedTuple):
 def _checked(started: session.Session, workflow: Mapping[str, Any], around: _Around) -> Checked:
     name = objects.text(workflow, "metadata", "name")
     spec = kind.WorkflowSpec.read(objects.part(workflow, "spec"), f"Workflow {name}")
-    asked, why = _asked(started, name, spec, around)
+    namespace = objects.text(workflow, "metadata", "namespace") or around.here
+    elsewhere = bool(around.here) and namespace != around.here
+    asked, why = _asked(started, name, spec, around._replace(offline=True) if elsewhere else around)
     problems = mapping.against_contract(spec, asked) if asked else ()
-    namespace = objects.text(workflow, "metadata", "namespace") or ("" if around.away else started.cluster.namespace())
-    looked = mapping.Looked() if around.away else mapping.against_definitions(spec, namespace, around.definitions)
-    unchecked = [each for each in (why, around.away, *looked.unchecked) if each]
+    away = around.away
+    if elsewhere:
+        away = f"it is of namespace {namespace}, and {around.here} was asked: say -n {namespace}"
+    looked = mapping.Looked() if away else mapping.against_definitions(spec, namespace, around.definitions)
+    unchecked = [each for each in (why, away, *looked.unchecked) if each]
     return Checked(name, (*problems, *looked.problems), unchecked)
 
 
@@ -104,6 +110,14 @@ def _asked(
         return mapping.asked_by(reading.read(manifest or started.cluster.get(contracts.RESOURCE, wanted))), ""
     except (errors.NotFound, errors.Denied, errors.Unavailable, errors.NotInstalled) as exc:
         return None, f"Contract {wanted}: {exc}"
+
+
+def _here(started: session.Session, offline: bool) -> str:
+    """The namespace that the cluster is asked about; "" where it is not, or cannot be, asked."""
+    try:
+        return "" if offline else started.cluster.namespace()
+    except errors.AvouchError:  # whoever asks next says why
+        return ""
 
 
 def _definitions(started: session.Session, offline: bool) -> tuple[mapping.Definitions, str]:

@@ -111,3 +111,16 @@ def test_it_is_a_workflow_that_is_checked(tmp_path: Path) -> None:
     assert check(Cluster()).code == 2
     assert check(Cluster(), "release", "-f", "x").code == 2
     assert check(Cluster(), "-f", written(tmp_path, CONTRACT)).code == 1
+
+
+def test_a_workflow_of_another_namespace_is_not_held_against_the_pipelines_and_contracts_of_this_one(
+    tmp_path: Path,
+) -> None:
+    other = workflow(material="testz", task="tset")
+    other["metadata"]["namespace"] = "bakery"
+    answer = check(Cluster(), "-f", written(tmp_path, other))
+    assert answer.code == 0, answer.out
+    assert "  not checked: it is of namespace bakery, and shop was asked: say -n bakery\n" in answer.out
+    assert "  not checked: Contract evidence is not in these files\n" in answer.out
+    other["metadata"]["namespace"] = "shop"
+    assert check(Cluster(), "-f", written(tmp_path, other)).code == 1
