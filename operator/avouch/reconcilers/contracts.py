@@ -62,7 +62,9 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         source_digest=source,
     )
     recorded = await context.contracts.record(revision, epoch=context.epoch())
-    return replace(decide(obj, Recorded(recorded), bound), requeue_dependents=recorded.recorded_at == revision.recorded_at)
+    return replace(
+        decide(obj, Recorded(recorded), bound), requeue_dependents=recorded.recorded_at == revision.recorded_at
+    )
 
 
 def _read(canonical: Callable[[Object], bytes], obj: Object) -> tuple[bytes, str]:

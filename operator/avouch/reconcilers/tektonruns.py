@@ -123,8 +123,9 @@ class RunReconciler:
             return None
         opened: Sequence[run_model.Run] = ()
         if self.context.cache.holds("Workflow", f"namespace/{key.namespace}") and not self._of_before(obj):
-            opened = await self._opened(key, obj, await self._owed(key, obj))
-            await self._tell_refused(key, obj)
+            covered = await planning.covered(key.namespace, *self._pair(key, obj), self.context.workflows)
+            opened = await self._opened(key, obj, await self._owed(key, obj, covered))
+            await self._tell_refused(key, obj, covered)
         if outcome.done(obj):
             if waiting := await self._waiting(obj, opened):
                 at = outcome.finished_at(obj, self.context.clock.now())
@@ -308,11 +309,9 @@ class RunReconciler:
         found = cache.found("TaskRun", specs.owned_in(namespace, owner_uid))
         return [obj for key in found if (obj := cache.get(key)) is not None]
 
-    async def _owed(self, key: Key, obj: Object) -> Sequence[planning.Owed]:
+    async def _owed(self, key: Key, obj: Object, covered: planning.Covered) -> Sequence[planning.Owed]:
         """What this object itself is the subject of; a TaskRun's debts to its PipelineRun's runs are not its own."""
-        context = self.context
-        both = self._pair(key, obj)
-        owed = await planning.owed_by(key.namespace, *both, context.workflows, context.contracts)
+        owed = await planning.owed_by(covered, self.context.contracts)
         return [one for one in owed if one.subject.kind == key.kind and not self._expired(one, obj)]
 
     def _expired(self, owed: planning.Owed, obj: Object) -> bool:
@@ -328,12 +327,12 @@ class RunReconciler:
         owner = labels.controller(obj, "PipelineRun")
         return obj, self.context.cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
 
-    async def _tell_refused(self, key: Key, obj: Object) -> None:
+    async def _tell_refused(self, key: Key, obj: Object, covered: planning.Covered) -> None:
         """Say on a build that a Workflow covers it and takes no run of it; not on one that ended a while ago."""
         now = self.context.clock.now()
         if outcome.done(obj) and outcome.finished_at(obj, now) < now - _NEWS:
             return
-        refused = await planning.refused_by(key.namespace, *self._pair(key, obj), self.context.workflows)
+        refused = planning.refused_by(covered)
         if not refused:
             return
         has = {run.workflow for run in await self.runs.of_subject(labels.uid_of(obj))}

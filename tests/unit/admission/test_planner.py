@@ -130,7 +130,7 @@ class Begun(Cuts):
     async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
         workflows = Workflows({"materials": [IMAGE, SBOM]})
         pipelinerun = await Cluster().pipelinerun("ns", "run")
-        (owed,) = await planning.owed_by("ns", None, pipelinerun, workflows, Contracts())
+        (owed,) = await planning.owed_by(await planning.covered("ns", None, pipelinerun, workflows), Contracts())
         return [owed.run(datetime(2026, 1, 1, tzinfo=UTC))] if subject_uid == "pr-1" else []
 
 

@@ -716,7 +716,8 @@ async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_n
     spec = {"tekton": {"tasks": [{"name": "build"}]}}
     late = contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c")
     scene.store.known.put(late)
-    (owed,) = await planning.owed_by("team", scene.api.objects["TaskRun", "t"], None, scene.store, scene.store)
+    covered = await planning.covered("team", scene.api.objects["TaskRun", "t"], None, scene.store)
+    (owed,) = await planning.owed_by(covered, scene.store)
     await scene.store.open(owed.run(NOW))
     await scene.run_reconciler.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()
@@ -762,7 +763,7 @@ async def test_a_run_opened_after_its_pipelinerun_was_put_aside_gets_its_taskrun
     spec = {"tekton": {"pipelines": [{"name": "build"}]}}
     scene.store.known.put(contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c"))
     about = scene.api.objects["PipelineRun", "p"]
-    (owed,) = await planning.owed_by("team", None, about, scene.store, scene.store)
+    (owed,) = await planning.owed_by(await planning.covered("team", None, about, scene.store), scene.store)
     await scene.store.open(owed.run(NOW))
     await scene.run_reconciler.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()

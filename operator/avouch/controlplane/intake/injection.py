@@ -74,8 +74,8 @@ class InjectionPlanner:
 
     async def _owed(self, namespace: str, taskrun: Object, account: str) -> Sequence[decision.Owed]:
         pipelinerun = await self._pipelinerun(namespace, taskrun)
-        found = await planning.owed_by(namespace, taskrun, pipelinerun, self.workflows, self.contracts)
-        found = await planning.with_begun(found, namespace, (taskrun, pipelinerun), self.workflows, self.runs)
+        covered = await planning.covered(namespace, taskrun, pipelinerun, self.workflows)
+        found = await planning.with_begun(await planning.owed_by(covered, self.contracts), covered, self.runs)
         task = pod_identity.pipeline_task(taskrun, pipelinerun)
         attester = authorization.ServiceAccount(namespace, account)
         allowed = [one for one in found if authorization.may_attest(one.attesters, _place(one.workflow), attester)]

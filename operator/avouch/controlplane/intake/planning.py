@@ -114,39 +114,40 @@ def new_run(
     )
 
 
-async def owed_by(
-    namespace: str,
-    taskrun: Object | None,
-    pipelinerun: Object | None,
-    workflows: Workflows,
-    contracts: Contracts,
-) -> Sequence[Owed]:
-    """Each Workflow of the namespace that covers this TaskRun (or, without one, this PipelineRun), with its plan."""
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A TaskRun, or without one a PipelineRun, and each Workflow that covers it, with the subject of that one's run."""
+
+    taskrun: Object | None
+    workflows: Sequence[tuple[contracts.WorkflowRecord, matching.Subject]]
+
+
+async def covered(namespace: str, taskrun: Object | None, pipelinerun: Object | None, workflows: Workflows) -> Covered:
+    """Match the Workflows of the namespace, once for all that is asked about them."""
     known = await workflows.index(namespace)
-    matched = [one for one in _matched(known, taskrun, pipelinerun) if not refusal(*one)]
-    owed = [await _owed(workflow, subject, taskrun, contracts) for workflow, subject in matched]
+    return Covered(taskrun, known.of_taskrun(taskrun or {}, pipelinerun))  # {} is nobody's
+
+
+async def owed_by(found: Covered, contracts: Contracts) -> Sequence[Owed]:
+    """What is owed to each of the Workflows that takes a run of it, with its plan."""
+    taking = [one for one in found.workflows if not refusal(*one)]
+    owed = [await _owed(workflow, subject, found.taskrun, contracts) for workflow, subject in taking]
     return [one for one in owed if one is not None]
 
 
-async def with_begun(
-    owed: Sequence[Owed], namespace: str, pair: tuple[Object | None, Object | None], workflows: Workflows, begun: Begun
-) -> Sequence[Owed]:
+async def with_begun(owed: Sequence[Owed], found: Covered, begun: Begun) -> Sequence[Owed]:
     """The same, and runs that were opened: they go on although their Workflow takes no more of them meanwhile.
 
-    `pair` is the TaskRun and its PipelineRun. Nobody is asked where each Workflow that covers them is owed something.
+    Nobody is asked where each Workflow is owed something.
     """
     served = {one.workflow.name for one in owed}
-    matched = _matched(await workflows.index(namespace), *pair)
-    others = [await _begun(one, subject, begun) for one, subject in matched if one.name not in served]
+    others = [await _begun(one, subject, begun) for one, subject in found.workflows if one.name not in served]
     return [*owed, *(one for one in others if one is not None)]
 
 
-async def refused_by(
-    namespace: str, taskrun: Object | None, pipelinerun: Object | None, workflows: Workflows
-) -> Sequence[Refused]:
-    """Each Workflow that covers it and takes no run of it."""
-    matched = _matched(await workflows.index(namespace), taskrun, pipelinerun)
-    return [Refused(one.name, subject, why) for one, subject in matched if (why := refusal(one, subject))]
+def refused_by(found: Covered) -> Sequence[Refused]:
+    """Each of the Workflows that takes no run of it."""
+    return [Refused(one.name, subject, why) for one, subject in found.workflows if (why := refusal(one, subject))]
 
 
 def refusal(workflow: contracts.WorkflowRecord, subject: matching.Subject) -> str:
@@ -155,12 +156,6 @@ def refusal(workflow: contracts.WorkflowRecord, subject: matching.Subject) -> st
     if workflow.open_until is None and workflowspecs.read(workflow.spec, workflow.name).suspend:
         return f"Workflow {workflow.name} is suspended"  # recorded by an older controller, which writes no times
     return workflow.opening.refuses(workflow.name, created)
-
-
-def _matched(
-    known: matching.Index[contracts.WorkflowRecord], taskrun: Object | None, pipelinerun: Object | None
-) -> Sequence[tuple[contracts.WorkflowRecord, matching.Subject]]:
-    return known.of_taskrun(taskrun or {}, pipelinerun)  # {} is nobody's
 
 
 async def _owed(

@@ -50,12 +50,11 @@ class PodRuns:
             Denied: none of those that do lets this ServiceAccount attest.
         """
         caller = subject.caller
-        pair = subject.taskrun, subject.pipelinerun
-        covering = await planning.owed_by(caller.namespace, *pair, self.workflows, self.contracts)
-        covering = await planning.with_begun(covering, caller.namespace, pair, self.workflows, self.runs)
-        if not covering:
+        covered = await planning.covered(caller.namespace, subject.taskrun, subject.pipelinerun, self.workflows)
+        found = await planning.with_begun(await planning.owed_by(covered, self.contracts), covered, self.runs)
+        if not found:
             raise errors.NotFound(f"no Workflow in {caller.namespace} covers {_subject_name(caller)}")
-        allowed = [owed for owed in covering if _lets(owed.attesters, owed.workflow.name, caller)]
+        allowed = [owed for owed in found if _lets(owed.attesters, owed.workflow.name, caller)]
         if not allowed:
             raise _may_not_attest(caller)
         now = self.clock.now()

@@ -47,8 +47,15 @@ class Declared:
         self.asked.append(before)
         return self._newest
 
-    async def owed(self) -> Sequence[planning.Owed]:
-        return await planning.owed_by("ns", None, OBJECT, self, self)
+    async def owed(
+        self, taskrun: dict[str, Any] | None = None, pipelinerun: dict[str, Any] | None = OBJECT
+    ) -> Sequence[planning.Owed]:
+        return await planning.owed_by(await self.covered(taskrun, pipelinerun), self)
+
+    async def covered(
+        self, taskrun: dict[str, Any] | None = None, pipelinerun: dict[str, Any] | None = OBJECT
+    ) -> planning.Covered:
+        return await planning.covered("ns", taskrun, pipelinerun, self)
 
 
 async def owed(workflow: contracts.WorkflowRecord, newest: contracts.ContractRevision) -> planning.Owed:
@@ -112,8 +119,9 @@ CHANGES: dict[str, dict[str, Any]] = {
 async def test_the_pods_of_a_run_that_was_opened_are_served_although_its_workflow(change: dict[str, Any]) -> None:
     (first,) = await Declared(workflow(), revision(1, "sbom")).owed()
     opened, declared = first.run(LATER), Declared(workflow(**change), revision(2, "sbom", "tests"))
-    assert not await planning.owed_by("ns", None, OBJECT, declared, declared)
-    (owed,) = await planning.with_begun((), "ns", (None, OBJECT), declared, Begun(opened))
+    assert not await declared.owed()
+    covered = await declared.covered()
+    (owed,) = await planning.with_begun((), covered, Begun(opened))
     assert (owed.plan, owed.text) == (first.plan, opened.plan)
     for others in (
         Begun(),
@@ -121,8 +129,8 @@ async def test_the_pods_of_a_run_that_was_opened_are_served_although_its_workflo
         Begun(replace(opened, finished_at=LATER)),
         Begun(replace(opened, key=runs.RunKey("w-1", "another"))),
     ):
-        assert not await planning.with_begun((), "ns", (None, OBJECT), declared, others)
-    assert await planning.with_begun((owed,), "ns", (None, OBJECT), declared, Begun(opened)) == [owed]
+        assert not await planning.with_begun((), covered, others)
+    assert await planning.with_begun((owed,), covered, Begun(opened)) == [owed]
 
 
 REFUSED = [
@@ -138,10 +146,10 @@ async def test_a_workflow_that_takes_no_run_of_what_it_covers_says_why(
 ) -> None:
     declared = Declared(refusing, revision(1))
     assert not await declared.owed()
-    (refused,) = await planning.refused_by("ns", None, OBJECT, declared)
+    (refused,) = planning.refused_by(await declared.covered())
     assert (refused.workflow, refused.subject.uid) == ("w", "pr-1")
     assert why in refused.why
-    assert not await planning.refused_by("ns", None, OBJECT, Declared(workflow(), revision(1)))
+    assert not planning.refused_by(await Declared(workflow(), revision(1)).covered())
 
 
 async def test_a_workflow_about_tasks_alone_is_owed_by_their_taskruns_and_by_no_pipelinerun() -> None:
@@ -155,7 +163,7 @@ async def test_a_workflow_about_tasks_alone_is_owed_by_their_taskruns_and_by_no_
     assert not await declared.owed()
     taskrun = {**OBJECT, "spec": {"taskRef": {"name": "build"}}}
     for pipelinerun in (None, OBJECT):
-        (one,) = await planning.owed_by("ns", taskrun, pipelinerun, declared, declared)
+        (one,) = await declared.owed(taskrun, pipelinerun)
         assert one.subject == matching.subject("TaskRun", taskrun)
 
 
@@ -197,9 +205,9 @@ async def test_what_has_no_creation_time_owes_nothing_that_could_be_known() -> N
     bare = {**OBJECT, "metadata": {"name": "run", "uid": "pr-1"}}
     declared = Declared(workflow(), revision(1))
     with pytest.raises(errors.Invalid) as refused:
-        await planning.owed_by("ns", None, bare, declared, declared)
+        await declared.owed(None, bare)
     assert refused.value.field == "metadata.creationTimestamp"
-    assert not await planning.owed_by("ns", None, None, declared, declared)
+    assert not await declared.owed(None, None)
 
 
 CREATED, STARTED, CHILD = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-01T00:00:01Z"
@@ -224,7 +232,7 @@ async def test_the_revision_is_the_newest_before_a_run_that(
     metadata = {**OBJECT["metadata"], "generation": generation}
     pipelinerun = {"metadata": metadata, "spec": {**OBJECT["spec"], **spec}, "status": status}
     declared = Declared(workflow(), revision(1))
-    found = await planning.owed_by("ns", taskrun, pipelinerun, declared, declared)
+    found = await declared.owed(taskrun, pipelinerun)
     assert len(found) == (1 if began else 0)
     assert declared.asked == ([datetime.fromisoformat(began)] if began else [])
 
@@ -235,6 +243,6 @@ async def test_a_run_takes_the_labels_of_its_build_that_the_workflow_names_and_n
     said = {"branch": "main", "team": "other", "secret": "x"}
     build = {**OBJECT, "metadata": {**OBJECT["metadata"], "labels": said}}
     declared = Declared(workflow(spec=spec, labels=own), revision(1))
-    (one,) = await planning.owed_by("ns", None, build, declared, declared)
+    (one,) = await declared.owed(None, build)
     run = one.run(datetime(2026, 1, 1, tzinfo=UTC))
     assert (run.labels, run.own_labels) == (own, {"branch": "main"})
