@@ -32,9 +32,7 @@ def taken(containers: int) -> int:
 
 
 def enough(containers: int, results: int, each: int = PER_RESULT) -> bool:
-    """Whether so many results are expected to fit, as before, beside one more container."""
-    if not results or not taken(containers):
-        return True
+    """Whether so many results are expected to fit beside one more container."""
     return FRAME + results * each <= share(containers + 1)
 
 

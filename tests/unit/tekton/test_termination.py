@@ -19,8 +19,6 @@ def test_each_container_has_the_same_share_of_12_kib_and_at_most_4096_bytes(
 @pytest.mark.parametrize(
     ("containers", "results", "each", "expected"),
     [
-        (2, 100, 4096, True),  # nothing is taken
-        (9, 0, 4096, True),  # nothing is there to lose
         (3, 5, 512, True),  # 256 + 5 * 512 = 2816 of 3072
         (3, 6, 512, False),
         (3, 1, 2816, True),
