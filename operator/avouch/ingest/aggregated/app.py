@@ -142,13 +142,7 @@ class Aggregated:
 
     async def revision(self, request: Request) -> Response:
         """Get one revision."""
-        _only_get(request)
-        name = request.path_params["name"]
-        found = await self.revisions.view(request.path_params["namespace"], name)
-        if found is None:
-            raise _missing(contractrevisions.KIND, name)
-        form = negotiation.form(request, contractrevisions.KIND)
-        return statuses.json(form.single(found, self.clock.now()))
+        return await self._one(request, self.revisions, contractrevisions.KIND)
 
     async def ticket(self, request: Request) -> Response:
         """`POST .../workflowruns/{name}/tickets`: one download of something that this run used.

@@ -103,6 +103,14 @@ async def test_nothing_is_written(client: httpx.AsyncClient, method: str, path: 
     assert (answer.status_code, answer.json()["reason"]) == (405, "MethodNotAllowed")
 
 
+@pytest.mark.parametrize("kind", ["workflowruns", "rundeletions", "contractrevisions"])
+async def test_an_object_in_a_form_that_there_is_not_is_refused_before_anybody_looks_for_it(
+    client: httpx.AsyncClient, kind: str
+) -> None:
+    answer = await client.get(f"{discovery.ROOT}/namespaces/shop/{kind}/any", headers={"Accept": "application/yaml"})
+    assert (answer.status_code, answer.json()["reason"]) == (406, "NotAcceptable")
+
+
 @pytest.mark.parametrize("document", discovery.SIGNED)
 async def test_each_signed_document_is_its_own_byte_by_byte(client: httpx.AsyncClient, document: str) -> None:
     assert (await client.get(f"{RUNS}/release-1/{document}")).content == f"shop/release-1/{document}".encode()
