@@ -38,6 +38,16 @@ async def test_it_goes_with_its_workflow_and_of_one_that_is_gone_nothing_is_kept
     assert await repository.cut_generations(["uid-1", "uid-2", "gone"]) == {"uid-2": 1}
 
 
+async def test_nothing_stays_of_a_workflow_that_was_made_anew_under_its_name(opened: database.Database) -> None:
+    repository = await recorded(opened)
+    await repository.results_cut("uid-1", 1, epoch=1)
+    known = workflows.Workflows(opened)
+    await known.upsert(replace(ONE, uid="uid-3"), epoch=1)
+    await known.close()
+    await repository.results_cut("uid-2", 1, epoch=1)
+    assert await repository.cut_generations(["uid-1", "uid-2"]) == {"uid-2": 1}
+
+
 async def test_an_older_controller_remembers_nothing(opened: database.Database) -> None:
     repository = await recorded(opened)
     await repository.results_cut("uid-1", 1, epoch=9)

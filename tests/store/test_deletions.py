@@ -94,6 +94,26 @@ async def test_a_run_without_a_verdict_and_one_that_is_not_there_are_not_deleted
     assert await deleted.carry_out() == 0
 
 
+async def test_what_is_asked_of_a_run_without_a_verdict_past_the_rules_waits_for_its_verdict(
+    opened: database.Database, namespace: str
+) -> None:
+    run, store, deleted = make.a_run(namespace), run_store.Runs(opened), deletions.Deletions(opened)
+    other = await judged(opened, namespace)
+    await deleted.ask(namespace, other.name, ASKED)
+    await store.open(run)
+    kept = tables.run_deletions
+    names = [column.name for column in kept.c if column.name != "run_id"]
+    async with opened.transaction() as connection:  # as a captured server might
+        copied = sa.select(sa.literal(run.id), *(kept.c[name] for name in names)).where(kept.c.run_id == other.id)
+        await connection.execute(sa.insert(kept).from_select(["run_id", *names], copied))
+    assert await deleted.carry_out() == 1
+    assert (await store.get(run.id) is None, await store.get(other.id)) == (False, None)
+    await make.decide(opened, make.a_verdict(run), [])
+    assert await deleted.carry_out() == 1
+    assert await store.get(run.id) is None
+    await store.close()
+
+
 async def test_a_build_that_is_still_there_does_not_open_its_run_again(
     opened: database.Database, namespace: str
 ) -> None:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from avouch.store import database, fencing, tables
 
+# A Workflow that was made anew under its name is never told of as gone.
+_SWEEP = "DELETE FROM cut_results c WHERE NOT EXISTS (SELECT FROM workflows w WHERE w.uid = c.workflow_uid)"
 _REMEMBER = (
     "INSERT INTO cut_results AS c (workflow_uid, generation) SELECT uid, :generation FROM workflows WHERE uid = :uid "
     "ON CONFLICT (workflow_uid) DO UPDATE SET generation = greatest(c.generation, excluded.generation)"
@@ -16,13 +18,14 @@ _REMEMBER = (
 
 
 async def remember(opened: database.Database, workflow_uid: str, generation: int, *, epoch: int) -> None:
-    """Keep that it happened; of a Workflow that is gone nothing is kept.
+    """Keep that it happened; of Workflows that are gone nothing is kept.
 
     Raises:
         errors.Conflict: a newer controller has written.
     """
     async with opened.transaction() as connection:
         await fencing.fence(connection, epoch)
+        await connection.execute(sa.text(_SWEEP))
         await connection.execute(sa.text(_REMEMBER), {"uid": workflow_uid, "generation": generation})
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors, rfc3339
 from avouch.controlplane.model import cursors, deletions, runs, selectors, verdicts
-from avouch.store import database, rundocuments, runqueries, tables, versions
+from avouch.store import database, run_moves, rundocuments, runqueries, tables, versions
 
 FILTERS = ("name", "workflow", "subject")
 _PAGE = 500
@@ -26,6 +26,9 @@ _OF_RUN = (
     "namespace_uid", "namespace", "name", "workflow", "subject_kind", "subject_name", "subject_uid", "contract",
     "revision", "contract_digest", "result", "evidence", "created_at", "judged_at",
 )  # fmt: skip
+_MAY_GO = sa.text(
+    f"NOT EXISTS (SELECT FROM runs r WHERE r.id = run_deletions.run_id AND NOT {run_moves.may('forget', 'r')})"
+)
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID(as_uuid=True)))
 # A claim that came since somebody asked may have superseded the verdict: the record is of the run that goes.
 _AS_IT_IS = sa.text(
@@ -64,19 +67,23 @@ class Deletions:
             return _document((await connection.execute(sa.select(kept).where(kept.c.run_id == run.id))).one())
 
     async def carry_out(self) -> int:
-        """Delete what was asked for, as far as a transaction takes; returns how many runs went."""
-        stored, kept = tables.runs, tables.run_deletions
-        due = sa.select(kept.c.run_id).where(kept.c.deleted_at.is_(None)).order_by(kept.c.requested_at).limit(_TAKEN)
+        """Delete what was asked for, as far as a transaction takes; returns how many runs went.
+
+        One without a verdict stays until it has one, whoever asked.
+        """
+        stored, kept = tables.runs.c, tables.run_deletions
+        wanted = sa.select(kept.c.run_id).where(kept.c.deleted_at.is_(None), _MAY_GO)
+        due = wanted.order_by(kept.c.requested_at).limit(_TAKEN)
         async with self._database.transaction() as connection:
             ids = (await connection.execute(due.with_for_update(skip_locked=True))).scalars().all()
             if not ids:
                 return 0
-            hold = sa.select(stored.c.id).where(stored.c.id == sa.any_(_IDS)).order_by(stored.c.id).with_for_update()
+            hold = sa.select(stored.id).where(stored.id == sa.any_(_IDS)).order_by(stored.id).with_for_update()
             await connection.execute(hold, {"ids": ids})
             await connection.execute(_AS_IT_IS, {"ids": ids})
-            gone = await connection.execute(sa.delete(stored).where(stored.c.id == sa.any_(_IDS)), {"ids": ids})
-            mine = sa.update(kept).where(kept.c.run_id == sa.any_(_IDS)).values(deleted_at=sa.func.now())
-            await connection.execute(mine, {"ids": ids})
+            gone = await connection.execute(sa.delete(tables.runs).where(stored.id == sa.any_(_IDS)), {"ids": ids})
+            done = sa.update(kept).where(kept.c.run_id == sa.any_(_IDS)).values(deleted_at=sa.func.now())
+            await connection.execute(done, {"ids": ids})
             await versions.expire(connection)
         return int(gone.rowcount)
 

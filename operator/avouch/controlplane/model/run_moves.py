@@ -72,7 +72,7 @@ MOVES: Final[Mapping[str, Move]] = {
         (State.JUDGED, State.SUPERSEDED),
         None,
         (Writer.WORKER,),
-        "it is older than the retention says, and its deliveries have arrived or were given up",
+        "it is older than the retention says, and its deliveries have arrived or were given up; or somebody deletes it",
     ),
 }
 
