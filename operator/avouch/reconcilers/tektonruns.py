@@ -71,7 +71,7 @@ def settle(obj: Object) -> Object:
         "metadata": {name: meta[name] for name in _KEPT if name in meta},
         "spec": {name: spec[name] for name in ("pipelineRef", "taskRef") if name in spec},
         "status": {
-            "conditions": [c for c in (obj.get("status") or {}).get("conditions") or () if outcome.says_done(c)]
+            "conditions": [c for c in objects.mappings(obj, "status", "conditions") if outcome.says_done(c)]
         },
     }
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from avouch import rfc3339
+from avouch import errors, rfc3339
 from avouch.tekton import objects
 
 _CANCELED = frozenset(
@@ -93,7 +93,7 @@ def _state(status: str, reason: str) -> State:
 
 def done(obj: Mapping[str, Any]) -> bool:
     """Whether a PipelineRun or TaskRun is over, whatever came of it."""
-    return any(map(says_done, (obj.get("status") or {}).get("conditions") or ()))
+    return any(map(says_done, objects.mappings(obj, "status", "conditions")))
 
 
 def says_done(condition: Mapping[str, Any]) -> bool:
@@ -116,12 +116,16 @@ def began_at(obj: Mapping[str, Any]) -> str:
 
 
 def finished_at(obj: Mapping[str, Any], otherwise: datetime) -> datetime:
-    """Its own completion time."""
-    said = (obj.get("status") or {}).get("completionTime")
-    return rfc3339.read(said, "status.completionTime") if said else otherwise
+    """Its own completion time; `otherwise` where it has none that can be read: whoever may write a status may lie."""
+    said = objects.text(obj, "status", "completionTime")
+    try:
+        return rfc3339.read(said, "status.completionTime") if said else otherwise
+    except errors.Invalid:
+        return otherwise
 
 
 def children(pipelinerun: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the TaskRuns that the status of a PipelineRun lists."""
-    references = (pipelinerun.get("status") or {}).get("childReferences") or ()
-    return tuple(str(r["name"]) for r in references if r.get("kind") == "TaskRun" and r.get("name"))
+    listed = objects.mappings(pipelinerun, "status", "childReferences")
+    found = (objects.text(child, "name") for child in listed if child.get("kind") == "TaskRun")
+    return tuple(name for name in found if name)

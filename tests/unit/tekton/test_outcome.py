@@ -25,6 +25,7 @@ def conditions(*of: tuple[str, str]) -> dict[str, Any]:
         (conditions(("Succeeded", "True")), True),
         (conditions(("Succeeded", "False")), True),
         (conditions(("Ready", "True"), ("Succeeded", "False")), True),
+        ({"status": {"conditions": ["Succeeded", {"type": "Succeeded", "status": "True"}]}}, True),
     ],
 )
 def test_a_run_is_over_once_succeeded_is_true_or_false(obj: dict[str, Any], over: bool) -> None:
@@ -71,6 +72,11 @@ def test_each_of_tektons_words_for_a_cancelled_run_is_known_and_tells_only_of_wh
 )
 def test_a_run_was_over_when_it_says_so_itself(obj: dict[str, Any], at: datetime) -> None:
     assert outcome.finished_at(obj, NOW) == at
+
+
+@pytest.mark.parametrize("said", ["soon", 5, "2026-13-01T00:00:00Z"])
+def test_a_time_that_is_none_keeps_no_run_from_its_end(said: object) -> None:
+    assert outcome.finished_at({"status": {"completionTime": said}}, NOW) == NOW
 
 
 def test_the_children_of_a_pipelinerun_are_its_taskruns_with_a_name() -> None:
