@@ -29,6 +29,7 @@ TYPED = {  # all of them
     "runs.md": "tests/e2e/test_guide.py",  # of the run that the guide makes
     "tutorial.md": "tests/e2e/test_tutorial.py",
 }
+IMAGES = ("registry/team/app",)  # names that look like a module's
 _TARGET = re.compile(r"\bmake ([a-z0-9-]+)")
 _METRIC = re.compile(r"`(avouch_[a-z_]+)`")
 
@@ -62,6 +63,17 @@ def test_the_page_of_runners_is_the_tables_own() -> None:
     made = runpy.run_path(str(docs.ROOT / ".ci/generate.py"))["runners_reference"]
     stale = [path.name for path, text in made() if path.read_text() != text]
     assert stale == [], "run `make generate` and commit the result"
+
+
+def test_modules_that_a_page_names_exist() -> None:
+    package = docs.ROOT / "operator" / "avouch"
+    rooms = "|".join(sorted(path.parent.name for path in package.glob("*/__init__.py")))
+    named = re.compile(rf"`((?:{rooms})(?:/[a-z_]+)+)(?:\.py)?`")
+    pages = [docs.ROOT / "CONTRIBUTING.md", *docs.ROOT.glob("docs/*.md"), *docs.ROOT.glob("docs/adr/*.md")]
+    found = [(page.name, name) for page in pages for name in named.findall(page.read_text())]
+    assert len(found) > 20
+    gone = [each for each in found if not (package / each[1]).is_dir() and not (package / f"{each[1]}.py").is_file()]
+    assert [each for each in gone if each[1] not in IMAGES] == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

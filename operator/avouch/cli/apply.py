@@ -20,7 +20,7 @@ def apply(started: session.Session, files: tuple[str, ...], name: str, descripti
     file. Corrects what kubectl would refuse; --dry-run -o yaml prints what is sent to the cluster. Checks all files
     first: after an error nothing is sent. Nothing is ever deleted.
     """
-    found = declared.manifests(started, sources.read(started, files), declared.Naming(name, description))
+    found = declared.manifests(sources.read(started, files), declared.Naming(name, description))
     if how["dry_run"] == "client":
         _print(found, how["form"])
         return failures.OK

@@ -46,7 +46,7 @@ def convert(started: session.Session, files: tuple[str, ...], name: str, descrip
     writes objects that kubectl accepts; with --to chainloop, files that Chainloop reads. Comments are lost.
     """
     read = list(sources.read(started, files))
-    found = declared.manifests(started, read, declared.Naming(name, description))
+    found = declared.manifests(read, declared.Naming(name, description))
     declared.warn_of_comments(started, read)
     if said["form_of"] == "chainloop":
         found = [manifest if declared.is_ours(manifest) else upstream.to_file(manifest) for manifest in found]

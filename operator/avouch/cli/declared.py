@@ -53,11 +53,7 @@ def linted(source: sources.Source) -> list[Found]:
     return [Found(source.name, problem) for problem in lint.lint(source.content, source.name)]
 
 
-def manifests(
-    started: session.Session,
-    found: Iterable[sources.Source],
-    naming: Naming = _UNNAMED,
-) -> list[Manifest]:
+def manifests(found: Iterable[sources.Source], naming: Naming = _UNNAMED) -> list[Manifest]:
     """What the files declare, as Kubernetes accepts it; problems are printed on stderr, except those corrected here.
 
     Raises:
@@ -90,7 +86,7 @@ def contract(started: session.Session, file: str, naming: Naming = _UNNAMED, *, 
     read = list(sources.read(started, [file]))
     if fallback and any(isinstance(each, Mapping) and legacy.is_legacy(each) for each in documents(read)):
         naming = Naming(naming.name or fallback, naming.description)
-    found = manifests(started, read, naming)
+    found = manifests(read, naming)
     if [each.get("kind") for each in found] != [contract_kind.KIND.name]:
         kinds = ", ".join(str(each.get("kind")) for each in found)
         raise errors.Invalid(f"{file} declares {kinds}, not one Contract", fix="apply it with avouch apply -f")

@@ -49,7 +49,7 @@ def check(started: session.Session, name: str, files: tuple[str, ...], form: str
     """  # noqa: D301  # click reads the backspace
     if bool(name) == bool(files):
         raise click.UsageError("give the name of a Workflow, or -f FILE")
-    found = declared.manifests(started, list(sources.read(started, files))) if files else []
+    found = declared.manifests(sources.read(started, files)) if files else []
     workflows = [each for each in found if each.get("kind") == kind.KIND.name]
     workflows += [started.cluster.get(_RESOURCE, name)] if name else []
     if not workflows:

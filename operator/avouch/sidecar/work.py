@@ -21,6 +21,7 @@ from avouch.sidecar import claim, collect, discover, lastword, push, settings
 
 REPORT = "attestation-report"
 MAX_REPORT = 3500  # bytes: Tekton gives all results of a task 4,096 together
+_AGAIN = 1.0  # seconds between two rings of the alarm: a run that one ended is told, and the next run begins
 
 
 @dataclass(slots=True)
@@ -235,9 +236,6 @@ def _write(report: Report, tekton: str) -> None:
             file.write(report.text())
     except OSError as exc:
         report.fail(f"the report could not be written: {exc}")
-
-
-_AGAIN = 1.0  # seconds between two rings: a run that the first one ended is told, and the next run begins
 
 
 class _Alarm:
