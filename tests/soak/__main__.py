@@ -62,7 +62,7 @@ class Started:
 
 @dataclass
 class Soak:
-    """One hour, or less."""
+    """What was started and broken on one cluster, and the verdicts that were seen meanwhile."""
 
     cluster: AnyCluster
     seed: int

@@ -70,9 +70,7 @@ def settle(obj: Object) -> Object:
         _SETTLED: True,
         "metadata": {name: meta[name] for name in _KEPT if name in meta},
         "spec": {name: spec[name] for name in ("pipelineRef", "taskRef") if name in spec},
-        "status": {
-            "conditions": [c for c in objects.mappings(obj, "status", "conditions") if outcome.says_done(c)]
-        },
+        "status": {"conditions": [c for c in objects.mappings(obj, "status", "conditions") if outcome.says_done(c)]},
     }
 
 

@@ -54,7 +54,7 @@ async def take(connection: AsyncConnection, count: int) -> range:
 
 
 async def expire(connection: AsyncConnection) -> None:
-    """Runs were deleted by age: who watches from before this version lists again."""
+    """Runs were deleted: who watches from before this version lists again."""
     table = tables.versions
     await connection.execute(sa.update(table).values(value=table.c.value + 1, expired=table.c.value + 1))
 

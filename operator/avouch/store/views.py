@@ -1,7 +1,7 @@
 """Runs as documents: keyset pages and a watch in commit order. Implements `controlplane.model.views.RunViews`.
 
 A watcher reads by itself what happened before it came; from then on one poller reads for all (`store.runfeed`).
-Where runs were deleted by age, older versions are gone (410): a watcher lists again.
+Where runs were deleted, older versions are gone (410): a watcher lists again.
 """
 
 import base64

@@ -15,6 +15,7 @@ from avouch.cli.runs import finding
 VERDICT, ATTESTATION, CLAIM = "verdict", "attestation", "claim"
 SUFFIX = ".sigstore.json"
 _DOCUMENTS = {VERDICT: "vsa", ATTESTATION: "attestation"}  # subresources
+MOST = 2000  # bundles that are read: a run has one of each document, and one for each pod
 _READER = "ask for the ClusterRole avouch-artifact-reader, or leave the claims out with --without-claims"
 
 
@@ -65,11 +66,11 @@ def read(names: tuple[str, ...]) -> list[Piece]:
         Invalid: there is none, or more than anybody saved.
     """
     every = (piece for name in names for path in _files(Path(name)) for piece in _pieces(path))
-    found = list(itertools.islice(every, finding.MOST + 1))
+    found = list(itertools.islice(every, MOST + 1))
     if not found:
         raise errors.Invalid("there is no bundle", field="PATH", fix="name what avouch run bundle wrote")
-    if len(found) > finding.MOST:
-        raise errors.TooLarge(f"more than {finding.MOST} bundles", field="PATH", fix="name those of one run")
+    if len(found) > MOST:
+        raise errors.TooLarge(f"more than {MOST} bundles", field="PATH", fix="name those of one run")
     return found
 
 

@@ -17,7 +17,7 @@ from avouch.cli.runs import finding
 def delete(started: session.Session, name: str, reason: str, timeout: float, form: str) -> None:
     """Delete a run that has its verdict, with its claims, attestation and deliveries.
 
-    It cannot be brought back, and its build is not judged again. Artifacts that no other run uses go a day later. A
+    It cannot be brought back, and its build is not judged again. Artifacts that no other run uses go within a day. A
     record stays: who deleted which run, when and why, with the digests of what was signed: kubectl get rundeletions.
     Needs the right to create workflowruns/deletion, which ClusterRole avouch-run-deleter has, and no other.
     """

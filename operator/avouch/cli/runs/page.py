@@ -8,7 +8,7 @@ import click
 from avouch.cli import objects, output
 
 PASSED, PENDING = "Passed", "Pending"
-_SHORT = 19  # characters of a digest: sha256: and twelve
+_DIGEST = 19  # characters of a digest: sha256: and twelve
 _MOST = 60  # characters of a value
 
 
@@ -80,7 +80,7 @@ def _facts(run: objects.Manifest) -> Iterator[tuple[str, str]]:
 
 def _materials(run: objects.Manifest) -> output.Table:
     rows = tuple(
-        (str(each.get("name", "")), str(each.get("type", "")), str(each.get("origin", "")), _value(each), _cut(each))
+        (str(each.get("name", "")), str(each.get("type", "")), str(each.get("origin", "")), _value(each), _short(each))
         for each in _listed(run, "materials")
     )
     return output.Table(("MATERIAL", "TYPE", "FROM", "VALUE", "DIGEST"), rows)
@@ -91,9 +91,9 @@ def _value(material: dict[str, Any]) -> str:
     return value if len(value) <= _MOST else f"{value[: _MOST - 3]}..."
 
 
-def _cut(material: dict[str, Any]) -> str:
+def _short(material: dict[str, Any]) -> str:
     digest = str(material.get("digest") or "")
-    return f"{digest[:_SHORT]}..." if digest else ""
+    return f"{digest[:_DIGEST]}..." if digest else ""
 
 
 def _timeline(run: objects.Manifest) -> Iterator[tuple[str, str]]:

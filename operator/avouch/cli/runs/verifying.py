@@ -160,7 +160,7 @@ def _inputs(
             yield Checked("", saved.CLAIM, wrong=f"{each} is not here, and the verdict was reached with it", fix=fix)
         else:
             yield _claimed(Claimed(piece, run, at), trusted.root(), said)
-    for unused in here.keys() - received.keys() - {verdict.verified.digest}:
+    for unused in sorted(here.keys() - received.keys() - {verdict.verified.digest}, key=str):
         yield Checked(here[unused].name, saved.CLAIM, "not counted: the verdict was not reached with it")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.attestation import bundle, dsse, keysigned, predicate, signing, trustroot, vsa
-from avouch.cli.runs import bundles, finding
+from avouch.cli.runs import bundles
 from tests.unit.attestation import builders
 from tests.unit.cli import line
 from tests.unit.cli.runs.cluster import ROOT, Cluster, a_run
@@ -241,7 +241,7 @@ def test_where_nobody_signed_an_expected_signer_is_missing_and_the_record_alone_
 def test_no_more_is_read_than_anybody_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "MAX_BUNDLE", 1000)
     many, long = tmp_path / "many.jsonl", tmp_path / "long.jsonl"
-    many.write_bytes(b"{}\n" * (finding.MOST + 1) + b"x" * 1001)
+    many.write_bytes(b"{}\n" * (bundles.MOST + 1) + b"x" * 1001)
     with pytest.raises(errors.TooLarge, match="bundles"):
         bundles.read((str(many),))  # its last line, which is too long, is not reached
     long.write_bytes(b"x" * 1000 + b"\r\n" + b"x" * 3000)
