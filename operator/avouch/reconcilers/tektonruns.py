@@ -31,6 +31,8 @@ _FEW = 10  # pods that are read one by one; the API server goes through the whol
 _SETTLED = "avouch.dev/settled"  # no field of Kubernetes
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "ownerReferences")
 _PAGE = 500
+_TOLD = 3  # Workflows that one Event names: there is one of its reason on a build
+_REFUSED = "fix: run it again once the Workflow is Ready and not suspended"
 
 _CUT = (
     "the results of a task did not fit beside the sidecar, so Tekton recorded none of them; pods of this Workflow that"
@@ -334,11 +336,11 @@ class RunReconciler:
         if not refused:
             return
         has = {run.workflow for run in await self.runs.of_subject(labels.uid_of(obj))}
-        about = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
-        for one in refused:
-            if one.subject.kind == key.kind and one.workflow not in has:
-                note = f"no run was opened: {one.why} (fix: run it again once the Workflow is Ready and not suspended)"
-                await self.recorder.record(about, events.Event("NotAttested", note, action="Open", once=True))
+        if whys := [one.why for one in refused if one.subject.kind == key.kind and one.workflow not in has]:
+            about = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
+            more = f"; and {len(whys) - _TOLD} more" if len(whys) > _TOLD else ""
+            note = f"no run was opened: {'; '.join(whys[:_TOLD])}{more} ({_REFUSED})"
+            await self.recorder.record(about, events.Event("NotAttested", note, action="Open", once=True))
 
     async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:
         """The run of each debt: remembered, or stored by somebody, or new."""

@@ -587,6 +587,17 @@ async def test_a_build_that_was_created_while_its_workflow_took_none_is_not_open
     assert "it was created at 2026-01-01T11:00:00Z, " in scene.recorder.told[0].note
 
 
+async def test_a_build_that_several_workflows_take_no_run_of_is_told_so_by_one_event() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    (known,) = scene.store.known
+    for number in range(5):
+        scene.store.known.put(replace(known, name=f"w{number}", uid=f"wu{number}", open_since=CREATED + timedelta(1)))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))
+    (event,) = scene.recorder.told  # a second of its reason would not be recorded
+    assert all(f"Workflow {name} " in event.note for name in ("w0", "w1", "w2"))
+    assert "; and 2 more (fix: " in event.note
+
+
 async def test_a_build_that_ended_long_ago_is_told_nothing() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     taking(scene, CREATED + timedelta(seconds=1))
