@@ -25,8 +25,8 @@ TICK = 2.0  # seconds between looks at the database
 QUIET = 30.0  # seconds between two status writes of one Workflow
 _PAGE = 500  # verdicts read at once
 _AT_ONCE = 16  # Events on their way to the API server
-_FOR = timedelta(days=1)  # a verdict that is older is not worth an Event
-_TEXT = 500  # characters of a finding: an Event takes 1,024 bytes, and the command that shows all must fit in
+_FOR = timedelta(days=1)  # since it was opened, for which a run counts as one whose verdict is awaited
+_TEXT = 500  # bytes of a finding: an Event takes 1,024, and the command that shows all must fit in
 _LAST = uuid.UUID(int=(1 << 128) - 1)  # comes after every run
 
 _REASONS = {
@@ -53,8 +53,9 @@ def _why(judged: run_model.Judged) -> str:
         return ""
     fix = f" (fix: {first.fix})" if first.fix else ""
     others = f", and {more} more finding{'s' if more > 1 else ''}" if more > 0 else ""
-    said = f"{first.code}: {first.message}{fix}"
-    return f"{said if len(said) <= _TEXT else said[: _TEXT - 3] + '...'}{others}; "
+    said = f"{first.code}: {first.message}{fix}".encode()
+    short = said if len(said) <= _TEXT else said[: _TEXT - 3] + b"..."
+    return f"{short.decode(errors='ignore')}{others}; "
 
 
 @dataclass(slots=True)
@@ -102,6 +103,8 @@ class VerdictWatch:
                 await asyncio.gather(*(self._tell(*one) for one in judged[start : start + _AT_ONCE]))
             self.since = page[-1]
         self._give_up()
+        now = self.clock()
+        self._told = {key: at for key, at in self._told.items() if at + QUIET > now}  # as if they had not been asked
 
     def _ask_all(self, judged: Iterable[run_model.Run]) -> None:
         asked: set[Key] = set()

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts
 from avouch.integrations import registry
@@ -81,8 +83,9 @@ def test_an_event_of_a_passed_run_names_no_finding() -> None:
     assert said.note == ("Passed against Contract build revision 3: kubectl describe workflowrun -n team w-1")
 
 
-def test_a_long_finding_leaves_room_for_the_command() -> None:
-    long = replace(MISSING, message="x" * 3000)
+@pytest.mark.parametrize("letter", ["x", "ü", "字"])
+def test_a_long_finding_leaves_room_for_the_command(letter: str) -> None:
+    long = replace(MISSING, message=letter * 3000)
     said = verdict_events.event_of(RUN, run_model.Judged(1, RUN.id, RUN, long, 2))
     assert len(said.note.encode()) < 1024
     assert said.note.endswith(", and 1 more finding; kubectl describe workflowrun -n team w-1")
@@ -111,6 +114,19 @@ async def test_a_busy_workflow_is_asked_every_thirty_seconds_however_often_it_is
         await watch.look()
         now += 2.0
     assert asked == [0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 210.0]
+
+
+async def test_nothing_is_kept_of_workflows_that_were_not_judged_lately() -> None:
+    now = 0.0
+    watch, store, _ = build()
+    watch.clock = lambda: now
+    await watch.look()
+    store.judged_runs = [judged(number, workflow=f"w{number}") for number in range(10, 20)]
+    await watch.look()
+    assert len(watch._told) == 10
+    now = 31.0
+    await watch.look()
+    assert not watch._told
 
 
 async def test_what_was_judged_before_this_process_started_is_known_and_not_told_again() -> None:
