@@ -271,4 +271,4 @@ def _last_word(pod: Mapping[str, Any]) -> str:
 
 def carries_sidecar(pod: Mapping[str, Any]) -> bool:
     """Whether the sidecar was injected into the pod."""
-    return any(c.get("name") == SIDECAR for c in (pod.get("spec") or {}).get("initContainers") or ())
+    return any(c.get("name") == SIDECAR for c in objects.mappings(pod, "spec", "initContainers"))

@@ -89,11 +89,6 @@ class Callers:
         return found
 
 
-async def identify(token: str, cluster: cluster.ClusterReader) -> Subject:
-    """The pod behind a token, and what it works for, read from the cluster now. Raises as `Callers.subject`."""
-    return await Callers(cluster).subject(token)
-
-
 async def _identified(
     holder: _Holder, cluster: cluster.ClusterReader, namespace_of: Callable[[_Holder], Awaitable[Object | None]]
 ) -> Subject:
@@ -205,7 +200,7 @@ def _caller(
         pipeline_task=pipeline_task(taskrun, pipelinerun),
         pipelinerun=labels.name_of(pipelinerun or {}),
         pipelinerun_uid=labels.uid_of(pipelinerun or {}),
-        injected=any(c.get("name") == pods.SIDECAR for c in objects.mappings(pod, "spec", "initContainers")),
+        injected=pods.carries_sidecar(pod),
     )
 
 

@@ -68,11 +68,11 @@ async def test_a_broken_link_is_refused_with_one_message(broken: str) -> None:
     cluster = fakes.Cluster()
     BREAKS[broken](cluster)
     with pytest.raises(errors.Unauthenticated, match=r"^the bearer token is not valid here$"):
-        await pod_identity.identify(fakes.TOKEN, cluster)
+        await pod_identity.Callers(cluster).subject(fakes.TOKEN)
 
 
 async def test_the_whole_chain_names_pod_taskrun_and_pipelinerun() -> None:
-    caller = (await pod_identity.identify(fakes.TOKEN, fakes.Cluster())).caller
+    caller = (await pod_identity.Callers(fakes.Cluster()).subject(fakes.TOKEN)).caller
     assert (caller.pod_uid, caller.taskrun_uid, caller.pipelinerun_uid) == ("pod-uid", "taskrun-uid", "run-uid")
     assert (caller.namespace_uid, caller.pipeline_task, caller.injected) == ("shop-uid", "compile", True)
 
@@ -103,14 +103,14 @@ async def test_the_task_of_a_pod_is_the_one_that_the_pipelinerun_records_for_its
     _meta(cluster.taskruns)["labels"] = {"tekton.dev/pipelineTask": "of the label"}
     told = [{"kind": kind, "name": name, "pipelineTaskName": task} for kind, name, task in children]
     _first(cluster.pipelineruns)["status"] = {"childReferences": told}
-    assert (await pod_identity.identify(fakes.TOKEN, cluster)).caller.pipeline_task == task
+    assert (await pod_identity.Callers(cluster).subject(fakes.TOKEN)).caller.pipeline_task == task
 
 
 async def test_a_pod_without_our_sidecar_is_none_that_was_injected_and_its_account_may_be_the_default_one() -> None:
     cluster = fakes.Cluster()
     _first(cluster.pods)["spec"] = {"containers": [{"name": "avouch-sidecar"}]}
     cluster.users["good"]["username"] = "system:serviceaccount:shop:default"
-    caller = (await pod_identity.identify(fakes.TOKEN, cluster)).caller
+    caller = (await pod_identity.Callers(cluster).subject(fakes.TOKEN)).caller
     assert (caller.service_account, caller.injected) == ("default", False)
 
 
@@ -118,7 +118,7 @@ async def test_a_taskrun_without_pipeline_stands_for_itself() -> None:
     cluster = fakes.Cluster()
     _meta(cluster.taskruns).pop("ownerReferences")
     _meta(cluster.taskruns)["labels"] = {"tekton.dev/pipelineTask": "of nobody's pipeline"}
-    caller = (await pod_identity.identify(fakes.TOKEN, cluster)).caller
+    caller = (await pod_identity.Callers(cluster).subject(fakes.TOKEN)).caller
     assert (caller.pipelinerun, caller.pipeline_task) == ("", "")
 
 
@@ -133,7 +133,7 @@ async def test_a_taskrun_without_pipeline_stands_for_itself() -> None:
 async def test_a_pod_of_any_try_is_the_taskruns_own(status: dict[str, object]) -> None:
     cluster = fakes.Cluster()
     _first(cluster.taskruns).update(status=status)
-    assert (await pod_identity.identify(fakes.TOKEN, cluster)).caller.pod == "build-pod"
+    assert (await pod_identity.Callers(cluster).subject(fakes.TOKEN)).caller.pod == "build-pod"
 
 
 def _first(objects: dict) -> dict:  # type: ignore[type-arg]
