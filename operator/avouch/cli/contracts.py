@@ -1,5 +1,6 @@
 """`avouch contract create`, `update`, `describe` and `diff`: contracts in the cluster."""
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,12 +10,13 @@ import click
 from avouch import digests, errors
 from avouch.api import contract as contract_kind
 from avouch.cli import declared, failures, objects, options, output, session, sources
-from avouch.contract import diff, legacy, reading, revisions, upstream, writing
+from avouch.contract import diff, legacy, model, reading, revisions, upstream, writing
 
 RESOURCE = f"{contract_kind.KIND.plural}.{contract_kind.KIND.group}"
 _WORKFLOWS = "workflows.avouch.dev"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REVISIONS = "contractrevisions.runs.avouch.dev"
+_UNNAMED = "file-without-a-name"  # for a file of the legacy form, which has no place for one
 _DESCRIPTION = click.option("--description", default="", help="What the contract is for.")
 
 
@@ -107,21 +109,22 @@ def difference(started: session.Session, old: str, new: str, telling: bool, form
     A file may have any form that avouch apply reads, and may be a URL, or - for standard input. Comments, the order of
     materials and what means the same in both forms are no difference.
     """  # noqa: D301  # click reads the backspace
-    changes = diff.changes(_meant(started, old), _meant(started, new))
+    before, after = (_meant(started, text) for text in (old, new))
+    if _UNNAMED in (before.name, after.name):  # a file that says no name says no other one either
+        before, after = (dataclasses.replace(each, name=_UNNAMED) for each in (before, after))
+    changes = diff.changes(revisions.canonical(before), revisions.canonical(after))
     _show_changes(changes, form)
     return failures.FAILED if changes and telling else failures.OK
 
 
-def _meant(started: session.Session, text: str) -> bytes:
-    """The canonical form of a revision (NAME@NUMBER), of a Contract, or of a file."""
+def _meant(started: session.Session, text: str) -> model.ContractSpec:
+    """What a revision (NAME@NUMBER), a Contract, or a file says."""
     name, at, number = text.rpartition("@")
     if at and number.isascii() and number.isdigit() and not sources.is_file(name):
-        return _canonical(_recorded(started, name, int(number)))
+        return revisions.restore(_canonical(_recorded(started, name, int(number))))
     if sources.is_file(text):
-        found = declared.contract(started, text, fallback="contract")
-    else:
-        found = started.cluster.get(RESOURCE, text)
-    return revisions.canonical(reading.read(found))
+        return reading.read(declared.contract(started, text, fallback=_UNNAMED))
+    return reading.read(started.cluster.get(RESOURCE, text))
 
 
 def _empty(name: str) -> declared.Manifest:

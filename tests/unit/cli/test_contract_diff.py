@@ -53,6 +53,15 @@ def test_the_exit_code_tells_of_a_difference_where_it_is_asked_to(file: str) -> 
     assert (same.code, same.out) == (0, "no difference in meaning\n")
 
 
+def test_a_file_of_the_legacy_form_has_no_name_so_its_name_is_no_difference(tmp_path: Path) -> None:
+    path = tmp_path / "legacy.yaml"
+    path.write_text(json.dumps({"schemaVersion": "v1", **NEW["spec"]}))
+    for pair in (("evidence", str(path)), (str(path), "evidence"), (str(path), str(path))):
+        same = diff(*pair, "--exit-code")
+        assert (same.code, same.out) == (0, "no difference in meaning\n")
+    assert diff("evidence@1", str(path)).out == "~ material sbom: optional nothing -> true\n"
+
+
 def test_what_is_not_there_is_named() -> None:
     answer = diff("evidence@7", "evidence")
     assert answer.code == 1
