@@ -48,19 +48,24 @@ class Found:
         return self.problem.severity is lint.Severity.ERROR
 
 
-def linted(source: sources.Source) -> list[Found]:
-    """All problems of a file."""
-    return [Found(source.name, problem) for problem in lint.lint(source.content, source.name)]
+def linted(source: sources.Source, *, among_others: bool = False) -> list[Found]:
+    """All problems of a file; `among_others`: but for those of objects of other kinds."""
+    found = lint.lint(source.content, source.name, among_others=among_others)
+    return [Found(source.name, problem) for problem in found]
 
 
-def manifests(found: Iterable[sources.Source], naming: Naming = _UNNAMED) -> list[Manifest]:
+def manifests(
+    found: Iterable[sources.Source], naming: Naming = _UNNAMED, *, among_others: bool = False
+) -> list[Manifest]:
     """What the files declare, as Kubernetes accepts it; problems are printed on stderr, except those corrected here.
+
+    Objects of other kinds, such as Pipelines, are refused, or given as they are if it may be `among_others`.
 
     Raises:
         Invalid: a file has errors.
     """
     read = list(found)
-    problems = [problem for source in read for problem in linted(source)]
+    problems = [problem for source in read for problem in linted(source, among_others=among_others)]
     for each in problems:
         if not each.problem.mended:
             click.echo(output.harmless(str(each)), err=True)
@@ -133,7 +138,7 @@ def _named(read: Iterable[sources.Source], naming: Naming) -> Iterator[Manifest]
 
 
 def _manifest(document: Mapping[str, Any], naming: Naming) -> Manifest:
-    if is_ours(document):
+    if is_ours(document) or upstream.is_of_others(document):  # those of others were refused, where they may not be
         return dict(document)
     return described(upstream.to_object(document, naming.name), naming.description)
 

@@ -11,6 +11,7 @@ from avouch.cli import contracts, declared, failures, objects, options, output, 
 from avouch.contract import mapping, reading
 
 _RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
+_TEKTON = "tekton.dev"
 _HOME = "its Contract is in the organization's home namespace: name it with --contract FILE"
 
 
@@ -31,7 +32,7 @@ class Checked(NamedTuple):
 @click.command(cls=options.Command)
 @objects.named("workflow", needed=False)
 @click.option("-f", "--filename", "files", multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
-              help="Files with Workflows, and Contracts if you like, instead of the cluster.")  # fmt: skip
+              help="Files with Workflows, and what they name if you like, instead of the cluster.")  # fmt: skip
 @click.option("--contract", default="", metavar="FILE|NAME", help="The Contract; default: that of the Workflow.")
 @click.option("--offline", is_flag=True, help="Do not ask the cluster: Contracts come from files alone.")
 @options.output("table", "json", "yaml")
@@ -41,7 +42,8 @@ def check(started: session.Session, name: str, files: tuple[str, ...], form: str
 
     \b
     avouch workflow check release                  the Workflow in the cluster
-    avouch workflow check -f deploy/               files, before they are applied, with the Contracts among them
+    avouch workflow check -f deploy/               files, before they are applied: Contracts, Pipelines and Tasks
+                                                   among them count
 
     Tells what the controller would tell in the Workflow's conditions: materials and annotations that the Contract does
     not have, pipelines, tasks, results, workspaces and params that do not exist, each with the name that was meant. A
@@ -49,13 +51,13 @@ def check(started: session.Session, name: str, files: tuple[str, ...], form: str
     """  # noqa: D301  # click reads the backspace
     if bool(name) == bool(files):
         raise click.UsageError("give the name of a Workflow, or -f FILE")
-    found = declared.manifests(sources.read(started, files)) if files else []
-    workflows = [each for each in found if each.get("kind") == kind.KIND.name]
+    found = declared.manifests(sources.read(started, files), among_others=True) if files else []
+    workflows = [each for each in found if declared.is_ours(each) and each.get("kind") == kind.KIND.name]
     workflows += [started.cluster.get(_RESOURCE, name)] if name else []
     if not workflows:
         raise errors.Invalid("there is no Workflow in these files", field="--filename", fix="name the Workflow's file")
     offline = said["offline"]
-    around = _Around(found, said["contract"], offline, _here(started, offline), *_definitions(started, offline))
+    around = _Around(found, said["contract"], offline, _here(started, offline), *_definitions(started, offline, found))
     checked = [_checked(started, each, around) for each in workflows]
     if form == "table":
         output.lines([line for each in checked for line in _lines(each)])
@@ -120,15 +122,25 @@ def _here(started: session.Session, offline: bool) -> str:
         return ""
 
 
-def _definitions(started: session.Session, offline: bool) -> tuple[mapping.Definitions, str]:
-    """The Pipelines and Tasks of the namespace; where they cannot be read, why."""
+def _definitions(
+    started: session.Session, offline: bool, beside: Sequence[declared.Manifest]
+) -> tuple[mapping.Definitions, str]:
+    """The Pipelines and Tasks of the namespace, with those of the files beside; where they cannot be read, why."""
     if offline:
         return mapping.Definitions(), "the cluster was not asked (--offline)"
     try:
-        pipelines, tasks = (started.cluster.list(f"{each}.tekton.dev") for each in ("pipelines", "tasks"))
+        pipelines, tasks = (
+            [*started.cluster.list(f"{plural}.{_TEKTON}"), *_of_tekton(beside, one)]
+            for plural, one in (("pipelines", "Pipeline"), ("tasks", "Task"))
+        )
     except errors.AvouchError as exc:
         return mapping.Definitions(), f"Pipelines and Tasks could not be read: {exc}"
     return mapping.Definitions(_named(pipelines), _named(tasks)), ""
+
+
+def _of_tekton(beside: Sequence[declared.Manifest], wanted: str) -> list[declared.Manifest]:
+    head = f"{_TEKTON}/"
+    return [each for each in beside if each.get("kind") == wanted and str(each.get("apiVersion")).startswith(head)]
 
 
 def _named(found: list[objects.Manifest]) -> dict[str, objects.Manifest]:

@@ -55,23 +55,24 @@ class Problem:
         return f"{self.line}:{self.column}: {self.severity}: {where}{self.message} (fix: {self.fix})"
 
 
-def lint(content: bytes, name: str = "") -> tuple[Problem, ...]:
+def lint(content: bytes, name: str = "", *, among_others: bool = False) -> tuple[Problem, ...]:
     """All problems of a file, in the order of its lines; empty if there are none.
 
     Args:
         content: bytes of a YAML or JSON file, with any number of documents.
         name: name of the file, if it has one.
+        among_others: nothing is said of objects of other kinds, such as Pipelines.
     """
     read = files.read(content, name)
     found = [Problem(flaw.place.line, flaw.place.column, "", flaw.message, flaw.fix) for flaw in read.flaws]
     for document in read.documents:
-        found += _document(document)
+        found += _document(document, among_others)
     if not (found or read.documents):
         found.append(Problem(1, 1, "", "contains no document", "write a contract"))
     return tuple(sorted(set(found)))
 
 
-def _document(document: nodes.Node) -> Iterator[Problem]:
+def _document(document: nodes.Node, among_others: bool) -> Iterator[Problem]:
     document, readings = scalars.read(document)
     if not isinstance(document, nodes.Table):
         yield _at(document, "", "is not a mapping", "write a contract")
@@ -82,6 +83,8 @@ def _document(document: nodes.Node) -> Iterator[Problem]:
     said = nodes.plain(document)
     if str(said.get("apiVersion")).startswith(f"{meta.GROUP}/"):
         return  # our other kinds: the API server checks them whole, and no file of Chainloop's has them
+    if among_others and upstream.is_of_others(said):
+        return
     old = legacy.is_legacy(said)
     try:
         manifest = upstream.to_object(said, _STAND_IN if old else "")

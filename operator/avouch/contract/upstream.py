@@ -9,6 +9,7 @@ from typing import Any
 
 from avouch import errors
 from avouch.api import contract as contract_kind
+from avouch.api import meta
 from avouch.contract import legacy, policies, protojson, reading
 
 PREFIX = "chainloop.dev/"
@@ -48,6 +49,14 @@ def to_object(document: Mapping[str, Any], name: str = "") -> dict[str, Any]:
     if document["kind"] in policies.KINDS and document.get("apiVersion") == policies.LEGACY_API_VERSION:
         adopted["apiVersion"] = policies.KINDS[document["kind"]].api_version
     return {key: value for key, value in adopted.items() if value is not None}
+
+
+def is_of_others(document: Mapping[str, Any]) -> bool:
+    """Whether it is a Kubernetes object of a kind that is neither Chainloop's nor ours."""
+    said = (document.get("apiVersion"), document.get("kind"))
+    if not all(isinstance(each, str) and each for each in said):
+        return False
+    return said[1] not in KINDS and not str(said[0]).startswith(f"{meta.GROUP}/")
 
 
 def _spelt(document: Mapping[str, Any]) -> Mapping[str, Any]:

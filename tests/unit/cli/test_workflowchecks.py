@@ -91,6 +91,18 @@ def test_files_are_checked_before_they_are_applied_with_the_contracts_among_them
     assert "not checked: the cluster was not asked (--offline)" in answer.out
 
 
+def test_a_folder_of_everything_is_checked_with_the_pipelines_in_it(tmp_path: Path) -> None:
+    tekton = {"apiVersion": "tekton.dev/v1", "kind": "Pipeline", **PIPELINE, "metadata": {"name": "new"}}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"key": "value"}}
+    strange = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "other"}, "spec": {}}
+    for name, code, told in (("new", 0, "release: ok\n"), ("nwe", 1, "    fix: write new\n")):
+        made = workflow()
+        made["spec"]["tekton"]["pipelines"] = [{"name": name}]
+        answer = check(Cluster(), "-f", written(tmp_path, CONTRACT, made, tekton, settings, strange))
+        assert answer.code == code, answer.err
+        assert told in answer.out
+
+
 def test_another_contract_may_be_named(tmp_path: Path) -> None:
     other = tmp_path / "contract.yaml"
     other.write_text(json.dumps({**CONTRACT, "spec": {"materials": [{"name": "testz", "type": "JUNIT_XML"}]}}))
