@@ -1,5 +1,6 @@
 """One run as people read it: the verdict and why, what it delivered, when what happened, who was told."""
 
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,9 @@ from avouch.cli import objects, output
 
 PASSED, PENDING = "Passed", "Pending"
 _DIGEST = 19  # characters of a digest: sha256: and twelve
+_WAITS = "Not judged yet: avouch run watch follows it."
+_LATE = "Not judged yet, though the build has ended: if it stays so, see that avouch-worker is ready where avouch runs."
+_time = operator.itemgetter(0)
 _MOST = 60  # characters of a value
 
 
@@ -22,7 +26,7 @@ def show(run: objects.Manifest) -> None:
         output.tabulate(table)
     else:
         output.lines(["No material was found."])
-    output.lines(["", "Timeline:", *(f"  {at:<20}  {what}" for at, what in sorted(_timeline(run)))])
+    output.lines(["", "Timeline:", *(f"  {at:<20}  {what}" for at, what in sorted(_timeline(run), key=_time))])
     deliveries = _listed(run, "deliveries")
     if deliveries:
         click.echo()
@@ -45,7 +49,7 @@ def why(run: objects.Manifest) -> list[str]:
     if found:
         return ["Why:", *found]
     if verdict(run) == PENDING:
-        return ["Not judged yet: avouch run watch follows it."]
+        return [_LATE if objects.text(run, "status", "finishedAt") else _WAITS]
     return ["Nothing was found wrong." if verdict(run) == PASSED else "No finding says why."]
 
 

@@ -106,6 +106,18 @@ def test_what_can_name_no_run_is_refused_before_anything_is_asked(text: str) -> 
     assert "names no run" in answer.err
 
 
+def test_what_happened_within_one_second_is_shown_in_the_order_in_which_it_happened() -> None:
+    at = "2026-01-12T09:05:00Z"
+    shown = run(Cluster(a_run("release-1", verdict="Failed", finishedAt=at, judgedAt=at)), "show", "first").out
+    assert shown.index("the build ended") < shown.index("judged: Failed")
+
+
+def test_a_run_that_waits_for_its_verdict_says_whether_its_build_has_ended() -> None:
+    assert "Not judged yet: avouch run watch" in run(Cluster(a_run("release-1", verdict="Pending")), "show", "first").out
+    ended = Cluster(a_run("release-1", verdict="Pending", finishedAt="2026-01-12T09:05:00Z"))
+    assert "avouch-worker" in run(ended, "show", "first").out
+
+
 def test_a_page_says_why_what_arrived_when_and_who_was_told() -> None:
     material = {"name": "image", "type": "CONTAINER_IMAGE", "origin": "taskrun", "value": "app:1", "digest": IMAGE}
     late = {"taskRun": "first-lint", "receivedAt": "2026-01-12T09:09:00Z"}
