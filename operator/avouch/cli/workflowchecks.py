@@ -45,9 +45,10 @@ def check(started: session.Session, name: str, files: tuple[str, ...], form: str
     avouch workflow check -f deploy/               files, before they are applied: Contracts, Pipelines and Tasks
                                                    among them count
 
-    Tells what the controller would tell in the Workflow's conditions: materials and annotations that the Contract does
-    not have, pipelines, tasks, results, workspaces and params that do not exist, each with the name that was meant. A
-    Workflow may be ahead of its Pipeline, so nothing is refused for it. Exits with 1 if there is a problem.
+    Tells what the controller would tell in the Workflow's conditions: a Contract that does not exist, materials and
+    annotations that the Contract does not have, pipelines, tasks, results, workspaces and params that do not exist,
+    each with the name that was meant. A Workflow may be ahead of its Pipeline, so nothing is refused for it. Exits with
+    1 if there is a problem.
     """  # noqa: D301  # click reads the backspace
     if bool(name) == bool(files):
         raise click.UsageError("give the name of a Workflow, or -f FILE")
@@ -57,7 +58,9 @@ def check(started: session.Session, name: str, files: tuple[str, ...], form: str
     if not workflows:
         raise errors.Invalid("there is no Workflow in these files", field="--filename", fix="name the Workflow's file")
     offline = said["offline"]
-    around = _Around(found, said["contract"], offline, _here(started, offline), *_definitions(started, offline, found))
+    here = _here(started, offline)
+    beside = [each for each in found if objects.text(each, "metadata", "namespace") in ("", here)]
+    around = _Around(found, said["contract"], offline, here, *_definitions(started, offline, beside))
     checked = [_checked(started, each, around) for each in workflows]
     if form == "table":
         output.lines([line for each in checked for line in _lines(each)])
@@ -84,8 +87,14 @@ def _checked(started: session.Session, workflow: Mapping[str, Any], around: _Aro
     spec = kind.WorkflowSpec.read(objects.part(workflow, "spec"), f"Workflow {name}")
     namespace = objects.text(workflow, "metadata", "namespace") or around.here
     elsewhere = bool(around.here) and namespace != around.here
-    asked, why = _asked(started, name, spec, around._replace(offline=True) if elsewhere else around)
-    problems = mapping.against_contract(spec, asked) if asked else ()
+    asked = _asked(started, name, spec, around._replace(offline=True) if elsewhere else around)
+    match asked:
+        case mapping.Asked():
+            problems, why = mapping.against_contract(spec, asked), ""
+        case mapping.Problem():
+            problems, why = (asked,), ""
+        case _:
+            problems, why = (), asked
     away = around.away
     if elsewhere:
         away = f"it is of namespace {namespace}, and {around.here} was asked: say -n {namespace}"
@@ -96,22 +105,35 @@ def _checked(started: session.Session, workflow: Mapping[str, Any], around: _Aro
 
 def _asked(
     started: session.Session, name: str, spec: kind.WorkflowSpec, around: _Around
-) -> tuple[mapping.Asked | None, str]:
-    """The names of its Contract; without one, why."""
+) -> mapping.Asked | mapping.Problem | str:
+    """The names of its Contract; that it is not there; or why that cannot be told."""
     reference = spec.contract_ref
     wanted = around.contract or (reference.name if reference else name)
     if sources.is_file(wanted):
-        return mapping.asked_by(reading.read(declared.contract(started, wanted, fallback="contract"))), ""
-    beside = [each for each in around.found if each.get("kind") == "Contract"]
-    manifest = next((each for each in beside if objects.text(each, "metadata", "name") == wanted), None)
-    if manifest is None and not around.contract and reference is not None and reference.scope == "Organization":
-        return None, _HOME
-    if manifest is None and around.offline:
-        return None, f"Contract {wanted} is not in these files"
+        return mapping.asked_by(reading.read(declared.contract(started, wanted, fallback="contract")))
+    beside = {objects.text(each, "metadata", "name"): each for each in around.found if each.get("kind") == "Contract"}
+    if wanted not in beside and not around.contract and reference is not None and reference.scope == "Organization":
+        return _HOME
+    if wanted not in beside and around.offline:
+        return f"Contract {wanted} is not in these files"
     try:
-        return mapping.asked_by(reading.read(manifest or started.cluster.get(contracts.RESOURCE, wanted))), ""
-    except (errors.NotFound, errors.Denied, errors.Unavailable, errors.NotInstalled) as exc:
-        return None, f"Contract {wanted}: {exc}"
+        return mapping.asked_by(reading.read(beside.get(wanted) or started.cluster.get(contracts.RESOURCE, wanted)))
+    except errors.NotFound as exc:
+        if reference is None and not around.contract:  # then the controller makes an empty one
+            return f"Contract {wanted}: {exc}"
+        text = f"there is no Contract {wanted}, and without it no run is opened"
+        known = (*_contracts(started), *beside)
+        return mapping.Problem("ContractNotFound", "spec.contractRef", text, "apply it", wanted, known)
+    except (errors.Denied, errors.Unavailable, errors.NotInstalled) as exc:
+        return f"Contract {wanted}: {exc}"
+
+
+def _contracts(started: session.Session) -> Sequence[str]:
+    """The names of Contracts that may be meant, as far as they may be listed."""
+    try:
+        return list(_named(started.cluster.list(contracts.RESOURCE)))
+    except errors.AvouchError:
+        return ()
 
 
 def _here(started: session.Session, offline: bool) -> str:

@@ -47,7 +47,7 @@ class Cluster:
     def list(self, kind: str, *, everywhere: bool = False) -> list[dict[str, Any]]:
         if self.away:
             raise self.away
-        return [PIPELINE] if kind == "pipelines.tekton.dev" else []
+        return {"pipelines.tekton.dev": [PIPELINE], "contracts.chainloop.dev": [CONTRACT]}.get(kind, [])
 
 
 def check(cluster: Cluster, *arguments: str) -> line.Answer:
@@ -80,6 +80,15 @@ def test_what_leads_nowhere_is_told_with_what_was_meant(stored: dict[str, Any], 
     assert f"    fix: {fix}\n" in answer.out
     (told,) = json.loads(check(Cluster(stored), "release", "-o", "json").out)[0]["problems"]
     assert (told["reason"], told["fix"]) == (reason, fix)
+
+
+def test_a_contract_that_is_not_there_is_a_problem_unless_the_controller_makes_it() -> None:
+    answer = check(Cluster(workflow(contractRef={"name": "evidense"})), "release")
+    assert answer.code == 1
+    assert "  ContractNotFound: spec.contractRef: there is no Contract evidense" in answer.out
+    assert "    fix: write evidence\n" in answer.out
+    own = workflow(contractRef=None)
+    assert "  not checked: Contract release: " in check(Cluster(own), "release").out
 
 
 def test_files_are_checked_before_they_are_applied_with_the_contracts_among_them(tmp_path: Path) -> None:

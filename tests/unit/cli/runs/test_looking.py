@@ -113,7 +113,9 @@ def test_what_happened_within_one_second_is_shown_in_the_order_in_which_it_happe
 
 
 def test_a_run_that_waits_for_its_verdict_says_whether_its_build_has_ended() -> None:
-    assert "Not judged yet: avouch run watch" in run(Cluster(a_run("release-1", verdict="Pending")), "show", "first").out
+    assert (
+        "Not judged yet: avouch run watch" in run(Cluster(a_run("release-1", verdict="Pending")), "show", "first").out
+    )
     ended = Cluster(a_run("release-1", verdict="Pending", finishedAt="2026-01-12T09:05:00Z"))
     assert "avouch-worker" in run(ended, "show", "first").out
 
