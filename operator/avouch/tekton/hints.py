@@ -58,6 +58,13 @@ def pairs(results: Mapping[str, str]) -> dict[str, Reading]:
     return found
 
 
+def without_digest(results: Mapping[str, str], material: str) -> list[tuple[str, str]]:
+    """The hints that name an image by a tag alone, of this material or of none: the result, and the one that lacks."""
+    found = [name.removesuffix(URL) for name, value in results.items() if name.endswith(URL) and value.strip()]
+    lacking = [marker for marker in found if not results.get(f"{marker}{DIGEST}", "").strip()]
+    return [(f"{marker}{URL}", f"{marker}{DIGEST}") for marker in lacking if marker.rstrip("-_.") in ("", material)]
+
+
 def listed(text: str) -> tuple[Reading, ...]:
     """The images of a list such as `IMAGES`, separated by commas or line ends."""
     if text.strip().startswith("["):

@@ -16,11 +16,13 @@ from avouch.controlplane.model import artifacts, verdicts
 from avouch.findings import CODES, Effect, Finding
 from avouch.image_references import Flaw
 from avouch.materials import types as material_types
-from avouch.tekton import workspaces
+from avouch.tekton import hints, results, workspaces
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
 _EVENTS = "kubectl get events shows why (SidecarNotInjected); without one, label the namespace"
+NO_ROOM = "the results of TaskRun {} did not fit beside the sidecar, so Tekton recorded none of them"
+MORE_ROOM = "write large results to a workspace, or let Tekton read them from logs (results-from: sidecar-logs)"
 _OF_CLAIMS = ("MaterialTypeMismatch",)  # what somebody claimed, whether or not the material is needed
 _UNUSABLE = {
     Flaw.REFERENCE_MISSING: "ImageReferenceMissing",
@@ -48,6 +50,7 @@ class View:
     subject: Mapping[str, Any]
     injected: frozenset[str] = frozenset()  # UIDs of pods with our sidecar
     uninjected: str = ""  # why the other pods have none
+    cut: frozenset[str] = frozenset()  # UIDs of pods whose results our sidecar left no room for
 
     def of_sidecar(self, said: ReadClaim) -> bool:
         """Whether a claim came from a pod with our sidecar, by the cluster's record whatever the client says.
@@ -252,7 +255,26 @@ def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: t
 def _why_not(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> str:
     elsewhere = f"only {min(seen.who for seen in told)} reports it, and that source does not count" if told else ""
     refused = cluster_record.refused(asked.source, asked.name, asked.type, view.runs)
-    return refused or elsewhere or _unread(asked, view)
+    return refused or _lost(asked, view) or elsewhere or _half(asked, view) or _unread(asked, view)
+
+
+def _lost(asked: plan.PlannedMaterial, view: View) -> str:
+    """That its task wrote it, most likely, and that Tekton recorded no result of it for want of room."""
+    if asked.source.kind not in (plan.From.RESULT, plan.From.CONVENTION) or workspaces.by_convention(asked):
+        return ""
+    lost = [run.name for run in _started(asked, view) if run.pod_uid in view.cut]
+    return errors.with_fix(NO_ROOM.format(lost[0]), MORE_ROOM) if lost else ""
+
+
+def _half(asked: plan.PlannedMaterial, view: View) -> str:
+    """That a task names an image by a tag alone, where an image is looked for by type hints."""
+    if asked.type != material_types.IMAGE or asked.source.kind is not plan.From.CONVENTION:
+        return ""
+    for run in _started(asked, view):
+        for url, digest in hints.without_digest(results.task_results(run.taskrun), asked.name):
+            fix = f"write the digest of the image, as its registry has it, into the result {digest}"
+            return errors.with_fix(f"TaskRun {run.name} has {url} and no {digest}", fix)
+    return ""
 
 
 def _unread(asked: plan.PlannedMaterial, view: View) -> str:

@@ -71,7 +71,8 @@ def examine(case: Case, now: datetime) -> Examined | verdicts.Verdict | WaitUnti
         return WaitUntil(until)
     silent = _silent(case.snapshot, runs, case.said)
     injected, uninjected = frozenset(case.snapshot.injected), case.snapshot.uninjected
-    view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject, injected, uninjected)
+    cut = frozenset(case.snapshot.cut)
+    view = judged_materials.View(runs, counting, case.documents, case.snapshot.subject, injected, uninjected, cut)
     weighed = judged_materials.weigh(case.plan.materials, view)
     annotations, contradicted = _annotations(case, view)
     record = Record(case, ended, view, strays, silent, weighed, annotations, contradicted)
@@ -414,9 +415,8 @@ def cut_results(record: Record) -> Iterator[Finding]:
     """Results that our own sidecar left no room for."""
     cut = () if record.case.snapshot is None else record.case.snapshot.cut
     if lost := [run.name for run in record.view.runs if run.pod_uid in cut]:
-        text = f"the results of TaskRun {several(lost)} did not fit beside the sidecar, so Tekton recorded none of them"
-        fix = "write large results to a workspace, or let Tekton read them from logs (results-from: sidecar-logs)"
-        yield Finding("ResultsCut", text, fix=fix)
+        text = judged_materials.NO_ROOM.format(several(lost))
+        yield Finding("ResultsCut", text, fix=judged_materials.MORE_ROOM)
 
 
 def _unheard(record: Record) -> Mapping[str, str]:

@@ -395,6 +395,29 @@ def test_results_that_had_no_room_beside_the_sidecar_are_told_and_decide_nothing
     assert (found.code, "TaskRun build-1 did not fit" in found.message) == ("ResultsCut", True)
 
 
+def test_a_result_that_had_no_room_is_not_blamed_on_the_task_that_wrote_it():
+    version = make.asked("version", "STRING", source=plan.Source(plan.From.RESULT, task="build", name="version"))
+    shot = replace(make.snapshot(make.taskrun(), injected=["build-1-pod-uid"]), cut=("build-1-pod-uid",))
+    told = make.said(make.claimed_text("version", "1.2"))
+    missing, note = make.verdict(make.case(make.planned(version), shot, told)).findings
+    assert (missing.code, missing.fix, note.code) == ("MaterialMissing", note.fix, "ResultsCut")
+    assert missing.message.endswith("; version: the results of TaskRun build-1 did not fit beside the sidecar, so "
+                                    "Tekton recorded none of them")  # fmt: skip
+
+
+@pytest.mark.parametrize("digest", [[], [("IMAGE_DIGEST", " ")]])
+@pytest.mark.parametrize("marker", ["", "image-", "other-"])
+def test_an_image_by_a_tag_alone_is_told_with_the_hint_that_lacks(marker, digest):
+    hints = [(f"{marker}{name}", value) for name, value in [("IMAGE_URL", "registry.example/app:1.2"), *digest]]
+    wanted = make.asked("image", make.IMAGE, source=plan.Source())
+    found = missing(make.case(make.planned(wanted), make.snapshot(make.taskrun(results=hints))))
+    if marker == "other-":
+        assert "IMAGE_URL" not in found.message
+        return
+    assert found.message.endswith(f"; image: TaskRun build-1 has {marker}IMAGE_URL and no {marker}IMAGE_DIGEST")
+    assert found.fix == f"write the digest of the image, as its registry has it, into the result {marker}IMAGE_DIGEST"
+
+
 def test_a_file_that_only_a_silent_sidecar_could_have_read_is_not_blamed_on_the_task():
     shot = replace(SHOT, said={"build-1-pod-uid": "no name (fix: give the pod DNS)"})
     silent, missing = make.verdict(make.case(BOTH, shot)).findings
