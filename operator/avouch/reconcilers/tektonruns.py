@@ -27,6 +27,7 @@ from avouch.tekton import labels, objects, outcome, pod
 log = logging.getLogger(__name__)
 
 _NEWS = timedelta(minutes=10)  # for which it is worth telling that a build that ended got no run
+_JUST = timedelta(seconds=2)  # by which the status of a Workflow may tell late that it is open
 _FEW = 10  # pods that are read one by one; the API server goes through the whole namespace for a list of more
 _SETTLED = "avouch.dev/settled"  # no field of Kubernetes
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "ownerReferences")
@@ -376,7 +377,7 @@ class RunReconciler:
     async def _finish(self, waiting: Sequence[run_model.Run], snapshot: run_model.Snapshot, at: datetime) -> None:
         epoch, snapshot = self.context.epoch(), replace(snapshot, interrupted=self._interrupted(snapshot))
         if set(snapshot.pods.values()).difference(snapshot.injected):
-            snapshot = replace(snapshot, uninjected=await self._why_none(waiting))
+            snapshot = replace(snapshot, uninjected=await self._why_none(waiting, snapshot.subject))
         if snapshot.cut:
             await self._remember_cut(waiting, epoch)  # before: a run that is finished is not looked at again
         self.awaited.update({run.id: run for run in waiting})  # before: the verdict may be there before we are told
@@ -404,13 +405,27 @@ class RunReconciler:
         subject = events.reference(KINDS[run.subject_kind], run.namespace, run.subject_name, run.key.subject_uid)
         await self.recorder.record(subject, events.Event("ResultsCut", _CUT, action="Inject", warning=True))
 
-    async def _why_none(self, waiting: Sequence[run_model.Run]) -> str:
+    async def _why_none(self, waiting: Sequence[run_model.Run], subject: Object) -> str:
         try:
             plans = [pinned for run in waiting if (pinned := _pinned(run)) is not None]
-            return await self._uninjected.why(waiting[0].namespace, plans)
+            return await self._uninjected.why(waiting[0].namespace, plans, self._opened_late(waiting, subject))
         except errors.AvouchError as exc:  # a run is judged without a reason rather than not at all
             log.warning("run %s: why it has no sidecar cannot be told: %s", waiting[0].name, exc)
             return ""
+
+    def _opened_late(self, waiting: Sequence[run_model.Run], subject: Object) -> str:
+        """That a Workflow became Ready just when the build began: a pod may be older than the news of it."""
+        created = objects.text(subject, "metadata", "creationTimestamp")
+        for run in waiting:
+            workflow = self.context.cache.get(Key("Workflow", run.namespace, run.workflow)) or {}
+            since = objects.text(workflow, "status", "openSince")
+            if created and since and abs(_read(created) - _read(since)) <= _JUST:
+                return f"Workflow {run.workflow} became Ready at {since}, and the build was created at {created}"
+        return ""
+
+
+def _read(time: str) -> datetime:
+    return rfc3339.read(time, "time")
 
 
 def _grace(run: run_model.Run) -> timedelta:

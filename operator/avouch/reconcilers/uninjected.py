@@ -13,6 +13,7 @@ from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
 from avouch.tekton import decision, labels, limits, pod
 
+_AGAIN = "run it again"
 _LABELLED = "without one it asked in vain: see that avouch-server was ready then, and run it again"
 _SAYS = f"kubectl get events shows why (SidecarNotInjected); {_LABELLED}"
 
@@ -58,8 +59,10 @@ class Uninjected:
         """
         return await self._quota(namespace, plans) or await self._limits(namespace)
 
-    async def why(self, namespace: str, plans: Sequence[plan.Plan]) -> str:
+    async def why(self, namespace: str, plans: Sequence[plan.Plan], opened: str = "") -> str:
         """Why there is no sidecar, with a fix as `errors.parted` takes it apart; "" where these runs wanted none.
+
+        `opened` says that a Workflow of theirs became Ready just when the build began, if one did.
 
         Raises errors.AvouchError where the API server cannot be asked.
         """
@@ -72,7 +75,10 @@ class Uninjected:
             return errors.with_fix(f"the namespace lacks the label {label}", fix)
         refused = await self.refusal(namespace, plans)
         if refused is not None:
-            return errors.with_fix(f"{refused.reason}: {refused.message}", "then run it again")
+            text, _, remedy = refused.message.partition("; ")
+            return errors.with_fix(f"{refused.reason}: {text}", f"{remedy}, then {_AGAIN}" if remedy else _AGAIN)
+        if opened:
+            return errors.with_fix(f"{opened}, most likely after the webhook was asked about the pod", _AGAIN)
         return errors.with_fix("the webhook left the pod alone, or did not answer when it was created", _SAYS)
 
     async def _quota(self, namespace: str, plans: Sequence[plan.Plan]) -> pod.Refusal | None:

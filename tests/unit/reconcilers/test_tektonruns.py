@@ -380,6 +380,22 @@ async def test_a_pod_without_a_sidecar_is_recorded_with_the_reason() -> None:
     assert snapshot.uninjected.startswith("the namespace lacks the label avouch.dev/inject=enabled (fix: kubectl label")
 
 
+@pytest.mark.parametrize(("second", "told"), [(0, True), (2, True), (3, False)])
+async def test_a_pod_that_may_be_older_than_the_news_of_its_workflow_is_recorded_with_that(
+    second: int, told: bool
+) -> None:
+    scene = Scene(tasks=[{"name": "build"}], inject="always")
+    scene.cache.put(Key("Namespace", "", "team"), {"metadata": {"labels": {"avouch.dev/inject": "enabled"}}})
+    workflow = {"metadata": {"name": "w", "namespace": "team"}, "status": {"openSince": "2026-01-12T09:00:00Z"}}
+    scene.put("Workflow", workflow)
+    scene.put("Pod", a_pod("pod", "t"))
+    taskrun = ended("t")
+    taskrun["metadata"]["creationTimestamp"] = f"2026-01-12T09:00:0{second}Z"
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", taskrun))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.uninjected.startswith("Workflow w became Ready at 2026-01-12T09:00:00Z, and the build") is told
+
+
 async def test_a_reason_that_cannot_be_asked_for_keeps_no_run_from_its_verdict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

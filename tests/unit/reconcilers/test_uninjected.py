@@ -76,6 +76,20 @@ async def test_what_limits_the_namespace_is_named(obj: dict[str, Any], says: str
     assert (await reasons(Namespace(obj), LABEL).why("team", [asked(FILE)])).startswith(says)
 
 
+async def test_what_helps_against_a_quota_is_the_fix_and_no_part_of_the_reason() -> None:
+    why, fix = errors.parted(await reasons(Namespace(QUOTA), LABEL).why("team", [asked(FILE)]))
+    assert why == "ResourceQuota: the namespace has a ResourceQuota"
+    assert fix == "set spec.tekton.inject: always to inject anyway, then run it again"
+
+
+async def test_a_workflow_that_became_ready_just_when_the_build_began_is_the_reason() -> None:
+    opened = "Workflow release became Ready at 09:00"
+    why, fix = errors.parted(await reasons(Namespace(), LABEL).why("team", [asked(FILE)], opened))
+    assert (why, fix) == (f"{opened}, most likely after the webhook was asked about the pod", "run it again")
+    why, _ = errors.parted(await reasons(Namespace(QUOTA), LABEL).why("team", [asked(FILE)], opened))
+    assert why.startswith("ResourceQuota")
+
+
 async def test_a_namespace_that_keeps_nothing_out_sends_to_the_events_and_the_server() -> None:
     why, fix = errors.parted(await reasons(Namespace(), LABEL).why("team", [asked(FILE)]))
     assert why == "the webhook left the pod alone, or did not answer when it was created"
