@@ -13,6 +13,7 @@ RESOURCE = "workflowruns.runs.avouch.dev"
 ROOT = "/apis/runs.avouch.dev/v1alpha1"
 MOST = 2000  # runs that one command looks at
 _PAGE = 500
+_NO_KIND = "the server could not find the requested resource"
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 _DIGEST = re.compile(digests.PATTERN, re.ASCII)
@@ -143,7 +144,8 @@ def _present(started: session.Session, text: str, runs: list[objects.Manifest]) 
     if not runs:
         raise errors.NotFound(
             f"no run of {text[:80]} in namespace {started.cluster.namespace()}: avouch run list shows those that there"
-            " are; a build has one if a Workflow that was ready when it began covers it"
+            " are, and kubectl get rundeletions those that were deleted; a build has one if a Workflow that was ready"
+            " when it began covers it"
         )
     return runs
 
@@ -165,10 +167,20 @@ def select(
 def _pages(started: session.Session, path: str, asked: dict[str, str]) -> Iterator[list[objects.Manifest]]:
     more = True
     while more:
-        page = json.loads(started.cluster.raw(path, asked))
+        page = json.loads(_answer(started, path, asked))
         yield list(page.get("items") or ())
         asked = {**asked, "continue": objects.text(page, "metadata", "continue")}
         more = bool(asked["continue"])
+
+
+def _answer(started: session.Session, path: str, asked: dict[str, str]) -> str:
+    try:
+        return started.cluster.raw(path, asked)
+    except errors.NotFound as exc:
+        if _NO_KIND not in str(exc):
+            raise
+        text = "this cluster shows no runs: avouch is not installed, or no server of it has been ready for 30 s"
+        raise errors.Unavailable(errors.with_fix(text, "kubectl get pods -A -l app.kubernetes.io/name=avouch")) from exc
 
 
 def _newest(runs: list[objects.Manifest]) -> Found:

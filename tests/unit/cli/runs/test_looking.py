@@ -209,6 +209,24 @@ def test_a_server_that_is_away_for_a_while_is_waited_for() -> None:
     assert (answer.code, answer.err.splitlines()[0]) == (0, "waiting: away")
 
 
+def test_a_cluster_without_a_server_of_avouch_is_no_build_without_runs() -> None:
+    known = Cluster(a_run("release-1"))
+    text = "Error from server (NotFound): the server could not find the requested resource"
+    known.documents[cluster.ROOT] = errors.NotFound(text)
+    for arguments in (("list",), ("show", "pr/first")):
+        answer = run(known, *arguments)
+        assert answer.code == 1
+        assert "no server of it has been ready" in answer.err
+        assert "(fix: kubectl get pods -A -l" in answer.err
+    adapters = line.Adapters(cluster=known)
+    adapters.wait = lambda _: known.documents.clear()  # type: ignore[method-assign]
+    assert line.run("run", "watch", "pr/first", adapters=adapters).code == 0
+
+
+def test_a_build_without_runs_sends_to_those_that_were_deleted() -> None:
+    assert "kubectl get rundeletions" in run(Cluster(), "show", "first").err
+
+
 def test_chainloops_names_of_the_commands_are_known() -> None:
     adapters = line.Adapters(cluster=two())
     assert "release-2" in line.run("workflow", "run", "list", adapters=adapters).out
