@@ -52,6 +52,10 @@ class View:
     uninjected: str = ""  # why the other pods have none
     cut: frozenset[str] = frozenset()  # UIDs of pods whose results our sidecar left no room for
 
+    def of_task(self, asked: plan.PlannedMaterial, task: str) -> bool:
+        """Whether what this task left may be the material. A TaskRun that stands alone is whatever task is named."""
+        return asked.source.task in ("", task) or self.subject.get("kind") == "TaskRun"
+
     def of_sidecar(self, said: ReadClaim) -> bool:
         """Whether a claim came from a pod with our sidecar, by the cluster's record whatever the client says.
 
@@ -109,7 +113,7 @@ def material(asked: plan.PlannedMaterial, view: View) -> Weighed:
     entries = tuple(entry for said, run in view.claims for entry in _entries(asked, said, run, view))
     told = tuple(entry.seen for entry in entries)
     findings = [*_contradiction(asked, status, told), *_other_types(asked, entries)]
-    eligible = tuple(e for e in entries if e.seen.type == asked.type and asked.source.task in ("", e.seen.task))
+    eligible = tuple(e for e in entries if e.seen.type == asked.type and view.of_task(asked, e.seen.task))
     accepted, unusable = _parted(asked, _accepted(asked, status, eligible))
     ambiguous = _ambiguous(asked, status)
     findings += [*ambiguous, *map(_note, unusable)]
@@ -291,7 +295,7 @@ def _unread(asked: plan.PlannedMaterial, view: View) -> str:
 
 
 def _started(asked: plan.PlannedMaterial, view: View) -> list[cluster_record.Execution]:
-    return [run for run in view.runs if run.pod and asked.source.task in ("", run.task)]
+    return [run for run in view.runs if run.pod and view.of_task(asked, run.task)]
 
 
 def _unheard(asked: plan.PlannedMaterial, view: View) -> Iterator[Finding]:

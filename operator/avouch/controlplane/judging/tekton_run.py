@@ -427,7 +427,7 @@ def _unheard(record: Record) -> Mapping[str, str]:
         asked.name: errors.with_fix(told.message, told.fix)
         for asked in record.weighed
         for task, told in reversed(mute)
-        if asked.source.task in ("", task) and (asked.source.needs_pod or workspaces.by_convention(asked))
+        if record.view.of_task(asked, task) and (asked.source.needs_pod or workspaces.by_convention(asked))
     }
 
 

@@ -671,6 +671,22 @@ def missing(case):
     return next(f for f in make.verdict(case).findings if f.code == "MaterialMissing")
 
 
+@pytest.mark.parametrize("task", ["build", ""])
+def test_a_taskrun_that_stands_alone_is_whatever_task_the_workflow_names_for_files_as_for_results(task):
+    single = make.taskrun(task="", results=[("version", "1.2")])
+    condition = {"type": "Succeeded", "status": "True", "reason": "Succeeded", "message": "m"}
+    single["status"]["conditions"] = [condition]
+    whole = make.snapshot(single, injected=["build-1-pod-uid"])
+    alone = replace(whole, subject=single)
+    result = plan.Source(plan.From.RESULT, task=task, name="version")
+    sbom = make.asked(source=plan.Source(plan.From.WORKSPACE, task=task, name="src", path="bom.json"))
+    both = make.planned(sbom, make.asked("version", "STRING", source=result))
+    assert make.verdict(make.case(both, alone, make.said(make.file()))).result is V.PASSED
+    unread = replace(alone, injected=(), uninjected="the namespace lacks the label (fix: set the label)")
+    (found,) = make.verdict(make.case(both, unread)).findings
+    assert (found.code, found.fix) == ("MaterialMissing", "set the label")
+
+
 def test_a_file_that_nobody_read_is_not_blamed_on_the_task():
     found = missing(make.case(make.planned(make.asked()), make.snapshot(make.taskrun())))
     assert found.message.endswith("sbom: no sidecar was in the pod of TaskRun build-1, so its files were not read")
