@@ -41,6 +41,7 @@ from avouch.ingest.aggregated import tickets as download_tickets
 _log = logging.getLogger(__name__)
 PAGES = 4  # that are made at a time: as objects each may take some 10 MiB; the others wait
 _ROOT = discovery.ROOT
+_INSTEAD = "kubectl avouch run delete NAME --reason TEXT deletes a run that has its verdict, and leaves a record"
 _ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # ours to refuse, so that the refusal is a Status
 
 
@@ -247,7 +248,7 @@ def _missing(kind: objects.Kind, name: str) -> errors.NotFound:
 def _only_get(request: Request) -> None:
     """Raises problems.WrongMethod, and errors.Invalid for what stands twice in the query."""
     if request.method not in ("GET", "HEAD"):
-        raise problems.WrongMethod("runs and revisions are read-only")
+        raise problems.WrongMethod(errors.with_fix("runs and revisions are read-only", _INSTEAD))
     selection.check_once(request)
 
 

@@ -101,6 +101,7 @@ def test_a_user_is_called_as_the_cluster_calls_them(name: str) -> None:
 async def test_nothing_is_written(client: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await client.request(method, RUNS + path)
     assert (answer.status_code, answer.json()["reason"]) == (405, "MethodNotAllowed")
+    assert "kubectl avouch run delete" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("kind", ["workflowruns", "rundeletions", "contractrevisions"])
