@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from avouch import errors, plan
+from avouch import errors, plan, spelling
 from avouch.attestation import materials
 from avouch.controlplane.judging import agreement, cluster_record
 from avouch.controlplane.judging.cluster_record import SIDECAR, STRING, Seen
@@ -16,7 +16,7 @@ from avouch.controlplane.model import artifacts, verdicts
 from avouch.findings import CODES, Effect, Finding
 from avouch.image_references import Flaw
 from avouch.materials import types as material_types
-from avouch.tekton import hints, results, workspaces
+from avouch.tekton import hints, objects, results, workspaces
 
 # What these name lies in the TaskRun; where it is not there, a pod's word does not replace it.
 _STATUS_ONLY = frozenset({plan.From.RESULT, plan.From.PARAM, plan.From.ENV})
@@ -259,7 +259,14 @@ def _accepted(asked: plan.PlannedMaterial, status: tuple[Seen, ...], eligible: t
 def _why_not(asked: plan.PlannedMaterial, told: tuple[Seen, ...], view: View) -> str:
     elsewhere = f"only {min(seen.who for seen in told)} reports it, and that source does not count" if told else ""
     refused = cluster_record.refused(asked.source, asked.name, asked.type, view.runs)
-    return refused or _lost(asked, view) or elsewhere or _half(asked, view) or _unread(asked, view)
+    return (
+        refused
+        or _lost(asked, view)
+        or _undeclared(asked, view)
+        or elsewhere
+        or _half(asked, view)
+        or _unread(asked, view)
+    )
 
 
 def _lost(asked: plan.PlannedMaterial, view: View) -> str:
@@ -268,6 +275,23 @@ def _lost(asked: plan.PlannedMaterial, view: View) -> str:
         return ""
     lost = [run.name for run in _started(asked, view) if run.pod_uid in view.cut]
     return errors.with_fix(NO_ROOM.format(lost[0]), MORE_ROOM) if lost else ""
+
+
+def _undeclared(asked: plan.PlannedMaterial, view: View) -> str:
+    """That no Task which worked declares the result: its name in the Workflow, or in the Task, is another one."""
+    source = asked.source
+    if source.kind is not plan.From.RESULT or source.step:
+        return ""
+    specs = [(run, objects.mapping(run.taskrun, "status", "taskSpec")) for run in _started(asked, view)]
+    known = [
+        (run, [objects.text(each, "name") for each in objects.mappings(spec, "results")]) for run, spec in specs if spec
+    ]
+    if not known or any(source.name in names for _, names in known):
+        return ""
+    meant = spelling.nearest(source.name, {name for _, names in known for name in names})
+    fix = f"write {meant} in" if meant else "declare the result in the Task and write it, or correct"
+    text = f"the Task of TaskRun {known[0][0].name} declares no result {source.name}"
+    return errors.with_fix(text, f"{fix} the Workflow's spec.tekton.materials")
 
 
 def _half(asked: plan.PlannedMaterial, view: View) -> str:

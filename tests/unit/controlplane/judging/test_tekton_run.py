@@ -405,6 +405,23 @@ def test_a_result_that_had_no_room_is_not_blamed_on_the_task_that_wrote_it():
                                     "Tekton recorded none of them")  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("declared", "fix"),
+    [
+        (["version", "commit"], "write version in the Workflow's spec.tekton.materials"),
+        ([], "declare the result in the Task and write it, or correct the Workflow's spec.tekton.materials"),
+        (["vershun"], "let task build write the result vershun"),
+    ],
+)
+def test_a_result_that_no_task_declares_is_not_blamed_on_its_steps(declared, fix):
+    asked = make.asked("version", "STRING", source=plan.Source(plan.From.RESULT, task="build", name="vershun"))
+    run = make.taskrun()
+    run["status"]["taskSpec"] = {"results": [{"name": name} for name in declared], "steps": [{"name": "run"}]}
+    found = missing(make.case(make.planned(asked), make.snapshot(run)))
+    assert found.fix == fix
+    assert found.message.endswith("declares no result vershun") is ("vershun" not in declared)
+
+
 @pytest.mark.parametrize("digest", [[], [("IMAGE_DIGEST", " ")]])
 @pytest.mark.parametrize("marker", ["", "image-", "other-"])
 def test_an_image_by_a_tag_alone_is_told_with_the_hint_that_lacks(marker, digest):
