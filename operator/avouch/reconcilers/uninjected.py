@@ -14,6 +14,7 @@ from avouch.kube.client import Json
 from avouch.tekton import decision, labels, limits, pod
 
 _AGAIN = "run it again"
+_UNLESS = f"{_AGAIN}, unless kubectl get events shows another cause (SidecarNotInjected)"
 _LABELLED = "without one it asked in vain: see that avouch-server was ready then, and run it again"
 _SAYS = f"kubectl get events shows why (SidecarNotInjected); {_LABELLED}"
 
@@ -78,7 +79,7 @@ class Uninjected:
             text, _, remedy = refused.message.partition("; ")
             return errors.with_fix(f"{refused.reason}: {text}", f"{remedy}, then {_AGAIN}" if remedy else _AGAIN)
         if opened:
-            return errors.with_fix(f"{opened}, most likely after the webhook was asked about the pod", _AGAIN)
+            return errors.with_fix(f"{opened}: the webhook may not have known of it yet", _UNLESS)
         return errors.with_fix("the webhook left the pod alone, or did not answer when it was created", _SAYS)
 
     async def _quota(self, namespace: str, plans: Sequence[plan.Plan]) -> pod.Refusal | None:
