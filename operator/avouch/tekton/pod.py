@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from avouch import names, storable
+from avouch import errors, names, storable
 from avouch.tekton import labels, objects, termination
 
 SIDECAR = names.SIDECAR
@@ -231,6 +231,9 @@ def _misshapen(containers: tuple[Mapping[str, Any], ...], shape: Shape) -> Refus
     return None
 
 
+DELETED = errors.with_fix("its pod was deleted", "find who deletes pods of builds that work, then run it again")
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a record needs to know of a pod. `taskrun` is the UID of the TaskRun that controls it, or ""."""
@@ -257,7 +260,8 @@ def _cut(pod: Mapping[str, Any]) -> bool:
 
 
 def _last_word(pod: Mapping[str, Any]) -> str:
-    """What the container left when it ended, or what the kubelet says of an image that does not come."""
+    """What the container left when it ended, what the kubelet says of an image that does not come, or `DELETED`."""
+    left = ""
     for status in objects.mappings(pod, "status", "initContainerStatuses"):
         if status.get("name") == SIDECAR:
             left = objects.text(status, "state", "terminated", "message")
@@ -265,8 +269,9 @@ def _last_word(pod: Mapping[str, Any]) -> str:
             waits = objects.text(status, "state", "waiting", "reason")
             if not left and waits in NO_IMAGE:
                 left = f"its image cannot be pulled: {objects.text(status, 'state', 'waiting', 'message') or waits}"
-            return storable.text(left).encode()[:MAX_WORD].decode(errors="ignore")
-    return ""
+    if not left and objects.text(pod, "metadata", "deletionTimestamp"):
+        left = DELETED
+    return storable.text(left).encode()[:MAX_WORD].decode(errors="ignore")
 
 
 def carries_sidecar(pod: Mapping[str, Any]) -> bool:

@@ -167,6 +167,14 @@ def test_a_pod_tells_the_last_word_of_our_sidecar_and_of_no_other_container(stat
     assert found.said == said
 
 
+@pytest.mark.parametrize(("left", "said"), [("stored", "stored"), ("", pod.DELETED)])
+def test_a_pod_that_is_deleted_says_so_where_its_sidecar_left_no_word(left: str, said: str) -> None:
+    status = {"initContainerStatuses": [{"name": "avouch-sidecar", "state": {"terminated": {"message": left}}}]}
+    metadata = {"name": "p", "uid": "u", "deletionTimestamp": "2026-01-12T09:00:00Z"}
+    assert pod.seen({"metadata": metadata, "status": status}).said == said
+    assert pod.seen({"metadata": metadata}).said == pod.DELETED
+
+
 @pytest.mark.parametrize("spec", [None, {}, {"initContainers": None}, {"containers": [{"name": "avouch-sidecar"}]}])
 def test_a_pod_has_the_sidecar_where_injection_put_it_only(spec: object) -> None:
     assert not pod.carries_sidecar({"spec": spec})

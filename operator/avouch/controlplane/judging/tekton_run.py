@@ -400,12 +400,13 @@ def missing_sidecars(record: Record) -> Iterator[Finding]:
         where = f"TaskRun {run.name}" if run else f"pod {silent}"
         text = f"the sidecar of {where} did not push its claim"
         ended = outcome.of(run.taskrun) if run else outcome.Outcome(outcome.State.RUNNING)
-        if last := said.get(silent, ""):
-            why, fix = errors.parted(last)
-            text, fix = f"{text}: {why}", fix or "see that its pods reach a server that is ready, then run it again"
-        elif ended.reason in outcome.POD_DELETED:
+        last = said.get(silent, "")
+        if ended.reason in outcome.POD_DELETED and last in ("", pod.DELETED):
             text += f": Tekton deleted its pod when the TaskRun ended ({ended.reason})"
             fix = f"mend what ended it: {ended.message[:300]}"
+        elif last:
+            why, fix = errors.parted(last)
+            text, fix = f"{text}: {why}", fix or "see that its pods reach a server that is ready, then run it again"
         else:
             fix = f"look at container avouch-sidecar of {where} and at the server's log, then run it again"
         yield Finding("SidecarMissing", text, fix=fix)

@@ -10,6 +10,7 @@ from avouch import plan
 from avouch.controlplane.judging import cluster_record, examination, verdict
 from avouch.controlplane.judging.cluster_record import Standing
 from avouch.controlplane.model import artifacts, verdicts
+from avouch.tekton import pod
 from tests.unit.controlplane.judging import tekton_cases as make
 
 V = verdicts.VerdictResult
@@ -379,10 +380,17 @@ def test_a_silent_sidecar_is_told_with_its_last_word_and_the_fix_in_it():
 
 
 @pytest.mark.parametrize("reason", ["TaskRunTimeout", "TaskRunCancelled", "TaskRunImagePullFailed"])
-def test_a_sidecar_whose_pod_tekton_deleted_is_not_to_be_looked_for(reason):
-    found = silent({}, reason)
+@pytest.mark.parametrize("said", [{}, {"build-1-pod-uid": pod.DELETED}])
+def test_a_sidecar_whose_pod_tekton_deleted_is_not_to_be_looked_for(reason, said):
+    found = silent(said, reason)
     assert found.message.endswith(f": Tekton deleted its pod when the TaskRun ended ({reason})")
     assert found.fix == "mend what ended it: it took 1h"
+
+
+def test_a_sidecar_whose_pod_somebody_deleted_is_not_to_be_looked_for():
+    found = silent({"build-1-pod-uid": pod.DELETED})
+    assert found.message == "the sidecar of TaskRun build-1 did not push its claim: its pod was deleted"
+    assert found.fix == "find who deletes pods of builds that work, then run it again"
 
 
 def test_a_sidecar_that_said_nothing_is_to_be_looked_at():
