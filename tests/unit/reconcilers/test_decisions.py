@@ -255,6 +255,8 @@ CLOSED = Opening(datetime.fromisoformat(LATER), NOW)
 OPENINGS = {
     "that is new is open as of now": (workflow({}), BOUND, NEW),
     "that was edited stays open": (workflow({**SINCE, "observedGeneration": 1}, team="another"), BOUND, OPEN),
+    "that is open since the second in which it was made stays open":
+        (workflow({"openSince": MADE}), BOUND, Opening(datetime.fromisoformat(MADE))),
     "of before it was written is open since it is Ready": (workflow(ready()), BOUND, OPEN),
     "of before it was written that was suspended is open as of now": (workflow(ready("Suspended")), BOUND, NEW),
     "of before it was written that was not Ready is open as of now": (workflow(ready(status="False")), BOUND, NEW),
@@ -287,6 +289,11 @@ def test_a_workflow_is_not_open_before_it_was_made_whatever_our_clock_says() -> 
     assert workflows.opening_of(workflow({}), BOUND, made - timedelta(seconds=9)) == Opening(made)
 
 
+def test_what_a_status_says_of_the_future_counts_from_the_whole_second_of_now_on() -> None:
+    ahead = workflow({"openSince": "2026-01-01T00:00:01Z"})
+    assert workflows.opening_of(ahead, BOUND, NOW + timedelta(milliseconds=900)) == NEW
+
+
 def test_signing_keys_are_never_replaced() -> None:
     keys = certificates.signing_keys({})
     assert set(keys) == {"attestation.pem", "passed.pem", "failed.pem"}
@@ -298,6 +305,13 @@ def test_the_record_of_an_unresolved_workflow_names_no_contract() -> None:
     record = workflows.record_of(obj("w", contractRef={"name": "c"}), "u", workflows.Bound("c", "team"), Opening())
     assert (record.contract_name, record.contract_namespace) == ("", "")
     assert dataclasses.replace(record).namespace_uid == "u"
+
+
+def test_the_record_of_a_workflow_names_a_contract_that_is_not_recorded_yet_and_has_its_own_generation() -> None:
+    declared = obj("w", contractRef={"name": "c"})
+    declared["metadata"]["generation"] = 7
+    record = workflows.record_of(declared, "u", workflows.Bound("c", "team", obj("c")), Opening())
+    assert (record.contract_name, record.contract_namespace, record.generation) == ("c", "team", 7)
 
 
 class Recorded:

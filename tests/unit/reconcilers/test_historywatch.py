@@ -67,6 +67,7 @@ class Scene:
         ("theirs/1", Change.ANOTHER),
         ("nonsense", Change.NONE),
         ("ours/", Change.NONE),
+        ("theirs/²", Change.NONE),
     ],
 )
 async def test_what_became_of_the_database_is_told_by_what_the_cluster_remembers(noted: str, change: Change) -> None:

@@ -324,6 +324,18 @@ async def test_a_deleted_default_contract_never_comes_back_empty() -> None:
     assert memory.workflows["team", "release"].contract_name == ""  # no run is opened against it
 
 
+async def test_the_status_of_a_workflow_names_no_revision_of_a_contract_that_was_deleted() -> None:
+    reconciling, _, _ = build()
+    contract = put(reconciling, "Contract", "release", materials=["m"])
+    workflow = put(reconciling, "Workflow", "release", contractRef={"name": "release"})
+    await reconciling.reconcile(contract)
+    await reconciling.reconcile(workflow)
+    reconciling.context.cache.drop(contract)
+    await reconciling.reconcile(workflow)
+    said = (reconciling.context.cache.get(workflow) or {})["status"]
+    assert (ready(reconciling, workflow), said.get("contractRevision")) == ("False", None)
+
+
 async def test_a_namespace_made_anew_is_not_held_to_its_predecessors_deleted_contract() -> None:
     reconciling, _, api = build()
     contract = put(reconciling, "Contract", "release", materials=["m"])

@@ -515,6 +515,29 @@ async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored
     assert scene.api.asked == []
 
 
+async def test_a_taskrun_that_is_seen_before_its_pipelinerun_is_kept_whole_for_that_ones_record() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
+    await scene.run_reconciler.reconcile(child)
+    assert not tektonruns.settled(scene.known(child))
+
+
+async def test_what_was_made_anew_under_a_name_is_not_put_aside_with_its_predecessor() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata={"uid": "another"}))
+    assert tektonruns.put_aside(scene.cache, key, "t-uid") == ()
+    assert not tektonruns.settled(scene.known(key))
+
+
+async def test_the_pods_of_a_pipelineruns_taskruns_are_forgotten_once_it_is_put_aside() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", phase="Pending"))
+    scene.put("TaskRun", a_run("TaskRun", "t", "True", podName="pod", metadata=owned_by("p")))
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", done_with("t")))
+    assert len(scene.store.snapshots) == 1
+    assert not scene.run_reconciler.pods.of("team", "t-uid")
+
+
 async def test_a_taskrun_that_goes_on_is_kept_whole_although_its_pipelinerun_is_put_aside() -> None:
     scene = Scene(pipelines=[{"name": "another"}])
     child = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown", metadata=owned_by("p")))
@@ -523,9 +546,11 @@ async def test_a_taskrun_that_goes_on_is_kept_whole_although_its_pipelinerun_is_
     assert (tektonruns.settled(scene.known(key)), tektonruns.settled(scene.known(child))) == (True, False)
 
 
-async def test_a_taskrun_of_a_pipelinerun_that_was_put_aside_is_still_that_ones() -> None:
-    scene = Scene(pipelines=[{"name": "build"}], tasks=[{"name": "build"}])
-    await scene.run_reconciler.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True")))
+@pytest.mark.parametrize("pipeline", [{"name": "build"}, {"matchLabels": {"app": "shop"}}])
+async def test_a_taskrun_of_a_pipelinerun_that_was_put_aside_is_still_that_ones(pipeline: dict[str, Any]) -> None:
+    scene = Scene(pipelines=[pipeline], tasks=[{"name": "build"}])
+    labelled = {"labels": {"app": "shop"}}
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", a_run("PipelineRun", "p", "True", metadata=labelled)))
     late = a_run("TaskRun", "late", "True", metadata=owned_by("p"))
     await scene.run_reconciler.reconcile(scene.put("TaskRun", late))
     assert [run.subject_kind for run in scene.store.stored.values()] == ["PipelineRun"]
@@ -784,7 +809,8 @@ async def test_a_run_opened_after_its_pipelinerun_was_put_aside_gets_its_taskrun
     scene = Scene(pipelines=[{"name": "another"}])
     children = [{"kind": "TaskRun", "name": "t"}]
     key = scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
-    child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
+    for name in ("t", "unlisted"):
+        child = scene.put("TaskRun", a_run("TaskRun", name, "True", metadata=owned_by("p")))
     await scene.run_reconciler.reconcile(key)
     assert tektonruns.settled(scene.known(child))
     spec = {"tekton": {"pipelines": [{"name": "build"}]}}
@@ -794,7 +820,7 @@ async def test_a_run_opened_after_its_pipelinerun_was_put_aside_gets_its_taskrun
     await scene.store.open(owed.run(NOW))
     await scene.run_reconciler.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()
-    assert [one["status"]["results"] for one in snapshot.taskruns] == [[{"name": "r", "value": "v"}]]
+    assert [one["status"]["results"] for one in snapshot.taskruns] == [[{"name": "r", "value": "v"}]] * 2
 
 
 async def test_a_taskrun_of_another_pipelinerun_is_not_in_the_record_whatever_its_name() -> None:

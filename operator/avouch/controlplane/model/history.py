@@ -37,8 +37,7 @@ class History:
 
         A whole second, as the times of builds are, which it is compared with.
         """
-        at = self.born_at if self.rewound_at is None else max(self.born_at, self.rewound_at)
-        return at.replace(microsecond=0)
+        return (self.rewound_at or self.born_at).replace(microsecond=0)
 
     @property
     def why(self) -> str:

@@ -27,9 +27,7 @@ class Opening:
         opened = self.since is not None and self.until is None
         if takes is None or takes == opened:
             return self
-        if takes:
-            return Opening(now)
-        return self if self.since is None else Opening(self.since, max(self.since, self.until or now))
+        return Opening(now) if takes else Opening(self.since, now)
 
     def refuses(self, workflow: str, created: datetime) -> str:
         """Why a build that was created then is not taken, or ""."""
