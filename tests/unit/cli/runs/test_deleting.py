@@ -1,5 +1,8 @@
 """`avouch run delete`: one run, for a reason, and only said to be gone when it is."""
 
+from typing import Any
+
+from avouch import errors
 from tests.unit.cli import line
 from tests.unit.cli.runs.cluster import ROOT, Cluster, a_run
 
@@ -34,6 +37,20 @@ def test_a_run_that_stays_is_an_error_that_says_where_to_look() -> None:
     answer, _ = delete(Cluster(a_run("release-1")), "release-1", "--reason", "x", "--timeout", "2")
     assert answer.code == 1
     assert "kubectl get rundeletions" in answer.err
+
+
+def test_a_run_that_may_not_be_looked_at_any_more_is_not_called_gone() -> None:
+    known = Cluster(a_run("release-1"))
+    look = known.get
+
+    def denied(kind: str, name: str) -> dict[str, Any]:
+        if known.posted:
+            raise errors.Denied("workflowruns is forbidden")
+        return look(kind, name)
+
+    known.get = denied  # type: ignore[method-assign]
+    answer, _ = delete(known, "release-1", "--reason", "x")
+    assert (answer.code, "deleted" in answer.out) == (1, False)
 
 
 def test_neither_without_a_reason_nor_where_several_are_meant_is_anything_deleted() -> None:

@@ -122,6 +122,30 @@ def test_no_other_file_is_overwritten_and_no_link_is_followed(tmp_path: Path, mo
     answer = line.run("run", "bundle", "first", adapters=line.Adapters(cluster=with_evidence()))
     assert (answer.code, Path("precious").read_text()) == (1, "mine")
     assert "exists and is another file" in answer.err
+    Path("precious").write_bytes(VERDICT)  # the same content, and still not where anybody said
+    answer = line.run("run", "bundle", "first", adapters=line.Adapters(cluster=with_evidence()))
+    assert (answer.code, "exists and is another file" in answer.err) == (1, True)
+    Path("saved.jsonl").write_text("mine")
+    answer = line.run("run", "bundle", "first", "--output", "saved.jsonl", adapters=line.Adapters(cluster=with_evidence()))
+    assert (answer.code, Path("saved.jsonl").read_text()) == (1, "mine")
+
+
+def test_evidence_is_saved_in_one_form_and_in_lines_only_where_each_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = with_evidence()
+    answer = line.run("run", "bundle", "first", "--path", "a", "--output", "b", adapters=line.Adapters(cluster=known))
+    assert (answer.code, "exclude each other" in answer.err) == (1, True)
+    known.documents[f"{ROOT}/build-1/vsa"] = VERDICT.decode().replace(",", ",\n", 1)
+    answer = line.run("run", "bundle", "first", "--output", "b", adapters=line.Adapters(cluster=known))
+    assert (answer.code, "verdict has several lines" in answer.err, list(tmp_path.iterdir())) == (1, True, [])
+
+
+def test_bundles_are_read_from_lines_in_a_folder_and_empty_lines_are_none(tmp_path: Path) -> None:
+    (tmp_path / "saved.jsonl").write_bytes(VERDICT + b"\n\n" + CLAIM + b"\n")
+    (tmp_path / "notes.txt").write_bytes(b"nobody's")
+    assert [piece.content for piece in bundles.read((str(tmp_path),))] == [VERDICT, CLAIM]
 
 
 def test_who_may_not_read_claims_is_told_which_role_may_and_gets_the_rest(
@@ -201,6 +225,7 @@ def test_evidence_is_whole_and_about_one_run_or_not_verified(saved: Callable[...
     answer = line.run(*saved(**LYING[case]), *EXPECTED, "-o", "json")
     assert (answer.code, json.loads(answer.out)["verified"]) == (1, False), case
     assert "NOT VERIFIED" in answer.err
+    assert "Verdict: " not in line.run(*saved(**LYING[case]), *EXPECTED).out
 
 
 @pytest.mark.parametrize(
@@ -247,6 +272,9 @@ def test_no_more_is_read_than_anybody_saved(tmp_path: Path, monkeypatch: pytest.
     long.write_bytes(b"x" * 1000 + b"\r\n" + b"x" * 3000)
     with pytest.raises(errors.TooLarge, match="jsonl:2 is over 1000 bytes"):
         bundles.read((str(long),))
+    (tmp_path / "long.json").write_bytes(b"x" * 3000)
+    (piece,) = bundles.read((str(tmp_path / "long.json"),))
+    assert len(piece.content) == 1001, "more than any bundle has, so that none is taken for its beginning"
 
 
 def test_a_failed_verdict_is_verified_and_has_a_code_of_its_own(saved: Callable[..., list[str]]) -> None:

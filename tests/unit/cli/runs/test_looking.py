@@ -5,6 +5,7 @@ import json
 import pytest
 
 from avouch import errors
+from avouch.cli.runs import finding
 from tests.unit.cli import line
 from tests.unit.cli.runs import cluster
 from tests.unit.cli.runs.cluster import COMMIT, FINDING, IMAGE, Cluster, a_run
@@ -52,6 +53,43 @@ def test_options_narrow_the_list(arguments: list[str], found: list[str]) -> None
     assert names(run(two(), "list", *arguments, "-o", "name")) == found
 
 
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["--taskrun", "lint", "--verdict", "Failed"], ["release-2"]),
+        (["--taskrun", "lint", "--verdict", "Passed"], []),
+        (["--taskrun", "lint"], ["release-2"]),
+    ],
+)
+def test_the_runs_of_a_taskrun_are_its_own_and_its_pipelineruns_each_once(
+    arguments: list[str], found: list[str]
+) -> None:
+    known = two()
+    of_pipelinerun = {"kind": "PipelineRun", "name": "second", "uid": "uid-second", "controller": True}
+    others = [
+        {**of_pipelinerun, "uid": "uid-first", "controller": False},
+        {"kind": "CustomRun", "name": "first", "uid": "uid-first", "controller": True},
+    ]
+    owners = {"uid": "uid-second", "ownerReferences": [of_pipelinerun, *others]}
+    known.objects["taskruns.tekton.dev/lint"] = {"metadata": owners}
+    answer = run(known, "list", *arguments, "-l", "team=core", "-o", "json")
+    assert [each["metadata"]["name"] for each in json.loads(answer.out)] == found
+    assert all(query["labelSelector"] == "team=core" for _, query in known.asked)
+
+
+def test_a_list_is_of_a_pipelinerun_or_of_a_taskrun() -> None:
+    answer = run(two(), "list", "--taskrun", "lint", "--pipelinerun", "second")
+    assert (answer.code, "give --pipelinerun or --taskrun" in answer.err) == (1, True)
+
+
+def test_more_runs_than_are_looked_at_are_told_of_and_as_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "MOST", 3)
+    for number, told in ((3, False), (4, True)):
+        known = Cluster(*(a_run(f"release-{each}", minute=each) for each in range(number)))
+        answer = run(known, "list", "-o", "name")
+        assert (len(names(answer)), "there are more than 3 runs" in answer.err) == (3, told)
+
+
 def test_labels_and_all_namespaces_are_the_api_servers_to_select() -> None:
     known = two()
     run(known, "list", "-l", "team in (core)", "-A")
@@ -82,10 +120,12 @@ def test_pages_are_followed_and_what_is_not_shown_is_told() -> None:
         (IMAGE, ["release-2"]),
         (f"registry.example/app:1@{IMAGE}", ["release-2"]),
         (COMMIT, ["release-2", "release-1"]),
+        (f"pr/{COMMIT}", ["release-3"]),
     ],
 )
 def test_whatever_names_a_build_leads_to_its_runs(text: str, found: list[str]) -> None:
     known = two()
+    known.states[0].append(a_run("release-3", f"PipelineRun/{COMMIT}"))
     owner = {"kind": "PipelineRun", "name": "second", "uid": "uid-second", "controller": True}
     known.objects["taskruns.tekton.dev/second-test"] = {"metadata": {"uid": "t", "ownerReferences": [owner]}}
     assert names(run(known, "show", text, "-o", "name")) == found
@@ -192,6 +232,13 @@ def test_the_exit_code_of_watch_is_the_worst_verdict() -> None:
     assert answer.code == 5
     assert "fix: let task build write" in answer.out
     assert json.loads(run(known, "watch", "pr/first", "-o", "json").out)[0]["kind"] == "WorkflowRun"
+
+
+def test_a_build_of_several_workflows_is_followed_until_each_run_has_its_verdict() -> None:
+    passed = a_run("a-1")
+    known = Cluster()
+    known.states = [[passed, a_run("b-1", verdict="Pending")], [passed, a_run("b-1", verdict="Failed")]]
+    assert run(known, "watch", "pr/first").code == 5
 
 
 def test_a_verdict_that_does_not_come_is_an_error_with_another_code() -> None:
