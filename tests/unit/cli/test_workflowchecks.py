@@ -112,6 +112,36 @@ def test_a_folder_of_everything_is_checked_with_the_pipelines_in_it(tmp_path: Pa
         assert told in answer.out
 
 
+@pytest.mark.parametrize("namespace", ["shop", "team"])
+def test_a_workflow_in_a_file_is_held_against_its_own_namespace_or_none(tmp_path: Path, namespace: str) -> None:
+    made = workflow(material="testz", task="tset")
+    made["metadata"] = {**made["metadata"], "namespace": namespace}
+    answer = check(Cluster(), "-f", written(tmp_path, made))
+    assert ("PipelineTaskNotFound" in answer.out, "UnknownMaterial" in answer.out) == ((namespace == "shop"),) * 2
+    assert ("shop was asked: say -n team" in answer.out) is (namespace == "team")
+
+
+def test_offline_the_cluster_is_not_even_asked_for_the_contract(tmp_path: Path) -> None:
+    answer = check(Cluster(), "-f", written(tmp_path, workflow(material="testz")), "--offline")
+    assert (answer.code, "Contract evidence is not in these files" in answer.out) == (0, True)
+
+
+def test_one_of_several_workflows_with_a_problem_is_a_problem(tmp_path: Path) -> None:
+    assert check(Cluster(), "-f", written(tmp_path, workflow(), workflow(material="testz"))).code == 1
+
+
+def test_a_workflow_that_names_no_contract_is_held_against_the_one_of_its_own_name(tmp_path: Path) -> None:
+    own = {**CONTRACT, "metadata": {"name": "release"}}
+    answer = check(Cluster(), "-f", written(tmp_path, own, workflow(material="testz", contractRef=None)))
+    assert "Contract release does not ask for material testz" in answer.out
+
+
+def test_a_contract_that_is_named_may_be_among_the_files(tmp_path: Path) -> None:
+    mine = {**CONTRACT, "metadata": {"name": "mine"}, "spec": {"materials": [{"name": "testz", "type": "JUNIT_XML"}]}}
+    files = written(tmp_path, mine, workflow(material="testz"))
+    assert check(Cluster(), "-f", files, "--contract", "mine").code == 0
+
+
 def test_another_contract_may_be_named(tmp_path: Path) -> None:
     other = tmp_path / "contract.yaml"
     other.write_text(json.dumps({**CONTRACT, "spec": {"materials": [{"name": "testz", "type": "JUNIT_XML"}]}}))

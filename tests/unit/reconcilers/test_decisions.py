@@ -75,16 +75,17 @@ def test_a_missing_contract_is_waited_for_and_named() -> None:
     assert "Contract build does not exist in namespace team" in desired.conditions[0].message
 
 
-def test_a_red_run_leaves_the_workflow_ready() -> None:
+@pytest.mark.parametrize("result", [verdicts.VerdictResult.FAILED, verdicts.VerdictResult.REJECTED])
+def test_a_red_run_leaves_the_workflow_ready(result: verdicts.VerdictResult) -> None:
     run = runs.Run(
         id=runs.RunKey("w", "s").id, name="w-1", key=runs.RunKey("w", "s"), namespace="team", namespace_uid="u",
         workflow="w", subject_kind="PipelineRun", subject_name="p", contract="build", revision=1, contract_digest="",
-        plan="", created_at=NOW, result=verdicts.VerdictResult.FAILED, finished_at=NOW,
+        plan="", created_at=NOW, result=result, finished_at=NOW,
     )  # fmt: skip
     bound = workflows.Bound("build", "team", obj("build"), revision(3))
     desired = workflows.decide(obj("w", contractRef={"name": "build"}), bound, run, Opening())
-    assert says(desired) == {"Ready": ("True", "Succeeded"), "LastRunPassed": ("False", "Failed")}
-    assert desired.fields["lastRun"] == {"name": "w-1", "verdict": "Failed", "finishedAt": "2026-01-01T00:00:00Z"}
+    assert says(desired) == {"Ready": ("True", "Succeeded"), "LastRunPassed": ("False", str(result))}
+    assert desired.fields["lastRun"] == {"name": "w-1", "verdict": str(result), "finishedAt": "2026-01-01T00:00:00Z"}
     assert desired.fields["contractRevision"] == 3
 
 

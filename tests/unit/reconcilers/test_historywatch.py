@@ -1,5 +1,6 @@
 """A database that was emptied, replaced or put back is noticed, said, and remembered by the cluster."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ class Store:
     """A database with its history, which moves as runs are written."""
 
     def __init__(self, found: History) -> None:
-        self.found, self.down = found, False
+        self.found, self.down, self.full = found, False, False
 
     async def look(self, *, epoch: int) -> History:
         if self.down:
@@ -29,6 +30,8 @@ class Store:
         return self.found
 
     async def rewound(self, remembered: int, *, epoch: int) -> History:
+        if self.full:
+            raise errors.Unavailable("no room for a row")
         self.found = replace(self.found, mark=remembered + 1, rewound_at=NOTICED)
         return self.found
 
@@ -97,6 +100,37 @@ async def test_what_the_cluster_remembers_is_not_overwritten_before_it_was_compa
     assert (scene.memory.note, scene.watch.known) == ("", None)
     await scene.watch.begin()
     assert [reason for reason, _ in scene.recorder.told] == ["DatabaseReplaced"]
+
+
+async def test_what_the_cluster_remembers_stays_until_a_rewind_is_on_record() -> None:
+    scene = Scene(OURS, "ours/101")
+    scene.store.full = True
+    with pytest.raises(errors.Unavailable):
+        await scene.watch.begin()
+    assert (scene.memory.note, scene.watch.known) == ("", None)
+    scene.store.full = False
+    await scene.watch.begin()
+    assert [reason for reason, _ in scene.recorder.told] == ["DatabaseRewound"]
+
+
+async def test_a_look_that_fails_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(historywatch, "_EVERY", 0)
+    scene, tries = Scene(OURS, ""), 0
+    await scene.watch.begin()
+
+    async def look(*, epoch: int) -> History:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise errors.Unavailable("down")
+        return replace(OURS, mark=120)
+
+    scene.store.look = look  # type: ignore[method-assign]
+    running = asyncio.create_task(scene.watch.run())
+    async with asyncio.timeout(5):
+        while scene.memory.note != "ours/120":
+            await asyncio.sleep(0)
+    running.cancel()
 
 
 async def test_a_database_that_becomes_another_one_ends_the_controller_and_one_that_is_away_does_not() -> None:

@@ -51,6 +51,7 @@ class Memory:
         return found[-1] if found else None
 
     async def upsert(self, workflow: contracts.WorkflowRecord, *, epoch: int) -> None:
+        assert epoch == 1
         self.workflows[workflow.namespace, workflow.name] = workflow
 
     async def remove(self, namespace: str, name: str, *, uid: str, epoch: int) -> None:
@@ -249,9 +250,10 @@ async def test_a_deleted_workflow_is_forgotten_by_its_uid() -> None:
     reconciling, memory, _ = build()
     key = put(reconciling, "Workflow", "release", contractRef={"name": "build"})
     await reconciling.reconcile(key)
+    reconciling.context.last_runs["team", "release"] = None  # type: ignore[assignment]
     reconciling.changed(key, reconciling.context.cache.drop(key))
     await reconciling.reconcile(key)
-    assert memory.workflows == {}
+    assert (memory.workflows, reconciling.context.last_runs) == ({}, {})
     assert reconciling.gone == {}
 
 
@@ -358,6 +360,18 @@ async def test_no_default_contract_is_made_where_an_organization_restricts_contr
     await reconciling.reconcile(workflow)
     assert (ready(reconciling, workflow), api.made) == ("False", [])
     assert "restricts who creates Contracts: ask someone who may create" in message(reconciling, workflow)
+
+
+async def test_a_workflow_of_an_organization_is_bound_to_the_contract_of_its_home() -> None:
+    reconciling, memory, _ = build()
+    claims = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}}
+    reconciling.context.cache.put(Key("Organization", "", "acme"), {"metadata": {"name": "acme"}, "spec": claims})
+    put(reconciling, "Contract", "release")
+    reference = {"name": "release", "scope": "Organization"}
+    workflow = put(reconciling, "Workflow", "w", contractRef=reference)
+    await reconciling.reconcile(workflow)
+    assert "Contract release does not exist in namespace home" in message(reconciling, workflow)
+    assert memory.workflows["team", "w"].contract_name == ""
 
 
 async def test_a_suspended_workflow_makes_no_contract() -> None:

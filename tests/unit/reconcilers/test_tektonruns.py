@@ -254,6 +254,36 @@ async def test_a_sidecar_that_has_more_time_to_attest_is_waited_for_longer() -> 
     assert await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t"))) == 340
 
 
+def beside(scene: Scene, name: str, **spec: Any) -> None:
+    """Another Workflow that takes the same builds."""
+    covers = {"tekton": {"tasks": [{"name": "build"}], **spec}}
+    scene.store.known.put(contracts.WorkflowRecord("team", "nu", name, f"{name}-uid", 1, covers, {}, "team", "c"))
+
+
+async def test_of_several_workflows_the_one_that_gives_most_time_to_attest_is_waited_for() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    beside(scene, "patient", attestWithin="5m")
+    scene.put("Pod", a_pod("pod", "t", sidecar=True))
+    assert await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t"))) == 340
+
+
+async def test_the_runs_of_every_workflow_are_finished_also_of_one_that_is_gone_by_now() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    beside(scene, "gone")
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))
+    scene.store.known = Scene(tasks=[{"name": "build"}]).store.known
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
+    assert len(scene.store.snapshots) == 2
+
+
+async def test_a_pod_that_has_the_name_of_one_of_ours_and_was_never_a_taskruns_is_none_of_the_record() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.put("Pod", a_pod("pod", "another", phase="Succeeded"))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.pods == {}
+
+
 async def test_a_run_whose_plan_cannot_be_read_is_waited_for_as_any_other_and_then_stored() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     scene.put("Pod", a_pod("pod", "t", sidecar=True))
@@ -717,6 +747,14 @@ async def test_a_build_that_ended_before_the_history_of_the_database_begins_is_n
     assert tektonruns.settled(scene.known(key))
 
 
+async def test_a_build_that_works_is_opened_although_the_clock_of_the_database_is_ahead_of_ours() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    made = replace(MADE, born_at=NOW + timedelta(seconds=9))
+    scene.run_reconciler = replace(scene.run_reconciler, history=lambda: made)
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))
+    assert scene.store.asked == ["open"]
+
+
 async def test_a_stored_run_is_finished_although_it_ended_before_the_history_begins_and_says_so() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
@@ -918,6 +956,11 @@ async def test_no_more_taskruns_are_kept_than_fit_and_none_whose_record_is_taken
     gone = scene.run_reconciler.gone
     assert [one["metadata"]["name"] for one in gone.of(("team", "p-uid"), NOW)] == ["a", "b"]
     drop(scene, scene.put("TaskRun", a_run("TaskRun", "e", "True", metadata=owned_by("p"))))
+    assert [one["metadata"]["name"] for one in gone.of(("team", "p-uid"), NOW)] == ["b", "e"]
+    child = scene.put("TaskRun", a_run("TaskRun", "f", "True", metadata=owned_by("recorded")))
+    await scene.run_reconciler.reconcile(child)
+    drop(scene, Key("PipelineRun", "team", "recorded"))
+    drop(scene, child)
     assert [one["metadata"]["name"] for one in gone.of(("team", "p-uid"), NOW)] == ["b", "e"]
 
 
