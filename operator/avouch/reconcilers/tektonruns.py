@@ -319,7 +319,7 @@ class RunReconciler:
         """Whether its run would be older than runs are kept: it had one, most likely, which was deleted since."""
         kept = organizations.kept_for(self.context.cache, Key("Workflow", owed.workflow.namespace, owed.workflow.name))
         now = self.context.clock.now()
-        return kept is not None and outcome.done(obj) and outcome.finished_at(obj, now) + kept < now
+        return kept is not None and outcome.finished_at(obj, now) + kept < now
 
     def _pair(self, key: Key, obj: Object) -> tuple[Object | None, Object | None]:
         """The TaskRun, if it is one, and its PipelineRun."""

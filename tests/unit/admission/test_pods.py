@@ -149,6 +149,7 @@ async def test_only_creation_is_looked_at() -> None:
         b"[]",
         b'{"apiVersion":"admission.k8s.io/v1beta1"}',
         json.dumps(review(kind="Job")).encode(),
+        json.dumps(review()).replace('"u-1"', '""').encode(),
         b"[" * 9999,
     ],
 )
@@ -166,6 +167,27 @@ async def test_a_review_of_more_parts_than_any_pod_has_is_never_built(monkeypatc
     response, counted = await post(Planner(inject()), body)
     assert (response["uid"], counted, loaded) == ("", ["Error"], [])
     assert "more than 200000 parts" in response["warnings"][0]
+
+
+def test_a_review_of_as_many_parts_as_may_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps(review()).encode()
+    monkeypatch.setattr(reviews, "MAX_ITEMS", sum(map(body.count, (b",", b"{", b"["))))
+    assert reviews.read(body).uid == reviews.uid_of(body) == "u-1"
+    monkeypatch.setattr(reviews, "MAX_ITEMS", reviews.MAX_ITEMS - 1)
+    assert reviews.uid_of(body) == ""
+
+
+def test_the_namespace_of_a_review_is_that_of_the_request_whatever_the_pod_says() -> None:
+    asked = review()
+    asked["request"]["object"]["metadata"]["namespace"] = "of the pod"
+    assert reviews.read(json.dumps(asked).encode()).namespace == "ns"
+    del asked["request"]["namespace"]
+    assert reviews.read(json.dumps(asked).encode()).namespace == "of the pod"
+
+
+def test_no_warning_is_so_long_that_the_api_server_cuts_off_another() -> None:
+    response: Any = reviews.allow("u-1", warnings=["w" * 9999])["response"]
+    assert [len(each) for each in response["warnings"]] == [reviews.MAX_WARNING]
 
 
 async def test_large_reviews_are_read_in_a_thread_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

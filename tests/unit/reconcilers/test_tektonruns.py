@@ -82,7 +82,7 @@ class Api:
     async def list_all(
         self, resource: resources.Resource, namespace: str = "", **query: str
     ) -> tuple[list[dict[str, Any]], str]:
-        self.asked.append(f"list {resource.kind}")
+        self.asked.append(" ".join(("list", resource.kind, *query.values())))
         return [obj for (kind, _), obj in self.objects.items() if kind == resource.kind], "1"
 
 
@@ -198,7 +198,7 @@ async def test_many_pods_are_listed_by_their_label_and_those_without_it_are_read
     await scene.run_reconciler.reconcile(
         scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
     )
-    assert scene.api.asked == ["list Pod", "get Pod t0-pod"]
+    assert scene.api.asked == ["list Pod tekton.dev/pipelineRunUID=p-uid", "get Pod t0-pod"]
     (snapshot,) = scene.store.snapshots.values()
     assert (len(snapshot.taskruns), len(snapshot.pods)) == (12, 11)
 
@@ -507,6 +507,58 @@ async def test_a_pod_that_tekton_makes_anew_takes_the_place_of_the_one_that_was_
     assert (snapshot.pods, snapshot.injected) == ({"pod": "second"}, ("second",))
 
 
+async def test_a_pod_that_tekton_made_anew_while_nobody_watched_is_read_when_its_run_is_done() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Pending", uid="first"))
+    scene.put("Pod", a_pod("pod", "t", sidecar=True, phase="Succeeded", uid="second"))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert (snapshot.pods, snapshot.ended) == ({"pod": "second"}, ("second",))
+
+
+async def test_a_taskrun_that_the_watch_has_not_shown_yet_or_not_at_its_end_is_read() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    for name in ("unseen", "working"):
+        key = scene.put("TaskRun", a_run("TaskRun", name, "True", metadata=owned_by("p")))
+        scene.cache.drop(key)
+    scene.cache.put(key, a_run("TaskRun", "working", "Unknown", metadata=owned_by("p")))
+    await scene.run_reconciler.reconcile(scene.put("PipelineRun", done_with("unseen", "working")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert [(one["metadata"]["name"], one["status"]["conditions"][0]["status"]) for one in snapshot.taskruns] == [
+        ("unseen", "True"),
+        ("working", "True"),
+    ]
+
+
+async def test_a_pod_with_a_sidecar_needs_no_reason_why_it_has_none() -> None:
+    scene = Scene(tasks=[{"name": "build"}], inject="always")
+    scene.put("Pod", a_pod("pod", "t", sidecar=True, phase="Succeeded"))
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", ended("t")))
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.uninjected == ""
+
+
+async def test_a_run_awaits_its_verdict_from_before_it_is_stored_and_is_no_longer_remembered_as_open() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    awaited: list[int] = []
+    finish = scene.store.finish
+
+    async def told(*arguments: Any, **more: Any) -> None:
+        awaited.append(len(scene.run_reconciler.awaited))
+        await finish(*arguments, **more)
+
+    scene.store.finish = told  # type: ignore[method-assign]
+    await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "Unknown")))
+    assert len(scene.run_reconciler.opened) == 1
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    await scene.run_reconciler.reconcile(key)
+    assert (awaited, scene.run_reconciler.opened) == ([1], {})
+    scene.store.stored = {run_id: replace(run, finished_at=NOW) for run_id, run in scene.store.stored.items()}
+    scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    await scene.run_reconciler.reconcile(key)
+    assert (awaited, scene.run_reconciler.opened) == ([1], {})
+
+
 async def test_a_taskrun_that_the_pipelinerun_does_not_list_is_in_the_record_but_nobody_waits_for_it() -> None:
     scene = Scene(pipelines=[{"name": "build"}])
     scene.put("TaskRun", a_run("TaskRun", "mine", "True", metadata=owned_by("p")))
@@ -535,7 +587,7 @@ async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored
     child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
     for key in (parent, child):
         await scene.run_reconciler.reconcile(key)
-    assert not tektonruns.settled(scene.known(child))
+    assert (tektonruns.settled(scene.known(child)), scene.store.snapshots) == (False, {})
     references = [{"kind": "TaskRun", "name": "t"}]
     scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=references))
     await scene.run_reconciler.reconcile(parent)
@@ -922,6 +974,33 @@ async def test_a_taskrun_that_was_deleted_while_its_pipelinerun_worked_is_missin
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.taskruns == ()
     assert len(scene.run_reconciler.gone) == 0
+
+
+async def test_a_listed_taskrun_that_was_deleted_before_the_record_was_taken_is_in_it_as_it_was() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    key = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown"))
+    await scene.run_reconciler.reconcile(key)
+    scene.put("PipelineRun", done_with("t", "back"))
+    for name in ("t", "unlisted", "back"):
+        child = scene.put("TaskRun", a_run("TaskRun", name, "True", metadata=owned_by("p")))
+        whole = scene.known(child)
+        drop(scene, child)
+    scene.put("TaskRun", whole)
+    await scene.run_reconciler.reconcile(key)
+    (snapshot,) = scene.store.snapshots.values()
+    assert sorted(one["metadata"]["name"] for one in snapshot.taskruns) == ["back", "t"]
+
+
+async def test_of_a_pipelinerun_that_was_deleted_while_it_worked_no_half_of_a_taskrun_is_recorded() -> None:
+    scene = Scene(pipelines=[{"name": "build"}])
+    working = a_run("PipelineRun", "p", "Unknown", childReferences=[{"kind": "TaskRun", "name": n} for n in "tu"])
+    key = scene.put("PipelineRun", working)
+    await scene.run_reconciler.reconcile(key)
+    drop(scene, scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p"))))
+    scene.put("TaskRun", a_run("TaskRun", "u", "Unknown", metadata=owned_by("p")))
+    drop(scene, key)
+    snapshot = await told_in_turn(scene)
+    assert snapshot.taskruns == ()
 
 
 async def test_a_taskrun_that_was_taken_from_its_done_pipelinerun_is_known_as_it_was_and_one_of_before_is_not() -> None:

@@ -337,6 +337,19 @@ def test_an_installation_without_a_trust_root_is_named() -> None:
     assert "has no trust root" in answer.err
 
 
+def test_a_trust_root_is_written_into_a_file_and_read_from_the_server_that_is_named(tmp_path: Path) -> None:
+    class Server:
+        def trust_root(self) -> dict[str, Any]:
+            return {"keys": ["of the server"]}
+
+    adapters = line.Adapters(cluster=with_evidence())
+    adapters.attesting = lambda _: Server()  # type: ignore[attr-defined]
+    for arguments, expected in (([], trusted().to_json()), (["--server", "https://avouch"], {"keys": ["of the server"]})):
+        file = tmp_path / "trust.json"
+        answer = line.run("trust", "export", *arguments, "--output", str(file), adapters=adapters)
+        assert (answer.code, answer.out, json.loads(file.read_text())) == (0, "", expected), answer.err
+
+
 def test_times_of_receipt_are_read_from_the_verdict_alone() -> None:
     summary = keysigned.verify(VERDICT, trusted().keys_for("")).statement
     assert vsa.received(summary) == {bundle.digest(CLAIM): RECEIVED, bundle.digest(ATTESTATION): LATER}

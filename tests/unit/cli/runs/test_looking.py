@@ -181,6 +181,16 @@ def test_a_page_says_why_what_arrived_when_and_who_was_told() -> None:
     assert [shown.index(text) for text in order] == sorted(shown.index(text) for text in order)
 
 
+def test_a_page_cuts_what_is_long_and_says_what_a_later_claim_made_of_the_verdict() -> None:
+    values = {"fits": "v" * 60, "long": "w" * 61}
+    materials = [{"name": name, "value": value} for name, value in values.items()]
+    earlier = {"verdict": "Passed", "judgedAt": "2026-01-12T09:05:00Z"}
+    known = a_run("release-1", verdict="Rejected", materials=materials, superseded=earlier)
+    shown = run(Cluster(known), "show", "first").out
+    assert ("v" * 60 in shown, "w" * 57 + "..." in shown, "w" * 58 in shown) == (True, True, False)
+    assert "judged: Passed, which no longer holds" in shown
+
+
 def test_a_build_of_several_workflows_is_shown_run_by_run() -> None:
     known = Cluster(*(a_run(f"w{number}-1", minute=number) for number in range(7)))
     answer = run(known, "show", "first")
