@@ -66,12 +66,38 @@ async def test_one_address_holds_no_more_than_its_share_and_gets_it_back() -> No
             one.close()
 
 
+async def test_of_an_address_that_left_nothing_is_remembered() -> None:
+    address = ("127.0.0.1", 0)
+    listener = listeners.Listener(Starlette(), *address)
+    held = listener.config.http.keywords["held"]  # type: ignore[union-attr]
+    task = asyncio.create_task(listener.run_until_told())
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.socket.getsockname()[1])
+    async with asyncio.timeout(10):
+        while not held:
+            await asyncio.sleep(0)
+        writer.close()
+        while held:
+            await asyncio.sleep(0)
+    listener.should_exit = True
+    await task
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nX-A: "])
 async def test_headers_that_do_not_end_are_not_waited_for(begun: bytes) -> None:
     async with serving(listeners.Bounds(headers=0.1)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(begun)
         assert await ended(reader) == b""
+        writer.close()
+
+
+async def test_neither_are_those_of_a_second_request() -> None:
+    async with serving(listeners.Bounds(headers=0.1)) as port:
+        reader, writer = streams = await asyncio.open_connection("127.0.0.1", port)
+        await answered(streams)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        async with asyncio.timeout(3):  # an idle connection may stay for longer
+            assert await ended(reader) == b""
         writer.close()
 
 
@@ -101,7 +127,77 @@ async def test_more_headers_than_one_request_may_have_are_431_whether_they_end_o
                 await writer.drain()
         async with asyncio.timeout(10):
             assert await reader.readline() == b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-        assert b"seen" not in await ended(reader)
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"\r\n\r\n" + WHOLE)
+        assert b"HTTP/1.1" not in await ended(reader)
+        writer.close()
+
+
+async def test_headers_that_are_too_long_are_no_answer_amid_that_to_the_request_before() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        begun.set()
+        await go_on.wait()
+        return Response("seen")
+
+    async with serving(listeners.Bounds(head=1000), slow) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WHOLE)
+        async with asyncio.timeout(10):
+            await begun.wait()
+        writer.write(b"GET / HTTP/1.1\r\nX-A: " + LONG)
+        assert await ended(reader) == b""
+        go_on.set()
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"x" * (1000 - 30), b"\r\n\r\n"],
+        [b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"x" * (1000 - 9) + b"\r\n\r\n"],
+    ],
+    ids=["bytes until they are whole", "name and value of each, and the path"],
+)
+async def test_headers_may_be_as_long_as_is_said(pieces: list[bytes]) -> None:
+    async with serving(listeners.Bounds(head=1000)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            assert b"200 OK" in await reader.readuntil(b"\r\n")
+        writer.close()
+
+
+async def test_what_was_given_out_counts_no_more() -> None:
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def reads(request: Request) -> Response:
+        pieces.put_nowait(b"")
+        async for piece in request.stream():
+            pieces.put_nowait(piece)
+        return Response("seen")
+
+    async with serving(listeners.Bounds(head=1000), reads) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(10):
+            head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX-A: " + b"x" * 800 + b"\r\n\r\n"
+            for _ in range(2):
+                writer.write(head)
+                await pieces.get()
+                for _ in range(3):
+                    writer.write(b"190;" + b"x" * 500 + b"\r\n" + b"b" * 400 + b"\r\n")
+                    assert await pieces.get() == b"b" * 400
+                writer.write(b"0\r\nX-B: " + b"x" * 500 + b"\r\n\r\n")
+                assert b"200 OK" in await reader.readuntil(b"seen")
+                assert await pieces.get() == b""
+            writer.write(head[:600])
+            await asyncio.sleep(0.05)
+            writer.write(head[600:])
+            await pieces.get()
         writer.close()
 
 

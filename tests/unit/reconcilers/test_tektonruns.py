@@ -33,6 +33,7 @@ class Store:
         self.known = matching.Index([contracts.WorkflowRecord("team", "nu", "w", "wu", 1, whole, {}, "team", "c")])
         self.stored: dict[uuid.UUID, runs.Run] = {}
         self.snapshots: dict[uuid.UUID, runs.Snapshot] = {}
+        self.ended_at: dict[uuid.UUID, datetime] = {}
         self.asked: list[str] = []
 
     async def index(self, namespace: str) -> matching.Index[contracts.WorkflowRecord]:
@@ -51,6 +52,7 @@ class Store:
         if run_id not in self.stored:
             raise errors.NotFound("no such run")
         self.snapshots.setdefault(run_id, snapshot)
+        self.ended_at.setdefault(run_id, at)
 
     async def of_subject(self, subject_uid: str) -> Sequence[runs.Run]:
         return [run for run in self.stored.values() if run.key.subject_uid == subject_uid]
@@ -913,6 +915,32 @@ async def test_a_run_opened_after_its_pipelinerun_was_put_aside_gets_its_taskrun
     assert [one["status"]["results"] for one in snapshot.taskruns] == [[{"name": "r", "value": "v"}]] * 2
 
 
+async def test_of_a_build_that_was_put_aside_and_deleted_nothing_is_known_for_a_run_that_was_opened_late() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True", completionTime="2026-01-01T11:20:00Z"))
+    await scene.run_reconciler.reconcile(key)
+    beside(scene, "late")
+    about = scene.api.objects["TaskRun", "t"]
+    owed = await planning.owed_by("team", about, None, scene.store, scene.store)
+    for one in owed:
+        await scene.store.open(one.run(NOW))
+    scene.store.snapshots.clear()
+    drop(scene, key)
+    while len(scene.work.queue):
+        await scene.work._one(await scene.work.queue.get())
+    assert {str(snapshot.subject) for snapshot in scene.store.snapshots.values()} == {"{}"}
+
+
+async def test_a_run_that_is_finished_late_ended_when_its_build_did() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown"))
+    await scene.run_reconciler.reconcile(key)
+    scene.put("TaskRun", a_run("TaskRun", "t", "True", completionTime="2026-01-01T11:20:00Z"))
+    scene.cache.drop(key)
+    await scene.run_reconciler.look_up_unfinished()
+    assert [*scene.store.ended_at.values()] == [datetime(2026, 1, 1, 11, 20, tzinfo=UTC)]
+
+
 async def test_a_taskrun_of_another_pipelinerun_is_not_in_the_record_whatever_its_name() -> None:
     scene = Scene(pipelines=[{"name": "build"}])
     children = [{"kind": "TaskRun", "name": name} for name in ("mine", "other")]
@@ -960,6 +988,17 @@ async def test_a_run_that_was_deleted_after_it_was_done_keeps_its_taskruns_which
     snapshot = await told_in_turn(scene)
     assert [one["metadata"]["name"] for one in snapshot.taskruns] == ["t"]
     assert len(scene.run_reconciler.gone) == 0
+    assert [*scene.store.ended_at.values()] == [NOW - timedelta(seconds=30)]
+
+
+async def test_a_run_that_ended_is_not_ended_again_when_its_build_is_deleted() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
+    await scene.run_reconciler.reconcile(key)
+    scene.store.stored = {run_id: replace(run, finished_at=NOW) for run_id, run in scene.store.stored.items()}
+    drop(scene, key)
+    await told_in_turn(scene)
+    assert scene.store.asked == ["open", "finish"]
 
 
 async def test_a_taskrun_that_was_deleted_while_its_pipelinerun_worked_is_missing_in_the_record() -> None:
@@ -981,14 +1020,17 @@ async def test_a_listed_taskrun_that_was_deleted_before_the_record_was_taken_is_
     key = scene.put("PipelineRun", a_run("PipelineRun", "p", "Unknown"))
     await scene.run_reconciler.reconcile(key)
     scene.put("PipelineRun", done_with("t", "back"))
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Pending"))
     for name in ("t", "unlisted", "back"):
-        child = scene.put("TaskRun", a_run("TaskRun", name, "True", metadata=owned_by("p")))
+        child = scene.put("TaskRun", a_run("TaskRun", name, "True", podName="pod", metadata=owned_by("p")))
         whole = scene.known(child)
         drop(scene, child)
-    scene.put("TaskRun", whole)
+        await scene.run_reconciler.vanished(child, whole)
+    scene.put("TaskRun", {**whole, "status": {**whole["status"], "podName": ""}})
     await scene.run_reconciler.reconcile(key)
     (snapshot,) = scene.store.snapshots.values()
     assert sorted(one["metadata"]["name"] for one in snapshot.taskruns) == ["back", "t"]
+    assert (snapshot.injected, snapshot.pods) == (("pod-uid",), {"pod": "pod-uid"})
 
 
 async def test_of_a_pipelinerun_that_was_deleted_while_it_worked_no_half_of_a_taskrun_is_recorded() -> None:
