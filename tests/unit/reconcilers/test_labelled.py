@@ -159,3 +159,44 @@ async def test_of_a_namespace_with_very_many_such_runs_some_are_told_and_then_ag
     assert [name for name, *_ in await stage.told(5.0)] == [f"run-{number}" for number in range(50)]
     stage.appears(run("relase", "later"))
     assert [name for name, *_ in await stage.told()][50:] == ["alone", "later"]
+
+
+HUB = {"pipelineRef": {"resolver": "hub", "params": [{"name": "name", "value": "p"}]}}
+
+
+@pytest.mark.parametrize(("kind", "told"), [("PipelineRun", []), ("TaskRun", ["WorkflowIsStrict"])])
+async def test_what_a_strict_workflow_names_is_told_nothing(kind: str, told: list[str]) -> None:
+    stage = Stage(workflow(**STRICT))
+    stage.appears({**run(), "spec": HUB}, kind)
+    assert [reason for _, reason, _ in await stage.told()] == told
+
+
+async def test_a_workflow_that_was_not_looked_at_yet_is_not_called_not_ready() -> None:
+    stage = Stage({**workflow(), "status": {}})
+    stage.appears(run())
+    assert await stage.told() == []
+
+
+async def test_a_run_that_was_made_anew_under_its_name_is_told_as_itself() -> None:
+    stage = Stage()
+    stage.appears(run())
+    stage.appears(run(uid="another"))
+    assert [name for name, *_ in await stage.told()] == ["run-1"]
+
+
+async def test_a_run_that_is_listed_again_and_again_is_one_of_its_namespace() -> None:
+    stage = Stage()
+    for _ in range(100):
+        stage.runs.changed(Key("PipelineRun", "team", "run-1"), None, run())
+    for number in range(49):
+        stage.appears(run(name=f"other-{number}"))
+    stage.cache.put(Key("PipelineRun", "team", "run-1"), run())
+    assert len(await stage.told()) == 50
+
+
+async def test_no_workflow_of_another_namespace_is_taken_for_the_one_that_was_meant() -> None:
+    stage = Stage()
+    stage.cache.put(Key("Workflow", "other", "release"), {**workflow(), "metadata": {"name": "release", "namespace": "other"}})
+    stage.appears(run("relase"))
+    ((_, _, note),) = await stage.told()
+    assert "(fix: correct the label, or create the Workflow)" in note

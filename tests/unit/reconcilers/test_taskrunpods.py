@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from avouch.kube.cache import Key
@@ -68,3 +70,31 @@ def test_the_end_of_a_pod_of_a_taskrun_that_nobody_knows_is_not_remembered() -> 
     assert pods.see("shop", seen("p", "t", ended=True)) is None
     assert pods.see("shop", seen("p", "")) is None
     assert (pods.of("shop", "t"), pods.of("shop", "")) == ({}, {})
+
+
+def test_a_pod_that_is_seen_for_the_first_time_at_its_end_is_told_to_who_waits_for_it() -> None:
+    pods, subject = taskrunpods.TaskRunPods(), Key("PipelineRun", "shop", "release")
+    pods.wait(["t"], subject)
+    assert pods.see("shop", seen("p", "t", ended=True)) == subject
+    assert pods.of("shop", "t")["p"].ended
+
+
+def test_of_what_is_forgotten_nothing_is_left_and_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taskrunpods, "_MOST", 3)
+    pods = taskrunpods.TaskRunPods()
+    for name in ("p", "q", "r"):
+        pods.see("shop", seen(name, "t"))
+    pods.wait(["t"], Key("PipelineRun", "shop", "release"))
+    pods.forget("shop", ["t"])
+    assert pods._seen == {}
+    assert pods.see("shop", seen("p", "t", ended=True)) is None
+    for name in ("p", "q", "r"):
+        pods.see("shop", seen(name, "u"))
+    assert (len(pods.of("shop", "u")), pods.crowded("shop")) == (3, False)
+
+
+def test_what_a_pod_showed_once_stays_known_whatever_it_shows_later() -> None:
+    first = replace(seen("p", "t", ended=True), said="stored", cut=True)
+    later = replace(seen("p", "t"), injected=False)
+    assert taskrunpods.newer(first, later) == first
+    assert taskrunpods.newer(first, replace(first, said="again")).said == "again"

@@ -663,8 +663,10 @@ async def test_what_ended_before_a_restart_is_put_aside_however_much_it_is(monke
     for key in keys:
         await scene.run_reconciler.reconcile(key)
         scene.put("TaskRun", a_run("TaskRun", key.name, "True"))
+    scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t4", phase="Pending"))
     await scene.work.settle()
     assert all(tektonruns.settled(scene.known(key)) for key in keys)
+    assert not scene.run_reconciler.pods.of("team", "t4-uid")
 
 
 async def test_a_later_change_of_an_object_put_aside_asks_for_nothing_and_stays_small() -> None:

@@ -5,7 +5,7 @@ import asyncio
 from avouch import errors
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import tektonwork
+from avouch.reconcilers import tektonruns, tektonwork
 
 POD, TASKRUN = Key("Pod", "team", "p"), Key("TaskRun", "team", "t")
 
@@ -120,3 +120,35 @@ async def test_a_pod_is_the_rescuers_which_says_when_to_look_again() -> None:
         await reconciling.queue.drain()
         await running
     assert (rescuer.asked, run_reconciler.asked) == ([POD, POD], [])
+
+
+def owned(uid: str, owner: str = "p") -> Object:
+    reference = {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "name": owner, "uid": owner, "controller": True}
+    return {"metadata": {"name": "t", "uid": uid, "ownerReferences": [reference]}}
+
+
+def test_a_taskrun_departs_when_it_is_deleted_made_anew_or_taken_away_and_by_no_other_change() -> None:
+    run_reconciler = RunReconciler()
+    shop = work(run_reconciler, Rescuer())
+    shop.changed(TASKRUN, owned("u"), owned("u"))
+    assert run_reconciler.asked == []
+    for new in (None, owned("another"), owned("u", "q"), {"metadata": {"name": "t", "uid": "u"}}):
+        shop.changed(TASKRUN, owned("u"), new)
+    assert run_reconciler.asked == ["departed u"] * 4
+
+
+def test_what_is_no_longer_done_is_looked_at_again_whole() -> None:
+    shop = work(RunReconciler(), Rescuer())
+    done = {"conditions": [{"type": "Succeeded", "status": "True"}]}
+    new = {"metadata": {"name": "t", "uid": "u"}, "status": {}}
+    shop.changed(TASKRUN, tektonruns.settle({**new, "status": done}), new)
+    assert (len(shop.queue), shop.cache.get(TASKRUN)) == (1, None)
+
+
+def test_the_end_of_a_pod_that_waited_to_start_is_told_too() -> None:
+    shop, subject = work(RunReconciler(), Rescuer()), Key("PipelineRun", "team", "release")
+    shop.pods.wait(["t"], subject)
+    owner = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "name": "t", "uid": "t", "controller": True}
+    pod = {"metadata": {"name": "p", "uid": "p", "ownerReferences": [owner]}, "status": {"phase": "Failed"}}
+    shop.pod_changed(POD, None, pod)
+    assert len(shop.queue) == 2

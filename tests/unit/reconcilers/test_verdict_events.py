@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from avouch import errors
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts
 from avouch.integrations import registry
@@ -77,6 +78,21 @@ def test_an_event_says_why_what_mends_it_and_how_many_more() -> None:
     assert (said.reason, said.warning) == ("AttestationFailed", True)
 
 
+@pytest.mark.parametrize(
+    ("result", "reason", "warning"),
+    [
+        (verdicts.VerdictResult.PASSED, "AttestationPassed", False),
+        (verdicts.VerdictResult.REJECTED, "AttestationRejected", True),
+        (verdicts.VerdictResult.ERROR, "AttestationIncomplete", True),
+    ],
+)
+def test_the_reason_of_an_event_says_the_verdict_and_all_but_passed_warn(
+    result: verdicts.VerdictResult, reason: str, warning: bool
+) -> None:
+    said = verdict_events.event_of(replace(RUN, result=result), run_model.Judged(1, RUN.id, RUN))
+    assert (said.reason, said.warning) == (reason, warning)
+
+
 def test_an_event_of_a_passed_run_names_no_finding() -> None:
     passed = replace(RUN, result=verdicts.VerdictResult.PASSED)
     said = verdict_events.event_of(passed, run_model.Judged(1, RUN.id, passed))
@@ -127,6 +143,22 @@ async def test_nothing_is_kept_of_workflows_that_were_not_judged_lately() -> Non
     now = 31.0
     await watch.look()
     assert not watch._told
+
+
+async def test_what_could_not_be_told_is_told_by_the_next_look() -> None:
+    watch, store, recorder = build()
+    await watch.look()
+    store.judged_runs, record = [judged(10)], recorder.record
+
+    async def away(*_: Any) -> None:
+        raise errors.Unavailable("the API server is away")
+
+    recorder.record = away  # type: ignore[method-assign]
+    with pytest.raises(errors.Unavailable):
+        await watch.look()
+    recorder.record = record  # type: ignore[method-assign]
+    await watch.look()
+    assert [name for name, _ in recorder.told] == ["p"]
 
 
 async def test_what_was_judged_before_this_process_started_is_known_and_not_told_again() -> None:
