@@ -189,7 +189,9 @@ async def test_what_was_given_out_counts_no_more() -> None:
                 writer.write(head)
                 await pieces.get()
                 for _ in range(3):
-                    writer.write(b"190;" + b"x" * 500 + b"\r\n" + b"b" * 400 + b"\r\n")
+                    writer.write(b"190;" + b"x" * 500)
+                    await asyncio.sleep(0.05)
+                    writer.write(b"\r\n" + b"b" * 400 + b"\r\n")
                     assert await pieces.get() == b"b" * 400
                 writer.write(b"0\r\nX-B: " + b"x" * 500 + b"\r\n\r\n")
                 assert b"200 OK" in await reader.readuntil(b"seen")

@@ -1,5 +1,6 @@
 """Verdicts brought back: each told once, in order, with the reason in the text of its Event."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,8 +50,10 @@ class Runs:
 class Recorder:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
+        self.kinds: list[str] = []
 
     async def record(self, regarding: dict[str, Any], event: Any) -> None:
+        self.kinds.append(regarding["kind"])
         self.told.append((regarding["metadata"]["name"], event.note))
 
 
@@ -181,10 +184,44 @@ async def test_awaiting_verdicts_costs_one_question_a_look_however_many_are_awai
 
 async def test_a_verdict_that_never_comes_is_given_up_after_a_day() -> None:
     watch, _, _ = build()
-    old = replace(RUN, created_at=NOW - timedelta(days=2))
-    watch.awaited.update({old.id: old})
+    old, new = replace(RUN, created_at=NOW - timedelta(days=2)), replace(RUN, id=uuid.UUID(int=2))
+    watch.awaited.update({old.id: old, new.id: new})
     await watch.look()
-    assert watch.awaited == {}
+    assert watch.awaited == {new.id: new}
+
+
+async def test_a_verdict_is_told_on_its_own_kind_of_build_and_to_what_shows_it() -> None:
+    watch, store, recorder = build()
+    await watch.look()
+    attachment = Key("IntegrationAttachment", "team", "hook")
+    watch.context.cache.put(attachment, {"metadata": {"name": "hook", "namespace": "team"}, "spec": {}})
+    store.judged_runs = [judged(10, subject_kind="TaskRun")]
+    await watch.look()
+    assert recorder.kinds == ["TaskRun"]
+    assert watch.context.last_runs["team", "w"].name == "w-10"
+    assert {await watch.queue.get() for _ in range(len(watch.queue))} == {attachment, Key("Workflow", "team", "w")}
+
+
+async def test_a_database_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict_events, "TICK", 0)
+    watch, store, recorder = build()
+    await watch.look()
+    answer, store.judged_runs = store.judged, [judged(10)]
+    tries = 0
+
+    async def away_at_first(since: run_model.Judged, limit: int) -> Sequence[run_model.Judged]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise errors.Unavailable("the database is away")
+        return await answer(since, limit)
+
+    store.judged = away_at_first  # type: ignore[method-assign]
+    running = asyncio.create_task(watch.run())
+    async with asyncio.timeout(5):
+        while not recorder.told:
+            await asyncio.sleep(0)
+    running.cancel()
 
 
 async def test_a_run_outside_the_cluster_changes_its_workflow_and_has_no_event() -> None:

@@ -185,10 +185,13 @@ def test_a_page_cuts_what_is_long_and_says_what_a_later_claim_made_of_the_verdic
     values = {"fits": "v" * 60, "long": "w" * 61}
     materials = [{"name": name, "value": value} for name, value in values.items()]
     earlier = {"verdict": "Passed", "judgedAt": "2026-01-12T09:05:00Z"}
-    known = a_run("release-1", verdict="Rejected", materials=materials, superseded=earlier)
+    late = [{"taskRun": "first-lint", "receivedAt": "2026-01-12T09:06:00Z"}]
+    later = {"judgedAt": "2026-01-12T09:07:00Z", "lateClaims": late}
+    known = a_run("release-1", verdict="Rejected", materials=materials, superseded=earlier, **later)
     shown = run(Cluster(known), "show", "first").out
     assert ("v" * 60 in shown, "w" * 57 + "..." in shown, "w" * 58 in shown) == (True, True, False)
-    assert "judged: Passed, which no longer holds" in shown
+    order = ["judged: Passed, which no longer holds", "a claim of TaskRun first-lint came after", "judged: Rejected"]
+    assert [shown.index(text) for text in order] == sorted(shown.index(text) for text in order)
 
 
 def test_a_build_of_several_workflows_is_shown_run_by_run() -> None:
@@ -248,7 +251,17 @@ def test_a_build_of_several_workflows_is_followed_until_each_run_has_its_verdict
     passed = a_run("a-1")
     known = Cluster()
     known.states = [[passed, a_run("b-1", verdict="Pending")], [passed, a_run("b-1", verdict="Failed")]]
-    assert run(known, "watch", "pr/first").code == 5
+    answer = run(known, "watch", "pr/first")
+    assert (answer.code, "b-1: Failed" in answer.out) == (5, True)
+
+
+def test_of_several_runs_the_oldest_is_told_first() -> None:
+    told = run(Cluster(a_run("old-1", minute=1), a_run("new-1", minute=2)), "watch", "pr/first").err.splitlines()
+    assert [each.split()[1] for each in told] == ["old-1", "new-1"]
+
+
+def test_a_page_of_a_run_without_a_verdict_says_how_to_follow_it() -> None:
+    assert "avouch run watch follows it" in run(Cluster(a_run("release-1", verdict="Pending")), "show", "first").out
 
 
 def test_a_verdict_that_does_not_come_is_an_error_with_another_code() -> None:
