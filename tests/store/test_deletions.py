@@ -1,5 +1,6 @@
 """Runs that somebody deletes: they go with all that is theirs, the record stays, and nothing brings them back."""
 
+import dataclasses
 import datetime
 import uuid
 
@@ -65,8 +66,10 @@ async def test_a_record_has_the_digests_of_its_own_run_and_its_own_time(
         asked = await deleted.ask(namespace, run.name, ASKED)
         assert set(asked["documents"].values()) == {f"sha256:{number:064}"}
         assert await deleted.carry_out() == 1
-        records = [await deleted.view(namespace, gone.name) for gone in every[: number + 1]]
-        times.append([record["deletedAt"] for record in records if record is not None])
+        kept = tables.run_deletions.c
+        at = sa.select(kept.deleted_at).where(kept.deleted_at.is_not(None)).order_by(kept.deleted_at)
+        async with opened.statements() as connection:
+            times.append((await connection.execute(at)).scalars().all())
     assert [len(each) for each in times] == [1, 2, 3]
     assert times[2][:2] == times[1]
     assert times[1][:1] == times[0]
@@ -156,11 +159,15 @@ async def test_the_record_has_the_verdict_that_the_run_had_when_it_went(
     async with opened.statements() as connection:
         version = await connection.scalar(sa.select(tables.runs.c.resource_version).where(tables.runs.c.id == run.id))
     superseding = make.a_verdict(run, verdicts.VerdictResult.REJECTED)
+    later = {"evidence": verdicts.Evidence.NONE, "judged_at": make.NOW + datetime.timedelta(minutes=1)}
+    superseding = dataclasses.replace(superseding, verdict=dataclasses.replace(superseding.verdict, **later))
     assert await make.decide(opened, superseding, [], over=version)
     await deleted.carry_out()
     record = await deleted.view(namespace, run.name)
     assert record is not None
     assert (asked["result"], record["result"]) == ("Passed", "Rejected")
+    assert (asked["evidence"], record["evidence"]) == ("sidecar", str(verdicts.Evidence.NONE))
+    assert record["judgedAt"] == "2026-01-02T03:05:05Z"
     assert set(record["documents"]) == {"attestation", "vsa", "superseded-attestation", "superseded-vsa"}
     assert record["reason"] == asked["reason"]
 

@@ -54,6 +54,15 @@ PIN = f"sha256:{'0' * 64}"
             ],
         ),
         (
+            form(materials=[material()], **policies(policy(requirements=["a/b"]))),
+            form(materials=[material(skipUpload=True)], **policies(policy(disabled=True))),
+            [
+                "~ material sbom: skipUpload nothing -> true",
+                "~ material policy licenses: disabled nothing -> true",
+                "~ material policy licenses: requirements a/b -> nothing",
+            ],
+        ),
+        (
             form(annotations={"version": "1"}),
             form(annotations={"version": "2"}),
             ['~ metadata annotation version: value "1" -> "2"'],

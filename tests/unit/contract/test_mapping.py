@@ -92,6 +92,18 @@ def test_a_path_that_no_file_can_have(path: str, found: bool) -> None:
     assert [reason for reason, _, _ in told] == ([] if found else ["PathNeverFound"])
 
 
+def test_the_names_of_a_contract_are_its_own_and_an_annotation_of_its_spec_counts_before_its_metadata() -> None:
+    both = replace(CONTRACT, metadata=(("version", "1"), ("chainloop.dev/x", "")))
+    assert mapping.asked_by(both).annotations[""] == {"version": "", "license": "MIT"}
+    assert of_contract(annotations=[{"name": "chainloop.dev/x", "param": "p"}])[0][0] == "UnknownAnnotation"
+
+
+def test_an_annotation_that_has_its_value_in_one_place_alone_may_count_in_another() -> None:
+    mixed = replace(CONTRACT, annotations=(model.Annotation("suite", "fixed"),))
+    said = spec(annotations=[{"name": "suite", "param": "p"}])
+    assert mapping.against_contract(said, mapping.asked_by(mixed)) == ()
+
+
 def test_three_problems_are_told_and_the_others_counted() -> None:
     found = mapping.against_contract(
         spec(materials=[material(name) for name in ("testz", "b", "c", "d", "e")]), mapping.asked_by(CONTRACT)

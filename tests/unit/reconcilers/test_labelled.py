@@ -196,7 +196,9 @@ async def test_a_run_that_is_listed_again_and_again_is_one_of_its_namespace() ->
 
 async def test_no_workflow_of_another_namespace_is_taken_for_the_one_that_was_meant() -> None:
     stage = Stage()
-    stage.cache.put(Key("Workflow", "other", "release"), {**workflow(), "metadata": {"name": "release", "namespace": "other"}})
+    stage.cache.put(
+        Key("Workflow", "other", "release"), {**workflow(), "metadata": {"name": "release", "namespace": "other"}}
+    )
     stage.appears(run("relase"))
     ((_, _, note),) = await stage.told()
     assert "(fix: correct the label, or create the Workflow)" in note

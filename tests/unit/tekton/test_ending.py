@@ -37,6 +37,9 @@ def skipped(reason: str) -> Json:
          "TaskRun b-1 of task build was cancelled: TaskRunCancelled", "fix task build first"),
         ("build", pipelinerun("True"), [("build", taskrun("b-1", "False"))],
          "TaskRun b-1 of task build failed: r", "fix task build first"),
+        ("build", pipelinerun(),
+         [("build", taskrun("b-1", "False", "first")), ("build", taskrun("b-2", "False", "last"))],
+         "TaskRun b-2 of task build failed: last", "fix task build first"),
         ("build", pipelinerun(), [("build", taskrun("b-1", "False")), ("build", taskrun("b-2", "True"))], "", ""),
         ("build", pipelinerun(), [("test", taskrun("t-1", "False"))], "task build did not run", "fix the build first"),
         ("scan", pipelinerun("True", **skipped("When Expressions evaluated to false")), [],
@@ -65,6 +68,11 @@ def test_why_a_task_left_nothing_and_what_helps(
     task: str, subject: Json, taskruns: list[tuple[str, Json]], why: str, fix: str
 ) -> None:
     assert errors.parted(ending.idle(task, subject, taskruns)) == (why, fix)
+
+
+def test_no_message_of_tekton_is_longer_than_a_finding_takes() -> None:
+    long = {"status": {"conditions": ended("False", "Failed", "x" * 5000)}}
+    assert ending.said(long) == "Failed: " + "x" * 292
 
 
 def test_who_failed_a_run_is_told_without_those_that_the_pipeline_forgives() -> None:

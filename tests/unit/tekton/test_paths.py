@@ -22,6 +22,7 @@ TASKRUN = pods.taskrun(
             {"name": "up", "value": ".."},
             {"name": "root", "value": "/etc"},
             {"name": "long", "value": "x" * 1025},
+            {"name": "half", "value": "x" * 512},
             {"name": "nested", "value": "$(params.dir)"},
         ]
     },
@@ -57,6 +58,7 @@ def filled(path: str) -> tuple[str, str]:
         ("f$(params.empty).xml", "f.xml"),
         ("plain/f", "plain/f"),
         ("$(params.nested)/f", "$(params.dir)/f"),
+        ("$(params.half)$(params.half)", "x" * 1024),
     ],
 )
 def test_a_path_gets_the_values_that_the_task_was_given_else_its_defaults(path: str, expected: str) -> None:
@@ -80,6 +82,8 @@ def test_a_path_gets_the_values_that_the_task_was_given_else_its_defaults(path: 
         ("a/$(params.up)/f", "path a/$(params.up)/f with the value of param up: a path must be relative"),
         ("$(params.root)/f", "path $(params.root)/f with the value of param root: a path must be relative"),
         ("$(params.long)/f", "path $(params.long)/f is over 1024 characters with its params (fix: "),
+        ("$(params.half)$(params.half)f", "path $(params.half)$(params.half)f is over 1024 characters with its params"),
+        ("$(params.mode[0])/f", "TaskRun build has no param mode (fix: "),
     ],
 )
 def test_what_makes_no_path_is_told_by_the_name_of_the_param(path: str, why: str) -> None:
@@ -93,6 +97,11 @@ def test_one_path_that_cannot_be_filled_in_keeps_no_other_from_it() -> None:
     assert [each.source.path for each in done.materials] == ["$(params.version)", "fast", "f"]
     assert [name for name, _ in done.unresolved] == ["m0"]
     assert plan.Plan.from_json(done.to_json()) == done
+
+
+def test_what_has_no_path_or_none_with_params_is_left_alone_beside_one_that_has() -> None:
+    done = paths.filled(owed("$(params.mode)", "", "/absolute"), TASKRUN)
+    assert ([each.source.path for each in done.materials], done.unresolved) == (["fast", "", "/absolute"], ())
 
 
 def test_a_plan_without_params_in_paths_stays_as_it_is() -> None:

@@ -126,7 +126,9 @@ def test_no_other_file_is_overwritten_and_no_link_is_followed(tmp_path: Path, mo
     answer = line.run("run", "bundle", "first", adapters=line.Adapters(cluster=with_evidence()))
     assert (answer.code, "exists and is another file" in answer.err) == (1, True)
     Path("saved.jsonl").write_text("mine")
-    answer = line.run("run", "bundle", "first", "--output", "saved.jsonl", adapters=line.Adapters(cluster=with_evidence()))
+    answer = line.run(
+        "run", "bundle", "first", "--output", "saved.jsonl", adapters=line.Adapters(cluster=with_evidence())
+    )
     assert (answer.code, Path("saved.jsonl").read_text()) == (1, "mine")
 
 
@@ -344,7 +346,10 @@ def test_a_trust_root_is_written_into_a_file_and_read_from_the_server_that_is_na
 
     adapters = line.Adapters(cluster=with_evidence())
     adapters.attesting = lambda _: Server()  # type: ignore[attr-defined]
-    for arguments, expected in (([], trusted().to_json()), (["--server", "https://avouch"], {"keys": ["of the server"]})):
+    for arguments, expected in (
+        ([], trusted().to_json()),
+        (["--server", "https://avouch"], {"keys": ["of the server"]}),
+    ):
         file = tmp_path / "trust.json"
         answer = line.run("trust", "export", *arguments, "--output", str(file), adapters=adapters)
         assert (answer.code, answer.out, json.loads(file.read_text())) == (0, "", expected), answer.err
