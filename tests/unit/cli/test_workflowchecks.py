@@ -121,6 +121,8 @@ def test_a_workflow_in_a_file_is_held_against_its_own_namespace_or_none(tmp_path
     assert ("shop was asked: say -n team" in answer.out) is (namespace == "team")
 
 
+
+
 def test_offline_the_cluster_is_not_even_asked_for_the_contract(tmp_path: Path) -> None:
     answer = check(Cluster(), "-f", written(tmp_path, workflow(material="testz")), "--offline")
     assert (answer.code, "Contract evidence is not in these files" in answer.out) == (0, True)

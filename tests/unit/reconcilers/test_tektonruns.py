@@ -923,7 +923,7 @@ async def test_of_a_build_that_was_put_aside_and_deleted_nothing_is_known_for_a_
     await scene.run_reconciler.reconcile(key)
     beside(scene, "late")
     about = scene.api.objects["TaskRun", "t"]
-    owed = await planning.owed_by("team", about, None, scene.store, scene.store)
+    owed = await planning.owed_by(await planning.covered("team", about, None, scene.store), scene.store)
     for one in owed:
         await scene.store.open(one.run(NOW))
     scene.store.snapshots.clear()
