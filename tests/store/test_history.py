@@ -55,6 +55,17 @@ async def test_one_that_was_put_back_goes_on_behind_what_was_seen_and_watchers_l
         versions.must_reach(4_999, window)
 
 
+async def test_no_version_is_handed_out_twice_where_more_was_written_than_the_cluster_remembers(
+    opened: database.Database,
+) -> None:
+    histories, runs = history.Histories(opened), run_store.Runs(opened)
+    written = [(await runs.open(a_run())).resource_version for _ in range(3)]
+    found = await histories.rewound(1, epoch=EPOCH)
+    later = (await runs.open(a_run())).resource_version
+    await runs.close()
+    assert max(written) < found.mark < later
+
+
 async def test_a_controller_of_an_older_epoch_moves_no_mark(opened: database.Database) -> None:
     histories = history.Histories(opened)
     await histories.look(epoch=EPOCH)
