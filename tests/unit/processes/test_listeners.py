@@ -270,3 +270,34 @@ async def test_a_body_that_nobody_reads_does_not_hold_its_connection() -> None:
 )
 def test_a_client_is_an_address_and_of_ipv6_a_network(peer: tuple[object, ...] | None, address: str) -> None:
     assert listeners.address_of(peer) == address
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        (((("commonName", "front-proxy"),),), "front-proxy"),
+        (((("organizationName", "o"),), (("commonName", "front-proxy"),)), "front-proxy"),
+        (((("organizationName", "front-proxy"),),), ""),
+        (((("commonName", "front-proxy"),), (("commonName", "other"),)), ""),
+        ((), ""),
+    ],
+)
+def test_a_client_is_named_by_the_one_common_name_of_its_certificate(subject: object, name: str) -> None:
+    assert listeners.common_name({"subject": subject}) == name
+    assert listeners.common_name(None) == ""
+
+
+async def test_whoever_is_slow_after_the_headers_or_between_requests_is_not_cut_off_for_it() -> None:
+    async def reads(request: Request) -> Response:
+        return Response(await request.body())
+
+    async with serving(listeners.Bounds(headers=0.1, linger=0.1), reads) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+            await asyncio.sleep(0.3)
+            writer.write(b"seen")
+            async with asyncio.timeout(10):
+                assert b"200 OK" in await reader.readuntil(b"seen")
+            await asyncio.sleep(0.3)
+        writer.close()

@@ -45,3 +45,10 @@ def test_every_error_has_a_cause_of_the_table(error, cause):
 def test_the_page_has_every_cause_once():
     page = "\n".join(refusals.markdown())
     assert [page.count(f"| `{name}` |") for name in refusals.CAUSES] == [1] * len(refusals.CAUSES)
+
+
+def test_only_what_is_not_there_is_absent() -> None:
+    assert {cause for cause in [*refusals.CAUSES, "OfALaterVersion"] if refusals.is_absence(cause)} == {
+        "Absent",
+        "WorkspaceUnbound",
+    }

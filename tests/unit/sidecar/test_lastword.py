@@ -34,3 +34,7 @@ def test_where_nobody_names_another_file_it_is_left_where_the_kubelet_reads_it(
             monkeypatch.setenv("AVOUCH_LAST_WORD", said)
         lastword.leave(f"stored {said}")
         assert (tmp_path / "log").read_text() == f"stored {said}".strip()
+
+
+def test_a_last_word_with_what_cannot_be_written_is_left_all_the_same() -> None:
+    assert lastword.text("a \ud800 file") == "a ? file"
