@@ -148,6 +148,14 @@ async def test_nothing_is_kept_of_workflows_that_were_not_judged_lately() -> Non
     assert not watch._told
 
 
+async def test_a_run_that_was_deleted_since_it_was_judged_keeps_no_other_from_being_told() -> None:
+    watch, store, recorder = build()
+    await watch.look()
+    store.judged_runs = [run_model.Judged(10, uuid.UUID(int=10)), judged(11)]
+    await watch.look()
+    assert [name for name, _ in recorder.told] == ["p"]
+
+
 async def test_what_could_not_be_told_is_told_by_the_next_look() -> None:
     watch, store, recorder = build()
     await watch.look()
