@@ -112,17 +112,6 @@ def test_a_folder_of_everything_is_checked_with_the_pipelines_in_it(tmp_path: Pa
         assert told in answer.out
 
 
-@pytest.mark.parametrize("namespace", ["shop", "team"])
-def test_a_workflow_in_a_file_is_held_against_its_own_namespace_or_none(tmp_path: Path, namespace: str) -> None:
-    made = workflow(material="testz", task="tset")
-    made["metadata"] = {**made["metadata"], "namespace": namespace}
-    answer = check(Cluster(), "-f", written(tmp_path, made))
-    assert ("PipelineTaskNotFound" in answer.out, "UnknownMaterial" in answer.out) == ((namespace == "shop"),) * 2
-    assert ("shop was asked: say -n team" in answer.out) is (namespace == "team")
-
-
-
-
 def test_offline_the_cluster_is_not_even_asked_for_the_contract(tmp_path: Path) -> None:
     answer = check(Cluster(), "-f", written(tmp_path, workflow(material="testz")), "--offline")
     assert (answer.code, "Contract evidence is not in these files" in answer.out) == (0, True)
