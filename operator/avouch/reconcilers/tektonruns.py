@@ -1,26 +1,23 @@
 """Runs from Tekton's own objects: opened when a PipelineRun or TaskRun appears, finished when it is Done.
 
-At Done the cluster's record is put together (the subject, all its TaskRuns by reference and UID, which of their pods
-carry our sidecar) and stored, once every sidecar has ended or `runs.grace` is over; judging starts from there. Nothing
-of Tekton's is ever written.
+At Done the cluster's record (`snapshots`) is stored, once every sidecar has ended or `runs.grace` is over; judging
+starts from there. Nothing of Tekton's is ever written.
 """
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 
 from avouch import errors, plan, rfc3339
 from avouch.controlplane.intake import planning
 from avouch.controlplane.model import history as history_model
 from avouch.controlplane.model import runs as run_model
 from avouch.kube import events, resources
-from avouch.kube.cache import Key, Object, ObjectCache
-from avouch.kube.client import Json
-from avouch.reconcilers import departed, organizations, specs, taskrunpods, uninjected
+from avouch.kube.cache import Key, Object
+from avouch.reconcilers import departed, organizations, settling, snapshots, taskrunpods, uninjected
 from avouch.reconcilers.context import Context
 from avouch.tekton import labels, objects, outcome, pod
 
@@ -28,9 +25,6 @@ log = logging.getLogger(__name__)
 
 _NEWS = timedelta(minutes=10)  # for which it is worth telling that a build that ended got no run
 _JUST = timedelta(seconds=2)  # by which the status of a Workflow may tell late that it is open
-_FEW = 10  # pods that are read one by one; the API server goes through the whole namespace for a list of more
-_SETTLED = "avouch.dev/settled"  # no field of Kubernetes
-_KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "ownerReferences")
 _PAGE = 500
 _TOLD = 3  # Workflows that one Event names: there is one of its reason on a build
 _REFUSED = "fix: run it again once the Workflow is Ready and not suspended"
@@ -43,61 +37,11 @@ _CUT = (
 KINDS = {"PipelineRun": resources.PIPELINERUNS, "TaskRun": resources.TASKRUNS}
 
 
-class ClusterApi(Protocol):
-    """The verbs that a snapshot needs."""
-
-    async def get(self, resource: resources.Resource, namespace: str, name: str) -> Json | None:
-        """One object, or None."""
-        ...
-
-    async def list_all(self, resource: resources.Resource, namespace: str = "", **query: str) -> tuple[list[Json], str]:
-        """Every object and the resource version of the list."""
-        ...
-
-
 def worth_a_look(old: Object | None, new: Object) -> bool:
     """First sight, the beginning and Done are what matters; everything between changes nothing for us."""
     if old is None or labels.uid_of(new) != labels.uid_of(old):
         return True
     return outcome.done(new) != outcome.done(old) or bool(outcome.began_at(new)) != bool(outcome.began_at(old))
-
-
-def settle(obj: Object) -> Object:
-    """What stays in memory of an object that nothing more is asked of: who it is, whose, and that it is Done.
-
-    A TaskRun takes 26 KB and there are thousands of finished ones; its record is stored by then.
-    """
-    meta = obj["metadata"]
-    spec = obj.get("spec") or {}
-    return {
-        _SETTLED: True,
-        "metadata": {name: meta[name] for name in _KEPT if name in meta},
-        "spec": {name: spec[name] for name in ("pipelineRef", "taskRef") if name in spec},
-        "status": {"conditions": [c for c in objects.mappings(obj, "status", "conditions") if outcome.says_done(c)]},
-    }
-
-
-def settled(obj: Mapping[str, Any]) -> bool:
-    """Whether this is what `settle` left of an object."""
-    return _SETTLED in obj
-
-
-def put_aside(cache: ObjectCache, key: Key, uid: str) -> Sequence[str]:
-    """Settle an object that is Done, and its TaskRuns; a TaskRun of a PipelineRun waits for that one.
-
-    Returns the UIDs of what was settled.
-    """
-    obj = cache.get(key)
-    if obj is None or labels.uid_of(obj) != uid or not outcome.done(obj):
-        return ()  # it was deleted or made anew meanwhile
-    owner = labels.controller(obj, "PipelineRun")
-    pipelinerun = cache.get(Key("PipelineRun", key.namespace, owner.name)) if owner else None
-    if owner is not None and (pipelinerun is None or not settled(pipelinerun)):
-        return ()
-    cache.put(key, settle(obj))
-    found = cache.found("TaskRun", specs.owned_in(key.namespace, uid))
-    children = [put_aside(cache, child, labels.uid_of(cache.get(child) or {})) for child in found]
-    return [uid, *(each for some in children for each in some)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +50,7 @@ class RunReconciler:
 
     context: Context
     runs: run_model.Runs
-    api: ClusterApi
+    api: snapshots.ClusterApi
     awaited: dict[uuid.UUID, run_model.Run]
     recorder: events.Recorder
     opened: dict[uuid.UUID, run_model.Run] = field(default_factory=dict)
@@ -120,7 +64,7 @@ class RunReconciler:
         Raises errors.AvouchError to be tried again.
         """
         obj = self.context.cache.get(key)
-        if obj is None or settled(obj):
+        if obj is None or settling.settled(obj):
             return None
         opened: Sequence[run_model.Run] = ()
         if self.context.cache.holds("Workflow", f"namespace/{key.namespace}") and not self._of_before(obj):
@@ -130,7 +74,7 @@ class RunReconciler:
         if outcome.done(obj):
             if waiting := await self._waiting(obj, opened):
                 at = outcome.finished_at(obj, self.context.clock.now())
-                record = await self.snapshot(key, obj)
+                record = await self._snapshots.of(key, obj)
                 if left := self._left(waiting, record, at):
                     self.pods.wait(map(labels.uid_of, record.taskruns), key)
                     return left
@@ -139,7 +83,7 @@ class RunReconciler:
         return None
 
     def _put_aside(self, key: Key, uid: str) -> None:
-        self.pods.forget(key.namespace, put_aside(self.context.cache, key, uid))
+        self.pods.forget(key.namespace, settling.put_aside(self.context.cache, key, uid))
         self.gone.forget((key.namespace, uid))
 
     def _of_before(self, obj: Object) -> bool:
@@ -170,22 +114,28 @@ class RunReconciler:
         """The object was deleted: a run that never saw its end is finished with what was last known."""
         uid, now = labels.uid_of(old), self.context.clock.now()
         waiting = [r for r in await self.runs.of_subject(uid) if r.finished_at is None]
-        taskruns = (old,) if key.kind == "TaskRun" else await self._last_known(key.namespace, old) if waiting else ()
+        taskruns = (
+            (old,) if key.kind == "TaskRun" else await self._snapshots.last_known(key.namespace, old) if waiting else ()
+        )
         if waiting:
-            known = run_model.Snapshot({}, ()) if settled(old) else await self._record(key, old, taskruns)
+            known = (
+                run_model.Snapshot({}, ())
+                if settling.settled(old)
+                else await self._snapshots.with_taskruns(key, old, taskruns)
+            )
             await self._finish(waiting, known, outcome.finished_at(old, now) if outcome.done(old) else now)
         if key.kind == "PipelineRun" or labels.controller(old, "PipelineRun") is None:
-            left = (*taskruns, *self._cached(key.namespace, uid))
+            left = (*taskruns, *self._snapshots.cached(key.namespace, uid))
             self.pods.forget(key.namespace, map(labels.uid_of, left))  # of others when their PipelineRun goes
             self.gone.forget((key.namespace, uid))
 
     def departed(self, taskrun: Object) -> None:
         """Keep the last state of a TaskRun that is Done, for the record of its PipelineRun if that is still to come."""
         owner, namespace = labels.controller(taskrun, "PipelineRun"), taskrun["metadata"].get("namespace", "")
-        if owner is None or settled(taskrun) or not outcome.done(taskrun):
+        if owner is None or settling.settled(taskrun) or not outcome.done(taskrun):
             return
         pipelinerun = self.context.cache.get(Key("PipelineRun", namespace, owner.name))
-        if pipelinerun is None or not settled(pipelinerun):
+        if pipelinerun is None or not settling.settled(pipelinerun):
             self.gone.keep((namespace, owner.uid), taskrun, self.context.clock.now())
 
     async def look_up_unfinished(self, limit: int = _PAGE) -> None:
@@ -204,111 +154,14 @@ class RunReconciler:
         resource = KINDS.get(run.subject_kind)
         key = Key(run.subject_kind, run.namespace, run.subject_name)
         known = self.context.cache.get(key)
-        if resource is None or (known and labels.uid_of(known) == run.key.subject_uid and not settled(known)):
+        if resource is None or (known and labels.uid_of(known) == run.key.subject_uid and not settling.settled(known)):
             return
         found, now = await self.api.get(resource, run.namespace, run.subject_name), self.context.clock.now()
         if found is None or labels.uid_of(found) != run.key.subject_uid:
             log.warning("run %s: its %s was deleted before avouch saw it finish", run.name, run.subject_kind)
             await self._finish([run], run_model.Snapshot({}, ()), now)
         elif outcome.done(found):
-            await self._finish([run], await self.snapshot(key, found), outcome.finished_at(found, now))
-
-    async def snapshot(self, key: Key, obj: Object) -> run_model.Snapshot:
-        """The cluster's record of a Done subject.
-
-        Raises:
-            errors.Unavailable: a TaskRun of it is not Done yet, so the record would be half of one.
-        """
-        taskruns = (obj,) if key.kind == "TaskRun" else await self._taskruns(key.namespace, obj)
-        return await self._record(key, obj, taskruns)
-
-    async def _record(self, key: Key, obj: Object, taskruns: Sequence[Object]) -> run_model.Snapshot:
-        """The record with the pods that the TaskRuns themselves name, retried ones included.
-
-        Read is only what the watches did not show: pods that were not seen, and sidecars of which no end was seen.
-        """
-        named = {attempt.pod: labels.uid_of(t) for t in taskruns for attempt in outcome.attempts(t) if attempt.pod}
-        asked = [name for name, uid in named.items() if _open(self.pods.of(key.namespace, uid).get(name))]
-        read = await self._read(key, labels.uid_of(obj), sorted(asked))
-        there = {name: pod.seen(found) for name, found in read.items() if found is not None}
-        found = [
-            one
-            for name, uid in named.items()
-            if (one := self._seen((key.namespace, uid), name, there.get(name))) is not None
-        ]
-        return run_model.Snapshot(
-            obj,
-            tuple(taskruns),
-            injected=tuple(sorted(one.uid for one in found if one.injected)),
-            pods={one.name: one.uid for one in found if one.taskrun == named[one.name]},
-            ended=tuple(sorted(one.uid for one in found if one.injected and one.ended)),
-            said={one.uid: one.said for one in found if one.injected and one.said},
-            cut=tuple(sorted(one.uid for one in found if one.cut)),
-            unseen=tuple(sorted(named.keys() - {one.name for one in found})),
-            crowded=self.pods.crowded(key.namespace),
-        )
-
-    def _seen(self, taskrun: taskrunpods.TaskRun, name: str, read: pod.Seen | None) -> pod.Seen | None:
-        """What is known of a pod: from the watches, which may have shown its end meanwhile, and from reading it now."""
-        known = self.pods.of(*taskrun).get(name)
-        if known is None or (read is not None and (read.uid == known.uid or read.taskrun == taskrun[1])):
-            return read if read is None else taskrunpods.newer(known, read)
-        return replace(known, ended=True)  # it is gone (another may have its name), or was not asked for
-
-    async def _read(self, key: Key, uid: str, names: Sequence[str]) -> Mapping[str, Object | None]:
-        """Pods by name; many of them by their label, and those that do not carry it one by one."""
-        found: dict[str, Object | None] = {}
-        if len(names) > _FEW:
-            selector = f"{labels.PIPELINERUN_UID if key.kind == 'PipelineRun' else labels.TASKRUN_UID}={uid}"
-            listed = (await self.api.list_all(resources.PODS, key.namespace, labelSelector=selector))[0]
-            found.update({labels.name_of(each): each for each in listed if labels.name_of(each) in names})
-        rest = [name for name in names if name not in found]
-        alone = await asyncio.gather(*(self.api.get(resources.PODS, key.namespace, name) for name in rest))
-        return found | dict(zip(rest, alone, strict=True))
-
-    async def _taskruns(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
-        """Those that the PipelineRun lists, and others that name it as their owner: for these nobody waits."""
-        listed, mine = await self._own(namespace, pipelinerun)
-        late = [name for t in mine if not outcome.done(t) and (name := labels.name_of(t)) in listed]
-        if late:
-            raise errors.Unavailable(f"TaskRun {late[0]} is not Done yet although its PipelineRun is")
-        return [*mine, *self._departed(namespace, pipelinerun, mine)]
-
-    async def _own(self, namespace: str, pipelinerun: Object) -> tuple[Sequence[str], list[Object]]:
-        """Names that a PipelineRun lists, and its TaskRuns that there are: listed, or naming it as their owner."""
-        uid, listed = labels.uid_of(pipelinerun), outcome.children(pipelinerun)
-        known = {labels.name_of(t): t for t in self._cached(namespace, uid)}
-        names = sorted({*listed, *known})
-        found = await asyncio.gather(*(self._fresh(namespace, name, known.get(name)) for name in names))
-        return listed, [t for t in found if t is not None and _owned(t, uid)]
-
-    async def _last_known(self, namespace: str, pipelinerun: Object) -> Sequence[Object]:
-        """The TaskRuns of a PipelineRun that was deleted: those that still are its own, and those that went with it.
-
-        One that is listed and not Done is half of a record: it is missing.
-        """
-        listed, mine = await self._own(namespace, pipelinerun)
-        found = [t for t in mine if outcome.done(t) or labels.name_of(t) not in listed]
-        return [*found, *self._departed(namespace, pipelinerun, found)]
-
-    def _departed(self, namespace: str, pipelinerun: Object, others: Sequence[Object]) -> list[Object]:
-        """Listed TaskRuns that went after the PipelineRun was Done."""
-        if not outcome.done(pipelinerun):
-            return []
-        listed = {*outcome.children(pipelinerun)} - {*map(labels.name_of, others)}
-        at = outcome.finished_at(pipelinerun, self.context.clock.now())
-        went = self.gone.of((namespace, labels.uid_of(pipelinerun)), at)
-        return [taskrun for taskrun in went if labels.name_of(taskrun) in listed]
-
-    async def _fresh(self, namespace: str, name: str, known: Object | None) -> Object | None:
-        if known is not None and outcome.done(known) and not settled(known):
-            return known
-        return await self.api.get(resources.TASKRUNS, namespace, name)
-
-    def _cached(self, namespace: str, owner_uid: str) -> list[Object]:
-        cache = self.context.cache
-        found = cache.found("TaskRun", specs.owned_in(namespace, owner_uid))
-        return [obj for key in found if (obj := cache.get(key)) is not None]
+            await self._finish([run], await self._snapshots.of(key, found), outcome.finished_at(found, now))
 
     async def _owed(self, key: Key, obj: Object, covered: planning.Covered) -> Sequence[planning.Owed]:
         """What this object itself is the subject of; a TaskRun's debts to its PipelineRun's runs are not its own."""
@@ -355,6 +208,10 @@ class RunReconciler:
         if any(run.created_at == now for run in stored):
             await self._warn(key, obj, owed)
         return [known[run_id] for run_id in asked]
+
+    @property
+    def _snapshots(self) -> snapshots.Snapshots:
+        return snapshots.Snapshots(self.context.cache, self.api, self.pods, self.gone, self.context.clock)
 
     @property
     def _uninjected(self) -> uninjected.Uninjected:
@@ -439,13 +296,3 @@ def _pinned(run: run_model.Run) -> plan.Plan | None:
         return run.pinned()
     except errors.Invalid:
         return None
-
-
-def _open(known: pod.Seen | None) -> bool:
-    """Whether reading a pod can show more than the watches did."""
-    return known is None or (known.injected and not known.ended)
-
-
-def _owned(taskrun: Mapping[str, Any], pipelinerun_uid: str) -> bool:
-    owner = labels.controller(taskrun, "PipelineRun")
-    return owner is not None and owner.uid == pipelinerun_uid

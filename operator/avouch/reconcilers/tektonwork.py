@@ -7,7 +7,7 @@ from typing import Protocol
 from avouch.controlplane.model import runs
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import taskrunpods, tektonruns, workers
+from avouch.reconcilers import settling, taskrunpods, tektonruns, workers
 from avouch.tekton import labels, outcome, pod
 
 _WORKERS = 64  # that many runs may share one commit
@@ -60,8 +60,8 @@ class TektonWork:
         if old is not None and (new is None or labels.uid_of(old) != labels.uid_of(new)):
             self._vanished.setdefault(key, {})[labels.uid_of(old)] = old
             self.queue.add(key)
-        elif new is not None and old is not None and tektonruns.settled(old) and outcome.done(new):
-            self.cache.put(key, tektonruns.settle(new))
+        elif new is not None and old is not None and settling.settled(old) and outcome.done(new):
+            self.cache.put(key, settling.settle(new))
         elif new is not None and tektonruns.worth_a_look(old, new):
             self.queue.add(key)
 
@@ -86,7 +86,7 @@ class TektonWork:
         uids = list(over)
         for start in range(0, len(uids), _PAGE):
             for uid in await self.store.ended(uids[start : start + _PAGE]):
-                self.pods.forget(over[uid].namespace, tektonruns.put_aside(self.cache, over[uid], uid))
+                self.pods.forget(over[uid].namespace, settling.put_aside(self.cache, over[uid], uid))
 
     async def run(self, number: int = _WORKERS) -> None:
         """Work until the queue drains."""

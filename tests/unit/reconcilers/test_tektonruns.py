@@ -16,7 +16,7 @@ from avouch.controlplane.model.history import History
 from avouch.integrations import registry
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, ObjectCache
-from avouch.reconcilers import context, departed, specs, tektonruns, tektonwork
+from avouch.reconcilers import context, departed, settling, specs, tektonruns, tektonwork
 from avouch.tekton import matching
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -173,7 +173,7 @@ async def test_a_taskrun_is_opened_once_finished_once_and_then_put_aside() -> No
     assert scene.store.asked == ["open", "finish"]
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["spec"]["params"]
-    assert tektonruns.settled(scene.known(key))
+    assert settling.settled(scene.known(key))
     assert "params" not in scene.known(key)["spec"]
 
 
@@ -215,7 +215,7 @@ async def test_a_sidecar_that_works_is_waited_for_until_the_watch_tells_its_end_
     scene.put("Pod", a_pod("pod", "t", sidecar=True))
     key = scene.put("TaskRun", ended("t"))
     assert await scene.run_reconciler.reconcile(key) == 60
-    assert (scene.store.snapshots, tektonruns.settled(scene.known(key))) == ({}, False)
+    assert (scene.store.snapshots, settling.settled(scene.known(key))) == ({}, False)
     scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t", sidecar=True, phase="Succeeded"))
     assert len(scene.work.queue) == 1
     assert await scene.run_reconciler.reconcile(key) is None
@@ -495,7 +495,7 @@ async def test_a_taskrun_of_another_namespace_that_names_the_pipelinerun_as_owne
     else:
         scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
         await scene.run_reconciler.reconcile(key)
-        assert not tektonruns.settled(scene.known(Key("TaskRun", "zoo", "t")))
+        assert not settling.settled(scene.known(Key("TaskRun", "zoo", "t")))
     (snapshot,) = scene.store.snapshots.values()
     assert [taskrun["metadata"]["uid"] for taskrun in snapshot.taskruns] == ["t-uid"]
 
@@ -580,7 +580,7 @@ async def test_a_pipelinerun_of_which_a_taskrun_is_not_done_is_not_stored_yet() 
     key = scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=children))
     with pytest.raises(errors.Unavailable, match="TaskRun t is not Done yet"):
         await scene.run_reconciler.reconcile(key)
-    assert (scene.store.snapshots, tektonruns.settled(scene.known(key))) == ({}, False)
+    assert (scene.store.snapshots, settling.settled(scene.known(key))) == ({}, False)
 
 
 async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored() -> None:
@@ -589,13 +589,13 @@ async def test_a_taskrun_of_a_pipelinerun_is_kept_whole_until_that_one_is_stored
     child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
     for key in (parent, child):
         await scene.run_reconciler.reconcile(key)
-    assert (tektonruns.settled(scene.known(child)), scene.store.snapshots) == (False, {})
+    assert (settling.settled(scene.known(child)), scene.store.snapshots) == (False, {})
     references = [{"kind": "TaskRun", "name": "t"}]
     scene.put("PipelineRun", a_run("PipelineRun", "p", "True", childReferences=references))
     await scene.run_reconciler.reconcile(parent)
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.taskruns[0]["status"]["results"]
-    assert tektonruns.settled(scene.known(child))
+    assert settling.settled(scene.known(child))
     assert scene.api.asked == []
 
 
@@ -603,14 +603,14 @@ async def test_a_taskrun_that_is_seen_before_its_pipelinerun_is_kept_whole_for_t
     scene = Scene(pipelines=[{"name": "build"}])
     child = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata=owned_by("p")))
     await scene.run_reconciler.reconcile(child)
-    assert not tektonruns.settled(scene.known(child))
+    assert not settling.settled(scene.known(child))
 
 
 async def test_what_was_made_anew_under_a_name_is_not_put_aside_with_its_predecessor() -> None:
     scene = Scene(tasks=[{"name": "build"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "True", metadata={"uid": "another"}))
-    assert tektonruns.put_aside(scene.cache, key, "t-uid") == ()
-    assert not tektonruns.settled(scene.known(key))
+    assert settling.put_aside(scene.cache, key, "t-uid") == ()
+    assert not settling.settled(scene.known(key))
 
 
 async def test_the_pods_of_a_pipelineruns_taskruns_are_forgotten_once_it_is_put_aside() -> None:
@@ -627,7 +627,7 @@ async def test_a_taskrun_that_goes_on_is_kept_whole_although_its_pipelinerun_is_
     child = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown", metadata=owned_by("p")))
     key = scene.put("PipelineRun", a_run("PipelineRun", "p", "False"))
     await scene.run_reconciler.reconcile(key)
-    assert (tektonruns.settled(scene.known(key)), tektonruns.settled(scene.known(child))) == (True, False)
+    assert (settling.settled(scene.known(key)), settling.settled(scene.known(child))) == (True, False)
 
 
 @pytest.mark.parametrize("pipeline", [{"name": "build"}, {"matchLabels": {"app": "shop"}}])
@@ -665,7 +665,7 @@ async def test_what_ended_before_a_restart_is_put_aside_however_much_it_is(monke
         scene.put("TaskRun", a_run("TaskRun", key.name, "True"))
     scene.work.pod_seen(Key("Pod", "team", "pod"), None, a_pod("pod", "t4", phase="Pending"))
     await scene.work.settle()
-    assert all(tektonruns.settled(scene.known(key)) for key in keys)
+    assert all(settling.settled(scene.known(key)) for key in keys)
     assert not scene.run_reconciler.pods.of("team", "t4-uid")
 
 
@@ -676,10 +676,10 @@ async def test_a_later_change_of_an_object_put_aside_asks_for_nothing_and_stays_
     old, new = scene.known(key), a_run("TaskRun", "t", "True", metadata={"annotations": {"chains": "signed"}})
     scene.cache.put(key, new)
     scene.work.changed(key, old, new)
-    assert (len(scene.work.queue), tektonruns.settled(scene.known(key))) == (0, True)
+    assert (len(scene.work.queue), settling.settled(scene.known(key))) == (0, True)
     anew = a_run("TaskRun", "t", "True", metadata={"uid": "another"})
     scene.cache.put(key, anew)
-    scene.work.changed(key, tektonruns.settle(old), anew)
+    scene.work.changed(key, settling.settle(old), anew)
     assert len(scene.work.queue) == 1
 
 
@@ -800,7 +800,7 @@ async def test_a_build_that_ended_before_the_history_of_the_database_begins_is_n
     await scene.run_reconciler.reconcile(key)
     assert scene.store.asked == (["open", "finish"] if opened else [])
     assert scene.recorder.told == []
-    assert tektonruns.settled(scene.known(key))
+    assert settling.settled(scene.known(key))
 
 
 async def test_a_build_that_works_is_opened_although_the_clock_of_the_database_is_ahead_of_ours() -> None:
@@ -858,7 +858,7 @@ async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_n
     scene = Scene(tasks=[{"name": "another"}])
     key = scene.put("TaskRun", a_run("TaskRun", "t", "True"))
     await scene.run_reconciler.reconcile(key)
-    assert (tektonruns.settled(scene.known(key)), scene.store.asked) == (True, [])
+    assert (settling.settled(scene.known(key)), scene.store.asked) == (True, [])
     spec = {"tekton": {"tasks": [{"name": "build"}]}}
     late = contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c")
     scene.store.known.put(late)
@@ -868,7 +868,7 @@ async def test_a_run_opened_after_its_subject_was_put_aside_is_finished_by_the_n
     await scene.run_reconciler.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["status"]["results"]
-    assert tektonruns.settled(scene.known(key))
+    assert settling.settled(scene.known(key))
 
 
 @pytest.mark.parametrize("became", [{"suspend": True}, {"tekton": {"tasks": [{"name": "renamed"}]}}, None])
@@ -883,7 +883,7 @@ async def test_a_run_is_finished_at_done_whatever_became_of_its_workflow(became:
     await scene.run_reconciler.reconcile(scene.put("TaskRun", a_run("TaskRun", "t", "True")))
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["status"]["results"]
-    assert tektonruns.settled(scene.known(key))
+    assert settling.settled(scene.known(key))
 
 
 async def test_a_run_whose_subject_is_put_aside_is_finished_by_the_next_look_whatever_became_of_its_workflow() -> None:
@@ -893,7 +893,7 @@ async def test_a_run_whose_subject_is_put_aside_is_finished_by_the_next_look_wha
     scene.store.known = matching.Index()
     scene.cache.drop(Key("Workflow", "team", "w"))
     scene.put("TaskRun", a_run("TaskRun", "t", "True"))
-    scene.cache.put(key, tektonruns.settle(scene.known(key)))
+    scene.cache.put(key, settling.settle(scene.known(key)))
     await scene.run_reconciler.look_up_unfinished()
     (snapshot,) = scene.store.snapshots.values()
     assert snapshot.subject["status"]["results"]
@@ -906,7 +906,7 @@ async def test_a_run_opened_after_its_pipelinerun_was_put_aside_gets_its_taskrun
     for name in ("t", "unlisted"):
         child = scene.put("TaskRun", a_run("TaskRun", name, "True", metadata=owned_by("p")))
     await scene.run_reconciler.reconcile(key)
-    assert tektonruns.settled(scene.known(child))
+    assert settling.settled(scene.known(child))
     spec = {"tekton": {"pipelines": [{"name": "build"}]}}
     scene.store.known.put(contracts.WorkflowRecord("team", "nu", "late", "lu", 1, spec, {}, "team", "c"))
     about = scene.api.objects["PipelineRun", "p"]

@@ -5,7 +5,7 @@ import asyncio
 from avouch import errors
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import tektonruns, tektonwork
+from avouch.reconcilers import settling, tektonwork
 
 POD, TASKRUN = Key("Pod", "team", "p"), Key("TaskRun", "team", "t")
 
@@ -141,7 +141,7 @@ def test_what_is_no_longer_done_is_looked_at_again_whole() -> None:
     shop = work(RunReconciler(), Rescuer())
     done = {"conditions": [{"type": "Succeeded", "status": "True"}]}
     new = {"metadata": {"name": "t", "uid": "u"}, "status": {}}
-    shop.changed(TASKRUN, tektonruns.settle({**new, "status": done}), new)
+    shop.changed(TASKRUN, settling.settle({**new, "status": done}), new)
     assert (len(shop.queue), shop.cache.get(TASKRUN)) == (1, None)
 
 
