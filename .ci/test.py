@@ -55,7 +55,7 @@ BENCHES = (
 # Files that the last commits changed. A draw of a few minutes shows no more than that something is badly held.
 MUTATION = ("--minutes", "4", "--since", "HEAD~20", "--least", "60")
 EXTRAS = (
-    Level("mutation", (sys.executable, "-m", "tests.mutation", *MUTATION), minutes=6),
+    Level("mutation", (sys.executable, "-m", "tests.mutation", *MUTATION), minutes=10),
     Level("soak", (sys.executable, "-m", "tests.soak", "--minutes", "5"), needs="cluster", minutes=14),
     *(
         Level(f"bench {name}", (sys.executable, "-m", f"bench.{name}", "--quick"), needs="root", minutes=4)

@@ -144,15 +144,15 @@ class Postgres:
         A new start must find nothing of the old one, else the test would be void: hence the wait.
         """
         assert self._process is not None
-        family = _descendants(self._process.pid)
-        for pid in (self._process.pid, *family):
+        others = family(self._process.pid)
+        for pid in (self._process.pid, *others):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(30)
         self._process = None
         deadline = time.monotonic() + 30
-        while any(Path(f"/proc/{pid}").exists() for pid in family):
-            _reap(family)
+        while any(Path(f"/proc/{pid}").exists() for pid in others):
+            _reap(others)
             assert time.monotonic() < deadline, "backends outlived SIGKILL"
             time.sleep(0.02)
 
@@ -200,7 +200,8 @@ def running(*, roles: bool = True) -> Iterator[Postgres]:
         postgres.remove()
 
 
-def _descendants(root: int) -> tuple[int, ...]:
+def family(root: int) -> tuple[int, ...]:
+    """Whoever descends from a process now, in whatever session."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

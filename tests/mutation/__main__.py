@@ -1,7 +1,8 @@
 """Put faults into the code one at a time and see whether a test notices: `python -m tests.mutation [ROOM...]`.
 
 Faults are drawn by chance (--seed repeats a draw), those of changed files alone with --since REVISION. Nothing is
-written: each fault lives in a process of its own. The nearest tests are asked first, then all of the same level.
+written: each fault lives in a process of its own. First the tests run once without a fault: which statements each comes
+by, and how long it takes. Then a fault is shown to those that come by it, the quickest first.
 Ends with the rate of each room and every fault that nobody noticed; exit code 1 where the rate is below --least.
 """
 
@@ -12,12 +13,15 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests import postgres
-from tests.mutation import trial
+from tests.mutation import reach, trial
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.rooms import ROOMS, ROOT, Module, modules
 
@@ -25,6 +29,9 @@ from tests.mutation.rooms import ROOMS, ROOT, Module, modules
 _WARM = ("pytest", "hypothesis.strategies", "pydantic", "cryptography.x509", "sqlalchemy.ext.asyncio", "psycopg",
          "starlette.routing", "aiohttp", "httpx", "jsonschema_rs", "yaml", "msgspec")  # fmt: skip
 _NOTICED, _UNNOTICED, _EQUIVALENT, _UNTRIED = "noticed", "unnoticed", "equivalent", "untried"
+_HELPINGS = (5.0, 120.0)  # seconds that the tests of the first one took, and those of all of them
+_LONGEST = 3_600.0  # seconds of watching
+_SLOW = 15.0  # a process that takes so much longer than its tests took may have found the machine busy, not a fault
 
 
 @dataclass
@@ -34,14 +41,23 @@ class Case:
     module: Module
     number: int
     line: int
+    begins: int | None
     name: str
     database: postgres.Postgres | None = None
+    helpings: Sequence[Sequence[str]] = ()
     helping: int = 0
+    seconds: float = 0.0
+    without: bool = False
     pid: int = 0
     since: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.module.inside}:{self.line} {self.name}"
+
+    @property
+    def end(self) -> float:
+        """Long after its tests should have ended on a machine that is busy with other things."""
+        return self.since + 60 + 10 * self.seconds
 
 
 def main() -> int:
@@ -70,7 +86,8 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         needed = any(module.room == "store" for module in chosen)
         databases = [stack.enter_context(postgres.running()) if needed else None for _ in range(asked.jobs)]
-        trials = Trials(cases, time.monotonic() + 60 * asked.minutes, databases)
+        found = watched(chosen, databases)
+        trials = Trials(cases, found, time.monotonic() + 60 * asked.minutes, databases)
         trials.run()
     return _told(trials.outcomes, asked.least)
 
@@ -86,13 +103,39 @@ def _changed(revision: str, of: list[Module]) -> list[Module]:
     return [module for module in of if module.path.relative_to(ROOT).as_posix() in files]
 
 
+def watched(modules: list[Module], databases: list[postgres.Postgres | None]) -> reach.Reach:
+    """Run the tests of the modules once, without a fault, as many processes at once as there are databases."""
+    files = sorted({file for module in modules for file in module.files()}, key=_size)
+    since = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        written = [Path(folder) / str(number) for number in range(len(databases))]
+        running = [
+            trial.watched(modules, files[number :: len(databases)], database, written[number])
+            for number, database in enumerate(databases)
+            if files[number :: len(databases)]
+        ]
+        for pid in running:
+            while trial.ended(pid, since + _LONGEST) is None:
+                time.sleep(0.1)
+        found = reach.Reach.read(written[: len(running)])
+    print(f"{len(found.seconds)} tests of {len(files)} files watched in {time.monotonic() - since:.0f} s", flush=True)
+    for test in sorted(found.failed):
+        print(f"not asked, for it fails without a fault: {test}", flush=True)
+    return found
+
+
+def _size(file: str) -> int:
+    return -(ROOT / file).stat().st_size
+
+
 class Trials:
     """As many at once as there are databases; what is drawn first is tried first."""
 
-    def __init__(self, cases: list[Case], end: float, databases: list[postgres.Postgres | None]) -> None:
-        self._waiting, self._end, self._databases = cases[::-1], end, databases
+    def __init__(
+        self, cases: list[Case], found: reach.Reach, end: float, databases: list[postgres.Postgres | None]
+    ) -> None:
+        self._waiting, self._found, self._end, self._databases = cases[::-1], found, end, databases
         self._running: list[Case] = []
-        self._sound: dict[tuple[str, int], bool] = {}
         self.outcomes: list[tuple[Case, str]] = []
 
     def run(self) -> None:
@@ -101,7 +144,7 @@ class Trials:
             while self._may_start() and self._databases:
                 self._begin(self._waiting.pop())
             for case in list(self._running):
-                passed = trial.ended(case.pid, case.since)
+                passed = trial.ended(case.pid, case.end)
                 if passed is not None:
                     self._ended(case, passed)
             time.sleep(0.02)
@@ -110,46 +153,69 @@ class Trials:
         return bool(self._waiting) and time.monotonic() < self._end
 
     def _begin(self, case: Case) -> None:
+        case.helpings = helpings(case, self._found)
         if (case.module.inside, case.name) in EQUIVALENT:
             self.outcomes.append((case, _EQUIVALENT))
-        elif not case.module.tests():
-            self.outcomes.append((case, _UNNOTICED))
+        elif not case.helpings:
+            self._say(case, _UNNOTICED)
         else:
             case.database = self._databases.pop()
-            if self._started(case):
-                self._running.append(case)
-            else:
-                self._databases.append(case.database)
-                self.outcomes.append((case, _UNTRIED))
+            self._running.append(case)
+            self._ask(case)
+
+    def _ask(self, case: Case) -> None:
+        tests = case.helpings[case.helping]
+        case.seconds, case.since = sum(self._found.seconds[test] for test in tests), time.monotonic()
+        case.pid = trial.started(case.module, None if case.without else case.number, tests, case.database)
 
     def _ended(self, case: Case, passed: bool) -> None:
-        case.helping += 1
-        if passed and case.helping < len(case.module.tests()) and self._started(case):
-            return
+        """A process that took too long is asked again without the fault: what fails there, too, says nothing."""
+        if case.without:
+            self._done(case, _NOTICED if passed else _UNTRIED)
+        elif not passed and time.monotonic() - case.since > case.seconds + _SLOW:
+            case.without = True
+            self._ask(case)
+        elif passed and case.helping + 1 < len(case.helpings):
+            case.helping += 1
+            self._ask(case)
+        else:
+            self._done(case, _UNNOTICED if passed else _NOTICED)
+
+    def _done(self, case: Case, outcome: str) -> None:
         self._running.remove(case)
         self._databases.append(case.database)
-        self.outcomes.append((case, _UNNOTICED if passed else _NOTICED))
-        if passed:
-            print(f"unnoticed: {case}", flush=True)
+        self._say(case, outcome)
+
+    def _say(self, case: Case, outcome: str) -> None:
+        self.outcomes.append((case, outcome))
+        if outcome != _NOTICED:
+            print(f"{outcome}: {case}", flush=True)
         if len(self.outcomes) % 50 == 0:
             print(f"{len(self.outcomes)} tried, {len(self._waiting)} left", flush=True)
 
-    def _started(self, case: Case) -> bool:
-        """Whether the next helping of tests is asked: not where it fails without a fault, for it would notice all."""
-        tests = case.module.tests()[case.helping]
-        key = (case.module.inside, case.helping)
-        if key not in self._sound:
-            since, pid = time.monotonic(), trial.started(case.module, None, tests, case.database)
-            while (passed := trial.ended(pid, since)) is None:
-                time.sleep(0.02)
-            self._sound[key] = passed
-            if not passed:
-                why = f"without a fault they fail or take over {trial.SECONDS:g} s"
-                print(f"not asked, for {why}: pytest -x {' '.join(tests)}", flush=True)
-        if self._sound[key]:
-            case.since = time.monotonic()
-            case.pid = trial.started(case.module, case.number, tests, case.database)
-        return self._sound[key]
+
+def helpings(case: Case, found: reach.Reach) -> list[list[str]]:
+    """Those that come by: of the file that mirrors the module first, then the quickest first, while there is time.
+
+    A fault outside of functions is there when the module is loaded: all tests of its files are asked.
+    """
+    files = case.module.files()
+    everywhere = {test for test in found.seconds if test.split("::")[0] in files}
+    asked = everywhere if case.begins is None else found.by.get((case.module.inside, case.begins), set())
+    helped: list[list[str]] = [[] for _ in _HELPINGS]
+    spent = 0.0
+    for test in sorted(asked, key=lambda test: (not _mirrors(case.module, test), found.seconds[test], test)):
+        spent += found.seconds[test]
+        first = next((number for number, most in enumerate(_HELPINGS) if spent <= most), None)
+        if first is not None:
+            helped[first].append(test)
+        elif not any(helped):
+            helped[0].append(test)  # one at least is asked
+    return [tests for tests in helped if tests]
+
+
+def _mirrors(module: Module, test: str) -> bool:
+    return module.is_named_by(Path(test.split("::", maxsplit=1)[0]))
 
 
 def _told(outcomes: list[tuple[Case, str]], least: float) -> int:

@@ -45,19 +45,19 @@ class Module:
     def name(self) -> str:
         return ".".join(("avouch", *Path(self.inside).with_suffix("").parts))
 
-    def tests(self) -> tuple[tuple[str, ...], ...]:
-        """Files of tests in two helpings: the nearest, and what is left of its level. An empty one is left out."""
-        folder = "tests/store" if self.room == "store" else f"tests/unit/{Path(self.inside).parts[0]}"
+    def files(self) -> tuple[str, ...]:
+        """Files of tests that may notice a fault: those that import it or have its name, and all of its level."""
+        folder = f"tests/unit/{Path(self.inside).parts[0]}"
         everywhere = _tests("tests/unit") + _tests("tests/property")
         if self.room == "store":
             everywhere += _tests("tests/store")
-        near = [file for file in everywhere if self._is_near(file)]
-        rest = [file for file in _tests(folder) if file not in near]
-        helpings = (near,) if self.room == "store" else (near, rest)  # all of tests/store takes minutes a fault
-        return tuple(tuple(map(str, helping)) for helping in helpings if helping)
+        near = [file for file in everywhere if self.is_named_by(file) or self.name in _imported(file)]
+        level = _tests(folder) if self.room != "store" else []  # all of tests/store takes minutes
+        return tuple(dict.fromkeys(map(str, (*near, *level))))
 
-    def _is_near(self, file: Path) -> bool:
-        return file.name == f"test_{self.path.stem.strip('_')}.py" or self.name in _imported(file)
+    def is_named_by(self, file: Path) -> bool:
+        """Whether it is the file of tests that mirrors this module."""
+        return file.name == f"test_{self.path.stem.strip('_')}.py"
 
 
 def modules(rooms: list[str]) -> list[Module]:

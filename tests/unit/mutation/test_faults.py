@@ -57,6 +57,6 @@ def test_a_fault_that_is_said_to_change_nothing_is_one_that_can_be_made() -> Non
         (module.inside, name)
         for module in rooms.modules(list(rooms.ROOMS))
         if any(module.inside == inside for inside, _ in equivalent.EQUIVALENT)
-        for _, _, name in trial.counted(module)
+        for _, _, _, name in trial.counted(module)
     }
     assert set(equivalent.EQUIVALENT) - made == set()
