@@ -5,6 +5,7 @@ at will. As root it runs as nobody: initdb insists on a uid that the password fi
 """
 
 import contextlib
+import copy
 import ctypes
 import datetime
 import os
@@ -92,6 +93,12 @@ class Postgres:
 
     def _password_of(self, process: str) -> str:
         return f"{process}-{self._password}"
+
+    def shared(self) -> Self:
+        """The same, for another process: what neither starts nor stops it."""
+        other = copy.copy(self)
+        other._process = None
+        return other
 
     def start(self) -> None:
         """Start and wait until it answers."""

@@ -8,7 +8,6 @@ Ends with the rate of each room and every fault that nobody noticed; exit code 1
 
 import argparse
 import contextlib
-import importlib
 import os
 import random
 import subprocess
@@ -20,14 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests import postgres
 from tests.mutation import reach, trial
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.rooms import ROOMS, ROOT, Module, modules
 
-# Loaded once, before the processes are forked: all that tests load except what is changed.
-_WARM = ("pytest", "hypothesis.strategies", "pydantic", "cryptography.x509", "sqlalchemy.ext.asyncio", "psycopg",
-         "starlette.routing", "aiohttp", "httpx", "jsonschema_rs", "yaml", "msgspec")  # fmt: skip
 _NOTICED, _UNNOTICED, _EQUIVALENT, _UNTRIED = "noticed", "unnoticed", "equivalent", "untried"
 _HELPINGS = (5.0, 120.0)  # seconds that the tests of the first one took, and those of all of them
 _LONGEST = 3_600.0  # seconds of watching
@@ -57,7 +55,7 @@ class Case:
     @property
     def end(self) -> float:
         """Long after its tests should have ended on a machine that is busy with other things."""
-        return self.since + 60 + 10 * self.seconds
+        return self.since + 120 + 10 * self.seconds
 
 
 def main() -> int:
@@ -68,6 +66,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--since", metavar="REVISION", help="only files that git says were changed since")
     parser.add_argument("--match", default="", help="only faults whose place or name holds this text")
+    parser.add_argument("-k", dest="tests", default="", help="only tests that pytest's option of this name chooses")
     parser.add_argument("--least", type=float, default=95, help="percent that must be noticed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
@@ -81,15 +80,10 @@ def main() -> int:
     cases = [case for case in cases if asked.match in str(case)]
     random.Random(asked.seed).shuffle(cases)  # noqa: S311 - a draw, no secret
     print(f"{len(cases)} faults in {len(chosen)} modules; seed {asked.seed}, {asked.minutes:g} minutes", flush=True)
-    for name in _WARM:
-        importlib.import_module(name)
-    with contextlib.ExitStack() as stack:
-        needed = any(module.room == "store" for module in chosen)
-        databases = [stack.enter_context(postgres.running()) if needed else None for _ in range(asked.jobs)]
-        found = watched(chosen, databases)
-        trials = Trials(cases, found, time.monotonic() + 60 * asked.minutes, databases)
-        trials.run()
-    return _told(trials.outcomes, asked.least)
+    files = sorted({file for module in chosen for file in module.files()}, key=_size)
+    survey = Survey(cases, chosen, files, asked.minutes, asked.jobs)
+    pytest.main([*trial.OPTIONS, "-k", asked.tests, *files], plugins=[survey])
+    return _told(survey.outcomes, asked.least)
 
 
 def _changed(revision: str, of: list[Module]) -> list[Module]:
@@ -103,25 +97,45 @@ def _changed(revision: str, of: list[Module]) -> list[Module]:
     return [module for module in of if module.path.relative_to(ROOT).as_posix() in files]
 
 
-def watched(modules: list[Module], databases: list[postgres.Postgres | None]) -> reach.Reach:
-    """Run the tests of the modules once, without a fault, as many processes at once as there are databases."""
-    files = sorted({file for module in modules for file in module.files()}, key=_size)
-    since = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        written = [Path(folder) / str(number) for number in range(len(databases))]
-        running = [
-            trial.watched(modules, files[number :: len(databases)], database, written[number])
-            for number, database in enumerate(databases)
-            if files[number :: len(databases)]
-        ]
-        for pid in running:
-            while trial.ended(pid, since + _LONGEST) is None:
-                time.sleep(0.1)
-        found = reach.Reach.read(written[: len(running)])
-    print(f"{len(found.seconds)} tests of {len(files)} files watched in {time.monotonic() - since:.0f} s", flush=True)
-    for test in sorted(found.failed):
-        print(f"not asked, for it fails without a fault: {test}", flush=True)
-    return found
+class Survey:
+    """A plugin of pytest: where it would run the tests that it collected, faults are tried."""
+
+    def __init__(self, cases: list[Case], modules: list[Module], files: list[str], minutes: float, jobs: int) -> None:
+        self._cases, self._modules, self._files, self._minutes, self._jobs = cases, modules, files, minutes, jobs
+        self.outcomes: list[tuple[Case, str]] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise session.Interrupted("files of tests cannot be loaded")
+        needed = any(module.room == "store" for module in self._modules)
+        trial.functions()
+        with contextlib.ExitStack() as stack:
+            databases = [stack.enter_context(postgres.running()) if needed else None for _ in range(self._jobs)]
+            found = self._watched(session, databases)
+            trials = Trials(session, self._cases, found, time.monotonic() + 60 * self._minutes, databases)
+            self.outcomes = trials.outcomes
+            trials.run()
+        return True
+
+    def _watched(self, session: pytest.Session, databases: list[postgres.Postgres | None]) -> reach.Reach:
+        """Run the tests once, without a fault, as many processes at once as there are databases."""
+        since = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            written = [Path(folder) / str(number) for number in range(len(databases))]
+            running = [
+                trial.watched(session, self._modules, self._files[number :: len(databases)], database, written[number])
+                for number, database in enumerate(databases)
+            ]
+            for pid in running:
+                while trial.ended(pid, since + _LONGEST) is None:
+                    time.sleep(0.1)
+            found = reach.Reach.read(written)
+        seconds = time.monotonic() - since
+        print(f"{len(found.seconds)} tests of {len(self._files)} files watched in {seconds:.0f} s", flush=True)
+        for test in sorted(found.failed):
+            print(f"not asked, for it fails without a fault: {test}", flush=True)
+        return found
 
 
 def _size(file: str) -> int:
@@ -132,9 +146,15 @@ class Trials:
     """As many at once as there are databases; what is drawn first is tried first."""
 
     def __init__(
-        self, cases: list[Case], found: reach.Reach, end: float, databases: list[postgres.Postgres | None]
+        self,
+        session: pytest.Session,
+        cases: list[Case],
+        found: reach.Reach,
+        end: float,
+        databases: list[postgres.Postgres | None],
     ) -> None:
-        self._waiting, self._found, self._end, self._databases = cases[::-1], found, end, databases
+        self._session, self._found = session, found
+        self._waiting, self._end, self._databases = cases[::-1], end, databases
         self._running: list[Case] = []
         self.outcomes: list[tuple[Case, str]] = []
 
@@ -166,7 +186,11 @@ class Trials:
     def _ask(self, case: Case) -> None:
         tests = case.helpings[case.helping]
         case.seconds, case.since = sum(self._found.seconds[test] for test in tests), time.monotonic()
-        case.pid = trial.started(case.module, None if case.without else case.number, tests, case.database)
+        number = None if case.without else case.number
+        if (case.module.inside, case.begins) in self._found.by:
+            case.pid = trial.started(self._session, case.module, number, tests, case.database)
+        else:
+            case.pid = trial.loaded(case.module, number, tests, case.database)
 
     def _ended(self, case: Case, passed: bool) -> None:
         """A process that took too long is asked again without the fault: what fails there, too, says nothing."""
@@ -197,11 +221,12 @@ class Trials:
 def helpings(case: Case, found: reach.Reach) -> list[list[str]]:
     """Those that come by: of the file that mirrors the module first, then the quickest first, while there is time.
 
-    A fault outside of functions is there when the module is loaded: all tests of its files are asked.
+    A fault that nobody came by may be there when the module is loaded: all tests of its files are asked.
     """
     files = case.module.files()
-    everywhere = {test for test in found.seconds if test.split("::")[0] in files}
-    asked = everywhere if case.begins is None else found.by.get((case.module.inside, case.begins), set())
+    asked = found.by.get((case.module.inside, case.begins or 0))
+    if asked is None:
+        asked = {test for test in found.seconds if test.split("::")[0] in files}
     helped: list[list[str]] = [[] for _ in _HELPINGS]
     spent = 0.0
     for test in sorted(asked, key=lambda test: (not _mirrors(case.module, test), found.seconds[test], test)):

@@ -39,7 +39,8 @@ def of(tree: ast.Module) -> Iterator[Fault]:
     for function, node, parent, field in _walk(tree, "", tree):
         for maker in _MAKERS:
             for before, after, change in maker(node, parent, field):
-                yield Fault(getattr(node, "lineno", 0), function, _short(before), _short(after), change)
+                line = getattr(node, "lineno", 0) or getattr(parent, "lineno", 0)  # a `for` inside brackets has none
+                yield Fault(line, function, _short(before), _short(after), change)
 
 
 _Changes = Iterator[tuple[str, str, Callable[[], Callable[[], None]]]]

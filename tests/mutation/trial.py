@@ -1,20 +1,26 @@
 """One fault, one process: the module is loaded with it, its tests run, and the process ends."""
 
 import ast
+import base64
 import contextlib
+import functools
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import pickle
 import resource
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
+from typing import NoReturn
 
 import pytest
+from _pytest.main import pytest_runtestloop as runtestloop
 
 from tests import postgres
 from tests.mutation import faults, reach
@@ -48,38 +54,119 @@ class Asked:
     """A plugin of pytest: these tests alone, in this order."""
 
     def __init__(self, tests: Sequence[str]) -> None:
-        self._place = {test: place for place, test in enumerate(tests)}
+        self._tests = tests
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        known = [item for item in items if item.nodeid in self._place]
-        items[:] = sorted(known, key=lambda item: self._place[item.nodeid])
+        items[:] = chosen(items, self._tests)
 
 
-def started(module: Module, number: int | None, tests: Sequence[str], database: postgres.Postgres | None) -> int:
-    """Fork a process that asks these tests about one fault of a module, or about none. Returns its pid."""
+def chosen(items: Sequence[pytest.Item], tests: Sequence[str]) -> list[pytest.Item]:
+    """The tests of these names, in their order."""
+    known = {item.nodeid: item for item in items}
+    return [known[test] for test in tests if test in known]
+
+
+OPTIONS = (
+    "-q", "-s", "--tb=no", "--no-summary", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
+    "-m", "not cluster and not apiserver",
+    "-W", "ignore::pytest.PytestAssertRewriteWarning",  # what is loaded before
+)  # fmt: skip
+
+
+def started(
+    session: pytest.Session,
+    module: Module,
+    number: int | None,
+    tests: Sequence[str],
+    database: postgres.Postgres | None,
+) -> int:
+    """Fork a process that asks these tests about one fault inside a function, or about none. Returns its pid."""
 
     def work() -> int:
-        if number is not None:
-            sys.meta_path.insert(0, Changed(module, with_fault(module, number)))
-        return _pytest(dict.fromkeys(test.split("::")[0] for test in tests), "-x", plugin=Asked(tests))
+        if number is not None and not put(module, with_fault(module, number)):
+            _exec(module, number, tests, database)
+        session.items = chosen(session.items, tests)
+        session.config.option.maxfail = 1
+        return _ran(session)
 
     return _forked(work, database)
 
 
-def watched(modules: Sequence[Module], files: Sequence[str], database: postgres.Postgres | None, written: Path) -> int:
+def loaded(module: Module, number: int | None, tests: Sequence[str], database: postgres.Postgres | None) -> int:
+    """Start a process that loads the module with the fault, wherever it is, and asks these tests. Returns its pid."""
+    return _forked(lambda: _exec(module, number, tests, database), None)
+
+
+def _exec(module: Module, number: int | None, tests: Sequence[str], database: postgres.Postgres | None) -> NoReturn:
+    told = pickle.dumps((module, number, tests, database and database.shared()))
+    command = [sys.executable, "-m", "tests.mutation.trial", base64.b64encode(told).decode()]
+    os.execv(sys.executable, command)  # noqa: S606 - ourselves
+
+
+def _alone(told: str) -> int:
+    module, number, tests, database = pickle.loads(base64.b64decode(told))  # noqa: S301 - written by `loaded`
+    postgres.lent = database
+    if number is not None:
+        sys.meta_path.insert(0, Changed(module, with_fault(module, number)))
+    files = dict.fromkeys(test.split("::")[0] for test in tests)
+    return int(pytest.main([*OPTIONS, "-x", *files], plugins=[Asked(tests)]))
+
+
+def watched(
+    session: pytest.Session,
+    modules: Sequence[Module],
+    files: Sequence[str],
+    database: postgres.Postgres | None,
+    written: Path,
+) -> int:
     """Fork a process that runs these files of tests and writes which statements of the modules each comes by."""
 
     def work() -> int:
-        for module in modules:
-            tree = reach.mark(_tree(module), module.inside)
-            sys.meta_path.insert(0, Changed(module, _compiled(tree, module)))
         watcher = reach.Watcher()
-        code = _pytest(files, plugin=watcher)
+        for module in modules:
+            put(module, _compiled(reach.mark(_tree(module), module.inside), module))
+        session.items = [item for item in session.items if item.nodeid.split("::")[0] in files]
+        session.config.pluginmanager.register(watcher)
+        code = _ran(session)
         watcher.write(written)
         return code
 
     return _forked(work, database)
+
+
+def put(module: Module, code: CodeType) -> bool:
+    """Change all functions of a loaded module to what this code of it says. False: that takes a new one."""
+    new = {(each.co_qualname, each.co_firstlineno): each for each in _inside(code)}
+    for function in functions().get(str(module.path), ()):
+        changed = new.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
+        if changed is None or changed.co_freevars != function.__code__.co_freevars:
+            return False
+        function.__code__ = changed
+    return True
+
+
+@functools.cache
+def functions() -> dict[str, list[FunctionType]]:
+    """All that there are, by their files: asked once, when the tests are collected."""
+    found: dict[str, list[FunctionType]] = {}
+    for each in gc.get_objects():
+        if isinstance(each, FunctionType):
+            found.setdefault(each.__code__.co_filename, []).append(each)
+    return found
+
+
+def _inside(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _inside(constant)
+
+
+def _ran(session: pytest.Session) -> int:
+    with contextlib.suppress(session.Failed):
+        runtestloop(session)
+    return 1 if session.testsfailed else _PASSED
 
 
 def _forked(work: Callable[[], int], database: postgres.Postgres | None) -> int:
@@ -98,12 +185,6 @@ def _forked(work: Callable[[], int], database: postgres.Postgres | None) -> int:
         code = work()
     finally:
         os._exit(code)
-
-
-def _pytest(files: Sequence[str] | dict[str, None], *options: str, plugin: object) -> int:
-    always = ("-q", "-p", "no:cacheprovider", "-m", "not cluster and not apiserver", "--tb=no", f"--rootdir={ROOT}")
-    warm = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # loaded before
-    return int(pytest.main([*always, *warm, *options, *files], plugins=[plugin]))
 
 
 def with_fault(module: Module, number: int) -> CodeType:
@@ -144,3 +225,7 @@ def counted(module: Module) -> Iterator[tuple[int, int, int | None, str]]:
     places = reach.places(tree)
     for index, fault in enumerate(faults.of(tree)):
         yield index, fault.line, places.get(fault.line), fault.named()
+
+
+if __name__ == "__main__":
+    sys.exit(_alone(sys.argv[1]))

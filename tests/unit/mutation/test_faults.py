@@ -52,6 +52,11 @@ def test_a_fault_has_the_same_name_wherever_it_lies() -> None:
     assert names[0] == names[1] == ["f: a -> True", "f: a -> False", "f: b() -> pass"]
 
 
+def test_a_fault_inside_brackets_has_a_line() -> None:
+    tree = ast.parse("def f():\n    return [a\n            for a in b if c]\n")
+    assert [fault.line for fault in faults.of(tree)] == [2, 2]
+
+
 def test_a_fault_that_is_said_to_change_nothing_is_one_that_can_be_made() -> None:
     made = {
         (module.inside, name)
