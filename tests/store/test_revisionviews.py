@@ -1,5 +1,6 @@
 """Revisions as documents, and tickets, in a real database."""
 
+import asyncio
 import datetime
 import uuid
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from avouch import digests, errors
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import selectors
-from avouch.store import contracts, database, revisionviews, tables, tickets
+from avouch.store import contracts, database, revisionviews, tables, tickets, versions
 from avouch.store import runs as run_store
 from tests.store.conftest import NOW, a_run
 
@@ -62,6 +63,21 @@ async def test_a_watch_tells_each_revision_once_that_was_recorded_after_the_list
     assert version < first[1]["resourceVersion"] < second[1]["resourceVersion"]
     with pytest.raises(errors.Conflict, match="list again"):
         await anext(views.watch(namespace, version + 1000, {}))
+
+
+async def test_after_a_full_turn_a_watch_reads_on_at_once(
+    opened: database.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisionviews, "_TURN", 2)
+    namespace = f"ns-{uuid.uuid4().hex[:8]}"
+    async with opened.transaction() as connection:
+        since = await versions.newest(connection)
+    await recorded(opened, namespace, "a", b"1", b"2", b"3", b"4", b"5")
+    watching = revisionviews.RevisionViews(opened, poll_seconds=3600).watch(namespace, since, {})
+    async with asyncio.timeout(20):
+        told = [(await anext(watching))[1]["name"] for _ in range(5)]
+    await watching.aclose()  # type: ignore[attr-defined]
+    assert told == ["a.1", "a.2", "a.3", "a.4", "a.5"]
 
 
 async def test_revisions_are_selected_by_what_they_are_not(opened: database.Database) -> None:
