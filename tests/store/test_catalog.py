@@ -183,6 +183,17 @@ async def test_the_newest_revision_is_remembered_and_one_of_before_is_asked_for(
         assert await known.newest(namespace, "c", before=NOW + timedelta(hours=1)) == one
 
 
+async def test_a_remembered_revision_that_is_old_enough_is_not_asked_for(
+    opened: database.Database, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await contracts.Contracts(opened).record(a_revision(namespace, b"1"), epoch=EPOCH)
+    async with listening(opened) as known:
+        assert await known.newest(namespace, "c") == one
+        monkeypatch.setattr(known._contracts, "newest", None)
+        assert await known.newest(namespace, "c") == one
+        assert await known.newest(namespace, "c", before=one.recorded_at) == one
+
+
 async def test_a_namespace_made_anew_hides_the_revisions_of_its_predecessor(
     opened: database.Database, store: workflows.Workflows, namespace: str
 ) -> None:
