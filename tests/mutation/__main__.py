@@ -27,7 +27,7 @@ from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.rooms import ROOMS, ROOT, Module, modules
 
 _NOTICED, _UNNOTICED, _EQUIVALENT, _UNTRIED = "noticed", "unnoticed", "equivalent", "untried"
-_HELPINGS = (5.0, 120.0)  # seconds that the tests of the first one took, and those of all of them
+_HELPINGS = (5.0, 60.0)  # seconds that the tests of the first one took, and those of all of them
 _LONGEST = 3_600.0  # seconds of watching
 _SLOW = 15.0  # a process that takes so much longer than its tests took may have found the machine busy, not a fault
 

@@ -213,6 +213,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("store/lifecycle.py", "finish_all: others -> True"): "looks for none",
     ("store/namespaces.py", "_recorded: seen -> True"): "writes none",
     ("store/namespaces.py", "_tell: names -> True"): "tells of none",
+    ("store/rows.py", ": and_(...) -> without tables.namespaces.c.name == tables.runs.c.namespace"): (
+        "a uid is of one namespace; the name is its key"
+    ),
     ("store/runfeed.py", "RunFeed.leave: not self._number and self._poller is not None -> "
      "without self._poller is not None"): "who is there has a poller; for the type checker",
     ("store/runfeed.py", "RunFeed._look_for_ever: await asyncio.sleep(min(_GAP, self._poll)) -> pass"): (

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from avouch import digests
+from avouch import digests, errors
 from avouch.controlplane.model import contracts as contract_model
 from avouch.store import catalog, contracts, database, tables, workflows
 from tests import postgres
@@ -144,6 +144,18 @@ async def test_a_new_leader_has_every_copy_read_anew_for_its_predecessor_may_hav
         await until(known, namespace, ["w7"])
 
 
+async def test_a_new_leader_is_heard_before_the_next_look(
+    opened: database.Database, store: workflows.Workflows, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "_LOOK", 3600.0)
+    async with listening(opened) as known:
+        assert await names(known, namespace) == []
+        await store.announce(epoch=EPOCH)
+        async with asyncio.timeout(PATIENCE):
+            while not known._known[namespace].stale:
+                await asyncio.sleep(0.01)
+
+
 async def test_a_lost_notification_is_found_by_the_next_look(
     opened: database.Database, store: workflows.Workflows, namespace: str
 ) -> None:
@@ -153,6 +165,32 @@ async def test_a_lost_notification_is_found_by_the_next_look(
         known._known[namespace].stale = False  # as if nobody had told
         await known._look()
         assert await names(known, namespace) == ["w1"]
+
+
+class Unsteady(catalog.Catalog):
+    """Hears of its database for a moment in some of its connections, and then in none any more."""
+
+    def __init__(self, opened: database.Database, heard: list[bool]) -> None:
+        super().__init__(opened)
+        self.left = heard
+
+    async def _listen(self) -> None:
+        if not self.left:
+            raise asyncio.CancelledError
+        if self.left.pop(0):
+            self._heard_at = self._clock()
+        raise errors.Unavailable("gone")
+
+
+async def test_a_lost_listener_is_told_once_until_the_next_one_was_heard(
+    opened: database.Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(catalog, "_PAUSE", 0.0)
+    for heard, told in (([False, False, False], 1), ([True, True], 2), ([False, True, False, False, True, False], 3)):
+        caplog.clear()
+        with pytest.raises(asyncio.CancelledError):
+            await Unsteady(opened, heard).run()
+        assert len(caplog.records) == told
 
 
 async def test_a_silent_listener_is_believed_for_seconds_only(

@@ -1,5 +1,6 @@
 """Runs that somebody deletes: they go with all that is theirs, the record stays, and nothing brings them back."""
 
+import asyncio
 import dataclasses
 import datetime
 import uuid
@@ -73,6 +74,22 @@ async def test_a_record_has_the_digests_of_its_own_run_and_its_own_time(
     assert [len(each) for each in times] == [1, 2, 3]
     assert times[2][:2] == times[1]
     assert times[1][:1] == times[0]
+
+
+async def test_a_record_has_what_was_being_written_to_its_run_while_it_went(
+    opened: database.Database, namespace: str
+) -> None:
+    run, deleted = await judged(opened, namespace), deletions.Deletions(opened)
+    await deleted.ask(namespace, run.name, ASKED)
+    async with opened.transaction() as connection:
+        changed = sa.update(tables.runs).where(tables.runs.c.id == run.id)
+        await connection.execute(changed.values(result=verdicts.VerdictResult.FAILED.value))
+        going = asyncio.create_task(deleted.carry_out())
+        await make.waits_for_a_lock(opened)
+    assert await going == 1
+    record = await deleted.view(namespace, run.name)
+    assert record is not None
+    assert record["result"] == "Failed"
 
 
 async def test_the_first_record_counts_and_names_cannot_be_changed_later(

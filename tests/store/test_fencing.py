@@ -1,13 +1,15 @@
 """A controller that lost its Lease writes nothing any more; what it is writing still is waited for."""
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from avouch import digests, errors
+from avouch import digests, errors, store
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries, identities
@@ -17,7 +19,9 @@ from avouch.store import (
     contracts,
     database,
     fencing,
+    history,
     migrate,
+    namespaces,
     organizations,
     runs,
     tables,
@@ -58,6 +62,10 @@ WRITES: dict[tuple[type, str], tuple[tuple[object, ...], dict[str, object]]] = {
     (tokens.Tokens, "delivered"): ((TOKEN.id, NOW), {}),
     (tokens.Tokens, "expire"): ((TOKEN.id, NOW + timedelta(1)), {}),
     (tokens.Tokens, "revoke"): (("ci-uid", NOW, "said so"), {}),
+    (history.Histories, "look"): ((), {}),
+    (history.Histories, "rewound"): ((1,), {}),
+    (namespaces.Namespaces, "record"): (({"team": "team-uid"},), {}),
+    (namespaces.Namespaces, "record_all"): (({"team": "team-uid"},), {}),
     (runs.Runs, "results_cut"): (("w-uid", 1), {}),
     (runs.Runs, "finish"): ((RUN.id, run_model.Snapshot({"kind": "TaskRun"}, ()), NOW), {}),
 }
@@ -81,9 +89,9 @@ async def led(alone: postgres.Postgres) -> AsyncIterator[database.Database]:
             await connection.execute(sa.update(tables.leases).values(epoch=-1))
             for table in reversed(CHANGED):
                 await connection.execute(sa.delete(table))
-        store = runs.Runs(opened)
-        await store.open(RUN)
-        await store.close()
+        repository = runs.Runs(opened)
+        await repository.open(RUN)
+        await repository.close()
         for kind, name in WRITES:
             if name in ("upsert", "record", "upsert_attachment"):
                 await written(opened, kind, name, ENDED)
@@ -93,17 +101,17 @@ async def led(alone: postgres.Postgres) -> AsyncIterator[database.Database]:
 
 
 async def written(opened: database.Database, kind: type, name: str, epoch: int) -> None:
-    store, (arguments, named) = kind(opened), WRITES[kind, name]
+    writing, (arguments, named) = kind(opened), WRITES[kind, name]
     try:
-        await getattr(store, name)(*arguments, **named, epoch=epoch)
+        await getattr(writing, name)(*arguments, **named, epoch=epoch)
     finally:
-        if hasattr(store, "close"):
-            await store.close()
+        if hasattr(writing, "close"):
+            await writing.close()
 
 
 async def _stored(owner_url: str) -> list[object]:
     async with database.Database(owner_url) as owner, owner.transaction() as connection:
-        return [(await connection.execute(sa.select(table))).all() for table in CHANGED]
+        return [(await connection.execute(sa.select(table))).all() for table in (*CHANGED, tables.history)]
 
 
 @pytest.mark.parametrize(("kind", "name"), WRITES, ids=lambda each: getattr(each, "__name__", each))
@@ -122,11 +130,16 @@ async def test_the_newest_controller_writes(led: database.Database, kind: type, 
 
 
 def test_every_write_that_takes_an_epoch_is_here() -> None:
+    modules = [
+        importlib.import_module(f"{store.__name__}.{each.name}") for each in pkgutil.iter_modules(store.__path__)
+    ]
+    kinds = {kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)}
     fenced = {
         (kind, name)
-        for kind in {kind for kind, _ in WRITES}
-        for name, method in inspect.getmembers(kind, inspect.isfunction)
-        if "epoch" in inspect.signature(method).parameters and not name.startswith("_")
+        for kind in kinds
+        if kind.__module__.startswith(store.__name__)
+        for name, method in vars(kind).items()
+        if inspect.isfunction(method) and "epoch" in inspect.signature(method).parameters and not name.startswith("_")
     }
     assert fenced == WRITES.keys()
 

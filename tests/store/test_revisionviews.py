@@ -89,6 +89,12 @@ async def test_revisions_are_selected_by_what_they_are_not(opened: database.Data
     assert [one["name"] for one in found] == ["a.2"]
 
 
+@pytest.mark.parametrize("wanted", ["red", selectors.Not(frozenset({"red"})), selectors.Not(frozenset())])
+async def test_what_cannot_be_filtered_by_is_refused(opened: database.Database, wanted: object) -> None:
+    with pytest.raises(errors.Invalid, match="cannot filter by colour"):
+        await revisionviews.RevisionViews(opened).page(None, limit=0, after="", filters={"colour": wanted})
+
+
 async def test_a_foreign_token_is_refused(opened: database.Database) -> None:
     with pytest.raises(errors.Invalid, match="continue"):
         await revisionviews.RevisionViews(opened).page(None, limit=0, after="bm9uc2Vuc2U=", filters={})

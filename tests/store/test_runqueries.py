@@ -417,6 +417,25 @@ async def test_a_run_is_found_by_its_name_beside_others(opened: database.Databas
     assert await shown.view(stage.namespaces[1], stage.names[0]) is None
 
 
+async def test_runs_with_the_same_value_of_another_label_are_not_found(opened: database.Database) -> None:
+    own: tuple[dict[str, str], ...] = ({"branch": "x"}, {"stage": "x"}, {"branch": "y"})
+    rows = [Row(0, "build", "Passed", "cli", {}, each) for each in own]
+    stage = Stage(opened, rows)
+    await stage.write()
+    for number, label in enumerate(("branch=x", "stage=x", "branch=y")):
+        found = await stage.listed(stage.namespaces[0], {"labels": selectors.labels(label)}, 10)
+        assert found == [(stage.namespaces[0], stage.names[number])]
+
+
+async def test_runs_are_found_by_what_the_fewest_have_of_its_key(opened: database.Database) -> None:
+    own = ({"stage": "x"}, {"stage": "x"}, {"branch": "x", "team": "y"}, {"team": "y"})
+    stage = Stage(opened, [Row(0, "build", "Passed", "cli", {}, each) for each in own])
+    await stage.write()
+    keys = [runqueries._Key(f"{runqueries.LABEL}{key}", (value,)) for key, value in (("team", "y"), ("branch", "x"))]
+    async with opened.snapshot() as connection:
+        assert await runqueries._rarest(connection, stage.namespaces[0], keys) == keys[1]
+
+
 @pytest.mark.parametrize("filters", [{}, {"labels": selectors.labels("app=shop")}, {"verdict": "Passed"}])
 async def test_pages_over_all_namespaces_go_on_where_the_one_before_ended(
     opened: database.Database, filters: selectors.Filters

@@ -94,7 +94,7 @@ class Workflows:
             row = (await connection.execute(sa.select(known).where(known.c.namespace == namespace))).first()
             now, removed = (int(row.version), int(row.removed)) if row is not None else (0, 0)
             whole = version is None or removed > version or now < version  # lower: a database made anew
-            if not whole and now == version:
+            if now == version:
                 return Changes(now, ())
             query = query if whole else query.where(stored.c.version > version)
             found = tuple(map(_workflow, (await connection.execute(query)).all()))

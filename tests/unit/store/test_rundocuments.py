@@ -78,3 +78,8 @@ def test_a_change_is_told_by_what_the_watcher_saw_before(
 )
 def test_a_run_is_chosen_by_what_never_changes(filters: selectors.Filters, shown: bool) -> None:
     assert rundocuments.chosen(row(), filters) is shown
+
+
+async def test_the_columns_of_a_table_ask_nothing_of_the_database() -> None:
+    nobody: Any = None
+    assert await rundocuments.of(nobody, [], ()) == rundocuments.Documents([], [])
