@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
     from avouch.cli.attestation import ports as attestation_ports
+    from avouch.policy import evaluation
 
 Manifest = Mapping[str, Any]
 
@@ -86,6 +87,20 @@ class Cluster(Protocol):
         ...
 
 
+class Rego(Protocol):
+    """What runs policies on this machine, and its version."""
+
+    @property
+    def engine(self) -> evaluation.Engine:
+        """It runs scripts."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its release."""
+        ...
+
+
 class Adapters(Protocol):
     """All adapters, each built when it is first used."""
 
@@ -100,6 +115,10 @@ class Adapters(Protocol):
 
     def download(self, url: str, limit: int) -> bytes:
         """The bytes at a URL, at most `limit` of them."""
+        ...
+
+    def rego(self) -> Rego:
+        """The policy engine of this machine. Raises errors.NotInstalled."""
         ...
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
     from avouch.cli.attestation import ports as attestation_ports
     from avouch.crafting import statestore
     from avouch.materials import images
+    from avouch.opa import program
     from avouch.processes import server_access
 
 _STEP = "/tekton/results"  # by it Chainloop's CLI and we know a step of Tekton
@@ -50,6 +51,12 @@ class Adapters:
         from avouch import downloads  # lazy: 30 ms (http, ssl)
 
         return downloads.download(url, limit)
+
+    def rego(self) -> program.Program:
+        """The OPA of this machine."""
+        from avouch.opa import program  # lazy: 12 ms (subprocess, tempfile, json), for policies only
+
+        return program.find(self.environment)
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:
         """Namespace and labels of the pod of a Tekton step, as far as they can be read; None elsewhere."""

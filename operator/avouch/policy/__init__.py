@@ -1,0 +1,5 @@
+"""What policies say of a material: which scripts apply, what they are given, and what their answer means. Pure.
+
+Belongs here: Chainloop's rules of evaluation (arguments, the rules that are added to a script, its result).
+Never here: running a script (`opa`), kinds and their schemas (`api.policy`), what a verdict makes of it.
+"""
