@@ -42,6 +42,7 @@ LEVELS = (
     Level("commands", (*PYTEST, "tests/commands")),
     Level("exhaustion", (*PYTEST, "tests/exhaustion")),
     Level("fuzz", (sys.executable, "-m", "tests.fuzz", "--seconds", "60"), needs="atheris"),
+    Level("opa", (*PYTEST, "tests/opa"), needs="go"),
     Level("postgres", (*PYTEST, *SHUFFLED, "tests/store", "tests/conformance", "-m", "postgres or not postgres")),
     Level("apiserver", (*PYTEST, "tests/api", "-m", "apiserver"), needs="root"),
     Level("generated files", (sys.executable, ".ci/generate.py", "--check"), needs="helm"),
@@ -74,8 +75,8 @@ def missing(need: str) -> str:
     """What this machine lacks for a level, "" if nothing."""
     if need == "atheris" and importlib.util.find_spec("atheris") is None:
         return "atheris (it has wheels for CPython on Linux)"
-    if need in ("helm", "root", "cluster") and shutil.which("go") is None:
-        return "Go >= 1.25 (Kubernetes is built from Go modules here)"
+    if need in ("go", "helm", "root", "cluster") and shutil.which("go") is None:
+        return "Go >= 1.26 (Kubernetes and OPA are built from Go modules here)"
     if need in ("root", "cluster") and os.geteuid() != 0:
         return "root (a cluster of plain processes makes network namespaces and mounts)"
     if need == "cluster" and shutil.which("apt-get") is None:

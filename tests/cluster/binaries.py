@@ -21,6 +21,8 @@ from tests.cluster.progress import stage
 _KUBERNETES = "k8s.io/kubernetes"
 _TEKTON = "github.com/tektoncd/pipeline"
 _REGISTRY = "github.com/google/go-containerregistry"
+_OPA = "github.com/open-policy-agent/opa"
+_SHIPPED = "../../../requirements/opa"  # not a tool of the tests: our image holds it
 _VERSITYGW = "github.com/versity/versitygw"
 
 
@@ -72,6 +74,7 @@ PROGRAMS = {
     "registry": Program("registry", _REGISTRY, f"{_REGISTRY}/cmd/registry"),
     "versitygw": Program("versitygw", _VERSITYGW, f"{_VERSITYGW}/cmd/versitygw"),
     "registry-with-referrers": Program("registry", _REGISTRY, "./referrers"),
+    "opa": Program(_SHIPPED, _OPA, _OPA),
 }
 """In the order in which a cold machine should build them: the API server is wanted first."""
 

@@ -1,6 +1,6 @@
 """`avouch policy`: policies on this machine, by the engine that the server has, before anybody else sees them."""
 
-import json
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ import click
 
 from avouch import digests, errors
 from avouch.api import policy as kind
-from avouch.cli import declared, failures, inspection, objects, options, output, session, sources
+from avouch.cli import declared, failures, inspection, options, output, session, sources
 from avouch.materials import types as material_types
+from avouch.materials.readers import jsons
 from avouch.policy import evaluation, outcome, rego, scripts
 
 _TYPES = [one.name for one in material_types.MATERIALS]
@@ -38,7 +39,7 @@ spec:
 @click.command(cls=options.Command)
 @click.argument("name")
 @click.option("--kind", "material_type", type=click.Choice(_TYPES, case_sensitive=False), metavar="TYPE",
-              default="SBOM_CYCLONEDX_JSON", show_default=True, help="Type of the materials that it judges.")  # fmt: skip
+              default="SBOM_CYCLONEDX_JSON", show_default=True, help="Type of the materials it judges.")  # fmt: skip
 def init(name: str, material_type: str) -> None:
     """Print a policy to begin with.
 
@@ -57,17 +58,21 @@ def lint(started: session.Session, files: tuple[str, ...]) -> int:
     Tells what contract lint tells, and what OPA's compiler says of each embedded script, with its line. Needs OPA on
     this machine: `opa` on PATH, or the program that AVOUCH_OPA names. Exits with 1 if there are errors.
     """
-    read, engine, wrong = list(sources.read(started, files)), started.adapters.rego(), 0
-    for source in read:
-        found = declared.linted(source)
-        output.lines([str(problem) for problem in found])
-        wrong += sum(problem.fatal for problem in found)
-        for policy in _policies([source]):
-            for script in scripts.of(policy.spec):
-                flaws = evaluation.flaws(engine, script)
+    return asyncio.run(_linted(started, files))
+
+
+async def _linted(started: session.Session, files: tuple[str, ...]) -> int:
+    read, wrong = list(sources.read(started, files)), 0
+    async with started.adapters.rego() as engine:
+        for source in read:
+            found = declared.linted(source)
+            output.lines([str(problem) for problem in found])
+            wrong += sum(problem.fatal for problem in found)
+            for script in (each for policy in _policies([source]) for each in scripts.of(policy.spec)):
+                flaws = await evaluation.flaws(engine, script)
                 output.lines([line for flaw in flaws for line in _shown(f"{source.name}: {script.place}", flaw)])
                 wrong += len(flaws)
-    click.echo(f"{len(read)} file(s): {wrong} error(s), OPA {engine.version}", err=True)
+        click.echo(f"{len(read)} file(s): {wrong} error(s), OPA {engine.version}", err=True)
     return failures.FAILED if wrong else failures.OK
 
 
@@ -98,10 +103,10 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
     )
     given = dict(_pair(one) for one in said["inputs"])
     if said["show_input"]:
-        document, _ = evaluation.shown(policy, material, given)
-        output.document("json" if form == "table" else form, json.loads(document))
+        document, beside, _ = evaluation.shown(policy, material, given)
+        output.document("json" if form == "table" else form, {**jsons.load(document), **beside})
         return failures.OK
-    found = evaluation.evaluate(started.adapters.rego(), policy, material, given)
+    found = asyncio.run(_evaluated(started, policy, material, given))
     for note in found.notes:
         failures.show(started, note, kind="note")
     if form == "table":
@@ -109,6 +114,13 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
     else:
         output.document(form, _as_json(policy.metadata.name, found.outcome))
     return failures.FAILED if found.outcome is not None and found.outcome.violations else failures.OK
+
+
+async def _evaluated(
+    started: session.Session, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
+) -> evaluation.Evaluation:
+    async with started.adapters.rego() as engine:
+        return await evaluation.evaluate(engine, policy, material, given)
 
 
 def _policy(started: session.Session, file: str) -> kind.Policy:

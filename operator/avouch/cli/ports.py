@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
+    from contextlib import AbstractAsyncContextManager
+
     from avouch.cli.attestation import ports as attestation_ports
     from avouch.policy import evaluation
 
@@ -87,20 +89,6 @@ class Cluster(Protocol):
         ...
 
 
-class Rego(Protocol):
-    """What runs policies on this machine, and its version."""
-
-    @property
-    def engine(self) -> evaluation.Engine:
-        """It runs scripts."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """Its release."""
-        ...
-
-
 class Adapters(Protocol):
     """All adapters, each built when it is first used."""
 
@@ -117,8 +105,8 @@ class Adapters(Protocol):
         """The bytes at a URL, at most `limit` of them."""
         ...
 
-    def rego(self) -> Rego:
-        """The policy engine of this machine. Raises errors.NotInstalled."""
+    def rego(self) -> AbstractAsyncContextManager[evaluation.Engine]:
+        """The policy engine of this machine, for as long as it is needed. Entering raises errors.NotInstalled."""
         ...
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:

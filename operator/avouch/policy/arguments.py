@@ -16,7 +16,7 @@ _COMMA = re.compile(r"(?<!\\),")
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """`input.args` of a policy. `undeclared`: names that the policy does not know; they are left out."""
+    """What a policy sees as `args`. `undeclared`: names that the policy does not know; they are left out."""
 
     values: Mapping[str, Value]
     undeclared: Sequence[str] = ()

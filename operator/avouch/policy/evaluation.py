@@ -1,6 +1,7 @@
 """One policy on one material: every script that judges it, and what they say together."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from avouch import errors
@@ -9,24 +10,33 @@ from avouch.policy import arguments, documents, outcome, rego, scripts
 from avouch.values import dataclass
 
 
+class Asked(Protocol):
+    """A document that scripts are asked about."""
+
+    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any]) -> Any:
+        """The result of a script for the document, with more fields beside those of the document.
+
+        Raises:
+            errors.Invalid: it fails on this input; errors.TooLarge: it takes more than it may.
+            errors.NotFound: it has no result for this input.
+        """
+        ...
+
+
 class Engine(Protocol):
     """What runs Rego."""
 
-    def parsed(self, source: str) -> Mapping[str, Any] | Sequence[rego.Flaw]:
-        """The syntax tree of a script, or what is wrong with it."""
+    @property
+    def version(self) -> str:
+        """Its release."""
         ...
 
-    def checked(self, source: str) -> Sequence[rego.Flaw]:
-        """What keeps a script from being compiled."""
+    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
+        """A script as the engine holds it, or what keeps it from being compiled."""
         ...
 
-    def evaluated(self, source: str, path: Sequence[str], document: str) -> Any:
-        """The value below `data` at a path.
-
-        Raises:
-            errors.Invalid: the script does not compile, fails on this input, or takes more than it may.
-            errors.NotFound: it has no value there.
-        """
+    def document(self, tenant: str, content: bytes) -> AbstractAsyncContextManager[Asked]:
+        """Hold a document, which is JSON, to ask scripts about it; nothing of two tenants is in one place."""
         ...
 
 
@@ -41,13 +51,15 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a policy says of a material: the outcome, None where it has nothing to say; and what its author should know."""
+    """What a policy says of a material: the outcome, None where it has none; and what its author should know."""
 
     outcome: outcome.Outcome | None
     notes: Sequence[str] = ()
 
 
-def evaluate(engine: Engine, policy: kind.Policy, material: Material, given: Mapping[str, str]) -> Evaluation:
+async def evaluate(
+    engine: Engine, policy: kind.Policy, material: Material, given: Mapping[str, str], *, tenant: str = ""
+) -> Evaluation:
     """Run every script of the policy that judges the material.
 
     Raises:
@@ -55,44 +67,44 @@ def evaluate(engine: Engine, policy: kind.Policy, material: Material, given: Map
         errors.NotFound: a script has no result for this material.
     """
     chosen = scripts.judging(scripts.of(policy.spec), material.type)
-    document, notes = shown(policy, material, given)
-    said = [_outcome(engine, one, document) for one in chosen]
+    document, beside, notes = shown(policy, material, given)
+    async with engine.document(tenant, document) as asked:
+        said = [await _outcome(engine, asked, one, beside) for one in chosen]
     return Evaluation(outcome.combined(said), notes)
 
 
-def shown(policy: kind.Policy, material: Material, given: Mapping[str, str]) -> tuple[str, Sequence[str]]:
-    """What the scripts see of a material, as JSON, and what their author should know. Raises errors.Invalid."""
+def shown(
+    policy: kind.Policy, material: Material, given: Mapping[str, str]
+) -> tuple[bytes, Mapping[str, Any], Sequence[str]]:
+    """What the scripts see of a material, what they see beside it, and what their author should know.
+
+    Raises:
+        errors.Invalid: an input of the policy is missing, or the material cannot be shown.
+    """
     name = policy.metadata.name
     bound = arguments.bound(name, policy.spec.inputs, given)
-    document = documents.of_material(material.type, material.content, bound.values, material.known)
-    return document, [f"{each} is no input of policy {name}, and is left out" for each in bound.undeclared]
+    document = documents.of_material(material.type, material.content)
+    notes = [f"{each} is no input of policy {name}, and is left out" for each in bound.undeclared]
+    return document, documents.beside(bound.values, material.known), notes
 
 
-def flaws(engine: Engine, script: scripts.Script) -> Sequence[rego.Flaw]:
+async def flaws(engine: Engine, script: scripts.Script) -> Sequence[rego.Flaw]:
     """What keeps a script from being evaluated; nothing is told of one that stands elsewhere."""
     if not script.embedded:
         return ()
-    parsed = engine.parsed(script.embedded)
-    if not isinstance(parsed, Mapping):
-        return parsed
-    try:
-        module = rego.module_of(parsed)
-    except errors.Invalid as exc:
-        return (rego.Flaw(str(exc)),)
-    return engine.checked(rego.completed(script.embedded, module))
+    made = await engine.compiled(script.embedded)
+    return () if isinstance(made, rego.Compiled) else made
 
 
-def _outcome(engine: Engine, script: scripts.Script, document: str) -> outcome.Outcome:
+async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, beside: Mapping[str, Any]) -> outcome.Outcome:
     if not script.embedded:
         fix = "write the script into embedded"
         raise errors.Invalid(f"scripts of {script.reference} are not read yet", field=script.place, fix=fix)
-    parsed = engine.parsed(script.embedded)
-    if not isinstance(parsed, Mapping):
-        raise errors.Invalid("; ".join(map(str, parsed)), field=script.place)
-    module = rego.module_of(parsed)
+    made = await engine.compiled(script.embedded)
+    if not isinstance(made, rego.Compiled):
+        raise errors.Invalid("; ".join(map(str, made)), field=script.place)
     try:
-        result = engine.evaluated(rego.completed(script.embedded, module), (*module.package, rego.RESULT), document)
-        return outcome.read(result)
+        return outcome.read(await asked.ask(made, beside))
     except errors.Invalid as exc:
         where = ".".join(part for part in (script.place, exc.field) if part)
         raise errors.Invalid(exc.args[0], field=where, fix=exc.fix) from exc

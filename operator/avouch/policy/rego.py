@@ -1,16 +1,24 @@
-"""Chainloop's scripts in Rego: the rules that are added to those that a script has itself.
+"""Chainloop's scripts in Rego: the rules that are added to those that a script has itself, and a place of its own.
 
 A script of people's own is `violations contains msg if {...}` and little else. What it leaves out is added at its end,
 so lines keep their numbers. Written for Rego v1, which takes `import rego.v1` as well.
+
+Every script says `package main`. Those that one engine holds are kept apart by a prefix: the package and each `data`
+of a script get it, so a script sees its own rules and nothing else, as if it was alone.
 """
 
-from collections.abc import Mapping, Sequence
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from avouch import errors
+from avouch import digests, errors
 from avouch.values import dataclass
 
 RESULT = "result"
+LIBRARY = "avouch.library"  # the package of the functions that Chainloop adds to Rego
+_FUNCTIONS = "chainloop"
 _DEFAULTS = {
     "skip_reason": 'default skip_reason := ""',
     "valid_input": "default valid_input := true",
@@ -29,7 +37,7 @@ _FIELDS = ("skipped", "violations", "skip_reason", "ignore")
 class Flaw:
     """What is wrong with a script, and where: line and column count from 1; 0 where it has no place.
 
-    `text` is the line itself, where OPA shows it.
+    `text` is the line itself, where it is known.
     """
 
     message: str
@@ -50,21 +58,44 @@ class Module:
         rules: names of all its rules.
         defaulted: of those that have a default.
         collected: of those that collect a set (`contains`) or an object, which have no default.
+        places: where a prefix belongs: line and column, from 1, of the package's name, of each `data`, and of each
+            `chainloop` whose function is called; with what stands there.
     """
 
     package: tuple[str, ...]
     rules: frozenset[str]
     defaulted: frozenset[str]
     collected: frozenset[str]
+    places: tuple[tuple[int, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A script that an engine can hold beside others.
+
+    Attributes:
+        name: of its package below `data`, made of the digest of its source.
+        source: the script with the rules that it left out, in the package of that name.
+        result: where its rule `result` is, below `data`.
+    """
+
+    name: str
+    source: str
+    result: tuple[str, ...]
+
+
+def name_of(source: str) -> str:
+    """The name that keeps a script apart from all others: as good as its digest."""
+    return f"script_{digests.of_bytes(source.encode()).hex}"
 
 
 def module_of(parsed: Mapping[str, Any]) -> Module:
-    """From what `opa parse --format json` prints.
+    """From what `opa parse --format json --json-include locations` prints.
 
     Raises:
         errors.Invalid: it is not that, or the package has a name that no query can ask for.
     """
-    path = (parsed.get("package") or {}).get("path") or ()
+    path: Sequence[Mapping[str, Any]] = (parsed.get("package") or {}).get("path") or ()
     package = tuple(str(term.get("value")) for term in path[1:])
     if not package:
         raise errors.Invalid("has no package", fix="begin the script with a line such as: package main")
@@ -75,6 +106,7 @@ def module_of(parsed: Mapping[str, Any]) -> Module:
         frozenset(name for name, _ in named),
         frozenset(name for name, rule in named if rule.get("default")),
         frozenset(name for name, rule in named if _collects(rule.get("head") or {})),
+        tuple(sorted({_place(path[1]), *_places((parsed.get("imports"), parsed.get("rules")))})),
     )
 
 
@@ -82,6 +114,29 @@ def completed(source: str, module: Module) -> str:
     """The script with the rules that it leaves out."""
     lines = list(_added(module))
     return source if not lines else "\n".join((source, *lines, ""))
+
+
+def compiled(source: str, module: Module) -> Compiled:
+    """The script as an engine holds it.
+
+    Raises:
+        errors.Invalid: a name stands where no prefix can be given to it.
+    """
+    name = name_of(source)
+    lines = source.split("\n")
+    package = min(module.places, default=None)
+    for place in reversed(module.places):  # from the end: what is before it keeps its column
+        line, column, text = place
+        said = lines[line - 1] if 0 < line <= len(lines) else ""
+        before, after = said[: column - 1], said[column - 1 :]
+        if not text or not after.startswith(text):
+            raise errors.Invalid(f"{line}:{column}: {text or 'a name'} cannot be told apart from what is around it")
+        if place == package:
+            lines[line - 1] = f"{before}{name}.{after}"
+        else:
+            prefix = f"data.{LIBRARY}.{text}" if text == _FUNCTIONS else f"data.{name}"
+            lines[line - 1] = f"{before}{prefix}{after[len(text) :]}"
+    return Compiled(name, completed("\n".join(lines), module), (name, *module.package, RESULT))
 
 
 def _added(module: Module) -> Sequence[str]:
@@ -106,3 +161,39 @@ def _name(rule: Mapping[str, Any]) -> str:
     head = rule.get("head") or {}
     ref = head.get("ref") or ()
     return str(head.get("name") or (ref[0].get("value") if ref else ""))
+
+
+def _places(tree: Any) -> Iterator[tuple[int, int, str]]:
+    """Where `data` and `chainloop` stand as the beginning of a reference, in any depth."""
+    waiting = [tree]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Mapping):
+            if each.get("type") == "ref" and _begins_apart(each.get("value")):
+                yield _place(each["value"][0])
+            waiting.extend(each.values())
+        elif isinstance(each, Sequence) and not isinstance(each, str):
+            waiting.extend(each)
+
+
+def _begins_apart(terms: Any) -> bool:
+    first = terms[0] if isinstance(terms, Sequence) and terms else {}
+    return isinstance(first, Mapping) and first.get("type") == "var" and first.get("value") in ("data", _FUNCTIONS)
+
+
+def _place(term: Mapping[str, Any]) -> tuple[int, int, str]:
+    location = term.get("location") or {}
+    try:
+        text = base64.b64decode(str(location.get("text") or ""), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    return int(location.get("row") or 0), int(location.get("col") or 0), text
+
+
+def path(below_data: Sequence[str]) -> str:
+    """A reference to a value, for names of any characters.
+
+    >>> path(("script_1", "a-b", "result"))
+    'data["script_1"]["a-b"]["result"]'
+    """
+    return "data" + "".join(f"[{json.dumps(part)}]" for part in below_data)

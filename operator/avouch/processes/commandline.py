@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from avouch.cli import ports
 
 if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from avouch.cli.attestation import ports as attestation_ports
     from avouch.crafting import statestore
     from avouch.materials import images
-    from avouch.opa import program
+    from avouch.policy import evaluation
     from avouch.processes import server_access
 
 _STEP = "/tekton/results"  # by it Chainloop's CLI and we know a step of Tekton
@@ -52,11 +53,11 @@ class Adapters:
 
         return downloads.download(url, limit)
 
-    def rego(self) -> program.Program:
-        """The OPA of this machine."""
-        from avouch.opa import program  # lazy: 12 ms (subprocess, tempfile, json), for policies only
+    def rego(self) -> AbstractAsyncContextManager[evaluation.Engine]:
+        """The OPA of this machine, for as long as it is needed."""
+        from avouch.opa import engine  # lazy: 100 ms (httpx), for policies only
 
-        return program.find(self.environment)
+        return engine.opened(self.environment)
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:
         """Namespace and labels of the pod of a Tekton step, as far as they can be read; None elsewhere."""

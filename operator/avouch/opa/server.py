@@ -1,0 +1,227 @@
+"""One running `opa`: it holds scripts and documents, and is asked for the results of scripts.
+
+A document is given once, whatever number of scripts is asked about it. A script is compiled once, when it is first
+asked. An answer that takes longer than it may, a process that takes more memory than it may: the process is gone.
+"""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+from avouch import errors
+from avouch.opa import launching, library, program
+from avouch.policy import rego
+from avouch.values import dataclass
+
+_START = 20.0  # seconds in which it answers for the first time
+_LOOK = 0.005  # seconds between two looks at whether it does
+_SPARE = 5.0  # seconds beyond the limit in which it tells that a script took too long
+_WAIT = 2.0  # seconds from the end of its connection to its own
+_WORDS = 300  # characters of its last words
+SCRIPTS = 200  # that one process holds: it compiles all of them when one is added
+_ANSWERS = "avouch.answers"
+_CHEAPER = "make the script cheaper, or the document smaller"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What it answered."""
+
+    status: int
+    content: bytes
+
+    @property
+    def parsed(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.content or b"{}"))
+        except (ValueError, TypeError, RecursionError) as exc:
+            raise errors.Invalid(f"OPA answered what is no JSON: {exc}"[:_WORDS]) from exc
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong, in its words."""
+        said = self.parsed
+        flaws = [str(program.flaw_of(each)) for each in said.get("errors") or () if isinstance(each, Mapping)]
+        return "; ".join(flaws)[: 4 * _WORDS] or str(said.get("message") or self.status)[:_WORDS]
+
+
+class Server:
+    """A process, its socket, and what it holds."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, folder: str, complaint: IO[bytes], limits: launching.Limits
+    ) -> None:
+        self._process = process
+        self._folder = folder
+        self._complaint = complaint
+        self._limits = limits
+        self._held: set[str] = set()
+        transport = httpx.AsyncHTTPTransport(uds=str(Path(folder) / "opa.sock"))
+        timeout = httpx.Timeout(limits.seconds + _SPARE)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://opa", timeout=timeout, trust_env=False)
+
+    @classmethod
+    async def started(cls, opa: program.Program) -> "Server":
+        """Start one.
+
+        Raises:
+            errors.Unavailable: it does not answer.
+        """
+        folder = tempfile.mkdtemp(prefix="avouch-opa-")  # nobody else may enter it
+        complaint = tempfile.TemporaryFile()
+        address = f"unix://{folder}/opa.sock"
+        options = ("--skip-version-check", "--log-level", "error", "--optimize-store-for-read-speed")
+        process = await launching.launched(
+            *(opa.path, "run", "--server", "--addr", address, *options),
+            limits=opa.limits,
+            output=asyncio.subprocess.DEVNULL,
+            complaint=complaint,
+        )
+        made = cls(process, folder, complaint, opa.limits)
+        try:
+            await made._ready()
+            await made._put("library", library.SOURCE)
+        except BaseException:
+            await made.end()
+            raise
+        return made
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.returncode is None
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds as many scripts as one process may."""
+        return len(self._held) >= SCRIPTS
+
+    def memory(self) -> int:
+        """Bytes that it has in memory now; 0 where the system does not say."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
+        except OSError:
+            return 0
+        return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")), 0)
+
+    @contextlib.asynccontextmanager
+    async def document(self, content: bytes) -> AsyncIterator[str]:
+        """Hold a document, which is JSON, for as long as it is asked about.
+
+        Raises:
+            errors.Invalid: it is no JSON, or too large.
+        """
+        name = uuid.uuid4().hex
+        answer = await self._sent("PUT", f"/v1/data/documents/{name}", content, "application/json")
+        if answer.status != httpx.codes.NO_CONTENT:
+            raise errors.Invalid(f"OPA does not take the document: {answer.complaint}")
+        try:
+            yield name
+        finally:
+            if self.alive:
+                await self._sent("DELETE", f"/v1/data/documents/{name}")
+
+    async def hold(self, script: rego.Compiled) -> None:
+        """Have a script compiled, unless it is."""
+        if script.name not in self._held:
+            await self._put(script.name, script.source)
+            await self._put(f"{script.name}-answer", _answering(script))
+            self._held.add(script.name)
+
+    async def ask(self, script: rego.Compiled, document: str, beside: Mapping[str, Any]) -> Any:
+        """The result of a script that is held, for a document that is, with more fields beside those of the document.
+
+        Raises:
+            errors.Invalid: it fails on this input, or its answer is too large, or takes too long.
+            errors.NotFound: it has no result for this input.
+        """
+        given = json.dumps({"input": {"document": document, "beside": beside}}).encode()
+        place = f"/v1/data/{_ANSWERS.replace('.', '/')}/{script.name}/answer?strict-builtin-errors=true"
+        answer = await self._sent("POST", place, given, "application/json")
+        if answer.status != httpx.codes.OK:
+            raise errors.Invalid(answer.complaint)
+        said = answer.parsed
+        if "result" not in said:
+            raise errors.NotFound("the script has no result for this input")
+        return said["result"]
+
+    async def end(self) -> None:
+        """End it, and take away what it left."""
+        await launching.ended(self._process)
+        await self._client.aclose()
+        self._complaint.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _ready(self) -> None:
+        try:
+            async with asyncio.timeout(_START):
+                while self.alive:
+                    with contextlib.suppress(httpx.TransportError):
+                        if (await self._client.get("/health")).is_success:
+                            return
+                    await asyncio.sleep(_LOOK)
+        except TimeoutError as exc:
+            raise errors.Unavailable(f"OPA does not answer within {_START:.0f} seconds") from exc
+        raise errors.Unavailable(f"OPA ended when it was started: {await self._last_words()}")
+
+    async def _put(self, name: str, source: str) -> None:
+        answer = await self._sent("PUT", f"/v1/policies/{name}", source.encode(), "text/plain")
+        if answer.status != httpx.codes.OK:
+            raise errors.Invalid(f"OPA does not take the script: {answer.complaint}")
+
+    async def _sent(self, method: str, place: str, content: bytes = b"", kind: str = "text/plain") -> "_Answer":
+        """One exchange, within the limits; the process is ended where it does not keep them."""
+        headers = {"content-type": kind, "accept-encoding": "identity"}
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                async with self._client.stream(method, place, content=content, headers=headers) as answer:
+                    return _Answer(answer.status_code, await self._read(answer))
+        except TimeoutError as exc:
+            await self.end()
+            raise errors.TooLarge(f"took longer than {self._limits.seconds:g} seconds", fix=_CHEAPER) from exc
+        except httpx.TransportError as exc:
+            words = await self._last_words()
+            await self.end()
+            if "out of memory" in words or "cannot allocate memory" in words:
+                most = self._limits.memory // launching.MIB
+                raise errors.TooLarge(f"took more than {most} MiB of memory", fix=_CHEAPER) from exc
+            raise errors.Invalid(f"the engine ended over it: {words}"[:_WORDS]) from exc
+
+    async def _read(self, answer: httpx.Response) -> bytes:
+        pieces, size = [], 0
+        async for piece in answer.aiter_raw():
+            size += len(piece)
+            if size > self._limits.answer:
+                await self.end()
+                most = self._limits.answer // launching.MIB
+                raise errors.TooLarge(f"answered more than {most} MiB", fix="make the script say less")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _last_words(self) -> str:
+        """Why it is about to end, or has ended; "it was ended" where it was us or the system."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), _WAIT)
+        if self._complaint.closed:
+            return "it was ended"
+        self._complaint.seek(0)
+        said = self._complaint.read(64 * 1024).decode("utf-8", "replace")
+        last = next((line for line in said.splitlines() if "fatal error" in line or "panic" in line), said[-_WORDS:])
+        return last.strip() or f"it ended with {self._process.returncode}"
+
+
+def _answering(script: rego.Compiled) -> str:
+    """The question as a script: the result, where input is the document and what lies beside it."""
+    shown = "object.union(data.documents[input.document], input.beside)"
+    return (
+        f"package {_ANSWERS}.{script.name}\n\n"
+        f"answer := said if {{ said := {rego.path(script.result)} with input as {shown} }}\n"
+    )
