@@ -197,8 +197,8 @@ def _to_domain(contract: contract_kind.Contract) -> model.ContractSpec:
         annotations=_annotations(body.annotations),
         env_allow_list=tuple(dict.fromkeys(body.env_allow_list)),
         runner=str(body.runner.type) if body.runner else "",
-        material_policies=tuple(map(_policy, policies.materials)),
-        attestation_policies=tuple(map(_policy, policies.attestation)),
+        material_policies=tuple(map(policy_attachment, policies.materials)),
+        attestation_policies=tuple(map(policy_attachment, policies.attestation)),
         policy_groups=tuple(map(_policy_group, body.policy_groups)),
     )
 
@@ -221,7 +221,8 @@ def _annotations(annotations: list[contract_kind.Annotation]) -> tuple[model.Ann
     return tuple(model.Annotation(name, value) for name, value in last.items())
 
 
-def _policy(attachment: contract_kind.PolicyAttachment) -> model.PolicyAttachment:
+def policy_attachment(attachment: contract_kind.PolicyAttachment) -> model.PolicyAttachment:
+    """An attachment as a domain value."""
     selector = attachment.selector or contract_kind.Selector()
     return model.PolicyAttachment(
         ref=attachment.ref or "",

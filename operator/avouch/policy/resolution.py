@@ -1,0 +1,315 @@
+"""What a contract owes once its policies and groups are looked up: one view, which is recorded with the revision.
+
+1. A reference names one Policy or PolicyGroup; a digest in it is that of the canonical form.
+2. Materials of a group that have a name are materials of the contract, required unless they say optional; what the
+   contract itself says of a material of that name stands.
+3. Every policy has the inputs that it is given, those of a group's policies with the group's own inputs in them, and
+   every required one has a value.
+4. Its gate is what its attachment says, else what its group's attachment says, else what the organization says.
+
+What cannot be resolved is told by its line, all of it at once; nothing of such a contract is recorded.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+import pydantic
+
+from avouch import digests, errors
+from avouch.api import contract as contract_kind
+from avouch.api import policy as kind
+from avouch.contract import model, policies, reading
+from avouch.policy import arguments, scripts
+from avouch.values import dataclass
+
+_FORM = "avouch.dev/resolved/v1"  # names these rules: another form is another name
+_INPUT = re.compile(r"\{\{\s*\.?inputs\.([a-zA-Z][a-zA-Z0-9_]*)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A Policy or PolicyGroup that a reference names. `document` is the object as JSON, without its status."""
+
+    name: str
+    digest: digests.Digest
+    document: Mapping[str, Any]
+
+
+class Policies(Protocol):
+    """Where policies and groups are looked up."""
+
+    def policy(self, reference: str) -> Found:
+        """The Policy of a reference. Raises errors.Invalid or errors.NotFound, with what would help."""
+        ...
+
+    def group(self, reference: str) -> Found:
+        """The PolicyGroup of a reference. Raises as `policy`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One policy as the contract is held to it.
+
+    Attributes:
+        policy: name of the Policy.
+        digest: of its canonical form; its document is kept under it.
+        line: of the contract that asks for it.
+        reference: as it was written; "" for one that is embedded.
+        group: name of the PolicyGroup that brings it; "" for none.
+        attestation: whether it judges the attestation as a whole, not materials.
+        material: name of the materials that it judges, or how it begins; "" for any.
+        prefix: whether `material` is how it begins.
+        type: type of the materials that it judges; "" for those that its scripts name.
+        inputs: what it is given.
+        gate: whether a violation blocks.
+        requirements: what is met when it passes.
+    """
+
+    policy: str
+    digest: str
+    line: str
+    reference: str = ""
+    group: str = ""
+    group_digest: str = ""
+    attestation: bool = False
+    material: str = ""
+    prefix: bool = False
+    type: str = ""
+    inputs: tuple[tuple[str, str], ...] = ()
+    gate: bool = False
+    requirements: tuple[str, ...] = ()
+
+    def judges(self, name: str, type_: str) -> bool:
+        """Whether a material of this name and type is judged, as far as its attachment says."""
+        named = name.startswith(self.material) if self.prefix else self.material in ("", name)
+        return not self.attestation and named and self.type in ("", type_)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a contract owes. `documents`: each Policy by its digest, as JSON; not part of the recorded form."""
+
+    materials: tuple[model.Material, ...]
+    policies: tuple[Bound, ...]
+    documents: Mapping[str, bytes]
+
+    def canonical(self) -> bytes:
+        """The recorded form: equal meaning is equal bytes."""
+        said = {"materials": [asdict(one) for one in self.materials], "policies": [_said(one) for one in self.policies]}
+        return _json({"form": _FORM, **{name: sorted(each, key=_json) for name, each in said.items()}})
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was recorded of a contract's revision."""
+
+    materials: tuple[model.Material, ...]
+    policies: tuple[Bound, ...]
+
+
+def restore(form: bytes) -> Recorded:
+    """Read a recorded form. Raises errors.Corrupt."""
+    try:
+        raw = json.loads(form)
+        if raw["form"] != _FORM:
+            raise errors.Corrupt(f"a resolved contract in an unknown form: {raw['form']!r}")
+        bound = tuple(
+            Bound(
+                **{**each, "inputs": tuple(sorted(each["inputs"].items())), "requirements": tuple(each["requirements"])}
+            )
+            for each in raw["policies"]
+        )
+        return Recorded(tuple(map(_material, raw["materials"])), bound)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise errors.Corrupt(f"not a resolved contract: {exc}") from exc
+
+
+def resolve(
+    contract: model.ContractSpec, known: Policies, *, blocks: bool = False
+) -> Resolved | Sequence[reading.Problem]:
+    """Look up everything that a contract refers to.
+
+    Args:
+        contract: one that can be read.
+        known: where its references are looked up.
+        blocks: whether its organization lets violations block where nothing else says so.
+    """
+    return _Resolving(contract, known, blocks).resolved()
+
+
+class _Resolving:
+    def __init__(self, contract: model.ContractSpec, known: Policies, blocks: bool) -> None:
+        self._contract = contract
+        self._known = known
+        self._blocks = blocks
+        self._materials = {one.name: one for one in contract.materials}
+        self._bound: list[Bound] = []
+        self._documents: dict[str, bytes] = {}
+        self._problems: list[reading.Problem] = []
+
+    def resolved(self) -> Resolved | Sequence[reading.Problem]:
+        for one in self._contract.material_policies:
+            self._attach(one, Bound("", "", _line(one, "materials")), {}, None)
+        for one in self._contract.attestation_policies:
+            self._attach(one, Bound("", "", _line(one, "attestation"), attestation=True), {}, None)
+        for group in self._contract.policy_groups:
+            self._attach_group(group, f"spec.policyGroups[ref={json.dumps(group.ref)}]")
+        if self._problems:
+            return tuple(self._problems)
+        return Resolved(tuple(self._materials.values()), tuple(self._bound), self._documents)
+
+    def _attach(self, one: model.PolicyAttachment, within: Bound, given: Mapping[str, str], gate: bool | None) -> None:
+        """One attachment. `within`: what is known of it already; `given`: the inputs of its group, `gate`: its gate."""
+        inputs = {name: filled(text, given) for name, text in one.inputs}
+        try:
+            found = _embedded(one.embedded) if one.embedded else self._known.policy(one.ref)
+            policy = policy_of(found.document)
+            arguments.bound(found.name, policy.spec.inputs, inputs)
+            bound = replace(
+                within,
+                policy=found.name,
+                digest=str(found.digest),
+                reference=one.ref,
+                material=within.material or one.selector_name,
+                prefix=within.prefix if within.material else one.match_mode == "PREFIX",
+                inputs=tuple(sorted(inputs.items())),
+                gate=next((each for each in (one.gate, gate) if each is not None), self._blocks),
+                requirements=one.requirements,
+            )
+            _check_kinds(policy, bound)
+        except errors.AvouchError as exc:
+            self._tell(within.line, exc)
+            return
+        self._bound.append(bound)
+        self._documents[str(found.digest)] = _json(found.document)
+
+    def _attach_group(self, attached: model.PolicyGroupAttachment, line: str) -> None:
+        try:
+            found = self._known.group(attached.ref)
+            group = group_of(found.document)
+            given = _given(found.name, group, dict(attached.inputs))
+            names = {self._name_of(each) for each in _attached(group)}
+            for name in attached.skip:
+                if name not in names:
+                    raise errors.Invalid(f'policy "{name}" not found in policy group "{found.name}"', field="skip")
+        except errors.AvouchError as exc:
+            self._tell(line, exc)
+            return
+        said = group.spec.policies or kind.GroupPolicies()
+        base = Bound("", "", line, group=found.name, group_digest=str(found.digest))
+        for index, material in enumerate(said.materials):
+            within = self._within(replace(base, line=f"{line}.materials[{index}]"), material, given)
+            for each in material.policies:
+                self._attach_grouped(each, within, attached, given)
+        within = replace(base, line=f"{line}.attestation", attestation=True)
+        for other in said.attestation:
+            self._attach_grouped(other, within, attached, given)
+
+    def _within(self, base: Bound, material: kind.GroupMaterial, given: Mapping[str, str]) -> Bound:
+        """What a material of a group selects; one that has a name of its own is a material of the contract."""
+        named, prefix, type_ = filled(material.name, given), material.match_mode == "PREFIX", str(material.type or "")
+        if named and not prefix and named not in self._materials:
+            self._materials[named] = model.Material(named, type_, optional=material.optional)
+        return replace(base, material=named, prefix=prefix and bool(named), type="" if named and not prefix else type_)
+
+    def _attach_grouped(
+        self, each: contract_kind.PolicyAttachment, within: Bound, group: model.PolicyGroupAttachment,
+        given: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        if self._name_of(each) not in group.skip:
+            self._attach(reading.policy_attachment(each), within, given, group.gate)
+
+    def _name_of(self, attached: contract_kind.PolicyAttachment) -> str:
+        if attached.embedded is not None:
+            return str((attached.embedded.get("metadata") or {}).get("name") or "")
+        return self._known.policy(str(attached.ref)).name
+
+    def _tell(self, line: str, exc: errors.AvouchError) -> None:
+        field = getattr(exc, "field", "")
+        where = line if not field or field == "with" else f"{line}.{field}"
+        self._problems.append(reading.Problem(where, str(exc.args[0]), getattr(exc, "fix", "")))
+
+
+def policy_of(document: Mapping[str, Any]) -> kind.Policy:
+    """A Policy from its JSON. Raises errors.Invalid."""
+    try:
+        return kind.Policy.model_validate(dict(document))
+    except pydantic.ValidationError as exc:
+        raise _unreadable(exc) from exc
+
+
+def group_of(document: Mapping[str, Any]) -> kind.PolicyGroup:
+    """A PolicyGroup from its JSON. Raises errors.Invalid."""
+    try:
+        return kind.PolicyGroup.model_validate(dict(document))
+    except pydantic.ValidationError as exc:
+        raise _unreadable(exc) from exc
+
+
+def filled(text: str, inputs: Mapping[str, str]) -> str:
+    """A text with a group's inputs in it; one that has no value is no text.
+
+    >>> filled("{{ inputs.name }}-sbom", {"name": "api"}), filled("{{.inputs.other}}", {})
+    ('api-sbom', '')
+    """
+    return _INPUT.sub(lambda found: inputs.get(found[1], ""), text)
+
+
+def _line(one: model.PolicyAttachment, where: str) -> str:
+    """By what it refers to, because the order of the list means nothing and may change."""
+    what = f"ref={json.dumps(one.ref)}" if one.ref else "embedded"
+    return f"spec.policies.{where}[{what}]"
+
+
+def _embedded(text: str) -> Found:
+    document = json.loads(text)
+    manifest = {**document, "apiVersion": "chainloop.dev/v1", "kind": "Policy"}
+    return Found(str(manifest["metadata"]["name"]), policies.digest(manifest), manifest)
+
+
+def _check_kinds(policy: kind.Policy, bound: Bound) -> None:
+    """A policy of no type judges whatever its attachment selects: it has to select something."""
+    found = scripts.of(policy.spec)
+    if bound.attestation or bound.group or bound.material or all(each.judges for each in found):
+        return
+    fix = "add selector.name, or give each script of the policy a kind"
+    raise errors.Invalid(f"policy {bound.policy} names no kind of material, and the attachment none either", fix=fix)
+
+
+def _given(name: str, group: kind.PolicyGroup, given: Mapping[str, str]) -> Mapping[str, str]:
+    """What a group is given, with its defaults. Raises errors.Invalid where a required input is missing."""
+    arguments.bound(name, group.spec.inputs, given)
+    return {**{one.name: one.default for one in group.spec.inputs if one.default}, **given}
+
+
+def _attached(group: kind.PolicyGroup) -> Iterator[contract_kind.PolicyAttachment]:
+    said = group.spec.policies or kind.GroupPolicies()
+    for material in said.materials:
+        yield from material.policies
+    yield from said.attestation
+
+
+def _unreadable(exc: pydantic.ValidationError) -> errors.Invalid:
+    first = exc.errors()[0]
+    return errors.Invalid(str(first["msg"]), field=".".join(map(str, first["loc"])))
+
+
+def _said(one: Bound) -> dict[str, Any]:
+    return {**asdict(one), "inputs": dict(one.inputs)}
+
+
+def _material(raw: dict[str, Any]) -> model.Material:
+    return model.Material(**{**raw, "annotations": tuple(model.Annotation(**each) for each in raw["annotations"])})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def problems(found: Sequence[reading.Problem]) -> Iterator[str]:
+    """Each problem as a sentence with its line and its fix."""
+    return (f"{one.line}: {errors.with_fix(one.message, one.fix)}" for one in found)

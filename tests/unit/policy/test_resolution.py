@@ -1,0 +1,251 @@
+"""What a contract owes once its policies and groups are looked up."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from avouch import digests, errors
+from avouch.contract import policies, reading
+from avouch.policy import resolution
+
+SCRIPT = "package main\n\nimport rego.v1\n"
+
+
+def policy(name: str, kind: str = "SBOM_CYCLONEDX_JSON", **spec: Any) -> dict[str, Any]:
+    script = {"embedded": SCRIPT, **({"kind": kind} if kind else {})}
+    return {
+        "apiVersion": "chainloop.dev/v1",
+        "kind": "Policy",
+        "metadata": {"name": name},
+        "spec": {"policies": [script], **spec},
+    }
+
+
+def group(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "chainloop.dev/v1", "kind": "PolicyGroup", "metadata": {"name": name}, "spec": spec}
+
+
+class Known:
+    """Policies and groups by their names."""
+
+    def __init__(self, *objects: Mapping[str, Any]) -> None:
+        self._objects = {(one["kind"], one["metadata"]["name"]): one for one in objects}
+
+    def _found(self, kind: str, reference: str) -> resolution.Found:
+        found = self._objects.get((kind, reference))
+        if found is None:
+            raise errors.NotFound(f"no {kind} {reference}")
+        return resolution.Found(reference, policies.digest(found), found)
+
+    def policy(self, reference: str) -> resolution.Found:
+        return self._found("Policy", reference)
+
+    def group(self, reference: str) -> resolution.Found:
+        return self._found("PolicyGroup", reference)
+
+
+def resolve(spec: Mapping[str, Any], *objects: Mapping[str, Any], blocks: bool = False) -> resolution.Resolved:
+    found = _resolve(spec, *objects, blocks=blocks)
+    assert isinstance(found, resolution.Resolved), found
+    return found
+
+
+def problems(spec: Mapping[str, Any], *objects: Mapping[str, Any]) -> list[str]:
+    found = _resolve(spec, *objects)
+    assert not isinstance(found, resolution.Resolved)
+    return list(resolution.problems(found))
+
+
+def _resolve(spec: Mapping[str, Any], *objects: Mapping[str, Any], blocks: bool = False) -> resolution.Resolved | Any:
+    contract = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}, "spec": spec}
+    return resolution.resolve(reading.read(contract), Known(*objects), blocks=blocks)
+
+
+def attached(**said: Any) -> dict[str, Any]:
+    return {"policies": {"materials": [said]}}
+
+
+def test_a_policy_is_pinned_by_its_digest_and_its_document_is_kept() -> None:
+    found = resolve(attached(ref="fresh", **{"with": {"days": "30"}}), policy("fresh"))
+    (bound,) = found.policies
+    assert (bound.policy, bound.reference, bound.inputs) == ("fresh", "fresh", (("days", "30"),))
+    assert bound.digest == str(policies.digest(policy("fresh")))
+    assert set(found.documents) == {bound.digest}
+    assert resolution.policy_of(json.loads(found.documents[bound.digest])).metadata.name == "fresh"
+
+
+def test_what_was_recorded_is_read_back() -> None:
+    spec = attached(ref="fresh", selector={"name": "sbom", "matchMode": "PREFIX"}, requirements=["soc2/cc1"])
+    spec["materials"] = [{"name": "sbom", "type": "SBOM_CYCLONEDX_JSON", "annotations": [{"name": "a"}]}]
+    found = resolve(spec, policy("fresh"))
+    again = resolution.restore(found.canonical())
+    assert (again.materials, again.policies) == (found.materials, found.policies)
+
+
+@pytest.mark.parametrize(
+    "form", [b"", b"{}", b"[]", b'{"form": "avouch.dev/resolved/v2"}', b'{"form":"avouch.dev/resolved/v1"}']
+)
+def test_what_is_no_recorded_form_is_corrupt(form: bytes) -> None:
+    with pytest.raises(errors.Corrupt):
+        resolution.restore(form)
+
+
+def test_the_order_of_attachments_changes_nothing() -> None:
+    one = {"policies": {"materials": [{"ref": "a"}, {"ref": "b"}]}}
+    other = {"policies": {"materials": [{"ref": "b"}, {"ref": "a"}]}}
+    known = (policy("a"), policy("b"))
+    assert resolve(one, *known).canonical() == resolve(other, *known).canonical()
+
+
+def test_another_script_is_another_resolution() -> None:
+    changed = policy("a")
+    changed["spec"]["policies"][0]["embedded"] += "\n# more\n"
+    assert resolve(attached(ref="a"), policy("a")).canonical() != resolve(attached(ref="a"), changed).canonical()
+
+
+@pytest.mark.parametrize(
+    ("own", "of_group", "blocks", "gate"),
+    [
+        (None, None, False, False),
+        (None, None, True, True),
+        (None, True, False, True),
+        (None, False, True, False),
+        (True, False, False, True),
+        (False, True, True, False),
+        (False, None, True, False),
+    ],
+)
+def test_the_gate_is_the_attachments_then_the_groups_then_the_organizations(
+    own: bool | None, of_group: bool | None, blocks: bool, gate: bool
+) -> None:
+    each = {"ref": "a"} | ({} if own is None else {"gate": own})
+    grouped = group("g", policies={"materials": [{"type": "SBOM_CYCLONEDX_JSON", "policies": [each]}]})
+    spec = {"policyGroups": [{"ref": "g"} | ({} if of_group is None else {"gate": of_group})]}
+    (bound,) = resolve(spec, policy("a"), grouped, blocks=blocks).policies
+    assert bound.gate is gate
+
+
+def test_a_named_material_of_a_group_is_owed_unless_it_is_optional_and_the_contract_wins() -> None:
+    said = {"materials": [{"name": "mine", "type": "SARIF", "optional": True, "output": True}]}
+    grouped = group(
+        "g",
+        policies={
+            "materials": [
+                {"name": "mine", "type": "OPENVEX"},
+                {"name": "{{ inputs.app }}-sbom", "type": "SBOM_CYCLONEDX_JSON", "policies": [{"ref": "a"}]},
+                {"name": "extra", "type": "SARIF", "optional": True},
+                {"name": "many", "type": "SARIF", "matchMode": "PREFIX", "policies": [{"ref": "s"}]},
+                {"type": "JUNIT_XML"},
+            ]
+        },
+        inputs=[{"name": "app", "default": "api"}],
+    )
+    found = resolve({**said, "policyGroups": [{"ref": "g"}]}, policy("a"), policy("s", "SARIF"), grouped)
+    assert {(one.name, one.type, one.optional, one.output) for one in found.materials} == {
+        ("mine", "SARIF", True, True),
+        ("api-sbom", "SBOM_CYCLONEDX_JSON", False, False),
+        ("extra", "SARIF", True, False),
+    }
+    assert {(one.policy, one.material, one.prefix, one.type, one.group) for one in found.policies} == {
+        ("a", "api-sbom", False, "", "g"),
+        ("s", "many", True, "SARIF", "g"),
+    }
+
+
+def test_a_material_of_a_group_without_a_name_selects_by_its_type() -> None:
+    grouped = group("g", policies={"materials": [{"type": "SARIF", "policies": [{"ref": "any"}]}]})
+    (bound,) = resolve({"policyGroups": [{"ref": "g"}]}, policy("any", ""), grouped).policies
+    assert bound.judges("whatever", "SARIF")
+    assert not bound.judges("whatever", "OPENVEX")
+
+
+def test_inputs_of_a_group_stand_in_the_inputs_of_its_policies() -> None:
+    each = {"ref": "a", "with": {"days": "{{ inputs.limit }}", "who": "{{ .inputs.nobody }}x"}}
+    grouped = group(
+        "g",
+        policies={"materials": [{"type": "SARIF", "policies": [each]}]},
+        inputs=[{"name": "limit", "required": True}],
+    )
+    (bound,) = resolve({"policyGroups": [{"ref": "g", "with": {"limit": "7"}}]}, policy("a", ""), grouped).policies
+    assert dict(bound.inputs) == {"days": "7", "who": "x"}
+
+
+def test_policies_of_a_group_can_be_skipped() -> None:
+    embedded = {key: value for key, value in policy("inside", "SARIF").items()}
+    grouped = group(
+        "g",
+        policies={
+            "materials": [{"type": "SARIF", "policies": [{"ref": "a"}, {"embedded": embedded}]}],
+            "attestation": [{"ref": "b"}],
+        },
+    )
+    spec = {"policyGroups": [{"ref": "g", "skip": ["a", "b"]}]}
+    assert [one.policy for one in resolve(spec, policy("a"), policy("b"), grouped).policies] == ["inside"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "name", "judged"),
+    [
+        ({}, "sbom", True),
+        ({"name": "sbom"}, "sbom", True),
+        ({"name": "sbom"}, "sbomextra", False),
+        ({"name": "sbom", "matchMode": "PREFIX"}, "sbomextra", True),
+        ({"name": "sbom", "matchMode": "PREFIX"}, "xsbom", False),
+    ],
+)
+def test_a_selector_is_a_name_or_its_beginning(selector: dict[str, str], name: str, judged: bool) -> None:
+    (bound,) = resolve(attached(ref="a", selector=selector), policy("a")).policies
+    assert bound.judges(name, "SBOM_CYCLONEDX_JSON") is judged
+
+
+def test_a_policy_on_the_attestation_judges_no_material() -> None:
+    (bound,) = resolve({"policies": {"attestation": [{"ref": "a"}]}}, policy("a", "ATTESTATION")).policies
+    assert bound.attestation
+    assert not bound.judges("any", "ATTESTATION")
+
+
+@pytest.mark.parametrize(
+    ("spec", "objects", "told"),
+    [
+        (attached(ref="gone"), (), 'spec.policies.materials[ref="gone"]: no Policy gone'),
+        ({"policyGroups": [{"ref": "gone"}]}, (), 'spec.policyGroups[ref="gone"]: no PolicyGroup gone'),
+        (
+            attached(ref="a"),
+            (policy("a", inputs=[{"name": "days", "required": True}]),),
+            'spec.policies.materials[ref="a"]: missing required input "days" of policy a',
+        ),
+        (attached(ref="any"), (policy("any", ""),), "names no kind of material"),
+        (
+            {"policyGroups": [{"ref": "g", "skip": ["b"]}]},
+            (group("g", policies={"materials": [{"type": "SARIF", "policies": [{"ref": "a"}]}]}), policy("a")),
+            'spec.policyGroups[ref="g"].skip: policy "b" not found in policy group "g"',
+        ),
+        (
+            {"policyGroups": [{"ref": "g"}]},
+            (group("g", policies={}, inputs=[{"name": "app", "required": True}]),),
+            'missing required input "app" of policy g',
+        ),
+        (
+            {"policyGroups": [{"ref": "g"}]},
+            (group("g", policies={"materials": [{"type": "SARIF", "policies": [{"ref": "a"}]}]}),),
+            "no Policy a",
+        ),
+    ],
+)
+def test_what_cannot_be_resolved_is_told_with_its_line(
+    spec: dict[str, Any], objects: tuple[dict[str, Any], ...], told: str
+) -> None:
+    assert told in problems(spec, *objects)[0]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    spec = {"policies": {"materials": [{"ref": "a"}, {"ref": "b"}]}, "policyGroups": [{"ref": "c"}]}
+    assert len(problems(spec)) == 3
+
+
+def test_an_embedded_policy_has_the_digest_of_its_content() -> None:
+    (bound,) = resolve(attached(embedded=policy("inside"))).policies
+    assert (bound.policy, bound.reference) == ("inside", "")
+    assert digests.well_formed(bound.digest)
