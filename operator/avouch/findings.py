@@ -62,6 +62,11 @@ CODES: dict[str, Code] = {
         "The contract requires a type of CI system, and nothing proves that the attestation was made in it.",
         "Prove it as [runners](runners.md) says for the type, with an OIDC token of the CI, or remove `spec.runner`.",
     ),
+    "PolicyViolated": Code(
+        Effect.FAILED,
+        "A policy with a gate found a violation.",
+        "Correct what the policy tells of.",
+    ),
     # Evidence that cannot be used
     "MaterialTypeMismatch": Code(
         Effect.FAILED,
@@ -187,10 +192,16 @@ CODES: dict[str, Code] = {
         "The signature, certificate or identity of a stored claim can no longer be verified.",
         "Restore the trust root that was in use when the claim arrived, or run the pipeline again.",
     ),
+    "PolicyNotEvaluated": Code(
+        Effect.ERROR,
+        "A policy with a gate could not be evaluated: its script fails, has no result or takes too much, or "
+        "the content of the material is not kept.",
+        "Correct the policy; `avouch policy eval` shows what it does with a material.",
+    ),
     "PoliciesNotEvaluated": Code(
         Effect.ERROR,
-        "The contract has policies, which this version does not evaluate.",
-        "Remove `spec.policies` and `spec.policyGroups` from the contract.",
+        "The policies of the contract were not evaluated.",
+        "Read the worker's log; the run can be judged again.",
     ),
     "RecordNotStored": Code(
         Effect.ERROR,
@@ -224,6 +235,17 @@ CODES: dict[str, Code] = {
         Effect.NOTHING,
         "What there is of an optional material, or of one of a group, cannot be used: it counts as not delivered.",
         "Nothing has to be done; whoever wants the material recorded follows the fix of the finding.",
+    ),
+    "PolicyViolatedUngated": Code(
+        Effect.NOTHING,
+        "A policy without a gate found a violation: neither its attachment, nor that of its group, nor the "
+        "organization says that violations fail a run.",
+        "Correct what the policy tells of, or set `gate: true` where it is attached.",
+    ),
+    "PolicyNotEvaluatedUngated": Code(
+        Effect.NOTHING,
+        "A policy without a gate could not be evaluated. It has not passed.",
+        "Correct the policy; `avouch policy eval` shows what it does with a material.",
     ),
     "TaskRunNotListed": Code(
         Effect.NOTHING,

@@ -39,6 +39,7 @@ class Revision:
     revision: int = 1
     namespace: str = "skynet"
     namespace_uid: str = "ns-uid"
+    resolved: bytes = b""
 
     @property
     def digest(self) -> digests.Digest:

@@ -1,6 +1,6 @@
 """The real OPA, compiled from the module that the image's is compiled from."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -24,8 +24,17 @@ async def opa(environment: dict[str, str]) -> program.Program:
     return await program.found(environment, launching.Limits(seconds=5.0, memory=512 * launching.MIB))
 
 
+def finding(opa: program.Program) -> Callable[[], Awaitable[program.Program]]:
+    """Finds this program."""
+
+    async def find() -> program.Program:
+        return opa
+
+    return find
+
+
 @pytest.fixture
 async def running(opa: program.Program) -> AsyncIterator[engine.Engine]:
-    made = engine.Engine(opa)
+    made = engine.Engine(finding(opa))
     yield made
     await made.close()

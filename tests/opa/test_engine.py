@@ -1,7 +1,6 @@
 """Scripts in the real engine: their results, their mistakes, and those that take more than they may."""
 
 import asyncio
-import dataclasses
 import json
 import os
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from avouch import errors
 from avouch.opa import engine, launching, program
 from avouch.policy import rego
+from tests.opa.conftest import finding
 
 pytestmark = pytest.mark.opa
 
@@ -217,7 +217,7 @@ async def test_a_document_that_is_no_json_is_refused(running: engine.Engine) -> 
 
 
 async def test_nothing_stays_behind_when_the_engine_is_closed(opa: program.Program) -> None:
-    made = engine.Engine(opa)
+    made = engine.Engine(finding(opa))
     script = await compiled(made, COUNTING)
     async with made.document("shop", b'{"items": []}') as asked:
         await asked.ask(script, {})
@@ -229,7 +229,7 @@ async def test_nothing_stays_behind_when_the_engine_is_closed(opa: program.Progr
 
 async def test_a_full_process_is_replaced(opa: program.Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avouch.opa.server.SCRIPTS", 2)
-    made = engine.Engine(dataclasses.replace(opa))
+    made = engine.Engine(finding(opa))
     pids = []
     for number in range(3):
         script = await compiled(made, f"{HEAD}violations contains {number}\n")

@@ -42,6 +42,9 @@ class Settings(meta.Model):
     """Days after which an unused APIToken is revoked, unless it sets inactiveAfter; without it, none is revoked."""
     skip_runner_variables: bool = False
     """If true, variables that the runner itself sets, such as GITHUB_ACTOR, are not recorded. Default false."""
+    block_on_policy_violation: bool = False
+    """If true, a violation of a policy fails the run, unless the policy's attachment says gate: false. Default false:
+    it fails the run only where the attachment, or that of its group, says gate: true."""
     quotas: Quotas | None = None
     """What each project may keep, instead of the quotas of the chart's values."""
 

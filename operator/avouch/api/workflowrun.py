@@ -72,6 +72,21 @@ class RunMaterial(Struct, frozen=True):
     origin: Annotated[str, Meta(description="sidecar, taskrun or cli.")] = ""
 
 
+class RunPolicy(Struct, frozen=True):
+    """What one policy of the contract said of a material, or of the attestation."""
+
+    name: Annotated[str, Meta(description="Name of the Policy.")] = ""
+    digest: Annotated[str, Meta(description="Digest of the Policy that was evaluated.")] = ""
+    group: Annotated[str, Meta(description="PolicyGroup that brings it.")] = ""
+    material: Annotated[str, Meta(description="Material that it judged; empty for the attestation as a whole.")] = ""
+    status: Annotated[str, Meta(description="Passed, Violated, Skipped or Error.")] = ""
+    reason: Annotated[str, Meta(description="Why it was skipped, or could not be evaluated.")] = ""
+    gate: Annotated[bool, Meta(description="Whether a violation fails the run.")] = False
+    violations: Annotated[list[str], Meta(description="What it found.")] = []
+    more: Annotated[int, Meta(description="Number of violations that are not shown.")] = 0
+    line: Annotated[str, Meta(description="The contract line that asks for it.")] = ""
+
+
 class RunDelivery(Struct, frozen=True):
     """Delivery of the verdict to one attachment."""
 
@@ -126,6 +141,7 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     judged_at: Annotated[str, Meta(description="When the verdict was reached.")] = ""
     findings: Annotated[list[RunFinding], Meta(description="What is wrong, the contract line, and the fix.")] = []
     materials: Annotated[list[RunMaterial], Meta(description="Materials that were found.")] = []
+    policies: Annotated[list[RunPolicy], Meta(description="What the policies of the contract said.")] = []
     deliveries: Annotated[list[RunDelivery], Meta(description="One delivery for each attachment.")] = []
     annotations: Annotated[dict[str, str], Meta(description="Contract annotations with their values.")] = {}
     env: Annotated[dict[str, str], Meta(description="Environment that the contract allows to record.")] = {}

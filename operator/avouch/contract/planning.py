@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from avouch import digests, plan
 from avouch.api import durations
 from avouch.api import workflow as workflow_kind
-from avouch.contract import model, revisions
+from avouch.contract import model, owed, revisions
 
 
 class Workflow(Protocol):
@@ -65,6 +65,10 @@ class Revision(Protocol):
     def canonical(self) -> bytes:
         """The canonical form."""
 
+    @property
+    def resolved(self) -> bytes:
+        """What it owes with its policies looked up, in the form of `owed`; b"" where it has none."""
+
 
 def labels_of(workflow: Workflow) -> tuple[str, ...]:
     """Keys of the labels that a run takes from its PipelineRun or TaskRun. Raises errors.Invalid."""
@@ -81,6 +85,7 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
     """
     declared = _declared(workflow)
     contract = revisions.restore(revision.canonical)
+    asked = owed.restore(revision.resolved).materials if revision.resolved else contract.materials
     tekton = declared.tekton or workflow_kind.Tekton()
     sources = {material.name: _source(material) for material in tekton.materials}
     values = {(value.material or "", value.name): _value_source(value) for value in tekton.annotations}
@@ -91,7 +96,7 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
         contract=revision.name,
         revision=revision.revision,
         contract_digest=str(revision.digest),
-        materials=tuple(_material(material, sources, values) for material in contract.materials),
+        materials=tuple(_material(material, sources, values) for material in asked),
         annotations=tuple(_annotations(contract, values)),
         env=contract.env_allow_list,
         runner=contract.runner,

@@ -7,7 +7,7 @@ it takes too much of, it takes from itself.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from avouch import errors
@@ -22,22 +22,28 @@ _PROCESSES = 3  # that one document may use up
 class Engine:
     """Implements `policy.evaluation.Engine`."""
 
-    def __init__(self, opa: program.Program) -> None:
-        self._opa = opa
+    def __init__(self, find: Callable[[], Awaitable[program.Program]]) -> None:
+        """`find`: the program, asked for when it is first needed, and until it is found."""
+        self._find = find
+        self._opa: program.Program | None = None
         self._compiled: OrderedDict[str, rego.Compiled | Sequence[rego.Flaw]] = OrderedDict()
         self._servers: OrderedDict[str, server.Server] = OrderedDict()
         self._turns: dict[str, asyncio.Lock] = {}
 
-    @property
-    def version(self) -> str:
-        """Of OPA."""
-        return self._opa.version
+    async def version(self) -> str:
+        """Of OPA. Raises what `find` raises."""
+        return (await self._program()).version
+
+    async def _program(self) -> program.Program:
+        if self._opa is None:
+            self._opa = await self._find()
+        return self._opa
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         """The script as the engine holds it, or what is wrong with it."""
         name = rego.name_of(source)
         if name not in self._compiled:
-            self._compiled[name] = await self._opa.compiled(source)
+            self._compiled[name] = await (await self._program()).compiled(source)
         self._compiled.move_to_end(name)
         while len(self._compiled) > _SCRIPTS:
             self._compiled.popitem(last=False)
@@ -59,7 +65,7 @@ class Engine:
         if found is not None and (found.full or not found.alive):
             await found.end()
             found = None
-        self._servers[tenant] = found or await server.Server.started(self._opa)
+        self._servers[tenant] = found or await server.Server.started(await self._program())
         for other in list(self._servers)[:-TENANTS]:
             if not self._turns[other].locked():
                 await self._servers.pop(other).end()
@@ -107,8 +113,9 @@ class _Shown:
 @contextlib.asynccontextmanager
 async def opened(environment: Mapping[str, str]) -> AsyncIterator[Engine]:
     """The engine of this machine, for as long as it is needed. Raises errors.NotInstalled."""
-    made = Engine(await program.found(environment))
+    made = Engine(lambda: program.found(environment))
     try:
+        await made.version()
         yield made
     finally:
         await made.close()

@@ -26,8 +26,7 @@ class Asked(Protocol):
 class Engine(Protocol):
     """What runs Rego."""
 
-    @property
-    def version(self) -> str:
+    async def version(self) -> str:
         """Its release."""
         ...
 
@@ -69,8 +68,14 @@ async def evaluate(
     chosen = scripts.judging(scripts.of(policy.spec), material.type)
     document, beside, notes = shown(policy, material, given)
     async with engine.document(tenant, document) as asked:
-        said = [await _outcome(engine, asked, one, beside) for one in chosen]
-    return Evaluation(outcome.combined(said), notes)
+        return Evaluation(await asked_about(engine, asked, chosen, beside), notes)
+
+
+async def asked_about(
+    engine: Engine, asked: Asked, chosen: Sequence[scripts.Script], beside: Mapping[str, Any]
+) -> outcome.Outcome | None:
+    """What scripts of one policy say together; None where each ignores the document. Raises as `evaluate`."""
+    return outcome.combined([await _outcome(engine, asked, one, beside) for one in chosen])
 
 
 def shown(

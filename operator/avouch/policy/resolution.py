@@ -13,19 +13,19 @@ What cannot be resolved is told by its line, all of it at once; nothing of such 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias
 
 import pydantic
 
 from avouch import digests, errors
 from avouch.api import contract as contract_kind
 from avouch.api import policy as kind
-from avouch.contract import model, policies, reading
+from avouch.contract import model, owed, policies, reading
 from avouch.policy import arguments, scripts
 from avouch.values import dataclass
 
-_FORM = "avouch.dev/resolved/v1"  # names these rules: another form is another name
+_Inputs: TypeAlias = Mapping[str, str]
 _INPUT = re.compile(r"\{\{\s*\.?inputs\.([a-zA-Z][a-zA-Z0-9_]*)\s*\}\}")
 
 
@@ -51,86 +51,25 @@ class Policies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """One policy as the contract is held to it.
-
-    Attributes:
-        policy: name of the Policy.
-        digest: of its canonical form; its document is kept under it.
-        line: of the contract that asks for it.
-        reference: as it was written; "" for one that is embedded.
-        group: name of the PolicyGroup that brings it; "" for none.
-        attestation: whether it judges the attestation as a whole, not materials.
-        material: name of the materials that it judges, or how it begins; "" for any.
-        prefix: whether `material` is how it begins.
-        type: type of the materials that it judges; "" for those that its scripts name.
-        inputs: what it is given.
-        gate: whether a violation blocks.
-        requirements: what is met when it passes.
-    """
-
-    policy: str
-    digest: str
-    line: str
-    reference: str = ""
-    group: str = ""
-    group_digest: str = ""
-    attestation: bool = False
-    material: str = ""
-    prefix: bool = False
-    type: str = ""
-    inputs: tuple[tuple[str, str], ...] = ()
-    gate: bool = False
-    requirements: tuple[str, ...] = ()
-
-    def judges(self, name: str, type_: str) -> bool:
-        """Whether a material of this name and type is judged, as far as its attachment says."""
-        named = name.startswith(self.material) if self.prefix else self.material in ("", name)
-        return not self.attestation and named and self.type in ("", type_)
-
-
-@dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a contract owes. `documents`: each Policy by its digest, as JSON; not part of the recorded form."""
+    """What a contract owes. `documents`: each Policy that it names, by its digest, as JSON."""
 
-    materials: tuple[model.Material, ...]
-    policies: tuple[Bound, ...]
+    owed: owed.Owed
     documents: Mapping[str, bytes]
 
-    def canonical(self) -> bytes:
-        """The recorded form: equal meaning is equal bytes."""
-        said = {"materials": [asdict(one) for one in self.materials], "policies": [_said(one) for one in self.policies]}
-        return _json({"form": _FORM, **{name: sorted(each, key=_json) for name, each in said.items()}})
-
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What was recorded of a contract's revision."""
+class Unresolved:
+    """What cannot be resolved. `missing`: it heals by itself when what is named appears."""
 
-    materials: tuple[model.Material, ...]
-    policies: tuple[Bound, ...]
+    problem: reading.Problem
+    missing: bool
 
-
-def restore(form: bytes) -> Recorded:
-    """Read a recorded form. Raises errors.Corrupt."""
-    try:
-        raw = json.loads(form)
-        if raw["form"] != _FORM:
-            raise errors.Corrupt(f"a resolved contract in an unknown form: {raw['form']!r}")
-        bound = tuple(
-            Bound(
-                **{**each, "inputs": tuple(sorted(each["inputs"].items())), "requirements": tuple(each["requirements"])}
-            )
-            for each in raw["policies"]
-        )
-        return Recorded(tuple(map(_material, raw["materials"])), bound)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise errors.Corrupt(f"not a resolved contract: {exc}") from exc
+    def __str__(self) -> str:
+        return f"{self.problem.line}: {errors.with_fix(self.problem.message, self.problem.fix)}"
 
 
-def resolve(
-    contract: model.ContractSpec, known: Policies, *, blocks: bool = False
-) -> Resolved | Sequence[reading.Problem]:
+def resolve(contract: model.ContractSpec, known: Policies, *, blocks: bool = False) -> Resolved | Sequence[Unresolved]:
     """Look up everything that a contract refers to.
 
     Args:
@@ -147,22 +86,25 @@ class _Resolving:
         self._known = known
         self._blocks = blocks
         self._materials = {one.name: one for one in contract.materials}
-        self._bound: list[Bound] = []
+        self._bound: list[owed.Bound] = []
         self._documents: dict[str, bytes] = {}
-        self._problems: list[reading.Problem] = []
+        self._unresolved: list[Unresolved] = []
 
-    def resolved(self) -> Resolved | Sequence[reading.Problem]:
+    def resolved(self) -> Resolved | Sequence[Unresolved]:
         for one in self._contract.material_policies:
-            self._attach(one, Bound("", "", _line(one, "materials")), {}, None)
+            self._attach(one, owed.Bound("", "", _line(one, "materials")), {}, None)
         for one in self._contract.attestation_policies:
-            self._attach(one, Bound("", "", _line(one, "attestation"), attestation=True), {}, None)
+            self._attach(one, owed.Bound("", "", _line(one, "attestation"), attestation=True), {}, None)
         for group in self._contract.policy_groups:
             self._attach_group(group, f"spec.policyGroups[ref={json.dumps(group.ref)}]")
-        if self._problems:
-            return tuple(self._problems)
-        return Resolved(tuple(self._materials.values()), tuple(self._bound), self._documents)
+        if self._unresolved:
+            return tuple(self._unresolved)
+        found = owed.Owed(tuple(self._materials.values()), tuple(self._bound))
+        return Resolved(found, self._documents)
 
-    def _attach(self, one: model.PolicyAttachment, within: Bound, given: Mapping[str, str], gate: bool | None) -> None:
+    def _attach(
+        self, one: model.PolicyAttachment, within: owed.Bound, given: Mapping[str, str], gate: bool | None
+    ) -> None:
         """One attachment. `within`: what is known of it already; `given`: the inputs of its group, `gate`: its gate."""
         inputs = {name: filled(text, given) for name, text in one.inputs}
         try:
@@ -200,7 +142,7 @@ class _Resolving:
             self._tell(line, exc)
             return
         said = group.spec.policies or kind.GroupPolicies()
-        base = Bound("", "", line, group=found.name, group_digest=str(found.digest))
+        base = owed.Bound("", "", line, group=found.name, group_digest=str(found.digest))
         for index, material in enumerate(said.materials):
             within = self._within(replace(base, line=f"{line}.materials[{index}]"), material, given)
             for each in material.policies:
@@ -209,7 +151,7 @@ class _Resolving:
         for other in said.attestation:
             self._attach_grouped(other, within, attached, given)
 
-    def _within(self, base: Bound, material: kind.GroupMaterial, given: Mapping[str, str]) -> Bound:
+    def _within(self, base: owed.Bound, material: kind.GroupMaterial, given: Mapping[str, str]) -> owed.Bound:
         """What a material of a group selects; one that has a name of its own is a material of the contract."""
         named, prefix, type_ = filled(material.name, given), material.match_mode == "PREFIX", str(material.type or "")
         if named and not prefix and named not in self._materials:
@@ -217,7 +159,7 @@ class _Resolving:
         return replace(base, material=named, prefix=prefix and bool(named), type="" if named and not prefix else type_)
 
     def _attach_grouped(
-        self, each: contract_kind.PolicyAttachment, within: Bound, group: model.PolicyGroupAttachment,
+        self, each: contract_kind.PolicyAttachment, within: owed.Bound, group: model.PolicyGroupAttachment,
         given: Mapping[str, str],
     ) -> None:  # fmt: skip
         if self._name_of(each) not in group.skip:
@@ -231,7 +173,8 @@ class _Resolving:
     def _tell(self, line: str, exc: errors.AvouchError) -> None:
         field = getattr(exc, "field", "")
         where = line if not field or field == "with" else f"{line}.{field}"
-        self._problems.append(reading.Problem(where, str(exc.args[0]), getattr(exc, "fix", "")))
+        problem = reading.Problem(where, str(exc.args[0]), getattr(exc, "fix", ""))
+        self._unresolved.append(Unresolved(problem, isinstance(exc, errors.NotFound)))
 
 
 def policy_of(document: Mapping[str, Any]) -> kind.Policy:
@@ -271,7 +214,7 @@ def _embedded(text: str) -> Found:
     return Found(str(manifest["metadata"]["name"]), policies.digest(manifest), manifest)
 
 
-def _check_kinds(policy: kind.Policy, bound: Bound) -> None:
+def _check_kinds(policy: kind.Policy, bound: owed.Bound) -> None:
     """A policy of no type judges whatever its attachment selects: it has to select something."""
     found = scripts.of(policy.spec)
     if bound.attestation or bound.group or bound.material or all(each.judges for each in found):
@@ -298,18 +241,5 @@ def _unreadable(exc: pydantic.ValidationError) -> errors.Invalid:
     return errors.Invalid(str(first["msg"]), field=".".join(map(str, first["loc"])))
 
 
-def _said(one: Bound) -> dict[str, Any]:
-    return {**asdict(one), "inputs": dict(one.inputs)}
-
-
-def _material(raw: dict[str, Any]) -> model.Material:
-    return model.Material(**{**raw, "annotations": tuple(model.Annotation(**each) for each in raw["annotations"])})
-
-
 def _json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def problems(found: Sequence[reading.Problem]) -> Iterator[str]:
-    """Each problem as a sentence with its line and its fix."""
-    return (f"{one.line}: {errors.with_fix(one.message, one.fix)}" for one in found)

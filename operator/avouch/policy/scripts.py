@@ -7,6 +7,8 @@ from avouch.api import policy as kind
 from avouch.materials import types as material_types
 from avouch.values import dataclass
 
+ATTESTATION = "ATTESTATION"  # the kind of scripts that judge an attestation as a whole
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -17,19 +19,21 @@ class Script:
         embedded: its text; "" where it is somewhere else.
         reference: where it is otherwise.
         judges: the type of material that it judges; "" for any.
+        at_push: whether it judges an attestation that is complete, and not only one that begins.
     """
 
     place: str
     embedded: str = ""
     reference: str = ""
     judges: str = ""
+    at_push: bool = True
 
 
 def of(spec: kind.PolicySpec) -> Sequence[Script]:
     """All scripts of a policy, in both of Chainloop's forms."""
     if spec.policies:
         return [
-            Script(f"spec.policies[{index}].{_source(one)}", *_said(one), str(one.kind or ""))
+            Script(f"spec.policies[{index}].{_source(one)}", *_said(one), str(one.kind or ""), _at_push(one))
             for index, one in enumerate(spec.policies)
         ]
     return [Script(f"spec.{_source(spec)}", *_said(spec), str(spec.type or ""))]
@@ -54,6 +58,10 @@ def types(scripts: Sequence[Script]) -> Sequence[str]:
     """Types of materials that a policy of these scripts judges; all of them where one script judges any."""
     named = {one.judges for one in scripts}
     return [one.name for one in material_types.MATERIALS] if "" in named else sorted(named)
+
+
+def _at_push(one: kind.Script) -> bool:
+    return not one.attestation_phases or "PUSH" in one.attestation_phases
 
 
 def _source(one: kind.Script | kind.PolicySpec) -> str:

@@ -17,11 +17,12 @@ from avouch import errors
 from avouch.attestation import signing, trust
 from avouch.cas import remote
 from avouch.controlplane.deliveries import sending
-from avouch.controlplane.judging import artifact_check, documents, judge
+from avouch.controlplane.judging import artifact_check, documents, judge, policies
 from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
+from avouch.opa import engine, program
 from avouch.processes import (
     artifact_reading,
     health,
@@ -47,6 +48,7 @@ from avouch.store import (
     verdicts,
 )
 from avouch.store import deliveries as delivery_store
+from avouch.store import policies as policy_store
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Adapters:
     ledger: delivery_store.Deliveries
     content: artifacts.Content
     readers: pool.Readers
+    engine: engine.Engine
     integrations: Mapping[str, delivery_model.Integration]
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
@@ -89,6 +92,7 @@ class Adapters:
             clock=lifetime.Clock(),
             trust_root=self.trust_root.get(),
             keys=self.keys.get(),
+            evaluating=policies.Evaluating(policy_store.Policies(self.database), self.engine, self.content),
         )
 
     def delivering(self) -> sending.Delivering:
@@ -285,6 +289,8 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
         stack.push_async_callback(delivered.close)
         readers = pool.Readers()
         stack.push_async_callback(readers.close)
+        rego = engine.Engine(_opa)
+        stack.push_async_callback(rego.close)
         queue = judgingqueue.Queue(opened, config.takeover)
         stack.push_async_callback(_leave, queue)
         yield Adapters(
@@ -293,6 +299,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             queue=queue,
             ledger=delivered,
             readers=readers,
+            engine=rego,
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
             integrations=await stack.enter_async_context(registry.opened(config.destinations)),
             secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),
@@ -302,6 +309,14 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
                 lambda: sorted(config.authority.glob("pods*.crt")), trust.TrustRoot.from_pems
             ),
         )
+
+
+async def _opa() -> program.Program:
+    """The policy engine. A worker without it judges runs without policies, and leaves the others to another one."""
+    try:
+        return await program.found(os.environ)
+    except errors.NotInstalled as exc:
+        raise errors.Unavailable(f"policies cannot be evaluated: {exc}") from exc
 
 
 async def _leave(queue: judgingqueue.Queue) -> None:

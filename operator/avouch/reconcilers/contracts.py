@@ -1,24 +1,29 @@
 """Contract: read, brought into its canonical form, recorded as a revision. Every revision is kept."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from avouch import digests, errors
+from avouch.contract import owed as owed_form
 from avouch.contract import revisions
 from avouch.controlplane.model import contracts
 from avouch.kube.cache import Key, Object
-from avouch.reconcilers import conditions, organizations
+from avouch.policy import resolution
+from avouch.reconcilers import conditions, organizations, policylookup
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import contract_of, suspended
+
+_TOLD = 5  # references that a condition tells of
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of the contract: its newest revision, or why it could not be read."""
+    """What became of the contract: its newest revision, or why it could not be read, or its policies not be found."""
 
     revision: contracts.ContractRevision | None = None
     problem: errors.Invalid | None = None
+    unresolved: Sequence[resolution.Unresolved] = ()
 
 
 def decide(contract: Object, recorded: Recorded, workflows: int) -> conditions.Desired:
@@ -38,11 +43,22 @@ def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
         return conditions.suspended(contract.get("status") or {})
     if recorded.problem is not None:
         return conditions.stalled(conditions.INVALID_CONTRACT, str(recorded.problem))
+    if recorded.unresolved:
+        return _unresolved(recorded.unresolved)
     return conditions.succeeded("recorded")
 
 
+def _unresolved(found: Sequence[resolution.Unresolved]) -> conditions.Desired:
+    """Waiting, where all that is missing may appear by itself."""
+    told = "; ".join(map(str, found[:_TOLD]))
+    more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+    if all(one.missing for one in found):
+        return conditions.waiting(f"{told}{more}")
+    return conditions.stalled(conditions.INVALID_CONTRACT, f"{told}{more}")
+
+
 async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
-    """Read and record; a suspended or unreadable contract keeps the revision it had."""
+    """Read, look its policies up, and record; one that is suspended or in disorder keeps the revision it had."""
     bound = _bound(context, key)
     if suspended(obj):
         return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name)), bound)
@@ -50,6 +66,10 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         canonical, source = await asyncio.to_thread(_read, context.canonical, obj)  # 90 ms for the largest
     except errors.Invalid as exc:
         return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name), exc), bound)
+    owed = await asyncio.to_thread(_owed, context, key, canonical)
+    if owed is not None and not isinstance(owed, resolution.Resolved):
+        newest = await context.contracts.newest(key.namespace, key.name)
+        return decide(obj, Recorded(newest, unresolved=owed), bound)
     revision = contracts.ContractRevision(
         namespace=key.namespace,
         namespace_uid=context.namespace_uid(key.namespace),
@@ -60,8 +80,10 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         canonical=canonical,
         recorded_at=context.clock.now(),
         source_digest=source,
+        resolved=owed_form.canonical(owed.owed) if owed else b"",
     )
-    recorded = await context.contracts.record(revision, epoch=context.epoch())
+    documents = owed.documents if owed else {}
+    recorded = await context.contracts.record(revision, documents, epoch=context.epoch())
     return replace(
         decide(obj, Recorded(recorded), bound), requeue_dependents=recorded.recorded_at == revision.recorded_at
     )
@@ -70,6 +92,15 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
 def _read(canonical: Callable[[Object], bytes], obj: Object) -> tuple[bytes, str]:
     """The canonical form, and the digest of its source. Raises errors.Invalid."""
     return canonical(obj), str(revisions.source_digest(obj))
+
+
+def _owed(context: Context, key: Key, canonical: bytes) -> resolution.Resolved | Sequence[resolution.Unresolved] | None:
+    """What the contract owes with its policies looked up; None where it has none."""
+    contract = revisions.restore(canonical)
+    if not contract.has_policies:
+        return None
+    blocks = organizations.settings_of(context.cache, key.namespace).block_on_policy_violation
+    return resolution.resolve(contract, policylookup.Lookup(context.cache, key.namespace), blocks=blocks)
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from avouch import errors, rfc3339
 from avouch.kube import events, resources, status
-from avouch.kube.cache import Key, Object
+from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.queue import WorkQueue
 from avouch.reconcilers import (
     apitokens,
@@ -28,7 +28,7 @@ from avouch.reconcilers import (
     workflows,
 )
 from avouch.reconcilers.context import Context
-from avouch.reconcilers.specs import file_by_contract, named
+from avouch.reconcilers.specs import WITH_POLICIES, file_by_contract, named, referring_to
 
 _WORKERS = 32  # that many Workflows may share one commit
 LEISURE = 30.0  # seconds after which counts in a status catch up
@@ -81,26 +81,48 @@ def desired_of(kind: str, error: errors.AvouchError) -> conditions.Desired:
 
 def dependents(context: Context, key: Key) -> list[Key]:
     """Whose outcome may change because of this object."""
-    cache = context.cache
-    if key.kind == "Contract":
-        return cache.found("Workflow", f"contract/{key.name}")
-    if key.kind in ("Pipeline", "Task"):
-        place = named(*key)
-        pipelines = cache.found("Pipeline", place)
-        through = [workflow for each in pipelines for workflow in cache.found("Workflow", named(*each))]
-        return list(dict.fromkeys([*cache.found("Workflow", place), *through]))
-    if key.kind == "Integration":
-        return cache.found("IntegrationAttachment", f"integration/{key.name}")
-    if key.kind == "Workflow":
-        return cache.found("IntegrationAttachment", f"namespace/{key.namespace}")
-    if key.kind == "CASBackend":  # two that claim one role stand in each other's way
-        return [other for other in cache.found("CASBackend", f"namespace/{key.namespace}") if other != key]
-    if key.kind == "Namespace":
-        return cache.keys("Organization")
-    if key.kind == "Organization":
-        kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken")
-        return [other for kind in kinds for other in cache.keys(kind) if other != key]
-    return []
+    found = _DEPENDENTS.get(key.kind)
+    return found(context.cache, key) if found else []
+
+
+def _through_pipelines(cache: ObjectCache, key: Key) -> list[Key]:
+    place = named(*key)
+    pipelines = cache.found("Pipeline", place)
+    through = [workflow for each in pipelines for workflow in cache.found("Workflow", named(*each))]
+    return list(dict.fromkeys([*cache.found("Workflow", place), *through]))
+
+
+def _referring(cache: ObjectCache, key: Key) -> list[Key]:
+    """Groups and Contracts that a Policy or PolicyGroup is part of, also through a group."""
+    filed = referring_to(key.kind, key.name)
+    groups = cache.found("PolicyGroup", filed)
+    through = [each for one in groups for each in cache.found("Contract", referring_to("PolicyGroup", one.name))]
+    return list(dict.fromkeys([*groups, *cache.found("Contract", filed), *through]))
+
+
+def _rival_backends(cache: ObjectCache, key: Key) -> list[Key]:
+    """Two that claim one role stand in each other's way."""
+    return [other for other in cache.found("CASBackend", f"namespace/{key.namespace}") if other != key]
+
+
+def _of_organizations(cache: ObjectCache, key: Key) -> list[Key]:
+    kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken")
+    others = [other for kind in kinds for other in cache.keys(kind) if other != key]
+    return [*others, *cache.found("Contract", WITH_POLICIES)]
+
+
+_DEPENDENTS: Mapping[str, Callable[[ObjectCache, Key], list[Key]]] = {
+    "Contract": lambda cache, key: cache.found("Workflow", f"contract/{key.name}"),
+    "Pipeline": _through_pipelines,
+    "Task": _through_pipelines,
+    "Policy": _referring,
+    "PolicyGroup": _referring,
+    "Integration": lambda cache, key: cache.found("IntegrationAttachment", f"integration/{key.name}"),
+    "Workflow": lambda cache, key: cache.found("IntegrationAttachment", f"namespace/{key.namespace}"),
+    "CASBackend": _rival_backends,
+    "Namespace": lambda cache, _key: cache.keys("Organization"),
+    "Organization": _of_organizations,
+}
 
 
 def counted_by(context: Context, key: Key, obj: Object) -> list[Key]:

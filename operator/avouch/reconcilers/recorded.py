@@ -4,9 +4,10 @@ A Workflow that is recorded as it stands costs one comparison and no statement. 
 so a database that somebody replaced is filled again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from avouch.controlplane.model import contracts, deliveries
 from avouch.tekton import matching
@@ -86,13 +87,19 @@ class Contracts:
         """Ask the store again about each of them."""
         self._newest.clear()
 
-    async def record(self, revision: contracts.ContractRevision, *, epoch: int) -> contracts.ContractRevision:
+    async def record(
+        self,
+        revision: contracts.ContractRevision,
+        documents: Mapping[str, bytes] = MappingProxyType({}),
+        *,
+        epoch: int,
+    ) -> contracts.ContractRevision:
         """Keep a revision that says something else than the newest one."""
         key = (revision.namespace, revision.name)
         known = self._newest.get(key)
-        if known and (known.digest, known.namespace_uid) == (revision.digest, revision.namespace_uid):
+        if known and _says(known) == _says(revision):
             return known
-        self._newest[key] = recorded = await self.store.record(revision, epoch=epoch)
+        self._newest[key] = recorded = await self.store.record(revision, documents, epoch=epoch)
         return recorded
 
     async def newest(
@@ -117,3 +124,7 @@ class Contracts:
     async def list(self, namespace: str, name: str) -> Sequence[contracts.ContractRevision]:
         """As the store."""
         return await self.store.list(namespace, name)
+
+
+def _says(revision: contracts.ContractRevision) -> tuple[object, ...]:
+    return revision.digest, revision.resolved, revision.namespace_uid

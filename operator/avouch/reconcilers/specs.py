@@ -151,7 +151,37 @@ def file_by_namespace(obj: Object) -> tuple[str, ...]:
     return (_by_namespace(obj),)
 
 
+WITH_POLICIES = "policies"  # where Contracts are filed that refer to any
+
+
+def referring_to(kind: str, name: str) -> str:
+    """Where Contracts and PolicyGroups are filed that refer to a Policy or PolicyGroup of this name, wherever it is."""
+    return f"{kind}/{name}"
+
+
+def file_by_policies(obj: Object) -> tuple[str, ...]:
+    """Index of Contracts and PolicyGroups: by the names of what they refer to, and whether they refer to anything."""
+    said = obj.get("spec") or {}
+    attached = [*_mappings(said.get("policies"), "attestation"), *_mappings(said.get("policies"), "materials")]
+    attached += [each for one in attached for each in _mappings(one, "policies")]  # of a group's materials
+    groups = [*_mappings(said, "policyGroups"), *_mappings(said, "policy_groups")]
+    named = [("Policy", each) for each in attached] + [("PolicyGroup", each) for each in groups]
+    filed = {referring_to(kind, _last_name(str(each.get("ref") or ""))) for kind, each in named}
+    return (*sorted(filed), *([WITH_POLICIES] if filed else ()))
+
+
+def _mappings(where: Any, field: str) -> list[Mapping[str, Any]]:
+    found = where.get(field) if isinstance(where, Mapping) else None
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _last_name(reference: str) -> str:
+    return reference.partition("@")[0].rpartition("/")[2].rpartition(":")[2]
+
+
 INDEXERS = {
+    "Contract": file_by_policies,
+    "PolicyGroup": file_by_policies,
     "CASBackend": file_by_namespace,
     "Workflow": file_by_all_that_it_names,
     "Pipeline": file_by_tasks,

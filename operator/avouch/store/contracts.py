@@ -1,8 +1,9 @@
 """Contract revisions, append-only. Implements `controlplane.model.contracts.Contracts`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests
 from avouch.controlplane.model import contracts
-from avouch.store import database, declared, direct, fencing, namespaces, tables
+from avouch.store import database, declared, direct, fencing, namespaces, policies, tables
 
 
 class Contracts:
@@ -19,8 +20,14 @@ class Contracts:
     def __init__(self, opened: database.Database) -> None:
         self._database = opened
 
-    async def record(self, revision: contracts.ContractRevision, *, epoch: int) -> contracts.ContractRevision:
-        """Keep a revision; the newest one with the same digest is returned unchanged, else the number is newest + 1."""
+    async def record(
+        self,
+        revision: contracts.ContractRevision,
+        documents: Mapping[str, bytes] = MappingProxyType({}),
+        *,
+        epoch: int,
+    ) -> contracts.ContractRevision:
+        """Keep a revision; the newest one that says the same is returned unchanged, else the number is newest + 1."""
         stored = tables.contract_revisions
         async with self._database.transaction() as connection:
             await fencing.fence(connection, epoch)
@@ -28,10 +35,11 @@ class Contracts:
             await namespaces.remember(connection, revision.namespace, revision.namespace_uid)
             mine = sa.and_(stored.c.namespace_uid == revision.namespace_uid, stored.c.name == revision.name)
             newest = await _first(connection, sa.select(stored).where(mine).order_by(stored.c.revision.desc()))
-            if newest is not None and newest.digest == revision.digest:
+            if newest is not None and (newest.digest, newest.resolved) == (revision.digest, revision.resolved):
                 return newest
             numbered = replace(revision, revision=newest.revision + 1 if newest else 1)
             await connection.execute(sa.insert(stored).values(**_row(numbered)))
+            await policies.keep(connection, documents)
             await declared.changed(connection, revision.namespace)
         return numbered
 
@@ -105,6 +113,7 @@ def _revision(row: direct.Row) -> contracts.ContractRevision:
         canonical=row.canonical,
         recorded_at=row.recorded_at,
         source_digest=row.source_digest,
+        resolved=row.resolved,
     )
 
 
@@ -119,4 +128,5 @@ def _row(revision: contracts.ContractRevision) -> dict[str, Any]:
         "canonical": revision.canonical,
         "recorded_at": revision.recorded_at,
         "source_digest": revision.source_digest,
+        "resolved": revision.resolved,
     }

@@ -83,6 +83,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "blobs": _READ,
         "cas_backends": _READ,
         "claims": _READ,
+        "contract_revisions": _READ,
         "damaged_artifacts": _ADD,
         "deliveries": (
             *_ADD,
@@ -97,6 +98,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "organisations": _READ,
         "outside_runs": _READ,
         "payloads": _ADD,
+        "policy_documents": _READ,
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
         "run_artifacts": _ADD,
@@ -134,6 +136,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "history": ("SELECT", "UPDATE (mark, rewound_at)"),
         "leases": ("SELECT", "UPDATE (epoch)"),
         "organisations": _WHOLE,
+        "policy_documents": _ADD,
         "projects": _WHOLE,
         "runs": (*_ADD, _OPENED),
         "snapshots": _ADD,

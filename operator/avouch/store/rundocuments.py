@@ -27,7 +27,14 @@ CHANGING = {"verdict": "Pending", "evidence": ""}
 FIXED = {
     "name": "name", "workflow": "workflow", "kind": "subject_kind", "subject": "subject_name", "uid": "subject_uid",
 }  # fmt: skip
-OF_VERDICT = ("findings", "materials", "annotations", "env", "left_out")  # what a whole document shows of it
+OF_VERDICT = (
+    "findings",
+    "materials",
+    "annotations",
+    "env",
+    "left_out",
+    "evaluations",
+)  # what a whole document shows of it
 ROOM = 1024 * 1024  # bytes of JSON that one page or turn reads; as objects they take some nine times as much
 # Of small values PostgreSQL knows the size without reading them; of others what is stored may be compressed.
 _SMALL = 300
@@ -177,6 +184,7 @@ def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequen
         "annotations": verdict.annotations if verdict else {},
         "env": verdict.env if verdict else {},
         "leftOut": verdict.left_out if verdict else {},
+        "evaluations": verdict.evaluations if verdict else [],
         "attestationBundle": (verdict.digest or "") if verdict else "",
         "superseded": _superseded(row.superseded),
         "deliveries": [_delivery(delivery) for delivery in deliveries],

@@ -58,7 +58,11 @@ contract_revisions = sa.Table(
     sa.Column("canonical", sa.LargeBinary, nullable=False),
     _time("recorded_at"),
     _text("source_digest"),
+    sa.Column("resolved", sa.LargeBinary, nullable=False, server_default=""),
     sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),  # by a trigger: in the order of COMMIT
+)
+policy_documents = sa.Table(
+    "policy_documents", metadata, _text("digest", key=True), sa.Column("document", sa.LargeBinary, nullable=False)
 )
 tokens = sa.Table(
     "tokens",
@@ -212,6 +216,7 @@ verdicts = sa.Table(
     metadata,
     sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
     *(_json(n) for n in ("findings", "materials", "annotations", "env", "left_out")),
+    sa.Column("evaluations", pg.JSONB, nullable=False, server_default="[]"),
     sa.Column("claims", pg.JSONB(none_as_null=True), nullable=True),  # digests of those it was reached with
 )
 verdict_documents = sa.Table(  # what was signed with a verdict: one row for each kind of document

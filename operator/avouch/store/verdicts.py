@@ -47,9 +47,10 @@ _SET_ASIDE = (
     " FROM gone WHERE runs.id = gone.run_id"
 )
 _VERDICTS = (
-    "INSERT INTO verdicts (run_id, findings, materials, annotations, env, left_out, claims)"
-    " SELECT run_id, findings, materials, annotations, env, left_out, claims FROM jsonb_to_recordset(%(rows)s::jsonb)"
-    " AS i(run_id uuid, findings jsonb, materials jsonb, annotations jsonb, env jsonb, left_out jsonb, claims jsonb)"
+    "INSERT INTO verdicts (run_id, findings, materials, annotations, env, left_out, claims, evaluations)"
+    " SELECT run_id, findings, materials, annotations, env, left_out, claims, evaluations"
+    " FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(run_id uuid, findings jsonb, materials jsonb, annotations jsonb,"
+    "  env jsonb, left_out jsonb, claims jsonb, evaluations jsonb)"
 )
 _DOCUMENTS = (
     "INSERT INTO verdict_documents (run_id, kind, predicate_type, digest, bundle) SELECT *"
@@ -115,6 +116,7 @@ def _verdict(verdict: verdict_model.Verdict) -> dict[str, Any]:
         **shown,
         "left_out": {what: number for what, number in left_out.items() if number},
         "claims": verdict.claims,
+        "evaluations": verdict.evaluations,
     }
 
 

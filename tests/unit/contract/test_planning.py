@@ -31,6 +31,7 @@ class Workflow:
 @dataclass(frozen=True)
 class Revision:
     canonical: bytes
+    resolved: bytes = b""
     name: str = "c"
     revision: int = 3
     namespace: str = "home"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
-from avouch.contract import policies, reading
+from avouch.contract import owed, policies, reading
 from avouch.policy import resolution
 
 SCRIPT = "package main\n\nimport rego.v1\n"
@@ -52,10 +52,14 @@ def resolve(spec: Mapping[str, Any], *objects: Mapping[str, Any], blocks: bool =
     return found
 
 
+def form(spec: Mapping[str, Any], *objects: Mapping[str, Any]) -> bytes:
+    return owed.canonical(resolve(spec, *objects).owed)
+
+
 def problems(spec: Mapping[str, Any], *objects: Mapping[str, Any]) -> list[str]:
     found = _resolve(spec, *objects)
     assert not isinstance(found, resolution.Resolved)
-    return list(resolution.problems(found))
+    return list(map(str, found))
 
 
 def _resolve(spec: Mapping[str, Any], *objects: Mapping[str, Any], blocks: bool = False) -> resolution.Resolved | Any:
@@ -69,7 +73,7 @@ def attached(**said: Any) -> dict[str, Any]:
 
 def test_a_policy_is_pinned_by_its_digest_and_its_document_is_kept() -> None:
     found = resolve(attached(ref="fresh", **{"with": {"days": "30"}}), policy("fresh"))
-    (bound,) = found.policies
+    (bound,) = found.owed.policies
     assert (bound.policy, bound.reference, bound.inputs) == ("fresh", "fresh", (("days", "30"),))
     assert bound.digest == str(policies.digest(policy("fresh")))
     assert set(found.documents) == {bound.digest}
@@ -80,8 +84,8 @@ def test_what_was_recorded_is_read_back() -> None:
     spec = attached(ref="fresh", selector={"name": "sbom", "matchMode": "PREFIX"}, requirements=["soc2/cc1"])
     spec["materials"] = [{"name": "sbom", "type": "SBOM_CYCLONEDX_JSON", "annotations": [{"name": "a"}]}]
     found = resolve(spec, policy("fresh"))
-    again = resolution.restore(found.canonical())
-    assert (again.materials, again.policies) == (found.materials, found.policies)
+    again = owed.restore(owed.canonical(found.owed))
+    assert again == found.owed
 
 
 @pytest.mark.parametrize(
@@ -89,20 +93,20 @@ def test_what_was_recorded_is_read_back() -> None:
 )
 def test_what_is_no_recorded_form_is_corrupt(form: bytes) -> None:
     with pytest.raises(errors.Corrupt):
-        resolution.restore(form)
+        owed.restore(form)
 
 
 def test_the_order_of_attachments_changes_nothing() -> None:
     one = {"policies": {"materials": [{"ref": "a"}, {"ref": "b"}]}}
     other = {"policies": {"materials": [{"ref": "b"}, {"ref": "a"}]}}
     known = (policy("a"), policy("b"))
-    assert resolve(one, *known).canonical() == resolve(other, *known).canonical()
+    assert form(one, *known) == form(other, *known)
 
 
 def test_another_script_is_another_resolution() -> None:
     changed = policy("a")
     changed["spec"]["policies"][0]["embedded"] += "\n# more\n"
-    assert resolve(attached(ref="a"), policy("a")).canonical() != resolve(attached(ref="a"), changed).canonical()
+    assert form(attached(ref="a"), policy("a")) != form(attached(ref="a"), changed)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,7 @@ def test_the_gate_is_the_attachments_then_the_groups_then_the_organizations(
     each = {"ref": "a"} | ({} if own is None else {"gate": own})
     grouped = group("g", policies={"materials": [{"type": "SBOM_CYCLONEDX_JSON", "policies": [each]}]})
     spec = {"policyGroups": [{"ref": "g"} | ({} if of_group is None else {"gate": of_group})]}
-    (bound,) = resolve(spec, policy("a"), grouped, blocks=blocks).policies
+    (bound,) = resolve(spec, policy("a"), grouped, blocks=blocks).owed.policies
     assert bound.gate is gate
 
 
@@ -143,12 +147,12 @@ def test_a_named_material_of_a_group_is_owed_unless_it_is_optional_and_the_contr
         inputs=[{"name": "app", "default": "api"}],
     )
     found = resolve({**said, "policyGroups": [{"ref": "g"}]}, policy("a"), policy("s", "SARIF"), grouped)
-    assert {(one.name, one.type, one.optional, one.output) for one in found.materials} == {
+    assert {(one.name, one.type, one.optional, one.output) for one in found.owed.materials} == {
         ("mine", "SARIF", True, True),
         ("api-sbom", "SBOM_CYCLONEDX_JSON", False, False),
         ("extra", "SARIF", True, False),
     }
-    assert {(one.policy, one.material, one.prefix, one.type, one.group) for one in found.policies} == {
+    assert {(one.policy, one.material, one.prefix, one.type, one.group) for one in found.owed.policies} == {
         ("a", "api-sbom", False, "", "g"),
         ("s", "many", True, "SARIF", "g"),
     }
@@ -156,7 +160,7 @@ def test_a_named_material_of_a_group_is_owed_unless_it_is_optional_and_the_contr
 
 def test_a_material_of_a_group_without_a_name_selects_by_its_type() -> None:
     grouped = group("g", policies={"materials": [{"type": "SARIF", "policies": [{"ref": "any"}]}]})
-    (bound,) = resolve({"policyGroups": [{"ref": "g"}]}, policy("any", ""), grouped).policies
+    (bound,) = resolve({"policyGroups": [{"ref": "g"}]}, policy("any", ""), grouped).owed.policies
     assert bound.judges("whatever", "SARIF")
     assert not bound.judges("whatever", "OPENVEX")
 
@@ -168,7 +172,7 @@ def test_inputs_of_a_group_stand_in_the_inputs_of_its_policies() -> None:
         policies={"materials": [{"type": "SARIF", "policies": [each]}]},
         inputs=[{"name": "limit", "required": True}],
     )
-    (bound,) = resolve({"policyGroups": [{"ref": "g", "with": {"limit": "7"}}]}, policy("a", ""), grouped).policies
+    (bound,) = resolve({"policyGroups": [{"ref": "g", "with": {"limit": "7"}}]}, policy("a", ""), grouped).owed.policies
     assert dict(bound.inputs) == {"days": "7", "who": "x"}
 
 
@@ -182,7 +186,7 @@ def test_policies_of_a_group_can_be_skipped() -> None:
         },
     )
     spec = {"policyGroups": [{"ref": "g", "skip": ["a", "b"]}]}
-    assert [one.policy for one in resolve(spec, policy("a"), policy("b"), grouped).policies] == ["inside"]
+    assert [one.policy for one in resolve(spec, policy("a"), policy("b"), grouped).owed.policies] == ["inside"]
 
 
 @pytest.mark.parametrize(
@@ -196,12 +200,12 @@ def test_policies_of_a_group_can_be_skipped() -> None:
     ],
 )
 def test_a_selector_is_a_name_or_its_beginning(selector: dict[str, str], name: str, judged: bool) -> None:
-    (bound,) = resolve(attached(ref="a", selector=selector), policy("a")).policies
+    (bound,) = resolve(attached(ref="a", selector=selector), policy("a")).owed.policies
     assert bound.judges(name, "SBOM_CYCLONEDX_JSON") is judged
 
 
 def test_a_policy_on_the_attestation_judges_no_material() -> None:
-    (bound,) = resolve({"policies": {"attestation": [{"ref": "a"}]}}, policy("a", "ATTESTATION")).policies
+    (bound,) = resolve({"policies": {"attestation": [{"ref": "a"}]}}, policy("a", "ATTESTATION")).owed.policies
     assert bound.attestation
     assert not bound.judges("any", "ATTESTATION")
 
@@ -246,6 +250,6 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_an_embedded_policy_has_the_digest_of_its_content() -> None:
-    (bound,) = resolve(attached(embedded=policy("inside"))).policies
+    (bound,) = resolve(attached(embedded=policy("inside"))).owed.policies
     assert (bound.policy, bound.reference) == ("inside", "")
     assert digests.well_formed(bound.digest)

@@ -9,7 +9,7 @@ from datetime import datetime
 from avouch import digests, plan
 from avouch.api import vocabulary
 from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, uris, vsa
-from avouch.controlplane.judging import examination, tekton_run
+from avouch.controlplane.judging import examination, policyfields, tekton_run
 from avouch.controlplane.model import runs, verdicts
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 
@@ -60,8 +60,7 @@ class Draft:
 
 def seal(case: examination.Case, verdict: verdicts.Verdict, keys: Keys) -> verdicts.SignedVerdict:
     """Sign every document of a verdict, in the order of `DOCUMENTS`."""
-    claims = case.said if case.external is not None else tekton_run.counting_claims(case)
-    basis = Basis(case, verdict, claims, _facts(case, verdict, [said.claim for said in claims]), keys)
+    basis = _basis(case, verdict, keys)
     for write in DOCUMENTS:
         draft = write(basis)
         document = verdicts.Document(
@@ -69,6 +68,25 @@ def seal(case: examination.Case, verdict: verdicts.Verdict, keys: Keys) -> verdi
         )
         basis = replace(basis, signed=(*basis.signed, document))
     return verdicts.SignedVerdict(verdict, basis.signed)
+
+
+def described(
+    case: examination.Case, verdict: verdicts.Verdict
+) -> list[tuple[verdicts.JudgedMaterial, dict[str, object]]]:
+    """Every material with the descriptor that the attestation has of it; {} where it has none."""
+    taken = {material.name for material in case.plan.materials}
+    found = [(one, _material(one, _free(one.name, taken, index))) for index, one in _numbered(verdict.materials)]
+    return [(one, statement.to_dict(materials.descriptor(made)) if made else {}) for one, made in found]
+
+
+def attested(case: examination.Case, verdict: verdicts.Verdict, keys: Keys) -> bytes:
+    """The statement of a run's attestation, as policies on it see it: without what they say themselves."""
+    return attestation(_basis(case, verdict, keys)).statement
+
+
+def _basis(case: examination.Case, verdict: verdicts.Verdict, keys: Keys) -> Basis:
+    claims = case.said if case.external is not None else tekton_run.counting_claims(case)
+    return Basis(case, verdict, claims, _facts(case, verdict, [said.claim for said in claims]), keys)
 
 
 def attestation(basis: Basis) -> Draft:
@@ -129,6 +147,7 @@ def _facts(case: examination.Case, verdict: verdicts.Verdict, claims: list[runs.
         env=verdict.env,
         annotations=verdict.annotations,
         git_head=_commit(case),
+        policy=policyfields.of(verdict.evaluations) if case.plan.has_policies else {},
         server={}
         if case.external is None
         else {"auth": {"id": case.external.attester.id, "type": case.external.attester.type}},

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from avouch import errors, plan, storable
 from avouch.attestation import identity, materials, recordable, trust, verification
 from avouch.controlplane.deliveries import fanout
-from avouch.controlplane.judging import documents, examination, lateness, verdict
+from avouch.controlplane.judging import documents, examination, lateness, policies, verdict
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import cluster, judging, runs, verdicts
 from avouch.materials import types as material_types
@@ -49,6 +49,7 @@ class Judging:
     clock: cluster.Clock
     trust_root: trust.TrustRoot
     keys: documents.Keys
+    evaluating: policies.Evaluating
 
     async def batch(self, limit: int = BATCH) -> Sequence[judging.Outcome]:
         """Judge what is due and needs nothing but the database; empty where there is nothing.
@@ -125,6 +126,9 @@ class Judging:
             # Nothing is fetched for a run that is waited for, or keeps its verdict.
             if _ends(case, found) and (looked_at := await self._looked_at(case)):
                 case = replace(case, documents=looked_at)
+                found = verdict.judge(case, self.clock.now())
+            if isinstance(found, verdicts.Verdict) and _ends(case, found) and _has_to_be_evaluated(case, found):
+                case = replace(case, evaluations=await self.evaluating.evaluated(case, found, self.keys))
                 found = verdict.judge(case, self.clock.now())
             return self._outcome(record, case, found, taken)
         except Exception as exc:
@@ -251,8 +255,16 @@ def _settled(record: judging.Record) -> bool:
     return record.run.finished_at is None and record.external is None
 
 
+def _has_to_be_evaluated(case: examination.Case, found: verdicts.Verdict) -> bool:
+    """Whether its policies say anything of it: its evidence was looked at, and they were not asked yet."""
+    looked_at = any(one.code == "PoliciesNotEvaluated" for one in found.findings)
+    return case.plan.has_policies and looked_at
+
+
 def _may_hold_documents(record: judging.Record) -> bool:
     """Whether a run claims what may be a document; its claims are verified once, where they are read."""
+    if record.run.pinned().has_policies:
+        return True
     if not record.claims:
         return False
     asked = record.run.pinned().materials

@@ -11,12 +11,13 @@ from avouch import findings as finding_table
 from avouch.api import vocabulary
 from avouch.contract import completeness
 from avouch.controlplane.judging import examination, external_run, tekton_run
-from avouch.controlplane.model import verdicts
+from avouch.controlplane.model import policies, verdicts
 from avouch.findings import CODES, Effect, Finding, several
 from avouch.runners import table
 from avouch.tekton import decision
 
 _DELIVERED_BY_PODS = ("MaterialMissing", "GroupUnsatisfied", "SidecarMissing")
+_SHOWN = 5  # violations of one policy that a finding tells
 TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 
@@ -35,6 +36,7 @@ def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examinati
         annotations=dict(examined.annotations),
         env=dict(examined.env),
         judged_at=now,
+        evaluations=case.evaluations or (),
     )
 
 
@@ -85,17 +87,33 @@ def unproven_runner(case: examination.Case, examined: examination.Examined) -> I
         yield Finding("RunnerMismatch", text, line="spec.runner.type", fix=f"{need}; or remove spec.runner")
 
 
-def unevaluated_policies(case: examination.Case, examined: examination.Examined) -> Iterable[Finding]:
-    """A contract that carries policies: they are not evaluated, so it is an error and never passed."""
-    if case.plan.has_policies:
-        text = f"contract {case.plan.contract} carries policies, which this version does not evaluate"
-        fix = "remove spec.policies and spec.policyGroups from the contract, or wait for a version that evaluates them"
-        yield Finding("PoliciesNotEvaluated", text, line="spec.policies", fix=fix)
+def violated_policies(case: examination.Case, _examined: examination.Examined) -> Iterable[Finding]:
+    """What policies say. Of one with a gate, a violation fails the run and an error is one; of others it is a note."""
+    if not case.plan.has_policies:
+        return
+    if case.evaluations is None:
+        text = f"the policies of contract {case.plan.contract} were not evaluated"
+        yield Finding("PoliciesNotEvaluated", text, line="spec.policies", fix="read the worker's log")
+        return
+    for one in case.evaluations:
+        of = f"policy {one.policy} on material {one.material}" if one.material else f"policy {one.policy}"
+        if one.status is policies.Status.ERROR:
+            code = "PolicyNotEvaluated" if one.gate else "PolicyNotEvaluatedUngated"
+            yield Finding(code, f"{of}: {one.reason}", one.line, "correct the policy", one.material)
+        elif one.status is policies.Status.VIOLATED:
+            code = "PolicyViolated" if one.gate else "PolicyViolatedUngated"
+            yield Finding(code, f"{of}: {_violations(one)}", one.line, "", one.material)
+
+
+def _violations(one: policies.Evaluation) -> str:
+    more = len(one.violations) + one.more - len(one.violations[:_SHOWN])
+    told = "; ".join(each.message for each in one.violations[:_SHOWN])
+    return f"{told}; and {more} more" if more else told
 
 
 CHECKS: tuple[Callable[[examination.Case, examination.Examined], Iterable[Finding]], ...] = (
     wrong_evidence,  # contradictions, refused evidence, a build that failed: the CHECKS of the source
     unproven_runner,  # RunnerMismatch
     incomplete_evidence,  # MaterialMissing, GroupUnsatisfied, AnnotationMissing, EnvironmentMissing
-    unevaluated_policies,  # PoliciesNotEvaluated
+    violated_policies,  # PolicyViolated, PolicyNotEvaluated, PoliciesNotEvaluated, and their notes without a gate
 )

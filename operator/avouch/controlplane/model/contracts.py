@@ -1,8 +1,9 @@
 """Contracts and Workflows as the controller recorded them, and the ports that keep them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from avouch import digests
@@ -11,7 +12,10 @@ from avouch.controlplane.model import deliveries, opening
 
 @dataclass(frozen=True, slots=True)
 class ContractRevision:
-    """One immutable revision of a Contract. `canonical` is the canonical form; `digest` its identity."""
+    """One immutable revision of a Contract. `canonical` is the canonical form and `digest` its identity.
+
+    What is said by the policies that it refers to is part of a revision: another script is another revision.
+    """
 
     namespace: str
     namespace_uid: str
@@ -22,6 +26,7 @@ class ContractRevision:
     canonical: bytes
     recorded_at: datetime
     source_digest: str = ""  # of the bytes that were applied: `contract.revisions.source_digest`
+    resolved: bytes = b""  # what it owes with its policies looked up: `contract.owed`; b"" where it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,19 @@ class WorkflowRecord:
         return opening.Opening(self.open_since, self.open_until)
 
 
+_NONE: Mapping[str, bytes] = MappingProxyType({})
+
+
 class Contracts(Protocol):
     """Revisions of Contracts: append-only."""
 
-    async def record(self, revision: ContractRevision, *, epoch: int) -> ContractRevision:
-        """Keep a revision. The newest one with the same digest is returned unchanged; else the number is newest + 1."""
+    async def record(
+        self, revision: ContractRevision, documents: Mapping[str, bytes] = _NONE, *, epoch: int
+    ) -> ContractRevision:
+        """Keep a revision, and the documents of its policies by their digests.
+
+        The newest one that says the same is returned unchanged; else the number is newest + 1.
+        """
         ...
 
     async def newest(self, namespace: str, name: str, *, before: datetime | None = None) -> ContractRevision | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from avouch.controlplane.model import policies
 from avouch.findings import Finding
 
 
@@ -61,6 +62,7 @@ class Verdict:
     annotations: dict[str, str]
     env: dict[str, str]
     judged_at: datetime
+    evaluations: tuple[policies.Evaluation, ...] = ()
     claims: tuple[str, ...] = ()  # digests of all claims that were there, counted or not: others came late
 
 

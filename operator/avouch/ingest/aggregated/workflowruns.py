@@ -79,12 +79,21 @@ def _status(document: objects.Document) -> dict[str, Any]:
     shown = ("findings", "annotations", "env", "leftOut")
     deep = (*shown, "deliveries", "superseded", "lateClaims", "attestationBundle")
     materials = [_material(one) for one in document.get("materials") or ()]
-    return {**plain, **{key: document.get(key) for key in (*times, *deep)}, "materials": materials}
+    said = {"materials": materials, "policies": [_policy(one) for one in document.get("evaluations") or ()]}
+    return {**plain, **{key: document.get(key) for key in (*times, *deep)}, **said}
 
 
 def _material(found: Mapping[str, Any]) -> dict[str, Any]:
     """A text or an image has a value, and no bytes of ours: a size of 0 would say that it is empty."""
     return {key: value for key, value in found.items() if key != "size" or not found.get("value")}
+
+
+def _policy(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What one policy said; its messages are what people read."""
+    same = ("digest", "group", "material", "status", "reason", "gate", "more", "line")
+    violations = [one["message"] for one in found["violations"]]
+    said = {"name": found["policy"], **{key: found[key] for key in same}, "violations": violations}
+    return {key: value for key, value in said.items() if value}
 
 
 def _cells(document: objects.Document, now: datetime) -> list[str]:

@@ -1,0 +1,260 @@
+"""What the policies of a run's contract say of it: those of the revision that it is held to, before its verdict.
+
+1. Each material is shown to every policy that judges materials of its name and type; then the attestation, as it is
+   going to be signed, to the policies on it.
+2. A policy that has no result, fails, takes too much or answers what no policy answers has not passed: its status is
+   Error. It stops neither the other policies nor the run.
+3. Scripts are those whose digests the revision names, whatever became of the objects since.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from avouch import digests, errors, storable
+from avouch.api import policy as kind
+from avouch.contract import owed
+from avouch.controlplane.judging import documents, examination
+from avouch.controlplane.model import artifacts, policies, verdicts
+from avouch.materials import types as material_types
+from avouch.policy import arguments, evaluation, resolution, scripts
+from avouch.policy import documents as shown_documents
+
+_log = logging.getLogger(__name__)
+
+ALLOWED = 120.0  # seconds for all policies of one run
+EVALUATIONS = 1000  # of one run
+VIOLATIONS = 1000  # of one run that its verdict keeps
+_MESSAGE = 500  # characters of one message
+_FINDING = 2000  # characters of what one says beside its message
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What the revision of a run is held to, and the policies that it names, by their digests."""
+
+    owed: owed.Owed
+    known: Mapping[str, kind.Policy]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    """The use case, with the ports it needs."""
+
+    recorded: policies.Policies
+    engine: evaluation.Engine
+    content: artifacts.Content
+    clock: Callable[[], float] = time.monotonic
+
+    async def evaluated(
+        self, case: examination.Case, verdict: verdicts.Verdict, keys: documents.Keys
+    ) -> tuple[policies.Evaluation, ...]:
+        """What every policy says of the run. `verdict`: what is known of its materials.
+
+        Raises:
+            errors.Corrupt: what the run is held to is not kept any more.
+            errors.Unavailable: the engine, the database or the store cannot answer now.
+        """
+        pinned = await self._pinned(case)
+        evaluating = _Run(self, case, pinned, self.clock() + ALLOWED)
+        for found, known in documents.described(case, verdict):
+            await evaluating.judge_material(found, known)
+        so_far = replace(verdict, evaluations=tuple(evaluating.said))
+        await evaluating.judge_attestation(documents.attested(case, so_far, keys))
+        return _kept(evaluating.said)
+
+    async def _pinned(self, case: examination.Case) -> Pinned:
+        asked, run = case.plan, case.run
+        uid = asked.contract_namespace_uid or run.namespace_uid
+        form = await self.recorded.resolved(policies.Revision(uid, asked.contract, asked.revision))
+        if not form:
+            text = f"what the policies of contract {asked.contract}, revision {asked.revision}, say is not recorded"
+            raise errors.Corrupt(text)
+        found = owed.restore(form)
+        wanted = frozenset(one.digest for one in found.policies)
+        kept = await self.recorded.documents(wanted)
+        if missing := sorted(wanted - kept.keys()):
+            raise errors.Corrupt(f"policy {missing[0]} is not kept any more")
+        return Pinned(found, {digest: resolution.policy_of(json.loads(text)) for digest, text in kept.items()})
+
+
+@dataclass(slots=True)
+class _Run:
+    """The policies of one run, one after the other."""
+
+    use: Evaluating
+    case: examination.Case
+    pinned: Pinned
+    until: float
+    said: list[policies.Evaluation] = field(default_factory=list)
+
+    async def judge_material(self, found: verdicts.JudgedMaterial, known: Mapping[str, Any]) -> None:
+        judging = [
+            one
+            for one in self.pinned.owed.policies
+            if one.judges(found.name, found.type) and _of_type(self._scripts(one), found.type)
+        ]
+        if judging:
+            about = _About(found.name, found.digest, found.type)
+            await self._judge(judging, about, known, lambda: self._content(found))
+
+    async def judge_attestation(self, statement: bytes) -> None:
+        judging = [one for one in self.pinned.owed.policies if one.attestation]
+
+        async def content() -> bytes:
+            return statement
+
+        about = _About("", str(digests.of_bytes(statement)), scripts.ATTESTATION)
+        if judging:
+            await self._judge(judging, about, {}, content)
+
+    async def _judge(
+        self,
+        judging: Sequence[owed.Bound],
+        about: "_About",
+        known: Mapping[str, Any],
+        content: Callable[[], Awaitable[bytes]],
+    ) -> None:
+        """Show one document to its policies; where it cannot be shown, each of them is an error."""
+        try:
+            document = shown_documents.of_material(about.type, await content()) if about.material else await content()
+        except errors.AvouchError as exc:
+            if exc.retry:
+                raise
+            self.said += [_failed(one, about, str(exc)) for one in judging]
+            return
+        async with self.use.engine.document(self.case.run.namespace_uid, document) as asked:
+            for one in judging:
+                self.said.append(await self._said(one, about, known, asked))
+
+    async def _said(
+        self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
+    ) -> policies.Evaluation:
+        if len(self.said) >= EVALUATIONS:
+            return _failed(one, about, f"not evaluated: a run has at most {EVALUATIONS} evaluations")
+        if self.use.clock() > self.until:
+            return _failed(one, about, f"not evaluated: the policies of one run have {ALLOWED:.0f} seconds together")
+        try:
+            return await self._evaluated(one, about, known, asked)
+        except errors.AvouchError as exc:
+            if exc.retry:
+                raise
+            return _failed(one, about, str(exc))
+        except Exception as exc:
+            _log.exception("policy %s could not be evaluated for run %s", one.policy, self.case.run.id)
+            return _failed(one, about, f"the evaluation failed: {type(exc).__name__}")
+
+    async def _evaluated(
+        self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
+    ) -> policies.Evaluation:
+        policy = self.pinned.known[one.digest]
+        bound = arguments.bound(one.policy, policy.spec.inputs, dict(one.inputs))
+        beside = shown_documents.beside(bound.values, known)
+        chosen = _of_type(self._scripts(one), about.type)
+        if not chosen:
+            return _failed(one, about, f"none of its scripts judges {about.type}")
+        found = await evaluation.asked_about(self.use.engine, asked, chosen, beside)
+        if found is None:
+            return replace(_evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")
+        status = (
+            policies.Status.VIOLATED
+            if found.violations
+            else policies.Status.SKIPPED
+            if found.skipped
+            else policies.Status.PASSED
+        )
+        kept = tuple(
+            policies.Violation(_text(each.message, _MESSAGE), _finding(each.finding))
+            for each in found.violations[: policies.MOST]
+        )
+        more = found.more + len(found.violations) - len(kept)
+        return replace(
+            _evaluation(one, about), status=status, reason=_text(found.skipped, _MESSAGE), violations=kept, more=more
+        )
+
+    def _scripts(self, one: owed.Bound) -> Sequence[scripts.Script]:
+        return scripts.of(self.pinned.known[one.digest].spec)
+
+    async def _content(self, found: verdicts.JudgedMaterial) -> bytes:
+        """The bytes of a material: what an attestation holds of it, else what the namespace stored.
+
+        Raises:
+            errors.Invalid: nothing keeps them.
+        """
+        if found.type in material_types.VALUE_TYPES:
+            return found.value.encode()
+        for said in self.case.said:
+            for one in said.facts.materials if said.facts else ():
+                if str(one.digest) == found.digest and one.content is not None:
+                    return one.content
+        content = bytearray()
+        try:
+            async for piece in self.use.content.get(
+                digests.Digest.parse(found.digest), namespace_uid=self.case.run.namespace_uid
+            ):
+                content += piece
+                if len(content) > shown_documents.MOST:
+                    break  # as many bytes as say that there are too many
+        except errors.NotFound as exc:
+            fix = "let the material be uploaded: remove skipUpload from the contract"
+            raise errors.Invalid(f"the content of material {found.name} is not kept", fix=fix) from exc
+        return bytes(content)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is judged: the name of a material ("": the attestation), its digest and its type."""
+
+    material: str
+    digest: str
+    type: str
+
+
+def _of_type(found: Iterable[scripts.Script], type_: str) -> Sequence[scripts.Script]:
+    return [one for one in found if one.judges in ("", type_) and one.at_push]
+
+
+def _evaluation(one: owed.Bound, about: _About) -> policies.Evaluation:
+    return policies.Evaluation(
+        policy=one.policy,
+        digest=one.digest,
+        line=one.line,
+        status=policies.Status.ERROR,
+        reference=one.reference,
+        group=one.group,
+        material=about.material,
+        material_digest=about.digest,
+        gate=one.gate,
+        inputs=one.inputs,
+        requirements=one.requirements,
+    )
+
+
+def _failed(one: owed.Bound, about: _About, reason: str) -> policies.Evaluation:
+    return replace(_evaluation(one, about), reason=_text(reason, 2 * _MESSAGE))
+
+
+def _kept(said: Sequence[policies.Evaluation]) -> tuple[policies.Evaluation, ...]:
+    """As many violations as one verdict keeps; the others are counted."""
+    room, kept = VIOLATIONS, []
+    for one in said:
+        shown = one.violations[:room]
+        room -= len(shown)
+        kept.append(replace(one, violations=shown, more=one.more + len(one.violations) - len(shown)))
+    return tuple(kept)
+
+
+def _text(text: str, most: int) -> str:
+    """What the database can keep of a text of somebody's script."""
+    clean = storable.text(text)
+    return clean if len(clean) <= most else f"{clean[:most]}... ({len(clean) - most} more characters)"
+
+
+def _finding(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    text = storable.text(json.dumps(found, sort_keys=True))
+    return text if len(text) <= _FINDING else ""
