@@ -18,10 +18,12 @@ import uvloop
 
 from avouch import digests
 from avouch.attestation import authority, trust
-from avouch.controlplane.judging import artifact_check, judge
+from avouch.controlplane.judging import artifact_check, judge, policies
+from avouch.opa import engine, program
 from avouch.processes import lifetime
 from avouch.reading import pool
 from avouch.store import database, inline, judgingqueue
+from avouch.store import policies as policy_store
 from bench import doneruns, measure
 
 GOAL = 2.5  # ms of CPU for a run, ours and PostgreSQL's together
@@ -50,7 +52,9 @@ async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
     root = trust.TrustRoot.from_pems([made.certificate_pem])
     async with database.Database(store.url) as opened:
         looked_at = artifact_check.Artifacts(_Rows(inline.Inline(opened)), pool.Readers())
-        use_case = judge.Judging(judgingqueue.Queue(opened), looked_at, lifetime.Clock(), root, doneruns.keys())
+        asked = policies.Evaluating(policy_store.Policies(opened), engine.Engine(_no_opa), _Rows(inline.Inline(opened)))
+        queue = judgingqueue.Queue(opened)
+        use_case = judge.Judging(queue, looked_at, lifetime.Clock(), root, doneruns.keys(), asked)
         await opened.warm()
         ours, theirs, wall = time.process_time(), store.cpu(), time.perf_counter()
         while await use_case.batch(size):
@@ -63,6 +67,10 @@ async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
     if store.judged() - before != count:
         raise RuntimeError(f"{store.judged() - before} of {count} runs were judged")
     return cost
+
+
+async def _no_opa() -> program.Program:
+    raise RuntimeError("these contracts have no policies")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from avouch.store import deliveries as ledger
 from avouch.store import runs as run_store
 from tests import postgres
 from tests.store.conftest import NOW, a_claim, a_run, a_verdict, decide
+from tests.unasked import UNASKED
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 HONEST, LIE = b"sbom c of the sidecar", b"sbom b of a step"
@@ -54,7 +55,8 @@ class Shop:
         self.opened, self.run, self.store = opened, run, store
         keys = documents.Keys(*(signing.KeySigner.generate() for _ in range(3)), "https://verifier.example")
         queue = judgingqueue.Queue(worker)
-        self.judge = judging.Judging(queue, Artifacts(), Clock(), trust.TrustRoot(()), keys)  # type: ignore[arg-type]
+        root = trust.TrustRoot(())
+        self.judge = judging.Judging(queue, Artifacts(), Clock(), root, keys, UNASKED)  # type: ignore[arg-type]
 
     async def push(self, bundle: bytes, **changes: object) -> runs.Receipt:
         return await self.store.accept(a_claim(self.run, bundle + f" {self.run.id}".encode(), **{**POD, **changes}))

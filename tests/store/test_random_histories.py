@@ -37,6 +37,7 @@ from avouch.store import database, judgingqueue, rows, tables
 from avouch.store import runs as run_store
 from avouch.store import workflows as workflow_store
 from tests import postgres
+from tests.unasked import UNASKED
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 pytestmark = pytest.mark.postgres
@@ -261,7 +262,8 @@ class Histories:
             Artifacts(),
             self.cluster,
             trust.TrustRoot(()),
-            self.keys,  # type: ignore[arg-type]
+            self.keys,
+            UNASKED,
         )
         self.pushes = run_store.Runs(self.opened)
         attachment = {"namespace": self.namespace, "name": "chat", "uid": f"chat-{self.namespace}", "integration": "i",

@@ -3,13 +3,14 @@
 import asyncio
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from avouch import errors, rfc3339
+from avouch.contract import model, revisions
 from avouch.controlplane.model import contracts
 from avouch.integrations import registry
 from avouch.kube import events, status
@@ -21,6 +22,11 @@ from tests.unit.reconcilers import tokens
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def canonical(obj: Mapping[str, Any]) -> bytes:
+    """A contract of its own for each spec."""
+    return revisions.canonical(model.ContractSpec(name=repr(obj["spec"])))
+
+
 class Memory:
     """Contracts, Workflows and deliveries in memory, with the store's promises."""
 
@@ -30,7 +36,9 @@ class Memory:
         self.fail: errors.AvouchError | None = None
         self.newest_fails: errors.AvouchError | None = None
 
-    async def record(self, revision: contracts.ContractRevision, *, epoch: int) -> contracts.ContractRevision:
+    async def record(
+        self, revision: contracts.ContractRevision, documents: Mapping[str, bytes], *, epoch: int
+    ) -> contracts.ContractRevision:
         if self.fail:
             raise self.fail
         newest = await self.newest(revision.namespace, revision.name)
@@ -39,7 +47,7 @@ class Memory:
         number = newest.revision + 1 if newest else 1
         kept = contracts.ContractRevision(
             revision.namespace, revision.namespace_uid, revision.name, revision.uid, number, revision.digest,
-            revision.canonical, revision.recorded_at,
+            revision.canonical, revision.recorded_at, resolved=revision.resolved,
         )  # fmt: skip
         self.revisions.append(kept)
         return kept
@@ -114,7 +122,7 @@ def build() -> tuple[kinds.KindReconciler, Memory, Api]:
     there = context.Context(
         cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
         organizations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
-        canonical=lambda obj: repr(obj["spec"]).encode(), clock=Clock(), epoch=lambda: 1, creator=api,
+        canonical=canonical, clock=Clock(), epoch=lambda: 1, creator=api,
         integrations=registry.Types(),
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})

@@ -1,6 +1,6 @@
 """What the controller remembers of its own records: exact, and no statement for what stands already."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +40,9 @@ class Store:
         if name in self.workflows and self.workflows[name].uid == uid:
             del self.workflows[name]
 
-    async def record(self, revision: contracts.ContractRevision, *, epoch: int) -> contracts.ContractRevision:
+    async def record(
+        self, revision: contracts.ContractRevision, documents: Mapping[str, bytes], *, epoch: int
+    ) -> contracts.ContractRevision:
         self.asked.append("record")
         self.revisions.append(replace(revision, revision=len(self.revisions) + 1))
         return self.revisions[-1]

@@ -16,6 +16,7 @@ from avouch.controlplane.judging import documents, verdict
 from avouch.controlplane.judging import judge as judging
 from avouch.controlplane.model import artifacts, deliveries, external, verdicts
 from avouch.controlplane.model import judging as judging_model
+from tests.unasked import UNASKED
 from tests.unit.attestation import builders
 from tests.unit.controlplane.judging import tekton_cases as cases
 
@@ -125,7 +126,7 @@ ATTESTATION, PASSED, FAILED = (signing.KeySigner.generate() for _ in range(3))
 
 def judge(queue: Queue, store: Store | None = None, root: trust.TrustRoot | None = None) -> judging.Judging:
     keys = documents.Keys(ATTESTATION, PASSED, FAILED, "https://verifier.example.com")
-    return judging.Judging(queue, store or Store(), Clock(), root or trust.TrustRoot(()), keys)  # type: ignore[arg-type]
+    return judging.Judging(queue, store or Store(), Clock(), root or trust.TrustRoot(()), keys, UNASKED)  # type: ignore[arg-type]
 
 
 @pytest.fixture
