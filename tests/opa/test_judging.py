@@ -1,0 +1,278 @@
+"""Runs of contracts with policies, judged with the real OPA: what passes, what fails, and what stops nothing else."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from avouch import digests, errors
+from avouch.attestation import signing
+from avouch.contract import owed, policies, reading
+from avouch.controlplane.judging import documents, examination, verdict
+from avouch.controlplane.judging import policies as judging
+from avouch.controlplane.model import policies as policy_model
+from avouch.controlplane.model import verdicts
+from avouch.opa import engine
+from avouch.policy import resolution
+from tests.unit.controlplane.judging import tekton_cases as cases
+
+pytestmark = pytest.mark.opa
+
+KEYS = documents.Keys(*(signing.KeySigner.generate() for _ in range(3)), "https://verifier.example.com")
+HEAD = "package main\n\nimport rego.v1\n\n"
+PASSING = HEAD + "violations contains msg if { some c in input.components; c.bad; msg := c.name }\n"
+SBOM = b'{"bomFormat": "CycloneDX", "components": [{"name": "left-pad", "bad": true}, {"name": "ok", "bad": false}]}'
+CLEAN = b'{"bomFormat": "CycloneDX", "components": [{"name": "ok", "bad": false}]}'
+
+
+def policy(name: str, rego: str, kind: str = cases.SBOM, **script: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "chainloop.dev/v1",
+        "kind": "Policy",
+        "metadata": {"name": name},
+        "spec": {"policies": [{"kind": kind, "embedded": rego, **script}]},
+    }
+
+
+class Cluster:
+    """Implements `resolution.Policies`, `policies.Policies` and `artifacts.Content` over a few objects."""
+
+    def __init__(self, *objects: dict[str, Any], content: bytes | None = CLEAN) -> None:
+        self.objects = {one["metadata"]["name"]: one for one in objects}
+        self.content = content
+        self.form = b""
+        self.kept: dict[str, bytes] = {}
+
+    def policy(self, reference: str) -> resolution.Found:
+        found = self.objects[reference]
+        return resolution.Found(reference, policies.digest(found), found)
+
+    group = policy
+
+    def attach(self, gate: bool = True, **said: Any) -> None:
+        spec = {"policies": {"materials": [{"ref": name, "gate": gate} for name in self.objects]}} | said
+        self.attach_all(spec)
+
+    def attach_all(self, spec: dict[str, Any]) -> None:
+        manifest = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}, "spec": spec}
+        found = resolution.resolve(reading.read(manifest), self)
+        assert isinstance(found, resolution.Resolved), found
+        self.form, self.kept = owed.canonical(found.owed), dict(found.documents)
+
+    async def resolved(self, revision: policy_model.Revision) -> bytes | None:
+        return self.form or None
+
+    async def documents(self, digests: frozenset[str]) -> Mapping[str, bytes]:
+        return {digest: text for digest, text in self.kept.items() if digest in digests}
+
+    async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        if self.content is None:
+            raise errors.NotFound("nothing")
+        yield self.content
+
+
+def case() -> examination.Case:
+    plan = replace(cases.planned(cases.asked()), has_policies=True)
+    return cases.case(plan, cases.snapshot(cases.taskrun()), cases.said(cases.file()))
+
+
+async def judged(running: engine.Engine, cluster: Cluster) -> verdicts.Verdict:
+    found = verdict.judge(case(), cases.LATER)
+    assert isinstance(found, verdicts.Verdict)
+    said = await judging.Evaluating(cluster, running, cluster).evaluated(case(), found, KEYS)
+    again = verdict.judge(replace(case(), evaluations=said), cases.LATER)
+    assert isinstance(again, verdicts.Verdict)
+    return again
+
+
+async def test_a_run_passes_that_no_policy_finds_anything_in(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING))
+    cluster.attach()
+    found = await judged(running, cluster)
+    assert (found.result, found.findings) == (verdicts.VerdictResult.PASSED, ())
+    (said,) = found.evaluations
+    assert (said.policy, said.material, said.status) == ("components", "sbom", policy_model.Status.PASSED)
+
+
+async def test_a_violation_fails_the_run_where_there_is_a_gate(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), content=SBOM)
+    cluster.attach(gate=True)
+    found = await judged(running, cluster)
+    assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.FAILED, ["PolicyViolated"])
+    assert "policy components on material sbom: left-pad" in found.findings[0].message
+    assert found.findings[0].line == 'spec.policies.materials[ref="components"]'
+
+
+async def test_a_violation_without_a_gate_is_a_note(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), content=SBOM)
+    cluster.attach(gate=False)
+    found = await judged(running, cluster)
+    assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.PASSED, ["PolicyViolatedUngated"])
+    assert found.evaluations[0].status is policy_model.Status.VIOLATED
+
+
+WRONG = {
+    "undefined": HEAD + 'ignore if input.never\nresult := {"violations": input.never}\n',
+    "failing": HEAD + "violations contains 1 / count(input.nothing)\n" + "x := 1 / 0\nviolations contains x\n",
+    "malformed": HEAD + 'result := {"violations": "none", "skipped": false}\n',
+    "not-an-object": HEAD + "result := true\n",
+    "not-text": HEAD + "violations contains 7\n",
+    "not-compiling": HEAD + "violations contains nothing\n",
+    "asking-the-network": HEAD
+    + 'violations contains "a" if { http.send({"url": "http://10.0.0.1", "method": "GET"}) }\n',
+    "asking-chainloop": HEAD + 'violations contains "a" if { chainloop.discover("sha256:a", "") }\n',
+    "endless": HEAD
+    + 'violations contains "n" if { numbers.range(0, 200000)[_] * numbers.range(0, 200000)[_] == 0.5 }\n',
+}
+
+
+@pytest.mark.parametrize("gate", [True, False])
+@pytest.mark.parametrize("how", WRONG)
+async def test_a_policy_that_cannot_be_evaluated_never_passes(running: engine.Engine, how: str, gate: bool) -> None:
+    cluster = Cluster(policy("broken", WRONG[how]))
+    cluster.attach(gate=gate)
+    found = await judged(running, cluster)
+    (said,) = found.evaluations
+    assert said.status is policy_model.Status.ERROR
+    assert said.reason
+    if gate:
+        assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.ERROR, ["PolicyNotEvaluated"])
+    else:
+        assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.PASSED, ["PolicyNotEvaluatedUngated"])
+
+
+async def test_a_bad_policy_stops_no_other(running: engine.Engine) -> None:
+    cluster = Cluster(*(policy(name, rego) for name, rego in WRONG.items() if name != "endless"), policy("z", PASSING))
+    cluster.attach(gate=False)
+    found = await judged(running, cluster)
+    assert {one.policy: one.status.value for one in found.evaluations}["z"] == "Passed"
+    assert len(found.evaluations) == len(WRONG)
+
+
+async def test_a_skipped_policy_is_neither_a_pass_nor_a_failure(running: engine.Engine) -> None:
+    cluster = Cluster(policy("odd", HEAD + "default valid_input := false\nvalid_input if input.never\n"))
+    cluster.attach()
+    found = await judged(running, cluster)
+    (said,) = found.evaluations
+    assert (said.status, said.reason) == (policy_model.Status.SKIPPED, "the file content is not recognized")
+    assert found.result is verdicts.VerdictResult.PASSED
+
+
+async def test_material_that_nobody_kept_is_not_passed(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), content=None)
+    cluster.attach()
+    found = await judged(running, cluster)
+    assert cases.codes(found) == ["PolicyNotEvaluated"]
+    assert "the content of material sbom is not kept" in found.findings[0].message
+
+
+async def test_many_violations_are_counted_and_some_kept(running: engine.Engine) -> None:
+    many = HEAD + 'violations contains msg if { some i in numbers.range(1, 10000); msg := sprintf("%05d", [i]) }\n'
+    cluster = Cluster(policy("many", many))
+    cluster.attach()
+    found = await judged(running, cluster)
+    (said,) = found.evaluations
+    assert (len(said.violations), said.more) == (policy_model.MOST, 10_000 - policy_model.MOST)
+    assert found.findings[0].message.endswith("and 9995 more")
+
+
+async def test_long_messages_are_cut_and_what_cannot_be_stored_is_replaced(running: engine.Engine) -> None:
+    cluster = Cluster(policy("long", HEAD + 'violations contains concat("", ["a\\u0000b", sprintf("%01000d", [1])])\n'))
+    cluster.attach()
+    (said,) = (await judged(running, cluster)).evaluations
+    message = said.violations[0].message
+    assert "\0" not in message
+    assert message.endswith("(503 more characters)")
+
+
+async def test_a_policy_on_the_attestation_sees_it_with_what_was_said_of_its_materials(running: engine.Engine) -> None:
+    rego = HEAD + (
+        "violations contains msg if {\n"
+        "  some name, said in input.predicate.policyEvaluations\n"
+        '  msg := sprintf("%s: %s has %d materials", [name, input.predicate.metadata.contractName,'
+        " count(input.predicate.materials)])\n}\n"
+    )
+    cluster = Cluster(policy("components", PASSING), policy("whole", rego, "ATTESTATION"))
+    cluster.attach_all(
+        {"policies": {"materials": [{"ref": "components"}], "attestation": [{"ref": "whole", "gate": True}]}}
+    )
+    found = await judged(running, cluster)
+    assert [(one.policy, one.material) for one in found.evaluations] == [("components", "sbom"), ("whole", "")]
+    assert "policy whole: sbom: contract has 2 materials" in found.findings[0].message
+
+
+async def test_a_script_of_the_beginning_does_not_judge_the_end(running: engine.Engine) -> None:
+    both = policy("both", HEAD + 'violations contains "at the end"\n', "ATTESTATION")
+    both["spec"]["policies"].append(
+        {"kind": "ATTESTATION", "embedded": HEAD + 'violations contains "early"\n', "attestationPhases": ["INIT"]}
+    )
+    cluster = Cluster(both)
+    cluster.attach_all({"policies": {"attestation": [{"ref": "both"}]}})
+    (said,) = (await judged(running, cluster)).evaluations
+    assert [one.message for one in said.violations] == ["at the end"]
+
+
+async def test_inputs_reach_the_script_and_the_verdict(running: engine.Engine) -> None:
+    rego = HEAD + 'violations contains sprintf("%v", [input.args])\n'
+    cluster = Cluster(policy("args", rego))
+    cluster.attach_all({"policies": {"materials": [{"ref": "args", "with": {"names": "a,b", "one": "1"}}]}})
+    (said,) = (await judged(running, cluster)).evaluations
+    assert said.violations[0].message == '{"names": ["a", "b"], "one": "1"}'
+    assert said.inputs == (("names", "a,b"), ("one", "1"))
+
+
+async def test_a_script_sees_the_materials_descriptor(running: engine.Engine) -> None:
+    rego = HEAD + 'violations contains input.chainloop_metadata.annotations["chainloop.material.name"]\n'
+    cluster = Cluster(policy("named", rego))
+    cluster.attach()
+    (said,) = (await judged(running, cluster)).evaluations
+    assert said.violations[0].message == "sbom"
+
+
+async def test_the_pinned_policy_decides_whatever_became_of_the_object(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), content=SBOM)
+    cluster.attach()
+    cluster.objects.clear()
+    assert (await judged(running, cluster)).result is verdicts.VerdictResult.FAILED
+
+
+@pytest.mark.parametrize("lost", ["form", "document"])
+async def test_what_the_run_is_held_to_has_to_be_kept(running: engine.Engine, lost: str) -> None:
+    cluster = Cluster(policy("components", PASSING))
+    cluster.attach()
+    if lost == "form":
+        cluster.form = b""
+    else:
+        cluster.kept.clear()
+    with pytest.raises(errors.Corrupt):
+        await judged(running, cluster)
+
+
+async def test_the_policies_of_one_run_have_so_much_time_together(running: engine.Engine) -> None:
+    cluster = Cluster(policy("a", PASSING), policy("b", PASSING))
+    cluster.attach()
+    times = iter([0.0, 1.0, judging.ALLOWED + 1])
+    found = verdict.judge(case(), cases.LATER)
+    assert isinstance(found, verdicts.Verdict)
+    use = judging.Evaluating(cluster, running, cluster, clock=lambda: next(times))
+    said = await use.evaluated(case(), found, KEYS)
+    assert [one.status.value for one in said] == ["Passed", "Error"]
+    assert "seconds together" in said[1].reason
+
+
+async def test_what_was_said_is_in_the_signed_attestation(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), policy("broken", WRONG["undefined"]), content=SBOM)
+    cluster.attach(gate=True)
+    found = await judged(running, cluster)
+    signed = documents.seal(replace(case(), evaluations=found.evaluations), found, KEYS)
+    predicate = json.loads(signed.document(verdicts.ATTESTATION).statement)["predicate"]
+    by_name = {one["name"]: one for one in predicate["policyEvaluations"]["sbom"]}
+    assert by_name["components"]["violations"] == [{"subject": "components", "message": "left-pad"}]
+    assert by_name["components"]["policyReference"]["digest"] == {
+        "sha256": str(policies.digest(cluster.objects["components"])).removeprefix("sha256:")
+    }
+    assert by_name["broken"]["violations"][0]["message"].startswith("not evaluated: ")
+    assert predicate["policyAttBlocked"] is True
+    assert (predicate["policyEvaluationsCount"], predicate["policyViolationsCount"]) == (2, 2)
