@@ -33,7 +33,6 @@ RUNS = (
     ),
     pipelinerun("linked", task("make", "ln -s /etc/passwd $(workspaces.work.path)/report.txt")),
     pipelinerun("mistyped", task("make", REPORT), workflow="tests"),
-    pipelinerun("governed", task("make", REPORT), workflow="governed"),
     pipelinerun("shared", task("make", REPORT), workflow="shared"),
 )
 ORGANIZATION: Json = {
@@ -65,11 +64,7 @@ def place(cluster: AnyCluster) -> Iterator[Stage]:
     home.apply(contract("shared", {"name": "report", "type": "ARTIFACT"}), ORGANIZATION)
     place.apply(VALUES, workflow("values", "values", *FROM_RESULTS))
     place.apply(contract("tests", {"name": "report", "type": "JUNIT_XML"}), workflow("tests", "tests", FROM_WORK))
-    policies = {"attestation": [{"ref": "no-criticals"}]}
-    place.apply(contract("governed", {"name": "report", "type": "ARTIFACT"}, policies=policies))
-    place.apply(
-        workflow("governed", "governed", FROM_WORK), workflow("shared", "shared", FROM_WORK, scope="Organization")
-    )
+    place.apply(workflow("shared", "shared", FROM_WORK, scope="Organization"))
     place.apply(*made.gate(), *PRIVATE)
     place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
     place.apply(*RUNS)
@@ -100,12 +95,6 @@ def test_material_of_the_wrong_type_is_a_finding_that_names_the_contracts_line(p
     (finding,) = run["status"]["findings"]
     assert run["status"]["verdict"] == "Failed"
     assert (finding["code"], finding["line"]) == ("MaterialTypeMismatch", 'spec.materials[name="report"]')
-
-
-def test_a_contract_with_policies_that_nobody_evaluates_never_passes(place: Stage) -> None:
-    run = place.verdict("governed")
-    (finding,) = run["status"]["findings"]
-    assert (run["status"]["verdict"], finding["code"]) == ("Error", "PoliciesNotEvaluated")
 
 
 def test_a_contract_of_the_organization_is_found_in_its_home_namespace(place: Stage) -> None:

@@ -80,7 +80,8 @@ class PolicyAttachment(Chainloop):
     requirements: Annotated[list[Requirement], Field(max_length=20)] = Field(default_factory=list)
     """Requirements that are met when the policy passes, as [organization/]framework/requirement[@version]."""
     gate: bool | None = None
-    """If true, a violation blocks the run. Policies are not evaluated yet."""
+    """If true, a violation fails the run; if false, it never does. Default: what the group's attachment says, then
+    settings.blockOnPolicyViolation of the Organization."""
 
 
 class PolicyGroupAttachment(Chainloop):
@@ -93,7 +94,8 @@ class PolicyGroupAttachment(Chainloop):
     skip: Annotated[list[meta.Word], Field(max_length=100)] = Field(default_factory=list)
     """Names (metadata.name) of policies of the group to leave out."""
     gate: bool | None = None
-    """If true, a violation blocks the run. Policies are not evaluated yet."""
+    """If true, a violation of its policies fails the run, unless their attachment says otherwise; if false, it does not.
+    Default: settings.blockOnPolicyViolation of the Organization."""
 
 
 class Policies(Chainloop):

@@ -26,6 +26,10 @@ def show(run: objects.Manifest) -> None:
         output.tabulate(table)
     else:
         output.lines(["No material was found."])
+    judged = _listed(run, "policies")
+    if judged:
+        click.echo()
+        output.tabulate(output.Table(("POLICY", "ON", "STATUS", "GATE", "SAID"), tuple(map(_policy, judged))))
     output.lines(["", "Timeline:", *(f"  {at:<20}  {what}" for at, what in sorted(_timeline(run), key=_time))])
     deliveries = _listed(run, "deliveries")
     if deliveries:
@@ -90,9 +94,22 @@ def _materials(run: objects.Manifest) -> output.Table:
     return output.Table(("MATERIAL", "TYPE", "FROM", "VALUE", "DIGEST"), rows)
 
 
+def _policy(said: dict[str, Any]) -> tuple[str, ...]:
+    """What one policy said, in a line: all of it is in the output as JSON."""
+    violations = [str(each) for each in said.get("violations") or ()]
+    more = len(violations) - 1 + int(said.get("more") or 0)
+    told = f"{_cut(violations[0])} (and {more} more)" if violations and more else _cut(*violations[:1])
+    on = str(said.get("material") or "the attestation")
+    status, gate = str(said.get("status") or ""), "yes" if said.get("gate") else "no"
+    return str(said.get("name") or ""), on, status, gate, told or _cut(str(said.get("reason") or ""))
+
+
+def _cut(text: str = "") -> str:
+    return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
+
+
 def _value(material: dict[str, Any]) -> str:
-    value = str(material.get("value") or material.get("filename") or "")
-    return value if len(value) <= _MOST else f"{value[: _MOST - 3]}..."
+    return _cut(str(material.get("value") or material.get("filename") or ""))
 
 
 def _short(material: dict[str, Any]) -> str:

@@ -1,0 +1,129 @@
+"""docs/policies.md on the real cluster, and what becomes of runs when policies change under them."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import docs
+from tests.cluster import images
+from tests.cluster.choice import AnyCluster
+from tests.e2e import external, made, stage
+from tests.e2e.stage import Json, Stage
+
+pytestmark = pytest.mark.cluster
+
+PULLED = "docker.io/library/busybox:1.37"  # the page's image; the test's cluster pulls nothing
+NAMED = {"name": "report", "workspace": {"name": "work", "path": "sbom.json"}}
+
+
+def sbom(component: str) -> str:
+    found = {"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{"type": "library", "name": component}]}
+    return f"echo '{json.dumps(found)}' > $(workspaces.work.path)/sbom.json"
+
+
+def policy(name: str, rule: str) -> Json:
+    script = f"package main\n\nimport rego.v1\n\n{rule}\n"
+    return {
+        "apiVersion": "chainloop.dev/v1",
+        "kind": "Policy",
+        "metadata": {"name": name},
+        "spec": {"policies": [{"kind": "SBOM_CYCLONEDX_JSON", "embedded": script}]},
+    }
+
+
+def banning(component: str) -> Json:
+    rule = f'violations contains "{component} is banned" if {{ input.components[_].name == "{component}" }}'
+    return policy("banned", rule)
+
+
+@pytest.fixture(scope="module")
+def place(cluster: AnyCluster) -> Iterator[Stage]:
+    place = Stage(cluster, "judged-by-policies").open(**{"avouch.dev/inject": "enabled"})
+    place.apply(banning("left-pad"), policy("broken", "violations contains 1 / input.nothing"))
+    sboms = {"name": "report", "type": "SBOM_CYCLONEDX_JSON"}
+    for name, said in {
+        "gated": [{"ref": "banned", "gate": True}],
+        "advised": [{"ref": "banned"}],
+        "undecided": [{"ref": "broken", "gate": True}, {"ref": "banned"}],
+    }.items():
+        place.apply(made.contract(name, sboms, policies={"materials": said}), made.workflow(name, name, NAMED))
+    place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
+    yield place
+    place.close()
+
+
+def build(place: Stage, name: str, workflow: str, component: str) -> Json:
+    place.apply(made.pipelinerun(name, made.task("make", sbom(component)), workflow=workflow))
+    return place.verdict(name)
+
+
+def test_the_page_works_as_it_stands(cluster: AnyCluster, machine: external.Machine, tmp_path: Path) -> None:
+    shell = {**machine.environment, **external.with_kubectl(cluster, tmp_path / "bin", machine.environment["PATH"])}
+    told: dict[str, str] = {}
+    for block in docs.blocks(docs.ROOT / "docs/policies.md"):
+        if block.kind == "yaml":
+            typed, pasted = ("kubectl apply -f -",), block.text.replace(PULLED, images.SHELL)
+        else:
+            typed, pasted = block.commands(), ""
+        for command in typed:
+            done = subprocess.run(  # noqa: S602 - what a reader would do
+                command, shell=True, cwd=tmp_path, env=shell, input=pasted, text=True, capture_output=True, check=False
+            )
+            assert done.returncode == 0, f"{block.heading}: {command}\n{done.stdout}{done.stderr}"
+            told[command] = done.stdout
+    shown = told["kubectl avouch -n policed run show compose-1"]
+    assert "PolicyViolated: policy banned-components on material sbom: left-pad 1.3.0 is banned" in shown
+    assert "banned-components" in shown.partition("POLICY")[2]
+
+
+def test_a_violation_fails_the_run_and_the_signed_attestation_says_so(place: Stage) -> None:
+    run = build(place, "violated", "gated", "left-pad")
+    assert (stage.said(run)[0], stage.codes(run)) == ("Failed", ["PolicyViolated"])
+    (said,) = run["status"]["policies"]
+    assert (said["name"], said["status"], said["violations"]) == ("banned", "Violated", ["left-pad is banned"])
+    evaluated = place.statement(run)["predicate"]["policyEvaluations"]["report"]
+    assert evaluated[0]["violations"] == [{"subject": "banned", "message": "left-pad is banned"}]
+    assert place.outcomes("violated") == {"make": ("True", "Succeeded")} or place.ended("violated")[0] == "True"
+
+
+def test_what_no_policy_finds_anything_in_passes(place: Stage) -> None:
+    run = build(place, "clean", "gated", "right-pad")
+    assert stage.said(run) == ("Passed", "sidecar")
+    assert run["status"]["policies"][0]["status"] == "Passed"
+
+
+def test_without_a_gate_a_violation_is_a_note(place: Stage) -> None:
+    run = build(place, "advised", "advised", "left-pad")
+    assert (stage.said(run)[0], stage.codes(run)) == ("Passed", ["PolicyViolatedUngated"])
+
+
+def test_a_policy_that_cannot_be_evaluated_is_an_error_and_stops_no_other(place: Stage) -> None:
+    run = build(place, "undecided", "undecided", "left-pad")
+    assert stage.said(run)[0] == "Error"
+    assert {one["name"]: one["status"] for one in run["status"]["policies"]} == {
+        "broken": "Error",
+        "banned": "Violated",
+    }
+
+
+def test_a_policy_that_changes_makes_a_revision_and_earlier_builds_keep_theirs(place: Stage) -> None:
+    before = place.get("contract", "gated")["status"]["revision"]
+    place.apply(banning("right-pad"))
+    place.until(
+        lambda: place.get("contract", "gated")["status"]["revision"] > before or None, "a revision with the new policy"
+    )
+    run = build(place, "after", "gated", "right-pad")
+    assert (stage.said(run)[0], run["spec"]["contract"]["revision"]) == ("Failed", before + 1)
+    assert place.verdict("clean")["status"]["verdict"] == "Passed"
+
+
+def test_a_contract_whose_policy_is_gone_says_so_and_its_last_revision_stays_in_force(place: Stage) -> None:
+    place.kubectl("delete", "policy", "banned")
+    place.kubectl("wait", "--for=condition=Ready=False", "contract/gated", "--timeout=60s")
+    ready = next(c for c in place.get("contract", "gated")["status"]["conditions"] if c["type"] == "Ready")
+    assert 'spec.policies.materials[ref="banned"]: there is no Policy banned' in ready["message"]
+    run = build(place, "orphaned", "gated", "right-pad")
+    assert (stage.said(run)[0], stage.codes(run)) == ("Failed", ["PolicyViolated"])
