@@ -62,7 +62,7 @@ lock: setup ## Lock dependencies with hashes into files that name no host
 	    --python-platform x86_64-manylinux_2_28 pyproject.toml $${set#*:} -o requirements/$${set%%:*}.txt || exit 1; \
 	done
 
-wheelhouse: build/wheelhouse/.ready ## Collect the wheels that the images are built from
+wheelhouse: build/wheelhouse/.ready build/wheelhouse/.opa ## Collect what the images are built from: wheels, and OPA compiled with Go
 
 # Wheels for the interpreter of the images (CPython 3.11), whatever Python this machine has.
 WHEELS := --only-binary=:all: --python-version 3.11 --implementation cp \
@@ -77,6 +77,21 @@ build/wheelhouse/.ready: requirements/server.txt requirements/sidecar.txt $(VENV
 	  $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheelhouse/$$image . || exit 1; \
 	  $(BIN)/python -m pip download -q --disable-pip-version-check --no-deps -d build/pip $(PIP_WHEEL) || exit 1; \
 	  cp build/pip/pip-*.whl build/wheelhouse/$$image/pip.whl; \
+	done
+	touch $@
+
+OPA := github.com/open-policy-agent/opa
+IN_OPA := cd requirements/opa && CGO_ENABLED=0 GOOS=linux GOWORK=off GOFLAGS='-buildvcs=false -mod=readonly'
+
+# The licence of every module that is linked into it goes with it.
+build/wheelhouse/.opa: requirements/opa/go.mod requirements/opa/go.sum
+	@command -v go >/dev/null || { echo "OPA, which our image holds, is compiled with Go $$(sed -n 's/^go //p' requirements/opa/go.mod) or newer, and there is none (fix: install it from https://go.dev/dl)" >&2; exit 3; }
+	@rm -rf build/wheelhouse/opa && mkdir -p build/wheelhouse/opa
+	@$(IN_OPA) go build -trimpath -ldflags '-s -w' -o $(CURDIR)/build/wheelhouse/opa/opa $(OPA)
+	@$(IN_OPA) go list -deps -f '{{with .Module}}{{.Path}} {{.Dir}}{{end}}' $(OPA) | sort -u | while read -r module folder; do \
+	  into=$(CURDIR)/build/wheelhouse/opa/licenses/$$module && mkdir -p $$into && \
+	  find "$$folder" -maxdepth 1 -type f \( -iname 'licen[cs]e*' -o -iname 'notice*' -o -iname 'copying*' \) \
+	    -exec install -m 644 {} $$into \; && [ -n "$$(ls $$into)" ] || { echo "$$module tells no licence" >&2; exit 1; }; \
 	done
 	touch $@
 

@@ -39,6 +39,7 @@ def build_images() -> str:
 
 def _content_tag() -> str:
     content = hashlib.sha256((ROOT / "Dockerfile").read_bytes())
+    content.update((ROOT / "requirements/opa/go.sum").read_bytes())
     for wheel in sorted((ROOT / "build" / "wheelhouse" / "server").glob("*.whl")):
         content.update(wheel.name.encode())
     for source in sorted((ROOT / "operator").rglob("*")):

@@ -134,7 +134,7 @@ def _version_flags(version: str) -> str:
 def _go(family: str, *arguments: str) -> str:
     go = shutil.which("go")
     if go is None:
-        raise Impossible("the Go toolchain (1.25 or newer) is missing: it compiles the cluster's programs")
+        raise Impossible("the Go toolchain (1.26 or newer) is missing: it compiles the cluster's programs")
     done = subprocess.run(
         [go, *arguments],
         cwd=places.HERE / "tools" / family,
