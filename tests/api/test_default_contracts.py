@@ -120,25 +120,3 @@ def test_the_digest_of_the_bytes_is_kept_beside_that_of_the_meaning(bench: Bench
     kept = bench.rows(f"select source_digest from avouch.contract_revisions where namespace = '{namespace}'")  # noqa: S608
     assert (digest,) in kept
     assert (found["status"]["sourceDigest"],) in kept
-
-
-def test_a_policy_says_that_nothing_evaluates_it_yet(bench: Bench, namespace: str) -> None:
-    meta = {"name": "sbom", "namespace": namespace}
-    policy = {"apiVersion": "chainloop.dev/v1", "kind": "Policy", "metadata": meta, "spec": {"path": "sbom.rego"}}
-    odd = {**meta, "name": "odd", "annotations": {"chainloop.dev/finding_type": "BUG"}}
-    group = {**policy, "kind": "PolicyGroup", "spec": {"policies": {"attestation": [{"ref": "ftp://x"}]}}}
-    with installed.started(bench) as _:
-        bench.api.apply(json.dumps(policy))
-        bench.api.apply(json.dumps(group))
-        bench.api.apply(json.dumps({**policy, "metadata": odd}))
-        bench.ready("policies.chainloop.dev", "sbom", namespace)
-        evaluated = bench.condition("policies.chainloop.dev", "sbom", namespace, "Evaluated")
-        assert (evaluated["status"], evaluated["reason"]) == ("False", "NotEvaluated")
-        assert "judged Error, never Passed" in evaluated["message"]
-        assert bench.get("policies.chainloop.dev", "sbom", namespace)["status"]["digest"].startswith("sha256:")
-        for kind, name, said in (
-            ("policies.chainloop.dev", "odd", "use one of VULNERABILITY, SAST, LICENSE_VIOLATION"),
-            ("policygroup", "sbom", "unsupported protocol: ftp"),
-        ):
-            bench.ready(kind, name, namespace, "False")
-            assert said in bench.condition(kind, name, namespace, "Stalled")["message"]

@@ -34,7 +34,9 @@ class Content:
 
     def files(self, prefix: str) -> set[str]:
         """Paths of the files below a folder."""
-        return {each.name for layer in self._members() for each in layer if each.isfile() and each.name.startswith(prefix)}
+        return {
+            each.name for layer in self._members() for each in layer if each.isfile() and each.name.startswith(prefix)
+        }
 
     def extract(self, path: str, into: Path) -> Path:
         """A file of the image, as the newest layer has it."""

@@ -182,7 +182,20 @@ async def test_tenants_have_processes_of_their_own_and_few_are_kept(running: eng
             await asked.ask(good, {})
             pids.add(running._servers[tenant]._process.pid)
     assert len(pids) == 6
-    assert list(running._servers) == ["c", "d", "e", "f"]
+    assert list(running._servers) == ["e", "f"]
+
+
+async def test_there_are_never_more_processes_than_places_whoever_asks(running: engine.Engine) -> None:
+    good, most = await compiled(running, COUNTING), 0
+
+    async def judged(tenant: str) -> None:
+        nonlocal most
+        async with running.document(tenant, b'{"items": []}') as asked:
+            assert (await asked.ask(good, {}))["violations"] == []
+            most = max(most, len(running._servers))
+
+    await asyncio.gather(*(judged(tenant) for tenant in ("a", "b", "c", "d", "a", "c", "b")))
+    assert most == engine.TENANTS
 
 
 async def test_a_tenant_that_is_slow_does_not_hold_up_another(running: engine.Engine) -> None:
@@ -200,7 +213,9 @@ async def test_a_tenant_that_is_slow_does_not_hold_up_another(running: engine.En
         await waiting
 
 
-async def test_a_process_has_no_environment_but_its_bound_of_memory(running: engine.Engine) -> None:
+async def test_a_process_has_no_environment_but_its_bound_of_memory(
+    running: engine.Engine,
+) -> None:
     good = await compiled(running, COUNTING)
     async with running.document("shop", b'{"items": []}') as asked:
         await asked.ask(good, {})

@@ -15,7 +15,7 @@ from avouch.controlplane.judging import policies as judging
 from avouch.controlplane.model import policies as policy_model
 from avouch.controlplane.model import verdicts
 from avouch.opa import engine
-from avouch.policy import resolution
+from avouch.policy import identity, resolution
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 pytestmark = pytest.mark.opa
@@ -45,9 +45,9 @@ class Cluster:
         self.form = b""
         self.kept: dict[str, bytes] = {}
 
-    def policy(self, reference: str) -> resolution.Found:
+    def policy(self, reference: str) -> Any:
         found = self.objects[reference]
-        return resolution.Found(reference, policies.digest(found), found)
+        return policies.read(found)
 
     group = policy
 
@@ -271,7 +271,7 @@ async def test_what_was_said_is_in_the_signed_attestation(running: engine.Engine
     by_name = {one["name"]: one for one in predicate["policyEvaluations"]["sbom"]}
     assert by_name["components"]["violations"] == [{"subject": "components", "message": "left-pad"}]
     assert by_name["components"]["policyReference"]["digest"] == {
-        "sha256": str(policies.digest(cluster.objects["components"])).removeprefix("sha256:")
+        "sha256": str(identity.digest(policies.read(cluster.objects["components"]))).removeprefix("sha256:")
     }
     assert by_name["broken"]["violations"][0]["message"].startswith("not evaluated: ")
     assert predicate["policyAttBlocked"] is True

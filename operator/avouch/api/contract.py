@@ -94,7 +94,7 @@ class PolicyGroupAttachment(Chainloop):
     skip: Annotated[list[meta.Word], Field(max_length=100)] = Field(default_factory=list)
     """Names (metadata.name) of policies of the group to leave out."""
     gate: bool | None = None
-    """If true, a violation of its policies fails the run, unless their attachment says otherwise; if false, it does not.
+    """If true, a violation of its policies fails the run, unless their attachment says otherwise; false: it does not.
     Default: settings.blockOnPolicyViolation of the Organization."""
 
 

@@ -169,10 +169,17 @@ class PolicyGroupSpec(contract_kind.Chainloop):
 
 
 class PolicyStatus(meta.Status):
-    """Observed state of the policy. The condition Evaluated says whether this version evaluates policies."""
+    """Observed state of the policy. The condition PolicyCompiled says whether each script compiles, or where not."""
 
     digest: meta.DigestText | None = None
-    """Digest of the canonical form: the same policy has the same digest."""
+    """Digest of apiVersion, kind, name and spec in one form: the same policy has the same digest in every namespace."""
+
+
+class PolicyGroupStatus(meta.Status):
+    """Observed state of the group. RefsResolved says whether each policy was found, PolicyCompiled if they compile."""
+
+    digest: meta.DigestText | None = None
+    """Digest of apiVersion, kind, name and spec in one form: the same group has the same digest in every namespace."""
 
 
 def _named(kind: str, example: str) -> rules.Rule:
@@ -205,16 +212,26 @@ class PolicyGroup(meta.Model):
     """Standard object's metadata."""
     spec: PolicyGroupSpec
     """What belongs to the group."""
-    status: PolicyStatus | None = None
+    status: PolicyGroupStatus | None = None
     """Observed state of the group."""
 
 
-_COLUMNS = (
-    meta.READY,
-    meta.Column("Evaluated", meta.condition("Evaluated", "status")),
-    meta.REASON,
-    meta.Column("Digest", ".status.digest", priority=1),
-    meta.AGE,
+_COMPILED = meta.Column("Compiled", meta.condition("PolicyCompiled", "status"))
+_RESOLVED = meta.Column("Resolved", meta.condition("RefsResolved", "status"))
+_DIGEST = meta.Column("Digest", ".status.digest", priority=1)
+KIND = meta.Kind(
+    Policy,
+    "policies",
+    "avpol",
+    columns=(meta.READY, _COMPILED, meta.REASON, _DIGEST, meta.AGE),
+    group="chainloop.dev",
+    version="v1",
 )
-KIND = meta.Kind(Policy, "policies", "avpol", columns=_COLUMNS, group="chainloop.dev", version="v1")
-GROUP_KIND = meta.Kind(PolicyGroup, "policygroups", "avpg", columns=_COLUMNS, group="chainloop.dev", version="v1")
+GROUP_KIND = meta.Kind(
+    PolicyGroup,
+    "policygroups",
+    "avpg",
+    columns=(meta.READY, _RESOLVED, _COMPILED, meta.REASON, _DIGEST, meta.AGE),
+    group="chainloop.dev",
+    version="v1",
+)

@@ -72,7 +72,7 @@ async def _linted(started: session.Session, files: tuple[str, ...]) -> int:
                 flaws = await evaluation.flaws(engine, script)
                 output.lines([line for flaw in flaws for line in _shown(f"{source.name}: {script.place}", flaw)])
                 wrong += len(flaws)
-        click.echo(f"{len(read)} file(s): {wrong} error(s), OPA {await engine.version()}", err=True)
+        click.echo(f"{len(read)} file(s): {wrong} error(s), OPA {engine.version}", err=True)
     return failures.FAILED if wrong else failures.OK
 
 

@@ -1,22 +1,21 @@
-"""Policies and policy groups as Chainloop writes them: every problem with its place, and their canonical form.
+"""Policies and policy groups as Chainloop writes them: read, with every problem in its place."""
 
-Nothing here evaluates policies. Until that is implemented, runs of a contract with policies are judged Error.
-"""
-
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pydantic
 
-from avouch import digests, errors
+from avouch import errors
 from avouch.api import meta, policy, rules
 from avouch.contract import reading
 
 KINDS: Mapping[str, meta.Kind] = {kind.name: kind for kind in (policy.KIND, policy.GROUP_KIND)}
 LEGACY_API_VERSION = "workflowcontract.chainloop.dev/v1"  # Chainloop reads it; upstream.to_object writes today's
+_MODELS: Mapping[str, type[policy.Policy | policy.PolicyGroup]] = {
+    "Policy": policy.Policy,
+    "PolicyGroup": policy.PolicyGroup,
+}
 SPECS: Mapping[str, type[meta.Model]] = {"Policy": policy.PolicySpec, "PolicyGroup": policy.PolicyGroupSpec}
-_FORMS = {"Policy": "avouch.dev/policy/v1", "PolicyGroup": "avouch.dev/policy-group/v1"}
 
 Spec = Mapping[str, Any]
 
@@ -26,8 +25,8 @@ def problems(manifest: Mapping[str, Any]) -> tuple[reading.Problem, ...]:
     return _parsed(manifest)[1]
 
 
-def digest(manifest: Mapping[str, Any]) -> digests.Digest:
-    """Digest of the canonical form: sorted keys, no unset fields, regardless of the spelling.
+def read(manifest: Mapping[str, Any]) -> policy.Policy | policy.PolicyGroup:
+    """The object as a model of its kind.
 
     Raises:
         Invalid: it breaks rules; `field` and `fix` are those of the first problem, the message names all.
@@ -36,18 +35,12 @@ def digest(manifest: Mapping[str, Any]) -> digests.Digest:
     if found is None or broken:
         first, *others = broken
         raise errors.Invalid("; ".join([first.message, *map(str, others)]), field=first.line, fix=first.fix)
-    said = found.model_dump(mode="json", exclude_defaults=True, exclude={"metadata", "status"})
-    metadata = manifest["metadata"]
-    form = {
-        "form": _FORMS[manifest["kind"]],
-        "name": metadata["name"],
-        "metadata": dict(reading.own_annotations(metadata.get("annotations") or {})),
-        "spec": {key: value for key, value in said["spec"].items() if key != "suspend"},
-    }
-    return digests.of_bytes(json.dumps(form, sort_keys=True, separators=(",", ":")).encode("ascii"))
+    return found
 
 
-def _parsed(manifest: Mapping[str, Any]) -> tuple[meta.Model | None, tuple[reading.Problem, ...]]:
+def _parsed(
+    manifest: Mapping[str, Any],
+) -> tuple[policy.Policy | policy.PolicyGroup | None, tuple[reading.Problem, ...]]:
     kind = KINDS.get(str(manifest.get("kind")), policy.KIND)
     head = tuple(reading.head_problems(manifest, kind))
     if head:
@@ -57,7 +50,7 @@ def _parsed(manifest: Mapping[str, Any]) -> tuple[meta.Model | None, tuple[readi
         problem for check in _CHECKS[kind.name] for problem in check(body if isinstance(body, Mapping) else {})
     )
     try:
-        return kind.model.model_validate(dict(manifest)), broken
+        return _MODELS[kind.name].model_validate(dict(manifest)), broken
     except pydantic.ValidationError as exc:
         return None, (*(reading.schema_problem(error, kind) for error in exc.errors()), *broken)
 

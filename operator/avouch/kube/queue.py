@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import math
 import random
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
@@ -22,8 +23,36 @@ class Closed(errors.AvouchError):
     """The queue was drained: the worker can end."""
 
 
+class _Turns(asyncio.Queue[K | None]):
+    """Groups take turns, each in its own order. None ends a worker."""
+
+    def __init__(self, group: Callable[[K], str]) -> None:
+        self._group = group
+        super().__init__()
+
+    def qsize(self) -> int:
+        return sum(map(len, self._queue.values()))
+
+    def _init(self, maxsize: int) -> None:
+        self._queue: OrderedDict[str | None, deque[K | None]] = OrderedDict()  # no group in it is empty
+
+    def _put(self, item: K | None) -> None:
+        self._queue.setdefault(None if item is None else self._group(item), deque()).append(item)
+
+    def _get(self) -> K | None:
+        group, waiting = self._queue.popitem(last=False)
+        item = waiting.popleft()
+        if waiting:
+            self._queue[group] = waiting
+        return item
+
+
 class WorkQueue(Generic[K]):
-    """Keys to be reconciled. `base` and `cap` bound the backoff in seconds; `jitter` spreads it by that share."""
+    """Keys to be reconciled. `base` and `cap` bound the backoff in seconds; `jitter` spreads it by that share.
+
+    Keys come in the order in which they were added. With `group`, groups take turns: one with many keys makes another
+    wait for one of them.
+    """
 
     def __init__(
         self,
@@ -32,8 +61,9 @@ class WorkQueue(Generic[K]):
         cap: float = 300.0,
         jitter: float = 0.2,
         clock: Callable[[], float] | None = None,
+        group: Callable[[K], str] = lambda _key: "",
     ) -> None:
-        self._ready: asyncio.Queue[K | None] = asyncio.Queue()
+        self._ready: _Turns[K] = _Turns(group)
         self._dirty: set[K] = set()
         self._active: set[K] = set()
         self._later: list[tuple[float, int, K]] = []

@@ -1,4 +1,4 @@
-"""Processes of OPA, warm and apart: one for each tenant that was last judged.
+"""Processes of OPA, warm and apart: one for each tenant that was last judged, and never more than a few.
 
 Scripts and documents of two tenants are never in one process. Of one tenant, one document is judged at a time: what
 it takes too much of, it takes from itself.
@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 from avouch import errors
-from avouch.opa import program, server
+from avouch.opa import compiling, launching, program, server
 from avouch.policy import evaluation, rego
 
-TENANTS = 4  # processes that are kept
-_SCRIPTS = 1024  # that stay compiled, over all tenants
+TENANTS = 2  # processes at most
 _PROCESSES = 3  # that one document may use up
 
 
@@ -26,13 +25,20 @@ class Engine:
         """`find`: the program, asked for when it is first needed, and until it is found."""
         self._find = find
         self._opa: program.Program | None = None
-        self._compiled: OrderedDict[str, rego.Compiled | Sequence[rego.Flaw]] = OrderedDict()
+        self._scripts = compiling.Scripts(self._program)
         self._servers: OrderedDict[str, server.Server] = OrderedDict()
         self._turns: dict[str, asyncio.Lock] = {}
+        self._places = asyncio.Semaphore(TENANTS)
+        self._busy: set[str] = set()
 
-    async def version(self) -> str:
-        """Of OPA. Raises what `find` raises."""
-        return (await self._program()).version
+    @property
+    def version(self) -> str:
+        """Of OPA; "" until it was needed."""
+        return self._opa.version if self._opa else ""
+
+    async def found(self) -> None:
+        """Look for the program now. Raises what `find` raises."""
+        await self._program()
 
     async def _program(self) -> program.Program:
         if self._opa is None:
@@ -41,23 +47,19 @@ class Engine:
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         """The script as the engine holds it, or what is wrong with it."""
-        name = rego.name_of(source)
-        if name not in self._compiled:
-            self._compiled[name] = await (await self._program()).compiled(source)
-        self._compiled.move_to_end(name)
-        while len(self._compiled) > _SCRIPTS:
-            self._compiled.popitem(last=False)
-        return self._compiled[name]
+        return await self._scripts.compiled(source)
 
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
         """Hold a document of a tenant, to ask scripts about it."""
-        async with self._turns.setdefault(tenant, asyncio.Lock()):
+        async with self._turns.setdefault(tenant, asyncio.Lock()), self._places:
             shown = _Shown(self, tenant, content)
+            self._busy.add(tenant)
             try:
                 yield shown
             finally:
                 await shown.close()
+                self._busy.discard(tenant)
 
     async def server(self, tenant: str) -> server.Server:
         """The process of a tenant, which has its turn. Raises errors.Unavailable."""
@@ -65,11 +67,13 @@ class Engine:
         if found is not None and (found.full or not found.alive):
             await found.end()
             found = None
-        self._servers[tenant] = found or await server.Server.started(await self._program())
-        for other in list(self._servers)[:-TENANTS]:
-            if not self._turns[other].locked():
+        if found is None:
+            idle = [other for other in self._servers if other not in self._busy]
+            for other in idle[: max(0, len(idle) + len(self._busy) - TENANTS)]:
                 await self._servers.pop(other).end()
-        return self._servers[tenant]
+            found = await server.Server.started(await self._program())
+        self._servers[tenant] = found
+        return found
 
     async def close(self) -> None:
         """End every process."""
@@ -111,11 +115,11 @@ class _Shown:
 
 
 @contextlib.asynccontextmanager
-async def opened(environment: Mapping[str, str]) -> AsyncIterator[Engine]:
+async def opened(environment: Mapping[str, str], limits: launching.Limits | None = None) -> AsyncIterator[Engine]:
     """The engine of this machine, for as long as it is needed. Raises errors.NotInstalled."""
-    made = Engine(lambda: program.found(environment))
+    made = Engine(lambda: program.found(environment, limits))
     try:
-        await made.version()
+        await made.found()
         yield made
     finally:
         await made.close()

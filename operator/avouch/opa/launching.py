@@ -14,15 +14,18 @@ from avouch import errors
 from avouch.values import dataclass
 
 MIB = 1024 * 1024
+OUT_OF_MEMORY = (b"out of memory", b"cannot allocate memory", b"pthread_create failed")
+"""What Go's last words have in them where the bound of memory was met."""
 _CODE = """\
 import ctypes, os, resource, sys
 memory, files = map(int, sys.argv[1:3])
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, ctypes.c_ulong(9))  # PR_SET_PDEATHSIG
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+os.nice(int(sys.argv[3]))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (files, files))
-os.execve(sys.argv[3], sys.argv[3:], {"GOMEMLIMIT": str(memory * 3 // 4)})
+os.execve(sys.argv[4], sys.argv[4:], {"GOMEMLIMIT": str(memory * 3 // 4)})
 """
 
 
@@ -34,11 +37,22 @@ class Limits:
         seconds: on the wall, for one script on one document.
         memory: bytes, of the process.
         answer: bytes that one answer may have.
+        behind: how much it lets other processes go first, as `nice` counts.
     """
 
     seconds: float = 60.0  # as Chainloop gives
     memory: int = 1024 * MIB
     answer: int = 16 * MIB
+    behind: int = 0
+
+    @property
+    def most_printed(self) -> int:
+        """Bytes of a file that it may write."""
+        return 4 * self.answer
+
+
+SERVED = Limits(seconds=10.0, memory=512 * MIB)
+"""What a process that judges runs gives to each `opa`, unless it is told otherwise."""
 
 
 async def launched(
@@ -54,7 +68,7 @@ async def launched(
     Raises:
         errors.Unavailable: it does not start.
     """  # fmt: skip
-    bounds = (str(limits.memory), str(4 * limits.answer))
+    bounds = (str(limits.memory), str(limits.most_printed), str(limits.behind))
     try:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-c", _CODE, *bounds, os.path.abspath(program), *arguments),

@@ -23,6 +23,8 @@ WANTED = "1.22"
 FORBIDDEN = ("opa.runtime", "rego.parse_module", "trace", "http.send", "net.lookup_ip_addr")
 _INSTALL = f"install OPA {WANTED} or a later 1.x, and put it on PATH or name it in AVOUCH_OPA"
 _VERSION = re.compile(r"^Version: v?(\d+\.\d+\.\d+\S*)", re.M)
+COMPILING = launching.Limits(seconds=20.0, memory=256 * launching.MIB, answer=4 * launching.MIB, behind=10)
+"""What looking at one script may take: the answer holds what a script of some 200 KiB is parsed to."""
 _TOLD = 10  # flaws of one script
 _WORDS = 500  # characters of what OPA says
 
@@ -46,15 +48,19 @@ class Program:
     limits: launching.Limits
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
-        """The script as an engine holds it, or what is wrong with it, with lines of the script as it was written."""
+        """The script as an engine holds it, or what is wrong with it, with lines of the script as it was written.
+
+        Raises:
+            errors.TooLarge: that takes more than it may.
+        """
         with tempfile.TemporaryDirectory(prefix="avouch-policy-") as folder:
             script = Path(folder) / "policy.rego"
             script.write_text(source, encoding="utf-8")
-            parsed = await _run(self.path, "parse", "--format", "json", "--json-include", "locations", str(script))
+            parsed = await _compiling(self.path, "parse", "--format", "json", "--json-include", "locations", script)
             if parsed.code != 0:
                 return _flaws(parsed, source)
             try:
-                module = rego.module_of(_json(parsed.output))
+                module = await asyncio.to_thread(_module, parsed.output)  # 0.6 s for the largest
                 made = rego.compiled(source, module)
             except errors.Invalid as exc:
                 return (rego.Flaw(errors.with_fix(exc.args[0], exc.fix)),)
@@ -62,7 +68,7 @@ class Program:
             script.write_text(rego.completed(source, module), encoding="utf-8")
             allowed = Path(folder) / "capabilities.json"
             allowed.write_text(self.capabilities, encoding="utf-8")
-            done = await _run(self.path, "check", "--format", "json", "--capabilities", str(allowed), str(script))
+            done = await _compiling(self.path, "check", "--format", "json", "--capabilities", allowed, script)
         return made if done.code == 0 else _flaws(done, source)
 
 
@@ -93,13 +99,31 @@ def _allowed(known: Mapping[str, Any]) -> str:
     return json.dumps({**known, "builtins": [*builtins, *library.DECLARATIONS], "allow_net": []})
 
 
-async def _run(path: str, *arguments: str) -> Done:
+async def _compiling(path: str, *arguments: str | Path) -> Done:
+    """Run on a script, within bounds.
+
+    Raises:
+        errors.TooLarge: it takes more than it may.
+    """
+    done = await _run(path, *map(str, arguments), limits=COMPILING)
+    if done.code != 0 and len(done.output) >= COMPILING.most_printed:
+        raise errors.TooLarge("is too long to be compiled", fix="write several scripts instead of one")
+    if done.code != 0 and any(word in done.complaint for word in launching.OUT_OF_MEMORY):
+        most = COMPILING.memory // launching.MIB
+        raise errors.TooLarge(f"takes more than {most} MiB of memory to be compiled", fix="make it simpler")
+    return done
+
+
+def _module(printed: bytes) -> rego.Module:
+    return rego.module_of(_json(printed))
+
+
+async def _run(path: str, *arguments: str, limits: launching.Limits = launching.Limits()) -> Done:  # noqa: B008 - frozen
     """Run to the end. What it prints is in files: one that prints without end fills no memory of ours.
 
     Raises:
         errors.TooLarge: it takes longer than it may, or says more.
     """
-    limits = launching.Limits()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
         process = await launching.launched(path, *arguments, limits=limits, output=output, complaint=complaint)
         try:

@@ -190,7 +190,7 @@ class Server:
         except httpx.TransportError as exc:
             words = await self._last_words()
             await self.end()
-            if "out of memory" in words or "cannot allocate memory" in words:
+            if any(word.decode() in words for word in launching.OUT_OF_MEMORY):
                 most = self._limits.memory // launching.MIB
                 raise errors.TooLarge(f"took more than {most} MiB of memory", fix=_CHEAPER) from exc
             raise errors.Invalid(f"the engine ended over it: {words}"[:_WORDS]) from exc

@@ -23,16 +23,26 @@ class Asked(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """What runs Rego."""
+class Compiler(Protocol):
+    """What compiles Rego."""
 
-    async def version(self) -> str:
-        """Its release."""
+    @property
+    def version(self) -> str:
+        """Its release; "" until it was needed."""
         ...
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
-        """A script as the engine holds it, or what keeps it from being compiled."""
+        """A script as an engine holds it, or what keeps it from being compiled.
+
+        Raises:
+            errors.TooLarge: compiling it takes more than it may.
+            errors.NotInstalled: there is no compiler on this machine.
+        """
         ...
+
+
+class Engine(Compiler, Protocol):
+    """What runs Rego."""
 
     def document(self, tenant: str, content: bytes) -> AbstractAsyncContextManager[Asked]:
         """Hold a document, which is JSON, to ask scripts about it; nothing of two tenants is in one place."""
@@ -93,11 +103,11 @@ def shown(
     return document, documents.beside(bound.values, material.known), notes
 
 
-async def flaws(engine: Engine, script: scripts.Script) -> Sequence[rego.Flaw]:
+async def flaws(compiler: Compiler, script: scripts.Script) -> Sequence[rego.Flaw]:
     """What keeps a script from being evaluated; nothing is told of one that stands elsewhere."""
     if not script.embedded:
         return ()
-    made = await engine.compiled(script.embedded)
+    made = await compiler.compiled(script.embedded)
     return () if isinstance(made, rego.Compiled) else made
 
 

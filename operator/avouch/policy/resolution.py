@@ -14,38 +14,29 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import pydantic
 
-from avouch import digests, errors
+from avouch import errors
 from avouch.api import contract as contract_kind
 from avouch.api import policy as kind
 from avouch.contract import model, owed, policies, reading
-from avouch.policy import arguments, scripts
+from avouch.policy import arguments, identity, scripts
 from avouch.values import dataclass
 
 _Inputs: TypeAlias = Mapping[str, str]
 _INPUT = re.compile(r"\{\{\s*\.?inputs\.([a-zA-Z][a-zA-Z0-9_]*)\s*\}\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A Policy or PolicyGroup that a reference names. `document` is the object as JSON, without its status."""
-
-    name: str
-    digest: digests.Digest
-    document: Mapping[str, Any]
-
-
 class Policies(Protocol):
     """Where policies and groups are looked up."""
 
-    def policy(self, reference: str) -> Found:
+    def policy(self, reference: str) -> kind.Policy:
         """The Policy of a reference. Raises errors.Invalid or errors.NotFound, with what would help."""
         ...
 
-    def group(self, reference: str) -> Found:
+    def group(self, reference: str) -> kind.PolicyGroup:
         """The PolicyGroup of a reference. Raises as `policy`."""
         ...
 
@@ -108,13 +99,13 @@ class _Resolving:
         """One attachment. `within`: what is known of it already; `given`: the inputs of its group, `gate`: its gate."""
         inputs = {name: filled(text, given) for name, text in one.inputs}
         try:
-            found = _embedded(one.embedded) if one.embedded else self._known.policy(one.ref)
-            policy = policy_of(found.document)
-            arguments.bound(found.name, policy.spec.inputs, inputs)
+            policy = _embedded(one.embedded) if one.embedded else self._known.policy(one.ref)
+            name, digest = policy.metadata.name, str(identity.digest(policy))
+            arguments.bound(name, policy.spec.inputs, inputs)
             bound = replace(
                 within,
-                policy=found.name,
-                digest=str(found.digest),
+                policy=name,
+                digest=digest,
                 reference=one.ref,
                 material=within.material or one.selector_name,
                 prefix=within.prefix if within.material else one.match_mode == "PREFIX",
@@ -127,22 +118,22 @@ class _Resolving:
             self._tell(within.line, exc)
             return
         self._bound.append(bound)
-        self._documents[str(found.digest)] = _json(found.document)
+        self._documents[digest] = identity.canonical(policy)
 
     def _attach_group(self, attached: model.PolicyGroupAttachment, line: str) -> None:
         try:
-            found = self._known.group(attached.ref)
-            group = group_of(found.document)
-            given = _given(found.name, group, dict(attached.inputs))
+            group = self._known.group(attached.ref)
+            name = group.metadata.name
+            given = _given(name, group, dict(attached.inputs))
             names = {self._name_of(each) for each in _attached(group)}
-            for name in attached.skip:
-                if name not in names:
-                    raise errors.Invalid(f'policy "{name}" not found in policy group "{found.name}"', field="skip")
+            for skipped in attached.skip:
+                if skipped not in names:
+                    raise errors.Invalid(f'policy "{skipped}" not found in policy group "{name}"', field="skip")
         except errors.AvouchError as exc:
             self._tell(line, exc)
             return
         said = group.spec.policies or kind.GroupPolicies()
-        base = owed.Bound("", "", line, group=found.name, group_digest=str(found.digest))
+        base = owed.Bound("", "", line, group=name, group_digest=str(identity.digest(group)))
         for index, material in enumerate(said.materials):
             within = self._within(replace(base, line=f"{line}.materials[{index}]"), material, given)
             for each in material.policies:
@@ -168,7 +159,7 @@ class _Resolving:
     def _name_of(self, attached: contract_kind.PolicyAttachment) -> str:
         if attached.embedded is not None:
             return str((attached.embedded.get("metadata") or {}).get("name") or "")
-        return self._known.policy(str(attached.ref)).name
+        return self._known.policy(str(attached.ref)).metadata.name
 
     def _tell(self, line: str, exc: errors.AvouchError) -> None:
         field = getattr(exc, "field", "")
@@ -177,20 +168,12 @@ class _Resolving:
         self._unresolved.append(Unresolved(problem, isinstance(exc, errors.NotFound)))
 
 
-def policy_of(document: Mapping[str, Any]) -> kind.Policy:
-    """A Policy from its JSON. Raises errors.Invalid."""
+def policy_of(document: bytes) -> kind.Policy:
+    """A Policy from its canonical form. Raises errors.Corrupt."""
     try:
-        return kind.Policy.model_validate(dict(document))
-    except pydantic.ValidationError as exc:
-        raise _unreadable(exc) from exc
-
-
-def group_of(document: Mapping[str, Any]) -> kind.PolicyGroup:
-    """A PolicyGroup from its JSON. Raises errors.Invalid."""
-    try:
-        return kind.PolicyGroup.model_validate(dict(document))
-    except pydantic.ValidationError as exc:
-        raise _unreadable(exc) from exc
+        return kind.Policy.model_validate(json.loads(document))
+    except (pydantic.ValidationError, ValueError, RecursionError) as exc:
+        raise errors.Corrupt(f"a policy that was kept cannot be read: {exc}"[:500]) from exc
 
 
 def filled(text: str, inputs: Mapping[str, str]) -> str:
@@ -208,10 +191,12 @@ def _line(one: model.PolicyAttachment, where: str) -> str:
     return f"spec.policies.{where}[{what}]"
 
 
-def _embedded(text: str) -> Found:
-    document = json.loads(text)
-    manifest = {**document, "apiVersion": "chainloop.dev/v1", "kind": "Policy"}
-    return Found(str(manifest["metadata"]["name"]), policies.digest(manifest), manifest)
+def _embedded(text: str) -> kind.Policy:
+    """Raises errors.Invalid."""
+    found = policies.read({**json.loads(text), "apiVersion": "chainloop.dev/v1", "kind": "Policy"})
+    if not isinstance(found, kind.Policy):
+        raise errors.Invalid("is no Policy", field="embedded")
+    return found
 
 
 def _check_kinds(policy: kind.Policy, bound: owed.Bound) -> None:
@@ -234,12 +219,3 @@ def _attached(group: kind.PolicyGroup) -> Iterator[contract_kind.PolicyAttachmen
     for material in said.materials:
         yield from material.policies
     yield from said.attestation
-
-
-def _unreadable(exc: pydantic.ValidationError) -> errors.Invalid:
-    first = exc.errors()[0]
-    return errors.Invalid(str(first["msg"]), field=".".join(map(str, first["loc"])))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")

@@ -20,6 +20,7 @@ from avouch.contract import reading, revisions
 from avouch.controlplane.model import runs
 from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
+from avouch.opa import compiling
 from avouch.processes import controllermetrics, health, lifetime, listeners, settings
 from avouch.reconcilers import (
     context,
@@ -90,6 +91,7 @@ class Controller:
             epoch=lambda: self.lease.epoch,
             creator=api,
             integrations=registry.Types(),
+            compiler=compiling.Compiler(os.environ),
             definitions_listed=lambda: all(each.progress.synced for each in self.definitions),
         )
         self.writer = status.StatusWriter(api)
@@ -166,7 +168,7 @@ class Controller:
         """Every ten minutes: what is recorded is read anew, then each declaration is compared with it."""
         await self.workflows.load()
         self.contracts.forget()
-        self.kind_reconciler.queue.add_many(live)
+        self.kind_reconciler.add_many(live)
 
     def _namespace_uid(self, name: str) -> str:
         found = self.cache.get(cache.Key("Namespace", "", name))
@@ -200,7 +202,7 @@ class Controller:
             self.ready = True
             await stop.wait()
             self.ready = False
-            await asyncio.gather(self.kind_reconciler.queue.drain(), self.tekton.queue.drain())
+            await asyncio.gather(self.kind_reconciler.drain(), self.tekton.queue.drain())
             await self.lease.release()
             for task in (*background, *workers):
                 task.cancel()
@@ -318,7 +320,7 @@ class Controller:
         metrics = controllermetrics.Metrics(
             {
                 "avouch_leader": lambda: self.lease.leading,
-                "avouch_objects_waiting": lambda: len(self.kind_reconciler.queue) + len(self.tekton.queue),
+                "avouch_objects_waiting": lambda: self.kind_reconciler.waiting + len(self.tekton.queue),
                 "avouch_awaited_verdicts": lambda: len(self.run_reconciler.awaited),
                 "avouch_status_writes": lambda: self.writer.writes,
                 "avouch_pods_rescued": lambda: self.rescuer.rescued,

@@ -13,8 +13,10 @@ from avouch.controlplane.intake import oidc_claims
 from avouch.controlplane.model import quotas as quota_model
 from avouch.destinations import PUBLIC, Destinations
 from avouch.oidc import allowed
-from avouch.tekton import termination
+from avouch.opa import launching
+from avouch.tekton import quantities, termination
 
+_LEAST_POLICY_MEMORY = 192 * launching.MIB  # less does not start an OPA that does anything
 OWN, SYSTEM = "own", "system"  # of AVOUCH_PUBLIC_CA; anything else is a PEM
 
 
@@ -150,6 +152,7 @@ class Worker:
     )  # of a namespace: the metrics say who has used most of them
     takeover: int = 30  # seconds without a sign of life after which others take up a worker's jobs
     destinations: Destinations = PUBLIC  # what Integrations may connect to
+    policies: launching.Limits = launching.SERVED  # of one OPA
     log_level: str = "INFO"
 
     @classmethod
@@ -176,6 +179,7 @@ class Worker:
             quotas=_quotas(environment),
             takeover=_positive(environment, "AVOUCH_TAKEOVER_SECONDS", cls.takeover),
             destinations=_destinations(environment),
+            policies=_policies(environment),
             log_level=_level(environment),
         )
 
@@ -219,6 +223,20 @@ def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
     if found < 1:
         raise errors.Invalid("less than 1", field=name)
     return found
+
+
+def _policies(environment: Mapping[str, str]) -> launching.Limits:
+    default = launching.SERVED
+    name = "AVOUCH_POLICY_MEMORY"
+    try:
+        memory = int(quantities.read(environment.get(name) or default.memory))
+    except errors.Invalid as exc:
+        raise errors.Invalid(exc.args[0], field=name, fix="write it as 512Mi") from exc
+    if memory < _LEAST_POLICY_MEMORY:
+        least = _LEAST_POLICY_MEMORY // launching.MIB
+        raise errors.Invalid(f"less than {least}Mi, which OPA needs to start", field=name, fix="write it as 512Mi")
+    seconds = _positive(environment, "AVOUCH_POLICY_SECONDS", int(default.seconds))
+    return launching.Limits(seconds=float(seconds), memory=memory, answer=default.answer)
 
 
 def _destinations(environment: Mapping[str, str]) -> Destinations:

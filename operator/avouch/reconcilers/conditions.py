@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 Json: TypeAlias = dict[str, Any]
 
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
-LAST_RUN_PASSED, DELIVERING, EVALUATED = "LastRunPassed", "Delivering", "Evaluated"
+LAST_RUN_PASSED, DELIVERING = "LastRunPassed", "Delivering"
+POLICY_COMPILED, REFS_RESOLVED = "PolicyCompiled", "RefsResolved"
 REACHABLE, WRITABLE = "Reachable", "Writable"
 MATERIALS_KNOWN = "MaterialsKnown"  # written only while it is False
 REFERENCES_FOUND = "ReferencesFound"  # written only while it is not True
@@ -27,7 +28,15 @@ INVALID_CONTRACT = "InvalidContract"
 INVALID_INTEGRATION = "InvalidIntegration"
 INVALID_PROJECTS = "InvalidProjects"
 INVALID_POLICY = "InvalidPolicy"
-NOT_EVALUATED = "NotEvaluated"
+COMPILED = "Compiled"
+DOES_NOT_COMPILE = "DoesNotCompile"
+SCRIPT_ELSEWHERE = "ScriptElsewhere"  # behind path or ref, which nothing reads yet
+ENGINE_MISSING = "EngineMissing"
+POLICY_NOT_READY = "PolicyNotReady"
+RESOLVED = "Resolved"
+POLICY_NOT_FOUND = "PolicyNotFound"
+DIGEST_DIFFERS = "DigestDiffers"  # the policy that is there is not the one that was pinned
+REFERENCE_ELSEWHERE = "ReferenceElsewhere"  # a file or a web address, which nothing reads yet
 INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
 SWITCHED_OFF = "SwitchedOff"
 REVOKED = "Revoked"

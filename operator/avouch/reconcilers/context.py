@@ -12,6 +12,7 @@ from avouch.controlplane.model import deliveries as delivery_model
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
+from avouch.policy import evaluation
 from avouch.reconcilers import token_secrets
 
 
@@ -51,6 +52,7 @@ class Context:
     epoch: Callable[[], int]
     creator: Creator
     integrations: IntegrationTypes
+    compiler: evaluation.Compiler
     last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
     definitions_listed: Callable[[], bool] = lambda: False  # whether the cache holds Tekton's Pipelines and Tasks
 

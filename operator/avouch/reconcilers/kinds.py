@@ -24,6 +24,7 @@ from avouch.reconcilers import (
     integrations,
     organizations,
     policies,
+    policygroups,
     workers,
     workflows,
 )
@@ -31,6 +32,8 @@ from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import WITH_POLICIES, file_by_contract, named, referring_to
 
 _WORKERS = 32  # that many Workflows may share one commit
+COMPILED = ("Policy", "PolicyGroup")  # kinds that take long: they have a queue and workers of their own
+_COMPILING = 2  # workers of those: as many as may compile at once
 LEISURE = 30.0  # seconds after which counts in a status catch up
 _LESS = 5.0  # seconds, where they become less: a folder of Workflows is applied at once, few are deleted
 PATIENCE = 10.0  # seconds for which an object waits before an Event tells of it
@@ -65,7 +68,7 @@ KINDS: Mapping[str, Kind] = {
     "IntegrationAttachment": Kind(resources.ATTACHMENTS, attachments.reconcile, attachments.remove),
     "CASBackend": Kind(resources.CAS_BACKENDS, casbackends.reconcile, casbackends.remove),
     "Policy": Kind(resources.POLICIES, policies.reconcile, policies.remove),
-    "PolicyGroup": Kind(resources.POLICY_GROUPS, policies.reconcile, policies.remove),
+    "PolicyGroup": Kind(resources.POLICY_GROUPS, policygroups.reconcile, policygroups.remove),
     "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 
@@ -106,7 +109,7 @@ def _rival_backends(cache: ObjectCache, key: Key) -> list[Key]:
 
 
 def _of_organizations(cache: ObjectCache, key: Key) -> list[Key]:
-    kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken")
+    kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken", "PolicyGroup")
     others = [other for kind in kinds for other in cache.keys(kind) if other != key]
     return [*others, *cache.found("Contract", WITH_POLICIES)]
 
@@ -135,7 +138,11 @@ def counted_by(context: Context, key: Key, obj: Object) -> list[Key]:
 
 @dataclass(frozen=True, slots=True)
 class KindReconciler:
-    """Reconciles declared objects: a queue, its workers, and an Event on each transition."""
+    """Reconciles declared objects: a queue, its workers, and an Event on each transition.
+
+    What compiles policies waits in a queue of its own, where namespaces take turns: many policies, or slow ones, delay
+    neither other kinds nor the policies of others.
+    """
 
     context: Context
     queue: WorkQueue[Key]
@@ -145,6 +152,7 @@ class KindReconciler:
     gone: dict[Key, Object] = field(default_factory=dict)  # what was known of deleted objects until they are removed
     waits: dict[Key, "Wait"] = field(default_factory=dict)  # objects that began to wait, and nobody was told
     clock: Callable[[], float] = time.monotonic
+    compiling: WorkQueue[Key] = field(default_factory=lambda: WorkQueue(group=lambda key: key.namespace))
     _untried: set[Key] = field(default_factory=set)
     _tried: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -153,16 +161,17 @@ class KindReconciler:
         if old is not None:
             self.gone[key] = old
         if key.kind in KINDS:
-            self.queue.add(key)
-        self.queue.add_many(dependents(self.context, key))
+            self.queue_of(key).add(key)
+        self.add_many(dependents(self.context, key))
         now = old or self.context.cache.get(key)
         for counting in counted_by(self.context, key, now) if now else ():
             self.queue.add_after(counting, _LESS if old else LEISURE)
 
     def begin(self, keys: Iterable[Key]) -> None:
-        """Enqueue what is declared at the start: `begun` waits until each of it was tried once."""
-        self._untried.update(key for key in keys if key.kind in KINDS)
-        self.queue.add_many(self._untried)
+        """Enqueue what is declared at the start: `begun` waits until each of it was tried once, but for no policy."""
+        known = [key for key in keys if key.kind in KINDS]
+        self._untried.update(key for key in known if key.kind not in COMPILED)
+        self.add_many(known)
         self._ended(None)
 
     async def begun(self, patience: float) -> None:
@@ -176,14 +185,33 @@ class KindReconciler:
         if not self._untried:
             self._tried.set()
 
+    def queue_of(self, key: Key) -> WorkQueue[Key]:
+        """The queue that the key waits in."""
+        return self.compiling if key.kind in COMPILED else self.queue
+
+    def add_many(self, keys: Iterable[Key]) -> None:
+        """Schedule one run of each key."""
+        for key in keys:
+            self.queue_of(key).add(key)
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait."""
+        return len(self.queue) + len(self.compiling)
+
     @property
     def workers(self) -> workers.Workers:
-        """The workers' loop over the queue."""
+        """The workers' loop over the queue of most kinds."""
         return workers.Workers(self.queue, self.reconcile, self.count)
 
     async def run(self, number: int = _WORKERS) -> None:
-        """Work until the queue drains."""
-        await self.workers.run(number)
+        """Work until the queues drain."""
+        compiling = workers.Workers(self.compiling, self.reconcile, self.count)
+        await asyncio.gather(self.workers.run(number), compiling.run(_COMPILING))
+
+    async def drain(self) -> None:
+        """Accept no more keys, let active ones finish, end the workers."""
+        await asyncio.gather(self.queue.drain(), self.compiling.drain())
 
     async def reconcile(self, key: Key) -> float | None:
         """One reconcile of one key. Returns after how many seconds to look again, or None.
@@ -211,7 +239,7 @@ class KindReconciler:
         await self._say(kind, key, desired)
         await self._tell_of_wait(key)
         if desired.requeue_dependents:
-            self.queue.add_many(dependents(self.context, key))
+            self.add_many(dependents(self.context, key))
         if failed is not None and not isinstance(failed, errors.Invalid):
             raise failed
         return desired.recheck
@@ -245,14 +273,14 @@ class KindReconciler:
         subject = {**obj, "apiVersion": kind.resource.api_version, "kind": kind.resource.kind}
         if told is not None and conditions.holds(after, conditions.RECONCILING):
             self.waits[key] = Wait(self.clock() + PATIENCE, subject, told)
-            self.queue.add_after(key, PATIENCE)
+            self.queue_of(key).add_after(key, PATIENCE)
         elif told is not None:
             self.waits.pop(key, None)
             await self.recorder.record(subject, told)
         elif key in self.waits and (now := event_of({}, wanted)) is not None:  # it waits for something else by now
             self.waits[key] = replace(self.waits[key], told=now)
-        if key.kind in ("Contract", "Integration") and told:  # not for a count of them, which they do not depend on
-            self.queue.add_many(dependents(self.context, key))
+        if key.kind in ("Contract", "Integration", "Policy") and told:  # not for a count, which they do not depend on
+            self.add_many(dependents(self.context, key))
 
     async def _tell_of_wait(self, key: Key) -> None:
         """The Event of an object that has waited for long enough; most wait for what was applied with them."""

@@ -1,40 +1,165 @@
-"""Policy and PolicyGroup: read and held against Chainloop's schema. Nothing evaluates them yet, and they say so."""
+"""Policy: read, and each of its scripts compiled. One that does not compile, or that nothing reads, is not Ready.
+
+Scripts are anybody's: a look at one is bounded by the compiler, one at all of a policy here.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from avouch import digests, errors
+from avouch.api import policy as kind
 from avouch.contract import policies
 from avouch.kube.cache import Key, Object
+from avouch.policy import evaluation, identity, rego, scripts
 from avouch.reconcilers import conditions
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import suspended
 
-_NOT_EVALUATED = conditions.Condition(
-    conditions.EVALUATED,
-    "False",
-    conditions.NOT_EVALUATED,
-    "this version does not evaluate policies: runs of a Contract that carries any are judged Error, never Passed",
-)
+TOGETHER = 25.0  # seconds for all scripts of one object, less than a worker waits for one attempt
+RECHECK = 60.0  # seconds between looks whether there is an OPA by now
+_TOLD = 5  # flaws in a condition
+_WORDS = 2048  # characters of a condition's message
 
 
-def decide(obj: Object, found: digests.Digest | errors.Invalid) -> conditions.Desired:
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the compiler said of scripts.
+
+    Attributes:
+        by: the compiler, such as OPA 1.22.3.
+        flaws: what is wrong, each with its place.
+        elsewhere: fields that say where a script is that nothing reads yet.
+        missing: why nothing compiles.
+    """
+
+    by: str = ""
+    flaws: Sequence[str] = ()
+    elsewhere: Sequence[str] = ()
+    missing: str = ""
+
+    @property
+    def condition(self) -> conditions.Condition:
+        """Whether runs can be judged by them."""
+        status, reason, message = self._said()
+        return conditions.Condition(conditions.POLICY_COMPILED, status, reason, message[:_WORDS])
+
+    def _said(self) -> tuple[str, str, str]:
+        if self.flaws:
+            more = f"; and {len(self.flaws) - _TOLD} more" if len(self.flaws) > _TOLD else ""
+            return "False", conditions.DOES_NOT_COMPILE, "; ".join(self.flaws[:_TOLD]) + more
+        if self.elsewhere:
+            message = f"{self.elsewhere[0]}: scripts that stand elsewhere are not read yet"
+            return "False", conditions.SCRIPT_ELSEWHERE, errors.with_fix(message, "write the script into embedded")
+        if self.missing:
+            return "Unknown", conditions.ENGINE_MISSING, self.missing
+        return "True", conditions.COMPILED, f"compiled by {self.by}" if self.by else "there is no script to compile"
+
+
+NOTHING = Compiled()  # no script, so nothing is wrong with any
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was gathered of a policy: why it cannot be read, or its digest and what the compiler said."""
+
+    problem: errors.Invalid | None = None
+    digest: digests.Digest | None = None
+    compiled: Compiled = NOTHING
+
+
+def decide(obj: Object, found: Found) -> conditions.Desired:
     """The status, from what was gathered."""
-    digest = str(found) if isinstance(found, digests.Digest) else None
-    return _resolved(obj, found).having(_NOT_EVALUATED, digest=digest)
+    if found.problem is not None:
+        return unreadable(found.problem)
+    said = found.compiled.condition
+    return resolved(said).having(said, digest=str(found.digest))
 
 
-def _resolved(obj: Object, found: digests.Digest | errors.Invalid) -> conditions.Desired:
-    if suspended(obj):
-        return conditions.suspended(obj.get("status") or {})
-    if isinstance(found, errors.Invalid):
-        return conditions.stalled(conditions.INVALID_POLICY, str(found))
-    return conditions.succeeded("valid, and not evaluated by this version")
+def resolved(compiled: conditions.Condition) -> conditions.Desired:
+    """Ready, from what is said of the scripts."""
+    if compiled.status == "True":
+        return conditions.succeeded(compiled.message)
+    if compiled.status == "Unknown":
+        return conditions.waiting(compiled.message, recheck=RECHECK)
+    return conditions.stalled(compiled.reason, compiled.message)
 
 
-async def reconcile(_context: Context, key: Key, obj: Object) -> conditions.Desired:
-    """Read and decide; nothing is recorded."""
+def unreadable(problem: errors.Invalid) -> conditions.Desired:
+    """It breaks rules: nothing was compiled."""
+    reason, message = conditions.INVALID_POLICY, str(problem)
+    said = conditions.Condition(conditions.POLICY_COMPILED, "False", reason, message[:_WORDS])
+    return conditions.stalled(reason, message).having(said)
+
+
+def kept(obj: Object) -> conditions.Desired:
+    """Suspended: what was said of it stays."""
+    status: Mapping[str, Any] = obj.get("status") or {}
+    said = (conditions.of(status, one) for one in (conditions.POLICY_COMPILED, conditions.REFS_RESOLVED))
+    known = (conditions.Condition(*(str(one[field]) for field in _FIELDS)) for one in said if one)
+    return conditions.suspended(status).having(*known, digest=status.get("digest"))
+
+
+_FIELDS = ("type", "status", "reason", "message")
+_DECLARED = ("metadata", "spec")
+
+
+async def compiled(compiler: evaluation.Compiler, found: Sequence[scripts.Script]) -> Compiled:
+    """What the compiler says of them, within the time that one object may take."""
+    elsewhere = [script.place for script in found if not script.embedded]
+    flaws: list[str] = []
     try:
-        return decide(obj, policies.digest({**obj, "apiVersion": "chainloop.dev/v1", "kind": key.kind}))
+        async with asyncio.timeout(TOGETHER):
+            for script in found:
+                flaws += await _flaws(compiler, script)
+    except TimeoutError:
+        message = f"spec: its scripts take more than {TOGETHER:.0f} seconds to be compiled"
+        flaws.append(errors.with_fix(message, "write them into several policies"))
+    except errors.NotInstalled as exc:
+        return Compiled(flaws=flaws, elsewhere=elsewhere, missing=errors.with_fix(str(exc), exc.fix))
+    return Compiled(f"OPA {compiler.version}" if compiler.version else "", flaws, elsewhere)
+
+
+async def _flaws(compiler: evaluation.Compiler, script: scripts.Script) -> Sequence[str]:
+    try:
+        return [_placed(script, flaw) for flaw in await evaluation.flaws(compiler, script)]
+    except errors.TooLarge as exc:
+        return [f"{script.place}: {errors.with_fix(exc.args[0], exc.fix)}"]
+
+
+def _placed(script: scripts.Script, flaw: rego.Flaw) -> str:
+    """Such as `spec.policies[0].embedded:12:5: var x is unsafe`."""
+    return f"{script.place}:{flaw}" if flaw.line else f"{script.place}: {flaw}"
+
+
+def read(obj: Object, name: str) -> kind.Policy | kind.PolicyGroup:
+    """What a declared object says, whatever its status does; a list of them does not tell the kind.
+
+    Raises:
+        errors.Invalid: it breaks rules.
+    """
+    said = {field: obj[field] for field in _DECLARED if field in obj}
+    return policies.read({"apiVersion": "chainloop.dev/v1", "kind": name, **said})
+
+
+async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
+    """Read, compile and decide; nothing is recorded."""
+    if suspended(obj):
+        return kept(obj)
+    try:
+        policy = read(obj, key.kind)
     except errors.Invalid as exc:
-        return decide(obj, exc)
+        return decide(obj, Found(problem=exc))
+    if not isinstance(policy, kind.Policy):
+        raise TypeError(f"{key.kind} is no Policy")
+    said = await compiled(context.compiler, scripts.of(policy.spec))
+    return decide(obj, Found(digest=identity.digest(policy), compiled=said))
+
+
+def within(place: str, found: Sequence[scripts.Script]) -> Sequence[scripts.Script]:
+    """Scripts of a policy that stands in a field of another object."""
+    return [replace(script, place=f"{place}.{script.place}") for script in found]
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:

@@ -5,15 +5,18 @@ that one, which has to be the organization of the Contract.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from avouch import digests, errors
+from avouch.api import policy as kind
 from avouch.contract import policies
 from avouch.kube.cache import Key, Object, ObjectCache
-from avouch.policy import resolution
+from avouch.policy import identity
 from avouch.reconcilers import organizations
 from avouch.values import dataclass
 
 _SCHEME = "chainloop://"
+_Kind = TypeVar("_Kind", kind.Policy, kind.PolicyGroup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +26,29 @@ class Lookup:
     cache: ObjectCache
     namespace: str
 
-    def policy(self, reference: str) -> resolution.Found:
+    def policy(self, reference: str) -> kind.Policy:
         """The Policy of a reference. Raises errors.NotFound or errors.Invalid."""
-        return self._found("Policy", reference)
+        return _pinned(_of_kind(kind.Policy, self._object("Policy", reference)), reference)
 
-    def group(self, reference: str) -> resolution.Found:
+    def group(self, reference: str) -> kind.PolicyGroup:
         """The PolicyGroup of a reference. Raises errors.NotFound or errors.Invalid."""
-        return self._found("PolicyGroup", reference)
+        return _pinned(_of_kind(kind.PolicyGroup, self._object("PolicyGroup", reference)), reference)
 
-    def _found(self, kind: str, reference: str) -> resolution.Found:
-        bare, _, pin = reference.removeprefix(_SCHEME).partition("@")
+    def _object(self, name: str, reference: str) -> Object:
+        bare = reference.removeprefix(_SCHEME).partition("@")[0]
         if "://" in bare:
-            fix = f"apply it to the cluster as a {kind}, and refer to it by its name"
-            raise errors.Invalid(f"{kind}s outside the cluster, such as {reference[:200]}, are not read", fix=fix)
+            fix = f"apply it to the cluster as a {name}, and refer to it by its name"
+            raise errors.Invalid(f"{reference[:200]} is outside the cluster, and not read", fix=fix)
         provider, colon, rest = bare.rpartition(":")
         if colon:
             raise errors.Invalid(f"there is no provider {provider} of policies", fix=f"write {rest}")
-        organization, _, name = rest.rpartition("/")
+        organization, _, own = rest.rpartition("/")
         for namespace in self._namespaces(organization):
-            found = self.cache.get(Key(kind, namespace, name))
+            found = self.cache.get(Key(name, namespace, own))
             if found is not None:
-                return _pinned(_read(found, kind), pin)
+                return found
         where = " nor in ".join(self._namespaces(organization))
-        raise errors.NotFound(f"there is no {kind} {name} in {where}: apply it, or correct the reference")
+        raise errors.NotFound(f"there is no {name} {own} in {where}: apply it, or correct the reference")
 
     def _namespaces(self, organization: str) -> tuple[str, ...]:
         own = () if organization else (self.namespace,)
@@ -66,19 +69,21 @@ class Lookup:
         yield home
 
 
-def _read(found: Object, kind: str) -> resolution.Found:
-    """An object as a reference finds it. Raises errors.Invalid where it breaks its schema."""
-    metadata = {key: value for key, value in found["metadata"].items() if key in ("name", "annotations")}
-    document = {"apiVersion": "chainloop.dev/v1", "kind": kind, "metadata": metadata, "spec": found.get("spec") or {}}
+def _of_kind(model: type[_Kind], found: Object) -> _Kind:
+    """Raises errors.Invalid where it breaks its schema."""
+    name, said = model.__name__, {field: found[field] for field in ("metadata", "spec") if field in found}
     try:
-        digest = policies.digest(document)
+        read = policies.read({"apiVersion": "chainloop.dev/v1", "kind": name, **said})
     except errors.Invalid as exc:
-        raise errors.Invalid(f"{kind} {metadata['name']} cannot be read: {exc}", fix=f"correct that {kind}") from exc
-    return resolution.Found(str(metadata["name"]), digest, document)
+        own = found["metadata"]["name"]
+        raise errors.Invalid(f"{name} {own} cannot be read: {exc}", fix=f"correct that {name}") from exc
+    if not isinstance(read, model):
+        raise errors.Invalid(f"is no {name}")
+    return read
 
 
-def _pinned(found: resolution.Found, pin: str) -> resolution.Found:
-    if pin and digests.Digest.parse(pin) != found.digest:
-        fix = f"write @{found.digest}, or no digest"
-        raise errors.Invalid(f"digest mismatch: got {found.digest}, want {pin}", fix=fix)
+def _pinned(found: _Kind, reference: str) -> _Kind:
+    pin, digest = reference.partition("@")[2], identity.digest(found)
+    if pin and digests.Digest.parse(pin) != digest:
+        raise errors.Invalid(f"digest mismatch: got {digest}, want {pin}", fix=f"write @{digest}, or no digest")
     return found

@@ -181,11 +181,11 @@ def _last_name(reference: str) -> str:
 
 INDEXERS = {
     "Contract": file_by_policies,
-    "PolicyGroup": file_by_policies,
     "CASBackend": file_by_namespace,
     "Workflow": file_by_all_that_it_names,
     "Pipeline": file_by_tasks,
     "Task": file_by_namespace,
     "IntegrationAttachment": file_by_ends,
+    "PolicyGroup": file_by_policies,
     "TaskRun": file_by_pipelinerun,
 }

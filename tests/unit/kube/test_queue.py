@@ -81,3 +81,31 @@ async def test_draining_waits_for_active_keys_and_ends_every_worker() -> None:
         assert isinstance(outcome, Closed)
     with pytest.raises(Closed):
         await queue.get()
+
+
+async def test_groups_take_turns_and_each_keeps_its_order() -> None:
+    queue: WorkQueue[str] = WorkQueue(group=lambda key: key[0])
+    queue.add_many(["a1", "a2", "a3", "a4", "b1", "c1", "c2"])
+    assert [await queue.get() for _ in range(5)] == ["a1", "b1", "c1", "a2", "c2"]
+    queue.add("b2")  # one that comes later waits for one of each group
+    assert [await queue.get() for _ in range(3)] == ["a3", "b2", "a4"]
+    assert len(queue) == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), unique=True, max_size=20))
+def test_groups_lose_nothing_and_end_their_workers(keys: list[tuple[str, int]]) -> None:
+    async def taken() -> list[tuple[str, int]]:
+        queue: WorkQueue[tuple[str, int]] = WorkQueue(group=lambda key: key[0])
+        queue.add_many(keys)
+        found = [await queue.get() for _ in keys]
+        for key in found:
+            queue.done(key)
+        await queue.drain()
+        with pytest.raises(Closed):
+            await queue.get()
+        return found
+
+    found = asyncio.run(taken())
+    assert sorted(found) == sorted(keys)
+    for group in "abc":
+        assert [key for key in found if key[0] == group] == [key for key in keys if key[0] == group]

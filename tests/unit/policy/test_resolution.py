@@ -1,6 +1,5 @@
 """What a contract owes once its policies and groups are looked up."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.contract import owed, policies, reading
-from avouch.policy import resolution
+from avouch.policy import identity, resolution
 
 SCRIPT = "package main\n\nimport rego.v1\n"
 
@@ -33,16 +32,16 @@ class Known:
     def __init__(self, *objects: Mapping[str, Any]) -> None:
         self._objects = {(one["kind"], one["metadata"]["name"]): one for one in objects}
 
-    def _found(self, kind: str, reference: str) -> resolution.Found:
+    def _found(self, kind: str, reference: str) -> Any:
         found = self._objects.get((kind, reference))
         if found is None:
             raise errors.NotFound(f"no {kind} {reference}")
-        return resolution.Found(reference, policies.digest(found), found)
+        return policies.read(found)
 
-    def policy(self, reference: str) -> resolution.Found:
+    def policy(self, reference: str) -> Any:
         return self._found("Policy", reference)
 
-    def group(self, reference: str) -> resolution.Found:
+    def group(self, reference: str) -> Any:
         return self._found("PolicyGroup", reference)
 
 
@@ -75,9 +74,9 @@ def test_a_policy_is_pinned_by_its_digest_and_its_document_is_kept() -> None:
     found = resolve(attached(ref="fresh", **{"with": {"days": "30"}}), policy("fresh"))
     (bound,) = found.owed.policies
     assert (bound.policy, bound.reference, bound.inputs) == ("fresh", "fresh", (("days", "30"),))
-    assert bound.digest == str(policies.digest(policy("fresh")))
+    assert bound.digest == str(identity.digest(policies.read(policy("fresh"))))
     assert set(found.documents) == {bound.digest}
-    assert resolution.policy_of(json.loads(found.documents[bound.digest])).metadata.name == "fresh"
+    assert resolution.policy_of(found.documents[bound.digest]).metadata.name == "fresh"
 
 
 def test_what_was_recorded_is_read_back() -> None:

@@ -37,6 +37,35 @@ def test_a_worker_is_given_time_to_be_silent(seconds: str) -> None:
     assert raised.value.field == "AVOUCH_TAKEOVER_SECONDS"
 
 
+@pytest.mark.parametrize(
+    ("change", "memory", "seconds"),
+    [
+        ({}, 512, 10.0),
+        ({"AVOUCH_POLICY_MEMORY": "1Gi", "AVOUCH_POLICY_SECONDS": "30"}, 1024, 30.0),
+        ({"AVOUCH_POLICY_MEMORY": str(192 * 1024 * 1024)}, 192, 10.0),
+    ],
+)
+def test_a_worker_bounds_what_a_policy_may_take(change: dict[str, str], memory: int, seconds: float) -> None:
+    found = settings.Worker.from_environment({**GOOD, "AVOUCH_VERIFIER_ID": "https://v.example", **change}).policies
+    assert (found.memory, found.seconds) == (memory * 1024 * 1024, seconds)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AVOUCH_POLICY_MEMORY", "much"),
+        ("AVOUCH_POLICY_MEMORY", "191Mi"),
+        ("AVOUCH_POLICY_MEMORY", "-1Gi"),
+        ("AVOUCH_POLICY_SECONDS", "0"),
+        ("AVOUCH_POLICY_SECONDS", "1m"),
+    ],
+)
+def test_a_bound_of_policies_that_is_none_names_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(errors.Invalid) as raised:
+        settings.Worker.from_environment({**GOOD, "AVOUCH_VERIFIER_ID": "https://v.example", variable: value})
+    assert raised.value.field == variable
+
+
 def test_defaults_follow_the_namespace_and_the_url_stays_out_of_repr() -> None:
     config = settings.Server.from_environment(GOOD)
     assert (config.worker, config.server_url) == ("avouch/avouch-worker", "https://avouch-server.avouch.svc")

@@ -30,6 +30,7 @@ class Stage:
             backends=self,  # type: ignore[arg-type]
             issuing=token_secrets.Issuing(self.memory, self.secrets, lambda: address),
             canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self, integrations=registry.Types(),  # type: ignore[arg-type]
+            compiler=None,  # type: ignore[arg-type]
         )  # fmt: skip
         for namespace in ("team", "home"):
             cache.put(Key("Namespace", "", namespace), {"metadata": {"name": namespace, "uid": f"uid-{namespace}"}})

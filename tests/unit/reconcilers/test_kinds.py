@@ -16,7 +16,7 @@ from avouch.integrations import registry
 from avouch.kube import events, status
 from avouch.kube.cache import Key, ObjectCache
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import context, kinds, specs, token_secrets
+from avouch.reconcilers import conditions, context, kinds, specs, token_secrets
 from tests.unit.reconcilers import tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -123,16 +123,16 @@ def build() -> tuple[kinds.KindReconciler, Memory, Api]:
         cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
         organizations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=canonical, clock=Clock(), epoch=lambda: 1, creator=api,
-        integrations=registry.Types(),
+        integrations=registry.Types(), compiler=None,
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
     recorder = events.Recorder(api, "i", fallback_namespace="default")
     return kinds.KindReconciler(there, WorkQueue(), status.StatusWriter(api), recorder), memory, api
 
 
-def put(reconciling: kinds.KindReconciler, kind: str, name: str, **spec: Any) -> Key:
-    key = Key(kind, "team", name)
-    meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
+def put(reconciling: kinds.KindReconciler, kind: str, name: str, namespace: str = "team", **spec: Any) -> Key:
+    key = Key(kind, namespace, name)
+    meta = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"}
     meta["creationTimestamp"] = "2026-01-01T00:00:00Z"
     reconciling.context.cache.put(key, {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1}})
     return key
@@ -487,3 +487,49 @@ async def test_a_wait_is_told_with_what_it_is_for_by_then() -> None:
     (wait,) = reconciling.waits.values()
     assert wait.told.note.startswith("Contract other does not exist")
     assert (wait.until, api.events) == (10.0, [])
+
+
+async def test_policies_wait_in_a_queue_of_their_own_and_nobody_waits_for_them_at_the_start() -> None:
+    reconciling, _, _ = build()
+    keys = [put(reconciling, kind, "x") for kind in ("Policy", "PolicyGroup", "Contract")]
+    reconciling.begin(keys)
+    assert (len(reconciling.queue), len(reconciling.compiling), reconciling.waiting) == (1, 2, 3)
+    await reconciling.reconcile(keys[2])
+    await reconciling.begun(0.0)
+    assert reconciling._tried.is_set()
+
+
+async def test_many_slow_policies_delay_neither_other_kinds_nor_policies_of_other_namespaces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reconciling, _, _ = build()
+    ended, released = [], asyncio.Event()
+
+    async def slow(_context: context.Context, key: Key, _obj: dict[str, Any]) -> conditions.Desired:
+        if key.namespace == "team" and key.name != "p0":
+            await released.wait()
+        ended.append(key)
+        return conditions.succeeded("x")
+
+    monkeypatch.setattr(
+        kinds, "KINDS", {**kinds.KINDS, "Policy": dataclasses.replace(kinds.KINDS["Policy"], reconcile=slow)}
+    )
+    many = [put(reconciling, "Policy", f"p{number}") for number in range(500)]
+    other = put(reconciling, "Policy", "q", namespace="other")
+    contract = put(reconciling, "Contract", "build")
+    reconciling.begin([*many, other, contract])
+    working = asyncio.ensure_future(reconciling.run())
+    async with asyncio.timeout(5):
+        while other not in ended or ready(reconciling, contract) != "True":
+            await asyncio.sleep(0.01)
+    assert len(ended) == 2
+    released.set()
+    await reconciling.drain()
+    await working
+
+
+async def test_a_group_is_looked_at_again_when_a_policy_that_it_names_changes() -> None:
+    reconciling, _, _ = build()
+    group = put(reconciling, "PolicyGroup", "all", policies={"attestation": [{"ref": "shop/sbom@sha256:0"}]})
+    reconciling.changed(Key("Policy", "central", "sbom"), None)
+    assert {await reconciling.compiling.get() for _ in range(2)} == {Key("Policy", "central", "sbom"), group}

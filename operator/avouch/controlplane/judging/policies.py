@@ -78,7 +78,7 @@ class Evaluating:
         kept = await self.recorded.documents(wanted)
         if missing := sorted(wanted - kept.keys()):
             raise errors.Corrupt(f"policy {missing[0]} is not kept any more")
-        return Pinned(found, {digest: resolution.policy_of(json.loads(text)) for digest, text in kept.items()})
+        return Pinned(found, {digest: resolution.policy_of(text) for digest, text in kept.items()})
 
 
 @dataclass(slots=True)

@@ -1,0 +1,67 @@
+"""Scripts that were compiled, and what is wrong with those that were not: as many as a bound of bytes takes."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from avouch.opa import launching, program
+from avouch.policy import rego
+
+_log = logging.getLogger(__name__)
+
+_BYTES = 32 * launching.MIB  # of source that is remembered
+_AT_ONCE = 2  # of all that may run: each takes a processor, and the memory that `program.COMPILING` says
+
+
+class Scripts:
+    """What a program says of scripts; each is remembered while there is room."""
+
+    def __init__(self, find: Callable[[], Awaitable[program.Program]]) -> None:
+        """`find`: the program, asked for when it is first needed, and until it is found."""
+        self._find = find
+        self._known: OrderedDict[str, tuple[rego.Compiled | Sequence[rego.Flaw], int]] = OrderedDict()
+        self._bytes = 0
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
+        """The script as an engine holds it, or what is wrong with it. Raises errors.TooLarge."""
+        name = rego.name_of(source)
+        if name not in self._known:
+            async with self._turns:
+                if name not in self._known:  # nobody looked at it meanwhile
+                    self._remember(name, await (await self._find()).compiled(source), len(source))
+        self._known.move_to_end(name)
+        return self._known[name][0]
+
+    def _remember(self, name: str, found: rego.Compiled | Sequence[rego.Flaw], size: int) -> None:
+        self._bytes += size - self._known.pop(name, (found, 0))[1]
+        self._known[name] = found, size
+        while self._bytes > _BYTES and len(self._known) > 1:
+            self._bytes -= self._known.popitem(last=False)[1][1]
+
+
+class Compiler:
+    """Implements `policy.evaluation.Compiler` with the `opa` of this machine, which is looked for when it is needed."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._opa: program.Program | None = None
+        self._looking = asyncio.Lock()
+        self._scripts = Scripts(self._found)
+
+    @property
+    def version(self) -> str:
+        """Of OPA; "" until the first script was compiled."""
+        return self._opa.version if self._opa else ""
+
+    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
+        """The script as an engine holds it, or what is wrong with it. Raises errors.TooLarge, errors.NotInstalled."""
+        return await self._scripts.compiled(source)
+
+    async def _found(self) -> program.Program:
+        async with self._looking:
+            if self._opa is None:
+                self._opa = await program.found(self._environment)
+                _log.info("policies are compiled by OPA %s", self._opa.version)
+            return self._opa

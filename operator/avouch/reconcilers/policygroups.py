@@ -1,0 +1,192 @@
+"""PolicyGroup: read, each reference looked up, each embedded policy compiled. It is Ready when all its policies are.
+
+A name is that of a Policy of the namespace, else of the home of its Organization; with an organization's name before
+it, of that home alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from avouch import digests, errors
+from avouch.api import contract as contract_kind
+from avouch.api import policy as kind
+from avouch.contract import policies as reading
+from avouch.contract import upstream
+from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.policy import identity, scripts
+from avouch.reconcilers import conditions, organizations, policies
+from avouch.reconcilers.context import Context
+from avouch.reconcilers.specs import suspended
+
+_SCHEME = "chainloop://"
+_TOLD = 5  # references in a condition
+_WORDS = 2048  # characters of a condition's message
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A reference that leads to no policy, or to another one than it says; `reason` is the condition's."""
+
+    place: str
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was gathered of a group: why it cannot be read; or its digest and what became of its policies.
+
+    Attributes:
+        unresolved: references without a policy.
+        waiting: policies that are there and not Ready.
+        compiled: what the compiler said of embedded policies.
+    """
+
+    problem: errors.Invalid | None = None
+    digest: digests.Digest | None = None
+    unresolved: Sequence[Unresolved] = ()
+    waiting: Sequence[str] = ()
+    compiled: policies.Compiled = policies.NOTHING
+
+
+def decide(obj: Object, found: Found) -> conditions.Desired:
+    """The status, from what was gathered."""
+    if found.problem is not None:
+        return policies.unreadable(found.problem)
+    refs, compiled = _refs(found), _compiled(found)
+    return _resolved(refs, compiled).having(compiled, refs, digest=str(found.digest))
+
+
+def _resolved(refs: conditions.Condition, compiled: conditions.Condition) -> conditions.Desired:
+    if compiled.status == "False" and compiled.reason != conditions.POLICY_NOT_READY:
+        return conditions.stalled(compiled.reason, compiled.message)
+    if refs.reason == conditions.REFERENCE_ELSEWHERE:
+        return conditions.stalled(refs.reason, refs.message)
+    if refs.status != "True":
+        return conditions.waiting(refs.message)
+    if compiled.reason == conditions.POLICY_NOT_READY:
+        return conditions.waiting(compiled.message)
+    return policies.resolved(compiled)
+
+
+def _refs(found: Found) -> conditions.Condition:
+    if not found.unresolved:
+        return conditions.Condition(conditions.REFS_RESOLVED, "True", conditions.RESOLVED, "each policy was found")
+    # What only an edit of the group heals is said first.
+    ordered = sorted(found.unresolved, key=lambda one: one.reason != conditions.REFERENCE_ELSEWHERE)
+    more = f"; and {len(ordered) - _TOLD} more" if len(ordered) > _TOLD else ""
+    message = "; ".join(map(str, ordered[:_TOLD])) + more
+    return conditions.Condition(conditions.REFS_RESOLVED, "False", ordered[0].reason, message[:_WORDS])
+
+
+def _compiled(found: Found) -> conditions.Condition:
+    said = found.compiled.condition
+    if said.status != "True":
+        return said
+    if found.waiting:
+        message = f"{'; '.join(found.waiting[:_TOLD])}: not Ready"
+        return conditions.Condition(conditions.POLICY_COMPILED, "False", conditions.POLICY_NOT_READY, message[:_WORDS])
+    return conditions.Condition(said.type, "True", conditions.COMPILED, "each policy compiles")
+
+
+async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
+    """Read, look up, compile and decide; nothing is recorded."""
+    if suspended(obj):
+        return policies.kept(obj)
+    try:
+        group = policies.read(obj, key.kind)
+        if not isinstance(group, kind.PolicyGroup):
+            raise TypeError(f"{key.kind} is no PolicyGroup")
+        attached = list(_attached(group.spec))
+        embedded = [script for place, each in attached for script in _embedded(place, each)]
+    except errors.Invalid as exc:
+        return decide(obj, Found(problem=exc))
+    unresolved, waiting = [], []
+    for place, each in attached:
+        if each.ref is None:
+            continue
+        policy = found(context.cache, key.namespace, f"{place}.ref", each.ref)
+        if isinstance(policy, Unresolved):
+            unresolved.append(policy)
+        elif not conditions.holds(policy, conditions.READY):
+            waiting.append(f"Policy {policy['metadata']['namespace']}/{policy['metadata']['name']}")
+    said = await policies.compiled(context.compiler, embedded)
+    digest = identity.digest(group)
+    return decide(obj, Found(None, digest, unresolved, list(dict.fromkeys(waiting)), said))
+
+
+def found(cache: ObjectCache, namespace: str, place: str, reference: str) -> Object | Unresolved:
+    """The Policy that a reference means in a namespace."""
+    named, _, pin = reference.removeprefix(_SCHEME).partition("@")
+    if "://" in named or ":" in named:
+        message = f"policies of {named.partition(':')[0]} are not read yet (fix: apply the Policy, and write its name)"
+        return Unresolved(place, conditions.REFERENCE_ELSEWHERE, message)
+    organization, _, name = named.rpartition("/")
+    home = _home(cache, namespace)
+    if organization and _home_named(cache, organization) != home:
+        message = f"{organization} is not the Organization of namespace {namespace}"
+        return Unresolved(place, conditions.POLICY_NOT_FOUND, message)
+    places = (home,) if organization else (namespace, home)
+    policy = next((obj for each in places if each and (obj := cache.get(Key("Policy", each, name)))), None)
+    if policy is None:
+        where = " or ".join(dict.fromkeys(each for each in places if each))
+        return Unresolved(place, conditions.POLICY_NOT_FOUND, f"Policy {name} does not exist in namespace {where}")
+    if pin and pin != (actual := _digest(policy)):
+        message = f"the digest of Policy {name} is {actual}, not {pin}"
+        return Unresolved(place, conditions.DIGEST_DIFFERS, message)
+    return policy
+
+
+def _digest(policy: Object) -> str:
+    """Of the policy as it is declared now; "none" where it cannot be read."""
+    try:
+        return str(identity.digest(policies.read(policy, "Policy")))
+    except errors.Invalid:
+        return "none"
+
+
+def _home(cache: ObjectCache, namespace: str) -> str:
+    """The home of the namespace's Organization; "" where it has none, or two claim it."""
+    try:
+        return organizations.home_of(cache, namespace)
+    except (errors.NotFound, errors.Conflict, errors.Invalid):
+        return ""
+
+
+def _home_named(cache: ObjectCache, organization: str) -> str | None:
+    """The home of an Organization; None where there is none of that name."""
+    declared = cache.get(Key("Organization", "", organization))
+    try:
+        return None if declared is None else organizations.read(declared).home_namespace
+    except errors.Invalid:
+        return None
+
+
+def _attached(spec: kind.PolicyGroupSpec) -> Iterator[tuple[str, contract_kind.PolicyAttachment]]:
+    groups = spec.policies or kind.GroupPolicies()
+    for index, material in enumerate(groups.materials):
+        for number, each in enumerate(material.policies):
+            yield f"spec.policies.materials[{index}].policies[{number}]", each
+    for number, attachment in enumerate(groups.attestation):
+        yield f"spec.policies.attestation[{number}]", attachment
+
+
+def _embedded(place: str, attachment: contract_kind.PolicyAttachment) -> Sequence[scripts.Script]:
+    """Scripts of the policy that an attachment has in itself. Raises errors.Invalid."""
+    if attachment.embedded is None:
+        return ()
+    try:
+        policy = reading.read(upstream.to_object(attachment.embedded))
+    except errors.Invalid as exc:
+        where = ".".join(part for part in (f"{place}.embedded", exc.field) if part)
+        raise errors.Invalid(exc.args[0], field=where, fix=exc.fix) from exc
+    if not isinstance(policy, kind.Policy):
+        raise errors.Invalid("is no Policy", field=f"{place}.embedded.kind", fix="write kind: Policy")
+    return policies.within(f"{place}.embedded", scripts.of(policy.spec))
+
+
+async def remove(context: Context, key: Key, old: Object | None) -> None:
+    """Nothing was recorded."""

@@ -1,0 +1,91 @@
+"""Scripts that are compiled by the real OPA: once each, within bounds, and as soon as there is one."""
+
+import asyncio
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from avouch import errors
+from avouch.opa import compiling, program
+from avouch.policy import rego
+
+pytestmark = pytest.mark.opa
+
+GOOD = 'package main\n\nviolations contains msg if {\n    msg := "no"\n}\n'
+BAD = "package main\n\nviolations contains msg if {\n    msg := nothing(input)\n}\n"
+LONG = "package main\n" + "\n".join(f'violations contains "{n}" if input.a[{n}].b == {n}' for n in range(40_000))
+
+
+class Counting:
+    """A program that counts how often it is asked, and how many at once."""
+
+    def __init__(self, opa: program.Program) -> None:
+        self._opa, self.asked, self.now, self.most = opa, 0, 0, 0
+
+    async def compiled(self, source: str) -> object:
+        self.asked, self.now = self.asked + 1, self.now + 1
+        self.most = max(self.most, self.now)
+        try:
+            return await self._opa.compiled(source)
+        finally:
+            self.now -= 1
+
+
+async def test_a_script_that_was_looked_at_is_not_looked_at_again(opa: program.Program) -> None:
+    counting = Counting(opa)
+    scripts = compiling.Scripts(counting)  # type: ignore[arg-type]
+    made = [await scripts.compiled(GOOD) for _ in range(8)]
+    assert counting.asked == 1
+    assert len({each.name for each in made if isinstance(each, rego.Compiled)}) == 1
+    flaws = [await scripts.compiled(BAD) for _ in range(2)]
+    assert counting.asked == 2
+    assert [str(flaw) for flaw in flaws[1]] == ["4:12: undefined function nothing"]  # type: ignore[union-attr]
+
+
+async def test_few_are_looked_at_at_once(opa: program.Program) -> None:
+    counting = Counting(opa)
+    scripts = compiling.Scripts(counting)  # type: ignore[arg-type]
+    await asyncio.gather(*(scripts.compiled(f"{GOOD}# {number}\n") for number in range(8)))
+    assert (counting.asked, counting.most) == (8, 2)
+    await asyncio.gather(*(scripts.compiled(f"{GOOD}# the same\n") for _ in range(8)))
+    assert counting.asked <= 10
+
+
+async def test_what_is_remembered_has_a_bound(opa: program.Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_BYTES", 2 * len(GOOD) + 20)
+    counting = Counting(opa)
+    scripts = compiling.Scripts(counting)  # type: ignore[arg-type]
+    for source in (GOOD, f"{GOOD}# 1\n", GOOD, f"{GOOD}# 2\n", GOOD, f"{GOOD}# 1\n"):
+        await scripts.compiled(source)
+    assert counting.asked == 4
+
+
+async def test_a_script_that_takes_too_much_memory_or_prints_too_much_is_refused(opa: program.Program) -> None:
+    with pytest.raises(errors.TooLarge, match="to be compiled"):
+        await opa.compiled(LONG)
+    assert isinstance(await opa.compiled(GOOD), rego.Compiled)
+
+
+async def test_a_script_whose_parsed_form_is_too_long_is_refused(
+    opa: program.Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "COMPILING", dataclasses.replace(program.COMPILING, answer=1024))
+    with pytest.raises(errors.TooLarge, match="is too long to be compiled"):
+        await opa.compiled(GOOD + "violations contains 1 if input.a\n" * 40)
+
+
+async def test_a_script_that_takes_too_long_is_refused(opa: program.Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "COMPILING", dataclasses.replace(program.COMPILING, seconds=0.001))
+    with pytest.raises(errors.TooLarge, match="takes longer than"):
+        await opa.compiled(GOOD)
+
+
+async def test_an_opa_that_is_installed_later_is_found_then(environment: dict[str, str], tmp_path: Path) -> None:
+    compiler = compiling.Compiler({"PATH": str(tmp_path)})
+    with pytest.raises(errors.NotInstalled):
+        await compiler.compiled(GOOD)
+    assert compiler.version == ""
+    (tmp_path / "opa").symlink_to(environment["AVOUCH_OPA"])
+    assert isinstance(await compiler.compiled(GOOD), rego.Compiled)
+    assert compiler.version.startswith(f"{program.WANTED}.")

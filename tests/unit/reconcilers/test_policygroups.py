@@ -1,0 +1,139 @@
+"""What a PolicyGroup's references lead to, and what its status says of them."""
+
+import types
+from typing import Any
+
+import pytest
+
+from avouch.kube.cache import Key, ObjectCache
+from avouch.policy import identity
+from avouch.reconcilers import conditions, policies, policygroups, specs
+from tests.unit.reconcilers.test_policies import GOOD, Compiler, message, says
+
+PLACE = "spec.policies.attestation[0]"
+
+
+def policy(name: str, namespace: str = "team", ready: str = "True", **spec: Any) -> dict[str, Any]:
+    meta = {"name": name, "namespace": namespace, "uid": f"{namespace}-{name}", "generation": 1}
+    said = [{"type": "Ready", "status": ready}]
+    return {"metadata": meta, "spec": spec or {"embedded": GOOD}, "status": {"conditions": said}}
+
+
+def cache() -> ObjectCache:
+    """Organization shop with home `central` and project `team`, and another one; each home has a policy."""
+    made = ObjectCache(specs.INDEXERS)
+    for name in ("central", "team", "alone", "other"):
+        made.put(Key("Namespace", "", name), {"metadata": {"name": name, "uid": name, "resourceVersion": "1"}})
+    for name, home, projects in (("shop", "central", ["team"]), ("rival", "other", [])):
+        spec = {"homeNamespace": home, "projects": {"namespaces": projects}}
+        made.put(Key("Organization", "", name), {"metadata": {"name": name, "resourceVersion": "1"}, "spec": spec})
+    for each in (
+        policy("own"),
+        policy("both"),
+        policy("both", "central", path="x"),
+        policy("common", "central"),
+        policy("foreign", "other"),
+        policy("broken", ready="False"),
+    ):
+        meta = each["metadata"]
+        made.put(Key("Policy", meta["namespace"], meta["name"]), {**each, "metadata": {**meta, "resourceVersion": "1"}})
+    return made
+
+
+PIN = str(identity.digest(policies.read(policy("own"), "Policy")))
+
+
+@pytest.mark.parametrize(
+    ("reference", "uid"),
+    [
+        ("own", "team-own"),
+        ("chainloop://own", "team-own"),
+        ("both", "team-both"),
+        ("shop/both", "central-both"),
+        ("common", "central-common"),
+        ("chainloop://shop/common", "central-common"),
+        (f"own@{PIN}", "team-own"),
+    ],
+)
+def test_a_name_is_that_of_the_namespace_else_of_the_organizations_home(reference: str, uid: str) -> None:
+    found = policygroups.found(cache(), "team", PLACE, reference)
+    assert not isinstance(found, policygroups.Unresolved)
+    assert found["metadata"]["uid"] == uid
+
+
+@pytest.mark.parametrize(
+    ("namespace", "reference", "reason", "said"),
+    [
+        ("team", "none", "PolicyNotFound", "Policy none does not exist in namespace team or central"),
+        ("central", "none", "PolicyNotFound", "Policy none does not exist in namespace central"),
+        ("alone", "common", "PolicyNotFound", "Policy common does not exist in namespace alone"),
+        ("team", "shop/own", "PolicyNotFound", "Policy own does not exist in namespace central"),
+        ("team", "rival/foreign", "PolicyNotFound", "rival is not the Organization of namespace team"),
+        ("alone", "rival/foreign", "PolicyNotFound", "rival is not the Organization of namespace alone"),
+        ("alone", "nobody/foreign", "PolicyNotFound", "nobody is not the Organization of namespace alone"),
+        ("team", f"common@{PIN}", "DigestDiffers", f"not {PIN}"),
+        ("team", "https://h/p.yaml", "ReferenceElsewhere", "policies of https are not read yet"),
+        ("team", "file://p.yaml", "ReferenceElsewhere", "policies of file are not read yet"),
+        ("team", "provider:own", "ReferenceElsewhere", "policies of provider are not read yet"),
+    ],
+)
+def test_a_reference_without_a_policy_says_why(namespace: str, reference: str, reason: str, said: str) -> None:
+    found = policygroups.found(cache(), namespace, PLACE, reference)
+    assert isinstance(found, policygroups.Unresolved)
+    assert found.reason == reason
+    assert said in str(found)
+    assert str(found).startswith(f"{PLACE}: ")
+
+
+async def reconciled(*attached: dict[str, Any], compiler: Compiler | None = None) -> conditions.Desired:
+    there: Any = types.SimpleNamespace(cache=cache(), compiler=compiler or Compiler())
+    meta = {"name": "all", "namespace": "team", "uid": "u", "generation": 1}
+    spec = {"policies": {"materials": [{"type": "SARIF", "policies": list(attached)}]}}
+    return await policygroups.reconcile(there, Key("PolicyGroup", "team", "all"), {"metadata": meta, "spec": spec})
+
+
+def embedded(script: str, **more: Any) -> dict[str, Any]:
+    policy = {"apiVersion": "chainloop.dev/v1", "kind": "Policy", "metadata": {"name": "within"}}
+    return {"embedded": {**policy, "spec": {"embedded": script}, **more}}
+
+
+READY, WAITING, STALLED = "Ready", "Reconciling", "Stalled"
+
+
+@pytest.mark.parametrize(
+    ("attached", "refs", "compiled", "state"),
+    [
+        ([], ("True", "Resolved"), ("True", "Compiled"), READY),
+        ([{"ref": "own"}, {"ref": "common"}, embedded(GOOD)], ("True", "Resolved"), ("True", "Compiled"), READY),
+        ([{"ref": "none"}], ("False", "PolicyNotFound"), ("True", "Compiled"), WAITING),
+        ([{"ref": f"common@{PIN}"}], ("False", "DigestDiffers"), ("True", "Compiled"), WAITING),
+        ([{"ref": "none"}, {"ref": "file://p.yaml"}], ("False", "ReferenceElsewhere"), ("True", "Compiled"), STALLED),
+        ([{"ref": "broken"}], ("True", "Resolved"), ("False", "PolicyNotReady"), WAITING),
+        ([{"ref": "none"}, embedded("bad")], ("False", "PolicyNotFound"), ("False", "DoesNotCompile"), STALLED),
+    ],
+)
+async def test_a_group_is_ready_when_each_of_its_policies_was_found_and_compiles(
+    attached: list[dict[str, Any]], refs: tuple[str, str], compiled: tuple[str, str], state: str
+) -> None:
+    found = says(await reconciled(*attached))
+    assert (found["RefsResolved"], found["PolicyCompiled"]) == (refs, compiled)
+    assert found["Ready"][0] == ("True" if state == READY else "False")
+    assert found[state][0] == "True"
+
+
+async def test_a_flaw_of_an_embedded_policy_is_told_with_its_whole_place() -> None:
+    place = "spec.policies.materials[0].policies[1].embedded.spec.embedded"
+    assert message(await reconciled({"ref": "own"}, embedded("bad"))) == f"{place}:2:1: if keyword is required"
+
+
+async def test_an_embedded_policy_that_breaks_rules_is_told_with_its_place() -> None:
+    desired = await reconciled(embedded(GOOD, kind="PolicyGroup"))
+    assert says(desired)["Stalled"] == ("True", "InvalidPolicy")
+    assert message(desired).startswith("spec.policies.materials[0].policies[0].embedded.")
+
+
+@pytest.mark.parametrize("reference", ["own", "shop/own", "chainloop://shop/own", f"own@{PIN}", f"shop/own@{PIN}"])
+def test_a_group_is_filed_under_each_policy_that_it_names(reference: str) -> None:
+    spec = {"policies": {"attestation": [{"ref": reference}], "materials": [{"policies": [{"ref": "other"}]}]}}
+    filed = specs.file_by_policies({"metadata": {"name": "all"}, "spec": spec})
+    assert sorted(filed) == ["policy/other", "policy/own"]
