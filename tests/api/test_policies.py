@@ -1,0 +1,238 @@
+"""Policies and groups on a real API server, compiled by the real OPA; the controller is the chart's ServiceAccount."""
+
+import json
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.api import installed
+from tests.api.test_controller import CONTRACT, ORGANIZATION, Bench
+from tests.cluster import binaries
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.postgres, pytest.mark.opa]
+
+POLICY = "policies.chainloop.dev"
+GOOD = """\
+package main
+
+import rego.v1
+
+violations contains msg if {
+    count(input.components) == 0
+    msg := "there is nothing in it"
+}
+"""
+BAD = GOOD.replace("count(input.components)", "counted(input.components)")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with installed.bench(tmp_path_factory.mktemp("policies")) as bench:
+        yield bench
+
+
+def started(bench: Bench, **more: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return installed.started(bench, **{"AVOUCH_OPA": str(binaries.binary("opa")), **more})
+
+
+def policy(namespace: str, name: str, *scripts: str, **spec: Any) -> str:
+    said = [{"kind": "SBOM_CYCLONEDX_JSON", "embedded": script} for script in scripts]
+    return declared("Policy", namespace, name, {"policies": said, **spec} if scripts else spec)
+
+
+def declared(kind: str, namespace: str, name: str, spec: dict[str, Any]) -> str:
+    meta = {"name": name, "namespace": namespace}
+    return json.dumps({"apiVersion": "chainloop.dev/v1", "kind": kind, "metadata": meta, "spec": spec})
+
+
+def said(bench: Bench, kind: str, name: str, namespace: str, condition: str) -> tuple[str, str]:
+    found = bench.condition(kind, name, namespace, condition)
+    return found.get("status", ""), found.get("reason", "")
+
+
+def writes(bench: Bench, namespace: str) -> dict[str, str]:
+    """What tells how often each was written: its resourceVersion."""
+    listed = json.loads(bench.api.kubectl("get", f"{POLICY},policygroups", "-n", namespace, "-o", "json"))["items"]
+    return {f"{each['kind']}/{each['metadata']['name']}": each["metadata"]["resourceVersion"] for each in listed}
+
+
+def test_a_policy_that_compiles_is_ready_and_one_that_does_not_names_file_line_and_column_until_it_is_fixed(
+    bench: Bench, namespace: str
+) -> None:
+    with started(bench) as _:
+        bench.api.apply(policy(namespace, "good", GOOD))
+        bench.api.apply(policy(namespace, "bad", GOOD, BAD))
+        bench.ready(POLICY, "good", namespace)
+        assert said(bench, POLICY, "good", namespace, "PolicyCompiled") == ("True", "Compiled")
+        opa = binaries.PROGRAMS["opa"].version.removeprefix("v")
+        assert bench.condition(POLICY, "good", namespace, "PolicyCompiled")["message"] == f"compiled by OPA {opa}"
+        digest = bench.get(POLICY, "good", namespace)["status"]["digest"]
+        assert digest.startswith("sha256:")
+        bench.becomes(lambda: said(bench, POLICY, "bad", namespace, "Stalled"), ("True", "DoesNotCompile"))
+        for condition in ("PolicyCompiled", "Ready"):
+            assert said(bench, POLICY, "bad", namespace, condition) == ("False", "DoesNotCompile")
+            told = bench.condition(POLICY, "bad", namespace, condition)["message"]
+            assert told == "spec.policies[1].embedded:6:5: undefined function counted"
+        before = bench.get(POLICY, "bad", namespace)["status"]["digest"]
+        bench.api.apply(policy(namespace, "bad", GOOD, GOOD))
+        bench.ready(POLICY, "bad", namespace)
+        assert said(bench, POLICY, "bad", namespace, "PolicyCompiled") == ("True", "Compiled")
+        assert bench.condition(POLICY, "bad", namespace, "Stalled") == {}
+        assert len({digest, before, bench.get(POLICY, "bad", namespace)["status"]["digest"]}) == 3
+        columns = bench.api.kubectl("get", POLICY, "good", "-n", namespace).split("\n")[0].split()
+        assert columns == ["NAME", "READY", "COMPILED", "AGE"]
+
+
+def test_what_settled_is_written_once_and_a_restart_writes_nothing(bench: Bench, namespace: str) -> None:
+    with started(bench) as _:
+        bench.api.apply(policy(namespace, "good", GOOD))
+        bench.api.apply(policy(namespace, "bad", BAD))
+        bench.api.apply(declared("PolicyGroup", namespace, "all", {"policies": {"attestation": [{"ref": "good"}]}}))
+        bench.ready("policygroup", "all", namespace)
+        bench.ready(POLICY, "bad", namespace, "False")
+        before = writes(bench, namespace)
+        managed = bench.get(POLICY, "bad", namespace)["status"]["conditions"]
+    with started(bench) as _:
+        bench.api.apply(policy(namespace, "later", GOOD))
+        bench.ready(POLICY, "later", namespace)  # its turn comes after theirs
+    after = writes(bench, namespace)
+    assert {name: version for name, version in after.items() if name in before} == before
+    assert bench.get(POLICY, "bad", namespace)["status"]["conditions"] == managed
+
+
+def test_a_script_that_stands_elsewhere_is_not_taken_for_one_that_compiles(bench: Bench, namespace: str) -> None:
+    with started(bench) as _:
+        bench.api.apply(policy(namespace, "elsewhere", path="policy.rego"))
+        bench.becomes(lambda: said(bench, POLICY, "elsewhere", namespace, "Ready"), ("False", "ScriptElsewhere"))
+        assert said(bench, POLICY, "elsewhere", namespace, "PolicyCompiled") == ("False", "ScriptElsewhere")
+        assert "write the script into embedded" in bench.condition(POLICY, "elsewhere", namespace, "Stalled")["message"]
+
+
+def test_a_controller_without_opa_says_so_and_works_on(bench: Bench, namespace: str, tmp_path: Path) -> None:
+    opa = tmp_path / "opa"
+    with started(bench, AVOUCH_OPA=str(opa)) as controller:
+        bench.api.apply(policy(namespace, "good", GOOD))
+        bench.becomes(lambda: said(bench, POLICY, "good", namespace, "PolicyCompiled"), ("Unknown", "EngineMissing"))
+        assert said(bench, POLICY, "good", namespace, "Ready") == ("False", "DependencyNotReady")
+        told = bench.condition(POLICY, "good", namespace)["message"]
+        assert str(opa) in told
+        assert "fix: install OPA" in told
+        bench.api.apply(CONTRACT.format(name="build", namespace=namespace))
+        bench.ready("contract", "build", namespace)
+        assert controller.poll() is None
+        opa.symlink_to(binaries.binary("opa"))
+        bench.api.apply(policy(namespace, "good", GOOD + "\n"))
+        bench.ready(POLICY, "good", namespace)
+
+
+def test_a_group_waits_for_its_policies_and_is_ready_when_each_is_there_and_compiles(
+    bench: Bench, namespace: str
+) -> None:
+    home = bench.namespace(f"{namespace[:40]}-home")
+    bench.api.apply(ORGANIZATION.format(name=f"{namespace[:40]}-org", home=home, projects=namespace))
+    attached = [{"ref": "own"}, {"ref": "chainloop://common"}]
+    with started(bench) as _:
+        bench.api.apply(declared("PolicyGroup", namespace, "all", {"policies": {"attestation": attached}}))
+        bench.becomes(lambda: said(bench, "policygroup", "all", namespace, "RefsResolved"), ("False", "PolicyNotFound"))
+        told = bench.condition("policygroup", "all", namespace)["message"]
+        assert (
+            f"spec.policies.attestation[1].ref: Policy common does not exist in namespace {namespace} or {home}" in told
+        )
+        bench.api.apply(policy(home, "common", GOOD))
+        bench.api.apply(policy(namespace, "own", BAD))
+        bench.becomes(lambda: said(bench, "policygroup", "all", namespace, "RefsResolved"), ("True", "Resolved"))
+        assert said(bench, "policygroup", "all", namespace, "PolicyCompiled") == ("False", "PolicyNotReady")
+        bench.api.apply(policy(namespace, "own", GOOD))
+        bench.ready("policygroup", "all", namespace)
+        pinned = bench.get(POLICY, "own", namespace)["status"]["digest"]
+        attached[0]["ref"] = f"own@{pinned}"
+        bench.api.apply(declared("PolicyGroup", namespace, "all", {"policies": {"attestation": attached}}))
+        bench.becomes(lambda: bench.get("policygroup", "all", namespace)["status"]["observedGeneration"], 2)
+        bench.ready("policygroup", "all", namespace)
+        bench.api.apply(policy(namespace, "own", GOOD + "\n"))
+        bench.becomes(lambda: said(bench, "policygroup", "all", namespace, "RefsResolved"), ("False", "DigestDiffers"))
+
+
+def test_what_breaks_chainloops_rules_beyond_the_schema_is_stalled(bench: Bench, namespace: str) -> None:
+    odd = json.loads(policy(namespace, "odd", GOOD))
+    odd["metadata"]["annotations"] = {"chainloop.dev/finding_type": "BUG"}
+    with started(bench) as _:
+        bench.api.apply(json.dumps(odd))
+        bench.api.apply(declared("PolicyGroup", namespace, "odd", {"policies": {"attestation": [{"ref": "ftp://x"}]}}))
+        for kind, words in (
+            (POLICY, "use one of VULNERABILITY, SAST, LICENSE_VIOLATION"),
+            ("policygroup", "unsupported protocol: ftp"),
+        ):
+            bench.becomes(lambda kind=kind: said(bench, kind, "odd", namespace, "Stalled"), ("True", "InvalidPolicy"))
+            assert words in bench.condition(kind, "odd", namespace, "Stalled")["message"]
+
+
+# In each form that Chainloop's schema has, as people write it in files for Chainloop's own tools.
+FORMS = {
+    "older": f"""
+apiVersion: chainloop.dev/v1
+kind: Policy
+metadata:
+  name: older
+  annotations: {{category: SBOM}}
+spec:
+  type: SBOM_CYCLONEDX_JSON
+  embedded: |
+{textwrap.indent(GOOD, " " * 4)}
+""",
+    "attestation": f"""
+apiVersion: chainloop.dev/v1
+kind: Policy
+metadata:
+  name: attestation
+  annotations: {{chainloop.dev/finding_type: VULNERABILITY}}
+spec:
+  inputs:
+    - {{name: severity, description: the least one, default: HIGH}}
+    - {{name: owner, required: true}}
+  policies:
+    - kind: ATTESTATION
+      attestation_phases: [INIT, PUSH]
+      embedded: |
+{textwrap.indent(GOOD, " " * 8)}
+    - kind: SARIF
+      embedded: |
+{textwrap.indent(GOOD, " " * 8)}
+""",
+    "group": """
+apiVersion: chainloop.dev/v1
+kind: PolicyGroup
+metadata:
+  name: group
+spec:
+  inputs: [{name: sbom_name, required: true}]
+  policies:
+    attestation:
+      - ref: attestation
+        with: {owner: platform}
+    materials:
+      - name: "{{ inputs.sbom_name }}"
+        type: SBOM_CYCLONEDX_JSON
+        optional: true
+        match_mode: PREFIX
+        policies:
+          - ref: older
+            gate: true
+            requirements: [framework/requirement]
+""",
+}
+
+
+def test_each_form_of_chainloops_is_taken_as_it_is_and_compiled(bench: Bench, namespace: str) -> None:
+    with started(bench) as _:
+        for name, text in FORMS.items():
+            bench.api.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
+            kind = {"Policy": POLICY, "PolicyGroup": "policygroup"}[yaml.safe_load(text)["kind"]]
+            bench.ready(kind, name, namespace)
+            assert said(bench, kind, name, namespace, "PolicyCompiled") == ("True", "Compiled")
