@@ -21,7 +21,9 @@ def environment() -> dict[str, str]:
 @pytest.fixture
 async def opa(environment: dict[str, str]) -> program.Program:
     """With limits that a test can wait for."""
-    return await program.found(environment, launching.Limits(seconds=5.0, memory=512 * launching.MIB))
+    return await program.found(
+        environment, launching.Limits(seconds=5.0, memory=512 * launching.MIB, answer=launching.MIB)
+    )
 
 
 def finding(opa: program.Program) -> Callable[[], Awaitable[program.Program]]:

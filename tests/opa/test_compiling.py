@@ -9,6 +9,7 @@ import pytest
 from avouch import errors
 from avouch.opa import compiling, program
 from avouch.policy import rego
+from tests.opa.conftest import finding
 
 pytestmark = pytest.mark.opa
 
@@ -34,7 +35,7 @@ class Counting:
 
 async def test_a_script_that_was_looked_at_is_not_looked_at_again(opa: program.Program) -> None:
     counting = Counting(opa)
-    scripts = compiling.Scripts(counting)  # type: ignore[arg-type]
+    scripts = compiling.Scripts(finding(counting))  # type: ignore[arg-type]
     made = [await scripts.compiled(GOOD) for _ in range(8)]
     assert counting.asked == 1
     assert len({each.name for each in made if isinstance(each, rego.Compiled)}) == 1
@@ -45,7 +46,7 @@ async def test_a_script_that_was_looked_at_is_not_looked_at_again(opa: program.P
 
 async def test_few_are_looked_at_at_once(opa: program.Program) -> None:
     counting = Counting(opa)
-    scripts = compiling.Scripts(counting)  # type: ignore[arg-type]
+    scripts = compiling.Scripts(finding(counting))  # type: ignore[arg-type]
     await asyncio.gather(*(scripts.compiled(f"{GOOD}# {number}\n") for number in range(8)))
     assert (counting.asked, counting.most) == (8, 2)
     await asyncio.gather(*(scripts.compiled(f"{GOOD}# the same\n") for _ in range(8)))
@@ -55,7 +56,7 @@ async def test_few_are_looked_at_at_once(opa: program.Program) -> None:
 async def test_what_is_remembered_has_a_bound(opa: program.Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_BYTES", 2 * len(GOOD) + 20)
     counting = Counting(opa)
-    scripts = compiling.Scripts(counting)  # type: ignore[arg-type]
+    scripts = compiling.Scripts(finding(counting))  # type: ignore[arg-type]
     for source in (GOOD, f"{GOOD}# 1\n", GOOD, f"{GOOD}# 2\n", GOOD, f"{GOOD}# 1\n"):
         await scripts.compiled(source)
     assert counting.asked == 4

@@ -25,7 +25,7 @@ HOARDING = HEAD + (
     '  all := concat("", [many | some j in numbers.range(0, 2000)])\n}\n'
 )
 TALKING = HEAD + (
-    "violations contains msg if { some i in numbers.range(0, 300000); "
+    "violations contains msg if { some i in numbers.range(0, 30000); "
     'msg := sprintf("%d %s", [i, "' + 50 * "x" + '"]) }\n'
 )
 

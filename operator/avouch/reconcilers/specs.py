@@ -166,8 +166,8 @@ def file_by_policies(obj: Object) -> tuple[str, ...]:
     attached += [each for one in attached for each in _mappings(one, "policies")]  # of a group's materials
     groups = [*_mappings(said, "policyGroups"), *_mappings(said, "policy_groups")]
     named = [("Policy", each) for each in attached] + [("PolicyGroup", each) for each in groups]
-    filed = {referring_to(kind, _last_name(str(each.get("ref") or ""))) for kind, each in named}
-    return (*sorted(filed), *([WITH_POLICIES] if filed else ()))
+    filed = {referring_to(kind, _last_name(str(each["ref"]))) for kind, each in named if each.get("ref")}
+    return (*sorted(filed), *([WITH_POLICIES] if named else ()))
 
 
 def _mappings(where: Any, field: str) -> list[Mapping[str, Any]]:

@@ -136,4 +136,4 @@ async def test_an_embedded_policy_that_breaks_rules_is_told_with_its_place() -> 
 def test_a_group_is_filed_under_each_policy_that_it_names(reference: str) -> None:
     spec = {"policies": {"attestation": [{"ref": reference}], "materials": [{"policies": [{"ref": "other"}]}]}}
     filed = specs.file_by_policies({"metadata": {"name": "all"}, "spec": spec})
-    assert sorted(filed) == ["policy/other", "policy/own"]
+    assert sorted(filed) == ["Policy/other", "Policy/own", "policies"]

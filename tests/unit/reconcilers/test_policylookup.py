@@ -98,7 +98,7 @@ def test_contracts_and_groups_are_filed_by_what_they_refer_to() -> None:
         }
     }
     assert set(specs.file_by_policies(contract)) == {
-        "Policy/fresh", "Policy/b", "Policy/", "PolicyGroup/g", specs.WITH_POLICIES,
+        "Policy/fresh", "Policy/b", "PolicyGroup/g", specs.WITH_POLICIES,
     }  # fmt: skip
     group = {"spec": {"policies": {"materials": [{"type": "SARIF", "policies": [{"ref": "inner"}]}]}}}
     assert "Policy/inner" in specs.file_by_policies(group)
