@@ -26,6 +26,7 @@ RUN_BY = {
 }
 TYPED = {  # all of them
     "guide.md": "tests/e2e/test_guide.py",
+    "policies.md": "tests/e2e/test_policies.py",
     "runs.md": "tests/e2e/test_guide.py",  # of the run that the guide makes
     "tutorial.md": "tests/e2e/test_tutorial.py",
 }

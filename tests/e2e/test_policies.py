@@ -124,6 +124,6 @@ def test_a_contract_whose_policy_is_gone_says_so_and_its_last_revision_stays_in_
     place.kubectl("delete", "policy", "banned")
     place.kubectl("wait", "--for=condition=Ready=False", "contract/gated", "--timeout=60s")
     ready = next(c for c in place.get("contract", "gated")["status"]["conditions"] if c["type"] == "Ready")
-    assert 'spec.policies.materials[ref="banned"]: there is no Policy banned' in ready["message"]
+    assert 'spec.policies.materials[ref="banned"]: Policy banned does not exist' in ready["message"]
     run = build(place, "orphaned", "gated", "right-pad")
     assert (stage.said(run)[0], stage.codes(run)) == ("Failed", ["PolicyViolated"])

@@ -22,7 +22,7 @@ from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
-from avouch.opa import engine, program
+from avouch.opa import engine, launching, program
 from avouch.processes import (
     artifact_reading,
     health,
@@ -289,7 +289,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
         stack.push_async_callback(delivered.close)
         readers = pool.Readers()
         stack.push_async_callback(readers.close)
-        rego = engine.Engine(_opa)
+        rego = engine.Engine(lambda: _opa(config.policies))
         stack.push_async_callback(rego.close)
         queue = judgingqueue.Queue(opened, config.takeover)
         stack.push_async_callback(_leave, queue)
@@ -311,10 +311,10 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
         )
 
 
-async def _opa() -> program.Program:
+async def _opa(limits: launching.Limits) -> program.Program:
     """The policy engine. A worker without it judges runs without policies, and leaves the others to another one."""
     try:
-        return await program.found(os.environ)
+        return await program.found(os.environ, limits)
     except errors.NotInstalled as exc:
         raise errors.Unavailable(f"policies cannot be evaluated: {exc}") from exc
 

@@ -52,12 +52,6 @@ def claiming(cache: ObjectCache, namespace: str) -> kind.OrganizationSpec:
     return next(iter(found.values()))
 
 
-def name_of(cache: ObjectCache, namespace: str) -> str:
-    """The name of the one Organization that claims a namespace. Raises as `claiming` does."""
-    claiming(cache, namespace)
-    return next(iter(_claiming(cache, namespace)))
-
-
 def home_of(cache: ObjectCache, namespace: str) -> str:
     """The home namespace of the one Organization that claims a namespace. Raises as `claiming` does."""
     return claiming(cache, namespace).home_namespace

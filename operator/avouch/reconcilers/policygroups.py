@@ -12,27 +12,14 @@ from avouch.api import contract as contract_kind
 from avouch.api import policy as kind
 from avouch.contract import policies as reading
 from avouch.contract import upstream
-from avouch.kube.cache import Key, Object, ObjectCache
+from avouch.kube.cache import Key, Object
 from avouch.policy import identity, scripts
-from avouch.reconcilers import conditions, organizations, policies
+from avouch.reconcilers import conditions, policies, policylookup
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import suspended
 
-_SCHEME = "chainloop://"
 _TOLD = 5  # references in a condition
 _WORDS = 2048  # characters of a condition's message
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """A reference that leads to no policy, or to another one than it says; `reason` is the condition's."""
-
-    place: str
-    reason: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +27,14 @@ class Found:
     """What was gathered of a group: why it cannot be read; or its digest and what became of its policies.
 
     Attributes:
-        unresolved: references without a policy.
+        unresolved: references without a policy, by their places.
         waiting: policies that are there and not Ready.
         compiled: what the compiler said of embedded policies.
     """
 
     problem: errors.Invalid | None = None
     digest: digests.Digest | None = None
-    unresolved: Sequence[Unresolved] = ()
+    unresolved: Sequence[tuple[str, policylookup.Unresolved]] = ()
     waiting: Sequence[str] = ()
     compiled: policies.Compiled = policies.NOTHING
 
@@ -76,10 +63,10 @@ def _refs(found: Found) -> conditions.Condition:
     if not found.unresolved:
         return conditions.Condition(conditions.REFS_RESOLVED, "True", conditions.RESOLVED, "each policy was found")
     # What only an edit of the group heals is said first.
-    ordered = sorted(found.unresolved, key=lambda one: one.reason != conditions.REFERENCE_ELSEWHERE)
+    ordered = sorted(found.unresolved, key=lambda one: one[1].reason != conditions.REFERENCE_ELSEWHERE)
     more = f"; and {len(ordered) - _TOLD} more" if len(ordered) > _TOLD else ""
-    message = "; ".join(map(str, ordered[:_TOLD])) + more
-    return conditions.Condition(conditions.REFS_RESOLVED, "False", ordered[0].reason, message[:_WORDS])
+    message = "; ".join(f"{place}: {one}" for place, one in ordered[:_TOLD]) + more
+    return conditions.Condition(conditions.REFS_RESOLVED, "False", ordered[0][1].reason, message[:_WORDS])
 
 
 def _compiled(found: Found) -> conditions.Condition:
@@ -104,65 +91,19 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         embedded = [script for place, each in attached for script in _embedded(place, each)]
     except errors.Invalid as exc:
         return decide(obj, Found(problem=exc))
+    lookup = policylookup.Lookup(context.cache, key.namespace)
     unresolved, waiting = [], []
     for place, each in attached:
         if each.ref is None:
             continue
-        policy = found(context.cache, key.namespace, f"{place}.ref", each.ref)
-        if isinstance(policy, Unresolved):
-            unresolved.append(policy)
+        policy = lookup.found("Policy", each.ref)
+        if isinstance(policy, policylookup.Unresolved):
+            unresolved.append((f"{place}.ref", policy))
         elif not conditions.holds(policy, conditions.READY):
             waiting.append(f"Policy {policy['metadata']['namespace']}/{policy['metadata']['name']}")
     said = await policies.compiled(context.compiler, embedded)
     digest = identity.digest(group)
     return decide(obj, Found(None, digest, unresolved, list(dict.fromkeys(waiting)), said))
-
-
-def found(cache: ObjectCache, namespace: str, place: str, reference: str) -> Object | Unresolved:
-    """The Policy that a reference means in a namespace."""
-    named, _, pin = reference.removeprefix(_SCHEME).partition("@")
-    if "://" in named or ":" in named:
-        message = f"policies of {named.partition(':')[0]} are not read yet (fix: apply the Policy, and write its name)"
-        return Unresolved(place, conditions.REFERENCE_ELSEWHERE, message)
-    organization, _, name = named.rpartition("/")
-    home = _home(cache, namespace)
-    if organization and _home_named(cache, organization) != home:
-        message = f"{organization} is not the Organization of namespace {namespace}"
-        return Unresolved(place, conditions.POLICY_NOT_FOUND, message)
-    places = (home,) if organization else (namespace, home)
-    policy = next((obj for each in places if each and (obj := cache.get(Key("Policy", each, name)))), None)
-    if policy is None:
-        where = " or ".join(dict.fromkeys(each for each in places if each))
-        return Unresolved(place, conditions.POLICY_NOT_FOUND, f"Policy {name} does not exist in namespace {where}")
-    if pin and pin != (actual := _digest(policy)):
-        message = f"the digest of Policy {name} is {actual}, not {pin}"
-        return Unresolved(place, conditions.DIGEST_DIFFERS, message)
-    return policy
-
-
-def _digest(policy: Object) -> str:
-    """Of the policy as it is declared now; "none" where it cannot be read."""
-    try:
-        return str(identity.digest(policies.read(policy, "Policy")))
-    except errors.Invalid:
-        return "none"
-
-
-def _home(cache: ObjectCache, namespace: str) -> str:
-    """The home of the namespace's Organization; "" where it has none, or two claim it."""
-    try:
-        return organizations.home_of(cache, namespace)
-    except (errors.NotFound, errors.Conflict, errors.Invalid):
-        return ""
-
-
-def _home_named(cache: ObjectCache, organization: str) -> str | None:
-    """The home of an Organization; None where there is none of that name."""
-    declared = cache.get(Key("Organization", "", organization))
-    try:
-        return None if declared is None else organizations.read(declared).home_namespace
-    except errors.Invalid:
-        return None
 
 
 def _attached(spec: kind.PolicyGroupSpec) -> Iterator[tuple[str, contract_kind.PolicyAttachment]]:

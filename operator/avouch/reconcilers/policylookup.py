@@ -1,77 +1,100 @@
-"""Policies and groups of the cluster, looked up for a Contract: in its namespace, then in its organization's home.
+"""Policies and groups of the cluster, looked up for what refers to them.
 
-A reference is `[chainloop://][organization/]name[@sha256:digest]`. With an organization it means the home namespace of
-that one, which has to be the organization of the Contract.
+A reference is `[chainloop://][organization/]name[@sha256:digest]`. A name is that of an object in the same namespace,
+else in the home of its Organization; with an organization's name before it, in that home alone.
 """
 
-from collections.abc import Iterator
 from typing import TypeVar
 
-from avouch import digests, errors
+from avouch import errors
 from avouch.api import policy as kind
 from avouch.contract import policies
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.policy import identity
-from avouch.reconcilers import organizations
+from avouch.reconcilers import conditions, organizations
 from avouch.values import dataclass
 
 _SCHEME = "chainloop://"
 _Kind = TypeVar("_Kind", kind.Policy, kind.PolicyGroup)
+_DECLARED = ("metadata", "spec")
+_PLURAL = {"Policy": "policies", "PolicyGroup": "policy groups"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A reference that leads nowhere, or to another object than it says. `reason` is a condition's."""
+
+    reason: str
+    message: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return errors.with_fix(self.message, self.fix)
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Implements `resolution.Policies` for the Contracts of one namespace."""
+    """Implements `resolution.Policies` for what one namespace holds."""
 
     cache: ObjectCache
     namespace: str
 
     def policy(self, reference: str) -> kind.Policy:
         """The Policy of a reference. Raises errors.NotFound or errors.Invalid."""
-        return _pinned(_of_kind(kind.Policy, self._object("Policy", reference)), reference)
+        return _read(kind.Policy, self._there("Policy", reference))
 
     def group(self, reference: str) -> kind.PolicyGroup:
         """The PolicyGroup of a reference. Raises errors.NotFound or errors.Invalid."""
-        return _pinned(_of_kind(kind.PolicyGroup, self._object("PolicyGroup", reference)), reference)
+        return _read(kind.PolicyGroup, self._there("PolicyGroup", reference))
 
-    def _object(self, name: str, reference: str) -> Object:
-        bare = reference.removeprefix(_SCHEME).partition("@")[0]
-        if "://" in bare:
-            fix = f"apply it to the cluster as a {name}, and refer to it by its name"
-            raise errors.Invalid(f"{reference[:200]} is outside the cluster, and not read", fix=fix)
-        provider, colon, rest = bare.rpartition(":")
-        if colon:
-            raise errors.Invalid(f"there is no provider {provider} of policies", fix=f"write {rest}")
-        organization, _, own = rest.rpartition("/")
-        for namespace in self._namespaces(organization):
-            found = self.cache.get(Key(name, namespace, own))
-            if found is not None:
-                return found
-        where = " nor in ".join(self._namespaces(organization))
-        raise errors.NotFound(f"there is no {name} {own} in {where}: apply it, or correct the reference")
+    def found(self, name: str, reference: str) -> Object | Unresolved:
+        """The object of a kind that a reference means."""
+        bare, _, pin = reference.removeprefix(_SCHEME).partition("@")
+        if "://" in bare or ":" in bare:
+            message = f"{_PLURAL[name]} of {bare.partition(':')[0]} are not read yet"
+            return Unresolved(conditions.REFERENCE_ELSEWHERE, message, f"apply the {name}, and write its name")
+        organization, _, own = bare.rpartition("/")
+        home = self._home()
+        if organization and self._home_of(organization) != home:
+            message = f"{organization} is not the Organization of namespace {self.namespace}"
+            return Unresolved(conditions.POLICY_NOT_FOUND, message)
+        places = [each for each in dict.fromkeys((home,) if organization else (self.namespace, home)) if each]
+        there = next((obj for each in places if (obj := self.cache.get(Key(name, each, own)))), None)
+        if there is None:
+            message = f"{name} {own} does not exist in namespace {' or '.join(places)}"
+            return Unresolved(conditions.POLICY_NOT_FOUND, message)
+        if pin and pin != (actual := _digest(name, there)):
+            message = f"the digest of {name} {own} is {actual}, not {pin}"
+            return Unresolved(conditions.DIGEST_DIFFERS, message, f"write @{actual}, or no digest")
+        return there
 
-    def _namespaces(self, organization: str) -> tuple[str, ...]:
-        own = () if organization else (self.namespace,)
-        return tuple(dict.fromkeys((*own, *self._home(organization))))
+    def _there(self, name: str, reference: str) -> Object:
+        found = self.found(name, reference)
+        if not isinstance(found, Unresolved):
+            return found
+        if found.reason == conditions.POLICY_NOT_FOUND:
+            raise errors.NotFound(str(found))
+        raise errors.Invalid(found.message, fix=found.fix)
 
-    def _home(self, organization: str) -> Iterator[str]:
-        """The home namespace of the organization of the Contract. Raises errors.Invalid where it is another one."""
+    def _home(self) -> str:
+        """The home of the namespace's Organization; "" where it has none, or two claim it."""
         try:
-            name = organizations.name_of(self.cache, self.namespace)
-            home = organizations.home_of(self.cache, self.namespace)
-        except (errors.NotFound, errors.Conflict) as exc:
-            if organization:
-                raise errors.NotFound(str(exc)) from exc
-            return
-        if organization and organization != name:
-            text = f"namespace {self.namespace} belongs to Organization {name}, not to {organization}"
-            raise errors.Invalid(text, fix=f"write {name}/, or the name of the policy alone")
-        yield home
+            return organizations.home_of(self.cache, self.namespace)
+        except (errors.NotFound, errors.Conflict, errors.Invalid):
+            return ""
+
+    def _home_of(self, organization: str) -> str | None:
+        """The home of an Organization; None where there is none of that name."""
+        found = self.cache.get(Key("Organization", "", organization))
+        try:
+            return None if found is None else organizations.read(found).home_namespace
+        except errors.Invalid:
+            return None
 
 
-def _of_kind(model: type[_Kind], found: Object) -> _Kind:
+def _read(model: type[_Kind], found: Object) -> _Kind:
     """Raises errors.Invalid where it breaks its schema."""
-    name, said = model.__name__, {field: found[field] for field in ("metadata", "spec") if field in found}
+    name, said = model.__name__, {field: found[field] for field in _DECLARED if field in found}
     try:
         read = policies.read({"apiVersion": "chainloop.dev/v1", "kind": name, **said})
     except errors.Invalid as exc:
@@ -82,8 +105,10 @@ def _of_kind(model: type[_Kind], found: Object) -> _Kind:
     return read
 
 
-def _pinned(found: _Kind, reference: str) -> _Kind:
-    pin, digest = reference.partition("@")[2], identity.digest(found)
-    if pin and digests.Digest.parse(pin) != digest:
-        raise errors.Invalid(f"digest mismatch: got {digest}, want {pin}", fix=f"write @{digest}, or no digest")
-    return found
+def _digest(name: str, found: Object) -> str:
+    """Of the object as it is declared now; "none" where it cannot be read."""
+    try:
+        read = _read(kind.Policy, found) if name == "Policy" else _read(kind.PolicyGroup, found)
+        return str(identity.digest(read))
+    except errors.Invalid:
+        return "none"

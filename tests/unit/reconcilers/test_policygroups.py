@@ -7,10 +7,8 @@ import pytest
 
 from avouch.kube.cache import Key, ObjectCache
 from avouch.policy import identity
-from avouch.reconcilers import conditions, policies, policygroups, specs
+from avouch.reconcilers import conditions, policies, policygroups, policylookup, specs
 from tests.unit.reconcilers.test_policies import GOOD, Compiler, message, says
-
-PLACE = "spec.policies.attestation[0]"
 
 
 def policy(name: str, namespace: str = "team", ready: str = "True", **spec: Any) -> dict[str, Any]:
@@ -56,8 +54,8 @@ PIN = str(identity.digest(policies.read(policy("own"), "Policy")))
     ],
 )
 def test_a_name_is_that_of_the_namespace_else_of_the_organizations_home(reference: str, uid: str) -> None:
-    found = policygroups.found(cache(), "team", PLACE, reference)
-    assert not isinstance(found, policygroups.Unresolved)
+    found = policylookup.Lookup(cache(), "team").found("Policy", reference)
+    assert not isinstance(found, policylookup.Unresolved)
     assert found["metadata"]["uid"] == uid
 
 
@@ -78,11 +76,10 @@ def test_a_name_is_that_of_the_namespace_else_of_the_organizations_home(referenc
     ],
 )
 def test_a_reference_without_a_policy_says_why(namespace: str, reference: str, reason: str, said: str) -> None:
-    found = policygroups.found(cache(), namespace, PLACE, reference)
-    assert isinstance(found, policygroups.Unresolved)
+    found = policylookup.Lookup(cache(), namespace).found("Policy", reference)
+    assert isinstance(found, policylookup.Unresolved)
     assert found.reason == reason
     assert said in str(found)
-    assert str(found).startswith(f"{PLACE}: ")
 
 
 async def reconciled(*attached: dict[str, Any], compiler: Compiler | None = None) -> conditions.Desired:
