@@ -166,16 +166,21 @@ def _lines(name: str, found: outcome.Outcome | None) -> list[str]:
     number = len(found.violations) + found.more
     more = [f"  and {found.more} more"] if found.more else []
     told = f"{number} violation{'s' if number != 1 else ''}" if number else "passed"
-    return [f"{name}: {told}", *(f"  {each.message}" for each in found.violations), *more]
+    aside = len(found.suppressed) + found.more_suppressed
+    besides = f", {aside} suppressed" if aside else ""
+    return [f"{name}: {told}{besides}", *(f"  {each.message}" for each in found.violations), *more]
 
 
 def _as_json(name: str, found: outcome.Outcome | None) -> dict[str, Any]:
     if found is None:
         return {"policy": name, "ignored": True}
     told = {"policy": name, "skipped": bool(found.skipped), "skipReasons": [found.skipped] if found.skipped else []}
-    findings = [each.finding for each in found.violations if each.finding is not None]
-    structured = {"findings": findings} if findings else {}
-    return {**told, "violations": [each.message for each in found.violations], "more": found.more, **structured}
+    told |= {"violations": [each.message for each in found.violations], "more": found.more}
+    structured = {
+        "findings": [each.finding for each in found.violations if each.finding is not None],
+        "suppressed": [each.finding or {"message": each.message} for each in found.suppressed],
+    }
+    return {**told, **{field: listed for field, listed in structured.items() if listed}}
 
 
 def _shown(where: str, flaw: rego.Flaw) -> list[str]:

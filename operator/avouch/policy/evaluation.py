@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from avouch import errors
 from avouch.api import policy as kind
+from avouch.contract import reading
 from avouch.policy import arguments, documents, outcome, rego, scripts
 from avouch.values import dataclass
 
@@ -77,15 +78,21 @@ async def evaluate(
     """
     chosen = scripts.judging(scripts.of(policy.spec), material.type)
     document, beside, notes = shown(policy, material, given)
+    finding_type = policy.metadata.annotations.get(reading.FINDING_TYPE, "")
     async with engine.document(tenant, document) as asked:
-        return Evaluation(await asked_about(engine, asked, chosen, beside), notes)
+        found = await asked_about(engine, asked, chosen, beside, finding_type)
+    return Evaluation(found, (*notes, *(found.notes if found else ())))
 
 
 async def asked_about(
-    engine: Engine, asked: Asked, chosen: Sequence[scripts.Script], beside: Mapping[str, Any]
+    engine: Engine,
+    asked: Asked,
+    chosen: Sequence[scripts.Script],
+    beside: Mapping[str, Any],
+    finding_type: str,
 ) -> outcome.Outcome | None:
     """What scripts of one policy say together; None where each ignores the document. Raises as `evaluate`."""
-    return outcome.combined([await _outcome(engine, asked, one, beside) for one in chosen])
+    return outcome.combined([await _outcome(engine, asked, one, beside, finding_type) for one in chosen])
 
 
 def shown(
@@ -111,7 +118,9 @@ async def flaws(compiler: Compiler, script: scripts.Script) -> Sequence[rego.Fla
     return () if isinstance(made, rego.Compiled) else made
 
 
-async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, beside: Mapping[str, Any]) -> outcome.Outcome:
+async def _outcome(
+    engine: Engine, asked: Asked, script: scripts.Script, beside: Mapping[str, Any], finding_type: str
+) -> outcome.Outcome:
     if not script.embedded:
         fix = "write the script into embedded"
         raise errors.Invalid(f"scripts of {script.reference} are not read yet", field=script.place, fix=fix)
@@ -119,7 +128,7 @@ async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, beside:
     if not isinstance(made, rego.Compiled):
         raise errors.Invalid("; ".join(map(str, made)), field=script.place)
     try:
-        return outcome.read(await asked.ask(made, beside))
+        return outcome.read(await asked.ask(made, beside), finding_type)
     except errors.Invalid as exc:
         where = ".".join(part for part in (script.place, exc.field) if part)
         raise errors.Invalid(exc.args[0], field=where, fix=exc.fix) from exc

@@ -1,5 +1,6 @@
 """The answer of a script, read strictly: what cannot be read has not passed."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from avouch import errors
 from avouch.policy import outcome
 
 PASSED = {"skipped": False, "violations": []}
+LICENSE = {"message": "GPL", "component_name": "left-pad", "license_id": "GPL-3.0"}
 
 
 def test_no_violation_is_a_pass() -> None:
@@ -16,10 +18,77 @@ def test_no_violation_is_a_pass() -> None:
 
 def test_violations_are_texts_or_objects_with_a_message() -> None:
     found = outcome.read({**PASSED, "violations": ["a", {"message": "b", "severity": "HIGH"}]})
-    assert [(each.message, each.finding) for each in found.violations] == [
-        ("a", None),
-        ("b", {"message": "b", "severity": "HIGH"}),
-    ]
+    assert [(each.message, each.finding) for each in found.violations] == [("a", None), ("b", None)]
+
+
+def test_of_findings_without_a_type_only_the_messages_are_kept_and_a_note_says_so() -> None:
+    (note,) = outcome.read({"findings": [{"message": "b", "severity": "HIGH"}]}).notes
+    assert note.startswith("the policy has no finding_type")
+    assert outcome.read({"violations": ["a"]}).notes == ()
+
+
+def test_a_finding_of_a_type_keeps_its_fields() -> None:
+    (found,) = outcome.read({"findings": [{**LICENSE, "more": 1}]}, "LICENSE_VIOLATION").violations
+    assert (found.message, found.finding) == ("GPL", LICENSE)
+
+
+def test_texts_of_a_policy_with_a_finding_type_are_kept_with_a_note() -> None:
+    found = outcome.read({"violations": ["a"]}, "SAST")
+    assert [each.message for each in found.violations] == ["a"]
+    assert "violations that are texts" in found.notes[0]
+
+
+def test_a_finding_that_does_not_match_its_type_is_an_error_with_its_place() -> None:
+    with pytest.raises(errors.Invalid, match="is missing") as told:
+        outcome.read({"findings": [LICENSE, {"message": "m"}]}, "LICENSE_VIOLATION")
+    assert told.value.field == "findings[1].component_name"
+
+
+def test_suppressed_findings_are_kept_and_do_not_count() -> None:
+    said = {"findings": [{"message": "a", "suppress": True}, {"message": "b", "suppress": False}],
+            "suppressed_findings": [{"message": "c"}]}  # fmt: skip
+    found = outcome.read(said)
+    assert [each.message for each in found.violations] == ["b"]
+    assert [each.message for each in found.suppressed] == ["a", "c"]
+
+
+def test_a_policy_whose_findings_are_all_suppressed_passes() -> None:
+    found = outcome.read(
+        {"violations": ["told before findings were"], "findings": [{"message": "a", "suppress": True}]}
+    )
+    assert (found.violations, found.skipped, len(found.suppressed)) == ((), "", 1)
+
+
+def test_suppressed_findings_are_bounded_and_counted_over_all_scripts() -> None:
+    one = outcome.read({"suppressed_findings": [{"message": "a"}] * 1500})
+    assert (len(one.suppressed), one.more_suppressed) == (outcome.MOST, 500)
+    both = outcome.combined([one, one])
+    assert both is not None
+    assert (len(both.suppressed), both.more_suppressed) == (outcome.MOST, 2000)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\x1b[31mred\x07", "\x1b[31mred\x07"),  # what can be recorded is; commands write it harmlessly
+        ("two\nlines", "two\nlines"),
+        (" ", "the policy gave no message"),
+        ("é" * 5000, "é" * 4000 + "... (1000 more characters)"),
+    ],
+)
+def test_a_message_is_kept_as_it_can_be_recorded(said: str, kept: str) -> None:
+    found = outcome.read({"violations": [said]})
+    assert found.violations[0].message == kept
+    assert json.dumps(kept, ensure_ascii=False).encode()
+
+
+def test_notes_of_several_scripts_are_told_once() -> None:
+    one = outcome.read({"findings": [{"message": "a"}]})
+    both = outcome.combined([one, one])
+    assert both is not None
+    assert both.notes == one.notes
 
 
 def test_findings_stand_for_violations_where_there_are_any() -> None:
@@ -50,7 +119,10 @@ def test_a_skip_has_a_reason() -> None:
         ({"violations": [1]}, "violations[0]"),
         ({"violations": ["a", None]}, "violations[1]"),
         ({"violations": [{"msg": "a"}]}, "violations[0].message"),
-        ({"findings": [{"message": 1}]}, "violations[0].message"),
+        ({"findings": [{"message": 1}]}, "findings[0].message"),
+        ({"findings": [{"message": "a", "suppress": "yes"}]}, "findings[0].suppress"),
+        ({"suppressed_findings": [2]}, "suppressed_findings[0]"),
+        ({"suppressed_findings": {}}, "result.suppressed_findings"),
         ({"findings": "a"}, "result.findings"),
         ({"ignore": 1}, "result.ignore"),
         ({"skip_reason": []}, "result.skip_reason"),
