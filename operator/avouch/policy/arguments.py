@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from avouch import errors
 from avouch.api import policy as kind
+from avouch.policy import templates
 from avouch.values import dataclass
 
 Value = str | list[str]
@@ -22,25 +23,51 @@ class Arguments:
     undeclared: Sequence[str] = ()
 
 
-def bound(policy: str, declared: Sequence[kind.PolicyInput], given: Mapping[str, str]) -> Arguments:
+def bound(
+    policy: str,
+    declared: Sequence[kind.PolicyInput],
+    given: Mapping[str, str],
+    group: Mapping[str, str] | None = None,
+) -> Arguments:
     """The arguments of one evaluation.
 
     A policy that declares no input takes every argument. One that is given blank is as if it was not given, except that
     its default does not stand in for it: so a default can be taken away.
 
+    Args:
+        policy: its name.
+        declared: its inputs.
+        given: what the attachment says, `with`.
+        group: the inputs of the policy's group, which its texts may name; None for a policy in no group, whose texts
+            are what they are.
+
     Raises:
-        errors.Invalid: a required input is missing.
+        errors.Invalid: a required input is missing, or a text of a group is a template of another kind.
     """
-    if not declared:
-        return Arguments(_valued(given.items()))
-    known = {one.name: one for one in declared}
-    said = {one.name: given.get(one.name, one.default) for one in declared}
-    values = _valued(said.items())
+    said = texts(f"policy {policy}", declared, given, group)
+    names = {one.name for one in declared}
+    return Arguments(_valued(said.items()), tuple(name for name in given if declared and name not in names))
+
+
+def texts(
+    owner: str,
+    declared: Sequence[kind.PolicyInput],
+    given: Mapping[str, str],
+    group: Mapping[str, str] | None = None,
+) -> Mapping[str, str]:
+    """The texts of all arguments, those with a default included: as the policies of a group see the group's.
+
+    Raises as `bound`.
+    """
+    known = {one.name: given.get(one.name, one.default) for one in declared} if declared else dict(given)
+    said = {
+        name: text if group is None else templates.filled(text, group, f"with.{name}") for name, text in known.items()
+    }
     for one in declared:
-        if one.required and one.name not in values:
+        if one.required and value_of(said[one.name]) is None:
             fix = f"add {one.name} to the attachment's with"
-            raise errors.Invalid(f'missing required input "{one.name}" of policy {policy}', field="with", fix=fix)
-    return Arguments(values, tuple(name for name in given if name not in known))
+            raise errors.Invalid(f'missing required input "{one.name}" of {owner}', field="with", fix=fix)
+    return said
 
 
 def value_of(text: str) -> Value | None:
@@ -49,7 +76,7 @@ def value_of(text: str) -> Value | None:
     >>> value_of("a"), value_of("a, b\nc"), value_of(r"a\,b"), value_of(" , ")
     ('a', ['a', 'b', 'c'], 'a,b', None)
     """
-    parts = [part.replace("\\,", ",").strip() for line in text.splitlines() for part in _COMMA.split(line)]
+    parts = [part.replace("\\,", ",").strip() for line in text.split("\n") for part in _COMMA.split(line)]
     found = [part for part in parts if part]
     return (found[0] if len(found) == 1 else found) if found else None
 

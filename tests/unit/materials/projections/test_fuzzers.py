@@ -97,7 +97,9 @@ def test_bytes_of_another_code_page_are_left_out() -> None:
 
 
 def test_radamsa_shows_the_records_of_all_logs_in_the_order_of_their_names() -> None:
-    packed = packing.zip_of(("2", b"seed: 7\nnth: 2\n"), ("1", b'nth: 1, path: "a, \\"b\\"", sum: CF, at: -3, empty: \n'))
+    packed = packing.zip_of(
+        ("2", b"seed: 7\nnth: 2\n"), ("1", b'nth: 1, path: "a, \\"b\\"", sum: CF, at: -3, empty: \n')
+    )
     assert json.loads(fuzzers.radamsa(packed)) == [
         {"nth": 1, "path": 'a, "b"', "sum": "CF", "at": -3, "empty": ""},
         {"nth": 2},
