@@ -21,12 +21,14 @@ import pydantic
 from avouch import errors
 from avouch.api import contract as contract_kind
 from avouch.api import policy as kind
+from avouch.api import rules
 from avouch.contract import model, owed, policies, reading
-from avouch.policy import arguments, identity, scripts
+from avouch.policy import arguments, identity, scripts, templates
 from avouch.values import dataclass
 
+MATERIALS = 200  # as many as a contract may ask for itself
+_NAME = re.compile(rules.DNS_1123, re.ASCII)
 _Inputs: TypeAlias = Mapping[str, str]
-_INPUT = re.compile(r"\{\{\s*\.?inputs\.([a-zA-Z][a-zA-Z0-9_]*)\s*\}\}")
 
 
 class Policies(Protocol):
@@ -97,8 +99,8 @@ class _Resolving:
         self, one: model.PolicyAttachment, within: owed.Bound, given: Mapping[str, str], gate: bool | None
     ) -> None:
         """One attachment. `within`: what is known of it already; `given`: the inputs of its group, `gate`: its gate."""
-        inputs = {name: filled(text, given) for name, text in one.inputs}
         try:
+            inputs = {name: templates.filled(text, given) if within.group else text for name, text in one.inputs}
             policy = _embedded(one.embedded) if one.embedded else self._known.policy(one.ref)
             name, digest = policy.metadata.name, str(identity.digest(policy))
             arguments.bound(name, policy.spec.inputs, inputs)
@@ -135,7 +137,12 @@ class _Resolving:
         said = group.spec.policies or kind.GroupPolicies()
         base = owed.Bound("", "", line, group=name, group_digest=str(identity.digest(group)))
         for index, material in enumerate(said.materials):
-            within = self._within(replace(base, line=f"{line}.materials[{index}]"), material, given)
+            place = f"{line}.materials[{index}]"
+            try:
+                within = self._within(replace(base, line=place), material, given)
+            except errors.AvouchError as exc:
+                self._tell(place, exc)
+                continue
             for each in material.policies:
                 self._attach_grouped(each, within, attached, given)
         within = replace(base, line=f"{line}.attestation", attestation=True)
@@ -144,10 +151,18 @@ class _Resolving:
 
     def _within(self, base: owed.Bound, material: kind.GroupMaterial, given: Mapping[str, str]) -> owed.Bound:
         """What a material of a group selects; one that has a name of its own is a material of the contract."""
-        named, prefix, type_ = filled(material.name, given), material.match_mode == "PREFIX", str(material.type or "")
-        if named and not prefix and named not in self._materials:
+        named, type_ = templates.filled(material.name, given, "name"), str(material.type or "")
+        if not material.name:
+            return replace(base, type=type_)
+        if material.match_mode == "PREFIX":
+            return replace(base, material=named, prefix=True, type=type_)
+        if not _NAME.fullmatch(named):
+            raise errors.Invalid(f"{named!r} is no name of a material", field="name", fix="give the group its inputs")
+        if named not in self._materials:
+            if len(self._materials) >= MATERIALS:
+                raise errors.TooLarge(f"the contract owes more than {MATERIALS} materials", fix="split the group")
             self._materials[named] = model.Material(named, type_, optional=material.optional)
-        return replace(base, material=named, prefix=prefix and bool(named), type="" if named and not prefix else type_)
+        return replace(base, material=named)
 
     def _attach_grouped(
         self, each: contract_kind.PolicyAttachment, within: owed.Bound, group: model.PolicyGroupAttachment,
@@ -174,15 +189,6 @@ def policy_of(document: bytes) -> kind.Policy:
         return kind.Policy.model_validate(json.loads(document))
     except (pydantic.ValidationError, ValueError, RecursionError) as exc:
         raise errors.Corrupt(f"a policy that was kept cannot be read: {exc}"[:500]) from exc
-
-
-def filled(text: str, inputs: Mapping[str, str]) -> str:
-    """A text with a group's inputs in it; one that has no value is no text.
-
-    >>> filled("{{ inputs.name }}-sbom", {"name": "api"}), filled("{{.inputs.other}}", {})
-    ('api-sbom', '')
-    """
-    return _INPUT.sub(lambda found: inputs.get(found[1], ""), text)
 
 
 def _line(one: model.PolicyAttachment, where: str) -> str:

@@ -243,6 +243,34 @@ def test_what_cannot_be_resolved_is_told_with_its_line(
     assert told in problems(spec, *objects)[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("{{ inputs.nothing }}", "'' is no name of a material"),
+        ("{{ inputs.app }}", "'API x' is no name of a material"),
+        ("{{ if }}", "is not understood"),
+    ],
+)
+def test_a_material_of_a_group_has_to_have_a_name_that_a_material_can_have(name: str, told: str) -> None:
+    grouped = group(
+        "g", policies={"materials": [{"name": name, "type": "SARIF"}]}, inputs=[{"name": "app", "default": "API x"}]
+    )
+    (found,) = problems({"policyGroups": [{"ref": "g"}]}, grouped)
+    assert told in found
+    assert found.startswith('spec.policyGroups[ref="g"].materials[0].name: ')
+
+
+def test_groups_do_not_make_a_contract_owe_more_than_it_may() -> None:
+    many = {"materials": [{"name": f"m-{number}", "type": "SARIF"} for number in range(200)]}
+    grouped = group("g", policies={"materials": [{"name": "one-more", "type": "SARIF"}]})
+    assert "owes more than 200 materials" in problems({**many, "policyGroups": [{"ref": "g"}]}, grouped)[0]
+
+
+def test_braces_of_a_contract_itself_are_what_they_are() -> None:
+    spec = attached(ref="a", **{"with": {"text": "{{ inputs.x }}"}})
+    assert dict(resolve(spec, policy("a")).owed.policies[0].inputs) == {"text": "{{ inputs.x }}"}
+
+
 def test_all_problems_are_told_at_once() -> None:
     spec = {"policies": {"materials": [{"ref": "a"}, {"ref": "b"}]}, "policyGroups": [{"ref": "c"}]}
     assert len(problems(spec)) == 3

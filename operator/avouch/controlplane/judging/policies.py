@@ -16,7 +16,7 @@ from typing import Any
 
 from avouch import digests, errors, storable
 from avouch.api import policy as kind
-from avouch.contract import owed
+from avouch.contract import owed, reading
 from avouch.controlplane.judging import documents, examination
 from avouch.controlplane.model import artifacts, policies, verdicts
 from avouch.materials import types as material_types
@@ -156,7 +156,8 @@ class _Run:
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
             return _failed(one, about, f"none of its scripts judges {about.type}")
-        found = await evaluation.asked_about(self.use.engine, asked, chosen, beside)
+        findings = policy.metadata.annotations.get(reading.FINDING_TYPE, "")
+        found = await evaluation.asked_about(self.use.engine, asked, chosen, beside, findings)
         if found is None:
             return replace(_evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")
         status = (
