@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import stat
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,20 @@ async def test_a_script_that_takes_too_long_is_refused(opa: program.Program, mon
     monkeypatch.setattr(program, "COMPILING", dataclasses.replace(program.COMPILING, seconds=0.001))
     with pytest.raises(errors.TooLarge, match="takes longer than"):
         await opa.compiled(GOOD)
+
+
+async def test_an_opa_that_others_end_says_nothing_of_the_script_and_nothing_is_remembered(
+    opa: program.Program, tmp_path: Path
+) -> None:
+    dying = tmp_path / "opa"
+    dying.write_text("#!/bin/sh\nkill -9 $$\n")
+    dying.chmod(stat.S_IRWXU)
+    scripts = compiling.Scripts(dataclasses.replace(opa, path=str(dying)))
+    with pytest.raises(errors.Unavailable, match="ended by signal 9"):
+        await scripts.compiled(GOOD)
+    dying.unlink()
+    dying.symlink_to(opa.path)
+    assert isinstance(await scripts.compiled(GOOD), rego.Compiled)
 
 
 async def test_an_opa_that_is_installed_later_is_found_then(environment: dict[str, str], tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Program:
 
         Raises:
             errors.TooLarge: that takes more than it may.
+            errors.Unavailable: somebody else ended it, which says nothing of the script.
         """
         with tempfile.TemporaryDirectory(prefix="avouch-policy-") as folder:
             script = Path(folder) / "policy.rego"
@@ -104,6 +105,7 @@ async def _compiling(path: str, *arguments: str | Path) -> Done:
 
     Raises:
         errors.TooLarge: it takes more than it may.
+        errors.Unavailable: somebody else ended it, which says nothing of the script.
     """
     done = await _run(path, *map(str, arguments), limits=COMPILING)
     if len(done.output) >= COMPILING.most_printed:  # it ends well although not all was written
@@ -111,6 +113,8 @@ async def _compiling(path: str, *arguments: str | Path) -> Done:
     if done.code != 0 and any(word in done.complaint for word in launching.OUT_OF_MEMORY):
         most = COMPILING.memory // launching.MIB
         raise errors.TooLarge(f"takes more than {most} MiB of memory to be compiled", fix="make it simpler")
+    if done.code < 0:
+        raise errors.Unavailable(f"OPA was ended by signal {-done.code} while it compiled")
     return done
 
 

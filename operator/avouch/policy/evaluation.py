@@ -38,6 +38,7 @@ class Compiler(Protocol):
         Raises:
             errors.TooLarge: compiling it takes more than it may.
             errors.NotInstalled: there is no compiler on this machine.
+            errors.Unavailable: it did not come to an end; it may another time.
         """
         ...
 
