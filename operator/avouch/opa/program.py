@@ -38,19 +38,28 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An `opa` that answered which version it is. `capabilities`: what its scripts may call, as JSON."""
+    """An `opa` that answered which version it is.
+
+    Attributes:
+        path: where it is.
+        version: its release.
+        capabilities: what its scripts may call, as JSON.
+        limits: what it may take.
+        regal: the linter of that name, where this machine has it.
+    """
 
     path: str
     version: str
     capabilities: str
     limits: launching.Limits
+    regal: str = ""
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         """The script as an engine holds it, or what is wrong with it, with lines of the script as it was written."""
         with tempfile.TemporaryDirectory(prefix="avouch-policy-") as folder:
             script = Path(folder) / "policy.rego"
             script.write_text(source, encoding="utf-8")
-            parsed = await _run(self.path, "parse", "--format", "json", "--json-include", "locations", str(script))
+            parsed = await run(self.path, "parse", "--format", "json", "--json-include", "locations", str(script))
             if parsed.code != 0:
                 return _flaws(parsed, source)
             try:
@@ -62,7 +71,7 @@ class Program:
             script.write_text(rego.completed(source, module), encoding="utf-8")
             allowed = Path(folder) / "capabilities.json"
             allowed.write_text(self.capabilities, encoding="utf-8")
-            done = await _run(self.path, "check", "--format", "json", "--capabilities", str(allowed), str(script))
+            done = await run(self.path, "check", "--format", "json", "--capabilities", str(allowed), str(script))
         return made if done.code == 0 else _flaws(done, source)
 
 
@@ -76,16 +85,17 @@ async def found(environment: Mapping[str, str], limits: launching.Limits | None 
     path = shutil.which(named or "opa", path=environment.get("PATH"))
     if path is None:
         raise errors.NotInstalled(f"{named or 'opa'} is not there, and policies are evaluated by it", fix=_INSTALL)
-    said = await _run(path, "version")
+    said = await run(path, "version")
     version = _VERSION.search(said.output.decode("utf-8", "replace"))
     if said.code != 0 or version is None:
         raise errors.NotInstalled(f"{path} does not tell which version of OPA it is", fix=_INSTALL)
     if not version[1].startswith("1."):
         raise errors.NotInstalled(f"{path} is OPA {version[1]}", fix=_INSTALL)
-    capabilities = await _run(path, "capabilities", "--current")
+    capabilities = await run(path, "capabilities", "--current")
     if capabilities.code != 0:
         raise errors.NotInstalled(f"{path} does not tell its capabilities: {_words(capabilities)}", fix=_INSTALL)
-    return Program(path, version[1], _allowed(_json(capabilities.output)), limits or launching.Limits())
+    allowed, regal = _allowed(_json(capabilities.output)), shutil.which("regal", path=environment.get("PATH"))
+    return Program(path, version[1], allowed, limits or launching.Limits(), regal or "")
 
 
 def _allowed(known: Mapping[str, Any]) -> str:
@@ -93,7 +103,7 @@ def _allowed(known: Mapping[str, Any]) -> str:
     return json.dumps({**known, "builtins": [*builtins, *library.DECLARATIONS], "allow_net": []})
 
 
-async def _run(path: str, *arguments: str) -> Done:
+async def run(path: str, *arguments: str) -> Done:
     """Run to the end. What it prints is in files: one that prints without end fills no memory of ours.
 
     Raises:

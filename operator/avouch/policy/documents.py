@@ -6,6 +6,7 @@ bounded, reads it.
 
 import codecs
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from avouch import errors
@@ -34,6 +35,8 @@ def of_material(material_type: str, content: bytes) -> bytes:
     return said if said.startswith(b"{") else b"{}"
 
 
-def beside(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What stands beside it in the document, whatever it has there itself."""
-    return {"args": dict(arguments), "chainloop_metadata": dict(known)}
+def beside(
+    arguments: Mapping[str, Any], known: Mapping[str, Any], own: Mapping[str, Any] = MappingProxyType({})
+) -> Mapping[str, Any]:
+    """What stands beside it in the document, whatever it has there itself; `own` is what Chainloop does not have."""
+    return {**own, "args": dict(arguments), "chainloop_metadata": dict(known)}

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import field
+from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import errors
@@ -13,8 +15,13 @@ from avouch.values import dataclass
 class Asked(Protocol):
     """A document that scripts are asked about."""
 
-    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any]) -> Any:
+    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any], at: datetime | None = None) -> Any:
         """The result of a script for the document, with more fields beside those of the document.
+
+        Args:
+            script: the script.
+            beside: the fields.
+            at: the time that the script takes for now; None: now.
 
         Raises:
             errors.Invalid: it fails on this input; errors.TooLarge: it takes more than it may.
@@ -42,11 +49,23 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is judged. `known` is what scripts see as chainloop_metadata."""
+    """What is judged.
+
+    Attributes:
+        type: its type.
+        content: its bytes.
+        known: what scripts see as chainloop_metadata.
+        document: what scripts see, where that is not to be made of the bytes.
+        own: what scripts see beside it that Chainloop does not have, by name.
+        at: the time that scripts take for now; None: now.
+    """
 
     type: str
     content: bytes
     known: Mapping[str, Any]
+    document: bytes | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +88,7 @@ async def evaluate(
     chosen = scripts.judging(scripts.of(policy.spec), material.type)
     document, beside, notes = shown(policy, material, given)
     async with engine.document(tenant, document) as asked:
-        said = [await _outcome(engine, asked, one, beside) for one in chosen]
+        said = [await _outcome(engine, asked, one, beside, material.at) for one in chosen]
     return Evaluation(outcome.combined(said), notes)
 
 
@@ -83,9 +102,11 @@ def shown(
     """
     name = policy.metadata.name
     bound = arguments.bound(name, policy.spec.inputs, given)
-    document = documents.of_material(material.type, material.content)
+    document = material.document
+    if document is None:
+        document = documents.of_material(material.type, material.content)
     notes = [f"{each} is no input of policy {name}, and is left out" for each in bound.undeclared]
-    return document, documents.beside(bound.values, material.known), notes
+    return document, documents.beside(bound.values, material.known, material.own), notes
 
 
 async def flaws(engine: Engine, script: scripts.Script) -> Sequence[rego.Flaw]:
@@ -96,7 +117,9 @@ async def flaws(engine: Engine, script: scripts.Script) -> Sequence[rego.Flaw]:
     return () if isinstance(made, rego.Compiled) else made
 
 
-async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, beside: Mapping[str, Any]) -> outcome.Outcome:
+async def _outcome(
+    engine: Engine, asked: Asked, script: scripts.Script, beside: Mapping[str, Any], at: datetime | None
+) -> outcome.Outcome:
     if not script.embedded:
         fix = "write the script into embedded"
         raise errors.Invalid(f"scripts of {script.reference} are not read yet", field=script.place, fix=fix)
@@ -104,7 +127,7 @@ async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, beside:
     if not isinstance(made, rego.Compiled):
         raise errors.Invalid("; ".join(map(str, made)), field=script.place)
     try:
-        return outcome.read(await asked.ask(made, beside))
+        return outcome.read(await asked.ask(made, beside, at))
     except errors.Invalid as exc:
         where = ".".join(part for part in (script.place, exc.field) if part)
         raise errors.Invalid(exc.args[0], field=where, fix=exc.fix) from exc
