@@ -15,6 +15,7 @@ from avouch.policy import rego, scripts
 from avouch.values import dataclass
 
 TYPES = [one.name for one in material_types.MATERIALS]
+_LITERAL = re.compile(r"\|[-+0-9]*\s*(?:#.*)?$")  # how YAML begins a text whose lines are those of the file
 _STEP = re.compile(r"([A-Za-z_]+)|\[(\d+)\]")
 
 
@@ -30,8 +31,8 @@ class Placed:
         """A flaw with its line in the file; where the text is written in another way, with that of the script."""
         lines = self.source.content.decode("utf-8", "replace").splitlines()
         number = self.place.line + flaw.line
-        there = lines[number - 1] if flaw.line and number <= len(lines) else ""
-        if there.strip() and there.strip() == flaw.text.strip():
+        if flaw.line and number <= len(lines) and _LITERAL.search(lines[self.place.line - 1]):
+            there = lines[number - 1]
             place = nodes.Place(number, flaw.column + _indent(there) - _indent(flaw.text))
             message = flaw.message
         else:

@@ -147,7 +147,7 @@ class Server:
             errors.Invalid: it fails on this input, or its answer is too large, or takes too long.
             errors.NotFound: it has no result for this input.
         """
-        now = {} if at is None else {"now": int(at.timestamp()) * _SECOND}
+        now = {} if at is None else {"now": int(at.timestamp()) * _SECOND + 1000 * at.microsecond}
         given = json.dumps({"input": {"document": document, "beside": beside, **now}}).encode()
         place = f"/v1/data/{_ANSWERS.replace('.', '/')}/{script.name}/answer?strict-builtin-errors=true"
         answer = await self._sent("POST", place, given, "application/json")
@@ -230,5 +230,5 @@ def _answering(script: rego.Compiled) -> str:
     return (
         f"package {_ANSWERS}.{script.name}\n\n"
         f"answer := said if {{ not input.now; said := {asked} }}\n"
-        f"answer := said if {{ said := {asked} with time.now_ns as input.now }}\n"
+        f"answer := said if {{ input.now; said := {asked} with time.now_ns as input.now }}\n"
     )

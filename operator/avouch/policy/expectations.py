@@ -74,6 +74,8 @@ def _of_violations(expected: Expected, said: outcome.Outcome) -> Iterator[str]:
         yield "other violations:" if missing or more else "the same violations in another order:"
         yield from (f"  - {each}" for each in missing.elements())
         yield from (f"  + {each}" for each in (more.elements() if missing or more else there))
+    if expected.messages is not None and said.more:
+        yield f"and {_counted(said.more)} more"
     if expected.number is not None and expected.number != number:
         yield f"expected: {_counted(expected.number)}"
         yield f"   found: {_counted(number)}"
