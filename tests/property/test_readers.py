@@ -1,4 +1,7 @@
-"""Whatever the bytes are, a reader answers with flaws or a document: nothing is raised, and what it says is text."""
+"""Whatever the bytes are, a reader answers with flaws or a document, and policies are shown JSON or nothing.
+
+Nothing else is raised, and what is said is text.
+"""
 
 import json
 import random
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from avouch import errors
 from avouch.materials import detection, validation
 from avouch.materials import types as material_types
+from avouch.policy import documents
 from tests.materials import table
 
 FILES = [case.content for _, case in table.good() if 0 < len(case.content) < 5000]
@@ -30,9 +34,12 @@ json_like = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=5),
     max_leaves=30,
 )
-tags = st.sampled_from(["testsuites", "testsuite", "report", "counter", "coverage", "package", "a:b", "x"])
+tags = st.sampled_from(
+    ["testsuites", "testsuite", "testcase", "failure", "properties", "property", "report", "counter", "coverage",
+     "packages", "package", "classes", "class", "lines", "line", "sources", "source", "a:b", "x"]
+)  # fmt: skip
 attributes = st.dictionaries(
-    st.sampled_from(["type", "missed", "covered", "line-rate"]), st.text("0.NaN1ex-", max_size=4)
+    st.sampled_from(["type", "missed", "covered", "line-rate", "name", "time", "number", "branch"]), st.text("0.NaN1ex-", max_size=4)
 )
 
 
@@ -67,6 +74,19 @@ contents = (
     | st.text("abc:-&*[]{}#!|>'\"\n ,?%@`0", max_size=80).map(str.encode)
     | damaged()
 )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.given(content=contents)
+def test_a_policy_is_shown_one_json_object_or_an_error_says_why_not(name: str, content: bytes) -> None:
+    try:
+        shown = documents.of_material(name, content)
+    except errors.Invalid as exc:
+        assert exc.args[0]
+        assert exc.fix
+        return
+    assert isinstance(json.loads(shown.decode("utf-8", "replace"), parse_constant=pytest.fail), dict)
 
 
 @pytest.mark.parametrize("name", NAMES)

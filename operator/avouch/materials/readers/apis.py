@@ -28,11 +28,15 @@ def asyncapi(content: bytes) -> document.Document:
 
 
 def _load(content: bytes, kind: str, fix: str) -> dict[str, Any]:
-    json = content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    found = jsons.load(content) if json else yamls.load(content)
+    found = jsons.load(content) if is_json(content) else yamls.load(content)
     if not isinstance(found, dict):
         raise errors.Invalid(f"not {kind}: its root is not a mapping", fix=fix)
     return found
+
+
+def is_json(content: bytes) -> bool:
+    """Whether a description is JSON and no other YAML."""
+    return content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def _known(kind: str, version: str, known: tuple[str, ...], fix: str) -> str:

@@ -8,7 +8,7 @@ recursion limit.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from avouch import errors
 
@@ -45,8 +45,16 @@ def load(content: bytes, *, strict: bool = True) -> Any:
     return found
 
 
-def several(content: bytes) -> Iterator[tuple[int, Any]]:
-    """JSON documents one after the other, on lines of their own or not: each with the line in which it begins.
+class Part(NamedTuple):
+    """One of several documents: the line in which it begins, its value, and how it is written."""
+
+    line: int
+    value: Any
+    text: str
+
+
+def several(content: bytes) -> Iterator[Part]:
+    """JSON documents one after the other, on lines of their own or not.
 
     Raises as `load`; the line is in the message.
     """
@@ -72,7 +80,7 @@ def several(content: bytes) -> Iterator[tuple[int, Any]]:
         _check_depth(found)
         if surrogates:
             _check_text(found)
-        yield line + 1, found
+        yield Part(line + 1, found, text[start:position])
         line += text.count("\n", start, position)
 
 

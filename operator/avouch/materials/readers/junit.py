@@ -3,7 +3,7 @@
 from avouch import errors
 from avouch.materials.readers import archives, document, xmls
 
-_ROOTS = ("testsuites", "testsuite")
+ROOTS = ("testsuites", "testsuite")
 _NOTES = 5
 FIX = "deliver XML whose root is testsuites or testsuite, or a zip, tar or tar.gz of such files"
 
@@ -33,12 +33,12 @@ def _reason(report: archives.Entry) -> str:
     where = f" {document.shown(report.name)}" if report.name else ""
     try:
         root, count = _counted(report.content, "testsuite")
-        if root in _ROOTS and not count:
+        if root in ROOTS and not count:
             # Cases without a suite are read only if there is no suite: each costs a call.
             _, count = _counted(report.content, "testcase")
     except errors.Invalid as exc:
         raise errors.Invalid(f"invalid JUnit XML file{where}: {exc.args[0]}", fix=FIX) from exc
-    if root not in _ROOTS:
+    if root not in ROOTS:
         return f"its root is <{root[:64]}>"
     return "" if count else "it holds no testsuite"
 

@@ -49,4 +49,4 @@ def _findings(content: bytes) -> Iterator[tuple[int, Any]]:
     for number, found in enumerate(jsons.several(content)):
         if number >= _FINDINGS:
             raise errors.TooLarge(f"more than {_FINDINGS} findings", fix="split the report")
-        yield found
+        yield found.line, found.value

@@ -34,9 +34,18 @@ def slsa(content: bytes) -> document.Document:
 
 def attestation(content: bytes) -> document.Document:
     """A DSSE envelope or a Sigstore bundle with a Chainloop attestation."""
-    found = jsons.mapping(content)
-    _statement(found["dsseEnvelope"] if _is_bundle(found) else found, _CHAINLOOP, _ATTESTATION_FIX)
+    _statement(_envelope(content), _CHAINLOOP, _ATTESTATION_FIX)
     return document.understood()
+
+
+def attested(content: bytes) -> bytes:
+    """The statement in a DSSE envelope or a Sigstore bundle, as it was signed. Raises errors.Invalid."""
+    return _payload(_envelope(content), _ATTESTATION_FIX)
+
+
+def _envelope(content: bytes) -> dict[str, Any]:
+    found = jsons.mapping(content)
+    return found["dsseEnvelope"] if _is_bundle(found) else found
 
 
 def _is_bundle(found: dict[str, Any]) -> bool:
@@ -49,11 +58,7 @@ def _statement(envelope: dict[str, Any], predicate: str, fix: str) -> dict[str, 
         raise errors.Invalid(message, fix=fix)
     if not any(jsons.text(each, "sig") for each in jsons.mappings(envelope, "signatures")):
         raise errors.Invalid("the envelope has no signature", fix=fix)
-    try:
-        payload = base64.b64decode(jsons.text(envelope, "payload"), validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise errors.Invalid(f"the payload is not base64: {exc}", fix=fix) from exc
-    statement = jsons.mapping(payload)
+    statement = jsons.mapping(_payload(envelope, fix))
     if statement.get("_type") not in _STATEMENTS:
         raise errors.Invalid("the payload is not an in-toto statement", fix=fix)
     if statement.get("predicateType") != predicate:
@@ -61,6 +66,13 @@ def _statement(envelope: dict[str, Any], predicate: str, fix: str) -> dict[str, 
         raise errors.Invalid(f"the predicateType is {said}, not {predicate}", fix=fix)
     _check_subjects(statement, fix)
     return statement
+
+
+def _payload(envelope: dict[str, Any], fix: str) -> bytes:
+    try:
+        return base64.b64decode(jsons.text(envelope, "payload"), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise errors.Invalid(f"the payload is not base64: {exc}", fix=fix) from exc
 
 
 def _check_subjects(statement: dict[str, Any], fix: str) -> None:

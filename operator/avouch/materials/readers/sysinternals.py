@@ -17,19 +17,27 @@ _DESCRIPTOR = re.compile(r"[ \t]+(?:DESCRIPTOR FLAGS:|OWNER:|\[\d+\] ACCESS_ALLO
 
 def sigcheck(content: bytes) -> document.Document:
     """CSV or TSV with the columns Path and Verified; only a header means that nothing was found."""
+    for _ in signed(content):
+        pass
+    return document.understood(tools.one("sigcheck"))
+
+
+def signed(content: bytes) -> Iterator[dict[str, str]]:
+    """The rows of sigcheck's report by their columns. Raises errors.Invalid: it is none."""
     rows = _rows(texts.decode(content))
     try:
-        header = next((row for row in rows if row and row[0].strip() == _COLUMNS[0]), [])
-        missing = [name for name in _COLUMNS if name not in [each.strip() for each in header]]
+        header = [each.strip() for each in next((row for row in rows if row and row[0].strip() == _COLUMNS[0]), [])]
+        missing = [name for name in _COLUMNS if name not in header]
         if missing:
             raise errors.Invalid(f"not a sigcheck report: no column {', '.join(missing)}", fix=_SIGCHECK)
         for row in rows:
             if row and len(row) != len(header):
                 message = f"not a sigcheck report: a row has {len(row)} fields and the header {len(header)}"
                 raise errors.Invalid(message, fix=_SIGCHECK)
+            if row:
+                yield dict(zip(header, row, strict=True))
     except csv.Error as exc:
         raise errors.Invalid(f"not a sigcheck report: {exc}", fix=_SIGCHECK) from exc
-    return document.understood(tools.one("sigcheck"))
 
 
 def _rows(text: str) -> Iterator[list[str]]:

@@ -5,7 +5,7 @@ are where bombs are, and an internal subset can add default attributes to each e
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import NoReturn
+from typing import NoReturn, Protocol
 from xml.parsers import expat
 
 from avouch import errors
@@ -39,10 +39,36 @@ def walk(content: bytes, wanted: Collection[str], see: Callable[[Element], None]
         Invalid: not XML, or it declares entities or an internal document type; and what `see` raises.
         TooLarge: deeper than `DEPTH`, more than `ELEMENTS`, or a tag longer than `TAG`.
     """
-    stream = _Stream(wanted, see)
+    _parse(content, _Stream(wanted, see))
+
+
+class Follower(Protocol):
+    """What is told of every element, and of every text."""
+
+    def started(self, element: Element) -> None:
+        """An element begins."""
+        ...
+
+    def ended(self) -> None:
+        """The last element that is open ends."""
+        ...
+
+    def text(self, text: str) -> None:
+        """Text of the last element that is open, in pieces; sections of CDATA, too."""
+        ...
+
+
+def follow(content: bytes, follower: Follower) -> None:
+    """Tell of the whole document, in its order. Raises as `walk`."""
+    _parse(content, _Followed(follower))
+
+
+def _parse(content: bytes, stream: "_Stream") -> None:
     parser = expat.ParserCreate()
+    parser.buffer_text = True
     parser.StartElementHandler = stream.start
     parser.EndElementHandler = stream.end
+    parser.CharacterDataHandler = stream.text
     parser.StartDoctypeDeclHandler = _doctype
     parser.EntityDeclHandler = _refused
     parser.ExternalEntityRefHandler = _refused
@@ -58,6 +84,8 @@ def walk(content: bytes, wanted: Collection[str], see: Callable[[Element], None]
 
 class _Stream:
     """Counts while elements pass."""
+
+    text: Callable[[str], None] | None = None
 
     def __init__(self, wanted: Collection[str], see: Callable[[Element], None]) -> None:
         self.wanted = wanted
@@ -79,6 +107,24 @@ class _Stream:
 
     def end(self, _: str) -> None:
         self.depth -= 1
+
+
+class _Followed(_Stream):
+    """Tells of everything that passes."""
+
+    def __init__(self, follower: Follower) -> None:
+        super().__init__((), follower.started)
+        self.follower = follower
+        self.text = follower.text
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        super().start(name, attributes)
+        if self.depth > 1:  # the root is seen anyway
+            self.see(Element(name.rpartition(":")[2], self.depth, attributes))
+
+    def end(self, name: str) -> None:
+        super().end(name)
+        self.follower.ended()
 
 
 def _doctype(_: str, _system: str | None, _public: str | None, internal: int) -> None:

@@ -39,6 +39,8 @@ class _Loader(yaml.CSafeLoader):
         for first, found in _RESOLVERS.items()
     }
 
+    repeated = False  # whether a key may stand twice: then the last one counts
+
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         if node.tag in _NUMBERS and ":" in node.value:  # a tag says that it is a number
             raise errors.Invalid(f"{node.value[:64]!r} is no number of base 10", fix=FIX)
@@ -50,7 +52,7 @@ class _Loader(yaml.CSafeLoader):
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise errors.Invalid("a key is not a text", fix=FIX)
-            if key_node.value in found:
+            if key_node.value in found and not self.repeated:
                 raise errors.Invalid(f"{key_node.value[:64]!r} is in one mapping twice", fix=FIX)
             found[key_node.value] = self.construct_object(value_node, deep=deep)
         return found
@@ -71,6 +73,15 @@ for _kind in ("bool", "int", "float", "timestamp"):
 def texts(content: bytes) -> Any:
     """As `load`, but each scalar is a text, as it is written, or null: for files whose fields are all texts."""
     return _parsed(content, _Texts)
+
+
+class _Repeated(_Loader):
+    repeated = True
+
+
+def last(content: bytes) -> Any:
+    """As `load`, but of a key that stands twice the last one counts: for what `check_syntax` accepts."""
+    return _parsed(content, _Repeated)
 
 
 def load(content: bytes) -> Any:
