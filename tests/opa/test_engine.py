@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -87,6 +88,15 @@ async def test_a_script_sees_no_document_and_no_script_but_its_own(running: engi
     if isinstance(made, rego.Compiled):
         async with running.document("shop", b'{"secret": true}') as asked:
             assert (await asked.ask(made, {}))["violations"] == []
+
+
+async def test_a_script_takes_the_time_that_it_is_given_for_now(running: engine.Engine) -> None:
+    script = await compiled(running, f"{HEAD}violations contains time.now_ns()\n")
+    async with running.document("shop", b"{}") as asked:
+        at = datetime(2026, 11, 30, 12, 0, 0, 250_000, tzinfo=UTC)
+        assert (await asked.ask(script, {}, at))["violations"] == [int(at.timestamp()) * 10**9 + 250_000_000]
+        (now,) = (await asked.ask(script, {}))["violations"]
+        assert abs(now / 10**9 - datetime.now(UTC).timestamp()) < 60
 
 
 async def test_chainloops_function_makes_a_finding(running: engine.Engine) -> None:

@@ -29,6 +29,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "policy init": tree.Entry("Print a policy to begin with.", "avouch.cli.policies:init"),
     "policy lint": tree.Entry("Check policies and their scripts.", "avouch.cli.policies:lint"),
     "policy eval": tree.Entry("Evaluate a policy on a material, without a cluster.", "avouch.cli.policies:evaluate"),
+    "policy test": tree.Entry("Test policies against tables of materials.", "avouch.cli.policytests:test"),
     "policy develop": tree.Entry(alias="policy"),
     "workflow": tree.Entry("Workflows: pipelines and the contracts they are judged by.", section=_DECLARE),
     "workflow create": tree.Entry("Create a Workflow.", "avouch.cli.workflows:create"),

@@ -1,7 +1,6 @@
 """`avouch contract lint` and `convert`: files of contracts, without any cluster."""
 
 from collections import Counter
-from typing import Any
 
 import click
 
@@ -25,7 +24,7 @@ def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: s
     if form == "table":
         output.lines([str(problem) for problem in found])
     else:
-        output.document(form, [_as_json(problem) for problem in found])
+        output.document(form, [problem.as_json() for problem in found])
     counts = Counter(problem.fatal for problem in found)
     click.echo(f"{len(read)} file(s): {counts[True]} error(s), {counts[False]} warning(s)", err=True)
     return failures.FAILED if counts[True] or (strict and found) else failures.OK
@@ -51,16 +50,3 @@ def convert(started: session.Session, files: tuple[str, ...], name: str, descrip
     if said["form_of"] == "chainloop":
         found = [manifest if declared.is_ours(manifest) else upstream.to_file(manifest) for manifest in found]
     output.document(said["form"], found[0] if len(found) == 1 else found)
-
-
-def _as_json(found: declared.Found) -> dict[str, Any]:
-    problem = found.problem
-    return {
-        "file": found.file,
-        "line": problem.line,
-        "column": problem.column,
-        "severity": str(problem.severity),
-        "field": problem.field,
-        "message": problem.message,
-        "fix": problem.fix,
-    }

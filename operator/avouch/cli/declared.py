@@ -47,6 +47,19 @@ class Found:
         """Whether it keeps the file from being used."""
         return self.problem.severity is lint.Severity.ERROR
 
+    def as_json(self) -> dict[str, Any]:
+        """The problem as JSON holds it."""
+        problem = self.problem
+        return {
+            "file": self.file,
+            "line": problem.line,
+            "column": problem.column,
+            "severity": str(problem.severity),
+            "field": problem.field,
+            "message": problem.message,
+            "fix": problem.fix,
+        }
+
 
 def linted(source: sources.Source, *, among_others: bool = False) -> list[Found]:
     """All problems of a file; `among_others`: but for those of objects of other kinds."""

@@ -103,10 +103,10 @@ def facts(found: Sequence[tuple[str, str]]) -> None:
     lines([f"{f'{name}:':<{width}}  {harmless(value)}" for name, value in known])
 
 
-def lines(found: Sequence[str]) -> None:
-    """Write lines, harmless ones."""
+def lines(found: Sequence[str], kept: str = "") -> None:
+    """Write lines, harmless ones; `kept`: characters that are harmless in these."""
     for line in found:
-        click.echo(harmless(line))
+        click.echo(harmless(line, kept))
 
 
 def tabulate(table: Table) -> None:

@@ -1,21 +1,24 @@
 """`avouch policy`: policies on this machine, by the engine that the server has, before anybody else sees them."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from avouch import digests, errors
+from avouch import errors, rfc3339
 from avouch.api import policy as kind
-from avouch.cli import declared, failures, inspection, options, output, session, sources
-from avouch.materials import types as material_types
+from avouch.cli import declared, failures, options, output, policyfiles, ports, session, sources
+from avouch.contract import lint as linting
 from avouch.materials.readers import jsons
-from avouch.policy import evaluation, outcome, rego, scripts
+from avouch.policy import evaluation, outcome
+from avouch.values import dataclass
 
-_TYPES = [one.name for one in material_types.MATERIALS]
-_TEMPLATE = """\
+_KINDS = [one for one in policyfiles.TYPES if one not in kind.NO_KIND]
+_POLICY = """\
 apiVersion: chainloop.dev/v1
 kind: Policy
 metadata:
@@ -28,52 +31,103 @@ spec:
 
         import rego.v1
 
+        # The material itself, without what is known of it.
+        report := object.remove(input, ["args", "chainloop_metadata"])
+
         # Each message is a violation, and none means that the material passes.
         violations contains msg if {{
-            count(object.get(input, "components", [])) == 0
-            msg := "there is nothing in it"
+        \tcount(report) == 0
+        \tmsg := sprintf("%s is empty", [input.chainloop_metadata.name])
         }}
 """
+_TEST = """\
+# avouch policy test {name}.test.yaml
+policy: {name}.yaml
+cases:
+  - name: a report that says something passes
+    material:
+      type: {kind}
+      document: {{version: 1}}  # what scripts see; file: names a report from this folder, content: has one
+    expect: passed
+
+  - name: a report that says nothing does not
+    material:
+      type: {kind}
+      document: {{}}
+      metadata: {{name: report.json}}
+    expect:
+      violations:
+        - report.json is empty
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A problem of a policy; `text` is the line of its script, where it has one."""
+
+    found: declared.Found
+    text: str = ""
+    column: int = 0
 
 
 @click.command(cls=options.Command)
 @click.argument("name")
-@click.option("--kind", "material_type", type=click.Choice(_TYPES, case_sensitive=False), metavar="TYPE",
+@click.option("--kind", "material_type", type=click.Choice(_KINDS, case_sensitive=False), metavar="TYPE",
               default="SBOM_CYCLONEDX_JSON", show_default=True, help="Type of the materials it judges.")  # fmt: skip
-def init(name: str, material_type: str) -> None:
+@click.option("--test", "tests", is_flag=True, help="Print the tests of that policy instead.")
+def init(name: str, material_type: str, tests: bool) -> None:
     """Print a policy to begin with.
 
     \b
-    avouch policy init sbom-not-empty > policy.yaml
+    avouch policy init sbom-not-empty > sbom-not-empty.yaml
+    avouch policy init sbom-not-empty --test > sbom-not-empty.test.yaml
+    avouch policy test sbom-not-empty.test.yaml
     """  # noqa: D301  # click reads the backspace
-    output.lines(_TEMPLATE.format(name=name, kind=material_type).splitlines())
+    output.lines((_TEST if tests else _POLICY).format(name=name, kind=material_type).splitlines(), kept="\t")
 
 
 @click.command(cls=options.Command)
 @sources.option
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@options.output("table", "json", "yaml")
 @session.given
-def lint(started: session.Session, files: tuple[str, ...]) -> int:
+def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
     """Check policies and their scripts, without a cluster.
 
-    Tells what contract lint tells, and what OPA's compiler says of each embedded script, with its line. Needs OPA on
-    this machine: `opa` on PATH, or the program that AVOUCH_OPA names. Exits with 1 if there are errors.
+    Tells what contract lint tells, and of each embedded script, with its line: what OPA's compiler says, and as
+    warnings what OPA's formatter would change, and what Regal says, where it is on PATH. Needs OPA on this machine:
+    `opa` on PATH, or the program that AVOUCH_OPA names. Exits with 1 if there are errors.
     """
-    return asyncio.run(_linted(started, files))
+    return asyncio.run(_linted(started, files, strict, form))
 
 
-async def _linted(started: session.Session, files: tuple[str, ...]) -> int:
-    read, wrong = list(sources.read(started, files)), 0
+async def _linted(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
+    read = list(sources.read(started, files))
     async with started.adapters.rego() as engine:
-        for source in read:
-            found = declared.linted(source)
-            output.lines([str(problem) for problem in found])
-            wrong += sum(problem.fatal for problem in found)
-            for script in (each for policy in _policies([source]) for each in scripts.of(policy.spec)):
-                flaws = await evaluation.flaws(engine, script)
-                output.lines([line for flaw in flaws for line in _shown(f"{source.name}: {script.place}", flaw)])
-                wrong += len(flaws)
-        click.echo(f"{len(read)} file(s): {wrong} error(s), OPA {engine.version}", err=True)
-    return failures.FAILED if wrong else failures.OK
+        told = [each for source in read async for each in _problems(engine, source)]
+        version = engine.version
+    if form == "table":
+        output.lines([line for each in told for line in (str(each.found), *_caret(each))])
+    else:
+        output.document(form, [each.found.as_json() for each in told])
+    wrong = sum(each.found.fatal for each in told)
+    counted = f"{wrong} error(s), {len(told) - wrong} warning(s), OPA {version}"
+    click.echo(f"{len(read)} file(s): {counted}", err=True)
+    return failures.FAILED if wrong or (strict and told) else failures.OK
+
+
+async def _problems(engine: ports.Rego, source: sources.Source) -> AsyncIterator[_Told]:
+    found = [_Told(problem) for problem in declared.linted(source)]
+    for each in found:
+        yield each
+    if any(each.found.fatal for each in found):
+        return
+    for placed in policyfiles.scripts_in(source):
+        flaws, severity = await evaluation.flaws(engine, placed.script), linting.Severity.ERROR
+        if not flaws and placed.script.embedded:
+            flaws, severity = await engine.style(placed.script.embedded), linting.Severity.WARNING
+        for flaw in flaws:
+            yield _Told(placed.problem(flaw, severity), flaw.text, flaw.column)
 
 
 @click.command(cls=options.Command)
@@ -81,9 +135,11 @@ async def _linted(started: session.Session, files: tuple[str, ...]) -> int:
               help="File or URL of the policy, or - for standard input.")  # fmt: skip
 @click.option("--material", "path", required=True, type=click.Path(exists=True, dir_okay=False),
               help="The material.")  # fmt: skip
-@click.option("--kind", "material_type", type=click.Choice(_TYPES, case_sensitive=False), metavar="TYPE",
+@click.option("--kind", "material_type", type=click.Choice(policyfiles.TYPES, case_sensitive=False), metavar="TYPE",
               help="Type of the material; default: detected.")  # fmt: skip
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the policy.")
+@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation of the material.")
+@click.option("--at", "at", metavar="TIME", default="", help="Time that the policy takes for now (RFC 3339).")
 @click.option("--show-input", is_flag=True, help="Print what the scripts see, and evaluate nothing.")
 @options.output("table", "json", "yaml")
 @session.given
@@ -97,18 +153,14 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
     Runs the scripts in OPA on this machine: `opa` on PATH, or the program that AVOUCH_OPA names. A script reaches no
     host and reads no variable. Exits with 1 if there is a violation, or if the policy could not be evaluated.
     """  # noqa: D301  # click reads the backspace
-    policy, content = _policy(started, file), Path(path).read_bytes()
-    material = evaluation.Material(
-        said["material_type"] or _detected(path), content, {"name": Path(path).name, "digest": _digest(content)}
-    )
-    given = dict(_pair(one) for one in said["inputs"])
+    policy, material = policyfiles.one(started, file), _material(path, said)
+    given = dict(_pair(one, "--input") for one in said["inputs"])
+    _require(policy, given)
     if said["show_input"]:
         document, beside, _ = evaluation.shown(policy, material, given)
         output.document("json" if form == "table" else form, {**jsons.load(document), **beside})
         return failures.OK
     found = asyncio.run(_evaluated(started, policy, material, given))
-    for note in found.notes:
-        failures.show(started, note, kind="note")
     if form == "table":
         output.lines(_lines(policy.metadata.name, found.outcome))
     else:
@@ -120,41 +172,44 @@ async def _evaluated(
     started: session.Session, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
 ) -> evaluation.Evaluation:
     async with started.adapters.rego() as engine:
-        return await evaluation.evaluate(engine, policy, material, given)
+        began = time.monotonic()
+        found = await evaluation.evaluate(engine, policy, material, given)
+        milliseconds = 1000 * (time.monotonic() - began)
+        for note in found.notes:
+            failures.show(started, note, kind="note")
+        click.echo(f"{material.type}, evaluated in {milliseconds:.0f} ms by OPA {engine.version}", err=True)
+        return found
 
 
-def _policy(started: session.Session, file: str) -> kind.Policy:
-    read = list(sources.read(started, [file]))
-    declared.manifests(read)  # refuses what is wrong with it, and says so
-    found = _policies(read)
-    if len(found) != 1:
-        raise errors.Invalid(f"{file} declares {len(found)} policies, not one", field="--policy")
-    return found[0]
+def _material(path: str, said: Mapping[str, Any]) -> evaluation.Material:
+    content = Path(path).read_bytes()
+    material_type = said["material_type"] or policyfiles.detected(path)
+    known = policyfiles.known(material_type, path, content)
+    annotations = {**known["annotations"], **dict(_pair(one, "--annotation") for one in said["annotations"])}
+    at = _time(said["at"]) if said["at"] else None
+    return evaluation.Material(material_type, content, {**known, "annotations": annotations}, at=at)
 
 
-def _policies(read: list[sources.Source]) -> list[kind.Policy]:
-    manifests = [
-        each for each in declared.documents(read) if isinstance(each, Mapping) and each.get("kind") == "Policy"
-    ]
-    return [kind.Policy.model_validate({**each, "apiVersion": "chainloop.dev/v1"}) for each in manifests]
+def _time(text: str) -> datetime:
+    try:
+        return rfc3339.read(text, "--at")
+    except errors.Invalid as exc:
+        raise errors.Invalid(exc.args[0], field="--at", fix="write it like 2026-11-30T12:00:00Z") from exc
 
 
-def _detected(path: str) -> str:
-    for finding in inspection.inspected(path, ""):
-        if finding.type:
-            return finding.type
-    raise errors.Invalid(f"{path}: its type cannot be told", field="--kind", fix="say --kind")
+def _require(policy: kind.Policy, given: Mapping[str, str]) -> None:
+    """Refuse to evaluate without an input that the policy requires."""
+    for one in policy.spec.inputs:
+        if one.required and not given.get(one.name):
+            about = f" ({one.description})" if one.description else ""
+            said = f"policy {policy.metadata.name} requires the input {one.name}{about}"
+            raise errors.Invalid(said, field="--input", fix=f"add --input {one.name}=VALUE")
 
 
-def _digest(content: bytes) -> dict[str, str]:
-    found = digests.of_bytes(content)
-    return {"sha256": found.hex}
-
-
-def _pair(said: str) -> tuple[str, str]:
+def _pair(said: str, option: str) -> tuple[str, str]:
     name, equals, value = said.partition("=")
     if not (name and equals):
-        raise click.BadParameter(f"{said!r} is not NAME=VALUE", param_hint="--input")
+        raise click.BadParameter(f"{said!r} is not NAME=VALUE", param_hint=option)
     return name, value
 
 
@@ -168,7 +223,13 @@ def _lines(name: str, found: outcome.Outcome | None) -> list[str]:
     told = f"{number} violation{'s' if number != 1 else ''}" if number else "passed"
     aside = len(found.suppressed) + found.more_suppressed
     besides = f", {aside} suppressed" if aside else ""
-    return [f"{name}: {told}{besides}", *(f"  {each.message}" for each in found.violations), *more]
+    return [f"{name}: {told}{besides}", *(line for each in found.violations for line in _violation(each)), *more]
+
+
+def _violation(one: outcome.Violation) -> Sequence[str]:
+    """The message, and below it what a structured finding says beside it."""
+    facts = [f"{name}: {value}" for name, value in (one.finding or {}).items() if name != "message"]
+    return [f"  {one.message}", *([f"    {', '.join(facts)}"] if facts else [])]
 
 
 def _as_json(name: str, found: outcome.Outcome | None) -> dict[str, Any]:
@@ -183,8 +244,7 @@ def _as_json(name: str, found: outcome.Outcome | None) -> dict[str, Any]:
     return {**told, **{field: listed for field, listed in structured.items() if listed}}
 
 
-def _shown(where: str, flaw: rego.Flaw) -> list[str]:
-    """The message, and a caret under the place in the line."""
-    text = flaw.text.replace("\t", " ")
-    caret = [f"    {text}", f"    {' ' * (flaw.column - 1)}^"] if text and flaw.column else []
-    return [f"{where}: {flaw}", *caret]
+def _caret(told: _Told) -> list[str]:
+    """The line, and a caret under the place in it."""
+    text = told.text.replace("\t", " ")
+    return [f"    {text}", f"    {' ' * (told.column - 1)}^"] if text and told.column else []

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
     from contextlib import AbstractAsyncContextManager
 
     from avouch.cli.attestation import ports as attestation_ports
-    from avouch.policy import evaluation
+    from avouch.policy import evaluation, rego
 
 Manifest = Mapping[str, Any]
 
@@ -89,6 +89,27 @@ class Cluster(Protocol):
         ...
 
 
+class Rego(Protocol):
+    """The policy engine of this machine, and what it says of the style of scripts."""
+
+    @property
+    def version(self) -> str:
+        """Its release."""
+        ...
+
+    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
+        """A script as the engine holds it, or what keeps it from being compiled."""
+        ...
+
+    def document(self, tenant: str, content: bytes) -> AbstractAsyncContextManager[evaluation.Asked]:
+        """Hold a document, to ask scripts about it."""
+        ...
+
+    async def style(self, source: str) -> Sequence[rego.Flaw]:
+        """What formatters and linters say of a script that can be compiled."""
+        ...
+
+
 class Adapters(Protocol):
     """All adapters, each built when it is first used."""
 
@@ -105,7 +126,7 @@ class Adapters(Protocol):
         """The bytes at a URL, at most `limit` of them."""
         ...
 
-    def rego(self) -> AbstractAsyncContextManager[evaluation.Engine]:
+    def rego(self) -> AbstractAsyncContextManager[Rego]:
         """The policy engine of this machine, for as long as it is needed. Entering raises errors.NotInstalled."""
         ...
 

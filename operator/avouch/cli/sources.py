@@ -14,6 +14,7 @@ from avouch.contract.text import nodes
 
 F = TypeVar("F", bound=Callable[..., Any])
 SUFFIXES = (".yaml", ".yml", ".json")
+TESTS = tuple(f".test{suffix}" for suffix in SUFFIXES)
 _MOST = 2000  # files below a folder: somebody meant another one
 _TOTAL = 64 * nodes.LIMIT  # bytes of all files: they are read before anything is done
 
@@ -45,6 +46,11 @@ def one(function: F) -> F:
 def is_file(text: str) -> bool:
     """Whether it cannot be the name of an object: a path, a URL, or - for standard input."""
     return text == "-" or "/" in text or text.lower().endswith(SUFFIXES)
+
+
+def is_tests(name: str) -> bool:
+    """Whether a file has tests of a policy, which nothing is declared by."""
+    return name.lower().endswith(TESTS)
 
 
 def read(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
@@ -83,7 +89,7 @@ def _file(path: Path) -> Source:
 def _below(folder: Path) -> list[Path]:
     found = []
     for path in folder.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
+        if path.suffix.lower() in SUFFIXES and not is_tests(path.name) and path.is_file():
             found.append(path)
         if len(found) > _MOST:
             raise errors.Invalid(f"{folder}: more than {_MOST} files", field="--filename", fix="name smaller folders")

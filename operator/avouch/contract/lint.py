@@ -52,7 +52,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
-        return f"{self.line}:{self.column}: {self.severity}: {where}{self.message} (fix: {self.fix})"
+        return errors.with_fix(f"{self.line}:{self.column}: {self.severity}: {where}{self.message}", self.fix)
 
 
 def lint(content: bytes, name: str = "", *, among_others: bool = False) -> tuple[Problem, ...]:

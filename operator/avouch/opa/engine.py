@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from avouch import errors
-from avouch.opa import compiling, launching, program, server
+from avouch.opa import compiling, launching, program, server, style
 from avouch.policy import evaluation, rego
 
 TENANTS = 2  # processes at most
@@ -48,6 +49,10 @@ class Engine:
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         """The script as the engine holds it, or what is wrong with it."""
         return await self._scripts.compiled(source)
+
+    async def style(self, source: str) -> Sequence[rego.Flaw]:
+        """What OPA's formatter would change in a script, and what Regal says of it, where that is on PATH."""
+        return await style.of(await self._program(), source)
 
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
@@ -91,11 +96,11 @@ class _Shown:
         self._name = ""
         self._used = 0
 
-    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any]) -> Any:
+    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any], at: datetime | None = None) -> Any:
         """The result of a script for the document, with more fields beside those of the document."""
         holder = await self._holding()
         await holder.hold(script)
-        return await holder.ask(script, self._name, beside)
+        return await holder.ask(script, self._name, beside, at)
 
     async def _holding(self) -> server.Server:
         """The process that holds the document; another one where a script ended the last."""

@@ -40,12 +40,21 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An `opa` that answered which version it is. `capabilities`: what its scripts may call, as JSON."""
+    """An `opa` that answered which version it is.
+
+    Attributes:
+        path: where it is.
+        version: its release.
+        capabilities: what its scripts may call, as JSON.
+        limits: what it may take.
+        regal: the linter of that name, where this machine has it.
+    """
 
     path: str
     version: str
     capabilities: str
     limits: launching.Limits
+    regal: str = ""
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         """The script as an engine holds it, or what is wrong with it, with lines of the script as it was written.
@@ -83,16 +92,17 @@ async def found(environment: Mapping[str, str], limits: launching.Limits | None 
     path = shutil.which(named or "opa", path=environment.get("PATH"))
     if path is None:
         raise errors.NotInstalled(f"{named or 'opa'} is not there, and policies are evaluated by it", fix=_INSTALL)
-    said = await _run(path, "version")
+    said = await run(path, "version")
     version = _VERSION.search(said.output.decode("utf-8", "replace"))
     if said.code != 0 or version is None:
         raise errors.NotInstalled(f"{path} does not tell which version of OPA it is", fix=_INSTALL)
     if not version[1].startswith("1."):
         raise errors.NotInstalled(f"{path} is OPA {version[1]}", fix=_INSTALL)
-    capabilities = await _run(path, "capabilities", "--current")
+    capabilities = await run(path, "capabilities", "--current")
     if capabilities.code != 0:
         raise errors.NotInstalled(f"{path} does not tell its capabilities: {_words(capabilities)}", fix=_INSTALL)
-    return Program(path, version[1], _allowed(_json(capabilities.output)), limits or launching.Limits())
+    allowed, regal = _allowed(_json(capabilities.output)), shutil.which("regal", path=environment.get("PATH"))
+    return Program(path, version[1], allowed, limits or launching.Limits(), regal or "")
 
 
 def _allowed(known: Mapping[str, Any]) -> str:
@@ -107,7 +117,7 @@ async def _compiling(path: str, *arguments: str | Path) -> Done:
         errors.TooLarge: it takes more than it may.
         errors.Unavailable: somebody else ended it, which says nothing of the script.
     """
-    done = await _run(path, *map(str, arguments), limits=COMPILING)
+    done = await run(path, *map(str, arguments), limits=COMPILING)
     if len(done.output) >= COMPILING.most_printed:  # it ends well although not all was written
         raise errors.TooLarge("is too long to be compiled", fix="write several scripts instead of one")
     if done.code != 0 and any(word in done.complaint for word in launching.OUT_OF_MEMORY):
@@ -122,7 +132,7 @@ def _module(printed: bytes) -> rego.Module:
     return rego.module_of(_json(printed))
 
 
-async def _run(path: str, *arguments: str, limits: launching.Limits = launching.Limits()) -> Done:  # noqa: B008 - frozen
+async def run(path: str, *arguments: str, limits: launching.Limits = launching.Limits()) -> Done:  # noqa: B008 - frozen
     """Run to the end. What it prints is in files: one that prints without end fills no memory of ours.
 
     Raises:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,7 @@ _WAIT = 2.0  # seconds from the end of its connection to its own
 _WORDS = 300  # characters of its last words
 SCRIPTS = 200  # that one process holds: it compiles all of them when one is added
 _ANSWERS = "avouch.answers"
+_SECOND = 1_000_000_000  # nanoseconds, as Rego tells the time
 _CHEAPER = "make the script cheaper, or the document smaller"
 
 
@@ -136,14 +138,17 @@ class Server:
             await self._put(f"{script.name}-answer", _answering(script))
             self._held.add(script.name)
 
-    async def ask(self, script: rego.Compiled, document: str, beside: Mapping[str, Any]) -> Any:
+    async def ask(
+        self, script: rego.Compiled, document: str, beside: Mapping[str, Any], at: datetime | None = None
+    ) -> Any:
         """The result of a script that is held, for a document that is, with more fields beside those of the document.
 
         Raises:
             errors.Invalid: it fails on this input, or its answer is too large, or takes too long.
             errors.NotFound: it has no result for this input.
         """
-        given = json.dumps({"input": {"document": document, "beside": beside}}).encode()
+        now = {} if at is None else {"now": int(at.timestamp()) * _SECOND + 1000 * at.microsecond}
+        given = json.dumps({"input": {"document": document, "beside": beside, **now}}).encode()
         place = f"/v1/data/{_ANSWERS.replace('.', '/')}/{script.name}/answer?strict-builtin-errors=true"
         answer = await self._sent("POST", place, given, "application/json")
         if answer.status != httpx.codes.OK:
@@ -219,9 +224,11 @@ class Server:
 
 
 def _answering(script: rego.Compiled) -> str:
-    """The question as a script: the result, where input is the document and what lies beside it."""
+    """The question as a script: the result, where input is the document and what lies beside it, now or at a time."""
     shown = "object.union(data.documents[input.document], input.beside)"
+    asked = f"{rego.path(script.result)} with input as {shown}"
     return (
         f"package {_ANSWERS}.{script.name}\n\n"
-        f"answer := said if {{ said := {rego.path(script.result)} with input as {shown} }}\n"
+        f"answer := said if {{ not input.now; said := {asked} }}\n"
+        f"answer := said if {{ input.now; said := {asked} with time.now_ns as input.now }}\n"
     )

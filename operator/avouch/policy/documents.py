@@ -7,6 +7,7 @@ server leaves to a process that can be killed.
 
 import codecs
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -128,9 +129,11 @@ def of_json(content: bytes) -> bytes:
     return said if said.startswith(b"{") else _EMPTY
 
 
-def beside(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What stands beside it in the document, whatever it has there itself."""
-    return {"args": dict(arguments), "chainloop_metadata": dict(known)}
+def beside(
+    arguments: Mapping[str, Any], known: Mapping[str, Any], own: Mapping[str, Any] = MappingProxyType({})
+) -> Mapping[str, Any]:
+    """What stands beside it in the document, whatever it has there itself; `own` is what Chainloop does not have."""
+    return {**own, "args": dict(arguments), "chainloop_metadata": dict(known)}
 
 
 def _of_evidence(content: bytes) -> bytes:

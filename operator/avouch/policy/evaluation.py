@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import field
+from datetime import datetime
 from typing import Any, Protocol
 
 from avouch import errors
@@ -14,8 +16,13 @@ from avouch.values import dataclass
 class Asked(Protocol):
     """A document that scripts are asked about."""
 
-    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any]) -> Any:
+    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any], at: datetime | None = None) -> Any:
         """The result of a script for the document, with more fields beside those of the document.
+
+        Args:
+            script: the script.
+            beside: the fields.
+            at: the time that the script takes for now; None: now.
 
         Raises:
             errors.Invalid: it fails on this input; errors.TooLarge: it takes more than it may.
@@ -53,11 +60,23 @@ class Engine(Compiler, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is judged. `known` is what scripts see as chainloop_metadata."""
+    """What is judged.
+
+    Attributes:
+        type: its type.
+        content: its bytes.
+        known: what scripts see as chainloop_metadata.
+        document: what scripts see, where that is not to be made of the bytes.
+        own: what scripts see beside it that Chainloop does not have, by name.
+        at: the time that scripts take for now; None: now.
+    """
 
     type: str
     content: bytes
     known: Mapping[str, Any]
+    document: bytes | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +100,30 @@ async def evaluate(
     document, beside, notes = shown(policy, material, given)
     finding_type = policy.metadata.annotations.get(reading.FINDING_TYPE, "")
     async with engine.document(tenant, document) as asked:
-        found = await asked_about(engine, asked, chosen, beside, finding_type)
+        found = await asked_about(engine, asked, chosen, Question(beside, finding_type, material.at))
     return Evaluation(found, (*notes, *(found.notes if found else ())))
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What scripts of one policy are asked.
+
+    Attributes:
+        beside: what they see beside the document.
+        finding_type: of the policy's findings; "" for none.
+        at: the time that they take for now; None: now.
+    """
+
+    beside: Mapping[str, Any]
+    finding_type: str = ""
+    at: datetime | None = None
+
+
 async def asked_about(
-    engine: Engine,
-    asked: Asked,
-    chosen: Sequence[scripts.Script],
-    beside: Mapping[str, Any],
-    finding_type: str,
+    engine: Engine, asked: Asked, chosen: Sequence[scripts.Script], question: Question
 ) -> outcome.Outcome | None:
     """What scripts of one policy say together; None where each ignores the document. Raises as `evaluate`."""
-    return outcome.combined([await _outcome(engine, asked, one, beside, finding_type) for one in chosen])
+    return outcome.combined([await _outcome(engine, asked, one, question) for one in chosen])
 
 
 def shown(
@@ -106,9 +136,11 @@ def shown(
     """
     name = policy.metadata.name
     bound = arguments.bound(name, policy.spec.inputs, given)
-    document = documents.of_material(material.type, material.content)
+    document = material.document
+    if document is None:
+        document = documents.of_material(material.type, material.content)
     notes = [f"{each} is no input of policy {name}, and is left out" for each in bound.undeclared]
-    return document, documents.beside(bound.values, material.known), notes
+    return document, documents.beside(bound.values, material.known, material.own), notes
 
 
 async def flaws(compiler: Compiler, script: scripts.Script) -> Sequence[rego.Flaw]:
@@ -119,9 +151,7 @@ async def flaws(compiler: Compiler, script: scripts.Script) -> Sequence[rego.Fla
     return () if isinstance(made, rego.Compiled) else made
 
 
-async def _outcome(
-    engine: Engine, asked: Asked, script: scripts.Script, beside: Mapping[str, Any], finding_type: str
-) -> outcome.Outcome:
+async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, question: Question) -> outcome.Outcome:
     if not script.embedded:
         fix = "write the script into embedded"
         raise errors.Invalid(f"scripts of {script.reference} are not read yet", field=script.place, fix=fix)
@@ -129,7 +159,7 @@ async def _outcome(
     if not isinstance(made, rego.Compiled):
         raise errors.Invalid("; ".join(map(str, made)), field=script.place)
     try:
-        return outcome.read(await asked.ask(made, beside), finding_type)
+        return outcome.read(await asked.ask(made, question.beside, question.at), question.finding_type)
     except errors.Invalid as exc:
         where = ".".join(part for part in (script.place, exc.field) if part)
         raise errors.Invalid(exc.args[0], field=where, fix=exc.fix) from exc

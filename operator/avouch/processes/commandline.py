@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
     from avouch.cli.attestation import ports as attestation_ports
     from avouch.crafting import statestore
     from avouch.materials import images
-    from avouch.policy import evaluation
     from avouch.processes import server_access
 
 _STEP = "/tekton/results"  # by it Chainloop's CLI and we know a step of Tekton
@@ -53,7 +52,7 @@ class Adapters:
 
         return downloads.download(url, limit)
 
-    def rego(self) -> AbstractAsyncContextManager[evaluation.Engine]:
+    def rego(self) -> AbstractAsyncContextManager[ports.Rego]:
         """The OPA of this machine, for as long as it is needed."""
         from avouch.opa import engine  # lazy: 100 ms (httpx), for policies only
 

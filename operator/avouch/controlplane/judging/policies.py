@@ -157,7 +157,8 @@ class _Run:
         if not chosen:
             return _failed(one, about, f"none of its scripts judges {about.type}")
         findings = policy.metadata.annotations.get(reading.FINDING_TYPE, "")
-        found = await evaluation.asked_about(self.use.engine, asked, chosen, beside, findings)
+        question = evaluation.Question(beside, findings)
+        found = await evaluation.asked_about(self.use.engine, asked, chosen, question)
         if found is None:
             return replace(_evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")
         status = (

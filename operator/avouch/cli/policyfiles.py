@@ -1,0 +1,110 @@
+"""Policies from files, and the materials that are judged on one's own machine."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from avouch import digests, errors
+from avouch.api import policy as kind
+from avouch.cli import declared, inspection, session, sources
+from avouch.contract import lint
+from avouch.contract.text import files, nodes
+from avouch.materials import types as material_types
+from avouch.policy import rego, scripts
+from avouch.values import dataclass
+
+TYPES = [one.name for one in material_types.MATERIALS]
+_LITERAL = re.compile(r"\|[-+0-9]*\s*(?:#.*)?$")  # how YAML begins a text whose lines are those of the file
+_STEP = re.compile(r"([A-Za-z_]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A script, and where its text begins in a file."""
+
+    source: sources.Source
+    script: scripts.Script
+    place: nodes.Place
+
+    def problem(self, flaw: rego.Flaw, severity: lint.Severity) -> declared.Found:
+        """A flaw with its line in the file; where the text is written in another way, with that of the script."""
+        lines = self.source.content.decode("utf-8", "replace").splitlines()
+        number = self.place.line + flaw.line
+        if flaw.line and number <= len(lines) and _LITERAL.search(lines[self.place.line - 1]):
+            there = lines[number - 1]
+            place = nodes.Place(number, flaw.column + _indent(there) - _indent(flaw.text))
+            message = flaw.message
+        else:
+            place, message = self.place, f"in its line {flaw}" if flaw.line else flaw.message
+        found = lint.Problem(place.line, place.column, self.script.place, message, "", severity)
+        return declared.Found(self.source.name, found)
+
+
+def one(started: session.Session, file: str) -> kind.Policy:
+    """The one policy that a file declares.
+
+    Raises:
+        errors.Invalid: it declares something else, or more.
+    """
+    read = list(sources.read(started, [file]))
+    declared.manifests(read)  # refuses what is wrong with it, and says so
+    found = among(read)
+    if len(found) != 1:
+        fix = "write each policy into a file of its own"
+        raise errors.Invalid(f"{file} declares {len(found)} policies, not one", field="--policy", fix=fix)
+    return found[0]
+
+
+def among(read: Sequence[sources.Source]) -> list[kind.Policy]:
+    """Every policy that files declare."""
+    manifests = [
+        each for each in declared.documents(read) if isinstance(each, Mapping) and each.get("kind") == "Policy"
+    ]
+    return [kind.Policy.model_validate({**each, "apiVersion": "chainloop.dev/v1"}) for each in manifests]
+
+
+def scripts_in(source: sources.Source) -> Iterator[Placed]:
+    """Every script of the policies of a file."""
+    for document in files.read(source.content, source.name).documents:
+        said = nodes.plain(document)
+        if isinstance(said, dict) and said.get("kind") == "Policy":
+            policy = kind.Policy.model_validate({**said, "apiVersion": "chainloop.dev/v1"})
+            for script in scripts.of(policy.spec):
+                yield Placed(source, script, _place(document, script.place))
+
+
+def _place(document: nodes.Node, path: str) -> nodes.Place:
+    """Of the node of a path, as far as it leads."""
+    node = document
+    for name, index in _STEP.findall(path):
+        if name:
+            entry = node.get(name) if isinstance(node, nodes.Table) else None
+            node = node if entry is None else entry.node
+        elif isinstance(node, nodes.Sequence):
+            node = node.items[int(index)]
+    return node.place
+
+
+def detected(path: str) -> str:
+    """The type of a file.
+
+    Raises:
+        errors.Invalid: it has none that can be told.
+    """
+    for finding in inspection.inspected(path, ""):
+        if finding.type:
+            return finding.type
+    raise errors.Invalid(f"{path}: its type cannot be told", field="--kind", fix="say --kind")
+
+
+def known(material_type: str, path: str, content: bytes | None) -> Mapping[str, Any]:
+    """What scripts see of a material as chainloop_metadata, as far as it can be told from outside of a run."""
+    name = PurePath(path).name or "material"
+    annotations = {"chainloop.material.name": name.partition(".")[0], "chainloop.material.type": material_type}
+    digest = {} if content is None else {"digest": {"sha256": digests.of_bytes(content).hex}}
+    return {"name": name, **digest, "annotations": annotations}
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())

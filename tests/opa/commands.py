@@ -1,0 +1,18 @@
+"""The command line in this process, with the real engine."""
+
+from contextlib import AbstractAsyncContextManager
+
+from avouch.opa import engine
+from tests.unit.cli import line
+
+
+class Adapters(line.Adapters):
+    """Those of the unit tests, and the engine that the environment names."""
+
+    def rego(self) -> AbstractAsyncContextManager[engine.Engine]:
+        return engine.opened(self.environment)
+
+
+def run(environment: dict[str, str], *arguments: str, stdin: str = "") -> line.Answer:
+    """Run a command."""
+    return line.run(*arguments, stdin=stdin, adapters=Adapters(environment))
