@@ -16,6 +16,7 @@ from tests.soak import builds
 Fault = Callable[[AnyCluster, Stage], None]
 Turn = Callable[[Stage, bool], None]
 STOPPED = "import os, signal; os.kill(1, signal.SIGTERM)"
+BACKED_OFF = 330.0  # seconds: the kubelet waits longer and longer, five minutes at most, to start what ends again
 
 
 def kill(component: str) -> Fault:
@@ -45,7 +46,7 @@ def restart_database(cluster: AnyCluster, home: Stage) -> None:
 
     before = restarts()
     home.kubectl("exec", "avouch-postgres-0", "--", "python3", "-c", STOPPED)
-    home.until(lambda: restarts() > before and all(one["ready"] for one in _statuses(home)), "the database", 90)
+    home.until(lambda: restarts() > before and all(one["ready"] for one in _statuses(home)), "the database", BACKED_OFF)
 
 
 def _statuses(home: Stage) -> list[Json]:
