@@ -21,6 +21,7 @@ from avouch import refusals
 from avouch.api import crds
 from avouch.cli import materials as material_commands
 from avouch.materials import detection as material_detection
+from avouch.policy import documents as policy_documents
 from avouch.processes import main as entry
 from avouch.processes import permissions
 from avouch.runners import detection, table
@@ -208,7 +209,8 @@ def materials_reference() -> Iterator[tuple[Path, str]]:
     """The table of material types."""
     lines = [
         "# Material types",
-        "Generated from the table in `operator/avouch/materials/types.py` (`make generate`).",
+        "Generated from the tables in `operator/avouch/materials/types.py` and `policy/documents.py`",
+        "(`make generate`).",
         "",
         "Annotations are written without their prefix `chainloop.material.`. A type *found by itself* is detected",
         "if none is given, in the order below. How this differs from Chainloop:",
@@ -222,6 +224,14 @@ def materials_reference() -> Iterator[tuple[Path, str]]:
     lines += [
         "",
         "A value that is not the name of a file is a CONTAINER_IMAGE if its registry has it, otherwise a STRING.",
+        "",
+        "## What policies see",
+        "",
+        "`input` of a script, beside `args` and `chainloop_metadata`. A document that is a list is `elements`.",
+        "",
+        "| Type | `input` |",
+        "|---|---|",
+        *(f"| `{name}` | {shown.words} |" for name, shown in policy_documents.TABLE.items()),
         "",
     ]
     yield ROOT / "docs" / "reference" / "materials.md", "\n".join(lines)

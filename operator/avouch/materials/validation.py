@@ -15,6 +15,7 @@ from avouch.materials.readers import document
 
 Reader = Callable[[bytes], document.Document]
 EXHAUSTING = "DocumentTooLarge"  # code of what is over a limit of its type, or needs more than a reader may have
+INVALID = "DocumentInvalid"
 MEMORY = "memory than is available"
 
 
@@ -30,7 +31,7 @@ def read(type_name: str, content: bytes) -> document.Document:
     """
     kind = material_types.of(type_name)
     if not content and not kind.empty:
-        return _wrong("DocumentEmpty", f"the {type_name} is empty", "write the report before the step ends")
+        return wrong("DocumentEmpty", f"the {type_name} is empty", "write the report before the step ends")
     if len(content) > kind.limit:
         return oversized(kind)
     if not kind.reader or len(content) > kind.readable:
@@ -38,12 +39,12 @@ def read(type_name: str, content: bytes) -> document.Document:
     try:
         return reader(kind.reader)(content)
     except errors.TooLarge as exc:
-        return _wrong(EXHAUSTING, exc.args[0], exc.fix)
+        return wrong(EXHAUSTING, exc.args[0], exc.fix)
     except errors.Invalid as exc:
         form = mistaken.form(kind, content, exc.args[0])
         if form:
-            return _wrong("DocumentInvalid", f"{form.what} ({exc.args[0]})", form.fix)
-        return _wrong("DocumentInvalid", exc.args[0], exc.fix)
+            return wrong(INVALID, f"{form.what} ({exc.args[0]})", form.fix)
+        return wrong(INVALID, exc.args[0], exc.fix)
     except MemoryError:
         return exhausted(kind, MEMORY)
 
@@ -69,7 +70,7 @@ def sniff(type_name: str, content: bytes) -> document.Document:
 def oversized(kind: material_types.MaterialType) -> document.Document:
     """The flaw of content over the limit, which is not read."""
     message = f"larger than {kind.limit} bytes, the limit of {kind.name}"
-    return _wrong(EXHAUSTING, message, "deliver a smaller report, or an ARTIFACT with skipUpload")
+    return wrong(EXHAUSTING, message, "deliver a smaller report, or an ARTIFACT with skipUpload")
 
 
 def exhausted(kind: material_types.MaterialType, limit: str) -> document.Document:
@@ -78,7 +79,7 @@ def exhausted(kind: material_types.MaterialType, limit: str) -> document.Documen
     >>> exhausted(material_types.of("SARIF"), "time than 30 s").flaws[0].message
     'reading the SARIF needs more time than 30 s'
     """
-    return _wrong(EXHAUSTING, f"reading the {kind.name} needs more {limit}", "deliver a smaller report")
+    return wrong(EXHAUSTING, f"reading the {kind.name} needs more {limit}", "deliver a smaller report")
 
 
 @functools.cache
@@ -89,7 +90,7 @@ def reader(name: str) -> Reader:
     return found
 
 
-def _wrong(code: str, message: str, fix: str) -> document.Document:
+def wrong(code: str, message: str, fix: str) -> document.Document:
     """Parsers quote content in their errors, so the text is sanitized for status and logs."""
     plain = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in message[: document.SHOWN])
     return document.Document((document.Flaw(code, plain, fix),))

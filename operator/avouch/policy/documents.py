@@ -20,6 +20,7 @@ from avouch.values import dataclass
 
 MOST = pieces.MOST  # bytes of one document
 _EMPTY = b"{}"
+_SARIF = "SARIF"
 _ANY = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -44,15 +45,15 @@ _NEVER = Shown("never evaluated: its content has no format")
 
 # fmt: off
 TABLE: Mapping[str, Shown] = {
-    "STRING": _NOTHING,
-    "CONTAINER_IMAGE": _NOTHING,
+    material_types.STRING: _NOTHING,
+    material_types.IMAGE: _NOTHING,
     "ARTIFACT": _NEVER,
     "SBOM_CYCLONEDX_JSON": _AS_IT_IS,
     "SBOM_SPDX_JSON": _AS_IT_IS,
     "JUNIT_XML": Shown("`elements`: suites with `tests`, `suites`, `totals`, as go-junit has them", junit.suites),
     "OPENVEX": _AS_IT_IS,
     "CSAF_VEX": _AS_IT_IS,
-    "SARIF": _AS_IT_IS,
+    _SARIF: _AS_IT_IS,
     "HELM_CHART": Shown("`chart` and `values`: its Chart.yaml and values.yaml", packages.helm),
     "EVIDENCE": _EVIDENCE,
     "ATTESTATION": Shown("the statement in its envelope", jsons.statement),
@@ -107,13 +108,21 @@ def of_material(material_type: str, content: bytes) -> bytes:
         return _EMPTY
     if shown is _EVIDENCE:
         return _of_evidence(content)
-    if shown.made is None:
-        return of_json(_mended(content) if material_type == "SARIF" else content)
     try:
+        if shown.made is None:
+            return of_json(_mended(content) if is_parsed(material_type, content) else content)
         _accepted(material_type, content)
         return of_json(shown.made(content))
     except MemoryError as exc:
-        raise errors.TooLarge("it needs more memory than is available", fix=pieces.FIX) from exc
+        flaw = validation.exhausted(material_types.of(material_type), validation.MEMORY).flaws[0]
+        raise errors.TooLarge(flaw.message, fix=flaw.fix) from exc
+
+
+def is_parsed(material_type: str, content: bytes) -> bool:
+    """Whether more is done to show it than to look it over: then it takes time and memory."""
+    if material_types.of(material_type).name == _SARIF and len(content) <= MOST:
+        return bool(_flaw(content.removeprefix(codecs.BOM_UTF8)))
+    return TABLE[material_type].made is not None
 
 
 def of_json(content: bytes) -> bytes:
@@ -153,8 +162,7 @@ def _accepted(material_type: str, content: bytes) -> None:
 
 def _mended(content: bytes) -> bytes:
     """Scanners copy source code into SARIF with raw control characters, which the reader forgives and OPA does not."""
-    plain = content.removeprefix(codecs.BOM_UTF8)
-    return jsons.mended(plain) if len(plain) <= MOST and _flaw(plain) else content
+    return jsons.mended(content.removeprefix(codecs.BOM_UTF8))
 
 
 def _flaw(content: bytes) -> str:

@@ -21,9 +21,11 @@ from typing import BinaryIO
 
 import jsonschema_rs  # noqa: F401
 
+from avouch import errors
 from avouch.materials import types as material_types
 from avouch.materials import validation
 from avouch.materials.readers import document, schemas
+from avouch.policy import documents
 from avouch.reading import confinement, wire
 
 _WORDS = 4000  # characters of a traceback that the worker's log gets
@@ -34,16 +36,17 @@ def main(limits: wire.Limits) -> None:
     source, target = os.fdopen(0, "rb", buffering=0), os.fdopen(1, "wb", buffering=0)
     prepare()
     confinement.confine(limits)
-    _write(target, wire.READY)
+    _write(target, wire.framed(wire.READY))
     while header := _exactly(source, wire.REQUEST.size):
-        name_size, size = wire.REQUEST.unpack(header)
+        question, name_size, size = wire.REQUEST.unpack(header)
         name = bytes(_exactly(source, name_size)).decode("ascii")
         content = _exactly(source, size)
         signal.setitimer(signal.ITIMER_PROF, limits.seconds)
-        answer = answered(name, content)
+        answer, document = shown(name, content) if question == wire.SHOW else (answered(name, content), b"")
         signal.setitimer(signal.ITIMER_PROF, 0)
         del content
-        _write(target, answer)
+        _write(target, wire.framed(answer))
+        _write(target, document)
 
 
 def prepare() -> None:
@@ -66,8 +69,26 @@ def answered(name: str, content: bytes) -> bytes:
     try:
         found: dict[str, object] = _said(validation.read(name, content))
     except Exception as exc:
-        found = {"broke": type(exc).__name__, "traceback": traceback.format_exc(limit=-8)[-_WORDS:]}
+        found = _broken(exc)
     return json.dumps(found).encode("ascii")
+
+
+def shown(name: str, content: bytes) -> tuple[bytes, bytes]:
+    """What is said of a document for policies, and the document; or why there is none."""
+    made = b""
+    try:
+        made = documents.of_material(name, content)
+        found: dict[str, object] = {"size": len(made)}
+    except errors.Invalid as exc:
+        code = validation.EXHAUSTING if isinstance(exc, errors.TooLarge) else validation.INVALID
+        found = _said(validation.wrong(code, exc.args[0], exc.fix))
+    except Exception as exc:
+        found = _broken(exc)
+    return json.dumps(found).encode("ascii"), made
+
+
+def _broken(exc: Exception) -> dict[str, object]:
+    return {"broke": type(exc).__name__, "traceback": traceback.format_exc(limit=-8)[-_WORDS:]}
 
 
 def _said(found: document.Document) -> dict[str, object]:
@@ -88,6 +109,6 @@ def _exactly(source: io.RawIOBase | BinaryIO, size: int) -> bytes:
 
 
 def _write(target: BinaryIO | io.RawIOBase, answer: bytes) -> None:
-    rest = memoryview(wire.framed(answer))
+    rest = memoryview(answer)
     while rest:
         rest = rest[target.write(rest) or 0 :]

@@ -7,15 +7,19 @@ each, namespaces take turns: whose documents take long waits for himself.
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from avouch import errors
 from avouch.controlplane.model import artifacts
 from avouch.materials import types as material_types
 from avouch.materials import validation
 from avouch.materials.readers import document
+from avouch.policy import documents
 from avouch.reading import process, turns, wire
 
+T = TypeVar("T")
 MIB = 1024 * 1024
 LARGE = 4 * MIB  # bytes of content: reading takes up to twelve times as much memory
 _WALL = 300.0  # seconds for one document, whatever else the machine does
@@ -82,29 +86,48 @@ class Readers:
         kind = material_types.of(type_)
         if not content or not kind.reader or len(content) > kind.readable:
             return validation.read(type_, content)  # nothing is parsed
-        found: document.Document | process.Ended = process.Ended(0)
+        return await self._asked(process.Process.read, kind, content, namespace_uid, allowance)
+
+    async def show(self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance) -> bytes:
+        """What policies see of a material, as JSON.
+
+        Raises:
+            Invalid: they cannot be shown it; TooLarge: it has more than they are shown, or needs more than it may have.
+            Unavailable: no process can be started now.
+            AvouchError: the reader itself is broken.
+        """
+        if not documents.is_parsed(type_, content):
+            return documents.of_material(type_, content)  # only looked over
+        kind = material_types.of(type_)
+        found = await self._asked(process.Process.show, kind, content, namespace_uid, allowance)
+        if isinstance(found, bytes):
+            return found
+        flaw = found.flaws[0]
+        raise (errors.TooLarge if flaw.code == validation.EXHAUSTING else errors.Invalid)(flaw.message, fix=flaw.fix)
+
+    async def _asked(
+        self,
+        question: Callable[[process.Process, str, bytes, float], Awaitable[T | document.Document | process.Ended]],
+        kind: material_types.MaterialType,
+        content: bytes,
+        namespace_uid: str,
+        allowance: artifacts.Allowance,
+    ) -> T | document.Document:
+        """The answer; a flaw where it takes more than it may. What is too much for a small process is asked again."""
+        found: T | document.Document | process.Ended = process.Ended(0)
         for pool in (self.large,) if len(content) > LARGE else (self.small, self.large):
             async with pool.reader(namespace_uid) as reader:
-                found = await self._read(reader, kind, content, allowance)
+                if allowance.seconds <= 0:
+                    return validation.exhausted(kind, f"time than is left of the {artifacts.ALLOWED:g} s for a run")
+                before = reader.seconds
+                try:
+                    found = await question(reader, kind.name, content, min(_WALL, allowance.seconds))
+                finally:
+                    allowance.seconds -= reader.seconds - before
             short = isinstance(found, process.Ended) and not found.of_time
             if not short and found != validation.exhausted(kind, validation.MEMORY):
                 break
-        return found if isinstance(found, document.Document) else _flaw(kind, found, pool.limits)
-
-    async def _read(
-        self,
-        reader: process.Process,
-        kind: material_types.MaterialType,
-        content: bytes,
-        allowance: artifacts.Allowance,
-    ) -> document.Document | process.Ended:
-        if allowance.seconds <= 0:
-            return validation.exhausted(kind, f"time than is left of the {artifacts.ALLOWED:g} s for a run")
-        before = reader.seconds
-        try:
-            return await reader.read(kind.name, content, min(_WALL, allowance.seconds))
-        finally:
-            allowance.seconds -= reader.seconds - before
+        return _flaw(kind, found, pool.limits) if isinstance(found, process.Ended) else found
 
     async def rest(self) -> None:
         """End processes that nobody needs; to be called now and then."""

@@ -7,9 +7,10 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -31,6 +32,7 @@ _START = 60.0  # seconds until it has imported its readers; an idle machine take
 _FLAWS = frozenset({"DocumentEmpty", "DocumentInvalid", "DocumentTooLarge"})
 _TEXT = 1024  # characters of a flaw's message, of its fix, and of a note
 _NOTES = 100
+T = TypeVar("T")
 
 
 class Ended(NamedTuple):
@@ -51,6 +53,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     annotations: tuple[tuple[str, str], ...] = ()
     parsed: bool = False
     notes: tuple[str, ...] = ()
+    size: int | None = None
     broke: str = ""
     traceback: str = ""
 
@@ -108,11 +111,41 @@ class Process:
         Raises:
             AvouchError: the reader itself is broken.
         """
+        return await self._timed(self._read(type_, content), seconds)
+
+    async def show(self, type_: str, content: bytes, seconds: float) -> bytes | document.Document | Ended:
+        """Have made of one document what policies see of it: JSON, or the flaw for which they see nothing.
+
+        Args and Raises as `read`.
+        """
+        return await self._timed(self._show(type_, content), seconds)
+
+    async def _read(self, type_: str, content: bytes) -> document.Document | Ended:
+        said = await self._exchange(wire.READ, type_, content)
+        return said if isinstance(said, Ended) else _document(_checked(said, type_), type_)
+
+    async def _show(self, type_: str, content: bytes) -> bytes | document.Document | Ended:
+        said = await self._exchange(wire.SHOW, type_, content)
+        if isinstance(said, Ended):
+            return said
+        answer = _checked(said, type_)
+        if answer.size is None:
+            found = _document(answer, type_)
+            if not found.flaws:
+                raise _odd(type_)
+            return found
+        if not 0 <= answer.size <= wire.SHOWN:
+            raise _odd(type_)
+        try:
+            return await self.out.readexactly(answer.size)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return Ended(await self.running.wait())
+
+    async def _timed(self, exchange: Coroutine[Any, Any, T | Ended], seconds: float) -> T | Ended:
         started = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                said = await self._exchange(type_.encode("ascii"), content)
-            return said if isinstance(said, Ended) else _document(said, type_)
+                return await exchange
         except TimeoutError:
             await self.end()
             return Ended(None)
@@ -142,9 +175,10 @@ class Process:
             self.running.kill()
         await self.running.wait()
 
-    async def _exchange(self, name: bytes, content: bytes) -> bytes | Ended:
+    async def _exchange(self, question: int, type_: str, content: bytes) -> bytes | Ended:
+        name = type_.encode("ascii")
         with contextlib.suppress(ConnectionError):  # it ended while it was given the document: its answer says so
-            self.into.write(wire.REQUEST.pack(len(name), len(content)) + name)
+            self.into.write(wire.REQUEST.pack(question, len(name), len(content)) + name)
             view = memoryview(content)
             for at in range(0, len(view), _PIECE):
                 self.into.write(view[at : at + _PIECE])
@@ -161,15 +195,24 @@ class Process:
             return Ended(await self.running.wait())
 
 
-def _document(answer: bytes, type_: str) -> document.Document:
-    """The answer as a value, if it is one that a reader of this type gives."""
+def _odd(type_: str) -> errors.AvouchError:
+    return errors.AvouchError(f"the reader of {type_} answered what no reader answers")
+
+
+def _checked(answer: bytes, type_: str) -> _Answer:
+    """The answer, if the reader itself is not broken."""
     try:
         said = msgspec.json.decode(answer, type=_Answer)
     except msgspec.DecodeError as exc:
-        raise errors.AvouchError(f"the reader of {type_} answered what no reader answers") from exc
+        raise _odd(type_) from exc
     if said.broke:
         _log.error("the reader of %s failed with %s", type_, said.broke, extra={"traceback": said.traceback})
         raise errors.AvouchError(f"the reader of {type_} failed: {said.broke[:64]!r}")
+    return said
+
+
+def _document(said: _Answer, type_: str) -> document.Document:
+    """The answer as a value, if it is one that a reader of this type gives."""
     known = material_types.of(type_).annotations
     plain = (
         all(code in _FLAWS and _plain(message, _TEXT) and _plain(fix, _TEXT) for code, message, fix in said.flaws)
@@ -177,9 +220,10 @@ def _document(answer: bytes, type_: str) -> document.Document:
         and len(said.annotations) <= len(known)
         and len(said.notes) <= _NOTES
         and all(_plain(note, _TEXT) for note in said.notes)
+        and said.size is None
     )
     if not plain:
-        raise errors.AvouchError(f"the reader of {type_} answered what no reader answers")
+        raise _odd(type_)
     return document.Document(
         tuple(document.Flaw(*flaw) for flaw in said.flaws), said.annotations, said.parsed, said.notes
     )

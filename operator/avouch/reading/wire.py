@@ -1,16 +1,20 @@
 """What the worker and a reader process say to each other over two pipes: frames of bounded length.
 
-The worker sends the type's name and the content, the reader answers in JSON. The worker believes nothing of it: an
-answer has the fields that `reading.process` reads and no others, its texts are as short and plain as a reader's own, or
-the process is ended. Standard library only: the reader process imports it.
+The worker sends a question, the type's name and the content, the reader answers in JSON; after an answer to SHOW that
+says its size comes a document. The worker believes nothing of it: an answer has the fields that `reading.process` reads
+and no others, its texts are as short and plain as a reader's own, or the process is ended. Standard library only: the
+reader process imports it.
 """
 
 import struct
 from typing import NamedTuple
 
-REQUEST = struct.Struct(">BQ")  # bytes of the type's name, bytes of the content
+REQUEST = struct.Struct(">BBQ")  # the question, bytes of the type's name, bytes of the content
+READ = 0  # what is it, and what can be extracted from it?
+SHOW = 1  # what do policies see of it?
 LENGTH = struct.Struct(">I")  # bytes of an answer
 LONGEST = 256 * 1024  # bytes of an answer: a flaw, a list of tools and a few annotations, all escaped, have less
+SHOWN = 64 * 1024 * 1024 + 64  # bytes of a document for policies, with what stands around a list
 READY = b"ready"
 
 

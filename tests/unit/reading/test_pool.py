@@ -13,6 +13,7 @@ import pytest
 from avouch import errors
 from avouch.controlplane.model import artifacts
 from avouch.materials import validation
+from avouch.policy import documents
 from avouch.reading import pool, process, turns, wire
 from tests.materials import table
 
@@ -182,3 +183,59 @@ async def test_a_process_that_does_not_start_is_no_verdict_on_a_document(readers
     monkeypatch.setattr(process, "_CODE", "raise SystemExit(3)")
     with pytest.raises(errors.Unavailable):
         await read(readers, "SARIF", SARIF)
+
+
+async def show(readers: pool.Readers, type_: str, content: bytes, seconds: float = 600) -> bytes:
+    return await readers.show(type_, content, namespace_uid="shop", allowance=artifacts.Allowance(seconds))
+
+
+@pytest.mark.parametrize("name", [name for name, row in documents.TABLE.items() if row.made])
+async def test_a_confined_process_makes_what_policies_see_of_every_type_that_is_parsed(readers, name):
+    good = [case.content for each, case in table.good() if each == name]
+    assert good
+    for content in good:
+        assert await show(readers, name, content) == documents.of_material(name, content)
+    assert readers.small.idle[-1][1].documents == len(good)
+
+
+async def test_json_for_policies_needs_no_process(readers):
+    assert await show(readers, "GITLEAKS_JSON", b"[1]") == b'{"elements":[1]}'
+    assert not readers.small.idle
+    assert await show(readers, "SARIF", b'{"a":"\t"}') == b'{"a":"\\t"}'  # this one is parsed to be mended
+    assert readers.small.idle
+
+
+async def test_a_large_document_for_policies_comes_whole(readers):
+    content = b"<testsuite>" + b'<testcase name="a"/>' * 40_000 + b"</testsuite>"
+    assert len(json.loads(await show(readers, "JUNIT_XML", content))["elements"][0]["tests"]) == 40_000
+    assert await show(readers, "JUNIT_XML", b"<testsuite/>") == documents.of_material("JUNIT_XML", b"<testsuite/>")
+    assert len(readers.small.idle) == 1
+
+
+async def test_what_policies_cannot_be_shown_is_refused_and_the_process_goes_on(readers):
+    with pytest.raises(errors.Invalid, match="its root is <html>") as told:
+        await show(readers, "JUNIT_XML", b"<html/>")
+    assert told.value.fix
+    assert not isinstance(told.value, errors.TooLarge)
+    ((_, one),) = readers.small.idle
+    assert one.alive
+
+
+async def test_what_takes_too_long_or_too_much_to_be_shown_is_too_large(readers):
+    with pytest.raises(errors.TooLarge, match="needs more time"):
+        await show(readers, "OPENAPI_SPEC", SLOW, seconds=0.2)
+    small = pool.Readers(small=processes(memory=120 * pool.MIB), large=processes(memory=120 * pool.MIB))
+    with pytest.raises(errors.TooLarge, match="needs more memory"):
+        await show(small, "OPENAPI_SPEC", b'{"openapi":' + HUNGRY + b"}")
+    await small.close()
+
+
+@pytest.mark.parametrize("size", [-1, wire.SHOWN + 1, "1", None])
+async def test_a_size_that_no_document_has_is_not_believed(monkeypatch, size):
+    answer = json.dumps({"size": size}).encode()
+    lie = f"os.write(1, wire.framed(b'ready')); os.read(0, 1000); os.write(1, wire.framed({answer!r})); os.read(0, 1)"
+    monkeypatch.setattr(process, "_CODE", process._CODE.replace("child.main", f"import os; {lie}; child.main"))
+    readers = pool.Readers()
+    with pytest.raises(errors.AvouchError, match="answered what no reader answers"):
+        await show(readers, "JUNIT_XML", b"<testsuite/>")
+    await readers.close()
