@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from avouch.policy import expectations, tables
+from avouch.api import policy as kind
+from avouch.opa import engine
+from avouch.policy import evaluation, expectations, scripts, tables
 from tests.opa import commands
 
 pytestmark = pytest.mark.opa
@@ -61,6 +63,20 @@ def test_a_policy_begins_with_when_to_use_it(name: str) -> None:
     text = (FOLDER / f"{name}.yaml").read_text()
     assert text.startswith("# Use it ")
     assert _policy(name)["metadata"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    "document", [b"{}", b'{"elements":null,"components":null,"packages":null,"runs":null,"statements":null}']
+)
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_report_that_says_nothing_never_passes(running: engine.Engine, name: str, document: bytes) -> None:
+    policy = kind.Policy.model_validate(_policy(name))
+    given = {one.name: "x" for one in policy.spec.inputs if one.required}
+    for script in scripts.of(policy.spec):
+        material = evaluation.Material(script.judges, b"", {}, document)
+        said = (await evaluation.evaluate(running, policy, material, given)).outcome
+        assert said is not None
+        assert said.violations, script.judges
 
 
 def _policy(name: str) -> dict:
