@@ -51,8 +51,9 @@ async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
     made = authority.new_authority("avouch bench", lifetime.Clock().now(), timedelta(days=1))
     root = trust.TrustRoot.from_pems([made.certificate_pem])
     async with database.Database(store.url) as opened:
-        looked_at = artifact_check.Artifacts(_Rows(inline.Inline(opened)), pool.Readers())
-        asked = policies.Evaluating(policy_store.Policies(opened), engine.Engine(_no_opa), _Rows(inline.Inline(opened)))
+        rows, readers = _Rows(inline.Inline(opened)), pool.Readers()
+        looked_at = artifact_check.Artifacts(rows, readers)
+        asked = policies.Evaluating(policy_store.Policies(opened), engine.Engine(_no_opa), rows, readers)
         queue = judgingqueue.Queue(opened)
         use_case = judge.Judging(queue, looked_at, lifetime.Clock(), root, doneruns.keys(), asked)
         await opened.warm()

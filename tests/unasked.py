@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from avouch import digests
 from avouch.controlplane.judging import policies
+from avouch.controlplane.model import artifacts
 from avouch.controlplane.model import policies as policy_model
 from avouch.policy import evaluation, rego
 
@@ -29,6 +30,9 @@ class _Nobody:
     def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
         raise AssertionError("nothing is read here")
 
+    async def show(self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance) -> bytes:
+        raise AssertionError("nothing is shown here")
+
 
 _NOBODY = _Nobody()
-UNASKED = policies.Evaluating(_NOBODY, _NOBODY, _NOBODY)
+UNASKED = policies.Evaluating(_NOBODY, _NOBODY, _NOBODY, _NOBODY)

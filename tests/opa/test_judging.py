@@ -12,9 +12,10 @@ from avouch.attestation import signing
 from avouch.contract import owed, policies, reading
 from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.judging import policies as judging
+from avouch.controlplane.model import artifacts, verdicts
 from avouch.controlplane.model import policies as policy_model
-from avouch.controlplane.model import verdicts
 from avouch.opa import engine
+from avouch.policy import documents as shown
 from avouch.policy import identity, resolution
 from tests.unit.controlplane.judging import tekton_cases as cases
 
@@ -67,6 +68,9 @@ class Cluster:
     async def documents(self, digests: frozenset[str]) -> Mapping[str, bytes]:
         return {digest: text for digest, text in self.kept.items() if digest in digests}
 
+    async def show(self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance) -> bytes:
+        return shown.of_material(type_, content)
+
     async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
         if self.content is None:
             raise errors.NotFound("nothing")
@@ -81,7 +85,7 @@ def case() -> examination.Case:
 async def judged(running: engine.Engine, cluster: Cluster) -> verdicts.Verdict:
     found = verdict.judge(case(), cases.LATER)
     assert isinstance(found, verdicts.Verdict)
-    said = await judging.Evaluating(cluster, running, cluster).evaluated(case(), found, KEYS)
+    said = await judging.Evaluating(cluster, running, cluster, cluster).evaluated(case(), found, KEYS)
     again = verdict.judge(replace(case(), evaluations=said), cases.LATER)
     assert isinstance(again, verdicts.Verdict)
     return again
@@ -256,7 +260,7 @@ async def test_the_policies_of_one_run_have_so_much_time_together(running: engin
     times = iter([0.0, 1.0, judging.ALLOWED + 1])
     found = verdict.judge(case(), cases.LATER)
     assert isinstance(found, verdicts.Verdict)
-    use = judging.Evaluating(cluster, running, cluster, clock=lambda: next(times))
+    use = judging.Evaluating(cluster, running, cluster, cluster, clock=lambda: next(times))
     said = await use.evaluated(case(), found, KEYS)
     assert [one.status.value for one in said] == ["Passed", "Error"]
     assert "seconds together" in said[1].reason

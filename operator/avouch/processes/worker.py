@@ -92,7 +92,9 @@ class Adapters:
             clock=lifetime.Clock(),
             trust_root=self.trust_root.get(),
             keys=self.keys.get(),
-            evaluating=policies.Evaluating(policy_store.Policies(self.database), self.engine, self.content),
+            evaluating=policies.Evaluating(
+                policy_store.Policies(self.database), self.engine, self.content, self.readers
+            ),
         )
 
     def delivering(self) -> sending.Delivering:

@@ -47,6 +47,7 @@ class Evaluating:
     recorded: policies.Policies
     engine: evaluation.Engine
     content: artifacts.Content
+    reader: artifacts.Shows
     clock: Callable[[], float] = time.monotonic
 
     async def evaluated(
@@ -90,6 +91,7 @@ class _Run:
     pinned: Pinned
     until: float
     said: list[policies.Evaluation] = field(default_factory=list)
+    allowance: artifacts.Allowance = field(default_factory=artifacts.Allowance)
 
     async def judge_material(self, found: verdicts.JudgedMaterial, known: Mapping[str, Any]) -> None:
         judging = [
@@ -99,28 +101,28 @@ class _Run:
         ]
         if judging:
             about = _About(found.name, found.digest, found.type)
-            await self._judge(judging, about, known, lambda: self._content(found))
+            await self._judge(judging, about, known, lambda: self._shown(found))
 
     async def judge_attestation(self, statement: bytes) -> None:
         judging = [one for one in self.pinned.owed.policies if one.attestation]
 
-        async def content() -> bytes:
+        async def shown() -> bytes:
             return statement
 
         about = _About("", str(digests.of_bytes(statement)), scripts.ATTESTATION)
         if judging:
-            await self._judge(judging, about, {}, content)
+            await self._judge(judging, about, {}, shown)
 
     async def _judge(
         self,
         judging: Sequence[owed.Bound],
         about: "_About",
         known: Mapping[str, Any],
-        content: Callable[[], Awaitable[bytes]],
+        shown: Callable[[], Awaitable[bytes]],
     ) -> None:
         """Show one document to its policies; where it cannot be shown, each of them is an error."""
         try:
-            document = shown_documents.of_material(about.type, await content()) if about.material else await content()
+            document = await shown()
         except errors.AvouchError as exc:
             if exc.retry:
                 raise
@@ -179,6 +181,11 @@ class _Run:
 
     def _scripts(self, one: owed.Bound) -> Sequence[scripts.Script]:
         return scripts.of(self.pinned.known[one.digest].spec)
+
+    async def _shown(self, found: verdicts.JudgedMaterial) -> bytes:
+        """A material as scripts see it. Raises errors.Invalid, errors.Unavailable."""
+        content, uid = await self._content(found), self.case.run.namespace_uid
+        return await self.use.reader.show(found.type, content, namespace_uid=uid, allowance=self.allowance)
 
     async def _content(self, found: verdicts.JudgedMaterial) -> bytes:
         """The bytes of a material: what an attestation holds of it, else what the namespace stored.

@@ -357,6 +357,14 @@ class Reader(Protocol):
         ...
 
 
+class Shows(Protocol):
+    """Makes what policies see of documents, whatever they do to who reads them."""
+
+    async def show(self, type_: str, content: bytes, *, namespace_uid: str, allowance: Allowance) -> bytes:
+        """A document as JSON. Raises errors.Invalid or TooLarge: it cannot be shown; errors.Unavailable: not now."""
+        ...
+
+
 class Uses(Protocol):
     """What runs refer to."""
 
