@@ -407,8 +407,8 @@ def test_columns_show_what_a_user_looks_for(api):
         "integrationattachments": "NAME READY WORKFLOW INTEGRATION DELIVERING DELIVERED FAILED AGE",
         "organizations": "NAME READY HOME PROJECTS AGE",
         "casbackends": "NAME READY TYPE DEFAULT FALLBACK WRITABLE AGE",
-        "policies.chainloop.dev": "NAME READY EVALUATED AGE",
-        "policygroups": "NAME READY EVALUATED AGE",
+        "policies.chainloop.dev": "NAME READY COMPILED AGE",
+        "policygroups": "NAME READY RESOLVED COMPILED AGE",
         "apitokens": "NAME READY SCOPE EXPIRES LASTUSED AGE",
     }
     for manifest in (*GOOD, contract({}, "shown")):
