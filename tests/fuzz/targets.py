@@ -18,6 +18,7 @@ from avouch.crafting import state as crafted
 from avouch.materials import detection, unpacking, validation
 from avouch.materials import types as material_types
 from avouch.materials.readers import archives
+from avouch.policy import documents
 from tests.corpus import table as corpus
 from tests.crafting import builders
 from tests.materials import table
@@ -72,7 +73,14 @@ def _read(name: str, content: bytes) -> object:
     """In full and quickly: what is good in full is good quickly, and says the same but for what schemas forgive."""
     full, quick = validation.read(name, content), validation.sniff(name, content)
     assert full.flaws or quick._replace(notes=full.notes) == full, f"read in full {full}, quickly {quick}"
-    return full, quick
+    return full, quick, outcome(functools.partial(_shown, name), content)
+
+
+def _shown(name: str, content: bytes) -> object:
+    """What policies see: one object of JSON."""
+    shown = documents.of_material(name, content)
+    assert isinstance(json.loads(shown.decode("utf-8", "replace")), dict)
+    return shown
 
 
 def _explode(content: bytes) -> object:

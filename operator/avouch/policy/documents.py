@@ -6,6 +6,7 @@ server leaves to a process that can be killed.
 """
 
 import codecs
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ from avouch.values import dataclass
 MOST = pieces.MOST  # bytes of one document
 _EMPTY = b"{}"
 _SARIF = "SARIF"
+_BEGUN = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[{\[]")
 _ANY = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -147,8 +149,8 @@ def beside(
 
 def _of_evidence(content: bytes) -> bytes:
     """Evidence need not be JSON; what only begins so is none."""
-    begun = content[:512].removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n")
-    if not begun.startswith((b"{", b"[")) or (len(content) <= MOST and _flaw(content.removeprefix(codecs.BOM_UTF8))):
+    begun = _BEGUN.match(content)
+    if not begun or (len(content) <= MOST and _flaw(content.removeprefix(codecs.BOM_UTF8))):
         return _EMPTY
     return of_json(content)
 

@@ -85,6 +85,8 @@ def test_what_its_reader_refuses_is_not_shown(name: str, content: bytes, words: 
     [
         (b'{"a": 1.0}', b'{"a": 1.0}'),
         (b"\xef\xbb\xbf[1]", b'{"elements":[1]}'),
+        (b" " * 5000 + b"{}", b"{}"),
+        (b" " * 5000 + b"[]", b'{"elements":[]}'),
         (b"[main]\nkey = value\n", b"{}"),
         (b"{ not JSON", b"{}"),
         (b"\x00\x01", b"{}"),
