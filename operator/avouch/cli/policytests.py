@@ -103,15 +103,20 @@ async def _tested(
 async def _one(engine: evaluation.Engine, path: Path, policy: kind.Policy, case: tables.Case) -> Tested:
     began = time.monotonic()
     said: expectations.Said
-    notes: Sequence[str] = ()
     material = _material(path, policy, case)
     try:
-        found = await evaluation.evaluate(engine, policy, material, case.given)
-        said, notes = found.outcome, found.notes
+        said = (await evaluation.evaluate(engine, policy, material, case.given)).outcome
     except (errors.Invalid, errors.NotFound) as exc:
         said = exc
-    told = (*expectations.differences(case.expected, said), *notes)
+    told = (*expectations.differences(case.expected, said), *_unknown(policy, case.given))
     return Tested(str(path), policy.metadata.name or "", case, told, time.monotonic() - began)
+
+
+def _unknown(policy: kind.Policy, given: Mapping[str, str]) -> Sequence[str]:
+    """Inputs that the policy does not have: a case with a misspelt one would test another case."""
+    declared = {one.name for one in policy.spec.inputs}
+    unknown = [name for name in given if name not in declared] if declared else []  # one that has none takes all
+    return [f"{name} is no input of policy {policy.metadata.name}" for name in unknown]
 
 
 def _material(path: Path, policy: kind.Policy, case: tables.Case) -> evaluation.Material:
