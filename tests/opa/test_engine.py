@@ -100,6 +100,11 @@ async def test_a_script_takes_the_time_that_it_is_given_for_now(running: engine.
         assert abs(now / 10**9 - datetime.now(UTC).timestamp()) < 60
 
 
+async def test_a_variable_may_have_the_name_of_chainloops_functions(running: engine.Engine) -> None:
+    rule = "violations contains chainloop.name if { some chainloop in input.items }\n"
+    assert (await answer(running, HEAD + rule, {"items": [{"name": "a"}]}))["violations"] == ["a"]
+
+
 async def test_chainloops_function_makes_a_finding(running: engine.Engine) -> None:
     rule = 'violations contains v if { v := chainloop.vulnerability("m", "CVE-1", "pkg:npm/a", "HIGH") }\n'
     finding = {"message": "m", "external_id": "CVE-1", "package_purl": "pkg:npm/a", "severity": "HIGH"}

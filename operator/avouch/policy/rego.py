@@ -164,21 +164,30 @@ def _name(rule: Mapping[str, Any]) -> str:
 
 
 def _places(tree: Any) -> Iterator[tuple[int, int, str]]:
-    """Where `data` and `chainloop` stand as the beginning of a reference, in any depth."""
+    """Where a reference begins with `data`, and where a function of Chainloop's is called, in any depth.
+
+    `chainloop` may as well be the name of a variable: only what is called is a function.
+    """
     waiting = [tree]
     while waiting:
         each = waiting.pop()
         if isinstance(each, Mapping):
-            if each.get("type") == "ref" and _begins_apart(each.get("value")):
+            if _begins(each, "data"):
                 yield _place(each["value"][0])
+            called = each.get("value") if each.get("type") == "call" else each.get("terms")
+            if isinstance(called, Sequence) and called and _begins(called[0], _FUNCTIONS):
+                yield _place(called[0]["value"][0])
             waiting.extend(each.values())
         elif isinstance(each, Sequence) and not isinstance(each, str):
             waiting.extend(each)
 
 
-def _begins_apart(terms: Any) -> bool:
-    first = terms[0] if isinstance(terms, Sequence) and terms else {}
-    return isinstance(first, Mapping) and first.get("type") == "var" and first.get("value") in ("data", _FUNCTIONS)
+def _begins(term: Any, name: str) -> bool:
+    """Whether it is a reference that begins with this name."""
+    if not isinstance(term, Mapping) or term.get("type") != "ref" or not term.get("value"):
+        return False
+    first = term["value"][0]
+    return isinstance(first, Mapping) and first.get("type") == "var" and first.get("value") == name
 
 
 def _place(term: Mapping[str, Any]) -> tuple[int, int, str]:

@@ -48,7 +48,12 @@ def test_the_package_and_each_reference_to_data_have_the_scripts_name() -> None:
     references = [
         {"type": "ref", "value": [term("data", 3, 13), term("main", 3, 18, "string")]},
         {"type": "ref", "value": [term("é", 3, 6), term("data", 3, 8, "string")]},
-        {"type": "ref", "value": [term("chainloop", 4, 6), term("vulnerability", 4, 16, "string")]},
+        {
+            "type": "call",
+            "value": [
+                {"type": "ref", "value": [term("chainloop", 4, 6), term("vulnerability", 4, 16, "string")]},
+            ],
+        },
     ]
     parsed = tree(*({"head": {"name": "result", "value": each}} for each in references), line=2)
     made = rego.compiled(source, rego.module_of(parsed))
