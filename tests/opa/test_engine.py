@@ -227,6 +227,12 @@ async def test_there_are_never_more_processes_than_places_whoever_asks(running: 
     assert most == engine.TENANTS
 
 
+async def test_a_tenant_that_was_judged_leaves_no_turn_behind(running: engine.Engine) -> None:
+    async with running.document("shop", b"{}"):
+        assert list(running._turns) == ["shop"]
+    assert list(running._turns) == []
+
+
 async def test_a_tenant_that_is_slow_does_not_hold_up_another(running: engine.Engine) -> None:
     bad, good = await compiled(running, ENDLESS), await compiled(running, COUNTING)
 

@@ -6,6 +6,7 @@ it takes too much of, it takes from itself.
 
 import asyncio
 import contextlib
+import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -28,7 +29,8 @@ class Engine:
         self._opa: program.Program | None = None
         self._scripts = compiling.Scripts(self._program)
         self._servers: OrderedDict[str, server.Server] = OrderedDict()
-        self._turns: dict[str, asyncio.Lock] = {}
+        # Each is kept for as long as somebody has or awaits it.
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._places = asyncio.Semaphore(TENANTS)
         self._busy: set[str] = set()
 
@@ -57,7 +59,8 @@ class Engine:
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
         """Hold a document of a tenant, to ask scripts about it."""
-        async with self._turns.setdefault(tenant, asyncio.Lock()), self._places:
+        turn = self._turns.setdefault(tenant, asyncio.Lock())
+        async with turn, self._places:
             shown = _Shown(self, tenant, content)
             self._busy.add(tenant)
             try:
