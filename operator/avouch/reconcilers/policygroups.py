@@ -91,7 +91,7 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         embedded = [script for place, each in attached for script in _embedded(place, each)]
     except errors.Invalid as exc:
         return decide(obj, Found(problem=exc))
-    lookup = policylookup.Lookup(context.cache, key.namespace)
+    lookup = policylookup.of(context.cache, key.namespace)
     unresolved, waiting = [], []
     for place, each in attached:
         if each.ref is None:

@@ -32,12 +32,25 @@ class Unresolved:
         return errors.with_fix(self.message, self.fix)
 
 
+def of(cache: ObjectCache, namespace: str) -> "Lookup":
+    """What a namespace refers to, by the Organizations of now."""
+    try:
+        home = organizations.home_of(cache, namespace)
+    except (errors.NotFound, errors.Conflict, errors.Invalid):
+        home = ""
+    return Lookup(cache, namespace, home)
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Implements `resolution.Policies` for what one namespace holds."""
+    """Implements `resolution.Policies` for what one namespace holds; any thread may ask it.
+
+    `home`: of the namespace's Organization; "" where it has none, or two claim it.
+    """
 
     cache: ObjectCache
     namespace: str
+    home: str
 
     def policy(self, reference: str) -> kind.Policy:
         """The Policy of a reference. Raises errors.NotFound or errors.Invalid."""
@@ -54,7 +67,7 @@ class Lookup:
             message = f"{_PLURAL[name]} of {bare.partition(':')[0]} are not read yet"
             return Unresolved(conditions.REFERENCE_ELSEWHERE, message, f"apply the {name}, and write its name")
         organization, _, own = bare.rpartition("/")
-        home = self._home()
+        home = self.home
         if organization and self._home_of(organization) != home:
             message = f"{organization} is not the Organization of namespace {self.namespace}"
             return Unresolved(conditions.POLICY_NOT_FOUND, message)
@@ -75,13 +88,6 @@ class Lookup:
         if found.reason == conditions.POLICY_NOT_FOUND:
             raise errors.NotFound(str(found))
         raise errors.Invalid(found.message, fix=found.fix)
-
-    def _home(self) -> str:
-        """The home of the namespace's Organization; "" where it has none, or two claim it."""
-        try:
-            return organizations.home_of(self.cache, self.namespace)
-        except (errors.NotFound, errors.Conflict, errors.Invalid):
-            return ""
 
     def _home_of(self, organization: str) -> str | None:
         """The home of an Organization; None where there is none of that name."""

@@ -54,7 +54,7 @@ PIN = str(identity.digest(policies.read(policy("own"), "Policy")))
     ],
 )
 def test_a_name_is_that_of_the_namespace_else_of_the_organizations_home(reference: str, uid: str) -> None:
-    found = policylookup.Lookup(cache(), "team").found("Policy", reference)
+    found = policylookup.of(cache(), "team").found("Policy", reference)
     assert not isinstance(found, policylookup.Unresolved)
     assert found["metadata"]["uid"] == uid
 
@@ -76,7 +76,7 @@ def test_a_name_is_that_of_the_namespace_else_of_the_organizations_home(referenc
     ],
 )
 def test_a_reference_without_a_policy_says_why(namespace: str, reference: str, reason: str, said: str) -> None:
-    found = policylookup.Lookup(cache(), namespace).found("Policy", reference)
+    found = policylookup.of(cache(), namespace).found("Policy", reference)
     assert isinstance(found, policylookup.Unresolved)
     assert found.reason == reason
     assert said in str(found)

@@ -38,25 +38,25 @@ def script(found: Any) -> str:
 
 
 def test_the_policy_of_the_namespace_comes_before_that_of_the_home() -> None:
-    assert script(policylookup.Lookup(cache(OWN, HOME), "team").policy("fresh")) == "package own"
-    assert script(policylookup.Lookup(cache(HOME), "team").policy("fresh")) == "package home"
+    assert script(policylookup.of(cache(OWN, HOME), "team").policy("fresh")) == "package own"
+    assert script(policylookup.of(cache(HOME), "team").policy("fresh")) == "package home"
 
 
 @pytest.mark.parametrize("reference", ["acme/fresh", "chainloop://acme/fresh"])
 def test_with_an_organization_it_is_the_one_of_its_home(reference: str) -> None:
-    assert script(policylookup.Lookup(cache(OWN, HOME), "team").policy(reference)) == "package home"
+    assert script(policylookup.of(cache(OWN, HOME), "team").policy(reference)) == "package home"
 
 
 def test_what_the_cluster_adds_is_no_part_of_a_policy() -> None:
-    found = policylookup.Lookup(cache(OWN), "team").policy("fresh")
+    found = policylookup.of(cache(OWN), "team").policy("fresh")
     changed = policy("team", script="package own") | {"status": {"digest": "y"}}
     changed["metadata"]["resourceVersion"] = "8"
-    again = policylookup.Lookup(cache(changed), "team").policy("fresh")
+    again = policylookup.of(cache(changed), "team").policy("fresh")
     assert identity.canonical(found) == identity.canonical(again)
 
 
 def test_a_digest_in_the_reference_is_held_to() -> None:
-    lookup = policylookup.Lookup(cache(OWN), "team")
+    lookup = policylookup.of(cache(OWN), "team")
     digest = identity.digest(lookup.policy("fresh"))
     assert identity.digest(lookup.policy(f"fresh@{digest}")) == digest
     with pytest.raises(errors.Invalid, match="the digest of Policy fresh is"):
@@ -77,14 +77,14 @@ def test_a_digest_in_the_reference_is_held_to() -> None:
 )
 def test_what_cannot_be_found_says_why(namespace: str, reference: str, error: type[Exception], told: str) -> None:
     with pytest.raises(error, match=told):
-        policylookup.Lookup(cache(OWN, HOME), namespace).policy(reference)
+        policylookup.of(cache(OWN, HOME), namespace).policy(reference)
 
 
 def test_a_policy_that_breaks_its_schema_cannot_be_used() -> None:
     broken = policy("team")
     broken["spec"] = {"policies": [{"kind": "SARIF"}]}
     with pytest.raises(errors.Invalid, match="Policy fresh cannot be read"):
-        policylookup.Lookup(cache(broken), "team").policy("fresh")
+        policylookup.of(cache(broken), "team").policy("fresh")
 
 
 def test_contracts_and_groups_are_filed_by_what_they_refer_to() -> None:
