@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from avouch import errors, rfc3339
@@ -173,6 +173,12 @@ def _matches(row: Row, name: str, filters: selectors.Filters) -> bool:
     return all(one.holds(row.known) for one in rundocuments.asked_labels(filters))
 
 
+TWO_OF_ONE_IMAGE = [
+    Row(0, WORKFLOWS[0], RESULTS[0], EVIDENCE[0], {}, digest=DIGESTS[0], commit=commit) for commit in COMMITS
+]
+
+
+@example(rows=TWO_OF_ONE_IMAGE, filters={"digest": DIGESTS[0], "commit": COMMITS[1]}, limit=3)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, filters=st.fixed_dictionaries({}, optional=FILTERS), limit=st.integers(1, 7))
 def test_pages_hold_what_matches_once_and_in_order_and_nothing_of_a_predecessor(server, rows, filters, limit) -> None:
