@@ -173,6 +173,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("oidc/checks.py", "check: claims.get('iss') != issuer -> False"): "PyJWT has refused it; ours stays beside it",
     ("oidc/checks.py", "check: raise errors.NotVerified('2', 'another issuer') -> pass"): "as above",
     ("oidc/issuers.py", "KeySets._renew: now < kept.until -> LtE"): "keys are kept longer than the pause: never equal",
+    ("store/runs.py", "Runs.judged: runs.c.judged_version > 0 -> GtE"): (
+        "a run with a verdict has a version; the condition has the index of judged runs chosen"
+    ),
     ("store/artifacts.py", "Artifacts.record: owner.run_id is not None -> True"): "no run has no id: it refers to none",
     ("store/artifacts.py", "Artifacts.mark_garbage: not ids -> False"): "looks at none",
     ("store/claims.py", "write: others -> True"): "looks for none",
