@@ -29,6 +29,8 @@ FILES = {
         *(
             "cli",
             "contract",
+            "policy",
+            "opa",
             "materials",
             "runners",
             "ci",
