@@ -197,6 +197,12 @@ async def _listed(url: str, rows: list[Row], filters: dict[str, str], limit: int
         assert everywhere == stage.expected((0, 1), filters)
 
 
+JUDGED_AND_PENDING = [
+    Row(0, workflow, result, EVIDENCE[0], {}) for workflow in WORKFLOWS[:3] for result in ("Passed", "Pending")
+]
+
+
+@example(rows=JUDGED_AND_PENDING)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_summaries_hold_the_newest_judged_run_of_each_workflow(server, rows) -> None:
