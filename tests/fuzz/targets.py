@@ -79,7 +79,7 @@ def _read(name: str, content: bytes) -> object:
 def _shown(name: str, content: bytes) -> object:
     """What policies see: one object of JSON."""
     shown = documents.of_material(name, content)
-    assert isinstance(json.loads(shown.decode("utf-8", "replace")), dict)
+    assert isinstance(json.loads(shown.decode("utf-8", "replace"), parse_int=str), dict)  # of any length
     return shown
 
 

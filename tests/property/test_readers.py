@@ -99,7 +99,7 @@ def check_shown(name: str, content: bytes) -> None:
         message, fix = exc.args[0], exc.fix
     assert message
     assert fix
-    assert isinstance(json.loads(shown.decode("utf-8", "replace"), parse_constant=pytest.fail), dict)
+    assert isinstance(json.loads(shown.decode("utf-8", "replace"), parse_constant=pytest.fail, parse_int=str), dict)
 
 
 @pytest.mark.parametrize("name", NAMES)
