@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from avouch import errors
-from avouch.contract import model
+from avouch.contract import model, revisions
 from avouch.values import dataclass
 
 _FORM = "avouch.dev/resolved/v1"  # names these rules: another form is another name
@@ -65,7 +65,9 @@ class Owed:
 def canonical(owed: Owed) -> bytes:
     """The recorded form: equal meaning is equal bytes."""
     said = {"materials": [asdict(one) for one in owed.materials], "policies": [_said(one) for one in owed.policies]}
-    return _json({"form": _FORM, **{name: sorted(each, key=_json) for name, each in said.items()}})
+    return revisions.compact(
+        {"form": _FORM, **{name: sorted(each, key=revisions.compact) for name, each in said.items()}}
+    )
 
 
 def restore(form: bytes) -> Owed:
@@ -80,18 +82,10 @@ def restore(form: bytes) -> Owed:
             )
             for each in raw["policies"]
         )
-        return Owed(tuple(map(_material, raw["materials"])), bound)
+        return Owed(tuple(map(revisions.material, raw["materials"])), bound)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise errors.Corrupt(f"not a resolved contract: {exc}") from exc
 
 
 def _said(one: Bound) -> dict[str, Any]:
     return {**asdict(one), "inputs": dict(one.inputs)}
-
-
-def _material(raw: dict[str, Any]) -> model.Material:
-    return model.Material(**{**raw, "annotations": tuple(model.Annotation(**each) for each in raw["annotations"])})
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")

@@ -15,7 +15,7 @@ _FORM = "avouch.dev/contract/v1"  # names these rules: another form is another n
 
 def canonical(contract: model.ContractSpec) -> bytes:
     """Canonical bytes: sorted keys, lists sorted by content, no spaces. Order, comments and spelling do not matter."""
-    return _json({"form": _FORM, "contract": _sorted(asdict(contract))})
+    return compact({"form": _FORM, "contract": _sorted(asdict(contract))})
 
 
 def digest(contract: model.ContractSpec) -> digests.Digest:
@@ -51,7 +51,8 @@ def restore(form: bytes) -> model.ContractSpec:
         raise errors.Corrupt(f"not a contract revision: {exc}") from exc
 
 
-def _json(value: Any) -> bytes:
+def compact(value: Any) -> bytes:
+    """Compact JSON with sorted keys, in ASCII: equal values are equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
@@ -60,7 +61,7 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: dict(child) if key in _MAPS else _sorted(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return sorted((_sorted(child) for child in value), key=_json)
+        return sorted((_sorted(child) for child in value), key=compact)
     return value
 
 
@@ -68,9 +69,7 @@ def _contract(raw: dict[str, Any]) -> model.ContractSpec:
     return model.ContractSpec(
         name=raw["name"],
         metadata=_pairs(raw["metadata"]),
-        materials=tuple(
-            model.Material(**{**m, "annotations": _annotations(m["annotations"])}) for m in raw["materials"]
-        ),
+        materials=tuple(map(material, raw["materials"])),
         annotations=_annotations(raw["annotations"]),
         env_allow_list=tuple(raw["env_allow_list"]),
         runner=raw["runner"],
@@ -81,6 +80,11 @@ def _contract(raw: dict[str, Any]) -> model.ContractSpec:
             for g in raw["policy_groups"]
         ),
     )
+
+
+def material(raw: dict[str, Any]) -> model.Material:
+    """A material from what `asdict` made of it."""
+    return model.Material(**{**raw, "annotations": _annotations(raw["annotations"])})
 
 
 def _annotations(raw: list[dict[str, str]]) -> tuple[model.Annotation, ...]:

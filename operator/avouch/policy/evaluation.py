@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from avouch import errors
@@ -97,10 +98,9 @@ async def evaluate(
         errors.NotFound: a script has no result for this material.
     """
     chosen = scripts.judging(scripts.of(policy.spec), material.type)
-    document, beside, notes = shown(policy, material, given)
-    finding_type = policy.metadata.annotations.get(reading.FINDING_TYPE, "")
-    async with engine.document(tenant, document) as asked:
-        found = await asked_about(engine, asked, chosen, Question(beside, finding_type, material.at))
+    asking, notes = question(policy, given, material.known, material.own, material.at)
+    async with engine.document(tenant, _document(material)) as asked:
+        found = await asked_about(engine, asked, chosen, asking)
     return Evaluation(found, (*notes, *(found.notes if found else ())))
 
 
@@ -126,6 +126,21 @@ async def asked_about(
     return outcome.combined([await _outcome(engine, asked, one, question) for one in chosen])
 
 
+def question(
+    policy: kind.Policy,
+    given: Mapping[str, str],
+    known: Mapping[str, Any],
+    own: Mapping[str, Any] = MappingProxyType({}),
+    at: datetime | None = None,
+) -> tuple[Question, Sequence[str]]:
+    """What the scripts of a policy are asked, and what their author should know. Raises errors.Invalid."""
+    name = policy.metadata.name
+    bound = arguments.bound(name, policy.spec.inputs, given)
+    beside = documents.beside(bound.values, known, own)
+    notes = [f"{each} is no input of policy {name}, and is left out" for each in bound.undeclared]
+    return Question(beside, policy.metadata.annotations.get(reading.FINDING_TYPE, ""), at), notes
+
+
 def shown(
     policy: kind.Policy, material: Material, given: Mapping[str, str]
 ) -> tuple[bytes, Mapping[str, Any], Sequence[str]]:
@@ -134,13 +149,14 @@ def shown(
     Raises:
         errors.Invalid: an input of the policy is missing, or the material cannot be shown.
     """
-    name = policy.metadata.name
-    bound = arguments.bound(name, policy.spec.inputs, given)
-    document = material.document
-    if document is None:
-        document = documents.of_material(material.type, material.content)
-    notes = [f"{each} is no input of policy {name}, and is left out" for each in bound.undeclared]
-    return document, documents.beside(bound.values, material.known, material.own), notes
+    asking, notes = question(policy, given, material.known, material.own)
+    return _document(material), asking.beside, notes
+
+
+def _document(material: Material) -> bytes:
+    if material.document is not None:
+        return material.document
+    return documents.of_material(material.type, material.content)
 
 
 async def flaws(compiler: Compiler, script: scripts.Script) -> Sequence[rego.Flaw]:

@@ -27,14 +27,14 @@ class Schema:
     optional: Mapping[str, Read]
 
 
-def bounded(text: str) -> str:
-    """A text that can be recorded, of at most `LONGEST` characters; what is longer says how much was cut.
+def bounded(text: str, most: int = LONGEST) -> str:
+    """A text that can be recorded, of at most so many characters; what is longer says how much was cut.
 
     >>> bounded("a" * 4003)[3995:]
     'aaaaa... (3 more characters)'
     """
-    more = len(text) - LONGEST
-    return storable.text(text if more <= 0 else f"{text[:LONGEST]}... ({more} more characters)")
+    more = len(text) - most
+    return storable.text(text if more <= 0 else f"{text[:most]}... ({more} more characters)")
 
 
 def _text(value: Any, field: str) -> str:

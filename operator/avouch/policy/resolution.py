@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 
 import pydantic
 
-from avouch import errors
+from avouch import digests, errors
 from avouch.api import contract as contract_kind
 from avouch.api import policy as kind
 from avouch.api import rules
@@ -77,6 +77,7 @@ class _Resolving:
     def __init__(self, contract: model.ContractSpec, known: Policies, blocks: bool) -> None:
         self._contract = contract
         self._known = known
+        self._named: dict[str, kind.Policy] = {}  # policies by their references: each is read once
         self._blocks = blocks
         self._materials = {one.name: one for one in contract.materials}
         self._bound: list[owed.Bound] = []
@@ -101,8 +102,9 @@ class _Resolving:
         """One attachment. `within`: what is known of it already; `given`: the inputs of its group, `gate`: its gate."""
         try:
             inputs = {name: templates.filled(text, given) if within.group else text for name, text in one.inputs}
-            policy = _embedded(one.embedded) if one.embedded else self._known.policy(one.ref)
-            name, digest = policy.metadata.name, str(identity.digest(policy))
+            policy = _embedded(one.embedded) if one.embedded else self._policy(one.ref)
+            name, document = policy.metadata.name, identity.canonical(policy)
+            digest = str(digests.of_bytes(document))
             arguments.bound(name, policy.spec.inputs, inputs)
             bound = replace(
                 within,
@@ -120,13 +122,16 @@ class _Resolving:
             self._tell(within.line, exc)
             return
         self._bound.append(bound)
-        self._documents[digest] = identity.canonical(policy)
+        self._documents[digest] = document
 
     def _attach_group(self, attached: model.PolicyGroupAttachment, line: str) -> None:
         try:
             group = self._known.group(attached.ref)
             name = group.metadata.name
-            given = _given(name, group, dict(attached.inputs))
+            given = {
+                **dict(attached.inputs),
+                **arguments.texts(f"policy {name}", group.spec.inputs, dict(attached.inputs)),
+            }
             names = {self._name_of(each) for each in _attached(group)}
             for skipped in attached.skip:
                 if skipped not in names:
@@ -174,7 +179,12 @@ class _Resolving:
     def _name_of(self, attached: contract_kind.PolicyAttachment) -> str:
         if attached.embedded is not None:
             return str((attached.embedded.get("metadata") or {}).get("name") or "")
-        return self._known.policy(str(attached.ref)).metadata.name
+        return self._policy(str(attached.ref)).metadata.name
+
+    def _policy(self, reference: str) -> kind.Policy:
+        if reference not in self._named:
+            self._named[reference] = self._known.policy(reference)
+        return self._named[reference]
 
     def _tell(self, line: str, exc: errors.AvouchError) -> None:
         field = getattr(exc, "field", "")
@@ -212,12 +222,6 @@ def _check_kinds(policy: kind.Policy, bound: owed.Bound) -> None:
         return
     fix = "add selector.name, or give each script of the policy a kind"
     raise errors.Invalid(f"policy {bound.policy} names no kind of material, and the attachment none either", fix=fix)
-
-
-def _given(name: str, group: kind.PolicyGroup, given: Mapping[str, str]) -> Mapping[str, str]:
-    """What a group is given, with its defaults. Raises errors.Invalid where a required input is missing."""
-    arguments.bound(name, group.spec.inputs, given)
-    return {**{one.name: one.default for one in group.spec.inputs if one.default}, **given}
 
 
 def _attached(group: kind.PolicyGroup) -> Iterator[contract_kind.PolicyAttachment]:

@@ -16,12 +16,12 @@ from typing import Any
 
 from avouch import digests, errors, storable
 from avouch.api import policy as kind
-from avouch.contract import owed, reading
+from avouch.contract import owed
 from avouch.controlplane.judging import documents, examination
 from avouch.controlplane.model import artifacts, policies, verdicts
 from avouch.materials import types as material_types
-from avouch.policy import arguments, evaluation, resolution, scripts
 from avouch.policy import documents as shown_documents
+from avouch.policy import evaluation, finding_types, resolution, scripts
 
 _log = logging.getLogger(__name__)
 
@@ -153,13 +153,10 @@ class _Run:
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
         policy = self.pinned.known[one.digest]
-        bound = arguments.bound(one.policy, policy.spec.inputs, dict(one.inputs))
-        beside = shown_documents.beside(bound.values, known)
+        question, _ = evaluation.question(policy, dict(one.inputs), known)
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
             return _failed(one, about, f"none of its scripts judges {about.type}")
-        findings = policy.metadata.annotations.get(reading.FINDING_TYPE, "")
-        question = evaluation.Question(beside, findings)
         found = await evaluation.asked_about(self.use.engine, asked, chosen, question)
         if found is None:
             return replace(_evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")
@@ -171,12 +168,16 @@ class _Run:
             else policies.Status.PASSED
         )
         kept = tuple(
-            policies.Violation(_text(each.message, _MESSAGE), _finding(each.finding))
+            policies.Violation(finding_types.bounded(each.message, _MESSAGE), _finding(each.finding))
             for each in found.violations[: policies.MOST]
         )
         more = found.more + len(found.violations) - len(kept)
         return replace(
-            _evaluation(one, about), status=status, reason=_text(found.skipped, _MESSAGE), violations=kept, more=more
+            _evaluation(one, about),
+            status=status,
+            reason=finding_types.bounded(found.skipped, _MESSAGE),
+            violations=kept,
+            more=more,
         )
 
     def _scripts(self, one: owed.Bound) -> Sequence[scripts.Script]:
@@ -243,7 +244,7 @@ def _evaluation(one: owed.Bound, about: _About) -> policies.Evaluation:
 
 
 def _failed(one: owed.Bound, about: _About, reason: str) -> policies.Evaluation:
-    return replace(_evaluation(one, about), reason=_text(reason, 2 * _MESSAGE))
+    return replace(_evaluation(one, about), reason=finding_types.bounded(reason, 2 * _MESSAGE))
 
 
 def _kept(said: Sequence[policies.Evaluation]) -> tuple[policies.Evaluation, ...]:
@@ -254,12 +255,6 @@ def _kept(said: Sequence[policies.Evaluation]) -> tuple[policies.Evaluation, ...
         room -= len(shown)
         kept.append(replace(one, violations=shown, more=one.more + len(one.violations) - len(shown)))
     return tuple(kept)
-
-
-def _text(text: str, most: int) -> str:
-    """What the database can keep of a text of somebody's script."""
-    clean = storable.text(text)
-    return clean if len(clean) <= most else f"{clean[:most]}... ({len(clean) - most} more characters)"
 
 
 def _finding(found: Mapping[str, Any] | None) -> str:
