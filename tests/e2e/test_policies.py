@@ -1,21 +1,18 @@
 """docs/policies.md on the real cluster, and what becomes of runs when policies change under them."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import docs
-from tests.cluster import images
 from tests.cluster.choice import AnyCluster
-from tests.e2e import external, made, stage
+from tests.e2e import external, made, pages, stage
 from tests.e2e.stage import Json, Stage
 
 pytestmark = pytest.mark.cluster
 
-PULLED = "docker.io/library/busybox:1.37"  # the page's image; the test's cluster pulls nothing
 NAMED = {"name": "report", "workspace": {"name": "work", "path": "sbom.json"}}
 
 
@@ -62,18 +59,7 @@ def build(place: Stage, name: str, workflow: str, component: str) -> Json:
 
 def test_the_page_works_as_it_stands(cluster: AnyCluster, machine: external.Machine, tmp_path: Path) -> None:
     shell = {**machine.environment, **external.with_kubectl(cluster, tmp_path / "bin", machine.environment["PATH"])}
-    told: dict[str, str] = {}
-    for block in docs.blocks(docs.ROOT / "docs/policies.md"):
-        if block.kind == "yaml":
-            typed, pasted = ("kubectl apply -f -",), block.text.replace(PULLED, images.SHELL)
-        else:
-            typed, pasted = block.commands(), ""
-        for command in typed:
-            done = subprocess.run(  # noqa: S602 - what a reader would do
-                command, shell=True, cwd=tmp_path, env=shell, input=pasted, text=True, capture_output=True, check=False
-            )
-            assert done.returncode == 0, f"{block.heading}: {command}\n{done.stdout}{done.stderr}"
-            told[command] = done.stdout
+    told = pages.pasted([docs.ROOT / "docs/policies.md"], shell, tmp_path)
     shown = told["kubectl avouch -n policed run show compose-1"]
     assert "PolicyViolated: policy banned-components on material sbom: left-pad 1.3.0 is banned" in shown
     assert "banned-components" in shown.partition("POLICY")[2]
