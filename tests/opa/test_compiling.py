@@ -98,7 +98,7 @@ async def test_an_opa_that_others_end_says_nothing_of_the_script_and_nothing_is_
 
 
 async def test_an_opa_that_is_installed_later_is_found_then(environment: dict[str, str], tmp_path: Path) -> None:
-    compiler = compiling.Compiler({"PATH": str(tmp_path)})
+    compiler = compiling.Compiler(lambda: program.found({"PATH": str(tmp_path)}))
     with pytest.raises(errors.NotInstalled):
         await compiler.compiled(GOOD)
     assert compiler.version == ""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from avouch.opa import launching, program
 from avouch.policy import rego
@@ -42,26 +42,27 @@ class Scripts:
 
 
 class Compiler:
-    """Implements `policy.evaluation.Compiler` with the `opa` of this machine, which is looked for when it is needed."""
+    """Implements `policy.evaluation.Compiler` with a program that is looked for when it is needed, until it is found."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(self, find: Callable[[], Awaitable[program.Program]]) -> None:
+        self._find = find
         self._opa: program.Program | None = None
         self._looking = asyncio.Lock()
-        self._scripts = Scripts(self._found)
+        self._scripts = Scripts(self.program)
 
     @property
     def version(self) -> str:
-        """Of OPA; "" until the first script was compiled."""
+        """Of OPA; "" until it was needed."""
         return self._opa.version if self._opa else ""
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
-        """The script as an engine holds it, or what is wrong with it. Raises errors.TooLarge, errors.NotInstalled."""
+        """The script as an engine holds it, or what is wrong with it. Raises errors.TooLarge, and what `find` raises."""
         return await self._scripts.compiled(source)
 
-    async def _found(self) -> program.Program:
+    async def program(self) -> program.Program:
+        """The program. Raises what `find` raises."""
         async with self._looking:
             if self._opa is None:
-                self._opa = await program.found(self._environment)
+                self._opa = await self._find()
                 _log.info("policies are compiled by OPA %s", self._opa.version)
             return self._opa

@@ -25,9 +25,7 @@ class Engine:
 
     def __init__(self, find: Callable[[], Awaitable[program.Program]]) -> None:
         """`find`: the program, asked for when it is first needed, and until it is found."""
-        self._find = find
-        self._opa: program.Program | None = None
-        self._scripts = compiling.Scripts(self._program)
+        self._compiler = compiling.Compiler(find)
         self._servers: OrderedDict[str, server.Server] = OrderedDict()
         # Each is kept for as long as somebody has or awaits it.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -37,24 +35,19 @@ class Engine:
     @property
     def version(self) -> str:
         """Of OPA; "" until it was needed."""
-        return self._opa.version if self._opa else ""
+        return self._compiler.version
 
     async def found(self) -> None:
         """Look for the program now. Raises what `find` raises."""
-        await self._program()
-
-    async def _program(self) -> program.Program:
-        if self._opa is None:
-            self._opa = await self._find()
-        return self._opa
+        await self._compiler.program()
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         """The script as the engine holds it, or what is wrong with it."""
-        return await self._scripts.compiled(source)
+        return await self._compiler.compiled(source)
 
     async def style(self, source: str) -> Sequence[rego.Flaw]:
         """What OPA's formatter would change in a script, and what Regal says of it, where that is on PATH."""
-        return await style.of(await self._program(), source)
+        return await style.of(await self._compiler.program(), source)
 
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
@@ -79,7 +72,7 @@ class Engine:
             idle = [other for other in self._servers if other not in self._busy]
             for other in idle[: max(0, len(idle) + len(self._busy) - TENANTS)]:
                 await self._servers.pop(other).end()
-            found = await server.Server.started(await self._program())
+            found = await server.Server.started(await self._compiler.program())
         self._servers[tenant] = found
         return found
 

@@ -20,7 +20,7 @@ from avouch.contract import reading, revisions
 from avouch.controlplane.model import runs
 from avouch.integrations import registry
 from avouch.kube import cache, client, connection, events, lease, queue, reflector, resources, status
-from avouch.opa import compiling
+from avouch.opa import compiling, program
 from avouch.processes import controllermetrics, health, lifetime, listeners, settings
 from avouch.reconcilers import (
     context,
@@ -91,7 +91,7 @@ class Controller:
             epoch=lambda: self.lease.epoch,
             creator=api,
             integrations=registry.Types(),
-            compiler=compiling.Compiler(os.environ),
+            compiler=compiling.Compiler(lambda: program.found(os.environ)),
             definitions_listed=lambda: all(each.progress.synced for each in self.definitions),
         )
         self.writer = status.StatusWriter(api)
