@@ -42,7 +42,7 @@ class Scripts:
 
 
 class Compiler:
-    """Implements `policy.evaluation.Compiler` with a program that is looked for when it is needed, until it is found."""
+    """Implements `policy.evaluation.Compiler`; the program is looked for when it is needed, until it is found."""
 
     def __init__(self, find: Callable[[], Awaitable[program.Program]]) -> None:
         self._find = find
@@ -56,7 +56,7 @@ class Compiler:
         return self._opa.version if self._opa else ""
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
-        """The script as an engine holds it, or what is wrong with it. Raises errors.TooLarge, and what `find` raises."""
+        """The script as an engine holds it, or what is wrong with it. Raises errors.TooLarge, what `find` raises."""
         return await self._scripts.compiled(source)
 
     async def program(self) -> program.Program:
