@@ -17,6 +17,7 @@ class Projects(meta.Model):
 
 
 _Most = Annotated[int, Field(ge=0, le=2**53)]
+_Host = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 
 
 class Quotas(meta.Model):
@@ -45,6 +46,9 @@ class Settings(meta.Model):
     block_on_policy_violation: bool = False
     """If true, a violation of a policy fails the run, unless the policy's attachment says gate: false. Default false:
     it fails the run only where the attachment, or that of its group, says gate: true."""
+    policies_allowed_hostnames: Annotated[list[_Host], Field(max_length=50)] = Field(default_factory=list)
+    """Hosts that policies of the organization may be fetched from (https://, oci://), and that their scripts may ask
+    with http.send. Each is one host, without scheme, port or wildcard. Default: none."""
     quotas: Quotas | None = None
     """What each project may keep, instead of the quotas of the chart's values."""
 
