@@ -1,4 +1,4 @@
-"""`make demo`: the main job on a real cluster: a good run, a run without its SBOM, and a run that lies.
+"""`make demo`: the main job on a real cluster: a good run, and three that do not pass.
 
 Repeatable: a second `up` runs the pipelines again on the cluster that is there; `down` leaves nothing.
 """
@@ -23,6 +23,7 @@ from tests.cluster.errors import ClusterError, exit_code
 from tests.cluster.progress import stage
 
 HERE = Path(__file__).parent
+POLICY = ROOT / "examples" / "policies" / "components-banned.yaml"
 NAMESPACE = "quickstart"
 TOOLS = "localhost/quickstart-tools:1"
 DEADLINE = 240.0  # seconds for one PipelineRun and its verdict
@@ -41,6 +42,7 @@ class Scene:
 SCENES = (
     Scene("run-good.yaml", "good", "Passed", "a good run"),
     Scene("run-without-sbom.yaml", "without-sbom", "Failed", "a run that does not deliver its SBOM"),
+    Scene("run-with-a-banned-component.yaml", "banned", "Failed", "a run with a component that a policy bans"),
     Scene("run-that-lies.yaml", "lying", "Rejected", "a run with a step that claims another image digest"),
 )
 
@@ -72,11 +74,12 @@ def prepare(cluster: AnyCluster) -> None:
         made = kubectl(cluster, "create", "configmap", name, "-n", NAMESPACE, *flags, "--dry-run=client", "-o", "yaml")
         kubectl(cluster, "apply", "-f", "-", stdin=made)
     publish_ca(cluster)
+    kubectl(cluster, "apply", "-n", NAMESPACE, "-f", str(POLICY))
     for file in ("registry", "receiver", "contract", "workflow", "integration", "pipeline"):
         kubectl(cluster, "apply", "-f", str(HERE / f"{file}.yaml"))
     for deployment in ("registry", "receiver"):
         kubectl(cluster, "-n", NAMESPACE, "rollout", "status", f"deployment/{deployment}", "--timeout=120s")
-    for kind in ("contracts", "workflows.avouch.dev", "integrations.avouch.dev", "integrationattachments"):
+    for kind in ("policies", "contracts", "workflows.avouch.dev", "integrations.avouch.dev", "integrationattachments"):
         kubectl(cluster, "-n", NAMESPACE, "wait", "--for=condition=Ready", kind, "--all", "--timeout=60s")
 
 
@@ -144,7 +147,7 @@ def show(cluster: AnyCluster, scene: Scene, found: dict[str, Any]) -> None:
 
 
 def up(name: str) -> int:
-    """Cluster, Tekton, avouch, the example and its three runs."""
+    """Cluster, Tekton, avouch, the example and its four runs."""
     started = time.monotonic()
     cluster = choose(name)
     with stage("cluster with Tekton"):

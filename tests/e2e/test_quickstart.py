@@ -44,6 +44,15 @@ def test_a_run_without_its_sbom_fails_and_says_which_line_asked_and_what_mends_i
     assert "sbom.cdx.json" in finding["fix"]
 
 
+def test_a_run_with_a_banned_component_fails_by_the_policy_that_names_it(verdicts: dict[str, Any]) -> None:
+    failed = verdicts["banned"]
+    (finding,) = failed["status"]["findings"]
+    assert (failed["status"]["verdict"], failed["status"]["materialsFound"]) == ("Failed", 3)
+    assert finding["code"] == "PolicyViolated"
+    assert finding["line"] == 'spec.policies.materials[ref="components-banned"]'
+    assert "ctx 0.2.2" in finding["message"]
+
+
 def test_a_step_that_claims_another_digest_is_contradicted_with_both_values(verdicts: dict[str, Any]) -> None:
     lying = verdicts["lying"]
     assert lying["status"]["verdict"] == "Rejected"
@@ -55,6 +64,7 @@ def test_the_commands_that_the_demo_prints_answer(cluster: AnyCluster, verdicts:
     describe, declared, events = (command.split()[1:] for command in demo.NEXT)
     described = install.kubectl(cluster, *describe)
     assert "MaterialMissing" in described
+    assert "PolicyViolated" in described
     assert "MaterialContradicted" in described
     assert "release-to-receiver" in install.kubectl(cluster, *declared)
     verdicts_told = {"AttestationPassed", "AttestationFailed", "AttestationRejected"}
@@ -71,7 +81,7 @@ def test_every_verdict_was_delivered_once_with_a_right_signature(cluster: AnyClu
         log = install.kubectl(cluster, "-n", "quickstart", "logs", "deployment/receiver")
         return {"log": log} if all(run["metadata"]["name"] in log for run in verdicts.values()) else None
 
-    log = demo.wait_for(delivered, "three deliveries")["log"]
+    log = demo.wait_for(delivered, "a delivery for each")["log"]
     assert "REFUSED" not in log
     for run in verdicts.values():
         assert f"{run['metadata']['name']} {run['status']['verdict']}" in log
