@@ -24,10 +24,12 @@ from avouch.attestation import signing, trustroot
 from avouch.attestation.keysigned import Family
 from avouch.controlplane.model import deletions, selectors
 from avouch.ingest.aggregated import app as aggregated
-from avouch.ingest.aggregated import tickets
+from avouch.ingest.aggregated import policyreviews, tickets
 from avouch.kube import connection, reader
+from avouch.opa import engine
 from avouch.processes import certificates, listeners
 from tests.api.served import until
+from tests.cluster import binaries
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import kubectl
 
@@ -252,9 +254,10 @@ class Served:
         self.tls = certificates.Serving(self.folder, client_ca=self.proxy.client_ca)
         self.tickets = TicketStore()
         given = tickets.Tickets(self.tickets, "https://avouch.example.com")
-        app = aggregated.create(
-            aggregated.Aggregated(Views(), Revisions(), given, Deletions(), Clock(), lambda: TRUSTED), self.proxy
-        )
+        found = {"AVOUCH_OPA": str(binaries.binary("opa"))}
+        reviews = policyreviews.Reviews(lambda: engine.opened(found))
+        served = aggregated.Aggregated(Views(), Revisions(), given, Deletions(), reviews, Clock(), lambda: TRUSTED)
+        app = aggregated.create(served, self.proxy)
         self.listener = listeners.Listener(app, "", 0, self.tls.context)
         self.port = self.listener.socket.getsockname()[1]
         self.loop = asyncio.get_running_loop()
@@ -370,6 +373,51 @@ def test_who_deletes_a_run_is_on_record_with_the_name_that_the_cluster_knows(api
     done = json.loads(asked("cleaner", said).stdout)
     assert (done["spec"]["deletedBy"], done["spec"]["reason"]) == ("cleaner", "holds a password")
     assert "cleaner" in api.kubectl("get", "rundeletions", "-n", "shop")
+
+
+REVIEW = """
+apiVersion: runs.avouch.dev/v1alpha1
+kind: PolicyReview
+metadata: {name: mine, namespace: shop}
+spec:
+  type: SARIF
+  document: {runs: [{tool: a}]}
+  inputs: {most: "0"}
+  policy:
+    apiVersion: chainloop.dev/v1
+    kind: Policy
+    metadata: {name: few-runs}
+    spec:
+      inputs: [{name: most, required: true}]
+      policies:
+        - kind: SARIF
+          embedded: |
+            package main
+            import rego.v1
+            violations contains msg if {
+              count(input.runs) > to_number(input.args.most)
+              msg := sprintf("%d runs", [count(input.runs)])
+            }
+"""
+REVIEWER = DELETER.replace("deleter", "reviewer").replace("workflowruns/deletion", "policyreviews")
+
+
+def test_a_policy_is_tried_by_who_may_and_kubectl_explains_how(api: ApiServer, served: Served) -> None:
+    api.apply(REVIEWER)
+
+    def tried(user: str) -> subprocess.CompletedProcess[str]:
+        # Without --validate=false kubectl would list the cluster's CRDs first, which this user may not.
+        flags = ("--validate=false", "-f", "-", "-o", "jsonpath={.status.outcome} {.status.violations[0].message}")
+        command = [kubectl(), f"--kubeconfig={api.client_kubeconfig(user)}", "create", *flags]
+        return subprocess.run(command, input=REVIEW, capture_output=True, text=True, check=False)
+
+    until(lambda: tried("cleaner").stdout == "Violated 1 runs", "the role is known, and the policy was tried")
+    assert "forbidden" in tried("mallory").stderr
+    schemas_are_known(api)
+    explained = api.kubectl("explain", "policyreviews.spec", "--api-version=runs.avouch.dev/v1alpha1")
+    assert "The Policy, whole, as it would be applied." in " ".join(explained.split())
+    with pytest.raises(Exception, match="nothing of it is kept"):
+        api.kubectl("get", "policyreviews", "-n", "shop")
 
 
 def test_who_empties_a_namespace_is_offered_nothing_to_delete(api: ApiServer, served: Served) -> None:

@@ -80,6 +80,15 @@ def test_nobody_deletes_a_run_but_who_was_given_that_role_and_everybody_sees_who
     assert all(allowed(api, user, "list", "rundeletions") for user in (*users, deleter))
 
 
+def test_policies_are_tried_on_the_server_by_who_may_write_them(api: ApiServer) -> None:
+    api.apply(charts.rendered("roles"))
+    viewer, owner = (bound(api, role) for role in ("view", "admin"))
+    author = bind(api, "author", "avouch-edit-contracts")
+    until(lambda: allowed(api, author, "create", "policyreviews"), "the last binding is known")
+    assert allowed(api, owner, "create", "policyreviews")
+    assert not allowed(api, viewer, "create", "policyreviews")
+
+
 def test_whoever_may_log_in_reads_the_trust_root(api: ApiServer) -> None:
     api.apply(charts.rendered("roles"))
     about = {"group": "runs.avouch.dev", "verb": "get", "resource": "trustroots"}

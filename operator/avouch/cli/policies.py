@@ -11,7 +11,7 @@ import click
 
 from avouch import errors, rfc3339
 from avouch.api import policy as kind
-from avouch.cli import declared, failures, options, output, policyfiles, ports, session, sources
+from avouch.cli import declared, failures, options, output, policyengines, policyfiles, ports, session, sources
 from avouch.contract import lint as linting
 from avouch.materials.readers import jsons
 from avouch.policy import evaluation, outcome
@@ -140,17 +140,20 @@ async def _problems(engine: ports.Rego, source: sources.Source) -> AsyncIterator
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the policy.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation of the material.")
 @click.option("--at", "at", metavar="TIME", default="", help="Time that the policy takes for now (RFC 3339).")
+@policyengines.server_option
 @click.option("--show-input", is_flag=True, help="Print what the scripts see, and evaluate nothing.")
 @options.output("table", "json", "yaml")
 @session.given
 def evaluate(started: session.Session, file: str, path: str, form: str, **said: Any) -> int:
-    """Evaluate a policy on a material, without a cluster.
+    """Evaluate a policy on a material.
 
     \b
     avouch policy eval -f policy.yaml --material sbom.cdx.json
     avouch policy eval -f policy.yaml --material sbom.cdx.json --input max_days=30
+    avouch policy eval -f policy.yaml --material sbom.cdx.json --on-server
 
-    Runs the scripts in OPA on this machine: `opa` on PATH, or the program that AVOUCH_OPA names. A script reaches no
+    Runs the scripts in OPA on this machine, without a cluster: `opa` on PATH, or the program that AVOUCH_OPA names.
+    With --on-server they run in the server's OPA, which needs the right to create policyreviews. A script reaches no
     host and reads no variable. Exits with 1 if there is a violation, or if the policy could not be evaluated.
     """  # noqa: D301  # click reads the backspace
     policy, material = policyfiles.one(started, file), _material(path, said)
@@ -160,7 +163,7 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
         document, beside, _ = evaluation.shown(policy, material, given)
         output.document("json" if form == "table" else form, {**jsons.load(document), **beside})
         return failures.OK
-    found = asyncio.run(_evaluated(started, policy, material, given))
+    found = asyncio.run(_evaluated(started, policy, material, given, on_server=said["on_server"]))
     if form == "table":
         output.lines(_lines(policy.metadata.name, found.outcome))
     else:
@@ -169,15 +172,20 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
 
 
 async def _evaluated(
-    started: session.Session, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
+    started: session.Session,
+    policy: kind.Policy,
+    material: evaluation.Material,
+    given: Mapping[str, str],
+    *,
+    on_server: bool,
 ) -> evaluation.Evaluation:
-    async with started.adapters.rego() as engine:
+    async with policyengines.opened(started, on_server=on_server) as evaluator:
         began = time.monotonic()
-        found = await evaluation.evaluate(engine, policy, material, given)
+        found = await evaluator.evaluate(policy, material, given)
         milliseconds = 1000 * (time.monotonic() - began)
         for note in found.notes:
             failures.show(started, note, kind="note")
-        click.echo(f"{material.type}, evaluated in {milliseconds:.0f} ms by OPA {engine.version}", err=True)
+        click.echo(f"{material.type}, evaluated in {milliseconds:.0f} ms by {evaluator.engine}", err=True)
         return found
 
 

@@ -10,7 +10,7 @@ import click
 
 from avouch import errors
 from avouch.api import policy as kind
-from avouch.cli import failures, options, output, policyfiles, session, sources
+from avouch.cli import failures, options, output, policyengines, policyfiles, session, sources
 from avouch.policy import evaluation, expectations, scripts, tables
 from avouch.values import dataclass
 
@@ -36,22 +36,24 @@ class Tested:
 @click.command(cls=options.Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True), metavar="FILE|DIR...")
 @click.option("--run", "part", default="", metavar="TEXT", help="Only cases with this in their name.")
+@policyengines.server_option
 @options.output("table", "json", "junit")
 @session.given
-def test(started: session.Session, files: tuple[str, ...], part: str, form: str) -> int:
-    """Test policies against tables of materials, without a cluster.
+def test(started: session.Session, files: tuple[str, ...], part: str, on_server: bool, form: str) -> int:
+    """Test policies against tables of materials.
 
     \b
     avouch policy test sbom-freshness.test.yaml
     avouch policy test policies/
 
     A table is a file NAME.test.yaml beside the policy; avouch policy init --test prints one. A folder stands for all
-    that lie below it. Each case is judged in OPA on this machine: `opa` on PATH, or the program that AVOUCH_OPA names.
-    Exits with 1 if a case fails.
+    that lie below it. Each case is judged in OPA on this machine, without a cluster: `opa` on PATH, or the program
+    that AVOUCH_OPA names. With --on-server each is judged in the server's OPA, which needs the right to create
+    policyreviews. Exits with 1 if a case fails.
     """  # noqa: D301  # click reads the backspace
     found = [(path, _read(started, path)) for path in _tables(files)]
     began = time.monotonic()
-    tested, version = asyncio.run(_tested(started, found, part))
+    tested, engine = asyncio.run(_tested(started, found, part, on_server=on_server))
     if not tested:
         raise errors.Invalid(f"no case has {part!r} in its name", field="--run", fix="leave --run out")
     if form == "json":
@@ -63,7 +65,7 @@ def test(started: session.Session, files: tuple[str, ...], part: str, form: str)
     failed = sum(not each.passed for each in tested)
     told = f"{failed} failed" if failed else "all passed"
     seconds = time.monotonic() - began
-    click.echo(f"{len(tested)} case(s) of {len(found)} file(s): {told}, in {seconds:.1f} s, OPA {version}", err=True)
+    click.echo(f"{len(tested)} case(s) of {len(found)} file(s): {told}, in {seconds:.1f} s, {engine}", err=True)
     return failures.FAILED if failed else failures.OK
 
 
@@ -88,24 +90,28 @@ def _read(started: session.Session, path: Path) -> tuple[kind.Policy, tables.Tab
 
 
 async def _tested(
-    started: session.Session, found: Sequence[tuple[Path, tuple[kind.Policy, tables.Table]]], part: str
+    started: session.Session,
+    found: Sequence[tuple[Path, tuple[kind.Policy, tables.Table]]],
+    part: str,
+    *,
+    on_server: bool,
 ) -> tuple[Sequence[Tested], str]:
-    async with started.adapters.rego() as engine:
+    async with policyengines.opened(started, on_server=on_server) as evaluator:
         tested = [
-            await _one(engine, path, policy, case)
+            await _one(evaluator, path, policy, case)
             for path, (policy, table) in found
             for case in table.cases
             if part in case.name
         ]
-        return tested, engine.version
+        return tested, evaluator.engine
 
 
-async def _one(engine: evaluation.Engine, path: Path, policy: kind.Policy, case: tables.Case) -> Tested:
+async def _one(evaluator: policyengines.Evaluator, path: Path, policy: kind.Policy, case: tables.Case) -> Tested:
     began = time.monotonic()
     said: expectations.Said
     material = _material(path, policy, case)
     try:
-        said = (await evaluation.evaluate(engine, policy, material, case.given)).outcome
+        said = (await evaluator.evaluate(policy, material, case.given)).outcome
     except (errors.Invalid, errors.NotFound) as exc:
         said = exc
     told = (*expectations.differences(case.expected, said), *_unknown(policy, case.given))

@@ -116,11 +116,17 @@ class _Shown:
 
 
 @contextlib.asynccontextmanager
-async def opened(environment: Mapping[str, str], limits: launching.Limits | None = None) -> AsyncIterator[Engine]:
-    """The engine of this machine, for as long as it is needed. Raises errors.NotInstalled."""
-    made = Engine(lambda: program.found(environment, limits))
+async def rested(made: Engine) -> AsyncIterator[Engine]:
+    """The engine for a while, after which no process of it is left; scripts that it compiled are remembered."""
     try:
-        await made.found()
         yield made
     finally:
         await made.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(environment: Mapping[str, str], limits: launching.Limits | None = None) -> AsyncIterator[Engine]:
+    """The engine of this machine, for as long as it is needed. Raises errors.NotInstalled."""
+    async with rested(Engine(lambda: program.found(environment, limits))) as made:
+        await made.found()
+        yield made

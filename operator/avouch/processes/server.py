@@ -34,9 +34,10 @@ from avouch.ingest import app, bodies
 from avouch.ingest import artifacts as artifact_api
 from avouch.ingest import external_runs as external_api
 from avouch.ingest.aggregated import app as aggregated_app
-from avouch.ingest.aggregated import tickets
+from avouch.ingest.aggregated import policyreviews, tickets
 from avouch.kube import client, connection, events, podevents, reader, secrets, trials
 from avouch.oidc import verifier
+from avouch.opa import engine, launching, program
 from avouch.processes import (
     artifact_backends,
     certificates,
@@ -72,6 +73,8 @@ _log = logging.getLogger(__name__)
 _VIEWS = 4  # connections to the database for what kubectl reads
 # All watches come from a few addresses, each by a connection of its own; TLS lets nobody else in.
 _OF_API_SERVERS = listeners.Bounds(each=4096)
+_REVIEWED = launching.Limits(seconds=5.0, memory=192 * launching.MIB, answer=4 * launching.MIB, behind=5)
+"""What OPA may take for a policy that a user tries; before that, `program.COMPILING` to compile it."""
 _PROXY_RETRY = 5.0  # seconds between tries to learn the front proxy at start
 
 
@@ -164,11 +167,13 @@ async def _serve_runs(config: settings.Server, adapters: Adapters, stop: asyncio
         database.Database(config.database_url, pool_size=_VIEWS) as reading,
         asyncio.TaskGroup() as tasks,
     ):
+        trying = engine.Engine(lambda: program.found(os.environ, _REVIEWED))
         api = aggregated_app.Aggregated(
             views.RunViews(reading),
             revisionviews.RevisionViews(reading),
             _tickets(config, adapters),
             deletion_store.Deletions(reading),
+            policyreviews.Reviews(lambda: engine.rested(trying)),
             lifetime.Clock(),
             adapters.trusted,
         )

@@ -30,6 +30,7 @@ from avouch.ingest.aggregated import (
     frontproxy,
     negotiation,
     objects,
+    policyreviews,
     rundeletions,
     selection,
     statuses,
@@ -53,6 +54,7 @@ class Aggregated:
     revisions: view_model.Views
     tickets: download_tickets.Tickets
     deletions: deletion_model.Deletions
+    reviews: policyreviews.Reviews
     clock: cluster.Clock
     trusted: Callable[[], trustroot.Document] = trustroot.Document
     bounds: frames.Bounds = field(default_factory=lambda: frames.Bounds(asyncio.Semaphore(PAGES)))
@@ -79,6 +81,7 @@ class Aggregated:
             Route(f"{_ROOT}/{deleted}", self.deletion_list, methods=_ALL),
             Route(f"{below}/{deleted}", self.deletion_list, methods=_ALL),
             Route(f"{below}/{deleted}/{{name}}", self.deletion, methods=_ALL),
+            Route(f"{below}/{policyreviews.KIND.plural}", self.review, methods=_ALL),
             Route(f"{_ROOT}/{trustroots.KIND.plural}", self.trust_list, methods=_ALL),
             Route(f"{_ROOT}/{trustroots.KIND.plural}/{{name}}", self.trust, methods=_ALL),
             Route(f"{_ROOT}/{revisions}", self.revision_list, methods=_ALL),
@@ -186,6 +189,18 @@ class Aggregated:
     async def deletion(self, request: Request) -> Response:
         """Get the record of one deleted run, by the run's name."""
         return await self._one(request, self.deletions, rundeletions.KIND)
+
+    async def review(self, request: Request) -> Response:
+        """`POST .../policyreviews`: a policy, tried on a document, and what it says; also in a dry run.
+
+        Who may `create` `policyreviews` is Kubernetes RBAC's to say.
+        """
+        if request.method != "POST":
+            raise problems.WrongMethod("a PolicyReview can only be created: nothing of it is kept")
+        async with self.reviews.turn(frontproxy.user(request)):
+            body = await bodies.whole(request, policyreviews.MAX_BODY, bodies.MinDataRate())
+            found = await self.reviews.reviewed(request.path_params["namespace"], body, self.clock.now())
+        return statuses.json(found, 201)
 
     def _of_trust(self, request: Request) -> negotiation.Form:
         form, asked = self._asked(request, trustroots.KIND, {"metadata.name": "name"})

@@ -1,6 +1,7 @@
 """What the aggregation layer and kubectl ask before they ask for a run: groups, resources, schemas. Constants only."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from avouch import digests
-from avouch.api import contractrevision, rundeletion, trustroot, workflowrun
-from avouch.ingest.aggregated import contractrevisions, objects, rundeletions, trustroots, workflowruns
+from avouch.api import contractrevision, policyreview, rundeletion, trustroot, workflowrun
+from avouch.ingest.aggregated import contractrevisions, objects, policyreviews, rundeletions, trustroots, workflowruns
 
 _VERSION = {"groupVersion": objects.API_VERSION, "version": objects.VERSION}
 _GROUP = {"name": objects.GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
@@ -44,6 +45,7 @@ RESOURCES = (
     Served(workflowruns.KIND, "workflowrun", ("get", "list", "watch"), workflowrun.WorkflowRun),
     Served(contractrevisions.KIND, "contractrevision", ("get", "list", "watch"), contractrevision.ContractRevision),
     Served(rundeletions.KIND, "rundeletion", ("get", "list"), rundeletion.RunDeletion),
+    Served(policyreviews.KIND, "policyreview", ("create",), policyreview.PolicyReview),
     Served(trustroots.KIND, "trustroot", ("get", "list"), trustroot.TrustRoot, namespaced=False),
 )
 _SUBRESOURCES = (
@@ -135,6 +137,9 @@ def _openapi() -> bytes:
     for one, reference in zip(RESOURCES, kinds, strict=True):
         schemas[one.kind.kind]["x-kubernetes-group-version-kind"] = [one.group_version_kind]
         listed = {"type": "object", "properties": {"items": {"type": "array", "items": reference}}}
+        if one.verbs == ("create",):
+            paths[f"{ROOT}/namespaces/{{namespace}}/{one.kind.plural}"] = _post(one, reference)
+            continue
         paths[f"{ROOT}/{one.kind.plural}"] = _get(one, "list", listed)
         if not one.namespaced:
             paths[f"{ROOT}/{one.kind.plural}/{{name}}"] = _get(one, "get", reference, "name")
@@ -152,16 +157,25 @@ def _openapi() -> bytes:
 
 
 def _get(one: Served, action: str, schema: dict[str, Any], *parameters: str) -> dict[str, Any]:
+    return {"get": _operation(one, action, "200", schema, parameters)}
+
+
+def _post(one: Served, schema: dict[str, Any]) -> dict[str, Any]:
+    sent = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+    return {"post": {**_operation(one, "post", "201", schema, ("namespace",)), **sent}}
+
+
+def _operation(
+    one: Served, action: str, code: str, schema: dict[str, Any], parameters: Sequence[str]
+) -> dict[str, Any]:
     return {
-        "get": {
-            "operationId": "_".join([action, *parameters, one.kind.kind]),
-            "parameters": [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
-            ],
-            "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}},
-            "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": one.group_version_kind,
-        }
+        "operationId": "_".join([action, *parameters, one.kind.kind]),
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
+        ],
+        "responses": {code: {"description": "OK", "content": {"application/json": {"schema": schema}}}},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": one.group_version_kind,
     }
 
 

@@ -1,0 +1,108 @@
+"""Who evaluates a policy for a command: OPA on this machine, or the server by a PolicyReview."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+
+import click
+
+from avouch import errors, rfc3339
+from avouch.api import policy as kind
+from avouch.cli import ports, session
+from avouch.materials.readers import jsons
+from avouch.policy import evaluation, identity, outcome
+
+PATH = "/apis/runs.avouch.dev/v1alpha1/namespaces/{}/policyreviews"
+server_option = click.option(
+    "--on-server", "on_server", is_flag=True, help="Have the server evaluate, instead of OPA on this machine."
+)
+
+
+class Evaluator(Protocol):
+    """Evaluates policies."""
+
+    @property
+    def engine(self) -> str:
+        """What evaluated last, such as OPA 1.22.3."""
+        ...
+
+    async def evaluate(
+        self, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
+    ) -> evaluation.Evaluation:
+        """What the policy says of the material. Raises as `evaluation.evaluate`."""
+        ...
+
+
+@contextlib.asynccontextmanager
+async def opened(started: session.Session, *, on_server: bool) -> AsyncIterator[Evaluator]:
+    """Who evaluates. Raises errors.NotInstalled where this machine should and has no OPA."""
+    if on_server:
+        yield _Server(started.cluster)
+        return
+    async with started.adapters.rego() as engine:
+        yield _Machine(engine)
+
+
+class _Machine:
+    def __init__(self, engine: ports.Rego) -> None:
+        self._engine = engine
+
+    @property
+    def engine(self) -> str:
+        return f"OPA {self._engine.version}"
+
+    async def evaluate(
+        self, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
+    ) -> evaluation.Evaluation:
+        return await evaluation.evaluate(self._engine, policy, material, given)
+
+
+class _Server:
+    """What scripts see is made here: the server is sent no report that is not JSON."""
+
+    def __init__(self, cluster: ports.Cluster) -> None:
+        self._cluster = cluster
+        self.engine = "the server"
+
+    async def evaluate(
+        self, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
+    ) -> evaluation.Evaluation:
+        document, _, _ = evaluation.shown(policy, material, given)
+        spec: dict[str, Any] = {
+            "policy": json.loads(identity.canonical(policy)),
+            "type": material.type,
+            "document": jsons.load(document),
+            "metadata": dict(material.known),
+            "inputs": dict(given),
+        }
+        if "avouch" in material.own:
+            spec["run"] = material.own["avouch"]["run"]
+        if material.at is not None:
+            spec["at"] = rfc3339.write(material.at)
+        review = {"apiVersion": "runs.avouch.dev/v1alpha1", "kind": "PolicyReview", "spec": spec}
+        status = self._cluster.post(PATH.format(self._cluster.namespace()), review)["status"]
+        self.engine = f"{status.get('engine', '')} of the server"
+        return _evaluation(status)
+
+
+def _evaluation(status: Mapping[str, Any]) -> evaluation.Evaluation:
+    """Raises errors.Invalid where the server could not evaluate it."""
+    message, said, notes = str(status.get("message") or ""), status.get("outcome"), status.get("notes") or ()
+    if said == "Ignored":
+        return evaluation.Evaluation(None, notes)
+    if said not in ("Passed", "Violated", "Skipped"):
+        text, fix = errors.parted(message)
+        raise errors.Invalid(text or f"the server says {said!r}", fix=fix)
+    found = outcome.Outcome(
+        violations=_violations(status.get("violations")),
+        more=int(status.get("more") or 0),
+        skipped=message if said == "Skipped" else "",
+        suppressed=_violations(status.get("suppressed")),
+        more_suppressed=int(status.get("moreSuppressed") or 0),
+    )
+    return evaluation.Evaluation(found, notes)
+
+
+def _violations(found: Any) -> list[outcome.Violation]:
+    return [outcome.Violation(str(one.get("message")), one.get("finding")) for one in found or ()]
