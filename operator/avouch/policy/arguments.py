@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from avouch import errors
 from avouch.api import policy as kind
-from avouch.policy import templates
 from avouch.values import dataclass
 
 Value = str | list[str]
@@ -23,12 +22,7 @@ class Arguments:
     undeclared: Sequence[str] = ()
 
 
-def bound(
-    policy: str,
-    declared: Sequence[kind.PolicyInput],
-    given: Mapping[str, str],
-    group: Mapping[str, str] | None = None,
-) -> Arguments:
+def bound(policy: str, declared: Sequence[kind.PolicyInput], given: Mapping[str, str]) -> Arguments:
     """The arguments of one evaluation.
 
     A policy that declares no input takes every argument. One that is given blank is as if it was not given, except that
@@ -37,32 +31,22 @@ def bound(
     Args:
         policy: its name.
         declared: its inputs.
-        given: what the attachment says, `with`.
-        group: the inputs of the policy's group, which its texts may name; None for a policy in no group, whose texts
-            are what they are.
+        given: what the attachment says, `with`; in a group, with the inputs of the group in it.
 
     Raises:
-        errors.Invalid: a required input is missing, or a text of a group is a template of another kind.
+        errors.Invalid: a required input is missing.
     """
-    said = texts(f"policy {policy}", declared, given, group)
+    said = texts(f"policy {policy}", declared, given)
     names = {one.name for one in declared}
     return Arguments(_valued(said.items()), tuple(name for name in given if declared and name not in names))
 
 
-def texts(
-    owner: str,
-    declared: Sequence[kind.PolicyInput],
-    given: Mapping[str, str],
-    group: Mapping[str, str] | None = None,
-) -> Mapping[str, str]:
+def texts(owner: str, declared: Sequence[kind.PolicyInput], given: Mapping[str, str]) -> Mapping[str, str]:
     """The texts of all arguments, those with a default included: as the policies of a group see the group's.
 
     Raises as `bound`.
     """
-    known = {one.name: given.get(one.name, one.default) for one in declared} if declared else dict(given)
-    said = {
-        name: text if group is None else templates.filled(text, group, f"with.{name}") for name, text in known.items()
-    }
+    said = {one.name: given.get(one.name, one.default) for one in declared} if declared else dict(given)
     for one in declared:
         if one.required and value_of(said[one.name]) is None:
             fix = f"add {one.name} to the attachment's with"

@@ -132,7 +132,7 @@ class _Resolving:
                 **dict(attached.inputs),
                 **arguments.texts(f"policy {name}", group.spec.inputs, dict(attached.inputs)),
             }
-            names = {self._name_of(each) for each in _attached(group)}
+            names = {self._name_of(each) for _, each in attachments(group.spec)}
             for skipped in attached.skip:
                 if skipped not in names:
                     raise errors.Invalid(f'policy "{skipped}" not found in policy group "{name}"', field="skip")
@@ -193,6 +193,16 @@ class _Resolving:
         self._unresolved.append(Unresolved(problem, isinstance(exc, errors.NotFound)))
 
 
+def attachments(spec: kind.PolicyGroupSpec) -> Iterator[tuple[str, contract_kind.PolicyAttachment]]:
+    """What a group attaches, with the place of each in its object."""
+    said = spec.policies or kind.GroupPolicies()
+    for index, material in enumerate(said.materials):
+        for number, grouped in enumerate(material.policies):
+            yield f"spec.policies.materials[{index}].policies[{number}]", grouped
+    for number, each in enumerate(said.attestation):
+        yield f"spec.policies.attestation[{number}]", each
+
+
 def policy_of(document: bytes) -> kind.Policy:
     """A Policy from its canonical form. Raises errors.Corrupt."""
     try:
@@ -222,10 +232,3 @@ def _check_kinds(policy: kind.Policy, bound: owed.Bound) -> None:
         return
     fix = "add selector.name, or give each script of the policy a kind"
     raise errors.Invalid(f"policy {bound.policy} names no kind of material, and the attachment none either", fix=fix)
-
-
-def _attached(group: kind.PolicyGroup) -> Iterator[contract_kind.PolicyAttachment]:
-    said = group.spec.policies or kind.GroupPolicies()
-    for material in said.materials:
-        yield from material.policies
-    yield from said.attestation

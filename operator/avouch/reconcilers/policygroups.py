@@ -4,7 +4,7 @@ A name is that of a Policy of the namespace, else of the home of its Organizatio
 it, of that home alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avouch import digests, errors
@@ -13,7 +13,7 @@ from avouch.api import policy as kind
 from avouch.contract import policies as reading
 from avouch.contract import upstream
 from avouch.kube.cache import Key, Object
-from avouch.policy import identity, scripts
+from avouch.policy import identity, resolution, scripts
 from avouch.reconcilers import conditions, policies, policylookup
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import suspended
@@ -87,7 +87,7 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         group = policies.read(obj, key.kind)
         if not isinstance(group, kind.PolicyGroup):
             raise TypeError(f"{key.kind} is no PolicyGroup")
-        attached = list(_attached(group.spec))
+        attached = list(resolution.attachments(group.spec))
         embedded = [script for place, each in attached for script in _embedded(place, each)]
     except errors.Invalid as exc:
         return decide(obj, Found(problem=exc))
@@ -104,15 +104,6 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     said = await policies.compiled(context.compiler, embedded)
     digest = identity.digest(group)
     return decide(obj, Found(None, digest, unresolved, list(dict.fromkeys(waiting)), said))
-
-
-def _attached(spec: kind.PolicyGroupSpec) -> Iterator[tuple[str, contract_kind.PolicyAttachment]]:
-    groups = spec.policies or kind.GroupPolicies()
-    for index, material in enumerate(groups.materials):
-        for number, each in enumerate(material.policies):
-            yield f"spec.policies.materials[{index}].policies[{number}]", each
-    for number, attachment in enumerate(groups.attestation):
-        yield f"spec.policies.attestation[{number}]", attachment
 
 
 def _embedded(place: str, attachment: contract_kind.PolicyAttachment) -> Sequence[scripts.Script]:

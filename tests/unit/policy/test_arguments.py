@@ -56,28 +56,6 @@ def test_a_policy_without_inputs_takes_every_argument() -> None:
     assert arguments.bound("p", [], {"a": "1", "b": ""}).values == {"a": "1"}
 
 
-def test_texts_of_a_group_are_filled_with_its_inputs_and_those_of_no_group_are_what_they_are() -> None:
-    given = {"days": "{{ inputs.max }},7"}
-    assert arguments.bound("p", [declared()], given, {"max": "30"}).values == {"days": ["30", "7"]}
-    assert arguments.bound("p", [declared()], given).values == {"days": ["{{ inputs.max }}", "7"]}
-
-
-def test_a_default_is_filled_too_and_a_policy_without_inputs_as_well() -> None:
-    assert arguments.bound("p", [declared(default="{{ inputs.max }}")], {}, {"max": "30"}).values == {"days": "30"}
-    assert arguments.bound("p", [], {"a": "{{ inputs.max }}"}, {"max": "30"}).values == {"a": "30"}
-
-
-def test_a_required_input_that_is_filled_with_nothing_is_missing() -> None:
-    with pytest.raises(errors.Invalid, match="missing required input"):
-        arguments.bound("p", [declared(required=True)], {"days": "{{ inputs.none }}"}, {})
-
-
-def test_another_template_is_refused_with_its_argument() -> None:
-    with pytest.raises(errors.Invalid) as told:
-        arguments.bound("p", [declared()], {"days": "{{ if 1 }}"}, {})
-    assert told.value.field == "with.days"
-
-
 def test_a_groups_own_arguments_stay_texts() -> None:
     inputs = [declared(default="a,b"), declared(name="must", required=True)]
     assert arguments.texts("group g", inputs, {"must": "x\ny", "other": "1"}) == {"days": "a,b", "must": "x\ny"}
