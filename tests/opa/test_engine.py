@@ -51,6 +51,12 @@ async def test_a_script_sees_the_document_and_what_lies_beside_it(running: engin
     assert found["skipped"] is False
 
 
+async def test_what_the_document_adds_under_a_name_of_ours_is_not_seen(running: engine.Engine) -> None:
+    source = HEAD + "violations contains json.marshal([input.args, input.kept])\n"
+    found = await answer(running, source, {"args": {"said": {"a": 1}, "more": 2}, "kept": {"b": 3}}, said={"c": 4})
+    assert found["violations"] == ['[{"said":{"c":4}},{"b":3}]']
+
+
 async def test_what_a_script_leaves_out_is_added(running: engine.Engine) -> None:
     found = await answer(running, HEAD)
     assert found == {"skipped": False, "violations": [], "skip_reason": "", "ignore": False}

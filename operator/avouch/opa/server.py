@@ -224,8 +224,13 @@ class Server:
 
 
 def _answering(script: rego.Compiled) -> str:
-    """The question as a script: the result, where input is the document and what lies beside it, now or at a time."""
-    shown = "object.union(data.documents[input.document], input.beside)"
+    """The question as a script: the result, where input is the document and what lies beside it, now or at a time.
+
+    What the document itself has of these names is taken out first: a union of objects goes into them, and would leave
+    there what the document adds.
+    """
+    document = "object.remove(data.documents[input.document], object.keys(input.beside))"
+    shown = f"object.union({document}, input.beside)"
     asked = f"{rego.path(script.result)} with input as {shown}"
     return (
         f"package {_ANSWERS}.{script.name}\n\n"
