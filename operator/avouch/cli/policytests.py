@@ -11,7 +11,7 @@ import click
 from avouch import errors
 from avouch.api import policy as kind
 from avouch.cli import failures, options, output, policyengines, policyfiles, session, sources
-from avouch.policy import evaluation, expectations, scripts, tables
+from avouch.policy import documents, evaluation, expectations, scripts, tables
 from avouch.values import dataclass
 
 _MOST = 64 * 1024 * 1024  # bytes of a report
@@ -131,7 +131,7 @@ def _material(path: Path, policy: kind.Policy, case: tables.Case) -> evaluation.
     material_type = said.type or _only_type(policy)
     known = policyfiles.known(material_type, said.file, content)
     annotations = {**known["annotations"], **_mapping(said.metadata.get("annotations"))}
-    own = {} if case.run is None else {"avouch": {"run": case.run}}
+    own = {} if case.run is None else documents.of_run(case.run)
     metadata = {**known, **said.metadata, "annotations": annotations}
     document = said.document if content is not None else said.document or b"{}"
     return evaluation.Material(material_type, content or b"", metadata, document, own, case.at)

@@ -147,6 +147,11 @@ def beside(
     return {**own, "args": dict(arguments), "chainloop_metadata": dict(known)}
 
 
+def of_run(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What Chainloop does not have: the record of the run, which scripts see as `input.avouch.run`."""
+    return {"avouch": {"run": record}}
+
+
 def _of_evidence(content: bytes) -> bytes:
     """Evidence need not be JSON; what only begins so is none."""
     begun = _BEGUN.match(content)

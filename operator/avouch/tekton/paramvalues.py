@@ -6,8 +6,25 @@ pkg/apis/pipeline/v1/param_types.go, which is Go's: null is an empty string, and
 """
 
 import json
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from avouch import storable
+
+Value: TypeAlias = str | list[str] | dict[str, str]
+
+
+def read(value: object) -> Value:
+    """A value as the API holds it; what is of none of the three kinds is text.
+
+    >>> read("a"), read(["a", 1]), read({"b": "2"}), read(None)
+    ('a', ['a', '1'], {'b': '2'}, '')
+    """
+    if isinstance(value, list):
+        return [text(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: text(each) for key, each in value.items()}
+    return "" if value is None else text(value)
 
 
 def text(value: object) -> str:

@@ -97,10 +97,12 @@ def environment(name: str, taskruns: Iterable[Mapping[str, Any]]) -> tuple[Looku
 
 def task_results(taskrun: Mapping[str, Any]) -> dict[str, str]:
     """Results by name, in order; arrays and objects as JSON. The last of duplicate names wins, as in Tekton."""
-    return {
-        objects.text(result, "name"): paramvalues.text(result.get("value"))
-        for result in objects.mappings(taskrun, "status", "results")
-    }
+    return {name: paramvalues.text(value) for name, value in result_values(taskrun).items()}
+
+
+def result_values(obj: Mapping[str, Any]) -> dict[str, object]:
+    """Results of a TaskRun or PipelineRun as the API holds them, as `param_values`."""
+    return {objects.text(result, "name"): result.get("value") for result in objects.mappings(obj, "status", "results")}
 
 
 def step_results(taskrun: Mapping[str, Any], step: str) -> dict[str, str]:

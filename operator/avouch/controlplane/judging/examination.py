@@ -9,7 +9,7 @@ from datetime import datetime
 
 from avouch import findings as finding_table
 from avouch import plan
-from avouch.attestation import predicate
+from avouch.attestation import identity, predicate
 from avouch.contract import completeness
 from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model import policies, runs, verdicts
@@ -58,6 +58,13 @@ class Examined:
     delivered: completeness.Evidence  # what the contract is held against
     findings: tuple[Finding, ...] = ()  # what contradicts, is refused or went wrong
     advice: completeness.Advice = completeness.TEKTON  # how to deliver what is missing
+
+
+def signer(case: Case, claim: runs.Claim) -> identity.Identity:
+    """Whose certificate a claim is signed with, if it is believed. Raises errors.Invalid."""
+    if case.external is not None:
+        return identity.Recorded(case.external.attester.uris)
+    return identity.PodIdentity(case.run.namespace, claim.service_account, claim.pod_uid, claim.taskrun_uid)
 
 
 def result_of(findings: tuple[Finding, ...]) -> VerdictResult:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from avouch import errors, plan, storable
-from avouch.attestation import identity, materials, recordable, trust, verification
+from avouch.attestation import materials, recordable, trust, verification
 from avouch.controlplane.deliveries import fanout
 from avouch.controlplane.judging import documents, examination, lateness, policies, verdict
 from avouch.controlplane.model import artifacts as artifact_model
@@ -202,7 +202,7 @@ class Judging:
     def _read(self, claim: runs.Claim, case: examination.Case) -> examination.ReadClaim:
         """Believe a stored claim again, at its time of receipt. Nobody is asked, so what fails now fails for good."""
         try:
-            who = _signer(claim, case)
+            who = examination.signer(case, claim)
             verified = verification.verify(claim.bundle, self.trust_root, who, claim.received_at)
             if verified.digest != claim.digest:
                 raise errors.Corrupt("the stored bundle no longer matches its digest")
@@ -281,9 +281,3 @@ def _documents(case: examination.Case) -> dict[tuple[str, str], materials.Materi
         if type_ and type_ not in material_types.VALUE_TYPES:
             found.setdefault((str(material.digest), type_), material)
     return found
-
-
-def _signer(claim: runs.Claim, case: examination.Case) -> identity.Identity:
-    if case.external is not None:
-        return identity.Recorded(case.external.attester.uris)
-    return identity.PodIdentity(case.run.namespace, claim.service_account, claim.pod_uid, claim.taskrun_uid)

@@ -1,7 +1,7 @@
 """What the policies of a run's contract say of it: those of the revision that it is held to, before its verdict.
 
 1. Each material is shown to every policy that judges materials of its name and type; then the attestation, as it is
-   going to be signed, to the policies on it.
+   going to be signed, to the policies on it. Beside each of them stands the record of the run (`run_record`).
 2. A policy that has no result, fails, takes too much or answers what no policy answers has not passed: its status is
    Error. It stops neither the other policies nor the run.
 3. Scripts are those whose digests the revision names, whatever became of the objects since.
@@ -17,7 +17,7 @@ from typing import Any
 from avouch import digests, errors, storable
 from avouch.api import policy as kind
 from avouch.contract import owed
-from avouch.controlplane.judging import documents, examination
+from avouch.controlplane.judging import documents, examination, run_record
 from avouch.controlplane.model import artifacts, policies, verdicts
 from avouch.materials import types as material_types
 from avouch.policy import documents as shown_documents
@@ -61,6 +61,7 @@ class Evaluating:
         """
         pinned = await self._pinned(case)
         evaluating = _Run(self, case, pinned, self.clock() + ALLOWED)
+        evaluating.read_record()
         for found, known in documents.described(case, verdict):
             await evaluating.judge_material(found, known)
         so_far = replace(verdict, evaluations=tuple(evaluating.said))
@@ -92,6 +93,15 @@ class _Run:
     until: float
     said: list[policies.Evaluation] = field(default_factory=list)
     allowance: artifacts.Allowance = field(default_factory=artifacts.Allowance)
+    beside: Mapping[str, Any] = field(default_factory=dict)  # every document: the record of the run
+    unshown: str = ""  # why that record cannot be shown
+
+    def read_record(self) -> None:
+        """Read once what stands beside every document; where it cannot be shown, no policy is evaluated."""
+        try:
+            self.beside = shown_documents.of_run(run_record.shown(self.case))
+        except errors.TooLarge as exc:
+            self.unshown = str(exc)
 
     async def judge_material(self, found: verdicts.JudgedMaterial, known: Mapping[str, Any]) -> None:
         judging = [
@@ -139,6 +149,8 @@ class _Run:
             return _failed(one, about, f"not evaluated: a run has at most {EVALUATIONS} evaluations")
         if self.use.clock() > self.until:
             return _failed(one, about, f"not evaluated: the policies of one run have {ALLOWED:.0f} seconds together")
+        if self.unshown:
+            return _failed(one, about, self.unshown)
         try:
             return await self._evaluated(one, about, known, asked)
         except errors.AvouchError as exc:
@@ -153,7 +165,7 @@ class _Run:
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
         policy = self.pinned.known[one.digest]
-        question, _ = evaluation.question(policy, dict(one.inputs), known)
+        question, _ = evaluation.question(policy, dict(one.inputs), known, self.beside)
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
             return _failed(one, about, f"none of its scripts judges {about.type}")
