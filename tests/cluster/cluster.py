@@ -102,6 +102,10 @@ class Cluster:
         """Make the image of an OCI archive known to the node, under the name that is in the archive."""
         self._node.containerd.load(archive)
 
+    def name_by_digest(self, image: str) -> str:
+        """Give a loaded image the name that it has where it was pulled: REPOSITORY@DIGEST."""
+        return self._node.containerd.name_by_digest(image)
+
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints as administrator; a failure is an error with its words."""
         return run(kubectl(), f"--kubeconfig={self.kubeconfig}", *arguments, stdin=stdin)

@@ -57,6 +57,13 @@ class Containerd:
         """Make the images of an OCI or Docker archive known to the node."""
         self.ctr("images", "import", archive)
 
+    def name_by_digest(self, image: str) -> str:
+        """Name a loaded image REPOSITORY@DIGEST, too, as one that was pulled is: statuses of pods have that name."""
+        digest = self.ctr("images", "list", f"name=={image}").splitlines()[1].split()[2]
+        name = f"{image.rpartition(':')[0]}@{digest}"
+        self.ctr("images", "tag", "--force", image, name)
+        return name
+
     def _config(self, home: Path) -> str:
         plugin_folder = next((folder for folder in _PLUGINS if Path(folder, "ptp").exists()), _PLUGINS[0])
         on_overlay = "overlay" in run("stat", "--file-system", "--format=%T", home)
