@@ -144,6 +144,36 @@ async def test_what_is_not_pinned_or_not_allowed_fails(running: engine.Engine, h
     assert found.result is verdicts.VerdictResult.FAILED
 
 
+OF_THE_CLUSTER = "/apis/tekton.dev/v1/namespaces/policies-on-the-record/task/shared@*@sha256:*"
+REAL_IMAGE = "localhost/busybox@sha256:d726655f3902252179032799b7ddb311d39c131fbf33487092c801622dbe9efe"
+REAL: dict[str, tuple[str, str, Violations]] = {
+    "pinned and allowed": ("trusted", "localhost", {"tasks-trusted": [], "step-images-allowed": []}),
+    "not pinned": (
+        "unpinned",
+        "localhost",
+        {"tasks-trusted": [NOT_PINNED.replace("build", "make")], "step-images-allowed": []},
+    ),
+    "not allowed": (
+        "trusted",
+        "registry.example",
+        {
+            "tasks-trusted": [],
+            "step-images-allowed": [f"step write of Task make ran {REAL_IMAGE}, which is of no allowed registry"],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("how", REAL)
+async def test_runs_as_tekton_really_left_them(running: engine.Engine, how: str) -> None:
+    name, registry, told = REAL[how]
+    given = {"tasks-trusted": {"trusted": OF_THE_CLUSTER}, "step-images-allowed": {"registries": registry}}
+    found = await judged(running, held_to(given), tekton(made.real(name)))
+    assert violations(found.evaluations) == told
+    wrong = any(told.values())
+    assert found.result is (verdicts.VerdictResult.FAILED if wrong else verdicts.VerdictResult.PASSED)
+
+
 async def test_no_policy_passes_for_a_task_that_was_deleted_before_the_record(running: engine.Engine) -> None:
     whole = made.stored(made.taskrun(), made.taskrun("test-1", "test"))
     case = tekton(replace(whole, taskruns=whole.taskruns[:1]))

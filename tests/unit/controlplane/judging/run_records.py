@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from avouch.controlplane.model import runs
 from avouch.store import lifecycle, rows
 
+ASSETS = Path(__file__).parents[3] / "assets" / "tekton-runs"
 Json = dict[str, Any]
 COMMIT = "ace3ab241dd4de68d4075c629a123f3541b0e7ca"
 DIGEST = f"sha256:{'a' * 64}"
@@ -60,7 +62,17 @@ def stored(*taskruns: Json, params: Sequence[Json] = ()) -> runs.Snapshot:
         },
     }
     pods = {f"{each['metadata']['name']}-pod": f"{each['metadata']['name']}-pod-uid" for each in taskruns}
-    return rows.snapshot_of(json.loads(lifecycle.document(runs.Snapshot(subject, taskruns, pods=pods))))
+    return _kept(runs.Snapshot(subject, taskruns, pods=pods))
+
+
+def real(name: str) -> runs.Snapshot:
+    """A run of Tekton on the tests' cluster, as tests/e2e/test_run_record.py makes it."""
+    found = json.loads((ASSETS / f"{name}.json").read_text())
+    return _kept(runs.Snapshot(found["subject"], tuple(found["taskruns"])))
+
+
+def _kept(snapshot: runs.Snapshot) -> runs.Snapshot:
+    return rows.snapshot_of(json.loads(lifecycle.document(snapshot)))
 
 
 def _task(taskrun: Json) -> str:
