@@ -148,7 +148,7 @@ def beside(
 
 
 def of_run(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What Chainloop does not have: the record of the run, which scripts see as `input.avouch.run`."""
+    """What Chainloop does not have: the record of the run, which scripts see as input.avouch.run."""
     return {"avouch": {"run": record}}
 
 

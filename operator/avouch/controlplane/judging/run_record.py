@@ -1,14 +1,14 @@
 """What policies are shown of a run beside its evidence: the cluster's own record of it, and who pushed. Pure.
 
-It stands beside every document as `input.avouch.run` (its shape: examples/policies/README.md). A script must not take
+It stands beside every document as input.avouch.run (its shape: examples/policies/README.md). A script must not take
 for the cluster's word what a build says, so
 
 1. the Tasks are those that the PipelineRun lists, by the names that it lists them under. One that was deleted is there,
    too, and a child of another kind: with its name and nothing else, so that no policy passes for not seeing it;
 2. where a Task comes from, and its digest, are what Tekton's controller wrote when it had resolved the Task
-   (`status.provenance.refSource`); the images are those of the containers' statuses, which Tekton copies from the pod;
-3. a build writes its results: they are under `results`, and where a Pipeline hands them on, in what later Tasks were
-   given (`params`, `reference`, `declared`). What was pulled and what was resolved it cannot say.
+   (status.provenance.refSource); the images are those of the containers' statuses, which Tekton copies from the pod;
+3. a build writes its results: they are under results, and where a Pipeline hands them on, in what later Tasks were
+   given (params, reference, declared). What was pulled and what was resolved it cannot say.
 
 Every field is always there. What the record does not have is empty: text, list or object.
 """
