@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from avouch import errors
 from avouch.values import dataclass
 
 _OF_A_CODE = 200  # findings of one verdict
@@ -298,6 +299,24 @@ class Finding:
         for name, value in zip(cls.__slots__, (code, message, line, fix, material), strict=True):
             object.__setattr__(made, name, value)
         return made
+
+
+def of_policy(policy: str, material: str) -> str:
+    """How a message begins that tells what a policy said.
+
+    >>> of_policy("fresh", "sbom"), of_policy("fresh", "")
+    ('policy fresh on material sbom', 'policy fresh')
+    """
+    return f"policy {policy} on material {material}" if material else f"policy {policy}"
+
+
+def sentence(code: str, message: str, fix: str) -> str:
+    """A finding in one line, the same wherever it is told: in Events, in what kubectl describes, by `avouch why`.
+
+    >>> sentence("MaterialMissing", "material sbom was not delivered", "let task build write it")
+    'MaterialMissing: material sbom was not delivered (fix: let task build write it)'
+    """
+    return f"{code}: {errors.with_fix(message, fix)}"
 
 
 def several(items: Sequence[str]) -> str:

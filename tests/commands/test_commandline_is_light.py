@@ -37,9 +37,10 @@ def heavy(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("contract", "--help"), ("runner", "show"), ("runner", "show", "-o", "json"), ("version",),
+    [("--help",), ("contract", "--help"), ("runner", "show"), ("runner", "show", "-o", "json"), ("version", "--client"),
      ("attestation", "status"), ("attestation", "add", "--value", "x"),
-     ("material", "types"), ("workflow", "list"), ("contract", "list"), ("api-token", "list"), ("completion", "zsh")],
+     ("material", "types"), ("workflow", "list"), ("contract", "list"), ("contract", "resolve", "x"), ("why", "x"),
+     ("api-token", "list"), ("completion", "zsh")],
     ids=" ".join,
 )  # fmt: skip
 def test_what_reads_no_document_loads_nothing_heavy(arguments):

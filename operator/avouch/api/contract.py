@@ -9,6 +9,7 @@ from avouch.api import meta, rules, vocabulary
 MaterialType = Annotated[vocabulary.MaterialType, Field(strict=False)]
 RunnerType = Annotated[vocabulary.RunnerType, Field(strict=False)]
 Requirement = Annotated[str, meta.bounded(200, rules.REQUIREMENT, minimum=1), AfterValidator(rules.REQUIREMENT.check)]
+Shown = Annotated[str, meta.bounded(253)]
 Inputs = Annotated[dict[str, meta.Text], Field(max_length=64)]
 
 UNIQUE_MATERIALS = rules.Rule(
@@ -135,6 +136,65 @@ class ContractSpec(Chainloop):
     """Groups of policies that the run must pass."""
 
 
+class ResolvedMaterial(meta.Model):
+    """One material that runs must deliver."""
+
+    name: Shown = ""
+    """Name of the material."""
+    type: Shown = ""
+    """Type of the material."""
+    optional: bool = False
+    """Whether a run passes without it."""
+    group: Shown = ""
+    """Group of the material, of which any one is enough."""
+    line: meta.Long = ""
+    """The line of the contract that asks for it, or that attaches the policy group which does."""
+    policy_group: Shown = ""
+    """Name of the PolicyGroup that brings it; empty for the contract itself."""
+
+
+class ResolvedPolicy(meta.Model):
+    """One policy that runs must pass."""
+
+    name: Shown = ""
+    """Name of the Policy."""
+    digest: meta.DigestText = ""
+    """Digest of the Policy that is evaluated."""
+    reference: meta.Text = ""
+    """Reference by which it was found; empty if it is embedded."""
+    line: meta.Long = ""
+    """The line of the contract that attaches it, or its policy group."""
+    policy_group: Shown = ""
+    """Name of the PolicyGroup that brings it; empty for the contract itself."""
+    attestation: bool = False
+    """Whether it judges the attestation as a whole, not materials."""
+    material: meta.Text = ""
+    """Name of the materials that it judges, or its prefix if matchMode is PREFIX; empty for any name."""
+    match_mode: Shown = ""
+    """PREFIX if `material` is how names begin."""
+    type: Shown = ""
+    """Type of the materials that it judges; empty for the kinds of its scripts."""
+    inputs: Inputs = Field(default_factory=dict)
+    """What it is given; long values are cut."""
+    gate: bool = False
+    """Whether a violation fails the run."""
+    gate_by: Shown = ""
+    """What says so: attachment, group or organization."""
+
+
+class Resolved(meta.Model):
+    """What the contract owes with its policies and groups looked up; as much of it as a status has room for."""
+
+    materials: Annotated[list[ResolvedMaterial], Field(max_length=200)] = Field(default_factory=list)
+    """Materials, those of policy groups among them."""
+    more_materials: int = 0
+    """Number of materials that are not shown."""
+    policies: Annotated[list[ResolvedPolicy], Field(max_length=200)] = Field(default_factory=list)
+    """Policies, those of policy groups among them."""
+    more_policies: int = 0
+    """Number of policies that are not shown."""
+
+
 class ContractStatus(meta.Status):
     """Observed state of the contract."""
 
@@ -146,6 +206,8 @@ class ContractStatus(meta.Status):
     """Digest of the bytes of that revision: what kubectl apply sent, or else the spec as compact, sorted JSON."""
     workflows: int | None = None
     """Number of Workflows that use this contract."""
+    resolved: Resolved | None = None
+    """What runs owe that are held to that revision, with its policies and groups looked up."""
 
 
 class Contract(meta.Model):

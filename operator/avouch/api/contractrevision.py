@@ -15,6 +15,9 @@ class RevisionSpec(Struct, frozen=True):
         str, Meta(description="Digest of the text that was applied, which also changes with comments and order.")
     ] = ""
     canonical: Annotated[str, Meta(description="The canonical form, whose sha256 is the digest.")] = ""
+    resolved: Annotated[
+        str, Meta(description="What it owes with its policies and groups looked up; empty where it has none.")
+    ] = ""
 
 
 class ContractRevision(Struct, frozen=True):

@@ -77,6 +77,9 @@ class RunPolicy(Struct, frozen=True):
 
     name: Annotated[str, Meta(description="Name of the Policy.")] = ""
     digest: Annotated[str, Meta(description="Digest of the Policy that was evaluated.")] = ""
+    reference: Annotated[str, Meta(description="Reference by which it was found; empty if it is embedded.")] = ""
+    description: Annotated[str, Meta(description="What its author says of it.")] = ""
+    scripts: Annotated[list[str], Meta(description="Fields of the Policy that were evaluated.")] = []
     group: Annotated[str, Meta(description="PolicyGroup that brings it.")] = ""
     material: Annotated[str, Meta(description="Material that it judged; empty for the attestation as a whole.")] = ""
     status: Annotated[str, Meta(description="Passed, Violated, Skipped or Error.")] = ""
@@ -85,6 +88,7 @@ class RunPolicy(Struct, frozen=True):
     violations: Annotated[list[str], Meta(description="What it found.")] = []
     more: Annotated[int, Meta(description="Number of violations that are not shown.")] = 0
     line: Annotated[str, Meta(description="The contract line that asks for it.")] = ""
+    inputs: Annotated[dict[str, str], Meta(description="What it was given; long values are cut.")] = {}
 
 
 class RunDelivery(Struct, frozen=True):

@@ -23,6 +23,9 @@ TABLE: Mapping[str, tree.Entry] = {
     "contract update": tree.Entry("Change a Contract.", "avouch.cli.contracts:update"),
     "contract list": tree.Entry("List Contracts.", "avouch.cli.listing:contracts"),
     "contract describe": tree.Entry("Show a Contract, or one of its revisions.", "avouch.cli.contracts:describe"),
+    "contract resolve": tree.Entry(
+        "Show what a contract owes, with its policies and groups looked up.", "avouch.cli.resolved:resolve"
+    ),
     "contract diff": tree.Entry("Show what changes from one contract to another.", "avouch.cli.contracts:difference"),
     "contract ls": tree.Entry(alias="contract list"),
     "policy": tree.Entry("Policies: what evidence must say.", section=_DECLARE),
@@ -40,6 +43,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "workflow contract": tree.Entry(alias="contract"),
     "workflow ls": tree.Entry(alias="workflow list"),
     "wf": tree.Entry(alias="workflow"),
+    "why": tree.Entry("Show why the verdict of a run is what it is.", "avouch.cli.runs.reasons:why", _RUNS),
     "run": tree.Entry("Runs: what became of builds, and their signed evidence.", section=_RUNS),
     "run list": tree.Entry("List runs, newest first.", "avouch.cli.runs.looking:runs"),
     "run show": tree.Entry("Show what became of a build.", "avouch.cli.runs.looking:show"),

@@ -89,6 +89,15 @@ class Cluster(Protocol):
         ...
 
 
+class Opa(NamedTuple):
+    """The OPA of this machine. `wanted`: the release that the server runs; `problem`: why there is none here."""
+
+    wanted: str
+    version: str = ""
+    path: str = ""
+    problem: str = ""
+
+
 class Rego(Protocol):
     """The policy engine of this machine, and what it says of the style of scripts."""
 
@@ -128,6 +137,10 @@ class Adapters(Protocol):
 
     def rego(self) -> AbstractAsyncContextManager[Rego]:
         """The policy engine of this machine, for as long as it is needed. Entering raises errors.NotInstalled."""
+        ...
+
+    def opa(self) -> Opa:
+        """Which OPA this machine has."""
         ...
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:

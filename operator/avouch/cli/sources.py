@@ -28,11 +28,20 @@ class Source:
 
 
 def option(function: F) -> F:
+    """The option -f, as often as the user likes, and at least once."""
+    return _files(required=True)(function)
+
+
+def optional(function: F) -> F:
     """The option -f, as often as the user likes."""
+    return _files(required=False)(function)
+
+
+def _files(*, required: bool) -> Callable[[F], F]:
     return click.option(
-        "-f", "--filename", "files", required=True, multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
+        "-f", "--filename", "files", required=required, multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
         help="File, folder (all .yaml, .yml and .json below it), URL, or - for standard input.",
-    )(function)  # fmt: skip
+    )  # fmt: skip
 
 
 def one(function: F) -> F:

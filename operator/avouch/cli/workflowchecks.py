@@ -12,6 +12,7 @@ from avouch.contract import mapping, reading
 
 _RESOURCE = f"{kind.KIND.plural}.{kind.KIND.group}"
 _TEKTON = "tekton.dev"
+_GROUPS = "materials: which ones the policy groups of Contract {} bring is known where it is applied"
 _HOME = "its Contract is in the organization's home namespace: name it with --contract FILE"
 
 
@@ -90,7 +91,10 @@ def _checked(started: session.Session, workflow: Mapping[str, Any], around: _Aro
     asked = _asked(started, name, spec, around._replace(offline=True) if elsewhere else around)
     match asked:
         case mapping.Asked():
-            problems, why = mapping.against_contract(spec, asked), ""
+            problems, why = (
+                mapping.against_contract(spec, asked),
+                _GROUPS.format(asked.name) if asked.unresolved else "",
+            )
         case mapping.Problem():
             problems, why = (asked,), ""
         case _:
@@ -117,7 +121,10 @@ def _asked(
     if wanted not in beside and around.offline:
         return f"Contract {wanted} is not in these files"
     try:
-        return mapping.asked_by(reading.read(beside.get(wanted) or started.cluster.get(contracts.RESOURCE, wanted)))
+        if wanted in beside:
+            return mapping.asked_by(reading.read(beside[wanted]))
+        applied = started.cluster.get(contracts.RESOURCE, wanted)
+        return mapping.asked_by(reading.read(applied), _owed(applied))
     except errors.NotFound as exc:
         if reference is None and not around.contract:  # then the controller makes an empty one
             return f"Contract {wanted}: {exc}"
@@ -126,6 +133,14 @@ def _asked(
         return mapping.Problem("ContractNotFound", "spec.contractRef", text, "apply it", wanted, known)
     except (errors.Denied, errors.Unavailable, errors.NotInstalled) as exc:
         return f"Contract {wanted}: {exc}"
+
+
+def _owed(contract: declared.Manifest) -> Sequence[str] | None:
+    """The names of all materials that a Contract owes, those of policy groups among them, where its status has them."""
+    shown = objects.part(contract, "status", "resolved")
+    if not shown or shown.get("moreMaterials") or not objects.seen(contract):
+        return None
+    return [str(each["name"]) for each in shown.get("materials") or ()]
 
 
 def _contracts(started: session.Session) -> Sequence[str]:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from avouch import errors, spelling
 from avouch.api import workflow as kind
-from avouch.contract import model, revisions
+from avouch.contract import model, owed, revisions
 from avouch.tekton import definitions, paths
 
 _REMOVE = "remove it, or add it to the Contract's spec.materials"
@@ -49,12 +49,14 @@ class Problem:
 class Asked:
     """The names of a Contract: its materials, and the annotations of the run ("") and of each material.
 
-    An annotation with a value is fixed: no source of the Workflow counts for it.
+    An annotation with a value is fixed: no source of the Workflow counts for it. `unresolved`: policy groups bring
+    materials that are not known here.
     """
 
     name: str
     materials: tuple[str, ...] = ()
     annotations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unresolved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +81,29 @@ def told(problems: Sequence[Problem]) -> str:
     return f"{'; '.join(map(str, problems[:_TOLD]))}{more}"
 
 
-def asked_by(contract: model.ContractSpec) -> Asked:
-    """The names of a Contract."""
+def asked_by(contract: model.ContractSpec, materials: Sequence[str] | None = None) -> Asked:
+    """The names of a Contract. `materials`: all that it owes, those of its policy groups among them, where known."""
     own = {key: value for key, value in contract.metadata if "/" not in key}
     own |= {each.name: each.value for each in contract.annotations}
     of_materials = {one.name: {each.name: each.value for each in one.annotations} for one in contract.materials}
-    return Asked(contract.name, tuple(one.name for one in contract.materials), {**of_materials, "": own})
+    known = tuple(one.name for one in contract.materials) if materials is None else tuple(materials)
+    unresolved = materials is None and bool(contract.policy_groups)
+    return Asked(contract.name, known, {**of_materials, "": own}, unresolved)
 
 
 @functools.lru_cache(maxsize=8)  # the largest takes 3 MB; Workflows of one Contract are looked at one after another
-def asked_in(canonical: bytes) -> Asked:
-    """The names in a revision's canonical form, remembered: thousands of Workflows may share a Contract.
+def asked_in(canonical: bytes, resolved: bytes = b"") -> Asked:
+    """The names in a revision, remembered: thousands of Workflows may share a Contract.
+
+    Args:
+        canonical: its canonical form.
+        resolved: what it owes with its policies looked up, in the form of `owed`; b"" where it has none.
 
     Raises:
-        Corrupt: the bytes are no canonical form.
+        Corrupt: the bytes are of no such form.
     """
-    return asked_by(revisions.restore(canonical))
+    materials = [one.name for one in owed.restore(resolved).materials] if resolved else None
+    return asked_by(revisions.restore(canonical), materials)
 
 
 def against_contract(spec: kind.WorkflowSpec, asked: Asked) -> tuple[Problem, ...]:
@@ -110,7 +119,7 @@ def against_contract(spec: kind.WorkflowSpec, asked: Asked) -> tuple[Problem, ..
 
 
 def _material(source: kind.MaterialSource, asked: Asked) -> Problem | None:
-    if source.name in asked.materials:
+    if source.name in asked.materials or asked.unresolved:
         return None
     text = f"Contract {asked.name} does not ask for material {source.name}"
     return Problem("UnknownMaterial", _field("materials", source.name), text, _REMOVE, source.name, asked.materials)
@@ -127,7 +136,7 @@ def _path(source: kind.MaterialSource) -> Problem | None:
 
 def _annotation(source: kind.AnnotationSource, asked: Asked, anywhere: Sequence[str]) -> Problem | None:
     where = _field("annotations", source.name)
-    if source.material and source.material not in asked.materials:
+    if source.material and source.material not in asked.materials and not asked.unresolved:
         text = f"Contract {asked.name} does not ask for material {source.material}"
         return Problem("UnknownMaterial", where, text, _REMOVE, source.material, asked.materials)
     places = [asked.annotations.get(source.material, {})] if source.material else list(asked.annotations.values())

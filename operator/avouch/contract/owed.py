@@ -5,14 +5,24 @@ changed makes another revision of every contract that refers to it.
 """
 
 import json
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, field
+from enum import StrEnum
+from typing import Any, Protocol
 
 from avouch import errors
 from avouch.contract import model, revisions
 from avouch.values import dataclass
 
 _FORM = "avouch.dev/resolved/v1"  # names these rules: another form is another name
+
+
+class GateBy(StrEnum):
+    """What says whether a violation blocks: the first of these that says anything."""
+
+    ATTACHMENT = "attachment"
+    GROUP = "group"  # the attachment of the PolicyGroup
+    ORGANIZATION = "organization"  # its settings.blockOnPolicyViolation
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class Bound:
         prefix: whether `material` is how it begins.
         type: type of the materials that it judges; "" for those that its scripts name.
         inputs: what it is given.
-        gate: whether a violation blocks.
+        gate: whether a violation blocks; `gate_by` says so.
         requirements: what is met when it passes.
     """
 
@@ -46,6 +56,7 @@ class Bound:
     type: str = ""
     inputs: tuple[tuple[str, str], ...] = ()
     gate: bool = False
+    gate_by: str = GateBy.ORGANIZATION
     requirements: tuple[str, ...] = ()
 
     def judges(self, name: str, type_: str) -> bool:
@@ -55,18 +66,58 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a material comes from: the contract's line, and the PolicyGroup that brings it ("" for none)."""
+
+    line: str
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Owed:
-    """Materials, those of groups among them, and policies. Their order carries no meaning."""
+    """Materials, those of groups among them, and policies. Their order carries no meaning.
+
+    `brought`: where the materials come from that groups bring, by their names.
+    """
 
     materials: tuple[model.Material, ...]
-    policies: tuple[Bound, ...]
+    policies: tuple[Bound, ...] = ()
+    brought: Mapping[str, Origin] = field(default_factory=dict)
+
+    def origin(self, material: str) -> Origin:
+        """Where a material comes from: by its name, because the order of the list means nothing and may change."""
+        return self.brought.get(material) or Origin(f'spec.materials[name="{material}"]')
+
+
+class Revision(Protocol):
+    """What is needed of a recorded revision."""
+
+    @property
+    def canonical(self) -> bytes:
+        """The canonical form of the contract."""
+
+    @property
+    def resolved(self) -> bytes:
+        """What `canonical` wrote of what it owes; b"" where the contract has no policies."""
+
+
+def of_revision(revision: Revision) -> Owed:
+    """What runs owe that are held to a revision. Raises errors.Corrupt."""
+    if revision.resolved:
+        return restore(revision.resolved)
+    return Owed(revisions.restore(revision.canonical).materials)
 
 
 def canonical(owed: Owed) -> bytes:
     """The recorded form: equal meaning is equal bytes."""
     said = {"materials": [asdict(one) for one in owed.materials], "policies": [_said(one) for one in owed.policies]}
+    brought = {name: asdict(one) for name, one in owed.brought.items()}
     return revisions.compact(
-        {"form": _FORM, **{name: sorted(each, key=revisions.compact) for name, each in said.items()}}
+        {
+            "form": _FORM,
+            **{name: sorted(each, key=revisions.compact) for name, each in said.items()},
+            **({"brought": brought} if brought else {}),
+        }
     )
 
 
@@ -82,7 +133,8 @@ def restore(form: bytes) -> Owed:
             )
             for each in raw["policies"]
         )
-        return Owed(tuple(map(revisions.material, raw["materials"])), bound)
+        brought = {name: Origin(**each) for name, each in raw.get("brought", {}).items()}
+        return Owed(tuple(map(revisions.material, raw["materials"])), bound, brought)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise errors.Corrupt(f"not a resolved contract: {exc}") from exc
 

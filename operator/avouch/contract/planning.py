@@ -85,7 +85,7 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
     """
     declared = _declared(workflow)
     contract = revisions.restore(revision.canonical)
-    asked = owed.restore(revision.resolved).materials if revision.resolved else contract.materials
+    asked = owed.of_revision(revision)
     tekton = declared.tekton or workflow_kind.Tekton()
     sources = {material.name: _source(material) for material in tekton.materials}
     values = {(value.material or "", value.name): _value_source(value) for value in tekton.annotations}
@@ -96,7 +96,10 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
         contract=revision.name,
         revision=revision.revision,
         contract_digest=str(revision.digest),
-        materials=tuple(_material(material, sources, values) for material in asked),
+        materials=tuple(
+            _material(material, asked.origin(material.name).line, sources.get(material.name), values)
+            for material in asked.materials
+        ),
         annotations=tuple(_annotations(contract, values)),
         env=contract.env_allow_list,
         runner=contract.runner,
@@ -113,11 +116,6 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
 
 def _seconds(within: str | None) -> int:
     return int(durations.read(within).total_seconds()) if within else plan.ATTEST_WITHIN
-
-
-def line_of(material: str) -> str:
-    """The contract line of a material. By name, because the order of the list means nothing and may change."""
-    return f'spec.materials[name="{material}"]'
 
 
 def _declared(workflow: Workflow) -> workflow_kind.WorkflowSpec:
@@ -151,17 +149,17 @@ def _value_source(value: workflow_kind.AnnotationSource) -> plan.Source:
 _Values = Mapping[tuple[str, str], plan.Source]
 
 
-def _material(material: model.Material, sources: Mapping[str, plan.Source], values: _Values) -> plan.PlannedMaterial:
+def _material(material: model.Material, line: str, source: plan.Source | None, values: _Values) -> plan.PlannedMaterial:
     return plan.PlannedMaterial(
         name=material.name,
         type=material.type,
-        source=sources.get(material.name, plan.Source()),
+        source=source or plan.Source(),
         optional=material.optional,
         output=material.output,
         skip_upload=material.skip_upload,
         group=material.group,
         annotations=tuple(_annotation(each.name, each.value, material.name, values) for each in material.annotations),
-        line=line_of(material.name),
+        line=line,
     )
 
 

@@ -80,6 +80,7 @@ class _Resolving:
         self._named: dict[str, kind.Policy] = {}  # policies by their references: each is read once
         self._blocks = blocks
         self._materials = {one.name: one for one in contract.materials}
+        self._brought: dict[str, owed.Origin] = {}  # materials that groups bring
         self._bound: list[owed.Bound] = []
         self._documents: dict[str, bytes] = {}
         self._unresolved: list[Unresolved] = []
@@ -93,7 +94,7 @@ class _Resolving:
             self._attach_group(group, f"spec.policyGroups[ref={json.dumps(group.ref)}]")
         if self._unresolved:
             return tuple(self._unresolved)
-        found = owed.Owed(tuple(self._materials.values()), tuple(self._bound))
+        found = owed.Owed(tuple(self._materials.values()), tuple(self._bound), self._brought)
         return Resolved(found, self._documents)
 
     def _attach(
@@ -106,6 +107,7 @@ class _Resolving:
             name, document = policy.metadata.name, identity.canonical(policy)
             digest = str(digests.of_bytes(document))
             arguments.bound(name, policy.spec.inputs, inputs)
+            blocks, said_by = self._gate(one.gate, gate)
             bound = replace(
                 within,
                 policy=name,
@@ -114,7 +116,8 @@ class _Resolving:
                 material=within.material or one.selector_name,
                 prefix=within.prefix if within.material else one.match_mode == "PREFIX",
                 inputs=tuple(sorted(inputs.items())),
-                gate=next((each for each in (one.gate, gate) if each is not None), self._blocks),
+                gate=blocks,
+                gate_by=said_by,
                 requirements=one.requirements,
             )
             _check_kinds(policy, bound)
@@ -123,6 +126,14 @@ class _Resolving:
             return
         self._bound.append(bound)
         self._documents[digest] = document
+
+    def _gate(self, attachment: bool | None, group: bool | None) -> tuple[bool, owed.GateBy]:
+        """Whether a violation blocks, and what says so."""
+        if attachment is not None:
+            return attachment, owed.GateBy.ATTACHMENT
+        if group is not None:
+            return group, owed.GateBy.GROUP
+        return self._blocks, owed.GateBy.ORGANIZATION
 
     def _attach_group(self, attached: model.PolicyGroupAttachment, line: str) -> None:
         try:
@@ -167,6 +178,7 @@ class _Resolving:
             if len(self._materials) >= MATERIALS:
                 raise errors.TooLarge(f"the contract owes more than {MATERIALS} materials", fix="split the group")
             self._materials[named] = model.Material(named, type_, optional=material.optional)
+            self._brought[named] = owed.Origin(base.line, base.group)
         return replace(base, material=named)
 
     def _attach_grouped(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from avouch import digests, errors
 from avouch.contract import owed as owed_form
-from avouch.contract import revisions
+from avouch.contract import owedview, revisions
 from avouch.controlplane.model import contracts
 from avouch.kube.cache import Key, Object
 from avouch.policy import resolution
@@ -19,9 +19,13 @@ _TOLD = 5  # references that a condition tells of
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of the contract: its newest revision, or why it could not be read, or its policies not be found."""
+    """What became of the contract: its newest revision, or why it could not be read, or its policies not be found.
+
+    `shown`: what runs owe that are held to that revision, as the status shows it.
+    """
 
     revision: contracts.ContractRevision | None = None
+    shown: conditions.Json | None = None
     problem: errors.Invalid | None = None
     unresolved: Sequence[resolution.Unresolved] = ()
 
@@ -33,7 +37,7 @@ def decide(contract: Object, recorded: Recorded, workflows: int) -> conditions.D
     if revision is not None:
         digest, source = str(revision.digest), revision.source_digest or None
         return _resolved(contract, recorded).having(
-            **fields, revision=revision.revision, digest=digest, sourceDigest=source
+            **fields, revision=revision.revision, digest=digest, sourceDigest=source, resolved=recorded.shown
         )
     return _resolved(contract, recorded).having(**fields)
 
@@ -61,15 +65,14 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     """Read, look its policies up, and record; one that is suspended or in disorder keeps the revision it had."""
     bound = _bound(context, key)
     if suspended(obj):
-        return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name)), bound)
+        return decide(obj, await _kept(context, key), bound)
     try:
         canonical, source = await asyncio.to_thread(_read, context.canonical, obj)  # 90 ms for the largest
     except errors.Invalid as exc:
-        return decide(obj, Recorded(await context.contracts.newest(key.namespace, key.name), exc), bound)
+        return decide(obj, replace(await _kept(context, key), problem=exc), bound)
     owed = await _owed(context, key, canonical) if file_by_policies(obj) else None
     if owed is not None and not isinstance(owed, resolution.Resolved):
-        newest = await context.contracts.newest(key.namespace, key.name)
-        return decide(obj, Recorded(newest, unresolved=owed), bound)
+        return decide(obj, replace(await _kept(context, key), unresolved=owed), bound)
     revision = contracts.ContractRevision(
         namespace=key.namespace,
         namespace_uid=context.namespace_uid(key.namespace),
@@ -85,8 +88,21 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     documents = owed.documents if owed else {}
     recorded = await context.contracts.record(revision, documents, epoch=context.epoch())
     return replace(
-        decide(obj, Recorded(recorded), bound), requeue_dependents=recorded.recorded_at == revision.recorded_at
+        decide(obj, await _shown(recorded), bound), requeue_dependents=recorded.recorded_at == revision.recorded_at
     )
+
+
+async def _kept(context: Context, key: Key) -> Recorded:
+    """The revision that stays in force."""
+    return await _shown(await context.contracts.newest(key.namespace, key.name))
+
+
+async def _shown(revision: contracts.ContractRevision | None) -> Recorded:
+    """A revision with what it owes, by the reading that plans are made by."""
+    if revision is None:
+        return Recorded()
+    shown = await asyncio.to_thread(lambda: owedview.bounded(owed_form.of_revision(revision)))
+    return Recorded(revision, shown)
 
 
 def _read(canonical: Callable[[Object], bytes], obj: Object) -> tuple[bytes, str]:

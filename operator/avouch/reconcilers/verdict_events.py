@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from avouch import errors
+from avouch import errors, findings
 from avouch.controlplane.model import runs as run_model
 from avouch.controlplane.model import verdicts
 from avouch.kube import events, resources
@@ -51,9 +51,8 @@ def _why(judged: run_model.Judged) -> str:
     first, more = judged.first, judged.findings - 1
     if first is None:
         return ""
-    fix = f" (fix: {first.fix})" if first.fix else ""
     others = f", and {more} more finding{'s' if more > 1 else ''}" if more > 0 else ""
-    said = f"{first.code}: {first.message}{fix}".encode()
+    said = findings.sentence(first.code, first.message, first.fix).encode()
     short = said if len(said) <= _TEXT else said[: _TEXT - 3] + b"..."
     return f"{short.decode(errors='ignore')}{others}; "
 

@@ -204,7 +204,8 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     record = record_of(obj, context.namespace_uid(key.namespace), bound, opening)
     await context.workflows.upsert(record, epoch=context.epoch())
     if bound.revision is not None and spec.tekton is not None:
-        bound = replace(bound, unknown=mapping.against_contract(spec, mapping.asked_in(bound.revision.canonical)))
+        asked = mapping.asked_in(bound.revision.canonical, bound.revision.resolved)
+        bound = replace(bound, unknown=mapping.against_contract(spec, asked))
     if context.definitions_listed():
         known = mapping.Definitions(*(Named(context.cache, each, key.namespace) for each in ("Pipeline", "Task")))
         bound = replace(bound, looked=mapping.against_definitions(spec, key.namespace, known))

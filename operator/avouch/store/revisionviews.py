@@ -14,7 +14,7 @@ POLL_SECONDS = 2.0  # contracts change seldom, and few watch them
 BOOKMARK_SECONDS = 30
 _TURN = 50  # revisions that a watch reads at a time
 _PAGE = 100  # largest page
-_ROOM = 2 * 1024 * 1024  # bytes of canonical forms in it, unless the first alone has more: one may have a megabyte
+_ROOM = 2 * 1024 * 1024  # bytes of recorded forms in it, unless the first alone has more: one may have a megabyte
 FILTERS = ("name", "contract")
 
 
@@ -96,7 +96,8 @@ def _fitting(chosen: "sa.Select[Any]") -> "sa.Select[Any]":
     """The first of these rows, as many as fit, each with the number of all of them (`there`)."""
     rows = chosen.subquery("chosen")
     place = (rows.c.namespace, rows.c.name, rows.c.revision)
-    total = sa.func.sum(sa.func.octet_length(rows.c.canonical)).over(order_by=place)
+    size = sa.func.octet_length(rows.c.canonical) + sa.func.octet_length(rows.c.resolved)
+    total = sa.func.sum(size).over(order_by=place)
     number = sa.func.row_number().over(order_by=place)
     sized = sa.select(
         rows, total.label("total"), number.label("number"), sa.func.count().over().label("there")
@@ -127,6 +128,7 @@ def _document(row: "sa.Row[Any]") -> dict[str, Any]:
         "digest": row.digest,
         "sourceDigest": row.source_digest,
         "canonical": row.canonical.decode("ascii"),
+        "resolved": row.resolved.decode("ascii"),
         "recordedAt": rfc3339.to_seconds(row.recorded_at),
         "resourceVersion": row.version,
     }

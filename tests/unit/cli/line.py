@@ -8,7 +8,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from avouch import errors
-from avouch.cli import app, tree
+from avouch.cli import app, ports, tree
 from avouch.processes import main
 
 
@@ -29,6 +29,7 @@ class Adapters:
         pod: tuple[str, Mapping[str, str]] | None = None,
         pages: Mapping[str, bytes] | None = None,
         cluster: Any = None,
+        opa: ports.Opa | None = None,
     ) -> None:
         self.environment = environment or {}
         self.waited = 0.0
@@ -36,6 +37,11 @@ class Adapters:
         self._pod = pod
         self._pages = pages or {}
         self._cluster = cluster
+        self._opa = opa
+
+    def opa(self) -> ports.Opa:
+        assert self._opa is not None, "nobody was to ask for OPA"
+        return self._opa
 
     def pod(self) -> tuple[str, Mapping[str, str]] | None:
         return self._pod

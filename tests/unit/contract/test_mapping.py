@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from avouch.api import workflow as kind
-from avouch.contract import mapping, model, revisions
+from avouch.contract import mapping, model, owed, revisions
 
 Json = dict[str, Any]
 CONTRACT = model.ContractSpec(
@@ -289,3 +289,20 @@ def test_revisions_that_nobody_looks_at_any_more_stay_in_no_memory() -> None:
     finally:
         tracemalloc.stop()
         mapping.asked_in.cache_clear()
+
+
+def test_a_material_that_a_policy_group_brings_is_no_unknown_one() -> None:
+    grouped = replace(CONTRACT, policy_groups=(model.PolicyGroupAttachment("security"),))
+    source = spec(materials=[{"name": "scan", "param": {"name": "p"}}])
+    resolved = owed.canonical(owed.Owed((*CONTRACT.materials, model.Material("scan", "SARIF"))))
+    assert mapping.against_contract(source, mapping.asked_in(revisions.canonical(grouped), resolved)) == ()
+    without = owed.canonical(owed.Owed(CONTRACT.materials))
+    (problem,) = mapping.against_contract(source, mapping.asked_in(revisions.canonical(grouped), without))
+    assert problem.reason == "UnknownMaterial"
+
+
+def test_where_groups_are_not_looked_up_no_material_is_called_unknown() -> None:
+    grouped = mapping.asked_by(replace(CONTRACT, policy_groups=(model.PolicyGroupAttachment("security"),)))
+    assert grouped.unresolved
+    assert mapping.against_contract(spec(materials=[{"name": "scan", "param": {"name": "p"}}]), grouped) == ()
+    assert not mapping.asked_by(CONTRACT).unresolved

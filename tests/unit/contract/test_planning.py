@@ -1,11 +1,11 @@
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from avouch import digests, errors, plan
-from avouch.contract import completeness, planning, reading, revisions
+from avouch.contract import completeness, model, owed, planning, reading, revisions
 
 CONTRACT = {
     "materials": [
@@ -237,3 +237,31 @@ def test_the_fix_says_where_the_workflow_expects_the_piece():
     mapped = planned({"materials": [{"name": "image", "task": "build", "result": {"name": "IMAGE_URL"}}]})
     assert completeness.owed(mapped, completeness.Evidence())[0].fix == "let task build write the result IMAGE_URL"
     assert "spec.tekton.materials" in completeness.owed(planned(), completeness.Evidence())[0].fix
+
+
+def of_group() -> Revision:
+    """A contract of which a policy group asks for a scan, as resolution records it."""
+    brought = {"scan": owed.Origin('spec.policyGroups[ref="security"].materials[0]', "security")}
+    found = owed.Owed((model.Material("scan", "SARIF"), model.Material("notes", "ARTIFACT")), (), brought)
+    asked = {"materials": [{"name": "notes", "type": "ARTIFACT"}], "policyGroups": [{"ref": "security"}]}
+    return replace(revision(asked), resolved=owed.canonical(found))
+
+
+def test_a_material_that_a_policy_group_brings_is_planned_like_those_of_the_contract() -> None:
+    source = {"name": "scan", "task": "test", "workspace": {"name": "work", "path": "scan.sarif"}}
+    workflow = Workflow({"contractRef": {"name": "c"}, "tekton": {"materials": [source]}})
+    found = planning.plan_of(workflow, of_group())
+    scan = material(found, "scan")
+    assert scan.source == plan.Source(plan.From.WORKSPACE, "test", "work", path="scan.sarif")
+    assert scan.source.needs_pod, "so a sidecar is injected for it"
+    assert scan in found.of_task("test")
+    assert scan.line == 'spec.policyGroups[ref="security"].materials[0]'
+    assert material(found, "notes").line == 'spec.materials[name="notes"]'
+
+
+def test_a_material_of_a_policy_group_that_is_missing_is_told_with_the_groups_line() -> None:
+    found = completeness.owed(planning.plan_of(Workflow(), of_group()), completeness.Evidence())
+    assert [(each.code, each.material, each.line) for each in found] == [
+        ("MaterialMissing", "notes", 'spec.materials[name="notes"]'),
+        ("MaterialMissing", "scan", 'spec.policyGroups[ref="security"].materials[0]'),
+    ]

@@ -280,3 +280,32 @@ def test_an_embedded_policy_has_the_digest_of_its_content() -> None:
     (bound,) = resolve(attached(embedded=policy("inside"))).owed.policies
     assert (bound.policy, bound.reference) == ("inside", "")
     assert digests.well_formed(bound.digest)
+
+
+@pytest.mark.parametrize(
+    ("attachment", "group_gate", "blocks", "gate"),
+    [
+        (True, False, False, (True, "attachment")),
+        (False, True, True, (False, "attachment")),
+        (None, True, False, (True, "group")),
+        (None, False, True, (False, "group")),
+        (None, None, True, (True, "organization")),
+        (None, None, False, (False, "organization")),
+    ],
+)
+def test_what_says_whether_a_violation_blocks_is_told_with_it(
+    attachment: bool | None, group_gate: bool | None, blocks: bool, gate: tuple[bool, str]
+) -> None:
+    each = {"ref": "a", **({} if attachment is None else {"gate": attachment})}
+    grouped = group("g", policies={"materials": [{"type": "SARIF", "policies": [each]}]})
+    asked = {"ref": "g", **({} if group_gate is None else {"gate": group_gate})}
+    (bound,) = resolve({"policyGroups": [asked]}, grouped, policy("a"), blocks=blocks).owed.policies
+    assert (bound.gate, bound.gate_by) == gate
+
+
+def test_a_material_of_a_group_says_which_line_and_group_bring_it_and_one_of_the_contract_its_own() -> None:
+    said = {"materials": [{"name": "own", "type": "SARIF"}, {"name": "theirs", "type": "SARIF"}]}
+    spec = {"materials": [{"name": "own", "type": "SARIF"}], "policyGroups": [{"ref": "g"}]}
+    found = resolve(spec, group("g", policies=said)).owed
+    assert found.origin("own") == owed.Origin('spec.materials[name="own"]')
+    assert found.origin("theirs") == owed.Origin('spec.policyGroups[ref="g"].materials[1]', "g")

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from avouch.contract import owed, reading, revisions
+from avouch.contract import owed, owedview, reading, revisions
 from avouch.kube.cache import Key
 from avouch.reconcilers import conditions, kinds
 from tests.unit.reconcilers import test_kinds as stage
@@ -93,3 +93,70 @@ async def test_a_policy_that_changes_has_the_contracts_looked_at_that_refer_to_i
     assert set(kinds.dependents(reconciling.context, group)) == {through}
     organization = stage.put(reconciling, "Organization", "acme", "", homeNamespace="team")
     assert {direct, through, group} <= set(kinds.dependents(reconciling.context, organization))
+
+
+def shown(reconciling: kinds.KindReconciler, key: Key) -> dict[str, Any]:
+    obj = reconciling.context.cache.get(key)
+    assert obj is not None
+    found: dict[str, Any] = obj["status"]["resolved"]
+    return found
+
+
+GROUPED = {"materials": [{"name": "scan", "type": "SARIF", "policies": [{"ref": "fresh", "gate": True}]}]}
+
+
+async def test_the_status_shows_what_is_owed_with_policies_and_groups_looked_up() -> None:
+    reconciling, memory = build()
+    stage.put(reconciling, "Policy", "fresh", **SCRIPT)
+    stage.put(reconciling, "PolicyGroup", "g", policies=GROUPED)
+    own = {"materials": [{"name": "notes", "type": "ARTIFACT"}], "policyGroups": [{"ref": "g"}]}
+    contract = stage.put(reconciling, "Contract", "c", **own)
+    await reconciling.reconcile(contract)
+    found = shown(reconciling, contract)
+    assert [(each["name"], each["line"], each.get("policyGroup")) for each in found["materials"]] == [
+        ("notes", 'spec.materials[name="notes"]', None),
+        ("scan", 'spec.policyGroups[ref="g"].materials[0]', "g"),
+    ]
+    (policy,) = found["policies"]
+    assert (policy["name"], policy["gate"], policy["gateBy"], policy["material"]) == (
+        "fresh",
+        True,
+        "attachment",
+        "scan",
+    )
+    assert found == owedview.bounded(owed.of_revision(memory.revisions[-1])), "what plans are made of"
+
+
+async def test_while_a_contract_waits_for_a_policy_its_status_shows_the_revision_in_force() -> None:
+    reconciling, _ = build()
+    policy = stage.put(reconciling, "Policy", "fresh", **SCRIPT)
+    contract = stage.put(reconciling, "Contract", "c", **ATTACHED)
+    await reconciling.reconcile(contract)
+    before = shown(reconciling, contract)
+    reconciling.context.cache.drop(policy)
+    await reconciling.reconcile(contract)
+    assert said(reconciling, contract)["Ready"][0] == "False"
+    assert shown(reconciling, contract) == before
+
+
+async def test_a_contract_that_was_never_recorded_shows_nothing_as_owed() -> None:
+    reconciling, _ = build()
+    contract = stage.put(reconciling, "Contract", "c", **ATTACHED)
+    await reconciling.reconcile(contract)
+    obj = reconciling.context.cache.get(contract)
+    assert obj is not None
+    assert "resolved" not in obj["status"]
+
+
+async def test_a_workflow_may_map_a_material_that_a_policy_group_brings() -> None:
+    reconciling, _ = build()
+    stage.put(reconciling, "Policy", "fresh", **SCRIPT)
+    stage.put(reconciling, "PolicyGroup", "g", policies=GROUPED)
+    await reconciling.reconcile(stage.put(reconciling, "Contract", "c", policyGroups=[{"ref": "g"}]))
+    for material, known in (("scan", True), ("scam", False)):
+        source = {"name": material, "task": "test", "workspace": {"name": "work", "path": "scan.sarif"}}
+        workflow = stage.put(
+            reconciling, "Workflow", material, contractRef={"name": "c"}, tekton={"materials": [source]}
+        )
+        await reconciling.reconcile(workflow)
+        assert (conditions.MATERIALS_KNOWN not in said(reconciling, workflow)) == known

@@ -91,7 +91,7 @@ def test_a_red_run_leaves_the_workflow_ready(result: verdicts.VerdictResult) -> 
 
 def test_an_unreadable_contract_is_stalled_with_the_line_and_keeps_its_revision() -> None:
     problem = errors.Invalid("unknown", field="spec.materials[1].type", fix="write JUNIT_XML")
-    desired = contracts.decide(obj("c"), contracts.Recorded(revision(2), problem), 0)
+    desired = contracts.decide(obj("c"), contracts.Recorded(revision(2), problem=problem), 0)
     assert says(desired)["Stalled"] == ("True", "InvalidContract")
     assert desired.conditions[0].message.startswith("spec.materials[1].type: unknown (fix:")
     assert desired.fields["revision"] == 2

@@ -26,12 +26,12 @@ def show(run: objects.Manifest) -> None:
         output.tabulate(table)
     else:
         output.lines(["No material was found."])
-    judged = _listed(run, "policies")
+    judged = listed(run, "policies")
     if judged:
         click.echo()
         output.tabulate(output.Table(("POLICY", "ON", "STATUS", "GATE", "SAID"), tuple(map(_policy, judged))))
     output.lines(["", "Timeline:", *(f"  {at:<20}  {what}" for at, what in sorted(_timeline(run), key=_time))])
-    deliveries = _listed(run, "deliveries")
+    deliveries = listed(run, "deliveries")
     if deliveries:
         click.echo()
         output.tabulate(output.Table(("DELIVERY", "STATE", "TRIES", "LAST ERROR"), tuple(map(_delivery, deliveries))))
@@ -49,7 +49,7 @@ def build(run: objects.Manifest) -> str:
 
 def why(run: objects.Manifest) -> list[str]:
     """The findings, each with the line of the contract and the fix, in lines."""
-    found = [line for each in _listed(run, "findings") for line in _finding(each)]
+    found = [line for each in listed(run, "findings") for line in _finding(each)]
     if found:
         return ["Why:", *found]
     if verdict(run) == PENDING:
@@ -89,7 +89,7 @@ def _facts(run: objects.Manifest) -> Iterator[tuple[str, str]]:
 def _materials(run: objects.Manifest) -> output.Table:
     rows = tuple(
         (str(each.get("name", "")), str(each.get("type", "")), str(each.get("origin", "")), _value(each), _short(each))
-        for each in _listed(run, "materials")
+        for each in listed(run, "materials")
     )
     return output.Table(("MATERIAL", "TYPE", "FROM", "VALUE", "DIGEST"), rows)
 
@@ -127,7 +127,7 @@ def _timeline(run: objects.Manifest) -> Iterator[tuple[str, str]]:
         (objects.text(run, "status", "judgedAt"), f"judged: {verdict(run)}"),
         *(
             (str(each.get("receivedAt", "")), f"a claim of TaskRun {each.get('taskRun', '')} came after the verdict")
-            for each in _listed(run, "lateClaims")
+            for each in listed(run, "lateClaims")
         ),
     ):
         if at:
@@ -138,6 +138,7 @@ def _delivery(said: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(said.get(key) or "") for key in ("attachment", "state", "attempts", "lastError"))
 
 
-def _listed(run: objects.Manifest, key: str) -> list[dict[str, Any]]:
+def listed(run: objects.Manifest, key: str) -> list[dict[str, Any]]:
+    """A list in its status; empty where there is none."""
     found = objects.part(run, "status").get(key)
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -16,7 +16,7 @@ from typing import Any
 
 from avouch import digests, errors, storable
 from avouch.api import policy as kind
-from avouch.contract import owed
+from avouch.contract import legacy, owed
 from avouch.controlplane.judging import documents, examination, run_record
 from avouch.controlplane.model import artifacts, policies, verdicts
 from avouch.materials import types as material_types
@@ -29,6 +29,7 @@ ALLOWED = 120.0  # seconds for all policies of one run
 EVALUATIONS = 1000  # of one run
 VIOLATIONS = 1000  # of one run that its verdict keeps
 _MESSAGE = 500  # characters of one message
+_DESCRIPTION = 200  # characters of what an author says of a policy
 _FINDING = 2000  # characters of what one says beside its message
 
 
@@ -136,7 +137,7 @@ class _Run:
         except errors.AvouchError as exc:
             if exc.retry:
                 raise
-            self.said += [_failed(one, about, str(exc)) for one in judging]
+            self.said += [self._failed(one, about, str(exc)) for one in judging]
             return
         async with self.use.engine.document(self.case.run.namespace_uid, document) as asked:
             for one in judging:
@@ -146,20 +147,22 @@ class _Run:
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
         if len(self.said) >= EVALUATIONS:
-            return _failed(one, about, f"not evaluated: a run has at most {EVALUATIONS} evaluations")
+            return self._failed(one, about, f"not evaluated: a run has at most {EVALUATIONS} evaluations")
         if self.use.clock() > self.until:
-            return _failed(one, about, f"not evaluated: the policies of one run have {ALLOWED:.0f} seconds together")
+            return self._failed(
+                one, about, f"not evaluated: the policies of one run have {ALLOWED:.0f} seconds together"
+            )
         if self.unshown:
-            return _failed(one, about, self.unshown)
+            return self._failed(one, about, self.unshown)
         try:
             return await self._evaluated(one, about, known, asked)
         except errors.AvouchError as exc:
             if exc.retry:
                 raise
-            return _failed(one, about, str(exc))
+            return self._failed(one, about, str(exc))
         except Exception as exc:
             _log.exception("policy %s could not be evaluated for run %s", one.policy, self.case.run.id)
-            return _failed(one, about, f"the evaluation failed: {type(exc).__name__}")
+            return self._failed(one, about, f"the evaluation failed: {type(exc).__name__}")
 
     async def _evaluated(
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
@@ -168,10 +171,10 @@ class _Run:
         question, _ = evaluation.question(policy, dict(one.inputs), known, self.beside)
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
-            return _failed(one, about, f"none of its scripts judges {about.type}")
+            return self._failed(one, about, f"none of its scripts judges {about.type}")
         found = await evaluation.asked_about(self.use.engine, asked, chosen, question)
         if found is None:
-            return replace(_evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")
+            return replace(self._evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")
         status = (
             policies.Status.VIOLATED
             if found.violations
@@ -185,11 +188,33 @@ class _Run:
         )
         more = found.more + len(found.violations) - len(kept)
         return replace(
-            _evaluation(one, about),
+            self._evaluation(one, about),
             status=status,
             reason=finding_types.bounded(found.skipped, _MESSAGE),
             violations=kept,
             more=more,
+        )
+
+    def _failed(self, one: owed.Bound, about: "_About", reason: str) -> policies.Evaluation:
+        return replace(self._evaluation(one, about), reason=finding_types.bounded(reason, 2 * _MESSAGE))
+
+    def _evaluation(self, one: owed.Bound, about: "_About") -> policies.Evaluation:
+        """What is known before the policy is asked: which it is, by what of the contract, on what."""
+        annotations = self.pinned.known[one.digest].metadata.annotations
+        return policies.Evaluation(
+            policy=one.policy,
+            digest=one.digest,
+            line=one.line,
+            status=policies.Status.ERROR,
+            reference=one.reference,
+            description=finding_types.bounded(annotations.get(legacy.DESCRIPTION, ""), _DESCRIPTION),
+            scripts=tuple(each.place for each in _of_type(self._scripts(one), about.type)),
+            group=one.group,
+            material=about.material,
+            material_digest=about.digest,
+            gate=one.gate,
+            inputs=one.inputs,
+            requirements=one.requirements,
         )
 
     def _scripts(self, one: owed.Bound) -> Sequence[scripts.Script]:
@@ -237,26 +262,6 @@ class _About:
 
 def _of_type(found: Iterable[scripts.Script], type_: str) -> Sequence[scripts.Script]:
     return [one for one in found if one.judges in ("", type_) and one.at_push]
-
-
-def _evaluation(one: owed.Bound, about: _About) -> policies.Evaluation:
-    return policies.Evaluation(
-        policy=one.policy,
-        digest=one.digest,
-        line=one.line,
-        status=policies.Status.ERROR,
-        reference=one.reference,
-        group=one.group,
-        material=about.material,
-        material_digest=about.digest,
-        gate=one.gate,
-        inputs=one.inputs,
-        requirements=one.requirements,
-    )
-
-
-def _failed(one: owed.Bound, about: _About, reason: str) -> policies.Evaluation:
-    return replace(_evaluation(one, about), reason=finding_types.bounded(reason, 2 * _MESSAGE))
 
 
 def _kept(said: Sequence[policies.Evaluation]) -> tuple[policies.Evaluation, ...]:

@@ -4,6 +4,7 @@ Two sources weigh the evidence (`tekton_run.examine` for Tekton, `external_run.e
 was delivered and what is wrong with it. What holds for every run stands here, once, in `CHECKS`.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -18,6 +19,8 @@ from avouch.tekton import decision
 
 _DELIVERED_BY_PODS = ("MaterialMissing", "GroupUnsatisfied", "SidecarMissing")
 _SHOWN = 5  # violations of one policy that a finding tells
+_INPUTS = 200  # characters of its inputs, with which all of them are told
+_UNEVALUATED = "correct the policy: avouch policy eval shows what it does with a material"
 TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 
@@ -96,19 +99,31 @@ def violated_policies(case: examination.Case, _examined: examination.Examined) -
         yield Finding("PoliciesNotEvaluated", text, line="spec.policies", fix="read the worker's log")
         return
     for one in case.evaluations:
-        of = f"policy {one.policy} on material {one.material}" if one.material else f"policy {one.policy}"
+        of = finding_table.of_policy(one.policy, one.material)
         if one.status is policies.Status.ERROR:
             code = "PolicyNotEvaluated" if one.gate else "PolicyNotEvaluatedUngated"
-            yield Finding(code, f"{of}: {one.reason}", one.line, "correct the policy", one.material)
+            yield Finding(code, f"{of}: {one.reason}", one.line, _UNEVALUATED, one.material)
         elif one.status is policies.Status.VIOLATED:
             code = "PolicyViolated" if one.gate else "PolicyViolatedUngated"
-            yield Finding(code, f"{of}: {_violations(one)}", one.line, "", one.material)
+            yield Finding(code, f"{of}: {_violations(one)}{_given(one)}", one.line, _correct(one), one.material)
 
 
 def _violations(one: policies.Evaluation) -> str:
     more = len(one.violations) + one.more - len(one.violations[:_SHOWN])
     told = "; ".join(each.message for each in one.violations[:_SHOWN])
     return f"{told}; and {more} more" if more else told
+
+
+def _given(one: policies.Evaluation) -> str:
+    """The inputs of the policy, where they are short: often they are what has to be changed."""
+    told = ", ".join(f"{name}={json.dumps(text, ensure_ascii=False)}" for name, text in one.inputs)
+    return f" (given {told})" if told and len(told) <= _INPUTS else ""
+
+
+def _correct(one: policies.Evaluation) -> str:
+    what = f"material {one.material}" if one.material else "what it tells of"
+    about = f"; what policy {one.policy} asks for: {one.description}" if one.description else ""
+    return f"correct {what}, and run it again{about}"
 
 
 CHECKS: tuple[Callable[[examination.Case, examination.Examined], Iterable[Finding]], ...] = (

@@ -43,6 +43,8 @@ class Evaluation:
         digest: of its canonical form.
         line: of the contract that asks for it.
         reference: as the contract writes it; "" for one that is embedded.
+        description: what its author says of it.
+        scripts: the fields of the Policy that were evaluated, such as spec.policies[0].embedded.
         group: the PolicyGroup that brings it; "" for none.
         material: name of the material; "" for the attestation as a whole.
         material_digest: of what was judged.
@@ -59,6 +61,8 @@ class Evaluation:
     line: str
     status: Status
     reference: str = ""
+    description: str = ""
+    scripts: tuple[str, ...] = ()
     group: str = ""
     material: str = ""
     material_digest: str = ""

@@ -18,7 +18,7 @@ _COLUMNS = (
 
 
 def _body(document: objects.Document) -> dict[str, Any]:
-    shown = ("contract", "revision", "digest", "sourceDigest", "canonical")
+    shown = ("contract", "revision", "digest", "sourceDigest", "canonical", "resolved")
     return {
         "metadata": {
             "name": document["name"],

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from avouch import findings
+from avouch.contract import owedview
 from avouch.ingest.aggregated import objects
 
 VERDICT = "avouch.dev/verdict"  # annotation that repeats what the status says, where kubectl shows it first
@@ -38,9 +40,8 @@ def _metadata(document: objects.Document) -> dict[str, Any]:
 def _said(document: objects.Document) -> str:
     """Verdict and findings in a few lines: `kubectl describe` begins with the annotations."""
     lines = [str(document["result"])]
-    for finding in document["findings"][:_SAID]:
-        fix = f" (fix: {finding['fix']})" if finding.get("fix") else ""
-        lines.append(f"{finding['code']}: {finding['message']}{fix}")
+    for found in document["findings"][:_SAID]:
+        lines.append(findings.sentence(found["code"], found["message"], found.get("fix", "")))
     if len(document["findings"]) > _SAID:
         lines.append(f"and {len(document['findings']) - _SAID} more: see status.findings")
     return "\n".join(lines)
@@ -90,10 +91,12 @@ def _material(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _policy(found: Mapping[str, Any]) -> dict[str, Any]:
     """What one policy said; its messages are what people read."""
-    same = ("digest", "group", "material", "status", "reason", "gate", "more", "line")
+    same = ("digest", "reference", "description", "scripts", "group", "material", "status", "reason", "gate", "more",
+            "line")  # fmt: skip
     violations = [one["message"] for one in found["violations"]]
-    said = {"name": found["policy"], **{key: found[key] for key in same}, "violations": violations}
-    return {key: value for key, value in said.items() if value}
+    said = {"name": found["policy"], **{key: found.get(key) for key in same}, "violations": violations}
+    inputs = owedview.shown_inputs(found.get("inputs") or ())
+    return {key: value for key, value in {**said, "inputs": inputs}.items() if value}
 
 
 def _cells(document: objects.Document, now: datetime) -> list[str]:
