@@ -159,6 +159,37 @@ def test_a_group_waits_for_its_policies_and_is_ready_when_each_is_there_and_comp
         bench.becomes(lambda: said(bench, "policygroup", "all", namespace, "RefsResolved"), ("False", "DigestDiffers"))
 
 
+def test_a_contract_shows_what_it_owes_with_its_groups_looked_up_and_a_restart_writes_nothing(
+    bench: Bench, namespace: str
+) -> None:
+    material = {"name": "scan", "type": "SBOM_CYCLONEDX_JSON", "policies": [{"ref": "good", "gate": True}]}
+    inputs = {"severity": "x" * 500}
+    attached = {"policies": {"attestation": [{"ref": "good", "with": inputs}]}, "policyGroups": [{"ref": "all"}]}
+    with started(bench) as _:
+        bench.api.apply(policy(namespace, "good", GOOD))
+        bench.api.apply(declared("PolicyGroup", namespace, "all", {"policies": {"materials": [material]}}))
+        bench.api.apply(declared("Contract", namespace, "owing", attached))
+        bench.ready("contract", "owing", namespace)
+        before = bench.get("contract", "owing", namespace)
+    shown, digest = before["status"]["resolved"], bench.get(POLICY, "good", namespace)["status"]["digest"]
+    line = 'spec.policyGroups[ref="all"].materials[0]'
+    assert shown["materials"] == [{"name": "scan", "type": "SBOM_CYCLONEDX_JSON", "line": line, "policyGroup": "all"}]
+    of_group, own = shown["policies"]
+    assert of_group == {
+        "name": "good", "digest": digest, "reference": "good", "line": line, "policyGroup": "all",
+        "material": "scan", "type": "SBOM_CYCLONEDX_JSON", "gate": True, "gateBy": "attachment",
+    }  # fmt: skip
+    assert (own["attestation"], own["gate"], own["gateBy"]) == (True, False, "organization")
+    assert own["inputs"]["severity"].endswith("...")
+    with started(bench) as _:
+        bench.api.apply(policy(namespace, "later", GOOD))
+        bench.ready(POLICY, "later", namespace)  # its turn comes after the contract's
+    assert (
+        bench.get("contract", "owing", namespace)["metadata"]["resourceVersion"]
+        == before["metadata"]["resourceVersion"]
+    )
+
+
 def test_what_breaks_chainloops_rules_beyond_the_schema_is_stalled(bench: Bench, namespace: str) -> None:
     odd = json.loads(policy(namespace, "odd", GOOD))
     odd["metadata"]["annotations"] = {"chainloop.dev/finding_type": "BUG"}

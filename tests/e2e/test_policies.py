@@ -1,6 +1,7 @@
 """docs/policies.md on the real cluster, and what becomes of runs when policies change under them."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def policy(name: str, rule: str) -> Json:
     }
 
 
+def group(name: str, *materials: Json) -> Json:
+    spec = {"policies": {"materials": list(materials)}}
+    return {"apiVersion": "chainloop.dev/v1", "kind": "PolicyGroup", "metadata": {"name": name}, "spec": spec}
+
+
 def banning(component: str) -> Json:
     rule = f'violations contains "{component} is banned" if {{ input.components[_].name == "{component}" }}'
     return policy("banned", rule)
@@ -47,6 +53,12 @@ def place(cluster: AnyCluster) -> Iterator[Stage]:
         "undecided": [{"ref": "broken", "gate": True}, {"ref": "banned"}],
     }.items():
         place.apply(made.contract(name, sboms, policies={"materials": said}), made.workflow(name, name, NAMED))
+    required = {"name": "report", "type": "SBOM_CYCLONEDX_JSON", "policies": [{"ref": "banned", "gate": True}]}
+    place.apply(
+        group("security", required),
+        made.contract("grouped", policyGroups=[{"ref": "security"}]),
+        made.workflow("grouped", "grouped", NAMED),
+    )
     place.kubectl("wait", "--for=condition=Ready", "workflows.avouch.dev", "--all", "--timeout=60s")
     yield place
     place.close()
@@ -63,6 +75,24 @@ def test_the_page_works_as_it_stands(cluster: AnyCluster, machine: external.Mach
     shown = told["kubectl avouch -n policed run show compose-1"]
     assert "PolicyViolated: policy banned-components on material sbom: left-pad 1.3.0 is banned" in shown
     assert "banned-components" in shown.partition("POLICY")[2]
+    resolved = told["kubectl avouch -n policed contract resolve composed"]
+    assert 'yes (attachment)   spec.policies.materials[ref="banned-components"]   banned="left-pad' in resolved
+    reasons = re.sub("sha256:[0-9a-f]{64}", "sha256:...", told["kubectl avouch -n policed why compose-1"])
+    head, _, decided = reasons.partition("\n")
+    assert head.endswith(" of PipelineRun/compose-1: Failed, judged by Contract composed, revision 1")
+    assert decided in (docs.ROOT / "docs/policies.md").read_text(), "the page shows what is printed"
+
+
+def test_a_material_that_a_policy_group_brings_is_collected_shown_and_missed_like_any_other(place: Stage) -> None:
+    run = build(place, "grouped", "grouped", "right-pad")
+    assert stage.said(run) == ("Passed", "sidecar")
+    assert (run["status"]["materialsFound"], run["status"]["materialsAsked"]) == (1, 1)
+    assert [(one["name"], one["group"]) for one in run["status"]["policies"]] == [("banned", "security")]
+    place.apply(made.pipelinerun("lacking", made.task("make", "true"), workflow="grouped"))
+    lacking = place.verdict("lacking")
+    (missing,) = lacking["status"]["findings"]
+    line = 'spec.policyGroups[ref="security"].materials[0]'
+    assert (missing["code"], missing["material"], missing["line"]) == ("MaterialMissing", "report", line)
 
 
 def test_a_violation_fails_the_run_and_the_signed_attestation_says_so(place: Stage) -> None:
@@ -70,6 +100,10 @@ def test_a_violation_fails_the_run_and_the_signed_attestation_says_so(place: Sta
     assert (stage.said(run)[0], stage.codes(run)) == ("Failed", ["PolicyViolated"])
     (said,) = run["status"]["policies"]
     assert (said["name"], said["status"], said["violations"]) == ("banned", "Violated", ["left-pad is banned"])
+    told = place.told("violated", "AttestationFailed")
+    assert (
+        "PolicyViolated: policy banned on material report: left-pad is banned (fix: correct material report, " in told
+    )
     evaluated = place.statement(run)["predicate"]["policyEvaluations"]["report"]
     assert evaluated[0]["violations"] == [{"subject": "banned", "message": "left-pad is banned"}]
     assert place.outcomes("violated") == {"make": ("True", "Succeeded")} or place.ended("violated")[0] == "True"

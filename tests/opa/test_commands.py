@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from avouch.processes import commandline
 from tests.opa import commands
 
 pytestmark = pytest.mark.opa
@@ -308,3 +309,19 @@ def test_without_opa_the_fix_says_what_to_install(folder: Path) -> None:
 def _program(path: Path, script: str) -> None:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_the_version_names_the_opa_that_is_there_and_the_one_that_the_server_has(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVOUCH_OPA", environment["AVOUCH_OPA"])
+    found = commandline.Adapters().opa()
+    assert found.version.startswith(f"{found.wanted}.")
+    assert (found.path, found.problem) == (environment["AVOUCH_OPA"], "")
+
+
+def test_a_program_that_is_not_there_is_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVOUCH_OPA", "/nowhere/opa")
+    found = commandline.Adapters().opa()
+    assert (found.version, found.path) == ("", "")
+    assert "/nowhere/opa is not there" in found.problem

@@ -109,6 +109,20 @@ async def test_a_violation_fails_the_run_where_there_is_a_gate(running: engine.E
     assert found.findings[0].line == 'spec.policies.materials[ref="components"]'
 
 
+async def test_an_evaluation_names_the_scripts_that_judged_and_what_their_author_says_of_them(
+    running: engine.Engine,
+) -> None:
+    said = policy("components", PASSING)
+    said["spec"]["policies"].insert(0, {"kind": "SARIF", "embedded": PASSING})
+    said["metadata"]["annotations"] = {"chainloop.dev/description": "Nothing is bad"}
+    cluster = Cluster(said, content=SBOM)
+    cluster.attach()
+    found = await judged(running, cluster)
+    assert found.evaluations[0].scripts == ("spec.policies[1].embedded",)
+    assert found.evaluations[0].description == "Nothing is bad"
+    assert found.findings[0].fix.endswith("what policy components asks for: Nothing is bad")
+
+
 async def test_a_violation_without_a_gate_is_a_note(running: engine.Engine) -> None:
     cluster = Cluster(policy("components", PASSING), content=SBOM)
     cluster.attach(gate=False)

@@ -129,3 +129,13 @@ async def test_each_ticket_is_of_its_own_run_and_outlives_the_next_one(opened: d
     assert sorted(kept) == [b"one", b"three", b"two"]
     found = [await store.take(ticket, artifact, now) for ticket in (b"two", b"one", b"three")]
     assert found == [there.namespace_uid, here.namespace_uid, here.namespace_uid]
+
+
+async def test_a_revision_shows_what_it_owes_as_it_was_recorded(opened: database.Database) -> None:
+    namespace = f"ns-{uuid.uuid4().hex[:8]}"
+    made = contract_model.ContractRevision(
+        namespace, f"uid-{namespace}", "c", "uid", 0, digests.of_bytes(b"1"), b"1", NOW, resolved=b"owed"
+    )
+    await contracts.Contracts(opened).record(made, epoch=1_000)
+    (shown,), *_ = await revisionviews.RevisionViews(opened).page(namespace, limit=0, after="", filters={})
+    assert (shown["canonical"], shown["resolved"]) == ("1", "owed")

@@ -32,12 +32,16 @@ class Cluster:
     def __init__(self, stored: dict[str, Any] | None = None) -> None:
         self.stored = stored or workflow()
         self.away: errors.AvouchError | None = None
+        self.contract: dict[str, Any] = CONTRACT
 
     def namespace(self) -> str:
         return "shop"
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        known = {("workflows.avouch.dev", "release"): self.stored, ("contracts.chainloop.dev", "evidence"): CONTRACT}
+        known = {
+            ("workflows.avouch.dev", "release"): self.stored,
+            ("contracts.chainloop.dev", "evidence"): self.contract,
+        }
         if self.away:
             raise self.away
         if (kind, name) not in known:
@@ -167,3 +171,32 @@ def test_a_workflow_of_another_namespace_is_not_held_against_the_pipelines_and_c
     assert "  not checked: Contract evidence is not in these files\n" in answer.out
     other["metadata"]["namespace"] = "shop"
     assert check(Cluster(), "-f", written(tmp_path, other)).code == 1
+
+
+def grouped(**status: object) -> dict[str, Any]:
+    spec = {**CONTRACT["spec"], "policyGroups": [{"ref": "security"}]}
+    return {**CONTRACT, "metadata": {"name": "evidence", "generation": 2}, "spec": spec, "status": status}
+
+
+def test_materials_that_a_policy_group_brings_are_known_by_the_status_of_the_contract() -> None:
+    resolved = {"materials": [{"name": "tests"}, {"name": "scan"}]}
+    for material, problems in (("scan", 0), ("scam", 1)):
+        cluster = Cluster(workflow(material))
+        cluster.contract = grouped(observedGeneration=2, resolved=resolved)
+        assert f"{problems} problem(s)" in check(cluster, "release").err
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"observedGeneration": 1, "resolved": {"materials": []}},  # of an earlier generation
+        {"observedGeneration": 2, "resolved": {"materials": [], "moreMaterials": 1}},
+        {},
+    ],
+)
+def test_where_they_are_not_known_nothing_is_called_unknown_and_that_is_said(status: dict[str, Any]) -> None:
+    cluster = Cluster(workflow("scan"))
+    cluster.contract = grouped(**status)
+    answer = check(cluster, "release")
+    assert "0 problem(s)" in answer.err
+    assert "not checked: materials: which ones the policy groups of Contract evidence bring" in answer.out

@@ -33,11 +33,11 @@ def _metadata(document: objects.Document) -> dict[str, Any]:
         "resourceVersion": str(document["resourceVersion"]),
         "creationTimestamp": document["createdAt"],
         **({"labels": labels} if labels else {}),
-        **({"annotations": {VERDICT: _said(document)}} if "findings" in document else {}),
+        **({"annotations": {VERDICT: summary(document)}} if "findings" in document else {}),
     }
 
 
-def _said(document: objects.Document) -> str:
+def summary(document: objects.Document) -> str:
     """Verdict and findings in a few lines: `kubectl describe` begins with the annotations."""
     lines = [str(document["result"])]
     for found in document["findings"][:_SAID]:

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,9 @@ import pytest
 from avouch import digests, findings
 from avouch.attestation import predicate, signing
 from avouch.controlplane.judging import documents, examination, verdict
-from avouch.controlplane.model import artifacts, external, runs, verdicts
+from avouch.controlplane.model import artifacts, external, policies, runs, verdicts
+from avouch.ingest.aggregated import workflowruns
+from avouch.reconcilers import verdict_events
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 ATTESTATION, PASSED, FAILED = (signing.KeySigner.generate() for _ in range(3))
@@ -127,3 +129,58 @@ def test_the_verdict_is_signed_last_and_names_the_claims_and_all_that_was_signed
     inputs = [one["digest"]["sha256"] for one in statement(signed.document("vsa"))["predicate"]["inputAttestations"]]
     claims = [said.claim.digest.hex for said in case.said]
     assert inputs == [*claims, *(digests.of_bytes(one.bundle).hex for one in signed.documents[:2])]
+
+
+def evaluated(**said: Any) -> policies.Evaluation:
+    violated = policies.Evaluation(
+        "banned", "sha256:a", LINE, policies.Status.VIOLATED, material="sbom", gate=True,
+        inputs=(("names", "left-pad"),), violations=(policies.Violation("left-pad is banned"),),
+    )  # fmt: skip
+    return replace(violated, **said)
+
+
+def told_of(**said: Any) -> findings.Finding:
+    case = replace(in_tekton(has_policies=True), evaluations=(evaluated(**said),))
+    found = verdict.judge(case, cases.LATER)
+    assert isinstance(found, verdicts.Verdict)
+    return found.findings[0]
+
+
+LINE = 'spec.policies.materials[ref="banned"]'
+SAID = "policy banned on material sbom: left-pad is banned"
+
+
+def test_a_violation_is_told_with_the_inputs_of_the_policy_and_what_helps() -> None:
+    for gate, code in ((True, "PolicyViolated"), (False, "PolicyViolatedUngated")):
+        found = told_of(gate=gate)
+        assert (found.code, found.line, found.material) == (code, LINE, "sbom")
+        assert found.message == f'{SAID} (given names="left-pad")'
+        assert found.fix == "correct material sbom, and run it again"
+
+
+def test_what_helps_says_what_the_author_of_the_policy_says_of_it() -> None:
+    found = told_of(description="No component is on the list of banned ones", material="", inputs=())
+    assert found.message == "policy banned: left-pad is banned"
+    assert found.fix == (
+        "correct what it tells of, and run it again;"
+        " what policy banned asks for: No component is on the list of banned ones"
+    )
+
+
+def test_inputs_that_are_long_do_not_hide_what_is_wrong() -> None:
+    assert told_of(inputs=(("names", "x" * 300),)).message == SAID
+    assert told_of(inputs=(("names", 'a"\n'),)).message == SAID + ' (given names="a\\"\\n")', "in one line"
+
+
+def test_a_policy_that_could_not_be_evaluated_says_how_to_see_it() -> None:
+    found = told_of(status=policies.Status.ERROR, reason="it has no result", violations=())
+    assert (found.code, found.message) == ("PolicyNotEvaluated", "policy banned on material sbom: it has no result")
+    assert "avouch policy eval" in found.fix
+
+
+def test_the_finding_the_event_and_what_kubectl_describes_say_it_in_the_same_words() -> None:
+    found = told_of()
+    said = findings.sentence(found.code, found.message, found.fix)
+    run = in_tekton().run
+    assert said in verdict_events.event_of(run, runs.Judged(1, run.id, run, found, 1)).note
+    assert workflowruns.summary({"result": "Failed", "findings": [asdict(found)]}).splitlines() == ["Failed", said]
