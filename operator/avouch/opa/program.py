@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avouch import errors
-from avouch.opa import launching, library
+from avouch.opa import child, launching, library
 from avouch.policy import rego
 from avouch.values import dataclass
 
@@ -66,7 +66,9 @@ class Program:
         with tempfile.TemporaryDirectory(prefix="avouch-policy-") as folder:
             script = Path(folder) / "policy.rego"
             script.write_text(source, encoding="utf-8")
-            parsed = await _compiling(self.path, "parse", "--format", "json", "--json-include", "locations", script)
+            parsed = await _compiling(
+                self.path, folder, "parse", "--format", "json", "--json-include", "locations", script
+            )
             if parsed.code != 0:
                 return _flaws(parsed, source)
             try:
@@ -78,7 +80,7 @@ class Program:
             script.write_text(rego.completed(source, module), encoding="utf-8")
             allowed = Path(folder) / "capabilities.json"
             allowed.write_text(self.capabilities, encoding="utf-8")
-            done = await _compiling(self.path, "check", "--format", "json", "--capabilities", allowed, script)
+            done = await _compiling(self.path, folder, "check", "--format", "json", "--capabilities", allowed, script)
         return made if done.code == 0 else _flaws(done, source)
 
 
@@ -110,14 +112,14 @@ def _allowed(known: Mapping[str, Any]) -> str:
     return json.dumps({**known, "builtins": [*builtins, *library.DECLARATIONS], "allow_net": []})
 
 
-async def _compiling(path: str, *arguments: str | Path) -> Done:
-    """Run on a script, within bounds.
+async def _compiling(path: str, folder: str, *arguments: str | Path) -> Done:
+    """Run on a script in a folder, within bounds.
 
     Raises:
         errors.TooLarge: it takes more than it may.
         errors.Unavailable: somebody else ended it, which says nothing of the script.
     """
-    done = await run(path, *map(str, arguments), limits=COMPILING)
+    done = await run(path, *map(str, arguments), limits=COMPILING, folder=folder)
     if len(done.output) >= COMPILING.most_printed:  # it ends well although not all was written
         raise errors.TooLarge("is too long to be compiled", fix="write several scripts instead of one")
     if done.code != 0 and any(word in done.complaint for word in launching.OUT_OF_MEMORY):
@@ -132,14 +134,22 @@ def _module(printed: bytes) -> rego.Module:
     return rego.module_of(_json(printed))
 
 
-async def run(path: str, *arguments: str, limits: launching.Limits = launching.Limits()) -> Done:  # noqa: B008 - frozen
-    """Run to the end. What it prints is in files: one that prints without end fills no memory of ours.
+_USUAL = launching.Limits()
+
+
+async def run(path: str, *arguments: str, limits: launching.Limits = _USUAL, folder: str = "") -> Done:
+    """Run to the end, with files of a folder alone, where one is named.
+
+    What it prints is in files: one that prints without end fills no memory of ours.
 
     Raises:
         errors.TooLarge: it takes longer than it may, or says more.
+        errors.Unavailable: it does not start.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
-        process = await launching.launched(path, *arguments, limits=limits, output=output, complaint=complaint)
+        process = await launching.launched(
+            path, *arguments, limits=limits, folder=folder, output=output, complaint=complaint
+        )
         try:
             async with asyncio.timeout(limits.seconds):
                 code = await process.wait()
@@ -151,6 +161,8 @@ async def run(path: str, *arguments: str, limits: launching.Limits = launching.L
         for file in (output, complaint):
             file.seek(0)
             said.append(file.read())
+        if code == child.NOT_STARTED:
+            raise errors.Unavailable(f"{path} does not start: {said[1].decode('utf-8', 'replace')[-_WORDS:].strip()}")
         return Done(code, said[0], said[1])
 
 

@@ -84,6 +84,7 @@ class Server:
         process = await launching.launched(
             *(opa.path, "run", "--server", "--addr", address, *options),
             limits=opa.limits,
+            folder=folder,
             output=asyncio.subprocess.DEVNULL,
             complaint=complaint,
         )

@@ -106,7 +106,8 @@ def module_of(parsed: Mapping[str, Any]) -> Module:
         raise errors.Invalid("has no package", fix="begin the script with a line such as: package main")
     rules = [rule for rule in parsed.get("rules") or () if isinstance(rule, Mapping)]
     named = [(_name(rule), rule) for rule in rules]
-    places, calls = {_place(path[1])}, set()
+    places = {_place(path[1])}
+    calls: set[str] = set()
     for each in _nodes((parsed.get("imports"), parsed.get("rules"))):
         places.update(_places(each))
         calls.update(_calls(each))
