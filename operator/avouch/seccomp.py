@@ -95,7 +95,7 @@ def _program(machine: _Machine) -> bytes:
 
 
 def own_sockets() -> bytes:
-    """The filter that refuses every socket but those of Unix, which stay on this machine; for programs to be started."""
+    """The filter that refuses every socket but those of Unix, which stay on this machine: for programs to start."""
     machine = _MACHINES[platform.machine()]
     return _packed([
         (_LOAD, 0, 0, _ARCHITECTURE),

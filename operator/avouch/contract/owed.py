@@ -56,15 +56,21 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Materials, those of groups among them, and policies. Their order carries no meaning."""
+    """Materials, those of groups among them, policies, and hosts that their scripts may ask. No order has a meaning."""
 
     materials: tuple[model.Material, ...]
     policies: tuple[Bound, ...]
+    hosts: tuple[str, ...] = ()
 
 
 def canonical(owed: Owed) -> bytes:
-    """The recorded form: equal meaning is equal bytes."""
-    said = {"materials": [asdict(one) for one in owed.materials], "policies": [_said(one) for one in owed.policies]}
+    """The recorded form: equal meaning is equal bytes. Where no host may be asked, nothing is said of hosts."""
+    said: dict[str, list[Any]] = {
+        "materials": [asdict(one) for one in owed.materials],
+        "policies": [_said(one) for one in owed.policies],
+    }
+    if owed.hosts:
+        said["hosts"] = list(owed.hosts)
     return revisions.compact(
         {"form": _FORM, **{name: sorted(each, key=revisions.compact) for name, each in said.items()}}
     )
@@ -82,7 +88,7 @@ def restore(form: bytes) -> Owed:
             )
             for each in raw["policies"]
         )
-        return Owed(tuple(map(revisions.material, raw["materials"])), bound)
+        return Owed(tuple(map(revisions.material, raw["materials"])), bound, tuple(raw.get("hosts", ())))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise errors.Corrupt(f"not a resolved contract: {exc}") from exc
 

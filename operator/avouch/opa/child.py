@@ -12,7 +12,6 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Sequence
 from typing import NamedTuple
 
 NOT_STARTED = 126
@@ -46,7 +45,7 @@ class Bounds(NamedTuple):
     folder: str
 
 
-def become(bounds: Bounds, program: Sequence[str]) -> None:
+def become(bounds: Bounds, program: list[str]) -> None:
     """Give up, and become the program. Raises OSError."""
     memory, files = int(bounds.memory), int(bounds.files)
     if sys.platform == "linux":

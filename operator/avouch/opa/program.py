@@ -1,7 +1,8 @@
 """The `opa` of this machine: which one, which version, and what it says of a script before it is evaluated.
 
-Scripts may call no function that reads the environment, parses other scripts, or reaches a host: a file of
-capabilities, made of the program's own, leaves those out, and declares the functions that Chainloop adds.
+Scripts may call no function that reads the environment, parses other scripts, or looks up a host: a file of
+capabilities, made of the program's own, leaves those out, and declares the functions that Chainloop adds. `http.send`
+is one of the library's: what was made of a script calls OPA's own as little as any of those.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from avouch.values import dataclass
 
 WANTED = "1.22"
 """The release that the server runs; another 1.x does as well for a look on one's own machine."""
-FORBIDDEN = ("opa.runtime", "rego.parse_module", "trace", "http.send", "net.lookup_ip_addr")
+FORBIDDEN = ("opa.runtime", "rego.parse_module", "trace", "net.lookup_ip_addr")
 _INSTALL = f"install OPA {WANTED} or a later 1.x, and put it on PATH or name it in AVOUCH_OPA"
 _VERSION = re.compile(r"^Version: v?(\d+\.\d+\.\d+\S*)", re.M)
 COMPILING = launching.Limits(seconds=20.0, memory=256 * launching.MIB, answer=4 * launching.MIB, behind=10)
@@ -46,6 +47,7 @@ class Program:
         path: where it is.
         version: its release.
         capabilities: what its scripts may call, as JSON.
+        engines: what they may call as they are held by an engine: all but `http.send`.
         limits: what it may take.
         regal: the linter of that name, where this machine has it.
     """
@@ -53,6 +55,7 @@ class Program:
     path: str
     version: str
     capabilities: str
+    engines: str
     limits: launching.Limits
     regal: str = ""
 
@@ -77,11 +80,20 @@ class Program:
             except errors.Invalid as exc:
                 return (rego.Flaw(errors.with_fix(exc.args[0], exc.fix)),)
             # What people wrote is checked, not what was made of it: messages name what they know.
-            script.write_text(rego.completed(source, module), encoding="utf-8")
-            allowed = Path(folder) / "capabilities.json"
-            allowed.write_text(self.capabilities, encoding="utf-8")
-            done = await _compiling(self.path, folder, "check", "--format", "json", "--capabilities", allowed, script)
-        return made if done.code == 0 else _flaws(done, source)
+            flaws = await self._checked(folder, {"policy.rego": rego.completed(source, module)}, self.capabilities)
+            if not flaws and made.sends:
+                flaws = await self._checked(folder, {"policy.rego": made.source, **library.DECLARED}, self.engines)
+            return flaws or made
+
+    async def _checked(self, folder: str, sources: Mapping[str, str], capabilities: str) -> Sequence[rego.Flaw]:
+        """What is wrong with the first of some sources."""
+        allowed = Path(folder) / "capabilities.json"
+        allowed.write_text(capabilities, encoding="utf-8")
+        files = [Path(folder) / name for name in sources]
+        for file, source in zip(files, sources.values(), strict=True):
+            file.write_text(source, encoding="utf-8")
+        done = await _compiling(self.path, folder, "check", "--format", "json", "--capabilities", allowed, *files)
+        return () if done.code == 0 else _flaws(done, files[0].read_text("utf-8"))
 
 
 async def found(environment: Mapping[str, str], limits: launching.Limits | None = None) -> Program:
@@ -103,12 +115,13 @@ async def found(environment: Mapping[str, str], limits: launching.Limits | None 
     capabilities = await run(path, "capabilities", "--current")
     if capabilities.code != 0:
         raise errors.NotInstalled(f"{path} does not tell its capabilities: {_words(capabilities)}", fix=_INSTALL)
-    allowed, regal = _allowed(_json(capabilities.output)), shutil.which("regal", path=environment.get("PATH"))
-    return Program(path, version[1], allowed, limits or launching.Limits(), regal or "")
+    known, regal = _json(capabilities.output), shutil.which("regal", path=environment.get("PATH"))
+    allowed, engines = _without(known, *FORBIDDEN), _without(known, *FORBIDDEN, rego.SENDING)
+    return Program(path, version[1], allowed, engines, limits or launching.Limits(), regal or "")
 
 
-def _allowed(known: Mapping[str, Any]) -> str:
-    builtins = [one for one in known.get("builtins") or () if one.get("name") not in FORBIDDEN]
+def _without(known: Mapping[str, Any], *forbidden: str) -> str:
+    builtins = [one for one in known.get("builtins") or () if one.get("name") not in forbidden]
     return json.dumps({**known, "builtins": [*builtins, *library.DECLARATIONS], "allow_net": []})
 
 

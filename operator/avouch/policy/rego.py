@@ -18,7 +18,9 @@ from avouch.values import dataclass
 
 RESULT = "result"
 LIBRARY = "avouch.library"  # the package of the functions that Chainloop adds to Rego
+SENDING = "http.send"
 _FUNCTIONS = "chainloop"
+_SENDS = ("http", "send")
 _DEFAULTS = {
     "skip_reason": 'default skip_reason := ""',
     "valid_input": "default valid_input := true",
@@ -59,7 +61,7 @@ class Module:
         defaulted: of those that have a default.
         collected: of those that collect a set (`contains`) or an object, which have no default.
         places: where a prefix belongs: line and column, from 1, of the package's name, of each `data`, and of each
-            `chainloop` whose function is called; with what stands there.
+            `chainloop` and `http` whose function is called or named; with what stands there.
         calls: names of the functions that it may call, built-in ones among them, such as http.send: those that it
             names anywhere, because `with` lets one stand in for another.
     """
@@ -87,6 +89,11 @@ class Compiled:
     source: str
     result: tuple[str, ...]
     calls: frozenset[str] = frozenset()
+
+    @property
+    def sends(self) -> bool:
+        """Whether it may ask other hosts."""
+        return SENDING in self.calls
 
 
 def name_of(source: str) -> str:
@@ -145,7 +152,7 @@ def compiled(source: str, module: Module) -> Compiled:
         if place == package:
             lines[line - 1] = f"{before}{name}.{after}"
         else:
-            prefix = f"data.{LIBRARY}.{text}" if text == _FUNCTIONS else f"data.{name}"
+            prefix = f"data.{name}" if text == "data" else f"data.{LIBRARY}.{text}"
             lines[line - 1] = f"{before}{prefix}{after[len(text) :]}"
     return Compiled(name, completed("\n".join(lines), module), (name, *module.package, RESULT), module.calls)
 
@@ -187,15 +194,18 @@ def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _places(node: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
-    """Where a reference begins with `data`, and where a function of Chainloop's is called.
+    """Where a reference begins with `data`, and where a function of the library's is called, or named by `with`.
 
-    `chainloop` may as well be the name of a variable: only what is called is a function.
+    `chainloop` and `http` may as well be names of variables: only what is called, or stands in, is a function.
     """
     if _begins(node, "data"):
         yield _place(node["value"][0])
     called = node.get("value") if node.get("type") == "call" else node.get("terms")
-    if isinstance(called, Sequence) and called and _begins(called[0], _FUNCTIONS):
-        yield _place(called[0]["value"][0])
+    named = [called[0]] if isinstance(called, Sequence) and called else []
+    named += [each.get(side) for each in node.get("with") or () for side in ("target", "value")]
+    for each in named:
+        if _begins(each, _FUNCTIONS) or _begins(each, *_SENDS):
+            yield _place(each["value"][0])
 
 
 def _calls(node: Mapping[str, Any]) -> Iterator[str]:
@@ -206,12 +216,13 @@ def _calls(node: Mapping[str, Any]) -> Iterator[str]:
             yield ".".join(parts)
 
 
-def _begins(term: Any, name: str) -> bool:
-    """Whether it is a reference that begins with this name."""
-    if not isinstance(term, Mapping) or term.get("type") != "ref" or not term.get("value"):
+def _begins(term: Any, *names: str) -> bool:
+    """Whether it is a reference that begins with these names."""
+    if not isinstance(term, Mapping) or term.get("type") != "ref" or not isinstance(term.get("value"), Sequence):
         return False
-    first = term["value"][0]
-    return isinstance(first, Mapping) and first.get("type") == "var" and first.get("value") == name
+    first = term["value"][: len(names)]
+    kinds = ("var", *("string" for _ in names[1:]))
+    return [(each.get("type"), each.get("value")) for each in first] == list(zip(kinds, names, strict=True))
 
 
 def _place(term: Mapping[str, Any]) -> tuple[int, int, str]:

@@ -169,6 +169,7 @@ class _Run:
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
             return _failed(one, about, f"none of its scripts judges {about.type}")
+        question = replace(question, hosts=self.pinned.owed.hosts)
         found = await evaluation.asked_about(self.use.engine, asked, chosen, question)
         if found is None:
             return replace(_evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")
