@@ -92,7 +92,14 @@ async def test_bodies_are_read_as_opa_reads_them(
     assert (found["body"], found["status_code"]) == (body, reply.status)
 
 
-@pytest.mark.parametrize("spelt", ['http["send"](input.request)', "f(input.request) with f as http.send"])
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        'http["send"](input.request)',
+        "f(input.request) with f as http.send",
+        "http.send(input.request) with data.avouch.gateway as 1",
+    ],
+)
 async def test_however_it_is_written_it_is_ours(
     local: engine.Engine, served: loopback.Server, tls: loopback.Tls, spelt: str
 ) -> None:

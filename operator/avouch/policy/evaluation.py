@@ -16,6 +16,7 @@ from avouch.values import dataclass
 NAME_HOSTS = (
     "list the hosts in spec.settings.policiesAllowedHostnames of the Organization; on your machine, give --allow-host"
 )
+"""What helps where a script may not ask a host."""
 
 
 class Asked(Protocol):
