@@ -96,6 +96,8 @@ def test_a_script_asks_the_hosts_that_its_user_names_and_no_other(environment: d
         table = str(tmp_path / "asking.test.yaml")
         assert commands.run(environment, "policy", "test", table).code == 1
         assert commands.run(environment, "policy", "test", table, "--allow-host", "localhost").code == 0
+        server = commands.run(environment, "policy", "test", table, "--allow-host", "localhost", "--on-server")
+        assert (server.code, "scripts that the server tries ask no host" in server.err) == (1, True), server.err
 
 
 @pytest.mark.parametrize("kind", ["SBOM_CYCLONEDX_JSON", "ATTESTATION", "JUNIT_XML", "STRING", "CONTAINER_IMAGE"])
