@@ -1,4 +1,4 @@
-"""Where namespaces may send requests with what they declare: Integrations, CASBackends.
+"""Where namespaces may send requests with what they declare: Integrations, CASBackends, scripts of policies.
 
 Who may write one of them could otherwise let our processes ask any address inside the cluster's network, and read the
 answers in a status. So public addresses are open to all, and anything else is what the operator lists: hosts, networks.
@@ -91,6 +91,8 @@ class Destinations:
 
 
 PUBLIC = Destinations()
+ANYWHERE = Destinations(networks=(ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0")))
+"""For hosts that the user of this machine named."""
 
 
 def is_public(address: Address) -> bool:

@@ -5,10 +5,13 @@ So a name that resolves otherwise the second time (DNS rebinding) gains nothing.
 
 import asyncio
 import ipaddress
+import os
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
 
 import httpcore
+import httpx
 
 from avouch import errors
 from avouch.destinations import Destinations
@@ -60,3 +63,24 @@ class Backend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """As httpcore asks."""
         await self._inner.sleep(seconds)
+
+
+class Transport(httpx.AsyncHTTPTransport):
+    """The way of httpx to checked addresses alone, and through no proxy."""
+
+    def __init__(self, tls: ssl.SSLContext, allowed: Destinations) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        # httpx has no parameter for this; a test holds that it takes effect.
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=Backend(allowed))
+
+
+def why(exc: BaseException) -> str:
+    """The system's words for a connection that failed; the texts of libraries may hold addresses, so none is shown."""
+    found: BaseException | None = exc
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({found.verify_message})"
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno).lower()
+        found = found.__cause__ or found.__context__
+    return type(exc).__name__

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from avouch.processes import commandline
+from tests import loopback
 from tests.opa import commands
 
 pytestmark = pytest.mark.opa
@@ -55,6 +56,49 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "p.yaml").write_text(POLICY)
     (tmp_path / "p.test.yaml").write_text(TABLE)
     return tmp_path
+
+
+ASKING = """\
+apiVersion: chainloop.dev/v1
+kind: Policy
+metadata:
+  name: asking
+spec:
+  policies:
+    - kind: SARIF
+      embedded: |
+        package main
+
+        import rego.v1
+
+        violations contains msg if {
+        \tmsg := http.send({"method": "get", "url": input.where, "tls_ca_cert": input.ca}).raw_body
+        }
+"""
+
+
+def test_a_script_asks_the_hosts_that_its_user_names_and_no_other(environment: dict[str, str], tmp_path: Path) -> None:
+    tls = loopback.tls(tmp_path)
+    (tmp_path / "asking.yaml").write_text(ASKING)
+    with loopback.serving(lambda _: loopback.Reply(body=b"told"), tls) as served:
+        document = {"where": served.url, "ca": tls.authority.read_text()}
+        report = tmp_path / "report.json"
+        report.write_text(json.dumps(document))
+        case = {"name": "it asks", "material": {"document": document}, "expect": {"violations": ["told"]}}
+        (tmp_path / "asking.test.yaml").write_text(json.dumps({"policy": "asking.yaml", "cases": [case]}))
+        given = ("-f", str(tmp_path / "asking.yaml"), "--material", str(report), "--kind", "SARIF")
+        none = commands.run(environment, "policy", "eval", *given)
+        assert (none.code, "give --allow-host" in none.err) == (1, True), none.err
+        other = commands.run(environment, "policy", "eval", *given, "--allow-host", "other.example")
+        assert (other.code, "may not ask localhost" in other.err) == (1, True), other.err
+        assert served.seen == []
+        named = commands.run(environment, "policy", "eval", *given, "--allow-host", "localhost", "-o", "json")
+        assert json.loads(named.out)["violations"] == ["told"], named.err
+        table = str(tmp_path / "asking.test.yaml")
+        assert commands.run(environment, "policy", "test", table).code == 1
+        assert commands.run(environment, "policy", "test", table, "--allow-host", "localhost").code == 0
+        server = commands.run(environment, "policy", "test", table, "--allow-host", "localhost", "--on-server")
+        assert (server.code, "scripts that the server tries ask no host" in server.err) == (1, True), server.err
 
 
 @pytest.mark.parametrize("kind", ["SBOM_CYCLONEDX_JSON", "ATTESTATION", "JUNIT_XML", "STRING", "CONTAINER_IMAGE"])

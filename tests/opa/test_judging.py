@@ -1,7 +1,10 @@
 """Runs of contracts with policies, judged with the real OPA: what passes, what fails, and what stops nothing else."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,9 +59,9 @@ class Cluster:
         spec = {"policies": {"materials": [{"ref": name, "gate": gate} for name in self.objects]}} | said
         self.attach_all(spec)
 
-    def attach_all(self, spec: dict[str, Any]) -> None:
+    def attach_all(self, spec: dict[str, Any], hosts: Sequence[str] = ()) -> None:
         manifest = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}, "spec": spec}
-        found = resolution.resolve(reading.read(manifest), self)
+        found = resolution.resolve(reading.read(manifest), self, hosts=hosts)
         assert isinstance(found, resolution.Resolved), found
         self.form, self.kept = owed.canonical(found.owed), dict(found.documents)
 
@@ -144,6 +147,25 @@ WRONG = {
     "endless": HEAD
     + 'violations contains "n" if { numbers.range(0, 200000)[_] * numbers.range(0, 200000)[_] == 0.5 }\n',
 }
+
+
+async def test_a_script_asks_the_hosts_that_its_revision_allows_and_no_other(
+    running: engine.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = 'violations contains m if { m := http.send({"method": "get", "url": "https://a.example/"}).raw_body }\n'
+    cluster = Cluster(policy("asking", HEAD + asking))
+    spec = {"policies": {"materials": [{"ref": "asking", "gate": True}]}}
+    setting = r"no host may be asked \(fix: list the hosts in spec.settings.policiesAllowedHostnames"
+    for hosts, words in (((), setting), (("b.example",), "may not ask a.example"), (("a.example",), "not at a public")):
+        monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", _inside)
+        cluster.attach_all(spec, hosts)
+        found = await judged(running, cluster)
+        assert found.result is verdicts.VerdictResult.ERROR
+        assert re.search(words, found.evaluations[0].reason), found.evaluations[0].reason
+
+
+async def _inside(loop: asyncio.BaseEventLoop, host: str, port: int, **said: int) -> list[Any]:
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.96.0.1", port))]
 
 
 @pytest.mark.parametrize("gate", [True, False])

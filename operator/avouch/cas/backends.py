@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
-from avouch import errors, pem
-from avouch.cas import filesystem, forwarding, objects, oci, transport
+from avouch import errors, pem, pinned
+from avouch.cas import filesystem, forwarding, objects, oci
 from avouch.destinations import PUBLIC, Destinations
 from avouch.oci import client, credentials
 
@@ -120,7 +120,7 @@ def _oci(said: Mapping[str, Any], secret: Secret, _uid: str, offered: Install) -
     registry, _, repository = str(said["repository"]).partition("/")
     plain = said.get("insecure") is True
     reach = offered.destinations.listed() if plain else offered.destinations
-    options = client.Options(plain=plain, transport=transport.Pinned(_trusted(secret), reach))
+    options = client.Options(plain=plain, transport=pinned.Transport(_trusted(secret), reach))
     return oci.Registry(client.Client(registry, _credential(registry, repository, secret), options), repository)
 
 

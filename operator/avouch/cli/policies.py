@@ -141,6 +141,7 @@ async def _problems(engine: ports.Rego, source: sources.Source) -> AsyncIterator
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="An annotation of the material.")
 @click.option("--at", "at", metavar="TIME", default="", help="Time that the policy takes for now (RFC 3339).")
 @policyengines.server_option
+@policyengines.allow_host
 @click.option("--show-input", is_flag=True, help="Print what the scripts see, and evaluate nothing.")
 @options.output("table", "json", "yaml")
 @session.given
@@ -154,7 +155,8 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
 
     Runs the scripts in OPA on this machine, without a cluster: `opa` on PATH, or the program that AVOUCH_OPA names.
     With --on-server they run in the server's OPA, which needs the right to create policyreviews. A script reaches no
-    host and reads no variable. Exits with 1 if there is a violation, or if the policy could not be evaluated.
+    host but those of --allow-host, and reads no variable. Exits with 1 if there is a violation, or if the policy could
+    not be evaluated.
     """  # noqa: D301  # click reads the backspace
     policy, material = policyfiles.one(started, file), _material(path, said)
     given = dict(_pair(one, "--input") for one in said["inputs"])
@@ -163,7 +165,8 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
         document, beside, _ = evaluation.shown(policy, material, given)
         output.document("json" if form == "table" else form, {**jsons.load(document), **beside})
         return failures.OK
-    found = asyncio.run(_evaluated(started, policy, material, given, on_server=said["on_server"]))
+    where = policyengines.Where(said["on_server"], said["hosts"])
+    found = asyncio.run(_evaluated(started, policy, material, given, where))
     if form == "table":
         output.lines(_lines(policy.metadata.name, found.outcome))
     else:
@@ -176,10 +179,9 @@ async def _evaluated(
     policy: kind.Policy,
     material: evaluation.Material,
     given: Mapping[str, str],
-    *,
-    on_server: bool,
+    where: policyengines.Where,
 ) -> evaluation.Evaluation:
-    async with policyengines.opened(started, on_server=on_server) as evaluator:
+    async with policyengines.opened(started, where) as evaluator:
         began = time.monotonic()
         found = await evaluator.evaluate(policy, material, given)
         milliseconds = 1000 * (time.monotonic() - began)

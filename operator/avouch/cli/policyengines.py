@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import click
@@ -12,11 +13,23 @@ from avouch.api import policy as kind
 from avouch.cli import ports, session
 from avouch.materials.readers import jsons
 from avouch.policy import evaluation, identity, outcome
+from avouch.values import dataclass
 
 PATH = "/apis/runs.avouch.dev/v1alpha1/namespaces/{}/policyreviews"
 server_option = click.option(
     "--on-server", "on_server", is_flag=True, help="Have the server evaluate, instead of OPA on this machine."
 )
+allow_host = click.option(
+    "--allow-host", "hosts", multiple=True, metavar="HOST", help="A host that scripts may ask with http.send."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where policies are evaluated: by the server, or on this machine, where scripts may ask some hosts."""
+
+    on_server: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 class Evaluator(Protocol):
@@ -35,18 +48,26 @@ class Evaluator(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def opened(started: session.Session, *, on_server: bool) -> AsyncIterator[Evaluator]:
-    """Who evaluates. Raises errors.NotInstalled where this machine should and has no OPA."""
-    if on_server:
+async def opened(started: session.Session, where: Where) -> AsyncIterator[Evaluator]:
+    """Who evaluates.
+
+    Raises:
+        errors.NotInstalled: this machine should, and has no OPA.
+        errors.Invalid: the server should, and hosts are named, which it lets nobody choose.
+    """
+    if where.on_server:
+        if where.hosts:
+            fix = "leave --on-server out, or --allow-host"
+            raise errors.Invalid("scripts that the server tries ask no host", field="--allow-host", fix=fix)
         yield _Server(started.cluster)
         return
     async with started.adapters.rego() as engine:
-        yield _Machine(engine)
+        yield _Machine(engine, where.hosts)
 
 
 class _Machine:
-    def __init__(self, engine: ports.Rego) -> None:
-        self._engine = engine
+    def __init__(self, engine: ports.Rego, hosts: Sequence[str]) -> None:
+        self._engine, self._hosts = engine, hosts
 
     @property
     def engine(self) -> str:
@@ -55,7 +76,7 @@ class _Machine:
     async def evaluate(
         self, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
     ) -> evaluation.Evaluation:
-        return await evaluation.evaluate(self._engine, policy, material, given)
+        return await evaluation.evaluate(self._engine, policy, replace(material, hosts=self._hosts), given)
 
 
 class _Server:

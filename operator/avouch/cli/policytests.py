@@ -37,9 +37,10 @@ class Tested:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True), metavar="FILE|DIR...")
 @click.option("--run", "part", default="", metavar="TEXT", help="Only cases with this in their name.")
 @policyengines.server_option
+@policyengines.allow_host
 @options.output("table", "json", "junit")
 @session.given
-def test(started: session.Session, files: tuple[str, ...], part: str, on_server: bool, form: str) -> int:
+def test(started: session.Session, files: tuple[str, ...], part: str, form: str, **said: Any) -> int:
     """Test policies against tables of materials.
 
     \b
@@ -53,7 +54,7 @@ def test(started: session.Session, files: tuple[str, ...], part: str, on_server:
     """  # noqa: D301  # click reads the backspace
     found = [(path, _read(started, path)) for path in _tables(files)]
     began = time.monotonic()
-    tested, engine = asyncio.run(_tested(started, found, part, on_server=on_server))
+    tested, engine = asyncio.run(_tested(started, found, part, policyengines.Where(**said)))
     if not tested:
         raise errors.Invalid(f"no case has {part!r} in its name", field="--run", fix="leave --run out")
     if form == "json":
@@ -93,10 +94,9 @@ async def _tested(
     started: session.Session,
     found: Sequence[tuple[Path, tuple[kind.Policy, tables.Table]]],
     part: str,
-    *,
-    on_server: bool,
+    where: policyengines.Where,
 ) -> tuple[Sequence[Tested], str]:
-    async with policyengines.opened(started, on_server=on_server) as evaluator:
+    async with policyengines.opened(started, where) as evaluator:
         tested = [
             await _one(evaluator, path, policy, case)
             for path, (policy, table) in found

@@ -75,14 +75,19 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Materials, those of groups among them, and policies. Their order carries no meaning.
+    """Materials, those of groups among them, and policies. No order carries a meaning.
 
-    `brought`: where the materials come from that groups bring, by their names.
+    Attributes:
+        materials: the contract's, and those that groups bring.
+        policies: each as it is bound.
+        brought: where the materials come from that groups bring, by their names.
+        hosts: that scripts may ask.
     """
 
     materials: tuple[model.Material, ...]
     policies: tuple[Bound, ...] = ()
     brought: Mapping[str, Origin] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
     def origin(self, material: str) -> Origin:
         """Where a material comes from: by its name, because the order of the list means nothing and may change."""
@@ -109,8 +114,12 @@ def of_revision(revision: Revision) -> Owed:
 
 
 def canonical(owed: Owed) -> bytes:
-    """The recorded form: equal meaning is equal bytes."""
-    said = {"materials": [asdict(one) for one in owed.materials], "policies": [_said(one) for one in owed.policies]}
+    """The recorded form: equal meaning is equal bytes. What is empty and came later is not said."""
+    said: dict[str, list[Any]] = {
+        "materials": [asdict(one) for one in owed.materials],
+        "policies": [_said(one) for one in owed.policies],
+        **({"hosts": list(owed.hosts)} if owed.hosts else {}),
+    }
     brought = {name: asdict(one) for name, one in owed.brought.items()}
     return revisions.compact(
         {
@@ -134,7 +143,8 @@ def restore(form: bytes) -> Owed:
             for each in raw["policies"]
         )
         brought = {name: Origin(**each) for name, each in raw.get("brought", {}).items()}
-        return Owed(tuple(map(revisions.material, raw["materials"])), bound, brought)
+        hosts = tuple(raw.get("hosts", ()))
+        return Owed(tuple(map(revisions.material, raw["materials"])), bound, brought, hosts)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise errors.Corrupt(f"not a resolved contract: {exc}") from exc
 

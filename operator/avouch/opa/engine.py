@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import datetime
 from typing import Any
 
-from avouch import errors
-from avouch.opa import compiling, launching, program, server, style
+from avouch import destinations, errors
+from avouch.opa import compiling, launching, program, sending, server, style
 from avouch.policy import evaluation, rego
 
 TENANTS = 2  # processes at most
@@ -23,8 +23,18 @@ _PROCESSES = 3  # that one document may use up
 class Engine:
     """Implements `policy.evaluation.Engine`."""
 
-    def __init__(self, find: Callable[[], Awaitable[program.Program]]) -> None:
-        """`find`: the program, asked for when it is first needed, and until it is found."""
+    def __init__(
+        self,
+        find: Callable[[], Awaitable[program.Program]],
+        allowed: destinations.Destinations = destinations.PUBLIC,
+    ) -> None:
+        """An engine.
+
+        Args:
+            find: the program, asked for when it is first needed, and until it is found.
+            allowed: addresses of hosts that scripts may ask.
+        """
+        self.allowed = allowed
         self._compiler = compiling.Compiler(find)
         self._servers: OrderedDict[str, server.Server] = OrderedDict()
         # Each is kept for as long as somebody has or awaits it.
@@ -92,11 +102,18 @@ class _Shown:
         self._name = ""
         self._used = 0
 
-    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any], at: datetime | None = None) -> Any:
+    async def ask(
+        self,
+        script: rego.Compiled,
+        beside: Mapping[str, Any],
+        at: datetime | None = None,
+        hosts: Sequence[str] = (),
+    ) -> Any:
         """The result of a script for the document, with more fields beside those of the document."""
         holder = await self._holding()
         await holder.hold(script)
-        return await holder.ask(script, self._name, beside, at)
+        reach = sending.Reach(frozenset(hosts), self._engine.allowed)
+        return await holder.ask(script, self._name, server.Asking(beside, at, reach))
 
     async def _holding(self) -> server.Server:
         """The process that holds the document; another one where a script ended the last."""
@@ -126,7 +143,11 @@ async def rested(made: Engine) -> AsyncIterator[Engine]:
 
 @contextlib.asynccontextmanager
 async def opened(environment: Mapping[str, str], limits: launching.Limits | None = None) -> AsyncIterator[Engine]:
-    """The engine of this machine, for as long as it is needed. Raises errors.NotInstalled."""
-    async with rested(Engine(lambda: program.found(environment, limits))) as made:
+    """The engine of a user's machine, for as long as it is needed: hosts that its user names may be anywhere.
+
+    Raises:
+        errors.NotInstalled: there is no program.
+    """
+    async with rested(Engine(lambda: program.found(environment, limits), destinations.ANYWHERE)) as made:
         await made.found()
         yield made

@@ -1,6 +1,6 @@
 """One `opa` started: with an empty environment, bounds that the kernel holds, and an end when we end.
 
-A few lines of Python set the bounds and become `opa`: it never runs without them.
+A few lines of Python set the bounds and become `opa` (`child`): it never runs without them.
 """
 
 import asyncio
@@ -10,23 +10,13 @@ import signal
 import sys
 from typing import IO
 
-from avouch import errors
+from avouch import errors, seccomp
+from avouch.opa import child
 from avouch.values import dataclass
 
 MIB = 1024 * 1024
 OUT_OF_MEMORY = (b"out of memory", b"cannot allocate memory", b"pthread_create failed")
 """What Go's last words have in them where the bound of memory was met."""
-_CODE = """\
-import ctypes, os, resource, sys
-memory, files = map(int, sys.argv[1:3])
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, ctypes.c_ulong(9))  # PR_SET_PDEATHSIG
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-os.nice(int(sys.argv[3]))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-resource.setrlimit(resource.RLIMIT_FSIZE, (files, files))
-os.execve(sys.argv[4], sys.argv[4:], {"GOMEMLIMIT": str(memory * 3 // 4)})
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +49,21 @@ async def launched(
     program: str,
     *arguments: str,
     limits: Limits,
-    stdin: int = asyncio.subprocess.DEVNULL,
+    folder: str = "",
     output: int | IO[bytes],
     complaint: IO[bytes],
 ) -> asyncio.subprocess.Process:
-    """Start `opa`, in a process group of its own.
+    """Start `opa`, in a process group of its own. It reaches no other machine; `folder`: nor files but those in there.
 
     Raises:
         errors.Unavailable: it does not start.
     """  # fmt: skip
-    bounds = (str(limits.memory), str(limits.most_printed), str(limits.behind))
+    sockets = seccomp.own_sockets().hex() if seccomp.available() else ""
+    bounds = child.Bounds(str(limits.memory), str(limits.most_printed), str(limits.behind), sockets, folder)
     try:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", _CODE, *bounds, os.path.abspath(program), *arguments),
-            stdin=stdin,
+            *(sys.executable, "-I", "-S", child.__file__, *bounds, os.path.abspath(program), *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=complaint,
             cwd="/",

@@ -1,10 +1,11 @@
-"""The functions that Chainloop adds to Rego: those that make sense without its platform.
+"""The functions that Chainloop adds to Rego: those that make sense without its platform; and `http.send` of our own.
 
 A script that calls another of them is refused with the function's name, by OPA's own compiler.
 """
 
 from typing import Any
 
+from avouch.opa import gateway
 from avouch.policy import rego
 
 _TEXT = {"type": "string"}
@@ -17,7 +18,7 @@ DECLARATIONS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 """What `opa check` is told of them, as its file of capabilities writes it."""
 
-SOURCE = f"""\
+_CHAINLOOP = f"""\
 package {rego.LIBRARY}.chainloop
 
 vulnerability(message, external_id, package_purl, severity) := {{
@@ -27,3 +28,9 @@ vulnerability(message, external_id, package_purl, severity) := {{
     "severity": severity,
 }}
 """
+
+SOURCES = {"library": _CHAINLOOP, "library-http": gateway.SOURCE}
+"""What an engine holds before the first script, by the names that it has there."""
+
+DECLARED = {"chainloop.rego": _CHAINLOOP, "http.rego": gateway.DECLARED}
+"""What a compiler has to know of them, by names of files."""

@@ -1,7 +1,8 @@
 """The `opa` of this machine: which one, which version, and what it says of a script before it is evaluated.
 
-Scripts may call no function that reads the environment, parses other scripts, or reaches a host: a file of
-capabilities, made of the program's own, leaves those out, and declares the functions that Chainloop adds.
+Scripts may call no function that reads the environment, parses other scripts, or looks up a host: a file of
+capabilities, made of the program's own, leaves those out, and declares the functions that Chainloop adds. `http.send`
+is one of the library's: what was made of a script calls OPA's own as little as any of those.
 """
 
 import asyncio
@@ -14,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from avouch import errors
-from avouch.opa import launching, library
+from avouch.opa import child, launching, library
 from avouch.policy import rego
 from avouch.values import dataclass
 
 WANTED = "1.22"
 """The release that the server runs; another 1.x does as well for a look on one's own machine."""
-FORBIDDEN = ("opa.runtime", "rego.parse_module", "trace", "http.send", "net.lookup_ip_addr")
+FORBIDDEN = ("opa.runtime", "rego.parse_module", "trace", "net.lookup_ip_addr")
 _INSTALL = f"install OPA {WANTED} or a later 1.x, and put it on PATH or name it in AVOUCH_OPA"
 _VERSION = re.compile(r"^Version: v?(\d+\.\d+\.\d+\S*)", re.M)
 COMPILING = launching.Limits(seconds=20.0, memory=256 * launching.MIB, answer=4 * launching.MIB, behind=10)
@@ -46,6 +47,7 @@ class Program:
         path: where it is.
         version: its release.
         capabilities: what its scripts may call, as JSON.
+        engines: what they may call as they are held by an engine: all but `http.send`.
         limits: what it may take.
         regal: the linter of that name, where this machine has it.
     """
@@ -53,6 +55,7 @@ class Program:
     path: str
     version: str
     capabilities: str
+    engines: str
     limits: launching.Limits
     regal: str = ""
 
@@ -66,7 +69,9 @@ class Program:
         with tempfile.TemporaryDirectory(prefix="avouch-policy-") as folder:
             script = Path(folder) / "policy.rego"
             script.write_text(source, encoding="utf-8")
-            parsed = await _compiling(self.path, "parse", "--format", "json", "--json-include", "locations", script)
+            parsed = await _compiling(
+                self.path, folder, "parse", "--format", "json", "--json-include", "locations", script
+            )
             if parsed.code != 0:
                 return _flaws(parsed, source)
             try:
@@ -75,11 +80,20 @@ class Program:
             except errors.Invalid as exc:
                 return (rego.Flaw(errors.with_fix(exc.args[0], exc.fix)),)
             # What people wrote is checked, not what was made of it: messages name what they know.
-            script.write_text(rego.completed(source, module), encoding="utf-8")
-            allowed = Path(folder) / "capabilities.json"
-            allowed.write_text(self.capabilities, encoding="utf-8")
-            done = await _compiling(self.path, "check", "--format", "json", "--capabilities", allowed, script)
-        return made if done.code == 0 else _flaws(done, source)
+            flaws = await self._checked(folder, {"policy.rego": rego.completed(source, module)}, self.capabilities)
+            if not flaws and made.sends:
+                flaws = await self._checked(folder, {"policy.rego": made.source, **library.DECLARED}, self.engines)
+            return flaws or made
+
+    async def _checked(self, folder: str, sources: Mapping[str, str], capabilities: str) -> Sequence[rego.Flaw]:
+        """What is wrong with the first of some sources."""
+        allowed = Path(folder) / "capabilities.json"
+        allowed.write_text(capabilities, encoding="utf-8")
+        files = [Path(folder) / name for name in sources]
+        for file, source in zip(files, sources.values(), strict=True):
+            file.write_text(source, encoding="utf-8")
+        done = await _compiling(self.path, folder, "check", "--format", "json", "--capabilities", allowed, *files)
+        return () if done.code == 0 else _flaws(done, files[0].read_text("utf-8"))
 
 
 async def found(environment: Mapping[str, str], limits: launching.Limits | None = None) -> Program:
@@ -101,23 +115,24 @@ async def found(environment: Mapping[str, str], limits: launching.Limits | None 
     capabilities = await run(path, "capabilities", "--current")
     if capabilities.code != 0:
         raise errors.NotInstalled(f"{path} does not tell its capabilities: {_words(capabilities)}", fix=_INSTALL)
-    allowed, regal = _allowed(_json(capabilities.output)), shutil.which("regal", path=environment.get("PATH"))
-    return Program(path, version[1], allowed, limits or launching.Limits(), regal or "")
+    known, regal = _json(capabilities.output), shutil.which("regal", path=environment.get("PATH"))
+    allowed, engines = _without(known, *FORBIDDEN), _without(known, *FORBIDDEN, rego.SENDING)
+    return Program(path, version[1], allowed, engines, limits or launching.Limits(), regal or "")
 
 
-def _allowed(known: Mapping[str, Any]) -> str:
-    builtins = [one for one in known.get("builtins") or () if one.get("name") not in FORBIDDEN]
+def _without(known: Mapping[str, Any], *forbidden: str) -> str:
+    builtins = [one for one in known.get("builtins") or () if one.get("name") not in forbidden]
     return json.dumps({**known, "builtins": [*builtins, *library.DECLARATIONS], "allow_net": []})
 
 
-async def _compiling(path: str, *arguments: str | Path) -> Done:
-    """Run on a script, within bounds.
+async def _compiling(path: str, folder: str, *arguments: str | Path) -> Done:
+    """Run on a script in a folder, within bounds.
 
     Raises:
         errors.TooLarge: it takes more than it may.
         errors.Unavailable: somebody else ended it, which says nothing of the script.
     """
-    done = await run(path, *map(str, arguments), limits=COMPILING)
+    done = await run(path, *map(str, arguments), limits=COMPILING, folder=folder)
     if len(done.output) >= COMPILING.most_printed:  # it ends well although not all was written
         raise errors.TooLarge("is too long to be compiled", fix="write several scripts instead of one")
     if done.code != 0 and any(word in done.complaint for word in launching.OUT_OF_MEMORY):
@@ -132,14 +147,22 @@ def _module(printed: bytes) -> rego.Module:
     return rego.module_of(_json(printed))
 
 
-async def run(path: str, *arguments: str, limits: launching.Limits = launching.Limits()) -> Done:  # noqa: B008 - frozen
-    """Run to the end. What it prints is in files: one that prints without end fills no memory of ours.
+_USUAL = launching.Limits()
+
+
+async def run(path: str, *arguments: str, limits: launching.Limits = _USUAL, folder: str = "") -> Done:
+    """Run to the end, with files of a folder alone, where one is named.
+
+    What it prints is in files: one that prints without end fills no memory of ours.
 
     Raises:
         errors.TooLarge: it takes longer than it may, or says more.
+        errors.Unavailable: it does not start.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
-        process = await launching.launched(path, *arguments, limits=limits, output=output, complaint=complaint)
+        process = await launching.launched(
+            path, *arguments, limits=limits, folder=folder, output=output, complaint=complaint
+        )
         try:
             async with asyncio.timeout(limits.seconds):
                 code = await process.wait()
@@ -151,6 +174,8 @@ async def run(path: str, *arguments: str, limits: launching.Limits = launching.L
         for file in (output, complaint):
             file.seek(0)
             said.append(file.read())
+        if code == child.NOT_STARTED:
+            raise errors.Unavailable(f"{path} does not start: {said[1].decode('utf-8', 'replace')[-_WORDS:].strip()}")
         return Done(code, said[0], said[1])
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 import httpx
 
 from avouch import errors
-from avouch.opa import launching, library, program
+from avouch.opa import gateway, launching, library, program, sending
 from avouch.policy import rego
 from avouch.values import dataclass
 
@@ -55,6 +55,21 @@ class _Answer:
         return "; ".join(flaws)[: 4 * _WORDS] or str(said.get("message") or self.status)[:_WORDS]
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a script is asked beside a document.
+
+    Attributes:
+        beside: more fields, beside those of the document.
+        at: the time that it takes for now; None: now.
+        reach: which hosts it may ask.
+    """
+
+    beside: Mapping[str, Any]
+    at: datetime | None = None
+    reach: sending.Reach = sending.Reach()
+
+
 class Server:
     """A process, its socket, and what it holds."""
 
@@ -84,13 +99,15 @@ class Server:
         process = await launching.launched(
             *(opa.path, "run", "--server", "--addr", address, *options),
             limits=opa.limits,
+            folder=folder,
             output=asyncio.subprocess.DEVNULL,
             complaint=complaint,
         )
         made = cls(process, folder, complaint, opa.limits)
         try:
             await made._ready()
-            await made._put("library", library.SOURCE)
+            for name, source in library.SOURCES.items():
+                await made._put(name, source)
         except BaseException:
             await made.end()
             raise
@@ -138,19 +155,32 @@ class Server:
             await self._put(f"{script.name}-answer", _answering(script))
             self._held.add(script.name)
 
-    async def ask(
-        self, script: rego.Compiled, document: str, beside: Mapping[str, Any], at: datetime | None = None
-    ) -> Any:
-        """The result of a script that is held, for a document that is, with more fields beside those of the document.
+    async def ask(self, script: rego.Compiled, document: str, asking: Asking) -> Any:
+        """The result of a script that is held, for a document that is.
 
         Raises:
-            errors.Invalid: it fails on this input, or its answer is too large, or takes too long.
+            errors.Invalid: it fails on this input, or its answer is too large, or takes too long, or it asks a host
+                that it may not ask.
             errors.NotFound: it has no result for this input.
         """
-        now = {} if at is None else {"now": int(at.timestamp()) * _SECOND + 1000 * at.microsecond}
-        given = json.dumps({"input": {"document": document, "beside": beside, **now}}).encode()
+        given: dict[str, Any] = {"document": document, "beside": asking.beside}
+        if asking.at is not None:
+            given["now"] = int(asking.at.timestamp()) * _SECOND + 1000 * asking.at.microsecond
+        if not script.sends:
+            return await self._result(script, given)
+        async with gateway.opened(self._folder, asking.reach, self._limits.seconds) as sends:
+            try:
+                found = await self._result(script, {**given, "gateway": sends.url})
+            except errors.AvouchError:
+                sends.check()  # it says more
+                raise
+            sends.check()
+            return found
+
+    async def _result(self, script: rego.Compiled, given: Mapping[str, Any]) -> Any:
         place = f"/v1/data/{_ANSWERS.replace('.', '/')}/{script.name}/answer?strict-builtin-errors=true"
-        answer = await self._sent("POST", place, given, "application/json")
+        content = json.dumps({"input": given}).encode()
+        answer = await self._sent("POST", place, content, "application/json")
         if answer.status != httpx.codes.OK:
             raise errors.Invalid(answer.complaint)
         said = answer.parsed
@@ -232,6 +262,8 @@ def _answering(script: rego.Compiled) -> str:
     document = "object.remove(data.documents[input.document], object.keys(input.beside))"
     shown = f"object.union({document}, input.beside)"
     asked = f"{rego.path(script.result)} with input as {shown}"
+    if script.sends:
+        asked += " with data.avouch.gateway as input.gateway"
     return (
         f"package {_ANSWERS}.{script.name}\n\n"
         f"answer := said if {{ not input.now; said := {asked} }}\n"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -13,20 +13,32 @@ from avouch.contract import reading
 from avouch.policy import arguments, documents, outcome, rego, scripts
 from avouch.values import dataclass
 
+NAME_HOSTS = (
+    "list the hosts in spec.settings.policiesAllowedHostnames of the Organization; on your machine, give --allow-host"
+)
+"""What helps where a script may not ask a host."""
+
 
 class Asked(Protocol):
     """A document that scripts are asked about."""
 
-    async def ask(self, script: rego.Compiled, beside: Mapping[str, Any], at: datetime | None = None) -> Any:
+    async def ask(
+        self,
+        script: rego.Compiled,
+        beside: Mapping[str, Any],
+        at: datetime | None = None,
+        hosts: Sequence[str] = (),
+    ) -> Any:
         """The result of a script for the document, with more fields beside those of the document.
 
         Args:
             script: the script.
             beside: the fields.
             at: the time that the script takes for now; None: now.
+            hosts: those that it may ask.
 
         Raises:
-            errors.Invalid: it fails on this input; errors.TooLarge: it takes more than it may.
+            errors.Invalid: it fails on this input, or asks another host; errors.TooLarge: it takes more than it may.
             errors.NotFound: it has no result for this input.
         """
         ...
@@ -70,6 +82,7 @@ class Material:
         document: what scripts see, where that is not to be made of the bytes.
         own: what scripts see beside it that Chainloop does not have, by name.
         at: the time that scripts take for now; None: now.
+        hosts: those that scripts may ask with http.send.
     """
 
     type: str
@@ -78,6 +91,7 @@ class Material:
     document: bytes | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
     at: datetime | None = None
+    hosts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,7 @@ async def evaluate(
     """
     chosen = scripts.judging(scripts.of(policy.spec), material.type)
     asking, notes = question(policy, given, material.known, material.own, material.at)
+    asking = replace(asking, hosts=material.hosts)
     async with engine.document(tenant, _document(material)) as asked:
         found = await asked_about(engine, asked, chosen, asking)
     return Evaluation(found, (*notes, *(found.notes if found else ())))
@@ -112,11 +127,13 @@ class Question:
         beside: what they see beside the document.
         finding_type: of the policy's findings; "" for none.
         at: the time that they take for now; None: now.
+        hosts: those that they may ask.
     """
 
     beside: Mapping[str, Any]
     finding_type: str = ""
     at: datetime | None = None
+    hosts: Sequence[str] = ()
 
 
 async def asked_about(
@@ -174,8 +191,11 @@ async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, questio
     made = await engine.compiled(script.embedded)
     if not isinstance(made, rego.Compiled):
         raise errors.Invalid("; ".join(map(str, made)), field=script.place)
+    if made.sends and not question.hosts:
+        raise errors.Invalid("calls http.send, and no host may be asked", field=script.place, fix=NAME_HOSTS)
     try:
-        return outcome.read(await asked.ask(made, question.beside, question.at), question.finding_type)
+        said = await asked.ask(made, question.beside, question.at, question.hosts)
+        return outcome.read(said, question.finding_type)
     except errors.Invalid as exc:
         where = ".".join(part for part in (script.place, exc.field) if part)
         raise errors.Invalid(exc.args[0], field=where, fix=exc.fix) from exc

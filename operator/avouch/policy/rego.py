@@ -18,7 +18,9 @@ from avouch.values import dataclass
 
 RESULT = "result"
 LIBRARY = "avouch.library"  # the package of the functions that Chainloop adds to Rego
+SENDING = "http.send"
 _FUNCTIONS = "chainloop"
+_SENDS = ("http", "send")
 _DEFAULTS = {
     "skip_reason": 'default skip_reason := ""',
     "valid_input": "default valid_input := true",
@@ -59,7 +61,9 @@ class Module:
         defaulted: of those that have a default.
         collected: of those that collect a set (`contains`) or an object, which have no default.
         places: where a prefix belongs: line and column, from 1, of the package's name, of each `data`, and of each
-            `chainloop` whose function is called; with what stands there.
+            `chainloop` and `http` whose function is called or named; with what stands there.
+        calls: names of the functions that it may call, built-in ones among them, such as http.send: those that it
+            names anywhere, because `with` lets one stand in for another.
     """
 
     package: tuple[str, ...]
@@ -67,6 +71,7 @@ class Module:
     defaulted: frozenset[str]
     collected: frozenset[str]
     places: tuple[tuple[int, int, str], ...] = ()
+    calls: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,18 @@ class Compiled:
         name: of its package below `data`, made of the digest of its source.
         source: the script with the rules that it left out, in the package of that name.
         result: where its rule `result` is, below `data`.
+        calls: names of the functions that it may call.
     """
 
     name: str
     source: str
     result: tuple[str, ...]
+    calls: frozenset[str] = frozenset()
+
+    @property
+    def sends(self) -> bool:
+        """Whether it may ask other hosts."""
+        return SENDING in self.calls
 
 
 def name_of(source: str) -> str:
@@ -101,12 +113,18 @@ def module_of(parsed: Mapping[str, Any]) -> Module:
         raise errors.Invalid("has no package", fix="begin the script with a line such as: package main")
     rules = [rule for rule in parsed.get("rules") or () if isinstance(rule, Mapping)]
     named = [(_name(rule), rule) for rule in rules]
+    places = {_place(path[1])}
+    calls: set[str] = set()
+    for each in _nodes((parsed.get("imports"), parsed.get("rules"))):
+        places.update(_places(each))
+        calls.update(_calls(each))
     return Module(
         package,
         frozenset(name for name, _ in named),
         frozenset(name for name, rule in named if rule.get("default")),
         frozenset(name for name, rule in named if _collects(rule.get("head") or {})),
-        tuple(sorted({_place(path[1]), *_places((parsed.get("imports"), parsed.get("rules")))})),
+        tuple(sorted(places)),
+        frozenset(calls),
     )
 
 
@@ -134,9 +152,9 @@ def compiled(source: str, module: Module) -> Compiled:
         if place == package:
             lines[line - 1] = f"{before}{name}.{after}"
         else:
-            prefix = f"data.{LIBRARY}.{text}" if text == _FUNCTIONS else f"data.{name}"
+            prefix = f"data.{name}" if text == "data" else f"data.{LIBRARY}.{text}"
             lines[line - 1] = f"{before}{prefix}{after[len(text) :]}"
-    return Compiled(name, completed("\n".join(lines), module), (name, *module.package, RESULT))
+    return Compiled(name, completed("\n".join(lines), module), (name, *module.package, RESULT), module.calls)
 
 
 def _added(module: Module) -> Sequence[str]:
@@ -163,31 +181,48 @@ def _name(rule: Mapping[str, Any]) -> str:
     return str(head.get("name") or (ref[0].get("value") if ref else ""))
 
 
-def _places(tree: Any) -> Iterator[tuple[int, int, str]]:
-    """Where a reference begins with `data`, and where a function of Chainloop's is called, in any depth.
-
-    `chainloop` may as well be the name of a variable: only what is called is a function.
-    """
+def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object of a tree, in any depth."""
     waiting = [tree]
     while waiting:
         each = waiting.pop()
         if isinstance(each, Mapping):
-            if _begins(each, "data"):
-                yield _place(each["value"][0])
-            called = each.get("value") if each.get("type") == "call" else each.get("terms")
-            if isinstance(called, Sequence) and called and _begins(called[0], _FUNCTIONS):
-                yield _place(called[0]["value"][0])
+            yield each
             waiting.extend(each.values())
         elif isinstance(each, Sequence) and not isinstance(each, str):
             waiting.extend(each)
 
 
-def _begins(term: Any, name: str) -> bool:
-    """Whether it is a reference that begins with this name."""
-    if not isinstance(term, Mapping) or term.get("type") != "ref" or not term.get("value"):
+def _places(node: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
+    """Where a reference begins with `data`, and where a function of the library's is called, or named by `with`.
+
+    `chainloop` and `http` may as well be names of variables: only what is called, or stands in, is a function.
+    """
+    if _begins(node, "data"):
+        yield _place(node["value"][0])
+    called = node.get("value") if node.get("type") == "call" else node.get("terms")
+    named = [called[0]] if isinstance(called, Sequence) and called else []
+    named += [each.get(side) for each in node.get("with") or () for side in ("target", "value")]
+    for each in named:
+        if _begins(each, _FUNCTIONS) or _begins(each, *_SENDS):
+            yield _place(each["value"][0])
+
+
+def _calls(node: Mapping[str, Any]) -> Iterator[str]:
+    """The name that a reference spells out, whether it is a function's or not."""
+    if node.get("type") == "ref" and isinstance(node.get("value"), Sequence):
+        parts = [str(part.get("value")) for part in node["value"] if part.get("type") in ("var", "string")]
+        if len(parts) == len(node["value"]):
+            yield ".".join(parts)
+
+
+def _begins(term: Any, *names: str) -> bool:
+    """Whether it is a reference that begins with these names."""
+    if not isinstance(term, Mapping) or term.get("type") != "ref" or not isinstance(term.get("value"), Sequence):
         return False
-    first = term["value"][0]
-    return isinstance(first, Mapping) and first.get("type") == "var" and first.get("value") == name
+    first = term["value"][: len(names)]
+    kinds = ("var", *("string" for _ in names[1:]))
+    return [(each.get("type"), each.get("value")) for each in first] == list(zip(kinds, names, strict=True))
 
 
 def _place(term: Mapping[str, Any]) -> tuple[int, int, str]:

@@ -6,6 +6,7 @@
 3. Every policy has the inputs that it is given, those of a group's policies with the group's own inputs in them, and
    every required one has a value.
 4. Its gate is what its attachment says, else what its group's attachment says, else what the organization says.
+5. Scripts may ask the hosts that the organization lists; where no script asks any, none is recorded.
 
 What cannot be resolved is told by its line, all of it at once; nothing of such a contract is recorded.
 """
@@ -62,15 +63,21 @@ class Unresolved:
         return f"{self.problem.line}: {errors.with_fix(self.problem.message, self.problem.fix)}"
 
 
-def resolve(contract: model.ContractSpec, known: Policies, *, blocks: bool = False) -> Resolved | Sequence[Unresolved]:
+def resolve(
+    contract: model.ContractSpec, known: Policies, *, blocks: bool = False, hosts: Sequence[str] = ()
+) -> Resolved | Sequence[Unresolved]:
     """Look up everything that a contract refers to.
 
     Args:
         contract: one that can be read.
         known: where its references are looked up.
         blocks: whether its organization lets violations block where nothing else says so.
+        hosts: those that scripts of its organization may ask.
     """
-    return _Resolving(contract, known, blocks).resolved()
+    found = _Resolving(contract, known, blocks).resolved()
+    if not isinstance(found, Resolved) or not any(map(_may_send, found.documents.values())):
+        return found
+    return replace(found, owed=replace(found.owed, hosts=tuple(sorted(set(hosts)))))
 
 
 class _Resolving:
@@ -221,6 +228,11 @@ def policy_of(document: bytes) -> kind.Policy:
         return kind.Policy.model_validate(json.loads(document))
     except (pydantic.ValidationError, ValueError, RecursionError) as exc:
         raise errors.Corrupt(f"a policy that was kept cannot be read: {exc}"[:500]) from exc
+
+
+def _may_send(document: bytes) -> bool:
+    """Whether a script of a policy may call http.send: it has to spell the first word, which has no other spelling."""
+    return any("http" in script.embedded for script in scripts.of(policy_of(document).spec))
 
 
 def _line(one: model.PolicyAttachment, where: str) -> str:

@@ -151,7 +151,7 @@ class Worker:
         default_factory=quota_model.Quotas
     )  # of a namespace: the metrics say who has used most of them
     takeover: int = 30  # seconds without a sign of life after which others take up a worker's jobs
-    destinations: Destinations = PUBLIC  # what Integrations may connect to
+    destinations: Destinations = PUBLIC  # what Integrations and scripts of policies may connect to
     policies: launching.Limits = launching.SERVED  # of one OPA
     log_level: str = "INFO"
 

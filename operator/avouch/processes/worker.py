@@ -291,7 +291,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
         stack.push_async_callback(delivered.close)
         readers = pool.Readers()
         stack.push_async_callback(readers.close)
-        rego = engine.Engine(lambda: _opa(config.policies))
+        rego = engine.Engine(lambda: _opa(config.policies), config.destinations)
         stack.push_async_callback(rego.close)
         queue = judgingqueue.Queue(opened, config.takeover)
         stack.push_async_callback(_leave, queue)

@@ -10,7 +10,8 @@ import resource
 import signal
 import sys
 
-from avouch.reading import seccomp, wire
+from avouch import seccomp
+from avouch.reading import wire
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 

@@ -112,9 +112,11 @@ def _read(canonical: Callable[[Object], bytes], obj: Object) -> tuple[bytes, str
 
 async def _owed(context: Context, key: Key, canonical: bytes) -> resolution.Resolved | Sequence[resolution.Unresolved]:
     """What the contract owes with its policies looked up; of the largest that takes a tenth of a second."""
-    blocks = organizations.settings_of(context.cache, key.namespace).block_on_policy_violation
+    settings = organizations.settings_of(context.cache, key.namespace)
+    blocks, hosts = settings.block_on_policy_violation, settings.policies_allowed_hostnames
     known = policylookup.of(context.cache, key.namespace)
-    return await asyncio.to_thread(lambda: resolution.resolve(revisions.restore(canonical), known, blocks=blocks))
+    contract = revisions.restore(canonical)
+    return await asyncio.to_thread(lambda: resolution.resolve(contract, known, blocks=blocks, hosts=hosts))
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from avouch import destinations, errors
-from avouch.cas import transport
+from avouch import pinned as transports
 from avouch.oci import challenges, client, credentials
 from tests import loopback
 
@@ -300,8 +300,8 @@ def _through(environment: dict[str, str]) -> None:
     asyncio.run(run())
 
 
-def pinned(allowed: destinations.Destinations) -> transport.Pinned:
-    return transport.Pinned(ssl.create_default_context(), allowed)
+def pinned(allowed: destinations.Destinations) -> transports.Transport:
+    return transports.Transport(ssl.create_default_context(), allowed)
 
 
 def test_nothing_is_connected_to_but_what_may_be(server: loopback.Server) -> None:

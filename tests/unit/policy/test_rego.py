@@ -23,6 +23,12 @@ def rule(name: str, **said: Any) -> dict[str, Any]:
     return {"head": {"name": name, "ref": [{"type": "var", "value": name}]}, **said}
 
 
+def named(*parts: str) -> dict[str, Any]:
+    first, *others = parts
+    below = [{"type": "string", "value": part} for part in others]
+    return {"type": "ref", "value": [{"type": "var", "value": first}, *below]}
+
+
 def test_a_package_is_needed() -> None:
     with pytest.raises(errors.Invalid, match="has no package"):
         rego.module_of({"rules": []})
@@ -64,10 +70,38 @@ def test_the_package_and_each_reference_to_data_have_the_scripts_name() -> None:
     assert made.result == (made.name, "main", "result")
 
 
+def test_what_asks_other_hosts_is_the_librarys_wherever_it_is_called_or_stands_in() -> None:
+    source = "package main\na := http.send(1)\nb := f(1) with f as http.send\nc := http.send"
+
+    def sending(line: int, column: int) -> dict[str, Any]:
+        return {"type": "ref", "value": [term("http", line, column), term("send", line, column + 5, "string")]}
+
+    body = [
+        {"terms": [{"type": "call", "value": [sending(2, 6)]}]},
+        {"terms": [named("f")], "with": [{"target": named("f"), "value": sending(3, 21)}]},
+        {"terms": sending(4, 6)},  # a variable of that name
+    ]
+    made = rego.compiled(source, rego.module_of(tree(rule("result", body=body))))
+    assert made.sends
+    assert made.source.split("\n")[1:4] == [
+        "a := data.avouch.library.http.send(1)",
+        "b := f(1) with f as data.avouch.library.http.send",
+        "c := http.send",
+    ]
+
+
 def test_a_place_that_holds_something_else_is_refused() -> None:
     parsed = tree({"head": {"name": "result", "value": {"type": "ref", "value": [term("data", 1, 3)]}}})
     with pytest.raises(errors.Invalid, match="1:3: data cannot be told apart"):
         rego.compiled("package main", rego.module_of(parsed))
+
+
+def test_each_function_that_a_script_may_call_is_known_wherever_it_is_named() -> None:
+    terms = [{"type": "call", "value": [named("time", "now_ns")]}, {"type": "call", "value": [named("count")]}]
+    replaced = {"terms": terms, "with": [{"target": named("count"), "value": named("http", "send")}]}
+    known = {"type": "ref", "value": [{"type": "var", "value": "input"}, {"type": "number", "value": 1}]}
+    module = rego.module_of(tree(rule("violations", body=[replaced, known])))
+    assert module.calls == {"time.now_ns", "count", "http.send"}
 
 
 def test_two_scripts_have_two_names_and_one_script_has_one() -> None:

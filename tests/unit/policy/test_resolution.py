@@ -276,6 +276,21 @@ def test_all_problems_are_told_at_once() -> None:
     assert len(problems(spec)) == 3
 
 
+def test_hosts_are_recorded_where_a_script_may_ask_any_and_nothing_is_said_of_them_elsewhere() -> None:
+    asking = policy("asking")
+    asking["spec"]["policies"][0]["embedded"] += 'x := http["send"]({})\n'
+    hosts = ("b.example", "a.example", "a.example")
+    manifest = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}}
+    for name, recorded in (("asking", ("a.example", "b.example")), ("a", ())):
+        contract = reading.read({**manifest, "spec": attached(ref=name, selector={"name": "sbom"})})
+        found = resolution.resolve(contract, Known(asking, policy("a")), hosts=hosts)
+        assert isinstance(found, resolution.Resolved), found
+        assert found.owed.hosts == recorded
+        form = owed.canonical(found.owed)
+        assert owed.restore(form).hosts == recorded
+        assert (b"hosts" in form) is bool(recorded)
+
+
 def test_an_embedded_policy_has_the_digest_of_its_content() -> None:
     (bound,) = resolve(attached(embedded=policy("inside"))).owed.policies
     assert (bound.policy, bound.reference) == ("inside", "")

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 import avouch
-from avouch.reading import seccomp
+from avouch import seccomp
 
 ROOT = Path(avouch.__file__).parents[1]
 _TRIED = """
 import ctypes, errno, json, os, resource, signal, socket, sys
 sys.path.insert(1, sys.argv[1])
-from avouch.reading import confinement, seccomp, wire
+from avouch import seccomp
+from avouch.reading import confinement, wire
 if sys.argv[2] == "without":
     seccomp.available = lambda: False
 os.setpgid(0, 0)  # should a signal go out after all, it reaches nobody else

@@ -141,7 +141,7 @@ def put(reconciling: kinds.KindReconciler, kind: str, name: str, namespace: str 
 def ready(reconciling: kinds.KindReconciler, key: Key) -> str:
     obj = reconciling.context.cache.get(key)
     assert obj is not None
-    return next(c["status"] for c in obj["status"]["conditions"] if c["type"] == "Ready")
+    return next((c["status"] for c in obj["status"].get("conditions", ()) if c["type"] == "Ready"), "")
 
 
 async def test_a_contract_settles_with_one_patch_and_a_second_look_writes_nothing() -> None:

@@ -172,6 +172,7 @@ class _Run:
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
             return self._failed(one, about, f"none of its scripts judges {about.type}")
+        question = replace(question, hosts=self.pinned.owed.hosts)
         found = await evaluation.asked_about(self.use.engine, asked, chosen, question)
         if found is None:
             return replace(self._evaluation(one, about), status=policies.Status.SKIPPED, reason="it ignores this input")

@@ -1,5 +1,6 @@
-"""A filter of system calls that any process may put on itself: what is not named here is refused with EPERM.
+"""Filters of system calls that any process may put on itself: what they do not allow is refused with EPERM.
 
+One for processes that read documents, of what is named here; one for programs that speak with this machine alone.
 Linux on x86-64 and 64-bit ARM. It needs no privilege, works below a runtime's own profile, and cannot be taken off.
 """
 
@@ -8,6 +9,7 @@ import errno
 import platform
 import struct
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -47,8 +49,11 @@ _ALLOWED = {
     "getrandom": (318, 278),
 }
 _NO_NEW_PRIVILEGES, _SET_SECCOMP, _FILTER = 38, 22, 2  # of linux/prctl.h and linux/seccomp.h
-_LOAD, _EQUAL, _ANSWER = 0x20, 0x15, 0x06  # of linux/bpf_common.h: ld absolute, jeq, ret
-_NUMBER, _ARCHITECTURE = 0, 4  # where they lie in seccomp_data
+_SOCKET, _IO_URING = (41, 198), 425  # the second makes sockets as well, without the first
+_UNIX = 1  # AF_UNIX
+_OTHER_ABI = 0x40000000  # x32's numbers begin here; no other architecture has as many
+_LOAD, _EQUAL, _FROM, _ANSWER = 0x20, 0x15, 0x35, 0x06  # of linux/bpf_common.h: ld absolute, jeq, jge, ret
+_NUMBER, _ARCHITECTURE, _FIRST = 0, 4, 16  # where they lie in seccomp_data; the first argument's lower half
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 
 
@@ -86,4 +91,25 @@ def _program(machine: _Machine) -> bytes:
         (_ANSWER, 0, 0, _REFUSE),
         (_ANSWER, 0, 0, _ALLOW),
     ]
+    return _packed(steps)
+
+
+def own_sockets() -> bytes:
+    """The filter that refuses every socket but those of Unix, which stay on this machine: for programs to start."""
+    machine = _MACHINES[platform.machine()]
+    return _packed([
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_EQUAL, 0, 6, machine.architecture),
+        (_LOAD, 0, 0, _NUMBER),
+        (_FROM, 4, 0, _OTHER_ABI),
+        (_EQUAL, 3, 0, _IO_URING),
+        (_EQUAL, 0, 3, _SOCKET[machine.place]),
+        (_LOAD, 0, 0, _FIRST),
+        (_EQUAL, 1, 0, _UNIX),
+        (_ANSWER, 0, 0, _REFUSE),
+        (_ANSWER, 0, 0, _ALLOW),
+    ])  # fmt: skip
+
+
+def _packed(steps: Sequence[tuple[int, int, int, int]]) -> bytes:
     return b"".join(struct.pack("HBBI", *step) for step in steps)
