@@ -100,6 +100,17 @@ async def test_a_script_takes_the_time_that_it_is_given_for_now(running: engine.
         assert abs(now / 10**9 - datetime.now(UTC).timestamp()) < 60
 
 
+async def test_each_function_that_a_script_may_call_is_told_however_it_is_written(running: engine.Engine) -> None:
+    rules = (
+        'violations contains time["now_ns"]()\n'
+        'violations contains said if { said := upper("a") with upper as uuid.rfc4122 }\n'
+        'violations contains $"{rand.intn("a", 3)}"\n'
+    )
+    found = await compiled(running, HEAD + rules)
+    assert {"time.now_ns", "upper", "uuid.rfc4122", "rand.intn"} <= found.calls
+    assert "time.now_ns" not in (await compiled(running, HEAD)).calls
+
+
 async def test_a_variable_may_have_the_name_of_chainloops_functions(running: engine.Engine) -> None:
     rule = "violations contains chainloop.name if { some chainloop in input.items }\n"
     assert (await answer(running, HEAD + rule, {"items": [{"name": "a"}]}))["violations"] == ["a"]

@@ -60,6 +60,8 @@ class Module:
         collected: of those that collect a set (`contains`) or an object, which have no default.
         places: where a prefix belongs: line and column, from 1, of the package's name, of each `data`, and of each
             `chainloop` whose function is called; with what stands there.
+        calls: names of the functions that it may call, built-in ones among them, such as http.send: those that it
+            names anywhere, because `with` lets one stand in for another.
     """
 
     package: tuple[str, ...]
@@ -67,6 +69,7 @@ class Module:
     defaulted: frozenset[str]
     collected: frozenset[str]
     places: tuple[tuple[int, int, str], ...] = ()
+    calls: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,13 @@ class Compiled:
         name: of its package below `data`, made of the digest of its source.
         source: the script with the rules that it left out, in the package of that name.
         result: where its rule `result` is, below `data`.
+        calls: names of the functions that it may call.
     """
 
     name: str
     source: str
     result: tuple[str, ...]
+    calls: frozenset[str] = frozenset()
 
 
 def name_of(source: str) -> str:
@@ -101,12 +106,17 @@ def module_of(parsed: Mapping[str, Any]) -> Module:
         raise errors.Invalid("has no package", fix="begin the script with a line such as: package main")
     rules = [rule for rule in parsed.get("rules") or () if isinstance(rule, Mapping)]
     named = [(_name(rule), rule) for rule in rules]
+    places, calls = {_place(path[1])}, set()
+    for each in _nodes((parsed.get("imports"), parsed.get("rules"))):
+        places.update(_places(each))
+        calls.update(_calls(each))
     return Module(
         package,
         frozenset(name for name, _ in named),
         frozenset(name for name, rule in named if rule.get("default")),
         frozenset(name for name, rule in named if _collects(rule.get("head") or {})),
-        tuple(sorted({_place(path[1]), *_places((parsed.get("imports"), parsed.get("rules")))})),
+        tuple(sorted(places)),
+        frozenset(calls),
     )
 
 
@@ -136,7 +146,7 @@ def compiled(source: str, module: Module) -> Compiled:
         else:
             prefix = f"data.{LIBRARY}.{text}" if text == _FUNCTIONS else f"data.{name}"
             lines[line - 1] = f"{before}{prefix}{after[len(text) :]}"
-    return Compiled(name, completed("\n".join(lines), module), (name, *module.package, RESULT))
+    return Compiled(name, completed("\n".join(lines), module), (name, *module.package, RESULT), module.calls)
 
 
 def _added(module: Module) -> Sequence[str]:
@@ -163,23 +173,36 @@ def _name(rule: Mapping[str, Any]) -> str:
     return str(head.get("name") or (ref[0].get("value") if ref else ""))
 
 
-def _places(tree: Any) -> Iterator[tuple[int, int, str]]:
-    """Where a reference begins with `data`, and where a function of Chainloop's is called, in any depth.
-
-    `chainloop` may as well be the name of a variable: only what is called is a function.
-    """
+def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object of a tree, in any depth."""
     waiting = [tree]
     while waiting:
         each = waiting.pop()
         if isinstance(each, Mapping):
-            if _begins(each, "data"):
-                yield _place(each["value"][0])
-            called = each.get("value") if each.get("type") == "call" else each.get("terms")
-            if isinstance(called, Sequence) and called and _begins(called[0], _FUNCTIONS):
-                yield _place(called[0]["value"][0])
+            yield each
             waiting.extend(each.values())
         elif isinstance(each, Sequence) and not isinstance(each, str):
             waiting.extend(each)
+
+
+def _places(node: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
+    """Where a reference begins with `data`, and where a function of Chainloop's is called.
+
+    `chainloop` may as well be the name of a variable: only what is called is a function.
+    """
+    if _begins(node, "data"):
+        yield _place(node["value"][0])
+    called = node.get("value") if node.get("type") == "call" else node.get("terms")
+    if isinstance(called, Sequence) and called and _begins(called[0], _FUNCTIONS):
+        yield _place(called[0]["value"][0])
+
+
+def _calls(node: Mapping[str, Any]) -> Iterator[str]:
+    """The name that a reference spells out, whether it is a function's or not."""
+    if node.get("type") == "ref" and isinstance(node.get("value"), Sequence):
+        parts = [str(part.get("value")) for part in node["value"] if part.get("type") in ("var", "string")]
+        if len(parts) == len(node["value"]):
+            yield ".".join(parts)
 
 
 def _begins(term: Any, name: str) -> bool:

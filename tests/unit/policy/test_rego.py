@@ -70,5 +70,19 @@ def test_a_place_that_holds_something_else_is_refused() -> None:
         rego.compiled("package main", rego.module_of(parsed))
 
 
+def named(*parts: str) -> dict[str, Any]:
+    first, *others = parts
+    below = [{"type": "string", "value": part} for part in others]
+    return {"type": "ref", "value": [{"type": "var", "value": first}, *below]}
+
+
+def test_each_function_that_a_script_may_call_is_known_wherever_it_is_named() -> None:
+    terms = [{"type": "call", "value": [named("time", "now_ns")]}, {"type": "call", "value": [named("count")]}]
+    replaced = {"terms": terms, "with": [{"target": named("count"), "value": named("http", "send")}]}
+    known = {"type": "ref", "value": [{"type": "var", "value": "input"}, {"type": "number", "value": 1}]}
+    module = rego.module_of(tree(rule("violations", body=[replaced, known])))
+    assert module.calls == {"time.now_ns", "count", "http.send"}
+
+
 def test_two_scripts_have_two_names_and_one_script_has_one() -> None:
     assert rego.name_of("package a") == rego.name_of("package a") != rego.name_of("package a ")
