@@ -51,6 +51,12 @@ async def test_a_script_sees_the_document_and_what_lies_beside_it(running: engin
     assert found["skipped"] is False
 
 
+async def test_a_large_document_is_shown_whole(running: engine.Engine) -> None:
+    items = [f"{number:060}" for number in range(60_000)]
+    said = await answer(running, HEAD + "violations contains input.items[count(input.items) - 1]\n", {"items": items})
+    assert said["violations"] == items[-1:]
+
+
 async def test_what_a_script_leaves_out_is_added(running: engine.Engine) -> None:
     found = await answer(running, HEAD)
     assert found == {"skipped": False, "violations": [], "skip_reason": "", "ignore": False}
