@@ -238,7 +238,7 @@ def _called(node: Mapping[str, Any]) -> Sequence[Any]:
 def _reads(parsed: Mapping[str, Any]) -> frozenset[str] | None:
     """Names of the fields of `input` that imports and rules can see; None where they may see all of it.
 
-    Each place where `input` stands has to be one of these, or all of it counts as seen: `input.name`, `input["name"]`,
+    Each place where `input` stands has to be one of these, or all of it counts as seen: `input["name"]` as spelt,
     and `object.get(input, "name", ...)` or the same with a path that begins with a name. The last two only in a script
     that gives `object` no other meaning: where each `object` is the beginning of a function that is called.
     """
