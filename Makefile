@@ -117,10 +117,10 @@ demo-down: setup ## Remove all that the demo made
 	$(BIN)/python -m examples.quickstart.demo down --name $(DEMO)
 
 bench: setup ## Side-by-side measurements; results belong into bench/RESULTS.md
-	@for b in crafting reading reader_processes cas_upload sidecar_memory sidecar_job sidecar_session durable_ingest workflows_to_ready admission restart judging delivering end_to_end growth idle_memory; do echo "== $$b"; $(BIN)/python -m bench.$$b || exit 1; done
+	@for b in crafting reading reader_processes cas_upload sidecar_memory sidecar_job sidecar_session durable_ingest workflows_to_ready admission restart judging policies delivering end_to_end growth idle_memory; do echo "== $$b"; $(BIN)/python -m bench.$$b || exit 1; done
 
 bench-quick: setup ## Show that every measurement works, in short runs that measure nothing
-	@for b in admission judging delivering durable_ingest sidecar_session restart end_to_end workflows_to_ready growth crafting idle_memory; do echo "== $$b"; $(BIN)/python -m bench.$$b --quick || exit 1; done
+	@for b in admission judging policies delivering durable_ingest sidecar_session restart end_to_end workflows_to_ready growth crafting idle_memory; do echo "== $$b"; $(BIN)/python -m bench.$$b --quick || exit 1; done
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Dig with atheris in every reader, archives, envelopes and contracts for a while (FUZZ_SECONDS=600)

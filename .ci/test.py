@@ -50,7 +50,7 @@ LEVELS = (
 )
 
 BENCHES = (
-    *("admission", "judging", "delivering", "durable_ingest", "sidecar_session", "restart", "end_to_end"),
+    *("admission", "judging", "policies", "delivering", "durable_ingest", "sidecar_session", "restart", "end_to_end"),
     *("workflows_to_ready", "growth", "crafting", "idle_memory"),
 )
 # Files that the last commits changed. A draw of a few minutes shows no more than that something is badly held.

@@ -17,19 +17,21 @@ from typing import Any, Self
 import psycopg
 from psycopg.types.json import Jsonb
 
-from avouch import digests
+from avouch import digests, errors
+from avouch.api import policy as kind
 from avouch.attestation import authority, signing
-from avouch.contract import planning, reading, revisions
+from avouch.contract import owed, planning, reading, revisions
 from avouch.controlplane.judging import documents
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries, runs
+from avouch.policy import resolution
 from avouch.store import contracts, database, migrate, rows, workflows
 from bench import measure, stage
 from tests.postgres import Postgres
 
 NAMESPACE, WORKFLOW = "shop", "release"
 DIGEST = f"sha256:{'a' * 64}"
-CONTRACT = {
+CONTRACT: Mapping[str, Any] = {
     "apiVersion": "chainloop.dev/v1",
     "kind": "Contract",
     "metadata": {"name": "evidence"},
@@ -109,8 +111,10 @@ def taskrun(number: int) -> dict[str, Any]:
 class Store:
     """A real PostgreSQL with one Workflow, its Contract and attachments; runs are added by `done`."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, contract: Mapping[str, Any] = CONTRACT) -> None:
+        """`contract`: policies that it has are embedded."""
         self._postgres = postgres
+        self._contract = contract
         self.url = postgres.socket_url
         self._next = 0
         migrate.migrate(self.url)
@@ -118,16 +122,20 @@ class Store:
         self._plan, self._workflow = asyncio.run(self._recorded())
 
     async def _recorded(self) -> tuple[Any, contract_model.WorkflowRecord]:
-        canonical = revisions.canonical(reading.read(CONTRACT))
+        spec = reading.read(self._contract)
+        canonical, found = revisions.canonical(spec), resolution.resolve(spec, _Nothing())
+        if not isinstance(found, resolution.Resolved):
+            raise RuntimeError("; ".join(map(str, found)))
         first = contract_model.ContractRevision(
-            NAMESPACE, "ns-uid", "evidence", "c-uid", 1, digests.of_bytes(canonical), canonical, datetime.now(UTC)
-        )
+            NAMESPACE, "ns-uid", "evidence", "c-uid", 1, digests.of_bytes(canonical), canonical, datetime.now(UTC),
+            resolved=owed.canonical(found.owed) if spec.has_policies else b"",
+        )  # fmt: skip
         reference = {"contractRef": {"name": "evidence"}}
         workflow = contract_model.WorkflowRecord(
             NAMESPACE, "ns-uid", WORKFLOW, "wf-uid", 1, reference, {}, NAMESPACE, "evidence"
         )
         async with database.Database(self.url) as opened:
-            recorded = await contracts.Contracts(opened).record(first, epoch=1)
+            recorded = await contracts.Contracts(opened).record(first, found.documents, epoch=1)
             await workflows.Workflows(opened).upsert(workflow, epoch=1)
         return planning.plan_of(workflow, recorded), workflow
 
@@ -191,11 +199,21 @@ class Store:
         return {"subject": found, "taskruns": [found], "injected": [], "pods": {f"build-{number}-pod": f"pod-{number}"}}
 
 
+class _Nothing:
+    """Implements `resolution.Policies`: a contract here refers to none."""
+
+    def policy(self, reference: str) -> kind.Policy:
+        raise errors.NotFound(f"there is no policy {reference}")
+
+    def group(self, reference: str) -> kind.PolicyGroup:
+        raise errors.NotFound(f"there is no group {reference}")
+
+
 @contextlib.contextmanager
-def stored() -> Iterator[Store]:
+def stored(contract: Mapping[str, Any] = CONTRACT) -> Iterator[Store]:
     """A database that runs, removed afterwards."""
     with Postgres() as postgres:
-        store = Store(postgres)
+        store = Store(postgres, contract)
         yield store
         store.connection.close()
 

@@ -26,12 +26,17 @@ from pathlib import Path
 from typing import Any
 
 from avouch import errors
-from avouch.kube import client, connection, resources
-from bench import measure
+from avouch.kube import connection, resources
+from bench import measure, realcluster
 
 SIDES = ("plain", "injected", "auto")
-PATIENCE = 180.0  # seconds for one TaskRun
 CONTRACT = "bench"
+_CONTRACT = {
+    "apiVersion": "chainloop.dev/v1",
+    "kind": "Contract",
+    "metadata": {"name": CONTRACT},
+    "spec": {"materials": [{"type": "STRING", "name": "note"}]},
+}
 _RUN = "/apis/tekton.dev/v1/namespaces/{}/taskruns"
 _WORK = """cut -d' ' -f1 /proc/uptime > $(results.began.path)
 echo nothing much > $(results.note.path)
@@ -52,54 +57,30 @@ class Bench:
     """One cluster, three namespaces."""
 
     def __init__(self, api: connection.Connection, image: str) -> None:
-        self._api, self._client, self._image = api, client.KubeClient(api), image
-        self._suffix = f"{time.time_ns() // 1_000_000 % 10**9}"
+        self._cluster, self._image = realcluster.Cluster(api), image
+        self._api, self._client = api, self._cluster.client
         self._count = 0
-
-    def namespace(self, side: str) -> str:
-        """The namespace of one side."""
-        return f"bench-{side}-{self._suffix}"
 
     @contextlib.asynccontextmanager
     async def prepared(self) -> AsyncIterator[None]:
         """Namespaces, Contract and Workflows; all of it goes with the namespaces."""
-        try:
+        async with self._cluster.removed(SIDES):
             for side in SIDES:
-                await self._prepare(side)
+                labels = {} if side == "plain" else {"avouch.dev/inject": "enabled"}
+                await self._cluster.prepare(
+                    side, labels, _CONTRACT, _workflow("always" if side == "injected" else "auto")
+                )
             yield
-        finally:
-            for side in SIDES:
-                await self._client.delete(resources.NAMESPACES, "", self.namespace(side))
-
-    async def _prepare(self, side: str) -> None:
-        labels = {} if side == "plain" else {"avouch.dev/inject": "enabled"}
-        namespace = self.namespace(side)
-        await self._api.post(
-            "/api/v1/namespaces",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}},
-        )
-        contract = {
-            "apiVersion": "chainloop.dev/v1",
-            "kind": "Contract",
-            "metadata": {"name": CONTRACT},
-            "spec": {"materials": [{"type": "STRING", "name": "note"}]},
-        }
-        await self._api.post(f"/apis/chainloop.dev/v1/namespaces/{namespace}/contracts", contract)
-        path = f"/apis/avouch.dev/v1alpha1/namespaces/{namespace}/workflows"
-        await self._api.post(path, _workflow("always" if side == "injected" else "auto"))
-        await self._until(lambda: self._ready(f"{path}/{CONTRACT}"), f"Workflow in {namespace}")
-        account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-        await self._until(lambda: self._there(account), f"ServiceAccount in {namespace}")
 
     async def once(self, side: str) -> Took:
         """Create one TaskRun and follow it to its end."""
         self._count += 1
-        namespace, name = self.namespace(side), f"run-{self._count}"
+        namespace, name = self._cluster.namespace(side), f"run-{self._count}"
         seen = asyncio.create_task(self._done(namespace, name))
         await asyncio.sleep(0.2)  # the watch stands before there is anything to see
         created = _uptime()
         await self._api.post(_RUN.format(namespace), _taskrun(name, self._image))
-        run, completed = await asyncio.wait_for(seen, PATIENCE)
+        run, completed = await asyncio.wait_for(seen, realcluster.PATIENCE)
         said = {result["name"]: result["value"] for result in run["status"].get("results") or ()}
         if "ended" not in said:
             raise RuntimeError(f"{namespace}/{name} failed: {json.dumps(run['status'].get('conditions'))}")
@@ -116,26 +97,12 @@ class Bench:
         listed = await self._api.get(_RUN.format(namespace))
         since = str((listed or {})["metadata"]["resourceVersion"])
         query = {"fieldSelector": f"metadata.namespace={namespace}"}
-        async for event in self._client.watch(resources.TASKRUNS, since, inactivity=PATIENCE, query=query):
+        async for event in self._client.watch(resources.TASKRUNS, since, inactivity=realcluster.PATIENCE, query=query):
             run, now = event["object"], _uptime()
             conditions = (run.get("status") or {}).get("conditions") or [{}]
             if run["metadata"].get("name") == name and conditions[0].get("status") in ("True", "False"):
                 return run, now
         raise errors.Unavailable("the watch ended before the TaskRun did")
-
-    async def _until(self, holds: Any, what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not await holds():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{what} did not become ready")
-            await asyncio.sleep(0.3)
-
-    async def _ready(self, path: str) -> bool:
-        found = ((await self._api.get(path)) or {}).get("status") or {}
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in found.get("conditions") or ())
-
-    async def _there(self, path: str) -> bool:
-        return await self._api.get(path) is not None
 
 
 def _uptime() -> float:

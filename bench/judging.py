@@ -20,6 +20,7 @@ from avouch import digests
 from avouch.attestation import authority, trust
 from avouch.controlplane.judging import artifact_check, judge, policies
 from avouch.opa import engine, program
+from avouch.policy import evaluation
 from avouch.processes import lifetime
 from avouch.reading import pool
 from avouch.store import database, inline, judgingqueue
@@ -44,8 +45,8 @@ class Cost:
         return self.ours + self.theirs
 
 
-async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
-    """Store so many runs, then judge all of them in batches of `size`."""
+async def judged(store: doneruns.Store, count: int, size: int, asked: evaluation.Engine | None = None) -> Cost:
+    """Store so many runs, then judge all of them in batches of `size`; those that have policies one by one."""
     await asyncio.to_thread(store.done, count)
     before = store.judged()
     made = authority.new_authority("avouch bench", lifetime.Clock().now(), timedelta(days=1))
@@ -53,12 +54,15 @@ async def judged(store: doneruns.Store, count: int, size: int) -> Cost:
     async with database.Database(store.url) as opened:
         rows, readers = _Rows(inline.Inline(opened)), pool.Readers()
         looked_at = artifact_check.Artifacts(rows, readers)
-        asked = policies.Evaluating(policy_store.Policies(opened), engine.Engine(_no_opa), rows, readers)
+        rego = asked or engine.Engine(_no_opa)
+        evaluating = policies.Evaluating(policy_store.Policies(opened), rego, rows, readers)
         queue = judgingqueue.Queue(opened)
-        use_case = judge.Judging(queue, looked_at, lifetime.Clock(), root, doneruns.keys(), asked)
+        use_case = judge.Judging(queue, looked_at, lifetime.Clock(), root, doneruns.keys(), evaluating)
         await opened.warm()
         ours, theirs, wall = time.process_time(), store.cpu(), time.perf_counter()
         while await use_case.batch(size):
+            pass
+        while await use_case.one():
             pass
         cost = Cost(
             (time.process_time() - ours) / count * 1e3,

@@ -64,17 +64,37 @@ def machine() -> str:
     )
 
 
+def resident(pid: int) -> int:
+    """Bytes that a process has in memory now; 0 where it is no more."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
 def tree_cpu(root: int) -> float:
     """CPU seconds of a process and its children, those that ended included."""
-    parents: dict[int, int] = {}
-    used: dict[int, int] = {}
+    found = _processes()
+    return sum(found[pid][1] for pid in _family(root, found) & found.keys()) / os.sysconf("SC_CLK_TCK")
+
+
+def family(root: int) -> set[int]:
+    """A process, its children, and theirs."""
+    return _family(root, _processes())
+
+
+def _processes() -> dict[int, tuple[int, int]]:
+    """Of each process its parent, and its ticks of CPU, children that ended included."""
+    found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                parents[int(folder.name)] = int(fields[1])
-                used[int(folder.name)] = sum(map(int, fields[11:15]))
-    family = {root}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(used.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
+                found[int(folder.name)] = int(fields[1]), sum(map(int, fields[11:15]))
+    return found
+
+
+def _family(root: int, found: Mapping[int, tuple[int, int]]) -> set[int]:
+    members = {root}
+    while more := {pid for pid, (parent, _) in found.items() if parent in members} - members:
+        members |= more
+    return members

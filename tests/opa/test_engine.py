@@ -57,6 +57,12 @@ async def test_what_the_document_adds_under_a_name_of_ours_is_not_seen(running: 
     assert found["violations"] == ['[{"said":{"c":4}},{"b":3}]']
 
 
+async def test_a_large_document_is_shown_whole(running: engine.Engine) -> None:
+    items = [f"{number:060}" for number in range(60_000)]
+    said = await answer(running, HEAD + "violations contains input.items[count(input.items) - 1]\n", {"items": items})
+    assert said["violations"] == items[-1:]
+
+
 async def test_what_a_script_leaves_out_is_added(running: engine.Engine) -> None:
     found = await answer(running, HEAD)
     assert found == {"skipped": False, "violations": [], "skip_reason": "", "ignore": False}

@@ -17,9 +17,9 @@ from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.judging import policies as judging
 from avouch.controlplane.model import artifacts, verdicts
 from avouch.controlplane.model import policies as policy_model
-from avouch.opa import engine
+from avouch.opa import engine, memo
 from avouch.policy import documents as shown
-from avouch.policy import identity, resolution
+from avouch.policy import evaluation, identity, resolution
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 pytestmark = pytest.mark.opa
@@ -85,7 +85,7 @@ def case() -> examination.Case:
     return cases.case(plan, cases.snapshot(cases.taskrun()), cases.said(cases.file()))
 
 
-async def judged(running: engine.Engine, cluster: Cluster) -> verdicts.Verdict:
+async def judged(running: evaluation.Engine, cluster: Cluster) -> verdicts.Verdict:
     found = verdict.judge(case(), cases.LATER)
     assert isinstance(found, verdicts.Verdict)
     said = await judging.Evaluating(cluster, running, cluster, cluster).evaluated(case(), found, KEYS)
@@ -288,6 +288,31 @@ async def test_what_the_run_is_held_to_has_to_be_kept(running: engine.Engine, lo
         cluster.kept.clear()
     with pytest.raises(errors.Corrupt):
         await judged(running, cluster)
+
+
+async def test_what_a_revision_is_held_to_is_read_once_and_each_revision_has_its_own(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), content=SBOM)
+    cluster.attach(gate=True)
+    use = judging.Evaluating(cluster, running, cluster, cluster)
+    found = verdict.judge(case(), cases.LATER)
+    assert isinstance(found, verdicts.Verdict)
+    first = await use.evaluated(case(), found, KEYS)
+    cluster.form, cluster.kept = b"", {}
+    again = judging.Evaluating(cluster, running, cluster, cluster, pins=use.pins)
+    assert await again.evaluated(case(), found, KEYS) == first
+    for other in ({"revision": 4}, {"contract": "other"}, {"contract_namespace_uid": "other"}):
+        with pytest.raises(errors.Corrupt):
+            await again.evaluated(replace(case(), plan=replace(case().plan, **other)), found, KEYS)
+
+
+async def test_runs_that_deliver_the_same_have_the_verdict_of_the_first(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), policy("broken", WRONG["failing"]), content=SBOM)
+    cluster.attach(gate=True)
+    without = await judged(running, cluster)
+    remembering = memo.Remembering(running)
+    assert [await judged(remembering, cluster) for _ in range(2)] == [without] * 2
+    cluster.content = CLEAN
+    assert [await judged(remembering, cluster) for _ in range(2)] == [await judged(running, cluster)] * 2
 
 
 async def test_the_policies_of_one_run_have_so_much_time_together(running: engine.Engine) -> None:

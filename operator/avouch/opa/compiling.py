@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
+from avouch import kept
 from avouch.opa import launching, program
 from avouch.policy import rego
 
@@ -20,25 +20,20 @@ class Scripts:
     def __init__(self, find: Callable[[], Awaitable[program.Program]]) -> None:
         """`find`: the program, asked for when it is first needed, and until it is found."""
         self._find = find
-        self._known: OrderedDict[str, tuple[rego.Compiled | Sequence[rego.Flaw], int]] = OrderedDict()
-        self._bytes = 0
+        self._known: kept.Bounded[str, rego.Compiled | Sequence[rego.Flaw]] = kept.Bounded(_BYTES)
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         """The script as an engine holds it, or what is wrong with it. Raises errors.TooLarge."""
         name = rego.name_of(source)
-        if name not in self._known:
-            async with self._turns:
-                if name not in self._known:  # nobody looked at it meanwhile
-                    self._remember(name, await (await self._find()).compiled(source), len(source))
-        self._known.move_to_end(name)
-        return self._known[name][0]
-
-    def _remember(self, name: str, found: rego.Compiled | Sequence[rego.Flaw], size: int) -> None:
-        self._bytes += size - self._known.pop(name, (found, 0))[1]
-        self._known[name] = found, size
-        while self._bytes > _BYTES and len(self._known) > 1:
-            self._bytes -= self._known.popitem(last=False)[1][1]
+        if (known := self._known.recall(name)) is not None:
+            return known
+        async with self._turns:
+            found = self._known.recall(name)  # somebody may have looked at it meanwhile
+            if found is None:
+                found = await (await self._find()).compiled(source)
+                self._known.keep(name, found, len(source))
+        return found
 
 
 class Compiler:

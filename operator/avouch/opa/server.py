@@ -6,6 +6,8 @@ asked. An answer that takes longer than it may, a process that takes more memory
 
 import asyncio
 import contextlib
+import http
+import io
 import json
 import shutil
 import tempfile
@@ -15,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-import httpx
+import aiohttp
 
 from avouch import errors
 from avouch.opa import gateway, launching, library, program, sending
@@ -81,9 +83,9 @@ class Server:
         self._complaint = complaint
         self._limits = limits
         self._held: set[str] = set()
-        transport = httpx.AsyncHTTPTransport(uds=str(Path(folder) / "opa.sock"))
-        timeout = httpx.Timeout(limits.seconds + _SPARE)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://opa", timeout=timeout, trust_env=False)
+        place = aiohttp.UnixConnector(str(Path(folder) / "opa.sock"))
+        timeout = aiohttp.ClientTimeout(limits.seconds + _SPARE)
+        self._client = aiohttp.ClientSession("http://opa", connector=place, timeout=timeout, auto_decompress=False)
 
     @classmethod
     async def started(cls, opa: program.Program) -> "Server":
@@ -140,7 +142,7 @@ class Server:
         """
         name = uuid.uuid4().hex
         answer = await self._sent("PUT", f"/v1/data/documents/{name}", content, "application/json")
-        if answer.status != httpx.codes.NO_CONTENT:
+        if answer.status != http.HTTPStatus.NO_CONTENT:
             raise errors.Invalid(f"OPA does not take the document: {answer.complaint}")
         try:
             yield name
@@ -181,7 +183,7 @@ class Server:
         place = f"/v1/data/{_ANSWERS.replace('.', '/')}/{script.name}/answer?strict-builtin-errors=true"
         content = json.dumps({"input": given}).encode()
         answer = await self._sent("POST", place, content, "application/json")
-        if answer.status != httpx.codes.OK:
+        if answer.status != http.HTTPStatus.OK:
             raise errors.Invalid(answer.complaint)
         said = answer.parsed
         if "result" not in said:
@@ -191,7 +193,7 @@ class Server:
     async def end(self) -> None:
         """End it, and take away what it left."""
         await launching.ended(self._process)
-        await self._client.aclose()
+        await self._client.close()
         self._complaint.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -199,9 +201,10 @@ class Server:
         try:
             async with asyncio.timeout(_START):
                 while self.alive:
-                    with contextlib.suppress(httpx.TransportError):
-                        if (await self._client.get("/health")).is_success:
-                            return
+                    with contextlib.suppress(aiohttp.ClientError):
+                        async with self._client.get("/health") as answer:
+                            if answer.ok:
+                                return
                     await asyncio.sleep(_LOOK)
         except TimeoutError as exc:
             raise errors.Unavailable(f"OPA does not answer within {_START:.0f} seconds") from exc
@@ -209,20 +212,21 @@ class Server:
 
     async def _put(self, name: str, source: str) -> None:
         answer = await self._sent("PUT", f"/v1/policies/{name}", source.encode(), "text/plain")
-        if answer.status != httpx.codes.OK:
+        if answer.status != http.HTTPStatus.OK:
             raise errors.Invalid(f"OPA does not take the script: {answer.complaint}")
 
     async def _sent(self, method: str, place: str, content: bytes = b"", kind: str = "text/plain") -> "_Answer":
         """One exchange, within the limits; the process is ended where it does not keep them."""
         headers = {"content-type": kind, "accept-encoding": "identity"}
+        body = io.BytesIO(content) if content else None  # sent in pieces: a large document does not hold the loop
         try:
             async with asyncio.timeout(self._limits.seconds):
-                async with self._client.stream(method, place, content=content, headers=headers) as answer:
-                    return _Answer(answer.status_code, await self._read(answer))
+                async with self._client.request(method, place, data=body, headers=headers) as answer:
+                    return _Answer(answer.status, await self._read(answer))
         except TimeoutError as exc:
             await self.end()
             raise errors.TooLarge(f"took longer than {self._limits.seconds:g} seconds", fix=_CHEAPER) from exc
-        except httpx.TransportError as exc:
+        except aiohttp.ClientError as exc:
             words = await self._last_words()
             await self.end()
             if any(word.decode() in words for word in launching.OUT_OF_MEMORY):
@@ -230,9 +234,9 @@ class Server:
                 raise errors.TooLarge(f"took more than {most} MiB of memory", fix=_CHEAPER) from exc
             raise errors.Invalid(f"the engine ended over it: {words}"[:_WORDS]) from exc
 
-    async def _read(self, answer: httpx.Response) -> bytes:
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         pieces, size = [], 0
-        async for piece in answer.aiter_raw():
+        async for piece in answer.content.iter_any():
             size += len(piece)
             if size > self._limits.answer:
                 await self.end()

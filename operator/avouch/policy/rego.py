@@ -21,6 +21,8 @@ LIBRARY = "avouch.library"  # the package of the functions that Chainloop adds t
 SENDING = "http.send"
 _FUNCTIONS = "chainloop"
 _SENDS = ("http", "send")
+_INPUT = "input"
+_OBJECT = "object"
 _DEFAULTS = {
     "skip_reason": 'default skip_reason := ""',
     "valid_input": "default valid_input := true",
@@ -32,6 +34,12 @@ _RULES = {
     "skip_reason": 'skip_reason := "the file content is not recognized" if not valid_input',
     "skipped": "skipped := false if valid_input",
 }
+_CHANGING = (
+    *("time.", "rand.", "uuid.", "http.", "net.", "opa.", "providers.", "io.jwt.", "crypto.x509."),
+    *("json.match_schema", "json.verify_schema", "rego.parse_module", "trace"),
+)
+"""How functions are called that say another thing tomorrow, or on another machine; and their relatives, some of which
+do not: nobody has to follow which."""
 _FIELDS = ("skipped", "violations", "skip_reason", "ignore")
 
 
@@ -64,6 +72,7 @@ class Module:
             `chainloop` and `http` whose function is called or named; with what stands there.
         calls: names of the functions that it may call, built-in ones among them, such as http.send: those that it
             names anywhere, because `with` lets one stand in for another.
+        reads: names of the fields of `input` that it can see; None: all of them.
     """
 
     package: tuple[str, ...]
@@ -72,6 +81,7 @@ class Module:
     collected: frozenset[str]
     places: tuple[tuple[int, int, str], ...] = ()
     calls: frozenset[str] = frozenset()
+    reads: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +93,28 @@ class Compiled:
         source: the script with the rules that it left out, in the package of that name.
         result: where its rule `result` is, below `data`.
         calls: names of the functions that it may call.
+        reads: names of the fields of `input` that it can see; None: all of them.
     """
 
     name: str
     source: str
     result: tuple[str, ...]
     calls: frozenset[str] = frozenset()
+    reads: frozenset[str] | None = None
 
     @property
     def sends(self) -> bool:
         """Whether it may ask other hosts."""
         return SENDING in self.calls
+
+    @property
+    def lasting(self) -> bool:
+        """Whether its result for an input is the same whenever and wherever it is asked."""
+        return not any(name.startswith(_CHANGING) for name in self.calls)
+
+    def seen(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the fields of an input that its result depends on."""
+        return fields if self.reads is None else {name: fields[name] for name in self.reads & fields.keys()}
 
 
 def name_of(source: str) -> str:
@@ -125,6 +146,7 @@ def module_of(parsed: Mapping[str, Any]) -> Module:
         frozenset(name for name, rule in named if _collects(rule.get("head") or {})),
         tuple(sorted(places)),
         frozenset(calls),
+        _reads(parsed),
     )
 
 
@@ -154,7 +176,8 @@ def compiled(source: str, module: Module) -> Compiled:
         else:
             prefix = f"data.{name}" if text == "data" else f"data.{LIBRARY}.{text}"
             lines[line - 1] = f"{before}{prefix}{after[len(text) :]}"
-    return Compiled(name, completed("\n".join(lines), module), (name, *module.package, RESULT), module.calls)
+    whole = completed("\n".join(lines), module)
+    return Compiled(name, whole, (name, *module.package, RESULT), module.calls, module.reads)
 
 
 def _added(module: Module) -> Sequence[str]:
@@ -200,8 +223,7 @@ def _places(node: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
     """
     if _begins(node, "data"):
         yield _place(node["value"][0])
-    called = node.get("value") if node.get("type") == "call" else node.get("terms")
-    named = [called[0]] if isinstance(called, Sequence) and called else []
+    named = [*_called(node)[:1]]
     named += [each.get(side) for each in node.get("with") or () for side in ("target", "value")]
     for each in named:
         if _begins(each, _FUNCTIONS) or _begins(each, *_SENDS):
@@ -223,6 +245,63 @@ def _begins(term: Any, *names: str) -> bool:
     first = term["value"][: len(names)]
     kinds = ("var", *("string" for _ in names[1:]))
     return [(each.get("type"), each.get("value")) for each in first] == list(zip(kinds, names, strict=True))
+
+
+def _called(node: Mapping[str, Any]) -> Sequence[Any]:
+    """A function and what it is given; nothing where none is called."""
+    found = node.get("value") if node.get("type") == "call" else node.get("terms")
+    return found if isinstance(found, Sequence) else ()
+
+
+def _reads(parsed: Mapping[str, Any]) -> frozenset[str] | None:
+    """Names of the fields of `input` that imports and rules can see; None where they may see all of it.
+
+    Each place where `input` stands has to be one of these, or all of it counts as seen: `input["name"]` as spelt,
+    and `object.get(input, "name", ...)` or the same with a path that begins with a name. The last two only in a script
+    that gives `object` no other meaning: where each `object` is the beginning of a function that is called.
+    """
+    imports = parsed.get("imports") or ()
+    names, gotten = set(), set()
+    inputs, objects = 0, sum(_imported(each) == _OBJECT for each in imports)  # that nothing explains yet
+    for node in _nodes((imports, parsed.get("rules"))):
+        inputs += _is_variable(node, _INPUT)
+        objects += _is_variable(node, _OBJECT)
+        if _begins(node, _INPUT) and (name := _text(node["value"][1:])) is not None:
+            names.add(name)
+            inputs -= 1
+        called = _called(node)
+        if called and _begins(called[0], _OBJECT):
+            objects -= 1
+            if (name := _gotten(called)) is not None:
+                gotten.add(name)
+                inputs -= 1
+    return None if inputs or (gotten and objects) else frozenset(names | gotten)
+
+
+def _imported(one: Mapping[str, Any]) -> str:
+    """The name that an import has in the script."""
+    return str(one.get("alias") or one["path"]["value"][-1].get("value"))
+
+
+def _gotten(called: Sequence[Any]) -> str | None:
+    """The name of the field that `object.get(input, ...)` asks for; None where it is something else."""
+    asked, *given = called
+    if [part.get("value") for part in asked["value"]] != [_OBJECT, "get"] or not given:
+        return None
+    if not _begins(given[0], _INPUT) or len(given[0]["value"]) > 1:
+        return None
+    path = given[1:]
+    return _text(path[0]["value"] if path and path[0].get("type") == "array" else path)
+
+
+def _text(terms: Sequence[Any]) -> str | None:
+    """The first of them, if it is a text."""
+    first = terms[0] if terms else {}
+    return str(first["value"]) if first.get("type") == "string" else None
+
+
+def _is_variable(node: Mapping[str, Any], name: str) -> bool:
+    return node.get("type") == "var" and node.get("value") == name
 
 
 def _place(term: Mapping[str, Any]) -> tuple[int, int, str]:

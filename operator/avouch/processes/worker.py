@@ -22,7 +22,8 @@ from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
-from avouch.opa import engine, launching, program
+from avouch.opa import engine, launching, memo, program
+from avouch.policy import evaluation
 from avouch.processes import (
     artifact_reading,
     health,
@@ -77,7 +78,8 @@ class Adapters:
     ledger: delivery_store.Deliveries
     content: artifacts.Content
     readers: pool.Readers
-    engine: engine.Engine
+    engine: evaluation.Engine
+    pins: policies.Pins
     integrations: Mapping[str, delivery_model.Integration]
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
@@ -93,7 +95,7 @@ class Adapters:
             trust_root=self.trust_root.get(),
             keys=self.keys.get(),
             evaluating=policies.Evaluating(
-                policy_store.Policies(self.database), self.engine, self.content, self.readers
+                policy_store.Policies(self.database), self.engine, self.content, self.readers, pins=self.pins
             ),
         )
 
@@ -301,7 +303,8 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             queue=queue,
             ledger=delivered,
             readers=readers,
-            engine=rego,
+            engine=memo.Remembering(rego),
+            pins=policies.pins(),
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
             integrations=await stack.enter_async_context(registry.opened(config.destinations)),
             secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),

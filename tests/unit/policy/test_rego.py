@@ -106,3 +106,86 @@ def test_each_function_that_a_script_may_call_is_known_wherever_it_is_named() ->
 
 def test_two_scripts_have_two_names_and_one_script_has_one() -> None:
     assert rego.name_of("package a") == rego.name_of("package a") != rego.name_of("package a ")
+
+
+def var(name: str) -> dict[str, Any]:
+    return {"type": "var", "value": name}
+
+
+def texts(*said: str) -> dict[str, Any]:
+    return {"type": "array", "value": [{"type": "string", "value": one} for one in said]}
+
+
+def call(function: dict[str, Any], *given: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "call", "value": [function, *given]}
+
+
+GET = named("object", "get")
+WHOLE = {
+    "passed on": call(named("walk"), named("input")),
+    "alone": named("input"),
+    "a variable": var("input"),
+    "asked by a variable": {"type": "ref", "value": [var("input"), var("k")]},
+    "asked by a number": {"type": "ref", "value": [var("input"), {"type": "number", "value": 1}]},
+    "gotten by a variable": call(GET, named("input"), var("k"), var("d")),
+    "gotten by a path that begins with a variable": call(GET, named("input"), {"type": "array", "value": [var("k")]}),
+    "gotten by no path": call(GET, named("input"), texts()),
+    "gotten by a set": call(GET, named("input"), {**texts("a"), "type": "set"}),
+    "given to another function of objects": call(named("object", "keys"), named("input")),
+    "given to a function below object.get": call(named("object", "get", "x"), named("input"), texts("a")),
+    "the default of what is gotten": call(GET, named("input", "a"), texts("a"), named("input")),
+}
+
+
+@pytest.mark.parametrize("how", WHOLE)
+def test_a_script_that_may_see_all_of_its_input_is_taken_to_see_it(how: str) -> None:
+    harmless = [named("input", "args"), call(GET, named("input"), texts("components"))]
+    assert rego.module_of(tree(rule("a", body=harmless))).reads == {"args", "components"}
+    assert rego.module_of(tree(rule("a", body=[*harmless, WHOLE[how]]))).reads is None
+
+
+@pytest.mark.parametrize(
+    ("parsed", "reads"),
+    [
+        (tree(), frozenset()),
+        (tree(rule("a", body=[{"terms": [GET, named("input"), texts("args", "x"), var("d")]}])), {"args"}),
+        (tree(rule("a", body=[named("input", "lit", "x")], **{"else": {"body": [named("input", "other")]}})),
+         {"lit", "other"}),
+        (tree(rule("a", value=call(GET, named("input", "x"), named("input", "y")))), {"x", "y"}),
+        ({**tree(), "imports": [{"path": named("input", "foo"), "alias": "bar"}]}, {"foo"}),
+        ({**tree(), "imports": [{"path": named("input"), "alias": "bar"}]}, None),
+    ],
+)  # fmt: skip
+def test_fields_of_input_that_a_script_spells_out_are_what_it_sees(parsed: Any, reads: frozenset[str] | None) -> None:
+    assert rego.module_of(parsed).reads == reads
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rules": [rule("object")]},
+        {"rules": [rule("a", body=[{"terms": var("x"), "with": [{"target": GET, "value": var("mine")}]}])]},
+        {"rules": [rule("a", body=[{"terms": var("x"), "with": [{"target": named("count"), "value": GET}]}])]},
+        {"rules": [rule("a", args=[var("object")])]},
+        {"imports": [{"path": named("data", "mine"), "alias": "object"}]},
+        {"imports": [{"path": named("data", "object")}]},
+    ],
+)
+def test_a_script_that_gives_object_another_meaning_may_see_all_that_it_gets_a_field_of(other: Any) -> None:
+    asking = rule("b", body=[call(GET, named("input"), texts("args"))])
+    assert rego.module_of({**tree(), **other}).reads is not None
+    assert rego.module_of({**tree(), **other, "rules": [asking, *other.get("rules", ())]}).reads is None
+
+
+@pytest.mark.parametrize("name", ["time.now_ns", "rand.intn", "uuid.rfc4122", "http.send", "net.lookup_ip_addr"])
+def test_what_calls_for_what_changes_does_not_last(name: str) -> None:
+    known = rego.Compiled("a", "", ("a",), frozenset({"count", "input.time.zone"}))
+    assert known.lasting
+    assert not rego.Compiled("a", "", ("a",), frozenset({"count", name})).lasting
+
+
+def test_of_what_lies_beside_a_script_sees_what_it_reads() -> None:
+    beside = {"args": {}, "chainloop_metadata": {"name": "a"}}
+    assert rego.Compiled("a", "", ("a",), reads=frozenset({"args", "components"})).seen(beside) == {"args": {}}
+    assert rego.Compiled("a", "", ("a",), reads=frozenset()).seen(beside) == {}
+    assert rego.Compiled("a", "", ("a",), reads=None).seen(beside) == beside

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from avouch import digests, errors, storable
+from avouch import digests, errors, kept, storable
 from avouch.api import policy as kind
 from avouch.contract import legacy, owed
 from avouch.controlplane.judging import documents, examination, run_record
@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 ALLOWED = 120.0  # seconds for all policies of one run
 EVALUATIONS = 1000  # of one run
 VIOLATIONS = 1000  # of one run that its verdict keeps
+_REMEMBERED = 8 * 1024 * 1024  # bytes of what revisions are held to and of their policies, as they are stored
 _MESSAGE = 500  # characters of one message
 _DESCRIPTION = 200  # characters of what an author says of a policy
 _FINDING = 2000  # characters of what one says beside its message
@@ -41,15 +42,25 @@ class Pinned:
     known: Mapping[str, kind.Policy]
 
 
+Pins = kept.Bounded[policies.Revision, Pinned]
+"""What revisions are held to, read once: it never changes."""
+
+
+def pins() -> Pins:
+    """Room for what revisions are held to."""
+    return kept.Bounded(_REMEMBERED)
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluating:
-    """The use case, with the ports it needs."""
+    """The use case, with the ports it needs. `pins`: of all runs that one process judges."""
 
     recorded: policies.Policies
     engine: evaluation.Engine
     content: artifacts.Content
     reader: artifacts.Shows
     clock: Callable[[], float] = time.monotonic
+    pins: Pins = field(default_factory=pins)
 
     async def evaluated(
         self, case: examination.Case, verdict: verdicts.Verdict, keys: documents.Keys
@@ -65,23 +76,29 @@ class Evaluating:
         evaluating.read_record()
         for found, known in documents.described(case, verdict):
             await evaluating.judge_material(found, known)
-        so_far = replace(verdict, evaluations=tuple(evaluating.said))
-        await evaluating.judge_attestation(documents.attested(case, so_far, keys))
+        if any(one.attestation for one in pinned.owed.policies):
+            so_far = replace(verdict, evaluations=tuple(evaluating.said))
+            await evaluating.judge_attestation(documents.attested(case, so_far, keys))
         return _kept(evaluating.said)
 
     async def _pinned(self, case: examination.Case) -> Pinned:
         asked, run = case.plan, case.run
         uid = asked.contract_namespace_uid or run.namespace_uid
-        form = await self.recorded.resolved(policies.Revision(uid, asked.contract, asked.revision))
+        revision = policies.Revision(uid, asked.contract, asked.revision)
+        if (known := self.pins.recall(revision)) is not None:
+            return known
+        form = await self.recorded.resolved(revision)
         if not form:
             text = f"what the policies of contract {asked.contract}, revision {asked.revision}, say is not recorded"
             raise errors.Corrupt(text)
         found = owed.restore(form)
         wanted = frozenset(one.digest for one in found.policies)
-        kept = await self.recorded.documents(wanted)
-        if missing := sorted(wanted - kept.keys()):
+        stored = await self.recorded.documents(wanted)
+        if missing := sorted(wanted - stored.keys()):
             raise errors.Corrupt(f"policy {missing[0]} is not kept any more")
-        return Pinned(found, {digest: resolution.policy_of(text) for digest, text in kept.items()})
+        pinned = Pinned(found, {digest: resolution.policy_of(text) for digest, text in stored.items()})
+        self.pins.keep(revision, pinned, len(form) + sum(map(len, stored.values())))
+        return pinned
 
 
 @dataclass(slots=True)
@@ -121,8 +138,7 @@ class _Run:
             return statement
 
         about = _About("", str(digests.of_bytes(statement)), scripts.ATTESTATION)
-        if judging:
-            await self._judge(judging, about, {}, shown)
+        await self._judge(judging, about, {}, shown)
 
     async def _judge(
         self,
