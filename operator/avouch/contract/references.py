@@ -10,7 +10,7 @@ import posixpath
 import re
 from urllib.parse import urlsplit
 
-from avouch import digests
+from avouch import digests, errors
 from avouch.api import rules
 
 _NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
@@ -29,6 +29,23 @@ def problem(reference: str) -> str:
     """
     reason = _reason(reference)
     return f'invalid reference "{reference[:256]}": {reason}' if reason else ""
+
+
+def parted(reference: str) -> tuple[str, str]:
+    """A reference without its digest, and that digest; "" where it has none."""
+    bare, _, pin = reference.partition("@")
+    return bare, pin
+
+
+def hold(reference: str, content: bytes) -> None:
+    """Hold bytes to the digest that a reference has, if any.
+
+    Raises:
+        errors.Invalid: they have another one.
+    """
+    bare, pin = parted(reference)
+    if pin and pin != (actual := str(digests.of_bytes(content))):
+        raise errors.Invalid(f"{bare}: digest mismatch: got {actual}, want {pin}", fix=f"write @{actual}, or no digest")
 
 
 def _reason(reference: str) -> str:
