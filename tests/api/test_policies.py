@@ -106,12 +106,38 @@ def test_what_settled_is_written_once_and_a_restart_writes_nothing(bench: Bench,
     assert bench.get(POLICY, "bad", namespace)["status"]["conditions"] == managed
 
 
-def test_a_script_that_stands_elsewhere_is_not_taken_for_one_that_compiles(bench: Bench, namespace: str) -> None:
+def config_map(namespace: str, name: str = "avouch-policies", **files: str) -> str:
+    data = {name.replace("_", "."): text for name, text in files.items()}
+    meta = {"name": name, "namespace": namespace}
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+
+
+def test_a_file_is_a_key_of_the_one_config_map_that_the_controller_may_read(bench: Bench, namespace: str) -> None:
+    file = json.dumps({**json.loads(policy(namespace, "filed")), "spec": {"policies": [{"path": "sbom.rego"}]}})
+    attached = {"policies": {"attestation": [{"ref": "file://sbom.yaml"}]}}
     with started(bench) as _:
-        bench.api.apply(policy(namespace, "elsewhere", path="policy.rego"))
-        bench.becomes(lambda: said(bench, POLICY, "elsewhere", namespace, "Ready"), ("False", "ScriptElsewhere"))
-        assert said(bench, POLICY, "elsewhere", namespace, "PolicyCompiled") == ("False", "ScriptElsewhere")
-        assert "write the script into embedded" in bench.condition(POLICY, "elsewhere", namespace, "Stalled")["message"]
+        bench.api.apply(policy(namespace, "elsewhere", path="sbom.rego"))
+        bench.api.apply(declared("Contract", namespace, "build", attached))
+        bench.becomes(
+            lambda: said(bench, POLICY, "elsewhere", namespace, "PolicyCompiled"), ("False", "ScriptNotFound")
+        )
+        bench.api.apply(config_map(namespace, "other", sbom_yaml=file, sbom_rego=GOOD))
+        bench.ready("contract", "build", namespace, "False")
+        told = bench.condition("contract", "build", namespace)["message"]
+        assert f"ConfigMap avouch-policies of namespace {namespace} has no sbom.yaml" in told
+        bench.api.apply(config_map(namespace, sbom_yaml=file, sbom_rego=GOOD))
+        bench.ready(POLICY, "elsewhere", namespace)
+        bench.ready("contract", "build", namespace)
+        before = bench.get(POLICY, "elsewhere", namespace)["status"]["digest"]
+        revision = bench.get("contract", "build", namespace)["status"]["revision"]
+        bench.api.apply(config_map(namespace, sbom_yaml=file, sbom_rego=f"{GOOD}\n"))
+        bench.becomes(lambda: bench.get("contract", "build", namespace)["status"]["revision"], revision + 1)
+        bench.becomes(lambda: bench.get(POLICY, "elsewhere", namespace)["status"]["digest"] != before, wanted=True)
+        bench.api.apply(config_map(namespace, sbom_yaml=file, sbom_rego=BAD))
+        bench.becomes(lambda: said(bench, POLICY, "elsewhere", namespace, "Stalled"), ("True", "DoesNotCompile"))
+        bench.api.kubectl("delete", "configmap", "avouch-policies", "-n", namespace)
+        bench.ready("contract", "build", namespace, "False")
+        assert bench.get("contract", "build", namespace)["status"]["revision"] >= revision + 1
 
 
 def test_a_controller_without_opa_says_so_and_works_on(bench: Bench, namespace: str, tmp_path: Path) -> None:

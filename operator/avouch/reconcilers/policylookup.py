@@ -1,19 +1,29 @@
-"""Policies and groups of the cluster, looked up for what refers to them.
+"""Policies and groups, looked up for what refers to them.
 
-A reference is `[chainloop://][organization/]name[@sha256:digest]`. A name is that of an object in the same namespace,
-else in the home of its Organization; with an organization's name before it, in that home alone.
+A reference is `[chainloop://][organization/]name[@sha256:digest]`, or `file://KEY[@sha256:digest]`. A name is that of
+an object in the same namespace, else in the home of its Organization; with an organization's name before it, in that
+home alone. A file is a key of the ConfigMap `avouch-policies` of the same namespace, else of that home: one name, so
+that the controller needs no right to read any other ConfigMap.
+
+The digest of an object is that of its canonical form, the digest of a file that of its bytes.
 """
 
+import base64
+import binascii
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import field
 from typing import TypeVar
 
 from avouch import errors
 from avouch.api import policy as kind
-from avouch.contract import policies
+from avouch.contract import policies, policyfiles, references
 from avouch.kube.cache import Key, Object, ObjectCache
-from avouch.policy import identity
+from avouch.policy import identity, places
 from avouch.reconcilers import conditions, organizations
 from avouch.values import dataclass
 
+CONFIG_MAP = "avouch-policies"
 _SCHEME = "chainloop://"
 _Kind = TypeVar("_Kind", kind.Policy, kind.PolicyGroup)
 _DECLARED = ("metadata", "spec")
@@ -51,43 +61,116 @@ class Lookup:
     cache: ObjectCache
     namespace: str
     home: str
+    _files: dict[bytes, kind.Policy | kind.PolicyGroup] = field(default_factory=dict)  # each is read once
 
     def policy(self, reference: str) -> kind.Policy:
-        """The Policy of a reference. Raises errors.NotFound or errors.Invalid."""
-        return _read(kind.Policy, self._there("Policy", reference))
+        """The Policy of a reference, with every script in it.
+
+        Raises:
+            errors.NotFound, errors.Invalid: there is none, or one that cannot be used.
+        """
+        if not elsewhere(reference):
+            return self._object(kind.Policy, self._there("Policy", reference))
+        namespace, found = self._file(kind.Policy, reference)
+        return self._whole(found, references.parted(reference)[0], namespace)
 
     def group(self, reference: str) -> kind.PolicyGroup:
-        """The PolicyGroup of a reference. Raises errors.NotFound or errors.Invalid."""
-        return _read(kind.PolicyGroup, self._there("PolicyGroup", reference))
+        """The PolicyGroup of a reference. Raises as `policy`."""
+        if not elsewhere(reference):
+            return self._object(kind.PolicyGroup, self._there("PolicyGroup", reference))
+        return self._file(kind.PolicyGroup, reference)[1]
 
-    def found(self, name: str, reference: str) -> Object | Unresolved:
-        """The object of a kind that a reference means."""
-        bare, _, pin = reference.removeprefix(_SCHEME).partition("@")
-        if "://" in bare or ":" in bare:
-            message = f"{_PLURAL[name]} of {bare.partition(':')[0]} are not read yet"
+    def whole(self, policy: kind.Policy) -> kind.Policy:
+        """A policy that stands in an object of the namespace, with every script in it. Raises as `policy`."""
+        return self._whole(policy, places.FILE, self.namespace)
+
+    def found(self, name: str, reference: str) -> Object | Unresolved | None:
+        """The object of a kind that a reference means; None where that is no object, and can be read."""
+        if elsewhere(reference):
+            return self._readable(name, reference)
+        bare, pin = references.parted(reference.removeprefix(_SCHEME))
+        if ":" in bare:
+            message = f"{_PLURAL[name]} of {bare.partition(':')[0]} are not read"
             return Unresolved(conditions.REFERENCE_ELSEWHERE, message, f"apply the {name}, and write its name")
         organization, _, own = bare.rpartition("/")
         home = self.home
         if organization and self._home_of(organization) != home:
             message = f"{organization} is not the Organization of namespace {self.namespace}"
             return Unresolved(conditions.POLICY_NOT_FOUND, message)
-        places = [each for each in dict.fromkeys((home,) if organization else (self.namespace, home)) if each]
-        there = next((obj for each in places if (obj := self.cache.get(Key(name, each, own)))), None)
+        namespaces = (home,) if organization else self._namespaces
+        there = next((obj for each in namespaces if (obj := self.cache.get(Key(name, each, own)))), None)
         if there is None:
-            message = f"{name} {own} does not exist in namespace {' or '.join(places)}"
+            message = f"{name} {own} does not exist in namespace {' or '.join(namespaces)}"
             return Unresolved(conditions.POLICY_NOT_FOUND, message)
-        if pin and pin != (actual := _digest(name, there)):
+        if pin and pin != (actual := self._digest(name, there)):
             message = f"the digest of {name} {own} is {actual}, not {pin}"
             return Unresolved(conditions.DIGEST_DIFFERS, message, f"write @{actual}, or no digest")
         return there
 
+    @property
+    def _namespaces(self) -> Sequence[str]:
+        """Where it is looked: the namespace first, then the home."""
+        return [each for each in dict.fromkeys((self.namespace, self.home)) if each]
+
+    def _readable(self, name: str, reference: str) -> Unresolved | None:
+        look: Callable[[str], object] = self.policy if name == "Policy" else self.group
+        try:
+            look(reference)
+        except errors.NotFound as exc:
+            return Unresolved(conditions.POLICY_NOT_FOUND, str(exc))
+        except errors.Invalid as exc:
+            return Unresolved(conditions.INVALID_POLICY, str(exc))
+        return None
+
     def _there(self, name: str, reference: str) -> Object:
         found = self.found(name, reference)
-        if not isinstance(found, Unresolved):
-            return found
-        if found.reason == conditions.POLICY_NOT_FOUND:
-            raise errors.NotFound(str(found))
-        raise errors.Invalid(found.message, fix=found.fix)
+        if isinstance(found, Unresolved):
+            if found.reason == conditions.POLICY_NOT_FOUND:
+                raise errors.NotFound(str(found))
+            raise errors.Invalid(found.message, fix=found.fix)
+        if found is None:
+            raise errors.Invalid(f"{reference} is no object of the cluster")
+        return found
+
+    def _object(self, model: type[_Kind], found: Object) -> _Kind:
+        """What an object declares, with every script in it."""
+        read = _read(model, found)
+        return self._whole(read, places.FILE, found["metadata"]["namespace"])
+
+    def _whole(self, said: _Kind, place: str, namespace: str) -> _Kind:
+        """With every script in it; those beside it are in the same namespace."""
+        if not isinstance(said, kind.Policy):
+            return said
+        return places.whole(said, place, lambda reference: self._content(reference, (namespace,))[1])
+
+    def _file(self, model: type[_Kind], reference: str) -> tuple[str, _Kind]:
+        """What a file declares, and the namespace that it is in."""
+        namespace, content = self._content(reference, self._namespaces)
+        references.hold(reference, content)
+        if content not in self._files:
+            self._files[content] = policyfiles.read(content, references.parted(reference)[0])
+        read = self._files[content]
+        if not isinstance(read, model):
+            raise errors.Invalid(f"{reference} is no {model.__name__}", fix=f"refer to a {model.__name__}")
+        return namespace, read
+
+    def _content(self, reference: str, namespaces: Sequence[str]) -> tuple[str, bytes]:
+        """The bytes behind a reference, and the namespace that they are in."""
+        bare, _ = references.parted(reference)
+        if not bare.startswith(places.FILE):
+            message = f"{bare.partition('://')[0]}:// is not read"
+            raise errors.Invalid(message, fix="apply it as a Policy, or as a key of a ConfigMap")
+        key = posixpath.normpath(bare.removeprefix(places.FILE))
+        if "/" in key:
+            message = f"{bare} has folders, and a ConfigMap has none"
+            raise errors.Invalid(message, fix=f"write the file into ConfigMap {CONFIG_MAP}, and file://NAME")
+        for namespace in namespaces:
+            found = _key_of(self.cache.get(Key("ConfigMap", namespace, CONFIG_MAP)), key)
+            if found is not None:
+                return namespace, found
+        where = " or ".join(namespaces)
+        make = f"kubectl create configmap {CONFIG_MAP} --from-file={key}"
+        raise errors.NotFound(f"ConfigMap {CONFIG_MAP} of namespace {where} has no {key} (fix: {make})")
 
     def _home_of(self, organization: str) -> str | None:
         """The home of an Organization; None where there is none of that name."""
@@ -96,6 +179,33 @@ class Lookup:
             return None if found is None else organizations.read(found).home_namespace
         except errors.Invalid:
             return None
+
+    def _digest(self, name: str, found: Object) -> str:
+        """Of the object as it is declared now; "none" where it cannot be read."""
+        try:
+            if name == "Policy":
+                return str(identity.digest(self._object(kind.Policy, found)))
+            return str(identity.digest(self._object(kind.PolicyGroup, found)))
+        except (errors.Invalid, errors.NotFound):
+            return "none"
+
+
+def elsewhere(reference: str) -> bool:
+    """Whether a reference leads out of what is declared as a Policy or PolicyGroup."""
+    return "://" in reference and not reference.startswith(_SCHEME)
+
+
+def _key_of(config_map: Object | None, key: str) -> bytes | None:
+    """The bytes of a key; None where there is no such key."""
+    if config_map is None:
+        return None
+    text, encoded = ((config_map.get(field) or {}).get(key) for field in ("data", "binaryData"))
+    if text is not None:
+        return str(text).encode()
+    try:
+        return None if encoded is None else base64.b64decode(encoded, validate=True)
+    except binascii.Error as exc:
+        raise errors.Invalid(f"key {key} of ConfigMap {CONFIG_MAP} is no base64") from exc
 
 
 def _read(model: type[_Kind], found: Object) -> _Kind:
@@ -109,12 +219,3 @@ def _read(model: type[_Kind], found: Object) -> _Kind:
     if not isinstance(read, model):
         raise errors.Invalid(f"is no {name}")
     return read
-
-
-def _digest(name: str, found: Object) -> str:
-    """Of the object as it is declared now; "none" where it cannot be read."""
-    try:
-        read = _read(kind.Policy, found) if name == "Policy" else _read(kind.PolicyGroup, found)
-        return str(identity.digest(read))
-    except errors.Invalid:
-        return "none"
