@@ -5,7 +5,9 @@ So a name that resolves otherwise the second time (DNS rebinding) gains nothing.
 
 import asyncio
 import ipaddress
+import os
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
 
 import httpcore
@@ -31,6 +33,18 @@ async def resolve(host: str, port: int, allowed: Destinations) -> Sequence[str]:
     for text in addresses:
         allowed.check(host, ipaddress.ip_address(text))
     return addresses
+
+
+def reason(exc: BaseException) -> str:
+    """The system's words for a connection that failed; the texts of libraries may hold addresses, so none is shown."""
+    found: BaseException | None = exc
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({found.verify_message})"
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno).lower()
+        found = found.__cause__ or found.__context__
+    return type(exc).__name__
 
 
 class Backend(httpcore.AsyncNetworkBackend):

@@ -16,7 +16,6 @@ import base64
 import binascii
 import hmac
 import importlib.util
-import os
 import ssl
 import sys
 import time
@@ -102,7 +101,7 @@ class Webhook:
         except TimeoutError as exc:
             raise errors.Unavailable(f"no answer in {patience:g} s") from exc
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
-            raise errors.Unavailable(f"not reached: {_why(exc)}") from exc
+            raise errors.Unavailable(f"not reached: {pinned.reason(exc)}") from exc
         _judge(status, wait)
 
     def _pool(self, allowed: destinations.Destinations) -> httpcore.AsyncConnectionPool:
@@ -186,18 +185,6 @@ def _key(secret: bytes) -> bytes:
     except binascii.Error as exc:
         fix = "write whsec_ and base64 behind it, or a secret that does not begin with whsec_"
         raise errors.Invalid("the secret is not base64 behind whsec_", field="spec.secretRef", fix=fix) from exc
-
-
-def _why(exc: BaseException) -> str:
-    """The system's words for a connection that failed; the texts of libraries may hold addresses, so none is shown."""
-    found: BaseException | None = exc
-    while found is not None:
-        if isinstance(found, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({found.verify_message})"
-        if isinstance(found, OSError) and found.errno:
-            return os.strerror(found.errno).lower()
-        found = found.__cause__ or found.__context__
-    return type(exc).__name__
 
 
 def _patience(asked: object) -> float:

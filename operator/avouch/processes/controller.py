@@ -44,6 +44,7 @@ from avouch.store import (
     contracts,
     database,
     deliveries,
+    fetches,
     history,
     organizations,
     quotas,
@@ -92,6 +93,7 @@ class Controller:
             epoch=lambda: self.lease.epoch,
             creator=api,
             integrations=registry.Types(),
+            fetches=fetches.Fetches(opened),
             compiler=compiling.Compiler(lambda: program.found(os.environ)),
             definitions_listed=lambda: all(each.progress.synced for each in self.definitions),
         )

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from avouch import errors
+from avouch import errors, webfiles
 from avouch.attestation import signing, trust
 from avouch.cas import remote
 from avouch.controlplane.deliveries import sending
@@ -30,6 +30,7 @@ from avouch.processes import (
     keyfiles,
     lifetime,
     listeners,
+    policyfetching,
     settings,
     workermetrics,
 )
@@ -38,6 +39,7 @@ from avouch.store import artifacts as artifact_store
 from avouch.store import (
     database,
     deletions,
+    fetches,
     inline,
     jobs,
     judgingqueue,
@@ -57,6 +59,8 @@ _ALONE = 6  # runs at once that need the bytes of artifacts
 _REST = 0.1  # seconds after a batch that was not full: verdicts that are due meanwhile share a transaction
 _POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _PAUSE = 2.0  # seconds before another try where the database does not answer
+_FETCHING = 2.0  # seconds between looks at files of policies that are due
+_FORGETTING = 3600.0  # seconds between looks at those that nobody asks for any more
 _DELETING = 5.0  # seconds between looks at what is to be deleted
 _RESTING = 15.0  # seconds between looks for reader processes that nobody needs any more
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
@@ -78,6 +82,7 @@ class Adapters:
     content: artifacts.Content
     readers: pool.Readers
     engine: engine.Engine
+    web: webfiles.WebFiles
     integrations: Mapping[str, delivery_model.Integration]
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
@@ -102,6 +107,10 @@ class Adapters:
         return sending.Delivering(
             self.ledger, self.secrets, lifetime.Clock(), self.integrations, tried=lambda: self.metrics.delivered(1)
         )
+
+    def fetching(self) -> policyfetching.Fetching:
+        """Files of policies on the web."""
+        return policyfetching.Fetching(fetches.Fetches(self.database), self.web)
 
     def housekeeping(self) -> housekeeping.Housekeeping:
         """Retention and garbage collection."""
@@ -207,6 +216,8 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("readers", _RESTING, lambda: _rest(adapters)),
                 _regularly("deletions", _DELETING, lambda: _delete(adapters)),
+                _regularly("files of policies", _FETCHING, lambda: _fetch(adapters)),
+                _regularly("files of policies", _FORGETTING, adapters.fetching().forget),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
                 _watch_schema(adapters),
@@ -271,6 +282,12 @@ async def _delete(adapters: Adapters) -> bool:
     return False
 
 
+async def _fetch(adapters: Adapters) -> bool:
+    while await adapters.fetching().step():
+        pass
+    return False
+
+
 async def _sweep(adapters: Adapters) -> bool:
     """Queue runs that ended and that nothing is going to judge; read the gauges of the shared queue."""
     if forgotten := await jobs.Jobs(adapters.database).judge_forgotten():
@@ -303,6 +320,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             readers=readers,
             engine=rego,
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
+            web=await stack.enter_async_context(webfiles.WebFiles(config.destinations)),
             integrations=await stack.enter_async_context(registry.opened(config.destinations)),
             secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),
             metrics=workermetrics.Metrics(config.quotas),

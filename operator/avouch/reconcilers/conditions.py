@@ -36,6 +36,7 @@ POLICY_NOT_READY = "PolicyNotReady"
 RESOLVED = "Resolved"
 POLICY_NOT_FOUND = "PolicyNotFound"
 DIGEST_DIFFERS = "DigestDiffers"  # the policy that is there is not the one that was pinned
+NOT_FETCHED = "NotFetched"  # from the web: not yet, or it failed
 REFERENCE_ELSEWHERE = "ReferenceElsewhere"  # a provider, which nothing reads
 INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
 SWITCHED_OFF = "SwitchedOff"

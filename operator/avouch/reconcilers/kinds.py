@@ -131,7 +131,7 @@ def _rival_backends(cache: ObjectCache, key: Key) -> list[Key]:
 def _of_organizations(cache: ObjectCache, key: Key) -> list[Key]:
     kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken", "PolicyGroup")
     others = [other for kind in kinds for other in cache.keys(kind) if other != key]
-    return [*others, *cache.found("Contract", WITH_POLICIES)]
+    return [*others, *cache.found("Contract", WITH_POLICIES), *cache.found("Policy", ELSEWHERE)]
 
 
 _DEPENDENTS: Mapping[str, Callable[[ObjectCache, Key], list[Key]]] = {

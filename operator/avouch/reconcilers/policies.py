@@ -160,14 +160,22 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         return decide(obj, Found(problem=exc))
     if not isinstance(policy, kind.Policy):
         raise TypeError(f"{key.kind} is no Policy")
-    try:
-        whole = policylookup.of(context.cache, key.namespace).whole(policy)
-    except (errors.Invalid, errors.NotFound) as exc:
-        return decide(obj, Found(unread=exc))
+    whole, recheck = await policylookup.asked(context, key.namespace, lambda lookup: _whole(lookup, policy))
+    if not isinstance(whole, kind.Policy):
+        return replace(decide(obj, Found(unread=whole)), recheck=recheck)
     said = await compiled(context.compiler, _scripts(policy, whole))
     digest = identity.digest(whole)
     changed = str(digest) != (obj.get("status") or {}).get("digest")  # by a script that the object only names
-    return replace(decide(obj, Found(digest=digest, compiled=said)), requeue_dependents=changed)
+    desired = decide(obj, Found(digest=digest, compiled=said))
+    return replace(desired, requeue_dependents=changed, recheck=desired.recheck or recheck)
+
+
+def _whole(lookup: policylookup.Lookup, policy: kind.Policy) -> kind.Policy | errors.AvouchError:
+    """The policy with every script in it, or why one cannot be read."""
+    try:
+        return lookup.whole(policy)
+    except (errors.Invalid, errors.NotFound, errors.Unavailable) as exc:
+        return exc
 
 
 def _scripts(policy: kind.Policy, whole: kind.Policy) -> Sequence[scripts.Script]:

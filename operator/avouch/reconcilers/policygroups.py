@@ -3,9 +3,8 @@
 What a reference means stands in `policylookup`.
 """
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from avouch import digests, errors
 from avouch.api import contract as contract_kind
@@ -91,9 +90,12 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         within = [(place, policy) for place, each in attached if (policy := _embedded(place, each)) is not None]
     except errors.Invalid as exc:
         return decide(obj, Found(problem=exc))
-    looked = await asyncio.to_thread(_looked_up, policylookup.of(context.cache, key.namespace), attached, within)
+    looked, recheck = await policylookup.asked(
+        context, key.namespace, lambda lookup: _looked_up(lookup, attached, within)
+    )
     said = await policies.compiled(context.compiler, looked.embedded)
-    return decide(obj, Found(None, identity.digest(group), looked.unresolved, list(looked.waiting), said))
+    desired = decide(obj, Found(None, identity.digest(group), looked.unresolved, list(looked.waiting), said))
+    return replace(desired, recheck=desired.recheck or recheck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _looked_up(
     for place, own in embedded:
         try:
             found.embedded.extend(policies.within(f"{place}.embedded", scripts.of(lookup.whole(own).spec)))
-        except (errors.Invalid, errors.NotFound) as exc:
+        except (errors.Invalid, errors.NotFound, errors.Unavailable) as exc:
             missing = policylookup.Unresolved(conditions.SCRIPT_NOT_FOUND, str(exc))
             found.unresolved.append((f"{place}.embedded", missing))
     for place, each in attached:

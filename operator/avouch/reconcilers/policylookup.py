@@ -1,31 +1,40 @@
 """Policies and groups, looked up for what refers to them.
 
-A reference is `[chainloop://][organization/]name[@sha256:digest]`, or `file://KEY[@sha256:digest]`. A name is that of
+A reference is `[chainloop://][organization/]name[@sha256:digest]`, `file://KEY[@sha256:digest]` or
+`https://HOST/PATH[@sha256:digest]`. A name is that of
 an object in the same namespace, else in the home of its Organization; with an organization's name before it, in that
 home alone. A file is a key of the ConfigMap `avouch-policies` of the same namespace, else of that home: one name, so
-that the controller needs no right to read any other ConfigMap.
+that the controller needs no right to read any other ConfigMap. What lies on the web is fetched by a worker, from hosts
+that the Organization lists; until then it is missing.
 
 The digest of an object is that of its canonical form, the digest of a file that of its bytes.
 """
 
+import asyncio
 import base64
 import binascii
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from avouch import errors
 from avouch.api import policy as kind
 from avouch.contract import policies, policyfiles, references
+from avouch.controlplane.model import fetches
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.policy import identity, places
 from avouch.reconcilers import conditions, organizations
+from avouch.reconcilers.context import Context
 from avouch.values import dataclass
 
 CONFIG_MAP = "avouch-policies"
 _SCHEME = "chainloop://"
 _Kind = TypeVar("_Kind", kind.Policy, kind.PolicyGroup)
+_Answer = TypeVar("_Answer")
+_ROUNDS = 4  # a group, its policies, their scripts, and what one of those led to
+_WAITING, _FAILED = 2.0, 60.0  # seconds between looks at what is to be fetched, and at what was not
 _DECLARED = ("metadata", "spec")
 _PLURAL = {"Policy": "policies", "PolicyGroup": "policy groups"}
 
@@ -43,24 +52,67 @@ class Unresolved:
 
 
 def of(cache: ObjectCache, namespace: str) -> "Lookup":
-    """What a namespace refers to, by the Organizations of now."""
+    """What a namespace refers to, by the Organizations of now, before anything was fetched."""
     try:
-        home = organizations.home_of(cache, namespace)
+        claimed = organizations.claiming(cache, namespace)
     except (errors.NotFound, errors.Conflict, errors.Invalid):
-        home = ""
-    return Lookup(cache, namespace, home)
+        return Lookup(cache, namespace, "")
+    hosts = claimed.settings.policies_allowed_hostnames if claimed.settings else ()
+    return Lookup(cache, namespace, claimed.home_namespace, frozenset(hosts))
+
+
+async def asked(context: Context, namespace: str, ask: "Callable[[Lookup], _Answer]") -> tuple[_Answer, float | None]:
+    """Ask for what a namespace refers to, in a thread; again with what was fetched, until nothing more is missing.
+
+    Returns the answer, and after how many seconds the web may say something else; None: never.
+
+    Args:
+        context: as of a reconcile.
+        namespace: the namespace.
+        ask: what is asked; it says for itself what could not be looked up, and raises nothing of it.
+
+    Raises:
+        errors.Unavailable: the database does not answer, or the namespace has not been seen yet.
+    """
+    lookup = of(context.cache, namespace)
+    said = await asyncio.to_thread(ask, lookup)
+    for _ in range(_ROUNDS):
+        missing = lookup.wanted - lookup.fetched.keys()
+        if not missing:
+            break
+        uid = context.namespace_uid(namespace)
+        lookup.fetched.update(await context.fetches.ask(uid, frozenset(missing), epoch=context.epoch()))
+        said = await asyncio.to_thread(ask, lookup)
+    return said, _recheck(lookup.fetched)
+
+
+def _recheck(fetched: Mapping[str, fetches.Fetched]) -> float | None:
+    if any(one.failure for one in fetched.values()):
+        return _FAILED
+    if any(one.content is None for one in fetched.values()):
+        return _WAITING
+    return None if all(references.parted(one)[1] for one in fetched) else fetches.AGAIN.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """Implements `resolution.Policies` for what one namespace holds; any thread may ask it.
 
-    `home`: of the namespace's Organization; "" where it has none, or two claim it.
+    Attributes:
+        cache: what is declared.
+        namespace: the namespace.
+        home: of its Organization; "" where it has none, or two claim it.
+        hosts: from which its policies may come.
+        fetched: what became of files on the web.
+        wanted: those that were looked for.
     """
 
     cache: ObjectCache
     namespace: str
     home: str
+    hosts: frozenset[str] = frozenset()
+    fetched: dict[str, fetches.Fetched] = field(default_factory=dict)
+    wanted: set[str] = field(default_factory=set)
     _files: dict[bytes, kind.Policy | kind.PolicyGroup] = field(default_factory=dict)  # each is read once
 
     def policy(self, reference: str) -> kind.Policy:
@@ -68,6 +120,7 @@ class Lookup:
 
         Raises:
             errors.NotFound, errors.Invalid: there is none, or one that cannot be used.
+            errors.Unavailable: it has not been fetched.
         """
         if not elsewhere(reference):
             return self._object(kind.Policy, self._there("Policy", reference))
@@ -118,6 +171,8 @@ class Lookup:
             look(reference)
         except errors.NotFound as exc:
             return Unresolved(conditions.POLICY_NOT_FOUND, str(exc))
+        except errors.Unavailable as exc:
+            return Unresolved(conditions.NOT_FETCHED, str(exc))
         except errors.Invalid as exc:
             return Unresolved(conditions.INVALID_POLICY, str(exc))
         return None
@@ -158,8 +213,7 @@ class Lookup:
         """The bytes behind a reference, and the namespace that they are in."""
         bare, _ = references.parted(reference)
         if not bare.startswith(places.FILE):
-            message = f"{bare.partition('://')[0]}:// is not read"
-            raise errors.Invalid(message, fix="apply it as a Policy, or as a key of a ConfigMap")
+            return namespaces[0], self._from_web(reference)
         key = posixpath.normpath(bare.removeprefix(places.FILE))
         if "/" in key:
             message = f"{bare} has folders, and a ConfigMap has none"
@@ -171,6 +225,22 @@ class Lookup:
         where = " or ".join(namespaces)
         make = f"kubectl create configmap {CONFIG_MAP} --from-file={key}"
         raise errors.NotFound(f"ConfigMap {CONFIG_MAP} of namespace {where} has no {key} (fix: {make})")
+
+    def _from_web(self, reference: str) -> bytes:
+        bare, _ = references.parted(reference)
+        if not bare.startswith("https://"):
+            message = f"{bare.partition('://')[0]}:// is not read"
+            raise errors.Invalid(message, fix="write https://, or apply it as a Policy")
+        host = urlsplit(bare).hostname or ""
+        if host not in self.hosts:
+            message = f"policies of namespace {self.namespace} may not come from {host}"
+            fix = "list it in settings.policiesAllowedHostnames of the Organization"
+            raise errors.Invalid(message, fix=fix)
+        self.wanted.add(reference)
+        found = self.fetched.get(reference, fetches.Fetched())
+        if found.content is None:
+            raise errors.Unavailable(f"{bare}: {found.failure or 'it has not been fetched yet'}")
+        return found.content
 
     def _home_of(self, organization: str) -> str | None:
         """The home of an Organization; None where there is none of that name."""
@@ -186,7 +256,7 @@ class Lookup:
             if name == "Policy":
                 return str(identity.digest(self._object(kind.Policy, found)))
             return str(identity.digest(self._object(kind.PolicyGroup, found)))
-        except (errors.Invalid, errors.NotFound):
+        except (errors.Invalid, errors.NotFound, errors.Unavailable):
             return "none"
 
 

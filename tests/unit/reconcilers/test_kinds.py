@@ -123,7 +123,7 @@ def build() -> tuple[kinds.KindReconciler, Memory, Api]:
         cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
         organizations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=canonical, clock=Clock(), epoch=lambda: 1, creator=api,
-        integrations=registry.Types(), compiler=None,
+        integrations=registry.Types(), compiler=None, fetches=None,
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
     recorder = events.Recorder(api, "i", fallback_namespace="default")

@@ -2,11 +2,14 @@
 
 import base64
 import json
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from avouch import digests, errors
+from avouch.controlplane.model import fetches
 from avouch.kube.cache import Key, ObjectCache
 from avouch.policy import identity
 from avouch.reconcilers import policylookup, specs
@@ -73,7 +76,13 @@ def test_a_digest_in_the_reference_is_held_to() -> None:
         ("stranger", "acme/fresh", errors.NotFound, "acme is not the Organization of namespace stranger"),
         ("team", "other/fresh", errors.NotFound, "other is not the Organization of namespace team"),
         ("team", "hub:fresh", errors.Invalid, "policies of hub are not read"),
-        ("team", "https://policies.example/a.yaml", errors.Invalid, "https:// is not read"),
+        ("team", "http://policies.example/a.yaml", errors.Invalid, "http:// is not read .fix: write https://"),
+        (
+            "team",
+            "https://policies.example/a.yaml",
+            errors.Invalid,
+            "namespace team may not come from policies.example",
+        ),
         ("team", "file://a.yaml", errors.NotFound, "ConfigMap avouch-policies of namespace team or home has no a.yaml"),
         ("team", "file://policies/a.yaml", errors.Invalid, "has folders, and a ConfigMap has none"),
         ("team", "file://../a.yaml", errors.Invalid, "has folders, and a ConfigMap has none"),
@@ -220,3 +229,111 @@ def test_binary_data_is_read_too() -> None:
     assert text(lookup.policy("file://a.yaml")) == "package own"
     with pytest.raises(errors.Invalid, match="is no base64"):
         lookup.policy("file://b.yaml")
+
+
+WEB = "https://policies.example/a/sbom.yaml"
+
+
+class Web:
+    """What the database knows of files on the web; and what was asked for, in which order."""
+
+    def __init__(self, **said: str | fetches.Fetched) -> None:
+        self.said = {
+            f"https://policies.example/a/{name.replace('_', '.')}": one
+            if isinstance(one, fetches.Fetched)
+            else fetches.Fetched(one.encode())
+            for name, one in said.items()
+        }
+        self.asked: list[tuple[str, list[str]]] = []
+
+    async def ask(self, namespace_uid: str, references: frozenset[str], *, epoch: int) -> Mapping[str, fetches.Fetched]:
+        assert epoch == 7
+        self.asked.append((namespace_uid, sorted(references)))
+        return {each: self.said.get(each.partition("@")[0], fetches.Fetched()) for each in references}
+
+
+def allowing(*hosts: str) -> ObjectCache:
+    made = cache()
+    spec = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}}
+    said = {**spec, "settings": {"policiesAllowedHostnames": list(hosts)}}
+    made.put(Key("Organization", "", "acme"), {"metadata": {"name": "acme"}, "spec": said})
+    return made
+
+
+async def looked_up(web: Web, reference: str, known: ObjectCache | None = None) -> tuple[Any, float | None]:
+    """The policy of a reference, or why there is none, and when to look again."""
+
+    def ask(lookup: policylookup.Lookup) -> Any:
+        try:
+            return lookup.policy(reference)
+        except errors.AvouchError as exc:
+            return exc
+
+    there: Any = types.SimpleNamespace(
+        cache=known or allowing("policies.example"),
+        fetches=web,
+        epoch=lambda: 7,
+        namespace_uid=lambda name: f"{name}-uid",
+    )
+    return await policylookup.asked(there, "team", ask)
+
+
+async def test_a_policy_of_the_web_is_asked_for_with_the_scripts_at_its_own_address() -> None:
+    web = Web(sbom_yaml=written(path="sbom.rego"), sbom_rego="package web")
+    found, recheck = await looked_up(web, WEB)
+    assert text(found) == "package web"
+    assert web.asked == [("team-uid", [WEB]), ("team-uid", ["https://policies.example/a/sbom.rego"])]
+    assert recheck == 300.0
+
+
+async def test_what_has_not_been_fetched_is_awaited_and_asked_for_once() -> None:
+    found, recheck = await looked_up(web := Web(), WEB)
+    assert isinstance(found, errors.Unavailable)
+    assert str(found) == f"{WEB}: it has not been fetched yet"
+    assert (len(web.asked), recheck) == (1, 2.0)
+
+
+async def test_what_could_not_be_fetched_says_why_and_is_looked_at_again_later() -> None:
+    web = Web(sbom_yaml=fetches.Fetched(failure="policies.example was not reached: connection refused"))
+    found, recheck = await looked_up(web, WEB)
+    assert isinstance(found, errors.Unavailable)
+    assert str(found) == f"{WEB}: policies.example was not reached: connection refused"
+    assert recheck == 60.0
+
+
+async def test_what_is_pinned_is_held_to_its_digest_and_not_looked_at_again() -> None:
+    file = written(embedded="package web")
+    pinned = f"{WEB}@{digests.of_bytes(file.encode())}"
+    found, recheck = await looked_up(Web(sbom_yaml=file), pinned)
+    assert (text(found), recheck) == ("package web", None)
+    found, _ = await looked_up(Web(sbom_yaml=f"{file} "), pinned)
+    assert isinstance(found, errors.Invalid)
+    assert "digest mismatch" in str(found)
+
+
+@pytest.mark.parametrize("hosts", [(), ("example",), ("a.policies.example",), ("other.example",)])
+async def test_a_host_that_the_organization_does_not_list_is_never_asked(hosts: tuple[str, ...]) -> None:
+    found, recheck = await looked_up(web := Web(sbom_yaml=OWN_FILE), WEB, allowing(*hosts))
+    assert "policies of namespace team may not come from policies.example" in str(found)
+    assert (web.asked, recheck) == ([], None)
+
+
+async def test_neither_a_script_nor_a_redirecting_path_leads_to_another_host() -> None:
+    for path in ("https://other.example/x.rego", "//other.example/x.rego"):
+        web = Web(sbom_yaml=written(path=path))
+        found, _ = await looked_up(web, WEB)
+        assert "may not come from other.example" in str(found)
+        assert [references for _, references in web.asked] == [[WEB]]
+
+
+async def test_a_namespace_without_an_organization_has_no_hosts() -> None:
+    found, _ = await looked_up(web := Web(sbom_yaml=OWN_FILE), WEB, cache(organization=False))
+    assert "may not come from" in str(found)
+    assert web.asked == []
+
+
+async def test_without_a_reference_to_the_web_nothing_is_asked() -> None:
+    known = cache(OWN)
+    found, recheck = await looked_up(web := Web(), "fresh", known)
+    assert script(found) == "package own"
+    assert (web.asked, recheck) == ([], None)
