@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from avouch import destinations, digests, webfiles
+from avouch.oci import client
 from avouch.processes import policyfetching
 from avouch.store import database, fetches
 from tests import loopback
@@ -288,7 +289,7 @@ class Fetching:
 
     async def _run(self) -> None:
         async with database.Database(self._url) as opened, webfiles.WebFiles(self._allowed, self._tls) as files:
-            fetching = policyfetching.Fetching(fetches.Fetches(opened), files)
+            fetching = policyfetching.Fetching(fetches.Fetches(opened), files, client.Options)
             while not self._over.is_set():
                 await fetching.step()
                 await asyncio.sleep(0.2)

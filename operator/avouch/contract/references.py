@@ -2,7 +2,8 @@
 
 1. Not empty.  2. After @, only sha256: and 64 lower-case hex.  3. file:// needs a path with an extension.
 4. http(s):// needs a path with an extension.  5. chainloop:// or no scheme:
-[provider:][organization/]name, DNS-1123 labels each.  6. No other scheme. Step 2 comes before the names. Files and web
+[provider:][organization/]name, DNS-1123 labels each.  6. oci:// needs registry, repository and digest; Chainloop has
+none.  7. No other scheme. Step 2 comes before the names. Files and web
 addresses are URLs as Go parses them: no space in the host, no % that begins no escape, no control characters.
 """
 
@@ -16,6 +17,9 @@ from avouch.api import rules
 _NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+# A registry and a path in it: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
+_PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(f"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?(?::[0-9]+)?(?:/{_PART})+", re.ASCII)
 _HOST = re.compile(r"(?:[^\s\"<>\\^`{|}%:\[\]]*|\[[0-9a-fA-F:.]+\])(?::[0-9]*)?")
 
 
@@ -38,13 +42,13 @@ def parted(reference: str) -> tuple[str, str]:
 
 
 def hold(reference: str, content: bytes) -> None:
-    """Hold bytes to the digest that a reference has, if any.
+    """Hold bytes to the digest that a reference has, if it is theirs: behind oci:// it is that of a manifest.
 
     Raises:
         errors.Invalid: they have another one.
     """
     bare, pin = parted(reference)
-    if pin and pin != (actual := str(digests.of_bytes(content))):
+    if pin and not bare.startswith("oci://") and pin != (actual := str(digests.of_bytes(content))):
         raise errors.Invalid(f"{bare}: digest mismatch: got {actual}, want {pin}", fix=f"write @{actual}, or no digest")
 
 
@@ -64,7 +68,15 @@ def _reason(reference: str) -> str:
             return _web_reference(bare)  # 4
         case "chainloop":
             return _provider_reference(rest)  # 5
-    return f"unsupported protocol: {scheme}"  # 6
+        case "oci":
+            return _registry_reference(rest, digest)  # 6
+    return f"unsupported protocol: {scheme}"  # 7
+
+
+def _registry_reference(name: str, digest: str) -> str:
+    if not digest:
+        return "missing digest, want oci://registry/repository@sha256:[hex]"
+    return "" if _REPOSITORY.fullmatch(name) else "invalid repository, want oci://registry/repository@sha256:[hex]"
 
 
 def _file_reference(path: str) -> str:

@@ -82,7 +82,7 @@ def beside(place: str, reference: str) -> str:
         if separator:
             message = f"a policy on the web names no file of others, such as {bare[:200]}"
             raise errors.Invalid(message, fix="write the path from the policy's own address, without file://")
-        found = urljoin(references.parted(place)[0], bare)
+        found = _from_address(references.parted(place)[0], bare)
     else:
         found = FILE + _from_folder(posixpath.dirname(place.removeprefix(FILE)), path if separator else bare)
     return f"{found}@{pin}" if pin else found
@@ -95,6 +95,13 @@ def _placed(script: scripts.Script, place: str, content: Content) -> scripts.Scr
         raise errors.Invalid(exc.args[0], field=script.place, fix=exc.fix) from exc
     except (errors.NotFound, errors.Unavailable) as exc:
         raise type(exc)(f"{script.place}: {exc}") from exc
+
+
+def _from_address(address: str, path: str) -> str:
+    try:
+        return urljoin(address, path)
+    except ValueError as exc:
+        raise errors.Invalid(f"{path[:200]!r} is no path: {exc}", fix="write it from the policy's own address") from exc
 
 
 def _from_folder(folder: str, path: str) -> str:

@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from avouch import errors, webfiles
 from avouch.contract import references
 from avouch.controlplane.model import fetches
+from avouch.oci import client
+from avouch.policy import places
+from avouch.registry import artifacts
 from avouch.values import dataclass
 
 _log = logging.getLogger(__name__)
@@ -19,6 +23,7 @@ class Fetching:
 
     due: fetches.Due
     files: webfiles.WebFiles
+    registries: Callable[[], client.Options]  # how to reach one, anew for each artifact
 
     async def step(self) -> bool:
         """Fetch what is due; True where there may be more."""
@@ -34,9 +39,18 @@ class Fetching:
 
     async def _one(self, asked: fetches.Asked) -> None:
         try:
-            content = await self.files.get(references.parted(asked.reference)[0], fetches.MOST)
+            content = await self._content(asked.reference)
             references.hold(asked.reference, content)
-        except (errors.Invalid, errors.Denied, errors.NotFound, errors.Unavailable) as exc:
+        except (errors.Invalid, errors.Denied, errors.NotFound, errors.Corrupt, errors.Unavailable) as exc:
             await self.due.fail(asked, str(exc))
             return
         await self.due.keep(asked, content)
+
+    async def _content(self, reference: str) -> bytes:
+        if not reference.startswith(places.OCI):
+            return await self.files.get(references.parted(reference)[0], fetches.MOST)
+        try:
+            async with asyncio.timeout(webfiles.SECONDS):
+                return await artifacts.content(reference.removeprefix(places.OCI), self.registries(), fetches.MOST)
+        except TimeoutError as exc:
+            raise errors.Unavailable(f"its registry did not answer within {webfiles.SECONDS:g} s") from exc

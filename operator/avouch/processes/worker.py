@@ -9,19 +9,21 @@ import contextlib
 import functools
 import logging
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avouch import errors, webfiles
 from avouch.attestation import signing, trust
-from avouch.cas import remote
+from avouch.cas import remote, transport
 from avouch.controlplane.deliveries import sending
 from avouch.controlplane.judging import artifact_check, documents, judge, policies
 from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
+from avouch.oci import client
 from avouch.opa import engine, launching, program
 from avouch.processes import (
     artifact_reading,
@@ -110,7 +112,7 @@ class Adapters:
 
     def fetching(self) -> policyfetching.Fetching:
         """Files of policies on the web."""
-        return policyfetching.Fetching(fetches.Fetches(self.database), self.web)
+        return policyfetching.Fetching(fetches.Fetches(self.database), self.web, lambda: _registries(self.config))
 
     def housekeeping(self) -> housekeeping.Housekeeping:
         """Retention and garbage collection."""
@@ -230,6 +232,11 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
         await asyncio.gather(_ended(judged), delivering.finish(_GRACE))
         listener.should_exit = True
         await serving
+
+
+def _registries(config: settings.Worker) -> client.Options:
+    """How to reach registries of policies: over TLS, at addresses that were checked, wherever they redirect to."""
+    return client.Options(plain=False, transport=transport.Pinned(ssl.create_default_context(), config.destinations))
 
 
 async def _watch_schema(adapters: Adapters) -> None:

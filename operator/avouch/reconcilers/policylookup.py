@@ -1,13 +1,12 @@
 """Policies and groups, looked up for what refers to them.
 
-A reference is `[chainloop://][organization/]name[@sha256:digest]`, `file://KEY[@sha256:digest]` or
-`https://HOST/PATH[@sha256:digest]`. A name is that of
-an object in the same namespace, else in the home of its Organization; with an organization's name before it, in that
-home alone. A file is a key of the ConfigMap `avouch-policies` of the same namespace, else of that home: one name, so
-that the controller needs no right to read any other ConfigMap. What lies on the web is fetched by a worker, from hosts
-that the Organization lists; until then it is missing.
-
-The digest of an object is that of its canonical form, the digest of a file that of its bytes.
+1. `[chainloop://][organization/]name[@sha256:digest]`: an object in the same namespace, else in the home of its
+   Organization; with an organization's name before it, in that home alone. The digest is that of its canonical form.
+2. `file://KEY[@sha256:digest]`: a key of the ConfigMap `avouch-policies` of the same namespace, else of that home. One
+   name, so that the controller needs no right to read any other ConfigMap. The digest is that of its bytes.
+3. `https://HOST/PATH[@sha256:digest]`: fetched by a worker, from a host that the Organization lists; until then it is
+   missing. The digest is that of its bytes.
+4. `oci://REGISTRY/REPOSITORY@sha256:digest`: likewise the one layer of an artifact, whose manifest has that digest.
 """
 
 import asyncio
@@ -211,6 +210,8 @@ class Lookup:
 
     def _content(self, reference: str, namespaces: Sequence[str]) -> tuple[str, bytes]:
         """The bytes behind a reference, and the namespace that they are in."""
+        if problem := references.problem(reference):
+            raise errors.Invalid(problem)
         bare, _ = references.parted(reference)
         if not bare.startswith(places.FILE):
             return namespaces[0], self._from_web(reference)
@@ -228,7 +229,7 @@ class Lookup:
 
     def _from_web(self, reference: str) -> bytes:
         bare, _ = references.parted(reference)
-        if not bare.startswith("https://"):
+        if not bare.startswith(("https://", places.OCI)):
             message = f"{bare.partition('://')[0]}:// is not read"
             raise errors.Invalid(message, fix="write https://, or apply it as a Policy")
         host = urlsplit(bare).hostname or ""

@@ -57,6 +57,7 @@ def test_a_script_is_where_it_says_or_beside_its_policy(place: str, reference: s
     ("place", "reference", "told"),
     [
         (WEB, "file://etc/passwd.rego", "names no file of others"),
+        (WEB, "//[x/sbom.rego", "is no path"),
         ("oci://registry.example/p", "sbom.rego", "nothing lies beside a policy of a registry"),
         ("oci://registry.example/p", "file://sbom.rego", "nothing lies beside a policy of a registry"),
         ("file://a/p.yaml", "/etc/passwd", "is an absolute path"),

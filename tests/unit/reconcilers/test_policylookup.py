@@ -84,6 +84,7 @@ def test_a_digest_in_the_reference_is_held_to() -> None:
             "namespace team may not come from policies.example",
         ),
         ("team", "file://a.yaml", errors.NotFound, "ConfigMap avouch-policies of namespace team or home has no a.yaml"),
+        ("team", "https://[/a.yaml", errors.Invalid, "invalid reference"),
         ("team", "file://policies/a.yaml", errors.Invalid, "has folders, and a ConfigMap has none"),
         ("team", "file://../a.yaml", errors.Invalid, "has folders, and a ConfigMap has none"),
     ],
@@ -316,6 +317,20 @@ async def test_a_host_that_the_organization_does_not_list_is_never_asked(hosts: 
     found, recheck = await looked_up(web := Web(sbom_yaml=OWN_FILE), WEB, allowing(*hosts))
     assert "policies of namespace team may not come from policies.example" in str(found)
     assert (web.asked, recheck) == ([], None)
+
+
+async def test_an_artifact_of_a_registry_is_asked_for_by_its_manifest_and_has_all_scripts_in_itself() -> None:
+    pinned = f"oci://policies.example/team/sbom@{digests.of_bytes(b'manifest')}"
+    for file, told in ((OWN_FILE, ""), (written(path="sbom.rego"), "nothing lies beside a policy of a registry")):
+        web = Web()
+        web.said[pinned.partition("@")[0]] = fetches.Fetched(file.encode())
+        found, recheck = await looked_up(web, pinned)
+        assert (web.asked, recheck) == ([("team-uid", [pinned])], None)
+        assert told in str(found)
+        assert isinstance(found, errors.Invalid) == bool(told)
+    found, _ = await looked_up(web := Web(), pinned.replace("policies.example", "other.example"))
+    assert "may not come from other.example" in str(found)
+    assert web.asked == []
 
 
 async def test_neither_a_script_nor_a_redirecting_path_leads_to_another_host() -> None:
