@@ -36,6 +36,18 @@ async def resolve(host: str, port: int, allowed: Destinations) -> Sequence[str]:
     return addresses
 
 
+def reason(exc: BaseException) -> str:
+    """The system's words for a connection that failed; the texts of libraries may hold addresses, so none is shown."""
+    found: BaseException | None = exc
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({found.verify_message})"
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno).lower()
+        found = found.__cause__ or found.__context__
+    return type(exc).__name__
+
+
 class Backend(httpcore.AsyncNetworkBackend):
     """Connects to addresses that were checked; TLS still names the host."""
 
@@ -72,15 +84,3 @@ class Transport(httpx.AsyncHTTPTransport):
         super().__init__(verify=tls, trust_env=False)
         # httpx has no parameter for this; a test holds that it takes effect.
         self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=Backend(allowed))
-
-
-def why(exc: BaseException) -> str:
-    """The system's words for a connection that failed; the texts of libraries may hold addresses, so none is shown."""
-    found: BaseException | None = exc
-    while found is not None:
-        if isinstance(found, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({found.verify_message})"
-        if isinstance(found, OSError) and found.errno:
-            return os.strerror(found.errno).lower()
-        found = found.__cause__ or found.__context__
-    return type(exc).__name__

@@ -1,8 +1,10 @@
 """Policies and groups on a real API server, compiled by the real OPA; the controller is the chart's ServiceAccount."""
 
+import asyncio
 import json
 import subprocess
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from avouch import destinations, digests, webfiles
+from avouch.oci import client
+from avouch.processes import policyfetching
+from avouch.store import database, fetches
+from tests import loopback
 from tests.api import installed
 from tests.api.test_controller import CONTRACT, ORGANIZATION, Bench
 from tests.cluster import binaries
@@ -106,12 +113,38 @@ def test_what_settled_is_written_once_and_a_restart_writes_nothing(bench: Bench,
     assert bench.get(POLICY, "bad", namespace)["status"]["conditions"] == managed
 
 
-def test_a_script_that_stands_elsewhere_is_not_taken_for_one_that_compiles(bench: Bench, namespace: str) -> None:
+def config_map(namespace: str, name: str = "avouch-policies", **files: str) -> str:
+    data = {name.replace("_", "."): text for name, text in files.items()}
+    meta = {"name": name, "namespace": namespace}
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+
+
+def test_a_file_is_a_key_of_the_one_config_map_that_the_controller_may_read(bench: Bench, namespace: str) -> None:
+    file = json.dumps({**json.loads(policy(namespace, "filed")), "spec": {"policies": [{"path": "sbom.rego"}]}})
+    attached = {"policies": {"attestation": [{"ref": "file://sbom.yaml"}]}}
     with started(bench) as _:
-        bench.api.apply(policy(namespace, "elsewhere", path="policy.rego"))
-        bench.becomes(lambda: said(bench, POLICY, "elsewhere", namespace, "Ready"), ("False", "ScriptElsewhere"))
-        assert said(bench, POLICY, "elsewhere", namespace, "PolicyCompiled") == ("False", "ScriptElsewhere")
-        assert "write the script into embedded" in bench.condition(POLICY, "elsewhere", namespace, "Stalled")["message"]
+        bench.api.apply(policy(namespace, "elsewhere", path="sbom.rego"))
+        bench.api.apply(declared("Contract", namespace, "build", attached))
+        bench.becomes(
+            lambda: said(bench, POLICY, "elsewhere", namespace, "PolicyCompiled"), ("False", "ScriptNotFound")
+        )
+        bench.api.apply(config_map(namespace, "other", sbom_yaml=file, sbom_rego=GOOD))
+        bench.ready("contract", "build", namespace, "False")
+        told = bench.condition("contract", "build", namespace)["message"]
+        assert f"ConfigMap avouch-policies of namespace {namespace} has no sbom.yaml" in told
+        bench.api.apply(config_map(namespace, sbom_yaml=file, sbom_rego=GOOD))
+        bench.ready(POLICY, "elsewhere", namespace)
+        bench.ready("contract", "build", namespace)
+        before = bench.get(POLICY, "elsewhere", namespace)["status"]["digest"]
+        revision = bench.get("contract", "build", namespace)["status"]["revision"]
+        bench.api.apply(config_map(namespace, sbom_yaml=file, sbom_rego=f"{GOOD}\n"))
+        bench.becomes(lambda: bench.get("contract", "build", namespace)["status"]["revision"], revision + 1)
+        bench.becomes(lambda: bench.get(POLICY, "elsewhere", namespace)["status"]["digest"] != before, wanted=True)
+        bench.api.apply(config_map(namespace, sbom_yaml=file, sbom_rego=BAD))
+        bench.becomes(lambda: said(bench, POLICY, "elsewhere", namespace, "Stalled"), ("True", "DoesNotCompile"))
+        bench.api.kubectl("delete", "configmap", "avouch-policies", "-n", namespace)
+        bench.ready("contract", "build", namespace, "False")
+        assert bench.get("contract", "build", namespace)["status"]["revision"] >= revision + 1
 
 
 def test_a_controller_without_opa_says_so_and_works_on(bench: Bench, namespace: str, tmp_path: Path) -> None:
@@ -267,3 +300,124 @@ def test_each_form_of_chainloops_is_taken_as_it_is_and_compiled(bench: Bench, na
             kind = {"Policy": POLICY, "PolicyGroup": "policygroup"}[yaml.safe_load(text)["kind"]]
             bench.ready(kind, name, namespace)
             assert said(bench, kind, name, namespace, "PolicyCompiled") == ("True", "Compiled")
+
+
+class Fetching:
+    """The worker's part, with the worker's rights in the database, trusting the authority of a test."""
+
+    def __init__(self, bench: Bench, secure: loopback.Tls, allowed: str = "127.0.0.0/8,::1/128") -> None:
+        self._url, self._tls = bench.database.url_of("worker"), secure.trusting()
+        self._allowed = destinations.Destinations.parse(allowed, "AVOUCH_DESTINATIONS")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(20)
+
+    async def _run(self) -> None:
+        async with database.Database(self._url) as opened, webfiles.WebFiles(self._allowed, self._tls) as files:
+            fetching = policyfetching.Fetching(fetches.Fetches(opened), files, client.Options)
+            while not self._over.is_set():
+                await fetching.step()
+                await asyncio.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> loopback.Tls:
+    return loopback.tls(tmp_path_factory.mktemp("web"))
+
+
+def held_to(bench: Bench, name: str, namespace: str) -> int | None:
+    revision: int | None = bench.get("contract", name, namespace)["status"].get("revision")
+    return revision
+
+
+def on_the_web(namespace: str, name: str, reference: str) -> str:
+    return declared("Contract", namespace, name, {"policies": {"attestation": [{"ref": reference}]}})
+
+
+def organized(bench: Bench, namespace: str, *hosts: str) -> None:
+    said = yaml.safe_load(ORGANIZATION.format(name=namespace, home=namespace, projects=namespace))
+    said["spec"]["settings"] = {"policiesAllowedHostnames": list(hosts)}
+    bench.api.apply(json.dumps(said))
+
+
+def test_a_policy_of_the_web_is_fetched_by_the_worker_pinned_and_followed_and_stops_nobody_where_it_is_not(
+    bench: Bench, namespace: str, secure: loopback.Tls
+) -> None:
+    file = json.dumps({**json.loads(policy(namespace, "web")), "spec": {"policies": [{"path": "web.rego"}]}}).encode()
+    pages = {"/web.yaml": file, "/web.rego": GOOD.encode(), "/other.yaml": b"other"}
+
+    def answers(request: loopback.Request) -> loopback.Reply:
+        if request.path == "/moved.yaml":
+            return loopback.Reply(302, headers={"Location": "/web.yaml"})
+        return loopback.Reply(200, pages[request.path]) if request.path in pages else loopback.Reply(404)
+
+    with started(bench) as _, loopback.serving(answers, secure) as web, Fetching(bench, secure):
+        url = web.url
+        pin = digests.of_bytes(file)
+        bench.api.apply(on_the_web(namespace, "pinned", f"{url}/web.yaml@{pin}"))
+        bench.ready("contract", "pinned", namespace, "False")
+        told = bench.condition("contract", "pinned", namespace)["message"]
+        assert f"policies of namespace {namespace} may not come from localhost" in told
+        assert "settings.policiesAllowedHostnames of the Organization" in told
+        organized(bench, namespace, "localhost")
+        bench.ready("contract", "pinned", namespace)
+        assert held_to(bench, "pinned", namespace) == 1
+        for name, words in (
+            ("moved", "redirected, and redirects are not followed"),
+            ("gone", "answered 404: there is no such file"),
+            ("other", "digest mismatch: got sha256:"),
+        ):
+            reference = f"{url}/{name}.yaml{f'@{pin}' if name == 'other' else ''}"
+            bench.api.apply(on_the_web(namespace, name, reference))
+            bench.becomes(
+                lambda name=name, words=words: words in bench.condition("contract", name, namespace).get("message", ""),
+                wanted=True,
+            )
+            assert bench.condition("contract", name, namespace)["status"] == "False"
+        bench.api.apply(on_the_web(namespace, "pinned", f"{url}/gone.yaml"))
+        bench.ready("contract", "pinned", namespace, "False")
+        assert held_to(bench, "pinned", namespace) == 1  # it stays in force
+        bench.api.apply(CONTRACT.format(name="plain", namespace=namespace))
+        bench.ready("contract", "plain", namespace)
+        assert [request.path for request in web.seen].count("/web.yaml") == 1
+    kept = [bytes(document) for (document,) in bench.rows("SELECT document FROM avouch.policy_documents")]
+    assert any(b'"name":"web"' in each and b"there is nothing in it" in each for each in kept)
+
+
+def test_a_private_address_is_refused_where_the_operator_does_not_list_it(
+    bench: Bench, namespace: str, secure: loopback.Tls
+) -> None:
+    organized(bench, namespace, "localhost")
+    with started(bench) as _, loopback.serving(secure=secure) as web, Fetching(bench, secure, allowed=""):
+        url = web.url
+        bench.api.apply(on_the_web(namespace, "private", f"{url}/web.yaml"))
+        words = "localhost is not at a public address"
+        bench.becomes(
+            lambda: words in bench.condition("contract", "private", namespace).get("message", ""), wanted=True
+        )
+        assert web.connections == 0
+
+
+def test_a_tenant_that_asks_for_thousands_delays_nobody(bench: Bench, namespace: str, secure: loopback.Tls) -> None:
+    file = json.dumps({**json.loads(policy(namespace, "web", GOOD))}).encode()
+    greedy = bench.namespace(f"{namespace[:40]}-greedy")
+    for each in (namespace, greedy):
+        organized(bench, each, "localhost")
+    with started(bench) as _, loopback.serving(lambda _: loopback.Reply(200, file), secure) as web:
+        url = web.url
+        for number in range(40):
+            attached = [{"ref": f"{url}/{number}-{each}.yaml"} for each in range(50)]
+            bench.api.apply(declared("Contract", greedy, f"c{number}", {"policies": {"attestation": attached}}))
+        with Fetching(bench, secure):
+            bench.api.apply(on_the_web(namespace, "modest", f"{url}/web.yaml"))
+            bench.ready("contract", "modest", namespace)
+            told = bench.condition("contract", "c39", greedy)
+            assert "its namespace asks for more than 64 files on the web" in told["message"]
+        rows = bench.rows("SELECT count(*) FROM avouch.policy_fetches WHERE failure = '' GROUP BY namespace_uid")
+        assert max(number for (number,) in rows) <= 64

@@ -1,5 +1,6 @@
 """The command line in this process, with the real engine."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
 from avouch.opa import engine
@@ -13,6 +14,8 @@ class Adapters(line.Adapters):
         return engine.opened(self.environment)
 
 
-def run(environment: dict[str, str], *arguments: str, stdin: str = "") -> line.Answer:
-    """Run a command."""
-    return line.run(*arguments, stdin=stdin, adapters=Adapters(environment))
+def run(
+    environment: dict[str, str], *arguments: str, stdin: str = "", pages: Mapping[str, bytes] | None = None
+) -> line.Answer:
+    """Run a command. `pages`: what is behind URLs."""
+    return line.run(*arguments, stdin=stdin, adapters=Adapters(environment, pages=pages))

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from avouch import digests
 from avouch.processes import commandline
 from tests import loopback
 from tests.opa import commands
@@ -369,3 +370,67 @@ def test_a_program_that_is_not_there_is_no_version(monkeypatch: pytest.MonkeyPat
     found = commandline.Adapters().opa()
     assert (found.version, found.path) == ("", "")
     assert "/nowhere/opa is not there" in found.problem
+
+
+BESIDE = POLICY.partition("embedded: |")[0] + "ref: scripts/p.rego\n"
+SCRIPT = "\n".join(line[8:] for line in POLICY.partition("embedded: |\n")[2].splitlines()) + "\n"
+
+
+@pytest.fixture
+def beside(folder: Path) -> Path:
+    """The policy of `folder`, with its script in another file."""
+    (folder / "scripts").mkdir()
+    (folder / "scripts" / "p.rego").write_text(SCRIPT)
+    (folder / "p.yaml").write_text(BESIDE)
+    return folder
+
+
+@pytest.mark.parametrize("form", ["ref: scripts/p.rego", "ref: file://scripts/p.rego", "path: ./scripts/p.rego"])
+def test_a_script_beside_its_policy_is_tested_evaluated_and_linted(
+    environment: dict[str, str], beside: Path, form: str
+) -> None:
+    (beside / "p.yaml").write_text(BESIDE.replace("ref: scripts/p.rego", form))
+    (beside / "m.sarif").write_text(
+        '{"version": "2.1.0", "runs": [{"name": "ruff", "tool": {"driver": {"name": "r"}}}]}'
+    )
+    policy = str(beside / "p.yaml")
+    assert commands.run(environment, "policy", "test", str(beside)).code == 0
+    asked = ("--material", str(beside / "m.sarif"), "--kind", "SARIF", "--input", "need=it")
+    answer = commands.run(environment, "policy", "eval", "-f", policy, *asked)
+    assert (answer.code, answer.out) == (1, "p: 1 violation\n  ruff it\n"), answer.err
+    answer = commands.run(environment, "policy", "lint", "--strict", "-f", policy)
+    assert (answer.code, answer.out) == (0, ""), answer.out
+
+
+def test_what_is_wrong_with_a_script_beside_its_policy_is_told_by_its_own_line(
+    environment: dict[str, str], beside: Path
+) -> None:
+    (beside / "scripts" / "p.rego").write_text(SCRIPT.replace("run.name", "walk.name"))
+    answer = commands.run(environment, "policy", "lint", "-f", str(beside / "p.yaml"))
+    assert answer.code == 1
+    assert f"{beside}/scripts/p.rego:7:9:" in answer.out
+    assert "walk" in answer.out
+    (beside / "scripts" / "p.rego").unlink()
+    answer = commands.run(environment, "policy", "lint", "-f", str(beside / "p.yaml"))
+    assert f"{beside}/p.yaml:10:12: error: spec.policies[0].ref: there is no file" in answer.out
+    assert commands.run(environment, "policy", "test", str(beside)).code == 1
+
+
+def test_a_policy_of_the_web_has_its_scripts_at_its_own_address(environment: dict[str, str], folder: Path) -> None:
+    pages = {
+        "https://policies.example/a/p.yaml": BESIDE.encode(),
+        "https://policies.example/a/scripts/p.rego": SCRIPT.encode(),
+        "https://policies.example/b/p.yaml": BESIDE.replace("ref: scripts", "ref: file://scripts").encode(),
+    }
+    (folder / "m.json").write_text('{"runs": [{"name": "ruff"}]}')
+    asked = ("--material", str(folder / "m.json"), "--kind", "SARIF", "--input", "need=it", "--show-input")
+    url, digest = next(iter(pages)), digests.of_bytes(BESIDE.encode())
+    for name, told in (
+        (url, ""),
+        (f"{url}@{digest}", ""),
+        (f"{url}@sha256:{'0' * 64}", f"digest mismatch: got {digest}"),
+        ("https://policies.example/b/p.yaml", "names no file of others"),
+    ):
+        answer = commands.run(environment, "policy", "eval", "-f", name, *asked, pages=pages)
+        assert (answer.code == 0) == (told == ""), (name, answer.err)
+        assert told in answer.err

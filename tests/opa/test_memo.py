@@ -236,7 +236,7 @@ async def test_the_tenants_that_were_judged_last_are_remembered(
     few = Remembered(remembered.running)
     for tenant in ("a", "b", "c", "c", "b", "a"):
         said = await few.ask(ARGS, {"args": {}}, tenant)
-    assert said == (['{}'], 4)
+    assert said == (["{}"], 4)
 
 
 async def test_a_large_result_is_not_remembered(remembered: Remembered) -> None:
@@ -249,7 +249,7 @@ async def test_what_is_remembered_cannot_be_changed_by_who_got_it(remembered: Re
     first, _ = await remembered.ask(ARGS, {"args": {}})
     second, _ = await remembered.ask(ARGS, {"args": {}})
     second.append("more")
-    assert (await remembered.ask(ARGS, {"args": {}}))[0] == first == ['{}']
+    assert (await remembered.ask(ARGS, {"args": {}}))[0] == first == ["{}"]
 
 
 async def test_a_document_that_is_no_json_is_refused_by_the_engine(remembered: Remembered) -> None:

@@ -79,6 +79,7 @@ REFUSED = {
         "UPDATE project_versions SET released_at = NULL",
         "UPDATE deliveries SET config = '{}'",
         "SELECT * FROM snapshots",
+        "SELECT * FROM policy_fetches",
         "SELECT * FROM payloads",
         "SELECT config FROM attachments",
     ),
@@ -96,6 +97,9 @@ REFUSED = {
         "UPDATE deliveries SET config = '{}'",
         "SELECT content FROM run_states",
         "SELECT * FROM tickets",
+        "INSERT INTO policy_fetches (reference) VALUES ('https://10.0.0.1/x.yaml')",
+        "UPDATE policy_fetches SET reference = 'https://10.0.0.1/x.yaml'",
+        "INSERT INTO policy_documents (digest) VALUES ('d')",
     ),
     "controller": (
         "INSERT INTO verdicts (run_id) VALUES (gen_random_uuid())",
@@ -109,6 +113,7 @@ REFUSED = {
         "SELECT content FROM run_states",
         "SELECT * FROM tickets",
         "UPDATE snapshots SET document = '{}'",
+        "UPDATE policy_fetches SET content = ''",
     ),
 }
 PERMITTED = {

@@ -158,7 +158,7 @@ class Controller:
             contracts=recorded.Contracts(contract_store.Contracts(opened), lambda name: f"uid-{name}"),
             organizations=None, issuing=None, deliveries=None, backends=None,  # type: ignore[arg-type]
             canonical=lambda obj: revisions.canonical(reading.read(obj)), clock=cluster, epoch=lambda: epoch,
-            creator=cluster, integrations=registry.Types(), compiler=None,
+            creator=cluster, integrations=registry.Types(), compiler=None, fetches=None,
         )  # fmt: skip
         self.kinds = kinds.KindReconciler(there, Queue(), status.StatusWriter(cluster), cluster)  # type: ignore[arg-type]
         self.keeper = tektonruns.RunReconciler(there, self.runs, cluster, {}, cluster, history=lambda: history)  # type: ignore[arg-type]

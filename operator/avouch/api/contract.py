@@ -69,7 +69,7 @@ class PolicyAttachment(Chainloop):
     cel = (REF_OR_EMBEDDED,)
 
     ref: Annotated[str, meta.bounded(2048, minimum=1)] | None = None
-    """Reference to the policy: a name, file://, http(s):// or chainloop:// reference, optionally @sha256:<digest>."""
+    """Reference to the policy: a name, file://, https://, oci:// or chainloop://, optionally @sha256:<digest>."""
     embedded: dict[str, Any] | None = None
     """A complete Policy object, instead of a reference."""
     selector: Selector | None = None
@@ -89,7 +89,7 @@ class PolicyGroupAttachment(Chainloop):
     """A group of policies that the run must pass."""
 
     ref: Annotated[str, meta.bounded(2048, minimum=1)]
-    """Reference to the policy group: a name, file://, http(s):// or chainloop:// reference."""
+    """Reference to the policy group: a name, file://, https://, oci:// or chainloop://."""
     with_: Inputs = Field(default_factory=dict, alias="with")
     """Inputs of the group's policies, by name."""
     skip: Annotated[list[meta.Word], Field(max_length=100)] = Field(default_factory=list)

@@ -83,7 +83,7 @@ class Script(contract_kind.Chainloop):
     embedded: Source | None = None
     """The script itself, in Rego, or WebAssembly in base64."""
     ref: Reference | None = None
-    """Reference to the script: file:// or http(s)://."""
+    """Reference to the script: file:// or https://."""
     kind: contract_kind.MaterialType | None = None
     """Type of the materials that it evaluates, or ATTESTATION for the whole attestation; default: any."""
     attestation_phases: Annotated[list[Literal["INIT", "PUSH"]], Field(max_length=2)] = Field(default_factory=list)
@@ -100,7 +100,7 @@ class AutoMatch(contract_kind.Chainloop):
     embedded: Source | None = None
     """The script itself."""
     ref: Reference | None = None
-    """Reference to the script: file:// or http(s)://."""
+    """Reference to the script: file:// or https://."""
 
 
 class PolicySpec(contract_kind.Chainloop):

@@ -94,7 +94,7 @@ def init(name: str, material_type: str, tests: bool) -> None:
 def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
     """Check policies and their scripts, without a cluster.
 
-    Tells what contract lint tells, and of each embedded script, with its line: what OPA's compiler says, and as
+    Tells what contract lint tells, and of each script, with its line: what OPA's compiler says, and as
     warnings what OPA's formatter would change, and what Regal says, where it is on PATH. Needs OPA on this machine:
     `opa` on PATH, or the program that AVOUCH_OPA names. Exits with 1 if there are errors.
     """
@@ -104,7 +104,7 @@ def lint(started: session.Session, files: tuple[str, ...], strict: bool, form: s
 async def _linted(started: session.Session, files: tuple[str, ...], strict: bool, form: str) -> int:
     read = list(sources.read(started, files))
     async with started.adapters.rego() as engine:
-        told = [each for source in read async for each in _problems(engine, source)]
+        told = [each for source in read async for each in _problems(started, engine, source)]
         version = engine.version
     if form == "table":
         output.lines([line for each in told for line in (str(each.found), *_caret(each))])
@@ -116,15 +116,19 @@ async def _linted(started: session.Session, files: tuple[str, ...], strict: bool
     return failures.FAILED if wrong or (strict and told) else failures.OK
 
 
-async def _problems(engine: ports.Rego, source: sources.Source) -> AsyncIterator[_Told]:
+async def _problems(started: session.Session, engine: ports.Rego, source: sources.Source) -> AsyncIterator[_Told]:
     found = [_Told(problem) for problem in declared.linted(source)]
     for each in found:
         yield each
     if any(each.found.fatal for each in found):
         return
-    for placed in policyfiles.scripts_in(source):
+    for script in policyfiles.scripts_in(source):
+        placed = policyfiles.loaded(started, script)
+        if isinstance(placed, declared.Found):
+            yield _Told(placed)
+            continue
         flaws, severity = await evaluation.flaws(engine, placed.script), linting.Severity.ERROR
-        if not flaws and placed.script.embedded:
+        if not flaws:
             flaws, severity = await engine.style(placed.script.embedded), linting.Severity.WARNING
         for flaw in flaws:
             yield _Told(placed.problem(flaw, severity), flaw.text, flaw.column)

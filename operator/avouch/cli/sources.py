@@ -10,9 +10,11 @@ import click
 
 from avouch import errors
 from avouch.cli import session
+from avouch.contract import references
 from avouch.contract.text import nodes
 
 F = TypeVar("F", bound=Callable[..., Any])
+PIPED = "standard input"
 SUFFIXES = (".yaml", ".yml", ".json")
 TESTS = tuple(f".test{suffix}" for suffix in SUFFIXES)
 _MOST = 2000  # files below a folder: somebody meant another one
@@ -81,18 +83,29 @@ def read(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
 def _each(started: session.Session, names: Sequence[str]) -> Iterator[Source]:
     for name in names:
         if name == "-":
-            yield Source("standard input", sys.stdin.buffer.read(nodes.LIMIT + 1))
+            yield Source(PIPED, sys.stdin.buffer.read(nodes.LIMIT + 1))
         elif name.lower().startswith(("https://", "http://")):
-            yield Source(name, started.adapters.download(name, nodes.LIMIT))
+            yield _downloaded(started, name)
         elif Path(name).is_dir():
-            yield from map(_file, _below(Path(name)))
+            yield from map(file, _below(Path(name)))
         else:
-            yield _file(Path(name))
+            yield file(Path(name))
 
 
-def _file(path: Path) -> Source:
+def _downloaded(started: session.Session, name: str) -> Source:
+    """What a URL leads to, held to the digest behind it, if any."""
+    url, at, pin = name.rpartition("@sha256:")
+    if not at:
+        return Source(name, started.adapters.download(name, nodes.LIMIT))
+    found = started.adapters.download(url, nodes.LIMIT)
+    references.hold(f"{url}@sha256:{pin}", found)
+    return Source(url, found)
+
+
+def file(path: Path, most: int = nodes.LIMIT) -> Source:
+    """One file; of one that has more bytes than `most`, one more. Raises OSError."""
     with path.open("rb") as opened:
-        return Source(str(path), opened.read(nodes.LIMIT + 1))
+        return Source(str(path), opened.read(most + 1))
 
 
 def _below(folder: Path) -> list[Path]:

@@ -2,7 +2,8 @@
 
 1. Not empty.  2. After @, only sha256: and 64 lower-case hex.  3. file:// needs a path with an extension.
 4. http(s):// needs a path with an extension.  5. chainloop:// or no scheme:
-[provider:][organization/]name, DNS-1123 labels each.  6. No other scheme. Step 2 comes before the names. Files and web
+[provider:][organization/]name, DNS-1123 labels each.  6. oci:// needs registry, repository and digest; Chainloop has
+none.  7. No other scheme. Step 2 comes before the names. Files and web
 addresses are URLs as Go parses them: no space in the host, no % that begins no escape, no control characters.
 """
 
@@ -10,12 +11,16 @@ import posixpath
 import re
 from urllib.parse import urlsplit
 
-from avouch import digests
+from avouch import digests, errors
 from avouch.api import rules
 
+NAMED = "chainloop://"  # the scheme of names
 _NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+# A registry and a path in it: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
+_PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(f"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?(?::[0-9]+)?(?:/{_PART})+", re.ASCII)
 _HOST = re.compile(r"(?:[^\s\"<>\\^`{|}%:\[\]]*|\[[0-9a-fA-F:.]+\])(?::[0-9]*)?")
 
 
@@ -29,6 +34,32 @@ def problem(reference: str) -> str:
     """
     reason = _reason(reference)
     return f'invalid reference "{reference[:256]}": {reason}' if reason else ""
+
+
+def elsewhere(reference: str) -> bool:
+    """Whether a reference leads out of what is declared as a Policy or PolicyGroup.
+
+    >>> elsewhere("file://sbom.yaml"), elsewhere("chainloop://acme/sbom"), elsewhere("sbom")
+    (True, False, False)
+    """
+    return "://" in reference and not reference.startswith(NAMED)
+
+
+def parted(reference: str) -> tuple[str, str]:
+    """A reference without its digest, and that digest; "" where it has none."""
+    bare, _, pin = reference.partition("@")
+    return bare, pin
+
+
+def hold(reference: str, content: bytes) -> None:
+    """Hold bytes to the digest that a reference has, if it is theirs: behind oci:// it is that of a manifest.
+
+    Raises:
+        errors.Invalid: they have another one.
+    """
+    bare, pin = parted(reference)
+    if pin and not bare.startswith("oci://") and pin != (actual := str(digests.of_bytes(content))):
+        raise errors.Invalid(f"{bare}: digest mismatch: got {actual}, want {pin}", fix=f"write @{actual}, or no digest")
 
 
 def _reason(reference: str) -> str:
@@ -47,7 +78,15 @@ def _reason(reference: str) -> str:
             return _web_reference(bare)  # 4
         case "chainloop":
             return _provider_reference(rest)  # 5
-    return f"unsupported protocol: {scheme}"  # 6
+        case "oci":
+            return _registry_reference(rest, digest)  # 6
+    return f"unsupported protocol: {scheme}"  # 7
+
+
+def _registry_reference(name: str, digest: str) -> str:
+    if not digest:
+        return "missing digest, want oci://registry/repository@sha256:[hex]"
+    return "" if _REPOSITORY.fullmatch(name) else "invalid repository, want oci://registry/repository@sha256:[hex]"
 
 
 def _file_reference(path: str) -> str:

@@ -101,7 +101,7 @@ class Webhook:
         except TimeoutError as exc:
             raise errors.Unavailable(f"no answer in {patience:g} s") from exc
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
-            raise errors.Unavailable(f"not reached: {pinned.why(exc)}") from exc
+            raise errors.Unavailable(f"not reached: {pinned.reason(exc)}") from exc
         _judge(status, wait)
 
     def _pool(self, allowed: destinations.Destinations) -> httpcore.AsyncConnectionPool:

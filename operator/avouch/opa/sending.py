@@ -135,7 +135,7 @@ async def send(request: Request, reach: Reach, tls: Callable[[], ssl.SSLContext]
     except TimeoutError as exc:
         raise errors.Unavailable(f"{host}: no answer in {request.patience:g} s") from exc
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
-        raise errors.Unavailable(f"{host} was not reached: {pinned.why(exc)}") from exc
+        raise errors.Unavailable(f"{host} was not reached: {pinned.reason(exc)}") from exc
 
 
 async def _followed(client: httpx.AsyncClient, request: Request, reach: Reach) -> dict[str, Any]:

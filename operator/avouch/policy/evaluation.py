@@ -187,7 +187,7 @@ async def flaws(compiler: Compiler, script: scripts.Script) -> Sequence[rego.Fla
 async def _outcome(engine: Engine, asked: Asked, script: scripts.Script, question: Question) -> outcome.Outcome:
     if not script.embedded:
         fix = "write the script into embedded"
-        raise errors.Invalid(f"scripts of {script.reference} are not read yet", field=script.place, fix=fix)
+        raise errors.Invalid(f"{script.reference} was not read with the policy", field=script.place, fix=fix)
     made = await engine.compiled(script.embedded)
     if not isinstance(made, rego.Compiled):
         raise errors.Invalid("; ".join(map(str, made)), field=script.place)

@@ -36,11 +36,20 @@ class Policies(Protocol):
     """Where policies and groups are looked up."""
 
     def policy(self, reference: str) -> kind.Policy:
-        """The Policy of a reference. Raises errors.Invalid or errors.NotFound, with what would help."""
+        """The Policy of a reference, with every script in it.
+
+        Raises:
+            errors.Invalid: it cannot be used, with what would help.
+            errors.NotFound: there is none; errors.Unavailable: it cannot be looked at now.
+        """
         ...
 
     def group(self, reference: str) -> kind.PolicyGroup:
         """The PolicyGroup of a reference. Raises as `policy`."""
+        ...
+
+    def whole(self, policy: kind.Policy) -> kind.Policy:
+        """A policy that stands in the contract or in a group, with every script in it. Raises as `policy`."""
         ...
 
 
@@ -110,7 +119,7 @@ class _Resolving:
         """One attachment. `within`: what is known of it already; `given`: the inputs of its group, `gate`: its gate."""
         try:
             inputs = {name: templates.filled(text, given) if within.group else text for name, text in one.inputs}
-            policy = _embedded(one.embedded) if one.embedded else self._policy(one.ref)
+            policy = self._known.whole(_embedded(one.embedded)) if one.embedded else self._policy(one.ref)
             name, document = policy.metadata.name, identity.canonical(policy)
             digest = str(digests.of_bytes(document))
             arguments.bound(name, policy.spec.inputs, inputs)
@@ -209,7 +218,7 @@ class _Resolving:
         field = getattr(exc, "field", "")
         where = line if not field or field == "with" else f"{line}.{field}"
         problem = reading.Problem(where, str(exc.args[0]), getattr(exc, "fix", ""))
-        self._unresolved.append(Unresolved(problem, isinstance(exc, errors.NotFound)))
+        self._unresolved.append(Unresolved(problem, isinstance(exc, errors.NotFound | errors.Unavailable)))
 
 
 def attachments(spec: kind.PolicyGroupSpec) -> Iterator[tuple[str, contract_kind.PolicyAttachment]]:

@@ -28,6 +28,7 @@ from avouch.reconcilers import (
     kinds,
     labelled,
     namespaces,
+    policylookup,
     quota_events,
     recorded,
     specs,
@@ -43,6 +44,7 @@ from avouch.store import (
     contracts,
     database,
     deliveries,
+    fetches,
     history,
     organizations,
     quotas,
@@ -91,6 +93,7 @@ class Controller:
             epoch=lambda: self.lease.epoch,
             creator=api,
             integrations=registry.Types(),
+            fetches=fetches.Fetches(opened),
             compiler=compiling.Compiler(lambda: program.found(os.environ)),
             definitions_listed=lambda: all(each.progress.synced for each in self.definitions),
         )
@@ -128,11 +131,13 @@ class Controller:
         ]
         starting = {"labelSelector": labels.TASKRUN_UID, "fieldSelector": "status.phase=Pending"}
         ended = {"labelSelector": labels.TASKRUN_UID, "fieldSelector": "status.phase!=Pending,status.phase!=Running"}
+        of_policies = {"fieldSelector": f"metadata.name={policylookup.CONFIG_MAP}"}
         of_pod = self.tekton.pod_changed if self.config.rescue_image else self.tekton.pod_seen
         return [
             reflector.Reflector(self.api, resources.NAMESPACES, self.cache, self._namespace),
             reflector.Reflector(self.api, resources.PIPELINERUNS, self.cache, self._run),
             reflector.Reflector(self.api, resources.TASKRUNS, self.cache, self._run),
+            reflector.Reflector(self.api, resources.CONFIG_MAPS, self.cache, self._files, **of_policies),
             reflector.Reflector(self.api, resources.PODS, self.cache, of_pod, **starting),
             *self.definitions,
             reflector.Tail(self.api, resources.PODS, self.tekton.pod_seen, **ended),
@@ -146,6 +151,12 @@ class Controller:
     def _run(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
         self.tekton.changed(key, old, new)
         self.labelled.changed(key, old, new)
+
+    def _files(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
+        """The files of a namespace changed: what reads them says something else now."""
+        said = [{field: (each or {}).get(field) for field in ("data", "binaryData")} for each in (old, new)]
+        if said[0] != said[1]:
+            self.kind_reconciler.changed(key, None)
 
     def _definition(self, key: cache.Key, old: cache.Object | None, new: cache.Object | None) -> None:
         """A Pipeline or Task changed: what Workflows say of it may be right now, or wrong."""

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One RBAC rule. `names` limits it to objects of these names (never for create, list or watch)."""
+    """One RBAC rule. `names` limits it to objects of these names, but never for create.
+
+    A list or watch is then allowed only if it asks for one of the names (`metadata.name` of a field selector).
+    """
 
     group: str
     resources: tuple[str, ...]
@@ -48,6 +51,7 @@ CONTROLLER = Permissions(
         Rule("tekton.dev", ("pipelines", "tasks"), _WATCH),  # whether what a Workflow names exists
         Rule("", ("pods",), ("get", *_WATCH, "patch")),  # patch: our own container's image when it cannot be pulled
         Rule("", ("namespaces",), _WATCH),
+        Rule("", ("configmaps",), _WATCH, ("avouch-policies",)),  # what file:// in Contracts and Policies names
         Rule("", ("resourcequotas", "limitranges"), ("list",)),  # where they keep the sidecar out, an Event says so
         Rule("events.k8s.io", ("events",), ("create", "patch")),
         Rule("apiregistration.k8s.io", ("apiservices",), ("get", "patch", "delete"), ("v1alpha1.runs.avouch.dev",)),

@@ -9,11 +9,12 @@ import contextlib
 import functools
 import logging
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from avouch import errors
+from avouch import errors, pinned, webfiles
 from avouch.attestation import signing, trust
 from avouch.cas import remote
 from avouch.controlplane.deliveries import sending
@@ -22,6 +23,7 @@ from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
 from avouch.kube import connection, secrets
+from avouch.oci import client
 from avouch.opa import engine, launching, memo, program
 from avouch.policy import evaluation
 from avouch.processes import (
@@ -31,6 +33,7 @@ from avouch.processes import (
     keyfiles,
     lifetime,
     listeners,
+    policyfetching,
     settings,
     workermetrics,
 )
@@ -39,6 +42,7 @@ from avouch.store import artifacts as artifact_store
 from avouch.store import (
     database,
     deletions,
+    fetches,
     inline,
     jobs,
     judgingqueue,
@@ -58,6 +62,8 @@ _ALONE = 6  # runs at once that need the bytes of artifacts
 _REST = 0.1  # seconds after a batch that was not full: verdicts that are due meanwhile share a transaction
 _POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _PAUSE = 2.0  # seconds before another try where the database does not answer
+_FETCHING = 2.0  # seconds between looks at files of policies that are due
+_FORGETTING = 3600.0  # seconds between looks at those that nobody asks for any more
 _DELETING = 5.0  # seconds between looks at what is to be deleted
 _RESTING = 15.0  # seconds between looks for reader processes that nobody needs any more
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
@@ -80,6 +86,7 @@ class Adapters:
     readers: pool.Readers
     engine: evaluation.Engine
     pins: policies.Pins
+    web: webfiles.WebFiles
     integrations: Mapping[str, delivery_model.Integration]
     secrets: secrets.Secrets
     metrics: workermetrics.Metrics
@@ -104,6 +111,10 @@ class Adapters:
         return sending.Delivering(
             self.ledger, self.secrets, lifetime.Clock(), self.integrations, tried=lambda: self.metrics.delivered(1)
         )
+
+    def fetching(self) -> policyfetching.Fetching:
+        """Files of policies on the web."""
+        return policyfetching.Fetching(fetches.Fetches(self.database), self.web, lambda: _registries(self.config))
 
     def housekeeping(self) -> housekeeping.Housekeeping:
         """Retention and garbage collection."""
@@ -209,6 +220,8 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("readers", _RESTING, lambda: _rest(adapters)),
                 _regularly("deletions", _DELETING, lambda: _delete(adapters)),
+                _regularly("files of policies", _FETCHING, lambda: _fetch(adapters)),
+                _regularly("files of policies", _FORGETTING, adapters.fetching().forget),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
                 _watch_schema(adapters),
@@ -221,6 +234,11 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
         await asyncio.gather(_ended(judged), delivering.finish(_GRACE))
         listener.should_exit = True
         await serving
+
+
+def _registries(config: settings.Worker) -> client.Options:
+    """How to reach registries of policies: over TLS, at addresses that were checked, wherever they redirect to."""
+    return client.Options(plain=False, transport=pinned.Transport(ssl.create_default_context(), config.destinations))
 
 
 async def _watch_schema(adapters: Adapters) -> None:
@@ -273,6 +291,12 @@ async def _delete(adapters: Adapters) -> bool:
     return False
 
 
+async def _fetch(adapters: Adapters) -> bool:
+    while await adapters.fetching().step():
+        pass
+    return False
+
+
 async def _sweep(adapters: Adapters) -> bool:
     """Queue runs that ended and that nothing is going to judge; read the gauges of the shared queue."""
     if forgotten := await jobs.Jobs(adapters.database).judge_forgotten():
@@ -306,6 +330,7 @@ async def _opened(config: settings.Worker) -> AsyncIterator[Adapters]:
             engine=memo.Remembering(rego),
             pins=policies.pins(),
             content=artifact_reading.NearestContent(artifact_store.Artifacts(opened), through, near),
+            web=await stack.enter_async_context(webfiles.WebFiles(config.destinations)),
             integrations=await stack.enter_async_context(registry.opened(config.destinations)),
             secrets=secrets.Secrets(api, "avouch-worker", "integrations.secrets"),
             metrics=workermetrics.Metrics(config.quotas),

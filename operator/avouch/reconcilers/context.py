@@ -9,6 +9,7 @@ from avouch.controlplane.intake import planning
 from avouch.controlplane.model import artifacts, cluster, identities, runs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries as delivery_model
+from avouch.controlplane.model import fetches as fetch_model
 from avouch.kube import resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
@@ -53,6 +54,7 @@ class Context:
     creator: Creator
     integrations: IntegrationTypes
     compiler: evaluation.Compiler
+    fetches: fetch_model.Fetches
     last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
     definitions_listed: Callable[[], bool] = lambda: False  # whether the cache holds Tekton's Pipelines and Tasks
 

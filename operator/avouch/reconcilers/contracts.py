@@ -70,9 +70,10 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         canonical, source = await asyncio.to_thread(_read, context.canonical, obj)  # 90 ms for the largest
     except errors.Invalid as exc:
         return decide(obj, replace(await _kept(context, key), problem=exc), bound)
-    owed = await _owed(context, key, canonical) if file_by_policies(obj) else None
+    owed, recheck = await _owed(context, key, canonical) if file_by_policies(obj) else (None, None)
     if owed is not None and not isinstance(owed, resolution.Resolved):
-        return decide(obj, replace(await _kept(context, key), unresolved=owed), bound)
+        kept = replace(await _kept(context, key), unresolved=owed)
+        return replace(decide(obj, kept, bound), recheck=recheck)
     revision = contracts.ContractRevision(
         namespace=key.namespace,
         namespace_uid=context.namespace_uid(key.namespace),
@@ -87,9 +88,8 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     )
     documents = owed.documents if owed else {}
     recorded = await context.contracts.record(revision, documents, epoch=context.epoch())
-    return replace(
-        decide(obj, await _shown(recorded), bound), requeue_dependents=recorded.recorded_at == revision.recorded_at
-    )
+    is_new = recorded.recorded_at == revision.recorded_at
+    return replace(decide(obj, await _shown(recorded), bound), requeue_dependents=is_new, recheck=recheck)
 
 
 async def _kept(context: Context, key: Key) -> Recorded:
@@ -110,13 +110,20 @@ def _read(canonical: Callable[[Object], bytes], obj: Object) -> tuple[bytes, str
     return canonical(obj), str(revisions.source_digest(obj))
 
 
-async def _owed(context: Context, key: Key, canonical: bytes) -> resolution.Resolved | Sequence[resolution.Unresolved]:
-    """What the contract owes with its policies looked up; of the largest that takes a tenth of a second."""
+async def _owed(
+    context: Context, key: Key, canonical: bytes
+) -> tuple[resolution.Resolved | Sequence[resolution.Unresolved], float | None]:
+    """What the contract owes with its policies looked up, and after how many seconds that may be something else.
+
+    Of the largest contract that takes a tenth of a second.
+    """
     settings = organizations.settings_of(context.cache, key.namespace)
     blocks, hosts = settings.block_on_policy_violation, settings.policies_allowed_hostnames
-    known = policylookup.of(context.cache, key.namespace)
-    contract = revisions.restore(canonical)
-    return await asyncio.to_thread(lambda: resolution.resolve(contract, known, blocks=blocks, hosts=hosts))
+
+    def resolved(known: policylookup.Lookup) -> resolution.Resolved | Sequence[resolution.Unresolved]:
+        return resolution.resolve(revisions.restore(canonical), known, blocks=blocks, hosts=hosts)
+
+    return await policylookup.asked(context, key.namespace, resolved)
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:

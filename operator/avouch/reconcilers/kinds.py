@@ -29,7 +29,7 @@ from avouch.reconcilers import (
     workflows,
 )
 from avouch.reconcilers.context import Context
-from avouch.reconcilers.specs import WITH_POLICIES, file_by_contract, named, referring_to
+from avouch.reconcilers.specs import ELSEWHERE, WITH_POLICIES, file_by_contract, named, referring_to
 
 _WORKERS = 32  # that many Workflows may share one commit
 COMPILED = ("Policy", "PolicyGroup")  # kinds that take long: they have a queue and workers of their own
@@ -103,6 +103,26 @@ def _referring(cache: ObjectCache, key: Key) -> list[Key]:
     return list(dict.fromkeys([*groups, *cache.found("Contract", filed), *through]))
 
 
+def _reading(cache: ObjectCache, key: Key) -> list[Key]:
+    """What reads files of a ConfigMap, also through a group: in its namespace, and in projects of that home."""
+    filed = [each for kind in ("Policy", "Contract", "PolicyGroup") for each in cache.found(kind, ELSEWHERE)]
+    seeing = {each for each in {one.namespace for one in filed} if _sees(cache, each, key.namespace)}
+    own = [each for each in filed if each.namespace in seeing]
+    groups = [referring_to("PolicyGroup", one.name) for one in own if one.kind == "PolicyGroup"]
+    through = [each for group in groups for each in cache.found("Contract", group)]
+    return list(dict.fromkeys([*own, *through]))
+
+
+def _sees(cache: ObjectCache, namespace: str, home: str) -> bool:
+    """Whether files of one namespace are found from another."""
+    if namespace == home:
+        return True
+    try:
+        return organizations.home_of(cache, namespace) == home
+    except (errors.NotFound, errors.Conflict, errors.Invalid):
+        return False
+
+
 def _rival_backends(cache: ObjectCache, key: Key) -> list[Key]:
     """Two that claim one role stand in each other's way."""
     return [other for other in cache.found("CASBackend", f"namespace/{key.namespace}") if other != key]
@@ -111,7 +131,7 @@ def _rival_backends(cache: ObjectCache, key: Key) -> list[Key]:
 def _of_organizations(cache: ObjectCache, key: Key) -> list[Key]:
     kinds = ("Organization", "Workflow", "IntegrationAttachment", "APIToken", "PolicyGroup")
     others = [other for kind in kinds for other in cache.keys(kind) if other != key]
-    return [*others, *cache.found("Contract", WITH_POLICIES)]
+    return [*others, *cache.found("Contract", WITH_POLICIES), *cache.found("Policy", ELSEWHERE)]
 
 
 _DEPENDENTS: Mapping[str, Callable[[ObjectCache, Key], list[Key]]] = {
@@ -123,6 +143,7 @@ _DEPENDENTS: Mapping[str, Callable[[ObjectCache, Key], list[Key]]] = {
     "Integration": lambda cache, key: cache.found("IntegrationAttachment", f"integration/{key.name}"),
     "Workflow": lambda cache, key: cache.found("IntegrationAttachment", f"namespace/{key.namespace}"),
     "CASBackend": _rival_backends,
+    "ConfigMap": _reading,
     "Namespace": lambda cache, _key: cache.keys("Organization"),
     "Organization": _of_organizations,
 }

@@ -1,4 +1,4 @@
-"""Policy: read, and each of its scripts compiled. One that does not compile, or that nothing reads, is not Ready.
+"""Policy: read, and each of its scripts compiled. One that does not compile, or is not to be found, is not Ready.
 
 Scripts are anybody's: a look at one is bounded by the compiler, one at all of a policy here.
 """
@@ -13,7 +13,7 @@ from avouch.api import policy as kind
 from avouch.contract import policies
 from avouch.kube.cache import Key, Object
 from avouch.policy import evaluation, identity, rego, scripts
-from avouch.reconcilers import conditions
+from avouch.reconcilers import conditions, policylookup
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import suspended
 
@@ -30,13 +30,11 @@ class Compiled:
     Attributes:
         by: the compiler, such as OPA 1.22.3.
         flaws: what is wrong, each with its place.
-        elsewhere: fields that say where a script is that nothing reads yet.
         missing: why nothing compiles.
     """
 
     by: str = ""
     flaws: Sequence[str] = ()
-    elsewhere: Sequence[str] = ()
     missing: str = ""
 
     @property
@@ -49,9 +47,6 @@ class Compiled:
         if self.flaws:
             more = f"; and {len(self.flaws) - _TOLD} more" if len(self.flaws) > _TOLD else ""
             return "False", conditions.DOES_NOT_COMPILE, "; ".join(self.flaws[:_TOLD]) + more
-        if self.elsewhere:
-            message = f"{self.elsewhere[0]}: scripts that stand elsewhere are not read yet"
-            return "False", conditions.SCRIPT_ELSEWHERE, errors.with_fix(message, "write the script into embedded")
         if self.missing:
             return "Unknown", conditions.ENGINE_MISSING, self.missing
         return "True", conditions.COMPILED, f"compiled by {self.by}" if self.by else "there is no script to compile"
@@ -62,9 +57,13 @@ NOTHING = Compiled()  # no script, so nothing is wrong with any
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was gathered of a policy: why it cannot be read, or its digest and what the compiler said."""
+    """What was gathered of a policy: why it cannot be read, or its digest and what the compiler said.
+
+    `unread`: why a script that it names cannot be read.
+    """
 
     problem: errors.Invalid | None = None
+    unread: errors.AvouchError | None = None
     digest: digests.Digest | None = None
     compiled: Compiled = NOTHING
 
@@ -73,6 +72,8 @@ def decide(obj: Object, found: Found) -> conditions.Desired:
     """The status, from what was gathered."""
     if found.problem is not None:
         return unreadable(found.problem)
+    if found.unread is not None:
+        return _without_script(found.unread)
     said = found.compiled.condition
     return resolved(said).having(said, digest=str(found.digest))
 
@@ -93,6 +94,13 @@ def unreadable(problem: errors.Invalid) -> conditions.Desired:
     return conditions.stalled(reason, message).having(said)
 
 
+def _without_script(problem: errors.AvouchError) -> conditions.Desired:
+    """It names a script that is not there, or is none: it may be there in a moment."""
+    message = str(problem)
+    said = conditions.Condition(conditions.POLICY_COMPILED, "False", conditions.SCRIPT_NOT_FOUND, message[:_WORDS])
+    return conditions.waiting(message[:_WORDS]).having(said)
+
+
 def kept(obj: Object) -> conditions.Desired:
     """Suspended: what was said of it stays."""
     status: Mapping[str, Any] = obj.get("status") or {}
@@ -107,7 +115,6 @@ _DECLARED = ("metadata", "spec")
 
 async def compiled(compiler: evaluation.Compiler, found: Sequence[scripts.Script]) -> Compiled:
     """What the compiler says of them, within the time that one object may take."""
-    elsewhere = [script.place for script in found if not script.embedded]
     flaws: list[str] = []
     try:
         async with asyncio.timeout(TOGETHER):
@@ -117,8 +124,8 @@ async def compiled(compiler: evaluation.Compiler, found: Sequence[scripts.Script
         message = f"spec: its scripts take more than {TOGETHER:.0f} seconds to be compiled"
         flaws.append(errors.with_fix(message, "write them into several policies"))
     except errors.NotInstalled as exc:
-        return Compiled(flaws=flaws, elsewhere=elsewhere, missing=errors.with_fix(str(exc), exc.fix))
-    return Compiled(f"OPA {compiler.version}" if compiler.version else "", flaws, elsewhere)
+        return Compiled(flaws=flaws, missing=errors.with_fix(str(exc), exc.fix))
+    return Compiled(f"OPA {compiler.version}" if compiler.version else "", flaws)
 
 
 async def _flaws(compiler: evaluation.Compiler, script: scripts.Script) -> Sequence[str]:
@@ -153,8 +160,28 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         return decide(obj, Found(problem=exc))
     if not isinstance(policy, kind.Policy):
         raise TypeError(f"{key.kind} is no Policy")
-    said = await compiled(context.compiler, scripts.of(policy.spec))
-    return decide(obj, Found(digest=identity.digest(policy), compiled=said))
+    whole, recheck = await policylookup.asked(context, key.namespace, lambda lookup: _whole(lookup, policy))
+    if not isinstance(whole, kind.Policy):
+        return replace(decide(obj, Found(unread=whole)), recheck=recheck)
+    said = await compiled(context.compiler, _scripts(policy, whole))
+    digest = identity.digest(whole)
+    changed = str(digest) != (obj.get("status") or {}).get("digest")  # by a script that the object only names
+    desired = decide(obj, Found(digest=digest, compiled=said))
+    return replace(desired, requeue_dependents=changed, recheck=desired.recheck or recheck)
+
+
+def _whole(lookup: policylookup.Lookup, policy: kind.Policy) -> kind.Policy | errors.AvouchError:
+    """The policy with every script in it, or why one cannot be read."""
+    try:
+        return lookup.whole(policy)
+    except (errors.Invalid, errors.NotFound, errors.Unavailable) as exc:
+        return exc
+
+
+def _scripts(policy: kind.Policy, whole: kind.Policy) -> Sequence[scripts.Script]:
+    """The scripts of a policy with their texts, each where the object names it."""
+    named, found = scripts.of(policy.spec), scripts.of(whole.spec)
+    return [replace(script, place=one.place) for one, script in zip(named, found, strict=True)]
 
 
 def within(place: str, found: Sequence[scripts.Script]) -> Sequence[scripts.Script]:

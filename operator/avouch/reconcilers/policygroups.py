@@ -1,11 +1,10 @@
 """PolicyGroup: read, each reference looked up, each embedded policy compiled. It is Ready when all its policies are.
 
-A name is that of a Policy of the namespace, else of the home of its Organization; with an organization's name before
-it, of that home alone.
+What a reference means stands in `policylookup`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from avouch import digests, errors
 from avouch.api import contract as contract_kind
@@ -88,28 +87,57 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         if not isinstance(group, kind.PolicyGroup):
             raise TypeError(f"{key.kind} is no PolicyGroup")
         attached = list(resolution.attachments(group.spec))
-        embedded = [script for place, each in attached for script in _embedded(place, each)]
+        within = [(place, policy) for place, each in attached if (policy := _embedded(place, each)) is not None]
     except errors.Invalid as exc:
         return decide(obj, Found(problem=exc))
-    lookup = policylookup.of(context.cache, key.namespace)
-    unresolved, waiting = [], []
+    looked, recheck = await policylookup.asked(
+        context, key.namespace, lambda lookup: _looked_up(lookup, attached, within)
+    )
+    said = await policies.compiled(context.compiler, looked.embedded)
+    desired = decide(obj, Found(None, identity.digest(group), looked.unresolved, list(looked.waiting), said))
+    return replace(desired, recheck=desired.recheck or recheck)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What references led to.
+
+    Attributes:
+        unresolved: references without a policy, by their places.
+        waiting: policies that are there and not Ready.
+        embedded: the scripts of embedded policies.
+    """
+
+    unresolved: list[tuple[str, policylookup.Unresolved]] = field(default_factory=list)
+    waiting: dict[str, None] = field(default_factory=dict)
+    embedded: list[scripts.Script] = field(default_factory=list)
+
+
+def _looked_up(
+    lookup: policylookup.Lookup,
+    attached: Sequence[tuple[str, contract_kind.PolicyAttachment]],
+    embedded: Sequence[tuple[str, kind.Policy]],
+) -> _Looked:
+    found = _Looked()
+    for place, own in embedded:
+        try:
+            found.embedded.extend(policies.within(f"{place}.embedded", scripts.of(lookup.whole(own).spec)))
+        except (errors.Invalid, errors.NotFound, errors.Unavailable) as exc:
+            missing = policylookup.Unresolved(conditions.SCRIPT_NOT_FOUND, str(exc))
+            found.unresolved.append((f"{place}.embedded", missing))
     for place, each in attached:
-        if each.ref is None:
-            continue
-        policy = lookup.found("Policy", each.ref)
+        policy = None if each.ref is None else lookup.found("Policy", each.ref)
         if isinstance(policy, policylookup.Unresolved):
-            unresolved.append((f"{place}.ref", policy))
-        elif not conditions.holds(policy, conditions.READY):
-            waiting.append(f"Policy {policy['metadata']['namespace']}/{policy['metadata']['name']}")
-    said = await policies.compiled(context.compiler, embedded)
-    digest = identity.digest(group)
-    return decide(obj, Found(None, digest, unresolved, list(dict.fromkeys(waiting)), said))
+            found.unresolved.append((f"{place}.ref", policy))
+        elif policy is not None and not conditions.holds(policy, conditions.READY):
+            found.waiting[f"Policy {policy['metadata']['namespace']}/{policy['metadata']['name']}"] = None
+    return found
 
 
-def _embedded(place: str, attachment: contract_kind.PolicyAttachment) -> Sequence[scripts.Script]:
-    """Scripts of the policy that an attachment has in itself. Raises errors.Invalid."""
+def _embedded(place: str, attachment: contract_kind.PolicyAttachment) -> kind.Policy | None:
+    """The policy that an attachment has in itself, if any. Raises errors.Invalid."""
     if attachment.embedded is None:
-        return ()
+        return None
     try:
         policy = reading.read(upstream.to_object(attachment.embedded))
     except errors.Invalid as exc:
@@ -117,7 +145,7 @@ def _embedded(place: str, attachment: contract_kind.PolicyAttachment) -> Sequenc
         raise errors.Invalid(exc.args[0], field=where, fix=exc.fix) from exc
     if not isinstance(policy, kind.Policy):
         raise errors.Invalid("is no Policy", field=f"{place}.embedded.kind", fix="write kind: Policy")
-    return policies.within(f"{place}.embedded", scripts.of(policy.spec))
+    return policy
 
 
 async def remove(context: Context, key: Key, old: Object | None) -> None:

@@ -152,6 +152,7 @@ def file_by_namespace(obj: Object) -> tuple[str, ...]:
 
 
 WITH_POLICIES = "policies"  # where Contracts are filed that refer to any
+ELSEWHERE = "elsewhere"  # where Contracts, PolicyGroups and Policies are filed that name what is no object of ours
 
 
 def referring_to(kind: str, name: str) -> str:
@@ -167,7 +168,25 @@ def file_by_policies(obj: Object) -> tuple[str, ...]:
     groups = [*_mappings(said, "policyGroups"), *_mappings(said, "policy_groups")]
     named = [("Policy", each) for each in attached] + [("PolicyGroup", each) for each in groups]
     filed = {referring_to(kind, _last_name(str(each["ref"]))) for kind, each in named if each.get("ref")}
-    return (*sorted(filed), *([WITH_POLICIES] if named else ()))
+    outside = any(_leads_elsewhere(each) for _, each in named)
+    return (*sorted(filed), *([WITH_POLICIES] if named else ()), *([ELSEWHERE] if outside else ()))
+
+
+def file_by_scripts(policy: Object) -> tuple[str, ...]:
+    """Index of Policies: whether they name a script that is not in them."""
+    return (ELSEWHERE,) if _names_scripts(policy) else ()
+
+
+def _leads_elsewhere(attachment: Mapping[str, Any]) -> bool:
+    reference, embedded = str(attachment.get("ref") or ""), attachment.get("embedded")
+    outside = "://" in reference and not reference.startswith("chainloop://")
+    return outside or (isinstance(embedded, Mapping) and _names_scripts(embedded))
+
+
+def _names_scripts(policy: Mapping[str, Any]) -> bool:
+    spec = policy.get("spec")
+    said = [spec, *_mappings(spec, "policies")] if isinstance(spec, Mapping) else []
+    return any(one.get("path") or one.get("ref") for one in said)
 
 
 def _mappings(where: Any, field: str) -> list[Mapping[str, Any]]:
@@ -186,6 +205,7 @@ INDEXERS = {
     "Pipeline": file_by_tasks,
     "Task": file_by_namespace,
     "IntegrationAttachment": file_by_ends,
+    "Policy": file_by_scripts,
     "PolicyGroup": file_by_policies,
     "TaskRun": file_by_pipelinerun,
 }

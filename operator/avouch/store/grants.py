@@ -99,6 +99,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "outside_runs": _READ,
         "payloads": _ADD,
         "policy_documents": _READ,
+        "policy_fetches": (*_READ, "UPDATE (content, failure, failures, next_try)", "DELETE"),  # it asks for none
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
         "run_artifacts": _ADD,
@@ -137,6 +138,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "leases": ("SELECT", "UPDATE (epoch)"),
         "organisations": _WHOLE,
         "policy_documents": _ADD,
+        "policy_fetches": (*_ADD, "UPDATE (asked_at)", "DELETE"),
         "projects": _WHOLE,
         "runs": (*_ADD, _OPENED),
         "snapshots": _ADD,

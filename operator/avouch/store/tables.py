@@ -64,6 +64,16 @@ contract_revisions = sa.Table(
 policy_documents = sa.Table(
     "policy_documents", metadata, _text("digest", key=True), sa.Column("document", sa.LargeBinary, nullable=False)
 )
+policy_fetches = sa.Table(  # content: NULL before it was fetched, and where that failed; next_try: NULL for never
+    "policy_fetches",
+    metadata,
+    *(_text(name, key=True) for name in ("namespace_uid", "reference")),
+    _time("asked_at"),
+    _time("next_try", nullable=True),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failure", sa.Text, nullable=False, server_default=""),
+    sa.Column("content", sa.LargeBinary, nullable=True),
+)
 tokens = sa.Table(
     "tokens",
     metadata,

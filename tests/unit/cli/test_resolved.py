@@ -123,6 +123,25 @@ def test_files_are_looked_up_in_each_other(tmp_path: Path) -> None:
     assert [(each["name"], each["gate"], each["gateBy"]) for each in said["policies"]] == [("banned", True, "group")]
 
 
+def test_files_that_are_named_are_read_from_the_working_directory_and_scripts_from_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policies").mkdir()
+    named = {**POLICY, "spec": {"policies": [{"kind": "SBOM_CYCLONEDX_JSON", "path": "banned.rego"}]}}
+    group = {**SECURITY, "spec": {"policies": {"attestation": [{"ref": "file://policies/banned.yaml"}]}}}
+    (tmp_path / "policies" / "banned.rego").write_text(SCRIPT)
+    (tmp_path / "policies" / "banned.yaml").write_text(json.dumps(named))
+    (tmp_path / "group.yaml").write_text(json.dumps(group))
+    contract = an_object("Contract", "evidence", {"policyGroups": [{"ref": "file://group.yaml"}]})
+    answer = resolve("-f", written(tmp_path, contract), "-o", "json")
+    assert answer.code == 0, answer.err
+    same = an_object("Contract", "evidence", {"policies": {"attestation": [{"embedded": POLICY}]}})
+    embedded = resolve("-f", written(tmp_path, same), "-o", "json")
+    digests = [json.loads(each.out)["policies"][0]["digest"] for each in (answer, embedded)]
+    assert digests[0] == digests[1], "the script is part of what is judged by"
+
+
 def test_an_embedded_policy_needs_no_other_file_and_the_organization_is_not_known(tmp_path: Path) -> None:
     attached = {"policies": {"materials": [{"embedded": POLICY}]}}
     answer = resolve("-f", written(tmp_path, an_object("Contract", "evidence", attached)))
@@ -135,14 +154,18 @@ def test_an_embedded_policy_needs_no_other_file_and_the_organization_is_not_know
     ("reference", "told"),
     [
         ("other", "Policy other is not in these files"),
-        ("https://example.com/policy.yaml", "https references cannot be looked up here"),
-        ("file://policy.yaml", "file references cannot be looked up here"),
+        ("https://example.com/policy.yaml", "the server answered 404"),
+        ("file://policy.yaml", "there is no file policy.yaml"),
+        ("oci://registry.example/p@sha256:" + "0" * 64, "oci://registry.example/p cannot be looked up here"),
+        ("file://banned.yaml@sha256:" + "0" * 64, "digest mismatch: got sha256:"),
         ("banned@sha256:" + "0" * 64, "the digest of Policy banned is sha256:"),
     ],
 )
 def test_what_cannot_be_looked_up_without_a_cluster_is_told_with_its_line(
-    tmp_path: Path, reference: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, told: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "banned.yaml").write_text(json.dumps(POLICY))
     spec = {"policies": {"materials": [{"ref": reference}, {"ref": "gone"}]}}
     answer = resolve("-f", written(tmp_path, an_object("Contract", "evidence", spec), POLICY))
     assert (answer.code, answer.out) == (1, "")

@@ -7,7 +7,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.contract import owed, policies, reading
-from avouch.policy import identity, resolution
+from avouch.policy import identity, places, resolution
 
 SCRIPT = "package main\n\nimport rego.v1\n"
 
@@ -43,6 +43,14 @@ class Known:
 
     def group(self, reference: str) -> Any:
         return self._found("PolicyGroup", reference)
+
+    def whole(self, policy: Any) -> Any:
+        return places.whole(policy, places.FILE, self._script)
+
+    def _script(self, reference: str) -> bytes:
+        if reference == "file://down.rego":
+            raise errors.Unavailable("down.rego cannot be read now")
+        return SCRIPT.encode()
 
 
 def resolve(spec: Mapping[str, Any], *objects: Mapping[str, Any], blocks: bool = False) -> resolution.Resolved:
@@ -324,3 +332,17 @@ def test_a_material_of_a_group_says_which_line_and_group_bring_it_and_one_of_the
     found = resolve(spec, group("g", policies=said)).owed
     assert found.origin("own") == owed.Origin('spec.materials[name="own"]')
     assert found.origin("theirs") == owed.Origin('spec.policyGroups[ref="g"].materials[1]', "g")
+
+
+def test_a_script_that_an_embedded_policy_names_is_part_of_what_is_recorded() -> None:
+    said = policy("own")
+    named = {**said, "spec": {"policies": [{"kind": "SBOM_CYCLONEDX_JSON", "ref": "own.rego"}]}}
+    whole, found = (resolve({"policies": {"attestation": [{"embedded": one}]}}) for one in (said, named))
+    assert found.documents == whole.documents
+
+
+def test_what_cannot_be_looked_at_now_heals_by_itself() -> None:
+    named = {**policy("own"), "spec": {"policies": [{"ref": "down.rego"}]}}
+    found = _resolve({"policies": {"attestation": [{"embedded": named}]}})
+    assert [one.missing for one in found] == [True]
+    assert "down.rego cannot be read now" in str(found[0])

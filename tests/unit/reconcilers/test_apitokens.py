@@ -31,6 +31,7 @@ class Stage:
             issuing=token_secrets.Issuing(self.memory, self.secrets, lambda: address),
             canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self, integrations=registry.Types(),  # type: ignore[arg-type]
             compiler=None,  # type: ignore[arg-type]
+            fetches=None,  # type: ignore[arg-type]
         )  # fmt: skip
         for namespace in ("team", "home"):
             cache.put(Key("Namespace", "", namespace), {"metadata": {"name": namespace, "uid": f"uid-{namespace}"}})

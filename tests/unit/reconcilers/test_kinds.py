@@ -123,7 +123,7 @@ def build() -> tuple[kinds.KindReconciler, Memory, Api]:
         cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
         organizations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=canonical, clock=Clock(), epoch=lambda: 1, creator=api,
-        integrations=registry.Types(), compiler=None,
+        integrations=registry.Types(), compiler=None, fetches=None,
     )  # fmt: skip
     cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team", "uid": "ns"}})
     recorder = events.Recorder(api, "i", fallback_namespace="default")
@@ -141,7 +141,7 @@ def put(reconciling: kinds.KindReconciler, kind: str, name: str, namespace: str 
 def ready(reconciling: kinds.KindReconciler, key: Key) -> str:
     obj = reconciling.context.cache.get(key)
     assert obj is not None
-    return next((c["status"] for c in obj["status"].get("conditions", ()) if c["type"] == "Ready"), "")
+    return str(conditions.of(obj.get("status") or {}, "Ready").get("status"))
 
 
 async def test_a_contract_settles_with_one_patch_and_a_second_look_writes_nothing() -> None:
@@ -533,3 +533,30 @@ async def test_a_group_is_looked_at_again_when_a_policy_that_it_names_changes() 
     group = put(reconciling, "PolicyGroup", "all", policies={"attestation": [{"ref": "shop/sbom@sha256:0"}]})
     reconciling.changed(Key("Policy", "central", "sbom"), None)
     assert {await reconciling.compiling.get() for _ in range(2)} == {Key("Policy", "central", "sbom"), group}
+
+
+def test_what_reads_files_is_looked_at_again_when_they_change_and_nothing_else() -> None:
+    reconciling, _, _ = build()
+    cache = reconciling.context.cache
+    for name in ("home", "team", "other"):
+        cache.put(Key("Namespace", "", name), {"metadata": {"name": name, "uid": name}})
+    spec = {"homeNamespace": "home", "projects": {"namespaces": ["team"]}}
+    cache.put(Key("Organization", "", "acme"), {"metadata": {"name": "acme", "uid": "acme"}, "spec": spec})
+    attached = {"policies": {"attestation": [{"ref": "file://a.yaml"}]}}
+    within = {"policies": {"attestation": [{"embedded": {"spec": {"path": "a.rego"}}}]}}
+    wanted = [
+        put(reconciling, "Contract", "file", **attached),
+        put(reconciling, "Contract", "embedded", **within),
+        put(reconciling, "Contract", "through", policyGroups=[{"ref": "reads"}]),
+        put(reconciling, "PolicyGroup", "reads", **attached),
+    ]
+    policies = [
+        put(reconciling, "Policy", name, namespace=name, policies=[{"ref": "b.rego"}]) for name in ("team", "home")
+    ]
+    for namespace in ("team", "other"):
+        put(reconciling, "Policy", "whole", namespace=namespace, embedded="package a")
+        put(reconciling, "Contract", "named", namespace=namespace, policies={"attestation": [{"ref": "chainloop://a"}]})
+    put(reconciling, "Contract", "far", namespace="other", **attached)
+    for namespace, also in (("home", policies), ("team", policies[:1])):
+        found = kinds.dependents(reconciling.context, Key("ConfigMap", namespace, "avouch-policies"))
+        assert sorted(found) == sorted([*wanted, *also])

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
-from avouch.kube.cache import Key
+from avouch.kube.cache import Key, ObjectCache
 from avouch.policy import rego, scripts
-from avouch.reconcilers import conditions, policies
+from avouch.reconcilers import conditions, policies, specs
 
 DIGEST = digests.of_bytes(b"x")
 GOOD, BAD = "package main\n", "package main\nviolations contains 1\n"
@@ -48,24 +48,23 @@ def message(desired: conditions.Desired, kind: str = "PolicyCompiled") -> str:
     return next(c.message for c in desired.conditions if c.type == kind)
 
 
-async def reconciled(spec: dict[str, Any], compiler: Compiler | None = None, **more: Any) -> conditions.Desired:
-    there: Any = types.SimpleNamespace(compiler=compiler or Compiler())
+async def reconciled(
+    spec: dict[str, Any], compiler: Compiler | None = None, files: dict[str, str] | None = None, **more: Any
+) -> conditions.Desired:
+    cache = ObjectCache(specs.INDEXERS)
+    meta = {"name": "avouch-policies", "namespace": "team", "uid": "u"}
+    cache.put(Key("ConfigMap", "team", "avouch-policies"), {"metadata": meta, "data": files or {}})
+    there: Any = types.SimpleNamespace(compiler=compiler or Compiler(), cache=cache)
     return await policies.reconcile(there, Key("Policy", "team", "sbom"), obj(spec, **more))
 
 
 FOUND = {
     "compiled": (policies.Compiled("OPA 1.22.3"), ("True", "Compiled"), "Ready"),
     "a flaw": (policies.Compiled("OPA 1.22.3", ["spec.embedded:2:1: no"]), ("False", "DoesNotCompile"), "Stalled"),
-    "elsewhere": (policies.Compiled(elsewhere=["spec.path"]), ("False", "ScriptElsewhere"), "Stalled"),
     "no engine": (policies.Compiled(missing="opa is not there"), ("Unknown", "EngineMissing"), "Reconciling"),
-    "a flaw is said before what is elsewhere, and before the engine that is missing": (
-        policies.Compiled(flaws=["spec.embedded:2:1: no"], elsewhere=["spec.path"], missing="no opa"),
+    "a flaw is said before the engine that is missing": (
+        policies.Compiled(flaws=["spec.embedded:2:1: no"], missing="no opa"),
         ("False", "DoesNotCompile"),
-        "Stalled",
-    ),
-    "what is elsewhere is said before the engine that is missing": (
-        policies.Compiled(elsewhere=["spec.path"], missing="no opa"),
-        ("False", "ScriptElsewhere"),
         "Stalled",
     ),
 }
@@ -100,11 +99,23 @@ async def test_one_bad_script_does_not_hide_another() -> None:
     assert said.endswith("; and 1 more")
 
 
-@pytest.mark.parametrize("where", [{"path": "p.rego"}, {"ref": "https://h/p.rego"}])
-async def test_a_script_that_nothing_reads_keeps_the_policy_from_being_ready(where: dict[str, str]) -> None:
-    desired = await reconciled({"policies": [{"embedded": GOOD}, where]})
-    assert says(desired)["PolicyCompiled"] == ("False", "ScriptElsewhere")
-    assert f"spec.policies[1].{next(iter(where))}: scripts that stand elsewhere are not read yet" in message(desired)
+@pytest.mark.parametrize("field", ["path", "ref"])
+async def test_a_policy_waits_for_the_script_that_it_names_and_is_another_one_with_another_script(field: str) -> None:
+    spec = {"policies": [{"embedded": GOOD}, {field: "p.rego"}]}
+    desired = await reconciled(spec)
+    assert says(desired) == {
+        "Ready": ("False", "DependencyNotReady"),
+        "Reconciling": ("True", "DependencyNotReady"),
+        "PolicyCompiled": ("False", "ScriptNotFound"),
+    }
+    assert f"spec.policies[1].{field}: ConfigMap avouch-policies of namespace team has no p.rego" in message(desired)
+    found, other = [await reconciled(spec, files={"p.rego": text}) for text in (GOOD, f"{GOOD}\n")]
+    assert says(found)["Ready"] == ("True", "Succeeded")
+    assert found.fields["digest"] != other.fields["digest"]
+    again = await reconciled(spec, files={"p.rego": GOOD}, status={"digest": found.fields["digest"]})
+    assert [one.requeue_dependents for one in (found, other, again)] == [True, True, False]
+    bad = await reconciled(spec, files={"p.rego": "bad"})
+    assert message(bad) == f"spec.policies[1].{field}:2:1: if keyword is required"
 
 
 async def test_without_an_engine_the_policy_waits_and_names_what_is_to_be_installed() -> None:

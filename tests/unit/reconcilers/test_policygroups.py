@@ -55,7 +55,7 @@ PIN = str(identity.digest(policies.read(policy("own"), "Policy")))
 )
 def test_a_name_is_that_of_the_namespace_else_of_the_organizations_home(reference: str, uid: str) -> None:
     found = policylookup.of(cache(), "team").found("Policy", reference)
-    assert not isinstance(found, policylookup.Unresolved)
+    assert isinstance(found, dict)
     assert found["metadata"]["uid"] == uid
 
 
@@ -70,9 +70,14 @@ def test_a_name_is_that_of_the_namespace_else_of_the_organizations_home(referenc
         ("alone", "rival/foreign", "PolicyNotFound", "rival is not the Organization of namespace alone"),
         ("alone", "nobody/foreign", "PolicyNotFound", "nobody is not the Organization of namespace alone"),
         ("team", f"common@{PIN}", "DigestDiffers", f"not {PIN}"),
-        ("team", "https://h/p.yaml", "ReferenceElsewhere", "policies of https are not read yet"),
-        ("team", "file://p.yaml", "ReferenceElsewhere", "policies of file are not read yet"),
-        ("team", "provider:own", "ReferenceElsewhere", "policies of provider are not read yet"),
+        (
+            "team",
+            "file://p.yaml",
+            "PolicyNotFound",
+            "ConfigMap avouch-policies of namespace team or central has no p.y",
+        ),
+        ("team", "file://a/p.yaml", "InvalidPolicy", "has folders"),
+        ("team", "provider:own", "ReferenceElsewhere", "policies of provider are not read"),
     ],
 )
 def test_a_reference_without_a_policy_says_why(namespace: str, reference: str, reason: str, said: str) -> None:
@@ -104,7 +109,7 @@ READY, WAITING, STALLED = "Ready", "Reconciling", "Stalled"
         ([{"ref": "own"}, {"ref": "common"}, embedded(GOOD)], ("True", "Resolved"), ("True", "Compiled"), READY),
         ([{"ref": "none"}], ("False", "PolicyNotFound"), ("True", "Compiled"), WAITING),
         ([{"ref": f"common@{PIN}"}], ("False", "DigestDiffers"), ("True", "Compiled"), WAITING),
-        ([{"ref": "none"}, {"ref": "file://p.yaml"}], ("False", "ReferenceElsewhere"), ("True", "Compiled"), STALLED),
+        ([{"ref": "none"}, {"ref": "hub:own"}], ("False", "ReferenceElsewhere"), ("True", "Compiled"), STALLED),
         ([{"ref": "broken"}], ("True", "Resolved"), ("False", "PolicyNotReady"), WAITING),
         ([{"ref": "none"}, embedded("bad")], ("False", "PolicyNotFound"), ("False", "DoesNotCompile"), STALLED),
     ],

@@ -114,7 +114,7 @@ class Scene:
         there = context.Context(
             cache=self.cache, contracts=self.store, workflows=self.store, organizations=None, issuing=None,  # type: ignore[arg-type]
             deliveries=None, backends=None, canonical=bytes, clock=self.clock, epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
-            integrations=registry.Types(), compiler=None,
+            integrations=registry.Types(), compiler=None, fetches=None,
         )  # fmt: skip
         self.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": "wu"}, "spec": {}})
         self.recorder = Recorder()

@@ -66,7 +66,7 @@ def build() -> tuple[verdict_events.VerdictWatch, Runs, Recorder]:
     there = context.Context(
         cache=ObjectCache(specs.INDEXERS), contracts=None, workflows=None, organizations=None, issuing=None,  # type: ignore[arg-type]
         deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
-            integrations=registry.Types(), compiler=None,
+            integrations=registry.Types(), compiler=None, fetches=None,
     )  # fmt: skip
     store, recorder = Runs(), Recorder()
     return verdict_events.VerdictWatch(there, store, WorkQueue(), recorder, {}, clock=lambda: 0.0), store, recorder  # type: ignore[arg-type]
