@@ -37,6 +37,7 @@ RESOLVED = "Resolved"
 POLICY_NOT_FOUND = "PolicyNotFound"
 DIGEST_DIFFERS = "DigestDiffers"  # the policy that is there is not the one that was pinned
 REFERENCE_ELSEWHERE = "ReferenceElsewhere"  # a file or a web address, which nothing reads yet
+WORKFLOW_NOT_FOUND = "WorkflowNotFound"
 INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
 SWITCHED_OFF = "SwitchedOff"
 REVOKED = "Revoked"
@@ -59,6 +60,7 @@ INVALID = {
     "IntegrationAttachment": INVALID_SPEC,
     "Organization": INVALID_SPEC,
     "Policy": INVALID_POLICY,
+    "PolicyException": INVALID_SPEC,
     "PolicyGroup": INVALID_POLICY,
     "Workflow": INVALID_SPEC,
 }

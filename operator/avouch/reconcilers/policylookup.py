@@ -52,6 +52,11 @@ class Lookup:
     namespace: str
     home: str
 
+    @property
+    def places(self) -> list[str]:
+        """The namespaces in which a bare name is looked up, the first one first."""
+        return [each for each in dict.fromkeys((self.namespace, self.home)) if each]
+
     def policy(self, reference: str) -> kind.Policy:
         """The Policy of a reference. Raises errors.NotFound or errors.Invalid."""
         return _read(kind.Policy, self._there("Policy", reference))
@@ -71,7 +76,7 @@ class Lookup:
         if organization and self._home_of(organization) != home:
             message = f"{organization} is not the Organization of namespace {self.namespace}"
             return Unresolved(conditions.POLICY_NOT_FOUND, message)
-        places = [each for each in dict.fromkeys((home,) if organization else (self.namespace, home)) if each]
+        places = [home] if organization else self.places
         there = next((obj for each in places if (obj := self.cache.get(Key(name, each, own)))), None)
         if there is None:
             message = f"{name} {own} does not exist in namespace {' or '.join(places)}"

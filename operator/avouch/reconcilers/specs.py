@@ -71,6 +71,19 @@ class Covering(meta.Model):
     tekton: Targets | None = None
 
 
+class Excepted(meta.Model):
+    """What of a PolicyException's spec names the policy."""
+
+    name: str
+
+
+class PolicyException(meta.Model):
+    """What of a PolicyException's spec files it."""
+
+    policy: Excepted
+    workflows: list[str]
+
+
 class IntegrationAttachment(meta.Model):
     """What of an IntegrationAttachment's spec files it."""
 
@@ -123,6 +136,19 @@ def file_by_ends(attachment: Object) -> tuple[str, ...]:
     return (*named, _by_namespace(attachment))
 
 
+def file_by_excepted(exception: Object) -> tuple[str, ...]:
+    """Index of PolicyExceptions: by the policy and the Workflows that they name."""
+    try:
+        spec = spec_of(exception, PolicyException)
+    except errors.Invalid:  # as `_filed`
+        return ()
+    namespace = exception["metadata"].get("namespace", "")
+    return (
+        referring_to("Policy", spec.policy.name),
+        *(named("Workflow", namespace, each) for each in spec.workflows),
+    )
+
+
 def _filed(name: Callable[[], str]) -> tuple[str, ...]:
     """What cannot be read is bound to nothing: its own reconcile says what is wrong with it."""
     try:
@@ -167,7 +193,19 @@ def file_by_policies(obj: Object) -> tuple[str, ...]:
     groups = [*_mappings(said, "policyGroups"), *_mappings(said, "policy_groups")]
     named = [("Policy", each) for each in attached] + [("PolicyGroup", each) for each in groups]
     filed = {referring_to(kind, _last_name(str(each["ref"]))) for kind, each in named if each.get("ref")}
+    filed |= {embedding(name) for each in attached if (name := _embedded(each))}
     return (*sorted(filed), *([WITH_POLICIES] if named else ()))
+
+
+def embedding(name: str) -> str:
+    """Where Contracts and PolicyGroups are filed in which a policy of this name is embedded."""
+    return f"embedded/{name}"
+
+
+def _embedded(attachment: Mapping[str, Any]) -> str:
+    found = attachment.get("embedded")
+    metadata = found.get("metadata") if isinstance(found, Mapping) else None
+    return str(metadata.get("name") or "") if isinstance(metadata, Mapping) else ""
 
 
 def _mappings(where: Any, field: str) -> list[Mapping[str, Any]]:
@@ -186,6 +224,7 @@ INDEXERS = {
     "Pipeline": file_by_tasks,
     "Task": file_by_namespace,
     "IntegrationAttachment": file_by_ends,
+    "PolicyException": file_by_excepted,
     "PolicyGroup": file_by_policies,
     "TaskRun": file_by_pipelinerun,
 }

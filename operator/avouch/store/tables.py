@@ -64,6 +64,14 @@ contract_revisions = sa.Table(
 policy_documents = sa.Table(
     "policy_documents", metadata, _text("digest", key=True), sa.Column("document", sa.LargeBinary, nullable=False)
 )
+policy_exceptions = sa.Table(  # those that except something now, but for their time
+    "policy_exceptions",
+    metadata,
+    *(_text(n, key=True) for n in ("namespace", "name")),
+    *(_text(n) for n in ("namespace_uid", "policy", "digest", "reason", "granted_by")),
+    *(sa.Column(n, pg.ARRAY(sa.Text), nullable=False) for n in ("workflows", "materials")),
+    _time("expires_at"),
+)
 tokens = sa.Table(
     "tokens",
     metadata,

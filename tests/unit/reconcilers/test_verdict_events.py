@@ -65,7 +65,7 @@ class Clock:
 def build() -> tuple[verdict_events.VerdictWatch, Runs, Recorder]:
     there = context.Context(
         cache=ObjectCache(specs.INDEXERS), contracts=None, workflows=None, organizations=None, issuing=None,  # type: ignore[arg-type]
-        deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
+        deliveries=None, backends=None, exceptions=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
             integrations=registry.Types(), compiler=None,
     )  # fmt: skip
     store, recorder = Runs(), Recorder()
