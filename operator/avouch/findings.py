@@ -249,6 +249,16 @@ CODES: dict[str, Code] = {
         "when the run was judged excepts it. The finding says who granted it, why, and until when.",
         "Correct what the policy tells of before the exception ends.",
     ),
+    "PolicyEvaluationDiffers": Code(
+        Effect.NOTHING,
+        "A client evaluated a policy itself, and says the opposite of what the server found, which counts.",
+        "Compare the policy and the file that the client had with those of the run.",
+    ),
+    "PolicyBypassNotDeclared": Code(
+        Effect.NOTHING,
+        "A client asks to bypass policies that block (`--exception-bypass-policy-check`), and no exception is declared.",
+        "Have one declared by who may, and run the pipeline again.",
+    ),
     "PolicyNotEvaluatedUngated": Code(
         Effect.NOTHING,
         "A policy without a gate could not be evaluated. It has not passed.",

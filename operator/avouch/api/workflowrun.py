@@ -98,6 +98,10 @@ class RunPolicy(Struct, frozen=True):
     more: Annotated[int, Meta(description="Number of violations that are not shown.")] = 0
     line: Annotated[str, Meta(description="The contract line that asks for it.")] = ""
     inputs: Annotated[dict[str, str], Meta(description="What it was given; long values are cut.")] = {}
+    client: Annotated[
+        str,
+        Meta(description="What a client says that evaluated it, too: Passed, Violated or Skipped. It does not count."),
+    ] = ""
     exception: Annotated[
         RunException | None, Meta(description="By which it does not fail the run although it has a gate.")
     ] = None

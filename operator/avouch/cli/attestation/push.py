@@ -42,6 +42,11 @@ OPTIONS: options.Declared = (
         {"type": click.IntRange(0, 3600), "default": _WAIT, "show_default": True, "metavar": "SECONDS",
          "help": "How long to wait for the verdict."},
     ),
+    (
+        ("--exception-bypass-policy-check", "bypass"),
+        {"is_flag": True,
+         "help": "Ask that violations of policies block nothing: recorded, and granted only by a PolicyException."},
+    ),
     (("--deactivate-ci-report", "silent"), {"is_flag": True, "help": "Write no report for the CI."}),
 )  # fmt: skip
 
@@ -75,12 +80,12 @@ def push(started: session.Session, /, **said: Any) -> int:
     common.note(started, *change.notes)
     owed = missing.owed(change.state, showing.way(place))
     if change.state.dry_run:
-        return rehearse(change.state, owed, adapters, said["file"])
+        return rehearse(change.state, owed, adapters, said)
     if owed:
         failures.show(started, f"the attestation is not complete: {len(owed)} owed")
         show_owed(owed)
         return failures.FAILED
-    pushed = send(adapters, change.state, said["file"])
+    pushed = send(adapters, change.state, said)
     _forget(started, state_store)
     judged = judge(started, adapters, change.state, pushed, said)
     if said["form"] == "table":
@@ -96,10 +101,10 @@ def show_owed(owed: tuple[Any, ...]) -> None:
         click.echo(line, err=True)
 
 
-def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters, file: str) -> int:
+def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters, said: Mapping[str, Any]) -> int:
     """A dry run ends here: the statement is written, nothing is signed and nothing is sent."""
-    payload = statement.payload(found, statement.Ending(adapters.now(), avouch.__version__))
-    if file:
+    payload = statement.payload(found, statement.Ending(adapters.now(), avouch.__version__, bypass=said["bypass"]))
+    if file := said["file"]:
         Path(file).write_bytes(payload)
     output.json_text(payload.decode())
     click.echo("This was a dry run: nothing was signed or sent.", err=True)
@@ -108,7 +113,7 @@ def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters
     return failures.OK
 
 
-def send(adapters: ports.Adapters, found: state.State, file: str) -> Pushed:
+def send(adapters: ports.Adapters, found: state.State, said: Mapping[str, Any]) -> Pushed:
     """Sign the attestation with a key of its own and push the bundle.
 
     Raises:
@@ -117,10 +122,10 @@ def send(adapters: ports.Adapters, found: state.State, file: str) -> Pushed:
     server = common.server_of(adapters, found)
     signer = signing.KeySigner.generate()
     leaf = _certificate(server.certificate(found.run.id, signing.csr(signer, found.run.id[:64])))
-    ending = statement.Ending(adapters.now(), avouch.__version__, _name(leaf))
+    ending = statement.Ending(adapters.now(), avouch.__version__, _name(leaf), said["bypass"])
     envelope = signing.sign_envelope(signer, dsse.IN_TOTO, statement.payload(found, ending), with_keyid=False)
     content = bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))
-    if file:
+    if file := said["file"]:
         Path(file).write_bytes(content)
     try:
         digest = server.push(found.run.id, content)

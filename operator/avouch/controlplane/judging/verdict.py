@@ -11,7 +11,7 @@ from datetime import datetime
 from avouch import findings as finding_table
 from avouch.api import vocabulary
 from avouch.contract import completeness
-from avouch.controlplane.judging import examination, exceptions, external_run, tekton_run
+from avouch.controlplane.judging import clientpolicies, examination, exceptions, external_run, tekton_run
 from avouch.controlplane.model import policies, verdicts
 from avouch.findings import CODES, Effect, Finding, several
 from avouch.runners import table
@@ -26,7 +26,7 @@ TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examination.WaitUntil:
     """Decide one run. Only a run without any finding but notes passes."""
-    case = exceptions.applied(case, now)
+    case = exceptions.applied(clientpolicies.beside(case), now)
     examined = _examine(case, now)
     if not isinstance(examined, examination.Examined):
         return examined
@@ -115,6 +115,17 @@ def violated_policies(case: examination.Case, _examined: examination.Examined) -
             yield Finding(code, f"{of}: {_violations(one)}{_given(one)}", one.line, _correct(one), one.material)
 
 
+def bypass_without_exception(case: examination.Case, _examined: examination.Examined) -> Iterable[Finding]:
+    """A client that asks to bypass what blocks: only a declared exception does."""
+    blocking = sorted({one.policy for one in case.evaluations or () if one.gate and one.bad and one.exception is None})
+    if not blocking or not clientpolicies.asked_to_bypass(case):
+        return
+    who = case.external.attester.id if case.external is not None else "a pod of the run"
+    text = f"{who} asks to bypass policies, and no exception from {several(blocking)} is declared"
+    fix = f"avouch exception create NAME --policy {blocking[0]} --workflow {case.run.workflow} --reason TEXT"
+    yield Finding("PolicyBypassNotDeclared", text, "", f"have it declared: {fix}")
+
+
 def _told(one: policies.Evaluation) -> str:
     return one.reason if one.status is policies.Status.ERROR else _violations(one)
 
@@ -141,5 +152,7 @@ CHECKS: tuple[Callable[[examination.Case, examination.Examined], Iterable[Findin
     wrong_evidence,  # contradictions, refused evidence, a build that failed: the CHECKS of the source
     unproven_runner,  # RunnerMismatch
     incomplete_evidence,  # MaterialMissing, GroupUnsatisfied, AnnotationMissing, EnvironmentMissing
+    clientpolicies.differences,  # PolicyEvaluationDiffers
+    bypass_without_exception,  # PolicyBypassNotDeclared
     violated_policies,  # PolicyViolated, PolicyNotEvaluated, PoliciesNotEvaluated, and notes: excepted, without a gate
 )

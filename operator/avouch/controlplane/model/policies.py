@@ -64,6 +64,7 @@ class Evaluation:
         inputs: what it was given.
         violations: at most `MOST`; `more` counts the others.
         requirements: what is met where it passed.
+        client: the status that a client gives it in what it signed; "" where none does. It decides nothing.
         exception: by which it fails no run although it has a gate and did not pass; None: there is none.
     """
 
@@ -83,6 +84,7 @@ class Evaluation:
     violations: tuple[Violation, ...] = ()
     more: int = 0
     requirements: tuple[str, ...] = ()
+    client: str = ""
     exception: Excepted | None = None
 
     @property

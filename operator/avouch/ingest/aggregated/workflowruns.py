@@ -94,12 +94,13 @@ def _policy(found: Mapping[str, Any]) -> dict[str, Any]:
     same = ("digest", "reference", "description", "scripts", "group", "material", "status", "reason", "gate", "more",
             "line")  # fmt: skip
     violations = [one["message"] for one in found["violations"]]
-    exception = found.get("exception")  # absent in verdicts of before there were any
+    exception = found.get("exception")  # as the client's word, absent in older verdicts
     said = {
         "name": found["policy"],
         **{key: found.get(key) for key in same},
         "violations": violations,
         "inputs": owedview.shown_inputs(found.get("inputs") or ()),
+        "client": found.get("client"),
         "exception": exception and _exception(exception),
     }
     return {key: value for key, value in said.items() if value}

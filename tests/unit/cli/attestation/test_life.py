@@ -44,6 +44,14 @@ def test_six_commands_make_the_real_runs_attestation(job: Job):
     assert job.run("attestation", "reset").code == 1
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_bypass_of_policies_is_asked_for_in_what_is_signed(job: Job, asked: bool):
+    job.ok("init", *WANTED)
+    job.add_all()
+    job.ok("push", "--annotation", "who=me", *(["--exception-bypass-policy-check"] if asked else []))
+    assert statement(job)["predicate"].get("policyBlockBypassEnabled", False) is asked
+
+
 def test_everything_owed_is_named_at_once_and_nothing_is_pushed(job: Job):
     job.ok("init", *WANTED)
     found = job.att("push")
