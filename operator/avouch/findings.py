@@ -256,7 +256,7 @@ CODES: dict[str, Code] = {
     ),
     "PolicyBypassNotDeclared": Code(
         Effect.NOTHING,
-        "A client asks to bypass policies that block (`--exception-bypass-policy-check`), and no exception is declared.",
+        "A client asks to bypass policies that block (`--exception-bypass-policy-check`), without an exception.",
         "Have one declared by who may, and run the pipeline again.",
     ),
     "PolicyNotEvaluatedUngated": Code(

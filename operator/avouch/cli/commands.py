@@ -52,6 +52,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "run list": tree.Entry("List runs, newest first.", "avouch.cli.runs.looking:runs"),
     "run show": tree.Entry("Show what became of a build.", "avouch.cli.runs.looking:show"),
     "run watch": tree.Entry("Follow a build until it has its verdict.", "avouch.cli.runs.looking:watch"),
+    "run gate": tree.Entry("Wait for a verdict, and fail unless it Passed.", "avouch.cli.runs.looking:gate"),
     "run bundle": tree.Entry("Save the signed evidence of a run.", "avouch.cli.runs.bundles:bundle"),
     "run verify": tree.Entry("Verify saved evidence, offline.", "avouch.cli.runs.verifying:verify"),
     "run delete": tree.Entry("Delete a run; the record of it stays.", "avouch.cli.runs.deleting:delete"),

@@ -34,9 +34,16 @@ class Adapters:
         return os.environ
 
     def cluster(self, options: ports.Options) -> ports.Cluster:
-        """Kubernetes, through the user's kubectl; its warnings go to stderr."""
+        """Kubernetes, through the user's kubectl; its warnings go to stderr. In a pod without one, for reading only."""
+        import shutil
+
         import click
 
+        if shutil.which("kubectl") is None and not (options.kubeconfig or options.context):
+            from avouch import inpod  # lazy: 30 ms (http, ssl)
+
+            if inpod.inside(self.environment):
+                return inpod.InPod(self.environment, options.namespace)
         from avouch import kubectl  # lazy: 7 ms (subprocess, json)
 
         return kubectl.Kubectl(
