@@ -1,12 +1,12 @@
 """Specs of declared objects, read by the models of their kinds, and the indexes by which the cache files them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
 from avouch import errors
-from avouch.api import expiry, meta
+from avouch.api import expiry, meta, vocabulary
 from avouch.kube.cache import Object
 from avouch.tekton import definitions
 
@@ -33,6 +33,18 @@ class Suspendable(meta.Model):
     """What every kind of ours says, whatever else it does."""
 
     suspend: bool = False
+
+
+class Enforced(meta.Model):
+    """What of a Workflow's spec says what a verdict that is not Passed does."""
+
+    enforcement: Annotated[vocabulary.Enforcement, Field(strict=False)] = vocabulary.Enforcement.WARN
+    gate: bool = False
+
+    @property
+    def warns(self) -> bool:
+        """Whether it is told loudly."""
+        return self.gate or self.enforcement is not vocabulary.Enforcement.OBSERVE
 
 
 class Retained(meta.Model):

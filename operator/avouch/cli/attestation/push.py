@@ -24,6 +24,7 @@ from avouch.crafting import run as crafting_run
 
 _WAIT = 30  # seconds
 _ASK = 30  # seconds that one question may wait for its answer
+_OBSERVE = "observe"  # spec.enforcement of the Workflow: a verdict is shown, and nothing more
 _SILENT = 2  # seconds before people are told that we wait
 _NO_KEY = (
     "signing with your own key is not supported: each attestation is signed with a new key that the server "
@@ -69,7 +70,8 @@ def push(started: session.Session, /, **said: Any) -> int:
     """Sign the attestation and push it.
 
     Exits with 1 if something is missing, and with 4 if the Workflow is a gate and the verdict is not Passed. Without a
-    gate, a verdict that is not Passed prints a warning and exits with 0.
+    gate it exits with 0, and a verdict that is not Passed prints a warning, unless the Workflow says enforcement:
+    observe.
     """
     if said["key"]:
         raise errors.Invalid(_NO_KEY, field="--key", fix="remove --key")
@@ -216,7 +218,7 @@ def code_of(started: session.Session, judged: Pushed) -> int:
             fix = "it is not judged yet: push with a longer --wait"
         failures.show(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=fix)
         return failures.GATE
-    if run.verdict not in (showing.PASSED, showing.PENDING):
+    if run.verdict not in (showing.PASSED, showing.PENDING) and run.enforcement != _OBSERVE:
         message = f"the verdict is {run.verdict.upper()}; the workflow is not a gate, so the build continues"
         failures.show(started, message, kind="ATTENTION")
     return failures.OK
