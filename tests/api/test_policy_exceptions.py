@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from avouch import rfc3339
+from avouch.kubectl import Kubectl
 from tests import charts
 from tests.api.served import until
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import kubectl
 from tests.cluster.processes import clean_environment
+from tests.unit.cli import line
 
 pytestmark = pytest.mark.apiserver
 
@@ -99,6 +101,18 @@ def test_an_exception_lasts_for_ninety_days_at_most_from_its_creation(api: ApiSe
     assert "at most 90 days from its creation" in tried(api, ADA, exception("long", days=90.1))
     assert tried(api, ADA, exception("long", days=89.9)) == ""
     assert "at most 90 days from its creation" in tried(api, ADA, exception("long", days=90.1))
+
+
+def test_the_command_grants_in_the_name_that_the_cluster_knows_us_by(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(kubectl()).parent))
+    kubeconfig = str(api.client_kubeconfig(ADA, ["system:authenticated"]))
+    adapters = line.Adapters(cluster=Kubectl(lambda _: None, kubeconfig=kubeconfig, namespace="shop"))
+    wanted = ("--policy", "banned", "--workflow", "build", "--reason", "no fix is out yet", "--lifetime", "72h")
+    answer = line.run("exception", "create", "by-command", "-n", "shop", *wanted, adapters=adapters)
+    assert (answer.code, answer.err, answer.out) == (0, "", "policyexception.avouch.dev/by-command created\n")
+    assert ADA in line.run("exception", "list", "-n", "shop", adapters=adapters).out
 
 
 NONE = {

@@ -39,7 +39,7 @@ class PolicyExceptionSpec(meta.Model):
         Field(default_factory=list)
     )
     """Names of the materials that the exception is for; default: all materials, and the attestation as a whole."""
-    reason: Annotated[str, meta.bounded(1024, minimum=1)]
+    reason: Annotated[str, meta.bounded(256, minimum=1)]  # as often in an attestation as it covers evaluations
     """Why a violation is acceptable for now. It is shown in each verdict."""
     granted_by: Annotated[str, meta.bounded(253, minimum=1)]
     """User who grants the exception: the API server refuses any other name than that of who applies it."""
