@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from avouch import errors, inpod
+from avouch import errors, inpod, kubectl
+from avouch.cli import ports
+from avouch.processes import commandline
 from tests import loopback
 from tests.loopback import Reply, Server
 
@@ -111,3 +113,25 @@ def test_only_a_pod_with_a_token_is_one(folder: Path, tmp_path: Path) -> None:
     assert inpod.inside(inside, folder)
     assert not inpod.inside({}, folder)
     assert not inpod.inside(inside, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("installed", "inside", "asked", "chosen"),
+    [
+        (False, True, ports.Options(namespace="shop"), inpod.InPod),
+        (True, True, ports.Options(), kubectl.Kubectl),
+        (False, False, ports.Options(), kubectl.Kubectl),  # it says how to install it
+        (False, True, ports.Options(context="other"), kubectl.Kubectl),  # another cluster is meant than this one
+        (False, True, ports.Options(kubeconfig="file"), kubectl.Kubectl),
+    ],
+)
+def test_a_pods_own_account_is_used_where_nothing_else_can_be_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool, inside: bool, asked: ports.Options, chosen: type
+) -> None:
+    program = tmp_path / "kubectl"
+    if installed:
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(inpod, "inside", lambda environment: inside)
+    assert isinstance(commandline.Adapters().cluster(asked), chosen)
