@@ -24,6 +24,7 @@ ISSUER = rules.Pattern(
 )
 RUN_EXPIRY = durations.Span("1m", "8760h")
 RunExpiry = Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)]
+Enforcement = Annotated[vocabulary.Enforcement, Field(strict=False)]
 ATTEST_WITHIN = durations.Span("5s", "10m")
 AttestWithin = Annotated[str, ATTEST_WITHIN.field, AfterValidator(ATTEST_WITHIN.check)]
 NameLabelsOrResolver = rules.exactly_one(
@@ -270,7 +271,7 @@ class WorkflowSpec(meta.Model):
     """Who may attest. Default: any ServiceAccount of this namespace and any APIToken that covers the Workflow."""
     run_expiry: RunExpiry | None = None
     """How long an external run may stay open without new material, such as 24h (the default)."""
-    enforcement: Annotated[vocabulary.Enforcement, Field(strict=False)] | None = None
+    enforcement: Enforcement | None = None
     """What a verdict that is not Passed does: with observe it is only shown; with warn (the default) the build's Event
     is a warning, and pushing prints one; with gate, pushing exits with code 4. Otherwise no build is failed."""
     gate: bool = False

@@ -7,10 +7,9 @@ nothing. A name that leads nowhere yet keeps nothing from being recorded: it cov
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from avouch import errors, rfc3339, spelling
+from avouch import errors, findings, rfc3339, spelling
 from avouch.api import policyexception as kind
 from avouch.controlplane.model import policyexceptions
-from avouch.findings import several
 from avouch.kube.cache import Key, Object
 from avouch.reconcilers import conditions, policylookup, specs
 from avouch.reconcilers.context import Context
@@ -56,7 +55,7 @@ def decide(obj: Object, seen: Seen) -> conditions.Desired:
     if seen.policy:
         return _missing(conditions.POLICY_NOT_FOUND, seen.policy)
     if seen.workflows:
-        return _missing(conditions.WORKFLOW_NOT_FOUND, several(seen.workflows))
+        return _missing(conditions.WORKFLOW_NOT_FOUND, findings.several(seen.workflows))
     done = conditions.succeeded(f"violations of {spec.policy.name} fail no run until {spec.expires_at}")
     left = (seen.expires_at - seen.now).total_seconds()
     return conditions.Desired(done.conditions, recheck=min(left, _HOUR))

@@ -1,12 +1,13 @@
 """Specs of declared objects, read by the models of their kinds, and the indexes by which the cache files them."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 
 from avouch import errors
-from avouch.api import expiry, meta, vocabulary
+from avouch.api import expiry, meta, policyexception, vocabulary
+from avouch.api import workflow as workflow_kind
 from avouch.kube.cache import Object
 from avouch.tekton import definitions
 
@@ -38,7 +39,7 @@ class Suspendable(meta.Model):
 class Enforced(meta.Model):
     """What of a Workflow's spec says what a verdict that is not Passed does."""
 
-    enforcement: Annotated[vocabulary.Enforcement, Field(strict=False)] = vocabulary.Enforcement.WARN
+    enforcement: workflow_kind.Enforcement | None = None
     gate: bool = False
 
     @property
@@ -81,19 +82,6 @@ class Covering(meta.Model):
     """What of a Workflow's spec says which Pipelines and Tasks it covers."""
 
     tekton: Targets | None = None
-
-
-class Excepted(meta.Model):
-    """What of a PolicyException's spec names the policy."""
-
-    name: str
-
-
-class PolicyException(meta.Model):
-    """What of a PolicyException's spec files it."""
-
-    policy: Excepted
-    workflows: list[str]
 
 
 class IntegrationAttachment(meta.Model):
@@ -151,7 +139,7 @@ def file_by_ends(attachment: Object) -> tuple[str, ...]:
 def file_by_excepted(exception: Object) -> tuple[str, ...]:
     """Index of PolicyExceptions: by the policy and the Workflows that they name."""
     try:
-        spec = spec_of(exception, PolicyException)
+        spec = spec_of(exception, policyexception.PolicyExceptionSpec)
     except errors.Invalid:  # as `_filed`
         return ()
     namespace = exception["metadata"].get("namespace", "")

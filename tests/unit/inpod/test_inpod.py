@@ -109,10 +109,8 @@ def test_nothing_is_changed_from_here(api: Server, folder: Path) -> None:
 
 
 def test_only_a_pod_with_a_token_is_one(folder: Path, tmp_path: Path) -> None:
-    inside = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
-    assert inpod.inside(inside, folder)
-    assert not inpod.inside({}, folder)
-    assert not inpod.inside(inside, tmp_path / "nowhere")
+    assert inpod.inside(folder)
+    assert not inpod.inside(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -133,5 +131,6 @@ def test_a_pods_own_account_is_used_where_nothing_else_can_be_meant(
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(inpod, "inside", lambda environment: inside)
+    monkeypatch.setattr(inpod, "inside", lambda: inside)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert isinstance(commandline.Adapters().cluster(asked), chosen)

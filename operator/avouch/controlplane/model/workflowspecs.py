@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from avouch.api import durations, meta, vocabulary
 from avouch.api import workflow as kind
@@ -18,7 +16,7 @@ class Part(meta.Model):
 
     suspend: bool = False
     older_revisions: bool = False
-    enforcement: Annotated[vocabulary.Enforcement, Field(strict=False)] = vocabulary.Enforcement.WARN
+    enforcement: kind.Enforcement | None = None
     gate: bool = False
     run_expiry: kind.RunExpiry | None = None
     attesters: kind.Attesters | None = None
@@ -49,7 +47,7 @@ def read(spec: Mapping[str, Any] | None, workflow: str) -> Rules:
     return Rules(
         suspend=said.suspend,
         older_revisions=said.older_revisions,
-        enforcement=vocabulary.Enforcement.GATE if said.gate else said.enforcement,
+        enforcement=vocabulary.Enforcement.GATE if said.gate else said.enforcement or vocabulary.Enforcement.WARN,
         expiry=durations.read(said.run_expiry) if said.run_expiry else EXPIRY,
         attesters=said.attesters,
     )
