@@ -10,7 +10,8 @@ from avouch.cli import objects, options, session
 
 RESOURCE = "policyexceptions.avouch.dev"
 _HEAD = {"apiVersion": "avouch.dev/v1alpha1", "kind": "PolicyException"}
-_WHO = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+_WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
 
 @click.command(cls=options.Command)
@@ -47,7 +48,7 @@ def create(started: session.Session, name: str, lifetime: str, dry_run: str, for
 
 def _user(started: session.Session) -> str:
     """The user that the API server knows us as."""
-    return objects.text(started.cluster.create(_WHO), "status", "userInfo", "username")
+    return objects.text(started.cluster.post(_WHO_AM_I, _REVIEW), "status", "userInfo", "username")
 
 
 @click.command("list", cls=options.Command)

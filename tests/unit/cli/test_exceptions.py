@@ -22,10 +22,12 @@ class Cluster:
         self.exceptions = list(exceptions)
 
     def create(self, manifest: dict[str, Any], *flags: str) -> dict[str, Any]:
-        if manifest["kind"] == "SelfSubjectReview":
-            return {**manifest, "status": {"userInfo": {"username": "ada@example.com"}}}
         self.created.append(manifest)
         return dict(manifest)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert path == "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        return {**body, "status": {"userInfo": {"username": "ada@example.com"}}}
 
     def list(self, kind: str, *, everywhere: bool = False) -> list[dict[str, Any]]:
         assert kind == "policyexceptions.avouch.dev"
