@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
 
+from avouch import findings
 from avouch.controlplane.judging import examination, policyfields
 from avouch.controlplane.model import policies
 from avouch.findings import Finding
@@ -33,7 +34,7 @@ def differences(case: examination.Case, _examined: examination.Examined) -> Iter
     """Policies of which a client says the opposite of what the server found."""
     for one in case.evaluations or ():
         if one.client and one.client == _OPPOSITE.get(one.status):
-            of = f"policy {one.policy} on material {one.material}" if one.material else f"policy {one.policy}"
+            of = findings.of_policy(one.policy, one.material)
             text = f"{of}: the client says {one.client}, the server found {one.status}, which counts"
             yield Finding("PolicyEvaluationDiffers", text, one.line, "", one.material)
 
