@@ -25,6 +25,7 @@ from avouch.processes import lifetime
 from avouch.reading import pool
 from avouch.store import database, inline, judgingqueue
 from avouch.store import policies as policy_store
+from avouch.store import policyexceptions as exception_store
 from bench import doneruns, measure
 
 GOAL = 2.5  # ms of CPU for a run, ours and PostgreSQL's together
@@ -55,7 +56,8 @@ async def judged(store: doneruns.Store, count: int, size: int, asked: evaluation
         rows, readers = _Rows(inline.Inline(opened)), pool.Readers()
         looked_at = artifact_check.Artifacts(rows, readers)
         rego = asked or engine.Engine(_no_opa)
-        evaluating = policies.Evaluating(policy_store.Policies(opened), rego, rows, readers)
+        excepted = exception_store.Exceptions(opened)
+        evaluating = policies.Evaluating(policy_store.Policies(opened), excepted, rego, rows, readers)
         queue = judgingqueue.Queue(opened)
         use_case = judge.Judging(queue, looked_at, lifetime.Clock(), root, doneruns.keys(), evaluating)
         await opened.warm()

@@ -1,11 +1,11 @@
 """The policies of runs whose contracts have none: who asks them fails."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from avouch import digests
 from avouch.controlplane.judging import policies
-from avouch.controlplane.model import artifacts
+from avouch.controlplane.model import artifacts, policyexceptions
 from avouch.controlplane.model import policies as policy_model
 from avouch.policy import evaluation, rego
 
@@ -16,6 +16,9 @@ class _Nobody:
 
     async def documents(self, digests: frozenset[str]) -> Mapping[str, bytes]:
         raise AssertionError("no contract of these tests has policies")
+
+    async def of_workflow(self, namespace_uid: str, workflow: str) -> Sequence[policyexceptions.PolicyException]:
+        raise AssertionError("nothing is excepted here")
 
     @property
     def version(self) -> str:
@@ -35,4 +38,4 @@ class _Nobody:
 
 
 _NOBODY = _Nobody()
-UNASKED = policies.Evaluating(_NOBODY, _NOBODY, _NOBODY, _NOBODY)
+UNASKED = policies.Evaluating(_NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY)

@@ -243,6 +243,22 @@ CODES: dict[str, Code] = {
         "organization says that violations fail a run.",
         "Correct what the policy tells of, or set `gate: true` where it is attached.",
     ),
+    "PolicyExcepted": Code(
+        Effect.NOTHING,
+        "A policy with a gate found a violation, or could not be evaluated, and a PolicyException that was in force "
+        "when the run was judged excepts it. The finding says who granted it, why, and until when.",
+        "Correct what the policy tells of before the exception ends.",
+    ),
+    "PolicyEvaluationDiffers": Code(
+        Effect.NOTHING,
+        "A client evaluated a policy itself, and says the opposite of what the server found, which counts.",
+        "Compare the policy and the file that the client had with those of the run.",
+    ),
+    "PolicyBypassNotDeclared": Code(
+        Effect.NOTHING,
+        "A client asks to bypass policies that block (`--exception-bypass-policy-check`), without an exception.",
+        "Have one declared by who may, and run the pipeline again.",
+    ),
     "PolicyNotEvaluatedUngated": Code(
         Effect.NOTHING,
         "A policy without a gate could not be evaluated. It has not passed.",

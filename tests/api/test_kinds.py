@@ -140,6 +140,7 @@ WORKFLOW = {"contractRef": {"name": "c"}}
 SECRET = {"secretRef": {"name": "s"}}
 S3 = {"bucket": "b", "region": "r"}
 ATTACHMENT = {"integrationRef": {"name": "hook"}}
+EXCEPTION = {"workflows": ["w"], "reason": "r", "grantedBy": "ada", "expiresAt": "2027-01-01T00:00:00Z"}
 GOOD = [
     ours("Organization", {"homeNamespace": "security", "projects": {"selector": {"matchLabels": {"a": "b"}}}}),
     ours("Workflow", {**WORKFLOW, "tekton": {"pipelines": [{"name": "p"}, {"matchLabels": {"a": "b"}}]}}),
@@ -149,6 +150,7 @@ GOOD = [
     ours("Integration", {"type": "webhook", "webhook": {"url": "https://h/x"}, "secretRef": {"name": "s", "key": "k"}}),
     ours("IntegrationAttachment", {**ATTACHMENT, "workflowRef": {"name": "w"}, "verdicts": ["Failed"]}),
     ours("CASBackend", {"s3": {"bucket": "b", "region": "r", "endpoint": "http://h:9000"}, **SECRET, "default": True}),
+    ours("PolicyException", {**EXCEPTION, "policy": {"name": "p"}, "materials": ["sbom"]}),
 ]
 GOOD += [
     ours("Workflow", {}, "of-its-own-contract"),

@@ -7,7 +7,7 @@ from tests import docs
 from tests.architecture import sources
 
 PAGE = docs.ROOT / "docs" / "threat-model.md"
-INVARIANTS = 9
+INVARIANTS = 10
 _ROW = re.compile(r"^\| (?!who \||invariant|---)(.*) \|$", re.M)
 _NAMED = re.compile(r"`([a-z0-9_/]+\.py)::(test_[a-z0-9_]+)`")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from avouch.api import apitoken, attachment, casbackend, integration, meta, organization, workflow
+from avouch.api import apitoken, attachment, casbackend, integration, meta, organization, policyexception, workflow
 from avouch.controlplane.model import workflowspecs
 from avouch.reconcilers import specs
 
@@ -18,6 +18,7 @@ SPECS = (
     casbackend.CASBackendSpec,
     integration.IntegrationSpec,
     organization.OrganizationSpec,
+    policyexception.PolicyExceptionSpec,
     workflow.WorkflowSpec,
 )
 READERS = {"controlplane/model/artifacts.py"}  # `BackendSpec.read`, whose adapters are given the whole
@@ -62,6 +63,7 @@ def test_no_field_of_a_spec_is_asked_of_raw_json(room: str) -> None:
     [
         (workflowspecs.Part, workflow.WorkflowSpec),
         (specs.Workflow, workflow.WorkflowSpec),
+        (specs.Enforced, workflow.WorkflowSpec),
         (specs.IntegrationAttachment, attachment.IntegrationAttachmentSpec),
         *((specs.Suspendable, spec) for spec in SPECS),
     ],

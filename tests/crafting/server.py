@@ -54,6 +54,7 @@ class Memory:
         default_factory=lambda: {"id": "b-1", "name": "default-inline", "inline": True, "maxBytes": 500 * 1024}
     )
     gate: bool = False
+    enforcement: str = ""
     verdict: str = ""  # empty: by completeness
     skip_runner_variables: bool = False
     released: tuple[str, ...] = ()
@@ -161,6 +162,7 @@ def open_run(memory: Memory, request: Request, namespace: str, workflow: str) ->
         "backend": {"fallback": False, **memory.backend},
         "skipRunnerVariables": memory.skip_runner_variables,
         "gate": memory.gate,
+        "enforcement": memory.enforcement,
         "findings": [],
         "novelty": "ignored",
     }

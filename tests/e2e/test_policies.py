@@ -81,6 +81,9 @@ def test_the_page_works_as_it_stands(cluster: AnyCluster, machine: external.Mach
     head, _, decided = reasons.partition("\n")
     assert head.endswith(" of PipelineRun/compose-1: Failed, judged by Contract composed, revision 1")
     assert decided in (docs.ROOT / "docs/policies.md").read_text(), "the page shows what is printed"
+    excepted = told["kubectl avouch -n policed run show compose-2"]
+    assert "excepted by PolicyException until-the-fix of" in excepted
+    assert "left-pad is on its way out" in excepted
 
 
 def test_a_material_that_a_policy_group_brings_is_collected_shown_and_missed_like_any_other(place: Stage) -> None:

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from avouch.attestation import signing
 from avouch.contract import owed, policies, reading
 from avouch.controlplane.judging import documents, examination, verdict
 from avouch.controlplane.judging import policies as judging
-from avouch.controlplane.model import artifacts, verdicts
+from avouch.controlplane.model import artifacts, policyexceptions, verdicts
 from avouch.controlplane.model import policies as policy_model
 from avouch.opa import engine, memo
 from avouch.policy import documents as shown
@@ -48,6 +49,7 @@ class Cluster:
         self.content = content
         self.form = b""
         self.kept: dict[str, bytes] = {}
+        self.exceptions: list[policyexceptions.PolicyException] = []
 
     def policy(self, reference: str) -> Any:
         found = self.objects[reference]
@@ -71,6 +73,9 @@ class Cluster:
     async def documents(self, digests: frozenset[str]) -> Mapping[str, bytes]:
         return {digest: text for digest, text in self.kept.items() if digest in digests}
 
+    async def of_workflow(self, namespace_uid: str, workflow: str) -> Sequence[policyexceptions.PolicyException]:
+        return [one for one in self.exceptions if one.namespace_uid == namespace_uid and workflow in one.workflows]
+
     async def show(self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance) -> bytes:
         return shown.of_material(type_, content)
 
@@ -88,8 +93,9 @@ def case() -> examination.Case:
 async def judged(running: evaluation.Engine, cluster: Cluster) -> verdicts.Verdict:
     found = verdict.judge(case(), cases.LATER)
     assert isinstance(found, verdicts.Verdict)
-    said = await judging.Evaluating(cluster, running, cluster, cluster).evaluated(case(), found, KEYS)
-    again = verdict.judge(replace(case(), evaluations=said), cases.LATER)
+    use = judging.Evaluating(cluster, cluster, running, cluster, cluster)
+    whole = replace(case(), evaluations=await use.evaluated(case(), found, KEYS))
+    again = verdict.judge(replace(whole, exceptions=await use.declared(whole)), cases.LATER)
     assert isinstance(again, verdicts.Verdict)
     return again
 
@@ -321,7 +327,7 @@ async def test_the_policies_of_one_run_have_so_much_time_together(running: engin
     times = iter([0.0, 1.0, judging.ALLOWED + 1])
     found = verdict.judge(case(), cases.LATER)
     assert isinstance(found, verdicts.Verdict)
-    use = judging.Evaluating(cluster, running, cluster, cluster, clock=lambda: next(times))
+    use = judging.Evaluating(cluster, cluster, running, cluster, cluster, clock=lambda: next(times))
     said = await use.evaluated(case(), found, KEYS)
     assert [one.status.value for one in said] == ["Passed", "Error"]
     assert "seconds together" in said[1].reason
@@ -341,3 +347,40 @@ async def test_what_was_said_is_in_the_signed_attestation(running: engine.Engine
     assert by_name["broken"]["violations"][0]["message"].startswith("not evaluated: ")
     assert predicate["policyAttBlocked"] is True
     assert (predicate["policyEvaluationsCount"], predicate["policyViolationsCount"]) == (2, 2)
+
+
+async def test_an_exception_that_is_taken_away_excepts_the_next_run_no_more(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING), content=SBOM)
+    cluster.attach(gate=True)
+    run, ends = case().run, cases.LATER + timedelta(days=1)
+    cluster.exceptions = [
+        policyexceptions.PolicyException(
+            run.namespace, run.namespace_uid, "e", "components", (run.workflow,), "why", "ada", ends
+        )
+    ]
+    found = await judged(running, cluster)
+    assert (found.result, cases.codes(found)) == (verdicts.VerdictResult.PASSED, ["PolicyExcepted"])
+    assert "left-pad; excepted by PolicyException e of ada" in found.findings[0].message
+    cluster.exceptions.clear()
+    assert (await judged(running, cluster)).result is verdicts.VerdictResult.FAILED
+
+
+async def test_nobody_is_asked_for_exceptions_of_a_run_that_needs_none(running: engine.Engine) -> None:
+    class Unasked(Cluster):
+        async def of_workflow(self, namespace_uid: str, workflow: str) -> Sequence[policyexceptions.PolicyException]:
+            raise AssertionError("nothing is excepted here")
+
+    cluster = Unasked(policy("components", PASSING))
+    cluster.attach()
+    assert (await judged(running, cluster)).result is verdicts.VerdictResult.PASSED
+
+
+async def test_a_verdict_waits_for_exceptions_that_cannot_be_read(running: engine.Engine) -> None:
+    class Away(Cluster):
+        async def of_workflow(self, namespace_uid: str, workflow: str) -> Sequence[policyexceptions.PolicyException]:
+            raise errors.Unavailable("the database is away")
+
+    cluster = Away(policy("components", PASSING), content=SBOM)
+    cluster.attach(gate=True)
+    with pytest.raises(errors.Unavailable):
+        await judged(running, cluster)

@@ -45,7 +45,7 @@ async def evaluated(
 ) -> tuple[policy_model.Evaluation, ...]:
     found = verdict.judge(case, cases.LATER)
     assert isinstance(found, verdicts.Verdict)
-    return await judging.Evaluating(cluster, running, cluster, cluster).evaluated(case, found, KEYS)
+    return await judging.Evaluating(cluster, cluster, running, cluster, cluster).evaluated(case, found, KEYS)
 
 
 async def judged(running: engine.Engine, cluster: Cluster, case: examination.Case) -> verdicts.Verdict:

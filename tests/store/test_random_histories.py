@@ -156,7 +156,7 @@ class Controller:
         there = context.Context(
             cache=self.cache, workflows=self.workflows,
             contracts=recorded.Contracts(contract_store.Contracts(opened), lambda name: f"uid-{name}"),
-            organizations=None, issuing=None, deliveries=None, backends=None,  # type: ignore[arg-type]
+            organizations=None, issuing=None, deliveries=None, backends=None, exceptions=None,  # type: ignore[arg-type]
             canonical=lambda obj: revisions.canonical(reading.read(obj)), clock=cluster, epoch=lambda: epoch,
             creator=cluster, integrations=registry.Types(), compiler=None, fetches=None,
         )  # fmt: skip

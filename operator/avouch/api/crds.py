@@ -22,6 +22,7 @@ from avouch.api import (
     meta,
     organization,
     policy,
+    policyexception,
     workflow,
 )
 from avouch.api import (
@@ -31,6 +32,7 @@ from avouch.api import (
 KINDS = (
     *(organization.KIND, contract_kind.KIND, policy.KIND, policy.GROUP_KIND, workflow.KIND),
     *(integration.KIND, attachment.KIND, casbackend.KIND, apitoken.KIND),
+    policyexception.KIND,
 )
 LIMIT = 200_000  # bytes of one CRD: client-side apply copies it into an annotation, and those end at 262144
 _DROPPED = ("title", "default", "examples", "deprecated", "readOnly")

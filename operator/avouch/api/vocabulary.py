@@ -23,6 +23,14 @@ class RunnerType(StrEnum):
     CHAINLOOP_SANDBOX = "CHAINLOOP_SANDBOX"
 
 
+class Enforcement(StrEnum):
+    """What a verdict that is not Passed does to the builds of a Workflow, the least first."""
+
+    OBSERVE = "observe"  # it is recorded and shown
+    WARN = "warn"  # and told loudly
+    GATE = "gate"  # and the command that pushes fails
+
+
 class VerdictName(StrEnum):
     """The verdicts that are final, as an IntegrationAttachment's `verdicts` names them."""
 

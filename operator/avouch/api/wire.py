@@ -190,6 +190,9 @@ class ExternalRun(Struct, frozen=True, rename="camel"):
     skip_runner_variables: Annotated[bool, Meta(description="Record none of the runner's own variables.")]
     gate: Annotated[bool, Meta(description="Exit with 4 unless the run has passed.")]
     findings: list[Finding]
+    enforcement: Annotated[
+        str, Meta(description="observe, warn or gate: what a client does unless the run has passed.")
+    ] = "warn"
 
 
 class TrustAnswer(Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from avouch import digests, relative_paths
-from avouch.api import durations, expiry, meta, rules
+from avouch.api import durations, expiry, meta, rules, vocabulary
 
 _PATH = rules.Pattern(relative_paths.PATTERN, relative_paths.MESSAGE, relative_paths.FIX)
 PATH_FIX = "write the path of one file as the task writes it, such as reports/junit.xml"
@@ -24,6 +24,7 @@ ISSUER = rules.Pattern(
 )
 RUN_EXPIRY = durations.Span("1m", "8760h")
 RunExpiry = Annotated[str, RUN_EXPIRY.field, AfterValidator(RUN_EXPIRY.check)]
+Enforcement = Annotated[vocabulary.Enforcement, Field(strict=False)]
 ATTEST_WITHIN = durations.Span("5s", "10m")
 AttestWithin = Annotated[str, ATTEST_WITHIN.field, AfterValidator(ATTEST_WITHIN.check)]
 NameLabelsOrResolver = rules.exactly_one(
@@ -270,8 +271,11 @@ class WorkflowSpec(meta.Model):
     """Who may attest. Default: any ServiceAccount of this namespace and any APIToken that covers the Workflow."""
     run_expiry: RunExpiry | None = None
     """How long an external run may stay open without new material, such as 24h (the default)."""
+    enforcement: Enforcement | None = None
+    """What a verdict that is not Passed does: with observe it is only shown; with warn (the default) the build's Event
+    is a warning, and pushing prints one; with gate, pushing exits with code 4. Otherwise no build is failed."""
     gate: bool = False
-    """If true, pushing exits with code 4 unless the run Passed. Default false: builds are never failed."""
+    """If true, as enforcement: gate, whatever that says. Default false."""
     tekton: Tekton | None = None
     """Which Tekton runs are covered; also, unless an entry has a resolver, all labelled avouch.dev/workflow: NAME."""
     retention: expiry.Retention | None = None

@@ -72,6 +72,15 @@ class RunMaterial(Struct, frozen=True):
     origin: Annotated[str, Meta(description="sidecar, taskrun or cli.")] = ""
 
 
+class RunException(Struct, frozen=True, rename="camel"):
+    """The PolicyException by which a violation does not fail the run."""
+
+    name: Annotated[str, Meta(description="Its name.")] = ""
+    granted_by: Annotated[str, Meta(description="User who granted it.")] = ""
+    reason: Annotated[str, Meta(description="Why.")] = ""
+    expires_at: Annotated[str, Meta(description="When it ends.")] = ""
+
+
 class RunPolicy(Struct, frozen=True):
     """What one policy of the contract said of a material, or of the attestation."""
 
@@ -89,6 +98,13 @@ class RunPolicy(Struct, frozen=True):
     more: Annotated[int, Meta(description="Number of violations that are not shown.")] = 0
     line: Annotated[str, Meta(description="The contract line that asks for it.")] = ""
     inputs: Annotated[dict[str, str], Meta(description="What it was given; long values are cut.")] = {}
+    client: Annotated[
+        str,
+        Meta(description="What a client says that evaluated it, too: Passed, Violated or Skipped. It does not count."),
+    ] = ""
+    exception: Annotated[
+        RunException | None, Meta(description="By which it does not fail the run although it has a gate.")
+    ] = None
 
 
 class RunDelivery(Struct, frozen=True):

@@ -76,6 +76,7 @@ class Run(NamedTuple):
     backend: Backend = Backend()
     skip_runner_variables: bool = False
     gate: bool = False
+    enforcement: str = ""  # observe | warn | gate; "" by a server that knows gates alone
     findings: tuple[Finding, ...] = ()
 
 
@@ -113,6 +114,7 @@ def read(value: object) -> Run:
         backend=_backend(_part(fields, "backend")),
         skip_runner_variables=shape.optional_flag(fields.get("skipRunnerVariables"), "run.skipRunnerVariables"),
         gate=shape.optional_flag(fields.get("gate"), "run.gate"),
+        enforcement=shape.optional_text(fields.get("enforcement"), "run.enforcement"),
         findings=_findings(fields.get("findings")),
     )
 
@@ -146,6 +148,7 @@ def write(run: Run) -> dict[str, object]:
         },
         "skipRunnerVariables": run.skip_runner_variables,
         "gate": run.gate,
+        "enforcement": run.enforcement,
         "findings": [{key: getattr(each, key) for key in _FINDING} for each in run.findings],
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from avouch import rfc3339
-from avouch.api import wire
+from avouch.api import vocabulary, wire
 from avouch.controlplane.model import external as external_model
 from avouch.controlplane.model import runs
 
@@ -27,6 +27,7 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
     run, extra = stored.run, stored.external
     plan = msgspec.json.decode(run.plan, type=dict[str, Any])  # of an older version it says less
     runner, backend = extra.runner, found.backend
+    enforcement = stored.rules.enforcement if stored.rules is not None else vocabulary.Enforcement.WARN
     return wire.ExternalRun(
         id=str(run.id),
         name=run.name,
@@ -48,6 +49,7 @@ def external(found: external_model.Opened) -> wire.ExternalRun:
         attester=wire.AttesterAnswer(extra.attester.type, extra.attester.id),
         backend=wire.BackendAnswer(backend.id, backend.name, backend.inline, backend.fallback, backend.max_bytes),
         skip_runner_variables=found.skip_runner_variables,
-        gate=stored.rules is not None and stored.rules.gate,
+        gate=enforcement is vocabulary.Enforcement.GATE,
         findings=[*stored.findings, *found.unproven],
+        enforcement=str(enforcement),
     )

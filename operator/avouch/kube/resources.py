@@ -36,9 +36,10 @@ API_TOKENS = Resource("avouch.dev", "v1alpha1", "apitokens", "APIToken")
 CAS_BACKENDS = Resource("avouch.dev", "v1alpha1", "casbackends", "CASBackend")
 POLICIES = Resource("chainloop.dev", "v1", "policies", "Policy")
 POLICY_GROUPS = Resource("chainloop.dev", "v1", "policygroups", "PolicyGroup")
+POLICY_EXCEPTIONS = Resource("avouch.dev", "v1alpha1", "policyexceptions", "PolicyException")
 OURS = (
     *(CONTRACTS, POLICIES, POLICY_GROUPS, ORGANIZATIONS, WORKFLOWS, INTEGRATIONS, ATTACHMENTS),
-    *(API_TOKENS, CAS_BACKENDS),
+    *(API_TOKENS, CAS_BACKENDS, POLICY_EXCEPTIONS),
 )
 
 PIPELINERUNS = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # 18 ms that commands about the cluster do not pay
     from avouch.materials import images
     from avouch.processes import server_access
 
+_IN_CLUSTER = "KUBERNETES_SERVICE_HOST"  # a variable that every pod has
 _STEP = "/tekton/results"  # by it Chainloop's CLI and we know a step of Tekton
 
 
@@ -34,9 +35,16 @@ class Adapters:
         return os.environ
 
     def cluster(self, options: ports.Options) -> ports.Cluster:
-        """Kubernetes, through the user's kubectl; its warnings go to stderr."""
+        """Kubernetes, through the user's kubectl; its warnings go to stderr. In a pod without one, for reading only."""
         import click
 
+        if self.environment.get(_IN_CLUSTER) and not (options.kubeconfig or options.context):
+            import shutil
+
+            from avouch import inpod  # lazy: 30 ms (http, ssl)
+
+            if shutil.which("kubectl") is None and inpod.inside():
+                return inpod.InPod(self.environment, options.namespace)
         from avouch import kubectl  # lazy: 7 ms (subprocess, json)
 
         return kubectl.Kubectl(

@@ -36,7 +36,10 @@ class Permissions:
 
 
 _CHAINLOOPS = ("contracts", "policies", "policygroups")
-_OURS = ("organizations", "workflows", "integrations", "integrationattachments", "apitokens", "casbackends")
+_OURS = (
+    *("organizations", "workflows", "integrations", "integrationattachments", "apitokens", "casbackends"),
+    "policyexceptions",
+)
 _WATCH = ("list", "watch")
 _SECRETS = ("avouch-ca", "avouch-server-tls", "avouch-signing-keys")
 

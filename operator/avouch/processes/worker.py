@@ -54,6 +54,7 @@ from avouch.store import (
 )
 from avouch.store import deliveries as delivery_store
 from avouch.store import policies as policy_store
+from avouch.store import policyexceptions as exception_store
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +103,12 @@ class Adapters:
             trust_root=self.trust_root.get(),
             keys=self.keys.get(),
             evaluating=policies.Evaluating(
-                policy_store.Policies(self.database), self.engine, self.content, self.readers, pins=self.pins
+                policy_store.Policies(self.database),
+                exception_store.Exceptions(self.database),
+                self.engine,
+                self.content,
+                self.readers,
+                pins=self.pins,
             ),
         )
 

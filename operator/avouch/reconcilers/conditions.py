@@ -38,6 +38,7 @@ POLICY_NOT_FOUND = "PolicyNotFound"
 DIGEST_DIFFERS = "DigestDiffers"  # the policy that is there is not the one that was pinned
 NOT_FETCHED = "NotFetched"  # from the web: not yet, or it failed
 REFERENCE_ELSEWHERE = "ReferenceElsewhere"  # a provider, which nothing reads
+WORKFLOW_NOT_FOUND = "WorkflowNotFound"
 INVALID_SECRET = "InvalidSecret"  # noqa: S105 - a reason
 SWITCHED_OFF = "SwitchedOff"
 REVOKED = "Revoked"
@@ -60,6 +61,7 @@ INVALID = {
     "IntegrationAttachment": INVALID_SPEC,
     "Organization": INVALID_SPEC,
     "Policy": INVALID_POLICY,
+    "PolicyException": INVALID_SPEC,
     "PolicyGroup": INVALID_POLICY,
     "Workflow": INVALID_SPEC,
 }

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from avouch import errors
 from avouch.controlplane.intake import planning
-from avouch.controlplane.model import artifacts, cluster, identities, runs
+from avouch.controlplane.model import artifacts, cluster, identities, policyexceptions, runs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import fetches as fetch_model
@@ -48,6 +48,7 @@ class Context:
     issuing: token_secrets.Issuing
     deliveries: delivery_model.Deliveries
     backends: artifacts.BackendRecords
+    exceptions: policyexceptions.Recording
     canonical: Callable[[Object], bytes]  # a Contract's canonical form; raises errors.Invalid with the line
     clock: cluster.Clock
     epoch: Callable[[], int]

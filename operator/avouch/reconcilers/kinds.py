@@ -24,6 +24,7 @@ from avouch.reconcilers import (
     integrations,
     organizations,
     policies,
+    policyexceptions,
     policygroups,
     workers,
     workflows,
@@ -69,6 +70,7 @@ KINDS: Mapping[str, Kind] = {
     "CASBackend": Kind(resources.CAS_BACKENDS, casbackends.reconcile, casbackends.remove),
     "Policy": Kind(resources.POLICIES, policies.reconcile, policies.remove),
     "PolicyGroup": Kind(resources.POLICY_GROUPS, policygroups.reconcile, policygroups.remove),
+    "PolicyException": Kind(resources.POLICY_EXCEPTIONS, policyexceptions.reconcile, policyexceptions.remove),
     "APIToken": Kind(resources.API_TOKENS, apitokens.reconcile, apitokens.remove),
 }
 
@@ -96,11 +98,17 @@ def _through_pipelines(cache: ObjectCache, key: Key) -> list[Key]:
 
 
 def _referring(cache: ObjectCache, key: Key) -> list[Key]:
-    """Groups and Contracts that a Policy or PolicyGroup is part of, also through a group."""
+    """Groups and Contracts that a Policy or PolicyGroup is part of, also through a group; and what excepts it."""
     filed = referring_to(key.kind, key.name)
     groups = cache.found("PolicyGroup", filed)
     through = [each for one in groups for each in cache.found("Contract", referring_to("PolicyGroup", one.name))]
-    return list(dict.fromkeys([*groups, *cache.found("Contract", filed), *through]))
+    excepting = cache.found("PolicyException", filed) if key.kind == "Policy" else []
+    return list(dict.fromkeys([*groups, *cache.found("Contract", filed), *through, *excepting]))
+
+
+def _of_workflow(cache: ObjectCache, key: Key) -> list[Key]:
+    excepting = cache.found("PolicyException", named(*key))
+    return [*cache.found("IntegrationAttachment", f"namespace/{key.namespace}"), *excepting]
 
 
 def _reading(cache: ObjectCache, key: Key) -> list[Key]:
@@ -141,7 +149,7 @@ _DEPENDENTS: Mapping[str, Callable[[ObjectCache, Key], list[Key]]] = {
     "Policy": _referring,
     "PolicyGroup": _referring,
     "Integration": lambda cache, key: cache.found("IntegrationAttachment", f"integration/{key.name}"),
-    "Workflow": lambda cache, key: cache.found("IntegrationAttachment", f"namespace/{key.namespace}"),
+    "Workflow": _of_workflow,
     "CASBackend": _rival_backends,
     "ConfigMap": _reading,
     "Namespace": lambda cache, _key: cache.keys("Organization"),

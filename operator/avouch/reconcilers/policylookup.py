@@ -113,6 +113,11 @@ class Lookup:
     wanted: set[str] = field(default_factory=set)
     _files: dict[bytes, kind.Policy | kind.PolicyGroup] = field(default_factory=dict)  # each is read once
 
+    @property
+    def namespaces(self) -> list[str]:
+        """The namespaces in which a bare name is looked up, the first one first."""
+        return [each for each in dict.fromkeys((self.namespace, self.home)) if each]
+
     def policy(self, reference: str) -> kind.Policy:
         """The Policy of a reference, with every script in it.
 
@@ -148,7 +153,7 @@ class Lookup:
         if organization and self._home_of(organization) != home:
             message = f"{organization} is not the Organization of namespace {self.namespace}"
             return Unresolved(conditions.POLICY_NOT_FOUND, message)
-        namespaces = (home,) if organization else self._namespaces
+        namespaces = (home,) if organization else self.namespaces
         there = next((obj for each in namespaces if (obj := self.cache.get(Key(name, each, own)))), None)
         if there is None:
             message = f"{name} {own} does not exist in namespace {' or '.join(namespaces)}"
@@ -157,11 +162,6 @@ class Lookup:
             message = f"the digest of {name} {own} is {actual}, not {pin}"
             return Unresolved(conditions.DIGEST_DIFFERS, message, f"write @{actual}, or no digest")
         return there
-
-    @property
-    def _namespaces(self) -> Sequence[str]:
-        """Where it is looked: the namespace first, then the home."""
-        return [each for each in dict.fromkeys((self.namespace, self.home)) if each]
 
     def _readable(self, name: str, reference: str) -> Unresolved | None:
         look: Callable[[str], object] = self.policy if name == "Policy" else self.group
@@ -198,7 +198,7 @@ class Lookup:
 
     def _file(self, model: type[_Kind], reference: str) -> tuple[str, _Kind]:
         """What a file declares, and the namespace that it is in."""
-        namespace, content = self._content(reference, self._namespaces)
+        namespace, content = self._content(reference, self.namespaces)
         references.hold(reference, content)
         if content not in self._files:
             self._files[content] = policyfiles.read(content, references.parted(reference)[0])

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from avouch import errors
-from avouch.api import expiry, meta
+from avouch.api import expiry, meta, policyexception, vocabulary
+from avouch.api import workflow as workflow_kind
 from avouch.kube.cache import Object
 from avouch.tekton import definitions
 
@@ -33,6 +34,18 @@ class Suspendable(meta.Model):
     """What every kind of ours says, whatever else it does."""
 
     suspend: bool = False
+
+
+class Enforced(meta.Model):
+    """What of a Workflow's spec says what a verdict that is not Passed does."""
+
+    enforcement: workflow_kind.Enforcement | None = None
+    gate: bool = False
+
+    @property
+    def warns(self) -> bool:
+        """Whether it is told loudly."""
+        return self.gate or self.enforcement is not vocabulary.Enforcement.OBSERVE
 
 
 class Retained(meta.Model):
@@ -123,6 +136,19 @@ def file_by_ends(attachment: Object) -> tuple[str, ...]:
     return (*named, _by_namespace(attachment))
 
 
+def file_by_excepted(exception: Object) -> tuple[str, ...]:
+    """Index of PolicyExceptions: by the policy and the Workflows that they name."""
+    try:
+        spec = spec_of(exception, policyexception.PolicyExceptionSpec)
+    except errors.Invalid:  # as `_filed`
+        return ()
+    namespace = exception["metadata"].get("namespace", "")
+    return (
+        referring_to("Policy", spec.policy.name),
+        *(named("Workflow", namespace, each) for each in spec.workflows),
+    )
+
+
 def _filed(name: Callable[[], str]) -> tuple[str, ...]:
     """What cannot be read is bound to nothing: its own reconcile says what is wrong with it."""
     try:
@@ -168,6 +194,7 @@ def file_by_policies(obj: Object) -> tuple[str, ...]:
     groups = [*_mappings(said, "policyGroups"), *_mappings(said, "policy_groups")]
     named = [("Policy", each) for each in attached] + [("PolicyGroup", each) for each in groups]
     filed = {referring_to(kind, _last_name(str(each["ref"]))) for kind, each in named if each.get("ref")}
+    filed |= {embedding(name) for each in attached if (name := _embedded(each))}
     outside = any(_leads_elsewhere(each) for _, each in named)
     return (*sorted(filed), *([WITH_POLICIES] if named else ()), *([ELSEWHERE] if outside else ()))
 
@@ -189,6 +216,17 @@ def _names_scripts(policy: Mapping[str, Any]) -> bool:
     return any(one.get("path") or one.get("ref") for one in said)
 
 
+def embedding(name: str) -> str:
+    """Where Contracts and PolicyGroups are filed in which a policy of this name is embedded."""
+    return f"embedded/{name}"
+
+
+def _embedded(attachment: Mapping[str, Any]) -> str:
+    found = attachment.get("embedded")
+    metadata = found.get("metadata") if isinstance(found, Mapping) else None
+    return str(metadata.get("name") or "") if isinstance(metadata, Mapping) else ""
+
+
 def _mappings(where: Any, field: str) -> list[Mapping[str, Any]]:
     found = where.get(field) if isinstance(where, Mapping) else None
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
@@ -206,6 +244,7 @@ INDEXERS = {
     "Task": file_by_namespace,
     "IntegrationAttachment": file_by_ends,
     "Policy": file_by_scripts,
+    "PolicyException": file_by_excepted,
     "PolicyGroup": file_by_policies,
     "TaskRun": file_by_pipelinerun,
 }

@@ -17,6 +17,7 @@ from avouch.controlplane.model import verdicts
 from avouch.kube import events, resources
 from avouch.kube.cache import Key
 from avouch.kube.queue import WorkQueue
+from avouch.reconcilers import specs
 from avouch.reconcilers.context import Context
 
 log = logging.getLogger(__name__)
@@ -36,14 +37,18 @@ _REASONS = {
 }
 
 
-def event_of(run: run_model.Run, judged: run_model.Judged) -> events.Event:
-    """The Event that tells of a verdict and why it is no better one; its reason is one of a closed list."""
+def event_of(run: run_model.Run, judged: run_model.Judged, *, warns: bool = True) -> events.Event:
+    """The Event that tells of a verdict and why it is no better one; its reason is one of a closed list.
+
+    `warns`: whether it is a warning where the verdict is not Passed.
+    """
     note = (
         f"{run.result} against Contract {run.contract} revision {run.revision}: {_why(judged)}"
         f"kubectl describe workflowrun -n {run.namespace} {run.name}"
     )
     reason = _REASONS.get(run.result, "AttestationIncomplete")
-    return events.Event(reason, note, action="Judge", warning=run.result is not verdicts.VerdictResult.PASSED)
+    warning = warns and run.result is not verdicts.VerdictResult.PASSED
+    return events.Event(reason, note, action="Judge", warning=warning)
 
 
 def _why(judged: run_model.Judged) -> str:
@@ -134,7 +139,15 @@ class VerdictWatch:
             return
         resource = resources.PIPELINERUNS if run.subject_kind == "PipelineRun" else resources.TASKRUNS
         subject = events.reference(resource, run.namespace, run.subject_name, run.key.subject_uid)
-        await self.recorder.record(subject, event_of(run, judged))
+        await self.recorder.record(subject, event_of(run, judged, warns=self._warns(run)))
+
+    def _warns(self, run: run_model.Run) -> bool:
+        """Whether the Workflow says so; one that is gone, or cannot be read, does."""
+        workflow = self.context.cache.get(Key("Workflow", run.namespace, run.workflow))
+        try:
+            return workflow is None or specs.spec_of(workflow, specs.Enforced).warns
+        except errors.Invalid:
+            return True
 
     def _give_up(self) -> None:
         """Runs are awaited in the order in which they ended; those that stay without a verdict are forgotten."""

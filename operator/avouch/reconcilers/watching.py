@@ -111,6 +111,7 @@ async def absent(context: Context, live: Collection[Key]) -> list[tuple[Key, Obj
         (Key("CASBackend", namespace, name), {"metadata": {"namespace": namespace, "name": name, "uid": uid}})
         for namespace, name, uid in await context.backends.keys()
     ]
+    known += [(Key("PolicyException", *each), None) for each in await context.exceptions.keys()]
     tokens = await context.issuing.store.keys()
     known += [(Key("APIToken", namespace, name), None) for namespace, name, _ in tokens]
     known += [(Key("Organization", "", name), None) for name in await context.organizations.names()]

@@ -100,6 +100,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "payloads": _ADD,
         "policy_documents": _READ,
         "policy_fetches": (*_READ, "UPDATE (content, failure, failures, next_try)", "DELETE"),  # it asks for none
+        "policy_exceptions": _READ,
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
         "run_artifacts": _ADD,
@@ -139,6 +140,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "organisations": _WHOLE,
         "policy_documents": _ADD,
         "policy_fetches": (*_ADD, "UPDATE (asked_at)", "DELETE"),
+        "policy_exceptions": _WHOLE,
         "projects": _WHOLE,
         "runs": (*_ADD, _OPENED),
         "snapshots": _ADD,

@@ -74,6 +74,14 @@ policy_fetches = sa.Table(  # content: NULL before it was fetched, and where tha
     sa.Column("failure", sa.Text, nullable=False, server_default=""),
     sa.Column("content", sa.LargeBinary, nullable=True),
 )
+policy_exceptions = sa.Table(  # those that except something now, but for their time
+    "policy_exceptions",
+    metadata,
+    *(_text(n, key=True) for n in ("namespace", "name")),
+    *(_text(n) for n in ("namespace_uid", "policy", "digest", "reason", "granted_by")),
+    *(sa.Column(n, pg.ARRAY(sa.Text), nullable=False) for n in ("workflows", "materials")),
+    _time("expires_at"),
+)
 tokens = sa.Table(
     "tokens",
     metadata,

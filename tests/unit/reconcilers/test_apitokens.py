@@ -28,6 +28,7 @@ class Stage:
         self.context = context.Context(
             cache=cache, contracts=self, workflows=self, deliveries=self, organizations=self,  # type: ignore[arg-type]
             backends=self,  # type: ignore[arg-type]
+            exceptions=self,  # type: ignore[arg-type]
             issuing=token_secrets.Issuing(self.memory, self.secrets, lambda: address),
             canonical=lambda obj: b"", clock=self, epoch=lambda: 1, creator=self, integrations=registry.Types(),  # type: ignore[arg-type]
             compiler=None,  # type: ignore[arg-type]

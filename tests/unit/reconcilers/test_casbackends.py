@@ -78,7 +78,7 @@ def build(*objects: dict[str, Any]) -> tuple[context.Context, Records]:
         cache.put(Key("CASBackend", "team", one["metadata"]["name"]), one)
     records = Records()
     there = context.Context(
-        cache=cache, contracts=None, workflows=None, deliveries=None, backends=records,  # type: ignore[arg-type]
+        cache=cache, contracts=None, workflows=None, deliveries=None, backends=records, exceptions=None,  # type: ignore[arg-type]
         organizations=None, issuing=None, creator=None, integrations=registry.Types(), compiler=None, fetches=None,  # type: ignore[arg-type]
         canonical=lambda _: b"", clock=None, epoch=lambda: 1,  # type: ignore[arg-type]  # not used here
     )  # fmt: skip

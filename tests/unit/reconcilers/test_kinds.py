@@ -120,7 +120,7 @@ def build() -> tuple[kinds.KindReconciler, Memory, Api]:
     cache = ObjectCache(specs.INDEXERS)
     memory, api = Memory(), Api(cache)
     there = context.Context(
-        cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory,  # type: ignore[arg-type]
+        cache=cache, contracts=memory, workflows=memory, deliveries=memory, backends=memory, exceptions=memory,  # type: ignore[arg-type]
         organizations=memory, issuing=token_secrets.Issuing(tokens.Memory(), tokens.Secrets()),  # type: ignore[arg-type]
         canonical=canonical, clock=Clock(), epoch=lambda: 1, creator=api,
         integrations=registry.Types(), compiler=None, fetches=None,

@@ -113,7 +113,8 @@ class Scene:
         self.store, self.api, self.cache, self.clock = Store(tekton), Api(), ObjectCache(specs.INDEXERS), Clock()
         there = context.Context(
             cache=self.cache, contracts=self.store, workflows=self.store, organizations=None, issuing=None,  # type: ignore[arg-type]
-            deliveries=None, backends=None, canonical=bytes, clock=self.clock, epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
+            deliveries=None, backends=None, exceptions=None, canonical=bytes, clock=self.clock,  # type: ignore[arg-type]
+            epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
             integrations=registry.Types(), compiler=None, fetches=None,
         )  # fmt: skip
         self.put("Workflow", {"metadata": {"name": "w", "namespace": "team", "uid": "wu"}, "spec": {}})

@@ -51,9 +51,11 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.kinds: list[str] = []
+        self.warnings: list[bool] = []
 
     async def record(self, regarding: dict[str, Any], event: Any) -> None:
         self.kinds.append(regarding["kind"])
+        self.warnings.append(event.warning)
         self.told.append((regarding["metadata"]["name"], event.note))
 
 
@@ -65,7 +67,7 @@ class Clock:
 def build() -> tuple[verdict_events.VerdictWatch, Runs, Recorder]:
     there = context.Context(
         cache=ObjectCache(specs.INDEXERS), contracts=None, workflows=None, organizations=None, issuing=None,  # type: ignore[arg-type]
-        deliveries=None, backends=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
+        deliveries=None, backends=None, exceptions=None, canonical=bytes, clock=Clock(), epoch=lambda: 1, creator=None,  # type: ignore[arg-type]
             integrations=registry.Types(), compiler=None, fetches=None,
     )  # fmt: skip
     store, recorder = Runs(), Recorder()
@@ -94,6 +96,31 @@ def test_the_reason_of_an_event_says_the_verdict_and_all_but_passed_warn(
 ) -> None:
     said = verdict_events.event_of(replace(RUN, result=result), run_model.Judged(1, RUN.id, RUN))
     assert (said.reason, said.warning) == (reason, warning)
+
+
+@pytest.mark.parametrize(
+    ("spec", "warning"),
+    [
+        ({}, True),
+        ({"enforcement": "warn"}, True),
+        ({"enforcement": "gate"}, True),
+        ({"enforcement": "observe"}, False),
+        ({"enforcement": "observe", "gate": True}, True),
+        ({"enforcement": "unreadable"}, True),
+        (None, True),
+    ],
+)
+async def test_a_workflow_that_only_observes_warns_of_no_verdict(spec: dict[str, Any] | None, warning: bool) -> None:
+    watch, store, recorder = build()
+    await watch.look()
+    store.judged_runs = [judged(10)]
+    run = store.judged_runs[0].run
+    assert run is not None
+    if spec is not None:
+        metadata = {"name": run.workflow, "namespace": run.namespace}
+        watch.context.cache.put(Key("Workflow", run.namespace, run.workflow), {"metadata": metadata, "spec": spec})
+    await watch.look()
+    assert recorder.warnings == [warning]
 
 
 def test_an_event_of_a_passed_run_names_no_finding() -> None:

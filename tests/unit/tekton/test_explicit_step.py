@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from avouch.cli.runs import looking
 from avouch.sidecar import work
 from avouch.tekton import injection
 
@@ -40,6 +41,20 @@ def test_it_meets_pod_security_restricted_and_finds_its_identity(name: str) -> N
     assert found["volumeMounts"][0]["mountPath"] == injection.IDENTITY
     assert found["securityContext"]["runAsUser"] == injection.USER
     assert found["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_gates_arguments_are_understood_and_it_meets_pod_security_restricted() -> None:
+    spec = step("gate.yaml")
+    given = {"run": "-x", "workflow": "release", "timeout": "30"}
+    words = [*spec["command"], *spec["args"]]
+    for name, value in given.items():
+        words = [word.replace(f"$(params.{name})", value) for word in words]
+    program, *path = words[:3]
+    assert (program, path) == ("avouch", ["run", "gate"])
+    parsed = looking.gate.make_context("gate", words[3:]).params
+    assert {"argument": "-x", "workflow": "release", "timeout": 30.0}.items() <= parsed.items()
+    assert spec["securityContext"]["runAsUser"] == injection.USER
+    assert spec["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_the_token_of_the_task_is_for_our_audience() -> None:

@@ -70,11 +70,11 @@ def attest(started: session.Session, /, **said: Any) -> int:
             crafted = _annotated(started, _gathered(started, adapters, begun, given, said), notes)
             owed = missing.owed(crafted, _WAY)
             if crafted.dry_run:
-                return push.rehearse(crafted, owed, adapters, said["file"])
+                return push.rehearse(crafted, owed, adapters, said)
             if owed:
                 push.show_owed(owed)
                 raise errors.Invalid(f"the attestation is not complete: {len(owed)} owed")
-            pushed = push.send(adapters, crafted, said["file"])
+            pushed = push.send(adapters, crafted, said)
     judged = push.judge(started, adapters, crafted, pushed, said)
     _show(crafted, judged, said["form"])
     return push.code_of(started, judged)

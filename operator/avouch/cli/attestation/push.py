@@ -24,6 +24,7 @@ from avouch.crafting import run as crafting_run
 
 _WAIT = 30  # seconds
 _ASK = 30  # seconds that one question may wait for its answer
+_OBSERVE = "observe"  # spec.enforcement of the Workflow: a verdict is shown, and nothing more
 _SILENT = 2  # seconds before people are told that we wait
 _NO_KEY = (
     "signing with your own key is not supported: each attestation is signed with a new key that the server "
@@ -41,6 +42,11 @@ OPTIONS: options.Declared = (
         ("--wait",),
         {"type": click.IntRange(0, 3600), "default": _WAIT, "show_default": True, "metavar": "SECONDS",
          "help": "How long to wait for the verdict."},
+    ),
+    (
+        ("--exception-bypass-policy-check", "bypass"),
+        {"is_flag": True,
+         "help": "Ask that violations of policies block nothing: recorded, and granted only by a PolicyException."},
     ),
     (("--deactivate-ci-report", "silent"), {"is_flag": True, "help": "Write no report for the CI."}),
 )  # fmt: skip
@@ -64,7 +70,8 @@ def push(started: session.Session, /, **said: Any) -> int:
     """Sign the attestation and push it.
 
     Exits with 1 if something is missing, and with 4 if the Workflow is a gate and the verdict is not Passed. Without a
-    gate, a verdict that is not Passed prints a warning and exits with 0.
+    gate it exits with 0, and a verdict that is not Passed prints a warning, unless the Workflow says enforcement:
+    observe.
     """
     if said["key"]:
         raise errors.Invalid(_NO_KEY, field="--key", fix="remove --key")
@@ -75,12 +82,12 @@ def push(started: session.Session, /, **said: Any) -> int:
     common.note(started, *change.notes)
     owed = missing.owed(change.state, showing.way(place))
     if change.state.dry_run:
-        return rehearse(change.state, owed, adapters, said["file"])
+        return rehearse(change.state, owed, adapters, said)
     if owed:
         failures.show(started, f"the attestation is not complete: {len(owed)} owed")
         show_owed(owed)
         return failures.FAILED
-    pushed = send(adapters, change.state, said["file"])
+    pushed = send(adapters, change.state, said)
     _forget(started, state_store)
     judged = judge(started, adapters, change.state, pushed, said)
     if said["form"] == "table":
@@ -96,10 +103,10 @@ def show_owed(owed: tuple[Any, ...]) -> None:
         click.echo(line, err=True)
 
 
-def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters, file: str) -> int:
+def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters, said: Mapping[str, Any]) -> int:
     """A dry run ends here: the statement is written, nothing is signed and nothing is sent."""
-    payload = statement.payload(found, statement.Ending(adapters.now(), avouch.__version__))
-    if file:
+    payload = statement.payload(found, statement.Ending(adapters.now(), avouch.__version__, bypass=said["bypass"]))
+    if file := said["file"]:
         Path(file).write_bytes(payload)
     output.json_text(payload.decode())
     click.echo("This was a dry run: nothing was signed or sent.", err=True)
@@ -108,7 +115,7 @@ def rehearse(found: state.State, owed: tuple[Any, ...], adapters: ports.Adapters
     return failures.OK
 
 
-def send(adapters: ports.Adapters, found: state.State, file: str) -> Pushed:
+def send(adapters: ports.Adapters, found: state.State, said: Mapping[str, Any]) -> Pushed:
     """Sign the attestation with a key of its own and push the bundle.
 
     Raises:
@@ -117,10 +124,10 @@ def send(adapters: ports.Adapters, found: state.State, file: str) -> Pushed:
     server = common.server_of(adapters, found)
     signer = signing.KeySigner.generate()
     leaf = _certificate(server.certificate(found.run.id, signing.csr(signer, found.run.id[:64])))
-    ending = statement.Ending(adapters.now(), avouch.__version__, _name(leaf))
+    ending = statement.Ending(adapters.now(), avouch.__version__, _name(leaf), said["bypass"])
     envelope = signing.sign_envelope(signer, dsse.IN_TOTO, statement.payload(found, ending), with_keyid=False)
     content = bundle.to_bytes(bundle.Bundle(envelope=envelope, certificate=leaf.public_bytes(Encoding.DER)))
-    if file:
+    if file := said["file"]:
         Path(file).write_bytes(content)
     try:
         digest = server.push(found.run.id, content)
@@ -211,7 +218,7 @@ def code_of(started: session.Session, judged: Pushed) -> int:
             fix = "it is not judged yet: push with a longer --wait"
         failures.show(started, f"the workflow {run.workflow} is a gate, and its verdict is {run.verdict}", fix=fix)
         return failures.GATE
-    if run.verdict not in (showing.PASSED, showing.PENDING):
+    if run.verdict not in (showing.PASSED, showing.PENDING) and run.enforcement != _OBSERVE:
         message = f"the verdict is {run.verdict.upper()}; the workflow is not a gate, so the build continues"
         failures.show(started, message, kind="ATTENTION")
     return failures.OK

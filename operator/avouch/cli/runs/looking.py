@@ -1,4 +1,4 @@
-"""`avouch run list`, `show` and `watch`."""
+"""`avouch run list`, `show`, `watch` and `gate`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -76,12 +76,56 @@ def watch(started: session.Session, name: str, timeout: float, form: str) -> int
     name has. Progress is printed on stderr. Exits
     with 0 if every run of it Passed, with 5 if one did not, with 1 if there is no verdict in time.
     """
+    return _ended(_judged(started, name, timeout), form)
+
+
+@click.command(cls=options.Command)
+@finding.meant
+@click.option("--workflow", required=True, metavar="NAME", help="Workflow whose verdict counts: no other one does.")
+@click.option("--timeout", type=click.FloatRange(min=0, max=86400), default=600.0, show_default=True,
+              metavar="SECONDS", help="How long to wait for the verdict.")  # fmt: skip
+@session.given
+def gate(started: session.Session, name: str, workflow: str, timeout: float) -> int:
+    """Wait for the verdict of a build, and fail unless it Passed.
+
+    \b
+    avouch run gate build-42 --workflow release                       a build: its PipelineRun or TaskRun
+    avouch run gate registry.example.com/app@sha256:4e07... --workflow release
+
+    For what must not go on without: a step of another build, such as a deployment. A build has its verdict after its
+    end, so no step of its own can wait for it. In a pod without kubectl its ServiceAccount is used, which has to be
+    bound to the ClusterRole avouch-view. The reasons are printed on stderr. Exits with 0 if all runs of it Passed, and
+    with 4 if one did not, or there is no verdict in time.
+    """  # noqa: D301  # click reads the backspace
+    try:
+        found = _judged(started, name, timeout, workflow)
+    except errors.TimedOut as exc:
+        failures.explain(started, exc)
+        return failures.GATE
+    failed = [run for run in found if page.verdict(run) != page.PASSED]
+    for run in failed:
+        for line in (f"{finding.name_of(run)}: {page.verdict(run)}", *page.why(run)):
+            click.echo(output.harmless(line), err=True)
+    if failed:
+        failures.show(started, f"the gate is closed: {len(failed)} of {len(found)} runs of {name} did not pass")
+        return failures.GATE
+    output.lines([f"{finding.name_of(run)}: {page.verdict(run)}" for run in found])
+    return failures.OK
+
+
+def _judged(started: session.Session, name: str, timeout: float, workflow: str = "") -> list[objects.Manifest]:
+    """The runs that are meant, at least one, each with its verdict; `workflow`: those of this one alone.
+
+    Raises:
+        TimedOut: there is none in time.
+    """
     told: list[str] = []
     for _ in range(max(1, round(timeout / _POLL))):
         found = _tried(started, name, told)
+        found = [run for run in found if workflow in ("", objects.text(run, "spec", "workflow"))]
         _tell(found, name, told)
         if found and all(page.verdict(run) != page.PENDING for run in found):
-            return _ended(found, form)
+            return found
         started.adapters.wait(_POLL)
     fix = f"see avouch run show {name}" if told and told[-1].startswith("run ") else "see avouch run list"
     raise errors.TimedOut(f"{name} has no verdict after {timeout:g} s", fix=fix)

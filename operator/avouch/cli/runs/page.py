@@ -100,7 +100,8 @@ def _policy(said: dict[str, Any]) -> tuple[str, ...]:
     more = len(violations) - 1 + int(said.get("more") or 0)
     told = f"{_cut(violations[0])} (and {more} more)" if violations and more else _cut(*violations[:1])
     on = str(said.get("material") or "the attestation")
-    status, gate = str(said.get("status") or ""), "yes" if said.get("gate") else "no"
+    status = str(said.get("status") or "")
+    gate = "excepted" if said.get("exception") else "yes" if said.get("gate") else "no"
     return str(said.get("name") or ""), on, status, gate, told or _cut(str(said.get("reason") or ""))
 
 

@@ -12,7 +12,7 @@ from avouch import plan
 from avouch.attestation import identity, predicate
 from avouch.contract import completeness
 from avouch.controlplane.model import external as external_model
-from avouch.controlplane.model import policies, runs, verdicts
+from avouch.controlplane.model import policies, policyexceptions, runs, verdicts
 from avouch.controlplane.model.artifacts import Checked
 from avouch.controlplane.model.verdicts import Evidence, VerdictResult
 from avouch.findings import Finding
@@ -38,6 +38,7 @@ class Case:
     documents: Mapping[tuple[str, str], Checked] = field(default_factory=dict)
     external: external_model.ExternalPart | None = None  # of an external run (`external_run`)
     evaluations: tuple[policies.Evaluation, ...] | None = None  # None: its policies were not asked
+    exceptions: tuple[policyexceptions.PolicyException, ...] = ()  # those that are declared for its Workflow
 
 
 @dataclass(frozen=True, slots=True)

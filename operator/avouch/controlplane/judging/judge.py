@@ -129,6 +129,7 @@ class Judging:
                 found = verdict.judge(case, self.clock.now())
             if isinstance(found, verdicts.Verdict) and _ends(case, found) and _has_to_be_evaluated(case, found):
                 case = replace(case, evaluations=await self.evaluating.evaluated(case, found, self.keys))
+                case = replace(case, exceptions=await self.evaluating.declared(case))
                 found = verdict.judge(case, self.clock.now())
             return self._outcome(record, case, found, taken)
         except Exception as exc:

@@ -18,7 +18,7 @@ from avouch import digests, errors, kept, storable
 from avouch.api import policy as kind
 from avouch.contract import legacy, owed
 from avouch.controlplane.judging import documents, examination, run_record
-from avouch.controlplane.model import artifacts, policies, verdicts
+from avouch.controlplane.model import artifacts, policies, policyexceptions, verdicts
 from avouch.materials import types as material_types
 from avouch.policy import documents as shown_documents
 from avouch.policy import evaluation, finding_types, resolution, scripts
@@ -56,6 +56,7 @@ class Evaluating:
     """The use case, with the ports it needs. `pins`: of all runs that one process judges."""
 
     recorded: policies.Policies
+    exceptions: policyexceptions.Exceptions
     engine: evaluation.Engine
     content: artifacts.Content
     reader: artifacts.Shows
@@ -80,6 +81,16 @@ class Evaluating:
             so_far = replace(verdict, evaluations=tuple(evaluating.said))
             await evaluating.judge_attestation(documents.attested(case, so_far, keys))
         return _kept(evaluating.said)
+
+    async def declared(self, case: examination.Case) -> tuple[policyexceptions.PolicyException, ...]:
+        """The exceptions that are declared now; nobody is asked for a run that none would help.
+
+        Raises:
+            errors.Unavailable: the database cannot answer now.
+        """
+        if not any(one.gate and one.bad for one in case.evaluations or ()):
+            return ()
+        return tuple(await self.exceptions.of_workflow(case.run.namespace_uid, case.run.workflow))
 
     async def _pinned(self, case: examination.Case) -> Pinned:
         asked, run = case.plan, case.run

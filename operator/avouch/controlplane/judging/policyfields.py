@@ -1,7 +1,8 @@
 """What policies said, as Chainloop's predicate has it: evaluations by material, and what they come to. Pure.
 
 One that could not be evaluated is a violation there, because that predicate knows no error: nothing that reads it takes
-it for passed.
+it for passed. Violations that a PolicyException excepts keep standing: where all that would block are excepted, the
+block is bypassed, and what reads it says BYPASSED.
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from avouch.controlplane.model import policies
 
 WHOLE = "CHAINLOOP.ATTESTATION"  # the key of what is said of the attestation as a whole
-_BAD = (policies.Status.VIOLATED, policies.Status.ERROR)
+EXCEPTION = "avouch.dev/exception"  # before the annotations of an evaluation that tell of its PolicyException
 
 
 def of(evaluations: Sequence[policies.Evaluation]) -> Mapping[str, object]:
@@ -18,8 +19,9 @@ def of(evaluations: Sequence[policies.Evaluation]) -> Mapping[str, object]:
     by_material: dict[str, list[object]] = {}
     for one in evaluations:
         by_material.setdefault(one.material or WHOLE, []).append(_evaluation(one))
-    bad = [one for one in evaluations if one.status in _BAD]
+    bad = [one for one in evaluations if one.bad]
     gated = [one for one in bad if one.gate]
+    blocking = [one for one in gated if one.exception is None]
     return {
         "policyEvaluations": by_material,
         "policyEvaluationsCount": len(evaluations),
@@ -30,7 +32,8 @@ def of(evaluations: Sequence[policies.Evaluation]) -> Mapping[str, object]:
         "policyHasGatedViolations": bool(gated),
         "policyHasGates": any(one.gate for one in evaluations),
         "policyCheckBlockingStrategy": "ENFORCED" if any(one.gate for one in evaluations) else "ADVISORY",
-        "policyAttBlocked": bool(gated),
+        "policyBlockBypassEnabled": bool(gated) and not blocking,
+        "policyAttBlocked": bool(blocking),
     }
 
 
@@ -54,8 +57,16 @@ def _evaluation(one: policies.Evaluation) -> dict[str, object]:
         "skipReasons": [one.reason] if one.status is policies.Status.SKIPPED and one.reason else [],
         "requirements": list(one.requirements),
         "gate": one.gate,
+        "annotations": _exception(one.exception),
     }
     return {key: value for key, value in said.items() if value or key in ("gate", "skipped")}
+
+
+def _exception(found: policies.Excepted | None) -> dict[str, str]:
+    if found is None:
+        return {}
+    said = {"name": found.name, "granted-by": found.granted_by, "reason": found.reason, "expires-at": found.expires_at}
+    return {f"{EXCEPTION}.{key}": value for key, value in said.items()}
 
 
 def _reference(name: str, uri: str, digest: str) -> dict[str, object]:

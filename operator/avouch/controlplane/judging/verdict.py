@@ -11,7 +11,7 @@ from datetime import datetime
 from avouch import findings as finding_table
 from avouch.api import vocabulary
 from avouch.contract import completeness
-from avouch.controlplane.judging import examination, external_run, tekton_run
+from avouch.controlplane.judging import clientpolicies, examination, exceptions, external_run, tekton_run
 from avouch.controlplane.model import policies, verdicts
 from avouch.findings import CODES, Effect, Finding, several
 from avouch.runners import table
@@ -26,6 +26,7 @@ TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examination.WaitUntil:
     """Decide one run. Only a run without any finding but notes passes."""
+    case = exceptions.applied(clientpolicies.beside(case), now)
     examined = _examine(case, now)
     if not isinstance(examined, examination.Examined):
         return examined
@@ -91,7 +92,10 @@ def unproven_runner(case: examination.Case, examined: examination.Examined) -> I
 
 
 def violated_policies(case: examination.Case, _examined: examination.Examined) -> Iterable[Finding]:
-    """What policies say. Of one with a gate, a violation fails the run and an error is one; of others it is a note."""
+    """What policies say. Of one with a gate, a violation fails the run and an error is one, unless that is excepted.
+
+    Of others it is a note.
+    """
     if not case.plan.has_policies:
         return
     if case.evaluations is None:
@@ -100,12 +104,30 @@ def violated_policies(case: examination.Case, _examined: examination.Examined) -
         return
     for one in case.evaluations:
         of = finding_table.of_policy(one.policy, one.material)
-        if one.status is policies.Status.ERROR:
+        if one.exception is not None:
+            text = f"{of}: {_told(one)}; {exceptions.words(one.exception)}"
+            yield Finding("PolicyExcepted", text, one.line, "", one.material)
+        elif one.status is policies.Status.ERROR:
             code = "PolicyNotEvaluated" if one.gate else "PolicyNotEvaluatedUngated"
             yield Finding(code, f"{of}: {one.reason}", one.line, _UNEVALUATED, one.material)
         elif one.status is policies.Status.VIOLATED:
             code = "PolicyViolated" if one.gate else "PolicyViolatedUngated"
             yield Finding(code, f"{of}: {_violations(one)}{_given(one)}", one.line, _correct(one), one.material)
+
+
+def bypass_without_exception(case: examination.Case, _examined: examination.Examined) -> Iterable[Finding]:
+    """A client that asks to bypass what blocks: only a declared exception does."""
+    blocking = sorted({one.policy for one in case.evaluations or () if one.gate and one.bad and one.exception is None})
+    if not blocking or not clientpolicies.asked_to_bypass(case):
+        return
+    who = case.external.attester.id if case.external is not None else "a pod of the run"
+    text = f"{who} asks to bypass policies, and no exception from {several(blocking)} is declared"
+    fix = f"avouch exception create NAME --policy {blocking[0]} --workflow {case.run.workflow} --reason TEXT"
+    yield Finding("PolicyBypassNotDeclared", text, "", f"have it declared: {fix}")
+
+
+def _told(one: policies.Evaluation) -> str:
+    return one.reason if one.status is policies.Status.ERROR else _violations(one)
 
 
 def _violations(one: policies.Evaluation) -> str:
@@ -130,5 +152,7 @@ CHECKS: tuple[Callable[[examination.Case, examination.Examined], Iterable[Findin
     wrong_evidence,  # contradictions, refused evidence, a build that failed: the CHECKS of the source
     unproven_runner,  # RunnerMismatch
     incomplete_evidence,  # MaterialMissing, GroupUnsatisfied, AnnotationMissing, EnvironmentMissing
-    violated_policies,  # PolicyViolated, PolicyNotEvaluated, PoliciesNotEvaluated, and their notes without a gate
+    clientpolicies.differences,  # PolicyEvaluationDiffers
+    bypass_without_exception,  # PolicyBypassNotDeclared
+    violated_policies,  # PolicyViolated, PolicyNotEvaluated, PoliciesNotEvaluated, and notes: excepted, without a gate
 )

@@ -35,6 +35,16 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Excepted:
+    """The PolicyException by which a violation, or an error, does not fail a run, as it was when that was decided."""
+
+    name: str
+    granted_by: str
+    reason: str
+    expires_at: str  # RFC 3339
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What one policy said.
 
@@ -54,6 +64,8 @@ class Evaluation:
         inputs: what it was given.
         violations: at most `MOST`; `more` counts the others.
         requirements: what is met where it passed.
+        client: the status that a client gives it in what it signed; "" where none does. It decides nothing.
+        exception: by which it fails no run although it has a gate and did not pass; None: there is none.
     """
 
     policy: str
@@ -72,6 +84,13 @@ class Evaluation:
     violations: tuple[Violation, ...] = ()
     more: int = 0
     requirements: tuple[str, ...] = ()
+    client: str = ""
+    exception: Excepted | None = None
+
+    @property
+    def bad(self) -> bool:
+        """Whether it did not pass: one that could not be evaluated has not, either."""
+        return self.status in (Status.VIOLATED, Status.ERROR)
 
 
 class Policies(Protocol):

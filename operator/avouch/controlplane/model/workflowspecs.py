@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from avouch.api import durations, meta
+from avouch.api import durations, meta, vocabulary
 from avouch.api import workflow as kind
 
 EXPIRY = timedelta(hours=24)  # where the Workflow says nothing
@@ -16,6 +16,7 @@ class Part(meta.Model):
 
     suspend: bool = False
     older_revisions: bool = False
+    enforcement: kind.Enforcement | None = None
     gate: bool = False
     run_expiry: kind.RunExpiry | None = None
     attesters: kind.Attesters | None = None
@@ -28,14 +29,14 @@ class Rules:
     Attributes:
         suspend: no run may be opened.
         older_revisions: a client may choose a revision of the contract that is not the newest.
-        gate: the client's command fails where the verdict does not pass.
+        enforcement: what the client's command does where the verdict does not pass.
         expiry: how long a run may stay open without a sign of life.
         attesters: exactly who may attest; None: whom the namespace lets.
     """
 
     suspend: bool = False
     older_revisions: bool = False
-    gate: bool = False
+    enforcement: vocabulary.Enforcement = vocabulary.Enforcement.WARN
     expiry: timedelta = EXPIRY
     attesters: kind.Attesters | None = None
 
@@ -46,7 +47,7 @@ def read(spec: Mapping[str, Any] | None, workflow: str) -> Rules:
     return Rules(
         suspend=said.suspend,
         older_revisions=said.older_revisions,
-        gate=said.gate,
+        enforcement=vocabulary.Enforcement.GATE if said.gate else said.enforcement or vocabulary.Enforcement.WARN,
         expiry=durations.read(said.run_expiry) if said.run_expiry else EXPIRY,
         attesters=said.attesters,
     )

@@ -94,9 +94,21 @@ def _policy(found: Mapping[str, Any]) -> dict[str, Any]:
     same = ("digest", "reference", "description", "scripts", "group", "material", "status", "reason", "gate", "more",
             "line")  # fmt: skip
     violations = [one["message"] for one in found["violations"]]
-    said = {"name": found["policy"], **{key: found.get(key) for key in same}, "violations": violations}
-    inputs = owedview.shown_inputs(found.get("inputs") or ())
-    return {key: value for key, value in {**said, "inputs": inputs}.items() if value}
+    exception = found.get("exception")  # as the client's word, absent in older verdicts
+    said = {
+        "name": found["policy"],
+        **{key: found.get(key) for key in same},
+        "violations": violations,
+        "inputs": owedview.shown_inputs(found.get("inputs") or ()),
+        "client": found.get("client"),
+        "exception": exception and _exception(exception),
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _exception(found: Mapping[str, str]) -> dict[str, str]:
+    same = {key: found[key] for key in ("name", "reason")}
+    return {**same, "grantedBy": found["granted_by"], "expiresAt": found["expires_at"]}
 
 
 def _cells(document: objects.Document, now: datetime) -> list[str]:

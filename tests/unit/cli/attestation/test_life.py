@@ -44,6 +44,14 @@ def test_six_commands_make_the_real_runs_attestation(job: Job):
     assert job.run("attestation", "reset").code == 1
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_bypass_of_policies_is_asked_for_in_what_is_signed(job: Job, asked: bool):
+    job.ok("init", *WANTED)
+    job.add_all()
+    job.ok("push", "--annotation", "who=me", *(["--exception-bypass-policy-check"] if asked else []))
+    assert statement(job)["predicate"].get("policyBlockBypassEnabled", False) is asked
+
+
 def test_everything_owed_is_named_at_once_and_nothing_is_pushed(job: Job):
     job.ok("init", *WANTED)
     found = job.att("push")
@@ -158,6 +166,23 @@ def test_without_a_gate_no_build_breaks_and_the_verdict_is_told_loudly(job: Job,
     job.add_all()
     found = job.ok("push", "--annotation", "who=me")
     assert f"ATTENTION: the verdict is {verdict.upper()}" in found.err
+
+
+@pytest.mark.parametrize(("enforcement", "told"), [("observe", False), ("warn", True), ("", True), ("later", True)])
+def test_who_only_observes_shows_the_verdict_and_warns_of_none(job: Job, enforcement: str, told: bool):
+    job.memory.verdict, job.memory.enforcement = "Failed", enforcement
+    job.ok("init", *WANTED)
+    job.add_all()
+    found = job.ok("push", "--annotation", "who=me")
+    assert "Verdict: Failed" in found.out
+    assert ("ATTENTION" in found.err) is told
+
+
+def test_a_gate_is_one_whatever_else_is_said(job: Job):
+    job.memory.gate, job.memory.verdict, job.memory.enforcement = True, "Failed", "observe"
+    job.ok("init", *WANTED)
+    job.add_all()
+    assert job.att("push", "--annotation", "who=me").code == 4
 
 
 def test_a_verdict_that_takes_a_moment_is_waited_for(job: Job):

@@ -7,6 +7,7 @@ import pytest
 
 from avouch import errors
 from avouch.api import workflow
+from avouch.api.vocabulary import Enforcement
 from avouch.controlplane.model import workflowspecs
 
 
@@ -14,9 +15,15 @@ from avouch.controlplane.model import workflowspecs
     ("spec", "rules"),
     [
         (None, workflowspecs.Rules()),
-        ({}, workflowspecs.Rules(False, False, False, timedelta(hours=24))),
-        ({"suspend": True, "gate": True}, workflowspecs.Rules(suspend=True, gate=True)),
-        ({"olderRevisions": True, "runExpiry": "90m"}, workflowspecs.Rules(False, True, False, timedelta(minutes=90))),
+        ({}, workflowspecs.Rules(False, False, Enforcement.WARN, timedelta(hours=24))),
+        ({"suspend": True, "gate": True}, workflowspecs.Rules(suspend=True, enforcement=Enforcement.GATE)),
+        ({"enforcement": "observe"}, workflowspecs.Rules(enforcement=Enforcement.OBSERVE)),
+        ({"enforcement": "gate"}, workflowspecs.Rules(enforcement=Enforcement.GATE)),
+        ({"enforcement": "observe", "gate": True}, workflowspecs.Rules(enforcement=Enforcement.GATE)),
+        (
+            {"olderRevisions": True, "runExpiry": "90m"},
+            workflowspecs.Rules(older_revisions=True, expiry=timedelta(minutes=90)),
+        ),
         (
             {"attesters": {"serviceAccounts": ["sa"]}},
             workflowspecs.Rules(attesters=workflow.Attesters(service_accounts=["sa"])),
@@ -36,6 +43,7 @@ def test_rules_are_read_and_left_out_ones_have_defaults(
         ({"olderRevisions": "true"}, "spec.olderRevisions"),
         ({"suspend": 1}, "spec.suspend"),
         ({"gate": None}, "spec.gate"),
+        ({"enforcement": "Gate"}, "spec.enforcement"),
     ],
 )
 def test_a_field_of_another_type_is_refused_by_its_name(said: dict[str, Any], field: str) -> None:
