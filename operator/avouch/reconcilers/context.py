@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from avouch import errors
 from avouch.controlplane.intake import planning
-from avouch.controlplane.model import artifacts, cluster, identities, runs
+from avouch.controlplane.model import artifacts, cluster, identities, replays, runs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.kube import resources
@@ -38,7 +38,11 @@ class Recorded(contract_model.Workflows, planning.Workflows, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Handed to every reconcile. `last_runs` is the newest judged run by (namespace, Workflow)."""
+    """Handed to every reconcile.
+
+    `last_runs` is the newest judged run by (namespace, Workflow), `replayed` what a revision would have done to past
+    runs, by (namespace, Contract).
+    """
 
     cache: ObjectCache
     contracts: contract_model.Contracts
@@ -54,6 +58,7 @@ class Context:
     integrations: IntegrationTypes
     compiler: evaluation.Compiler
     last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
+    replayed: dict[tuple[str, str], replays.Replay] = field(default_factory=dict)
     definitions_listed: Callable[[], bool] = lambda: False  # whether the cache holds Tekton's Pipelines and Tasks
 
     def namespace_uid(self, name: str) -> str:
