@@ -10,13 +10,21 @@ import pytest
 import sqlalchemy as sa
 
 from avouch import digests, errors
+from avouch.contract import reading, revisions
+from avouch.controlplane.judging import replay
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import replays as model
 from avouch.controlplane.model import verdicts
 from avouch.store import contracts, database, jobs, namespaces, replays, runs, workflows
+from tests import postgres
 from tests.store.conftest import NOW, a_run, a_verdict, decide
+from tests.unit.controlplane.judging import tekton_cases as cases
+from tests.unit.controlplane.judging import test_judge as judges
 
 pytestmark = pytest.mark.postgres
+
+IMAGE = {"name": "image", "type": "CONTAINER_IMAGE", "output": True}
+SCAN = {"name": "scan", "type": "SARIF"}
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 RESULT = model.Result(
@@ -199,3 +207,40 @@ async def test_a_controller_of_an_older_epoch_asks_for_nothing(opened: database.
     with pytest.raises(errors.Conflict):
         await contracts.Contracts(opened).record(a_revision(namespace, b"two"), epoch=8)
     assert await replays.Replays(opened).take() is None
+
+
+async def test_a_worker_with_no_rights_but_its_own_holds_a_stored_run_to_what_was_recorded(
+    server: postgres.Postgres, opened: database.Database, namespace: str
+) -> None:
+    known, store = workflows.Workflows(opened), runs.Runs(opened)
+    record = contract_model.WorkflowRecord(
+        namespace, f"uid-{namespace}", "app", "wf-uid", 1, {"contractRef": {"name": "c"}}, {}, namespace, "c"
+    )
+    await known.upsert(record, epoch=1)
+    await known.close()
+    pinned = cases.planned(cases.image()).to_json()
+    key = replace(a_run().key, workflow_uid="wf-uid")
+    run = a_run(namespace, key=key, id=key.id, name=key.name("app"), workflow="app", plan=pinned, revision=1)
+    await store.open(run)
+    await store.finish(run.id, cases.snapshot(cases.built()), NOW, epoch=1)
+    assert await decide(opened, a_verdict(run), ())
+    for materials in ([IMAGE], [IMAGE, SCAN]):
+        manifest = {"apiVersion": "chainloop.dev/v1", "kind": "Contract", "metadata": {"name": "c"}}
+        canonical = revisions.canonical(reading.read({**manifest, "spec": {"materials": materials}}))
+        await contracts.Contracts(opened).record(a_revision(namespace, canonical), epoch=1)
+    async with database.Database(server.url_of("worker")) as own:
+        asked, declared = replays.Replays(own), workflows.Workflows(own)
+        judging = judges.judge(judges.Queue())
+        replaying = replay.Replaying(asked, asked.record, contracts.Contracts(own), declared, judging)
+        assert await replaying.step()
+        assert not await replaying.step()
+        await declared.close()
+    async with database.Database(server.url_of("controller")) as own:
+        (done,) = await replays.Replays(own).done(EVER)
+    assert (done.asked.revision, done.result.replayed, done.result.would_fail) == (2, 1, 1)
+    (example,) = done.result.examples
+    assert (example.run, example.reason) == (run.name, "MaterialMissing")
+    assert example.message == "scan was not collected: revision 1 did not ask for it"
+    kept = await store.get(run.id)
+    assert kept is not None
+    assert (kept.result, kept.revision) == (verdicts.VerdictResult.PASSED, 1), "nothing was written of the run"

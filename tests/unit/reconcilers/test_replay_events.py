@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from avouch.api import contract as contract_kind
 from avouch.controlplane.model import replays
 from avouch.kube.cache import Key
 from avouch.reconcilers import kinds, replay_events
@@ -67,6 +68,7 @@ async def test_it_stands_in_the_status_and_in_an_event_and_ready_says_nothing_of
              "reason": "MaterialMissing", "message": "scan was not collected"},
         ],
     }  # fmt: skip
+    assert contract_kind.ContractStatus.model_validate(obj["status"]).replay is not None
     assert [each["status"] for each in obj["status"]["conditions"] if each["type"] == "Ready"] == ["True"]
 
 

@@ -47,7 +47,7 @@ def ends(_case: examination.Case, found: judge.Judged) -> bool:
 
 def counted(so_far: replays.Result, asked: replays.Asked, run: runs.Run, found: judge.Judged) -> replays.Result:
     """The result with one more run."""
-    if not isinstance(found, verdicts.Verdict) or not ends_for_good(run, found):
+    if not isinstance(found, verdicts.Verdict) or not known(run, found):
         return replace(so_far, unknown=so_far.unknown + 1)
     result = replace(so_far, replayed=so_far.replayed + 1)
     passed, would = (one is VerdictResult.PASSED for one in (run.result, found.result))
@@ -57,7 +57,7 @@ def counted(so_far: replays.Result, asked: replays.Asked, run: runs.Run, found: 
     return replace(result, would_pass=so_far.would_pass + (would and not passed))
 
 
-def ends_for_good(run: runs.Run, found: verdicts.Verdict) -> bool:
+def known(run: runs.Run, found: verdicts.Verdict) -> bool:
     """(3) Whether the verdict says what the revision makes of the run, not what is left of its evidence."""
     gone = run.result is VerdictResult.PASSED and any(one.code == _GONE for one in found.findings)
     return found.result is not VerdictResult.PENDING and not gone
@@ -72,8 +72,8 @@ def _example(asked: replays.Asked, run: runs.Run, found: verdicts.Verdict) -> re
 def _message(asked: replays.Asked, run: runs.Run, first: Finding) -> str:
     if run.namespace_uid != asked.namespace_uid:  # (4)
         return CODES[first.code].meaning
-    known = {material.name for material in run.pinned().materials}
-    if first.code == "MaterialMissing" and first.material not in known:
+    asked_for = {material.name for material in run.pinned().materials}
+    if first.code == "MaterialMissing" and first.material not in asked_for:
         return f"{first.material} was not collected: revision {run.revision} did not ask for it"
     return first.message
 
