@@ -28,6 +28,7 @@ import psycopg
 
 from avouch.controlplane.model import deliverybounds, selectors
 from avouch.controlplane.model import quotas as quota_model
+from avouch.controlplane.model import replays as replay_model
 from avouch.processes import workermetrics
 from avouch.store import (
     artifacts,
@@ -36,6 +37,7 @@ from avouch.store import (
     jobs,
     migrate,
     quotas,
+    replays,
     retention,
     runqueries,
     runs,
@@ -110,6 +112,7 @@ _PRESENT = """FROM runs LEFT JOIN namespaces n ON n.name = runs.namespace LEFT J
     LEFT JOIN outside_runs x ON x.run_id = runs.id WHERE runs.namespace_uid = coalesce(n.uid, runs.namespace_uid)"""
 _LISTED = f"SELECT runs.*, v.materials, x.attester {_PRESENT} AND runs.namespace = 'shop'"
 _IN_ORDER = "ORDER BY runs.namespace, runs.name LIMIT 501"
+_CHANGED = replay_model.Asked(SHOP, f"{SHOP}-uid", "evidence", 4, datetime(2026, 1, 1, tzinfo=UTC))
 _ROOM = deliverybounds.Capacity(total=32, namespace=32, attachment=8)  # what a worker may begin
 
 
@@ -250,6 +253,11 @@ def queries(opened: database.Database, size: int) -> Sequence[Query]:
         ),
         Query("what a namespace has stored", used),
         Query("counters of artifacts: none is due", quotas.Usage(opened).check, periodic=True),
+        Query(
+            "replays: the last runs of a Contract", lambda: replays.Replays(opened).runs(_CHANGED, replay_model.LAST)
+        ),
+        Query("replays: none is asked for", replays.Replays(opened).take, periodic=True),
+        Query("replays: none is done", lambda: replays.Replays(opened).done(datetime.now(UTC)), periodic=True),
         Query("unfinished runs", lambda: stored.unfinished(500), periodic=True),
         Query(
             "counts of one attachment",

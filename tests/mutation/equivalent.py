@@ -36,7 +36,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("controlplane/judging/tekton_run.py", "missing_sidecars: record.case.snapshot is None -> False"): (
         "a run without a snapshot is Pending and not checked; for the type checker"
     ),
-    ("controlplane/judging/judge.py", "Judging._case: record.late -> True"): (
+    ("controlplane/judging/judge.py", "Judging.case: record.late -> True"): (
         "where no claim is late all are heard; it saves a look at the record"
     ),
     (

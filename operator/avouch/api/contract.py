@@ -195,6 +195,44 @@ class Resolved(meta.Model):
     """Number of policies that are not shown."""
 
 
+class ReplayExample(meta.Model):
+    """One run that would have failed."""
+
+    namespace: meta.Text
+    """Namespace of the run."""
+    workflow: meta.Text
+    """Workflow of the run."""
+    run: meta.Text
+    """Name of the WorkflowRun."""
+    verdict: meta.Text
+    """Verdict that it would have got."""
+    reason: meta.Text
+    """Code of its first finding."""
+    message: meta.Text
+    """What the finding says; of a run of another namespace, what its code means."""
+
+
+class Replay(meta.Model):
+    """What a revision would have done to the last runs: they were judged again, and kept their verdicts."""
+
+    revision: int
+    """The revision that they were held to."""
+    at: meta.Time
+    """When that was known."""
+    message: meta.Text
+    """The same in one sentence, with the newest run that would have failed."""
+    replayed: int
+    """Number of runs that were judged again: of all Workflows that use the contract, the newest ones."""
+    would_fail: int
+    """Of those, runs that passed and would not have."""
+    would_pass: int
+    """Of those, runs that did not pass and would have."""
+    unknown: int
+    """Number of runs that could not be judged again: their evidence is gone, or the time was over."""
+    examples: Annotated[list[ReplayExample], Field(max_length=10)] = Field(default_factory=list)
+    """Runs that would have failed, the newest first, at most 10."""
+
+
 class ContractStatus(meta.Status):
     """Observed state of the contract."""
 
@@ -208,6 +246,8 @@ class ContractStatus(meta.Status):
     """Number of Workflows that use this contract."""
     resolved: Resolved | None = None
     """What runs owe that are held to that revision, with its policies and groups looked up."""
+    replay: Replay | None = None
+    """What the newest revision would have done to past runs. A worker finds out; Ready does not say."""
 
 
 class Contract(meta.Model):

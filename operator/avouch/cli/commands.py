@@ -27,6 +27,7 @@ TABLE: Mapping[str, tree.Entry] = {
         "Show what a contract owes, with its policies and groups looked up.", "avouch.cli.resolved:resolve"
     ),
     "contract diff": tree.Entry("Show what changes from one contract to another.", "avouch.cli.contracts:difference"),
+    "contract replay": tree.Entry("Show what a change would have done to past runs.", "avouch.cli.replays:replay"),
     "contract ls": tree.Entry(alias="contract list"),
     "policy": tree.Entry("Policies: what evidence must say.", section=_DECLARE),
     "policy init": tree.Entry("Print a policy to begin with.", "avouch.cli.policies:init"),

@@ -5,6 +5,7 @@ CONTAINER_IMAGE by Tekton's type hints (results IMAGE_URL and IMAGE_DIGEST, also
 STRING by the result of that name, files by their name in a workspace.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -111,6 +112,48 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
         contract_namespace_uid=revision.namespace_uid,
         attest_within=_seconds(tekton.attest_within),
         generation=workflow.generation,
+    )
+
+
+def held_to(pinned: plan.Plan, workflow: Workflow, revision: Revision) -> plan.Plan:
+    """The plan of a past run, as it is when the run is held to another revision than it was opened under.
+
+    What the run was told stays: where each value that its plan names was to be found, and how long its sidecar had.
+    Sources of what its plan does not name come from the Workflow as it is now.
+
+    Raises:
+        Invalid, Corrupt: as `plan_of`.
+    """
+    now = plan_of(workflow, revision)
+    before = {material.name: material for material in pinned.materials}
+    return dataclasses.replace(
+        pinned,
+        contract=now.contract,
+        revision=now.revision,
+        contract_digest=now.contract_digest,
+        materials=tuple(_as_told(material, before.get(material.name)) for material in now.materials),
+        annotations=_annotations_as_told(now.annotations, pinned.annotations),
+        env=now.env,
+        runner=now.runner,
+        has_policies=now.has_policies,
+        contract_namespace=now.contract_namespace,
+        contract_namespace_uid=now.contract_namespace_uid,
+    )
+
+
+def _as_told(asked: plan.PlannedMaterial, before: plan.PlannedMaterial | None) -> plan.PlannedMaterial:
+    if before is None:
+        return asked
+    annotations = _annotations_as_told(asked.annotations, before.annotations)
+    return dataclasses.replace(asked, source=before.source, annotations=annotations)
+
+
+def _annotations_as_told(
+    asked: tuple[plan.PlannedAnnotation, ...], before: tuple[plan.PlannedAnnotation, ...]
+) -> tuple[plan.PlannedAnnotation, ...]:
+    sources = {each.name: each.source for each in before if each.source is not None}
+    return tuple(
+        each if each.value else dataclasses.replace(each, source=sources.get(each.name, each.source)) for each in asked
     )
 
 

@@ -31,6 +31,7 @@ from avouch.reconcilers import (
     policylookup,
     quota_events,
     recorded,
+    replay_events,
     specs,
     tektonruns,
     tektonwork,
@@ -49,6 +50,7 @@ from avouch.store import (
     organizations,
     policyexceptions,
     quotas,
+    replays,
     schema,
     tokens,
     workflows,
@@ -115,6 +117,9 @@ class Controller:
         self.verdicts = verdict_events.VerdictWatch(
             self.context, self.run_store, self.kind_reconciler.queue, self.recorder, awaited
         )
+        self.replays = replay_events.ReplayWatch(
+            self.context, replays.Replays(opened), self.kind_reconciler.queue, self.recorder
+        )
         self.labelled = labelled.LabelledRuns(self.context, self.recorder)
         self.quotas = quota_events.QuotaWatch(quotas.Usage(opened, config.quotas), self.recorder)
         self.rescuer = image_pull.Rescuer(api, self.cache, self.recorder, config.rescue_image)
@@ -170,7 +175,7 @@ class Controller:
         await self.history.begin()
         await self.namespaces.begin()
         await self.stored_workflows.announce(epoch=self.context.epoch())
-        await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.tekton.settle())
+        await asyncio.gather(self.workflows.load(), self.verdicts.begin(), self.replays.begin(), self.tekton.settle())
         self._prepared = True
         live = set(await self.declarations.resync())
         for key, old in await declaration_watch.absent(self.context, live):
@@ -251,6 +256,7 @@ class Controller:
         yield self.namespaces.run()
         yield self.declarations.resync_forever(self._again)
         yield self.verdicts.run()
+        yield self.replays.run()
         yield self.quotas.run()
         yield self.history.run()
         yield self.labelled.run()

@@ -18,7 +18,7 @@ from avouch import errors, pinned, webfiles
 from avouch.attestation import signing, trust
 from avouch.cas import remote
 from avouch.controlplane.deliveries import sending
-from avouch.controlplane.judging import artifact_check, documents, judge, policies
+from avouch.controlplane.judging import artifact_check, documents, judge, policies, replay
 from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
@@ -40,6 +40,7 @@ from avouch.processes import (
 from avouch.reading import pool
 from avouch.store import artifacts as artifact_store
 from avouch.store import (
+    contracts,
     database,
     deletions,
     fetches,
@@ -48,9 +49,11 @@ from avouch.store import (
     judgingqueue,
     notifications,
     quotas,
+    replays,
     retention,
     schema,
     verdicts,
+    workflows,
 )
 from avouch.store import deliveries as delivery_store
 from avouch.store import policies as policy_store
@@ -65,6 +68,7 @@ _POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those tha
 _PAUSE = 2.0  # seconds before another try where the database does not answer
 _FETCHING = 2.0  # seconds between looks at files of policies that are due
 _FORGETTING = 3600.0  # seconds between looks at those that nobody asks for any more
+_REPLAYING = 5.0  # seconds between looks for revisions that past runs are to be held to
 _DELETING = 5.0  # seconds between looks at what is to be deleted
 _RESTING = 15.0  # seconds between looks for reader processes that nobody needs any more
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
@@ -111,6 +115,12 @@ class Adapters:
                 pins=self.pins,
             ),
         )
+
+    def replaying(self) -> replay.Replaying:
+        """Past runs held to new revisions of their Contracts."""
+        asked = replays.Replays(self.database)
+        known = workflows.Workflows(self.database)
+        return replay.Replaying(asked, asked.record, contracts.Contracts(self.database), known, self.judging())
 
     def delivering(self) -> sending.Delivering:
         """Delivery of verdicts."""
@@ -225,6 +235,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 notifications.listen(adapters.database, calls),
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("readers", _RESTING, lambda: _rest(adapters)),
+                _regularly("replays", _REPLAYING, lambda: adapters.replaying().step()),
                 _regularly("deletions", _DELETING, lambda: _delete(adapters)),
                 _regularly("files of policies", _FETCHING, lambda: _fetch(adapters)),
                 _regularly("files of policies", _FORGETTING, adapters.fetching().forget),

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from avouch import errors
 from avouch.controlplane.intake import planning
-from avouch.controlplane.model import artifacts, cluster, identities, policyexceptions, runs
+from avouch.controlplane.model import artifacts, cluster, identities, policyexceptions, replays, runs
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.controlplane.model import fetches as fetch_model
@@ -39,7 +39,11 @@ class Recorded(contract_model.Workflows, planning.Workflows, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Handed to every reconcile. `last_runs` is the newest judged run by (namespace, Workflow)."""
+    """Handed to every reconcile.
+
+    `last_runs` is the newest judged run by (namespace, Workflow), `replayed` what a revision would have done to past
+    runs, by (namespace, Contract).
+    """
 
     cache: ObjectCache
     contracts: contract_model.Contracts
@@ -57,6 +61,7 @@ class Context:
     compiler: evaluation.Compiler
     fetches: fetch_model.Fetches
     last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
+    replayed: dict[tuple[str, str], replays.Replay] = field(default_factory=dict)
     definitions_listed: Callable[[], bool] = lambda: False  # whether the cache holds Tekton's Pipelines and Tasks
 
     def namespace_uid(self, name: str) -> str:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from avouch import digests, errors
+from avouch import digests, errors, rfc3339
 from avouch.contract import owed as owed_form
 from avouch.contract import owedview, revisions
-from avouch.controlplane.model import contracts
+from avouch.controlplane.model import contracts, replays
 from avouch.kube.cache import Key, Object
 from avouch.policy import resolution
 from avouch.reconcilers import conditions, organizations, policylookup
@@ -30,16 +31,40 @@ class Recorded:
     unresolved: Sequence[resolution.Unresolved] = ()
 
 
-def decide(contract: Object, recorded: Recorded, workflows: int) -> conditions.Desired:
+def decide(
+    contract: Object, recorded: Recorded, workflows: int, replayed: replays.Replay | None = None
+) -> conditions.Desired:
     """The status, from what was gathered."""
     revision = recorded.revision
     fields = {"workflows": workflows}
     if revision is not None:
         digest, source = str(revision.digest), revision.source_digest or None
         return _resolved(contract, recorded).having(
-            **fields, revision=revision.revision, digest=digest, sourceDigest=source, resolved=recorded.shown
+            **fields,
+            revision=revision.revision,
+            digest=digest,
+            sourceDigest=source,
+            resolved=recorded.shown,
+            replay=_replay(replayed, revision) if replayed else None,
         )
     return _resolved(contract, recorded).having(**fields)
+
+
+def _replay(replayed: replays.Replay, revision: contracts.ContractRevision) -> dict[str, Any] | None:
+    """What the newest revision would have done to past runs; nothing is said of another one."""
+    asked, result = replayed.asked, replayed.result
+    if (asked.revision, asked.namespace_uid) != (revision.revision, revision.namespace_uid):
+        return None
+    return {
+        "revision": asked.revision,
+        "at": rfc3339.to_seconds(replayed.at),
+        "message": replays.told(result),
+        "replayed": result.replayed,
+        "wouldFail": result.would_fail,
+        "wouldPass": result.would_pass,
+        "unknown": result.unknown,
+        "examples": [asdict(one) for one in result.examples],
+    }
 
 
 def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
@@ -63,17 +88,17 @@ def _unresolved(found: Sequence[resolution.Unresolved]) -> conditions.Desired:
 
 async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:
     """Read, look its policies up, and record; one that is suspended or in disorder keeps the revision it had."""
-    bound = _bound(context, key)
+    bound, replayed = _bound(context, key), context.replayed.get((key.namespace, key.name))
     if suspended(obj):
-        return decide(obj, await _kept(context, key), bound)
+        return decide(obj, await _kept(context, key), bound, replayed)
     try:
         canonical, source = await asyncio.to_thread(_read, context.canonical, obj)  # 90 ms for the largest
     except errors.Invalid as exc:
-        return decide(obj, replace(await _kept(context, key), problem=exc), bound)
+        return decide(obj, replace(await _kept(context, key), problem=exc), bound, replayed)
     owed, recheck = await _owed(context, key, canonical) if file_by_policies(obj) else (None, None)
     if owed is not None and not isinstance(owed, resolution.Resolved):
         kept = replace(await _kept(context, key), unresolved=owed)
-        return replace(decide(obj, kept, bound), recheck=recheck)
+        return replace(decide(obj, kept, bound, replayed), recheck=recheck)
     revision = contracts.ContractRevision(
         namespace=key.namespace,
         namespace_uid=context.namespace_uid(key.namespace),
@@ -89,7 +114,7 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     documents = owed.documents if owed else {}
     recorded = await context.contracts.record(revision, documents, epoch=context.epoch())
     is_new = recorded.recorded_at == revision.recorded_at
-    return replace(decide(obj, await _shown(recorded), bound), requeue_dependents=is_new, recheck=recheck)
+    return replace(decide(obj, await _shown(recorded), bound, replayed), requeue_dependents=is_new, recheck=recheck)
 
 
 async def _kept(context: Context, key: Key) -> Recorded:

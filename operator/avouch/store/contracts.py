@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests
 from avouch.controlplane.model import contracts
-from avouch.store import database, declared, direct, fencing, namespaces, policies, tables
+from avouch.store import database, declared, direct, fencing, namespaces, policies, replays, tables
 
 
 class Contracts:
@@ -27,7 +27,10 @@ class Contracts:
         *,
         epoch: int,
     ) -> contracts.ContractRevision:
-        """Keep a revision; the newest one that says the same is returned unchanged, else the number is newest + 1."""
+        """Keep a revision; the newest one that says the same is returned unchanged, else the number is newest + 1.
+
+        What a newer revision would have done to past runs is asked for with it.
+        """
         stored = tables.contract_revisions
         async with self._database.transaction() as connection:
             await fencing.fence(connection, epoch)
@@ -40,6 +43,8 @@ class Contracts:
             numbered = replace(revision, revision=newest.revision + 1 if newest else 1)
             await connection.execute(sa.insert(stored).values(**_row(numbered)))
             await policies.keep(connection, documents)
+            if newest is not None:  # of the first one there are no past runs
+                await replays.ask(connection, numbered)
             await declared.changed(connection, revision.namespace)
         return numbered
 

@@ -103,6 +103,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "policy_exceptions": _READ,
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
+        "replays": (*_READ, "UPDATE (tries, leased_until, done_at, result)"),
         "run_artifacts": _ADD,
         "run_deletions": (*_READ, "UPDATE (result, evidence, judged_at, documents, deleted_at)"),
         "run_keys": _ADD,
@@ -142,6 +143,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "policy_fetches": (*_ADD, "UPDATE (asked_at)", "DELETE"),
         "policy_exceptions": _WHOLE,
         "projects": _WHOLE,
+        "replays": (*_ADD, "UPDATE (revision, asked_at, tries, done_at, result)"),
         "runs": (*_ADD, _OPENED),
         "snapshots": _ADD,
         "tokens": (

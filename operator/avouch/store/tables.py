@@ -82,6 +82,17 @@ policy_exceptions = sa.Table(  # those that except something now, but for their 
     *(sa.Column(n, pg.ARRAY(sa.Text), nullable=False) for n in ("workflows", "materials")),
     _time("expires_at"),
 )
+replays = sa.Table(  # what a revision would have done to past runs: of each Contract what was asked last
+    "replays",
+    metadata,
+    *(_text(n, key=True) for n in ("namespace_uid", "name")),
+    _text("namespace"),
+    sa.Column("revision", sa.Integer, nullable=False),
+    _time("asked_at"),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    *(_time(n, nullable=True) for n in ("leased_until", "done_at")),
+    sa.Column("result", pg.JSONB(none_as_null=True), nullable=True),
+)
 tokens = sa.Table(
     "tokens",
     metadata,

@@ -265,3 +265,40 @@ def test_a_material_of_a_policy_group_that_is_missing_is_told_with_the_groups_li
         ("MaterialMissing", "notes", 'spec.materials[name="notes"]'),
         ("MaterialMissing", "scan", 'spec.policyGroups[ref="security"].materials[0]'),
     ]
+
+
+def test_a_past_run_is_held_to_another_revision_with_the_sources_that_it_was_told() -> None:
+    mapped = {"materials": [{"name": "sbom", "task": "build", "result": {"name": "SBOM"}}], "attestWithin": "5m"}
+    before = planned(mapped)
+    spec = {
+        "materials": [{"name": "sbom", "type": "SBOM_CYCLONEDX_JSON"}, {"name": "sarif", "type": "SARIF"}],
+        "annotations": [{"name": "version", "value": "2"}, {"name": "commit"}],
+        "runner": {"type": "TEKTON_PIPELINE"},
+    }
+    asked = revision(spec)
+    now = Workflow(
+        {
+            "contractRef": {"name": "c"},
+            "tekton": {
+                "materials": [
+                    {"name": "sbom", "task": "moved", "result": {"name": "OTHER"}},
+                    {"name": "sarif", "task": "scan", "workspace": {"name": "out", "path": "scan.sarif"}},
+                ],
+                "annotations": [{"name": "commit", "param": "sha"}],
+            },
+        },
+        generation=9,
+    )
+    held = planning.held_to(before, now, asked)
+    assert material(held, "sbom").source == plan.Source(plan.From.RESULT, "build", "SBOM")
+    assert material(held, "sbom").group == ""
+    assert material(held, "sarif").source == plan.Source(plan.From.WORKSPACE, "scan", "out", path="scan.sarif")
+    assert [each.name for each in held.materials] == ["sarif", "sbom"]
+    assert {each.name: each.value for each in held.annotations} == {"version": "2", "commit": ""}
+    assert (held.contract_digest, held.runner, held.env) == (str(asked.digest), "TEKTON_PIPELINE", ())
+    assert (held.attest_within, held.generation, held.team) == (300, before.generation, "core")
+
+
+def test_a_past_run_that_is_held_to_its_own_revision_has_the_plan_that_it_had() -> None:
+    before = planned({"materials": [{"name": "sbom", "task": "build", "result": {"name": "SBOM"}}]})
+    assert planning.held_to(before, Workflow(), revision()) == before

@@ -12,9 +12,10 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from avouch import errors, plan, storable
 from avouch.attestation import materials, recordable, trust, verification
@@ -27,7 +28,7 @@ from avouch.materials import types as material_types
 _log = logging.getLogger(__name__)
 
 BATCH = 32  # runs in one transaction
-_Judged = verdicts.Verdict | examination.WaitUntil
+Judged: TypeAlias = verdicts.Verdict | examination.WaitUntil
 PATIENCE = timedelta(hours=1)  # after a run's end, for what cannot be read: an update of the install takes less
 
 
@@ -110,7 +111,7 @@ class Judging:
         try:
             if _may_hold_documents(record):
                 return judging.Alone(record.run.id)
-            case = await self._case(record)
+            case = await self.case(record)
             return self._outcome(record, case, verdict.judge(case, self.clock.now()), taken)
         except Exception as exc:
             return self._error(record, taken, exc)
@@ -121,16 +122,8 @@ class Judging:
         try:
             if record.crashes >= judging.CRASHES:
                 raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
-            case = await self._case(record)
-            found = verdict.judge(case, self.clock.now())
             # Nothing is fetched for a run that is waited for, or keeps its verdict.
-            if _ends(case, found) and (looked_at := await self._looked_at(case)):
-                case = replace(case, documents=looked_at)
-                found = verdict.judge(case, self.clock.now())
-            if isinstance(found, verdicts.Verdict) and _ends(case, found) and _has_to_be_evaluated(case, found):
-                case = replace(case, evaluations=await self.evaluating.evaluated(case, found, self.keys))
-                case = replace(case, exceptions=await self.evaluating.declared(case))
-                found = verdict.judge(case, self.clock.now())
+            case, found = await self.weighed(await self.case(record), _ends)
             return self._outcome(record, case, found, taken)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
@@ -138,8 +131,35 @@ class Judging:
                 return judging.Later(record.run.id, next_try(record.run, self.clock.now()), str(exc))
             return self._error(record, taken, exc)
 
-    async def _case(self, record: judging.Record) -> examination.Case:
-        """A bundle may take a tenth of a second: between two of them the process has its signs of life to give."""
+    async def weighed(
+        self, case: examination.Case, counts: Callable[[examination.Case, Judged], bool]
+    ) -> tuple[examination.Case, Judged]:
+        """The case with all that a verdict takes, and what it is then.
+
+        As long as the verdict `counts`, documents are looked at, then policies are asked.
+
+        Raises:
+            errors.Unavailable: a store, the engine or the database cannot answer now.
+            errors.Corrupt: what the run is held to is not kept any more.
+        """
+        found = verdict.judge(case, self.clock.now())
+        if counts(case, found) and (looked_at := await self._looked_at(case)):
+            case = replace(case, documents=looked_at)
+            found = verdict.judge(case, self.clock.now())
+        if isinstance(found, verdicts.Verdict) and counts(case, found) and _has_to_be_evaluated(case, found):
+            case = replace(case, evaluations=await self.evaluating.evaluated(case, found, self.keys))
+            case = replace(case, exceptions=await self.evaluating.declared(case))
+            found = verdict.judge(case, self.clock.now())
+        return case, found
+
+    async def case(self, record: judging.Record) -> examination.Case:
+        """What is stored of a run, its claims verified, and those left out that came too late to count.
+
+        A bundle may take a tenth of a second: between two of them the process has its signs of life to give.
+
+        Raises:
+            errors.Corrupt: it cannot be read.
+        """
         bare, said = _bare(record), []
         for claim in record.claims:
             said.append(self._read(claim, bare))
@@ -148,7 +168,7 @@ class Judging:
         return lateness.heard(whole, record.late) if record.late else whole
 
     def _outcome(
-        self, record: judging.Record, case: examination.Case, found: _Judged, taken: judging.Taken
+        self, record: judging.Record, case: examination.Case, found: Judged, taken: judging.Taken
     ) -> judging.Outcome:
         if isinstance(found, examination.WaitUntil):
             return judging.Later(case.run.id, found.at)
@@ -212,7 +232,7 @@ class Judging:
             return examination.ReadClaim(claim, None, str(exc))
 
 
-def _ends(case: examination.Case, found: _Judged) -> bool:
+def _ends(case: examination.Case, found: Judged) -> bool:
     if not isinstance(found, verdicts.Verdict) or found.result is verdicts.VerdictResult.PENDING:
         return False
     return not lateness.judged(case) or lateness.supersedes(case, found)

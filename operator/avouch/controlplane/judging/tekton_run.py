@@ -240,7 +240,8 @@ def _problem(
         return Finding("ClaimOfForeignPod", text, fix="find who created that pod and gave it the TaskRun as owner")
     metadata = said.facts.metadata
     theirs = (metadata.workflow_run_id, metadata.workflow_name, metadata.contract_name, metadata.contract_version)
-    ours = (str(case.run.id), case.plan.workflow, case.plan.contract, str(case.plan.revision))
+    # By the run, not by its plan: what was claimed under one revision may be judged by another one.
+    ours = (str(case.run.id), case.run.workflow, case.run.contract, str(case.run.revision))
     if theirs != ours:
         text = f"{claim} is about {'/'.join(theirs)[:300]}, not {'/'.join(ours)}"
         return Finding("ClaimOfAnotherRun", text, fix="find the step that pushed it: a claim is valid for one run only")
