@@ -108,9 +108,12 @@ class Revision(Protocol):
 
 def of_revision(revision: Revision) -> Owed:
     """What runs owe that are held to a revision. Raises errors.Corrupt."""
-    if revision.resolved:
-        return restore(revision.resolved)
-    return Owed(revisions.restore(revision.canonical).materials)
+    return of(revisions.restore(revision.canonical), revision.resolved)
+
+
+def of(contract: model.ContractSpec, resolved: bytes) -> Owed:
+    """What a contract owes: as it was `resolved`, else what stands in it. Raises errors.Corrupt."""
+    return restore(resolved) if resolved else Owed(contract.materials)
 
 
 def canonical(owed: Owed) -> bytes:

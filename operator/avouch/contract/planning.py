@@ -86,7 +86,7 @@ def plan_of(workflow: Workflow, revision: Revision) -> plan.Plan:
     """
     declared = _declared(workflow)
     contract = revisions.restore(revision.canonical)
-    asked = owed.of_revision(revision)
+    asked = owed.of(contract, revision.resolved)
     tekton = declared.tekton or workflow_kind.Tekton()
     sources = {material.name: _source(material) for material in tekton.materials}
     values = {(value.material or "", value.name): _value_source(value) for value in tekton.annotations}
