@@ -77,11 +77,19 @@ def test_who_builds_writes_workflows_and_who_audits_writes_contracts(values: dic
     roles = documents("roles", **values)
     assert {role["metadata"]["name"] for role in roles if WRITES in role["metadata"]["labels"]} == editing
     of = {role["metadata"]["name"]: [rule["apiGroups"] for rule in role.get("rules", ())] for role in roles}
-    assert (of["avouch-edit-contracts"], of["avouch-edit-workflows"]) == ([["chainloop.dev"]], [["avouch.dev"]])
+    assert of["avouch-edit-contracts"] == [["chainloop.dev"], ["runs.avouch.dev"]]  # the second: to try policies
+    assert of["avouch-edit-workflows"] == [["avouch.dev"]]
 
 
 def test_no_role_writes_runs_or_a_status() -> None:
-    made = {"avouch-run-deleter": [["workflowruns/deletion"]]}
+    tickets, reviews = ["workflowruns/tickets"], ["policyreviews"]
+    made = {
+        "avouch-run-deleter": [["workflowruns/deletion"]],
+        "avouch-artifact-reader": [tickets],
+        "avouch-edit-contracts": [reviews],
+        "avouch-edit": [reviews, tickets],
+        "avouch-admin": [reviews, tickets],
+    }
     for role in documents("roles"):
         creating = []
         for rule in role.get("rules", ()):
@@ -89,7 +97,7 @@ def test_no_role_writes_runs_or_a_status() -> None:
                 assert set(rule["verbs"]) <= {"get", "list", "watch", "create"}
                 creating += [rule["resources"]] if "create" in rule["verbs"] else []
             assert not [each for each in rule["resources"] if each.endswith("/status")]
-        assert creating in (made.get(role["metadata"]["name"]), [["workflowruns/tickets"]], [])
+        assert creating == made.get(role["metadata"]["name"], [])
 
 
 def test_network_policies_are_off_unless_they_are_asked_for() -> None:

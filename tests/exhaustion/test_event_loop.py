@@ -86,7 +86,7 @@ async def test_opening_a_run_of_the_largest_contract_and_answering() -> None:
 async def test_recording_a_contract(make: Callable[[], dict[str, Any]]) -> None:
     context = SimpleNamespace(
         contracts=kinds.Memory(), cache=ObjectCache(), clock=opening.World(), epoch=lambda: 1,
-        namespace_uid=lambda _: "ns-uid", canonical=lambda obj: revisions.canonical(reading.read(obj)),
+        namespace_uid=lambda _: "ns-uid", canonical=lambda obj: revisions.canonical(reading.read(obj)), replayed={},
     )  # fmt: skip
     manifest = make()
 
