@@ -43,7 +43,7 @@ async def replayed(
     record = stage.past(1, plan=cases.planned(cases.asked()).to_json())
     record = replace(record, claims=(said.claim,), heard=frozenset({str(said.claim.digest)}))
     on = stage.Stage((record,), revision(cluster, gate))
-    evaluating = policies.Evaluating(cluster, running, cluster, cluster)
+    evaluating = policies.Evaluating(cluster, cluster, running, cluster, cluster)
     made = replace(judges.judge(judges.Queue()), evaluating=evaluating)
     assert await replay.Replaying(on, on.record, on, on, made).step()  # type: ignore[arg-type]
     (result,) = on.settled

@@ -42,8 +42,8 @@ class Pinned:
     known: Mapping[str, kind.Policy]
 
 
-Pins = kept.Bounded[policies.Revision, Pinned]
-"""What revisions are held to, read once: it never changes."""
+Pins = kept.Bounded[str, Pinned]
+"""What revisions are held to, by the digest of how it is recorded: each is read once."""
 
 
 def pins() -> Pins:
@@ -95,20 +95,20 @@ class Evaluating:
     async def _pinned(self, case: examination.Case) -> Pinned:
         asked, run = case.plan, case.run
         uid = asked.contract_namespace_uid or run.namespace_uid
-        revision = policies.Revision(uid, asked.contract, asked.revision)
-        if (known := self.pins.recall(revision)) is not None:
-            return known
-        form = await self.recorded.resolved(revision)
+        form = await self.recorded.resolved(policies.Revision(uid, asked.contract, asked.revision))
         if not form:
             text = f"what the policies of contract {asked.contract}, revision {asked.revision}, say is not recorded"
             raise errors.Corrupt(text)
+        digest = str(digests.of_bytes(form))
+        if (known := self.pins.recall(digest)) is not None:
+            return known
         found = owed.restore(form)
         wanted = frozenset(one.digest for one in found.policies)
         stored = await self.recorded.documents(wanted)
         if missing := sorted(wanted - stored.keys()):
             raise errors.Corrupt(f"policy {missing[0]} is not kept any more")
-        pinned = Pinned(found, {digest: resolution.policy_of(text) for digest, text in stored.items()})
-        self.pins.keep(revision, pinned, len(form) + sum(map(len, stored.values())))
+        pinned = Pinned(found, {one: resolution.policy_of(text) for one, text in stored.items()})
+        self.pins.keep(digest, pinned, len(form) + sum(map(len, stored.values())))
         return pinned
 
 
