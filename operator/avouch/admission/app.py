@@ -108,11 +108,12 @@ class PodAdmission:
 
     async def pods(self, request: Request) -> Response:
         """Answer one AdmissionReview."""
-        body, told = b"", None
+        body, told, of = b"", None, "a pod"
         try:
             async with asyncio.timeout(self.seconds):  # the body, too: anyone may begin one and never end it
                 body = await self.budget.read(request)
                 asked = await self._read(body)
+                of = _named(asked)
                 if trial.is_trial(asked.pod, dry_run=asked.dry_run):
                     answer, outcome = review.allow(asked.uid), "Trial"  # without a place: who asks for it has one
                 else:
@@ -126,9 +127,9 @@ class PodAdmission:
         except Exception as exc:  # an error of avouch never refuses or delays a pod
             why = _why(exc)
             if isinstance(exc, (errors.AvouchError, TimeoutError)):  # such as overload: it may come a thousand times
-                log.warning("a pod is admitted without a sidecar: %s", why)
+                log.warning("%s is admitted without a sidecar: %s", of, why)
             else:
-                log.exception("internal error: a pod is admitted without a sidecar")
+                log.exception("internal error: %s is admitted without a sidecar", of)
             answer, outcome = review.allow(review.uid_of(body), warnings=[_not_injected(why)]), "Error"
         self.count(outcome)
         return JSONResponse(answer, background=told)
@@ -172,6 +173,12 @@ def _refused(asked: review.PodRequest, refusal: pod.Refusal) -> tuple[dict[str, 
     quiet = refusal.reason in _QUIET
     warnings = () if quiet else (_not_injected(_said(refusal)),)
     return review.allow(asked.uid, warnings=warnings), refusal.reason.value
+
+
+def _named(asked: review.PodRequest) -> str:
+    """Which pod, for the log, where nothing else tells that it was left alone: no Event is sent under load."""
+    owner = labels.controller(asked.pod, "TaskRun")
+    return f"a pod of TaskRun {asked.namespace}/{owner.name}" if owner else f"a pod in namespace {asked.namespace}"
 
 
 def _said(refusal: pod.Refusal) -> str:

@@ -114,6 +114,16 @@ async def test_an_overload_is_one_line_of_the_log(seconds: float, caplog: pytest
     told = [record for record in caplog.records if record.name.startswith("avouch")]
     assert [record.levelname for record in told] == ["WARNING"]
     assert told[0].exc_info is None
+    why = "too many pods" if seconds == 5 else "no answer in time"
+    assert told[0].getMessage() == f"a pod of TaskRun ns/build is admitted without a sidecar: {why}"
+
+
+async def test_a_pod_of_nobody_is_named_by_its_namespace(caplog: pytest.LogCaptureFixture) -> None:
+    asked = review()
+    del asked["request"]["object"]["metadata"]["ownerReferences"]
+    with caplog.at_level(logging.WARNING):
+        await post(Planner(errors.Unavailable("away")), json.dumps(asked).encode())
+    assert caplog.messages == ["a pod in namespace ns is admitted without a sidecar: away"]
 
 
 async def test_an_answer_that_would_take_too_long_is_no_sidecar() -> None:
