@@ -1,9 +1,11 @@
 """The client of the server's API: HTTPS that trusts avouch's CA alone, bounded retries, one deadline for all requests.
 
-Tries again after a broken connection, 408, 429 and 5xx, with jittered back-off, or as late as Retry-After says. Each
-request is safe to repeat: runs are opened idempotently, bytes and bundles are named by their digest.
+Tries again after a broken connection, 408, 429 and 5xx, with jittered back-off, or as late as Retry-After says. An
+injected sidecar does so until its deadline, for nobody waits for it; a step, which holds up its build, a few times.
+Each request is safe to repeat: runs are opened idempotently, bytes and bundles are named by their digest.
 """
 
+import itertools
 import json
 import socket
 import urllib.parse
@@ -13,7 +15,7 @@ from typing import Any
 from avouch import clocks, errors, https, plan
 from avouch.sidecar import claim, collect, files, settings
 
-TRIES = 5
+TRIES = 5  # of a request of an explicit step
 FIRST_WAIT = 0.2  # seconds; doubles each time
 LONGEST_WAIT = 3.0
 CLIENT = "Avouch-Client"  # tells an explicit step from the injected sidecar, for people: the server looks itself
@@ -92,26 +94,27 @@ class Client:
         headers = {"Content-Type": media, "Accept": "application/json"}
         if size is not None:
             headers["Content-Length"] = str(size)
-        failures: list[str] = []
-        for attempt in range(TRIES):
+        failures: dict[str, None] = {}  # each once, in order: there may be hundreds of one sort
+        for attempt in itertools.count():
             wait = backoff(attempt)
             try:
                 request = https.Request(method, path, {**headers, **self._identity()}, body)
                 answer = self._link.fetch(request, self._deadline, MAX_ANSWER)
             except https.Broken as exc:
-                failures.append(_broken(exc))
+                failures[_broken(exc)] = None
             else:
                 if answer.status < 300:
                     return _object(answer.body)
-                failures.append(f"{answer.status}: {_problem(answer.body)}")
+                said = f"{answer.status}: {_problem(answer.body)}"
+                failures[said] = None
                 if answer.status not in _RETRY:
-                    raise errors.Denied(f"the server answered {failures[-1]}")  # in a finding, where no path helps
-                after = retry_after(answer.headers.get("retry-after"))
-                wait = wait if after is None else after
-            if attempt == TRIES - 1 or self._clock.monotonic() + wait >= self._deadline:
-                raise errors.Unavailable(f"{method} {path}: {', then '.join(dict.fromkeys(failures))}")
+                    raise errors.Denied(f"the server answered {said}")  # in a finding, where no path helps
+                wait = max(wait, retry_after(answer.headers.get("retry-after")) or 0)
+            last = self._explicit and attempt == TRIES - 1
+            if last or self._clock.monotonic() + wait >= self._deadline:
+                break
             self._clock.sleep(wait)
-        raise errors.Unavailable(f"{method} {path}: no try left")
+        raise errors.Unavailable(f"{method} {path}: {', then '.join(failures)}")
 
     def _identity(self) -> dict[str, str]:
         """Read the token for every request: the kubelet renews it."""

@@ -15,11 +15,12 @@ from tests.unit.sidecar import life, server
 
 
 @contextmanager
-def client(script: server.Script, root: Path, waits: list[float], budget: float = 100) -> Iterator[push.Client]:
+def client(
+    script: server.Script, root: Path, waits: list[float], budget: float = 100, *, explicit: bool = False
+) -> Iterator[push.Client]:
     env = life.environment(root, 1, AVOUCH_SERVER=script.url, AVOUCH_CA=script.ca)
-    found = push.Client(
-        settings.read(env), budget, clock=clocks.Clock(monotonic=lambda: sum(waits), sleep=waits.append)
-    )
+    clock = clocks.Clock(monotonic=lambda: sum(waits), sleep=waits.append)
+    found = push.Client(settings.read(env), budget, explicit=explicit, clock=clock)
     try:
         yield found
     finally:
@@ -66,17 +67,43 @@ def test_a_claim_that_is_accepted_although_it_came_late_is_done(tmp_path: Path) 
     assert script.bodies("/bundles") == [b"claim"]
 
 
-def test_it_gives_up_after_five_tries_or_when_the_next_would_be_too_late(tmp_path: Path) -> None:
+def test_a_sidecar_tries_for_all_of_its_time_and_never_later(tmp_path: Path) -> None:
+    script = server.Script(life.a_plan(tmp_path), failures=[(503, {"Retry-After": "3"})] * 6)
+    waits: list[float] = []
+    with server.serving(script, tmp_path), client(script, tmp_path, waits, budget=20) as talking:
+        talking.open()
+        assert (len(script.requests), sum(waits)) == (7, 18)
+        script.failures[:] = [(429, {"Retry-After": "2"})]
+        with pytest.raises(errors.Unavailable):
+            talking.open()
+    assert (len(script.requests), sum(waits)) == (8, 18)
+
+
+def test_a_server_that_is_gone_for_longer_than_five_tries_still_gets_the_claim(tmp_path: Path) -> None:
+    script = server.Script(life.a_plan(tmp_path), failures=[(503, {})] * 12)
+    waits: list[float] = []
+    with server.serving(script, tmp_path), client(script, tmp_path, waits, budget=60) as talking:
+        talking.open()
+    assert len(script.requests) == 13
+
+
+def test_a_server_that_asks_for_no_pause_is_given_one(tmp_path: Path) -> None:
+    script = server.Script(life.a_plan(tmp_path), failures=[(503, {"Retry-After": "0"})] * 3)
+    waits: list[float] = []
+    with server.serving(script, tmp_path), client(script, tmp_path, waits) as talking:
+        talking.open()
+    assert all(wait >= least for wait, least in zip(waits, (0.1, 0.2, 0.4), strict=True))
+
+
+def test_a_step_for_which_a_build_waits_gives_up_after_five_tries(tmp_path: Path) -> None:
     script = server.Script(life.a_plan(tmp_path), failures=[(503, {})] * 9)
-    with server.serving(script, tmp_path):
-        with client(script, tmp_path, []) as talking, pytest.raises(errors.Unavailable):
-            talking.open()
-        assert len(script.requests) == 5
-        script.failures[:] = [(429, {"Retry-After": "20"})]
-        waits: list[float] = []
-        with client(script, tmp_path, waits, budget=20) as talking, pytest.raises(errors.Unavailable):
-            talking.open()
-    assert (len(script.requests), waits) == (6, [])
+    with (
+        server.serving(script, tmp_path),
+        client(script, tmp_path, [], explicit=True) as talking,
+        pytest.raises(errors.Unavailable),
+    ):
+        talking.open()
+    assert len(script.requests) == 5
 
 
 def test_a_server_with_another_ca_gets_no_token(tmp_path: Path) -> None:
