@@ -1,4 +1,7 @@
-"""What the API server writes down of our own ServiceAccounts' requests: who asked for what, and the answer's code."""
+"""What the API server writes down: requests of our own ServiceAccounts, and each pod that is created.
+
+Who asked for what, and the answer's code; of a pod, too, what our webhook made of it, or that it did not answer.
+"""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
   - {level: Metadata, userGroups: ["system:serviceaccounts:avouch"]}
+  - {level: Metadata, verbs: [create], resources: [{group: "", resources: [pods]}]}
   - {level: None}
 """
 

@@ -4,7 +4,8 @@ Meanwhile Workflows are suspended, recreated and changed, some builds are cancel
 those that are Done are deleted, as Tekton's own pruner does. Every verdict is compared with the one that the build must
 get, and with the one that was there first. Ends with a table of sorts and faults, and with every verdict that is wrong,
 missing or another one than before; exit code 1 where there is one. The same seed draws the same builds and faults in
-the same order; when they happen depends on the machine. AVOUCH_TEST_CLUSTER=NAME uses the cluster of that name and
+the same order; when they happen depends on the machine. What is known of a build with a wrong verdict is told with it,
+and what the cluster says of it is kept in `build/soak`. AVOUCH_TEST_CLUSTER=NAME uses the cluster of that name and
 leaves it up.
 """
 
@@ -17,14 +18,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from examples.quickstart import install
 from tests.cluster.choice import AnyCluster, choose
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import say
-from tests.e2e.stage import Json, Stage, authority
-from tests.soak import account, builds, faults
+from tests.e2e.stage import Json, Stage, authority, carries_sidecar
+from tests.soak import account, builds, faults, records
 
 Answer = TypeVar("Answer")
 
@@ -43,8 +45,8 @@ class Started:
     name: str
     sort: builds.Sort
     obj: Json = field(default_factory=dict)
-    pods: dict[str, datetime] = field(default_factory=dict)  # uid -> created
-    cut: bool = False  # what its sort does to it was done
+    pods: dict[str, account.Pod] = field(default_factory=dict)  # by uid
+    cut: set[str] = field(default_factory=set)  # pods at which what its sort does to it was done, by uid
     gone: bool = False
 
     @property
@@ -54,10 +56,12 @@ class Started:
 
     def build(self) -> account.Build:
         """What is held against its verdict."""
+        status = self.obj.get("status", {})
         created = datetime.fromisoformat(self.obj["metadata"]["creationTimestamp"])
-        began = self.obj.get("status", {}).get("startTime")
-        times = (created, datetime.fromisoformat(began) if began else created)
-        return account.Build(self.name, self.sort, *times, tuple(self.pods.values()))
+        began = datetime.fromisoformat(status["startTime"]) if "startTime" in status else created
+        ended = _ended(self.obj) if _done(self.obj) else None
+        condition = " ".join(_condition(self.obj).get(key, "") for key in ("status", "reason", "message"))
+        return account.Build(self.name, self.sort, created, began, tuple(self.pods.values()), ended, condition)
 
 
 @dataclass
@@ -68,10 +72,12 @@ class Soak:
     seed: int
     started: dict[str, Started] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)  # run -> the verdict that it had first
-    away: list[account.Span] = field(default_factory=list)
+    faults: list[tuple[str, account.Span]] = field(default_factory=list)  # and turns, as they came
     turns: dict[str, list[account.Span]] = field(default_factory=lambda: {name: [] for name in faults.TURNS})
     happened: Counter[str] = field(default_factory=Counter)
-    _codes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of runs that failed
+    found: dict[str, list[account.Verdict]] = field(default_factory=dict)  # by the name of the build
+    kept: dict[str, Path] = field(default_factory=dict)  # records of builds that were judged wrongly, by name
+    _findings: dict[tuple[str, str], tuple[account.Finding, ...]] = field(default_factory=dict)  # by run and verdict
     coming: list[str] = field(default_factory=list)  # faults and turns of this round that have not happened yet
 
     def __post_init__(self) -> None:
@@ -120,9 +126,12 @@ class Soak:
             self._look()
             time.sleep(1)
         end = time.monotonic() + LATE
-        while (wrong := self._wrong()) and time.monotonic() < end:
+        while self._wrong() and time.monotonic() < end:
             time.sleep(2)
-        return wrong
+        for name, wrong in self._problems().items():
+            if wrong:
+                self._keep(self.started[name])
+        return self._wrong()
 
     def _begin(self, name: str, sort: str) -> None:
         self.started[name] = Started(name, builds.SORTS[sort])
@@ -143,8 +152,7 @@ class Soak:
             faults.FAULTS[what](self.cluster, self.home)
         ended = datetime.now(UTC)
         say(f"{what}: done after {(ended - began).total_seconds():.0f} s; {len(self.started)} builds so far")
-        if what in faults.LOSES_SIDECARS:
-            self.away.append(account.Span(began - _EDGE, ended + _EDGE))
+        self.faults.append((what, account.Span(began, ended)))
 
     def _listed(self, kind: str) -> list[Json]:
         return _again(lambda: list(self.place.get(kind)["items"]))
@@ -152,17 +160,18 @@ class Soak:
     def _look(self) -> None:
         """See how far the builds are, and do to them what their sort says."""
         objects = {one["metadata"]["name"]: one for one in self._listed("pipelineruns")}
+        for one in self.started.values():
+            one.obj = objects.get(one.name, one.obj)
+            one.gone = bool(one.obj) and one.name not in objects
         for pod in self._listed("pods"):
             build = self.started.get(pod["metadata"]["labels"].get("tekton.dev/pipelineRun", ""))
             if build is not None:
-                created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-                build.pods[pod["metadata"]["uid"]] = created
-                if build.sort.cut and not build.cut and pod["status"].get("phase") == "Running":
+                uid = pod["metadata"]["uid"]
+                build.pods[uid] = _pod(pod)
+                running = pod["status"].get("phase") == "Running" and not build.over
+                if build.sort.cut and running and uid not in build.cut:
                     _again(lambda cut=build.sort.cut, name=build.name: cut(self.place, name))  # type: ignore[misc]
-                    build.cut = True
-        for build in self.started.values():
-            build.obj = objects.get(build.name, build.obj)
-            build.gone = bool(build.obj) and build.name not in objects
+                    build.cut.add(uid)
 
     def _prune(self) -> None:
         """Delete builds that were judged rightly; what becomes of their runs is looked at in the end."""
@@ -170,6 +179,9 @@ class Soak:
         done = [one for one in self.started.values() if not one.gone and _done(one.obj) and _ended(one.obj) < old]
         if len(done) >= AT_ONCE:
             wrong = self._problems()
+            for one in done:
+                if wrong[one.name] and all(found.judged for found in self.found[one.name]):
+                    self._keep(one)
             names = [one.name for one in done if not wrong[one.name]]
             if names:
                 _again(
@@ -184,27 +196,45 @@ class Soak:
         about: dict[str, list[Json]] = {}
         for run in runs:
             about.setdefault(run["spec"]["subject"].get("uid", ""), []).append(run)
-        happened = account.Happened(self.away, self.turns)
-        found = {}
+        happened, found = self._happened, {}
         for one in self.started.values():
             told = [self._verdict(run) for run in about.get(one.obj.get("metadata", {}).get("uid", ""), ())]
+            self.found[one.name] = told
             found[one.name] = account.problem(one.build(), told, happened) if one.obj else f"{one.name}: never seen"
         return found
 
+    @property
+    def _happened(self) -> account.Happened:
+        spans = [span for name, span in self.faults if name in faults.LOSES_SIDECARS]
+        away = [account.Span(span.began - _EDGE, span.ended + _EDGE) for span in spans]
+        return account.Happened(away, self.turns, self.faults)
+
     def _wrong(self) -> list[str]:
         """What is not as it must be now."""
-        found = [wrong for wrong in self._problems().values() if wrong]
+        found = [self._told(self.started[name], wrong) for name, wrong in self._problems().items() if wrong]
         return found + account.changed(self.first, _verdicts(self._listed("workflowruns")))
+
+    def _told(self, one: Started, wrong: str) -> str:
+        """What is wrong with a build, and below it all that is known."""
+        known = account.told(one.build(), self.found[one.name], self._happened) if one.obj else []
+        kept = [f"more in {self.kept[one.name]}"] if one.name in self.kept else []
+        return "\n    ".join([wrong, *known, *kept])
+
+    def _keep(self, one: Started) -> None:
+        """Have what the cluster says of a build in a file, before its Events and logs are gone."""
+        if one.name not in self.kept and one.obj:
+            runs, since = [found.name for found in self.found[one.name]], one.build().created - _EDGE
+            self.kept[one.name] = _again(lambda: records.keep(self.place, self.home, one.name, runs, since))
 
     def _verdict(self, listed: Json) -> account.Verdict:
         """With its findings, which lists do not have."""
-        name, verdict = listed["metadata"]["name"], listed["status"]["verdict"]
-        if verdict != "Failed":
-            return account.Verdict(name, verdict)
-        if name not in self._codes:
+        name, status = listed["metadata"]["name"], listed["status"]
+        verdict, at = status["verdict"], status.get("judgedAt")
+        if verdict not in ("Pending", "Passed") and (name, verdict) not in self._findings:
             findings = _again(lambda: self.place.get("workflowruns", name))["status"].get("findings", ())
-            self._codes[name] = tuple(one["code"] for one in findings)
-        return account.Verdict(name, verdict, self._codes[name])
+            self._findings[name, verdict] = tuple(account.Finding(one["code"], one["message"]) for one in findings)
+        judged = datetime.fromisoformat(at) if at else None
+        return account.Verdict(name, verdict, self._findings.get((name, verdict), ()), judged)
 
 
 def _again(ask: Callable[[], Answer], seconds: float = 90.0) -> Answer:
@@ -219,9 +249,25 @@ def _again(ask: Callable[[], Answer], seconds: float = 90.0) -> Answer:
         time.sleep(1)
 
 
+def _condition(pipelinerun: Json) -> Json:
+    return next(iter(pipelinerun.get("status", {}).get("conditions", ())), {})
+
+
 def _done(pipelinerun: Json) -> bool:
-    conditions = pipelinerun.get("status", {}).get("conditions") or [{}]
-    return conditions[0].get("status") in ("True", "False")
+    return _condition(pipelinerun).get("status") in ("True", "False")
+
+
+def _pod(pod: Json) -> account.Pod:
+    """As far as it has come. Its steps are its containers: a sidecar of ours is an init container."""
+    states = [one["state"] for one in pod["status"].get("containerStatuses", ())]
+    began = [each["startedAt"] for state in states for each in state.values() if each.get("startedAt")]
+    ended = [state["terminated"]["finishedAt"] for state in states if state.get("terminated", {}).get("finishedAt")]
+    return account.Pod(
+        created=datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
+        injected=carries_sidecar(pod),
+        started=datetime.fromisoformat(min(began)) if began else None,
+        stopped=datetime.fromisoformat(max(ended)) if states and len(ended) == len(states) else None,
+    )
 
 
 def _ended(pipelinerun: Json) -> datetime:
@@ -239,6 +285,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     asked = parser.parse_args()
+    records.clear()
     kept = os.environ.get("AVOUCH_TEST_CLUSTER")
     cluster = choose(kept or "soak")
     cluster.up()

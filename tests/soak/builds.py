@@ -57,7 +57,8 @@ class Sort:
         verdict: the one that it must get; `NONE` where none may be given.
         of: makes the PipelineRun of a name.
         files: whether its evidence is a file, which only a sidecar can deliver.
-        cut: what is done to it as soon as a step of it runs.
+        cut: what is done to it as soon as a step of it runs, in each of its pods: Tekton makes one anew that was gone
+            before it saw it fail, as where its watches were lost just then, and the build would end well.
         turn: what decides between `verdict` and `turned`, by when the build was created (`faults.TURNS`).
         turned: the verdict after an odd number of such turns.
     """
@@ -77,7 +78,7 @@ def cancel(place: Stage, name: str) -> None:
 
 def delete(place: Stage, name: str) -> None:
     """Before its end, so that nobody can see it."""
-    place.kubectl("delete", "pipelinerun", name, "--wait=false")
+    place.kubectl("delete", "pipelinerun", name, "--wait=false", "--ignore-not-found")
 
 
 def delete_pod(place: Stage, name: str) -> None:
