@@ -8,6 +8,7 @@ from pydantic import Field
 from avouch import errors
 from avouch.api import expiry, meta, policyexception, vocabulary
 from avouch.api import workflow as workflow_kind
+from avouch.contract import references
 from avouch.kube.cache import Object
 from avouch.tekton import definitions
 
@@ -206,8 +207,7 @@ def file_by_scripts(policy: Object) -> tuple[str, ...]:
 
 def _leads_elsewhere(attachment: Mapping[str, Any]) -> bool:
     reference, embedded = str(attachment.get("ref") or ""), attachment.get("embedded")
-    outside = "://" in reference and not reference.startswith("chainloop://")
-    return outside or (isinstance(embedded, Mapping) and _names_scripts(embedded))
+    return references.elsewhere(reference) or (isinstance(embedded, Mapping) and _names_scripts(embedded))
 
 
 def _names_scripts(policy: Mapping[str, Any]) -> bool:
