@@ -188,7 +188,10 @@ def referring_to(kind: str, name: str) -> str:
 
 
 def file_by_policies(obj: Object) -> tuple[str, ...]:
-    """Index of Contracts and PolicyGroups: by the names of what they refer to, and whether they refer to anything."""
+    """Index of Contracts and PolicyGroups: by the names of what they refer to, and whether they refer to anything.
+
+    Read as it stands, not by a model: one that breaks rules is filed as far as it can be read.
+    """
     said = obj.get("spec") or {}
     attached = [*_mappings(said.get("policies"), "attestation"), *_mappings(said.get("policies"), "materials")]
     attached += [each for one in attached for each in _mappings(one, "policies")]  # of a group's materials
