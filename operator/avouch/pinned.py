@@ -19,6 +19,10 @@ from avouch.destinations import Destinations
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
+Broken = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
+"""What a connection of httpcore raises when it breaks; `reason` says why."""
+
+
 async def resolve(host: str, port: int, allowed: Destinations) -> Sequence[str]:
     """The addresses to connect to, in order. Every address of the name must be allowed, not just one.
 

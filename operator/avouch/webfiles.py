@@ -49,7 +49,7 @@ class WebFiles:
                 return await _read(host, response, limit)
         except TimeoutError as exc:
             raise errors.Unavailable(f"{host} did not answer within {SECONDS:g} s") from exc
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
+        except pinned.Broken as exc:
             raise errors.Unavailable(f"{host} was not reached: {pinned.reason(exc)}") from exc
 
 

@@ -31,7 +31,9 @@ _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"
 def create(started: session.Session, name: str, lifetime: str, dry_run: str, form: str, **said: Any) -> None:
     """Create a PolicyException.
 
-    It is granted by whom the cluster takes you for. With --dry-run -o yaml it is printed, for whoever may grant it.
+    Until it ends, violations of the policy fail no run of these Workflows. It is granted by you, as the cluster knows
+    you: that takes the ClusterRole avouch-exception-approver. With --dry-run -o yaml it is only printed: whoever may
+    grant it writes their own name into spec.grantedBy, and applies it.
     """
     from avouch.api import durations  # lazy: 60 ms (pydantic), which a list does not need
 

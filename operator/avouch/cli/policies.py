@@ -105,13 +105,13 @@ async def _linted(started: session.Session, files: tuple[str, ...], strict: bool
     read = list(sources.read(started, files))
     async with started.adapters.rego() as engine:
         told = [each for source in read async for each in _problems(started, engine, source)]
-        version = engine.version
+        engine_name = evaluation.engine_of(engine.version)
     if form == "table":
         output.lines([line for each in told for line in (str(each.found), *_caret(each))])
     else:
         output.document(form, [each.found.as_json() for each in told])
     wrong = sum(each.found.fatal for each in told)
-    counted = f"{wrong} error(s), {len(told) - wrong} warning(s), OPA {version}"
+    counted = f"{wrong} error(s), {len(told) - wrong} warning(s), {engine_name}"
     click.echo(f"{len(read)} file(s): {counted}", err=True)
     return failures.FAILED if wrong or (strict and told) else failures.OK
 

@@ -15,7 +15,7 @@ from avouch.materials.readers import jsons
 from avouch.policy import evaluation, identity, outcome
 from avouch.values import dataclass
 
-PATH = "/apis/runs.avouch.dev/v1alpha1/namespaces/{}/policyreviews"
+_PATH = "/apis/runs.avouch.dev/v1alpha1/namespaces/{}/policyreviews"
 server_option = click.option(
     "--on-server", "on_server", is_flag=True, help="Have the server evaluate, instead of OPA on this machine."
 )
@@ -71,7 +71,7 @@ class _Machine:
 
     @property
     def engine(self) -> str:
-        return f"OPA {self._engine.version}"
+        return evaluation.engine_of(self._engine.version)
 
     async def evaluate(
         self, policy: kind.Policy, material: evaluation.Material, given: Mapping[str, str]
@@ -102,7 +102,7 @@ class _Server:
         if material.at is not None:
             spec["at"] = rfc3339.write(material.at)
         review = {"apiVersion": "runs.avouch.dev/v1alpha1", "kind": "PolicyReview", "spec": spec}
-        status = self._cluster.post(PATH.format(self._cluster.namespace()), review)["status"]
+        status = self._cluster.post(_PATH.format(self._cluster.namespace()), review)["status"]
         self.engine = f"{status.get('engine', '')} of the server"
         return _evaluation(status)
 

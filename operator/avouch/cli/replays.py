@@ -21,7 +21,8 @@ def replay(started: session.Session, name: str, timeout: float, form: str) -> No
     """Show what the newest revision of a Contract would have done to the last 50 runs.
 
     When a Contract says something new, a worker judges the last runs of its Workflows again, by what is stored of
-    them. No verdict changes. A material that no run collected, because nothing asked for it, is missing.
+    them. No verdict changes. A material that no run collected, because nothing asked for it, is missing. Exits with 1
+    if they are not done within --timeout.
     """
     found = objects.until(started, lambda: _known(started, name), timeout)
     if found is None:

@@ -4,7 +4,7 @@ Of the cluster it is what the controller recorded, and what sidecars and command
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -116,12 +116,10 @@ def _material(said: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _policy(said: Mapping[str, Any]) -> tuple[str, ...]:
     gate = f"{'yes' if said['gate'] else 'no'} ({said['gateBy']})"
-    given = ", ".join(f"{name}={json.dumps(text, ensure_ascii=False)}" for name, text in _inputs(said))
+    given = ", ".join(
+        f"{name}={json.dumps(text, ensure_ascii=False)}" for name, text in objects.part(said, "inputs").items()
+    )
     return str(said["name"]), str(said["digest"])[:_DIGEST], _on(said), gate, _from(said), given
-
-
-def _inputs(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from objects.part(said, "inputs").items()
 
 
 def _on(said: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from avouch.cli import options, output, session
 def version(started: session.Session, alone: bool, form: str) -> None:
     """Print the version, and which OPA evaluates policies on this machine.
 
-    Its release is `opa` on PATH, or the program that AVOUCH_OPA names. Any OPA 1.x does; the server has its own.
+    That is `opa` on PATH, or the program that AVOUCH_OPA names. Any OPA 1.x does; the server has its own.
     """
     said: dict[str, Any] = {
         "version": avouch.__version__, "python": platform.python_version(), "platform": platform.platform(),

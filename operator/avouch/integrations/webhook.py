@@ -100,7 +100,7 @@ class Webhook:
                 status, wait = await self._post(url, delivery, pool)
         except TimeoutError as exc:
             raise errors.Unavailable(f"no answer in {patience:g} s") from exc
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as exc:
+        except pinned.Broken as exc:
             raise errors.Unavailable(f"not reached: {pinned.reason(exc)}") from exc
         _judge(status, wait)
 

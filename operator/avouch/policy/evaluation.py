@@ -19,6 +19,11 @@ NAME_HOSTS = (
 """What helps where a script may not ask a host."""
 
 
+def engine_of(version: str) -> str:
+    """How the engine is named to users, such as OPA 1.22.3; "" where its version is not known."""
+    return f"OPA {version}" if version else ""
+
+
 class Asked(Protocol):
     """A document that scripts are asked about."""
 

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import pydantic
 
@@ -29,7 +29,6 @@ from avouch.values import dataclass
 
 MATERIALS = 200  # as many as a contract may ask for itself
 _NAME = re.compile(rules.DNS_1123, re.ASCII)
-_Inputs: TypeAlias = Mapping[str, str]
 
 
 class Policies(Protocol):

@@ -8,6 +8,7 @@ provider or a digest matches no reference that says another.
 from collections.abc import Iterable, Mapping, Sequence
 
 from avouch import errors
+from avouch.contract import references
 from avouch.values import dataclass
 
 _FORM = "write [policy:]input=value, such as sbom-age:max_days=30"
@@ -100,7 +101,7 @@ def _matches(scope: str, to: Attached) -> bool:
 
 
 def _parsed(text: str) -> _Scope:
-    bare, _, digest = text.removeprefix("chainloop://").partition("@")
+    bare, digest = references.parted(text.removeprefix(references.NAMED))
     cut = max(bare.rfind("/"), bare.rfind(":")) + 1
     return _Scope(bare[cut:], bare[:cut], digest)
 

@@ -1,4 +1,4 @@
-"""`avouch worker`: judges runs and delivers verdicts. Any number of replicas share the queue.
+"""`avouch worker`: judges runs, also past ones anew, delivers verdicts, fetches policies. Replicas share the queue.
 
 Judging in batches, judging alone what needs more than the database, and delivering have loops and slots of their own:
 none of them waits for another.
@@ -238,7 +238,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 _regularly("replays", _REPLAYING, lambda: adapters.replaying().step()),
                 _regularly("deletions", _DELETING, lambda: _delete(adapters)),
                 _regularly("files of policies", _FETCHING, lambda: _fetch(adapters)),
-                _regularly("files of policies", _FORGETTING, adapters.fetching().forget),
+                _regularly("old files of policies", _FORGETTING, adapters.fetching().forget),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
                 _watch_schema(adapters),

@@ -5,7 +5,7 @@ and Stalled are never set together, and both are present only while they are tru
 by itself is Ready=False with Reconciling; Stalled means that only a person's edit helps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -107,6 +107,16 @@ class Desired:
             for c in self.conditions
         ]
         return {"observedGeneration": generation, "conditions": listed, **self.fields}
+
+
+def several(said: Sequence[object], most: int = 5) -> str:
+    """The first few of what is wrong for a message, and how many more there are.
+
+    >>> several("abc"), several("abc", most=2)
+    ('a; b; c', 'a; b; and 1 more')
+    """
+    more = [f"and {len(said) - most} more"] if len(said) > most else []
+    return "; ".join([*map(str, said[:most]), *more])
 
 
 def succeeded(message: str) -> Desired:

@@ -15,8 +15,6 @@ from avouch.reconcilers import conditions, organizations, policylookup
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import contract_of, file_by_policies, suspended
 
-_TOLD = 5  # references that a condition tells of
-
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -79,11 +77,10 @@ def _resolved(contract: Object, recorded: Recorded) -> conditions.Desired:
 
 def _unresolved(found: Sequence[resolution.Unresolved]) -> conditions.Desired:
     """Waiting, where all that is missing may appear by itself."""
-    told = "; ".join(map(str, found[:_TOLD]))
-    more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+    told = conditions.several(found)
     if all(one.missing for one in found):
-        return conditions.waiting(f"{told}{more}")
-    return conditions.stalled(conditions.INVALID_CONTRACT, f"{told}{more}")
+        return conditions.waiting(told)
+    return conditions.stalled(conditions.INVALID_CONTRACT, told)
 
 
 async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desired:

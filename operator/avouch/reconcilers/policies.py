@@ -19,7 +19,6 @@ from avouch.reconcilers.specs import suspended
 
 TOGETHER = 25.0  # seconds for all scripts of one object, less than a worker waits for one attempt
 RECHECK = 60.0  # seconds between looks whether there is an OPA by now
-_TOLD = 5  # flaws in a condition
 _WORDS = 2048  # characters of a condition's message
 
 
@@ -45,8 +44,7 @@ class Compiled:
 
     def _said(self) -> tuple[str, str, str]:
         if self.flaws:
-            more = f"; and {len(self.flaws) - _TOLD} more" if len(self.flaws) > _TOLD else ""
-            return "False", conditions.DOES_NOT_COMPILE, "; ".join(self.flaws[:_TOLD]) + more
+            return "False", conditions.DOES_NOT_COMPILE, conditions.several(self.flaws)
         if self.missing:
             return "Unknown", conditions.ENGINE_MISSING, self.missing
         return "True", conditions.COMPILED, f"compiled by {self.by}" if self.by else "there is no script to compile"
@@ -68,7 +66,7 @@ class Found:
     compiled: Compiled = NOTHING
 
 
-def decide(obj: Object, found: Found) -> conditions.Desired:
+def decide(found: Found) -> conditions.Desired:
     """The status, from what was gathered."""
     if found.problem is not None:
         return unreadable(found.problem)
@@ -125,7 +123,7 @@ async def compiled(compiler: evaluation.Compiler, found: Sequence[scripts.Script
         flaws.append(errors.with_fix(message, "write them into several policies"))
     except errors.NotInstalled as exc:
         return Compiled(flaws=flaws, missing=errors.with_fix(str(exc), exc.fix))
-    return Compiled(f"OPA {compiler.version}" if compiler.version else "", flaws)
+    return Compiled(evaluation.engine_of(compiler.version), flaws)
 
 
 async def _flaws(compiler: evaluation.Compiler, script: scripts.Script) -> Sequence[str]:
@@ -157,16 +155,16 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     try:
         policy = read(obj, key.kind)
     except errors.Invalid as exc:
-        return decide(obj, Found(problem=exc))
+        return decide(Found(problem=exc))
     if not isinstance(policy, kind.Policy):
         raise TypeError(f"{key.kind} is no Policy")
     whole, recheck = await policylookup.asked(context, key.namespace, lambda lookup: _whole(lookup, policy))
     if not isinstance(whole, kind.Policy):
-        return replace(decide(obj, Found(unread=whole)), recheck=recheck)
+        return replace(decide(Found(unread=whole)), recheck=recheck)
     said = await compiled(context.compiler, _scripts(policy, whole))
     digest = identity.digest(whole)
     changed = str(digest) != (obj.get("status") or {}).get("digest")  # by a script that the object only names
-    desired = decide(obj, Found(digest=digest, compiled=said))
+    desired = decide(Found(digest=digest, compiled=said))
     return replace(desired, requeue_dependents=changed, recheck=desired.recheck or recheck)
 
 

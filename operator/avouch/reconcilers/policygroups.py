@@ -38,7 +38,7 @@ class Found:
     compiled: policies.Compiled = policies.NOTHING
 
 
-def decide(obj: Object, found: Found) -> conditions.Desired:
+def decide(found: Found) -> conditions.Desired:
     """The status, from what was gathered."""
     if found.problem is not None:
         return policies.unreadable(found.problem)
@@ -63,8 +63,7 @@ def _refs(found: Found) -> conditions.Condition:
         return conditions.Condition(conditions.REFS_RESOLVED, "True", conditions.RESOLVED, "each policy was found")
     # What only an edit of the group heals is said first.
     ordered = sorted(found.unresolved, key=lambda one: one[1].reason != conditions.REFERENCE_ELSEWHERE)
-    more = f"; and {len(ordered) - _TOLD} more" if len(ordered) > _TOLD else ""
-    message = "; ".join(f"{place}: {one}" for place, one in ordered[:_TOLD]) + more
+    message = conditions.several([f"{place}: {one}" for place, one in ordered])
     return conditions.Condition(conditions.REFS_RESOLVED, "False", ordered[0][1].reason, message[:_WORDS])
 
 
@@ -89,12 +88,12 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         attached = list(resolution.attachments(group.spec))
         within = [(place, policy) for place, each in attached if (policy := _embedded(place, each)) is not None]
     except errors.Invalid as exc:
-        return decide(obj, Found(problem=exc))
+        return decide(Found(problem=exc))
     looked, recheck = await policylookup.asked(
         context, key.namespace, lambda lookup: _looked_up(lookup, attached, within)
     )
     said = await policies.compiled(context.compiler, looked.embedded)
-    desired = decide(obj, Found(None, identity.digest(group), looked.unresolved, list(looked.waiting), said))
+    desired = decide(Found(None, identity.digest(group), looked.unresolved, list(looked.waiting), said))
     return replace(desired, recheck=desired.recheck or recheck)
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from avouch import errors
 from avouch.api import expiry, meta, policyexception, vocabulary
 from avouch.api import workflow as workflow_kind
+from avouch.contract import references
 from avouch.kube.cache import Object
 from avouch.tekton import definitions
 
@@ -187,7 +188,10 @@ def referring_to(kind: str, name: str) -> str:
 
 
 def file_by_policies(obj: Object) -> tuple[str, ...]:
-    """Index of Contracts and PolicyGroups: by the names of what they refer to, and whether they refer to anything."""
+    """Index of Contracts and PolicyGroups: by the names of what they refer to, and whether they refer to anything.
+
+    Read as it stands, not by a model: one that breaks rules is filed as far as it can be read.
+    """
     said = obj.get("spec") or {}
     attached = [*_mappings(said.get("policies"), "attestation"), *_mappings(said.get("policies"), "materials")]
     attached += [each for one in attached for each in _mappings(one, "policies")]  # of a group's materials
@@ -206,8 +210,7 @@ def file_by_scripts(policy: Object) -> tuple[str, ...]:
 
 def _leads_elsewhere(attachment: Mapping[str, Any]) -> bool:
     reference, embedded = str(attachment.get("ref") or ""), attachment.get("embedded")
-    outside = "://" in reference and not reference.startswith("chainloop://")
-    return outside or (isinstance(embedded, Mapping) and _names_scripts(embedded))
+    return references.elsewhere(reference) or (isinstance(embedded, Mapping) and _names_scripts(embedded))
 
 
 def _names_scripts(policy: Mapping[str, Any]) -> bool:

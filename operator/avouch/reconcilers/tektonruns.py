@@ -17,7 +17,7 @@ from avouch.controlplane.model import history as history_model
 from avouch.controlplane.model import runs as run_model
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object
-from avouch.reconcilers import departed, organizations, settling, snapshots, taskrunpods, uninjected
+from avouch.reconcilers import conditions, departed, organizations, settling, snapshots, taskrunpods, uninjected
 from avouch.reconcilers.context import Context
 from avouch.tekton import labels, objects, outcome, pod
 
@@ -192,8 +192,7 @@ class RunReconciler:
         has = {run.workflow for run in await self.runs.of_subject(labels.uid_of(obj))}
         if whys := [one.why for one in refused if one.subject.kind == key.kind and one.workflow not in has]:
             about = events.reference(KINDS[key.kind], key.namespace, key.name, labels.uid_of(obj))
-            more = f"; and {len(whys) - _TOLD} more" if len(whys) > _TOLD else ""
-            note = f"no run was opened: {'; '.join(whys[:_TOLD])}{more} ({_REFUSED})"
+            note = f"no run was opened: {conditions.several(whys, _TOLD)} ({_REFUSED})"
             await self.recorder.record(about, events.Event("NotAttested", note, action="Open", once=True))
 
     async def _opened(self, key: Key, obj: Object, owed: Sequence[planning.Owed]) -> Sequence[run_model.Run]:

@@ -74,7 +74,7 @@ FOUND = {
 def test_only_a_policy_that_compiles_whole_is_ready(
     compiled: policies.Compiled, said: tuple[str, str], state: str
 ) -> None:
-    desired = policies.decide(obj({}), policies.Found(digest=DIGEST, compiled=compiled))
+    desired = policies.decide(policies.Found(digest=DIGEST, compiled=compiled))
     found = says(desired)
     assert found["PolicyCompiled"] == said
     assert found["Ready"][0] == ("True" if state == "Ready" else "False")
@@ -155,7 +155,7 @@ async def test_a_policy_that_breaks_rules_is_not_compiled() -> None:
 
 async def test_a_suspended_policy_keeps_what_was_said_of_it_and_is_not_compiled() -> None:
     compiler = Compiler()
-    before = policies.decide(obj({}), policies.Found(digest=DIGEST, compiled=policies.Compiled("OPA 1.22.3")))
+    before = policies.decide(policies.Found(digest=DIGEST, compiled=policies.Compiled("OPA 1.22.3")))
     status = before.status(1)
     desired = await reconciled({"suspend": True, "embedded": "bad"}, compiler, status=status)
     assert says(desired) == {"Ready": ("True", "Suspended"), "PolicyCompiled": ("True", "Compiled")}

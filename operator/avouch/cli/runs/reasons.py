@@ -52,7 +52,8 @@ def reasons(run: objects.Manifest) -> Reasons:
         code = findings.CODES.get(str(each.get("code")))  # None: one of a newer server, which says what it says
         effect = page.verdict(run) if code is None else code.effect.value
         where = notes if not effect else decided if effect == page.verdict(run) else others
-        where.append({**each, "policies": _policies(run, each)} if _policies(run, each) else each)
+        about = _policies(run, each)
+        where.append({**each, "policies": about} if about else each)
     return Reasons(decided, others, notes)
 
 

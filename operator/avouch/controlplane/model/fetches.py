@@ -1,4 +1,4 @@
-"""Files of policies that lie on the web: what namespaces ask for, what was found there, and the ports of both.
+"""Files of policies on the web and in registries: what namespaces ask for, what was found there, and both ports.
 
 The controller asks and never fetches; a worker fetches and decides nothing. What is pinned by a digest is fetched once.
 """

@@ -84,7 +84,7 @@ class Reviews:
         except TimeoutError:
             status, version = _failed(f"the policy takes longer than {SECONDS:.0f} seconds"), ""
         took = round(1000 * (time.monotonic() - began))
-        named = msgspec.structs.replace(status, milliseconds=took, engine=f"OPA {version}".strip())
+        named = msgspec.structs.replace(status, milliseconds=took, engine=evaluation.engine_of(version) or "OPA")
         return KIND.resource(
             {
                 "metadata": {
@@ -139,7 +139,7 @@ async def _tried(
     """What the policy says; where it cannot be evaluated, why."""
     said = asked.spec
     at = rfc3339.read(said.at, "spec.at") if said.at else None
-    own = {} if said.run is None else {"avouch": {"run": said.run}}
+    own = {} if said.run is None else documents.of_run(said.run)
     material = evaluation.Material(said.type, b"", said.metadata, asked.document, own, at)
     try:
         found = await evaluation.evaluate(engine, policy, material, said.inputs)
