@@ -1,10 +1,11 @@
 """Runs of contracts with policies, judged with the real OPA: what passes, what fails, and what stops nothing else."""
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from avouch.controlplane.model import artifacts, policyexceptions, verdicts
 from avouch.controlplane.model import policies as policy_model
 from avouch.opa import engine, memo
 from avouch.policy import documents as shown
-from avouch.policy import evaluation, identity, resolution
+from avouch.policy import evaluation, identity, rego, resolution
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 pytestmark = pytest.mark.opa
@@ -334,6 +335,42 @@ async def test_the_policies_of_one_run_have_so_much_time_together(running: engin
     said = await use.evaluated(case(), found, KEYS)
     assert [one.status.value for one in said] == ["Passed", "Error"]
     assert "seconds together" in said[1].reason
+
+
+class Busy:
+    """Implements `evaluation.Engine` over another one; each document waits for longer than a run has for policies."""
+
+    def __init__(self, running: engine.Engine) -> None:
+        self._running, self.now = running, 0.0
+
+    @property
+    def version(self) -> str:
+        return self._running.version
+
+    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
+        return await self._running.compiled(source)
+
+    @contextlib.asynccontextmanager
+    async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
+        async with self._running.document(tenant, content) as asked:
+            self.now += judging.ALLOWED + 1
+            asked.waited = judging.ALLOWED + 1  # type: ignore[misc]
+            yield asked
+
+
+@pytest.mark.parametrize("memory", [lambda busy: busy, memo.Remembering])
+async def test_a_run_loses_no_time_while_others_keep_it_waiting(
+    running: engine.Engine, memory: Callable[[evaluation.Engine], evaluation.Engine]
+) -> None:
+    cluster = Cluster(policy("a", PASSING), policy("b", PASSING), policy("whole", PASSING, "ATTESTATION"))
+    both = [{"ref": name, "gate": True} for name in ("a", "b")]
+    cluster.attach_all({"policies": {"materials": both, "attestation": [{"ref": "whole"}]}})
+    busy, found = Busy(running), verdict.judge(case(), cases.LATER)
+    assert isinstance(found, verdicts.Verdict)
+    use = judging.Evaluating(cluster, cluster, memory(busy), cluster, cluster, clock=lambda: busy.now)
+    said = await use.evaluated(case(), found, KEYS)
+    assert [one.status.value for one in said] == ["Passed"] * 3
+    assert busy.now > 2 * judging.ALLOWED
 
 
 async def test_what_was_said_is_in_the_signed_attestation(running: engine.Engine) -> None:

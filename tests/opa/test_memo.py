@@ -1,5 +1,6 @@
 """Results that are remembered: they are what the real engine says, as long as nothing that a script sees differs."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -50,6 +51,10 @@ class _Counted:
     def __init__(self, counted: Counted, asked: evaluation.Asked) -> None:
         self._counted, self._asked = counted, asked
 
+    @property
+    def waited(self) -> float:
+        return self._asked.waited
+
     async def ask(
         self, script: rego.Compiled, beside: Mapping[str, Any], at: datetime | None = None, hosts: Sequence[str] = ()
     ) -> Any:
@@ -86,6 +91,17 @@ async def test_a_question_that_was_asked_is_not_asked_again_and_the_engine_is_no
     assert first == (['{"x":"1"}'], 1)
     assert await remembered.ask(ARGS, {"args": {"x": "1"}}) == first
     assert remembered.counted.documents == 1
+
+
+async def test_a_document_says_for_how_long_the_engine_kept_it_waiting(remembered: Remembered) -> None:
+    script = await compiled(remembered.running, HEAD + ARGS)
+    async with remembered.memory.document("shop", DOCUMENT) as asked:
+        assert asked.waited == 0
+        async with remembered.running.document("shop", DOCUMENT):
+            waiting = asyncio.create_task(asked.ask(script, {"args": {}}))
+            await asyncio.sleep(0.2)
+        await waiting
+        assert asked.waited >= 0.2
 
 
 async def test_what_a_script_sees_makes_another_question(remembered: Remembered) -> None:

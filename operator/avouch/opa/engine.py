@@ -6,6 +6,7 @@ it takes too much of, it takes from itself.
 
 import asyncio
 import contextlib
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -62,9 +63,9 @@ class Engine:
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
         """Hold a document of a tenant, to ask scripts about it."""
-        turn = self._turns.setdefault(tenant, asyncio.Lock())
+        turn, began = self._turns.setdefault(tenant, asyncio.Lock()), time.monotonic()
         async with turn, self._places:
-            shown = _Shown(self, tenant, content)
+            shown = _Shown(self, tenant, content, time.monotonic() - began)
             self._busy.add(tenant)
             try:
                 yield shown
@@ -95,8 +96,8 @@ class Engine:
 class _Shown:
     """A document that scripts are asked about, whatever becomes of the process that holds it."""
 
-    def __init__(self, engine: Engine, tenant: str, content: bytes) -> None:
-        self._engine, self._tenant, self._content = engine, tenant, content
+    def __init__(self, engine: Engine, tenant: str, content: bytes, waited: float) -> None:
+        self._engine, self._tenant, self._content, self.waited = engine, tenant, content, waited
         self._held = contextlib.AsyncExitStack()
         self._server: server.Server | None = None
         self._name = ""

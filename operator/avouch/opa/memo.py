@@ -68,6 +68,11 @@ class _Shown:
         self._digest = ""
         self._asked: evaluation.Asked | None = None
 
+    @property
+    def waited(self) -> float:
+        """Seconds for which the document waited for the engine, so far."""
+        return 0.0 if self._asked is None else self._asked.waited
+
     async def ask(
         self,
         script: rego.Compiled,

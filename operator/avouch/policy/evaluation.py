@@ -27,6 +27,11 @@ def engine_of(version: str) -> str:
 class Asked(Protocol):
     """A document that scripts are asked about."""
 
+    @property
+    def waited(self) -> float:
+        """Seconds for which it waited until others were done, so far."""
+        ...
+
     async def ask(
         self,
         script: rego.Compiled,

@@ -25,7 +25,7 @@ from avouch.policy import evaluation, finding_types, resolution, scripts
 
 _log = logging.getLogger(__name__)
 
-ALLOWED = 120.0  # seconds for all policies of one run
+ALLOWED = 120.0  # seconds for all policies of one run, without those for which it waits until others are done
 EVALUATIONS = 1000  # of one run
 VIOLATIONS = 1000  # of one run that its verdict keeps
 _REMEMBERED = 8 * 1024 * 1024  # bytes of what revisions are held to and of their policies, as they are stored
@@ -169,13 +169,14 @@ class _Run:
         async with self.use.engine.document(self.case.run.namespace_uid, document) as asked:
             for one in judging:
                 self.said.append(await self._said(one, about, known, asked))
+            self.until += asked.waited  # others took that time
 
     async def _said(
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
         if len(self.said) >= EVALUATIONS:
             return self._failed(one, about, f"not evaluated: a run has at most {EVALUATIONS} evaluations")
-        if self.use.clock() > self.until:
+        if self.use.clock() > self.until + asked.waited:
             return self._failed(
                 one, about, f"not evaluated: the policies of one run have {ALLOWED:.0f} seconds together"
             )
