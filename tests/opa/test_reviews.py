@@ -1,6 +1,7 @@
 """Policies that users try on the server: PolicyReviews, in the real engine."""
 
 import asyncio
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -107,11 +108,11 @@ async def test_reviews_have_turns_and_a_user_has_one(reviews: policyreviews.Revi
     done: list[str] = []
 
     async def one(user: str) -> None:
-        async with reviews.turn(user):
+        async with reviews.turn(user, f"of-{user}"):
             await asyncio.sleep(0)
             done.append(user)
 
-    async with reviews.turn("first"):
+    async with reviews.turn("first", "shop"):
         waiting = [asyncio.create_task(one(f"user-{number}")) for number in range(7)]
         await asyncio.sleep(0)
         with pytest.raises(errors.Overloaded, match="not done yet"):
@@ -122,6 +123,28 @@ async def test_reviews_have_turns_and_a_user_has_one(reviews: policyreviews.Revi
     await asyncio.gather(*waiting)
     assert done == [f"user-{number}" for number in range(7)]
     await one("another")
+
+
+async def test_users_of_one_namespace_do_not_keep_those_of_another_waiting(reviews: policyreviews.Reviews) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(reviews.turn("system:serviceaccount:evil:a-0", "evil"))
+        waiting = [
+            asyncio.create_task(_turned(reviews, f"system:serviceaccount:evil:a-{at}", "evil")) for at in (1, 2, 3)
+        ]
+        await asyncio.sleep(0)
+        assert [each.done() for each in waiting] == [False, True, True]
+        other = asyncio.create_task(_turned(reviews, "alice", "shop"))
+        await asyncio.sleep(0)
+        assert not other.done()
+    assert [await each for each in (*waiting, other)] == [True, False, False, True]
+
+
+async def _turned(reviews: policyreviews.Reviews, user: str, namespace: str) -> bool:
+    try:
+        async with reviews.turn(user, namespace):
+            return True
+    except errors.Overloaded:
+        return False
 
 
 async def test_a_server_without_opa_says_so() -> None:

@@ -197,9 +197,10 @@ class Aggregated:
         """
         if request.method != "POST":
             raise problems.WrongMethod("a PolicyReview can only be created: nothing of it is kept")
-        async with self.reviews.turn(frontproxy.user(request)):
-            body = await bodies.whole(request, policyreviews.MAX_BODY, bodies.MinDataRate())
-            found = await self.reviews.reviewed(request.path_params["namespace"], body, self.clock.now())
+        namespace = request.path_params["namespace"]
+        async with self.reviews.turn(frontproxy.user(request), namespace):
+            body = await bodies.whole(request, policyreviews.MAX_BODY, policyreviews.RATE)
+            found = await self.reviews.reviewed(namespace, body, self.clock.now())
         return statuses.json(found, 201)
 
     def _of_trust(self, request: Request) -> negotiation.Form:

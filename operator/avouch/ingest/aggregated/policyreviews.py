@@ -1,6 +1,7 @@
 """PolicyReviews: policies of users, tried on documents of users, as the worker would judge them. Nothing is kept.
 
-The process of OPA that it needs ends with it. One is done at a time; others wait, one of each user.
+The process of OPA that it needs ends with it. One is done at a time; others wait, one of each user and two of each
+namespace: who writes policies in one may make as many users of it as they like.
 """
 
 import asyncio
@@ -17,14 +18,17 @@ from avouch import errors, rfc3339
 from avouch.api import policy as policy_kind
 from avouch.api import policyreview
 from avouch.contract import policies
+from avouch.ingest import bodies
 from avouch.ingest.aggregated import objects
 from avouch.materials import types as material_types
 from avouch.policy import documents, evaluation, outcome
 from avouch.values import dataclass
 
 MAX_BODY = 8 * 1024 * 1024  # bytes
+RATE = bodies.MinDataRate(pause=5.0, grace=10.0, lowest=256 * 1024)  # of a body: while it comes, others wait
 SECONDS = 20.0  # of one review, whatever number of scripts its policy has
 _WAITING = 8  # users, the one whose turn it is among them
+_EACH = 2  # of them, of one namespace
 _RETRY = 2  # seconds
 _RESERVED = (errors.Unavailable, errors.NotInstalled)  # says nothing of the policy
 _Engine = AbstractAsyncContextManager[evaluation.Engine]
@@ -44,26 +48,30 @@ class Reviews:
 
     def __init__(self, engine: Callable[[], _Engine]) -> None:
         self._engine = engine
-        self._users: set[str] = set()
+        self._users: dict[str, str] = {}  # those that wait, and the namespace that each is about
         self._turn = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def turn(self, user: str) -> AsyncIterator[None]:
+    async def turn(self, user: str, namespace: str) -> AsyncIterator[None]:
         """The turn of one review: as its body is read, too, so that one body at a time is in memory.
 
         Raises:
-            errors.Overloaded: this user has one, or many users wait.
+            errors.Overloaded: this user has one, this namespace has two, or many users wait.
         """
         if user in self._users:
             raise errors.Overloaded("you have a policy review that is not done yet", retry_after=_RETRY)
+        if list(self._users.values()).count(namespace) >= _EACH:
+            raise errors.Overloaded(
+                f"namespace {namespace} has {_EACH} policy reviews that are not done yet", retry_after=_RETRY
+            )
         if len(self._users) >= _WAITING:
             raise errors.Overloaded(f"{_WAITING} users wait for their policy reviews", retry_after=_RETRY)
-        self._users.add(user)
+        self._users[user] = namespace
         try:
             async with self._turn:
                 yield
         finally:
-            self._users.discard(user)
+            del self._users[user]
 
     async def reviewed(self, namespace: str, body: bytes, now: datetime) -> dict[str, Any]:
         """The review with what the policy says.
