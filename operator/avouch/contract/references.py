@@ -20,7 +20,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 # A registry and a path in it: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
 _PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(f"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?(?::[0-9]+)?(?:/{_PART})+", re.ASCII)
+# What has neither dot nor port is no registry but a repository of Docker Hub, whoever allowed a host of that name.
+_REPOSITORY = re.compile(f"(?=[^/]*[.:]|localhost/)[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?(?::[0-9]+)?(?:/{_PART})+", re.ASCII)
 _HOST = re.compile(r"(?:[^\s\"<>\\^`{|}%:\[\]]*|\[[0-9a-fA-F:.]+\])(?::[0-9]*)?")
 
 
