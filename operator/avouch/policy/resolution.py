@@ -136,11 +136,22 @@ class _Resolving:
                 requirements=one.requirements,
             )
             _check_kinds(policy, bound)
+            self._check_type(policy, bound)
         except errors.AvouchError as exc:
             self._tell(within.line, exc)
             return
         self._bound.append(bound)
         self._documents[digest] = document
+
+    def _check_type(self, policy: kind.Policy, bound: owed.Bound) -> None:
+        """A policy that is for one material of the contract has to judge its type, or it would never be asked."""
+        material = None if bound.prefix or bound.attestation else self._materials.get(bound.material)
+        judged = scripts.types(scripts.of(policy.spec))
+        if material is not None and material.type and material.type not in judged:
+            message = (
+                f"policy {bound.policy} judges {', '.join(judged)}, and material {material.name} is {material.type}"
+            )
+            raise errors.Invalid(message, fix="attach a policy of that type, or correct the material's type")
 
     def _gate(self, attachment: bool | None, group: bool | None) -> tuple[bool, owed.GateBy]:
         """Whether a violation blocks, and what says so."""

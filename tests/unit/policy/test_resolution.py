@@ -346,3 +346,33 @@ def test_what_cannot_be_looked_at_now_heals_by_itself() -> None:
     found = _resolve({"policies": {"attestation": [{"embedded": named}]}})
     assert [one.missing for one in found] == [True]
     assert "down.rego cannot be read now" in str(found[0])
+
+
+SBOM = {"name": "sbom", "type": "SBOM_CYCLONEDX_JSON"}
+
+
+@pytest.mark.parametrize("kinds", ["SARIF", "ATTESTATION"])
+def test_a_policy_that_would_never_be_asked_of_the_material_that_it_is_for_is_told(kinds: str) -> None:
+    spec = {**attached(ref="other", gate=True, selector={"name": "sbom"}), "materials": [SBOM]}
+    (told,) = problems(spec, policy("other", kinds))
+    assert f"policy other judges {kinds}, and material sbom is SBOM_CYCLONEDX_JSON" in told
+
+
+def test_a_policy_of_a_group_is_held_to_the_type_that_the_contract_gives_the_material() -> None:
+    grouped = {"name": "sbom", "type": "SARIF", "policies": [{"ref": "scan", "gate": True}]}
+    spec = {"policyGroups": [{"ref": "group"}], "materials": [SBOM]}
+    (told,) = problems(spec, group("group", policies={"materials": [grouped]}), policy("scan", "SARIF"))
+    assert "policy scan judges SARIF, and material sbom is SBOM_CYCLONEDX_JSON" in told
+
+
+@pytest.mark.parametrize(
+    "selector", [{"name": "sbom", "matchMode": "PREFIX"}, {"name": "other"}, {}], ids=["prefix", "unknown", "none"]
+)
+def test_a_policy_that_is_for_materials_of_its_own_type_need_not_judge_that_of_another(selector: Any) -> None:
+    spec = {**attached(ref="other", selector=selector), "materials": [SBOM]}
+    assert resolve(spec, policy("other", "SARIF")).owed.policies
+
+
+def test_a_policy_of_any_type_judges_the_material_that_it_is_for() -> None:
+    spec = {**attached(ref="any", selector={"name": "sbom"}), "materials": [SBOM]}
+    assert resolve(spec, policy("any", "")).owed.policies
