@@ -114,6 +114,21 @@ async def test_of_one_namespace_one_is_worked_on_at_a_time_and_those_of_others_d
     assert {mine.name, following.name} == {"c", "d"}
 
 
+async def test_a_namespace_that_changes_many_contracts_does_not_keep_others_waiting_for_all_of_them(
+    opened: database.Database, namespace: str
+) -> None:
+    asked, many = replays.Replays(opened), 24
+    for number in range(many):
+        await changed(opened, namespace, f"c-{number}")
+    await changed(opened, f"{namespace}-other")
+    turns = []
+    while taken := await asked.take():
+        turns.append(taken.namespace)
+        await asked.settle(taken, model.Result())
+    assert len(turns) == many + 1
+    assert turns[-1] == namespace, "chance lets the other one be the last of so many once in 16 million times"
+
+
 async def test_a_newer_revision_takes_the_place_of_one_that_is_worked_on(
     opened: database.Database, namespace: str
 ) -> None:

@@ -28,13 +28,14 @@ _BUSY = (
     "EXISTS (SELECT FROM procrastinate_jobs j WHERE j.queue_name = 'judge' AND j.status = 'todo'"
     f" AND coalesce(j.scheduled_at, '-infinity') <= now() OFFSET {_WAITING})"
 )
+# The oldest of a namespace, and of namespaces any: one that changes many Contracts has no more turns than another.
 _TAKE = (
     "UPDATE replays SET tries = tries + 1, leased_until = now() + %(lease)s WHERE (namespace_uid, name) = ("  # noqa: S608 - constants only
-    " SELECT r.namespace_uid, r.name FROM replays r"
+    " SELECT namespace_uid, name FROM (SELECT DISTINCT ON (r.namespace_uid) r.namespace_uid, r.name FROM replays r"
     "  JOIN namespaces n ON n.name = r.namespace AND n.uid = r.namespace_uid"
     f"  WHERE r.done_at IS NULL AND r.tries < {replays.TRIES} AND NOT {_BUSY}"
     "   AND NOT EXISTS (SELECT FROM replays o WHERE o.namespace_uid = r.namespace_uid AND o.leased_until > now())"
-    "  ORDER BY r.asked_at, r.namespace_uid, r.name LIMIT 1)"
+    "  ORDER BY r.namespace_uid, r.asked_at, r.name) oldest ORDER BY random() LIMIT 1)"
     " RETURNING namespace, namespace_uid, name, revision, asked_at"
 )
 _THIS = "namespace_uid = %(namespace_uid)s AND name = %(name)s"
