@@ -144,13 +144,12 @@ class _Resolving:
         self._documents[digest] = document
 
     def _check_type(self, policy: kind.Policy, bound: owed.Bound) -> None:
-        """A policy that is for one material of the contract has to judge its type, or it would never be asked."""
+        """A policy that is for one material, or in a group for one type, has to judge it: else it is never asked."""
         material = None if bound.prefix or bound.attestation else self._materials.get(bound.material)
-        judged = scripts.types(scripts.of(policy.spec))
-        if material is not None and material.type and material.type not in judged:
-            message = (
-                f"policy {bound.policy} judges {', '.join(judged)}, and material {material.name} is {material.type}"
-            )
+        judged, wanted = scripts.types(scripts.of(policy.spec)), bound.type if material is None else material.type
+        if wanted and wanted not in judged:
+            what = "its group asks for" if material is None else f"material {material.name} is"
+            message = f"policy {bound.policy} judges {', '.join(judged)}, and {what} {wanted}"
             raise errors.Invalid(message, fix="attach a policy of that type, or correct the material's type")
 
     def _gate(self, attachment: bool | None, group: bool | None) -> tuple[bool, owed.GateBy]:

@@ -320,7 +320,7 @@ def test_what_says_whether_a_violation_blocks_is_told_with_it(
     attachment: bool | None, group_gate: bool | None, blocks: bool, gate: tuple[bool, str]
 ) -> None:
     each = {"ref": "a", **({} if attachment is None else {"gate": attachment})}
-    grouped = group("g", policies={"materials": [{"type": "SARIF", "policies": [each]}]})
+    grouped = group("g", policies={"materials": [{"type": "SBOM_CYCLONEDX_JSON", "policies": [each]}]})
     asked = {"ref": "g", **({} if group_gate is None else {"gate": group_gate})}
     (bound,) = resolve({"policyGroups": [asked]}, grouped, policy("a"), blocks=blocks).owed.policies
     assert (bound.gate, bound.gate_by) == gate
@@ -363,6 +363,14 @@ def test_a_policy_of_a_group_is_held_to_the_type_that_the_contract_gives_the_mat
     spec = {"policyGroups": [{"ref": "group"}], "materials": [SBOM]}
     (told,) = problems(spec, group("group", policies={"materials": [grouped]}), policy("scan", "SARIF"))
     assert "policy scan judges SARIF, and material sbom is SBOM_CYCLONEDX_JSON" in told
+
+
+@pytest.mark.parametrize("named", [{}, {"name": "sbom", "match_mode": "PREFIX"}])
+def test_a_policy_of_a_group_has_to_judge_the_type_that_the_group_says(named: dict[str, Any]) -> None:
+    grouped = {**named, "type": "SARIF", "policies": [{"ref": "fresh"}]}
+    spec = {"policyGroups": [{"ref": "group"}]}
+    (told,) = problems(spec, group("group", policies={"materials": [grouped]}), policy("fresh"))
+    assert "policy fresh judges SBOM_CYCLONEDX_JSON, and its group asks for SARIF" in told
 
 
 @pytest.mark.parametrize(
