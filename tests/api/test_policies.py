@@ -202,12 +202,13 @@ def test_a_contract_shows_what_it_owes_with_its_groups_looked_up_and_a_restart_w
         bench.api.apply(policy(namespace, "good", GOOD))
         bench.api.apply(declared("PolicyGroup", namespace, "all", {"policies": {"materials": [material]}}))
         bench.api.apply(declared("Contract", namespace, "owing", attached))
+        bench.ready(POLICY, "good", namespace)
         bench.ready("contract", "owing", namespace)
         before = bench.get("contract", "owing", namespace)
     shown, digest = before["status"]["resolved"], bench.get(POLICY, "good", namespace)["status"]["digest"]
     line = 'spec.policyGroups[ref="all"].materials[0]'
     assert shown["materials"] == [{"name": "scan", "type": "SBOM_CYCLONEDX_JSON", "line": line, "policyGroup": "all"}]
-    of_group, own = shown["policies"]
+    own, of_group = shown["policies"]  # by their lines
     assert of_group == {
         "name": "good", "digest": digest, "reference": "good", "line": line, "policyGroup": "all",
         "material": "scan", "type": "SBOM_CYCLONEDX_JSON", "gate": True, "gateBy": "attachment",

@@ -5,12 +5,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from avouch.controlplane.model import replays as model
 from avouch.store import database, replays
 from tests.api import installed
-from tests.api.test_controller import CONTRACT, Bench
+from tests.api.test_controller import Bench
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.postgres]
 
@@ -25,10 +24,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def contract(namespace: str, *materials: str) -> str:
-    made = yaml.safe_load(CONTRACT)
-    made["metadata"] = {"name": "evidence", "namespace": namespace}
-    made["spec"] = {"materials": [{"name": name, "type": "SARIF"} for name in materials]}
-    return json.dumps(made)
+    spec = {"materials": [{"name": name, "type": "SARIF"} for name in materials]}
+    named = {
+        "apiVersion": "chainloop.dev/v1",
+        "kind": "Contract",
+        "metadata": {"name": "evidence", "namespace": namespace},
+    }
+    return json.dumps({**named, "spec": spec})
 
 
 def settled(bench: Bench) -> model.Asked:
