@@ -211,7 +211,7 @@ def test_a_contract_shows_what_it_owes_with_its_groups_looked_up_and_a_restart_w
     own, of_group = shown["policies"]  # by their lines
     assert of_group == {
         "name": "good", "digest": digest, "reference": "good", "line": line, "policyGroup": "all",
-        "material": "scan", "type": "SBOM_CYCLONEDX_JSON", "gate": True, "gateBy": "attachment",
+        "material": "scan", "gate": True, "gateBy": "attachment",
     }  # fmt: skip
     assert (own["attestation"], own["gate"], own["gateBy"]) == (True, False, "organization")
     assert own["inputs"]["severity"].endswith("...")
