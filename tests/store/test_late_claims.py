@@ -43,7 +43,8 @@ class Artifacts:
 def read(self: judging.Judging, claim: runs.Claim, case: examination.Case) -> examination.ReadClaim:
     """What a bundle says: the tests write its digest's letter into it."""
     material = cases.file({b"b": cases.EVIL, b"c": cases.FILE}[claim.bundle.split()[1]])
-    return replace(cases.said(material, workflow_run_id=str(case.run.id)), claim=claim)
+    told = {"workflow_run_id": str(case.run.id), "workflow_name": case.run.workflow}
+    return replace(cases.said(material, **told), claim=claim)
 
 
 class Shop:
