@@ -439,6 +439,24 @@ async def test_runs_with_the_same_value_of_another_label_are_not_found(opened: d
         assert found == [(stage.namespaces[0], stage.names[number])]
 
 
+@pytest.mark.parametrize("key", [{"digest": DIGESTS[1]}, {"commit": COMMITS[1]}])
+async def test_of_runs_that_have_a_key_those_are_listed_that_have_all_else(
+    opened: database.Database, key: dict[str, str]
+) -> None:
+    found = [(result, workflow) for result in ("Passed", "Failed") for workflow in WORKFLOWS[:2]]
+    stage = Stage(opened, [Row(0, workflow, result, "cli", {}, **key) for result, workflow in found])
+    await stage.write()
+    for limit in (1, 2, 4):
+        for filters in (
+            {"verdict": "Failed"},
+            {"workflow": WORKFLOWS[1]},
+            {"verdict": "Passed", "workflow": WORKFLOWS[0]},
+        ):
+            for place in (stage.namespaces[0], None):
+                listed = await stage.listed(place, {**key, **filters}, limit)
+                assert listed == stage.expected((0, 1), {**key, **filters})
+
+
 async def test_runs_are_found_by_what_the_fewest_have_of_its_key(opened: database.Database) -> None:
     own = ({"stage": "x"}, {"stage": "x"}, {"branch": "x", "team": "y"}, {"team": "y"})
     stage = Stage(opened, [Row(0, "build", "Passed", "cli", {}, each) for each in own])

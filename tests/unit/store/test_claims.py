@@ -7,7 +7,7 @@ import pytest
 
 from avouch import digests, errors
 from avouch.controlplane.model import runs
-from avouch.store import claims
+from avouch.store import artifacts, claims
 
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 RUN, OTHER, CLAIM = (uuid.UUID(int=number) for number in (1, 2, 3))
@@ -25,6 +25,11 @@ def a_claim(run_id: uuid.UUID = RUN) -> runs.Claim:
 def test_of_one_bundle_twice_in_a_batch_the_first_is_created_and_late_at_most(late: bool) -> None:
     found = claims.receipts([a_claim(), a_claim()], {str(DIGEST): (CLAIM, RUN, late)}, {})
     assert found == [runs.Receipt(CLAIM, DIGEST, True, late), runs.Receipt(CLAIM, DIGEST, False, False)]
+
+
+def test_a_batch_that_refers_to_no_artifact_writes_no_reference() -> None:
+    assert artifacts.references_of([]) == {}
+    assert artifacts.references_of([(RUN, "a"), (RUN, "b")]) == {"run": [RUN, RUN], "digest": ["a", "b"]}
 
 
 def test_a_resend_is_no_creation() -> None:

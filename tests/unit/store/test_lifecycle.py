@@ -20,6 +20,10 @@ def test_a_record_without_such_characters_is_stored_as_it_is() -> None:
     assert stored(snapshot) == snapshot
 
 
+def test_of_a_record_that_nothing_is_cleaned_in_no_place_is_named() -> None:
+    assert "cleaned" not in msgspec.json.decode(lifecycle.document(runs.Snapshot({}, ())))
+
+
 @pytest.mark.parametrize("refused", ["\0", "\ud800"])
 def test_a_character_that_cannot_be_stored_is_replaced_and_its_place_kept(refused: str) -> None:
     snapshot = runs.Snapshot({"spec": {"params": [{"name": "p", "value": f"a{refused}b"}]}}, ({"a": refused},))
