@@ -9,10 +9,6 @@ _LONG_WAY = "the long way says the same, some microseconds later"
 
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("sidecar/files.py", "_open: directory >= 0 -> Gt"): "descriptor 0 is the standard input",
-    (
-        "sidecar/push.py",
-        "Client._json: raise errors.Unavailable(f'{method} {path}: no try left') -> pass",
-    ): "the last try raised before",
     ("tekton/limits.py", "_lowered: each >= enough -> Gt"): "what is enough is tried next anyway",
     ("controlplane/judging/materials.py", "_entries: said.facts is None -> False"): _FACTS,
     ("controlplane/judging/tekton_run.py", "_refusals: said.facts is None -> False"): _FACTS,

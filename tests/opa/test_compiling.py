@@ -97,6 +97,27 @@ async def test_an_opa_that_others_end_says_nothing_of_the_script_and_nothing_is_
     assert isinstance(await scripts.compiled(GOOD), rego.Compiled)
 
 
+def broken(opa: program.Program, folder: Path, words: str) -> compiling.Scripts:
+    """An OPA that breaks down with these words."""
+    script = folder / "opa"
+    script.write_text(f"#!/bin/sh\nprintf '{words}' >&2\nexit 2\n")
+    script.chmod(stat.S_IRWXU)
+    return compiling.Scripts(finding(dataclasses.replace(opa, path=str(script))))
+
+
+async def test_a_collector_that_gets_no_memory_is_told_as_too_much_memory(opa: program.Program, tmp_path: Path) -> None:
+    words = r"SIGSEGV: segmentation violation\nPC=0x43 m=0 sigcode=1\n\ngoroutine 0 [idle]:\n"
+    with pytest.raises(errors.TooLarge, match="of memory to be compiled"):
+        await broken(opa, tmp_path, words).compiled(GOOD)
+
+
+async def test_of_an_opa_that_breaks_down_over_a_script_the_first_line_is_told(
+    opa: program.Program, tmp_path: Path
+) -> None:
+    (flaw,) = await broken(opa, tmp_path, r"panic: boom\n\ngoroutine 1 [running]:\n").compiled(GOOD)  # type: ignore[misc]
+    assert str(flaw) == "OPA broke down over it: panic: boom"
+
+
 async def test_an_opa_that_is_installed_later_is_found_then(environment: dict[str, str], tmp_path: Path) -> None:
     compiler = compiling.Compiler(lambda: program.found({"PATH": str(tmp_path)}))
     with pytest.raises(errors.NotInstalled):

@@ -15,7 +15,10 @@ from avouch.opa import child
 from avouch.values import dataclass
 
 MIB = 1024 * 1024
-OUT_OF_MEMORY = (b"out of memory", b"cannot allocate memory", b"pthread_create failed")
+OUT_OF_MEMORY = (
+    *(b"out of memory", b"cannot allocate memory", b"pthread_create failed"),
+    b"SIGSEGV: segmentation violation\nPC=",  # Go's collector uses what it was not given
+)
 """What Go's last words have in them where the bound of memory was met."""
 
 

@@ -26,6 +26,7 @@ _INSTALL = f"install OPA {WANTED} or a later 1.x, and put it on PATH or name it 
 _VERSION = re.compile(r"^Version: v?(\d+\.\d+\.\d+\S*)", re.M)
 COMPILING = launching.Limits(seconds=20.0, memory=256 * launching.MIB, answer=4 * launching.MIB, behind=10)
 """What looking at one script may take: the answer holds what a script of some 200 KiB is parsed to."""
+_BROKEN = 2  # the exit code of a program in Go that panics
 _TOLD = 10  # flaws of one script
 _WORDS = 500  # characters of what OPA says
 
@@ -187,7 +188,10 @@ def _json(printed: bytes) -> dict[str, Any]:
 
 
 def _flaws(done: Done, source: str) -> Sequence[rego.Flaw]:
-    """What OPA says is wrong: JSON on either stream, or words."""
+    """What OPA says is wrong: JSON on either stream, or words; of a panic the first line."""
+    if done.code == _BROKEN:
+        said = done.complaint.decode("utf-8", "replace").lstrip()
+        return [rego.Flaw(f"OPA broke down over it: {said.partition(chr(10))[0][:_WORDS]}")]
     for printed in (done.output, done.complaint):
         try:
             found = json.loads(printed)

@@ -253,6 +253,8 @@ class Server:
             return "it was ended"
         self._complaint.seek(0)
         said = self._complaint.read(64 * 1024).decode("utf-8", "replace")
+        if (word := next((word for word in launching.OUT_OF_MEMORY if word.decode() in said), None)) is not None:
+            return word.decode()
         last = next((line for line in said.splitlines() if "fatal error" in line or "panic" in line), said[-_WORDS:])
         return last.strip() or f"it ended with {self._process.returncode}"
 
