@@ -13,16 +13,19 @@ from avouch import digests, errors, store
 from avouch.controlplane.model import artifacts as artifact_model
 from avouch.controlplane.model import contracts as contract_model
 from avouch.controlplane.model import deliveries, identities
+from avouch.controlplane.model import policyexceptions as exception_model
 from avouch.controlplane.model import runs as run_model
 from avouch.store import (
     casbackends,
     contracts,
     database,
     fencing,
+    fetches,
     history,
     migrate,
     namespaces,
     organizations,
+    policyexceptions,
     runs,
     tables,
     tokens,
@@ -43,6 +46,7 @@ BACKEND = artifact_model.BackendRecord(
 )
 ORGANIZATION = identities.Organization("o", "home")
 TOKEN = identities.TokenRecord("t" * 16, "ci", "team", "team-uid", "ci-uid", "Project", "", b"digest", NOW)
+EXCEPTION = exception_model.PolicyException("team", "team-uid", "e", "p", ("w",), "said so", "ann", NOW + timedelta(1))
 RUN = a_run("team")
 
 
@@ -62,6 +66,9 @@ WRITES: dict[tuple[type, str], tuple[tuple[object, ...], dict[str, object]]] = {
     (tokens.Tokens, "delivered"): ((TOKEN.id, NOW), {}),
     (tokens.Tokens, "expire"): ((TOKEN.id, NOW + timedelta(1)), {}),
     (tokens.Tokens, "revoke"): (("ci-uid", NOW, "said so"), {}),
+    (policyexceptions.Exceptions, "record"): ((EXCEPTION,), {}),
+    (policyexceptions.Exceptions, "remove"): (("team", "e"), {}),
+    (fetches.Fetches, "ask"): (("team-uid", frozenset({"https://policies.example/a.yaml"})), {}),
     (history.Histories, "look"): ((), {}),
     (history.Histories, "rewound"): ((1,), {}),
     (namespaces.Namespaces, "record"): (({"team": "team-uid"},), {}),
@@ -70,7 +77,8 @@ WRITES: dict[tuple[type, str], tuple[tuple[object, ...], dict[str, object]]] = {
     (runs.Runs, "finish"): ((RUN.id, run_model.Snapshot({"kind": "TaskRun"}, ()), NOW), {}),
 }
 CHANGED = (tables.workflows, tables.contract_revisions, tables.attachments, tables.cas_backends, tables.organizations,
-           tables.tokens, tables.runs, tables.snapshots, tables.namespaces, tables.declared)  # fmt: skip
+           tables.tokens, tables.policy_exceptions, tables.policy_fetches, tables.runs, tables.snapshots,
+           tables.namespaces, tables.declared)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
