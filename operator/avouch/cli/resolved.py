@@ -68,13 +68,13 @@ def _of_cluster(started: session.Session, name: str, revision: int | None) -> di
 
 
 def _recorded(started: session.Session, name: str, number: int) -> dict[str, Any]:
-    from avouch.contract import owed, owedview, revisions  # lazy: 4 ms that a status need not pay
+    from avouch.contract import owed, owedview  # lazy: 4 ms that a status need not pay
 
     found = objects.part(started.cluster.get(_REVISIONS, f"{name}.{number}"), "spec")
     form = str(found.get("resolved") or "").encode()
     canonical = str(found.get("canonical") or "").encode()
-    said = owed.restore(form) if form else owed.Owed(revisions.restore(canonical).materials)
-    return {"contract": name, "revision": number, "digest": str(found.get("digest")), **owedview.whole(said)}
+    said = owedview.whole(owed.recorded(canonical, form))
+    return {"contract": name, "revision": number, "digest": str(found.get("digest")), **said}
 
 
 def _of_files(started: session.Session, files: tuple[str, ...]) -> dict[str, Any] | None:

@@ -108,7 +108,12 @@ class Revision(Protocol):
 
 def of_revision(revision: Revision) -> Owed:
     """What runs owe that are held to a revision. Raises errors.Corrupt."""
-    return of(revisions.restore(revision.canonical), revision.resolved)
+    return recorded(revision.canonical, revision.resolved)
+
+
+def recorded(canonical: bytes, resolved: bytes) -> Owed:
+    """What a contract owes, by the two forms that a revision has; only one of them is read. Raises errors.Corrupt."""
+    return restore(resolved) if resolved else Owed(revisions.restore(canonical).materials)
 
 
 def of(contract: model.ContractSpec, resolved: bytes) -> Owed:

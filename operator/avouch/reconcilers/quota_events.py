@@ -4,18 +4,14 @@ A status would have to be written for every namespace, also for those that decla
 an hourly one is there whenever somebody looks.
 """
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from avouch import errors
 from avouch.controlplane.model import quotas
 from avouch.kube import events, resources
-
-log = logging.getLogger(__name__)
+from avouch.reconcilers import looking
 
 _EVERY = 300.0  # seconds between looks
 _AGAIN = 3600.0  # seconds after which the same is told again
@@ -51,12 +47,7 @@ class QuotaWatch:
 
     async def run(self) -> None:
         """For ever; a database that does not answer is asked again."""
-        while True:
-            await asyncio.sleep(_EVERY)
-            try:
-                await self.look()
-            except errors.Unavailable as exc:
-                log.warning("quotas were not read: %s", exc)
+        await looking.regularly(_EVERY, self.look, "quotas")
 
     async def look(self) -> None:
         """Tell of each that was not told of within the hour."""

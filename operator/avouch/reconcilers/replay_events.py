@@ -3,19 +3,15 @@
 A warning, and no more: Ready stays as it is, for a contract that asks for more than it did is no error.
 """
 
-import asyncio
-import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from avouch import errors
 from avouch.controlplane.model import replays
 from avouch.kube import events, resources
 from avouch.kube.cache import Key, Object
 from avouch.kube.queue import WorkQueue
+from avouch.reconcilers import looking
 from avouch.reconcilers.context import Context
-
-log = logging.getLogger(__name__)
 
 TICK = 5.0  # seconds between looks at the database
 _AGAIN = timedelta(minutes=1)  # that is read twice: the order of COMMIT is not that of times
@@ -44,12 +40,7 @@ class ReplayWatch:
 
     async def run(self) -> None:
         """Look every five seconds; a database that does not answer is asked again."""
-        while True:
-            await asyncio.sleep(TICK)
-            try:
-                await self.look()
-            except errors.Unavailable as exc:
-                log.warning("replays were not read: %s", exc)
+        await looking.regularly(TICK, self.look, "replays")
 
     async def begin(self) -> None:
         """Learn what is done: nobody is told of it again. Raises errors.Unavailable."""

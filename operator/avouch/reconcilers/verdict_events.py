@@ -4,7 +4,6 @@ A busy Workflow is judged many times a minute; its status changes at most once i
 """
 
 import asyncio
-import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,10 +16,8 @@ from avouch.controlplane.model import verdicts
 from avouch.kube import events, resources
 from avouch.kube.cache import Key
 from avouch.kube.queue import WorkQueue
-from avouch.reconcilers import specs
+from avouch.reconcilers import looking, specs
 from avouch.reconcilers.context import Context
-
-log = logging.getLogger(__name__)
 
 TICK = 2.0  # seconds between looks at the database
 QUIET = 30.0  # seconds between two status writes of one Workflow
@@ -77,12 +74,7 @@ class VerdictWatch:
 
     async def run(self) -> None:
         """Look every two seconds; a database that does not answer is asked again."""
-        while True:
-            await asyncio.sleep(TICK)
-            try:
-                await self.look()
-            except errors.Unavailable as exc:
-                log.warning("verdicts were not read: %s", exc)
+        await looking.regularly(TICK, self.look, "verdicts")
 
     async def begin(self) -> None:
         """Learn the newest verdict of each Workflow: statuses that say it already stay as they are.
