@@ -236,3 +236,19 @@ def _proven(folder: Path, host: str) -> str:
             except ssl.SSLError as exc:
                 return str(exc)
     return ""
+
+
+def test_authorities_of_a_company_are_trusted_beside_those_of_the_image(api: ApiServer) -> None:
+    for process in ("server", "worker"):
+        said = charts.rendered(
+            process, **{"trustedAuthorities.configMap": "company-ca", "trustedAuthorities.key": "all.pem"}
+        )
+        deployment = next(each for each in yaml.safe_load_all(said) if each and each["kind"] == "Deployment")
+        api.kubectl("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(deployment))
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        named = {each["name"]: each.get("value") for each in container["env"]}
+        (mount,) = [each for each in container["volumeMounts"] if each["name"] == "authorities"]
+        assert named["SSL_CERT_FILE"] == f"{mount['mountPath']}/ca.crt"
+        (volume,) = [each for each in pod["volumes"] if each["name"] == "authorities"]
+        assert volume["configMap"] == {"name": "company-ca", "items": [{"key": "all.pem", "path": "ca.crt"}]}

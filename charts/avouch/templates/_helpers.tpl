@@ -72,6 +72,30 @@ capabilities: {drop: [ALL]}
 - {name: AVOUCH_PUBLIC_CA, value: {{ .Values.public.ca | quote }}}
 {{- end }}
 
+{{- /* What OpenSSL trusts beside the authorities in the image's own folder, which stays. */}}
+{{- define "avouch.authoritiesEnv" -}}
+{{- if .Values.trustedAuthorities.configMap }}
+- {name: SSL_CERT_FILE, value: /etc/avouch/authorities/ca.crt}
+{{- end }}
+{{- end }}
+
+{{- define "avouch.authoritiesMount" -}}
+{{- if .Values.trustedAuthorities.configMap }}
+- {name: authorities, mountPath: /etc/avouch/authorities, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "avouch.authoritiesVolume" -}}
+{{- with .Values.trustedAuthorities }}
+{{- if .configMap }}
+- name: authorities
+  configMap:
+    name: {{ .configMap | quote }}
+    items: [{key: {{ .key | quote }}, path: ca.crt}]
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Host of public.url, for Ingress and Gateway. */}}
 {{- define "avouch.publicHost" -}}
 {{- required "public.url is required for ingress and gateway: the URL under which CI outside the cluster reaches the server, such as https://avouch.example.com" .Values.public.url | urlParse | dig "host" "" | splitList ":" | first -}}
