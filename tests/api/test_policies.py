@@ -96,6 +96,27 @@ def test_a_policy_that_compiles_is_ready_and_one_that_does_not_names_file_line_a
         assert columns == ["NAME", "READY", "COMPILED", "AGE"]
 
 
+def test_a_contract_is_held_to_the_policies_that_compiled_and_says_which_one_does_not(
+    bench: Bench, namespace: str
+) -> None:
+    attached = {"policies": {"attestation": [{"ref": "judge"}]}}
+    with started(bench) as _:
+        bench.api.apply(policy(namespace, "judge", GOOD))
+        bench.api.apply(declared("Contract", namespace, "c", attached))
+        bench.ready("contract", "c", namespace)
+        bench.api.apply(policy(namespace, "judge", GOOD, BAD))
+        bench.ready("contract", "c", namespace, "False")
+        told = bench.condition("contract", "c", namespace)["message"]
+        assert told == (
+            'spec.policies.attestation[ref="judge"]: policy judge does not compile: spec.policies[1].embedded:6:5: '
+            "undefined function counted (fix: correct the script)"
+        )
+        assert held_to(bench, "c", namespace) == 1
+        bench.api.apply(policy(namespace, "judge", GOOD, GOOD))
+        bench.ready("contract", "c", namespace)
+        assert held_to(bench, "c", namespace) == 2
+
+
 def test_what_settled_is_written_once_and_a_restart_writes_nothing(bench: Bench, namespace: str) -> None:
     with started(bench) as _:
         bench.api.apply(policy(namespace, "good", GOOD))

@@ -14,7 +14,9 @@ from avouch.kube import resources
 from avouch.kube.cache import Key, Object, ObjectCache
 from avouch.kube.client import Json
 from avouch.policy import evaluation
-from avouch.reconcilers import token_secrets
+from avouch.reconcilers import token_secrets, turns
+
+COMPILING = 4  # Contracts whose policies are compiled at once, of all that are reconciled
 
 
 class Creator(Protocol):
@@ -62,6 +64,7 @@ class Context:
     fetches: fetch_model.Fetches
     last_runs: dict[tuple[str, str], runs.Run] = field(default_factory=dict)
     replayed: dict[tuple[str, str], replays.Replay] = field(default_factory=dict)
+    compiling: turns.Turns = field(default_factory=lambda: turns.Turns(COMPILING))
     definitions_listed: Callable[[], bool] = lambda: False  # whether the cache holds Tekton's Pipelines and Tasks
 
     def namespace_uid(self, name: str) -> str:

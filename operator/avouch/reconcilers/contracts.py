@@ -11,7 +11,7 @@ from avouch.contract import owedview, revisions
 from avouch.controlplane.model import contracts, replays
 from avouch.kube.cache import Key, Object
 from avouch.policy import resolution
-from avouch.reconcilers import conditions, organizations, policylookup
+from avouch.reconcilers import conditions, contractscripts, organizations, policylookup
 from avouch.reconcilers.context import Context
 from avouch.reconcilers.specs import contract_of, file_by_policies, suspended
 
@@ -93,6 +93,9 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
     except errors.Invalid as exc:
         return decide(obj, replace(await _kept(context, key), problem=exc), bound, replayed)
     owed, recheck = await _owed(context, key, canonical) if file_by_policies(obj) else (None, None)
+    resolved = owed_form.canonical(owed.owed) if isinstance(owed, resolution.Resolved) else b""
+    if isinstance(owed, resolution.Resolved) and not await _in_force(context, key, resolved):
+        owed, recheck = await contractscripts.checked(context, key.namespace, owed, recheck)
     if owed is not None and not isinstance(owed, resolution.Resolved):
         kept = replace(await _kept(context, key), unresolved=owed)
         return replace(decide(obj, kept, bound, replayed), recheck=recheck)
@@ -106,12 +109,18 @@ async def reconcile(context: Context, key: Key, obj: Object) -> conditions.Desir
         canonical=canonical,
         recorded_at=context.clock.now(),
         source_digest=source,
-        resolved=owed_form.canonical(owed.owed) if owed else b"",
+        resolved=resolved,
     )
     documents = owed.documents if owed else {}
     recorded = await context.contracts.record(revision, documents, epoch=context.epoch())
     is_new = recorded.recorded_at == revision.recorded_at
     return replace(decide(obj, await _shown(recorded), bound, replayed), requeue_dependents=is_new, recheck=recheck)
+
+
+async def _in_force(context: Context, key: Key, resolved: bytes) -> bool:
+    """Whether the newest revision has these policies: they were compiled when it was recorded."""
+    newest = await context.contracts.newest(key.namespace, key.name)
+    return newest is not None and newest.resolved == resolved
 
 
 async def _kept(context: Context, key: Key) -> Recorded:

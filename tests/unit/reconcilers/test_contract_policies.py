@@ -8,6 +8,7 @@ from avouch.contract import owed, owedview, reading, revisions
 from avouch.kube.cache import Key
 from avouch.reconcilers import conditions, kinds
 from tests.unit.reconcilers import test_kinds as stage
+from tests.unit.reconcilers.test_policies import Compiler
 
 ATTACHED = {"policies": {"materials": [{"ref": "fresh"}]}}
 SCRIPT = {"policies": [{"kind": "SARIF", "embedded": "package main"}]}
@@ -18,9 +19,9 @@ def canonical(obj: Mapping[str, Any]) -> bytes:
     return revisions.canonical(reading.read(whole))
 
 
-def build() -> tuple[kinds.KindReconciler, stage.Memory]:
+def build(compiler: Compiler | None = None) -> tuple[kinds.KindReconciler, stage.Memory]:
     reconciling, memory, _ = stage.build()
-    context = dataclasses.replace(reconciling.context, canonical=canonical)
+    context = dataclasses.replace(reconciling.context, canonical=canonical, compiler=compiler or Compiler())
     return dataclasses.replace(reconciling, context=context), memory
 
 

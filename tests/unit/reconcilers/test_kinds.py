@@ -42,7 +42,7 @@ class Memory:
         if self.fail:
             raise self.fail
         newest = await self.newest(revision.namespace, revision.name)
-        if newest is not None and newest.digest == revision.digest:
+        if newest is not None and (newest.digest, newest.resolved) == (revision.digest, revision.resolved):
             return newest
         number = newest.revision + 1 if newest else 1
         kept = contracts.ContractRevision(
