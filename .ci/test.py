@@ -1,8 +1,10 @@
 """Run everything that `make test` promises, level by level; end with a table of what passed, failed and was skipped.
 
-A level that this machine cannot run is skipped loudly, with what is missing, and never counts as passed. After the
-levels come the measurements of `bench/`, each as a short run that only shows that it works: in turn, as many as the
-time budget allows (AVOUCH_TEST_MINUTES, 50); the others are named as left out. A level that is named runs in any case.
+Levels that need an API server or a cluster wait for it most of the time: they run beside the others, and what a level
+said is printed when it ends. A level that this machine cannot run is skipped loudly, with what is missing, and never
+counts as passed. After the levels come the measurements of `bench/`, each as a short run that only shows that it works:
+in turn, as many as the time budget allows (AVOUCH_TEST_MINUTES, 50); the others are named as left out. A level that is
+named runs in any case.
 """
 
 import argparse
@@ -11,8 +13,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,12 +90,34 @@ def missing(need: str) -> str:
     return ""
 
 
-def run(level: Level) -> tuple[str, str]:
-    """Run one level. Returns outcome (passed | FAILED | SKIPPED) and a note."""
+@dataclass
+class Progress:
+    """What runs now, since when; told every minute while several levels run beside each other."""
+
+    since: dict[str, float] = field(default_factory=dict)
+    told: threading.Lock = field(default_factory=threading.Lock)
+
+    def until(self, over: threading.Event) -> None:
+        """Tell of it until all is over."""
+        while not over.wait(60):
+            running = [f"{name} {time.monotonic() - began:.0f} s" for name, began in list(self.since.items())]
+            self.print(f"... {', '.join(running)}")
+
+    def print(self, text: str) -> None:
+        """One text at a time."""
+        with self.told:
+            print(text, flush=True)
+
+
+def run(level: Level, progress: Progress | None = None) -> tuple[str, str]:
+    """Run one level. Returns outcome (passed | FAILED | SKIPPED) and a note.
+
+    `progress`: of several that run beside each other: what the level says is printed when it ends.
+    """
     lack = missing(level.needs)
     if lack:
         return "SKIPPED", f"this machine lacks {lack}"
-    print(f"\n=== {level.name}: {' '.join(level.command)}", flush=True)
+    head = f"\n=== {level.name}: {' '.join(level.command)}"
     command = (
         shutil.which(level.command[0], path=os.path.dirname(sys.executable)) or level.command[0],
         *level.command[1:],
@@ -97,9 +125,38 @@ def run(level: Level) -> tuple[str, str]:
     start = time.monotonic()
     path = os.pathsep.join([str(ROOT / "operator"), str(ROOT)])  # this tree, wherever the package is installed from
     environment = {**os.environ, "PYTHONPATH": path}
-    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    if progress is None:
+        print(head, flush=True)
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    else:
+        progress.since[level.name] = start
+        with tempfile.TemporaryFile("w+", errors="replace") as said:
+            code = subprocess.run(
+                command, cwd=ROOT, env=environment, check=False, stdout=said, stderr=subprocess.STDOUT
+            ).returncode
+            said.seek(0)
+            progress.print(f"{head}\n{said.read()}")
+        del progress.since[level.name]
     took = f"{time.monotonic() - start:.0f} s"
     return ("passed" if code == 0 else "FAILED"), took
+
+
+def beside_each_other(levels: Sequence[Level]) -> list[tuple[Level, str, str]]:
+    """Run levels: those that wait for a cluster in a row of their own."""
+    progress, over = Progress(), threading.Event()
+    waiting = [level for level in levels if level.needs in ("root", "cluster")]
+    others = [level for level in levels if level not in waiting]
+
+    def row(of: Sequence[Level]) -> list[tuple[Level, str, str]]:
+        return [(level, *run(level, progress)) for level in of]
+
+    with ThreadPoolExecutor(3) as threads:
+        threads.submit(progress.until, over)
+        try:
+            ended = [each for found in threads.map(row, (others, waiting)) for each in found]
+        finally:
+            over.set()
+    return sorted(ended, key=lambda each: LEVELS.index(each[0]))
 
 
 def main() -> int:
@@ -109,7 +166,8 @@ def main() -> int:
     parser.add_argument("levels", nargs="*", help=f"levels to run: {names}")
     wanted = set(parser.parse_args().levels)
     end = time.monotonic() + 60 * float(os.environ.get("AVOUCH_TEST_MINUTES") or 50)
-    outcomes = [(level, *run(level)) for level in LEVELS if not wanted or level.name in wanted]
+    named = [level for level in LEVELS if level.name in wanted]
+    outcomes = [(level, *run(level)) for level in named] if wanted else beside_each_other(LEVELS)
     for level in in_turn(datetime.now(UTC).toordinal()):
         if level.name in wanted or (not wanted and time.monotonic() + 60 * level.minutes < end):
             outcomes.append((level, *run(level)))
