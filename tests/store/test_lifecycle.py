@@ -107,7 +107,9 @@ async def test_a_run_that_another_transaction_is_ending_is_waited_for_and_ends_o
     assert (found.finished_at, snapshot) == (earlier, None)
 
 
-async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(opened: database.Database) -> None:
+async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(
+    opened: database.Database, caplog: pytest.LogCaptureFixture
+) -> None:
     repository = run_store.Runs(opened)
     made = [a_run() for _ in range(3)]
     await asyncio.gather(*map(repository.open, made))
@@ -121,6 +123,7 @@ async def test_an_unknown_run_and_a_controller_that_is_over_fail_alone(opened: d
     await repository.close()
     assert [type(answer) for answer in answers] == [errors.Conflict, errors.NotFound, type(None)]
     assert [(await case(opened, run.id))[0].finished_at for run in made] == [NOW, None, NOW]
+    assert caplog.messages == [], "nothing is wrong with their records"
 
 
 async def test_subjects_have_ended_once_all_of_their_runs_are_finished(opened: database.Database) -> None:
