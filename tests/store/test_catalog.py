@@ -264,3 +264,18 @@ async def test_who_asks_while_the_first_answer_is_read_waits_for_it(
         together = await asyncio.gather(*(known.index(namespace) for _ in range(5)))
         assert [[one.name for one in each] for each in together] == [["w"]] * 5
         assert known.reads == 1
+
+
+async def test_a_read_that_fails_is_told_and_the_next_one_who_asks_reads_again(
+    opened: database.Database, store: workflows.Workflows, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object) -> workflows.Changes:
+        raise errors.Unavailable("the database is gone")
+
+    await store.upsert(a_workflow(namespace), epoch=EPOCH)
+    async with listening(opened) as known:
+        with monkeypatch.context() as away:
+            away.setattr(known._workflows, "changed_since", gone)
+            with pytest.raises(errors.Unavailable, match="the database is gone"):
+                await known.index(namespace)
+        assert await names(known, namespace) == ["w1"]
