@@ -194,6 +194,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "store/external_runs.py",
         "_version: (made if mark_latest is None else mark_latest) and (not row.latest) -> without not row.latest",
     ): "marks the latest one once more",
+    ("store/fetches.py", "Fetches.ask: fresh -> True"): "looks for room for none",
     ("store/grants.py", "apply: missing and may -> without missing"): "creates none",
     ("store/groupcommit.py", "GroupCommit._commit: self._limits.rest and len(batch) < self._limits.batch -> "
      "without self._limits.rest"): "rests no time",
