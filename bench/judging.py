@@ -19,7 +19,7 @@ import uvloop
 from avouch import digests
 from avouch.attestation import authority, trust
 from avouch.controlplane.judging import artifact_check, judge, policies
-from avouch.opa import engine, program
+from avouch.opa import engine, memo, program
 from avouch.policy import evaluation
 from avouch.processes import lifetime
 from avouch.reading import pool
@@ -47,7 +47,7 @@ class Cost:
 
 
 async def judged(store: doneruns.Store, count: int, size: int, asked: evaluation.Engine | None = None) -> Cost:
-    """Store so many runs, then judge all of them in batches of `size`; those that have policies one by one."""
+    """Store so many runs, then judge all of them in batches of `size`; those that have policies so many at a time."""
     await asyncio.to_thread(store.done, count)
     before = store.judged()
     made = authority.new_authority("avouch bench", lifetime.Clock().now(), timedelta(days=1))
@@ -57,14 +57,16 @@ async def judged(store: doneruns.Store, count: int, size: int, asked: evaluation
         looked_at = artifact_check.Artifacts(rows, readers)
         rego = asked or engine.Engine(_no_opa)
         excepted = exception_store.Exceptions(opened)
-        evaluating = policies.Evaluating(policy_store.Policies(opened), excepted, rego, rows, readers)
+        remembering = rego if isinstance(rego, memo.Remembering) else None
+        recorded = policy_store.Policies(opened)
+        evaluating = policies.Evaluating(recorded, excepted, rego, rows, readers, memory=remembering)
         queue = judgingqueue.Queue(opened)
         use_case = judge.Judging(queue, looked_at, lifetime.Clock(), root, doneruns.keys(), evaluating)
         await opened.warm()
         ours, theirs, wall = time.process_time(), store.cpu(), time.perf_counter()
         while await use_case.batch(size):
             pass
-        while await use_case.one():
+        while await use_case.few(size):
             pass
         cost = Cost(
             (time.process_time() - ours) / count * 1e3,

@@ -69,8 +69,8 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """Judge the run outside a batch: it needs the bytes of an artifact, or its verdict could not be written."""
+class Outside:
+    """Judge the run outside of batches: it needs the bytes of an artifact, or policies, or it could not be written."""
 
     run_id: uuid.UUID
 
@@ -82,7 +82,7 @@ class Settled:
     run_id: uuid.UUID
 
 
-Outcome: TypeAlias = Decided | Later | Alone | Settled
+Outcome: TypeAlias = Decided | Later | Outside | Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Work(Protocol):
         ...
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Write verdicts and deliveries and end the jobs, all or nothing.
+        """Write verdicts and deliveries and end the jobs of these runs: of each all or nothing.
 
         Raises:
             errors.Unavailable: the database cannot answer now.
@@ -118,8 +118,11 @@ class Queue(Protocol):
         """Take due jobs for one transaction; leaving it normally is COMMIT, otherwise all jobs are due again."""
         ...
 
-    def one(self) -> AbstractAsyncContextManager[Work]:
-        """Take one due job that is not for a batch, and hold it for as long as it takes; `settle` is COMMIT."""
+    def few(self, limit: int) -> AbstractAsyncContextManager[Work]:
+        """Take due jobs that are not for a batch, all of one namespace, and hold them for as long as they take.
+
+        Each `settle` is COMMIT of some of them; those that are not settled when this is left are due again.
+        """
         ...
 
     async def isolate(self, run_ids: Sequence[uuid.UUID]) -> None:
